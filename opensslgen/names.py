@@ -166,7 +166,7 @@ def _checked_labels(text: str, whole: str) -> str:
 
 def _mapped(text: str) -> str:
     """Return an internationalised name with case, width and dots unified (UTS #46, not transitional)."""
-    import idna  # noqa: PLC0415 - 4 ms that ASCII names need not wait for
+    import idna  # 4 ms that ASCII names need not wait for
 
     # The shortest name over the limit is refused anyway; idna's work grows with the square of the length.
     if len(text) > 253:
@@ -179,7 +179,7 @@ def _mapped(text: str) -> str:
 
 def _a_label(label: str, whole: str) -> str:
     """Return the punycode form of a label, or that form itself if it is genuine (RFC 5890 2.3.2.1, RFC 5891 5)."""
-    import idna  # noqa: PLC0415 - 4 ms that ASCII names need not wait for
+    import idna  # 4 ms that ASCII names need not wait for
 
     try:
         result = idna.alabel(idna.ulabel(label) if label.isascii() else label).decode("ascii")
@@ -192,7 +192,7 @@ def _a_label(label: str, whole: str) -> str:
 
 def _ip(text: str) -> str:
     """Return an IP address in its shortest form (RFC 5952)."""
-    import ipaddress  # noqa: PLC0415 - most commands have no address to read
+    import ipaddress  # most commands have no address to read
 
     if bracketed := _BRACKETED.fullmatch(text):
         what = "a port" if bracketed[2] else "brackets"
