@@ -168,7 +168,7 @@ def _mapped(text: str) -> str:
     """Return an internationalised name with case, width and dots unified (UTS #46, not transitional)."""
     import idna  # 4 ms that ASCII names need not wait for
 
-    # The shortest name over the limit is refused anyway; idna's work grows with the square of the length.
+    # What is longer hardly becomes a shorter name, and idna's work grows with the square of the length.
     if len(text) > 253:
         raise UsageError(f"{shown(text)} is longer than 253 characters: write a shorter name")
     try:
@@ -257,7 +257,7 @@ def _uri(text: str) -> str:
                 f"{shown(text)} names no host: write one such as {scheme}:{'' if sip else '//'}example.com"
             )
         if sip and parts["port"]:
-            raise UsageError(f"{shown(text)} has a port: write {scheme}:{rest[: parts.end('host')]}")
+            raise UsageError(f"{shown(text)} has a port: write {shown(scheme + ':' + rest[: parts.end('host')])}")
         host = _plain_host(parts["host"], text, address=True)
         rest = rest[: parts.start("host")] + host + rest[parts.end("host") :]
     return f"{scheme}:{rest}"
@@ -289,7 +289,7 @@ def _host_in_uri(text: str) -> str:
 
 
 def slips(common_name: str | None, names: Sequence[GeneralName]) -> list[str]:
-    """Return a message for each probable typing slip in the names of one server; its time grows with their number."""
+    """Return a message for each probable typing slip in the names of one server, in linear time."""
     given = Counter(names)
     common = _common(common_name) if common_name else None
     messages = []

@@ -394,6 +394,7 @@ def test_the_slips_of_the_seed_are_found() -> None:
         (None, "DNS:node12.example.com, DNS:node21.example.com, IP:10.0.0.12, IP:10.0.0.21"),
         (None, "DNS:aa.example.com, DNS:ab.example.com, DNS:a.b.example, DNS:ab..example".replace("..", ".x.")),
         (None, "DNS:abc.example.com, DNS:cba.example.com"),
+        (None, "DNS:pbx1.example.com, DNS:pb1x.example.com, DNS:p1bx.example.com"),
     ],
 )
 def test_good_names_give_no_warning(common_name: str | None, names: str) -> None:
