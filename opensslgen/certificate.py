@@ -1,0 +1,384 @@
+"""Certificates and certificate requests, decoded from DER and never scraped from printed text.
+
+The reader is strict: what is no DER, or what cryptography would not read, is a DecodeError and so never called good.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .algorithms import PublicKey, decode_public_key, signature_algorithm
+from .der import (
+    BIT_STRING,
+    INTEGER,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    SEQUENCE,
+    SET,
+    UTF8_STRING,
+    DecodeError,
+    anything,
+    bit_string,
+    each,
+    element,
+    finish,
+    integer,
+    object_identifier,
+    octets,
+    sequence,
+    text,
+    time,
+    well_formed,
+    whole,
+)
+from .distinguished import Name, read_name, visible
+from .errors import UnreadableError
+from .extensions import EXTENSIONS, AuthorityKeyIdentifier, BasicConstraints, Extension, read_extensions
+from .pem import PemBlock, pem_blocks, read_file
+
+if TYPE_CHECKING:
+    import os
+    from datetime import datetime, timedelta
+
+    from .names import GeneralName
+
+__all__ = [
+    "EXTENSIONS",
+    "AuthorityKeyIdentifier",
+    "BasicConstraints",
+    "Certificate",
+    "DecodeError",
+    "Extension",
+    "Name",
+    "PemBlock",
+    "PublicKey",
+    "Request",
+    "decode",
+    "decode_block",
+    "decode_public_key",
+    "decode_request",
+    "load",
+    "pem_blocks",
+    "visible",
+]
+
+CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
+REQUEST_LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate (RFC 5280 section 4.1): decoded, or expected and not made yet."""
+
+    serial_number: int
+    """May be negative."""
+    signature_algorithm: str
+    """As openssl prints it, such as "sha256WithRSAEncryption" or "ecdsa-with-SHA256", else a dotted identifier."""
+    signature_hash: str | None
+    """Such as "sha256"; None if it is not known or there is none, as with Ed25519."""
+    issuer: Name
+    subject: Name
+    not_before: datetime
+    """The first second of its validity, in UTC."""
+    not_after: datetime
+    """The last second of its validity, in UTC."""
+    public_key: PublicKey
+    subject_alternative_names: tuple[GeneralName, ...] | None = None
+    """None if there is no such extension, as with the others."""
+    extended_key_usage: tuple[str, ...] | None = None
+    """openssl's short names such as "serverAuth", else dotted identifiers."""
+    key_usage: frozenset[str] | None = None
+    """openssl's short names such as "keyCertSign"."""
+    basic_constraints: BasicConstraints | None = None
+    subject_key_identifier: bytes | None = None
+    authority_key_identifier: AuthorityKeyIdentifier | None = None
+    extensions: tuple[Extension, ...] = ()
+    """All of them, in the order written, also those above."""
+    version: int = 3
+    """1 or 3."""
+    der: bytes = b""
+    """The whole certificate; empty in one that was not decoded, as are the next two."""
+    tbs: bytes = b""
+    """What is signed."""
+    signature: bytes = b""
+
+    @property
+    def validity(self) -> timedelta:
+        """How long it is valid, in whole seconds: its end less its beginning."""
+        return self.not_after - self.not_before
+
+    @property
+    def is_self_issued(self) -> bool:
+        """Whether subject and issuer are the same name, byte for byte."""
+        return self.subject == self.issuer
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the DER, in upper-case hex with colons, as openssl prints it."""
+        import hashlib
+
+        return hashlib.sha256(self.der).digest().hex(":").upper()
+
+    @property
+    def serial_hex(self) -> str:
+        """The serial number in upper-case hex with an even number of digits, as `openssl x509 -serial` prints it."""
+        digits = f"{abs(self.serial_number):X}"
+        return ("-" if self.serial_number < 0 else "") + digits.zfill(len(digits) + len(digits) % 2)
+
+    @property
+    def names(self) -> tuple[GeneralName, ...]:
+        """The subject alternative names; empty if there is no such extension."""
+        return self.subject_alternative_names or ()
+
+    def is_critical(self, extension: str) -> bool:
+        """Return whether the extension with this identifier or short name is there and critical."""
+        return _is_critical(self.extensions, extension)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A certificate request (RFC 2986), with the extensions that it asks for."""
+
+    signature_algorithm: str
+    """As openssl prints it, else a dotted identifier."""
+    signature_hash: str | None
+    """Such as "sha256"; None if it is not known or there is none, as with Ed25519."""
+    subject: Name
+    public_key: PublicKey
+    subject_alternative_names: tuple[GeneralName, ...] | None = None
+    """None if it does not ask for this extension, as with the others."""
+    extended_key_usage: tuple[str, ...] | None = None
+    key_usage: frozenset[str] | None = None
+    basic_constraints: BasicConstraints | None = None
+    subject_key_identifier: bytes | None = None
+    authority_key_identifier: AuthorityKeyIdentifier | None = None
+    extensions: tuple[Extension, ...] = ()
+    der: bytes = b""
+    tbs: bytes = b""
+    """What is signed."""
+    signature: bytes = b""
+
+    def is_critical(self, extension: str) -> bool:
+        """Return whether it asks for the extension with this identifier or short name as a critical one."""
+        return _is_critical(self.extensions, extension)
+
+
+def _is_critical(extensions: tuple[Extension, ...], name: str) -> bool:
+    identifier = EXTENSIONS.get(name, name)
+    return any(extension.critical and extension.oid == identifier for extension in extensions)
+
+
+_SUBJECT_ALTERNATIVE_NAMES = EXTENSIONS["subjectAltName"]
+_EXTENDED_KEY_USAGE = EXTENSIONS["extendedKeyUsage"]
+_KEY_USAGE = EXTENSIONS["keyUsage"]
+_BASIC_CONSTRAINTS = EXTENSIONS["basicConstraints"]
+_SUBJECT_KEY_IDENTIFIER = EXTENSIONS["subjectKeyIdentifier"]
+_AUTHORITY_KEY_IDENTIFIER = EXTENSIONS["authorityKeyIdentifier"]
+# More is none of any standard, and Python would not print it in decimal.
+_LONGEST_SERIAL = 1024  # bytes
+
+
+def decode(der: bytes) -> Certificate:
+    """Return the certificate (RFC 5280 section 4.1) that the bytes are, all of them; raises DecodeError."""
+    start, stop = whole(der, SEQUENCE, "a certificate")
+    at, end = element(der, start, stop, SEQUENCE, "what a certificate signs")
+    tbs = der[start:end]
+    algorithm, signature = _signature(der, end, stop)
+    version = 1
+    if at < end and der[at] == 0xA0:
+        first, at = element(der, at, end, 0xA0, "the version")
+        if der[first:at] != b"\x02\x01\x02":
+            raise DecodeError(
+                "a certificate is neither of version 1, which is not written out, nor of version 3", first
+            )
+        version = 3
+    first, at = element(der, at, end, INTEGER, "the serial number")
+    if at - first > _LONGEST_SERIAL:
+        raise DecodeError("the serial number is longer than 1024 bytes", first)
+    serial_number = integer(der, first, at)
+    first, (_, at) = at, element(der, at, end, SEQUENCE, "the inner signature algorithm")
+    if der[first:at] != algorithm:
+        # Otherwise the outer one, which nobody signed, would say how good the signature is (RFC 5280 section 4.1.1.2).
+        raise DecodeError("the certificate names two different signature algorithms", first)
+    name, hashed = _algorithm(algorithm, first)
+    issuer, at = read_name(der, at, end, "the issuer")
+    first, last = element(der, at, end, SEQUENCE, "the validity")
+    not_before, first = time(der, first, last, "the start of the validity")
+    not_after, first = time(der, first, last, "the end of the validity")
+    finish(first, last, "the validity")
+    subject, at = read_name(der, last, end, "the subject")
+    first, (_, at) = at, element(der, at, end, SEQUENCE, "the public key")
+    public_key = _public_key(der, first, at)
+    extensions: tuple[Extension, ...] = ()
+    values: dict[str, Any] = {}
+    if at < end:
+        if version != 3:
+            raise DecodeError("a certificate of version 1 has what only later ones may have", at)
+        for tag in (0x81, 0x82):
+            if at < end and der[at] == tag:
+                first, at = element(der, at, end, tag, "a unique identifier")
+                bit_string(der, first, at)
+        if at < end:
+            first, last = element(der, at, end, 0xA3, "the extensions")
+            finish(last, end, "the extensions")
+            first, at = element(der, first, last, SEQUENCE, "the extensions")
+            finish(at, last, "the extensions")
+            extensions, values = read_extensions(der, first, at)
+    value = values.get
+    return Certificate(
+        serial_number,
+        name,
+        hashed,
+        issuer,
+        subject,
+        not_before,
+        not_after,
+        public_key,
+        value(_SUBJECT_ALTERNATIVE_NAMES),
+        value(_EXTENDED_KEY_USAGE),
+        value(_KEY_USAGE),
+        value(_BASIC_CONSTRAINTS),
+        value(_SUBJECT_KEY_IDENTIFIER),
+        value(_AUTHORITY_KEY_IDENTIFIER),
+        extensions,
+        version,
+        der,
+        tbs,
+        signature,
+    )
+
+
+def _signature(der: bytes, at: int, end: int) -> tuple[bytes, bytes]:
+    """Return the AlgorithmIdentifier and the signature after what is signed."""
+    _, last = element(der, at, end, SEQUENCE, "the signature algorithm")
+    first, stop = element(der, last, end, BIT_STRING, "the signature")
+    finish(stop, end, "the signature")
+    return der[at:last], octets(der, first, stop)
+
+
+def _algorithm(encoding: bytes, at: int) -> tuple[str, str | None]:
+    try:
+        return signature_algorithm(encoding)
+    except DecodeError as error:
+        raise error.moved(at) from None
+
+
+def _public_key(der: bytes, start: int, stop: int) -> PublicKey:
+    try:
+        return decode_public_key(der[start:stop])
+    except DecodeError as error:
+        raise error.moved(start) from None
+
+
+_EXTENSION_REQUESTS = ("1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14")
+
+
+def decode_request(der: bytes) -> Request:
+    """Return the certificate request (RFC 2986 section 4) that the bytes are, all of them; raises DecodeError."""
+    start, stop = whole(der, SEQUENCE, "a certificate request")
+    at, end = element(der, start, stop, SEQUENCE, "what a request signs")
+    algorithm, signature = _signature(der, end, stop)
+    name, hashed = _algorithm(algorithm, end)
+    first, last = element(der, at, end, INTEGER, "the version")
+    if integer(der, first, last) != 0:
+        raise DecodeError("a request is not of version 1", first)
+    subject, at = read_name(der, last, end, "the subject")
+    first, (_, at) = at, element(der, at, end, SEQUENCE, "the public key")
+    public_key = _public_key(der, first, at)
+    first, at = element(der, at, end, 0xA0, "the attributes")
+    finish(at, end, "the attributes")
+    extensions, values = _requested_extensions(der, first, at)
+    value = values.get
+    return Request(
+        name,
+        hashed,
+        subject,
+        public_key,
+        value(_SUBJECT_ALTERNATIVE_NAMES),
+        value(_EXTENDED_KEY_USAGE),
+        value(_KEY_USAGE),
+        value(_BASIC_CONSTRAINTS),
+        value(_SUBJECT_KEY_IDENTIFIER),
+        value(_AUTHORITY_KEY_IDENTIFIER),
+        extensions,
+        der,
+        der[start:end],
+        signature,
+    )
+
+
+def _requested_extensions(der: bytes, at: int, end: int) -> tuple[tuple[Extension, ...], dict[str, Any]]:
+    """Return the extensions that a request's attributes ask for (RFC 2985 section 5.4.2)."""
+    found: tuple[tuple[Extension, ...], dict[str, Any]] | None = None
+    before = b""
+    while at < end:
+        start, stop = element(der, at, end, SEQUENCE, "an attribute")
+        if der[at:stop] < before:
+            raise DecodeError("the attributes are not in order", at)
+        before = der[at:stop]
+        first, last = element(der, start, stop, OBJECT_IDENTIFIER, "the type of an attribute")
+        kind = object_identifier(der, first, last)
+        first, last = element(der, last, stop, SET, "the values of an attribute")
+        finish(last, stop, "an attribute")
+        if kind in _EXTENSION_REQUESTS:
+            if found:
+                raise DecodeError("a request asks twice for extensions", at)
+            first, value_stop = element(der, first, last, SEQUENCE, "the requested extensions")
+            finish(value_stop, last, "the requested extensions")
+            found = read_extensions(der, first, value_stop)
+        else:
+            well_formed(der, first, last)
+        at = stop
+    return found or ((), {})
+
+
+def decode_block(block: PemBlock) -> Certificate:
+    """Return the certificate in a PEM block with one of `CERTIFICATE_LABELS`; raises DecodeError."""
+    body = block.body
+    if block.label == "TRUSTED CERTIFICATE":
+        _, stop = element(body, 0, len(body), SEQUENCE, "a certificate")
+        if stop < len(body):
+            _check_trust(body, stop, len(body))
+        body = body[:stop]
+    return decode(body)
+
+
+def _check_trust(data: bytes, at: int, end: int) -> None:
+    """Raise DecodeError unless this is what openssl adds to a certificate (X509_CERT_AUX)."""
+    sequence(
+        data,
+        at,
+        end,
+        (SEQUENCE, _purposes, True),
+        (0xA0, _purposes, True),
+        (UTF8_STRING, _alias, True),
+        (OCTET_STRING, anything, True),
+        (0xA1, well_formed, True),
+    )
+
+
+def _purposes(data: bytes, start: int, stop: int) -> None:
+    each(data, start, stop, OBJECT_IDENTIFIER, object_identifier)
+
+
+def _alias(data: bytes, start: int, stop: int) -> None:
+    text(data, UTF8_STRING, start, stop)
+
+
+def load(path: str | os.PathLike[str]) -> Certificate:
+    """Return the first certificate in a PEM file, or the one that a DER file is; raises UnreadableError."""
+    data = read_file(path)
+    try:
+        # DER of this size has a length of more than one byte, and so a second byte that no text has.
+        if data[:1] == b"\x30" and data[1:2] >= b"\x80":
+            return decode(data)
+        for block in pem_blocks(data):
+            if block.label in CERTIFICATE_LABELS:
+                try:
+                    return decode_block(block)
+                except DecodeError as error:
+                    raise DecodeError(f"line {block.line}: {error}") from None
+    except DecodeError as error:
+        raise UnreadableError(f"{visible(str(path))}: {error}") from error
+    raise UnreadableError(f"{visible(str(path))}: no certificate in it")
