@@ -1,0 +1,229 @@
+"""The only place where openssl is found and run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from .errors import Error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import sh
+
+TIMEOUT = 120.0
+"""Seconds that one openssl command may take; an RSA key of 4096 bits takes a slow appliance about thirty."""
+
+OLDEST = {"OpenSSL": (1, 0, 1), "LibreSSL": (2, 8, 0)}
+
+CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
+    "-not_before": {"OpenSSL": (3, 5, 0)},
+    "-ext": {"OpenSSL": (1, 1, 1)},
+    "-copy_extensions": {"OpenSSL": (3, 0, 0)},
+    "-verify_hostname": {"OpenSSL": (1, 0, 2)},
+    "ed25519": {"OpenSSL": (1, 1, 1), "LibreSSL": (3, 7, 0)},
+}
+"""The first version of each flavour that has it; measured, and asked for by `OpenSSL.can` alone."""
+
+
+class OpenSSLError(Error):
+    """Openssl is missing, is none, is too old, failed, or did not end in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What a finished process left."""
+
+    exit_code: int
+    """Negative: the signal that ended it."""
+    stdout: bytes
+    stderr: bytes
+
+
+class Start(Protocol):
+    """Starts a process, waits for it, and returns what it left; the seam that tests replace.
+
+    Raises OSError if it cannot be started and TimeoutError if it did not end within `timeout` seconds.
+    """
+
+    def __call__(  # noqa: D102
+        self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, stdin: bytes, timeout: float
+    ) -> Process: ...
+
+
+def start_with_sh(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, stdin: bytes, timeout: float) -> Process:
+    """Run a program through `sh`: no terminal, so that openssl cannot ask and hang; its files readable by us alone."""
+    import sh
+
+    deadline = time.monotonic() + timeout
+    try:
+        running = sh.Command(argv[0])(
+            *argv[1:],
+            _bg=True,
+            _bg_exc=False,
+            _cwd=cwd,
+            _env=dict(env),
+            _in=stdin,
+            _new_session=True,
+            _ok_code=range(256),
+            _preexec_fn=_private_files,
+            _return_cmd=True,
+            _tty_out=False,
+        )
+    except sh.CommandNotFound as error:
+        raise FileNotFoundError(argv[0]) from error
+    except sh.ForkException as error:
+        raise OSError(str(error).strip().splitlines()[-1]) from error
+    # The time limit of `sh` looks at the clock only every 100 ms, and so makes each command last that long.
+    limit = threading.Timer(timeout, _kill, [running])
+    limit.start()
+    try:
+        running.wait()
+    except sh.SignalException:
+        pass  # its exit code is negative, which is all that is to be known
+    except BaseException:
+        # Ctrl-C does not reach the child, which has a session of its own.
+        _kill(running)
+        raise
+    finally:
+        limit.cancel()
+    if running.exit_code == -signal.SIGKILL and time.monotonic() >= deadline:
+        raise TimeoutError
+    return Process(running.exit_code, running.stdout, running.stderr)
+
+
+def _kill(running: sh.RunningCommand) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        running.process.kill_group()
+
+
+def _private_files() -> None:
+    os.umask(0o077)
+
+
+@dataclass(frozen=True)
+class OpenSSL:
+    """One openssl command: where it is, and what it can do."""
+
+    path: str
+    flavour: str
+    """"OpenSSL" or "LibreSSL"."""
+    version: tuple[int, int, int]
+    banner: str
+    """The whole line that `openssl version` prints."""
+    start: Start = field(default=start_with_sh, repr=False)
+    timeout: float = TIMEOUT
+
+    def can(self, capability: str) -> bool:
+        """Tell whether this openssl has what CAPABILITIES lists by that name."""
+        first = CAPABILITIES[capability].get(self.flavour)
+        return first is not None and self.version >= first
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        secrets: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        check: bool = True,
+    ) -> Process:
+        """Run `openssl ARGUMENTS…` and return what it left; `secrets` reach only this child's environment.
+
+        Raises OpenSSLError if it cannot be started, hangs, or (with `check`) does not exit with 0.
+        """
+        folder = str(cwd or Path.cwd())
+        process = _started(
+            self.start, [self.path, *arguments], cwd=folder, secrets=secrets or {}, stdin=stdin, timeout=self.timeout
+        )
+        if check and process.exit_code != 0:
+            raise OpenSSLError(f"openssl {arguments[0]} failed: {reason(process)}")
+        return process
+
+
+def find(path: str | None = None, *, start: Start = start_with_sh, timeout: float = TIMEOUT) -> OpenSSL:
+    """Return the openssl at `path`, in OPENSSLGEN_OPENSSL or on the PATH; raises OpenSSLError if none is of use."""
+    wanted = path or os.environ.get("OPENSSLGEN_OPENSSL") or "openssl"
+    found = shutil.which(wanted)
+    if found is None:
+        raise OpenSSLError(
+            f"no openssl found at {wanted}" if os.sep in wanted else f"no {wanted} found on the PATH",
+            hint="install it (apt install openssl), or name one with --openssl or OPENSSLGEN_OPENSSL",
+        )
+    found = str(Path(found).absolute())
+    process = _started(start, [found, "version"], cwd=os.sep, secrets={}, stdin=b"", timeout=timeout)
+    banner = process.stdout.decode("utf-8", "replace").strip()
+    match = re.match(r"(OpenSSL|LibreSSL) (\d+)\.(\d+)\.(\d+)", banner)
+    if match is None:
+        answer = banner.splitlines()[0][:80] if banner else reason(process)
+        raise OpenSSLError(f"{found} is not an openssl: `version` answers {answer!r}")
+    flavour, version = match[1], (int(match[2]), int(match[3]), int(match[4]))
+    if version < OLDEST[flavour]:
+        oldest = ".".join(map(str, OLDEST[flavour]))
+        raise OpenSSLError(f"{found} is too old: {banner}; {flavour} {oldest} is the oldest that works")
+    return OpenSSL(found, flavour, version, banner, start, timeout)
+
+
+def environment(*, folder: str, secrets: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of an openssl command: the caller's without what would change openssl's answers."""
+    # OPENSSL_*: each plan brings its own config. OPENSSLGEN_*: secrets go only to the command that names them.
+    # SSLKEYLOGFILE and the rest of SSL_*: a certificate command has no use for them.
+    child = {name: value for name, value in os.environ.items() if not name.startswith(("OPENSSL", "SSL", "RANDFILE"))}
+    return child | {
+        "LC_ALL": "C",
+        "OPENSSL_CONF": os.devnull,
+        # Loading the system's roots costs 16 ms a start, and `verify` would trust them.
+        "SSL_CERT_DIR": "",
+        "SSL_CERT_FILE": os.devnull,
+        # OpenSSL 1.0 writes its random state into the caller's home, unless it is told of another place.
+        "RANDFILE": str(Path(folder) / ".rnd"),
+        **secrets,
+    }
+
+
+def reason(process: Process) -> str:
+    """Return the first line of openssl's stderr that tells why, as text that is safe to print."""
+    lines = [_printable(line) for line in process.stderr.decode("utf-8", "replace").splitlines()]
+    told = [line for line in lines if line and not _CHATTER.match(line)]
+    plain = next((line for line in told if not _STACK.search(line)), None)
+    deeper = next((_STACK.sub("", line).split(":") for line in told if _STACK.search(line)), None)
+    # An entry of the error stack reads library:function:reason:file:line:data.
+    why = ": ".join(filter(None, (deeper[2], ":".join(deeper[5:]).strip()))) if deeper and len(deeper) > 2 else None
+    if plain and why:
+        return f"{plain.rstrip(':')} ({why})"
+    if plain or why:
+        return plain or why or ""
+    return f"killed by signal {-process.exit_code}" if process.exit_code < 0 else f"exit code {process.exit_code}"
+
+
+_STACK = re.compile(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]+:")
+_CHATTER = re.compile(
+    r"""[.+*\-]+$ | Generating\ an?\ | writing\ new\ private\ key | Signature\ ok | subject\ ?= | Getting\ (CA\ )?
+    | Certificate\ request\ self-signature | unable\ to\ write\ 'random\ state' | Can't\ load\ .*\.rnd
+    | e\ is\ \d+ | WARNING:\ can't\ open\ config | read\ EC\ key | writing\ EC\ key | \.+\+""",
+    re.VERBOSE,
+)
+
+
+def _printable(line: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in line).strip()
+
+
+def _started(
+    start: Start, argv: list[str], *, cwd: str, secrets: Mapping[str, str], stdin: bytes, timeout: float
+) -> Process:
+    try:
+        return start(argv, env=environment(folder=cwd, secrets=secrets), cwd=cwd, stdin=stdin, timeout=timeout)
+    except TimeoutError as error:
+        raise OpenSSLError(f"openssl {argv[1]} did not end within {timeout:g} seconds: {argv[0]}") from error
+    except OSError as error:
+        raise OpenSSLError(f"cannot run {argv[0]}: {error.strerror or error}") from error

@@ -1,0 +1,94 @@
+"""What the tests share: the real openssl, a root made once, the command line as users start it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from opensslgen import keys
+from opensslgen import openssl as command
+from opensslgen.authority import Authority, root_job, server_job
+from opensslgen.orders import root_order, server_order
+from opensslgen.store import Store
+
+CHECKOUT = Path(__file__).parent.parent
+EC = keys.key_type("p-256")
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch, tmp_path):
+    """The tests' own environment says nothing to opensslgen; the work happens in an empty folder."""
+    for name in list(os.environ):
+        if name.startswith("OPENSSLGEN_") and not name.startswith("OPENSSLGEN_TEST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def openssl():
+    return command.find()
+
+
+def no_secret(name):
+    raise AssertionError(f"asked for {name}")
+
+
+@pytest.fixture
+def authority(openssl, tmp_path):
+    """An authority with an empty pki folder."""
+    return Authority(Store(tmp_path / "pki"), openssl, no_secret)
+
+
+def make_root(authority, **options):
+    options.setdefault("key_type", EC)
+    order = root_order(**options)
+    return authority.make(lambda: root_job(order))
+
+
+def make_server(authority, name="pbx.example.com", *, allow=(), **options):
+    """Make a server's certificate with an EC key, and a root first if there is none."""
+    options.setdefault("key_type", EC)
+    order = server_order(name, **options)
+    root = root_order(key_type=EC)
+    return authority.make(
+        lambda: server_job(order, store=authority.store, root=root, fixed_days="days" in options, allow=allow)
+    )
+
+
+@pytest.fixture(scope="session")
+def served(openssl, tmp_path_factory):
+    """One finished server certificate for localhost, for all tests that only look at it or serve it."""
+    authority = Authority(Store(tmp_path_factory.mktemp("served") / "pki"), openssl, no_secret)
+    return make_server(authority, "pbx.example.com", san=["localhost", "127.0.0.1", "::1"])
+
+
+def opensslgen(*arguments, env=None, **options):
+    """Run the command line as a process of its own and return what it left."""
+    options.setdefault("capture_output", True)
+    options.setdefault("text", True)
+    options.setdefault("stdin", subprocess.DEVNULL)
+    options.setdefault("timeout", 120)
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), **(env or {})}
+    return subprocess.run([sys.executable, "-m", "opensslgen", *map(str, arguments)], env=environment, **options)
+
+
+def start_with_subprocess(argv, *, env, cwd, stdin, timeout):
+    """Start a process so that pytest-subprocess can replace it; `sh` forks by itself, which it cannot see."""
+    try:
+        done = subprocess.run(argv, env=env, cwd=cwd, input=stdin, capture_output=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError from error
+    return command.Process(done.returncode, done.stdout, done.stderr)
+
+
+def files_below(folder):
+    """Return every file below a folder with its mode, but for the lock."""
+    return {
+        str(path.relative_to(folder)): oct(path.stat().st_mode & 0o777)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from .conftest import CHECKOUT, start_with_subprocess
+
+from opensslgen import openssl as command
+from opensslgen.openssl import OpenSSLError, Process
+
+
+def answer(banner):
+    return lambda argv, **_: Process(0, banner.encode() + b"\n", b"")
+
+
+# The banners of the eleven binaries that were measured.
+@pytest.mark.parametrize(
+    ("banner", "flavour", "version", "backdates"),
+    [
+        ("OpenSSL 1.0.1e-fips 11 Feb 2013", "OpenSSL", (1, 0, 1), False),
+        ("OpenSSL 1.0.2k-fips  26 Jan 2017", "OpenSSL", (1, 0, 2), False),
+        ("OpenSSL 1.1.1w  11 Sep 2023", "OpenSSL", (1, 1, 1), False),
+        ("OpenSSL 3.0.19 27 Jan 2026 (Library: OpenSSL 3.0.19 27 Jan 2026)", "OpenSSL", (3, 0, 19), False),
+        ("OpenSSL 3.5.9 7 Apr 2026 (Library: OpenSSL 3.5.9 7 Apr 2026)", "OpenSSL", (3, 5, 9), True),
+        ("OpenSSL 4.0.3 9 Jun 2026 (Library: OpenSSL 4.0.3 9 Jun 2026)", "OpenSSL", (4, 0, 3), True),
+        ("LibreSSL 2.8.3", "LibreSSL", (2, 8, 3), False),
+        ("LibreSSL 3.3.6", "LibreSSL", (3, 3, 6), False),
+        ("LibreSSL 4.3.2", "LibreSSL", (4, 3, 2), False),
+    ],
+)
+def test_version_and_flavour_are_read_from_the_banner(banner, flavour, version, backdates):
+    found = command.find("sh", start=answer(banner))
+    assert (found.flavour, found.version, found.can("-not_before")) == (flavour, version, backdates)
+
+
+def test_a_missing_openssl_is_an_error_with_a_cure(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(OpenSSLError, match="no openssl found on the PATH") as caught:
+        command.find()
+    assert "--openssl" in caught.value.hint
+
+
+def test_a_path_that_does_not_exist_is_named():
+    with pytest.raises(OpenSSLError, match="no openssl found at /nonexistent/openssl"):
+        command.find("/nonexistent/openssl")
+
+
+@pytest.mark.parametrize("banner", ["OpenSSL 0.9.8zh 3 Dec 2015", "OpenSSL 1.0.0t 3 Dec 2015", "LibreSSL 2.2.7"])
+def test_one_that_is_too_old_is_refused(banner):
+    with pytest.raises(OpenSSLError, match="too old"):
+        command.find("sh", start=answer(banner))
+
+
+@pytest.mark.parametrize("banner", ["", "BusyBox v1.35.0", "usage: openssl\x1b[31m"])
+def test_what_is_no_openssl_is_refused(banner):
+    with pytest.raises(OpenSSLError, match="is not an openssl"):
+        command.find("sh", start=answer(banner))
+
+
+def test_a_program_that_cannot_be_started_is_named(tmp_path):
+    (tmp_path / "openssl").write_bytes(b"\x7fELF garbage")
+    (tmp_path / "openssl").chmod(0o755)
+    with pytest.raises(OpenSSLError, match=f"cannot run {tmp_path}/openssl"):
+        command.find(str(tmp_path / "openssl"))
+
+
+def test_a_hanging_one_ends_at_the_time_limit(tmp_path):
+    (tmp_path / "openssl").write_text("#!/bin/sh\nsleep 60\n")
+    (tmp_path / "openssl").chmod(0o755)
+    begun = time.monotonic()
+    with pytest.raises(OpenSSLError, match=r"did not end within 0\.5 seconds"):
+        command.find(str(tmp_path / "openssl"), timeout=0.5)
+    assert time.monotonic() - begun < 20
+
+
+def test_one_killed_by_a_signal_says_so(tmp_path):
+    (tmp_path / "openssl").write_text('#!/bin/sh\n[ "$1" = version ] && { echo OpenSSL 3.0.0; exit; }\nkill -9 $$\n')
+    (tmp_path / "openssl").chmod(0o755)
+    with pytest.raises(OpenSSLError, match="openssl req failed: killed by signal 9"):
+        command.find(str(tmp_path / "openssl")).run(["req"])
+
+
+def test_the_environment_names_openssl(monkeypatch, openssl):
+    monkeypatch.setenv("OPENSSLGEN_OPENSSL", openssl.path)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert command.find().path == openssl.path
+
+
+def test_a_failing_command_gives_openssls_own_reason(openssl):
+    with pytest.raises(OpenSSLError, match=r"openssl x509 failed: .*missing\.pem"):
+        openssl.run(["x509", "-in", "missing.pem"])
+
+
+# Recorded: what openssl writes to stderr, and the one line that a user should read of it.
+@pytest.mark.parametrize(
+    ("stderr", "reason"),
+    [
+        (
+            "Generating a 2048 bit RSA private key\n..+++\n....+++\nunable to write 'random state'\n"
+            "writing new private key to 'k'\nk: No space left on device\n",
+            "k: No space left on device",
+        ),
+        (
+            "Error Loading extension section v3_req\n"
+            "140:error:2207707B:X509 V3 routines:V2I_AUTHORITY_KEYID:unable to get issuer keyid:v3_akey.c:169:\n",
+            "Error Loading extension section v3_req (unable to get issuer keyid)",
+        ),
+        (
+            "Error checking x509 extension section v3_req\n"
+            "4007:error:11000079:X509 V3 routines:v2i_GENERAL_NAME_ex:unsupported option:../x.c:547:name=foo\n",
+            "Error checking x509 extension section v3_req (unsupported option: name=foo)",
+        ),
+        ("", "exit code 1"),
+        ("bad\x1b[31m thing\n", "bad?[31m thing"),
+    ],
+)
+def test_the_reason_is_the_first_meaningful_line(stderr, reason):
+    assert command.reason(Process(1, b"", stderr.encode())).startswith(reason)
+
+
+def test_the_callers_openssl_settings_do_not_reach_the_child(monkeypatch, tmp_path):
+    (tmp_path / "hostile.cnf").write_text("openssl_conf = [ garbage\n")
+    for name in ("OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES", "SSL_CERT_DIR", "SSLKEYLOGFILE", "RANDFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "hostile.cnf"))
+    monkeypatch.setenv("OPENSSLGEN_CA_PASSPHRASE", "secret")
+    child = command.environment(folder="/work", secrets={})
+    assert not {name for name, value in child.items() if value in {str(tmp_path / "hostile.cnf"), "secret"}}
+    assert child["OPENSSL_CONF"] == child["SSL_CERT_FILE"] == "/dev/null"
+
+
+def test_a_child_has_no_terminal_no_input_and_makes_private_files(tmp_path):
+    script = tmp_path / "openssl"
+    script.write_text(
+        "#!/bin/sh\n[ $1 = version ] && { echo OpenSSL 3.0.0; exit; }\n"
+        "umask; [ -t 0 ] || [ -t 1 ] || [ -t 2 ] || echo no terminal; (: </dev/tty) 2>/dev/null || echo no tty\n"
+        'read line || echo "no input"\n'
+    )
+    script.chmod(0o755)
+    os.umask(0o000)
+    try:
+        process = command.find(str(script)).run(["anything"])
+    finally:
+        os.umask(0o022)
+    assert process.stdout.decode().split("\n") == ["0077", "no terminal", "no tty", "no input", ""]
+
+
+def test_a_secret_is_in_the_environment_of_its_command_alone(monkeypatch, caplog, openssl):
+    monkeypatch.setenv("OPENSSLGEN_CA_PASSPHRASE", "inherited")
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(OpenSSLError) as caught:
+        openssl.run(["rsa", "-in", "missing", "-passin", "env:X"], secrets={"X": "hush-hush"})
+    assert "hush-hush" not in f"{caught.value!r} {caught.value.__cause__!r} {caught.value.__context__!r}"
+    assert caplog.records, "sh logs what it runs"
+    assert "hush-hush" not in caplog.text
+
+
+def test_recorded_answers_can_stand_in_for_an_openssl(fp):
+    """The seam for versions that no package offers: pytest-subprocess sees what the adapter starts."""
+    fp.register(["/usr/bin/env", "version"], stdout="LibreSSL 2.8.3\n")
+    fp.register(
+        ["/usr/bin/env", "storeutl", "x"], stdout="", stderr="openssl:Error: 'storeutl' is an invalid command.\n"
+    )
+    found = command.find("/usr/bin/env", start=start_with_subprocess)
+    assert found.run(["storeutl", "x"]).exit_code == 0  # it says so, though it has no such command
+    assert fp.call_count(["/usr/bin/env", "version"]) == 1
+
+
+def test_help_imports_neither_sh_nor_what_makes_certificates():
+    code = (
+        "import sys\nsys.argv = ['opensslgen', '--help']\n"
+        "from opensslgen.cli import cli\ntry: cli()\nexcept SystemExit: pass\n"
+        "print(sorted({'sh', 'subprocess', 'idna', 'opensslgen.certificate', 'opensslgen.openssl'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_only_one_module_starts_processes():
+    starters = {
+        path.name
+        for path in Path(command.__file__).parent.rglob("*.py")
+        if any(f"{word} {name}" in path.read_text() for word in ("import", "from") for name in ("sh\n", "subprocess"))
+        or "os.system" in path.read_text()
+        or "Popen" in path.read_text()
+    }
+    assert starters <= {"openssl.py"}
