@@ -1,0 +1,193 @@
+"""The shell workflow as a value: files to write and openssl commands to run, in order, as data.
+
+A plan is run (`workflow.run`) or printed as a POSIX shell script (`Plan.script`); both do the same steps. All paths
+are relative to a private work folder inside the pki folder, so that `../ca.crt` is the root of that folder.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from . import template
+
+
+@dataclass(frozen=True, slots=True)
+class Serial:
+    """An argument: a serial number of 127 bits, drawn when the command runs, in openssl's form 0x…."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """Arguments: from an hour ago (now, where openssl cannot) and for so many days of 86,400 seconds."""
+
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """An argument: a file of the user's, relative to where the command was started."""
+
+    path: str
+
+
+Argument = str | Serial | Validity | Outside
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write a text file; never one that holds a secret."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run `openssl ARGUMENTS…`."""
+
+    arguments: tuple[Argument, ...]
+    creates: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    """Names of the environment variables that its `env:` arguments read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Put PEM files one after another into a new one."""
+
+    parts: tuple[str, ...]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Read a finished certificate back: extended key usage, validity, chain."""
+
+    certificate: str
+    issuer: str
+    days: int
+    purpose: str
+    """As `openssl verify -purpose` names it."""
+    extended_key_usage: tuple[str, ...]
+    """Those that it must have at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Put a certificate into the index, and a copy of it among those by serial number."""
+
+    certificate: str
+    subject: str
+    """As index.txt has it: /C=DE/CN=pbx.example.com."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Give a finished file its final name in the pki folder."""
+
+    source: str
+    target: str
+    mode: int
+    what: str
+    """What it is to people: certificate, chain, key, request, p12, root, root key."""
+
+
+Step = Write | Run | Join | Check
+
+PRINTED_USAGES = {
+    "serverAuth": "TLS Web Server Authentication",
+    "clientAuth": "TLS Web Client Authentication",
+    "codeSigning": "Code Signing",
+    "emailProtection": "E-mail Protection",
+    "timeStamping": "Time Stamping",
+    "OCSPSigning": "OCSP Signing",
+    "anyExtendedKeyUsage": "Any Extended Key Usage",
+}
+"""Extended key usages as every openssl prints them; what is not here is printed differently by version."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done, and nothing of it done yet."""
+
+    title: str
+    steps: tuple[Step, ...]
+    records: tuple[Record, ...] = ()
+    publish: tuple[Publish, ...] = ()
+    needs: tuple[str, ...] = ()
+    """Files that the pki folder must hold already."""
+
+    def __add__(self, other: Plan) -> Plan:
+        """Return one plan that does this and then the other, and publishes both together or neither."""
+        made = {publish.target for publish in self.publish}
+        return Plan(
+            f"{self.title}, and {other.title}",
+            self.steps + other.steps,
+            self.records + other.records,
+            self.publish + other.publish,
+            self.needs + tuple(need for need in other.needs if need not in made),
+        )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of all secrets that the plan's commands read from their environment."""
+        return tuple(dict.fromkeys(name for step in self.steps if isinstance(step, Run) for name in step.secrets))
+
+    def script(self, *, version: str) -> str:
+        """Return the plan as a standalone POSIX shell script that needs openssl, coreutils, grep and sed."""
+        lines = [
+            "#!/bin/sh",
+            "# shellcheck disable=SC2016 # a dollar sign in single quotes is meant as it stands",
+            f"# opensslgen {version}: {self.title}.",
+            "# Usage: sh THIS [PKI-FOLDER], by default ./pki. Needs openssl, coreutils, grep and sed; overwrites nothing.",
+            "",
+            template.shipped("functions.sh"),
+            '[ $# -le 1 ] || fail "usage: sh $0 [PKI-FOLDER]"',
+            'open_folder "${1:-./pki}"',
+            *(f"need_file {shlex.quote(need)}" for need in self.needs),
+            *(f"refuse_file {shlex.quote(publish.target)}" for publish in self.publish),
+            *(f"need_secret {name}" for name in self.secrets),
+        ]
+        for step in self.steps:
+            lines += ["", *_shell(step)]
+        lines += ["", "open_database"]
+        lines += [f"record {shlex.quote(record.certificate)} {shlex.quote(record.subject)}" for record in self.records]
+        for publish in self.publish:
+            lines.append(f"publish {shlex.quote(publish.source)} {shlex.quote(publish.target)} {publish.mode:04o}")
+        for publish in self.publish:
+            lines.append(f'echo "$pki"/{shlex.quote(publish.target)}')
+        return "\n".join(lines) + "\n"
+
+
+def _shell(step: Step) -> list[str]:
+    """Return the lines of shell that do one step."""
+    match step:
+        case Write(path, text):
+            delimiter = "EOF"
+            while delimiter in text.splitlines():
+                delimiter += "_"
+            return [f"cat >{shlex.quote(path)} <<'{delimiter}'", text + delimiter]
+        case Join(parts, path):
+            return [f"cat {shlex.join(parts)} >{shlex.quote(path)}"]
+        case Check(certificate, issuer, days, purpose, usages):
+            printed = [PRINTED_USAGES[usage] for usage in usages if usage in PRINTED_USAGES]
+            return [shlex.join(["check_certificate", certificate, issuer, str(days), purpose, *printed])]
+        case Run(arguments):
+            before = []
+            words = ["run", "openssl"]
+            for argument in arguments:
+                match argument:
+                    case Serial():
+                        before.append("draw_serial")
+                        words.append('"0x$serial"')
+                    case Validity(days):
+                        before.append(f"choose_validity {days}")
+                        words.append("$validity")
+                    case Outside(path):
+                        words.append(shlex.quote(path) if path.startswith("/") else f'"$here"/{shlex.quote(path)}')
+                    case str():
+                        words.append(shlex.quote(argument))
+            if "$validity" in words:
+                before.append("# shellcheck disable=SC2086 # two words or four")
+            return [*before, " ".join(words)]

@@ -1,0 +1,64 @@
+"""Extension files: find one of ours or the user's, and fill it by name."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import UnreadableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LARGEST = 1 << 20
+"""Bytes of a user's own template that are read at most."""
+
+
+def shipped(name: str) -> str:
+    """Return the text of `templates/NAME`, from a checkout, an installed package or a zipapp."""
+    package = Path(__file__).parent
+    for folder in (package / "templates", package.parent / "templates"):
+        if (folder / name).is_file():
+            return (folder / name).read_text(encoding="utf-8")
+    # Inside a zipapp there is no folder to look into, only the loader; it is late, as it costs 20 ms to import.
+    from importlib import resources
+
+    return (resources.files(__package__) / "templates" / name).read_text(encoding="utf-8")
+
+
+def read(path: Path) -> str:
+    """Return the text of the user's own template; raises UnreadableError if it is none."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise UnreadableError(f"cannot read the template {path}: {error.strerror}") from error
+    if len(data) > LARGEST:
+        raise UnreadableError(f"the template {path} is larger than {LARGEST} bytes")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"the template {path} is not UTF-8 text") from error
+    if "\0" in text:
+        raise UnreadableError(f"the template {path} holds a NUL byte")
+    return text
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Return the template with `$NAME` replaced by its value (`$$` is a dollar sign) and a newline at its end.
+
+    Values are validated before they come here. Raises UsageError for a name that is not in `values`.
+    """
+    try:
+        filled = string.Template(text).substitute(values)
+    except KeyError as error:
+        raise UsageError(
+            f"the template asks for ${error.args[0]}, which is not known",
+            hint=f"it can ask for {', '.join('$' + name for name in sorted(values))}; a dollar sign itself is $$",
+        ) from error
+    except ValueError as error:
+        raise UsageError(
+            f"the template has a $ that names nothing ({error})", hint="a dollar sign itself is $$"
+        ) from error
+    return filled if filled.endswith("\n") else filled + "\n"
