@@ -1,0 +1,269 @@
+"""The pki folder, laid out as easy-rsa lays it out: its lock, its index, and publishing all or nothing.
+
+    pki/ca.crt  private/ca.key                the root
+    pki/private/NAME.key  NAME.p12            keys, 0600
+    pki/issued/NAME.crt  NAME-chain.pem       certificates; the chain is the certificate and its issuers
+    pki/reqs/NAME.req                         requests
+    pki/certs_by_serial/SERIAL.pem            a copy of each certificate that was ever made
+    pki/index.txt  index.txt.attr  serial     openssl ca's database
+    pki/.lock  .work-…                        ours
+
+Files are made in `.work-…`. Once all of them are there, a decision (what goes where, which lines the index gains) is
+put beside them in one rename. Before that, nothing has happened; after it, all of it will, if need be in the next run.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import stat
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from .certificate import load
+from .errors import Error, UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .certificate import Certificate
+    from .plan import Plan
+
+LOCK_TIMEOUT = 120.0
+"""Seconds to wait for another process that works in the same folder."""
+
+FOLDERS = ("private", "issued", "reqs", "certs_by_serial")
+_DECISION = "decision.json"
+_DATABASE = {"index.txt": "", "index.txt.attr": "unique_subject = no\n", "serial": "01\n"}
+
+
+@dataclass(frozen=True)
+class Store:
+    """A pki folder, which need not be there yet."""
+
+    path: Path
+
+    def root(self) -> Certificate | None:
+        """Return the root certificate, or None if there is none yet; raises UnreadableError if it is damaged."""
+        return load(self.path / "ca.crt") if (self.path / "ca.crt").exists() else None
+
+    def root_key_is_encrypted(self) -> bool:
+        """Tell whether the root's key has a passphrase; raises Error if there is no such key."""
+        try:
+            text = (self.path / "private" / "ca.key").read_text(encoding="ascii", errors="replace")
+        except OSError as error:
+            raise UnreadableError(f"cannot read the root's key {error.filename}: {error.strerror}") from error
+        return "ENCRYPTED" in text
+
+    @contextmanager
+    def locked(self, *, timeout: float = LOCK_TIMEOUT) -> Iterator[Path]:
+        """Hold the folder's lock, finish or sweep what a killed run left, and yield a private work folder.
+
+        Makes the pki folder if need be, and takes it away again if nothing came of it. Raises Error when the lock
+        cannot be had within `timeout` seconds, or when the folder cannot be written.
+        """
+        with _reported(self.path):
+            made = not self.path.exists()
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = _lock(self.path / ".lock", timeout=timeout)
+            try:
+                self._recover()
+                work = self.path / f".work-{secrets.token_hex(4)}"
+                work.mkdir(mode=0o700)
+                try:
+                    yield work
+                finally:
+                    if not (work / _DECISION).exists():
+                        shutil.rmtree(work, ignore_errors=True)
+            finally:
+                if made:
+                    self._leave()
+                lock.close()
+
+    def existing(self, plan: Plan) -> list[str]:
+        """Return those files of the pki folder that the plan would overwrite."""
+        return [publish.target for publish in plan.publish if os.path.lexists(self.path / publish.target)]
+
+    def publish(self, plan: Plan, *, work: Path) -> dict[str, str]:
+        """Record and publish what a plan has made in its work folder: everything or nothing.
+
+        An old file of the same name is kept beside the new one; returns under which name, by its own.
+        """
+        for folder in FOLDERS:
+            (self.path / folder).mkdir(mode=0o700, exist_ok=True)
+        for name, content in _DATABASE.items():
+            if not (self.path / name).exists():
+                _write(self.path / name, content.encode())
+        moves: list[tuple[str, str]] = []
+        lines = []
+        for record in plan.records:
+            certificate = load(work / record.certificate)
+            copy = f"{certificate.serial_hex}.pem"
+            _write(work / copy, (work / record.certificate).read_bytes())
+            moves.append((copy, f"certs_by_serial/{copy}"))
+            lines.append(_index_line(certificate, record.subject))
+        stamp = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+        kept = {target: f"{target}.old-{stamp}" for target in self.existing(plan)}
+        for number, (target, old) in enumerate(kept.items()):
+            _write(work / f"old-{number}", (self.path / target).read_bytes(), (self.path / target).stat().st_mode)
+            moves.append((f"old-{number}", old))
+        for publish in plan.publish:
+            (work / publish.source).chmod(publish.mode)
+            moves.append((publish.source, publish.target))
+        for source, _ in moves:
+            _sync(work / source)
+        _write(work / "decision.tmp", json.dumps({"index": lines, "moves": moves}).encode())
+        (work / "decision.tmp").rename(work / _DECISION)
+        _sync(work)
+        _sync(self.path)
+        self._carry_out(work)
+        return kept
+
+    def _recover(self) -> None:
+        """Carry out what was decided when a run was killed, and sweep the rest; the lock tells that all are dead."""
+        for work in self.path.glob(".work-*"):
+            if (work / _DECISION).exists():
+                self._carry_out(work)
+            else:
+                shutil.rmtree(work, ignore_errors=True)
+        for work in self.path.glob(".script.*"):
+            # A printed script knows no lock that the kernel releases; it leaves its process number instead.
+            if not _alive(work / "pid"):
+                shutil.rmtree(work, ignore_errors=True)
+
+    def _carry_out(self, work: Path) -> None:
+        """Do what was decided; after a kill at any point the whole of it can be done again."""
+        decision = json.loads((work / _DECISION).read_text(encoding="utf-8"))
+        try:
+            self._append([line.encode() for line in decision["index"]])
+        except OSError:
+            # Nothing has its final name yet, so the decision can still be taken back.
+            (work / _DECISION).unlink()
+            raise
+        for source, target in decision["moves"]:
+            with suppress(FileNotFoundError):
+                (work / source).rename(self.path / target)
+        for folder in FOLDERS:
+            _sync(self.path / folder)
+        _sync(self.path)
+        shutil.rmtree(work, ignore_errors=True)
+
+    def _append(self, lines: list[bytes]) -> None:
+        """Append lines to the index unless it has them, or raise OSError and leave it as it was."""
+        with (self.path / "index.txt").open("r+b", buffering=0) as index:
+            size = index.seek(0, os.SEEK_END)
+            index.seek(max(0, size - sum(map(len, lines)) - 4096))
+            tail = index.read()
+            # A whole line ends in a newline; another one was torn by a kill or a full disk.
+            size -= len(tail) - (tail.rfind(b"\n") + 1)
+            index.truncate(size)
+            index.seek(size)
+            new = b"".join(line for line in lines if line not in tail)
+            try:
+                if index.write(new) != len(new):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), index.name)
+                os.fsync(index.fileno())
+            except OSError:
+                index.truncate(size)
+                raise
+
+    def _leave(self) -> None:
+        """Take away a folder that was made for a run of which nothing came."""
+        with suppress(OSError):
+            if (self.path / "ca.crt").exists() or (self.path / "index.txt").stat().st_size:
+                return
+        with suppress(OSError):
+            for folder in FOLDERS:
+                if (self.path / folder).exists():
+                    (self.path / folder).rmdir()
+            for name in (*_DATABASE, ".lock"):
+                (self.path / name).unlink(missing_ok=True)
+            self.path.rmdir()
+
+
+def exists(folder: Path, targets: list[str]) -> Error:
+    """Return the refusal to overwrite."""
+    files = ", ".join(str(folder / target) for target in targets)
+    return Error(
+        f"{files} exist{'s' if len(targets) == 1 else ''}", hint="--force replaces, and keeps the old one beside it"
+    )
+
+
+def _index_line(certificate: Certificate, subject: str) -> str:
+    """Return a line of openssl ca's database (state, end, revocation, serial, file, subject)."""
+    end = certificate.not_after
+    # As in the certificate: UTCTime until 2049 (RFC 5280 section 4.1.2.5).
+    stamp = f"{end:%y%m%d%H%M%SZ}" if end.year < 2050 else f"{end:%Y%m%d%H%M%SZ}"
+    return f"V\t{stamp}\t\t{certificate.serial_hex}\tunknown\t{subject}\n"
+
+
+def _lock(path: Path, *, timeout: float) -> IO[bytes]:
+    """Open and lock a file; the kernel lets go of it when this process ends, however it ends."""
+    deadline = time.monotonic() + timeout
+    while True:
+        file = os.fdopen(
+            os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+b", buffering=0
+        )
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = file.read(40).decode("ascii", "replace").strip()
+            file.close()
+            if time.monotonic() > deadline:
+                who = f"process {holder}" if holder.isdigit() else "another process"
+                raise Error(f"{path.parent} is in use by {who} (waited {timeout:g} seconds)") from None
+            time.sleep(0.02)
+            continue
+        # Whoever made the folder may have taken it away again while we waited.
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                file.truncate()
+                file.write(f"{os.getpid()}\n".encode())
+                return file
+        file.close()
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _alive(pid_file: Path) -> bool:
+    """Tell whether the process that wrote its number into a file is there."""
+    try:
+        os.kill(int(pid_file.read_text(encoding="ascii")), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _write(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a new file that nobody else can read until it has its mode."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fchmod(file.fileno(), stat.S_IMODE(mode))
+        os.fsync(file.fileno())
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _reported(folder: Path) -> Iterator[None]:
+    """Turn a failure of the disk into an Error that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise Error(f"cannot write to {error.filename or folder}: {error.strerror or error}") from error
