@@ -1,0 +1,211 @@
+"""Make things in a pki folder: from an order to a plan, run it, judge what came out, publish it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from . import recipes, workflow
+from .certificate import decode_public_key, load
+from .errors import Error, UnreadableError, UsageError
+from .keys import KeyType
+from .names import slips
+from .profiles import PROFILES
+from .rules import ERROR, Case, Finding, judge
+from .store import exists
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from pathlib import Path
+
+    from .certificate import Certificate
+    from .openssl import OpenSSL
+    from .plan import Plan
+    from .recipes import RootOrder, ServerOrder
+    from .store import Store
+
+
+class Violation(Error):
+    """What was asked for, or made, breaks rules; nothing has been published."""
+
+    def __init__(self, message: str, findings: list[Finding]) -> None:
+        """Take what was judged, and the findings that speak against it."""
+        super().__init__(message)
+        self.findings = findings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is to be made: a plan that has been checked as far as that is possible before it runs."""
+
+    name: str
+    plan: Plan
+    judged: str | None = None
+    """The file in the work folder that holds the finished certificate, if there is to be one."""
+    profile: str = "apple"
+    makes_root: bool = False
+    notes: tuple[str, ...] = ()
+    """What the user should know, such as a likely slip in a name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What has been made."""
+
+    job: Job
+    files: dict[str, Path]
+    """By what they are: certificate, chain, key, request, p12, root, root key."""
+    certificate: Certificate | None
+    """None if only a request was made."""
+    issuer: Certificate | None
+    checks: tuple[str, ...]
+    """What was checked, in words."""
+    notes: tuple[str, ...]
+    kept: tuple[Path, ...]
+    """Files that were replaced, under their new names."""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A pki folder, and the openssl that works in it."""
+
+    store: Store
+    openssl: OpenSSL
+    secret: Callable[[str], str]
+    """Returns the value of a secret by the name that plans have for it; raises Error if there is none."""
+    on_command: Callable[[str], None] = lambda _: None
+    allow: Collection[str] = ()
+    """Ids of rules that need not be kept."""
+    force: bool = False
+    """Whether files that exist may be replaced; they are kept beside the new ones."""
+
+    def make(self, prepare: Callable[[], Job]) -> Made:
+        """Run a job in a work folder, judge the certificate that came out, and publish it, or nothing at all.
+
+        Raises Violation if the certificate breaks a rule, and Error for whatever else goes wrong.
+        """
+        # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.
+        secrets = {name: self.secret(name) for name in self._free(prepare()).plan.secrets}
+        with self.store.locked() as work:
+            job = self._free(prepare())
+            secrets |= {name: self.secret(name) for name in job.plan.secrets if name not in secrets}
+            self.on_command(f"cd {shlex.quote(str(work))}")
+            workflow.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
+            certificate = issuer = None
+            if job.judged is not None:
+                certificate = load(work / job.judged)
+                issuer = load(work / "ca.crt") if (work / "ca.crt").exists() else self.store.root()
+                findings = violations(Case(certificate, issuer, datetime.now(timezone.utc)), job.profile, self.allow)
+                if findings:
+                    raise Violation("the finished certificate breaks a rule, so it was not published", findings)
+            kept = self.store.publish(job.plan, work=work)
+        return Made(
+            job=job,
+            files={publish.what: self.store.path / publish.target for publish in job.plan.publish},
+            certificate=certificate,
+            issuer=issuer,
+            checks=_checks(job, certificate),
+            notes=job.notes + self._backdating(certificate),
+            kept=tuple(self.store.path / name for name in kept.values()),
+        )
+
+    def _free(self, job: Job) -> Job:
+        """Return the job, unless it would replace what it must not."""
+        there = self.store.existing(job.plan)
+        if there and not self.force:
+            raise exists(self.store.path, there)
+        return job
+
+    def _backdating(self, certificate: Certificate | None) -> tuple[str, ...]:
+        if certificate is None or self.openssl.can("-not_before"):
+            return ()
+        return (
+            f"it is valid from now on and not from an hour ago, which {self.openssl.banner.split(' (')[0]} cannot do:"
+            " a phone whose clock is slow has to wait",
+        )
+
+
+def root_job(order: RootOrder) -> Job:
+    """Return the job of making a root."""
+    plan = recipes.root(order)
+    return Job(name=order.subject.common_name or "", plan=plan, judged="ca.crt", profile="root", makes_root=True)
+
+
+def server_job(
+    order: ServerOrder, *, store: Store, root: RootOrder, fixed_days: bool, allow: Collection[str] = ()
+) -> Job:
+    """Return the job of making a server's certificate, and `root` first if the store has none.
+
+    Raises Violation if the order breaks a rule. A certificate that would outlive its root is shortened, or with
+    `fixed_days` refused.
+    """
+    issuer = store.root()
+    notes = slips(order.subject.common_name, order.names)
+    if issuer is not None:
+        left = (issuer.not_after - datetime.now(timezone.utc)).days
+        if left < 1:
+            raise Error(f"the root {store.path / 'ca.crt'} ended on {issuer.not_after:%Y-%m-%d}")
+        if order.days > left and fixed_days:
+            raise UsageError(
+                f"{order.days} days would outlive the root, which ends on {issuer.not_after:%Y-%m-%d}",
+                hint=f"--days {left} is the most",
+            )
+        if order.days > left:
+            notes.append(
+                f"valid for {left} days instead of {order.days}, as the root ends on {issuer.not_after:%Y-%m-%d}"
+            )
+            order = replace(order, days=left)
+    _refuse_violations(order, issuer, allow)
+    if issuer is None:
+        plan = recipes.root(root) + recipes.server(order, recipes.new_root(root))
+    else:
+        plan = recipes.server(order, recipes.stored_root(encrypted=store.root_key_is_encrypted()))
+    return Job(name=order.names[0].value, plan=plan, judged="server.crt", makes_root=issuer is None, notes=tuple(notes))
+
+
+def request_job(order: ServerOrder, *, allow: Collection[str] = ()) -> Job:
+    """Return the job of making a key and a request that another authority is to sign."""
+    _refuse_violations(order, None, allow)
+    notes = tuple(slips(order.subject.common_name, order.names))
+    return Job(name=order.names[0].value, plan=recipes.request_only(order), notes=notes)
+
+
+def violations(case: Case, profile: str, allow: Collection[str] = ()) -> list[Finding]:
+    """Return the findings of a profile's rules that are errors."""
+    return [finding for finding in judge(case, PROFILES[profile].without(allow)) if finding.rule.severity == ERROR]
+
+
+def check(certificate: Certificate, *, issuer: Certificate | None = None, profile: str = "apple") -> list[Finding]:
+    """Return what speaks against a certificate now, by the rules of a profile; nothing if it complies."""
+    return judge(Case(certificate, issuer, datetime.now(timezone.utc)), PROFILES[profile].without(()))
+
+
+def key_type_of(path: Path, openssl: OpenSSL) -> KeyType:
+    """Return the type of the user's own private key; raises Error if openssl cannot read it or it is of no use."""
+    if not path.is_file():
+        raise UnreadableError(f"no key file at {path}")
+    answer = openssl.run(["pkey", "-in", str(path.absolute()), "-pubout", "-outform", "DER"])
+    key = decode_public_key(answer.stdout)
+    if key.algorithm not in {"RSA", "EC"}:
+        raise Error(f"{path} holds a key of the kind {key.algorithm}; RSA and EC keys are accepted")
+    return KeyType(f"{key.algorithm} {key.bits}", key.algorithm, key.bits, key.curve)
+
+
+def _refuse_violations(order: ServerOrder, issuer: Certificate | None, allow: Collection[str]) -> None:
+    """Hold the certificate that an order will give against the rules, before anything is made."""
+    now = datetime.now(timezone.utc)
+    findings = violations(Case(order.expected(not_before=now), issuer, now), "apple", allow)
+    if findings:
+        raise Violation("this would break a rule, so nothing was made", findings)
+
+
+def _checks(job: Job, certificate: Certificate | None) -> tuple[str, ...]:
+    if certificate is None:
+        return ()
+    return (
+        "extended key usage and validity, as openssl prints them and as decoded",
+        "chain, by openssl verify",
+        f"the rules {', '.join(PROFILES[job.profile].rules)}",
+    )

@@ -1,0 +1,78 @@
+"""The command line: options become an order, a job is made of it, and run or printed as a script.
+
+Commands import what they need when they run: `--help` must not wait for `sh`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from opensslgen import __version__
+from opensslgen.errors import Error
+
+from .machine import completion, doctor
+from .make import root, server
+
+
+class _Failure(click.ClickException):
+    """An Error, said once, on stderr."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(error.message)
+        self.exit_code = error.exit_code
+        self.error = error
+
+    def show(self, file: Any = None) -> None:
+        from opensslgen.authority import Violation
+        from opensslgen.report import findings_text
+
+        click.echo(f"Error: {self.error.message}", err=True, file=file)
+        if isinstance(self.error, Violation):
+            click.echo(findings_text(self.error.findings), err=True, nl=False)
+            ids = dict.fromkeys(finding.rule.id for finding in self.error.findings)
+            click.echo(f"Hint: {' '.join(f'--allow {rule}' for rule in ids)} makes it all the same", err=True)
+        if self.error.hint:
+            click.echo(f"Hint: {self.error.hint}", err=True)
+
+
+class _Commands(click.Group):
+    """The commands in the order of need, and the one place where an Error becomes a message."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Error as error:
+            raise _Failure(error) from error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="opensslgen")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Make TLS certificates that iPhones accept, by openssl commands that you can read and run.
+
+    \b
+    opensslgen server pbx.example.com --san IP:10.0.0.5     a root, if there is none, and a certificate
+    opensslgen server pbx.example.com --script              print the same as a shell script
+    """
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
+
+
+for command in (server, root, doctor, completion):
+    cli.add_command(command)
+
+
+def main() -> NoReturn:
+    """Run the command line; a plain kill cleans up like Ctrl-C."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    cli(prog_name="opensslgen")
+    sys.exit(0)  # not reached: click exits

@@ -1,0 +1,76 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opensslgen.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opensslgen.keys import KeyType
+
+
+class KeyTypeParameter(click.ParamType):
+    """A key type as people write it."""
+
+    name = "TYPE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> KeyType:
+        """Return the key type, or fail as click does."""
+        from opensslgen import keys
+
+        try:
+            return value if isinstance(value, keys.KeyType) else keys.key_type(value)
+        except UsageError as error:
+            self.fail(error.message, param, ctx)
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return one decorator that adds the options in this order."""
+    return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
+
+
+FOLDER = click.option(
+    "--pki", type=click.Path(path_type=Path), envvar="OPENSSLGEN_PKI", default="pki", show_default=True,
+    metavar="DIR", help="The folder with root, keys and certificates, laid out as easy-rsa's.",
+)  # fmt: skip
+OPENSSL = click.option("--openssl", metavar="PATH", help="The openssl to use.  [env: OPENSSLGEN_OPENSSL]")
+FORMAT = together(
+    click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="How to answer."),
+    click.option("--json", "output", flag_value="json", help="Short for --format json."),
+)
+RUNNING = together(
+    FOLDER,
+    OPENSSL,
+    click.option("--script", is_flag=True, help="Make nothing: print a shell script that does it."),
+    click.option("--force", is_flag=True, help="Replace what exists; it is kept beside the new one."),
+    click.option("-v", "--verbose", is_flag=True, help="Show each openssl command as it runs."),
+    click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+    FORMAT,
+)
+SUBJECT = together(
+    click.option("--cn", "common_name", metavar="TEXT", help="Common name, if not the default."),
+    click.option("--org", "organization", metavar="TEXT", help="Organization (O)."),
+    click.option("--org-unit", "organizational_unit", metavar="TEXT", help="Organizational unit (OU)."),
+    click.option("--country", metavar="XX", help="Country (C), two letters."),
+    click.option("--state", metavar="TEXT", help="State or province (ST)."),
+    click.option("--locality", metavar="TEXT", help="City (L)."),
+    click.option("--email", "email_address", metavar="TEXT", help="Mail address in the subject."),
+)
+SUBJECT_FIELDS = (
+    "common_name", "organization", "organizational_unit", "country", "state", "locality", "email_address",
+)  # fmt: skip
+KEY_TYPE = click.option(
+    "--key-type", type=KeyTypeParameter(), default="rsa-2048", show_default=True,
+    help="rsa-2048, rsa-3072, rsa-4096, p-256 or p-384.",
+)  # fmt: skip
+PASSPHRASE_FILE = click.option(
+    "--passphrase-file", type=click.Path(path_type=Path), metavar="FILE",
+    help="The passphrase of the root's key is its first line.  [env: OPENSSLGEN_CA_PASSPHRASE]",
+)  # fmt: skip

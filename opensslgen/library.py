@@ -1,0 +1,70 @@
+"""Roots and server certificates from Python, with the defaults of the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import keys, openssl
+from .authority import Authority, root_job, server_job
+from .errors import UsageError
+from .orders import ROOT_DAYS, SERVER_DAYS, root_order, server_order
+from .recipes import CA_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
+from .store import Store
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Collection, Iterable
+
+    from .authority import Made
+
+
+def root(
+    *,
+    pki: str | os.PathLike[str] = "pki",
+    common_name: str | None = None,
+    key_type: str = keys.DEFAULT.name,
+    days: int = ROOT_DAYS,
+    passphrase: str | None = None,
+) -> Made:
+    """Make a root in a pki folder; raises Error if it has one."""
+    order = root_order(
+        common_name=common_name, key_type=keys.key_type(key_type), days=days, encrypted=passphrase is not None
+    )
+    return _authority(pki, {CA_PASSPHRASE: passphrase}).make(lambda: root_job(order))
+
+
+def server(
+    name: str,
+    *,
+    san: Iterable[str] = (),
+    pki: str | os.PathLike[str] = "pki",
+    key_type: str = keys.DEFAULT.name,
+    days: int | None = None,
+    p12_password: str | None = None,
+    passphrase: str | None = None,
+    allow: Collection[str] = (),
+) -> Made:
+    """Make a server's key and certificate, and a root first if the folder has none; raises Violation or Error."""
+    order = server_order(
+        name,
+        san=san,
+        key_type=keys.key_type(key_type),
+        days=SERVER_DAYS if days is None else days,
+        p12=None if p12_password is None else "p12",
+    )
+    root = root_order(encrypted=passphrase is not None)
+    authority = _authority(pki, {CA_PASSPHRASE: passphrase, P12_PASSWORD: p12_password}, allow)
+    return authority.make(
+        lambda: server_job(order, store=authority.store, root=root, fixed_days=days is not None, allow=allow)
+    )
+
+
+def _authority(pki: str | os.PathLike[str], secrets: dict[str, str | None], allow: Collection[str] = ()) -> Authority:
+    def secret(name: str) -> str:
+        value = secrets.get(name)
+        if value is None:
+            raise UsageError(f"the {SECRETS[name]} is needed")
+        return fit_secret(name, value)
+
+    return Authority(Store(Path(pki)), openssl.find(), secret, allow=allow)

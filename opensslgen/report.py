@@ -1,0 +1,115 @@
+"""Certificates and findings as text for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .certificate import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .authority import Made
+    from .certificate import Certificate
+    from .rules import Finding
+
+
+def made_text(made: Made) -> str:
+    """Return what a command has made: what lies where, until when it is valid, what was checked, the next step."""
+    lines = []
+    if made.job.makes_root and made.issuer:
+        lines += [
+            f"Made a root certificate{' first, as there was none' if 'certificate' in made.files else ''}:"
+            f" {visible(str(made.issuer.subject))}",
+            *_table([("root", made.files["root"]), ("root key", f"{made.files['root key']} (keep it secret)")]),
+            *_table([("valid", _span(made.issuer))]),
+        ]
+    if "request" in made.files:
+        certificate = made.certificate
+        what = "certificate" if certificate else "request"
+        lines.append(f"Made a server {what} for {visible(made.job.name)}:")
+        lines += _table([(kind, path) for kind, path in made.files.items() if kind not in {"root", "root key"}])
+        if certificate:
+            lines += _table([("names", ", ".join(map(str, certificate.names))), ("valid", _span(certificate))])
+    if made.checks:
+        lines.append("Checked:")
+        lines += [f"  ✓ {check}" for check in made.checks]
+    lines += [f"Kept the old file as {path}" for path in made.kept]
+    lines.append(_next_step(made))
+    return "\n".join(lines) + "\n"
+
+
+def made_json(made: Made) -> dict[str, Any]:
+    """Return the same for a program."""
+    return {
+        "name": made.job.name,
+        "files": {kind.replace(" ", "_"): str(path) for kind, path in made.files.items()},
+        "certificate": certificate_json(made.certificate) if made.certificate else None,
+        "root_made": made.job.makes_root,
+        "checks": list(made.checks),
+        "notes": list(made.notes),
+        "kept": [str(path) for path in made.kept],
+        "findings": [],
+    }
+
+
+def certificate_json(certificate: Certificate) -> dict[str, Any]:
+    """Return the fields of a certificate; times in UTC as RFC 3339."""
+    return {
+        "subject": str(certificate.subject),
+        "issuer": str(certificate.issuer),
+        "serial_number": certificate.serial_hex,
+        "not_before": f"{certificate.not_before:%Y-%m-%dT%H:%M:%SZ}",
+        "not_after": f"{certificate.not_after:%Y-%m-%dT%H:%M:%SZ}",
+        "days": certificate.validity.days,
+        "subject_alternative_names": [str(name) for name in certificate.names],
+        "extended_key_usage": list(certificate.extended_key_usage or ()),
+        "key_usage": sorted(certificate.key_usage or ()),
+        "key": f"{certificate.public_key.algorithm} {certificate.public_key.curve or certificate.public_key.bits}",
+        "signature_algorithm": certificate.signature_algorithm,
+        "sha256_fingerprint": certificate.fingerprint,
+    }
+
+
+def findings_text(findings: Iterable[Finding]) -> str:
+    """Return the findings, a line each, followed by the reason and its source."""
+    return "".join(
+        f"  {finding.rule.severity}: {finding.message} [{finding.rule.id}]\n"
+        f"    {finding.rule.reason} ({finding.rule.citation})\n"
+        for finding in findings
+    )
+
+
+def finding_json(finding: Finding) -> dict[str, str]:
+    """Return one finding."""
+    return {
+        "rule": finding.rule.id,
+        "severity": finding.rule.severity,
+        "message": finding.message,
+        "reason": finding.rule.reason,
+        "citation": finding.rule.citation,
+    }
+
+
+def _table(rows: Iterable[tuple[str, object]]) -> list[str]:
+    return [f"  {name:<12} {value}" for name, value in rows]
+
+
+def _span(certificate: Certificate) -> str:
+    days = certificate.validity.days
+    return f"until {certificate.not_after:%Y-%m-%d %H:%M} UTC ({days} days)"
+
+
+def _next_step(made: Made) -> str:
+    files = made.files
+    if made.certificate is None:
+        return f"Next: have {files['request']} signed; its key stays in {files['key']}."
+    if "certificate" not in files:
+        return f"Next: let the phones trust {files['root']}, and make certificates: opensslgen server NAME"
+    give = files["p12"] if "p12" in files else f"{files['chain']} and {files['key']}"
+    root = files.get("root") or Path(files["certificate"]).parent.parent / "ca.crt"
+    return (
+        f"Next: give the server {give}, and let the phones trust {root}\n"
+        "      (iPhone: install it as a profile, then Settings > General > About > Certificate Trust Settings)."
+    )

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import click
+import pytest
+from .conftest import CHECKOUT, opensslgen
+
+from opensslgen import __version__
+from opensslgen.cli import cli
+
+FAST = ("--key-type", "p-256")
+
+
+def test_one_command_makes_root_and_certificate_and_tells_about_them(tmp_path):
+    done = opensslgen("server", "pbx.example.com", "--san", "IP:10.0.0.5")
+    assert done.returncode == 0, done.stderr
+    for told in (
+        "Made a root certificate first, as there was none",
+        "pki/issued/pbx.example.com.crt",
+        "pki/issued/pbx.example.com-chain.pem",
+        "pki/private/pbx.example.com.key",
+        "DNS:pbx.example.com, IP:10.0.0.5",
+        "(820 days)",
+        "✓ chain, by openssl verify",
+        "Next: ",
+        "Certificate Trust Settings",
+    ):
+        assert told in done.stdout
+    assert (tmp_path / "pki" / "ca.crt").exists()
+
+
+def test_json_has_the_same_for_programs():
+    done = opensslgen("server", "pbx.example.com", "--san", "10.0.0.5", *FAST, "--json")
+    made = json.loads(done.stdout)
+    assert made["root_made"] is True
+    assert made["files"]["certificate"] == "pki/issued/pbx.example.com.crt"
+    assert made["certificate"]["subject_alternative_names"] == ["DNS:pbx.example.com", "IP:10.0.0.5"]
+    assert made["certificate"]["extended_key_usage"] == ["serverAuth", "clientAuth"]
+    assert made["certificate"]["days"] == 820
+
+
+def test_quiet_prints_nothing():
+    done = opensslgen("server", "pbx.example.com", *FAST, "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_verbose_shows_commands_that_can_be_pasted(tmp_path):
+    done = opensslgen("root", "--key-type", "rsa-2048", "-v")
+    commands = [line for line in done.stderr.splitlines() if line.startswith("openssl ")]
+    assert commands[0].startswith("openssl req -new -x509 -newkey rsa:2048 -nodes -sha256 ")
+    assert len(commands) == 3
+    # What was shown makes the same again, in any folder that holds its config.
+    (tmp_path / "again").mkdir()
+    shown = opensslgen("root", "--script", "--cn", "x").stdout
+    config = re.search(r"cat >ca\.cnf <<'EOF'\n(.*?)\nEOF", shown, re.DOTALL)[1]
+    (tmp_path / "again" / "ca.cnf").write_text(config + "\n")
+    for line in commands:
+        subprocess.run(["sh", "-ec", line], cwd=tmp_path / "again", check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        (("--days", "2555"), "apple-validity"),
+        (("--days", "826"), "apple-validity"),
+        (("--eku", "clientAuth"), "apple-eku"),
+        (("--key-usage", "keyCertSign", "--template", "ca.cnf"), None),
+    ],
+)
+def test_what_breaks_the_profile_is_refused_before_anything_is_made(arguments, rule, tmp_path):
+    (tmp_path / "ca.cnf").write_text("[ v3_req ]\nbasicConstraints = CA:TRUE\nsubjectAltName = $SUBJECT_ALT_NAME\n")
+    done = opensslgen("server", "pbx.example.com", *FAST, *arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    if rule:
+        assert f"[{rule}]" in done.stderr
+        assert "https://support.apple.com/103769" in done.stderr
+        assert f"--allow {rule}" in done.stderr
+    else:
+        assert "[leaf-is-ca]" in done.stderr
+    assert not (tmp_path / "pki").exists()
+
+
+def test_a_violation_is_json_when_json_was_asked_for():
+    done = opensslgen("server", "pbx.example.com", "--days", "2555", "--json")
+    assert done.returncode == 1
+    assert [finding["rule"] for finding in json.loads(done.stdout)["findings"]] == ["apple-validity"]
+
+
+def test_allow_is_the_way_round():
+    done = opensslgen("server", "pbx.example.com", *FAST, "--days", "2555", "--allow", "apple-validity", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["certificate"]["days"] == 2555
+
+
+def test_825_days_are_allowed():
+    assert opensslgen("server", "pbx.example.com", *FAST, "--days", "825").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("server",), "Missing argument 'NAME'"),
+        (("server", "a.example", "--allow", "no-such-rule"), "unknown rule 'no-such-rule'"),
+        (("server", "a.example", "--days", "0"), "0 is not in the range"),
+        (("server", "a.example", "--days", "x"), "not a valid integer"),
+        (("server", "a.example", "--eku", "serverauthentication"), "unknown extended key usage"),
+        (("server", "a.example", "--key-usage", "sign"), "unknown key usage"),
+        (("server", "a.example", "--key-type", "rsa-1024"), "unknown key type"),
+        (("server", "a.example", "--san", "10.0.0.0/24"), "10.0.0.0/24"),
+        (("server", "a.example", "--san", "DNS:10.0.0.1"), "write IP:10.0.0.1"),
+        (("server", "a.example", "--san", "a$(id).example"), "$"),
+        (("server", "a.example", "--template", "missing.cnf"), "missing.cnf"),
+        (("server", "a.example", "--key-file", "missing.key"), "missing.key"),
+        (("server", "ca"), "ca"),
+        (("server", "a.example", "--org", "x\ny"), "organization"),
+        (("nonsense",), "No such command"),
+    ],
+)
+def test_bad_usage_is_exit_2_without_a_traceback(arguments, message, tmp_path):
+    done = opensslgen(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert message in done.stderr
+    assert "Error: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "pki").exists()
+
+
+def test_slips_are_notes_and_the_names_come_once():
+    done = opensslgen(
+        "server",
+        "avaya.domain.com",
+        "--san",
+        "DNS:avaya.domian.com, DNS:avaya.domian.com, IP:10.0.0.5",
+        *FAST,
+        "--json",
+    )
+    assert done.returncode == 0
+    notes = json.loads(done.stdout)["notes"]
+    assert [note for note in notes if "given 2 times" in note]
+    assert [note for note in notes if "avaya.domain.com" in note and "avaya.domian.com" in note]
+    names = json.loads(done.stdout)["certificate"]["subject_alternative_names"]
+    assert names == ["DNS:avaya.domain.com", "DNS:avaya.domian.com", "IP:10.0.0.5"]
+
+
+def test_a_common_name_that_is_no_alternative_name_is_a_note():
+    done = opensslgen("server", "pbx.example.com", "--cn", "Reception", *FAST)
+    assert done.returncode == 0
+    assert "Reception" in done.stderr
+
+
+def test_pki_comes_from_the_environment(tmp_path):
+    assert opensslgen("root", *FAST, env={"OPENSSLGEN_PKI": str(tmp_path / "elsewhere")}).returncode == 0
+    assert (tmp_path / "elsewhere" / "ca.crt").exists()
+
+
+def test_a_users_key_is_used(tmp_path):
+    subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "own.key"], check=True)
+    done = opensslgen("server", "pbx.example.com", "--key-file", "own.key", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["certificate"]["key_usage"] == ["digitalSignature"]
+    public = [
+        subprocess.run(["openssl", "pkey", "-in", key, "-pubout"], check=True, capture_output=True).stdout
+        for key in ("own.key", "pki/private/pbx.example.com.key")
+    ]
+    assert public[0] == public[1]
+
+
+def test_a_users_weak_key_is_refused(tmp_path):
+    subprocess.run(["openssl", "genrsa", "-out", "own.key", "1024"], check=True, capture_output=True)
+    done = opensslgen("server", "pbx.example.com", "--key-file", "own.key")
+    assert done.returncode == 1
+    assert "[apple-key-size]" in done.stderr
+    assert not (tmp_path / "pki").exists()
+
+
+def test_what_is_no_key_is_said_so(tmp_path):
+    (tmp_path / "own.key").write_text("nothing")
+    done = opensslgen("server", "pbx.example.com", "--key-file", "own.key")
+    assert done.returncode == 1
+    assert "openssl pkey failed" in done.stderr
+
+
+def test_a_users_template_is_filled_and_the_result_checked(tmp_path):
+    (tmp_path / "own.cnf").write_text(
+        "[ v3_req ]\nsubjectAltName = $SUBJECT_ALT_NAME\nextendedKeyUsage = serverAuth\nnsComment = ours\n"
+    )
+    done = opensslgen("server", "pbx.example.com", *FAST, "--template", "own.cnf", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["certificate"]["extended_key_usage"] == ["serverAuth"]
+    (tmp_path / "bad.cnf").write_text("[ v3_req ]\nsubjectAltName = $SUBJECT_ALT_NAME\n")
+    done = opensslgen("server", "b.example.com", *FAST, "--template", "bad.cnf")
+    assert done.returncode == 1
+    assert "[apple-eku]" in done.stderr
+    assert not (tmp_path / "pki" / "issued" / "b.example.com.crt").exists()
+
+
+def test_a_template_without_the_section_is_refused(tmp_path):
+    (tmp_path / "own.cnf").write_text("[ other ]\nsubjectAltName = $SUBJECT_ALT_NAME\n")
+    done = opensslgen("server", "pbx.example.com", "--template", "own.cnf")
+    assert done.returncode == 2
+    assert "[ v3_req ]" in done.stderr
+
+
+def test_a_leaf_is_shortened_to_its_root_with_a_note_or_refused_with_days():
+    assert opensslgen("root", *FAST, "--days", "100").returncode == 0
+    done = opensslgen("server", "a.example.com", *FAST, "--json")
+    assert json.loads(done.stdout)["certificate"]["days"] in {98, 99}
+    assert [note for note in json.loads(done.stdout)["notes"] if "as the root ends" in note]
+    done = opensslgen("server", "b.example.com", *FAST, "--days", "200")
+    assert done.returncode == 2
+    assert "would outlive the root" in done.stderr
+
+
+def test_a_missing_openssl_is_an_error_before_anything_is_made(tmp_path):
+    done = opensslgen("server", "a.example.com", "--openssl", "/nonexistent/openssl")
+    assert done.returncode == 1
+    assert "no openssl found at /nonexistent/openssl" in done.stderr
+    assert not (tmp_path / "pki").exists()
+
+
+def test_a_script_is_printed_without_openssl(tmp_path):
+    done = opensslgen("server", "a.example.com", "--script", env={"PATH": "/nonexistent"})
+    assert done.returncode == 0
+    assert done.stdout.startswith("#!/bin/sh\n")
+    assert not (tmp_path / "pki").exists()
+
+
+@pytest.mark.parametrize("command", sorted(cli.commands))
+def test_each_command_has_help_with_a_worked_example(command):
+    done = opensslgen(command, "-h")
+    assert done.returncode == 0
+    assert re.search(rf"^  opensslgen {command} ", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", sorted(cli.commands))
+def test_each_option_has_a_help_text(command):
+    for parameter in cli.commands[command].params:
+        assert isinstance(parameter, click.Argument) or parameter.help
+
+
+def test_version():
+    assert opensslgen("--version").stdout.strip().endswith(__version__)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed(shell):
+    done = opensslgen("completion", shell)
+    assert done.returncode == 0
+    assert "_OPENSSLGEN_COMPLETE" in done.stdout
+
+
+def test_bash_completes_commands(tmp_path):
+    (tmp_path / "opensslgen").write_text(f'#!/bin/sh\nPYTHONPATH={CHECKOUT} exec {sys.executable} -m opensslgen "$@"\n')
+    (tmp_path / "opensslgen").chmod(0o755)
+    script = opensslgen("completion", "bash").stdout
+    function = re.search(r"(\w+)\(\) \{", script)[1]
+    done = subprocess.run(
+        [
+            "bash",
+            "-c",
+            f"PATH={tmp_path}:$PATH\n{script}\nCOMP_WORDS=(opensslgen ser); COMP_CWORD=1; {function} opensslgen\necho ${{COMPREPLY[@]}}",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["server"], done.stderr
+
+
+def test_doctor_tells_what_it_found(tmp_path):
+    done = opensslgen("doctor")
+    assert done.returncode == 0
+    assert "OpenSSL" in done.stdout
+    assert "writable" in done.stdout
+    done = opensslgen("doctor", "--openssl", "/nonexistent", "--json")
+    assert done.returncode == 1
+    answers = {answer["question"]: answer for answer in json.loads(done.stdout)}
+    assert answers["openssl"]["good"] is False
+
+
+def test_doctor_sees_a_clock_that_is_behind(tmp_path):
+    done = subprocess.run(
+        ["faketime", "2019-01-01", sys.executable, "-m", "opensslgen", "doctor"],
+        env={"PYTHONPATH": str(CHECKOUT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "before this release" in done.stdout

@@ -1,0 +1,281 @@
+"""A plan by equality, and every recipe both ways: run by us, and printed as a script and run by the shells."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from .conftest import EC, files_below, make_root, make_server, no_secret
+
+from opensslgen import certificate as x509
+from opensslgen import keys, recipes, template
+from opensslgen.authority import Authority, request_job, root_job, server_job
+from opensslgen.orders import root_order, server_order
+from opensslgen.plan import Check, Join, Plan, Publish, Record, Run, Serial, Validity, Write
+from opensslgen.store import Store
+
+SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"], "mksh": ["mksh"]}
+
+RECIPES = {
+    "root": {},
+    "root-p256": {"key_type": keys.key_type("p-256")},
+    "root-passphrase": {"encrypted": True, "key_type": EC},
+    "server": {"san": ["DNS:sip.example.com, IP:10.0.0.5", "2001:db8::1", "sip:example.com"]},
+    "server-p384": {"key_type": keys.key_type("p-384"), "organization": 'O\'Neil $x & Söhne, "Inc." #1\\'},
+    "server-p12": {"key_type": EC, "p12": "p12"},
+    "server-p12-compat": {"key_type": EC, "p12": "p12-compat"},
+    "server-passphrase": {"key_type": EC, "encrypted": True},
+    "server-short": {"key_type": EC, "days": 30, "extended_key_usage": ["serverAuth"]},
+    "server-second": {"key_type": EC},
+    "csr-only": {"key_type": EC},
+}
+SECRETS = {recipes.CA_PASSPHRASE: "correct horse", recipes.P12_PASSWORD: "battery staple"}
+
+
+def job_of(name, store):
+    options = dict(RECIPES[name])
+    encrypted = options.pop("encrypted", False)
+    if name.startswith("root"):
+        return root_job(root_order(common_name="Test root", encrypted=encrypted, **options))
+    order = server_order("pbx.example.com", **options)
+    if name == "csr-only":
+        return request_job(order)
+    root = root_order(common_name="Test root", encrypted=encrypted, key_type=EC)
+    return server_job(order, store=store, root=root, fixed_days=False)
+
+
+def summary(pki):
+    """Return what two ways of making the same must agree on: names, modes, and certificates but for what is random."""
+    certificates = {}
+    for path in sorted(pki.rglob("*.crt")) + sorted(pki.rglob("*.pem")):
+        certificate = x509.load(path)
+        place = str(path.relative_to(pki)).replace(certificate.serial_hex, str(certificate.subject))
+        certificates[place] = (
+            str(certificate.subject),
+            str(certificate.issuer),
+            certificate.names,
+            certificate.extended_key_usage,
+            certificate.key_usage,
+            certificate.basic_constraints,
+            certificate.validity,
+            certificate.signature_algorithm,
+            [(extension.oid, extension.critical) for extension in certificate.extensions],
+            certificate.public_key.algorithm,
+            certificate.public_key.curve or certificate.public_key.bits,
+        )
+        assert abs(certificate.not_before - datetime.now(timezone.utc)) < timedelta(hours=2)
+        assert 64 < certificate.serial_number.bit_length() <= 127
+    files = {re.sub("[0-9A-F]{16,}", "SERIAL", name): mode for name, mode in files_below(pki).items()}
+    index = [re.sub("[0-9A-F]{16,}", "SERIAL", line) for line in (pki / "index.txt").read_text().splitlines()]
+    return files, certificates, [re.sub(r"\d{12}Z", "END", line) for line in index]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("name", RECIPES)
+def test_run_and_script_make_the_same(name, shell, openssl, tmp_path):
+    run, printed = Store(tmp_path / "run" / "pki"), Store(tmp_path / "printed" / "pki")
+    for store in (run, printed):
+        store.path.parent.mkdir()
+        if name == "server-second":
+            first = Authority(store, openssl, no_secret)
+            make_root(first, common_name="Test root")
+            make_server(first, "first.example.com")
+    script = job_of(name, printed).plan.script(version="test")
+    assert not set(SECRETS.values()) & set(re.split(r"[\n']", script))
+    Authority(run, openssl, SECRETS.__getitem__).make(lambda: job_of(name, run))
+    done = subprocess.run(
+        [*SHELLS[shell], "/dev/stdin"],
+        input=script,
+        cwd=printed.path.parent,
+        env={**os.environ, **SECRETS},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert summary(printed.path) == summary(run.path)
+    assert not [path for path in printed.path.iterdir() if path.name.startswith(".script")]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_script_is_clean_under_shellcheck(name, authority, tmp_path):
+    if name == "server-second":
+        make_root(authority)
+    (tmp_path / "script.sh").write_text(job_of(name, authority.store).plan.script(version="test"))
+    done = subprocess.run(["shellcheck", "-s", "sh", tmp_path / "script.sh"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def script_of(tmp_path, name="server-short"):
+    return job_of(name, Store(tmp_path / "pki")).plan.script(version="test")
+
+
+def run_script(script, tmp_path, shell="dash", **environment):
+    return subprocess.run(
+        [*SHELLS[shell], "/dev/stdin"],
+        input=script,
+        cwd=tmp_path,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("extendedKeyUsage = serverAuth", "extendedKeyUsage = clientAuth"), "lacks the extended key usage"),
+        (("extendedKeyUsage = serverAuth", ""), "lacks the extended key usage"),
+        (("choose_validity 30", "choose_validity 31"), "valid for 31 days and not for 30"),
+        (("critical,CA:TRUE", "critical,CA:FALSE"), "openssl verify does not accept"),
+        (("choose_validity 3650", "choose_validity 7"), "valid for 7 days"),
+    ],
+)
+def test_a_script_stops_if_what_came_out_is_wrong(change, message, shell, tmp_path):
+    script = script_of(tmp_path)
+    assert change[0] in script
+    done = run_script(script.replace(*change), tmp_path, shell)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert not (tmp_path / "pki").exists()
+
+
+def test_a_script_sees_a_leaf_that_would_outlive_its_root(tmp_path):
+    script = (
+        script_of(tmp_path).replace("choose_validity 3650", "choose_validity 7").replace(" ca.crt 3650 ", " ca.crt 7 ")
+    )
+    done = run_script(script, tmp_path)
+    assert done.returncode == 1
+    assert "would outlive its issuer" in done.stderr
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_script_refuses_existing_files(shell, tmp_path):
+    script = script_of(tmp_path)
+    assert run_script(script, tmp_path, shell).returncode == 0
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    done = run_script(script, tmp_path, shell)
+    assert done.returncode == 1
+    assert "exists: nothing is overwritten" in done.stderr
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_script_needs_the_secrets_it_names(tmp_path):
+    done = run_script(script_of(tmp_path, "root-passphrase"), tmp_path)
+    assert done.returncode == 1
+    assert "set OPENSSLGEN_CA_PASSPHRASE in the environment first" in done.stderr
+
+
+def test_a_script_runs_in_a_folder_with_spaces_and_without_home(tmp_path):
+    folder = tmp_path / "Büro 1 $x"
+    folder.mkdir()
+    done = subprocess.run(
+        ["env", "-i", f"PATH={os.environ['PATH']}", "dash", "/dev/stdin", "my pki"],
+        input=script_of(tmp_path),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (folder / "my pki" / "issued" / "pbx.example.com.crt").exists()
+
+
+@pytest.mark.parametrize("days", [0, 1, 59, 60, 365, 366, 11016, 19000, 20000, 47481, 47482, 60000])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_dates_survive_the_shells_arithmetic(days, shell):
+    functions = template.shipped("functions.sh")
+    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(days=days, seconds=3723)
+    printed = f"{moment:%b} {moment.day:2} {moment:%H:%M:%S %Y} GMT"
+    done = subprocess.run(
+        [
+            *SHELLS[shell],
+            "-c",
+            f'{functions}\ntimestamp {days} 3723; echo; read_date "{printed}"; echo "$day $second $stamp"',
+        ],
+        capture_output=True,
+        text=True,
+    )
+    stamp = f"{moment:%y%m%d%H%M%SZ}" if moment.year < 2050 else f"{moment:%Y%m%d%H%M%SZ}"
+    assert done.stdout.splitlines() == [f"{moment:%Y%m%d%H%M%SZ}", f"{days} 3723 {stamp}"], done.stderr
+
+
+def test_a_script_backdates_where_openssl_can(tmp_path):
+    """A stand-in that has the option and drops it, as the machine's openssl may be older than 3.5."""
+    real = shutil.which("openssl")
+    (tmp_path / "openssl").write_text(
+        f"""#!/bin/sh
+[ "$2" = -help ] && {{ echo ' -not_before val'; exit; }}
+for word; do case $word in -not_before|-not_after) echo "$*" >>{tmp_path}/asked;; esac; done
+exec {real} "$@"
+"""
+    )
+    (tmp_path / "openssl").chmod(0o755)
+    run_script(script_of(tmp_path), tmp_path, OPENSSLGEN_OPENSSL=str(tmp_path / "openssl"))
+    asked = re.search(r"-not_before (\d{14})Z -not_after (\d{14})Z", (tmp_path / "asked").read_text())
+    begin, end = (datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=timezone.utc) for stamp in asked.groups())
+    assert timedelta(minutes=59) < datetime.now(timezone.utc) - begin < timedelta(minutes=62)
+    assert end - begin == timedelta(days=3650)
+
+
+def test_the_plan_for_a_root_is_this():
+    plan = recipes.root(root_order(common_name="Test root", organization="Acme"))
+    config, run, check = plan.steps
+    assert config == Write(
+        "ca.cnf",
+        "[ req ]\nprompt = no\nutf8 = yes\nstring_mask = utf8only\ndistinguished_name = subject\n\n"
+        "[ subject ]\nO = Acme\nCN = Test root\n\n"
+        "[ v3_ca ]\nbasicConstraints = critical,CA:TRUE\nkeyUsage = critical,keyCertSign,cRLSign\n"
+        "subjectKeyIdentifier = hash\n",
+    )
+    assert run == Run(
+        ("req", "-new", "-x509", "-newkey", "rsa:2048", "-nodes", "-sha256", Validity(3650), "-set_serial", Serial())
+        + ("-config", "ca.cnf", "-extensions", "v3_ca", "-keyout", "ca.key", "-out", "ca.crt"),
+        creates=("ca.key", "ca.crt"),
+    )
+    assert check == Check("ca.crt", issuer="ca.crt", days=3650, purpose="any", extended_key_usage=())
+
+
+def test_the_plan_for_a_server_signs_with_its_own_extension_file():
+    plan = recipes.server(server_order("pbx.example.com", san=["10.0.0.5"]), recipes.stored_root(encrypted=True))
+    extensions = next(step for step in plan.steps if isinstance(step, Write) and step.path == "v3_req.cnf")
+    assert extensions.text.splitlines() == [
+        "[ v3_req ]",
+        "basicConstraints = critical,CA:FALSE",
+        "keyUsage = critical,digitalSignature,keyEncipherment",
+        "subjectAltName = DNS:pbx.example.com,IP:10.0.0.5",
+        "subjectKeyIdentifier = hash",
+        "authorityKeyIdentifier = keyid:always",
+        "extendedKeyUsage = serverAuth,clientAuth",
+    ]
+    sign = next(step for step in plan.steps if isinstance(step, Run) and step.arguments[0] == "x509")
+    assert sign.secrets == ("OPENSSLGEN_CA_PASSPHRASE",)
+    assert sign.arguments[:10] == (
+        ("x509", "-req", "-in", "server.req", "-CA", "../ca.crt", "-CAkey", "../private/ca.key")
+        + ("-passin", "env:OPENSSLGEN_CA_PASSPHRASE")
+    )
+    assert Join(("server.crt", "../ca.crt"), "server-chain.pem") in plan.steps
+    assert plan.records == (Record("server.crt", "/CN=pbx.example.com"),)
+    assert plan.needs == ("ca.crt", "private/ca.key")
+
+
+def test_a_request_never_carries_an_authority_key_identifier():
+    for order in (server_order("a.example"), server_order("a.example", key_type=EC)):
+        texts = [step.text for step in recipes.request_only(order).steps if isinstance(step, Write)]
+        assert "authorityKeyIdentifier" not in "".join(texts)
+
+
+def test_an_ec_leaf_does_not_claim_to_encipher():
+    assert server_order("a.example", key_type=EC).usages == ("digitalSignature",)
+    assert server_order("a.example").usages == ("digitalSignature", "keyEncipherment")
+
+
+def test_two_plans_publish_together():
+    first = Plan("a", (Write("a", "a"),), publish=(Publish("a", "ca.crt", 0o644, "root"),))
+    second = Plan("b", (Write("b", "b"),), needs=("ca.crt", "private/ca.key"))
+    both = first + second
+    assert both.steps == first.steps + second.steps
+    assert both.needs == ("private/ca.key",)

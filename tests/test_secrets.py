@@ -1,0 +1,135 @@
+"""With a passphrase set, neither the argv of any child, nor logs, exceptions, nor a printed script hold it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pty
+import stat
+import subprocess
+import sys
+import traceback
+
+import pytest
+from .conftest import CHECKOUT, EC, make_server, opensslgen
+
+from opensslgen import openssl as command
+from opensslgen import recipes
+from opensslgen.authority import Authority, root_job
+from opensslgen.errors import Error, UsageError
+from opensslgen.orders import root_order
+from opensslgen.store import Store
+
+PASSPHRASE = "correct-horse-battery"
+PASSWORD = "staple-and-more"
+
+
+@pytest.fixture
+def witnessed(tmp_path, monkeypatch):
+    """An openssl that notes each argv before it does its work, as anyone who calls ps could."""
+    real = command.find().path
+    script = tmp_path / "bin" / "openssl"
+    script.parent.mkdir()
+    script.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >>{tmp_path}/argv\nexec {real} "$@"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("OPENSSLGEN_OPENSSL", str(script))
+    return tmp_path / "argv"
+
+
+def test_no_argv_log_or_output_holds_a_secret(witnessed, tmp_path):
+    environment = {"OPENSSLGEN_CA_PASSPHRASE": PASSPHRASE, "OPENSSLGEN_P12_PASSWORD": PASSWORD}
+    done = opensslgen("server", "pbx.example.com", "--key-type", "p-256", "--p12", "-v", "--json", env=environment)
+    assert done.returncode == 0, done.stderr
+    script = opensslgen("server", "b.example.com", "--p12", "--script", env=environment).stdout
+    everything = done.stdout + done.stderr + witnessed.read_text() + script
+    assert "pkcs12 -export" in witnessed.read_text()
+    assert PASSPHRASE not in everything
+    assert PASSWORD not in everything
+    for path in (tmp_path / "pki").rglob("*"):
+        assert path.is_dir() or PASSPHRASE.encode() not in path.read_bytes()
+    assert "ENCRYPTED" in (tmp_path / "pki" / "private" / "ca.key").read_text()
+
+
+def test_neither_exceptions_nor_logs_hold_a_secret(authority, caplog):
+    caplog.set_level(logging.DEBUG)
+    order = root_order(key_type=EC, encrypted=True)
+    Authority(authority.store, authority.openssl, lambda _: PASSPHRASE).make(lambda: root_job(order))
+    with pytest.raises(Error) as caught:
+        make_server(Authority(authority.store, authority.openssl, lambda _: "wrong" + PASSPHRASE))
+    told = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert caplog.records
+    assert PASSPHRASE not in told
+    assert not list(authority.store.path.glob("issued/*"))
+
+
+def test_a_wrong_passphrase_is_a_plain_error(tmp_path):
+    opensslgen("root", "--key-type", "p-256", env={"OPENSSLGEN_CA_PASSPHRASE": PASSPHRASE})
+    done = opensslgen("server", "a.example.com", env={"OPENSSLGEN_CA_PASSPHRASE": "not this one"})
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "pki" / "issued" / "a.example.com.crt").exists()
+
+
+def test_a_passphrase_comes_from_a_file_whose_line_end_does_not_count(tmp_path):
+    (tmp_path / "pass").write_bytes(PASSPHRASE.encode() + b"\r\nsecond line\n")
+    assert opensslgen("root", "--key-type", "p-256", "--passphrase-file", tmp_path / "pass").returncode == 0
+    done = opensslgen("server", "a.example.com", "--key-type", "p-256", env={"OPENSSLGEN_CA_PASSPHRASE": PASSPHRASE})
+    assert done.returncode == 0, done.stderr
+
+
+def test_on_a_pipe_nothing_is_asked_for():
+    done = opensslgen("root", "--passphrase")
+    assert done.returncode == 2
+    assert "--passphrase-file" in done.stderr
+
+
+@pytest.mark.parametrize("secret", ["", "abc", "with\nnewline", "bell\a", "x" * 1001])
+def test_what_openssl_cannot_take_as_a_passphrase_is_refused(secret):
+    with pytest.raises(UsageError, match="passphrase"):
+        recipes.fit_secret(recipes.CA_PASSPHRASE, secret)
+
+
+def test_a_p12_password_is_ascii_as_openssls_differ_in_how_they_encode_others():
+    assert recipes.fit_secret(recipes.CA_PASSPHRASE, "Zürich") == "Zürich"
+    with pytest.raises(UsageError, match="PKCS#12"):
+        recipes.fit_secret(recipes.P12_PASSWORD, "Zürich")
+
+
+def test_on_a_terminal_it_is_asked_for_twice_and_not_shown(tmp_path):
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "opensslgen", "root", "--key-type", "p-256", "--passphrase"],
+        stdin=child, stdout=child, stderr=child, env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, close_fds=True,
+        start_new_session=True,
+    )  # fmt: skip
+    os.close(child)
+    seen = b""
+    for prompt in (b"root's key: ", b"confirmation: "):
+        while not seen.lower().endswith(prompt):
+            seen += os.read(parent, 1)
+        os.write(parent, PASSPHRASE.encode() + b"\n")
+        seen += b"|"
+    with pytest.raises(OSError, match="Input/output"):
+        while True:
+            seen += os.read(parent, 1024)
+    assert process.wait() == 0, seen
+    assert PASSPHRASE.encode() not in seen
+    key = tmp_path / "pki" / "private" / "ca.key"
+    assert "ENCRYPTED" in key.read_text()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_the_key_of_a_root_with_a_passphrase_is_never_on_the_disk_in_plain(tmp_path, monkeypatch):
+    """Each openssl call is followed by a look at all files in the pki folder."""
+    real = command.find().path
+    script = tmp_path / "openssl"
+    script.write_text(
+        f'#!/bin/sh\n{real} "$@"; code=$?\n'
+        f'grep -rlE "BEGIN (RSA |EC )?PRIVATE KEY" {tmp_path}/pki >>{tmp_path}/plain 2>/dev/null\nexit $code\n'
+    )
+    script.chmod(0o755)
+    store = Store(tmp_path / "pki")
+    order = root_order(encrypted=True)
+    Authority(store, command.find(str(script)), lambda _: PASSPHRASE).make(lambda: root_job(order))
+    assert (tmp_path / "plain").read_text() == ""
