@@ -12,6 +12,7 @@ from .der import (
     OBJECT_IDENTIFIER,
     SEQUENCE,
     DecodeError,
+    big_natural,
     element,
     finish,
     header,
@@ -19,6 +20,7 @@ from .der import (
     natural,
     object_identifier,
     octets,
+    sequence,
     well_formed,
     whole,
 )
@@ -46,35 +48,38 @@ _KEY_ALGORITHMS = {
     "1.3.101.112": "Ed25519",
     "1.3.101.113": "Ed448",
 }
-_RAW_KEY_BYTES = {"Ed25519": 32, "Ed448": 57}
+_X9_42_DH, _PKCS_3_DH = "1.2.840.10046.2.1", "1.2.840.113549.1.3.1"
+_RAW_KEY_BYTES = {
+    "Ed25519": 32,
+    "Ed448": 57,
+    "1.3.101.110": 32,  # X25519
+    "1.3.101.111": 56,  # X448
+    "2.16.840.1.101.3.4.3.17": 1312,  # ML-DSA-44, FIPS 204
+    "2.16.840.1.101.3.4.3.18": 1952,  # ML-DSA-65
+    "2.16.840.1.101.3.4.3.19": 2592,  # ML-DSA-87
+    "2.16.840.1.101.3.4.4.1": 800,  # ML-KEM-512, FIPS 203
+    "2.16.840.1.101.3.4.4.2": 1184,  # ML-KEM-768
+    "2.16.840.1.101.3.4.4.3": 1568,  # ML-KEM-1024
+}
 
 
-@dataclass(frozen=True, slots=True)
-class _Curve:
-    """A curve y² = x³ + ax + b over the prime field of p (SEC 2, RFC 5639)."""
-
-    name: str
-    p: int
-    a: int
-    b: int
-
-
-_CURVES = {
-    "1.2.840.10045.3.1.1": _Curve("P-192", 2**192 - 2**64 - 1, -3, 0x64210519E59C80E70FA7E9AB72243049FEB8DEECC146B9B1),
-    "1.3.132.0.33": _Curve("P-224", 2**224 - 2**96 + 1, -3, 0xB4050A850C04B3ABF54132565044B0B7D7BFD8BA270B39432355FFB4),
-    "1.2.840.10045.3.1.7": _Curve(
+# Name, p, a and b of the curve y² = x³ + ax + b over the prime field of p (SEC 2, RFC 5639).
+_CURVES: dict[str, tuple[str, int, int, int]] = {
+    "1.2.840.10045.3.1.1": ("P-192", 2**192 - 2**64 - 1, -3, 0x64210519E59C80E70FA7E9AB72243049FEB8DEECC146B9B1),
+    "1.3.132.0.33": ("P-224", 2**224 - 2**96 + 1, -3, 0xB4050A850C04B3ABF54132565044B0B7D7BFD8BA270B39432355FFB4),
+    "1.2.840.10045.3.1.7": (
         "P-256",
         2**256 - 2**224 + 2**192 + 2**96 - 1,
         -3,
         0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
     ),
-    "1.3.132.0.34": _Curve(
+    "1.3.132.0.34": (
         "P-384",
         2**384 - 2**128 - 2**96 + 2**32 - 1,
         -3,
         0xB3312FA7E23EE7E4988E056BE3F82D19181D9C6EFE8141120314088F5013875AC656398D8A2ED19D2A85C8EDD3EC2AEF,
     ),
-    "1.3.132.0.35": _Curve(
+    "1.3.132.0.35": (
         "P-521",
         2**521 - 1,
         -3,
@@ -84,20 +89,20 @@ _CURVES = {
             16,
         ),
     ),
-    "1.3.132.0.10": _Curve("secp256k1", 2**256 - 2**32 - 977, 0, 7),
-    "1.3.36.3.3.2.8.1.1.7": _Curve(
+    "1.3.132.0.10": ("secp256k1", 2**256 - 2**32 - 977, 0, 7),
+    "1.3.36.3.3.2.8.1.1.7": (
         "brainpoolP256r1",
         0xA9FB57DBA1EEA9BC3E660A909D838D726E3BF623D52620282013481D1F6E5377,
         0x7D5A0975FC2C3057EEF67530417AFFE7FB8055C126DC5C6CE94A4B44F330B5D9,
         0x26DC5C6CE94A4B44F330B5D9BBD77CBF958416295CF7E1CE6BCCDC18FF8C07B6,
     ),
-    "1.3.36.3.3.2.8.1.1.11": _Curve(
+    "1.3.36.3.3.2.8.1.1.11": (
         "brainpoolP384r1",
         0x8CB91E82A3386D280F5D6F7E50E641DF152F7109ED5456B412B1DA197FB71123ACD3A729901D1A71874700133107EC53,
         0x7BC382C63D8C150C3C72080ACE05AFA0C2BEA28E4FB22787139165EFBA91F90F8AA5814A503AD4EB04A8C7DD22CE2826,
         0x4A8C7DD22CE28268B39B55416F0447C2FB77DE107DCD2A62E880EA53EEB62D57CB4390295DBC9943AB78696FA504C11,
     ),
-    "1.3.36.3.3.2.8.1.1.13": _Curve(
+    "1.3.36.3.3.2.8.1.1.13": (
         "brainpoolP512r1",
         int(
             "AADD9DB8DBE9C48B3FD4E6AE33C9FC07CB308DB3B3C9D20ED6639CCA70330871"
@@ -132,16 +137,17 @@ def decode_public_key(spki: bytes) -> PublicKey:
             bits = _rsa_bits(key)
         elif algorithm == "EC":
             _check_point(key, curve or "")
-        elif algorithm == "DSA":
-            natural(key, *whole(key, INTEGER, "a DSA key"), bits=_ANY_SIZE)
+        elif algorithm in ("DSA", _X9_42_DH, _PKCS_3_DH):
+            big_natural(key, *whole(key, INTEGER, "a discrete logarithm key"))
         elif algorithm in _RAW_KEY_BYTES and len(key) != _RAW_KEY_BYTES[algorithm]:
-            raise DecodeError(f"an {algorithm} key has {len(key)} bytes and not {_RAW_KEY_BYTES[algorithm]}", 0)
+            raise DecodeError(
+                f"a key of the kind {algorithm} has {len(key)} bytes and not {_RAW_KEY_BYTES[algorithm]}", 0
+            )
     except DecodeError as error:
         raise error.moved(offset) from None
-    return PublicKey(algorithm, bits, _CURVES[curve].name if curve in _CURVES else curve, spki)
+    return PublicKey(algorithm, bits, _CURVES[curve][0] if curve in _CURVES else curve, spki)
 
 
-_ANY_SIZE = 1 << 31
 _NULL_ELEMENT = bytes((NULL, 0))
 
 
@@ -168,8 +174,10 @@ def _key_algorithm(der: bytes) -> tuple[str, str | None, int]:
         return algorithm, *_named_or_explicit_curve(der, start, stop)
     elif algorithm == "DSA":
         return algorithm, None, _dsa_bits(der, start, stop)
+    elif algorithm in (_X9_42_DH, _PKCS_3_DH):
+        _check_dh(der, start, stop, algorithm)
     elif algorithm in _RAW_KEY_BYTES:
-        finish(start, stop, f"an {algorithm} identifier")
+        finish(start, stop, f"the identifier of {algorithm}")
     else:
         well_formed(der, start, stop)
     return algorithm, None, 0
@@ -184,7 +192,7 @@ def _named_or_explicit_curve(data: bytes, at: int, end: int) -> tuple[str, int]:
     tag, start, stop = header(data, at, end)
     if tag == OBJECT_IDENTIFIER:
         identifier = object_identifier(data, start, stop)
-        return identifier, _CURVES[identifier].p.bit_length() if identifier in _CURVES else 0
+        return identifier, _CURVES[identifier][1].bit_length() if identifier in _CURVES else 0
     if tag != SEQUENCE:
         raise DecodeError("a curve has neither a name nor parameters", at)
     well_formed(data, start, stop)
@@ -194,17 +202,22 @@ def _named_or_explicit_curve(data: bytes, at: int, end: int) -> tuple[str, int]:
     if object_identifier(data, first, last) != "1.2.840.10045.1.1":
         return "explicit", 0
     first, last = element(data, last, stop, INTEGER, "the prime of a field")
-    return "explicit", natural(data, first, last, bits=_ANY_SIZE).bit_length()
+    return "explicit", big_natural(data, first, last).bit_length()
 
 
 def _dsa_bits(data: bytes, start: int, stop: int) -> int:
-    at, end = element(data, start, stop, SEQUENCE, "the parameters of a DSA key")
-    sizes = []
-    for what in ("the p of a DSA key", "the q of a DSA key", "the g of a DSA key"):
-        first, at = element(data, at, end, INTEGER, what)
-        sizes.append(natural(data, first, at, bits=_ANY_SIZE).bit_length())
-    finish(at, end, "the g of a DSA key")
-    return sizes[0]
+    p, _, _ = sequence(data, start, stop, *((INTEGER, big_natural, False),) * 3)
+    return int(p).bit_length()
+
+
+def _check_dh(data: bytes, start: int, stop: int, kind: str) -> None:
+    """Raise DecodeError unless these are the parameters of a Diffie-Hellman key (RFC 3279 section 2.3.3, PKCS #3)."""
+    number = (INTEGER, big_natural)
+    if kind == _X9_42_DH:
+        optional = ((*number, True), (SEQUENCE, well_formed, True))
+        sequence(data, start, stop, (*number, False), (*number, False), (*number, False), *optional)
+    else:
+        sequence(data, start, stop, (*number, False), (*number, False), (*number, True))
 
 
 def _rsa_bits(key: bytes) -> int:
@@ -230,19 +243,19 @@ def _check_point(key: bytes, identifier: str) -> None:
         if size < 1 or (form >= 4 and size % 2):
             raise DecodeError("an EC key is not a point", 0)
         return
-    width = (curve.p.bit_length() + 7) // 8
+    name, p, a, b = curve
+    width = (p.bit_length() + 7) // 8
     if size != (width if form < 4 else 2 * width):
-        raise DecodeError(f"an EC key has {len(key)} bytes, which is no size of a point on {curve.name}", 0)
-    p = curve.p
+        raise DecodeError(f"an EC key has {len(key)} bytes, which is no size of a point on {name}", 0)
     x = int.from_bytes(key[1 : 1 + width], "big")
-    square = ((x * x + curve.a) * x + curve.b) % p
+    square = ((x * x + a) * x + b) % p
     if form < 4:
         on_curve = pow(square, p >> 1, p) == 1
     else:
         y = int.from_bytes(key[1 + width :], "big")
         on_curve = y * y % p == square and y < p and (form == 4 or y & 1 == form & 1)
     if x >= p or not on_curve:
-        raise DecodeError(f"an EC key is not a point on {curve.name}", 0)
+        raise DecodeError(f"an EC key is not a point on {name}", 0)
 
 
 _HASHES = {
@@ -280,12 +293,15 @@ _SIGNATURES: dict[str, tuple[str, str | None, bool]] = {
     "2.16.840.1.101.3.4.3.11": ("ecdsa_with_SHA3-384", "sha3-384", False),
     "2.16.840.1.101.3.4.3.12": ("ecdsa_with_SHA3-512", "sha3-512", False),
     "1.2.840.10040.4.3": ("dsaWithSHA1", "sha1", True),
-    "2.16.840.1.101.3.4.3.1": ("dsa_with_SHA224", "sha224", True),
-    "2.16.840.1.101.3.4.3.2": ("dsa_with_SHA256", "sha256", True),
-    "2.16.840.1.101.3.4.3.3": ("dsa_with_SHA384", "sha384", True),
-    "2.16.840.1.101.3.4.3.4": ("dsa_with_SHA512", "sha512", True),
+    "2.16.840.1.101.3.4.3.1": ("dsa_with_SHA224", "sha224", False),
+    "2.16.840.1.101.3.4.3.2": ("dsa_with_SHA256", "sha256", False),
+    "2.16.840.1.101.3.4.3.3": ("dsa_with_SHA384", "sha384", False),
+    "2.16.840.1.101.3.4.3.4": ("dsa_with_SHA512", "sha512", False),
     "1.3.101.112": ("Ed25519", None, False),
     "1.3.101.113": ("Ed448", None, False),
+    "2.16.840.1.101.3.4.3.17": ("ML-DSA-44", None, False),
+    "2.16.840.1.101.3.4.3.18": ("ML-DSA-65", None, False),
+    "2.16.840.1.101.3.4.3.19": ("ML-DSA-87", None, False),
 }
 _PSS = "1.2.840.113549.1.1.10"
 _MGF1 = "1.2.840.113549.1.1.8"

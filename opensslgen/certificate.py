@@ -5,7 +5,7 @@ The reader is strict: what is no DER, or what cryptography would not read, is a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .algorithms import PublicKey, decode_public_key, signature_algorithm
@@ -97,11 +97,11 @@ class Certificate:
     """All of them, in the order written, also those above."""
     version: int = 3
     """1 or 3."""
-    der: bytes = b""
+    der: bytes = field(default=b"", repr=False)
     """The whole certificate; empty in one that was not decoded, as are the next two."""
-    tbs: bytes = b""
+    tbs: bytes = field(default=b"", repr=False)
     """What is signed."""
-    signature: bytes = b""
+    signature: bytes = field(default=b"", repr=False)
 
     @property
     def validity(self) -> timedelta:
@@ -154,10 +154,10 @@ class Request:
     subject_key_identifier: bytes | None = None
     authority_key_identifier: AuthorityKeyIdentifier | None = None
     extensions: tuple[Extension, ...] = ()
-    der: bytes = b""
-    tbs: bytes = b""
+    der: bytes = field(default=b"", repr=False)
+    tbs: bytes = field(default=b"", repr=False)
     """What is signed."""
-    signature: bytes = b""
+    signature: bytes = field(default=b"", repr=False)
 
     def is_critical(self, extension: str) -> bool:
         """Return whether it asks for the extension with this identifier or short name as a critical one."""
@@ -175,13 +175,15 @@ _KEY_USAGE = EXTENSIONS["keyUsage"]
 _BASIC_CONSTRAINTS = EXTENSIONS["basicConstraints"]
 _SUBJECT_KEY_IDENTIFIER = EXTENSIONS["subjectKeyIdentifier"]
 _AUTHORITY_KEY_IDENTIFIER = EXTENSIONS["authorityKeyIdentifier"]
-# More is none of any standard, and Python would not print it in decimal.
+# The longest in use is a hundredth of it; a few bytes of DER can be an object a hundred times as large.
+_LARGEST = 1024 * 1024  # bytes
+# RFC 5280 section 4.1.2.2 allows 20; Python refuses to print more than 4300 digits.
 _LONGEST_SERIAL = 1024  # bytes
 
 
 def decode(der: bytes) -> Certificate:
     """Return the certificate (RFC 5280 section 4.1) that the bytes are, all of them; raises DecodeError."""
-    start, stop = whole(der, SEQUENCE, "a certificate")
+    start, stop = _outermost(der, "a certificate")
     at, end = element(der, start, stop, SEQUENCE, "what a certificate signs")
     tbs = der[start:end]
     algorithm, signature = _signature(der, end, stop)
@@ -249,6 +251,12 @@ def decode(der: bytes) -> Certificate:
     )
 
 
+def _outermost(der: bytes, what: str) -> tuple[int, int]:
+    if len(der) > _LARGEST:
+        raise DecodeError(f"{what} is larger than 1 MiB")
+    return whole(der, SEQUENCE, what)
+
+
 def _signature(der: bytes, at: int, end: int) -> tuple[bytes, bytes]:
     """Return the AlgorithmIdentifier and the signature after what is signed."""
     _, last = element(der, at, end, SEQUENCE, "the signature algorithm")
@@ -276,7 +284,7 @@ _EXTENSION_REQUESTS = ("1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14")
 
 def decode_request(der: bytes) -> Request:
     """Return the certificate request (RFC 2986 section 4) that the bytes are, all of them; raises DecodeError."""
-    start, stop = whole(der, SEQUENCE, "a certificate request")
+    start, stop = _outermost(der, "a certificate request")
     at, end = element(der, start, stop, SEQUENCE, "what a request signs")
     algorithm, signature = _signature(der, end, stop)
     name, hashed = _algorithm(algorithm, end)

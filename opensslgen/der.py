@@ -199,6 +199,11 @@ def natural(data: bytes, start: int, stop: int, *, bits: int = 64) -> int:
     return value
 
 
+def big_natural(data: bytes, start: int, stop: int) -> int:
+    """Return an INTEGER's content, which must be no less than 0 and may be of any size."""
+    return natural(data, start, stop, bits=8 * (stop - start))
+
+
 def bit_string(data: bytes, start: int, stop: int) -> tuple[int, int]:
     """Return the number of unused bits, which must be zero, and where the bytes begin (X.690 section 11.2.1)."""
     if start == stop:

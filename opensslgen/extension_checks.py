@@ -20,6 +20,7 @@ from .der import (
     VISIBLE_STRING,
     DecodeError,
     anything,
+    big_natural,
     bit_string,
     each,
     element,
@@ -134,7 +135,7 @@ def _user_notice(data: bytes, at: int, end: int) -> None:
         first = _display_text(data, start, at)
         start, last = element(data, first, at, SEQUENCE, "the numbers of a notice")
         finish(last, at, "a notice reference")
-        each(data, start, last, INTEGER, _any_natural)
+        each(data, start, last, INTEGER, big_natural)
     if at < end:
         at = _display_text(data, at, end)
     finish(at, end, "a user notice")
@@ -149,17 +150,13 @@ def _display_text(data: bytes, at: int, end: int) -> int:
     return stop
 
 
-def _any_natural(data: bytes, start: int, stop: int) -> None:
-    natural(data, start, stop, bits=8 * (stop - start))
-
-
 def _policy_constraints(data: bytes, at: int, end: int) -> None:
     if sequence(data, at, end, (0x80, natural, True), (0x81, natural, True)) == [None, None]:
         raise DecodeError("the policy constraints are empty", at)
 
 
 def _inhibit_any_policy(data: bytes, at: int, end: int) -> None:
-    fields(data, at, end, (INTEGER, _any_natural, False))
+    fields(data, at, end, (INTEGER, big_natural, False))
 
 
 def _access(data: bytes, at: int, end: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from binascii import a2b_base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Spaces before it are none of openssl's, but of a configuration file that a block was pasted into.
-_BOUNDARY = re.compile(rb"^(?:\xef\xbb\xbf)?[ \t]*-----(BEGIN|END) ([^\r\n]*)", re.MULTILINE)
+_BOUNDARY = re.compile(rb"(?:^|\r)(?:\xef\xbb\xbf)?[ \t]*-----(BEGIN|END) ([^\r\n]*)", re.MULTILINE)
 _LABEL = re.compile(rb"([!-,.-~]+(?:[ -][!-,.-~]+)*)-----[ \t]*")
 _HEADERS = re.compile(rb"\s*(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*)+[ \t]*\r?\n")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -80,7 +79,9 @@ def _body(text: bytes, label: bytes, line: int) -> bytes:
         or last not in _LAST[padding]
     ):
         raise DecodeError(f"line {line}: what follows BEGIN is not base64")
-    return a2b_base64(letters)
+    import binascii  # late, as most commands start without reading a file
+
+    return binascii.a2b_base64(letters)
 
 
 def read_file(path: str | os.PathLike[str]) -> bytes:
@@ -88,12 +89,17 @@ def read_file(path: str | os.PathLike[str]) -> bytes:
     shown = visible(os.fspath(path))
     try:
         # A named pipe would otherwise wait for a writer, perhaps for ever.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a descriptor
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise UnreadableError(f"{shown}: not a regular file")
-            data = file.read(LARGEST_FILE + 1)
-    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
-        raise UnreadableError(f"{shown}: {getattr(error, 'strerror', None) or error}") from error
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(LARGEST_FILE + 1)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:  # ValueError is a null byte in the path
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise UnreadableError(f"{shown}: {(reason or str(error)).lower()}") from error
     if len(data) > LARGEST_FILE:
         raise UnreadableError(f"{shown}: larger than 16 MiB")
     return data
