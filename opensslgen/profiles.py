@@ -22,14 +22,44 @@ class Profile:
     title: str
     rules: tuple[str, ...]
     """By their ids."""
+    instead: tuple[str, ...] = ()
+    """Rules of other profiles that do not apply where this one is named, too."""
 
     def without(self, allowed: Collection[str]) -> list[Rule]:
         """Return the rules but those that `--allow` names; raises UsageError for an unknown id."""
-        unknown = sorted(set(allowed) - set(RULES))
-        if unknown:
-            raise UsageError(f"unknown rule {unknown[0]!r}", hint=f"the rules are {', '.join(RULES)}")
-        return [RULES[name] for name in self.rules if name not in allowed]
+        return list(rules_of((self.name,), allowed))
 
+
+# Found by those who read files, configs, scripts and servers, and so of no single profile.
+_OF_READERS = tuple(rule.id for rule in RULES.values() if rule.check is None)
+
+_ANYTHING = (
+    "expired",
+    "not-yet-valid",
+    "expires-soon",
+    "key-mismatch",
+    "issuer-mismatch",
+    "aki-mismatch",
+    "issuer-not-ca",
+    "chain-order",
+    "critical-unknown",
+    "ec-explicit",
+    "serial-negative",
+    "serial-long",
+    "serial-short",
+)
+_KEYS = ("apple-key-size", "apple-key-type", "apple-signature-hash")
+_SERVER = (
+    "leaf-is-ca",
+    "host-mismatch",
+    "ip-as-dns",
+    "leaf-outlives-issuer",
+    "key-usage",
+    "cn-not-in-san",
+    "san-twice",
+    "name-near-miss",
+    "wildcard-tld",
+)
 
 PROFILES = {
     profile.name: profile
@@ -37,21 +67,48 @@ PROFILES = {
         Profile(
             "apple",
             "what Apple publishes for TLS servers, and what every client asks of a leaf",
+            (*_KEYS, "apple-san", "apple-eku", "apple-validity", "empty-cn", *_SERVER, *_ANYTHING),
+        ),
+        Profile(
+            "public",
+            "what the CA/Browser Forum asks of public authorities, and Apple of all",
+            (*_KEYS, "public-san", "public-internal-name", "public-eku", "public-validity", *_SERVER, *_ANYTHING),
+        ),
+        Profile(
+            "strict",
+            "what Python from 3.13 on and its library cryptography refuse",
             (
-                "apple-key-size",
-                "apple-signature-hash",
-                "apple-san",
-                "apple-eku",
-                "apple-validity",
-                "leaf-is-ca",
-                "ip-as-dns",
-                "empty-cn",
+                *("apple-key-size", "apple-signature-hash", "apple-san"),
+                *(rule for rule in RULES if rule.startswith("strict-")),
+                *_SERVER,
+                *_ANYTHING,
             ),
         ),
         Profile(
             "root",
             "what a phone needs of a root",
-            ("root-cn", "root-ca", "root-key-cert-sign", "apple-key-size", "apple-signature-hash"),
+            (*(rule for rule in RULES if rule.startswith("root-")), *_KEYS, *_ANYTHING),
+            instead=(
+                *("apple-san", "apple-eku", "apple-validity", "empty-cn", "strict-eku", *_SERVER),
+                *(rule for rule in RULES if rule.startswith("public-")),
+            ),
         ),
     )
 }
+
+
+def rules_of(names: Collection[str], allowed: Collection[str] = ()) -> tuple[Rule, ...]:
+    """Return the rules of some profiles, each once, but those that `--allow` names; raises UsageError for unknown ids.
+
+    A root is judged as such even if a profile for servers is named beside it.
+    """
+    for name in names:
+        if name not in PROFILES:
+            raise UsageError(f"unknown profile {name!r}", hint=f"the profiles are {', '.join(PROFILES)}")
+    for rule in allowed:
+        if rule not in RULES:
+            raise UsageError(f"unknown rule {rule!r}", hint=f"the rules are {', '.join(RULES)}")
+    profiles = [PROFILES[name] for name in dict.fromkeys(names)]
+    dropped = {rule for profile in profiles for rule in profile.instead}.union(allowed)
+    ids = dict.fromkeys(rule for profile in profiles for rule in (*profile.rules, *_OF_READERS))
+    return tuple(RULES[rule] for rule in ids if rule not in dropped)

@@ -1,0 +1,146 @@
+"""Apple's published list for TLS servers: iOS 13, macOS 10.15 and later."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+from .case import ERROR, PASS, Case, Messages, Rule
+
+if TYPE_CHECKING:
+    from opensslgen.certificate import Certificate
+
+APPLE = "Apple support 103769, https://support.apple.com/103769"
+SINCE_JULY_2019 = date(2019, 7, 1)
+
+_SHA2 = frozenset({"sha224", "sha256", "sha384", "sha512"})
+# None is the curve of a key that is not made yet; one that is spelled out has a rule of its own.
+_CURVES = frozenset({"P-256", "P-384", "P-521", "explicit", None})
+_LEAST_RSA = 2048
+
+
+def span(validity: timedelta) -> str:
+    """Return a time span in days and seconds, as the boundaries are ones of seconds."""
+    return f"{validity.days} days" + (f" and {validity.seconds} s" if validity.seconds else "")
+
+
+def _key_size(case: Case) -> Messages:
+    key = case.certificate.public_key
+    found = (f"the certificate {_small(key.bits)}",) if key.algorithm in _RSA and key.bits < _LEAST_RSA else PASS
+    for issuer in case.authorities:
+        key = issuer.public_key
+        if key.algorithm in _RSA and key.bits < _LEAST_RSA:
+            found += (f"the issuer {issuer.subject} {_small(key.bits)}",)
+    return found
+
+
+_RSA = frozenset({"RSA", "RSA-PSS"})
+
+
+def _small(bits: int) -> str:
+    return f"has an RSA key of {bits} bits; 2048 is the least"
+
+
+def _key_type(case: Case) -> Messages:
+    key = case.certificate.public_key
+    if key.algorithm == "RSA" or (key.algorithm == "EC" and key.curve in _CURVES):
+        return PASS
+    kind = f"an EC key on the curve {key.curve}" if key.algorithm == "EC" else f"a key of the kind {key.algorithm}"
+    return (f"it has {kind}; RSA and the curves P-256, P-384 and P-521 are known",)
+
+
+def _signature_hash(case: Case) -> Messages:
+    certificate = case.certificate
+    found = PASS if certificate.signature_hash in _SHA2 else (f"it {_weak(certificate)}",)
+    for issuer in case.authorities:
+        if issuer.signature_hash not in _SHA2:
+            found += (f"the issuer {issuer.subject} {_weak(issuer)}",)
+    return found
+
+
+def _weak(certificate: Certificate) -> str:
+    return f"is signed with {certificate.signature_algorithm}, which is not of the SHA-2 family"
+
+
+def _san(case: Case) -> Messages:
+    names = case.certificate.subject_alternative_names
+    if names is None:
+        return ("it has no subject alternative name; the common name does not count",)
+    for name in names:
+        if name.kind in ("DNS", "IP"):
+            return PASS
+    return ("its subject alternative names hold neither a DNS name nor an IP address",)
+
+
+def _server_auth(case: Case) -> Messages:
+    usages = case.certificate.extended_key_usage
+    if usages is None:
+        return ("it has no extended key usage; serverAuth (1.3.6.1.5.5.7.3.1) is needed",)
+    if "serverAuth" not in usages:
+        return (f"its extended key usage is {', '.join(usages)}; serverAuth (1.3.6.1.5.5.7.3.1) is needed",)
+    return PASS
+
+
+APPLE_LIMIT = timedelta(days=825)
+"""Apple's code grants 3,600 seconds more; they are left to Apple."""
+
+
+def _validity(case: Case) -> Messages:
+    validity = case.certificate.not_after - case.certificate.not_before
+    return PASS if validity <= APPLE_LIMIT else (f"it is valid for {span(validity)}; 825 days is the most",)
+
+
+RULES = (
+    Rule(
+        "apple-key-size",
+        ERROR,
+        "Apple's devices refuse RSA keys below 2048 bits, in the certificate and in its issuers.",
+        APPLE,
+        None,
+        _key_size,
+        of_requests=True,
+    ),
+    Rule(
+        "apple-key-type",
+        ERROR,
+        "Apple's devices check servers' signatures by RSA and by the NIST curves from P-256 on, and no others.",
+        "apple-oss-distributions/Security: SecKeySizes in SecKey.h, SecPolicyAddStrongKeySizeOptions in SecPolicy.c",
+        None,
+        _key_type,
+        of_requests=True,
+    ),
+    Rule(
+        "apple-signature-hash",
+        ERROR,
+        "Apple's devices trust only signatures of the SHA-2 family, on the certificate and on its issuers.",
+        APPLE,
+        None,
+        _signature_hash,
+    ),
+    Rule(
+        "apple-san",
+        ERROR,
+        "Apple's devices look for the server's name in the subject alternative name alone.",
+        APPLE,
+        None,
+        _san,
+        of_requests=True,
+    ),
+    Rule(
+        "apple-eku",
+        ERROR,
+        "A TLS server's certificate from July 2019 on has the extended key usage serverAuth.",
+        APPLE,
+        SINCE_JULY_2019,
+        _server_auth,
+        of_requests=True,
+    ),
+    Rule(
+        "apple-validity",
+        ERROR,
+        "A TLS server's certificate from July 2019 on is valid for 825 days or fewer.",
+        APPLE,
+        SINCE_JULY_2019,
+        _validity,
+    ),
+)

@@ -1,0 +1,199 @@
+"""What depends on the time of judgement, on the issuers, and on the private key that came with a certificate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .case import ERROR, PASS, WARNING, Case, Messages, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opensslgen.certificate import Certificate, Name
+
+
+def issuer_among(certificate: Certificate, others: Iterable[Certificate]) -> Certificate | None:
+    """Return the one that most likely issued the certificate, by name and key identifier; None if none can have."""
+    by_name = [other for other in others if other.der != certificate.der and _same_name(certificate, other)]
+    by_key = [other for other in by_name if not _wrong_key(certificate, other)]
+    return next(iter(by_key or by_name), None)
+
+
+def _same_name(certificate: Certificate, issuer: Certificate) -> bool:
+    return certificate.issuer == issuer.subject or _folded(certificate.issuer) == _folded(issuer.subject)
+
+
+def _folded(name: Name) -> list[tuple[str, str]]:
+    """Return a name as comparison takes it: string types, case and repeated blanks say nothing (RFC 5280 7.1)."""
+    return [(kind, " ".join(value.lower().split())) for kind, value in name.attributes]
+
+
+def _wrong_key(certificate: Certificate, issuer: Certificate) -> bool:
+    authority, subject = certificate.authority_key_identifier, issuer.subject_key_identifier
+    return bool(authority and authority.key_identifier and subject and authority.key_identifier != subject)
+
+
+def _expired(case: Case) -> Messages:
+    at = case.at
+    found = PASS if at <= case.certificate.not_after else (f"it expired on {case.certificate.not_after:{_TIME}}",)
+    for issuer in case.authorities:
+        if at > issuer.not_after:
+            found += (f"its issuer {issuer.subject} expired on {issuer.not_after:{_TIME}}",)
+    return found
+
+
+_TIME = "%Y-%m-%d %H:%M:%S UTC"
+
+
+def _not_yet_valid(case: Case) -> Messages:
+    at = case.at
+    found = PASS if at >= case.certificate.not_before else (f"it is valid from {case.certificate.not_before:{_TIME}}",)
+    for issuer in case.authorities:
+        if at < issuer.not_before:
+            found += (f"its issuer {issuer.subject} is valid from {issuer.not_before:{_TIME}}",)
+    return found
+
+
+def _expires_soon(case: Case) -> Messages:
+    at, within = case.at, case.within
+    if within is None:
+        return PASS
+    found = PASS
+    for whose, certificate in (("it", case.certificate), *((f"its issuer {c.subject}", c) for c in case.authorities)):
+        left = certificate.not_after - at
+        if left.days >= 0 and left <= within:
+            found += (
+                f"{whose} expires on {certificate.not_after:{_TIME}}, {left.days} days from the time of judgement",
+            )
+    return found
+
+
+def _outlives(case: Case) -> Messages:
+    issuer = case.issuer
+    if issuer is None or case.certificate.not_after <= issuer.not_after:
+        return PASS
+    return (f"it is valid until {case.certificate.not_after:{_TIME}}, its issuer until {issuer.not_after:{_TIME}}",)
+
+
+def _issuer_name(case: Case) -> Messages:
+    certificate, issuer = case.certificate, case.issuer
+    # What is not made yet names no issuer.
+    if issuer is None or not certificate.der or _same_name(certificate, issuer):
+        return PASS
+    return (f"its issuer is {certificate.issuer}, and not {issuer.subject}",)
+
+
+def _issuer_key(case: Case) -> Messages:
+    if case.issuer is None and not case.chain:
+        return PASS
+    found = PASS
+    links = [(case.certificate, case.issuer), *zip(case.chain, case.chain[1:], strict=False)]
+    for certificate, issuer in links:
+        if issuer and _wrong_key(certificate, issuer) and _same_name(certificate, issuer):
+            # Both are there, else the key would not be wrong.
+            assert certificate.authority_key_identifier
+            assert certificate.authority_key_identifier.key_identifier
+            assert issuer.subject_key_identifier
+            found += (
+                f"{'its' if certificate is case.certificate else f'the {certificate.subject}: its'} authority key"
+                f" identifier is {certificate.authority_key_identifier.key_identifier.hex().upper()}, its issuer's"
+                f" subject key identifier {issuer.subject_key_identifier.hex().upper()}",
+            )
+    return found
+
+
+def _issuer_is_ca(case: Case) -> Messages:
+    found = PASS
+    for issuer in case.authorities:
+        # Version 1, which knows no extensions, is still to be met among roots.
+        if issuer.version == 3 and not (issuer.basic_constraints and issuer.basic_constraints.ca):
+            found += (f"its issuer {issuer.subject} is no certificate authority (CA:TRUE)",)
+    return found
+
+
+def _order(case: Case) -> Messages:
+    before = case.certificate
+    for position, certificate in enumerate(case.chain, 2):
+        if not _same_name(before, certificate):
+            return (
+                f"certificate {position}, {certificate.subject or 'without a subject'}, is not the issuer of the one"
+                f" before it; {before.issuer or 'a nameless one'} is",
+            )
+        before = certificate
+    return PASS
+
+
+def _key(case: Case) -> Messages:
+    if case.key is None or case.key.der == case.certificate.public_key.der:
+        return PASS
+    return ("the private key beside it is not its key",)
+
+
+RULES = (
+    Rule("expired", ERROR, "Clients refuse what has expired.", "RFC 5280 section 6.1.3", None, _expired),
+    Rule(
+        "not-yet-valid",
+        ERROR,
+        "Clients refuse what is not valid yet, be it by their own slow clock.",
+        "RFC 5280 section 6.1.3",
+        None,
+        _not_yet_valid,
+    ),
+    Rule(
+        "expires-soon",
+        ERROR,
+        "What ends within the time that --within gives is to be renewed.",
+        "opensslgen audit --within; as openssl x509 -checkend",
+        None,
+        _expires_soon,
+    ),
+    Rule(
+        "key-mismatch",
+        ERROR,
+        "A server cannot start with a private key that is another certificate's.",
+        "RFC 8446 section 4.4.3",
+        None,
+        _key,
+        of_requests=True,
+    ),
+    Rule(
+        "issuer-mismatch",
+        ERROR,
+        "A chain is built by names: the subject of the issuer is the issuer of the certificate.",
+        "RFC 5280 section 6.1.3 (a) (4)",
+        None,
+        _issuer_name,
+    ),
+    Rule(
+        "aki-mismatch",
+        ERROR,
+        "Apple's devices refuse an authority key identifier that is not the issuer's subject key identifier.",
+        "RFC 5280 section 4.2.1.1",
+        None,
+        _issuer_key,
+    ),
+    Rule(
+        "issuer-not-ca",
+        ERROR,
+        "Clients refuse an issuer that does not say that it is a certificate authority.",
+        "RFC 5280 section 6.1.4 (k)",
+        None,
+        _issuer_is_ca,
+    ),
+    Rule(
+        "chain-order",
+        WARNING,
+        "Some clients give up on a chain in which each certificate is not followed by its issuer.",
+        "RFC 5246 section 7.4.2; RFC 8446 section 4.4.2",
+        None,
+        _order,
+    ),
+    Rule(
+        "leaf-outlives-issuer",
+        WARNING,
+        "A certificate ends at the latest when its issuer does, whatever it says.",
+        "RFC 5280 section 6.1.3",
+        None,
+        _outlives,
+    ),
+)

@@ -1,0 +1,183 @@
+"""What the names of a server must be, and where they look like a slip."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opensslgen.distinguished import visible
+from opensslgen.errors import UsageError
+from opensslgen.names import GeneralName, parse_host, slips
+
+from .case import ERROR, PASS, WARNING, Case, Messages, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def _ip_as_dns(case: Case) -> Messages:
+    found = PASS
+    for name in case.certificate.subject_alternative_names or ():
+        if name.kind == "DNS" and _looks_like_ip(name.value):
+            value = visible(name.value)
+            found += (f"DNS:{value} is an IP address written as a DNS name; IP:{value} is meant",)
+    return found
+
+
+def _looks_like_ip(text: str) -> bool:
+    # A host name's last label is never all digits (RFC 1123 section 2.1), and never holds a colon.
+    return (text[-1:].isdigit() and text.rpartition(".")[2].isdigit()) or ":" in text
+
+
+def _common_name(case: Case) -> Messages:
+    return PASS if (case.certificate.subject.common_name or "").strip() else ("its subject has no common name",)
+
+
+def _common_name_in_san(case: Case) -> Messages:
+    names = case.certificate.subject_alternative_names
+    common_name = case.certificate.subject.common_name
+    # A missing one has a rule of its own, and where no host is named, the common name may be a person's.
+    if not names or not common_name:
+        return PASS
+    for name in names:
+        if name.value == common_name and name.kind in ("DNS", "IP"):
+            return PASS
+    hosts = {name.value.lower() for name in names if name.kind in ("DNS", "IP")}
+    if not hosts or common_name.lower() in hosts or _normal(common_name) in hosts:
+        return PASS
+    return (f"its common name {visible(common_name)} is not among its subject alternative names",)
+
+
+def _normal(common_name: str) -> str:
+    try:
+        return parse_host(common_name).value
+    except UsageError:
+        return common_name
+
+
+def _twice(case: Case) -> Messages:
+    names = case.certificate.subject_alternative_names or ()
+    if len(names) < 2 or len({name.value for name in names}) == len(names):
+        return PASS
+    seen: dict[tuple[str, str], int] = {}
+    for name in names:
+        # Host names are the same in any case (RFC 4343).
+        entry = name.kind, name.value.lower() if name.kind == "DNS" else name.value
+        seen[entry] = seen.get(entry, 0) + 1
+    return tuple(
+        f"{kind}:{visible(value)} is there {count} times" for (kind, value), count in seen.items() if count > 1
+    )
+
+
+def _near_miss(case: Case) -> Messages:
+    names = case.certificate.subject_alternative_names
+    if not names:
+        return PASS
+    hosts = {name.value for name in names if name.kind == "DNS"}
+    if common_name := case.certificate.subject.common_name:
+        hosts.add(common_name)
+    # Swapped letters keep the length, and nearly all certificates end here.
+    if len(hosts) < 2 or len(set(map(len, hosts))) == len(hosts):
+        return PASS
+    return tuple(slips(None, [GeneralName("DNS", host) for host in sorted(hosts) if not _tops_out(host)]))
+
+
+def _tops_out(host: str) -> bool:
+    return host.startswith("*.") and host.count(".") == 1
+
+
+def _wildcard(case: Case) -> Messages:
+    found = PASS
+    for name in case.certificate.subject_alternative_names or ():
+        if name.kind == "DNS" and _tops_out(name.value):
+            found += tuple(slips(None, (name,)))
+    return found
+
+
+def _host(case: Case) -> Messages:
+    host = case.host
+    names = case.certificate.subject_alternative_names or ()
+    if host is None or matches(host, names):
+        return PASS
+    given = ", ".join(visible(str(name)) for name in names[:5]) + (", …" if len(names) > 5 else "")
+    return (f"it is not for {visible(str(host))}, but for {given or 'no name at all'}",)
+
+
+def matches(host: GeneralName, names: Iterable[GeneralName]) -> bool:
+    """Return whether a host name or IP address is among subject alternative names (RFC 6125 section 6.4)."""
+    if host.kind != "DNS":
+        return host in names
+    wanted = host.value.lower().removesuffix(".")
+    parent = wanted.partition(".")[2]
+    for name in names:
+        if name.kind == "DNS":
+            given = name.value.lower()
+            # A wildcard is a whole label, the first, and stands for one; right below the top it stands for none.
+            if given == wanted or (given == f"*.{parent}" and "." in parent and not wanted.startswith(".")):
+                return True
+    return False
+
+
+RULES = (
+    Rule(
+        "host-mismatch",
+        ERROR,
+        "Clients refuse a server whose name or address is not among the subject alternative names.",
+        "RFC 6125 section 6.4; RFC 2818 section 3.1",
+        None,
+        _host,
+    ),
+    Rule(
+        "ip-as-dns",
+        ERROR,
+        "An IP address matches only an iPAddress entry, never a dNSName.",
+        "RFC 5280 section 4.2.1.6",
+        None,
+        _ip_as_dns,
+        of_requests=True,
+    ),
+    Rule(
+        "empty-cn",
+        ERROR,
+        "IP Office, and lists of certificates on many devices, know a certificate by its common name.",
+        "Avaya IP Office certificates; FiloSottile/mkcert#47",
+        None,
+        _common_name,
+        of_requests=True,
+    ),
+    Rule(
+        "cn-not-in-san",
+        WARNING,
+        "A common name counts for nothing unless the subject alternative names repeat it.",
+        "RFC 6125 section 6.4.4; CA/Browser Forum Baseline Requirements 7.1.4.3",
+        None,
+        _common_name_in_san,
+        of_requests=True,
+    ),
+    Rule(
+        "san-twice",
+        WARNING,
+        "A subject alternative name that is there twice is likely to stand in the place of another.",
+        "RFC 5280 section 4.2.1.6",
+        None,
+        _twice,
+        of_requests=True,
+    ),
+    Rule(
+        "name-near-miss",
+        WARNING,
+        "Two names that differ by two swapped letters are likely to be one name, mistyped once.",
+        "the post this tool starts from: avaya.domian.com for avaya.domain.com",
+        None,
+        _near_miss,
+        of_requests=True,
+    ),
+    Rule(
+        "wildcard-tld",
+        WARNING,
+        "Many clients refuse a wildcard directly under a top-level label.",
+        "RFC 6125 section 7.2; CA/Browser Forum Baseline Requirements 3.2.2.6",
+        None,
+        _wildcard,
+        of_requests=True,
+    ),
+)

@@ -1,0 +1,117 @@
+"""What certificates of public authorities must be (CA/Browser Forum Baseline Requirements, BR)."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from opensslgen.distinguished import visible
+
+from .apple import span
+from .case import ERROR, PASS, Case, Messages, Rule
+
+BASELINE = "CA/Browser Forum Baseline Requirements"
+SINCE_SEPTEMBER_2020 = date(2020, 9, 1)
+
+LIMITS = (
+    (date(2029, 3, 15), 47),
+    (date(2027, 3, 15), 100),
+    (date(2026, 3, 15), 200),
+    (SINCE_SEPTEMBER_2020, 398),
+)
+"""Days that a certificate issued on a day or later may be valid, the latest first (BR 6.3.2, ballot SC-081v3)."""
+
+_ONE_SECOND = timedelta(seconds=1)
+# RFC 2606, RFC 6761, RFC 6762 appendix G, RFC 8375, ICANN's reservation of .internal; .onion has rules of its own.
+_INTERNAL = ("corp", "home", "home.arpa", "internal", "intranet", "invalid", "lan", "local", "localhost", "test")
+
+
+def _validity(case: Case) -> Messages:
+    begins = case.certificate.not_before
+    day = begins.date()
+    # Both the first and the last second count (RFC 5280 section 4.1.2.5).
+    validity = case.certificate.not_after - begins + _ONE_SECOND
+    for since, days in LIMITS:
+        if day >= since:
+            if validity <= timedelta(days=days):
+                return PASS
+            return (
+                f"it is valid for {span(validity)}, its first and last second counted; {days} days is the most since"
+                f" {since}",
+            )
+    return PASS
+
+
+def _usages(case: Case) -> Messages:
+    usages = case.certificate.extended_key_usage or ()
+    if "serverAuth" not in usages:
+        return (f"its extended key usage is {', '.join(usages) or 'missing'}; serverAuth is needed",)
+    return ("its extended key usage has anyExtendedKeyUsage",) if "anyExtendedKeyUsage" in usages else PASS
+
+
+def _names(case: Case) -> Messages:
+    names = case.certificate.subject_alternative_names
+    if not names:
+        return ("it has no subject alternative name",)
+    found = PASS
+    for name in names:
+        if name.kind not in ("DNS", "IP"):
+            found += (f"its subject alternative name {visible(str(name))} is neither a DNS name nor an IP address",)
+    return found
+
+
+def _internal(case: Case) -> Messages:
+    found = PASS
+    for name in case.certificate.subject_alternative_names or ():
+        if (name.kind == "DNS" and _is_internal(name.value)) or (name.kind == "IP" and _is_private(name.value)):
+            found += (f"{visible(str(name))} means something else, or nothing, in each network",)
+    return found
+
+
+def _is_internal(host: str) -> bool:
+    host = host.lower()
+    return "." not in host or host.endswith(tuple([f".{top}" for top in _INTERNAL]))
+
+
+def _is_private(address: str) -> bool:
+    import ipaddress  # late, as only this profile asks
+
+    return not ipaddress.ip_address(address).is_global
+
+
+RULES = (
+    Rule(
+        "public-validity",
+        ERROR,
+        "Browsers refuse a public certificate that is valid for longer than its date of issue allows.",
+        f"{BASELINE} 6.3.2, ballot SC-081v3",
+        SINCE_SEPTEMBER_2020,
+        _validity,
+    ),
+    Rule(
+        "public-eku",
+        ERROR,
+        "A public server's certificate has the extended key usage serverAuth, and not that for everything.",
+        f"{BASELINE} 7.1.2.7.10",
+        None,
+        _usages,
+        of_requests=True,
+    ),
+    Rule(
+        "public-san",
+        ERROR,
+        "A public server's certificate has subject alternative names, and only host names and addresses.",
+        f"{BASELINE} 7.1.2.7.12",
+        None,
+        _names,
+        of_requests=True,
+    ),
+    Rule(
+        "public-internal-name",
+        ERROR,
+        "No public authority signs a name or address that anyone may use in a network of their own.",
+        f"{BASELINE} 4.2.2 and 7.1.2.7.12",
+        None,
+        _internal,
+        of_requests=True,
+    ),
+)

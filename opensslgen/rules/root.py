@@ -1,0 +1,96 @@
+"""What a phone needs of a root that its owner installs."""
+
+from __future__ import annotations
+
+from .case import ERROR, PASS, WARNING, Case, Messages, Rule
+
+
+def _common_name(case: Case) -> Messages:
+    return PASS if (case.certificate.subject.common_name or "").strip() else ("its subject has no common name",)
+
+
+def _ca(case: Case) -> Messages:
+    constraints = case.certificate.basic_constraints
+    return PASS if constraints and constraints.ca else ("it is no certificate authority (CA:TRUE)",)
+
+
+def _key_cert_sign(case: Case) -> Messages:
+    usage = case.certificate.key_usage
+    if usage is None or "keyCertSign" in usage:
+        return PASS
+    return ("its key usage lacks keyCertSign",)
+
+
+def _usages(case: Case) -> Messages:
+    usages = case.certificate.extended_key_usage
+    if usages is None or "serverAuth" in usages or "anyExtendedKeyUsage" in usages:
+        return PASS
+    return (f"its extended key usage is {', '.join(usages)}; serverAuth, or none at all, is needed",)
+
+
+def _key_identifier(case: Case) -> Messages:
+    return PASS if case.certificate.subject_key_identifier else ("it has no subject key identifier",)
+
+
+def _critical(case: Case) -> Messages:
+    certificate = case.certificate
+    found = PASS
+    if certificate.basic_constraints and not certificate.is_critical("basicConstraints"):
+        found += ("its basicConstraints are not critical",)
+    if certificate.key_usage is None:
+        found += ("it has no key usage; keyCertSign and cRLSign, critical, are usual",)
+    elif not certificate.is_critical("keyUsage"):
+        found += ("its key usage is not critical",)
+    return found
+
+
+RULES = (
+    Rule(
+        "root-cn",
+        ERROR,
+        "iOS does not list a root without a common name under Certificate Trust Settings.",
+        "FiloSottile/mkcert#47",
+        None,
+        _common_name,
+    ),
+    Rule(
+        "root-ca",
+        ERROR,
+        "A phone installs a root as an authority only if it says that it is one.",
+        "RFC 5280 section 4.2.1.9; AOSP CertInstaller",
+        None,
+        _ca,
+    ),
+    Rule(
+        "root-key-cert-sign",
+        ERROR,
+        "A root with a key usage that lacks keyCertSign cannot sign.",
+        "RFC 5280 section 4.2.1.3",
+        None,
+        _key_cert_sign,
+    ),
+    Rule(
+        "root-eku",
+        ERROR,
+        "OpenSSL and others refuse servers below a root whose extended key usage is for something else.",
+        "OpenSSL verify -purpose sslserver; RFC 5280 section 4.2.1.12",
+        None,
+        _usages,
+    ),
+    Rule(
+        "root-ski",
+        WARNING,
+        "Python 3.13 refuses a root without a subject key identifier, and others find it more slowly.",
+        "RFC 5280 section 4.2.1.2",
+        None,
+        _key_identifier,
+    ),
+    Rule(
+        "root-critical",
+        WARNING,
+        "Python 3.13 and cryptography refuse a root whose basicConstraints are not critical or that has no key usage.",
+        "RFC 5280 sections 4.2.1.3 and 4.2.1.9",
+        None,
+        _critical,
+    ),
+)

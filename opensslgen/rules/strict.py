@@ -1,0 +1,165 @@
+"""What Python's default since 3.13 (VERIFY_X509_STRICT) and Python's cryptography ask on top."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .case import ERROR, PASS, Case, Messages, Rule
+
+if TYPE_CHECKING:
+    from opensslgen.certificate import Certificate
+
+PYTHON = "OpenSSL X509_V_FLAG_X509_STRICT, Python 3.13's default"
+PYCA = "the verifier of Python's cryptography"
+
+
+def _authorities(case: Case) -> tuple[Certificate, ...]:
+    """Return those certificates of the case that say they are authorities, or must be; one itself may be a root."""
+    constraints = case.certificate.basic_constraints
+    return (case.certificate, *case.authorities) if constraints and constraints.ca else case.authorities
+
+
+def _version(case: Case) -> Messages:
+    found = PASS
+    for certificate in (case.certificate, *case.authorities):
+        if certificate.version != 3:
+            found += (f"{certificate.subject} is a certificate of version {certificate.version}; 3 is needed",)
+    return found
+
+
+def _authority_key_identifier(case: Case) -> Messages:
+    # OpenSSL adds one while it signs, or is told to by the template.
+    if not case.certificate.der:
+        return PASS
+    found = PASS
+    for certificate in (case.certificate, *case.authorities):
+        identifier = certificate.authority_key_identifier
+        if (identifier is None or identifier.key_identifier is None) and not certificate.is_self_issued:
+            found += (f"{certificate.subject} has no authority key identifier with a key's",)
+    return found
+
+
+def _subject_key_identifier(case: Case) -> Messages:
+    return tuple(
+        [
+            f"the authority {certificate.subject} has no subject key identifier"
+            for certificate in _authorities(case)
+            if certificate.subject_key_identifier is None
+        ]
+    )
+
+
+def _critical_constraints(case: Case) -> Messages:
+    return tuple(
+        [
+            f"the basicConstraints of the authority {certificate.subject} are not critical"
+            for certificate in _authorities(case)
+            if certificate.basic_constraints and not certificate.is_critical("basicConstraints")
+        ]
+    )
+
+
+def _authority_usage(case: Case) -> Messages:
+    found = PASS
+    for certificate in _authorities(case):
+        if certificate.key_usage is None:
+            found += (f"the authority {certificate.subject} has no key usage",)
+        elif "keyCertSign" not in certificate.key_usage:
+            found += (f"the key usage of the authority {certificate.subject} lacks keyCertSign",)
+    return found
+
+
+def _leaf_usage(case: Case) -> Messages:
+    usage, constraints = case.certificate.key_usage, case.certificate.basic_constraints
+    if usage and "keyCertSign" in usage and not (constraints and constraints.ca):
+        return ("its key usage has keyCertSign, and it is no authority",)
+    return PASS
+
+
+def _criticality(case: Case) -> Messages:
+    certificate = case.certificate
+    found = PASS
+    if not certificate.extensions:
+        return PASS
+    for name in ("subjectKeyIdentifier", "authorityKeyIdentifier"):
+        if certificate.is_critical(name):
+            found += (f"its {name} is critical",)
+    if certificate.subject_alternative_names and certificate.is_critical("subjectAltName") == bool(
+        certificate.subject.attributes
+    ):
+        found += (
+            ("its subjectAltName is critical, though it has a subject",)
+            if certificate.subject.attributes
+            else ("its subjectAltName is not critical, though it has no subject",)
+        )
+    return found
+
+
+def _usages(case: Case) -> Messages:
+    usages = case.certificate.extended_key_usage
+    if usages is None or "serverAuth" in usages or "anyExtendedKeyUsage" in usages:
+        return PASS
+    return (f"its extended key usage is {', '.join(usages)}; serverAuth is needed",)
+
+
+RULES = (
+    Rule("strict-version", ERROR, "Only version 3 has extensions, and strict clients want them.", PYCA, None, _version),
+    Rule(
+        "strict-aki",
+        ERROR,
+        "Python 3.13 and cryptography refuse a certificate that does not name its issuer's key.",
+        f"{PYTHON}; RFC 5280 section 4.2.1.1; python/cpython#107361",
+        None,
+        _authority_key_identifier,
+    ),
+    Rule(
+        "strict-ski",
+        ERROR,
+        "Python 3.13 refuses an authority whose own key has no identifier.",
+        f"{PYTHON}; RFC 5280 section 4.2.1.2",
+        None,
+        _subject_key_identifier,
+    ),
+    Rule(
+        "strict-basic-constraints",
+        ERROR,
+        "Python 3.13 and cryptography refuse an authority whose basicConstraints are not critical.",
+        f"{PYTHON}; RFC 5280 section 4.2.1.9",
+        None,
+        _critical_constraints,
+    ),
+    Rule(
+        "strict-key-usage",
+        ERROR,
+        "Python 3.13 and cryptography refuse an authority whose key usage does not let it sign.",
+        f"{PYTHON}; RFC 5280 section 4.2.1.3",
+        None,
+        _authority_usage,
+    ),
+    Rule(
+        "strict-key-cert-sign",
+        ERROR,
+        "Python 3.13 and cryptography refuse a server whose key usage lets it sign certificates.",
+        f"{PYTHON}; RFC 5280 section 4.2.1.3",
+        None,
+        _leaf_usage,
+        of_requests=True,
+    ),
+    Rule(
+        "strict-critical",
+        ERROR,
+        "Strict clients refuse what is critical and must not be, or must be and is not.",
+        f"{PYTHON}; {PYCA}; RFC 5280 sections 4.2.1.1, 4.2.1.2 and 4.2.1.6",
+        None,
+        _criticality,
+    ),
+    Rule(
+        "strict-eku",
+        ERROR,
+        "OpenSSL, GnuTLS and cryptography refuse a server whose extended key usage is for something else.",
+        "RFC 5280 section 4.2.1.12",
+        None,
+        _usages,
+        of_requests=True,
+    ),
+)
