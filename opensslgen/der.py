@@ -115,8 +115,9 @@ def element(data: bytes, at: int, end: int, tag: int, what: str) -> tuple[int, i
         raise DecodeError(f"{what} is longer than what contains it", at)
     if at >= end:
         raise DecodeError(f"{what} is missing", at)
-    header(data, at, end)
-    raise DecodeError(f"{what} has the tag {data[at]:02X} and not {tag:02X}", at)
+    if data[at] != tag:
+        raise DecodeError(f"{what} has the tag {data[at]:02X} and not {tag:02X}", at)
+    raise DecodeError(f"the data ends within {what}", at)
 
 
 def whole(data: bytes, tag: int, what: str) -> tuple[int, int]:
