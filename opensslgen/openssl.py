@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import io
 import os
 import re
 import shutil
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from .errors import Error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import sh
 
@@ -31,12 +33,22 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "-copy_extensions": {"OpenSSL": (3, 0, 0)},
     "-verify_hostname": {"OpenSSL": (1, 0, 2)},
     "ed25519": {"OpenSSL": (1, 1, 1), "LibreSSL": (3, 7, 0)},
+    "s_client to IPv6": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
+    "-starttls lmtp": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
+    "-starttls ldap": {"OpenSSL": (1, 1, 1)},
+    "-starttls sieve": {"OpenSSL": (1, 1, 1), "LibreSSL": (4, 3, 2)},
+    "-xmpphost": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
+    "@SECLEVEL": {"OpenSSL": (1, 1, 1), "LibreSSL": (4, 3, 2)},
+    "-legacy_server_connect": {"OpenSSL": (3, 0, 0)},
 }
 """The first version of each flavour that has it; measured, and asked for by `OpenSSL.can` alone."""
 
 
 class OpenSSLError(Error):
-    """Openssl is missing, is none, is too old, failed, or did not end in time."""
+    """Openssl is missing, is none, is too old, failed, did not end in time, or printed too much."""
+
+    left: Process | None = None
+    """What it had printed when it was ended for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +61,48 @@ class Process:
     stderr: bytes
 
 
+class Stopped(TimeoutError):
+    """A process was ended because it took too long or printed too much."""
+
+    def __init__(self, left: Process) -> None:
+        """Take what it had printed until then."""
+        super().__init__()
+        self.left = left
+
+
 class Start(Protocol):
     """Starts a process, waits for it, and returns what it left; the seam that tests replace.
 
-    Raises OSError if it cannot be started and TimeoutError if it did not end within `timeout` seconds.
+    Raises OSError if it cannot be started and TimeoutError if it did not end within `timeout` seconds, or printed more
+    than `limit` bytes.
     """
 
     def __call__(  # noqa: D102
-        self, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, stdin: bytes, timeout: float
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        stdin: bytes,
+        timeout: float,
+        limit: int | None = None,
     ) -> Process: ...
 
 
-def start_with_sh(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, stdin: bytes, timeout: float) -> Process:
+def start_with_sh(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: str,
+    stdin: bytes,
+    timeout: float,
+    limit: int | None = None,
+) -> Process:
     """Run a program through `sh`: no terminal, so that openssl cannot ask and hang; its files readable by us alone."""
     import sh
 
     deadline = time.monotonic() + timeout
+    stdout, stderr = _Output(limit), _Output(limit)
     try:
         running = sh.Command(argv[0])(
             *argv[1:],
@@ -72,10 +110,14 @@ def start_with_sh(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, stdi
             _bg_exc=False,
             _cwd=cwd,
             _env=dict(env),
+            _err=stderr,
+            _err_bufsize=1 << 16,
             _in=stdin,
             _new_session=True,
-            _ok_code=range(256),
-            _preexec_fn=_private_files,
+            _ok_code=list(range(256)),
+            _out=stdout,
+            _out_bufsize=1 << 16,
+            _preexec_fn=functools.partial(_prepare, timeout),
             _return_cmd=True,
             _tty_out=False,
         )
@@ -84,8 +126,9 @@ def start_with_sh(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, stdi
     except sh.ForkException as error:
         raise OSError(str(error).strip().splitlines()[-1]) from error
     # The time limit of `sh` looks at the clock only every 100 ms, and so makes each command last that long.
-    limit = threading.Timer(timeout, _kill, [running])
-    limit.start()
+    timer = threading.Timer(timeout, _kill, [running])
+    timer.start()
+    stdout.end = stderr.end = functools.partial(_kill, running)
     try:
         running.wait()
     except sh.SignalException:
@@ -95,10 +138,30 @@ def start_with_sh(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, stdi
         _kill(running)
         raise
     finally:
-        limit.cancel()
-    if running.exit_code == -signal.SIGKILL and time.monotonic() >= deadline:
-        raise TimeoutError
-    return Process(running.exit_code, running.stdout, running.stderr)
+        timer.cancel()
+    process = Process(running.exit_code, stdout.getvalue(), stderr.getvalue())
+    if process.exit_code == -signal.SIGKILL and (stdout.over or stderr.over or time.monotonic() >= deadline):
+        raise Stopped(process)
+    return process
+
+
+class _Output(io.BytesIO):
+    """What a process prints, up to a limit in bytes; more than that ends the process."""
+
+    def __init__(self, limit: int | None) -> None:
+        super().__init__()
+        self.limit = limit
+        self.over = False
+        self.end: Callable[[], None] | None = None
+        """Ends the process; None until it is known, and what prints without end comes again."""
+
+    def write(self, chunk: bytes, /) -> int:  # type: ignore[override]
+        if self.limit is not None and self.tell() + len(chunk) > self.limit:
+            chunk = chunk[: self.limit - self.tell()]
+            self.over = True
+            if self.end:
+                self.end()
+        return super().write(chunk)
 
 
 def _kill(running: sh.RunningCommand) -> None:
@@ -106,8 +169,10 @@ def _kill(running: sh.RunningCommand) -> None:
         running.process.kill_group()
 
 
-def _private_files() -> None:
+def _prepare(timeout: float) -> None:
+    """Make the files of what is started readable by us alone, and end it even if we are killed before it ends."""
     os.umask(0o077)
+    signal.alarm(int(timeout) + 5)
 
 
 @dataclass(frozen=True)
@@ -122,6 +187,9 @@ class OpenSSL:
     """The whole line that `openssl version` prints."""
     start: Start = field(default=start_with_sh, repr=False)
     timeout: float = TIMEOUT
+    """Seconds that a command may take."""
+    limit: int | None = None
+    """Bytes that a command may print; None: any number."""
 
     def can(self, capability: str) -> bool:
         """Tell whether this openssl has what CAPABILITIES lists by that name."""
@@ -143,7 +211,13 @@ class OpenSSL:
         """
         folder = str(cwd or Path.cwd())
         process = _started(
-            self.start, [self.path, *arguments], cwd=folder, secrets=secrets or {}, stdin=stdin, timeout=self.timeout
+            self.start,
+            [self.path, *arguments],
+            cwd=folder,
+            secrets=secrets or {},
+            stdin=stdin,
+            timeout=self.timeout,
+            limit=self.limit,
         )
         if check and process.exit_code != 0:
             raise OpenSSLError(f"openssl {arguments[0]} failed: {reason(process)}")
@@ -219,11 +293,24 @@ def _printable(line: str) -> str:
 
 
 def _started(
-    start: Start, argv: list[str], *, cwd: str, secrets: Mapping[str, str], stdin: bytes, timeout: float
+    start: Start,
+    argv: list[str],
+    *,
+    cwd: str,
+    secrets: Mapping[str, str],
+    stdin: bytes,
+    timeout: float,
+    limit: int | None = None,
 ) -> Process:
+    env = environment(folder=cwd, secrets=secrets)
+    # Most callers set no limit, and most that stand in for `start` know none.
+    limits = {} if limit is None else {"limit": limit}
     try:
-        return start(argv, env=environment(folder=cwd, secrets=secrets), cwd=cwd, stdin=stdin, timeout=timeout)
+        return start(argv, env=env, cwd=cwd, stdin=stdin, timeout=timeout, **limits)
     except TimeoutError as error:
-        raise OpenSSLError(f"openssl {argv[1]} did not end within {timeout:g} seconds: {argv[0]}") from error
+        within = f"within {timeout:g} seconds" + (f" and {limit} bytes" if limit is not None else "")
+        failure = OpenSSLError(f"openssl {argv[1]} did not end {within}: {argv[0]}")
+        failure.left = error.left if isinstance(error, Stopped) else None
+        raise failure from error
     except OSError as error:
         raise OpenSSLError(f"cannot run {argv[0]}: {error.strerror or error}") from error
