@@ -53,6 +53,7 @@ _SERVER = (
     "leaf-is-ca",
     "host-mismatch",
     "ip-as-dns",
+    "dns-malformed",
     "leaf-outlives-issuer",
     "key-usage",
     "cn-not-in-san",

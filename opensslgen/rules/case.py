@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.certificate import Certificate
-from opensslgen.distinguished import Name
+from opensslgen.distinguished import Name, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -114,3 +114,8 @@ def judge_request(
 def raised(rules: Iterable[Rule], rule: str, message: str, *, line: int | None = None) -> tuple[Finding, ...]:
     """Return the finding of a reader, or nothing if the rule with this id is not among those that apply."""
     return tuple(Finding(each, message, line) for each in rules if each.id == rule)
+
+
+def shown(text: str) -> str:
+    """Return text of a certificate for a message, what is invisible made visible, cut at 100 characters."""
+    return visible(text if len(text) <= 100 else f"{text[:99]}…")

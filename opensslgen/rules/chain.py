@@ -69,42 +69,53 @@ def _expires_soon(case: Case) -> Messages:
 
 
 def _outlives(case: Case) -> Messages:
-    issuer = case.issuer
-    if issuer is None or case.certificate.not_after <= issuer.not_after:
+    certificate, issuer = case.certificate, case.issuer
+    if issuer is None or certificate.not_after <= issuer.not_after:
         return PASS
-    return (f"it is valid until {case.certificate.not_after:{_TIME}}, its issuer until {issuer.not_after:{_TIME}}",)
+    if certificate.der and not _same_name(certificate, issuer):
+        return PASS
+    return (f"it is valid until {certificate.not_after:{_TIME}}, its issuer until {issuer.not_after:{_TIME}}",)
 
 
 def _issuer_name(case: Case) -> Messages:
-    certificate, issuer = case.certificate, case.issuer
-    # What is not made yet names no issuer.
-    if issuer is None or not certificate.der or _same_name(certificate, issuer):
+    certificate = case.certificate
+    authorities = case.authorities
+    # What is not made yet names no issuer, and who signs itself needs none.
+    if not authorities or not certificate.der or certificate.is_self_issued:
         return PASS
-    return (f"its issuer is {certificate.issuer}, and not {issuer.subject}",)
+    if any(_same_name(certificate, issuer) for issuer in authorities):
+        return PASS
+    return (
+        f"its issuer is {certificate.issuer or 'nameless'}, and not {authorities[0].subject or 'one without name'}",
+    )
+
+
+def _links(case: Case) -> list[tuple[Certificate, Certificate]]:
+    """Return the pairs of a certificate and its issuer, by name, that stand one after the other."""
+    pairs = [(case.certificate, case.issuer), *zip(case.chain, case.chain[1:], strict=False)]
+    return [(below, above) for below, above in pairs if above and _same_name(below, above)]
 
 
 def _issuer_key(case: Case) -> Messages:
     if case.issuer is None and not case.chain:
         return PASS
     found = PASS
-    links = [(case.certificate, case.issuer), *zip(case.chain, case.chain[1:], strict=False)]
-    for certificate, issuer in links:
-        if issuer and _wrong_key(certificate, issuer) and _same_name(certificate, issuer):
-            # Both are there, else the key would not be wrong.
-            assert certificate.authority_key_identifier
-            assert certificate.authority_key_identifier.key_identifier
-            assert issuer.subject_key_identifier
+    for certificate, issuer in _links(case):
+        authority, subject = certificate.authority_key_identifier, issuer.subject_key_identifier
+        if _wrong_key(certificate, issuer) and authority and authority.key_identifier and subject:
+            whose = "its" if certificate is case.certificate else f"{certificate.subject} is below another key: its"
             found += (
-                f"{'its' if certificate is case.certificate else f'the {certificate.subject}: its'} authority key"
-                f" identifier is {certificate.authority_key_identifier.key_identifier.hex().upper()}, its issuer's"
-                f" subject key identifier {issuer.subject_key_identifier.hex().upper()}",
+                f"{whose} authority key identifier is {authority.key_identifier.hex().upper()}, its issuer's subject"
+                f" key identifier {subject.hex().upper()}",
             )
     return found
 
 
 def _issuer_is_ca(case: Case) -> Messages:
+    if case.issuer is None and not case.chain:
+        return PASS
     found = PASS
-    for issuer in case.authorities:
+    for _, issuer in _links(case):
         # Version 1, which knows no extensions, is still to be met among roots.
         if issuer.version == 3 and not (issuer.basic_constraints and issuer.basic_constraints.ca):
             found += (f"its issuer {issuer.subject} is no certificate authority (CA:TRUE)",)
@@ -112,6 +123,9 @@ def _issuer_is_ca(case: Case) -> Messages:
 
 
 def _order(case: Case) -> Messages:
+    # A chain that does not hold the issuer at all is another fault.
+    if not case.chain or _issuer_name(case):
+        return PASS
     before = case.certificate
     for position, certificate in enumerate(case.chain, 2):
         if not _same_name(before, certificate):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from opensslgen.distinguished import visible
 from opensslgen.errors import UsageError
 from opensslgen.names import GeneralName, parse_host, slips
 
-from .case import ERROR, PASS, WARNING, Case, Messages, Rule
+from .case import ERROR, PASS, WARNING, Case, Messages, Rule, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,14 +18,34 @@ def _ip_as_dns(case: Case) -> Messages:
     found = PASS
     for name in case.certificate.subject_alternative_names or ():
         if name.kind == "DNS" and _looks_like_ip(name.value):
-            value = visible(name.value)
+            value = shown(name.value)
             found += (f"DNS:{value} is an IP address written as a DNS name; IP:{value} is meant",)
     return found
 
 
 def _looks_like_ip(text: str) -> bool:
     # A host name's last label is never all digits (RFC 1123 section 2.1), and never holds a colon.
-    return (text[-1:].isdigit() and text.rpartition(".")[2].isdigit()) or ":" in text
+    return text.rpartition(".")[2].isdigit() or (":" in text and _IPV6.fullmatch(text) is not None)
+
+
+_IPV6 = re.compile(r"[0-9A-Fa-f:.]+")
+_LONGEST_HOST = 253  # characters (RFC 1035 section 3.1)
+# Underscores are no letters of a host name and yet common; a wildcard is the whole first label.
+_HOST = re.compile(
+    r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
+)
+
+
+def _is_host(text: str) -> bool:
+    return len(text) <= _LONGEST_HOST and _HOST.fullmatch(text) is not None
+
+
+def _malformed(case: Case) -> Messages:
+    found = PASS
+    for name in case.certificate.subject_alternative_names or ():
+        if name.kind == "DNS" and not _is_host(name.value) and not _looks_like_ip(name.value):
+            found += (f"DNS:{shown(name.value)} is no host name",)
+    return found
 
 
 def _common_name(case: Case) -> Messages:
@@ -44,7 +64,7 @@ def _common_name_in_san(case: Case) -> Messages:
     hosts = {name.value.lower() for name in names if name.kind in ("DNS", "IP")}
     if not hosts or common_name.lower() in hosts or _normal(common_name) in hosts:
         return PASS
-    return (f"its common name {visible(common_name)} is not among its subject alternative names",)
+    return (f"its common name {shown(common_name)} is not among its subject alternative names",)
 
 
 def _normal(common_name: str) -> str:
@@ -56,24 +76,23 @@ def _normal(common_name: str) -> str:
 
 def _twice(case: Case) -> Messages:
     names = case.certificate.subject_alternative_names or ()
-    if len(names) < 2 or len({name.value for name in names}) == len(names):
+    if len(names) < 2 or len({name.value.lower() for name in names}) == len(names):
         return PASS
     seen: dict[tuple[str, str], int] = {}
     for name in names:
         # Host names are the same in any case (RFC 4343).
         entry = name.kind, name.value.lower() if name.kind == "DNS" else name.value
         seen[entry] = seen.get(entry, 0) + 1
-    return tuple(
-        f"{kind}:{visible(value)} is there {count} times" for (kind, value), count in seen.items() if count > 1
-    )
+    return tuple(f"{kind}:{shown(value)} is there {count} times" for (kind, value), count in seen.items() if count > 1)
 
 
 def _near_miss(case: Case) -> Messages:
     names = case.certificate.subject_alternative_names
     if not names:
         return PASS
-    hosts = {name.value for name in names if name.kind == "DNS"}
-    if common_name := case.certificate.subject.common_name:
+    # What is longer is no host, and comparing it would take long.
+    hosts = {name.value for name in names if name.kind == "DNS" and len(name.value) <= _LONGEST_HOST}
+    if (common_name := case.certificate.subject.common_name) and len(common_name) <= _LONGEST_HOST:
         hosts.add(common_name)
     # Swapped letters keep the length, and nearly all certificates end here.
     if len(hosts) < 2 or len(set(map(len, hosts))) == len(hosts):
@@ -98,8 +117,8 @@ def _host(case: Case) -> Messages:
     names = case.certificate.subject_alternative_names or ()
     if host is None or matches(host, names):
         return PASS
-    given = ", ".join(visible(str(name)) for name in names[:5]) + (", …" if len(names) > 5 else "")
-    return (f"it is not for {visible(str(host))}, but for {given or 'no name at all'}",)
+    given = ", ".join(shown(str(name)) for name in names[:5]) + (", …" if len(names) > 5 else "")
+    return (f"it is not for {shown(str(host))}, but for {given or 'no name at all'}",)
 
 
 def matches(host: GeneralName, names: Iterable[GeneralName]) -> bool:
@@ -133,6 +152,15 @@ RULES = (
         "RFC 5280 section 4.2.1.6",
         None,
         _ip_as_dns,
+        of_requests=True,
+    ),
+    Rule(
+        "dns-malformed",
+        WARNING,
+        "A DNS name with characters that no host name has matches nothing, and may be there to deceive who reads it.",
+        "RFC 5280 section 4.2.1.6; RFC 1034 section 3.5",
+        None,
+        _malformed,
         of_requests=True,
     ),
     Rule(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from opensslgen.distinguished import visible
-
 from .apple import span
-from .case import ERROR, PASS, Case, Messages, Rule
+from .case import ERROR, PASS, Case, Messages, Rule, shown
 
 BASELINE = "CA/Browser Forum Baseline Requirements"
 SINCE_SEPTEMBER_2020 = date(2020, 9, 1)
@@ -55,7 +53,7 @@ def _names(case: Case) -> Messages:
     found = PASS
     for name in names:
         if name.kind not in ("DNS", "IP"):
-            found += (f"its subject alternative name {visible(str(name))} is neither a DNS name nor an IP address",)
+            found += (f"its subject alternative name {shown(str(name))} is neither a DNS name nor an IP address",)
     return found
 
 
@@ -63,7 +61,7 @@ def _internal(case: Case) -> Messages:
     found = PASS
     for name in case.certificate.subject_alternative_names or ():
         if (name.kind == "DNS" and _is_internal(name.value)) or (name.kind == "IP" and _is_private(name.value)):
-            found += (f"{visible(str(name))} means something else, or nothing, in each network",)
+            found += (f"{shown(str(name))} means something else, or nothing, in each network",)
     return found
 
 
