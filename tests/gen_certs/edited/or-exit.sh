@@ -1,0 +1,10 @@
+#!/bin/bash
+# A stand-in, written for opensslgen's tests after the fragments that the post prints; the vendor's script is not public.
+
+DEFAULT_SERVER_CERT_VALIDITY=$((365*7)) # 7 years
+
+if $EXTENDED_CSR; then
+    echo "[ v3_req ]"                            > "$EXT_FILE" || exit 1
+    echo "basicConstraints = $CA"               >> "$EXT_FILE" || exit 1
+    echo "subjectAltName = $SUBJECT_ALT_NAME"   >> "$EXT_FILE" || exit 1
+fi
