@@ -177,6 +177,7 @@ _KINDS = {
     0x87: "IP",
     0x88: "RID",
 }
+_IPV4_MAPPED = bytes(10) + b"\xff\xff"
 _TEXTS = frozenset({"email", "DNS", "URI"})
 
 
@@ -225,6 +226,9 @@ def _address(data: bytes, start: int, stop: int, sizes: tuple[int, int]) -> str:
         raise DecodeError(f"an IP address has {len(content)} bytes and not {sizes[0]} or {sizes[1]}", start)
     if len(content) == 4:
         return ".".join(map(str, content))
+    if len(content) == 16 and content.startswith(_IPV4_MAPPED):
+        # RFC 5952 section 5; Python's own form of these is another one before 3.13.
+        return "::ffff:" + ".".join(map(str, content[12:]))
     import ipaddress  # late, as most certificates have no IPv6 address
 
     if len(content) == 16:

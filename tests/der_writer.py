@@ -37,7 +37,8 @@ def implicit(number: int, content: bytes) -> bytes:
 
 
 def number(value: int) -> bytes:
-    return tlv(0x02, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
+    size = max(value, ~value).bit_length() // 8 + 1
+    return tlv(0x02, value.to_bytes(size, "big", signed=True))
 
 
 def bits(content: bytes, unused: int = 0) -> bytes:

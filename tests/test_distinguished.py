@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import re
+import time
+import unicodedata
+
+import pytest
+from asn1crypto import x509 as asn1
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opensslgen.certificate import DecodeError, Name, decode, visible
+
+from .der_writer import (
+    COMMON_NAME,
+    attribute,
+    bits,
+    certificate,
+    name,
+    number,
+    octets,
+    oid,
+    rdn,
+    read_by_cryptography,
+    seq,
+    tlv,
+    utf8,
+)
+
+SHORT_NAMES = {
+    "2.5.4.3": "CN",
+    "2.5.4.4": "SN",
+    "2.5.4.5": "serialNumber",
+    "2.5.4.6": "C",
+    "2.5.4.7": "L",
+    "2.5.4.8": "ST",
+    "2.5.4.9": "street",
+    "2.5.4.10": "O",
+    "2.5.4.11": "OU",
+    "2.5.4.12": "title",
+    "2.5.4.17": "postalCode",
+    "2.5.4.42": "GN",
+    "0.9.2342.19200300.100.1.1": "UID",
+    "0.9.2342.19200300.100.1.25": "DC",
+    "1.2.840.113549.1.9.1": "emailAddress",
+    "1.2.3.4": "1.2.3.4",
+}
+
+
+def subject_of(*pairs: tuple[str, bytes]) -> Name:
+    return decode(certificate(subject=name(*pairs))).subject
+
+
+def test_attributes_have_openssls_short_names_and_keep_their_order() -> None:
+    kinds = list(SHORT_NAMES)[::-1]
+    read = subject_of(*((kind, tlv(0x13, b"xx")) for kind in kinds))
+    assert read.attributes == tuple((SHORT_NAMES[kind], "xx") for kind in kinds)
+    assert read.der == name(*((kind, tlv(0x13, b"xx")) for kind in kinds))
+
+
+def test_the_common_name_is_the_last_one() -> None:
+    assert subject_of((COMMON_NAME, utf8("a")), ("2.5.4.10", utf8("o")), (COMMON_NAME, utf8("b"))).common_name == "b"
+    assert subject_of(("2.5.4.10", utf8("o"))).common_name is None
+    assert Name(()).common_name is None
+
+
+def test_an_empty_name_is_an_empty_text() -> None:
+    read = subject_of()
+    assert str(read) == ""
+    assert read.attributes == ()
+
+
+def test_attributes_of_one_relative_name_follow_one_another() -> None:
+    parts = sorted((attribute(COMMON_NAME, utf8("a")), attribute("2.5.4.10", utf8("o"))))
+    assert decode(certificate(subject=seq(rdn(*parts)))).subject.attributes == (("CN", "a"), ("O", "o"))
+
+
+@pytest.mark.parametrize(
+    ("tag", "content", "text"),
+    [
+        (0x0C, "Zoë".encode(), "Zoë"),
+        (0x13, b"Zoe", "Zoe"),
+        (0x14, b"Zoe", "Zoe"),
+        (0x16, b"a@b", "a@b"),
+        (0x1A, b"Zoe", "Zoe"),
+        (0x1E, "Zoë".encode("utf-16-be"), "Zoë"),
+        (0x1C, "Zoë".encode("utf-32-be"), "Zoë"),
+        (0x18, b"19700101000000Z", "19700101000000Z"),
+        (0x04, b"abc", "abc"),
+        (0x0C, b"", ""),
+        (0x0C, b"a\0b\nc\x1b[2J", "a\0b\nc\x1b[2J"),
+    ],
+)
+def test_a_value_is_read_as_cryptography_reads_it(tag: int, content: bytes, text: str) -> None:
+    der = certificate(subject=name(("2.5.4.10", tlv(tag, content))))
+    assert decode(der).subject.attributes == (("O", text),)
+    assert [attribute.value for attribute in read_by_cryptography(der).subject] == [text]
+
+
+def test_t61_is_latin_1_as_openssl_and_apple_read_it() -> None:
+    """Roots of the 1990s have it; cryptography alone takes it for UTF-8, which it never was."""
+    assert subject_of(("2.5.4.10", tlv(0x14, b"M\xfcnchen"))).attributes == (("O", "München"),)
+
+
+def test_a_unique_identifier_of_bits_is_shown_in_hex() -> None:
+    assert subject_of(("2.5.4.45", bits(b"\xab"))).attributes == (("x500UniqueIdentifier", "00ab"),)
+
+
+@pytest.mark.parametrize(
+    ("subject", "fault"),
+    [
+        (seq(rdn()), "an attribute of a name is missing"),
+        (seq(rdn(attribute(COMMON_NAME, utf8("b")), attribute(COMMON_NAME, utf8("a")))), "are not in order"),
+        (seq(rdn(attribute(COMMON_NAME, utf8("a")), attribute(COMMON_NAME, utf8("a")))), "has an attribute twice"),
+        (seq(rdn(attribute(COMMON_NAME, utf8("a")), attribute(COMMON_NAME, tlv(0x13, b"a")))), "an attribute twice"),
+        (seq(rdn(seq(oid(COMMON_NAME), utf8("a"), utf8("b")))), "an attribute's value is followed by"),
+        (seq(rdn(seq(oid(COMMON_NAME)))), "the data ends within an element"),
+        (seq(rdn(seq(utf8("a")))), "the type of an attribute has the tag 0C"),
+        (seq(attribute(COMMON_NAME, utf8("a"))), "a relative distinguished name has the tag 30"),
+        (name((COMMON_NAME, number(1))), "a value with the tag 02 is no text"),
+        (name((COMMON_NAME, bits(b"a"))), "a value with the tag 03 is no text"),
+        (name((COMMON_NAME, tlv(0x2C, utf8("a")))), "a value with the tag 2C is no text"),
+        (name((COMMON_NAME, tlv(0x13, b"*.example"))), "no PrintableString"),
+        (name((COMMON_NAME, octets(b"\xff"))), "no UTF8String"),
+        (rdn(), "the subject has the tag 31"),
+    ],
+)
+def test_a_name_that_is_no_der_is_refused_here_and_by_cryptography(subject: bytes, fault: str) -> None:
+    der = certificate(subject=subject)
+    with pytest.raises(DecodeError, match=fault):
+        decode(der)
+    with pytest.raises((ValueError, TypeError)):
+        read_by_cryptography(der)
+
+
+def test_a_fault_in_a_name_is_told_by_its_place_in_the_certificate() -> None:
+    der = certificate(subject=name((COMMON_NAME, tlv(0x13, b"a@@"))))
+    with pytest.raises(DecodeError) as caught:
+        decode(der)
+    assert caught.value.offset == der.index(b"a@@")
+
+
+def test_names_are_equal_only_if_their_encodings_are() -> None:
+    one, other = subject_of((COMMON_NAME, utf8("a"))), subject_of((COMMON_NAME, tlv(0x13, b"a")))
+    assert one.attributes == other.attributes
+    assert one != other
+    assert one == subject_of((COMMON_NAME, utf8("a")))
+
+
+def test_a_name_as_text_cannot_be_taken_for_another() -> None:
+    assert str(Name((("CN", 'a, O=b+"c\\'), ("O", "d")))) == 'CN=a\\, O=b\\+\\"c\\\\, O=d'
+    assert str(Name((("CN", "a\nIssuer: b\0"),))) == "CN=a\\u{A}Issuer: b\\u{0}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("pbx.example.com", "pbx.example.com"),
+        ("Zoë Ünïcode 電話 😀", "Zoë Ünïcode 電話 😀"),
+        ("", ""),
+        ("a\tb\r\n", "a\\u{9}b\\u{D}\\u{A}"),
+        ("\x1b[31m", "\\u{1B}[31m"),
+        ("\x9b31m", "\\u{9B}31m"),
+        ("\u202eevil\u202c", "\\u{202E}evil\\u{202C}"),
+        ("\u2066a\u2069\u200f\u061c", "\\u{2066}a\\u{2069}\\u{200F}\\u{61C}"),
+        ("a\u200bb\ufeffc\u00add", "a\\u{200B}b\\u{FEFF}c\\u{AD}d"),
+        ("a\u00a0b\u3000c\u2028d", "a\\u{A0}b\\u{3000}c\\u{2028}d"),
+        ("a\u3164b\uffa0c\u115fd\u034fe\u2800f", "a\\u{3164}b\\u{FFA0}c\\u{115F}d\\u{34F}e\\u{2800}f"),
+        ("a\ufe0fb\U000e0101c\U000e0041", "a\\u{FE0F}b\\u{E0101}c\\u{E0041}"),
+        ("\ue000\U0010ffff\ud800", "\\u{E000}\\u{10FFFF}\\u{D800}"),
+    ],
+)
+def test_what_moves_hides_or_restyles_text_is_made_visible(text: str, shown: str) -> None:
+    assert visible(text) == shown
+
+
+@settings(max_examples=500)
+@given(st.text(st.characters(), max_size=30))
+def test_nothing_invisible_is_left_and_nothing_else_is_changed(text: str) -> None:
+    shown = visible(text)
+    assert shown.isprintable()
+    assert not {unicodedata.category(char) for char in shown} & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    if "\\u{" not in text:
+        assert re.sub(r"\\u\{([0-9A-F]+)\}", lambda match: chr(int(match[1], 16)), shown) == text
+    if text.isascii() and text.isprintable():
+        assert shown == text
+    assert visible(shown) == shown
+
+
+def test_plain_text_is_shown_at_once() -> None:
+    text = "pbx.example.com " * 64
+    begin = time.process_time()
+    for _ in range(10_000):
+        visible(text)
+    assert time.process_time() - begin < 1
+
+
+# asn1crypto lets these two be IA5String only.
+ANY_TEXT = sorted(kind for kind, short in SHORT_NAMES.items() if short not in ("DC", "emailAddress", "1.2.3.4"))
+
+
+@settings(max_examples=500)
+@given(st.lists(st.tuples(st.sampled_from(ANY_TEXT), st.text(max_size=12)), max_size=6))
+def test_any_name_is_read_as_asn1crypto_reads_it(pairs: list[tuple[str, str]]) -> None:
+    der = certificate(subject=name(*((kind, utf8(text)) for kind, text in pairs)))
+    other = asn1.Certificate.load(der).subject.chosen
+    expected = [(part["type"].dotted, part["value"].chosen.contents.decode()) for group in other for part in group]
+    assert decode(der).subject.attributes == tuple((SHORT_NAMES[kind], text) for kind, text in expected)
