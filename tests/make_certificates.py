@@ -565,7 +565,7 @@ def strict():
 
     judged("good", "leaf and root as all clients want them", pem(GOOD) + pem(GOOD_ROOT))
     judged("aki-missing", "the post's block as printed, before OpenSSL 3", leaf(drop=["AKI"]), "strict-aki")
-    by_name = aki(None, extra=tlv(0xA1, tlv(0xA4, ROOT)) + tlv(0x82, b"\x01"))
+    by_name = aki(None, extra=tlv(0xA1, tlv(0xA4, ROOT)) + tlv(0x82, integer(SERIAL + 1)[2:]))
     judged("aki-by-name", "it names the issuer's certificate, not its key", leaf(extra=[by_name]), "strict-aki")
     own = {"issuer": name(("CN", PBX)), "signer": LEAF_KEY, "drop": ["AKI"]}
     judged("self-signed", "who signs itself names no issuer", leaf(**own))
@@ -595,7 +595,9 @@ def strict():
     judged("san-not-critical-no-subject", "must be critical without a subject", uncritical, "strict-critical")
     judged("eku-client", "for a client alone", leaf(usages=("client",)), "strict-eku")
     judged("eku-missing", "none allows all", leaf(usages=()))
-    judged("eku-any", "any allows all", leaf(usages=("any",)))
+    client = authority(extra=[eku("client")])
+    judged("eku-client-issuer", "an issuer for clients alone", pem(GOOD) + pem(client), "strict-eku")
+    judged("eku-any", "any is not enough for OpenSSL and cryptography", leaf(usages=("any",)), "strict-eku")
     judged("version-1", "without extensions", certificate_v1(), "apple-san", "strict-version", "strict-aki")
 
 
@@ -631,7 +633,7 @@ def roots():
     )
     judged("eku-client", "for clients alone", authority(extra=[eku("client")]), "root-eku")
     judged("eku-both", "as the IP Office's own root", authority(extra=[eku("server", "client")]))
-    judged("eku-any", "any allows all", authority(extra=[eku("any")]))
+    judged("eku-any", "any is not enough for OpenSSL", authority(extra=[eku("any")]), "root-eku")
     judged("ski-missing", "Python 3.13 refuses it", authority(drop=["SKI"]), "root-ski")
     loose = authority(
         drop=["BC", "KU"], extra=[basic_constraints(ca=True, critical=False), key_usage("keyCertSign", critical=False)]

@@ -96,10 +96,13 @@ def _criticality(case: Case) -> Messages:
 
 
 def _usages(case: Case) -> Messages:
-    usages = case.certificate.extended_key_usage
-    if usages is None or "serverAuth" in usages or "anyExtendedKeyUsage" in usages:
-        return PASS
-    return (f"its extended key usage is {', '.join(usages)}; serverAuth is needed",)
+    found = PASS
+    for certificate in (case.certificate, *case.authorities):
+        usages = certificate.extended_key_usage
+        # That for any use is not enough: OpenSSL does not take it for this one.
+        if usages is not None and "serverAuth" not in usages:
+            found += (f"the extended key usage of {certificate.subject} is {', '.join(usages)}; serverAuth is needed",)
+    return found
 
 
 RULES = (
@@ -156,7 +159,7 @@ RULES = (
     Rule(
         "strict-eku",
         ERROR,
-        "OpenSSL, GnuTLS and cryptography refuse a server whose extended key usage is for something else.",
+        "OpenSSL and others refuse a server, or an authority, whose extended key usage is for something else.",
         "RFC 5280 section 4.2.1.12",
         None,
         _usages,
