@@ -1,0 +1,273 @@
+"""Live servers: what many of them send is asked for at once, and judged like a file."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from dataclasses import dataclass, replace
+from functools import partial
+from queue import Empty, PriorityQueue, SimpleQueue
+from typing import TYPE_CHECKING
+
+from opensslgen.certificate import decode
+from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.names import parse_host, shown
+from opensslgen.rules import Case, issuer_among, judge, raised
+
+from .result import Result
+from .s_client import STARTTLS, answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from opensslgen.certificate import Certificate
+    from opensslgen.names import GeneralName
+    from opensslgen.openssl import OpenSSL
+
+    from .result import Settings
+
+TIMEOUT = 10.0
+"""Seconds that looking up a name may take, and then talking to each of its addresses."""
+JOBS = 16
+"""Addresses that are talked to at once."""
+MOST_JOBS = 256
+"""Each takes an openssl process, some threads and half a dozen open files."""
+OUTPUT = 1 << 20
+"""Bytes of s_client's output; a chain has at most 100 KiB, and a server that goes on and on is left."""
+OLD_PROTOCOLS = frozenset({"SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1"})
+
+SCHEMES: dict[str, tuple[int, str | None]] = {
+    "https": (443, None),
+    "smtp": (25, "smtp"),
+    "submission": (587, "smtp"),
+    "smtps": (465, None),
+    "imap": (143, "imap"),
+    "imaps": (993, None),
+    "pop3": (110, "pop3"),
+    "pop3s": (995, None),
+    "ldap": (389, "ldap"),
+    "ldaps": (636, None),
+    "ftp": (21, "ftp"),
+    "ftps": (990, None),
+    "lmtp": (24, "lmtp"),
+    "sieve": (4190, "sieve"),
+    "xmpp": (5222, "xmpp"),
+    "xmpp-server": (5269, "xmpp-server"),
+    "postgres": (5432, "postgres"),
+    "mysql": (3306, "mysql"),
+    "nntp": (119, "nntp"),
+    "irc": (6667, "irc"),
+    "ircs": (6697, None),
+    "sips": (5061, None),
+    "wss": (443, None),
+}
+"""The port of a URL, and how it is asked for TLS; None: it speaks TLS from the first byte."""
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*).*", re.DOTALL)
+_HOST_PORT = re.compile(r"(\[[^\[\]]*\]|[^:/\[\]]*):([0-9]+)", re.DOTALL | re.ASCII)
+_BARE_IPV6 = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%.*)?|\[.*\](:.*)?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTarget:
+    """A server to ask."""
+
+    host: str
+    """A host name in lower-case ASCII, or an IP address in its shortest form."""
+    port: int
+    starttls: str | None
+    """One of STARTTLS; None: TLS from the first byte."""
+    servername: str | None
+    """What is sent as server name (RFC 6066 section 3) in place of the host."""
+    text: str
+    """As it was given."""
+
+    @property
+    def name(self) -> GeneralName:
+        """The name that the certificate has to carry."""
+        return parse_host(self.servername or self.host)
+
+
+def server_target(text: str, *, starttls: str | None = None, servername: str | None = None) -> ServerTarget | None:
+    """Return the server that `host:port`, `[v6]:port` or a URL names; None if the text does not name one.
+
+    A URL's scheme goes before `starttls`. Raises UsageError if the text is meant as a server, but is none.
+    """
+    if url := _URL.fullmatch(text):
+        scheme, authority = url[1].lower(), url[2]
+        if scheme not in SCHEMES:
+            raise UsageError(f"{shown(text)} is no server that speaks TLS", hint=f"write {'://, '.join(SCHEMES)}://")
+        if "@" in authority:
+            # It may hold a password, and is not said again.
+            raise UsageError(f"a {scheme} URL has a user's name in it: write the host alone")
+        port, starttls = SCHEMES[scheme]
+        match = _HOST_PORT.fullmatch(authority) or _HOST_PORT.fullmatch(f"{authority}:{port}")
+    else:
+        match = _HOST_PORT.fullmatch(text)
+    if match is None:
+        if url or _BARE_IPV6.fullmatch(text):
+            raise UsageError(f"{shown(text)} is no host and port: write pbx.example.com:443 or [2001:db8::1]:443")
+        return None
+    host = _host(match[1], text)
+    # int() refuses thousands of digits.
+    port = int(match[2]) if len(match[2]) <= 5 else 0
+    if not 1 <= port <= 65535:
+        raise UsageError(f"{shown(text)} has the port {shown(match[2])}: the ports are 1 to 65535")
+    if starttls is not None and starttls not in STARTTLS:
+        raise UsageError(f"{shown(starttls)} is no protocol that asks for TLS: it is one of {', '.join(STARTTLS)}")
+    return ServerTarget(host, port, starttls, _servername(servername), text)
+
+
+def _host(text: str, whole: str) -> str:
+    try:
+        name = parse_host(text[1:-1] if text.startswith("[") else text)
+    except UsageError as error:
+        raise UsageError(f"in {shown(whole)}: {error.message}") from error
+    if text.startswith("[") and ":" not in name.value:
+        raise UsageError(f"{shown(whole)} has brackets, which only an IPv6 address has")
+    if name.value.startswith("*"):
+        raise UsageError(f"{shown(whole)} is a wildcard: write the name of one server")
+    return name.value
+
+
+def _servername(text: str | None) -> str | None:
+    if text is None:
+        return None
+    name = parse_host(text)
+    if name.kind != "DNS" or name.value.startswith("*"):
+        raise UsageError(f"{shown(text)} cannot be a server name, which is the whole name of one host")
+    return name.value
+
+
+def judge_servers(
+    targets: Sequence[ServerTarget], *, settings: Settings, timeout: float = TIMEOUT, jobs: int = JOBS
+) -> Iterator[Result]:
+    """Yield the verdict on each address of each server, in order, while others are still talked to.
+
+    At most `jobs` of them are talked to at once, each for at most `timeout` seconds; looking up a name takes at most as
+    long.
+    """
+    from opensslgen.openssl import OpenSSLError, find
+
+    try:
+        openssl = settings.openssl() if settings.openssl else find()
+    except OpenSSLError as error:
+        yield from (_unreadable(target.text, error.message) for target in targets)
+        return
+    openssl = replace(openssl, timeout=timeout, limit=OUTPUT)
+    work: _Work = PriorityQueue()
+    done: _Done = SimpleQueue()
+
+    def look_up(index: int) -> int:
+        """Put the addresses of a target to work and return their number."""
+        target = targets[index]
+        try:
+            addresses = _addresses(target, timeout)
+        except UnreadableError as error:
+            done.put((index, 0, _unreadable(target.text, error.message)))
+            return 1
+        for place, address in enumerate(addresses):
+            title = target.text if len(addresses) == 1 else f"{target.text} ({address})"
+            work.put((index, place, partial(_verdict, openssl, target, address, title=title, settings=settings)))
+        return len(addresses)
+
+    for index in range(len(targets)):
+        work.put((index, _LOOK_UP, partial(look_up, index)))
+    threads = max(1, min(jobs, MOST_JOBS))
+    for _ in range(threads):
+        # They end with the program and are not waited for: one may be in the middle of a time limit.
+        threading.Thread(target=_labour, args=(work, done), daemon=True).start()
+    answers: dict[tuple[int, int], int | Result] = {}
+    try:
+        for index in range(len(targets)):
+            count = _awaited(done, answers, (index, _LOOK_UP))
+            assert isinstance(count, int)
+            for place in range(count):
+                result = _awaited(done, answers, (index, place))
+                assert isinstance(result, Result)
+                yield result
+    finally:
+        for number in range(threads):
+            work.put((_STOP, number, None))
+
+
+_LOOK_UP = -1
+"""In place of the number of an address."""
+_STOP = -1
+"""In place of the number of a target."""
+_Work = PriorityQueue[tuple[int, int, "Callable[[], int | Result] | None"]]
+"""Numbers of a target and its address: what stands first among the targets goes first."""
+_Done = SimpleQueue[tuple[int, int, "int | Result | BaseException"]]
+
+
+def _labour(work: _Work, done: _Done) -> None:
+    while True:
+        index, place, task = work.get()
+        if task is None:
+            return
+        try:
+            done.put((index, place, task()))
+        except BaseException as error:  # a bug, which is raised where the answers are awaited
+            done.put((index, place, error))
+
+
+def _awaited(done: _Done, answers: dict[tuple[int, int], int | Result], key: tuple[int, int]) -> int | Result:
+    while key not in answers:
+        index, place, answered = done.get()
+        if isinstance(answered, BaseException):
+            raise answered
+        answers[index, place] = answered
+    return answers.pop(key)
+
+
+def _verdict(openssl: OpenSSL, target: ServerTarget, address: str, *, title: str, settings: Settings) -> Result:
+    """Return what is to be said of one address of a server."""
+    name = target.name
+    servername = name.value if name.kind == "DNS" else None
+    try:
+        answered = answer(openssl, address, target.port, starttls=target.starttls, servername=servername)
+        leaf, *others = (_certificate(der, number) for number, der in enumerate(answered.chain, 1))
+    except Error as error:
+        return _unreadable(title, error.message)
+    issuer, chain = issuer_among(leaf, others), tuple(others)
+    findings = judge(Case(leaf, issuer, settings.at, settings.within, chain, host=name), settings.rules)
+    if answered.protocol in OLD_PROTOCOLS:
+        findings += raised(settings.rules, "protocol", f"it speaks {answered.protocol}; TLS 1.2 is the least")
+    return Result(target=title, kind="server", findings=tuple(findings), certificate=leaf, notes=answered.notes)
+
+
+def _unreadable(title: str, why: str) -> Result:
+    return Result(target=title, kind="server", unreadable=why)
+
+
+def _certificate(der: bytes, number: int) -> Certificate:
+    try:
+        return decode(der)
+    except UnreadableError as error:
+        raise UnreadableError(f"certificate {number} of its chain: {error.message}") from error
+
+
+def _addresses(target: ServerTarget, timeout: float) -> list[str]:
+    """Return all addresses of a server, in the order of preference; raises UnreadableError if there are none."""
+    if parse_host(target.host).kind == "IP":
+        return [target.host]
+    answers: SimpleQueue[list[str] | OSError] = SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            # Where this machine has no IPv6 at all, a name's IPv6 address is no fault of its server.
+            found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+            answers.put(list(dict.fromkeys(str(place[0]) for *_, place in found)))
+        except OSError as error:
+            answers.put(error)
+
+    # Nothing can interrupt a look-up.
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        answer = answers.get(timeout=timeout)
+    except Empty:
+        raise UnreadableError(f"{target.host} was not resolved within {timeout:g} s") from None
+    if isinstance(answer, OSError):
+        raise UnreadableError(f"{target.host} does not resolve: {answer.strerror or answer}")
+    return answer
