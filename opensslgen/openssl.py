@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from .errors import Error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import sh
 
@@ -104,23 +104,24 @@ def start_with_sh(
     deadline = time.monotonic() + timeout
     stdout, stderr = _Output(limit), _Output(limit)
     try:
-        running = sh.Command(argv[0])(
-            *argv[1:],
-            _bg=True,
-            _bg_exc=False,
-            _cwd=cwd,
-            _env=dict(env),
-            _err=stderr,
-            _err_bufsize=1 << 16,
-            _in=stdin,
-            _new_session=True,
-            _ok_code=list(range(256)),
-            _out=stdout,
-            _out_bufsize=1 << 16,
-            _preexec_fn=functools.partial(_prepare, timeout),
-            _return_cmd=True,
-            _tty_out=False,
-        )
+        with _uninterrupted():
+            running = sh.Command(argv[0])(
+                *argv[1:],
+                _bg=True,
+                _bg_exc=False,
+                _cwd=cwd,
+                _env=dict(env),
+                _err=stderr,
+                _err_bufsize=1 << 16,
+                _in=stdin,
+                _new_session=True,
+                _ok_code=list(range(256)),
+                _out=stdout,
+                _out_bufsize=1 << 16,
+                _preexec_fn=functools.partial(_prepare, timeout),
+                _return_cmd=True,
+                _tty_out=False,
+            )
     except sh.CommandNotFound as error:
         raise FileNotFoundError(argv[0]) from error
     except sh.ForkException as error:
@@ -169,9 +170,23 @@ def _kill(running: sh.RunningCommand) -> None:
         running.process.kill_group()
 
 
+_INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold interrupts back while a process is started: Python drops an exception that is raised inside a fork."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _prepare(timeout: float) -> None:
     """Make the files of what is started readable by us alone, and end it even if we are killed before it ends."""
     os.umask(0o077)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     signal.alarm(int(timeout) + 5)
 
 
