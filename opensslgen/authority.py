@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from .certificate import Certificate
     from .openssl import OpenSSL
+    from .orders import RootOrder, ServerOrder
     from .plan import Plan
-    from .recipes import RootOrder, ServerOrder
     from .store import Store
 
 

@@ -47,9 +47,27 @@ class Run:
     """Run `openssl ARGUMENTS…`."""
 
     arguments: tuple[Argument, ...]
-    creates: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = ()
-    """Names of the environment variables that its `env:` arguments read."""
+
+    @property
+    def creates(self) -> tuple[str, ...]:
+        """The files that it writes."""
+        pairs = zip(self.arguments, self.arguments[1:], strict=False)
+        return tuple(str(path) for option, path in pairs if option in {"-out", "-keyout"})
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the environment variables that its `env:` arguments read."""
+        words = (argument for argument in self.arguments if isinstance(argument, str))
+        return tuple(dict.fromkeys(word[4:] for word in words if word.startswith("env:")))
+
+
+def openssl(text: str, **values: Argument | tuple[Argument, ...]) -> Run:
+    """Return the step `openssl TEXT`, where a word {name} stands for the argument, or the arguments, of that name."""
+    arguments: list[Argument] = []
+    for word in text.split():
+        value = values[word[1:-1]] if word.startswith("{") else word
+        arguments += value if isinstance(value, tuple) else (value,)
+    return Run(tuple(arguments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +158,7 @@ class Plan:
             "#!/bin/sh",
             "# shellcheck disable=SC2016 # a dollar sign in single quotes is meant as it stands",
             f"# opensslgen {version}: {self.title}.",
-            "# Usage: sh THIS [PKI-FOLDER], by default ./pki. Needs openssl, coreutils, grep and sed; overwrites nothing.",
+            "# Usage: sh THIS [PKI-FOLDER], by default ./pki. Needs openssl, coreutils, grep, sed. Overwrites nothing.",
             "",
             template.shipped("functions.sh"),
             '[ $# -le 1 ] || fail "usage: sh $0 [PKI-FOLDER]"',

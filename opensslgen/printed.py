@@ -36,13 +36,7 @@ class Printed:
 
 def parse(text: str) -> Printed:
     """Return what an answer to `openssl x509` with ARGUMENTS says; raises Error if it cannot be read."""
-    dates = {
-        match[1]: datetime(
-            int(match[7]), _MONTHS.index(match[2]) + 1, *map(int, match.group(3, 4, 5, 6)), tzinfo=timezone.utc
-        )
-        for match in _DATE_LINE.finditer(text)
-        if match[2] in _MONTHS
-    }
+    dates = {match[1]: _moment(match) for match in _DATE_LINE.finditer(text) if match[2] in _MONTHS}
     if set(dates) != {"notBefore", "notAfter"}:
         raise Error("openssl printed no validity that can be read")
     usages = _USAGE_LINE.findall(text)
@@ -50,6 +44,12 @@ def parse(text: str) -> Printed:
         raise Error("openssl printed the extended key usage twice")
     usage = tuple(usages[0].split(", ")) if usages else ()
     return Printed(usage, dates["notBefore"], dates["notAfter"])
+
+
+def _moment(match: re.Match[str]) -> datetime:
+    month = _MONTHS.index(match[2]) + 1
+    day, hour, minute, second, year = map(int, match.groups()[2:])
+    return datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
 
 
 def disagreement(printed: Printed, certificate: Certificate) -> str | None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from . import template
 from .errors import UsageError
 from .names import file_name
-from .plan import Check, Join, Outside, Plan, Publish, Record, Run, Serial, Validity, Write
+from .plan import Check, Join, Outside, Plan, Publish, Record, Serial, Validity, Write, openssl
 
 if TYPE_CHECKING:
     from .keys import KeyType
     from .orders import RootOrder, ServerOrder
+    from .plan import Run
 
 CA_PASSPHRASE = "OPENSSLGEN_CA_PASSPHRASE"  # noqa: S105 - the name of an environment variable
 P12_PASSWORD = "OPENSSLGEN_P12_PASSWORD"  # noqa: S105
@@ -69,35 +70,31 @@ def root(order: RootOrder) -> Plan:
     """Return the plan for a root: one command, and a second one that encrypts its key well."""
     config = template.fill(template.shipped("request.cnf"), {"SUBJECT": order.subject.config_lines()})
     extensions = template.shipped("root.cnf")
-    protection: tuple[str, ...] = ("-passout", f"env:{CA_PASSPHRASE}") if order.encrypted else ("-nodes",)
-    secrets = (CA_PASSPHRASE,) if order.encrypted else ()
+    # `req` encrypts by triple DES before OpenSSL 3.5; a second command does better, and the key is never in plain.
     new_key = "ca-3des.key" if order.encrypted else "ca.key"
-    steps = [
-        *_parameters(order.key_type, "ca-params.pem"),
-        Write("ca.cnf", f"{config}\n{extensions}"),
-        Run(
-            ("req", "-new", "-x509", *_new_key(order.key_type, "ca-params.pem"), *protection, "-sha256")
-            + (Validity(order.days), "-set_serial", Serial(), "-config", "ca.cnf", "-extensions", "v3_ca")
-            + ("-keyout", new_key, "-out", "ca.crt"),
-            creates=(new_key, "ca.crt"),
-            secrets=secrets,
-        ),
-    ]
-    if order.encrypted:
-        # `req` encrypts by triple DES before OpenSSL 3; this way the key is never on the disk in plain.
-        passphrase = f"env:{CA_PASSPHRASE}"
-        steps.append(
-            Run(
-                ("pkcs8", "-topk8", "-v2", "aes-256-cbc", "-in", new_key, "-passin", passphrase)
-                + ("-passout", passphrase, "-out", "ca.key"),
-                creates=("ca.key",),
-                secrets=secrets,
-            )
-        )
-    steps.append(Check("ca.crt", issuer="ca.crt", days=order.days, purpose="any", extended_key_usage=()))
+    make = openssl(
+        "req -new -x509 -newkey {key} {protection} -sha256 {validity} -set_serial {serial}"
+        " -config ca.cnf -extensions v3_ca -keyout {new_key} -out ca.crt",
+        key=_new_key(order.key_type, "ca-params.pem"),
+        protection=("-passout", f"env:{CA_PASSPHRASE}") if order.encrypted else "-nodes",
+        validity=Validity(order.days),
+        serial=Serial(),
+        new_key=new_key,
+    )
+    encrypt = openssl(
+        "pkcs8 -topk8 -v2 aes-256-cbc -in {new_key} -passin {passphrase} -passout {passphrase} -out ca.key",
+        new_key=new_key,
+        passphrase=f"env:{CA_PASSPHRASE}",
+    )
     return Plan(
         f"a root certificate, {order.subject.common_name}",
-        tuple(steps),
+        (
+            *_parameters(order.key_type, "ca-params.pem"),
+            Write("ca.cnf", f"{config}\n{extensions}"),
+            make,
+            *((encrypt,) if order.encrypted else ()),
+            Check("ca.crt", issuer="ca.crt", days=order.days, purpose="any", extended_key_usage=()),
+        ),
         publish=(Publish("ca.key", "private/ca.key", 0o600, "root key"), Publish("ca.crt", "ca.crt", 0o644, "root")),
     )
 
@@ -105,81 +102,78 @@ def root(order: RootOrder) -> Plan:
 def server(order: ServerOrder, issuer: Issuer) -> Plan:
     """Return the plan for a server's key, request, certificate, chain and, if asked for, PKCS#12 file."""
     name = file_name(order.names[0])
-    made = _request(order)
-    extensions = _extensions(order, order.template or template.shipped("v3_req.cnf"))
-    steps = [
-        *made.steps,
-        Write("v3_req.cnf", extensions),
-        Run(
-            ("x509", "-req", "-in", "server.req", "-CA", issuer.certificate, "-CAkey", issuer.key)
-            + (("-passin", f"env:{CA_PASSPHRASE}") if issuer.encrypted else ())
-            + ("-sha256", Validity(order.days), "-set_serial", Serial())
-            + ("-extfile", "v3_req.cnf", "-extensions", "v3_req", "-out", "server.crt"),
-            creates=("server.crt",),
-            secrets=(CA_PASSPHRASE,) if issuer.encrypted else (),
-        ),
-        Check(
-            "server.crt",
-            issuer=issuer.certificate,
-            days=order.days,
-            purpose="sslserver" if "serverAuth" in order.extended_key_usage else "any",
-            extended_key_usage=order.extended_key_usage if order.template is None else (),
-        ),
-        Join(("server.crt", issuer.certificate), "server-chain.pem"),
-    ]
-    publish = [
-        *made.publish,
-        Publish("server-chain.pem", f"issued/{name}-chain.pem", 0o644, "chain"),
-        Publish("server.crt", f"issued/{name}.crt", 0o644, "certificate"),
-    ]
-    if order.p12:
-        steps.append(
-            Run(
-                ("pkcs12", "-export", "-inkey", "server.key", "-in", "server.crt", "-certfile", issuer.certificate)
-                + ("-name", order.names[0].value, *P12_ENCRYPTIONS[order.p12])
-                + ("-passout", f"env:{P12_PASSWORD}", "-out", "server.p12"),
-                creates=("server.p12",),
-                secrets=(P12_PASSWORD,),
-            )
-        )
-        publish.append(Publish("server.p12", f"private/{name}.p12", 0o600, "p12"))
-    return Plan(
+    request = request_only(order)
+    sign = openssl(
+        "x509 -req -in server.req -CA {ca} -CAkey {ca_key} {unlock} -sha256 {validity} -set_serial {serial}"
+        " -extfile v3_req.cnf -extensions v3_req -out server.crt",
+        ca=issuer.certificate,
+        ca_key=issuer.key,
+        unlock=("-passin", f"env:{CA_PASSPHRASE}") if issuer.encrypted else (),
+        validity=Validity(order.days),
+        serial=Serial(),
+    )
+    check = Check(
+        "server.crt",
+        issuer=issuer.certificate,
+        days=order.days,
+        purpose="sslserver" if "serverAuth" in order.extended_key_usage else "any",
+        # What the user's own template says is left to the rules.
+        extended_key_usage=order.extended_key_usage if order.template is None else (),
+    )
+    made = Plan(
         f"a server certificate for {order.names[0].value}",
-        tuple(steps),
+        (
+            *request.steps,
+            Write("v3_req.cnf", _extensions(order, order.template or template.shipped("v3_req.cnf"))),
+            sign,
+            check,
+            Join(("server.crt", issuer.certificate), "server-chain.pem"),
+        ),
         (Record("server.crt", order.subject.oneline()),),
-        tuple(publish),
+        (
+            *request.publish,
+            Publish("server-chain.pem", f"issued/{name}-chain.pem", 0o644, "chain"),
+            Publish("server.crt", f"issued/{name}.crt", 0o644, "certificate"),
+        ),
         needs=issuer.needs,
+    )
+    return made if order.p12 is None else _with_p12(made, order, order.p12, issuer)
+
+
+def _with_p12(plan: Plan, order: ServerOrder, encryption: str, issuer: Issuer) -> Plan:
+    """Return the plan with one more file: key, certificate and root in PKCS#12, as appliances import them."""
+    export = openssl(
+        "pkcs12 -export -inkey server.key -in server.crt -certfile {ca} -name {name} {encryption}"
+        " -passout {password} -out server.p12",
+        ca=issuer.certificate,
+        name=order.names[0].value,
+        encryption=P12_ENCRYPTIONS[encryption],
+        password=f"env:{P12_PASSWORD}",
+    )
+    target = f"private/{file_name(order.names[0])}.p12"
+    return replace(
+        plan, steps=(*plan.steps, export), publish=(*plan.publish, Publish("server.p12", target, 0o600, "p12"))
     )
 
 
 def request_only(order: ServerOrder) -> Plan:
-    """Return the plan for a server's key and request, which another authority is to sign."""
-    return _request(order)
-
-
-def _request(order: ServerOrder) -> Plan:
-    """Return the plan for the key and the request, which carries the extensions of the vendor's own script."""
+    """Return the plan for a key and a request, which carries the extensions of the vendor's own script."""
     name = file_name(order.names[0])
     config = template.fill(template.shipped("request.cnf"), {"SUBJECT": order.subject.config_lines()})
     # Without the authority key identifier: openssl cannot make one before it knows the issuer.
     extensions = _extensions(order, template.shipped("gen_certs.cnf"))
-    making: tuple[Run, ...]
     if order.key_file is None:
-        key = (*_new_key(order.key_type, "params.pem"), "-nodes", "-keyout", "server.key")
-        making = ()
+        key: tuple[str, ...] = ("-newkey", _new_key(order.key_type, "params.pem"), "-nodes", "-keyout", "server.key")
+        before = _parameters(order.key_type, "params.pem")
     else:
         key = ("-key", "server.key")
-        making = (Run(("pkey", "-in", Outside(order.key_file), "-out", "server.key"), creates=("server.key",)),)
+        before = (openssl("pkey -in {file} -out server.key", file=Outside(order.key_file)),)
     return Plan(
         f"a request for {order.names[0].value}",
         (
-            *(() if order.key_file else _parameters(order.key_type, "params.pem")),
-            *making,
+            *before,
             Write("request.cnf", f"{config}\n{extensions}"),
-            Run(
-                ("req", "-new", *key, "-sha256", "-config", "request.cnf", "-reqexts", "v3_req", "-out", "server.req"),
-                creates=("server.key", "server.req"),
-            ),
+            openssl("req -new {key} -sha256 -config request.cnf -reqexts v3_req -out server.req", key=key),
         ),
         publish=(
             Publish("server.key", f"private/{name}.key", 0o600, "key"),
@@ -209,8 +203,8 @@ def _parameters(key_type: KeyType, path: str) -> tuple[Run, ...]:
     """Return what an EC key needs first: a file that names its curve, which `genpkey` before 1.1 would spell out."""
     if key_type.curve is None:
         return ()
-    return (Run(("ecparam", "-name", key_type.curve, "-out", path), creates=(path,)),)
+    return (openssl("ecparam -name {curve} -out {path}", curve=key_type.curve, path=path),)
 
 
-def _new_key(key_type: KeyType, parameters: str) -> tuple[str, str]:
-    return ("-newkey", f"rsa:{key_type.bits}" if key_type.curve is None else f"ec:{parameters}")
+def _new_key(key_type: KeyType, parameters: str) -> str:
+    return f"rsa:{key_type.bits}" if key_type.curve is None else f"ec:{parameters}"

@@ -43,11 +43,11 @@ def run(
                 (work / path).write_bytes(b"".join((work / part).read_bytes() for part in parts))
             case Check():
                 _check(step, work=work, openssl=openssl, on_command=on_command)
-            case Run(arguments, creates, names):
+            case Run(arguments):
                 words = [word for argument in arguments for word in _words(argument, openssl)]
                 on_command(shlex.join(["openssl", *words]))
-                openssl.run(words, cwd=work, secrets={name: secrets[name] for name in names})
-                for path in creates:
+                openssl.run(words, cwd=work, secrets={name: secrets[name] for name in step.secrets})
+                for path in step.creates:
                     # An unknown subcommand exits with 0 before LibreSSL 4 and OpenSSL 1.1.
                     if not (work / path).is_file() or not (work / path).stat().st_size:
                         raise Error(f"openssl {words[0]} made no {path}")

@@ -7,10 +7,11 @@ import sys
 
 import click
 import pytest
-from .conftest import CHECKOUT, opensslgen
 
 from opensslgen import __version__
 from opensslgen.cli import cli
+
+from .conftest import CHECKOUT, opensslgen
 
 FAST = ("--key-type", "p-256")
 
@@ -158,7 +159,7 @@ def test_pki_comes_from_the_environment(tmp_path):
     assert (tmp_path / "elsewhere" / "ca.crt").exists()
 
 
-def test_a_users_key_is_used(tmp_path):
+def test_a_users_key_is_used():
     subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "own.key"], check=True)
     done = opensslgen("server", "pbx.example.com", "--key-file", "own.key", "--json")
     assert done.returncode == 0, done.stderr
@@ -259,19 +260,14 @@ def test_bash_completes_commands(tmp_path):
     (tmp_path / "opensslgen").chmod(0o755)
     script = opensslgen("completion", "bash").stdout
     function = re.search(r"(\w+)\(\) \{", script)[1]
+    complete = f"COMP_WORDS=(opensslgen ser); COMP_CWORD=1; {function} opensslgen; echo ${{COMPREPLY[@]}}"
     done = subprocess.run(
-        [
-            "bash",
-            "-c",
-            f"PATH={tmp_path}:$PATH\n{script}\nCOMP_WORDS=(opensslgen ser); COMP_CWORD=1; {function} opensslgen\necho ${{COMPREPLY[@]}}",
-        ],
-        capture_output=True,
-        text=True,
+        ["bash", "-c", f"PATH={tmp_path}:$PATH\n{script}\n{complete}"], capture_output=True, text=True
     )
     assert done.stdout.split() == ["server"], done.stderr
 
 
-def test_doctor_tells_what_it_found(tmp_path):
+def test_doctor_tells_what_it_found():
     done = opensslgen("doctor")
     assert done.returncode == 0
     assert "OpenSSL" in done.stdout
@@ -282,7 +278,7 @@ def test_doctor_tells_what_it_found(tmp_path):
     assert answers["openssl"]["good"] is False
 
 
-def test_doctor_sees_a_clock_that_is_behind(tmp_path):
+def test_doctor_sees_a_clock_that_is_behind():
     done = subprocess.run(
         ["faketime", "2019-01-01", sys.executable, "-m", "opensslgen", "doctor"],
         env={"PYTHONPATH": str(CHECKOUT), "PATH": "/usr/bin:/bin"},

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
-from .conftest import CHECKOUT, start_with_subprocess
 
 from opensslgen import openssl as command
 from opensslgen.openssl import OpenSSLError, Process
+
+from .conftest import CHECKOUT, start_with_subprocess
 
 
 def answer(banner):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pty
@@ -11,7 +12,6 @@ import sys
 import traceback
 
 import pytest
-from .conftest import CHECKOUT, EC, make_server, opensslgen
 
 from opensslgen import openssl as command
 from opensslgen import recipes
@@ -19,6 +19,8 @@ from opensslgen.authority import Authority, root_job
 from opensslgen.errors import Error, UsageError
 from opensslgen.orders import root_order
 from opensslgen.store import Store
+
+from .conftest import CHECKOUT, EC, make_server, opensslgen
 
 PASSPHRASE = "correct-horse-battery"
 PASSWORD = "staple-and-more"
@@ -110,9 +112,9 @@ def test_on_a_terminal_it_is_asked_for_twice_and_not_shown(tmp_path):
             seen += os.read(parent, 1)
         os.write(parent, PASSPHRASE.encode() + b"\n")
         seen += b"|"
-    with pytest.raises(OSError, match="Input/output"):
-        while True:
-            seen += os.read(parent, 1024)
+    with contextlib.suppress(OSError):  # which is how the end of a terminal reads
+        while chunk := os.read(parent, 1024):
+            seen += chunk
     assert process.wait() == 0, seen
     assert PASSPHRASE.encode() not in seen
     key = tmp_path / "pki" / "private" / "ca.key"
@@ -120,7 +122,7 @@ def test_on_a_terminal_it_is_asked_for_twice_and_not_shown(tmp_path):
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
-def test_the_key_of_a_root_with_a_passphrase_is_never_on_the_disk_in_plain(tmp_path, monkeypatch):
+def test_the_key_of_a_root_with_a_passphrase_is_never_on_the_disk_in_plain(tmp_path):
     """Each openssl call is followed by a look at all files in the pki folder."""
     real = command.find().path
     script = tmp_path / "openssl"

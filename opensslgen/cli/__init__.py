@@ -24,8 +24,11 @@ class _Failure(click.ClickException):
 
     def __init__(self, error: Error) -> None:
         super().__init__(error.message)
-        self.exit_code = error.exit_code
         self.error = error
+
+    @property
+    def exit_code(self) -> int:  # type: ignore[override] # click reads it once, from here
+        return self.error.exit_code
 
     def show(self, file: Any = None) -> None:
         from opensslgen.authority import Violation

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from opensslgen.keys import KeyType
 
 
-class KeyTypeParameter(click.ParamType):
+class KeyTypeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] # generic since click 8.5
     """A key type as people write it."""
 
     name = "TYPE"
