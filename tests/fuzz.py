@@ -191,7 +191,7 @@ def parsed(data):
 
 def written(elements):
     """Return elements as DER."""
-    from .make_der import tlv
+    from .corpus.der import tlv
 
     return b"".join(tlv(tag, content) for tag, content in elements)
 

