@@ -96,13 +96,20 @@ def witness(ours, der):
 
 
 def configs(data):
-    """Read bytes as an OpenSSL config."""
-    from opensslgen.audit.configs import read_config
+    """Read bytes as an OpenSSL config, and what is written of it again."""
+    from opensslgen.audit.config_reader import read_config, written
+    from opensslgen.errors import UnreadableError
 
-    from opensslgen.errors import Error
-
-    with contextlib.suppress(Error):
-        read_config(data.decode("utf-8", "replace"))
+    try:
+        config = read_config(data.decode("utf-8", "surrogateescape"))
+    except UnreadableError:
+        return
+    known = [section for section in config.sections.values() if all(entry.is_known for entry in section.entries)]
+    again = read_config(written(known))
+    for section in known:
+        values = [(entry.key, entry.value) for entry in again.sections[section.name].entries]
+        if values != [(entry.key, entry.value) for entry in section.entries]:
+            raise Fault(f"the section {section.name!r} is not what was written of it: {values}")
 
 
 # Mutations
@@ -257,11 +264,10 @@ def guided(name, seconds, seed):
     """Let atheris lead, with our mutations beside its own; it ends the process."""
     import atheris
 
-    with atheris.instrument_imports(include=["opensslgen"]):
-        import opensslgen.certificate
-        import opensslgen.profiles  # noqa: F401
-
     target, seeds_of, mutated = TARGETS[name]
+    with atheris.instrument_imports(include=["opensslgen"]):
+        # The targets import late what they are for.
+        target(b"")
     seeds = seeds_of()
 
     def mutator(data, most, number):
