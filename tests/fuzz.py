@@ -241,7 +241,7 @@ def checked(target, data):
         raise Fault(f"took {spent:.1f} s")
 
 
-def by_chance(name, seconds, seed):
+def by_chance(name, seconds, seed, _folder):
     """Mutate the corpus at random until the time is over."""
     target, seeds_of, mutated = TARGETS[name]
     seeds, chance, runs = seeds_of(), random.Random(seed), 0
@@ -260,7 +260,7 @@ def by_chance(name, seconds, seed):
     print(f"{name}: {runs} inputs in {seconds} s by chance, seed {seed}: no fault")
 
 
-def guided(name, seconds, seed):
+def guided(name, seconds, seed, folder):
     """Let atheris lead, with our mutations beside its own; it ends the process."""
     import atheris
 
@@ -276,18 +276,12 @@ def guided(name, seconds, seed):
             return atheris.Mutate(data, most)
         return mutated(data or seeds[0], chance, seeds)[:most]
 
-    with tempfile.TemporaryDirectory() as folder:
-        for number, content in enumerate(seeds):
-            Path(folder, str(number)).write_bytes(content)
-        options = [
-            f"-max_total_time={seconds}",
-            f"-max_len={LARGEST}",
-            f"-seed={seed}",
-            f"-artifact_prefix={tempfile.gettempdir()}/",
-        ]
-        options += ["-print_final_stats=1", "-verbosity=0", f"-timeout={10 * SLOWEST:.0f}"]
-        atheris.Setup([sys.argv[0], *options, folder], lambda data: checked(target, data), custom_mutator=mutator)
-        atheris.Fuzz()
+    for number, content in enumerate(seeds):
+        Path(folder, str(number)).write_bytes(content)
+    options = [f"-max_total_time={seconds}", f"-max_len={LARGEST}", f"-seed={seed}", f"-timeout={10 * SLOWEST:.0f}"]
+    options += ["-print_final_stats=1", "-verbosity=0", f"-artifact_prefix={tempfile.gettempdir()}/"]
+    atheris.Setup([sys.argv[0], *options, folder], lambda data: checked(target, data), custom_mutator=mutator)
+    atheris.Fuzz()
 
 
 def main():
@@ -310,12 +304,13 @@ def main():
             print("atheris is not installed: by chance alone")
     failed = False
     for name in options.targets or TARGETS:
-        # A process for each, as atheris ends its own.
-        child = os.fork()
-        if child == 0:
-            run(name, options.seconds, options.seed)
-            os._exit(0)
-        failed |= os.waitpid(child, 0)[1] != 0
+        with tempfile.TemporaryDirectory() as folder:
+            # A process for each, as atheris ends its own.
+            child = os.fork()
+            if child == 0:
+                run(name, options.seconds, options.seed, folder)
+                os._exit(0)
+            failed |= os.waitpid(child, 0)[1] != 0
     sys.exit(failed)
 
 
