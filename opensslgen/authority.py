@@ -157,7 +157,7 @@ def server_job(
                 f"valid for {left} days instead of {order.days}, as the root ends on {issuer.not_after:%Y-%m-%d}"
             )
             order = replace(order, days=left)
-    _refuse_violations(order, issuer, allow)
+    refuse_violations(order, issuer, allow)
     if issuer is None:
         plan = recipes.root(root) + recipes.server(order, recipes.new_root(root))
     else:
@@ -167,7 +167,7 @@ def server_job(
 
 def request_job(order: ServerOrder, *, allow: Collection[str] = ()) -> Job:
     """Return the job of making a key and a request that another authority is to sign."""
-    _refuse_violations(order, None, allow)
+    refuse_violations(order, None, allow)
     notes = tuple(slips(order.subject.common_name, order.names))
     return Job(name=order.names[0].value, plan=recipes.request_only(order), notes=notes)
 
@@ -193,7 +193,7 @@ def key_type_of(path: Path, openssl: OpenSSL) -> KeyType:
     return KeyType(f"{key.algorithm} {key.bits}", key.algorithm, key.bits, key.curve)
 
 
-def _refuse_violations(order: ServerOrder, issuer: Certificate | None, allow: Collection[str]) -> None:
+def refuse_violations(order: ServerOrder, issuer: Certificate | None, allow: Collection[str]) -> None:
     """Hold the certificate that an order will give against the rules, before anything is made."""
     now = datetime.now(timezone.utc)
     findings = violations(Case(order.expected(not_before=now), issuer, now), "apple", allow)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from . import keys, template
 from .certificate import BasicConstraints, Certificate, Name, PublicKey
-from .errors import UsageError
-from .names import parse_host, parse_names, shown
-from .plan import PRINTED_USAGES
+from .names import parse_host, parse_names
+from .section import SERVER_USAGES, Section, extended_key_usages, key_usages
 from .subject import parse_subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from .keys import KeyType
@@ -24,20 +23,6 @@ if TYPE_CHECKING:
 
 ROOT_DAYS = 3650
 SERVER_DAYS = 820
-SERVER_USAGES = ("serverAuth", "clientAuth")
-"""SIP over mutual TLS needs both."""
-
-KEY_USAGES = (
-    "digitalSignature",
-    "nonRepudiation",
-    "keyEncipherment",
-    "dataEncipherment",
-    "keyAgreement",
-    "keyCertSign",
-    "cRLSign",
-    "encipherOnly",
-    "decipherOnly",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +64,11 @@ class ServerOrder:
     def usages(self) -> tuple[str, ...]:
         """The key usages, by the kind of key if none were asked for."""
         return self.key_usage or self.key_type.key_usage
+
+    @property
+    def section(self) -> Section:
+        """What fills the extension file."""
+        return Section(names=self.names, key_usage=self.usages, extended_key_usage=self.extended_key_usage)
 
     def expected(self, *, not_before: datetime) -> Certificate:
         """Return the certificate that this will give, as far as it is known, to be held against the rules before."""
@@ -156,33 +146,8 @@ def server_order(
         key_type=key_type,
         key_file=None if key_file is None else str(key_file),
         days=days,
-        extended_key_usage=_extended_key_usages(extended_key_usage) or SERVER_USAGES,
-        key_usage=_key_usages(key_usage) or None,
+        extended_key_usage=extended_key_usages(extended_key_usage) or SERVER_USAGES,
+        key_usage=key_usages(key_usage) or None,
         template=None if template_file is None else template.read(template_file),
         p12=p12,
     )
-
-
-def _extended_key_usages(texts: Iterable[str]) -> tuple[str, ...]:
-    usages = []
-    for text in _words(texts):
-        is_oid = "." in text and all(arc.isdigit() for arc in text.split("."))
-        usages.append(text if is_oid else _known(text, PRINTED_USAGES, "extended key usage"))
-    return tuple(dict.fromkeys(usages))
-
-
-def _key_usages(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_known(text, KEY_USAGES, "key usage") for text in _words(texts)))
-
-
-def _words(texts: Iterable[str]) -> Iterator[str]:
-    """Yield each value of an option that can be repeated and can hold a list with commas."""
-    return (word.strip() for text in texts for word in text.split(","))
-
-
-def _known(text: str, names: Iterable[str], what: str) -> str:
-    """Return the name as openssl writes it; raises UsageError for one that is not known."""
-    for name in names:
-        if name.lower() == text.lower():
-            return name
-    raise UsageError(f"unknown {what} {shown(text)}: write one of {', '.join(names)}")

@@ -124,7 +124,7 @@ def server(order: ServerOrder, issuer: Issuer) -> Plan:
         f"a server certificate for {order.names[0].value}",
         (
             *request.steps,
-            Write("v3_req.cnf", _extensions(order, order.template or template.shipped("v3_req.cnf"))),
+            Write("v3_req.cnf", order.section.fill(order.template or template.shipped("v3_req.cnf"))),
             sign,
             check,
             Join(("server.crt", issuer.certificate), "server-chain.pem"),
@@ -161,7 +161,7 @@ def request_only(order: ServerOrder) -> Plan:
     name = file_name(order.names[0])
     config = template.fill(template.shipped("request.cnf"), {"SUBJECT": order.subject.config_lines()})
     # Without the authority key identifier: openssl cannot make one before it knows the issuer.
-    extensions = _extensions(order, template.shipped("gen_certs.cnf"))
+    extensions = order.section.fill(template.shipped("gen_certs.cnf"))
     if order.key_file is None:
         key: tuple[str, ...] = ("-newkey", _new_key(order.key_type, "params.pem"), "-nodes", "-keyout", "server.key")
         before = _parameters(order.key_type, "params.pem")
@@ -180,23 +180,6 @@ def request_only(order: ServerOrder) -> Plan:
             Publish("server.req", f"reqs/{name}.req", 0o644, "request"),
         ),
     )
-
-
-def _extensions(order: ServerOrder, text: str) -> str:
-    """Return an extension file, filled by the names that the vendor's script uses."""
-    filled = template.fill(
-        text,
-        {
-            "CA": "CA:FALSE",
-            "KEY_USAGE": ",".join(order.usages),
-            "SUBJECT_ALT_NAME": ",".join(map(str, order.subject_alternative_names)),
-            "EXTENDED_KEY_USAGE": ",".join(order.extended_key_usage),
-        },
-    )
-    # openssl applies nothing, and says nothing, of what stands in a section that it was not told to read.
-    if not any(line.replace(" ", "").replace("\t", "") == "[v3_req]" for line in filled.splitlines()):
-        raise UsageError("the template has no section [ v3_req ]")
-    return filled
 
 
 def _parameters(key_type: KeyType, path: str) -> tuple[Run, ...]:

@@ -17,6 +17,7 @@ from opensslgen.errors import Error
 
 from .machine import completion, doctor
 from .make import root, server
+from .patch import ext, patch
 
 
 class _Failure(click.ClickException):
@@ -70,7 +71,7 @@ def cli(ctx: click.Context) -> None:
         ctx.color = False
 
 
-for command in (server, root, doctor, completion):
+for command in (server, root, patch, ext, doctor, completion):
     cli.add_command(command)
 
 

@@ -1,0 +1,105 @@
+"""The section [ v3_req ]: the extensions of a leaf, as an extension file holds them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import template
+from .errors import UsageError
+from .names import parse_names, shown
+from .plan import PRINTED_USAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from .names import GeneralName
+
+SERVER_USAGES = ("serverAuth", "clientAuth")
+"""SIP over mutual TLS needs both."""
+
+KEY_USAGES = (
+    "digitalSignature",
+    "nonRepudiation",
+    "keyEncipherment",
+    "dataEncipherment",
+    "keyAgreement",
+    "keyCertSign",
+    "cRLSign",
+    "encipherOnly",
+    "decipherOnly",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """What fills the templates v3_req.cnf and gen_certs.cnf."""
+
+    names: tuple[GeneralName, ...]
+    key_usage: tuple[str, ...]
+    extended_key_usage: tuple[str, ...] = SERVER_USAGES
+    basic_constraints: str = "CA:FALSE"
+
+    def fill(self, text: str) -> str:
+        """Return a template with these values in place of the names that the vendor's script has for them.
+
+        Raises UsageError for a template that asks for other names, or that has no section [ v3_req ].
+        """
+        filled = template.fill(
+            text,
+            {
+                "CA": self.basic_constraints,
+                "KEY_USAGE": ",".join(self.key_usage),
+                "SUBJECT_ALT_NAME": ",".join(map(str, dict.fromkeys(self.names))),
+                "EXTENDED_KEY_USAGE": ",".join(self.extended_key_usage),
+            },
+        )
+        # openssl applies nothing, and says nothing, of what stands in a section that it was not told to read.
+        if not any(line.replace(" ", "").replace("\t", "") == "[v3_req]" for line in filled.splitlines()):
+            raise UsageError("the template has no section [ v3_req ]")
+        return filled
+
+
+def from_script(variables: Mapping[str, str], *, names: Iterable[str], key_usage: tuple[str, ...]) -> Section:
+    """Return the section that the vendor's script would write with its variables CA, KEY_USAGE, SUBJECT_ALT_NAME.
+
+    `names` and `key_usage`, if there are any, count before the variables; raises UsageError for a fault in any value.
+    """
+    texts = tuple(names) or (variables.get("SUBJECT_ALT_NAME", ""),)
+    usages = key_usage or key_usages([variables["KEY_USAGE"]] if variables.get("KEY_USAGE") else [])
+    constraints = variables.get("CA") or "CA:FALSE"
+    if not re.fullmatch(r"CA:(TRUE|FALSE)( ?, ?pathlen:\d{1,3})?", constraints):
+        raise UsageError(f"CA is {shown(constraints)}: write CA:FALSE, or CA:TRUE for an authority")
+    return Section(
+        names=tuple(name for text in texts for name in parse_names(text)),
+        key_usage=usages or ("digitalSignature", "keyEncipherment"),
+        basic_constraints=constraints,
+    )
+
+
+def extended_key_usages(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return extended key usages by openssl's names, or dotted; raises UsageError for one that is not known."""
+    usages = []
+    for text in _words(texts):
+        is_oid = "." in text and all(arc.isdigit() for arc in text.split("."))
+        usages.append(text if is_oid else _known(text, PRINTED_USAGES, "extended key usage"))
+    return tuple(dict.fromkeys(usages))
+
+
+def key_usages(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return key usages by openssl's names; raises UsageError for one that is not known."""
+    return tuple(dict.fromkeys(_known(text, KEY_USAGES, "key usage") for text in _words(texts)))
+
+
+def _words(texts: Iterable[str]) -> Iterator[str]:
+    """Yield each value of an option that can be repeated and can hold a list with commas."""
+    return (word.strip() for text in texts for word in text.split(","))
+
+
+def _known(text: str, names: Iterable[str], what: str) -> str:
+    """Return the name as openssl writes it."""
+    for name in names:
+        if name.lower() == text.lower():
+            return name
+    raise UsageError(f"unknown {what} {shown(text)}: write one of {', '.join(names)}")

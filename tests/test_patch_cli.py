@@ -1,0 +1,114 @@
+"""The commands `patch` and `ext`, as the administrator of an appliance uses them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from .conftest import CHECKOUT, opensslgen
+from .test_template import ECHO_LINES
+
+STAND_IN = CHECKOUT / "tests" / "gen_certs" / "edited" / "post.sh"
+
+
+@pytest.fixture
+def script(tmp_path):
+    shutil.copy(STAND_IN, tmp_path / "gen_certs.sh")
+    return tmp_path / "gen_certs.sh"
+
+
+def test_check_patch_check_restore(script):
+    before = script.read_bytes()
+    missing = opensslgen("patch", "--check", script)
+    assert missing.returncode == 1
+    assert "2 edits are missing" in missing.stdout
+    done = opensslgen("patch", script)
+    assert done.returncode == 0, done.stderr
+    assert "DEFAULT_SERVER_CERT_VALIDITY=$((820)) # 820 days" in done.stdout
+    assert b"extendedKeyUsage   = serverAuth,clientAuth" in script.read_bytes()
+    assert opensslgen("patch", "--check", script).returncode == 0
+    again = opensslgen("patch", script)
+    assert "has both edits already" in again.stdout
+    assert opensslgen("patch", "--restore", script).returncode == 0
+    assert script.read_bytes() == before
+
+
+def test_diff_changes_nothing(script):
+    before = script.read_bytes()
+    done = opensslgen("patch", "--diff", script)
+    assert done.returncode == 0
+    assert "+DEFAULT_SERVER_CERT_VALIDITY=$((820)) # 820 days" in done.stdout
+    assert script.read_bytes() == before
+
+
+def test_json_lists_every_file_and_the_worst_decides(script, tmp_path):
+    (tmp_path / "other.sh").write_text("#!/bin/sh\necho hello\n")
+    done = opensslgen("patch", "--check", "--json", script, tmp_path / "other.sh", tmp_path / "missing.sh")
+    assert done.returncode == 2
+    answers = json.loads(done.stdout)
+    assert [len(answer.get("edits", [])) for answer in answers] == [2, 0, 0]
+    assert "other.sh" in answers[1]["error"]
+    assert "missing.sh" in answers[2]["error"]
+    assert "Traceback" not in done.stderr
+
+
+def test_the_printed_patcher_does_the_same(script, tmp_path):
+    printed = opensslgen("patch", "--script", "--days", "800").stdout
+    (tmp_path / "patch.sh").write_text(printed)
+    shutil.copy(script, tmp_path / "by-shell.sh")
+    assert opensslgen("patch", "--days", "800", script).returncode == 0
+    subprocess.run(["sh", tmp_path / "patch.sh", tmp_path / "by-shell.sh"], check=True, capture_output=True)
+    assert (tmp_path / "by-shell.sh").read_bytes() == script.read_bytes()
+    assert b"$((800))" in script.read_bytes()
+
+
+@pytest.mark.parametrize("days", ["826", "0", "x"])
+def test_days_beyond_the_profile_are_a_usage_error(days, script):
+    before = script.read_bytes()
+    assert opensslgen("patch", "--days", days, script).returncode == 2
+    assert script.read_bytes() == before
+
+
+def test_a_patched_script_can_call_ext_instead_of_its_echo_lines(tmp_path):
+    values = {
+        "CA": "CA:FALSE",
+        "KEY_USAGE": "digitalSignature,keyEncipherment",
+        "SUBJECT_ALT_NAME": "DNS:avaya.example.com,IP:10.0.0.5",
+    }
+    done = opensslgen("ext", env=values)
+    subprocess.run(["bash", "-ec", ECHO_LINES], env={**values, "EXT_FILE": str(tmp_path / "ext")}, check=True)
+    assert done.stdout == (tmp_path / "ext").read_text()
+
+
+def test_ext_with_v3_req_adds_the_authority_key_identifier():
+    done = opensslgen("ext", "--template", "v3_req", "pbx.example.com", "10.0.0.5")
+    assert "authorityKeyIdentifier = keyid:always\n" in done.stdout
+    assert "subjectAltName = DNS:pbx.example.com,IP:10.0.0.5\n" in done.stdout
+    assert "authorityKeyIdentifier" not in opensslgen("ext", "pbx.example.com").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "code", "message"),
+    [
+        ((), {}, 2, "SUBJECT_ALT_NAME"),
+        ((), {"SUBJECT_ALT_NAME": "DNS:a.example\nextendedKeyUsage=clientAuth"}, 2, ""),
+        ((), {"SUBJECT_ALT_NAME": "DNS:a.example, DNS:10.0.0.1"}, 2, "write IP:10.0.0.1"),
+        (("a.example",), {"CA": "CA:FALSE\n[ x ]"}, 2, "CA is"),
+        (("a.example",), {"KEY_USAGE": "keyCertSign,all"}, 2, "unknown key usage"),
+        (("--eku", "clientAuth", "a.example"), {}, 1, "[apple-eku]"),
+    ],
+)
+def test_ext_refuses_what_breaks_the_file_or_the_rules(arguments, variables, code, message):
+    done = opensslgen("ext", *arguments, env=variables)
+    assert done.returncode == code
+    assert message in done.stderr
+    assert done.stdout == ""
+
+
+def test_an_authority_may_go_without_server_auth():
+    done = opensslgen("ext", "a.example", env={"CA": "CA:TRUE, pathlen:0"})
+    assert done.returncode == 0, done.stderr
+    assert "basicConstraints = CA:TRUE, pathlen:0\n" in done.stdout
