@@ -183,6 +183,18 @@ def scripted(behave, *, host=HOST):
                 listening.shutdown(socket.SHUT_RDWR)
 
 
+@contextlib.contextmanager
+def deaf():
+    """Give a port that takes no connection and refuses none: the queue of its socket is full."""
+    with contextlib.ExitStack() as sockets:
+        listening = sockets.enter_context(socket.create_server((HOST, 0), backlog=0))
+        for _ in range(4):
+            waiting = sockets.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
+
+
 def tls_context(folder, *chain):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*write(folder, *chain))

@@ -4,6 +4,7 @@ import ipaddress
 import os
 import re
 import socket
+import sys
 import threading
 import time
 from collections import Counter
@@ -18,8 +19,8 @@ from opensslgen.audit import s_client
 from opensslgen.audit.live import STARTTLS, judge_servers, server_target
 from opensslgen.audit.result import Settings
 from opensslgen.certificate import decode
-from opensslgen.errors import UsageError
-from opensslgen.openssl import OpenSSLError, Process
+from opensslgen.errors import UnreadableError, UsageError
+from opensslgen.openssl import OpenSSLError, Process, Stopped
 from opensslgen.profiles import rules_of
 
 from . import servers
@@ -218,7 +219,7 @@ def test_an_ipv6_address_is_asked(client, tmp_path, middle):
     with s_server(tmp_path, six, middle, host="::1") as port:
         result = judged(f"[::1]:{port}", client=client)
     if client.version < (1, 1, 0) and client.flavour == "OpenSSL":
-        assert result.unreadable == f"{client.banner} cannot talk to IPv6 addresses"
+        assert result.unreadable == f"{version(client)} cannot talk to IPv6 addresses"
     else:
         assert ids(result) == set()
 
@@ -243,6 +244,10 @@ def test_a_server_that_wants_a_clients_certificate_shows_its_own(client, tmp_pat
         assert (result.certificate.der, ids(result)) == (leaf.der, set())
         if protocol == "-tls1_2" and client.flavour == "OpenSSL":
             assert "may ask for a client's certificate" in result.notes[0]
+
+
+def version(client):
+    return " ".join(client.banner.split()[:2])
 
 
 def speaks_tls_1_3(client):
@@ -303,7 +308,7 @@ def test_other_protocols_are_asked_for_tls_if_openssl_can(client, tmp_path, leaf
     with scripted(servers.dialogue(*steps, context=tls_context(tmp_path, leaf))) as port:
         result = judged(f"localhost:{port}", client=client, starttls=protocol)
     if (needed := STARTTLS[protocol]) and not client.can(needed):
-        assert result.unreadable == f"{client.banner} does not know -starttls {protocol}"
+        assert result.unreadable == f"{version(client)} does not know -starttls {protocol}"
     else:
         assert (result.certificate.der, ids(result)) == (leaf.der, set())
 
@@ -319,22 +324,29 @@ def test_a_server_that_offers_no_starttls_says_so(client):
 # --- servers as they should not be
 
 
-def test_names_that_look_like_certificates_are_not_taken_for_them(client, tmp_path, leaf):
-    """A name is the one place in the chain as printed where a stranger's text stands."""
-    spoof = f"x\n{leaf.pem}---\nServer certificate\n{leaf.pem}subject=x\n\nNew, TLSv1.3, Cipher is x\n"[:600]
-    pieces = [spoof[at : at + 60] for at in range(0, 180, 60)]
-    authority = issue("\r\n-----END CERTIFICATE-----\n---\n", ca=True, organization="\n" + pieces[0])
-    hostile = issue(
-        "localhost", *LOCALHOST, issuer=authority, organization=pieces[1] + "\n-----BEGIN CERTIFICATE-----\n"
-    )
-    with s_server(tmp_path, hostile, authority) as port:
-        result = judged(f"localhost:{port}", client=client)
-        talk = s_client.answer(
-            replace(client, timeout=10, limit=1 << 20), HOST, port, starttls=None, servername="localhost"
-        )
-    assert (result.certificate.der, ids(result)) == (hostile.der, set())
-    assert talk.chain == (hostile.der, authority.der)
-    assert talk.protocol == ("TLSv1.3" if speaks_tls_1_3(client) else "TLSv1.2")
+SPOOFS = (
+    "\n-----END CERTIFICATE-----\n---\nServer certificate\nsubject=x\n",
+    "\r\n-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n",
+    "\nNew, TLSv1.3, Cipher is x\nProtocol: TLSv1.9\n    Protocol  : TLSv1.9",
+)
+
+
+@pytest.mark.parametrize("protocol", ["-tls1_2", "-tls1_3"])
+def test_names_that_look_like_s_clients_own_lines_are_not_taken_for_them(client, tmp_path, protocol):
+    """Names, those of the authorities that are acceptable included, are a stranger's text among s_client's lines."""
+    authority, other = (issue("x", ca=True, organization=spoof) for spoof in SPOOFS[1:])
+    hostile = issue("localhost", *LOCALHOST, issuer=authority, organization=SPOOFS[0])
+    named, _ = servers.write(tmp_path / "named", other, authority)
+    options = ["-verify", "1", "-CAfile", named, protocol]
+    with s_server(tmp_path / "server", hostile, authority, other, options=options) as port:
+        openssl = replace(client, timeout=10, limit=1 << 20)
+        if protocol == "-tls1_3" and not speaks_tls_1_3(client):
+            with pytest.raises(UnreadableError, match="no version of TLS"):
+                s_client.answer(openssl, HOST, port, starttls=None, servername=None)
+            return
+        answer = s_client.answer(openssl, HOST, port, starttls=None, servername=None)
+    assert answer.chain == (hostile.der, authority.der, other.der)
+    assert answer.protocol == protocol.replace("-tls1_", "TLSv1.")
 
 
 @pytest.mark.parametrize(
@@ -366,6 +378,25 @@ def test_a_server_that_never_stops_sending_is_judged_and_left(client, tmp_path, 
         result = judged(f"localhost:{port}", client=client, timeout=8)
     assert (result.certificate.der, ids(result)) == (leaf.der, set())
     assert time.monotonic() - begun < 7, "it is left as soon as it has sent too much, not at the time limit"
+
+
+def test_one_that_does_not_stop_is_cut_off_and_judged_by_what_it_sent(leaf):
+    body = leaf.pem.split("\n", 1)[1].rsplit("\n", 2)[0]
+    limits = []
+
+    def start(*_, limit, **__):
+        limits.append(limit)
+        raise Stopped(Process(-9, (HEAD + ENTRY.format(0, body) + TAIL.format("")).encode(), b""))
+
+    result = judged("localhost:443", client=replace(printed(""), start=start))
+    assert (result.certificate.der, ids(result), limits) == (leaf.der, set(), [1 << 20])
+    assert "cut" in result.notes[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others refuse what does not fit into the queue")
+def test_a_host_that_does_not_answer_at_all_says_so(client):
+    with servers.deaf() as port:
+        assert judged(f"{HOST}:{port}", client=client, timeout=1).unreadable == "no answer within 1 s"
 
 
 def test_a_server_without_a_certificate_is_unreadable(tmp_path, leaf):

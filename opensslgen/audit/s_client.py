@@ -58,9 +58,9 @@ def answer(openssl: OpenSSL, address: str, port: int, *, starttls: str | None, s
     Raises UnreadableError, saying why, if it sends no certificate, and OpenSSLError if openssl cannot be started.
     """
     if ":" in address and not openssl.can("s_client to IPv6"):
-        raise UnreadableError(f"{openssl.banner} cannot talk to IPv6 addresses")
+        raise UnreadableError(f"{_version(openssl)} cannot talk to IPv6 addresses")
     if starttls and (needed := STARTTLS[starttls]) and not openssl.can(needed):
-        raise UnreadableError(f"{openssl.banner} does not know -starttls {starttls}")
+        raise UnreadableError(f"{_version(openssl)} does not know -starttls {starttls}")
     deadline = time.monotonic() + openssl.timeout
     # -host and -port, because LibreSSL does not understand the brackets of an IPv6 address.
     arguments = ["-host", address, "-port", str(port), "-showcerts"]
@@ -85,6 +85,10 @@ def answer(openssl: OpenSSL, address: str, port: int, *, starttls: str | None, s
     if not talk.chain:
         raise UnreadableError(_refusal(talk, openssl, address, port, starttls=starttls))
     return Answer(talk.chain, talk.protocol, _doubts(talk))
+
+
+def _version(openssl: OpenSSL) -> str:
+    return " ".join(openssl.banner.split()[:2])
 
 
 _LENIENT = "it answers only at openssl's security level 0, which allows old protocols and signatures, and short keys"
@@ -175,7 +179,7 @@ _FAULTS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(r"protocol version|unsupported protocol"),
-        "it speaks no version of TLS that {banner} knows, or no TLS at all{usual}",
+        "it speaks no version of TLS that {openssl} knows, or no TLS at all{usual}",
     ),
     (_ALERT, "it ends the handshake with the alert {0}"),
     (
@@ -220,7 +224,7 @@ def _refusal(talk: _Talk, openssl: OpenSSL, address: str, port: int, *, starttls
         told = "\n".join(line for line in lines if not line.startswith(("depth=", "verify ")))
         for pattern, meaning in _FAULTS:
             if match := pattern.search(told):
-                return meaning.format(*match.groups(), banner=openssl.banner, usual=usual)
+                return meaning.format(*match.groups(), openssl=_version(openssl), usual=usual)
     return f"openssl s_client failed: {_complaint(talk.process) or reason(talk.process)}"
 
 
