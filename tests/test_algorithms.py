@@ -124,6 +124,12 @@ def test_a_key_of_an_unknown_kind_or_curve_is_described_by_its_identifier() -> N
             read_by_cryptography(certificate(spki=key))
 
 
+@pytest.mark.parametrize("point", [b"", b"\0", b"\2", b"\4" + bytes(63), b"\5" + bytes(64), b"\6" + bytes(3)])
+def test_what_is_no_point_of_any_curve_is_refused_though_the_curve_is_unknown(point: bytes) -> None:
+    with pytest.raises(DecodeError, match="an EC key is not a point"):
+        decode_public_key(spki(seq(EC, oid("1.2.3")), point))
+
+
 @pytest.mark.parametrize(
     ("key", "fault"),
     [

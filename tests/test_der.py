@@ -64,6 +64,8 @@ def test_an_element_that_only_ber_allows_or_that_is_cut_off_is_refused(encoding:
         ("04 82 01 00" + " 00" * 0x100, (0x04, 4, 0x104)),
         ("1F 1F 00", (0x1F << 8 | 0x1F, 3, 3)),
         ("BF 81 00 01 FF", (0x80 << 8 | 0xBF, 4, 5)),
+        ("BF 81 80 00 01 FF", (0x4000 << 8 | 0xBF, 5, 6)),
+        ("BF FF FF FF 7F 00", (0xFFFFFFF << 8 | 0xBF, 6, 6)),
     ],
 )
 def test_an_element_is_found_with_each_form_of_tag_and_length(encoding: str, expected: tuple[int, int, int]) -> None:

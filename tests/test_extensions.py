@@ -174,6 +174,7 @@ UNREADABLE = [
     ("subjectAltName", seq(context(4, ROOT, ROOT)), "a directory name is followed by"),
     ("subjectAltName", seq(context(0, oid("1.2.3"))), "the value of an otherName is missing"),
     ("subjectAltName", seq(context(0, oid("1.2.3"), context(0, utf8("x"), utf8("y")))), "otherName is followed by"),
+    ("subjectAltName", seq(context(0, oid("1.2.3"), context(0, utf8("x")), utf8("y"))), "otherName is followed by"),
     ("subjectAltName", seq(context(0, oid("1.2.3"), context(0, seq(b"\xff")))), "the data ends within an element"),
     ("issuerAltName", seq(implicit(7, b"\1\2\3")), "an IP address has 3 bytes"),
     ("subjectKeyIdentifier", b"abc", "the tag 61 and not 04"),
@@ -235,6 +236,9 @@ UNREADABLE = [
         "before it begins",
     ),
     ("admissions", seq(), "is missing"),
+    ("admissions", seq(seq(seq(context(1, seq(), NULL_ELEMENT), seq()))), "a naming authority is followed by"),
+    ("admissions", seq(seq(seq(context(1, seq(utf8("x"), utf8("y"))), seq()))), "a naming authority is followed by"),
+    ("admissions", ADMISSIONS + NULL_ELEMENT, "the admissions is followed by"),
     ("admissions", seq(seq(seq(seq(seq(tlv(0x13, b"x")))))), "the tag 13 and not 30"),
 ]
 
