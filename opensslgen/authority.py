@@ -87,9 +87,9 @@ class Authority:
         Raises Violation if the certificate breaks a rule, and Error for whatever else goes wrong.
         """
         # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.
-        secrets = {name: self.secret(name) for name in self._free(prepare()).plan.secrets}
+        secrets = {name: self.secret(name) for name in self._possible(prepare()).plan.secrets}
         with self.store.locked() as work:
-            job = self._free(prepare())
+            job = self._possible(prepare())
             secrets |= {name: self.secret(name) for name in job.plan.secrets if name not in secrets}
             self.on_command(f"cd {shlex.quote(str(work))}")
             workflow.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
@@ -111,8 +111,11 @@ class Authority:
             kept=tuple(self.store.path / name for name in kept.values()),
         )
 
-    def _free(self, job: Job) -> Job:
-        """Return the job, unless it would replace what it must not."""
+    def _possible(self, job: Job) -> Job:
+        """Return the job, unless it would replace what it must not, or openssl cannot do it."""
+        for demand in job.plan.demands:
+            if not self.openssl.can(demand):
+                raise Error(f"{self.openssl.path} is {self.openssl.banner}, which cannot {demand}")
         there = self.store.existing(job.plan)
         if there and not self.force:
             raise exists(self.store.path, there)

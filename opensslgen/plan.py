@@ -135,6 +135,8 @@ class Plan:
     publish: tuple[Publish, ...] = ()
     needs: tuple[str, ...] = ()
     """Files that the pki folder must hold already."""
+    demands: tuple[str, ...] = ()
+    """What openssl must be able to do, by names of `openssl.CAPABILITIES`."""
 
     def __add__(self, other: Plan) -> Plan:
         """Return one plan that does this and then the other, and publishes both together or neither."""
@@ -145,6 +147,7 @@ class Plan:
             self.records + other.records,
             self.publish + other.publish,
             self.needs + tuple(need for need in other.needs if need not in made),
+            self.demands + other.demands,
         )
 
     @property

@@ -12,6 +12,7 @@ from .plan import Check, Join, Outside, Plan, Publish, Record, Serial, Validity,
 
 if TYPE_CHECKING:
     from .keys import KeyType
+    from .names import GeneralName
     from .orders import RootOrder, ServerOrder
     from .plan import Run
 
@@ -136,6 +137,7 @@ def server(order: ServerOrder, issuer: Issuer) -> Plan:
             Publish("server.crt", f"issued/{name}.crt", 0o644, "certificate"),
         ),
         needs=issuer.needs,
+        demands=("verify URI:sip",) if any(_is_bare_uri(other) for other in order.names) else (),
     )
     return made if order.p12 is None else _with_p12(made, order, order.p12, issuer)
 
@@ -180,6 +182,10 @@ def request_only(order: ServerOrder) -> Plan:
             Publish("server.req", f"reqs/{name}.req", 0o644, "request"),
         ),
     )
+
+
+def _is_bare_uri(name: GeneralName) -> bool:
+    return name.kind == "URI" and "//" not in name.value
 
 
 def _parameters(key_type: KeyType, path: str) -> tuple[Run, ...]:
