@@ -48,7 +48,6 @@ _KEY_ALGORITHMS = {
     "1.3.101.112": "Ed25519",
     "1.3.101.113": "Ed448",
 }
-_X9_42_DH, _PKCS_3_DH = "1.2.840.10046.2.1", "1.2.840.113549.1.3.1"
 _RAW_KEY_BYTES = {
     "Ed25519": 32,
     "Ed448": 57,
@@ -137,8 +136,8 @@ def decode_public_key(spki: bytes) -> PublicKey:
             bits = _rsa_bits(key)
         elif algorithm == "EC":
             _check_point(key, curve or "")
-        elif algorithm in ("DSA", _X9_42_DH, _PKCS_3_DH):
-            big_natural(key, *whole(key, INTEGER, "a discrete logarithm key"))
+        elif algorithm == "DSA":
+            big_natural(key, *whole(key, INTEGER, "a DSA key"))
         elif algorithm in _RAW_KEY_BYTES and len(key) != _RAW_KEY_BYTES[algorithm]:
             raise DecodeError(
                 f"a key of the kind {algorithm} has {len(key)} bytes and not {_RAW_KEY_BYTES[algorithm]}", 0
@@ -174,8 +173,6 @@ def _key_algorithm(der: bytes) -> tuple[str, str | None, int]:
         return algorithm, *_named_or_explicit_curve(der, start, stop)
     elif algorithm == "DSA":
         return algorithm, None, _dsa_bits(der, start, stop)
-    elif algorithm in (_X9_42_DH, _PKCS_3_DH):
-        _check_dh(der, start, stop, algorithm)
     elif algorithm in _RAW_KEY_BYTES:
         finish(start, stop, f"the identifier of {algorithm}")
     else:
@@ -208,16 +205,6 @@ def _named_or_explicit_curve(data: bytes, at: int, end: int) -> tuple[str, int]:
 def _dsa_bits(data: bytes, start: int, stop: int) -> int:
     p, _, _ = sequence(data, start, stop, *((INTEGER, big_natural, False),) * 3)
     return int(p).bit_length()
-
-
-def _check_dh(data: bytes, start: int, stop: int, kind: str) -> None:
-    """Raise DecodeError unless these are the parameters of a Diffie-Hellman key (RFC 3279 section 2.3.3, PKCS #3)."""
-    number = (INTEGER, big_natural)
-    if kind == _X9_42_DH:
-        optional = ((*number, True), (SEQUENCE, well_formed, True))
-        sequence(data, start, stop, (*number, False), (*number, False), (*number, False), *optional)
-    else:
-        sequence(data, start, stop, (*number, False), (*number, False), (*number, True))
 
 
 def _rsa_bits(key: bytes) -> int:

@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from .names import GeneralName
 
 __all__ = [
+    "CERTIFICATE_LABELS",
     "EXTENSIONS",
+    "REQUEST_LABELS",
     "AuthorityKeyIdentifier",
     "BasicConstraints",
     "Certificate",
@@ -64,7 +66,9 @@ __all__ = [
 ]
 
 CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
+"""The labels of PEM blocks that openssl takes for certificates."""
 REQUEST_LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
+"""The labels of PEM blocks that openssl takes for requests."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,6 +196,7 @@ UNREADABLE = [
     ("certificatePolicies", qualified(seq(oid("1.2.3"), utf8("x"))), "of an unknown kind"),
     ("certificatePolicies", notice(tlv(0x13, b"x")), "a notice is no text"),
     ("certificatePolicies", notice(seq(utf8("o"), seq(number(-1)))), "negative"),
+    ("certificatePolicies", notice(seq(utf8("o"), seq(), utf8("p"))), "a notice reference is followed by"),
     ("certificatePolicies", notice(utf8("x"), utf8("y")), "a user notice is followed by"),
     ("crlDistributionPoints", seq(seq()), "neither a place nor an issuer"),
     ("crlDistributionPoints", seq(seq(implicit(1, b"\1\2"))), "neither a place nor an issuer"),
