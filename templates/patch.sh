@@ -41,8 +41,11 @@ complain() {
 
 # ---- Text
 
-# ltrim TEXT: sets trimmed, and what was cut off.
-ltrim() {
+has() { # TEXT PART
+    case $1 in *"$2"*) ;; *) return 1 ;; esac
+}
+
+ltrim() { # TEXT: sets trimmed, and cut, the blanks that were cut off
     cut=${1%%[!"$BLANK"]*}
     trimmed=${1#"$cut"}
 }
@@ -52,14 +55,24 @@ rtrim() {
     trimmed=${1%"$cut"}
 }
 
-# width TEXT START: sets columns, with tab stops every 8.
-width() {
+without() { # TEXT CHARACTERS: sets kept
+    kept='' left=$1
+    while [ -n "$left" ]; do
+        part=${left%%["$2"]*}
+        kept=$kept$part
+        left=${left#"$part"}
+        left=${left#?}
+    done
+}
+
+first_word() { # TEXT: sets word, and trimmed, what follows it and blanks
+    word=${1%%["$BLANK"]*}
+    ltrim "${1#"$word"}"
+}
+
+width() { # TEXT START: sets columns, with tab stops every 8
     columns=$2 wide=$1
-    while :; do
-        case $wide in
-            *"$TAB"*) ;;
-            *) break ;;
-        esac
+    while has "$wide" "$TAB"; do
         part=${wide%%"$TAB"*}
         wide=${wide#*"$TAB"}
         columns=$(((columns + ${#part}) / 8 * 8 + 8))
@@ -88,10 +101,7 @@ push() {
 
 # pop KINDS: closes the innermost construct, which must be one of these; sets component and closed.
 pop() {
-    case $1 in
-        *"$kind"*) [ -n "$kind" ] || not_understood "$rest" ;;
-        *) not_understood "$rest" ;;
-    esac
+    case $1 in *"$kind"*) [ -n "$kind" ] || not_understood "$rest" ;; *) not_understood "$rest" ;; esac
     component=${path##*/}
     path=${path%/*}
     closed=$path/${component%.*}.
@@ -99,10 +109,7 @@ pop() {
 }
 
 is_hidden() {
-    case $path in
-        *[\'\"ESBAVL]*) return 0 ;;
-    esac
-    return 1
+    case $path in *[\'\"ESBAVL]*) ;; *) return 1 ;; esac
 }
 
 # read_lines < SCRIPT: calls take_command for each command and take_line for each line of a here-document.
@@ -123,14 +130,8 @@ read_lines() {
             read_piece
         done
         case $joined$kind in
-            1* | *[\'\"EAV])
-                text=$text$segment$NL
-                segment=''
-                ;;
-            *L)
-                text=$text$segment$NL
-                segment='' word_begins=1
-                ;;
+            1* | *[\'\"EAV]) text=$text$segment$NL; segment='' ;;
+            *L) text=$text$segment$NL; segment='' word_begins=1 ;;
             *)
                 end_command
                 [ "$begun" = 0 ] || text=$text$segment$NL
@@ -156,9 +157,7 @@ read_document_line() {
     [ "$begun" = 0 ] || text=$text$line$NL
     entry=${documents%%"$NL"*}
     stripped=$line
-    case $entry in
-        -*) stripped=${line#"${line%%[!"$TAB"]*}"} ;;
-    esac
+    case $entry in -*) stripped=${line#"${line%%[!"$TAB"]*}"} ;; esac
     if [ "$stripped" = "${entry#?}" ]; then
         documents=${documents#*"$NL"}
         [ -n "$documents" ] || in_document=0 document_count=0 document_is_section=0
@@ -170,32 +169,14 @@ read_document_line() {
 read_piece() {
     case $kind in
         \')
-            case $rest in
-                *\'*) rest=${rest#*\'} && pop \' ;;
-                *) rest='' ;;
-            esac
+            case $rest in *\'*) rest=${rest#*\'}; pop \' ;; *) rest='' ;; esac
             word_begins=0
             ;;
-        E)
-            rest=${rest#"${rest%%[\'\\]*}"}
-            read_stop
-            ;;
-        \")
-            rest=${rest#"${rest%%[\"\\\$\`]*}"}
-            read_stop
-            ;;
-        V)
-            rest=${rest#"${rest%%[\}\'\"\\\$\`]*}"}
-            read_stop
-            ;;
-        A)
-            rest=${rest#"${rest%%[\(\)\'\"\\\$\`]*}"}
-            read_stop
-            ;;
-        L)
-            rest=${rest#"${rest%%[\(\)\'\"\\\$\`"$BLANK"#]*}"}
-            read_stop
-            ;;
+        E) rest=${rest#"${rest%%[\'\\]*}"}; read_stop ;;
+        \") rest=${rest#"${rest%%[\"\\\$\`]*}"}; read_stop ;;
+        V) rest=${rest#"${rest%%[\}\'\"\\\$\`]*}"}; read_stop ;;
+        A) rest=${rest#"${rest%%[\(\)\'\"\\\$\`]*}"}; read_stop ;;
+        L) rest=${rest#"${rest%%[\(\)\'\"\\\$\`"$BLANK"#]*}"}; read_stop ;;
         *) read_code ;;
     esac
 }
@@ -204,22 +185,10 @@ read_piece() {
 read_stop() {
     case $kind$rest in
         ?) return ;;
-        E\'* | \"\"* | V\}* | A\)* | L\)*)
-            pop "$kind"
-            rest=${rest#?}
-            ;;
-        ?\(*)
-            push "$kind"
-            rest=${rest#?}
-            ;;
-        ?[" $TAB"]*)
-            word_begins=1
-            rest=${rest#?}
-            return
-            ;;
-        ?#*)
-            if [ "$word_begins" = 1 ]; then rest=''; else rest=${rest#?}; fi
-            ;;
+        E\'* | \"\"* | V\}* | A\)* | L\)*) pop "$kind"; rest=${rest#?} ;;
+        ?\(*) push "$kind"; rest=${rest#?} ;;
+        ?[" $TAB"]*) word_begins=1; rest=${rest#?}; return ;;
+        ?#*) if [ "$word_begins" = 1 ]; then rest=''; else rest=${rest#?}; fi ;;
         ?\\?*) rest=${rest#??} ;;
         ?\\) rest='' ;;
         *) read_quote ;;
@@ -230,43 +199,14 @@ read_stop() {
 # Takes what opens or closes a quote or a substitution.
 read_quote() {
     case $rest in
-        \`*)
-            if [ "$kind" = B ]; then
-                pop B
-                may_begin=0
-            else
-                push B
-                may_begin=1
-            fi
-            ;;
+        \`*) if [ "$kind" = B ]; then pop B; may_begin=0; else push B; may_begin=1; fi ;;
         \"*) push \" ;;
-        \'*)
-            # Inside "${…}" an apostrophe is one.
-            case $kind${path%/*} in
-                V*\") ;;
-                *) push \' ;;
-            esac
-            ;;
-        '$(('*)
-            push A
-            push A
-            rest=${rest#??}
-            ;;
-        '$('*)
-            push S
-            may_begin=1
-            rest=${rest#?}
-            ;;
-        '${'*)
-            push V
-            rest=${rest#?}
-            ;;
-        \$\'*)
-            if [ "$kind" != \" ]; then
-                push E
-                rest=${rest#?}
-            fi
-            ;;
+        # Inside "${…}" an apostrophe is one.
+        \'*) case $kind${path%/*} in V*\") ;; *) push \' ;; esac ;;
+        '$(('*) push A; push A; rest=${rest#??} ;;
+        '$('*) push S; may_begin=1; rest=${rest#?} ;;
+        '${'*) push V; rest=${rest#?} ;;
+        \$\'*) [ "$kind" = \" ] || { push E; rest=${rest#?}; } ;;
         '$$'* | '$#'* | '$!'*) rest=${rest#?} ;;
     esac
     rest=${rest#?}
@@ -274,25 +214,11 @@ read_quote() {
 
 read_code() {
     case $rest in
-        [" $TAB"]*)
-            rest=${rest#?}
-            word_begins=1
-            ;;
+        [" $TAB"]*) rest=${rest#?}; word_begins=1 ;;
         \\) rest='' joined=1 ;;
-        [';&|']*)
-            case $rest in
-                '&>'*) read_word ;;
-                *) read_separator ;;
-            esac
-            ;;
-        '#'*)
-            if [ "$word_begins" = 1 ]; then
-                end_command
-                rest=''
-            else
-                read_word
-            fi
-            ;;
+        '&>'*) read_word ;;
+        [';&|']*) read_separator ;;
+        '#'*) if [ "$word_begins" = 1 ]; then end_command; rest=''; else read_word; fi ;;
         ')'*) read_closing_parenthesis ;;
         '('*) read_opening_parenthesis || read_word ;;
         *) read_word ;;
@@ -302,28 +228,23 @@ read_code() {
 read_separator() {
     if [ "$kind" = c ]; then
         rest=${rest#?}
-        return
+        return 0
     fi
     end_command
     closed='' operator=''
-    case $rest in
-        ';;&'*) ends_arm='???' ;;
-        ';;'* | ';&'*) ends_arm='??' ;;
-        *) ends_arm='' ;;
+    case $kind$rest in
+        p\;\;\&*) rest=${rest#???}; pop p ;;
+        p\;[\;\&]*) rest=${rest#??}; pop p ;;
+        *)
+            case $rest in
+                '&&'*) operator='&&' rest=${rest#??} ;;
+                '||'*) operator='||' rest=${rest#??} ;;
+                '|&'*) operator='|' rest=${rest#??} ;;
+                '|'*) operator='|' rest=${rest#?} ;;
+                *) rest=${rest#?} ;;
+            esac
+            ;;
     esac
-    if [ "$kind" = p ] && [ -n "$ends_arm" ]; then
-        # shellcheck disable=SC2295 # a pattern
-        rest=${rest#$ends_arm}
-        pop p
-    else
-        case $rest in
-            '&&'*) operator='&&' rest=${rest#??} ;;
-            '||'*) operator='||' rest=${rest#??} ;;
-            '|&'*) operator='|' rest=${rest#??} ;;
-            '|'*) operator='|' rest=${rest#?} ;;
-            *) rest=${rest#?} ;;
-        esac
-    fi
     may_begin=1 word_begins=1
 }
 
@@ -331,21 +252,11 @@ read_separator() {
 read_opening_parenthesis() {
     ltrim "${rest#?}"
     case $may_begin:$kind:$rest in
-        1:c:*)
-            may_begin=0
-            rest=${rest#?}
-            ;;
+        1:c:*) may_begin=0; rest=${rest#?} ;;
         0:c:* | 1:*:'(('*) return 1 ;;
-        1:*)
-            push '('
-            operator=''
-            rest=${rest#?}
-            ;;
+        1:*) push '('; operator=''; rest=${rest#?} ;;
         *)
-            case $trimmed in
-                \)*) ;;
-                *) return 1 ;;
-            esac
+            case $trimmed in \)*) ;; *) return 1 ;; esac
             begun=0 may_begin=1
             rest=${trimmed#?}
             ;;
@@ -359,10 +270,7 @@ read_closing_parenthesis() {
         operator='' may_begin=1 word_begins=1
     else
         end_command
-        case $kind in
-            S) may_begin=0 word_begins=0 ;;
-            *) may_begin=1 word_begins=1 ;;
-        esac
+        case $kind in S) may_begin=0 word_begins=0 ;; *) may_begin=1 word_begins=1 ;; esac
         pop 'S('
     fi
     rest=${rest#?}
@@ -374,15 +282,8 @@ read_word() {
         begin_command
     fi
     case $rest in
-        '(('*)
-            push A
-            push A
-            rest=${rest#??}
-            ;;
-        '('*)
-            push L
-            rest=${rest#?}
-            ;;
+        '(('*) push A; push A; rest=${rest#??} ;;
+        '('*) push L; rest=${rest#?} ;;
         [\<\>\&]*) read_redirection ;;
         \\?*) rest=${rest#??} ;;
         [\'\"\`\$]*) read_quote ;;
@@ -398,11 +299,7 @@ read_redirection() {
         arguments=$text${segment%"$rest"}
     fi
     case $rest in
-        '<('* | '>('*)
-            push S
-            may_begin=1
-            rest=${rest#??}
-            ;;
+        '<('* | '>('*) push S; may_begin=1; rest=${rest#??} ;;
         '<<<'*) rest=${rest#???} ;;
         '<<'*) read_delimiter ;;
         '&>>'* | '&>&'* | '&>|'*) rest=${rest#???} ;;
@@ -414,36 +311,16 @@ read_redirection() {
 read_delimiter() {
     rest=${rest#??}
     entry=' '
-    case $rest in
-        -*)
-            rest=${rest#-}
-            entry=-
-            ;;
-    esac
+    case $rest in -*) rest=${rest#-}; entry=- ;; esac
     ltrim "$rest"
     rest=$trimmed delimited=0
     while [ -n "$rest" ]; do
         case $rest in
-            \'*\'*)
-                part=${rest#\'}
-                part=${part%%\'*}
-                rest=${rest#\'*\'}
-                ;;
-            \"*\"*)
-                part=${rest#\"}
-                part=${part%%\"*}
-                rest=${rest#\"*\"}
-                ;;
-            \\?*)
-                part=${rest#?}
-                part=${part%"${part#?}"}
-                rest=${rest#??}
-                ;;
+            \'*\'*) part=${rest#\'}; part=${part%%\'*}; rest=${rest#\'*\'} ;;
+            \"*\"*) part=${rest#\"}; part=${part%%\"*}; rest=${rest#\"*\"} ;;
+            \\?*) part=${rest#?}; part=${part%"${part#?}"}; rest=${rest#??} ;;
             [" $TAB"\;\&\|\<\>\(\)\'\"\\]*) break ;;
-            *)
-                part=${rest%%["$BLANK"\;\&\|\<\>\(\)\'\"\\]*}
-                rest=${rest#"$part"}
-                ;;
+            *) part=${rest%%["$BLANK"\;\&\|\<\>\(\)\'\"\\]*}; rest=${rest#"$part"} ;;
         esac
         delimited=1
         without "$part" \'\"\\
@@ -457,17 +334,6 @@ read_delimiter() {
     fi
 }
 
-# without TEXT CHARACTERS: sets kept, the text without them.
-without() {
-    kept='' left=$1
-    while [ -n "$left" ]; do
-        part=${left%%["$2"]*}
-        kept=$kept$part
-        left=${left#"$part"}
-        left=${left#?}
-    done
-}
-
 # Takes a reserved word; fails if there is none.
 read_keyword() {
     keyword=${rest%%["$BLANK"\;\&\|\(\)\<\>\`]*}
@@ -479,31 +345,19 @@ read_keyword() {
         fi) pop t+e-n ;;
         done) pop d ;;
         \}) pop b ;;
-        'esac')
-            [ "$kind" != p ] || pop p
-            pop c
-            ;;
+        'esac') [ "$kind" != p ] || pop p; pop c ;;
         if) push ti ;;
         do) push d ;;
         \{) push b ;;
         case) push c ;;
         while | until | time | !) ;;
-        function)
-            read_function
-            return
-            ;;
-        for)
-            read_for
-            return
-            ;;
+        function) read_function; return ;;
+        for) read_for; return ;;
         *) return 1 ;;
     esac
     rest=${rest#"$keyword"}
     operator='' may_begin=1
-    case $keyword in
-        !) operator=! ;;
-        case) may_begin=0 ;;
-    esac
+    case $keyword in !) operator=! ;; case) may_begin=0 ;; esac
 }
 
 # Only `for NAME do` is read here; else the words after for are like those of a command.
@@ -513,10 +367,7 @@ read_for() {
     [ -n "$cut" ] && [ -n "$part" ] || return 1
     ltrim "${trimmed#"$part"}"
     [ -n "$cut" ] || return 1
-    case $trimmed in
-        do | do[" $TAB;"]*) ;;
-        *) return 1 ;;
-    esac
+    case $trimmed in do | do[" $TAB;"]*) ;; *) return 1 ;; esac
     rest=$trimmed operator=''
 }
 
@@ -530,9 +381,7 @@ read_function() {
     case $trimmed in
         \(*)
             ltrim "${trimmed#?}"
-            case $trimmed in
-                \)*) rest=${trimmed#?} ;;
-            esac
+            case $trimmed in \)*) rest=${trimmed#?} ;; esac
             ;;
     esac
 }
@@ -563,12 +412,8 @@ begin_command() {
     begun=1 redirected=0 command_has_document=0 text='' segment=$rest first=$number before=${line%"$rest"}
     command_operator=$operator closes=''
     operator=''
-    case ${rest#"${rest%%[!0-9]*}"} in
-        [\<\>]*) closes=$closed ;;
-    esac
-    case $rest in
-        '&>'*) closes=$closed ;;
-    esac
+    case ${rest#"${rest%%[!0-9]*}"} in [\<\>]*) closes=$closed ;; esac
+    case $rest in '&>'*) closes=$closed ;; esac
     closed=''
 }
 
@@ -581,15 +426,10 @@ end_command() {
     after=$cut$rest text=$trimmed begun=0
     if [ "$redirected" = 1 ]; then
         rtrim "$arguments"
-        case $arguments in
-            [0-9] | *[" $TAB"][0-9]) trimmed=${arguments%?} ;;
-        esac
+        case $arguments in [0-9] | *[" $TAB"][0-9]) trimmed=${arguments%?} ;; esac
         rtrim "$trimmed"
         while :; do
-            case $trimmed in
-                *"\\$NL") rtrim "${trimmed%??}" ;;
-                *) break ;;
-            esac
+            case $trimmed in *"\\$NL") rtrim "${trimmed%??}" ;; *) break ;; esac
         done
         arguments=$trimmed
     else
@@ -608,16 +448,9 @@ weigh_condition() {
     esac
     sign=+ other=n
     [ "$command_operator" != ! ] || sign=n other=+
-    case $text in
-        *!=* | *'[ !'* | *'test !'* | *'-ne '*) swap=$sign sign=$other other=$swap ;;
-    esac
+    case $text in *!=* | *'[ !'* | *'test !'* | *'-ne '*) swap=$sign sign=$other other=$swap ;; esac
     for no in false no 0; do
-        case "$text " in
-            *'-z '* | *[\ \"\'=]"$no"[\ \"\']*)
-                sign=$other
-                break
-                ;;
-        esac
+        case "$text " in *'-z '* | *[\ \"\'=]"$no"[\ \"\']*) sign=$other; break ;; esac
     done
     path=${path%??}${sign}i
 }
@@ -627,13 +460,9 @@ weigh_condition() {
 # take_command: text, arguments (all before the first redirection), before and after (the rest of its first and last
 # line), first and number (of these lines), command_operator, path, closes, command_has_document.
 take_command() {
-    case $text in
-        *"$NAME="*) take_assignment ;;
-    esac
+    case $text in *"$NAME="*) take_assignment ;; esac
     conditional=0
-    case $command_operator$was_part in
-        '&&0' | '||'? | '|'?) conditional=1 ;;
-    esac
+    case $command_operator$was_part in '&&0' | '||'? | '|'?) conditional=1 ;; esac
     was_part=0
     find_target
     if [ -n "$closes" ]; then
@@ -654,15 +483,10 @@ take_command() {
 }
 
 is_plain_cat() {
-    case $arguments in
-        cat | cat["$BLANK"]*) ;;
-        *) return 1 ;;
-    esac
+    case $arguments in cat | cat["$BLANK"]*) ;; *) return 1 ;; esac
     ltrim "${arguments#cat}"
     rtrim "$trimmed$after"
-    case $trimmed in
-        '' | -) return 0 ;;
-    esac
+    case $trimmed in '' | -) return 0 ;; esac
     return 1
 }
 
@@ -670,13 +494,8 @@ is_plain_cat() {
 find_target() {
     target='' truncates=0
     left=${text#"$arguments"}
-    case $left in
-        *">"*) ;;
-        *) return ;;
-    esac
-    case ${left%%">"*} in
-        *[02-9]) return ;;
-    esac
+    case $left in *">"*) ;; *) return ;; esac
+    case ${left%%">"*} in *[02-9]) return ;; esac
     left=${left#*">"}
     case $left in
         ">"*) left=${left#?} ;;
@@ -686,37 +505,25 @@ find_target() {
     esac
     while :; do
         ltrim "$left"
-        case $trimmed in
-            "\\$NL"*) left=${trimmed#??} ;;
-            *) break ;;
-        esac
+        case $trimmed in "\\$NL"*) left=${trimmed#??} ;; *) break ;; esac
     done
     without "${trimmed%%["$BLANK$NL"\<\>]*}" "\"'{}"
-    case $kept in
-        '&1' | '&2' | /dev/*) ;;
-        *) target=$kept ;;
-    esac
+    case $kept in '&1' | '&2' | /dev/*) ;; *) target=$kept ;; esac
 }
 
 take_assignment() {
     left=$text
     case $left in
         export["$BLANK"]* | readonly["$BLANK"]* | local["$BLANK"]* | declare["$BLANK"]* | typeset["$BLANK"]*)
-            ltrim "${left#"${left%%["$BLANK"]*}"}"
+            first_word "$left"
             while :; do
-                part=${trimmed%%["$BLANK"]*}
-                case $part in
-                    - | -*[!A-Za-z]* | [!-]* | "$trimmed") break ;;
-                esac
-                ltrim "${trimmed#"$part"}"
+                left=$trimmed
+                first_word "$left"
+                case $word in - | -*[!A-Za-z]* | [!-]* | "$left") break ;; esac
             done
-            left=$trimmed
             ;;
     esac
-    case $left in
-        "$NAME="*) ;;
-        *) return ;;
-    esac
+    case $left in "$NAME="*) ;; *) return ;; esac
     value=${left#*=}
     new=$before${text%"$value"}
     value_days=$(evaluate) || value_days=''
@@ -738,10 +545,7 @@ take_assignment() {
 evaluate() {
     case $value in
         *"$NL"* | \'*\$*\') return 1 ;;
-        \"*\" | \'*\')
-            value=${value#?}
-            value=${value%?}
-            ;;
+        \"*\" | \'*\') value=${value#?}; value=${value%?} ;;
     esac
     case $value in
         '$(('*'))')
@@ -760,9 +564,7 @@ evaluate() {
 
 take_echo() {
     [ "$truncates" = 0 ] || truncate_section
-    case $text in
-        *\[* | *extendedKeyUsage*) take_pieces ;;
-    esac
+    case $text in *\[* | *extendedKeyUsage*) take_pieces ;; esac
     if is_level; then
         was_part=1
         [ "$section_run" = 0 ] || put_behind_command
@@ -773,34 +575,25 @@ take_echo() {
 
 # Calls take_line for each line that an echo or printf prints; quotes are taken for line breaks.
 take_pieces() {
-    case $arguments in
-        echo["$BLANK"]* | printf["$BLANK"]*) ;;
-        *) return ;;
-    esac
-    ltrim "${arguments#"${arguments%%["$BLANK"]*}"}"
+    case $arguments in echo["$BLANK"]* | printf["$BLANK"]*) ;; *) return ;; esac
+    first_word "$arguments"
     while :; do
-        part=${trimmed%%["$BLANK"]*}
-        case $part in
-            - | -*[!neE]* | [!-]* | '' | "$trimmed") break ;;
-        esac
-        ltrim "${trimmed#"$part"}"
+        printed=$trimmed
+        first_word "$printed"
+        case $word in - | -*[!neE]* | [!-]* | '' | "$printed") break ;; esac
     done
     line_of_usage=$first alone=1
     case $text in
         *extendedKeyUsage*extendedKeyUsage*) alone=0 ;;
         *extendedKeyUsage*)
             left=${text%%extendedKeyUsage*}
-            while :; do
-                case $left in
-                    *"$NL"*) ;;
-                    *) break ;;
-                esac
+            while has "$left" "$NL"; do
                 left=${left#*"$NL"}
                 line_of_usage=$((line_of_usage + 1))
             done
             ;;
     esac
-    pieces=$(printf '%s\n' "$trimmed" | sed "s/\\\\n/\\$NL/g; s/[\"']/\\$NL/g")
+    pieces=$(printf '%s\n' "$printed" | sed "s/\\\\n/\\$NL/g; s/[\"']/\\$NL/g")
     while IFS= read -r piece; do
         take_line "$piece"
     done <<EOF
@@ -812,9 +605,7 @@ take_document_line() {
     line_of_usage=$number alone=1
     take_line "$line"
     ltrim "$line"
-    case $trimmed in
-        '' | '#'*) return ;;
-    esac
+    case $trimmed in '' | '#'*) return ;; esac
     if is_level && [ "$section_run" = 1 ]; then
         section_column=-1
         rtrim "$trimmed"
@@ -833,18 +624,12 @@ take_line() {
             heading=${trimmed#?}
             ltrim "${heading#*\]}"
             case $trimmed in
-                '' | '#'*)
-                    ltrim "${heading%%\]*}"
-                    rtrim "$trimmed"
-                    take_heading "$trimmed"
-                    ;;
+                '' | '#'*) ltrim "${heading%%\]*}"; rtrim "$trimmed"; take_heading "$trimmed" ;;
             esac
             ;;
         extendedKeyUsage*)
             ltrim "${trimmed#extendedKeyUsage}"
-            case $trimmed in
-                =*) take_usage "${trimmed#=}" ;;
-            esac
+            case $trimmed in =*) take_usage "${trimmed#=}" ;; esac
             ;;
     esac
 }
@@ -868,18 +653,13 @@ take_usage() {
     rtrim "$trimmed"
     deeper=$conditional server=0 known=0
     [ "${#path}" -le "${#section_path}" ] || deeper=1
-    case $trimmed in
-        *[!A-Za-z0-9.," $TAB"]*) ;;
-        *[A-Za-z0-9]*) known=1 ;;
-    esac
+    case $trimmed in *[!A-Za-z0-9.," $TAB"]*) ;; *[A-Za-z0-9]*) known=1 ;; esac
     left=$trimmed,
     while [ -n "$left" ]; do
         ltrim "${left%%,*}"
         rtrim "$trimmed"
         left=${left#*,}
-        case $trimmed in
-            serverAuth | 1.3.6.1.5.5.7.3.1 | 'TLS Web Server Authentication') server=1 ;;
-        esac
+        case $trimmed in serverAuth | 1.3.6.1.5.5.7.3.1 | 'TLS Web Server Authentication') server=1 ;; esac
     done
     section_usages="$section_usages $deeper$server$known$alone:$line_of_usage"
 }
@@ -887,12 +667,8 @@ take_usage() {
 # Is what the present command prints part of the section that is open, be it under a further condition?
 concerns() {
     [ "$section_open" = 1 ] && [ "$target" = "$section_target" ] || return 1
-    case $section_path/ in
-        "$path"/*) return 0 ;;
-    esac
-    case $path/ in
-        "$section_path"/*) return 0 ;;
-    esac
+    case $section_path/ in "$path"/*) return 0 ;; esac
+    case $path/ in "$section_path"/*) return 0 ;; esac
     return 1
 }
 
@@ -915,17 +691,12 @@ pass_by() {
                 [A-Za-z_]*=*)
                     part=${word%%=*}
                     part=${part%+}
-                    case $part in
-                        *[!A-Za-z0-9_]*) ;;
-                        *) return ;;
-                    esac
+                    case $part in *[!A-Za-z0-9_]*) ;; *) return ;; esac
                     ;;
             esac
             ;;
     esac
-    case $path/ in
-        "$section_path"/*) section_run=0 ;;
-    esac
+    case $path/ in "$section_path"/*) section_run=0 ;; esac
 }
 
 ends_its_line() {
@@ -934,21 +705,14 @@ ends_its_line() {
         echo["$BLANK"]*)
             while :; do
                 part=${trimmed%%["$BLANK"]*}
-                case $part in
-                    -*[!eE]* | - | [!-]* | "$trimmed") break ;;
-                esac
+                case $part in -*[!eE]* | - | [!-]* | "$trimmed") break ;; esac
                 ltrim "${trimmed#"$part"}"
             done
             left=${trimmed#-}
             while :; do
-                case $left in
-                    [eE]*) left=${left#?} ;;
-                    *) break ;;
-                esac
+                case $left in [eE]*) left=${left#?} ;; *) break ;; esac
             done
-            case $trimmed$NL$left in
-                -*"$NL"n*) return 1 ;;
-            esac
+            case $trimmed$NL$left in -*"$NL"n*) return 1 ;; esac
             ;;
         printf["$BLANK"]*)
             left=${trimmed#?}
@@ -957,10 +721,7 @@ ends_its_line() {
                 \'*) left=${left%%\'*} ;;
                 *) return 1 ;;
             esac
-            case $left in
-                *\\n) ;;
-                *) return 1 ;;
-            esac
+            case $left in *\\n) ;; *) return 1 ;; esac
             ;;
     esac
 }
@@ -974,9 +735,7 @@ put_behind_command() {
     case $text in
         echo*)
             blanks=$cut
-            case $trimmed in
-                \'*) quote=\' ;;
-            esac
+            case $trimmed in \'*) quote=\' ;; esac
             ;;
     esac
     echo="echo$blanks$quote$USAGE$quote"
@@ -995,11 +754,7 @@ put_behind_command() {
             fi
             ;;
     esac
-    while :; do
-        case $left in
-            *"\\$NL"*) ;;
-            *) break ;;
-        esac
+    while has "$left" "\\$NL"; do
         rtrim "${left%%"\\$NL"*}"
         part=$trimmed
         ltrim "${left#*"\\$NL"}"
@@ -1008,9 +763,7 @@ put_behind_command() {
     ltrim "$left"
     gap=$cut
     append_to "$trimmed"
-    case $redirection in
-        *"$NL"*) return ;;
-    esac
+    case $redirection in *"$NL"*) return ;; esac
     ltrim "$before"
     if [ -z "$trimmed" ]; then
         place_on_a_line
@@ -1026,10 +779,7 @@ put_behind_command() {
 append_to() {
     redirection=$1 part=''
     case $redirection in
-        [01\&]">"*)
-            part=${redirection%"${redirection#?}"}
-            redirection=${redirection#?}
-            ;;
+        [01\&]">"*) part=${redirection%"${redirection#?}"}; redirection=${redirection#?} ;;
     esac
     case $redirection in
         ">>"* | ">&"*) ;;
@@ -1045,17 +795,11 @@ place_on_a_line() {
         '' | '#'*) tail='' ;;
         \;*)
             ltrim "${trimmed#?}"
-            case $trimmed in
-                '' | '#'*) tail='' ;;
-                *) return ;;
-            esac
+            case $trimmed in '' | '#'*) tail='' ;; *) return ;; esac
             ;;
         '&&'*)
             ltrim "${trimmed#??}"
-            case $trimmed in
-                '' | \\) tail=$after ;;
-                *) return ;;
-            esac
+            case $trimmed in '' | \\) tail=$after ;; *) return ;; esac
             ;;
         '||'*)
             ltrim "${trimmed#??}"
@@ -1124,9 +868,7 @@ plan() {
 
 add_edit() {
     number=${1%%:*}
-    case $edits in
-        *"$NL$number:"*) not_understood "two edits in one line" ;;
-    esac
+    case $edits in *"$NL$number:"*) not_understood "two edits in one line" ;; esac
     edits=$edits$1$NL
 }
 
@@ -1138,10 +880,7 @@ find_sections() {
         [ -n "$target" ] || is_redirected "${place_and_path#* }" || continue
         section=${place_and_path%% *}$usages$NL$edit$NL
         all=$all$section
-        case $place_and_path in
-            *[+e]*) chosen=$chosen$section branched=1 ;;
-            *[-n]*) branched=1 ;;
-        esac
+        case $place_and_path in *[+e]*) chosen=$chosen$section branched=1 ;; *[-n]*) branched=1 ;; esac
     done <<EOF
 $sections
 EOF
@@ -1198,10 +937,7 @@ EOF
 complies() {
     unconditional=1
     for usage in $usages; do
-        case $usage in
-            ?0*) return 1 ;;
-            0*) unconditional=0 ;;
-        esac
+        case $usage in ?0*) return 1 ;; 0*) unconditional=0 ;; esac
     done
     return "$unconditional"
 }
@@ -1214,22 +950,13 @@ edited() {
         IFS= read -r line || end=''
         [ -n "$line$end" ] || break
         number=$((number + 1))
-        case $line in
-            *"$CR") end=$CR$end line=${line%"$CR"} ;;
-        esac
+        case $line in *"$CR") end=$CR$end line=${line%"$CR"} ;; esac
         [ "$number" != 1 ] || first_end=${end%"$NL"}
         case $wanted in
-            *"$NL$number:"*)
-                edit=${wanted#*"$NL$number:"}
-                edit=${edit%%"$NL"*}
-                edit_line
-                ;;
+            *"$NL$number:"*) edit=${wanted#*"$NL$number:"}; edit=${edit%%"$NL"*}; edit_line ;;
             *) printf %s "$line$end" ;;
         esac
-        case $end in
-            *"$NL") ;;
-            *) break ;;
-        esac
+        case $end in *"$NL") ;; *) break ;; esac
     done
 }
 
@@ -1238,15 +965,10 @@ edit_line() {
     case $edit in
         A*)
             # The last line of a file may have no ending; then the first one shows which kind the file has.
-            case $end in
-                *"$NL") printf %s "$line$end" ;;
-                *) printf %s "$line$first_end$NL" ;;
-            esac
+            case $end in *"$NL") printf %s "$line$end" ;; *) printf %s "$line$first_end$NL" ;; esac
             ;;
         S*)
-            case $line in
-                *extendedKeyUsage*extendedKeyUsage*) not_understood extendedKeyUsage ;;
-            esac
+            case $line in *extendedKeyUsage*extendedKeyUsage*) not_understood extendedKeyUsage ;; esac
             new=$(printf '%s\n' "$line" |
                 sed "s/extendedKeyUsage[$BLANK]*=[$BLANK]*\(critical[$BLANK]*,[$BLANK]*\)\{0,1\}/&serverAuth,/")
             ;;
@@ -1263,16 +985,14 @@ fail() {
 
 # Sets real, folder and base of the file that is meant, and refuses what is no script of sensible size.
 find_file() {
-    case $file in
-        /*) real=$file ;;
-        *) real=./$file ;;
-    esac
+    case $file in /*) real=$file ;; *) real=./$file ;; esac
     real=$(readlink -f "$real")
     if [ ! -f "$real" ] || [ ! -r "$real" ]; then
         complain "no regular file that can be read"
         exit 2
     fi
     folder=${real%/*} base=${real##*/}
+    folder=${folder:-/}
     size=$(wc -c <"$real")
     if [ "$size" -gt "$LARGEST" ] || [ "$size" -ne "$(tr -d '\000' <"$real" | wc -c)" ]; then
         complain "no shell script: it holds a NUL byte, or more than $LARGEST bytes"
@@ -1280,14 +1000,12 @@ find_file() {
     fi
 }
 
-# Sets edits, empty if none is missing.
+# Sets edits, empty if none is missing, and the checksum of the result.
 find_edits() {
     planned=$(plan <"$real") || exit 2
-    case $planned in
-        *"$NL"*) edits=${planned#*"$NL"} ;;
-        *) edits='' ;;
-    esac
-    edited "$edits" <"$real" >/dev/null || exit 2
+    case $planned in *"$NL"*) edits=${planned#*"$NL"} ;; *) edits='' ;; esac
+    result=$(edited "$edits" <"$real") || exit 2
+    result=$(edited "$edits" <"$real" | "$checksum")
 }
 
 # describe EDITS: prints a line for each.
@@ -1326,7 +1044,7 @@ diff_file() {
 }
 
 sum() {
-    cksum <"$1"
+    "$checksum" <"$1"
 }
 
 # owner FILE: its mode, owner and group.
@@ -1341,6 +1059,11 @@ dated_owner() {
     # shellcheck disable=SC2046 # words are wanted
     set -- $(ls -ldn "$1")
     say "$1 $3 $4 $6 $7 $8"
+}
+
+# flush PATH...: to the disk, in which older tools flush everything.
+flush() {
+    sync "$@" 2>/dev/null || sync
 }
 
 refuse_links() {
@@ -1403,11 +1126,8 @@ is_ours() {
         DAYS=${DAYS%%"$NL"*}
         [ "$DAYS" -ge 1 ] && [ "$DAYS" -le "$LONGEST" ] || exit 1
         made=$(plan <"$backup" 2>/dev/null) || exit 1
-        case $made in
-            *"$NL"*) made=${made#*"$NL"} ;;
-            *) made='' ;;
-        esac
-        [ "$(edited "$made" <"$backup" | cksum)" = "$(sum "$real")" ]
+        case $made in *"$NL"*) made=${made#*"$NL"} ;; *) made='' ;; esac
+        [ "$(edited "$made" <"$backup" | "$checksum")" = "$(sum "$real")" ]
     )
 }
 
@@ -1468,7 +1188,8 @@ patch_file() {
     begin_work
     copy "$real" "$work"
     [ -w "$work" ] || fail "its owner may not write it"
-    edited "$edits" <"$real" >"$work" || fail "cannot write $work"
+    edited "$edits" <"$real" >"$work"
+    [ "$(sum "$work")" = "$result" ] || fail "cannot write $work"
     [ "$(owner "$real")" = "$(owner "$work")" ] || fail "the new file has another mode or owner"
     check_syntax
     name=''
@@ -1478,13 +1199,13 @@ patch_file() {
         backup=''
         keep "$real.orig"
     fi
-    sync
+    flush "$work" "$name"
     if [ "$state" != "$(ls -ldn "$real") $(sum "$real")" ]; then
         [ -n "$backup" ] || rm -f "$name"
         fail "it was changed meanwhile, and left alone"
     fi
     mv -f "$work" "$real" || fail "cannot replace it"
-    sync
+    flush "$folder"
     describe "$edits"
     say "$file: patched; the original is $name"
 }
@@ -1499,7 +1220,7 @@ restore_file() {
         say "$file: kept as $name"
     fi
     mv -f "$backup" "$real" || fail "cannot replace it"
-    sync
+    flush "$folder"
     say "$file: restored"
 }
 
@@ -1508,19 +1229,19 @@ usage() {
     exit 2
 }
 
+checksum="sha256sum"
+command -v "$checksum" >/dev/null || checksum="cksum"
+for file in "$checksum" cp date ln ls mv readlink rm sed sync tr wc; do
+    command -v "$file" >/dev/null || fail "this tool is missing here"
+done
+
 mode=patch force=0
 while [ $# -gt 0 ]; do
     case $1 in
         --check | --diff | --restore) mode=${1#--} ;;
         --force) force=1 ;;
-        -h | --help)
-            sed -n '2,/^$/s/^#\( \|$\)//p' "$0"
-            exit 0
-            ;;
-        --)
-            shift
-            break
-            ;;
+        -h | --help) sed -n '2,/^$/s/^#\( \|$\)//p' "$0"; exit 0 ;;
+        --) shift; break ;;
         -*) usage ;;
         *) break ;;
     esac

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posix
 import shutil
 import signal
 import stat
@@ -87,14 +88,17 @@ def script(tmp_path_factory):
     return path
 
 
-@pytest.fixture(params=["python", *SHELLS])
+@pytest.fixture(params=["python", "sh"])
 def patcher(request, script):
-    if request.param == "python":
-        return Python()
+    return Python() if request.param == "python" else Shell(["sh"], script)
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request):
     command = SHELLS[request.param]
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not installed")
-    return Shell(command, script)
+    return command
 
 
 @pytest.fixture
@@ -189,6 +193,25 @@ def test_a_script_that_is_not_recognised_is_left_alone(stand_in, patcher, copy):
     assert (path.read_bytes(), path.stat().st_mtime_ns, others(path)) == (stand_in.read_bytes(), MTIME, [])
 
 
+def test_every_shell_makes_the_same_edits_and_takes_them_back(shell, script, tmp_path):
+    copies = []
+    for stand_in in EDITED + COMPLETE + REFUSED:
+        copies.append(tmp_path / f"{stand_in.parent.name}-{stand_in.name}")
+        shutil.copy2(stand_in, copies[-1])
+    run = subprocess.run([*shell, script, *copies], capture_output=True, check=False)
+    assert run.returncode == 2
+    assert run.stderr.count(b"Error: ") == len(REFUSED)
+    for stand_in, path in zip(EDITED + COMPLETE + REFUSED, copies, strict=True):
+        expected = stand_in.with_suffix(".patched") if stand_in in EDITED else stand_in
+        assert path.read_bytes() == expected.read_bytes(), path.name
+    few = list(zip(EDITED, copies, strict=False))[:5]
+    for options, code in (["--check"], 0), (["--restore"], 0), (["--check"], 1):
+        run = subprocess.run([*shell, script, *options, *(path for _, path in few)], check=False)
+        assert run.returncode == code
+    for stand_in, path in few:
+        assert (path.read_bytes(), path.stat().st_mtime) == (stand_in.read_bytes(), stand_in.stat().st_mtime)
+
+
 @pytest.mark.parametrize("stand_in", ["neither", "no-validity", "comment-only", "screen"])
 def test_a_refusal_names_what_was_looked_for(stand_in, patcher, copy):
     message = patcher("patch", copy(STAND_INS / "refused" / f"{stand_in}.sh"))[1]
@@ -221,7 +244,9 @@ def test_a_refusal_names_what_was_looked_for(stand_in, patcher, copy):
     ],
 )
 def test_validities_are_read_as_a_shell_reads_them(value, days, patcher, copy):
-    text = f"DEFAULT_SERVER_CERT_VALIDITY={value}\necho '[ v3_req ]' >> $F\necho 'extendedKeyUsage = serverAuth' >> $F\n"
+    text = (
+        f"DEFAULT_SERVER_CERT_VALIDITY={value}\necho '[ v3_req ]' >> $F\necho 'extendedKeyUsage = serverAuth' >> $F\n"
+    )
     assert read_script(text).validities[0].days == days
     path = copy(text.encode())
     assert patcher("check", path)[0] == (2 if days is None else 0 if 1 <= days <= 825 else 1)
@@ -404,3 +429,485 @@ def test_certificates_comply_after_the_patch_and_not_before(stand_in, authority,
 @pytest.mark.parametrize("stand_in", COMPLETE, ids=name)
 def test_certificates_of_a_complete_script_comply(stand_in, authority, tmp_path):
     assert complies(certificate(stand_in, authority, tmp_path))
+
+
+# --- the file and what is beside it
+
+
+def test_symbolic_links_are_followed_and_stay(patcher, copy, tmp_path):
+    path = copy(STAND_INS / "edited" / "post.sh")
+    (tmp_path / "link").symlink_to("appliance/gen_certs.sh")
+    (tmp_path / "link2").symlink_to(tmp_path / "link")
+    assert patcher("patch", tmp_path / "link2")[0] == 0
+    assert path.read_bytes() == (STAND_INS / "edited" / "post.patched").read_bytes()
+    assert (tmp_path / "link2").is_symlink()
+    assert len(others(path)) == 1
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["appliance", "link", "link2"]
+    assert patcher("restore", tmp_path / "link2")[0] == 0
+    assert path.read_bytes() == (STAND_INS / "edited" / "post.sh").read_bytes()
+
+
+def test_a_file_with_several_hard_links_is_refused(patcher, copy, tmp_path):
+    path = copy(STAND_INS / "edited" / "post.sh")
+    (tmp_path / "other").hardlink_to(path)
+    code, message = patcher("patch", path)
+    assert code == 1
+    assert "2 hard links" in message
+    assert (path.read_bytes(), others(path)) == ((STAND_INS / "edited" / "post.sh").read_bytes(), [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_owner_and_special_mode_bits_are_kept(patcher, copy):
+    path = copy(STAND_INS / "edited" / "post.sh")
+    os.chown(path, 12345, 23456)
+    path.chmod(0o4510)
+    assert patcher("patch", path)[0] == 0
+    [backup] = others(path)
+    for file in (path, path.with_name(backup)):
+        status = file.stat()
+        assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (12345, 23456, 0o4510)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="extended attributes as Linux has them")
+def test_extended_attributes_are_kept(patcher, copy):
+    path = copy(STAND_INS / "edited" / "post.sh")
+    try:
+        os.setxattr(path, "user.note", b"ours")
+    except OSError:
+        pytest.skip("this file system has no extended attributes")
+    attributes = {"user.note": b"ours"}
+    try:  # what SELinux keeps its context in; where it is not active, root can set it like any other
+        os.setxattr(path, "security.selinux", b"system_u:object_r:bin_t:s0")
+        attributes["security.selinux"] = os.getxattr(path, "security.selinux")
+    except OSError:
+        pass
+    assert patcher("patch", path)[0] == 0
+    for file in (path, path.with_name(others(path)[0])):
+        assert {name: os.getxattr(file, name) for name in os.listxattr(file)} == attributes
+
+
+def test_backups_are_dated_numbered_and_never_overwritten(patcher, copy):
+    path = copy(STAND_INS / "edited" / "post.sh")
+    today = f"gen_certs.sh.orig-{datetime.now():%Y%m%d}"
+    for number in ("", "-2", "-3", "-4", "-5", "-6", "-7", "-8", "-9"):
+        path.with_name(today + number).write_text(f"mine{number}")
+    path.with_name("gen_certs.sh.orig-29991231-x").write_text("no backup")
+    path.with_name("gen_certs.sh.orig-19991231-99").write_text("an old one")
+    assert patcher("patch", path)[0] == 0
+    assert path.with_name(f"{today}-10").read_bytes() == (STAND_INS / "edited" / "post.sh").read_bytes()
+    assert path.with_name(today).read_text() == "mine"
+    assert path.with_name(f"{today}-9").read_text() == "mine-9"
+    assert patcher("restore", path)[0] == 0
+    assert path.read_bytes() == (STAND_INS / "edited" / "post.sh").read_bytes()
+    assert not path.with_name(f"{today}-10").exists()
+
+
+def test_an_original_that_is_kept_already_is_not_kept_twice(patcher, copy):
+    path = copy(STAND_INS / "edited" / "post.sh")
+    shutil.copy2(path, path.with_name("gen_certs.sh.orig-20200101"))
+    assert patcher("patch", path)[0] == 0
+    assert others(path) == ["gen_certs.sh.orig-20200101"]
+    assert patcher("restore", path)[0] == 0
+    assert (path.stat().st_mtime_ns, others(path)) == (MTIME, [])
+
+
+def test_restore_leaves_a_script_alone_that_an_upgrade_brought(patcher, copy):
+    path = copy(STAND_INS / "edited" / "post.sh")
+    assert patcher("restore", path)[0] == 1
+    patcher("patch", path)
+    upgraded = path.read_bytes() + b"# release 11.1\n"
+    path.write_bytes(upgraded)
+    [backup] = others(path)
+    code, message = patcher("restore", path)
+    assert code == 1
+    assert "upgrade" in message
+    assert (path.read_bytes(), others(path)) == (upgraded, [backup])
+
+    assert patcher("restore", path, force=True)[0] == 0
+    assert path.read_bytes() == (STAND_INS / "edited" / "post.sh").read_bytes()
+    [kept] = others(path)
+    assert kept.startswith("gen_certs.sh.replaced-20")
+    assert path.with_name(kept).read_bytes() == upgraded
+
+
+def test_what_is_no_script_is_refused_and_does_not_hang(patcher, tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "large").write_bytes(b"#" * ((1 << 20) + 1))
+    (tmp_path / "nul").write_bytes((STAND_INS / "edited" / "post.sh").read_bytes() + b"\0")
+    (tmp_path / "empty").touch()
+    for name in ("fifo", "loop", "large", "nul", "empty", ".", "missing"):
+        for action in ("check", "patch", *(["restore"] if name not in ("nul", "empty") else [])):
+            code, message = patcher(action, tmp_path / name)
+            assert (code, str(tmp_path) in message) == (2, True), message
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+def test_a_script_that_no_shell_accepts_is_left_alone(patcher, copy):
+    source = (STAND_INS / "edited" / "post.sh").read_bytes() + b"for in in in\n"
+    path = copy(source)
+    code, message = patcher("patch", path)
+    assert code == 1
+    assert "accept the result" in message
+    assert (path.read_bytes(), path.stat().st_mtime_ns, others(path)) == (source, MTIME, [])
+
+
+def test_carriage_returns_at_some_lines_only_are_judged_as_they_are(patcher, copy):
+    source = (STAND_INS / "edited" / "post.sh").read_bytes().replace(b"    then\n", b"    then\r\n")
+    path = copy(source)
+    assert patcher("patch", path)[0] == 1
+    assert (path.read_bytes(), others(path)) == (source, [])
+
+
+def test_a_script_that_changes_meanwhile_is_left_alone(copy):
+    path = copy(STAND_INS / "edited" / "post.sh")
+
+    def upgrade(_):
+        path.write_text("upgraded")
+
+    with pytest.raises(Error, match="changed meanwhile"):
+        gencerts.patch_file(path, syntax_check=upgrade)
+    assert (path.read_text(), others(path)) == ("upgraded", [])
+
+
+def test_the_shell_script_sees_such_a_change_too(copy, script, tmp_path):
+    path = copy(STAND_INS / "edited" / "post.sh")
+    (tmp_path / "bin").mkdir()
+    wrapper = tmp_path / "bin" / "bash"
+    wrapper.write_text(f'#!/bin/sh\necho upgraded >"{path}"\n')
+    wrapper.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{wrapper.parent}:{os.environ['PATH']}"}
+    code, message = Shell(["sh"], script, environment)("patch", path)
+    assert (code, path.read_text(), others(path)) == (1, "upgraded\n", [])
+    assert "changed meanwhile" in message
+
+
+def test_a_failure_of_the_disk_leaves_the_script_alone(copy, monkeypatch):
+    path = copy(STAND_INS / "edited" / "post.sh")
+    for failing in ("fsync", "fchmod", "utime", "link", "replace"):
+        with monkeypatch.context() as patch:
+
+            def fail(*_, **__):
+                raise OSError(28, "No space left on device")
+
+            patch.setattr(os, failing, fail)
+            with pytest.raises(Error, match="No space left"):
+                gencerts.patch_file(path, syntax_check=syntax_check)
+        assert (path.read_bytes(), others(path)) == ((STAND_INS / "edited" / "post.sh").read_bytes(), []), failing
+
+
+def test_a_file_system_without_hard_links_will_do(copy, monkeypatch):
+    path = copy(STAND_INS / "edited" / "post.sh")
+
+    def fail(*_, **__):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", fail)
+    outcome = gencerts.patch_file(path, syntax_check=syntax_check, now=datetime(2026, 1, 2))
+    assert outcome.backup == path.with_name("gen_certs.sh.orig-20260102")
+    assert outcome.backup.read_bytes() == (STAND_INS / "edited" / "post.sh").read_bytes()
+
+
+# --- killed at any step
+
+
+def survivors(path):
+    """Tell what is left of a patch that was killed, and prove it whole."""
+    old, new = ((STAND_INS / "edited" / f"post.{suffix}").read_bytes() for suffix in ("sh", "patched"))
+    assert path.read_bytes() in (old, new)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o754
+    for name in others(path):
+        if name.startswith("gen_certs.sh.orig-"):
+            backup = path.with_name(name)
+            assert (backup.read_bytes(), backup.stat().st_mtime_ns) == (old, MTIME)
+        else:
+            assert name.startswith(".gen_certs.sh.opensslgen-")
+    return path.read_bytes() == new
+
+
+def test_a_patch_that_is_killed_at_any_step_leaves_the_old_script_or_the_new_one(tmp_path):
+    killed, seen = 0, set()
+    while True:
+        folder = tmp_path / str(killed)
+        folder.mkdir()
+        path = folder / "gen_certs.sh"
+        shutil.copy(STAND_INS / "edited" / "post.sh", path)
+        path.chmod(0o754)
+        os.utime(path, ns=(MTIME, MTIME))
+        child = os.fork()
+        if not child:
+            die_at_step(killed)
+            gencerts.patch_file(path, syntax_check=syntax_check)
+            os._exit(0)
+        status = os.waitpid(child, 0)[1]
+        seen.add(survivors(path))
+        gencerts.patch_file(path, syntax_check=lambda _: None)
+        assert survivors(path)
+        assert len(others(path)) == 1, "the next run cleans up, and keeps one original"
+        if status == 0:
+            break
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        killed += 1
+    assert killed > 50
+    assert seen == {True, False}
+
+
+def die_at_step(step):
+    """Kill this process at the given call into the operating system, or return from one; each of them counts."""
+    count = -1
+
+    def trace(_frame, event, argument):
+        nonlocal count
+        owner = getattr(argument, "__self__", None)
+        if event in ("c_call", "c_return") and (owner is posix or type(owner).__module__ == "_io"):
+            count += 1
+            if count == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(trace)
+
+
+def test_the_shell_script_too_leaves_the_old_one_or_the_new_one(tmp_path, script):
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in (
+        "cat",
+        "ls",
+        "cp",
+        "ln",
+        "mv",
+        "rm",
+        "sync",
+        "sha256sum",
+        "wc",
+        "tr",
+        "sed",
+        "date",
+        "readlink",
+        "bash",
+        "chmod",
+    ):
+        (tools / tool).write_text(
+            f"""#!/bin/sh
+            count=0
+            read count <"$COUNT"
+            echo $((count + 1)) >"$COUNT"
+            [ "$count" -ne "$STEP" ] || kill -9 0
+            PATH=${{PATH#*:}}
+            exec {tool} "$@"
+            """
+        )
+        (tools / tool).chmod(0o755)
+    killed, seen = 0, set()
+    while True:
+        folder = tmp_path / str(killed)
+        folder.mkdir()
+        path = folder / "gen_certs.sh"
+        shutil.copy(STAND_INS / "edited" / "post.sh", path)
+        path.chmod(0o754)
+        os.utime(path, ns=(MTIME, MTIME))
+        (tmp_path / "count").write_text("0\n")
+        environment = {"PATH": f"{tools}:{os.environ['PATH']}", "COUNT": tmp_path / "count", "STEP": str(killed)}
+        code = subprocess.run(
+            ["sh", script, path], env=environment, start_new_session=True, capture_output=True, check=False
+        ).returncode
+        seen.add(survivors(path))
+        Shell(["sh"], script)("patch", path)
+        assert survivors(path)
+        assert len(others(path)) == 1
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        killed += 1
+    assert killed > 20
+    assert seen == {True, False}
+
+
+# --- mutations
+
+FRAGMENTS = [
+    "\n",
+    "\r\n",
+    " ",
+    "\t",
+    '"',
+    "'",
+    "\\",
+    "`",
+    "$",
+    "(",
+    ")",
+    "{",
+    "}",
+    "#",
+    ";",
+    ";;",
+    "&&",
+    "||",
+    "|",
+    "&",
+]
+FRAGMENTS += [
+    "<",
+    ">",
+    ">>",
+    "<<EOF\n",
+    "EOF\n",
+    "if ",
+    "fi\n",
+    "then\n",
+    "else\n",
+    "! ",
+    "\\\n",
+    "\\n",
+    "=",
+    "[ v3_req ]",
+]
+FRAGMENTS += [
+    "extendedKeyUsage = clientAuth",
+    "extendedKeyUsage",
+    "$EXT_FILE",
+    "DEFAULT_SERVER_CERT_VALIDITY=2555",
+    "[ x ]",
+]
+
+
+@st.composite
+def mutations(draw):
+    text = draw(st.sampled_from(EDITED + COMPLETE + REFUSED)).read_bytes().decode("latin-1")
+    for _ in range(draw(st.integers(1, 3))):
+        lines = text.splitlines(keepends=True)
+        match draw(
+            st.sampled_from(["delete line", "repeat line", "move line", "insert", "insert", "delete", "replace"])
+        ):
+            case "delete line":
+                del lines[draw(st.integers(0, len(lines) - 1))]
+            case "repeat line":
+                lines.insert(draw(st.integers(0, len(lines))), draw(st.sampled_from(lines)))
+            case "move line":
+                lines.insert(draw(st.integers(0, len(lines) - 1)), lines.pop(draw(st.integers(0, len(lines) - 1))))
+            case action:
+                start = draw(st.integers(0, len(text)))
+                end = start + (0 if action == "insert" else draw(st.integers(1, 12)))
+                lines = [text[:start], "" if action == "delete" else draw(st.sampled_from(FRAGMENTS)), text[end:]]
+        text = "".join(lines)
+        if not text:
+            break
+    return text
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@given(text=mutations())
+def test_mutated_scripts_are_edited_whole_or_not_at_all_and_alike_in_both_languages(text, script, tmp_path_factory):
+    path = tmp_path_factory.mktemp("mutated") / "gen_certs.sh"
+    path.write_bytes(text.encode("latin-1"))
+    accepted = syntax_check(path) is None
+    try:
+        patch = gencerts.patched(text)
+    except UnreadableError:
+        patch = None
+    code, message = Shell(["sh"], script)("patch", path)
+    if patch is None:
+        assert (code, path.read_bytes()) == (2, text.encode("latin-1")), message
+        return
+    assert gencerts.patched(patch.text).edits == ()
+    result = read_script(patch.text)
+    assert 1 <= result.validities[0].days <= 825
+    assert result.extended_blocks
+    assert all(block.complies for block in result.extended_blocks)
+    assert len(result.blocks) == len(read_script(text).blocks)
+    if accepted:
+        assert code == 0, message
+    if code == 0:
+        assert path.read_bytes() == patch.text.encode("latin-1")
+    if accepted:
+        assert syntax_check(path) is None
+    else:
+        assert path.read_bytes() in (text.encode("latin-1"), patch.text.encode("latin-1"))
+
+
+# --- the shell script itself
+
+
+def test_shellcheck_has_nothing_against_the_script(script):
+    if not shutil.which("shellcheck"):
+        pytest.skip("shellcheck is not installed")
+    run = subprocess.run(["shellcheck", "-s", "sh", script], capture_output=True, check=False)
+    assert (run.returncode, run.stdout.decode()) == (0, "")
+
+
+def test_the_script_needs_a_shell_coreutils_and_sed_only(script, copy, tmp_path):
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in (
+        "cat",
+        "chmod",
+        "sha256sum",
+        "cp",
+        "date",
+        "ln",
+        "ls",
+        "mv",
+        "readlink",
+        "rm",
+        "sed",
+        "sh",
+        "sync",
+        "tr",
+        "wc",
+    ):
+        (tools / tool).symlink_to(shutil.which("busybox") or shutil.which(tool))
+    path = copy(STAND_INS / "edited" / "post.sh")
+    patcher = Shell([tools / "sh"], script, {"PATH": str(tools)})
+    shown = patcher("diff", path)
+    assert shown[0] == 0
+    assert "line 14: the section has no extendedKeyUsage" in shown[1]
+    assert patcher("patch", path) == (
+        0,
+        shown[1] + f"{path}: patched; the original is {path.with_name(others(path)[0])}\n",
+    )
+    assert path.read_bytes() == (STAND_INS / "edited" / "post.patched").read_bytes()
+    assert patcher("check", path)[0] == 0
+    assert patcher("restore", path)[0] == 0
+    assert (path.read_bytes(), int(path.stat().st_mtime)) == (
+        (STAND_INS / "edited" / "post.sh").read_bytes(),
+        MTIME // 1_000_000_000,  # busybox keeps no more
+    )
+
+
+def test_the_script_tells_how_it_is_used(script, copy):
+    run = subprocess.run(["sh", script, "--help"], capture_output=True, check=False)
+    assert run.returncode == 0
+    assert b"--restore" in run.stdout
+    assert b"shellcheck" not in run.stdout
+    path = copy(STAND_INS / "edited" / "post.sh")
+    for arguments in [], ["--chekc", path], ["--force", path], ["--check", "--force", path]:
+        run = subprocess.run(["sh", script, *arguments], capture_output=True, check=False)
+        assert (run.returncode, run.stdout) == (2, b"")
+        assert run.stderr.startswith(b"usage: ")
+    assert others(path) == []
+
+
+def test_file_names_with_blanks_dashes_and_patterns_are_only_names(script, tmp_path):
+    folder = tmp_path / "a folder [x] *"
+    folder.mkdir()
+    for name in ("-n", "gen certs*.sh", "--check"):
+        path = folder / name
+        shutil.copy(STAND_INS / "edited" / "post.sh", path)
+        for options, code in ([], 0), (["--check"], 0), (["--restore"], 0), (["--check"], 1):
+            run = subprocess.run(["sh", script, *options, "--", name], cwd=folder, capture_output=True, check=False)
+            assert run.returncode == code, run.stderr
+        path.unlink()
+    assert list(folder.iterdir()) == []
+
+
+def test_the_script_does_nothing_where_a_tool_is_missing(script, copy, tmp_path):
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("cat", "cp", "ls", "mv", "printf", "sed", "tr", "wc"):
+        (tools / tool).symlink_to(shutil.which(tool))
+    path = copy(STAND_INS / "edited" / "post.sh")
+    code, message = Shell([shutil.which("sh")], script, {"PATH": str(tools)})("patch", path)
+    assert code == 1
+    assert "this tool is missing here" in message
+    assert (path.read_bytes(), others(path)) == ((STAND_INS / "edited" / "post.sh").read_bytes(), [])
