@@ -7,13 +7,13 @@ Where openssl's versions differ, the newest one is followed; a NUL and a carriag
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 DEFAULT = "default"
 """The section of keys that stand before any header; others fall back to it."""
@@ -78,10 +78,6 @@ class Section:
     """Of its first header; of the first key, where it has none."""
     entries: tuple[Entry, ...]
 
-    def entry(self, key: str) -> Entry | None:
-        """Return the key's entry in this very section."""
-        return next((entry for entry in self.entries if entry.key == key), None)
-
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -93,11 +89,16 @@ class Config:
     """Line and name of each variable of the environment that is asked for."""
     includes: tuple[tuple[int, str], ...]
     """Line and path of each file that is to be read in its place."""
+    index: Mapping[str, Mapping[str, Entry]] = field(repr=False)
+    """The entries by section and key."""
+
+    def own(self, section: str, key: str) -> Entry | None:
+        """Return the entry of a key in this very section."""
+        return self.index.get(section, {}).get(key)
 
     def entry(self, section: str, key: str) -> Entry | None:
         """Return what openssl finds when it looks for a key in a section: there, or else in DEFAULT."""
-        found = self.sections[section].entry(key) if section in self.sections else None
-        return found or self.sections[DEFAULT].entry(key)
+        return self.own(section, key) or self.own(DEFAULT, key)
 
 
 def read_config(text: str) -> Config:
@@ -129,6 +130,7 @@ class _Reader:
             {name: self.section(name) for name in self.sections},
             tuple(self.environment),
             tuple(self.includes),
+            self.sections,
         )
 
     def section(self, name: str) -> Section:
