@@ -64,5 +64,13 @@ def test_a_zipapp_finds_the_templates(source, tmp_path):
     app = tmp_path / "app"
     run(sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target", app, source)
     run(sys.executable, "-m", "zipapp", app, "-m", "opensslgen.cli:main", "-o", tmp_path / "opensslgen.pyz")
+    # A stick that is mounted somewhere, read only, on a machine without a network.
+    stick = tmp_path / "USB STICK"
+    stick.mkdir()
+    shutil.move(tmp_path / "opensslgen.pyz", stick / "opensslgen.pyz")
+    stick.chmod(0o500)
+    shutil.rmtree(app)
     (tmp_path / "work").mkdir()
-    makes_certificates(tmp_path / "work", sys.executable, "-I", tmp_path / "opensslgen.pyz")
+    offline = ["unshare", "-n"] if os.geteuid() == 0 else []
+    makes_certificates(tmp_path / "work", *offline, sys.executable, "-I", stick / "opensslgen.pyz")
+    stick.chmod(0o700)
