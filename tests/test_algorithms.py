@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x448, x25519
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, x448, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,7 +83,8 @@ def test_a_compressed_point_is_read_if_and_only_if_cryptography_finds_its_other_
         assert decode_public_key(spki(seq(EC, P256), point)).bits == 256
 
 
-MODULUS = rsa.generate_private_key(65537, 2048).public_key().public_numbers().n
+# No reader asks whether it is the product of two primes, and a random one would name the tests anew in each process.
+MODULUS = 2**2048 - 2**1984 - 1
 
 
 @pytest.mark.parametrize(
@@ -158,8 +159,6 @@ def test_what_is_no_point_of_any_curve_is_refused_though_the_curve_is_unknown(po
         ),
         (spki(seq(oid("1.2.840.10040.4.1"), seq(number(23), number(11), number(-2))), number(5)), "negative"),
         (spki(seq(oid("1.2.840.10040.4.1"), seq(number(23), number(11), number(2))), b"x"), "a DSA key has the tag 78"),
-        ("a part of a structure is missing",),
-        ("a discrete logarithm key has the tag",),
         (spki(seq(oid("1.2.3"), seq(b"\xff")), b""), "the data ends within an element"),
         (spki(seq(oid("1.2.3"), octets(), octets()), b""), "the algorithm of a public key is followed by"),
         (seq(seq(RSA, NULL_ELEMENT), octets(b"")), "the bits of a public key has the tag 04"),
