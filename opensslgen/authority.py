@@ -210,5 +210,5 @@ def _checks(job: Job, certificate: Certificate | None) -> tuple[str, ...]:
     return (
         "extended key usage and validity, as openssl prints them and as decoded",
         "chain, by openssl verify",
-        f"the rules {', '.join(PROFILES[job.profile].rules)}",
+        f"{len(PROFILES[job.profile].rules)} rules: {PROFILES[job.profile].title}",
     )
