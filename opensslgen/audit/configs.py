@@ -25,6 +25,7 @@ from .throwaway import References, RefusedError, canonical, extensions, issued
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from opensslgen.rules import Rule
 
@@ -188,7 +189,7 @@ class _Audit:
                 f"{_title(made.section)}{visible(name)} (line {line}) depends on {source}, and is not judged as a whole"
             )
         copied: dict[str, None] = {}
-        for finding in judge(Case(made.certificate_as_used, None, self.settings.at), self.rules(made)):
+        for finding in judge(Case(made.certificate_at(self.settings.at), None, self.settings.at), self.rules(made)):
             name = _extension(finding)
             line = made.asked.lines.get(name, made.section.line)
             if name in made.asked.unknown and finding.rule.id not in _OF_ONE_NAME:
@@ -217,7 +218,13 @@ class _Audit:
     def line_of_name(self, made: _Made, message: str) -> int | None:
         """Return the line of the name that a message begins with, if it has a line of its own."""
         entries = [entry for section in made.asked.sections[1:] for entry in section.entries]
-        named = [each for each in entries if message.startswith(f"{each.key.partition('.')[0]}:{visible(each.value)} ")]
+        named = [
+            each
+            for each in entries
+            if message.startswith(
+                tuple(f"{kind}{visible(each.value)} " for kind in ("", f"{each.key.partition('.')[0]}:"))
+            )
+        ]
         return named[-1].line if named else None
 
     def judge_defaults(self) -> None:
@@ -281,13 +288,15 @@ class _Made:
             return False
         return not any(name.kind in ("DNS", "IP") for name in self.certificate.names)
 
-    @property
-    def certificate_as_used(self) -> Certificate:
+    def certificate_at(self, at: datetime) -> Certificate:
+        """Return it as if it were made then, for someone else, in the way that the section is used."""
         signs_itself = self.uses <= {SELF, REQUEST} or (self.is_authority and not self.uses & {CA, COPIED})
         return replace(
             self.certificate,
             subject=_SUBJECT,
             issuer=_SUBJECT if signs_itself else self.certificate.issuer,
+            not_before=at,
+            not_after=at + timedelta(days=1),
         )
 
 

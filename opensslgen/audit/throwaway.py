@@ -52,7 +52,7 @@ distinguished_name = subject
 x509_extensions = root
 [subject]
 CN = opensslgen
-emailAddress = throwaway@example.com
+emailAddress = someone@example.com
 [root]
 basicConstraints = critical,CA:TRUE
 subjectKeyIdentifier = hash
@@ -110,18 +110,19 @@ def extensions(references: References, section: Section) -> Extensions:
         lines[name] = entry.line
         reached = references.behind(entry)
         items = [item.strip() for item in entry.value.split(",")]
-        absent = [(entry.line, item[1:]) for item in items if item[:1] == "@" and item[1:] not in config.sections]
         if name == "proxyCertInfo" and (found := [*_files(entry), *(file for part in reached for file in part.files)]):
             files += found
             unknown[name] = "a file"
-        elif absent and entry.is_known:
-            missing += [] if config.includes else absent
-            unknown[name] = "a file that is included" if config.includes else "a section that is not there"
         else:
-            if not entry.is_known or not all(part.is_known for part in reached):
+            absent = [item for item in items if item[:1] == "@" and item[1:] not in config.sections]
+            if not entry.is_known or not all(part.is_known for part in reached) or (absent and config.includes):
                 unknown[name] = source
+            elif absent:
+                missing += [(entry.line, item[1:]) for item in absent]
+                unknown[name] = "a section that is not there"
+            if name in unknown:
                 hollow = {f"@{part.section.name}" for part in reached if not part.section.entries}
-                items = [item for item in items if UNKNOWN not in item and item not in hollow]
+                items = [item for item in items if UNKNOWN not in item and item not in hollow.union(absent)]
             if name not in unknown or any(item != "critical" for item in items):
                 if name in _LISTS:
                     items = [names.get(item, item) for item in items]
