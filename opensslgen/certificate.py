@@ -23,6 +23,7 @@ from .der import (
     each,
     element,
     finish,
+    header,
     integer,
     object_identifier,
     octets,
@@ -333,12 +334,13 @@ def _requested_extensions(der: bytes, at: int, end: int) -> tuple[tuple[Extensio
         kind = object_identifier(der, first, last)
         first, last = element(der, last, stop, SET, "the values of an attribute")
         finish(last, stop, "an attribute")
+        # By the letter it may have more values, but not where extensions are asked for, and other readers take one.
+        finish(header(der, first, last)[2], last, "the value of an attribute")
         if kind in _EXTENSION_REQUESTS:
             if found:
                 raise DecodeError("a request asks twice for extensions", at)
-            first, value_stop = element(der, first, last, SEQUENCE, "the requested extensions")
-            finish(value_stop, last, "the requested extensions")
-            found = read_extensions(der, first, value_stop)
+            start, _ = element(der, first, last, SEQUENCE, "the requested extensions")
+            found = read_extensions(der, start, last)
         else:
             well_formed(der, first, last)
         at = stop

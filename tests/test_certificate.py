@@ -634,9 +634,10 @@ def test_a_request_without_extensions_has_none() -> None:
         (request(asking()), "the list of extensions is empty"),
         (
             request(seq(oid("1.2.840.113549.1.9.14"), rdn(seq(USAGE), seq(USAGE)))),
-            "the requested extensions is followed",
+            "the value of an attribute is followed",
         ),
-        (request(seq(oid("1.2.840.113549.1.9.14"), rdn())), "the requested extensions is missing"),
+        (request(seq(oid("1.2.840.113549.1.9.14"), rdn())), "the data ends within an element"),
+        (request(seq(oid("1.2.840.113549.1.9.14"), rdn(utf8("x")))), "the requested extensions has the tag 0C"),
         (request(seq(oid("1.2.3"), rdn(b"\xff"))), "the data ends within an element"),
         (request(seq(oid("1.2.3"), rdn(), rdn())), "an attribute is followed by"),
         (request(seq(oid("1.2.4"), rdn(utf8("x"))), seq(oid("1.2.3"), rdn(utf8("x")))), "attributes are not in order"),
