@@ -110,8 +110,7 @@ class Store:
             _write(work / copy, (work / record.certificate).read_bytes())
             moves.append((copy, f"certs_by_serial/{copy}"))
             lines.append(_index_line(certificate, record.subject))
-        stamp = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
-        kept = {target: f"{target}.old-{stamp}" for target in self.existing(plan)}
+        kept = {target: self._old_name(target) for target in self.existing(plan)}
         for number, (target, old) in enumerate(kept.items()):
             _write(work / f"old-{number}", (self.path / target).read_bytes(), (self.path / target).stat().st_mode)
             moves.append((f"old-{number}", old))
@@ -127,6 +126,12 @@ class Store:
         self._carry_out(work)
         return kept
 
+    def _old_name(self, target: str) -> str:
+        """Return a name beside a file that is to be replaced, which nothing has yet."""
+        name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+        names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+        return next(free for free in names if not os.path.lexists(self.path / free))
+
     def _recover(self) -> None:
         """Carry out what was decided when a run was killed, and sweep the rest; the lock tells that all are dead."""
         for work in self.path.glob(".work-*"):
@@ -136,7 +141,7 @@ class Store:
                 shutil.rmtree(work, ignore_errors=True)
         for work in self.path.glob(".script.*"):
             # A printed script knows no lock that the kernel releases; it leaves its process number instead.
-            if not _alive(work / "pid"):
+            if (work / "pid").exists() and not _alive(work / "pid"):
                 shutil.rmtree(work, ignore_errors=True)
 
     def _carry_out(self, work: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -115,6 +116,14 @@ def test_force_keeps_the_old_files_beside_the_new(tmp_path):
         assert (tmp_path / copy).read_bytes() == data
     assert_private(pki)
     assert len((pki / "index.txt").read_text().splitlines()) == 2
+
+
+def test_what_is_replaced_twice_within_a_second_is_kept_twice(authority):
+    forced = dataclasses.replace(authority, force=True)
+    keys = {make_server(forced).files["key"].read_bytes() for _ in range(4)}
+    kept = {path.read_bytes() for path in authority.store.path.glob("private/pbx.example.com.key*")}
+    assert kept == keys
+    assert len(kept) == 4
 
 
 def test_a_read_only_folder_is_named(tmp_path):
