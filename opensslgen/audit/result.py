@@ -36,6 +36,14 @@ class Settings:
     """Returns the password of a PKCS#12 file by its name; raises Error if there is none."""
     openssl: Callable[[], OpenSSL] | None = None
     """Finds openssl when a target needs it: PKCS#12, configs, live servers."""
+    starttls: str | None = None
+    """How servers given as host:port are asked for TLS; None: they speak it from the first byte."""
+    servername: str | None = None
+    """The server name that is sent in place of the host's."""
+    timeout: float = 10.0
+    """Seconds for looking up a server's name, and for talking to each of its addresses."""
+    jobs: int | None = None
+    """Processes that decode, and servers that are asked at once; None: as suits the machine."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +53,7 @@ class Result:
     target: str
     """As it was given or found: a path, host:port, or - for standard input."""
     kind: str
-    """"certificate", "request", "config", "script", "server" or "file"."""
+    """"certificate", "request", "key", "config", "script", "server", or "file" if that cannot be told."""
     findings: tuple[Finding, ...] = ()
     unreadable: str | None = None
     """Why it could not be read; such a thing is never good."""

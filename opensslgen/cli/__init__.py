@@ -15,6 +15,7 @@ import click
 from opensslgen import __version__
 from opensslgen.errors import Error
 
+from .audit import audit, rules
 from .machine import completion, doctor
 from .make import root, server
 from .patch import ext, patch
@@ -71,7 +72,7 @@ def cli(ctx: click.Context) -> None:
         ctx.color = False
 
 
-for command in (server, root, patch, ext, doctor, completion):
+for command in (server, root, patch, ext, audit, rules, doctor, completion):
     cli.add_command(command)
 
 

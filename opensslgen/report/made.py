@@ -1,18 +1,18 @@
-"""Certificates and findings as text for people and as JSON for programs."""
+"""What a command has made, and findings, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .certificate import visible
+from opensslgen.certificate import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .authority import Made
-    from .certificate import Certificate
-    from .rules import Finding
+    from opensslgen.authority import Made
+    from opensslgen.certificate import Certificate
+    from opensslgen.rules import Finding
 
 
 def made_text(made: Made) -> str:

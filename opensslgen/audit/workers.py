@@ -1,0 +1,108 @@
+"""Several processes that judge at once, each a batch at a time, with the answers in order.
+
+A pipe leads to each process, and there are no threads and no queues: a process that dies is noticed, as are we.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from opensslgen.errors import UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
+
+Batch = TypeVar("Batch")
+Answer = TypeVar("Answer")
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Workers(Generic[Batch, Answer]):
+    """Processes that have started and take batches in turn."""
+
+    def __init__(self, connections: list[Connection]) -> None:
+        """Take the pipes to the processes."""
+        self._idle = deque(connections)
+        self._busy: deque[Connection] = deque()
+
+    @property
+    def are_busy(self) -> bool:
+        """Whether each has a batch; then an answer has to be taken first."""
+        return not self._idle
+
+    def give(self, batch: Batch) -> None:
+        """Have a batch done by one that is idle."""
+        connection = self._idle.popleft()
+        self._busy.append(connection)
+        try:
+            connection.send(batch)
+        except OSError as error:
+            raise UnreadableError("a process that judges has ended too early") from error
+
+    def take(self) -> Answer:
+        """Return the answer to the batch that was given first."""
+        connection = self._busy.popleft()
+        try:
+            answer, error = connection.recv()
+        except (EOFError, OSError) as error:
+            raise UnreadableError("a process that judges has ended too early") from error
+        if error is not None:
+            raise error
+        self._idle.append(connection)
+        return answer  # type: ignore[no-any-return]
+
+
+@contextmanager
+def workers(number: int, work: Callable[[Batch], Answer]) -> Iterator[Workers[Batch, Answer]]:
+    """Start processes that do the work, and end them."""
+    # A fork costs a tenth of a new interpreter, and is safe as long as there is one thread.
+    forks = sys.platform == "linux" and threading.active_count() == 1
+    context: Any = multiprocessing.get_context("fork" if forks else "spawn")
+    connections: list[Connection] = []
+    processes = []
+    try:
+        for _ in range(number):
+            ours, theirs = context.Pipe()
+            inherited = [*connections, ours] if forks else []
+            process = context.Process(target=_labour, args=(theirs, work, inherited), daemon=True)
+            process.start()
+            theirs.close()
+            connections.append(ours)
+            processes.append(process)
+        yield Workers(connections)
+    finally:
+        for connection in connections:
+            connection.close()
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _labour(connection: Connection, work: Callable[[Batch], Answer], inherited: list[Connection]) -> None:
+    # Ctrl-C reaches the whole group of processes; the first of them ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for other in inherited:
+        other.close()  # or its end would not be noticed
+    while True:
+        try:
+            batch = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            answer = work(batch), None
+        except Exception as error:  # a bug, which is raised where the answer is awaited
+            answer = None, error  # type: ignore[assignment]
+        connection.send(answer)

@@ -1,0 +1,280 @@
+"""The commands that judge: what certificates, configs, scripts and servers have against the rules."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import sys
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from opensslgen import __version__
+from opensslgen.errors import UsageError
+
+from .options import FORMAT, OPENSSL, together
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opensslgen.audit import Result, Settings
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
+
+
+class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] # generic since click 8.5
+    """A time as RFC 3339 writes it, or a day, which begins at 00:00 UTC."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the time in UTC, in whole seconds, or fail as click does."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            if not _TIME.fullmatch(value):
+                raise ValueError
+            whole = re.sub(r"\.\d+", "", value.upper().replace("Z", "+00:00"))
+            at = datetime.fromisoformat(whole)
+            return (at if at.tzinfo else at.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+        except (ValueError, OverflowError):
+            self.fail("write a time such as 2026-02-01 or 2026-02-01T12:00:00Z", param, ctx)
+
+
+PROFILES = click.option(
+    "--profile", "profiles", multiple=True, metavar="NAME",
+    help="apple, public, strict or root; also several, or a list.  [default: apple]",
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@together(
+    PROFILES,
+    click.option("--at", type=TimeParameter(), help="Judge as of this time, such as 2026-02-01.  [default: now]"),
+    click.option("--within", type=click.IntRange(0, 36500), metavar="DAYS", help="Find what expires within so long."),
+    click.option("--each", is_flag=True, help="Judge every certificate of a bundle by itself."),
+    click.option("--section", "sections", multiple=True, metavar="NAME", help="Judge this section of configs, too."),
+    click.option("--allow", multiple=True, metavar="RULE", help="Leave out this rule."),
+    click.option(
+        "--limit", type=click.IntRange(1), default=16 << 20, metavar="BYTES",
+        help="Read no more of a file, or with --each of a block.  [default: 16777216]",
+    ),
+    click.option("--starttls", metavar="PROTOCOL", help="How servers are asked for TLS: smtp, ldap, imap and others."),
+    click.option("--servername", metavar="NAME", help="Ask servers for this name instead of their own."),
+    click.option(
+        "--timeout", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
+        help="Wait so long for a server.",
+    ),
+    click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes, and servers asked, at once."),
+    click.option(
+        "--password-file", type=click.Path(path_type=Path), metavar="FILE",
+        help="The password of PKCS#12 files is its first line.  [env: OPENSSLGEN_P12_PASSWORD]",
+    ),
+    OPENSSL,
+    click.option(
+        "--format", "output", type=click.Choice(["text", "json", "sarif", "nagios"]), default="text",
+        help="How to answer.",
+    ),
+    click.option("--json", "output", flag_value="json", help="Short for --format json."),
+    click.option("--warning", type=click.IntRange(0), metavar="DAYS", help="With nagios: warn below so many days."),
+    click.option("--critical", type=click.IntRange(0), metavar="DAYS", help="With nagios: the same for critical."),
+    click.option("-q", "--quiet", is_flag=True, help="Show only what does not comply."),
+)  # fmt: skip
+def audit(targets: tuple[str, ...], **options: Any) -> None:
+    """Judge certificates, what makes them, and servers, by Apple's published rules or others.
+
+    \b
+    opensslgen audit server.crt                       a certificate, and the issuers that follow it
+    opensslgen audit pki/ --within 30                 all that is in a folder, and what expires soon
+    opensslgen audit --each bundle.pem                every certificate of a bundle by itself
+    opensslgen audit openssl.cnf gen_certs.sh         what would make certificates
+    opensslgen audit pbx.example.com:443 '[2001:db8::1]:5061'
+    opensslgen audit mail.example.com:25 --starttls smtp
+    opensslgen audit --profile root ca.crt --json
+
+    TARGET is a file, a folder, a server as HOST:PORT, or - for standard input. Files are told by their content:
+    PEM, DER, PKCS#7, PKCS#12, certificate requests, openssl configs, shell scripts.
+
+    Exit code: 0 complies, 1 violates a rule that is an error, 2 something could not be read. With --format nagios it
+    is 0 to 3, as Nagios counts.
+    """
+    from opensslgen.audit import Settings
+    from opensslgen.openssl import find
+    from opensslgen.profiles import rules_of
+
+    profiles = _profiles(options["profiles"])
+    settings = Settings(
+        rules=rules_of(profiles, options["allow"]),
+        at=options["at"] or datetime.now(timezone.utc).replace(microsecond=0),
+        within=None if options["within"] is None else timedelta(days=options["within"]),
+        each=options["each"],
+        limit=options["limit"],
+        sections=options["sections"],
+        password=functools.partial(_password, options["password_file"]),
+        openssl=functools.cache(lambda: find(options["openssl"])),
+        starttls=options["starttls"],
+        servername=options["servername"],
+        timeout=options["timeout"],
+        jobs=options["jobs"],
+    )
+    if options["output"] == "nagios":
+        _nagios(targets, settings, warning=options["warning"], critical=options["critical"])
+    for option in ("warning", "critical"):
+        if options[option] is not None:
+            raise UsageError(f"--{option} goes with --format nagios only; --within is for all")
+    _report(targets, settings, output=options["output"], profiles=profiles, quiet=options["quiet"])
+
+
+def _profiles(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of profiles, of which several may stand in one value."""
+    found = [name.strip() for value in names for name in value.split(",") if name.strip()]
+    return tuple(dict.fromkeys(found)) or ("apple",)
+
+
+def _report(
+    targets: tuple[str, ...], settings: Settings, *, output: str, profiles: tuple[str, ...], quiet: bool
+) -> None:
+    """Write each result as it comes, and exit with the code that they add up to."""
+    from opensslgen.audit import audited
+    from opensslgen.report import document, sarif, tally, text
+
+    # What a terminal's encoding lacks must not end the report.
+    out = click.get_text_stream("stdout", errors="backslashreplace")
+    context = click.get_current_context()
+    if output == "text":
+        colour = out.isatty() and context.color is not False
+        write: Callable[[Result], str] = functools.partial(text.text_entry, colour=colour, quiet=quiet)
+        head, joint = "", ""
+    elif output == "json":
+        write = functools.partial(document.json_entry, at=settings.at)
+        head, joint = document.json_head(version=__version__, at=settings.at, profiles=profiles), ",\n"
+    else:
+        write = sarif.sarif_entry
+        head, joint = sarif.sarif_head(version=__version__, rules=settings.rules), ",\n"
+    bar = _Bar()
+    entries = audited(targets, settings, then=functools.partial(tally.entry, write=write), progress=bar.advance)
+    bar.begin(targets, settings)
+    out.write(head)
+    total, between = tally.Tally(), ""
+    try:
+        for entry in entries:
+            total = total.plus(entry.tally)
+            if entry.text:
+                bar.clear()
+                out.write(between + entry.text)
+                between = joint
+    finally:
+        bar.clear()
+    if output == "text":
+        out.write("" if quiet else text.text_tail(total))
+    else:
+        out.write(document.json_tail(total) if output == "json" else sarif.sarif_tail(total))
+    out.flush()
+    sys.exit(total.exit_code)
+
+
+class _Bar:
+    """A bar on the terminal that tells how far a long run is; nothing where there is no terminal."""
+
+    _WIDTH = 30
+    _PAUSE = 0.1
+    """Seconds between two drawings."""
+
+    def __init__(self) -> None:
+        self._total = self._done = 0
+        self._due = float("inf")
+        self._drawn = False
+
+    def begin(self, targets: tuple[str, ...], settings: Settings) -> None:
+        """Show it from now on, if there is a terminal, and as soon as that is worth while."""
+        if sys.stderr.isatty():
+            from opensslgen.audit import extent
+
+            self._total = extent(targets, settings)
+            self._due = time.monotonic() + 5 * self._PAUSE
+
+    def advance(self, by: int) -> None:
+        """Add what was done."""
+        self._done += by
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + self._PAUSE
+        share = min(1.0, self._done / max(self._total, 1))
+        bar = "#" * int(share * self._WIDTH)
+        sys.stderr.write(f"\r  [{bar:-<{self._WIDTH}}] {share:4.0%}\x1b[K")
+        sys.stderr.flush()
+        self._drawn = True
+
+    def clear(self) -> None:
+        """Take it away, so that something can be written in its place."""
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._drawn = False
+
+
+def _nagios(targets: tuple[str, ...], settings: Settings, *, warning: int | None, critical: int | None) -> NoReturn:
+    """Write the one line of the worst result, and exit with its state."""
+    from opensslgen.audit import audited
+    from opensslgen.report import nagios
+
+    status = functools.partial(nagios.status, at=settings.at, warning=warning, critical=critical)
+    worst = functools.reduce(nagios.Status.plus, audited(targets, settings, then=status), nagios.Status())
+    click.echo(nagios.nagios_line(worst, warning=warning, critical=critical), nl=False)
+    sys.exit(nagios.state_of(worst))
+
+
+def _password(file: Path | None, name: str) -> str:
+    """Return the password of PKCS#12 files: from a file, the environment, or the terminal."""
+    from opensslgen.audit.pkcs import PASSWORD
+    from opensslgen.certificate import visible
+
+    from .make import _first_line
+
+    if file:
+        return _first_line(file, "password of the PKCS#12 file")
+    if PASSWORD in os.environ:
+        return os.environ[PASSWORD]
+    if not sys.stdin.isatty():
+        raise UsageError(f"its password is needed: give --password-file FILE or set {PASSWORD}")
+    return str(click.prompt(f"Password of {visible(name)}", hide_input=True, err=True, default="", show_default=False))
+
+
+@click.command()
+@together(PROFILES, FORMAT)
+def rules(profiles: tuple[str, ...], output: str) -> None:
+    """List the rules: what each demands, who says so, since when, and in which profiles it is.
+
+    \b
+    opensslgen rules
+    opensslgen rules --profile root --json
+    """
+    from opensslgen import profiles as tables
+    from opensslgen.rules import RULES
+
+    chosen = tables.rules_of(_profiles(profiles)) if profiles else tuple(RULES.values())
+    within = {name: tables.rules_of([name]) for name in tables.PROFILES}
+    if output == "json":
+        listed = [
+            {
+                "id": rule.id,
+                "severity": rule.severity,
+                "reason": rule.reason,
+                "citation": rule.citation,
+                "effective": rule.effective and rule.effective.isoformat(),
+                "profiles": [name for name, those in within.items() if rule in those],
+            }
+            for rule in chosen
+        ]
+        click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        return
+    for rule in chosen:
+        since = f", since {rule.effective}" if rule.effective else ""
+        names = ", ".join(name for name, those in within.items() if rule in those)
+        click.echo(f"{rule.id} ({rule.severity} in {names}{since})\n    {rule.reason} ({rule.citation})")

@@ -1,0 +1,60 @@
+"""An audit as JSON; schema/audit.schema.json describes it.
+
+All of it is ASCII: what is not, as well as control characters, is escaped by JSON itself.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from .made import certificate_json, finding_json
+from .tally import verdict, worst_first
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from opensslgen.audit import Result
+
+    from .tally import Tally
+
+VERSION = 1
+"""Goes up when a field is taken away or changes its meaning; new ones may come at any time."""
+
+
+def json_head(*, version: str, at: datetime, profiles: Sequence[str]) -> str:
+    """Return what stands before the results."""
+    head = {
+        "version": VERSION,
+        "generator": {"name": "opensslgen", "version": version},
+        "at": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "profiles": list(profiles),
+    }
+    return json.dumps(head)[:-1] + ', "results": [\n'
+
+
+def json_entry(result: Result, *, at: datetime) -> str:
+    """Return a result in one line."""
+    return json.dumps(_result_json(result, at))
+
+
+def _result_json(result: Result, at: datetime) -> dict[str, Any]:
+    certificate = result.certificate
+    return {
+        "target": result.target,
+        "kind": result.kind,
+        "line": result.line,
+        "verdict": verdict(result),
+        "unreadable": result.unreadable,
+        "findings": [finding_json(finding) | {"line": finding.line} for finding in worst_first(result.findings)],
+        "notes": list(result.notes),
+        "certificate": certificate and certificate_json(certificate),
+        "days_left": (certificate.not_after - at).days if certificate else None,
+    }
+
+
+def json_tail(tally: Tally) -> str:
+    """Return what stands after the results."""
+    totals = {"results": tally.results, **tally._asdict()}
+    return f'\n], "totals": {json.dumps(totals)}, "exit_code": {tally.exit_code}}}\n'

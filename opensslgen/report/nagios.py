@@ -1,0 +1,73 @@
+"""An audit as one line for Nagios, Icinga and the like (Monitoring Plugins Development Guidelines)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from opensslgen.certificate import visible
+from opensslgen.rules import ERROR, WARNING
+
+from .tally import worst_first
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from opensslgen.audit import Result
+
+NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+"""The states by their exit codes."""
+_WORSE = (0, 1, 3, 2)
+"""What is known to be bad is worse than what is not known."""
+
+
+class Status(NamedTuple):
+    """The state of one result, or of the worst of many."""
+
+    state: int = 0
+    message: str = ""
+    days: int | None = None
+    """Whole days that the certificate has left, or the one that has the fewest."""
+    results: int = 0
+
+    def plus(self, other: Status) -> Status:
+        """Return the state of both."""
+        days = [each for each in (self.days, other.days) if each is not None]
+        worst = max(self, other, key=Status._badness)
+        return Status(worst.state, worst.message, min(days, default=None), self.results + other.results)
+
+    def _badness(self) -> tuple[bool, int, float]:
+        return bool(self.results), _WORSE[self.state], -float("inf") if self.days is None else -self.days
+
+
+def status(result: Result, *, at: datetime, warning: int | None, critical: int | None) -> Status:
+    """Return the state of a result; below `warning` or `critical` days left, it is one."""
+    days = (result.certificate.not_after - at).days if result.certificate else None
+    where = result.target + (f":{result.line}" if result.line else "")
+    if result.unreadable is not None:
+        return Status(3, f"{where}: {result.unreadable}", days, 1)
+    left = f"{days} days left" if days is not None else "complies"
+    findings = worst_first(result.findings)
+    severities = {finding.rule.severity for finding in findings}
+    state = 2 if ERROR in severities else 1 if WARNING in severities else 0
+    message = f"{findings[0].message} [{findings[0].rule.id}], {left}" if state else left
+    if days is not None:
+        state = max(state, 2 if critical is not None and days < critical else 0)
+        state = max(state, 1 if warning is not None and days < warning else 0)
+    return Status(state, f"{where}: {message}", days, 1)
+
+
+def nagios_line(worst: Status, *, warning: int | None, critical: int | None) -> str:
+    """Return the line for the worst result, with the fewest days left as performance data."""
+    if not worst.results:
+        worst = Status(3, "nothing found to judge")
+    # What follows a bar is performance data.
+    message = visible(worst.message).replace("|", "¦")
+    among = f" (worst of {worst.results})" if worst.results > 1 else ""
+    limits = ";".join("" if limit is None else f"{limit}:" for limit in (warning, critical))
+    data = f" | days_left={worst.days};{limits}" if worst.days is not None else ""
+    return f"CERTIFICATES {NAMES[worst.state]} - {message}{among}{data}\n"
+
+
+def state_of(worst: Status) -> int:
+    """Return the exit code: 0, 1, 2 or, if nothing is known, 3."""
+    return worst.state if worst.results else 3

@@ -1,0 +1,99 @@
+"""An audit as SARIF 2.1.0 (OASIS), so that code hosts show findings in place."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from opensslgen.certificate import visible
+
+from .tally import worst_first
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opensslgen.audit import Result
+    from opensslgen.rules import Finding, Rule
+
+    from .tally import Tally
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+_UNREADABLE = "unreadable"
+_URL = re.compile(r"https://[^\s,;)]+")
+
+
+def sarif_head(*, version: str, rules: Sequence[Rule]) -> str:
+    """Return what stands before the results."""
+    driver = {
+        "name": "opensslgen",
+        "semanticVersion": version,
+        "rules": [*map(_descriptor, rules), _UNREADABLE_DESCRIPTOR],
+    }
+    head = {"$schema": SCHEMA, "version": "2.1.0"}
+    run = {"columnKind": "unicodeCodePoints", "tool": {"driver": driver}}
+    return f'{json.dumps(head)[:-1]}, "runs": [{json.dumps(run)[:-1]}, "results": [\n'
+
+
+def _descriptor(rule: Rule) -> dict[str, Any]:
+    url = _URL.search(rule.citation)
+    since = f" For certificates from {rule.effective} on." if rule.effective else ""
+    return {
+        "id": rule.id,
+        "shortDescription": {"text": _message(rule.reason)},
+        "help": {"text": _message(f"{rule.reason}{since} Source: {rule.citation}")},
+        "defaultConfiguration": {"level": rule.severity},
+        **({"helpUri": url[0]} if url else {}),
+    }
+
+
+_UNREADABLE_DESCRIPTOR = {
+    "id": _UNREADABLE,
+    "shortDescription": {"text": "What cannot be read is never good."},
+    "help": {"text": "What cannot be read or decoded strictly may be anything, and so is never called good."},
+    "defaultConfiguration": {"level": "error"},
+}
+
+
+def sarif_entry(result: Result) -> str:
+    """Return the findings on a result, a line each; empty if there are none."""
+    found = [_finding(result, finding) for finding in worst_first(result.findings)]
+    if result.unreadable is not None:
+        found.append(_sarif_result(result, _UNREADABLE, "error", result.unreadable, result.line))
+    return ",\n".join(map(json.dumps, found))
+
+
+def _finding(result: Result, finding: Finding) -> dict[str, Any]:
+    return _sarif_result(result, finding.rule.id, finding.rule.severity, finding.message, finding.line or result.line)
+
+
+def _sarif_result(result: Result, rule: str, level: str, message: str, line: int | None) -> dict[str, Any]:
+    return {
+        "ruleId": rule,
+        "level": level,
+        "message": {"text": _message(f"{result.target}: {message}")},
+        "locations": [_location(result, line)],
+    }
+
+
+def _location(result: Result, line: int | None) -> dict[str, Any]:
+    name = visible(result.target)
+    if result.kind == "server" or result.target == "-":
+        return {"logicalLocations": [{"fullyQualifiedName": "standard input" if result.target == "-" else name}]}
+    path = quote(os.fsencode(result.target))
+    uri = f"file://{path}" if path.startswith("/") else path
+    # Code hosts show nothing that has no line.
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": line or 1}}}
+
+
+def _message(text: str) -> str:
+    """Return text in which nothing is a placeholder or a link (SARIF sections 3.11.5 and 3.11.6)."""
+    return visible(text).replace("](", "] (").replace("{", "{{").replace("}", "}}")
+
+
+def sarif_tail(tally: Tally) -> str:
+    """Return what stands after the results."""
+    invocation = {"executionSuccessful": True, "exitCode": tally.exit_code}
+    return f'\n], "invocations": [{json.dumps(invocation)}]}}]}}\n'

@@ -1,0 +1,75 @@
+"""What an audit's results add up to, and the exit code that follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from opensslgen.rules import ERROR, NOTE, WARNING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opensslgen.audit import Result
+    from opensslgen.rules import Finding
+
+RANKS = {ERROR: 0, WARNING: 1, NOTE: 2}
+"""The severities, worst first."""
+
+COMPLIES, VIOLATES, UNREADABLE = "complies", "violates", "unreadable"
+
+
+class Tally(NamedTuple):
+    """How many results there are of each kind, and findings of each severity."""
+
+    complies: int = 0
+    violates: int = 0
+    unreadable: int = 0
+    errors: int = 0
+    warnings: int = 0
+    notes: int = 0
+
+    @property
+    def results(self) -> int:
+        """How many things were judged, or should have been."""
+        return self.complies + self.violates + self.unreadable
+
+    @property
+    def exit_code(self) -> int:
+        """2 if anything could not be read, else 1 if anything violates a rule, else 0."""
+        return 2 if self.unreadable else 1 if self.violates else 0
+
+    def plus(self, other: Tally) -> Tally:
+        """Return the sum."""
+        return Tally(*map(int.__add__, self, other))
+
+
+class Entry(NamedTuple):
+    """A result as it is written."""
+
+    text: str
+    tally: Tally
+
+
+def verdict(result: Result) -> str:
+    """Return "unreadable", "violates" if it has a finding that is an error, or "complies"."""
+    if result.unreadable is not None:
+        return UNREADABLE
+    return VIOLATES if any(finding.rule.severity == ERROR for finding in result.findings) else COMPLIES
+
+
+def tally(result: Result) -> Tally:
+    """Return what one result adds to the sum."""
+    is_a = verdict(result)
+    severities = [finding.rule.severity for finding in result.findings]
+    counts = (severities.count(severity) for severity in RANKS)
+    return Tally(is_a == COMPLIES, is_a == VIOLATES, is_a == UNREADABLE, *counts)
+
+
+def entry(result: Result, *, write: Callable[[Result], str]) -> Entry:
+    """Return a result as `write` writes it, with what it adds to the sum."""
+    return Entry(write(result), tally(result))
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings by severity, and else in their order."""
+    return sorted(findings, key=lambda finding: RANKS[finding.rule.severity])

@@ -1,0 +1,65 @@
+"""An audit as text for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opensslgen.certificate import visible
+from opensslgen.rules import ERROR, NOTE, WARNING
+
+from .tally import COMPLIES, UNREADABLE, VIOLATES, verdict, worst_first
+
+if TYPE_CHECKING:
+    from opensslgen.audit import Result
+
+    from .tally import Tally
+
+_COLOURS = {ERROR: 31, WARNING: 33, NOTE: 36, COMPLIES: 32, VIOLATES: 31, UNREADABLE: 35}
+"""Red, yellow, cyan, green and magenta, as terminals number them."""
+_SAID = {COMPLIES: "complies", VIOLATES: "violates the rules", UNREADABLE: "cannot be read"}
+
+
+def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> str:
+    """Return the verdict on a result, and its findings, worst first, with reason and source; `quiet`: only faults."""
+    is_a = verdict(result)
+    if quiet and is_a == COMPLIES:
+        return ""
+    where = visible(result.target) + (f":{result.line}" if result.line else "")
+    said = _painted(_SAID[is_a], is_a, colour)
+    lines = [f"{where}: {said}{_about(result)}"]
+    if result.unreadable is not None:
+        lines.append(f"  {visible(result.unreadable)}")
+    for finding in worst_first(result.findings):
+        severity = finding.rule.severity
+        line = f"line {finding.line}: " if finding.line else ""
+        lines += [
+            f"  {_painted(severity, severity, colour)}: {line}{visible(finding.message)} [{finding.rule.id}]",
+            f"    {finding.rule.reason} ({finding.rule.citation})",
+        ]
+    lines += [f"  {visible(note)}" for note in result.notes]
+    return "\n".join(lines) + "\n"
+
+
+def _about(result: Result) -> str:
+    certificate = result.certificate
+    if certificate is None:
+        return ""
+    subject = visible(certificate.subject.common_name or (str(certificate.names[0]) if certificate.names else ""))
+    return f" ({f'{subject}, ' if subject else ''}until {certificate.not_after:%Y-%m-%d})"
+
+
+def _painted(text: str, kind: str, colour: bool) -> str:
+    return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if colour else text
+
+
+def text_tail(tally: Tally) -> str:
+    """Return the totals."""
+    if not tally.results:
+        return "nothing found to judge\n"
+    verdicts = f"{tally.complies} of {tally.results} comply, {tally.violates} violate the rules"
+    unreadable = f", {tally.unreadable} cannot be read" if tally.unreadable else ""
+    counts = ", ".join(
+        f"{count} {what}{'' if count == 1 else 's'}"
+        for what, count in ((ERROR, tally.errors), (WARNING, tally.warnings), (NOTE, tally.notes))
+    )
+    return f"{verdicts}{unreadable}: {counts}\n"
