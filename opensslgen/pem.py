@@ -15,7 +15,7 @@ from .errors import UnreadableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Spaces before it are none of openssl's, but of a configuration file that a block was pasted into.
+# To openssl it begins its line; a block that was pasted into a configuration file is indented.
 _BOUNDARY = re.compile(rb"(?:^|\r)(?:\xef\xbb\xbf)?[ \t]*-----(BEGIN|END) ([^\r\n]*)", re.MULTILINE)
 _LABEL = re.compile(rb"([!-,.-~]+(?:[ -][!-,.-~]+)*)-----[ \t]*")
 _HEADERS = re.compile(rb"\s*(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*)+[ \t]*\r?\n")
