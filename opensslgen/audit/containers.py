@@ -54,11 +54,7 @@ def kind_of(data: bytes) -> str | None:
     if b"\0" in data[:8000]:
         return None
     from .configs import looks_like_config
-
-    try:
-        from .scripts import looks_like_script
-    except ModuleNotFoundError:  # TEMPORARY
-        return "config" if not shebang and looks_like_config(data) else None
+    from .scripts import looks_like_script
 
     if looks_like_script(data):
         return "script"

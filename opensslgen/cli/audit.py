@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import os
 import re
@@ -144,8 +145,9 @@ def _report(
     from opensslgen.audit import audited
     from opensslgen.report import document, sarif, tally, text
 
-    # What a terminal's encoding lacks must not end the report.
-    out = click.get_text_stream("stdout", errors="backslashreplace")
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper):
+        out.reconfigure(errors="backslashreplace")  # what a terminal's encoding lacks must not end the report
     context = click.get_current_context()
     if output == "text":
         colour = out.isatty() and context.color is not False
