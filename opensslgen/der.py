@@ -304,7 +304,8 @@ _CODECS = {
     UTF8_STRING: ("UTF8String", "utf-8"),
     PRINTABLE_STRING: ("PrintableString", "ascii"),
     # Its real repertoire is T.61, but those who wrote it meant this, and openssl and Apple read it so.
-    T61_STRING: ("T61String", "latin-1"),
+    # Beyond ASCII its readers disagree: Latin-1 to openssl and Apple, UTF-8 to cryptography.
+    T61_STRING: ("T61String", "ascii"),
     IA5_STRING: ("IA5String", "ascii"),
     VISIBLE_STRING: ("VisibleString", "ascii"),
     NUMERIC_STRING: ("NumericString", "ascii"),

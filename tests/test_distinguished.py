@@ -97,9 +97,11 @@ def test_a_value_is_read_as_cryptography_reads_it(tag: int, content: bytes, text
     assert [attribute.value for attribute in read_by_cryptography(der).subject] == [text]
 
 
-def test_t61_is_latin_1_as_openssl_and_apple_read_it() -> None:
-    """Roots of the 1990s have it; cryptography alone takes it for UTF-8, which it never was."""
-    assert subject_of(("2.5.4.10", tlv(0x14, b"M\xfcnchen"))).attributes == (("O", "München"),)
+def test_a_t61string_that_readers_disagree_on_is_refused() -> None:
+    """Latin-1 to openssl and Apple, UTF-8 to cryptography."""
+    assert subject_of(("2.5.4.10", tlv(0x14, b"Muenchen"))).attributes == (("O", "Muenchen"),)
+    with pytest.raises(DecodeError, match="T61String"):
+        subject_of(("2.5.4.10", tlv(0x14, b"M\xfcnchen")))
 
 
 def test_a_unique_identifier_of_bits_is_shown_in_hex() -> None:

@@ -209,7 +209,12 @@ def common():  # noqa: PLR0915 - a table
     add("cn-address", "an address, repeated as such", certificate)
     two = name(("CN", "old.example.com"), ("CN", PBX))
     add("cn-two", "the last one is meant", leaf(subject=two))
-    add("cn-t61", "Latin-1 in a T61String", leaf(subject=name(("O", "Büro"), ("CN", PBX), tag=T61)))
+    add(
+        "cn-t61",
+        "a T61String beyond ASCII, which is Latin-1 to some and UTF-8 to others",
+        leaf(subject=name(("O", "Büro"), ("CN", PBX), tag=T61)),
+        unreadable="T61String",
+    )
     add("cn-bmp", "UTF-16 in a BMPString", leaf(subject=name(("CN", PBX), tag=BMP)))
 
     add("san-twice", "one name twice", leaf(names=(dns(PBX), dns(PBX), ip("10.0.0.5"))), "san-twice")
