@@ -18,7 +18,6 @@ import errno
 import fcntl
 import json
 import os
-import secrets
 import shutil
 import stat
 import time
@@ -76,7 +75,7 @@ class Store:
             lock = _lock(self.path / ".lock", timeout=timeout)
             try:
                 self._recover()
-                work = self.path / f".work-{secrets.token_hex(4)}"
+                work = self.path / f".work-{os.urandom(4).hex()}"
                 work.mkdir(mode=0o700)
                 try:
                     yield work

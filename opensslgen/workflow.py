@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets as random
+import os
 import shlex
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -56,7 +56,7 @@ def run(
 def _words(argument: Argument, openssl: OpenSSL) -> list[str]:
     match argument:
         case Serial():
-            return [f"0x{random.randbits(127) or 1:032X}"]
+            return [f"0x{int.from_bytes(os.urandom(16), 'big') >> 1:032X}"]
         case Validity(days) if openssl.can("-not_before"):
             start = datetime.now(timezone.utc) - BACKDATE
             return ["-not_before", _asn1(start), "-not_after", _asn1(start + timedelta(days=days))]

@@ -9,7 +9,7 @@ import click
 import pytest
 
 from opensslgen import __version__
-from opensslgen.cli import cli
+from opensslgen.cli import COMMANDS, cli
 
 from .conftest import CHECKOUT, opensslgen
 
@@ -231,16 +231,16 @@ def test_a_script_is_printed_without_openssl(tmp_path):
     assert not (tmp_path / "pki").exists()
 
 
-@pytest.mark.parametrize("command", sorted(cli.commands))
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_each_command_has_help_with_a_worked_example(command):
     done = opensslgen(command, "-h")
     assert done.returncode == 0
     assert re.search(rf"^  opensslgen {command} ", done.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", sorted(cli.commands))
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_each_option_has_a_help_text(command):
-    for parameter in cli.commands[command].params:
+    for parameter in cli.get_command(click.Context(cli), command).params:
         assert isinstance(parameter, click.Argument) or parameter.help
 
 

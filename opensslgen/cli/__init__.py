@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from importlib import import_module
 from typing import Any, NoReturn
 
 import click
@@ -15,10 +16,17 @@ import click
 from opensslgen import __version__
 from opensslgen.errors import Error
 
-from .audit import audit, rules
-from .machine import completion, doctor
-from .make import root, server
-from .patch import ext, patch
+COMMANDS = {
+    "server": "make",
+    "root": "make",
+    "patch": "patch",
+    "ext": "patch",
+    "audit": "audit",
+    "rules": "audit",
+    "doctor": "machine",
+    "completion": "machine",
+}
+"""The commands in the order of need, each with the module here that has it, imported when it is used."""
 
 
 class _Failure(click.ClickException):
@@ -46,10 +54,17 @@ class _Failure(click.ClickException):
 
 
 class _Commands(click.Group):
-    """The commands in the order of need, and the one place where an Error becomes a message."""
+    """Imports a command when it is asked for; the one place where an Error becomes a message."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(self.commands)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f".{COMMANDS[cmd_name]}", __name__), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -70,10 +85,6 @@ def cli(ctx: click.Context) -> None:
     """
     if os.environ.get("NO_COLOR"):
         ctx.color = False
-
-
-for command in (server, root, patch, ext, audit, rules, doctor, completion):
-    cli.add_command(command)
 
 
 def main() -> NoReturn:
