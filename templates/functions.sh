@@ -2,7 +2,7 @@ set -eu
 umask 077
 
 # What the caller's environment says to openssl must not change what is made here, and no system root is trusted.
-unset OPENSSL_CONF_INCLUDE OPENSSL_ENGINES OPENSSL_MODULES RANDFILE || :
+unset OPENSSL_CONF_INCLUDE OPENSSL_ENGINES OPENSSL_MODULES RANDFILE CDPATH || :
 LC_ALL=C OPENSSL_CONF=/dev/null SSL_CERT_FILE=/dev/null SSL_CERT_DIR=''
 export LC_ALL OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR
 
@@ -26,25 +26,93 @@ run() {
 # open_folder PKI: makes the folder if need be, and steps into a private one inside it, which is gone at the end.
 open_folder() {
     here=$(pwd)
+    case ${OPENSSLGEN_OPENSSL:-} in
+        /*) ;;
+        */*) OPENSSLGEN_OPENSSL=$here/$OPENSSLGEN_OPENSSL ;;
+    esac
     openssl version >/dev/null 2>&1 || fail "no openssl found: install it, or name it in OPENSSLGEN_OPENSSL"
-    mkdir -p -- "$1"
-    pki=$(cd -- "$1" && pwd)
-    sweep_folder
-    work=$(mktemp -d "$pki/.script.XXXXXX") || fail "cannot write to $pki"
-    echo $$ >"$work/pid"
-    trap 'cd "$here"; rm -rf "$work"; rmdir "$pki" 2>/dev/null || :' EXIT
+    case $1 in
+        /*) pki=$1 ;;
+        *) pki=$here/$1 ;;
+    esac
+    was_there=1 lock='' work=''
+    [ -d "$pki" ] || was_there=''
+    mkdir -p "$pki"
+    pki=$(cd "$pki" && pwd)
+    trap close_folder EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
+    take_lock
+    sweep_folder
+    work=$(mktemp -d "$pki/.script.XXXXXX") || fail "cannot write to $pki"
+    echo $$ >"$work/pid"
     cd "$work"
     RANDFILE=$work/.rnd
     export RANDFILE
 }
 
-# sweep_folder: removes the work folders of scripts that were killed.
+# close_folder: what was decided and is not yet done stays, for the next run to finish.
+close_folder() {
+    status=$?
+    cd "$here" || cd /
+    [ -z "$work" ] || [ -f "$work/decided" ] || rm -rf "$work"
+    # A folder that was made for a run of which nothing came goes, too; rmdir takes only what is empty.
+    if [ "$status" -ne 0 ] && [ -z "$was_there" ] && [ ! -s "$pki/index.txt" ]; then
+        rmdir "$pki/certs_by_serial" "$pki/reqs" "$pki/issued" "$pki/private" 2>/dev/null &&
+            rm -f "$pki/index.txt" "$pki/index.txt.attr" "$pki/serial"
+    fi
+    [ -z "$lock" ] || rm -rf "$lock"
+    rmdir "$pki" 2>/dev/null || :
+}
+
+alive() {
+    kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ]
+}
+
+# take_lock: one script at a time; a folder is the lock, as every file system makes it at once or not at all.
+take_lock() {
+    waited=0 vanished=0
+    until mkdir "$pki/.lock.script" 2>/dev/null; do
+        if [ ! -d "$pki/.lock.script" ]; then
+            # Given back this very moment, perhaps with the folder around it; or nobody can write here.
+            vanished=$((vanished + 1))
+            [ "$vanished" -le 20 ] || fail "cannot write to $pki"
+            mkdir -p "$pki" || fail "cannot write to $pki"
+            continue
+        fi
+        holder=$(cat "$pki/.lock.script/pid" 2>/dev/null) || holder=''
+        # A killed script leaves its lock; one without a number is just being taken, or was left between two steps.
+        if { [ -n "$holder" ] && ! alive "$holder"; } || { [ -z "$holder" ] && [ "$waited" -ge 5 ]; }; then
+            break_lock "$pki/.lock.dead.$$"
+            continue
+        fi
+        [ "$waited" -lt 120 ] ||
+            fail "$pki is in use by process ${holder:-?}; if that is no such script, remove $pki/.lock.script"
+        sleep 1
+        waited=$((waited + 1))
+    done
+    lock=$pki/.lock.script
+    echo $$ >"$lock/pid"
+}
+
+# break_lock PLACE: moves it away, which only one can, and back if another one broke and took it meanwhile.
+break_lock() {
+    mv "$pki/.lock.script" "$1" 2>/dev/null || return 0
+    found=$(cat "$1/pid" 2>/dev/null) || found=''
+    if [ "$found" = "$holder" ]; then
+        rm -rf "$1"
+    else
+        mv "$1" "$pki/.lock.script"
+    fi
+}
+
+# sweep_folder: finishes what a script that was killed had decided, and removes its work folder.
 sweep_folder() {
+    rm -rf "$pki"/.lock.dead.*
     for left in "$pki"/.script.*; do
-        if [ -f "$left/pid" ] && ! kill -0 "$(cat "$left/pid")" 2>/dev/null; then
+        if [ -d "$left" ] && ! { [ -f "$left/pid" ] && alive "$(cat "$left/pid")"; }; then
+            [ ! -f "$left/decided" ] || carry_out "$left"
             rm -rf "$left"
         fi
     done
@@ -77,12 +145,16 @@ draw_serial() {
 choose_validity() {
     validity="-days $1"
     if openssl x509 -help 2>&1 | grep -q -e -not_before; then
-        now=$(date +%s)
-        # Days and seconds apart: some shells count in 32 bits.
-        day=$((now / 86400)) second=$((now % 86400 - 3600))
+        read_now
+        second=$((second - 3600))
         [ "$second" -ge 0 ] || day=$((day - 1)) second=$((second + 86400))
         validity="-not_before $(timestamp "$day" "$second") -not_after $(timestamp $((day + $1)) "$second")"
     fi
+}
+
+# read_now sets $day since 1970 and $second of that day: apart, as some shells count in 32 bits, which end in 2038.
+read_now() {
+    read_date "$(date -u '+%b %e %H:%M:%S %Y') GMT"
 }
 
 # timestamp DAY SECOND: days since 1970 and seconds of that day, written as openssl takes them: 20260104000000Z.
@@ -162,12 +234,26 @@ open_database() {
     [ -e "$pki/serial" ] || echo 01 >"$pki/serial"
 }
 
+# note_record FILE SUBJECT: writes the index line into the file `line`, and sets $serial.
+note_record() {
+    serial=$(openssl x509 -in "$1" -noout -serial | sed 's/^serial=//')
+    [ -n "$serial" ] || fail "openssl printed no serial number of $1"
+    read_date "$(openssl x509 -in "$1" -noout -enddate | sed 's/^notAfter=//')"
+    printf 'V\t%s\t\t%s\tunknown\t%s\n' "$stamp" "$serial" "$2" >line
+}
+
+# add_line FOLDER: puts its `line` into the index unless it is there, by one rename, so that a full disk tears nothing.
+add_line() {
+    grep -q -x -F -f "$1/line" "$pki/index.txt" || {
+        cp -p "$pki/index.txt" "$1/index" && cat "$1/line" >>"$1/index" && mv -f "$1/index" "$pki/index.txt"
+    }
+}
+
 # record FILE SUBJECT: the copy by serial and the index line, before anything has its final name.
 record() {
-    serial=$(openssl x509 -in "$1" -noout -serial | sed 's/^serial=//')
-    read_date "$(openssl x509 -in "$1" -noout -enddate | sed 's/^notAfter=//')"
+    note_record "$1" "$2"
     cp "$1" "$pki/certs_by_serial/$serial.pem"
-    printf 'V\t%s\t\t%s\tunknown\t%s\n' "$stamp" "$serial" "$2" >>"$pki/index.txt"
+    add_line .
 }
 
 # publish FILE TARGET MODE: by a link, which fails if the target exists; not all file systems have links.
@@ -177,4 +263,36 @@ publish() {
         refuse_file "$2"
         mv "$1" "$pki/$2"
     }
+}
+
+# stage FILE TARGET MODE: to be published together with all that is staged, by decide.
+stage() {
+    [ -s "$1" ] || fail "openssl made no $1"
+    chmod "$3" "$1"
+    printf '%s %s %s\n' "$1" "$2" "$3" >>staged
+}
+
+# decide: publishes what is staged, and the index line: until the list has this name nothing has happened, and from
+# then on all of it will, if need be in the next run.
+decide() {
+    mv staged decided
+    carry_out .
+}
+
+# carry_out FOLDER: what was decided there; after a kill at any point the whole of it can be done again.
+carry_out() {
+    if [ -f "$1/line" ]; then
+        add_line "$1" || {
+            # Nothing has its final name yet, so it can still be taken back.
+            rm -f "$1/decided"
+            fail "cannot write to $pki/index.txt"
+        }
+    fi
+    while read -r source target mode; do
+        [ -f "$1/$source" ] || continue
+        if [ ! -f "$pki/$target" ] || [ "$(cksum <"$1/$source")" != "$(cksum <"$pki/$target")" ]; then
+            publish "$1/$source" "$target" "$mode"
+        fi
+    done <"$1/decided"
+    rm -f "$1/decided"
 }

@@ -1,0 +1,59 @@
+"""A script in the place of the vendor's own: it makes what `opensslgen server` makes, for a box without Python.
+
+Its text is `templates/gen-certs.sh`, with the other templates in the lines `#include NAME`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from . import template
+from .orders import ROOT_DAYS, SERVER_DAYS
+from .plan import PRINTED_USAGES
+from .recipes import CA_PASSPHRASE, P12_ENCRYPTIONS
+from .rules import RULES
+from .section import KEY_USAGES
+
+_INCLUDE = re.compile(r"^#include (\S+)\n", re.MULTILINE)
+_RULES = ("apple-eku", "apple-validity", "apple-signature-hash", "apple-key-size")
+
+
+def gen_certs_script(*, version: str) -> str:
+    """Return the script, which takes a server's name and options as `opensslgen server` does, and `root` as well."""
+    values = _values(version)
+    text = template.shipped("gen-certs.sh").replace("@VERSION@", version)
+    return _INCLUDE.sub(lambda line: values if line[1] == "values" else _included(line[1]), text)
+
+
+def _values(version: str) -> str:
+    """Return what the script takes from our tables: words that it knows, and rules with their reasons."""
+    values = {
+        "VERSION": version,
+        "SERVER_DAYS": str(SERVER_DAYS),
+        "ROOT_DAYS": str(ROOT_DAYS),
+        "PASSPHRASE": f"env:{CA_PASSPHRASE}",
+        "P12": " ".join(P12_ENCRYPTIONS["p12"]),
+        "P12_COMPAT": " ".join(P12_ENCRYPTIONS["p12-compat"]),
+        "KEY_USAGES": " ".join(KEY_USAGES),
+        "EXTENDED_KEY_USAGES": " ".join(PRINTED_USAGES),
+        "RULES": " ".join(RULES),
+    }
+    values |= {rule.upper().replace("-", "_"): f"{RULES[rule].reason} ({RULES[rule].citation})" for rule in _RULES}
+    lines = [f"{name}={_quoted(value)}" for name, value in values.items()]
+    lines += ["", "# printed_as USAGE: sets $printed, as every openssl prints it; what is not here differs by version."]
+    lines += ["printed_as() {", "    case $1 in"]
+    lines += [f"        {usage}) printed={_quoted(printed)} ;;" for usage, printed in PRINTED_USAGES.items()]
+    lines += ["        *) printed='' ;;", "    esac", "}"]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """Return the text in quotes even if it needs none, as shellcheck wants it of words that name a command, too."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _included(name: str) -> str:
+    """Return a template; those that fill here-documents name their values as the shell does, and hold no more of it."""
+    text = template.shipped(name)
+    assert name.endswith(".sh") or not re.search(r"[`\\]|\$(?![A-Z])", text), name
+    return text if text.endswith("\n") else text + "\n"
