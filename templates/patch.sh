@@ -1,7 +1,7 @@
 #!/bin/sh
-# Mends the certificates of an appliance whose gen_certs.sh makes them too long and without serverAuth, so that they
-# keep Apple's published list: its default validity becomes 820 days, and each [ v3_req ] section that it writes under
-# `if $EXTENDED_CSR` gains an extendedKeyUsage line. What is there already stays; what is not recognised is left alone.
+# Mends a gen_certs.sh whose certificates last too long and lack serverAuth, so that they keep Apple's published list:
+# its default validity becomes DAYS (see below), and each [ v3_req ] section that it writes under `if $EXTENDED_CSR`
+# gains an extendedKeyUsage line. What is there already stays; what is not recognised is left alone.
 #
 #   sh patch-gen-certs.sh FILE...            edit; the original is kept as FILE.orig-DATE
 #   sh patch-gen-certs.sh --check FILE...    exit 1 if an edit is missing

@@ -582,6 +582,16 @@ def test_the_shell_script_sees_such_a_change_too(copy, script, tmp_path):
     assert "changed meanwhile" in message
 
 
+def test_a_file_that_lies_in_the_way_is_not_written_through(copy, tmp_path):
+    path = copy(STAND_INS / "edited" / "post.sh")
+    (tmp_path / "victim").write_text("precious")
+    path.with_name(f".gen_certs.sh.opensslgen-{os.getpid()}").symlink_to(tmp_path / "victim")
+    with pytest.raises(Error, match="File exists"):
+        gencerts.patch_file(path, syntax_check=syntax_check)
+    assert (tmp_path / "victim").read_text() == "precious"
+    assert path.read_bytes() == (STAND_INS / "edited" / "post.sh").read_bytes()
+
+
 def test_a_failure_of_the_disk_leaves_the_script_alone(copy, monkeypatch):
     path = copy(STAND_INS / "edited" / "post.sh")
     for failing in ("fsync", "fchmod", "utime", "link", "replace"):
@@ -689,11 +699,12 @@ def test_the_shell_script_too_leaves_the_old_one_or_the_new_one(tmp_path, script
     ):
         (tools / tool).write_text(
             f"""#!/bin/sh
-            count=0
-            read count <"$COUNT"
-            echo $((count + 1)) >"$COUNT"
-            [ "$count" -ne "$STEP" ] || kill -9 0
             PATH=${{PATH#*:}}
+            until mkdir "$COUNT.lock" 2>/dev/null; do :; done # a pipe starts two at once
+            read count <"$COUNT"
+            [ "$count" -ne "$STEP" ] || kill -9 0
+            echo $((count + 1)) >"$COUNT"
+            rmdir "$COUNT.lock"
             exec {tool} "$@"
             """
         )
@@ -706,8 +717,9 @@ def test_the_shell_script_too_leaves_the_old_one_or_the_new_one(tmp_path, script
         shutil.copy(STAND_INS / "edited" / "post.sh", path)
         path.chmod(0o754)
         os.utime(path, ns=(MTIME, MTIME))
-        (tmp_path / "count").write_text("0\n")
-        environment = {"PATH": f"{tools}:{os.environ['PATH']}", "COUNT": tmp_path / "count", "STEP": str(killed)}
+        count = tmp_path / f"count-{killed}"
+        count.write_text("0\n")
+        environment = {"PATH": f"{tools}:{os.environ['PATH']}", "COUNT": str(count), "STEP": str(killed)}
         code = subprocess.run(
             ["sh", script, path], env=environment, start_new_session=True, capture_output=True, check=False
         ).returncode
