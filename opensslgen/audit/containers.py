@@ -48,17 +48,24 @@ def kind_of(data: bytes) -> str | None:
     """
     if data[:1] == b"\x30" and (kind := _der_kind(data)):
         return kind
-    shebang = data.startswith(b"#!")
-    if not shebang and (_PEM.search(data) or (b"\r" in data and _PEM.search(data.replace(b"\r", b"\n")))):
+    # A script may have a certificate in it, which it would write.
+    if data.startswith(b"#!") and _is_script(data):
+        return "script"
+    if _PEM.search(data) or (b"\r" in data and _PEM.search(data.replace(b"\r", b"\n"))):
         return "pem"
     if b"\0" in data[:8000]:
         return None
+    if _is_script(data):
+        return "script"
     from .configs import looks_like_config
+
+    return "config" if looks_like_config(data) else None
+
+
+def _is_script(data: bytes) -> bool:
     from .scripts import looks_like_script
 
-    if looks_like_script(data):
-        return "script"
-    return "config" if not shebang and looks_like_config(data) else None
+    return looks_like_script(data)
 
 
 def _der_kind(data: bytes) -> str | None:

@@ -84,14 +84,17 @@ def opened(file: File) -> Iterator[tuple[BinaryIO, os.stat_result | None] | None
             yield None
             return
         raise UnreadableError(_reason(error)) from error
-    with open(descriptor, "rb", buffering=0) as raw:  # noqa: PTH123 - it is open already
+    try:
         status = os.fstat(descriptor)
         if stat.S_ISREG(status.st_mode):
-            yield raw, status
+            with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as raw:
+                yield raw, status
         elif file.named:
             raise UnreadableError("not a regular file")
         else:
             yield None
+    finally:
+        os.close(descriptor)
 
 
 def _reason(error: OSError | ValueError) -> str:
