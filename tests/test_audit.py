@@ -416,3 +416,38 @@ def test_rules_are_listed_with_their_sources():
     shown = CliRunner().invoke(cli, ["rules"]).stdout
     assert all(rule in shown for rule in RULES)
     assert CliRunner().invoke(cli, ["rules", "--profile", "x"]).exit_code == 2
+
+
+def test_folders_may_be_nested_deeply(tmp_path, good):
+    folder = tmp_path / "deep"
+    folder.mkdir()
+    os.chdir(folder)
+    for _ in range(1500):
+        Path("a").mkdir()
+        os.chdir("a")
+    write(Path("x.pem"), good)
+    os.chdir(folder)
+    (result,) = audited(".")
+    assert result.target.endswith("a/a/x.pem")
+    subprocess.run(["rm", "-rf", folder], check=True)
+
+
+def test_with_other_threads_the_processes_are_started_anew(tmp_path, good):
+    path = write(tmp_path / "bundle.pem", good * (FEW + 100))
+    code = (
+        "import sys, threading, time\n"
+        "from datetime import datetime, timezone\n"
+        "from opensslgen.audit import Settings, audit\n"
+        "from opensslgen.profiles import rules_of\n"
+        "if __name__ == '__main__':\n"
+        "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+        "    settings = Settings(rules=rules_of(['apple']), at=datetime.now(timezone.utc), each=True, jobs=2,\n"
+        "                        password=lambda _: '', openssl=lambda: None)\n"
+        "    print(sum(not result.findings for result in audit([sys.argv[1]], settings)))\n"
+    )
+    script = write(tmp_path / "run.py", code)
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script, path], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == str(FEW + 100), done.stderr

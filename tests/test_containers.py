@@ -340,3 +340,17 @@ def test_a_request_is_held_against_its_key(tmp_path, leaf, root):
     pem = x509.load_der_x509_csr(request_der(leaf.key)).public_bytes(Encoding.PEM).decode()
     assert "key-mismatch" not in ids(judged(tmp_path / "a.pem", leaf.key_pem + pem))
     assert "key-mismatch" in ids(judged(tmp_path / "a.pem", root.key_pem + pem))
+
+
+def test_a_pkcs12_file_that_wants_endless_hashing_is_given_up(tmp_path, leaf, root, monkeypatch):
+    monkeypatch.setattr("opensslgen.audit.pkcs.TIMEOUT", 1.0)
+    data = p12(leaf, [root], "-iter", "99999", folder=tmp_path)
+    assert data.count(b"\x02\x03\x01\x86\x9f") >= 3
+    endless = data.replace(b"\x02\x03\x01\x86\x9f", b"\x02\x03\x7f\xff\xff")
+    assert judged(tmp_path / "a.p12", endless).unreadable
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_a_block_that_may_be_a_certificate_is_not_passed_over(tmp_path, leaf, each):
+    other = leaf.pem.replace(" CERTIFICATE-", " ATTRIBUTE CERTIFICATE-")
+    assert "not known" in audited(tmp_path / "a.pem", leaf.pem + other, each=each)[-1].unreadable

@@ -147,9 +147,10 @@ def judge_content(found: Content, file: File, settings: Settings) -> list[Result
                 "neither certificate nor request, key, config or script" if found.size else "nothing is in it"
             )
         if kind == "pem" and settings.each:
+            cut = pieces([found.data], limit=settings.limit)
             return [
                 result
-                for line, data in pieces([found.data], limit=settings.limit)
+                for line, data in cut
                 for result in judge_piece(Piece(file.path, line, data, found.mode), settings)
             ]
         return _judged(found, kind, target=file.path, settings=settings)
@@ -221,6 +222,8 @@ def _add(holding: _Holding, block: PemBlock, data: bytes) -> None:
     elif block.label.endswith("PRIVATE KEY"):
         encrypted = b"Proc-Type: 4,ENCRYPTED" in data and _inside(block.body, 0)[1] != len(block.body)
         holding.keys.append((ENCRYPTED if encrypted else block.label, block.body))
+    elif "CERTIFICATE" in block.label:
+        raise DecodeError(f"a block that is called {block.label} is not known")
 
 
 def _key_label(data: bytes) -> str:

@@ -53,18 +53,22 @@ def walk(folder: str) -> Iterator[File]:
 
     Links to folders are not followed, as they may lead round in circles or out of the folder.
     """
-    try:
-        with os.scandir(folder) as listing:
-            entries = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in listing)
-    except OSError as error:
-        yield File(folder, named=True, unreadable=_reason(error))
-        return
-    for name, is_folder in entries:
-        path = os.path.join(folder, name)  # noqa: PTH118 - a Path costs as much as reading the file
-        if is_folder:
-            yield from walk(path)
-        else:
+    # A list, as folders may be nested more deeply than functions.
+    pending = [(folder, True)]
+    while pending:
+        path, is_folder = pending.pop()
+        if not is_folder:
             yield File(path, named=False)
+            continue
+        try:
+            with os.scandir(path) as listing:
+                entries = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in listing)
+        except OSError as error:
+            yield File(path, named=True, unreadable=_reason(error))
+            continue
+        # Joined by hand: a Path for each costs as much as reading the file.
+        start = path if path.endswith(os.sep) else path + os.sep
+        pending += [(start + name, is_folder) for name, is_folder in reversed(entries)]
 
 
 @contextmanager
@@ -87,7 +91,7 @@ def opened(file: File) -> Iterator[tuple[BinaryIO, os.stat_result | None] | None
     try:
         status = os.fstat(descriptor)
         if stat.S_ISREG(status.st_mode):
-            with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as raw:
+            with os.fdopen(descriptor, "rb", closefd=False) as raw:
                 yield raw, status
         elif file.named:
             raise UnreadableError("not a regular file")
@@ -113,7 +117,8 @@ def content(file: File, *, limit: int) -> Content | None:
         if status is None:
             return limited(chunks(stream), limit=limit)
         try:
-            data = stream.read(min(limit, status.st_size) + 1)
+            # Some file systems do not tell a size.
+            data = stream.read(min(limit, status.st_size or limit) + 1)
         except OSError as error:
             raise UnreadableError(_reason(error)) from error
     return Content(data[:limit], max(len(data), status.st_size), stat.S_IMODE(status.st_mode))

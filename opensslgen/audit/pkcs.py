@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from opensslgen.certificate import DecodeError, decode, decode_block, pem_blocks
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from opensslgen.rules import Finding, Rule
 
 PASSWORD = "OPENSSLGEN_P12_PASSWORD"  # noqa: S105 - the variable's name
+TIMEOUT = 30.0
+"""Seconds for one PKCS#12 file, which says itself how long its password is to be hashed."""
+OUTPUT = 16 << 20
+"""Bytes that openssl may print of it."""
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
 
 
@@ -79,7 +84,7 @@ def pkcs12_certificates(data: bytes, openssl: OpenSSL, password: str) -> list[Ce
 
     Raises UnreadableError and OpenSSLError.
     """
-    process = _printed(data, openssl, password)
+    process = _printed(data, replace(openssl, timeout=min(openssl.timeout, TIMEOUT), limit=OUTPUT), password)
     # Besides the blocks it prints names that are in the file as they are, even one with lines that are a block. But on
     # stderr, where no names are, it counts the certificates.
     blocks = [block for block in pem_blocks(process.stdout) if block.label == "CERTIFICATE"]
