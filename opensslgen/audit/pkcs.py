@@ -133,7 +133,7 @@ def pkcs12_encryption(data: bytes, rules: Sequence[Rule]) -> tuple[Finding, ...]
     which no strict reader finds its way.
     """
     old = [name for identifier, name in _RC2.items() if identifier in data]
-    new = ["encrypted by PBES2, as for AES"] if _PBES2 in data else []
+    new = ["encrypted by PBES2"] if _PBES2 in data else []
     if _PBMAC1 in data or _SHA2_DIGEST.search(data):
         new.append("authenticated by SHA-2")
     findings = raised(rules, "p12-rc2", f"it is encrypted by {' and '.join(old)}") if old else ()
