@@ -1,0 +1,149 @@
+"""The certificates of a folder: as a table for people, as JSON for programs, as a line for Nagios."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from opensslgen.certificate import visible
+
+from .made import certificate_json
+from .nagios import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from .listing import Row, Survey
+
+VERSION = 1
+"""Of the JSON; goes up when a field is taken away or changes its meaning."""
+
+_URGENT = 7  # days
+_RED, _YELLOW, _GREEN, _GREY = 31, 33, 32, 90
+_COLOURS = {
+    "valid": _GREEN,
+    "expiring": _YELLOW,
+    "not yet valid": _YELLOW,
+    "replaced": _GREY,
+    "expired": _RED,
+    "revoked": _GREY,
+}
+
+
+def table(rows: Iterable[Row], *, serial_width: int, colour: bool) -> Iterator[str]:
+    """Yield the lines of the table one by one, as each row reads its certificate; what is long stands last."""
+    yield f"{'ENDS':<10}  {'DAYS':>6}  {'STATE':<13}  {'KIND':<11}  {'SERIAL':<{serial_width}}  NAMES\n"
+    for row in rows:
+        ends = f"{row.not_after:%Y-%m-%d}" if row.not_after else "?"
+        days = "-" if row.days is None or row.state == "revoked" else str(row.days)
+        left = f"{days:>6}  {row.state:<13}"
+        yield (
+            f"{ends:<10}  {_painted(left, row) if colour else left}  {row.kind:<11}"
+            f"  {row.serial_hex:<{serial_width}}  {names(row)}{_remark(row)}\n"
+        )
+
+
+def _painted(text: str, row: Row) -> str:
+    urgent = row.state == "expiring" and row.days is not None and row.days < _URGENT
+    return f"\x1b[{_RED if urgent else _COLOURS.get(row.state, _RED)}m{text}\x1b[0m"
+
+
+def names(row: Row) -> str:
+    """Return the names of a row's certificate, made visible: its subject alternative names, else its subject."""
+    certificate = row.copy.certificate
+    if certificate and certificate.names:
+        return ", ".join(visible(str(name)) for name in certificate.names)
+    if certificate:
+        return str(certificate.subject) or "(no name)"
+    return row.entry.title if row.entry else "?"
+
+
+def _remark(row: Row) -> str:
+    entry = row.entry
+    remarks = [row.copy.fault] if row.copy.fault else []
+    if entry and entry.revoked_at:
+        remarks.append(f"revoked on {entry.revoked_at:%Y-%m-%d}{f': {entry.reason}' if entry.reason else ''}")
+    return f"  ({visible('; '.join(remarks))})" if remarks else ""
+
+
+def table_json(survey: Survey, rows: Iterable[Row], *, crl_fault: str | None) -> Iterator[str]:
+    """Yield the same as JSON, a certificate in each line."""
+    head = {
+        "version": VERSION,
+        "at": f"{survey.at:{_TIME}}",
+        "pki": str(survey.folder.path),
+        "counts": survey.counts,
+        "expired_without_successor": [entry.serial_hex for entry in survey.lapsed],
+        "crl_fault": crl_fault,
+    }
+    yield json.dumps(head)[:-1] + ', "certificates": ['
+    between = "\n"
+    for row in rows:
+        yield between + json.dumps(_row_json(row))
+        between = ",\n"
+    yield "\n]}\n"
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    entry, copy = row.entry, row.copy
+    return {
+        "kind": row.kind,
+        "state": row.state,
+        "days_left": row.days,
+        "serial_number": row.serial_hex,
+        "not_after": row.not_after and f"{row.not_after:{_TIME}}",
+        "revoked_at": entry and entry.revoked_at and f"{entry.revoked_at:{_TIME}}",
+        "reason": entry and entry.reason,
+        "subject": entry.subject if entry else None,
+        "line": entry and entry.line,
+        "file": None if copy.path is None else str(copy.path),
+        "fault": copy.fault,
+        "certificate": copy.certificate and certificate_json(copy.certificate),
+    }
+
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
+
+
+class Status(NamedTuple):
+    """A state of Nagios, and what is said about it."""
+
+    state: int
+    """0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN: also the exit code."""
+    line: str
+
+
+def status(survey: Survey, *, warning: int, critical: int, crl_fault: str | None) -> Status:
+    """Return the folder's state by what ends first; a name whose last certificate has expired is critical.
+
+    Below `warning` or `critical` days it is one; a fault of the revocation list is a warning.
+    """
+    root = survey.root()
+    if root and root.not_after is None:
+        return unknown(f"the root: {root.copy.fault}")
+    ends: list[tuple[datetime, str]] = [(root.not_after, "the root")] if root and root.not_after else []
+    # Only the first of them can matter, and only their names are looked up.
+    ends += [(entry.not_after, entry.title) for entry in (*survey.current[:1], *survey.lapsed[:1])]
+    if not ends:
+        return unknown("no certificate to watch")
+    first, name = min(ends)
+    days = (first - survey.at).days
+    state = 2 if days < critical else 1 if days < warning or crl_fault else 0
+    count = len(survey.current) + len(survey.lapsed)
+    said = f"{name} {f'has {days} days left' if days >= 0 else f'expired {first:on %Y-%m-%d}'}"
+    if count > 1:
+        said += f" (first of {count})"
+    if crl_fault:
+        said += f"; {crl_fault}"
+    return Status(state, _line(state, said) + f" | days={days};{warning}:;{critical}:\n")
+
+
+def unknown(why: str) -> Status:
+    """Return the state of a folder that cannot be read."""
+    return Status(3, _line(3, why) + "\n")
+
+
+def _line(state: int, message: str) -> str:
+    # What follows a bar is performance data.
+    return f"OPENSSLGEN {NAMES[state]} - {visible(message).replace('|', '¦')}"

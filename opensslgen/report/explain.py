@@ -1,0 +1,150 @@
+"""One certificate, explained to a person, and the same as JSON for programs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opensslgen.certificate import visible
+from opensslgen.index import REVOKED, VALID
+
+from .devices import Verdict, verdicts
+from .listing import kind
+from .made import certificate_json, finding_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from opensslgen.certificate import Certificate
+
+    from .lookup import Found
+
+_PURPOSES = {
+    "root": "a root: it signs certificates, and devices trust it by hand",
+    "authority": "an authority below a root: it signs certificates",
+    "server": "a server shows it to those who connect",
+    "client": "a client, such as a phone or a person, shows it to a server",
+    "self-signed": "it has signed itself and is no authority: phones cannot install it as a root",
+    "any use": "it does not say: servers and clients may show it, where that is enough",
+    "other": "neither for servers nor for clients",
+}
+_MARKS = {True: "✓", False: "✗", None: "-"}
+_TIME = "%Y-%m-%d %H:%M UTC"
+
+
+def explained(found: Found, *, at: datetime) -> str:
+    """Return what one certificate is for, its names, dates and files, and on which devices it works."""
+    certificate = found.certificate
+    constraints = certificate.basic_constraints
+    usages = certificate.extended_key_usage
+    purpose = _PURPOSES[kind(certificate)]
+    if constraints and constraints.ca and constraints.path_length == 0:
+        purpose += " of servers and clients, and no other authority's"
+    rows = [
+        ("for", purpose + (f" ({', '.join(usages)})" if usages else "")),
+        ("names", ", ".join(visible(str(name)) for name in certificate.names) or "none"),
+        ("subject", str(certificate.subject) or "none"),
+        ("valid", _validity(certificate, at)),
+        ("key", f"{_key(certificate)}, signed by {certificate.signature_algorithm}"),
+        ("issuer", _issuer(found)),
+        ("serial", certificate.serial_hex),
+        ("SHA-256", certificate.fingerprint),
+        ("index", _state(found)),
+        ("files", ""),
+    ]
+    lines = [visible(str(certificate.subject.common_name or found.path.name))]
+    lines += [f"  {what:<10} {text}".rstrip() for what, text in rows]
+    files = found.files or {"certificate": found.path}
+    lines += [f"    {what:<16} {visible(str(path))}" for what, path in files.items()]
+    lines.append("Where it works:")
+    if found.entry and found.entry.state == REVOKED:
+        lines.append("  ✗ all clients that check revocation: it is revoked")
+    for verdict in _verdicts(found, at):
+        lines += _verdict_lines(verdict)
+    return "\n".join(lines) + "\n"
+
+
+def _verdicts(found: Found, at: datetime) -> list[Verdict]:
+    return verdicts(found.certificate, issuer=found.issuer, is_private=found.is_private, at=at)
+
+
+def _verdict_lines(verdict: Verdict) -> Iterable[str]:
+    mark = "!" if verdict.complies and verdict.findings else _MARKS[verdict.complies]
+    yield f"  {mark} {verdict.device}: {verdict.words}{':' if verdict.findings else ''}"
+    for finding in verdict.findings:
+        yield f"      {finding.rule.severity}: {visible(finding.message)} [{finding.rule.id}]"
+        yield f"        {finding.rule.reason}"
+
+
+def _validity(certificate: Certificate, at: datetime) -> str:
+    begins, ends = certificate.not_before, certificate.not_after
+    span = f"{begins:{_TIME}} to {ends:{_TIME}}, {certificate.validity.days} days"
+    if at < begins:
+        return f"{span}; not yet valid: by this machine's clock it begins in {_days((begins - at).days)}"
+    if at > ends:
+        return f"{span}; expired {_days((at - ends).days)} ago"
+    return f"{span}; {_days((ends - at).days)} left"
+
+
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number} days"
+
+
+def _key(certificate: Certificate) -> str:
+    key = certificate.public_key
+    return f"{key.algorithm} {key.curve or f'{key.bits} bits'}"
+
+
+def _issuer(found: Found) -> str:
+    certificate = found.certificate
+    name = str(certificate.issuer) or "nameless"
+    if certificate.is_self_issued:
+        return f"{name}: itself"
+    if found.issuer is None:
+        return f"{name}, which is not at hand"
+    where = f"{visible(str(found.issuer_path))}, by its name; until {found.issuer.not_after:%Y-%m-%d}"
+    return f"{name} ({where})"
+
+
+def _state(found: Found) -> str:
+    entry = found.entry
+    if found.index_fault:
+        return f"cannot be asked: {found.index_fault}"
+    if entry is None:
+        # A root signs itself, and easy-rsa and we record what it signs.
+        return "not in it" + (", as is usual for a root" if kind(found.certificate) == "root" else "")
+    if entry.state == REVOKED and entry.revoked_at:
+        why = f": {visible(entry.reason)}" if entry.reason else ""
+        return f"REVOKED on {entry.revoked_at:{_TIME}}{why} (line {entry.line})"
+    return f"{'valid' if entry.state == VALID else 'expired'} (line {entry.line})"
+
+
+def explained_json(found: Found, *, at: datetime) -> dict[str, Any]:
+    """Return the same for a program."""
+    entry = found.entry
+    return {
+        "version": 1,
+        "kind": kind(found.certificate),
+        "file": str(found.path),
+        "files": {what.replace(" ", "_"): str(path) for what, path in found.files.items()},
+        "days_left": (found.certificate.not_after - at).days,
+        "certificate": certificate_json(found.certificate),
+        "issuer": found.issuer and certificate_json(found.issuer),
+        "index": entry
+        and {
+            "state": entry.state,
+            "line": entry.line,
+            "revoked_at": entry.revoked_at and f"{entry.revoked_at:%Y-%m-%dT%H:%M:%SZ}",
+            "reason": entry.reason,
+        },
+        "index_fault": found.index_fault,
+        "devices": [
+            {
+                "device": verdict.device,
+                "complies": verdict.complies,
+                "text": verdict.words,
+                "findings": [finding_json(finding) for finding in verdict.findings],
+            }
+            for verdict in _verdicts(found, at)
+        ],
+    }
