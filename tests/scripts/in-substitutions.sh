@@ -1,0 +1,15 @@
+#!/bin/bash
+KEY=$(openssl genrsa 1024)
+CERTIFICATE="$(
+    openssl req -x509 -sha1 -key <(echo "$KEY") \
+        -days 3650
+)"
+if ! openssl x509 -req -days 3650 -CA ca.crt > a.crt; then
+    exit 1
+fi
+make() { openssl genrsa 1024 > "$1"; }
+# expect: 2 script-small-key
+# expect: 4 script-sha1
+# expect: 5 script-days
+# expect: 7 script-days
+# expect: 10 script-small-key

@@ -1,0 +1,4 @@
+# Makes a certificate.
+set -e
+openssl req -x509 -newkey rsa:1024 -nodes -days 365
+# expect: 3 script-small-key

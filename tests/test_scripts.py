@@ -1,0 +1,203 @@
+"""The audit of shell scripts: a folder of them with what is to be found."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opensslgen import gencerts
+from opensslgen.audit.result import Settings
+from opensslgen.audit.scripts import judge_script, looks_like_script
+from opensslgen.profiles import rules_of
+
+from .conftest import CHECKOUT, opensslgen
+
+SCRIPTS = sorted((Path(__file__).parent / "scripts").glob("*.sh"))
+STAND_INS = Path(__file__).parent / "gen_certs"
+AT = datetime(2026, 2, 1, tzinfo=timezone.utc)
+EXPECTATION = re.compile(r"^# (expect|unreadable|note): (.*?)\r?$", re.MULTILINE)
+
+
+def audit(data, *, allow=()):
+    data = data if isinstance(data, bytes) else data.encode("utf-8", "surrogateescape")
+    [result] = judge_script(data, target="some.sh", settings=Settings(rules=rules_of(["apple"], allow), at=AT))
+    assert result.kind == "script"
+    return result
+
+
+def found(result):
+    return [(finding.line, finding.rule.id) for finding in result.findings]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_gives_what_it_says_that_it_gives(path):
+    data = path.read_bytes()
+    expected = EXPECTATION.findall(data.decode("utf-8", "replace"))
+    result = audit(data)
+    lines = [value.split() for kind, value in expected if kind == "expect"]
+    assert Counter(found(result)) == Counter((int(line), rule) for line, rule in lines)
+    assert found(result) == sorted(found(result), key=lambda finding: finding[0])
+    notes = [value for kind, value in expected if kind == "note"]
+    assert len(result.notes) == len(notes), result.notes
+    assert all(text in note for note, text in zip(result.notes, notes, strict=True)), result.notes
+    refusals = [value.partition(" ") for kind, value in expected if kind == "unreadable"]
+    assert [(str(result.line), True) for _ in refusals] == [
+        (line, text in (result.unreadable or "")) for line, _, text in refusals
+    ]
+    assert bool(result.unreadable) == bool(refusals)
+    for text in (result.unreadable or "", *result.notes, *(finding.message for finding in result.findings)):
+        assert text.isprintable()
+
+
+def test_every_file_of_the_folder_looks_like_a_script():
+    assert [path.stem for path in SCRIPTS if not looks_like_script(path.read_bytes())] == ["nul"]
+
+
+def test_messages_say_what_is_there_and_what_is_needed():
+    messages = [
+        finding.message for name in ("days-from-variables", "keys", "digests", "vendor-usage-from-variable")
+        for finding in audit((STAND_INS.parent / "scripts" / f"{name}.sh").read_bytes()).findings
+    ]  # fmt: skip
+    assert "-days $DAYS is 3650 days (line 2); 825 is the most for a server" in messages
+    assert "-days ${VALID:-900} is 900 days (its default); 825 is the most for a server" in messages
+    assert "it makes an RSA key of 1024 bits (line 2); 2048 is the least" in messages
+    assert "it signs with md5; sha256 is needed" in messages
+    assert "the extended key usage is clientAuth (line 4); serverAuth is needed" in messages
+
+
+@pytest.mark.parametrize("path", sorted((STAND_INS / "edited").glob("*.sh")), ids=lambda path: path.stem)
+def test_what_patch_would_edit_is_found_and_nothing_afterwards(path):
+    data = path.read_bytes()
+    assert looks_like_script(data)
+    rules = {rule for _, rule in found(audit(data))}
+    patch = gencerts.patched(data.decode("latin-1"))
+    reasons = " ".join(edit.reason for edit in patch.edits)
+    assert ("script-validity" in rules) == ("validity" in reasons)
+    assert ("script-no-eku" in rules) == ("extended" in reasons.lower())
+    after = audit(patch.text.encode("latin-1"))
+    # A later assignment is left alone by the patch, and said so.
+    assert len(found(after)) == len(patch.notes)
+    assert after.unreadable is None
+
+
+@pytest.mark.parametrize("path", sorted((STAND_INS / "complete").glob("*.sh")), ids=lambda path: path.stem)
+def test_a_patched_script_has_no_findings(path):
+    assert audit(path.read_bytes()).findings == ()
+
+
+@pytest.mark.parametrize("path", sorted((STAND_INS / "refused").glob("*.sh")), ids=lambda path: path.stem)
+def test_what_patch_refuses_never_passes_in_silence(path):
+    data = path.read_bytes()
+    result = audit(data)
+    assert not looks_like_script(data) or result.findings or result.notes or result.unreadable
+
+
+def test_allowed_rules_are_not_found():
+    data = (STAND_INS.parent / "scripts" / "vendor-as-shipped.sh").read_bytes()
+    assert found(audit(data, allow=["script-validity"])) == [(3, "script-no-eku")]
+    assert found(audit(data, allow=["script-no-eku"])) == [(1, "script-validity")]
+
+
+def test_the_scripts_that_we_print_have_no_findings(tmp_path):
+    for arguments in (["root"], ["server", "pbx.example.com", "--san", "10.0.0.5"]):
+        printed = opensslgen(*arguments, "--script", cwd=tmp_path)
+        assert printed.returncode == 0, printed.stderr
+        result = audit(printed.stdout)
+        assert (result.findings, result.unreadable) == ((), None)
+
+
+def test_easy_rsa_can_be_read():
+    path = Path("/usr/share/easy-rsa/easyrsa")
+    if not path.exists():
+        pytest.skip("not on this machine")
+    data = path.read_bytes()
+    assert looks_like_script(data)
+    result = audit(data)
+    assert (result.findings, result.unreadable) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_script"),
+    [
+        ("", False),
+        ("hello\n", False),
+        ("#!/bin/sh\nls\n", False),
+        ("#!/bin/sh\nopenssl genrsa 2048\n", True),
+        ("#!/usr/bin/env -S bash -e\nOPENSSL=x; $OPENSSL req -new\n", True),
+        ("#! /bin/dash\nopenssl version\n", False),
+        ("#!/usr/bin/python3\nrun('openssl req -new')\n", False),
+        ("#!/bin/fish\nopenssl req -new\n", False),
+        ("DEFAULT_SERVER_CERT_VALIDITY=3\n", True),
+        ("  declare -r DEFAULT_SERVER_CERT_VALIDITY=3\n", True),
+        ("The line DEFAULT_SERVER_CERT_VALIDITY=3 is to be changed.\n", False),
+        ("Run this:\n\n    openssl req -new\n", False),
+        ("# Certificates\n\nRun this:\n\nopenssl req -new\n", False),
+        ("set -e\nopenssl req -new\n", True),
+        ("openssl req -new\n", True),
+        ("openssl is a tool\n", False),
+        ("[ v3_req ]\nkeyUsage = digitalSignature\n", False),
+        ("#!/bin/sh\nopenssl req -new\n\0", False),
+    ],
+)
+def test_what_looks_like_a_script(text, is_script):
+    assert looks_like_script(text.encode()) is is_script
+
+
+def test_no_file_of_the_checkout_is_taken_for_a_script_but_scripts():
+    taken = [
+        path.suffix
+        for folder in ("opensslgen", "templates", "tests")
+        for path in (CHECKOUT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and looks_like_script(path.read_bytes())
+    ]
+    assert set(taken) <= {".sh", ".patched"}
+
+
+LOUD = "[]=$\\\"'`#(){};|&<>\n -daysgenrsaopenssl1024req x509 \x00\x1b"
+
+
+@given(data=st.binary(max_size=300) | st.text(alphabet=LOUD, max_size=300).map(str.encode))
+def test_any_bytes_give_findings_or_are_unreadable(data):
+    looks_like_script(data)
+    for result in (audit(data), audit(b"openssl x509 -req -days " + data)):
+        for text in (result.unreadable or "", *result.notes, *(finding.message for finding in result.findings)):
+            assert text.isprintable()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"openssl x509 -req -days 1\n" * 20_000,
+        b"openssl x509 " * 40_000,
+        b"openssl x509 -req " + b"-days " * 80_000,
+        b"openssl genrsa " + b"1024 " * 80_000,
+        b"openssl genrsa " + b"-out " * 80_000,
+        b"openssl genrsa " + b"\\\n" * 200_000,
+        b"openssl req -x509 -days " + b"$((1)" * 80_000,
+        b"openssl req -x509 -days " + b"'" * 399_999,
+        b"openssl req -x509 -days " + b"${a" * 100_000,
+        b"A=$A\n" * 80_000 + b"openssl req -x509 -days $A\n" * 1000,
+        b"DEFAULT_SERVER_CERT_VALIDITY=" + b"(" * 400_000,
+        b"$" * 400_000,
+        b"x;" * 250_000,
+        b"if x; then " * 40_000,
+        b"if x\nthen\n" * 40_000,
+        b"x\n" * 200_000,
+        b"ssl" * 100_000,
+        b"$ssl" * 100_000,
+    ],
+    ids=range(18),
+)
+def test_hostile_scripts_are_refused_or_read_in_time(data):
+    begin = time.monotonic()
+    audit(data)
+    looks_like_script(data)
+    looks_like_script(b"#!/bin/sh\n" + data)
+    assert time.monotonic() - begin < 10
