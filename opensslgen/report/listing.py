@@ -194,7 +194,8 @@ def survey(
             last.pop(entry.subject, None)
             if entry.revoked_at and (last_revocation is None or entry.revoked_at > last_revocation):
                 last_revocation = entry.revoked_at
-        elif root and entry.serial_number == root.serial_number:
+        elif root and (entry.serial_number, entry.not_after) == (root.serial_number, root.not_after):
+            # openssl ca -selfsign records it, too. The number alone may also be that of the first that it signed.
             continue
         elif entry.state == index.EXPIRED or entry.not_after < at:
             counts["expired"] += 1

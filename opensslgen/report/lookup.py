@@ -120,7 +120,7 @@ def _around(folder: Folder, path: Path, certificate: Certificate) -> Found:
     return Found(
         certificate=certificate,
         path=path,
-        files=dict(_files(folder, path, certificate)),
+        files=dict(_files(folder, certificate)),
         issuer=issuer,
         issuer_path=root_path if by_root else path if issuer else None,
         is_private=by_root is not None or certificate.is_self_issued,
@@ -155,7 +155,7 @@ def _entry(folder: Folder, certificate: Certificate, root: Certificate | None) -
     return None, None
 
 
-def _files(folder: Folder, path: Path, certificate: Certificate) -> Iterator[tuple[str, Path]]:
+def _files(folder: Folder, certificate: Certificate) -> Iterator[tuple[str, Path]]:
     """Yield what the folder has of a certificate: files are its own if the certificate beside them is."""
     issued = folder.issued.get(certificate.serial_number)
     if issued:
@@ -180,7 +180,7 @@ def _files(folder: Folder, path: Path, certificate: Certificate) -> Iterator[tup
             if file and file.exists()
         )
     copy = folder.path / "certs_by_serial" / f"{certificate.serial_hex}.pem"
-    if copy != path and copy.exists():
+    if copy.exists():
         with suppress(UnreadableError):
             if load(copy).der == certificate.der:
                 yield "copy by serial", copy
