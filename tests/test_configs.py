@@ -372,6 +372,13 @@ def test_lines_are_counted_as_editors_count_them():
     ]  # fmt: skip
 
 
+def test_a_key_that_is_there_twice_stands_where_its_last_value_does():
+    config = read_config("a = 1\nb = 2\na = 3\n")
+    assert [(entry.key, entry.value, entry.line) for entry in config.sections["default"].entries] == [
+        ("b", "2", 2), ("a", "3", 3),
+    ]  # fmt: skip
+
+
 # --- real ones
 
 

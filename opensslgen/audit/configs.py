@@ -290,7 +290,7 @@ class _Made:
 
     def certificate_at(self, at: datetime) -> Certificate:
         """Return it as if it were made then, for someone else, in the way that the section is used."""
-        signs_itself = self.uses <= {SELF, REQUEST} or (self.is_authority and not self.uses & {CA, COPIED})
+        signs_itself = {SELF} <= self.uses <= {SELF, REQUEST} or (self.is_authority and not self.uses & {CA, COPIED})
         return replace(
             self.certificate,
             subject=_SUBJECT,
