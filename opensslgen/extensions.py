@@ -62,7 +62,7 @@ EXTENSIONS = {
 }
 """Identifiers by openssl's short names."""
 
-_USAGES = {
+EXTENDED_KEY_USAGES = {
     "1.3.6.1.5.5.7.3.1": "serverAuth",
     "1.3.6.1.5.5.7.3.2": "clientAuth",
     "1.3.6.1.5.5.7.3.3": "codeSigning",
@@ -71,6 +71,7 @@ _USAGES = {
     "1.3.6.1.5.5.7.3.9": "OCSPSigning",
     "2.5.29.37.0": "anyExtendedKeyUsage",
 }
+"""Extended key usages by their identifiers, as openssl's config writes them."""
 _KEY_USAGES = (
     "digitalSignature",
     "nonRepudiation",
@@ -166,7 +167,7 @@ def _subject_alternative_names(data: bytes, at: int, end: int) -> tuple[GeneralN
 
 def _extended_key_usage(data: bytes, at: int, end: int) -> tuple[str, ...]:
     usages = list_of(data, at, end, OBJECT_IDENTIFIER, object_identifier, least=1)
-    return tuple([_USAGES.get(usage, usage) for usage in usages])
+    return tuple([EXTENDED_KEY_USAGES.get(usage, usage) for usage in usages])
 
 
 def _key_usage(data: bytes, at: int, end: int) -> frozenset[str]:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from . import template
+
+if TYPE_CHECKING:
+    from .names import GeneralName
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Read a finished certificate back: extended key usage, validity, chain."""
+    """Read a finished certificate back: names, extended key usage, validity, chain."""
 
     certificate: str
     issuer: str
@@ -89,6 +93,8 @@ class Check:
     """As `openssl verify -purpose` names it."""
     extended_key_usage: tuple[str, ...]
     """Those that it must have at least."""
+    names: tuple[GeneralName, ...]
+    """The same; an authority has none, and whatever has one must be no authority."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +161,21 @@ class Plan:
         """Names of all secrets that the plan's commands read from their environment."""
         return tuple(dict.fromkeys(name for step in self.steps if isinstance(step, Run) for name in step.secrets))
 
-    def script(self, *, version: str) -> str:
-        """Return the plan as a standalone POSIX shell script that needs openssl, coreutils, grep and sed."""
+    def script(self, *, version: str, folder: str = "./pki") -> str:
+        """Return the plan as a standalone POSIX shell script that needs openssl, coreutils, grep and sed.
+
+        It works in the pki folder that it is given, or else in `folder`.
+        """
         lines = [
             "#!/bin/sh",
             "# shellcheck disable=SC2016 # a dollar sign in single quotes is meant as it stands",
             f"# opensslgen {version}: {self.title}.",
-            "# Usage: sh THIS [PKI-FOLDER], by default ./pki. Needs openssl, coreutils, grep, sed. Overwrites nothing.",
+            "# Usage: sh THIS [PKI-FOLDER]. Needs openssl, coreutils, grep and sed. Overwrites nothing.",
             "",
             template.shipped("functions.sh"),
             '[ $# -le 1 ] || fail "usage: sh $0 [PKI-FOLDER]"',
-            'open_folder "${1:-./pki}"',
+            f"[ $# -eq 1 ] || set -- {shlex.quote(folder)}",
+            'open_folder "$1"',
             *(f"need_file {shlex.quote(need)}" for need in self.needs),
             *(f"refuse_file {shlex.quote(publish.target)}" for publish in self.publish),
             *(f"need_secret {name}" for name in self.secrets),
@@ -175,10 +185,22 @@ class Plan:
         lines += ["", "open_database"]
         lines += [f"record {shlex.quote(record.certificate)} {shlex.quote(record.subject)}" for record in self.records]
         for publish in self.publish:
-            lines.append(f"publish {shlex.quote(publish.source)} {shlex.quote(publish.target)} {publish.mode:04o}")
+            lines.append(f"stage {shlex.quote(publish.source)} {shlex.quote(publish.target)} {publish.mode:04o}")
+        lines.append("decide")
         for publish in self.publish:
             lines.append(f'echo "$pki"/{shlex.quote(publish.target)}')
         return "\n".join(lines) + "\n"
+
+
+def _printed_name(name: GeneralName) -> str:
+    """Return a subject alternative name as every openssl prints it."""
+    if name.kind != "IP":
+        return str(name)
+    from ipaddress import ip_address
+
+    address = ip_address(name.value)
+    groups = address.exploded.split(":")
+    return f"IP Address:{address if address.version == 4 else ':'.join(f'{int(group, 16):X}' for group in groups)}"
 
 
 def _shell(step: Step) -> list[str]:
@@ -191,9 +213,12 @@ def _shell(step: Step) -> list[str]:
             return [f"cat >{shlex.quote(path)} <<'{delimiter}'", text + delimiter]
         case Join(parts, path):
             return [f"cat {shlex.join(parts)} >{shlex.quote(path)}"]
-        case Check(certificate, issuer, days, purpose, usages):
+        case Check(certificate, issuer, days, purpose, usages, names):
             printed = [PRINTED_USAGES[usage] for usage in usages if usage in PRINTED_USAGES]
-            return [shlex.join(["check_certificate", certificate, issuer, str(days), purpose, *printed])]
+            lines = [shlex.join(["check_certificate", certificate, issuer, str(days), purpose, *printed])]
+            if names:
+                lines.append(shlex.join(["check_names", *map(_printed_name, names)]))
+            return lines
         case Run(arguments):
             before = []
             words = ["run", "openssl"]

@@ -94,7 +94,7 @@ def root(order: RootOrder) -> Plan:
             Write("ca.cnf", f"{config}\n{extensions}"),
             make,
             *((encrypt,) if order.encrypted else ()),
-            Check("ca.crt", issuer="ca.crt", days=order.days, purpose="any", extended_key_usage=()),
+            Check("ca.crt", issuer="ca.crt", days=order.days, purpose="any", extended_key_usage=(), names=()),
         ),
         publish=(Publish("ca.key", "private/ca.key", 0o600, "root key"), Publish("ca.crt", "ca.crt", 0o644, "root")),
     )
@@ -104,6 +104,7 @@ def server(order: ServerOrder, issuer: Issuer) -> Plan:
     """Return the plan for a server's key, request, certificate, chain and, if asked for, PKCS#12 file."""
     name = file_name(order.names[0])
     request = request_only(order)
+    extensions = template.shipped("v3_req.cnf") if order.template is None else order.template
     sign = openssl(
         "x509 -req -in server.req -CA {ca} -CAkey {ca_key} {unlock} -sha256 {validity} -set_serial {serial}"
         " -extfile v3_req.cnf -extensions v3_req -out server.crt",
@@ -118,14 +119,17 @@ def server(order: ServerOrder, issuer: Issuer) -> Plan:
         issuer=issuer.certificate,
         days=order.days,
         purpose="sslserver" if "serverAuth" in order.extended_key_usage else "any",
-        # What the user's own template says is left to the rules.
-        extended_key_usage=order.extended_key_usage if order.template is None else (),
+        # The user's own template may leave out the others, but not without a word.
+        extended_key_usage=tuple(
+            usage for usage in order.extended_key_usage if order.template is None or usage == "serverAuth"
+        ),
+        names=order.subject_alternative_names,
     )
     made = Plan(
         f"a server certificate for {order.names[0].value}",
         (
             *request.steps,
-            Write("v3_req.cnf", order.section.fill(order.template or template.shipped("v3_req.cnf"))),
+            Write("v3_req.cnf", order.section.fill(extensions)),
             sign,
             check,
             Join(("server.crt", issuer.certificate), "server-chain.pem"),

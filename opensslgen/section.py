@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import template
 from .errors import UsageError
+from .extensions import EXTENDED_KEY_USAGES
 from .names import parse_names, shown
 from .plan import PRINTED_USAGES
 
@@ -55,6 +56,9 @@ class Section:
                 "EXTENDED_KEY_USAGE": ",".join(self.extended_key_usage),
             },
         )
+        if "ENV::" in filled:
+            # The passphrase of the root's key is in the environment of the openssl that reads this.
+            raise UsageError("the template reads the environment (ENV::), which could put a secret into a certificate")
         # openssl applies nothing, and says nothing, of what stands in a section that it was not told to read.
         if not any(line.replace(" ", "").replace("\t", "") == "[v3_req]" for line in filled.splitlines()):
             raise UsageError("the template has no section [ v3_req ]")
@@ -83,7 +87,8 @@ def extended_key_usages(texts: Iterable[str]) -> tuple[str, ...]:
     usages = []
     for text in _words(texts):
         is_oid = "." in text and all(arc.isdigit() for arc in text.split("."))
-        usages.append(text if is_oid else _known(text, PRINTED_USAGES, "extended key usage"))
+        known = EXTENDED_KEY_USAGES.get(text, text)
+        usages.append(known if is_oid else _known(text, PRINTED_USAGES, "extended key usage"))
     return tuple(dict.fromkeys(usages))
 
 

@@ -84,6 +84,9 @@ def _check(step: Check, *, work: Path, openssl: OpenSSL, on_command: Callable[[s
     lacking = set(step.extended_key_usage) - set(decoded.extended_key_usage or ())
     if lacking:
         raise Error(f"the new certificate's extended key usage lacks {', '.join(sorted(lacking))}")
+    absent = [str(name) for name in step.names if name not in decoded.names]
+    if absent:
+        raise Error(f"the new certificate lacks {', '.join(absent)}, so its template does not use $SUBJECT_ALT_NAME")
     if decoded.validity != timedelta(days=step.days):
         raise Error(f"the new certificate is valid for {decoded.validity} and not for {step.days} days")
     if decoded.not_after > x509.load(work / step.issuer).not_after:

@@ -237,7 +237,7 @@ def test_the_plan_for_a_root_is_this():
         + ("-config", "ca.cnf", "-extensions", "v3_ca", "-keyout", "ca.key", "-out", "ca.crt")
     )
     assert run.creates == ("ca.key", "ca.crt")
-    assert check == Check("ca.crt", issuer="ca.crt", days=3650, purpose="any", extended_key_usage=())
+    assert check == Check("ca.crt", issuer="ca.crt", days=3650, purpose="any", extended_key_usage=(), names=())
 
 
 def test_the_plan_for_a_server_signs_with_its_own_extension_file():
