@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import stat
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from . import recipes, workflow
@@ -12,12 +13,12 @@ from .certificate import decode_public_key, load
 from .errors import Error, UnreadableError, UsageError
 from .keys import KeyType
 from .names import slips
-from .profiles import PROFILES
+from .profiles import PROFILES, rules_of
 from .rules import ERROR, Case, Finding, judge
 from .store import exists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
     from pathlib import Path
 
     from .certificate import Certificate
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from .orders import RootOrder, ServerOrder
     from .plan import Plan
     from .store import Store
+
+
+_SLIPS = {"cn-not-in-san", "san-twice", "name-near-miss", "wildcard-tld"}
+"""Rules whose findings a job's notes have told already, when it was prepared."""
 
 
 class Violation(Error):
@@ -63,6 +68,8 @@ class Made:
     checks: tuple[str, ...]
     """What was checked, in words."""
     notes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    """Warnings and notes of the rules."""
     kept: tuple[Path, ...]
     """Files that were replaced, under their new names."""
 
@@ -86,6 +93,7 @@ class Authority:
 
         Raises Violation if the certificate breaks a rule, and Error for whatever else goes wrong.
         """
+        self.store.finish()
         # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.
         secrets = {name: self.secret(name) for name in self._possible(prepare()).plan.secrets}
         with self.store.locked() as work:
@@ -94,20 +102,26 @@ class Authority:
             self.on_command(f"cd {shlex.quote(str(work))}")
             workflow.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
             certificate = issuer = None
+            findings: list[Finding] = []
             if job.judged is not None:
                 certificate = load(work / job.judged)
                 issuer = load(work / "ca.crt") if (work / "ca.crt").exists() else self.store.root()
-                findings = violations(Case(certificate, issuer, datetime.now(timezone.utc)), job.profile, self.allow)
-                if findings:
-                    raise Violation("the finished certificate breaks a rule, so it was not published", findings)
-            kept = self.store.publish(job.plan, work=work)
+                case = Case(certificate, issuer, datetime.now(timezone.utc))
+                findings = judge(case, PROFILES[job.profile].without(self.allow))
+                if violations(findings):
+                    raise Violation(
+                        "the finished certificate breaks a rule, so it was not published", violations(findings)
+                    )
+            # Keys take seconds to make: someone may have published in the meantime who knows nothing of our lock.
+            kept = self.store.publish(self._possible(job).plan, work=work)
         return Made(
             job=job,
             files={publish.what: self.store.path / publish.target for publish in job.plan.publish},
             certificate=certificate,
             issuer=issuer,
-            checks=_checks(job, certificate),
+            checks=_checks(job, self.allow),
             notes=job.notes + self._backdating(certificate),
+            findings=tuple(finding for finding in findings if finding.rule.id not in _SLIPS),
             kept=tuple(self.store.path / name for name in kept.values()),
         )
 
@@ -146,20 +160,19 @@ def server_job(
     """
     issuer = store.root()
     notes = slips(order.subject.common_name, order.names)
-    if issuer is not None:
-        left = (issuer.not_after - datetime.now(timezone.utc)).days
-        if left < 1:
-            raise Error(f"the root {store.path / 'ca.crt'} ended on {issuer.not_after:%Y-%m-%d}")
-        if order.days > left and fixed_days:
-            raise UsageError(
-                f"{order.days} days would outlive the root, which ends on {issuer.not_after:%Y-%m-%d}",
-                hint=f"--days {left} is the most",
-            )
-        if order.days > left:
-            notes.append(
-                f"valid for {left} days instead of {order.days}, as the root ends on {issuer.not_after:%Y-%m-%d}"
-            )
-            order = replace(order, days=left)
+    now = datetime.now(timezone.utc)
+    end = now + timedelta(days=root.days) if issuer is None else issuer.not_after
+    left = (end - now).days
+    if left < 1:
+        raise Error(f"the root {store.path / 'ca.crt'} has less than a day left, it ends at {end:%Y-%m-%d %H:%M} UTC")
+    if order.days > left and fixed_days:
+        raise UsageError(
+            f"{order.days} days would outlive the root, which ends on {end:%Y-%m-%d}",
+            hint=f"--days {left} is the most",
+        )
+    if order.days > left:
+        notes.append(f"valid for {left} days instead of {order.days}, as the root ends on {end:%Y-%m-%d}")
+        order = replace(order, days=left)
     refuse_violations(order, issuer, allow)
     if issuer is None:
         plan = recipes.root(root) + recipes.server(order, recipes.new_root(root))
@@ -175,20 +188,30 @@ def request_job(order: ServerOrder, *, allow: Collection[str] = ()) -> Job:
     return Job(name=order.names[0].value, plan=recipes.request_only(order), notes=notes)
 
 
-def violations(case: Case, profile: str, allow: Collection[str] = ()) -> list[Finding]:
-    """Return the findings of a profile's rules that are errors."""
-    return [finding for finding in judge(case, PROFILES[profile].without(allow)) if finding.rule.severity == ERROR]
+def violations(findings: Iterable[Finding]) -> list[Finding]:
+    """Return those of the findings that are errors."""
+    return [finding for finding in findings if finding.rule.severity == ERROR]
 
 
 def check(certificate: Certificate, *, issuer: Certificate | None = None, profile: str = "apple") -> list[Finding]:
     """Return what speaks against a certificate now, by the rules of a profile; nothing if it complies."""
-    return judge(Case(certificate, issuer, datetime.now(timezone.utc)), PROFILES[profile].without(()))
+    return judge(Case(certificate, issuer, datetime.now(timezone.utc)), rules_of([profile]))
 
 
 def key_type_of(path: Path, openssl: OpenSSL) -> KeyType:
     """Return the type of the user's own private key; raises Error if openssl cannot read it or it is of no use."""
-    if not path.is_file():
-        raise UnreadableError(f"no key file at {path}")
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+        encrypted = regular and b"ENCRYPTED" in path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"cannot read the key {path}: {error.strerror}") from error
+    if not regular:
+        raise UnreadableError(f"the key {path} is not a regular file")
+    if encrypted:
+        raise UsageError(
+            f"the key {path} has a passphrase, and a server's key must not",
+            hint=f"write it without, into a file that only you can read: openssl pkey -in {path} -out FILE",
+        )
     answer = openssl.run(["pkey", "-in", str(path.absolute()), "-pubout", "-outform", "DER"])
     key = decode_public_key(answer.stdout)
     if key.algorithm not in {"RSA", "EC"}:
@@ -199,16 +222,20 @@ def key_type_of(path: Path, openssl: OpenSSL) -> KeyType:
 def refuse_violations(order: ServerOrder, issuer: Certificate | None, allow: Collection[str]) -> None:
     """Hold the certificate that an order will give against the rules, before anything is made."""
     now = datetime.now(timezone.utc)
-    findings = violations(Case(order.expected(not_before=now), issuer, now), "apple", allow)
+    case = Case(order.expected(not_before=now), issuer, now)
+    findings = violations(judge(case, PROFILES["apple"].without(allow)))
     if findings:
         raise Violation("this would break a rule, so nothing was made", findings)
 
 
-def _checks(job: Job, certificate: Certificate | None) -> tuple[str, ...]:
-    if certificate is None:
+def _checks(job: Job, allow: Collection[str]) -> tuple[str, ...]:
+    if job.judged is None:
         return ()
+    profile = PROFILES[job.profile]
+    left_out = [rule for rule in profile.rules if rule in allow]
     return (
         "extended key usage and validity, as openssl prints them and as decoded",
         "chain, by openssl verify",
-        f"{len(PROFILES[job.profile].rules)} rules: {PROFILES[job.profile].title}",
+        f"{len(profile.rules) - len(left_out)} rules: {profile.title}"
+        + (f"; not {', '.join(left_out)}" if left_out else ""),
     )

@@ -6,7 +6,7 @@
     pki/reqs/NAME.req                         requests
     pki/certs_by_serial/SERIAL.pem            a copy of each certificate that was ever made
     pki/index.txt  index.txt.attr  serial     openssl ca's database
-    pki/.lock  .work-…                        ours
+    pki/.lock  .work-…                        ours; printed scripts have .lock.script and .script.…
 
 Files are made in `.work-…`. Once all of them are there, a decision (what goes where, which lines the index gains) is
 put beside them in one rename. Before that, nothing has happened; after it, all of it will, if need be in the next run.
@@ -41,6 +41,7 @@ LOCK_TIMEOUT = 120.0
 
 FOLDERS = ("private", "issued", "reqs", "certs_by_serial")
 _DECISION = "decision.json"
+_SCRIPT_LOCK = ".lock.script"
 _DATABASE = {"index.txt": "", "index.txt.attr": "unique_subject = no\n", "serial": "01\n"}
 
 
@@ -51,8 +52,12 @@ class Store:
     path: Path
 
     def root(self) -> Certificate | None:
-        """Return the root certificate, or None if there is none yet; raises UnreadableError if it is damaged."""
-        return load(self.path / "ca.crt") if (self.path / "ca.crt").exists() else None
+        """Return the root certificate, or None if there is none yet; raises UnreadableError if it cannot be read."""
+        try:
+            there = (self.path / "ca.crt").exists()
+        except OSError as error:
+            raise UnreadableError(f"cannot look into {self.path}: {error.strerror}") from error
+        return load(self.path / "ca.crt") if there else None
 
     def root_key_is_encrypted(self) -> bool:
         """Tell whether the root's key has a passphrase; raises Error if there is no such key."""
@@ -74,6 +79,7 @@ class Store:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = _lock(self.path / ".lock", timeout=timeout)
             try:
+                _lock_out_scripts(self.path / _SCRIPT_LOCK, timeout=timeout)
                 self._recover()
                 work = self.path / f".work-{os.urandom(4).hex()}"
                 work.mkdir(mode=0o700)
@@ -83,9 +89,16 @@ class Store:
                     if not (work / _DECISION).exists():
                         shutil.rmtree(work, ignore_errors=True)
             finally:
+                _unlock_scripts(self.path / _SCRIPT_LOCK)
                 if made:
                     self._leave()
                 lock.close()
+
+    def finish(self) -> None:
+        """Carry out or sweep what killed runs have left, if there is anything, so that the folder can be judged."""
+        if any(self.path.glob(".work-*")) or any(self.path.glob(".script.*")):
+            with self.locked():
+                pass
 
     def existing(self, plan: Plan) -> list[str]:
         """Return those files of the pki folder that the plan would overwrite."""
@@ -98,6 +111,11 @@ class Store:
         """
         for folder in FOLDERS:
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
+            # What is decided must be possible: nothing can be renamed onto another file system.
+            if (self.path / folder).stat().st_dev != work.stat().st_dev:
+                raise Error(f"{self.path / folder} is on another file system than {self.path}")
+            if not os.access(self.path / folder, os.W_OK | os.X_OK):
+                raise Error(f"cannot write to {self.path / folder}: Permission denied")
         for name, content in _DATABASE.items():
             if not (self.path / name).exists():
                 _write(self.path / name, content.encode())
@@ -141,6 +159,8 @@ class Store:
         for work in self.path.glob(".script.*"):
             # A printed script knows no lock that the kernel releases; it leaves its process number instead.
             if (work / "pid").exists() and not _alive(work / "pid"):
+                if (work / "decided").exists():
+                    self._carry_out_of_script(work)
                 shutil.rmtree(work, ignore_errors=True)
 
     def _carry_out(self, work: Path) -> None:
@@ -160,17 +180,30 @@ class Store:
         _sync(self.path)
         shutil.rmtree(work, ignore_errors=True)
 
+    def _carry_out_of_script(self, work: Path) -> None:
+        """Do what a printed script had decided when it was killed, as its own `carry_out` does."""
+        if (work / "line").exists():
+            self._append([(work / "line").read_bytes()])
+        for staged in (work / "decided").read_text(encoding="utf-8").splitlines():
+            source, target, _ = staged.split(" ")
+            if (work / source).exists() and not os.path.lexists(self.path / target):
+                (work / source).rename(self.path / target)
+
     def _append(self, lines: list[bytes]) -> None:
         """Append lines to the index unless it has them, or raise OSError and leave it as it was."""
         with (self.path / "index.txt").open("r+b", buffering=0) as index:
             size = index.seek(0, os.SEEK_END)
             index.seek(max(0, size - sum(map(len, lines)) - 4096))
             tail = index.read()
-            # A whole line ends in a newline; another one was torn by a kill or a full disk.
-            size -= len(tail) - (tail.rfind(b"\n") + 1)
+            last = tail[tail.rfind(b"\n") + 1 :]
+            mended = b""
+            if last.count(b"\t") == 5:
+                mended = b"\n"  # whole, but for the newline that an editor has left out
+            else:
+                size -= len(last)  # torn by a kill or a full disk
             index.truncate(size)
             index.seek(size)
-            new = b"".join(line for line in lines if line not in tail)
+            new = mended + b"".join(line for line in lines if line not in tail + mended)
             try:
                 if index.write(new) != len(new):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), index.name)
@@ -234,6 +267,31 @@ def _lock(path: Path, *, timeout: float) -> IO[bytes]:
                 return file
         file.close()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _lock_out_scripts(lock: Path, *, timeout: float) -> None:
+    """Take the lock of printed scripts, too: a folder, as the kernel has no lock that every shell can hold."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            lock.mkdir(mode=0o700)
+        except FileExistsError:
+            if (lock / "pid").exists() and not _alive(lock / "pid"):
+                shutil.rmtree(lock, ignore_errors=True)
+            elif time.monotonic() > deadline:
+                raise Error(f"{lock.parent} is in use by a script; if none runs, remove {lock}") from None
+            else:
+                time.sleep(0.1)
+        else:
+            (lock / "pid").write_text(f"{os.getpid()}\n", encoding="ascii")
+            return
+
+
+def _unlock_scripts(lock: Path) -> None:
+    """Give that lock back, if it is ours."""
+    with suppress(OSError, ValueError):
+        if int((lock / "pid").read_text(encoding="ascii")) == os.getpid():
+            shutil.rmtree(lock, ignore_errors=True)
 
 
 def _alive(pid_file: Path) -> bool:

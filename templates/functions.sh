@@ -40,9 +40,11 @@ open_folder() {
     mkdir -p "$pki"
     pki=$(cd "$pki" && pwd)
     trap close_folder EXIT
-    trap 'exit 129' HUP
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
+    # mksh forgets the number on its way from one trap to the other.
+    stopped=''
+    trap 'stopped=129; exit 129' HUP
+    trap 'stopped=130; exit 130' INT
+    trap 'stopped=143; exit 143' TERM
     take_lock
     sweep_folder
     work=$(mktemp -d "$pki/.script.XXXXXX") || fail "cannot write to $pki"
@@ -55,6 +57,7 @@ open_folder() {
 # close_folder: what was decided and is not yet done stays, for the next run to finish.
 close_folder() {
     status=$?
+    status=${stopped:-$status}
     cd "$here" || cd /
     [ -z "$work" ] || [ -f "$work/decided" ] || rm -rf "$work"
     # A folder that was made for a run of which nothing came goes, too; rmdir takes only what is empty.
@@ -63,7 +66,8 @@ close_folder() {
             rm -f "$pki/index.txt" "$pki/index.txt.attr" "$pki/serial"
     fi
     [ -z "$lock" ] || rm -rf "$lock"
-    rmdir "$pki" 2>/dev/null || :
+    [ -n "$was_there" ] || rmdir "$pki" 2>/dev/null || :
+    exit "$status"
 }
 
 alive() {
@@ -202,7 +206,7 @@ check_certificate() {
     file=$1 issuer=$2 asked=$3 purpose=$4
     shift 4
     openssl x509 -in "$file" -noout -text >text 2>log || { cat log >&2; fail "openssl cannot read $file"; }
-    printed=$(sed -n '/X509v3 Extended Key Usage:/{n;s/^ *//;p;}' text)
+    printed=$(sed -n '/^            X509v3 Extended Key Usage:/{n;s/^ *//;p;}' text)
     for usage; do
         case ", $printed," in
             *", $usage,"*) ;;
@@ -223,6 +227,21 @@ check_certificate() {
     if [ "$verified" != "$file: OK" ]; then
         cat log >&2
         fail "openssl verify does not accept $file: $verified"
+    fi
+}
+
+# check_names NAME...: those, as openssl prints them, are among the names of the certificate that was checked last.
+# What has names is no authority, whatever a template says.
+check_names() {
+    printed=$(sed -n '/^            X509v3 Subject Alternative Name:/{n;s/^ *//;p;}' text)
+    for name; do
+        case ", $printed," in
+            *", $name,"*) ;;
+            *) fail "$file lacks the name $name, it has: ${printed:-none}" ;;
+        esac
+    done
+    if grep -q '^                CA:TRUE' text; then
+        fail "$file is a certificate authority (CA:TRUE)"
     fi
 }
 
@@ -249,11 +268,11 @@ add_line() {
     }
 }
 
-# record FILE SUBJECT: the copy by serial and the index line, before anything has its final name.
+# record FILE SUBJECT: stages the copy by serial, and notes the index line, which goes before all that is staged.
 record() {
     note_record "$1" "$2"
-    cp "$1" "$pki/certs_by_serial/$serial.pem"
-    add_line .
+    cp "$1" "$serial.pem"
+    stage "$serial.pem" "certs_by_serial/$serial.pem" 0600
 }
 
 # publish FILE TARGET MODE: by a link, which fails if the target exists; not all file systems have links.

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -230,7 +231,7 @@ def test_after_sigkill_the_next_run_cleans_up(delay, tmp_path):
     if (tmp_path / "pki").exists():
         assert_private(tmp_path / "pki")
         assert set(finished(tmp_path / "pki")) - set(FINISHED) <= {
-            name for name in finished(tmp_path / "pki") if name.startswith(".work-")
+            name for name in finished(tmp_path / "pki") if name.startswith((".work-", ".lock.script/"))
         }
     done = opensslgen("server", "next.example.com", *FAST)
     assert done.returncode == 0, done.stderr
@@ -276,6 +277,85 @@ def test_a_torn_index_line_is_taken_away_before_the_next(authority):
     lines = index.read_text().splitlines()
     assert lines[0] + "\n" == whole
     assert [line.split("\t")[5] for line in lines] == ["/CN=a.example.com", "/CN=b.example.com"]
+
+
+def test_a_whole_line_that_lacks_only_its_newline_is_kept(authority):
+    make_server(authority, "a.example.com")
+    index = authority.store.path / "index.txt"
+    index.write_text(index.read_text().rstrip("\n"))
+    make_server(authority, "b.example.com")
+    assert [line.split("\t")[5] for line in index.read_text().splitlines()] == [
+        "/CN=a.example.com",
+        "/CN=b.example.com",
+    ]
+
+
+def printed_script(tmp_path, name):
+    script = opensslgen("server", name, *FAST, "--script").stdout
+    (tmp_path / f"{name}.sh").write_text(script)
+    return ["sh", str(tmp_path / f"{name}.sh")]
+
+
+def test_scripts_and_program_lock_each_other_out(tmp_path):
+    """Each may find the other's root and fail with a word; never is a root replaced or a leaf left without its root."""
+    commands = [printed_script(tmp_path, f"s{number}.example.com") for number in range(3)]
+    program = [sys.executable, "-m", "opensslgen", "server"]
+    commands += [[*program, f"p{number}.example.com", *FAST, "-q"] for number in range(3)]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    processes = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for command in commands
+    ]
+    for process in processes:
+        process.communicate()
+    pki = tmp_path / "pki"
+    assert not list(pki.glob("*.old-*"))
+    root = x509.load(pki / "ca.crt")
+    leaves = [x509.load(path) for path in pki.glob("issued/*.crt")]
+    assert leaves
+    assert {leaf.authority_key_identifier.key_identifier for leaf in leaves} == {root.subject_key_identifier}
+    assert len((pki / "index.txt").read_text().splitlines()) == len(leaves)
+    assert [path.name for path in pki.iterdir() if path.name.startswith((".script", ".work", ".lock."))] == []
+
+
+@pytest.mark.parametrize("survivors", range(9))
+@pytest.mark.parametrize("finisher", ["program", "script"])
+def test_what_a_killed_script_had_decided_is_carried_out(finisher, survivors, tmp_path):
+    """The script dies at each of its links, and whoever comes next finishes what it had decided."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "ln").write_text(
+        f'#!/bin/sh\necho x >>{tmp_path}/links\n[ "$(wc -l <{tmp_path}/links)" -le {survivors} ] || kill -9 $PPID\n'
+        f'exec {shutil.which("ln")} "$@"\n'
+    )
+    (tmp_path / "bin" / "ln").chmod(0o755)
+    script = printed_script(tmp_path, "a.example.com")
+    later = printed_script(tmp_path, "b.example.com")
+    environment = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    subprocess.run(script, env=environment, capture_output=True)
+    if finisher == "program":
+        assert opensslgen("server", "b.example.com", *FAST).returncode == 0
+    else:
+        subprocess.run(later, capture_output=True)  # it was to make a root, and finds that there is one
+    pki = tmp_path / "pki"
+    for name in ("ca.crt", "private/ca.key", "private/a.example.com.key", "issued/a.example.com.crt"):
+        assert (pki / name).exists(), name
+    assert (pki / "index.txt").read_text().count("/CN=a.example.com\n") == 1
+    assert not list(pki.glob(".script.*"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount another file system")
+def test_a_folder_on_another_file_system_is_named_before_anything_is_decided(tmp_path):
+    (tmp_path / "pki" / "private").mkdir(parents=True)
+    mount = 'mount -t tmpfs tmpfs "$1/pki/private" && cd "$1" && exec "$PYTHON" -m opensslgen server a.example'
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", mount, "sh", tmp_path],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "pki/private is on another file system" in done.stderr
+    assert opensslgen("server", "a.example", *FAST).returncode == 0
 
 
 def test_what_was_decided_before_a_kill_is_carried_out_after_it(authority, monkeypatch):
