@@ -47,11 +47,11 @@ def _openssl(path: str | None) -> list[Answer]:
 
 def _folder(pki: Path) -> Answer:
     nearest = pki.absolute()
-    while not nearest.exists():
+    while not os.path.lexists(nearest):
         nearest = nearest.parent
-    if not nearest.is_dir():
+    if not os.path.isdir(nearest):  # noqa: PTH112 - Path.is_dir raises where the folder above cannot be looked into
         return Answer("pki folder", False, f"{nearest} is not a folder")
-    there = "" if pki.exists() else " (not there yet)"
+    there = "" if nearest == pki.absolute() else " (not there yet)"
     if not os.access(nearest, os.W_OK | os.X_OK):
         return Answer("pki folder", False, f"{pki}{there}: {nearest} is not writable")
     return Answer("pki folder", True, f"{pki}{there} is writable")

@@ -37,7 +37,7 @@ def root(
 def server(
     name: str,
     *,
-    san: Iterable[str] = (),
+    san: str | Iterable[str] = (),
     pki: str | os.PathLike[str] = "pki",
     key_type: str = keys.DEFAULT.name,
     days: int | None = None,
@@ -48,7 +48,7 @@ def server(
     """Make a server's key and certificate, and a root first if the folder has none; raises Violation or Error."""
     order = server_order(
         name,
-        san=san,
+        san=[san] if isinstance(san, str) else san,
         key_type=keys.key_type(key_type),
         days=SERVER_DAYS if days is None else days,
         p12=None if p12_password is None else "p12",

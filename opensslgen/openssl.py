@@ -172,7 +172,7 @@ def _kill(running: sh.RunningCommand) -> None:
         running.process.kill_group()
 
 
-_INTERRUPTS = {signal.SIGINT, signal.SIGTERM}
+_INTERRUPTS = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
 
 
 @contextlib.contextmanager
@@ -286,7 +286,9 @@ def reason(process: Process) -> str:
     lines = [_printable(line) for line in process.stderr.decode("utf-8", "replace").splitlines()]
     told = [line for line in lines if line and not _CHATTER.match(line)]
     plain = next((line for line in told if not _STACK.search(line)), None)
-    deeper = next((_STACK.sub("", line).split(":") for line in told if _STACK.search(line)), None)
+    stack = [_STACK.sub("", line).split(":") for line in told if _STACK.search(line)]
+    # Behind a wrong passphrase OpenSSL 3 lists first all the formats that the key is not in.
+    deeper = next((entry for entry in stack if _PASSPHRASE.search(":".join(entry))), stack[0] if stack else None)
     # An entry of the error stack reads library:function:reason:file:line:data.
     why = ": ".join(filter(None, (deeper[2], ":".join(deeper[5:]).strip()))) if deeper and len(deeper) > 2 else None
     if plain and why:
@@ -296,6 +298,7 @@ def reason(process: Process) -> str:
     return f"killed by signal {-process.exit_code}" if process.exit_code < 0 else f"exit code {process.exit_code}"
 
 
+_PASSPHRASE = re.compile("bad decrypt|bad password|maybe wrong password")
 _STACK = re.compile(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]+:")
 _CHATTER = re.compile(
     r"""[.+*\-]+$ | Generating\ an?\ | writing\ new\ private\ key | Signature\ ok | subject\ ?= | Getting\ (CA\ )?

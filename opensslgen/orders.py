@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import keys, template
 from .certificate import BasicConstraints, Certificate, Name, PublicKey
+from .errors import UsageError
 from .names import parse_host, parse_names
 from .section import SERVER_USAGES, Section, extended_key_usages, key_usages
 from .subject import parse_subject
@@ -115,7 +116,7 @@ def root_order(
             **subject,
         ),
         key_type=key_type,
-        days=days,
+        days=_lifetime(days),
         encrypted=encrypted,
     )
 
@@ -145,9 +146,16 @@ def server_order(
         subject=parse_subject(common_name=main.value if common_name is None else common_name, **subject),
         key_type=key_type,
         key_file=None if key_file is None else str(key_file),
-        days=days,
+        days=_lifetime(days),
         extended_key_usage=extended_key_usages(extended_key_usage) or SERVER_USAGES,
         key_usage=key_usages(key_usage) or None,
         template=None if template_file is None else template.read(template_file),
         p12=p12,
     )
+
+
+def _lifetime(days: int) -> int:
+    """Return a number of days that gives dates which a certificate can hold."""
+    if not 1 <= days <= 36500:
+        raise UsageError(f"{days} days: write a number from 1 to 36500")
+    return days

@@ -69,20 +69,19 @@ def test_verbose_shows_commands_that_can_be_pasted(tmp_path):
         (("--days", "2555"), "apple-validity"),
         (("--days", "826"), "apple-validity"),
         (("--eku", "clientAuth"), "apple-eku"),
-        (("--key-usage", "keyCertSign", "--template", "ca.cnf"), None),
+        (("--key-usage", "keyCertSign", "--template", "ca.cnf"), "leaf-is-ca"),
     ],
 )
 def test_what_breaks_the_profile_is_refused_before_anything_is_made(arguments, rule, tmp_path):
-    (tmp_path / "ca.cnf").write_text("[ v3_req ]\nbasicConstraints = CA:TRUE\nsubjectAltName = $SUBJECT_ALT_NAME\n")
+    (tmp_path / "ca.cnf").write_text(
+        "[ v3_req ]\nbasicConstraints = CA:TRUE\nsubjectAltName = $SUBJECT_ALT_NAME\nextendedKeyUsage = serverAuth\n"
+    )
     done = opensslgen("server", "pbx.example.com", *FAST, *arguments)
     assert done.returncode == 1
     assert done.stderr.startswith("Error: ")
-    if rule:
-        assert f"[{rule}]" in done.stderr
-        assert "https://support.apple.com/103769" in done.stderr
-        assert f"--allow {rule}" in done.stderr
-    else:
-        assert "[leaf-is-ca]" in done.stderr
+    assert f"[{rule}]" in done.stderr
+    assert f"--allow {rule}" in done.stderr
+    assert ("https://support.apple.com/103769" in done.stderr) == rule.startswith("apple")
     assert not (tmp_path / "pki").exists()
 
 
@@ -196,8 +195,78 @@ def test_a_users_template_is_filled_and_the_result_checked(tmp_path):
     (tmp_path / "bad.cnf").write_text("[ v3_req ]\nsubjectAltName = $SUBJECT_ALT_NAME\n")
     done = opensslgen("server", "b.example.com", *FAST, "--template", "bad.cnf")
     assert done.returncode == 1
-    assert "[apple-eku]" in done.stderr
+    assert "extended key usage lacks serverAuth" in done.stderr
     assert not (tmp_path / "pki" / "issued" / "b.example.com.crt").exists()
+
+
+# What a template can do behind the rules' back, by the program and by the script that it prints.
+@pytest.mark.parametrize(
+    ("template", "message", "printed"),
+    [
+        ("extendedKeyUsage = serverAuth\nbasicConstraints = CA:TRUE", "[leaf-is-ca]", "(CA:TRUE)"),
+        ("keyUsage = digitalSignature", "lacks serverAuth", "lacks the extended key usage"),
+        ("extendedKeyUsage = clientAuth", "lacks serverAuth", ""),
+        ("extendedKeyUsage = serverAuth\nsubjectAltName = DNS:b.example", "lacks DNS:a.example", "lacks the name"),
+    ],
+)
+def test_a_template_that_gives_something_else_is_found_out_either_way(template, message, printed, tmp_path):
+    names = "" if "subjectAltName" in template else "subjectAltName = $SUBJECT_ALT_NAME\n"
+    (tmp_path / "own.cnf").write_text(f"[ v3_req ]\n{names}{template}\n")
+    done = opensslgen("server", "a.example", "--san", "2001:db8::1", *FAST, "--template", "own.cnf")
+    assert done.returncode == 1
+    assert message in done.stderr
+    script = opensslgen("server", "a.example", "--san", "2001:db8::1", *FAST, "--template", "own.cnf", "--script")
+    ran = subprocess.run(["sh", "/dev/stdin"], input=script.stdout, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert printed in ran.stderr
+    assert not (tmp_path / "pki").exists()
+
+
+def test_a_template_cannot_read_a_secret_or_be_empty(tmp_path):
+    (tmp_path / "own.cnf").write_text("[ v3_req ]\nnsComment = $$ENV::OPENSSLGEN_CA_PASSPHRASE\n")
+    assert "ENV::" in opensslgen("server", "a.example", "--template", "own.cnf").stderr
+    done = opensslgen("server", "a.example", "--template", "/dev/null")
+    assert done.returncode == 2
+    assert "[ v3_req ]" in done.stderr
+
+
+def test_a_terminal_without_a_tick_is_no_failure(tmp_path):
+    done = opensslgen("server", "a.example", *FAST, env={"PYTHONIOENCODING": "latin-1"})
+    assert done.returncode == 0, done.stderr
+    assert "? chain, by openssl verify" in done.stdout
+
+
+def test_a_rule_that_was_allowed_is_not_said_to_be_kept():
+    done = opensslgen("server", "a.example", *FAST, "--days", "2555", "--allow", "apple-validity")
+    assert "; not apple-validity" in done.stdout
+
+
+def test_extended_key_usages_may_be_dotted():
+    done = opensslgen("server", "a.example", *FAST, "--eku", "1.3.6.1.5.5.7.3.1,1.3.6.1.4.1.311.20.2.2", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["certificate"]["extended_key_usage"] == ["serverAuth", "1.3.6.1.4.1.311.20.2.2"]
+
+
+def test_a_key_with_a_passphrase_is_refused_with_the_cure():
+    make = ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-aes256"]
+    subprocess.run([*make, "-pass", "pass:hush", "-out", "own.key"], check=True, capture_output=True)
+    done = opensslgen("server", "a.example", "--key-file", "own.key")
+    assert done.returncode == 2
+    assert "openssl pkey -in own.key" in done.stderr
+
+
+def test_a_weak_key_usage_is_told():
+    done = opensslgen("server", "a.example", *FAST, "--key-usage", "keyAgreement")
+    assert done.returncode == 0
+    assert "[key-usage]" in done.stderr
+
+
+def test_a_script_works_in_the_folder_that_was_named(tmp_path):
+    assert opensslgen("root", *FAST, "--pki", "my pki").returncode == 0
+    script = opensslgen("server", "a.example", *FAST, "--pki", "my pki", "--script").stdout
+    subprocess.run(["sh", "/dev/stdin"], input=script, text=True, check=True, capture_output=True)
+    assert (tmp_path / "my pki" / "issued" / "a.example.crt").exists()
+    assert opensslgen("server", "a.example", "--script", "--force").returncode == 2
 
 
 def test_a_template_without_the_section_is_refused(tmp_path):
@@ -215,6 +284,13 @@ def test_a_leaf_is_shortened_to_its_root_with_a_note_or_refused_with_days():
     done = opensslgen("server", "b.example.com", *FAST, "--days", "200")
     assert done.returncode == 2
     assert "would outlive the root" in done.stderr
+
+
+def test_a_leaf_that_would_outlive_the_root_it_comes_with_is_refused_before(tmp_path):
+    done = opensslgen("server", "a.example.com", "--days", "5000", "--allow", "apple-validity")
+    assert done.returncode == 2
+    assert "would outlive the root" in done.stderr
+    assert not (tmp_path / "pki").exists()
 
 
 def test_a_missing_openssl_is_an_error_before_anything_is_made(tmp_path):

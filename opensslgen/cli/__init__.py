@@ -5,6 +5,7 @@ Commands import what they need when they run: `--help` must not wait for `sh`.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -88,7 +89,12 @@ def cli(ctx: click.Context) -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line; a plain kill cleans up like Ctrl-C."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    """Run the command line; a plain kill or a lost terminal cleans up like Ctrl-C."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that has no ✓ is no reason to fail after all is done.
+            stream.reconfigure(errors="replace")
     cli(prog_name="opensslgen")
     sys.exit(0)  # not reached: click exits

@@ -122,9 +122,12 @@ def _do(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL | 
     from opensslgen.store import Store
 
     if options["script"]:
+        for option in ("force", "verbose"):
+            if options[option]:
+                raise UsageError(f"--script makes nothing itself, so --{option} does not go with it")
         job = prepare()
         _say(job.notes, options)
-        click.echo(job.plan.script(version=__version__), nl=False)
+        click.echo(job.plan.script(version=__version__, folder=str(options["pki"])), nl=False)
         return
     authority = Authority(
         store=Store(options["pki"]),
@@ -143,7 +146,7 @@ def _do(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL | 
             findings = [finding_json(finding) for finding in violation.findings]
             click.echo(json.dumps({"error": violation.message, "findings": findings}, indent=2))
         raise
-    _say(made.notes, options)
+    _say((*made.notes, *(f"{finding.message} [{finding.rule.id}]" for finding in made.findings)), options)
     if options["output"] == "json":
         from opensslgen.report import made_json
 
@@ -176,7 +179,8 @@ def _secret(options: dict[str, Any], name: str) -> str:
         return fit_secret(name, os.environ[name])
     if not sys.stdin.isatty():
         raise UsageError(f"the {what} is needed", hint=f"give --{option.replace('_', '-')} FILE or set {name}")
-    new = name != CA_PASSPHRASE or not (options["pki"] / "private" / "ca.key").exists()
+    # `root` alone has an option to ask for one, and it never opens an old key.
+    new = name != CA_PASSPHRASE or "passphrase" in options or not (options["pki"] / "private" / "ca.key").exists()
     return fit_secret(name, click.prompt(what.capitalize(), hide_input=True, confirmation_prompt=new, err=True))
 
 

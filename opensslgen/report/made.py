@@ -50,7 +50,7 @@ def made_json(made: Made) -> dict[str, Any]:
         "checks": list(made.checks),
         "notes": list(made.notes),
         "kept": [str(path) for path in made.kept],
-        "findings": [],
+        "findings": [finding_json(finding) for finding in made.findings],
     }
 
 
