@@ -24,7 +24,7 @@ from opensslgen.errors import UnreadableError
 from opensslgen.profiles import rules_of
 from opensslgen.rules import RULES
 
-from .conftest import CHECKOUT, opensslgen
+from .conftest import CHECKOUT, make_server, opensslgen
 from .servers import issue
 
 CONFIG = "[ req ]\nx509_extensions = v3\n[ v3 ]\nsubjectAltName = DNS:a.example.com\n"
@@ -311,6 +311,20 @@ def test_what_is_not_known_is_a_usage_error(tmp_path, good, options):
     done = run(write(tmp_path / "good.pem", good), *options)
     assert done.exit_code == 2
     assert done.stdout == ""
+
+
+def test_an_authority_is_judged_as_such_unless_a_profile_is_named(authority):
+    made = make_server(authority)
+    folder = authority.store.path
+    assert opensslgen("audit", folder).returncode == 0
+    assert opensslgen("audit", made.files["root"], "--profile", "apple").returncode == 1
+    # What a client could take for a server is held to what is asked of servers, whatever it says of itself.
+    own = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "k.pem", "-subj", "/CN=pbx.example"]
+    names = ["-addext", "subjectAltName=DNS:pbx.example", "-days", "800", "-out", "own.pem"]
+    subprocess.run([*own, *names], check=True, capture_output=True)
+    done = opensslgen("audit", "own.pem")
+    assert done.returncode == 1
+    assert "[leaf-is-ca]" in done.stdout
 
 
 @pytest.mark.parametrize(

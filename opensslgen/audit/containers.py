@@ -248,7 +248,7 @@ def _of_holding(holding: _Holding, *, target: str, settings: Settings, mode: int
         return Result(
             target=target,
             kind="certificate",
-            findings=(*judge(case, settings.rules), *findings, *holding.findings),
+            findings=(*judge(case, settings.rules_for(leaf)), *findings, *holding.findings),
             certificate=leaf,
             notes=notes,
         )
@@ -260,7 +260,7 @@ def _of_holding(holding: _Holding, *, target: str, settings: Settings, mode: int
 
 def _of_certificate(certificate: Certificate, *, target: str, settings: Settings, line: int | None = None) -> Result:
     """Return the verdict on a certificate by itself."""
-    findings = judge(Case(certificate, None, settings.at, settings.within), settings.rules)
+    findings = judge(Case(certificate, None, settings.at, settings.within), settings.rules_for(certificate))
     return Result(target=target, kind="certificate", findings=tuple(findings), certificate=certificate, line=line)
 
 

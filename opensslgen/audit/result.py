@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from opensslgen.errors import UsageError
+from opensslgen.names import parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +27,8 @@ class Settings:
 
     rules: tuple[Rule, ...]
     """Those of the profiles that were named, less those that are allowed."""
+    authority_rules: tuple[Rule, ...] | None = None
+    """Those for a certificate that can only be an authority's, where no profile was named; None: the same."""
     at: datetime
     """The time of judgement, aware."""
     within: timedelta | None = None
@@ -45,6 +51,12 @@ class Settings:
     jobs: int | None = None
     """Processes that decode, and servers that are asked at once; None: as suits the machine."""
 
+    def rules_for(self, certificate: Certificate) -> tuple[Rule, ...]:
+        """Return the rules that a certificate found in a file is held to."""
+        if self.authority_rules is None or not _is_authority(certificate):
+            return self.rules
+        return self.authority_rules
+
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
@@ -62,3 +74,20 @@ class Result:
     certificate: Certificate | None = None
     notes: tuple[str, ...] = ()
     """What could not be looked at, and why."""
+
+
+def _is_authority(certificate: Certificate) -> bool:
+    """Tell whether a certificate says that it signs others, and has no name by which a client could know a server.
+
+    CA:TRUE alone does not say so: `openssl req -x509` makes that of a server by default. When in doubt, as where
+    the common name is a host's, it is held to what is asked of servers.
+    """
+    constraints = certificate.basic_constraints
+    if not (constraints and constraints.ca and "keyCertSign" in (certificate.key_usage or ())):
+        return False
+    if any(name.kind in {"DNS", "IP"} for name in certificate.names):
+        return False
+    with suppress(UsageError):
+        host = parse_host(certificate.subject.common_name or "")
+        return host.kind == "DNS" and "." not in host.value
+    return True

@@ -49,7 +49,7 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 
 PROFILES = click.option(
     "--profile", "profiles", multiple=True, metavar="NAME",
-    help="apple, public, strict or root; also several, or a list.  [default: apple]",
+    help="apple, public, strict or root; also several, or a list.  [default: apple, for authorities root]",
 )  # fmt: skip
 
 
@@ -112,6 +112,7 @@ def audit(targets: tuple[str, ...], **options: Any) -> None:
     profiles = _profiles(options["profiles"])
     settings = Settings(
         rules=rules_of(profiles, options["allow"]),
+        authority_rules=None if options["profiles"] else rules_of(["root"], options["allow"]),
         at=options["at"] or datetime.now(timezone.utc).replace(microsecond=0),
         within=None if options["within"] is None else timedelta(days=options["within"]),
         each=options["each"],
@@ -237,10 +238,10 @@ def _password(file: Path | None, name: str) -> str:
     from opensslgen.audit.pkcs import PASSWORD
     from opensslgen.certificate import visible
 
-    from .make import _first_line
+    from .options import first_line
 
     if file:
-        return _first_line(file, "password of the PKCS#12 file")
+        return first_line(file, "password of the PKCS#12 file")
     if PASSWORD in os.environ:
         return os.environ[PASSWORD]
     if not sys.stdin.isatty():

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opensslgen import __version__
-from opensslgen.errors import UnreadableError, UsageError
+from opensslgen.errors import UsageError
 
-from .options import KEY_TYPE, PASSPHRASE_FILE, RUNNING, SUBJECT, SUBJECT_FIELDS, together
+from .options import KEY_TYPE, PASSPHRASE_FILE, RUNNING, SUBJECT, SUBJECT_FIELDS, first_line, together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +174,7 @@ def _secret(options: dict[str, Any], name: str) -> str:
     what = SECRETS[name]
     option = "passphrase_file" if name == CA_PASSPHRASE else "p12_password_file"
     if options.get(option):
-        return fit_secret(name, _first_line(options[option], what))
+        return fit_secret(name, first_line(options[option], what))
     if os.environ.get(name):
         return fit_secret(name, os.environ[name])
     if not sys.stdin.isatty():
@@ -182,14 +182,3 @@ def _secret(options: dict[str, Any], name: str) -> str:
     # `root` alone has an option to ask for one, and it never opens an old key.
     new = name != CA_PASSPHRASE or "passphrase" in options or not (options["pki"] / "private" / "ca.key").exists()
     return fit_secret(name, click.prompt(what.capitalize(), hide_input=True, confirmation_prompt=new, err=True))
-
-
-def _first_line(path: Path, what: str) -> str:
-    """Return a file's first line without its line end, as openssl's `file:` reads it but for a carriage return."""
-    try:
-        with path.open("rb") as file:
-            return file.readline(4096).rstrip(b"\r\n").decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableError(
-            f"cannot read the {what} from {path}: {getattr(error, 'strerror', 'not UTF-8')}"
-        ) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opensslgen.errors import UsageError
+from opensslgen.errors import UnreadableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,3 +74,14 @@ PASSPHRASE_FILE = click.option(
     "--passphrase-file", type=click.Path(path_type=Path), metavar="FILE",
     help="The passphrase of the root's key is its first line.  [env: OPENSSLGEN_CA_PASSPHRASE]",
 )  # fmt: skip
+
+
+def first_line(path: Path, what: str) -> str:
+    """Return a file's first line without its line end, as openssl's `file:` reads it but for a carriage return."""
+    try:
+        with path.open("rb") as file:
+            return file.readline(4096).rstrip(b"\r\n").decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableError(
+            f"cannot read the {what} from {path}: {getattr(error, 'strerror', 'not UTF-8')}"
+        ) from error
