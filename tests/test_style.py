@@ -16,8 +16,8 @@ PACKAGE = CHECKOUT / "opensslgen"
 HOUSE = (
     "__main__", "cli", "library", "report", "audit", "doctor", "authority", "gencerts_script", "gencerts",
     "gencerts_reader", "shellscript", "replace", "profiles", "rules", "recipes", "orders", "store", "workflow",
-    "openssl", "printed", "index", "crl", "section", "certificate", "pem", "extensions", "extension_checks", "algorithms",
-    "distinguished", "der", "plan", "template", "subject", "names", "keys", "errors",
+    "openssl", "printed", "index", "crl", "section", "certificate", "pem", "extensions", "extension_checks",
+    "algorithms", "distinguished", "der", "plan", "template", "subject", "names", "keys", "errors",
 )  # fmt: skip
 
 

@@ -18,16 +18,19 @@ from opensslgen import __version__
 from opensslgen.errors import Error
 
 COMMANDS = {
-    "server": "make",
-    "root": "make",
-    "patch": "patch",
-    "ext": "patch",
-    "audit": "audit",
-    "rules": "audit",
-    "doctor": "machine",
-    "completion": "machine",
+    "server": "make.server",
+    "root": "make.root",
+    "list": "browse.list_",
+    "show": "browse.show",
+    "audit": "audit.audit",
+    "rules": "audit.rules",
+    "patch": "patch.patch",
+    "ext": "patch.ext",
+    "script": "script.script",
+    "doctor": "machine.doctor",
+    "completion": "machine.completion",
 }
-"""The commands in the order of need, each with the module here that has it, imported when it is used."""
+"""The commands in the order of need, each with its module and function here, imported when it is used."""
 
 
 class _Failure(click.ClickException):
@@ -63,7 +66,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f".{COMMANDS[cmd_name]}", __name__), cmd_name)
+        module, function = COMMANDS[cmd_name].split(".")
+        command = getattr(import_module(f".{module}", __name__), function)
         assert isinstance(command, click.Command)
         return command
 

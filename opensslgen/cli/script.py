@@ -9,7 +9,11 @@ from opensslgen import __version__
 
 @click.group()
 def script() -> None:
-    """Print a shell script that does this tool's work where there is no Python."""
+    """Print a shell script that does this tool's work where there is no Python.
+
+    \b
+    opensslgen script gen-certs > gen-certs.sh
+    """
 
 
 @script.command("gen-certs")

@@ -17,6 +17,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .audit import audit_benchmark
+from .index import index_benchmark
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,6 +53,10 @@ def main() -> None:
     print(f"medians of {runs} runs, in ms\n")
     with tempfile.TemporaryDirectory() as folder:
         single_certificate(Path(folder), runs)
+    print()
+    audit_benchmark()
+    print()
+    index_benchmark()
 
 
 def single_certificate(folder: Path, runs: int) -> None:
