@@ -16,6 +16,12 @@ from opensslgen.orders import root_order, server_order
 from opensslgen.store import Store
 
 CHECKOUT = Path(__file__).parent.parent
+
+if os.environ.get("CI") and not os.environ.get("OPENSSLGEN_TEST_OPENSSLS"):
+    # Elsewhere whoever wants them names them; in CI no test goes without the openssls that Debian offers.
+    _unpack = [sys.executable, "-m", "tests.debian_openssls"]
+    _unpacked = subprocess.run(_unpack, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=True)
+    os.environ["OPENSSLGEN_TEST_OPENSSLS"] = _unpacked.stdout.strip()
 EC = keys.key_type("p-256")
 
 

@@ -1,13 +1,12 @@
 """The whole command set with every openssl at hand.
 
-`OPENSSLGEN_TEST_OPENSSLS`, a colon-separated list, names binaries to try; in CI those that Debian offers are unpacked.
+`OPENSSLGEN_TEST_OPENSSLS`, a colon-separated list, names binaries to try; in CI it names those that Debian offers.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
 import pytest
 
@@ -15,24 +14,15 @@ from opensslgen import openssl as command
 from opensslgen.authority import Authority
 from opensslgen.certificate import load
 from opensslgen.errors import Error
-from opensslgen.plan import Run
 from opensslgen.store import Store
 
-from .conftest import CHECKOUT, make_server, no_secret
+from .conftest import make_server, no_secret
 from .test_plan import RECIPES, SECRETS, job_of, summary
 
-
-def binaries():
-    listed = os.environ.get("OPENSSLGEN_TEST_OPENSSLS")
-    if not listed and os.environ.get("CI"):
-        unpack = [sys.executable, "-m", "tests.debian_openssls"]
-        listed = subprocess.run(unpack, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    return listed.split(":") if listed else []
-
-
-BINARIES = binaries() or [
-    pytest.param("", marks=pytest.mark.skip(reason="no other openssl: python -m tests.debian_openssls unpacks some"))
-]
+BINARIES = os.environ.get("OPENSSLGEN_TEST_OPENSSLS", "").split(":")
+if BINARIES == [""]:
+    unpack = pytest.mark.skip(reason="no other openssl: python -m tests.debian_openssls unpacks some")
+    BINARIES = [pytest.param("", marks=unpack)]
 
 
 @pytest.fixture(params=BINARIES)
@@ -81,33 +71,6 @@ def test_backdating_is_what_the_version_can_do(other, tmp_path):
     backdated = not [note for note in made.notes if "hour ago" in note]
     assert backdated is other.can("-not_before")
     assert made.certificate.validity.days == 820
-
-
-# Versions that no package offers, by the differences that were measured: nothing we run depends on them.
-def test_no_command_relies_on_what_versions_do_differently(tmp_path):
-    for name in RECIPES:
-        for step in job_of(name, Store(tmp_path / "pki")).plan.steps:
-            if isinstance(step, Run):
-                words = [word for word in step.arguments if isinstance(word, str)]
-                assert not {"-subj", "-addext", "-ext", "-noenc", "-copy_extensions", "genpkey", "storeutl"} & set(
-                    words
-                )
-                if words[0] in {"req", "x509"}:
-                    assert "-sha256" in words  # the default is SHA-1 in 1.0.1e and LibreSSL 2.8.3
-
-
-def test_keys_that_openssl_leaves_open_are_closed(authority):
-    """OpenSSL before 1.1.1 and LibreSSL write keys with mode 0644 under the usual umask."""
-
-    def start(argv, **options):
-        process = command.start_with_sh(argv, **options)
-        for path in (authority.store.path).glob(".work-*/*.key"):
-            path.chmod(0o644)
-        return process
-
-    made = make_server(Authority(authority.store, command.find(start=start), no_secret))
-    assert oct(made.files["key"].stat().st_mode)[-3:] == "600"
-    assert oct(made.files["root key"].stat().st_mode)[-3:] == "600"
 
 
 def test_explicit_curve_parameters_are_refused(tmp_path, openssl):
