@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 
 from . import template
+from .extensions import EXTENDED_KEY_USAGES, KEY_USAGES
 from .orders import ROOT_DAYS, SERVER_DAYS
 from .plan import PRINTED_USAGES
 from .recipes import CA_PASSPHRASE, P12_ENCRYPTIONS
 from .rules import RULES
-from .section import KEY_USAGES
 
 _INCLUDE = re.compile(r"^#include (\S+)\n", re.MULTILINE)
 _RULES = ("apple-eku", "apple-validity", "apple-signature-hash", "apple-key-size")
@@ -40,11 +40,20 @@ def _values(version: str) -> str:
     }
     values |= {rule.upper().replace("-", "_"): f"{RULES[rule].reason} ({RULES[rule].citation})" for rule in _RULES}
     lines = [f"{name}={_quoted(value)}" for name, value in values.items()]
+    names = {usage: f"word={name}" for usage, name in EXTENDED_KEY_USAGES.items()}
+    lines += ["", "# name_usage USAGE: sets $word, its name if it is one of the dotted numbers that have names."]
+    lines += _case("name_usage", names, "word=$1")
+    printed = {usage: f"printed={_quoted(words)}" for usage, words in PRINTED_USAGES.items()}
     lines += ["", "# printed_as USAGE: sets $printed, as every openssl prints it; what is not here differs by version."]
-    lines += ["printed_as() {", "    case $1 in"]
-    lines += [f"        {usage}) printed={_quoted(printed)} ;;" for usage, printed in PRINTED_USAGES.items()]
-    lines += ["        *) printed='' ;;", "    esac", "}"]
+    lines += _case("printed_as", printed, "printed=''")
     return "\n".join(lines) + "\n"
+
+
+def _case(name: str, arms: dict[str, str], otherwise: str) -> list[str]:
+    """Return the lines of a function that does what the arm of its argument says."""
+    lines = [f"{name}() {{", "    case $1 in"]
+    lines += [f"        {value}) {command} ;;" for value, command in arms.items()]
+    return [*lines, f"        *) {otherwise} ;;", "    esac", "}"]
 
 
 def _quoted(text: str) -> str:

@@ -9,14 +9,12 @@
 
 NL='
 '
-IFS="$(printf ' \t')$NL"
+IFS=" $NL"
 DIGITS=0123456789
 HEX=${DIGITS}abcdefABCDEF
 LOWER=abcdefghijklmnopqrstuvwxyz
 UPPER=ABCDEFGHIJKLMNOPQRSTUVWXYZ
 LETTERS=$LOWER$UPPER
-# ASCII, and in UTF-8 U+00A1 to U+024F without the soft hyphen, and U+0400 to U+052F: no control, no bidi, nothing unseen.
-TEXT=$(printf '([ -~]|\302[\241-\254\256-\277]|[\303-\310][\200-\277]|\311[\200-\217]|[\320-\323][\200-\277]|\324[\200-\257])*')
 
 #include values
 
@@ -95,7 +93,7 @@ words() {
         done
         case $trimmed in
             *[!"$DIGITS".]* | .* | *. | *..*) ;;
-            *.*) [ "$what" != --eku ] || word=$trimmed ;;
+            *.*) [ "$what" != --eku ] || name_usage "$trimmed" ;;
         esac
         [ -n "$word" ] || refuse "unknown $what $(shown "$trimmed"): write one of $*"
         case ",$found," in
@@ -125,16 +123,18 @@ choose_key_type() {
         *[!"$LETTERS$DIGITS"\ :._-]*) trimmed='' ;;
         *) trimmed=$(printf %s "$value" | tr -d ' :._-' | tr "$UPPER" "$LOWER") ;;
     esac
-    curve='' bits='' suitable=digitalSignature
     case $trimmed in
-        rsa2048 | 2048) bits=2048 ;;
-        rsa3072 | 3072) bits=3072 ;;
-        rsa4096 | 4096) bits=4096 ;;
-        p256 | prime256v1) curve=prime256v1 ;;
-        p384 | secp384r1) curve=secp384r1 ;;
+        rsa2048 | 2048) rsa 2048 ;;
+        rsa3072 | 3072) rsa 3072 ;;
+        rsa4096 | 4096) rsa 4096 ;;
+        p256 | prime256v1) curve=prime256v1 suitable=digitalSignature ;;
+        p384 | secp384r1) curve=secp384r1 suitable=digitalSignature ;;
         *) refuse "unknown key type $(shown "$value"): write one of rsa-2048, rsa-3072, rsa-4096, p-256, p-384" ;;
     esac
-    [ -n "$curve" ] || suitable=digitalSignature,keyEncipherment
+}
+
+rsa() { # BITS
+    bits=$1 curve='' suitable=digitalSignature,keyEncipherment
 }
 
 read_arguments() {
@@ -142,8 +142,7 @@ read_arguments() {
     days='' others='' usages='' key_usages='' p12='' encrypted='' allowed=' ' number=0
     unset cn org org_unit country state locality email
     pki_folder=${OPENSSLGEN_PKI:-./pki}
-    value=rsa-2048
-    choose_key_type
+    rsa 2048
     while [ $# -gt 0 ]; do
         argument=$1
         shift
@@ -274,9 +273,10 @@ parse_host() {
         '') refuse "the name is empty: write a host name such as pbx.example.com" ;;
         *,*) refuse "$(shown "$1") is more than one name: write one, and the others with --san" ;;
     esac
-    split_kind "$trimmed"
+    given=$trimmed
+    split_kind "$given"
     case $kind in
-        DNS | IP) parse_name "$trimmed" ;;
+        DNS | IP) parse_name "$given" ;;
         URI) refuse "$(shown "$1") is a URI, not a host: write a host name or an address" ;;
         email) refuse "$(shown "$1") is a mail address, not a host: write a host name or an address" ;;
     esac
@@ -494,18 +494,18 @@ parse_ip() {
 
 parse_ip4() {
     four_numbers "$1" || refuse "$(shown "$1") is no IP address: write one such as 10.0.0.5 or 2001:db8::1"
-    address=$1 saved=$IFS IFS=.
+    dotted=$1 saved=$IFS IFS=.
     # shellcheck disable=SC2086 # its four numbers
     set -- $1
     IFS=$saved
     for part; do
         case $part in
-            0?*) refuse "$(shown "$address") has leading zeros, which some read as octal: write it without" ;;
-            ????*) refuse "$(shown "$address") is no IP address: each of the four numbers is 0 to 255" ;;
+            0?*) refuse "$(shown "$dotted") has leading zeros, which some read as octal: write it without" ;;
+            ????*) refuse "$(shown "$dotted") is no IP address: each of the four numbers is 0 to 255" ;;
         esac
-        [ "$part" -le 255 ] || refuse "$(shown "$address") is no IP address: each of the four numbers is 0 to 255"
+        [ "$part" -le 255 ] || refuse "$(shown "$dotted") is no IP address: each of the four numbers is 0 to 255"
     done
-    ip=$address
+    ip=$dotted
 }
 
 parse_ip6() {
@@ -525,33 +525,9 @@ parse_ip6() {
     esac
     groups=$address
     [ -z "$ending" ] || groups=${address%:*}:$ending
-    case $groups in
-        *::*) head=${groups%%::*} tail=${groups#*::} gap=1 ;;
-        *) head=$groups tail='' gap='' ;;
-    esac
-    case $head@$tail in
-        :* | *:@* | *@:* | *:) not_an_address ;;
-    esac
-    saved=$IFS IFS=:
-    # shellcheck disable=SC2086 # its groups
-    set -- $head
-    count=$#
-    # shellcheck disable=SC2086
-    set -- $tail
-    IFS=$saved
-    missing=$((8 - count - $#))
-    if [ -n "$gap" ]; then
-        [ "$missing" -ge 1 ] || not_an_address
-    else
-        [ "$missing" -eq 0 ] || not_an_address
-    fi
-    full=$head
-    while [ "$missing" -gt 0 ]; do
-        full=${full:+$full:}0 missing=$((missing - 1))
-    done
-    full=$full${full:+${tail:+:}}$tail
+    expand_ip6 "$groups"
     IFS=:
-    # shellcheck disable=SC2086
+    # shellcheck disable=SC2086 # its groups
     set -- $full
     IFS=$saved
     # The longest row of zeros, the first of equal ones, and none of a single zero, is left out.
@@ -585,6 +561,35 @@ parse_ip6() {
         fi
         at=$((at + 1))
     done
+}
+
+# expand_ip6 TEXT: sets $full, its eight groups.
+expand_ip6() {
+    case $1 in
+        *::*) head=${1%%::*} tail=${1#*::} gap=1 ;;
+        *) head=$1 tail='' gap='' ;;
+    esac
+    case $head@$tail in
+        :* | *:@* | *@:* | *:) not_an_address ;;
+    esac
+    saved=$IFS IFS=:
+    # shellcheck disable=SC2086 # its groups
+    set -- $head
+    count=$#
+    # shellcheck disable=SC2086
+    set -- $tail
+    IFS=$saved
+    missing=$((8 - count - $#))
+    if [ -n "$gap" ]; then
+        [ "$missing" -ge 1 ] || not_an_address
+    else
+        [ "$missing" -eq 0 ] || not_an_address
+    fi
+    full=$head
+    while [ "$missing" -gt 0 ]; do
+        full=${full:+$full:}0 missing=$((missing - 1))
+    done
+    full=$full${full:+${tail:+:}}$tail
 }
 
 not_an_address() {
@@ -685,6 +690,25 @@ plain_host() {
     fi
 }
 
+# print_name NAME: sets $printed, the name as every openssl prints it: an IPv6 address in its eight groups.
+print_name() {
+    case $1 in
+        IP:*:*)
+            expand_ip6 "${1#IP:}"
+            saved=$IFS IFS=:
+            # shellcheck disable=SC2086
+            set -- $full
+            IFS=$saved
+            printed='IP Address'
+            for part; do
+                printed=$printed:$(printf %X $((0x$part)))
+            done
+            ;;
+        IP:*) printed="IP Address:${1#IP:}" ;;
+        *) printed=$1 ;;
+    esac
+}
+
 # choose_names: sets $names for the extension, each once, $main, and $stem of the files' names.
 choose_names() {
     parse_host "$name_given"
@@ -711,6 +735,13 @@ choose_names() {
 }
 
 # ---- The subject
+
+# set_text sets $TEXT: ASCII, and in UTF-8 U+00A1 to U+024F without the soft hyphen and U+0400 to U+052F, in which
+# nothing is a control or bidi character or unseen.
+set_text() {
+    TEXT=$(printf '[ -~]|\302[\241-\254\256-\277]|[\303-\310][\200-\277]|\311[\200-\217]')
+    TEXT="($TEXT|$(printf '[\320-\323][\200-\277]|\324[\200-\257]'))*"
+}
 
 # attribute NAME WHAT LIMIT VALUE: adds it to $SUBJECT as openssl's config has it, and to $oneline as the index has it.
 attribute() {
@@ -779,9 +810,11 @@ check_secret() {
     eval "[ \${#$1} -le 1000 ]" || refuse "the $2 is longer than 1000 bytes, which OpenSSL could not read again"
     secret_text=$TEXT
     [ "$1" != OPENSSLGEN_P12_PASSWORD ] || secret_text='[ -~]*'
-    printenv "$1" | grep -q -E -x -e "$secret_text" ||
+    # printf would be no part of mksh, and so show it.
+    if env | sed -n "s/^$1=//p" | grep -q -v -E -x -e "$secret_text"; then
         refuse "the $2 has a character that cannot be used here"
-    [ "$(printenv "$1" | tr -d '\200-\277\n' | wc -c)" -ge 4 ] ||
+    fi
+    [ "$(env | sed -n "s/^$1=//p" | tr -d '\200-\277\n' | wc -c)" -ge 4 ] ||
         refuse "the $2 is shorter than 4 characters, which openssl refuses"
 }
 
@@ -836,7 +869,8 @@ check_root() {
     read_now
     today=$day now=$second
     read_date "$(openssl x509 -in "$pki/ca.crt" -noout -enddate | sed 's/^notAfter=//')"
-    time_left=$((day - today - (second < now ? 1 : 0)))
+    # Ten minutes, as a slow machine takes its time to make a key, and only then the validity begins.
+    time_left=$((day - today - (second < now + 600 ? 1 : 0)))
     [ "$time_left" -ge 1 ] || fail "the root $pki/ca.crt has ended, or does so within a day: $stamp"
     [ "$days" -gt "$time_left" ] || return 0
     if [ -n "$days_given" ]; then
@@ -927,11 +961,17 @@ END
         todo=${todo#*,}
     done
     check_certificate server.crt "$root_file" "$days" "$purpose" "$@"
+    set --
+    todo=$names,
+    while [ -n "$todo" ]; do
+        print_name "${todo%%,*}"
+        set -- "$@" "$printed"
+        todo=${todo#*,}
+    done
+    check_names "$@"
     check_key server.key server.crt
     cat server.crt "$root_file" >server-chain.pem
-    note_record server.crt "$oneline"
-    cp server.crt "$serial.pem"
-    stage "$serial.pem" "certs_by_serial/$serial.pem" 0600
+    record server.crt "$oneline"
     stage server.key "private/$stem.key" 0600
     stage server.req "reqs/$stem.req" 0644
     stage server-chain.pem "issued/$stem-chain.pem" 0644
@@ -964,6 +1004,7 @@ finish() {
 
 main() {
     read_arguments "$@"
+    set_text
     [ -z "$encrypted${OPENSSLGEN_CA_PASSPHRASE:-}" ] || encrypted=1
     if [ "$command" = root ]; then
         [ -n "${cn+set}" ] || name_root
@@ -1006,8 +1047,7 @@ main() {
         choose_subject "$root_name"
         # In a shell of its own, which forgets the kind of key again.
         (
-            value=rsa-2048
-            choose_key_type
+            rsa 2048
             make_root "$SUBJECT" "$ROOT_DAYS"
         )
         oneline=$server_oneline
