@@ -244,11 +244,13 @@ def _of_holding(holding: _Holding, *, target: str, settings: Settings, mode: int
     findings = _mode(holding, mode, settings)
     if holding.certificates:
         leaf, *others = holding.certificates
+        # What has a chain behind it is meant for a server, and an authority in its place is the fault to be found.
+        rules = settings.rules if others else settings.rules_for(leaf)
         case = Case(leaf, issuer_among(leaf, others), settings.at, settings.within, tuple(others), key)
         return Result(
             target=target,
             kind="certificate",
-            findings=(*judge(case, settings.rules_for(leaf)), *findings, *holding.findings),
+            findings=(*judge(case, rules), *findings, *holding.findings),
             certificate=leaf,
             notes=notes,
         )
