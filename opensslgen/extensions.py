@@ -72,7 +72,7 @@ EXTENDED_KEY_USAGES = {
     "2.5.29.37.0": "anyExtendedKeyUsage",
 }
 """Extended key usages by their identifiers, as openssl's config writes them."""
-_KEY_USAGES = (
+KEY_USAGES = (
     "digitalSignature",
     "nonRepudiation",
     "keyEncipherment",
@@ -175,7 +175,7 @@ def _key_usage(data: bytes, at: int, end: int) -> frozenset[str]:
     finish(stop, end, "the key usage")
     _, first = bit_string(data, start, stop)
     bits = int.from_bytes(data[first : first + 2].ljust(2, b"\0"), "big") >> 7
-    usages = frozenset([usage for position, usage in enumerate(_KEY_USAGES) if bits & (0x100 >> position)])
+    usages = frozenset([usage for position, usage in enumerate(KEY_USAGES) if bits & (0x100 >> position)])
     if "keyAgreement" not in usages and not usages.isdisjoint(("encipherOnly", "decipherOnly")):
         # RFC 5280 section 4.2.1.3 leaves these two undefined then.
         raise DecodeError("the key usage restricts keyAgreement and does not have it", start)

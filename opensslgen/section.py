@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import template
 from .errors import UsageError
-from .extensions import EXTENDED_KEY_USAGES
+from .extensions import EXTENDED_KEY_USAGES, KEY_USAGES
 from .names import parse_names, shown
 from .plan import PRINTED_USAGES
 
@@ -19,18 +19,6 @@ if TYPE_CHECKING:
 
 SERVER_USAGES = ("serverAuth", "clientAuth")
 """SIP over mutual TLS needs both."""
-
-KEY_USAGES = (
-    "digitalSignature",
-    "nonRepudiation",
-    "keyEncipherment",
-    "dataEncipherment",
-    "keyAgreement",
-    "keyCertSign",
-    "cRLSign",
-    "encipherOnly",
-    "decipherOnly",
-)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,6 +48,14 @@ _STOPS[""] = _STOPS["L"] + ";&|<>"
 _PLAIN = {kind: re.compile(f"[^{stops}]*") for kind, stops in _STOPS.items()}
 
 
+_DEEPEST = 5000
+_MOST_KEPT = 1 << 26
+_NESTING = re.compile(
+    r"^[ \t]*#.*|(?P<opens>\b(?:if|do|case)\b|[({])|(?P<closes>\b(?:fi|done|esac)\b|[)}])", re.MULTILINE
+)
+_SEPARATOR = re.compile(r"[;&|()]|\b(?:if|then|do|else)\b")
+
+
 @dataclass(frozen=True)
 class Line:
     """One line of the script, without its line ending."""
@@ -86,7 +94,20 @@ def commands(text: str, *, asks: Callable[[Command], bool | None]) -> list[Comma
     `asks` tells whether a command in an if's condition asks for what is wished (True), for its contrary (False), or
     for other things (None). Raises UnreadableError, which names the line, for what cannot be followed to its end.
     """
+    _refuse_endless(text)
     return _Reader(re.sub(r"\r(?=\n|\Z)", "", text), asks).read()
+
+
+def _refuse_endless(text: str) -> None:
+    """Raise UnreadableError for what no script has, and what the reader would take long for."""
+    depth = 0
+    for match in _NESTING.finditer(text):
+        depth = depth + 1 if match["opens"] else max(0, depth - bool(match["closes"]))
+        if depth > _DEEPEST:
+            raise UnreadableError(f"line {text.count(chr(10), 0, match.start()) + 1}: nested too deeply")
+    # Each command is kept with the rest of its line.
+    if sum(len(line) * len(_SEPARATOR.findall(line)) for line in text.split("\n")) > _MOST_KEPT:
+        raise UnreadableError("too many commands in one line")
 
 
 class _Reader:

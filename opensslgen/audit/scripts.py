@@ -31,12 +31,6 @@ if TYPE_CHECKING:
 _LEAST_RSA = 2048  # bits
 _LARGEST = 1 << 19
 """Bytes of a script; easy-rsa has two fifths of it."""
-_DEEPEST = 5000
-_MOST_KEPT = 1 << 26
-_NESTING = re.compile(
-    r"^[ \t]*#.*|(?P<opens>\b(?:if|do|case)\b|[({])|(?P<closes>\b(?:fi|done|esac)\b|[)}])", re.MULTILINE
-)
-_SEPARATOR = re.compile(r"[;&|()]|\b(?:if|then|do|else)\b")
 _MOST_VALUES = 20
 """Values of one variable that are looked at."""
 
@@ -97,7 +91,10 @@ def judge_script(data: bytes, *, target: str, settings: Settings) -> list[Result
     result = Result(target=target, kind="script")
     text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     try:
-        _refuse_endless(text)
+        if len(text) > _LARGEST:
+            raise UnreadableError("no script is larger than 512 KiB")
+        if "\0" in text:
+            raise UnreadableError(f"line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a NUL byte")
         found = commands(text, asks=_asks_nothing)
         told = list(_told(read_script(text), _Values(found), found))
     except UnreadableError as error:
@@ -113,22 +110,6 @@ def judge_script(data: bytes, *, target: str, settings: Settings) -> list[Result
     ]
     notes = [f"line {each.line}: {each.message}" for each in told if not each.rule]
     return [replace(result, findings=tuple(findings), notes=tuple(notes))]
-
-
-def _refuse_endless(text: str) -> None:
-    """Raise UnreadableError for what no script has, and what the reader would take long for."""
-    if len(text) > _LARGEST:
-        raise UnreadableError("no script is larger than 512 KiB")
-    if "\0" in text:
-        raise UnreadableError(f"line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a NUL byte")
-    depth = 0
-    for match in _NESTING.finditer(text):
-        depth = depth + 1 if match["opens"] else max(0, depth - bool(match["closes"]))
-        if depth > _DEEPEST:
-            raise UnreadableError(f"line {text.count(chr(10), 0, match.start()) + 1}: nested too deeply")
-    # Each command is kept with the rest of its line.
-    if sum(len(line) * len(_SEPARATOR.findall(line)) for line in text.split("\n")) > _MOST_KEPT:
-        raise UnreadableError("too many commands in one line")
 
 
 def _asks_nothing(_: Command) -> None:
