@@ -37,6 +37,7 @@ def _values(version: str) -> str:
         "KEY_USAGES": " ".join(KEY_USAGES),
         "EXTENDED_KEY_USAGES": " ".join(PRINTED_USAGES),
         "RULES": " ".join(RULES),
+        "RULES_HERE": " ".join(_RULES),
     }
     values |= {rule.upper().replace("-", "_"): f"{RULES[rule].reason} ({RULES[rule].citation})" for rule in _RULES}
     lines = [f"{name}={_quoted(value)}" for name, value in values.items()]

@@ -221,7 +221,7 @@ read_option() {
         --allow)
             case " $RULES " in
                 *" $value "*) allowed="$allowed$value " ;;
-                *) refuse "unknown rule $(shown "$value"): the rules are $RULES" ;;
+                *) refuse "unknown rule $(shown "$value"): those that can be broken here are $RULES_HERE" ;;
             esac
             ;;
     esac

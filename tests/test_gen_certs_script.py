@@ -256,7 +256,8 @@ def test_the_p12_file_holds_key_certificate_and_root(script, option, tmp_path):
 @pytest.mark.parametrize("program", OPENSSLS)
 @pytest.mark.parametrize("key_type", ["rsa-2048", "p-256"])
 def test_every_openssl(script, program, key_type, tmp_path):
-    environment = {**SECRETS, "OPENSSLGEN_OPENSSL": program, "OPENSSL_CONF": str(tmp_path / "missing")}
+    (tmp_path / "garbage.cnf").write_text("openssl_conf = x\n[[[ garbage $$$\n")
+    environment = {**SECRETS, "OPENSSLGEN_OPENSSL": program, "OPENSSL_CONF": str(tmp_path / "garbage.cnf")}
     for name in ("pbx.example.com", "two.example.com"):
         made(
             script, "server", name, "--san", "10.0.0.5, 2001:db8::1", "--key-type", key_type, "--org", "Zürich + Söhne",
@@ -416,7 +417,7 @@ LABELS = (
     "xn--bcher-kva", "xn--fa-hia", "xn--r8jz45g", "xn--zckzah", "xn--80ak6aa92e", "xn--hxajbheg2az3al",
     "xn--9t4b11yi5a",
     "xn--a", "xn--", "xn--a-", "xn---", "xn--abc-", "xn--99999999", "xn--zzzzzzzzzzzzzzzzzzzzzzzzzzzz",
-    "xn--0ca", "xn--ls8h",
+    "xn--0ca", "xn--ls8h", "xn--a_-yka",
     "xn--a_-kva", "xn--ab--c-kva", "xn--kva", "xn--4ca", "xn--nda", "xn--ss-fsa9a", "xn--mgba3a4f16a", "xn--1ch",
 )  # fmt: skip
 
@@ -719,14 +720,22 @@ def test_no_leaf_outlives_its_root(script, shell, tmp_path):
     assert certificate.not_after <= x509.load(tmp_path / "pki" / "ca.crt").not_after
 
 
+def test_a_root_that_ends_today_signs_nothing(script, tmp_path):
+    made(script, "root", "--days", "1", *FAST, cwd=tmp_path)
+    before = bytes_below(tmp_path / "pki")
+    done = run(script, "server", "pbx.example.com", *FAST, cwd=tmp_path)
+    assert (done.returncode, "has ended, or does so within a day" in done.stderr) == (1, True)
+    assert bytes_below(tmp_path / "pki") == before
+
+
 @pytest.mark.parametrize(
-    ("options", "rule", "openssls"),
+    ("options", "rule", "message"),
     [
         (("-newkey", "rsa:1024", "-sha256"), "apple-key-size", "the root has an RSA key of 1024 bits"),
         (("-newkey", "rsa:2048", "-sha1"), "apple-signature-hash", "the root is signed with 'sha1WithRSA"),
     ],
 )
-def test_a_root_that_apple_does_not_take_is_refused(script, options, rule, openssls, tmp_path):
+def test_a_root_that_apple_does_not_take_is_refused(script, options, rule, message, tmp_path):
     pki = tmp_path / "pki"
     (pki / "private").mkdir(parents=True)
     subprocess.run(
@@ -738,7 +747,7 @@ def test_a_root_that_apple_does_not_take_is_refused(script, options, rule, opens
     before = bytes_below(pki)
     done = run(script, "server", "pbx.example.com", *FAST, cwd=tmp_path)
     assert done.returncode == 1
-    assert openssls in done.stderr
+    assert message in done.stderr
     assert f"[{rule}]" in done.stderr
     assert bytes_below(pki) == before
     made(script, "server", "pbx.example.com", *FAST, "--allow", rule, cwd=tmp_path)
