@@ -162,7 +162,8 @@ def server_job(
     notes = slips(order.subject.common_name, order.names)
     now = datetime.now(timezone.utc)
     end = now + timedelta(days=root.days) if issuer is None else issuer.not_after
-    left = (end - now).days
+    # Where openssl cannot be given times, the validity begins when it runs, which is a little later than now.
+    left = (end - now - timedelta(minutes=10)).days
     if left < 1:
         raise Error(f"the root {store.path / 'ca.crt'} has less than a day left, it ends at {end:%Y-%m-%d %H:%M} UTC")
     if order.days > left and fixed_days:
