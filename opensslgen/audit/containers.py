@@ -244,15 +244,15 @@ def _of_holding(holding: _Holding, *, target: str, settings: Settings, mode: int
     findings = _mode(holding, mode, settings)
     if holding.certificates:
         leaf, *others = holding.certificates
-        # What has a chain behind it is meant for a server, and an authority in its place is the fault to be found.
-        rules = settings.rules if others else settings.rules_for(leaf)
+        # What has a chain or a key with it is meant for a server: an authority in its place is the fault to be found.
+        rules, told = (settings.rules, ()) if others or holding.keys else settings.rules_for(leaf)
         case = Case(leaf, issuer_among(leaf, others), settings.at, settings.within, tuple(others), key)
         return Result(
             target=target,
             kind="certificate",
             findings=(*judge(case, rules), *findings, *holding.findings),
             certificate=leaf,
-            notes=notes,
+            notes=(*told, *notes),
         )
     if holding.requests:
         of_request = judge_request(holding.requests[0], settings.rules, at=settings.at, key=key)
@@ -262,8 +262,9 @@ def _of_holding(holding: _Holding, *, target: str, settings: Settings, mode: int
 
 def _of_certificate(certificate: Certificate, *, target: str, settings: Settings, line: int | None = None) -> Result:
     """Return the verdict on a certificate by itself."""
-    findings = judge(Case(certificate, None, settings.at, settings.within), settings.rules_for(certificate))
-    return Result(target=target, kind="certificate", findings=tuple(findings), certificate=certificate, line=line)
+    rules, told = settings.rules_for(certificate)
+    findings = tuple(judge(Case(certificate, None, settings.at, settings.within), rules))
+    return Result(target=target, kind="certificate", findings=findings, certificate=certificate, line=line, notes=told)
 
 
 def _key(holding: _Holding, subject: PublicKey | None, settings: Settings) -> tuple[PublicKey | None, tuple[str, ...]]:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from opensslgen.errors import UsageError
-from opensslgen.names import parse_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,11 +47,11 @@ class Settings:
     jobs: int | None = None
     """Processes that decode, and servers that are asked at once; None: as suits the machine."""
 
-    def rules_for(self, certificate: Certificate) -> tuple[Rule, ...]:
-        """Return the rules that a certificate found in a file is held to."""
+    def rules_for(self, certificate: Certificate) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+        """Return the rules that a certificate alone in a file is held to, and a note if they are an authority's."""
         if self.authority_rules is None or not _is_authority(certificate):
-            return self.rules
-        return self.authority_rules
+            return self.rules, ()
+        return self.authority_rules, ("judged as an authority, by profile root; --profile apple judges it as a server",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +73,22 @@ class Result:
 
 
 def _is_authority(certificate: Certificate) -> bool:
-    """Tell whether a certificate says that it signs others, and has no name by which a client could know a server.
+    """Tell whether a certificate says of itself that it signs certificates, and says nothing else.
 
-    CA:TRUE alone does not say so: `openssl req -x509` makes that of a server by default. When in doubt, as where
-    the common name is a host's, it is held to what is asked of servers.
+    No client takes such a one for a server's: it has no names, and its key may do nothing in a handshake. CA:TRUE alone
+    would not do, as that is what `openssl req -x509` makes of a server by default; and its common name has to have a
+    blank, which no host's has, so that a server's that went wrong altogether is still found.
     """
     constraints = certificate.basic_constraints
-    if not (constraints and constraints.ca and "keyCertSign" in (certificate.key_usage or ())):
-        return False
-    if any(name.kind in {"DNS", "IP"} for name in certificate.names):
-        return False
-    with suppress(UsageError):
-        host = parse_host(certificate.subject.common_name or "")
-        return host.kind == "DNS" and "." not in host.value
-    return True
+    common_names = [value for name, value in certificate.subject.attributes if name == "CN"]
+    return bool(
+        constraints
+        and constraints.ca
+        and "keyCertSign" in (certificate.key_usage or ())
+        and (certificate.key_usage or frozenset()) <= {"keyCertSign", "cRLSign"}
+        and certificate.extended_key_usage is None
+        and certificate.subject_alternative_names is None
+        and certificate.is_self_issued
+        and common_names
+        and all(" " in name.strip() for name in common_names)
+    )
