@@ -1238,7 +1238,10 @@ done
 mode=patch force=0
 while [ $# -gt 0 ]; do
     case $1 in
-        --check | --diff | --restore) mode=${1#--} ;;
+        --check | --diff | --restore)
+            [ "$mode" = patch ] || usage
+            mode=${1#--}
+            ;;
         --force) force=1 ;;
         -h | --help) sed -n '2,/^$/s/^#\( \|$\)//p' "$0"; exit 0 ;;
         --) shift; break ;;

@@ -65,6 +65,25 @@ def test_the_printed_patcher_does_the_same(script, tmp_path):
     assert b"$((800))" in script.read_bytes()
 
 
+@pytest.mark.parametrize(
+    "flags", [("--check", "--restore"), ("--diff", "--restore"), ("--check", "--diff"), ("--force",)]
+)
+def test_what_changes_nothing_excludes_what_does(flags, script, tmp_path):
+    before = script.read_bytes()
+    assert opensslgen("patch", *flags, script).returncode == 2
+    (tmp_path / "patch.sh").write_text(opensslgen("patch", "--script").stdout)
+    assert subprocess.run(["sh", tmp_path / "patch.sh", *flags, script], capture_output=True).returncode == 2
+    assert script.read_bytes() == before
+
+
+def test_a_full_disk_is_said_in_one_line():
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = opensslgen("ext", "a.example", stdout=full, stderr=subprocess.PIPE, capture_output=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "No space left on device" in done.stderr
+
+
 @pytest.mark.parametrize("days", ["826", "0", "x"])
 def test_days_beyond_the_profile_are_a_usage_error(days, script):
     before = script.read_bytes()

@@ -5,6 +5,7 @@ Commands import what they need when they run: `--help` must not wait for `sh`.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -76,6 +77,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except Error as error:
             raise _Failure(error) from error
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise _Failure(Error(f"cannot write the answer: {error.strerror}")) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -19,15 +19,15 @@ from .options import FORMAT, together
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="FILE...")
 @together(
     click.option("--days", type=click.IntRange(1, 825), default=820, show_default=True, help="The default validity."),
-    click.option("--diff", "action", flag_value="diff", help="Show what would change; change nothing."),
-    click.option("--check", "action", flag_value="check", help="Exit with 1 if an edit is missing; change nothing."),
-    click.option("--restore", "action", flag_value="restore", help="Put the original back."),
+    click.option("--diff", is_flag=True, help="Show what would change; change nothing."),
+    click.option("--check", is_flag=True, help="Exit with 1 if an edit is missing; change nothing."),
+    click.option("--restore", is_flag=True, help="Put the original back."),
     click.option("--force", is_flag=True, help="With --restore: although the script is not what was made of it."),
-    click.option("--script", "action", flag_value="script", help="Print a shell script that does all this."),
+    click.option("--script", is_flag=True, help="Print a shell script that does all this."),
     click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
     FORMAT,
 )
-def patch(files: tuple[Path, ...], action: str | None, **options: Any) -> None:
+def patch(files: tuple[Path, ...], **options: Any) -> None:
     """Make the vendor's gen_certs.sh give certificates that iPhones accept.
 
     \b
@@ -40,6 +40,12 @@ def patch(files: tuple[Path, ...], action: str | None, **options: Any) -> None:
     """
     from opensslgen import gencerts
 
+    actions = [name for name in ("diff", "check", "restore", "script") if options[name]]
+    if len(actions) > 1:
+        raise UsageError(f"--{actions[0]} and --{actions[1]} exclude each other")
+    action = actions[0] if actions else "patch"
+    if options["force"] and action != "restore":
+        raise UsageError("--force goes with --restore only")
     if action == "script":
         click.echo(gencerts.patcher_script(options["days"]), nl=False)
         return
@@ -48,7 +54,7 @@ def patch(files: tuple[Path, ...], action: str | None, **options: Any) -> None:
     answers, code = [], 0
     for path in files:
         try:
-            answer = _ACTIONS[action or "patch"](path, options)
+            answer = _ACTIONS[action](path, options)
         except Error as error:
             answer = {"file": str(path), "error": error.message, "hint": error.hint}
             code = max(code, error.exit_code)
