@@ -61,7 +61,7 @@ def from_script(variables: Mapping[str, str], *, names: Iterable[str], key_usage
     texts = tuple(names) or (variables.get("SUBJECT_ALT_NAME", ""),)
     usages = key_usage or key_usages([variables["KEY_USAGE"]] if variables.get("KEY_USAGE") else [])
     constraints = variables.get("CA") or "CA:FALSE"
-    if not re.fullmatch(r"CA:(TRUE|FALSE)( ?, ?pathlen:\d{1,3})?", constraints):
+    if not re.fullmatch(r"(critical ?, ?)?CA:(TRUE|FALSE)( ?, ?pathlen:\d{1,3})?", constraints):
         raise UsageError(f"CA is {shown(constraints)}: write CA:FALSE, or CA:TRUE for an authority")
     return Section(
         names=tuple(name for text in texts for name in parse_names(text)),

@@ -127,6 +127,12 @@ def test_ext_refuses_what_breaks_the_file_or_the_rules(arguments, variables, cod
     assert done.stdout == ""
 
 
+def test_constraints_may_be_critical():
+    done = opensslgen("ext", "a.example", env={"CA": "critical,CA:FALSE"})
+    assert done.returncode == 0, done.stderr
+    assert "basicConstraints = critical,CA:FALSE\n" in done.stdout
+
+
 def test_an_authority_may_go_without_server_auth():
     done = opensslgen("ext", "a.example", env={"CA": "CA:TRUE, pathlen:0"})
     assert done.returncode == 0, done.stderr

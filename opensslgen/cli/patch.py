@@ -167,7 +167,7 @@ def ext(names: tuple[str, ...], template: str, **options: Any) -> None:
     section = from_script(os.environ, names=names, key_usage=key_usages(options["key_usage"]))
     usages = extended_key_usages(options["eku"])
     section = replace(section, extended_key_usage=usages) if usages else section
-    if section.basic_constraints.startswith("CA:FALSE"):
+    if "CA:FALSE" in section.basic_constraints:
         order = replace(
             server_order("host.invalid"), names=section.names, extended_key_usage=section.extended_key_usage
         )
