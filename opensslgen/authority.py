@@ -107,7 +107,7 @@ class Authority:
                 certificate = load(work / job.judged)
                 issuer = load(work / "ca.crt") if (work / "ca.crt").exists() else self.store.root()
                 case = Case(certificate, issuer, datetime.now(timezone.utc))
-                findings = judge(case, PROFILES[job.profile].without(self.allow))
+                findings = judge(case, rules_of([job.profile], self.allow))
                 if violations(findings):
                     raise Violation(
                         "the finished certificate breaks a rule, so it was not published", violations(findings)
@@ -224,7 +224,7 @@ def refuse_violations(order: ServerOrder, issuer: Certificate | None, allow: Col
     """Hold the certificate that an order will give against the rules, before anything is made."""
     now = datetime.now(timezone.utc)
     case = Case(order.expected(not_before=now), issuer, now)
-    findings = violations(judge(case, PROFILES["apple"].without(allow)))
+    findings = violations(judge(case, rules_of(["apple"], allow)))
     if findings:
         raise Violation("this would break a rule, so nothing was made", findings)
 

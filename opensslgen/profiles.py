@@ -25,10 +25,6 @@ class Profile:
     instead: tuple[str, ...] = ()
     """Rules of other profiles that do not apply where this one is named, too."""
 
-    def without(self, allowed: Collection[str]) -> list[Rule]:
-        """Return the rules but those that `--allow` names; raises UsageError for an unknown id."""
-        return list(rules_of((self.name,), allowed))
-
 
 # Found by those who read files, configs, scripts and servers, and so of no single profile.
 _OF_READERS = tuple(rule.id for rule in RULES.values() if rule.check is None)
