@@ -49,6 +49,8 @@ FOLDERS = ("private", "issued", "reqs", "certs_by_serial")
 CA_CHAIN = "ca-chain.pem"
 _DECISION = "decision.json"
 _SCRIPT_LOCK = ".lock.script"
+_UNNAMED_LOCK = 5.0
+"""Seconds after which a lock of scripts that names no process counts as left by a killed one."""
 _DATABASE = {"index.txt": "", "index.txt.attr": "unique_subject = no\n", "serial": "01\n"}
 
 
@@ -118,7 +120,7 @@ class Store:
                     yield work
                 finally:
                     if not (work / _DECISION).exists():
-                        shutil.rmtree(work, ignore_errors=True)
+                        _remove(work)
             finally:
                 _unlock_scripts(self.path / _SCRIPT_LOCK)
                 if made:
@@ -173,7 +175,9 @@ class Store:
                 raise Error(f"cannot write to {self.path / folder}: Permission denied")
         for name, content in _DATABASE.items():
             if not (self.path / name).exists():
-                _write(self.path / name, content.encode())
+                # By a rename: a kill between making and writing it would leave an empty file, which openssl refuses.
+                _write(work / f"new-{name}", content.encode())
+                (work / f"new-{name}").rename(self.path / name)
         moves: list[tuple[str, str]] = []
         lines = []
         for record in plan.records:
@@ -201,9 +205,14 @@ class Store:
             _sync(work / source)
         _write(work / "decision.tmp", json.dumps({"index": lines, "moves": moves}).encode())
         (work / "decision.tmp").rename(work / _DECISION)
-        _sync(work)
-        _sync(self.path)
-        self._carry_out(work)
+        try:
+            self._carry_out(work, fresh=True)
+        except OSError as error:
+            if not (work / _DECISION).exists():
+                raise
+            raise Error(
+                _told(error, self.path), hint="what was made is kept, and the next run in this folder puts it in place"
+            ) from error
         return kept
 
     def _make_folder(self, name: str) -> None:
@@ -218,53 +227,63 @@ class Store:
         return next(free for free in names if not os.path.lexists(self.path / free))
 
     def _recover(self) -> None:
-        """Carry out what was decided when a run was killed, and sweep the rest; the lock tells that all are dead."""
+        """Carry out what was decided when a run was killed, and sweep the rest; the locks tell that all are dead."""
         for work in self.path.glob(".work-*"):
             if (work / _DECISION).exists():
                 self._carry_out(work)
             else:
-                shutil.rmtree(work, ignore_errors=True)
+                _remove(work)
         for work in self.path.glob(".script.*"):
-            # A printed script knows no lock that the kernel releases; it leaves its process number instead.
-            if (work / "pid").exists() and not _alive(work / "pid"):
-                if (work / "decided").exists():
-                    self._carry_out_of_script(work)
-                shutil.rmtree(work, ignore_errors=True)
+            if (work / "decided").exists():
+                self._carry_out_of_script(work)
+            _remove(work)
+        for pattern in (".lock.new.*", ".lock.dead.*"):
+            for left in self.path.glob(pattern):
+                _remove(left)
 
-    def _carry_out(self, work: Path) -> None:
+    def _carry_out(self, work: Path, *, fresh: bool = False) -> None:
         """Do what was decided; after a kill at any point the whole of it can be done again."""
         decision = json.loads((work / _DECISION).read_text(encoding="utf-8"))
         try:
-            self._append([line.encode() for line in decision["index"]])
+            _sync(work)
+            _sync(self.path)
+            self._append([line.encode() for line in decision["index"]], fresh=fresh)
         except OSError:
-            # Nothing has its final name yet, so the decision can still be taken back.
-            (work / _DECISION).unlink()
+            if fresh:
+                # Nothing has its final name yet, so the decision can still be taken back.
+                (work / _DECISION).unlink()
             raise
         for source, target in decision["moves"]:
-            with suppress(FileNotFoundError):
+            # What has gone was moved before the kill.
+            if os.path.lexists(work / source):
                 (work / source).rename(self.path / target)
         folders = {(work / name).parent for names in decision["moves"] for name in names[:1] if name.startswith("../")}
         for folder in folders | {(self.path / target).parent for _, target in decision["moves"]}:
             _sync(folder)
         _sync(self.path)
-        shutil.rmtree(work, ignore_errors=True)
+        # First of all: what is done again later could move away what has come since.
+        (work / _DECISION).unlink()
+        _remove(work)
 
     def _carry_out_of_script(self, work: Path) -> None:
         """Do what a printed script had decided when it was killed, as its own `carry_out` does."""
         if (work / "line").exists():
-            self._append([(work / "line").read_bytes()])
+            self._append([(work / "line").read_bytes()], fresh=False)
         for staged in (work / "decided").read_text(encoding="utf-8").splitlines():
             source, target, _, how = (*staged.split(" "), "new")[:4]
             if (work / source).exists() and (how == "over" or not os.path.lexists(self.path / target)):
                 (work / source).rename(self.path / target)
 
-    def _append(self, lines: list[bytes]) -> None:
-        """Append lines to the index unless it has them, or raise OSError and leave it as it was."""
-        with (self.path / "index.txt").open("r+b", buffering=0) as index:
+    def _append(self, lines: list[bytes], *, fresh: bool) -> None:
+        """Append lines to the index, or raise OSError and leave it as it was.
+
+        Those that are not `fresh` may be there already, and then do not come again.
+        """
+        with _naming(self.path / "index.txt"), (self.path / "index.txt").open("r+b", buffering=0) as index:
             size = index.seek(0, os.SEEK_END)
-            index.seek(max(0, size - sum(map(len, lines)) - 4096))
-            tail = index.read()
-            last = tail[tail.rfind(b"\n") + 1 :]
+            index.seek(max(0, size - 4096) if fresh else 0)
+            there = index.read()
+            last = there[there.rfind(b"\n") + 1 :]
             mended = b""
             if last.count(b"\t") == 5:
                 mended = b"\n"  # whole, but for the newline that an editor has left out
@@ -272,7 +291,8 @@ class Store:
                 size -= len(last)  # torn by a kill or a full disk
             index.truncate(size)
             index.seek(size)
-            new = mended + b"".join(line for line in lines if line not in tail + mended)
+            # By the serial number: a certificate may have been revoked since.
+            new = mended + b"".join(line for line in lines if b"\t%s\t" % line.split(b"\t")[3] not in there + mended)
             try:
                 if index.write(new) != len(new):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), index.name)
@@ -283,6 +303,8 @@ class Store:
 
     def _leave(self) -> None:
         """Take away a folder that was made for a run of which nothing came."""
+        if any(self.path.glob(".work-*")):
+            return  # what was decided there is still to be done
         with suppress(OSError):
             if (self.path / "ca.crt").exists() or (self.path / "index.txt").stat().st_size:
                 return
@@ -339,44 +361,90 @@ def _lock(path: Path, *, timeout: float) -> IO[bytes]:
 
 
 def _lock_out_scripts(lock: Path, *, timeout: float) -> None:
-    """Take the lock of printed scripts, too: a folder, as the kernel has no lock that every shell can hold."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            lock.mkdir(mode=0o700)
-        except FileExistsError:
-            if (lock / "pid").exists() and not _alive(lock / "pid"):
-                shutil.rmtree(lock, ignore_errors=True)
-            elif time.monotonic() > deadline:
-                raise Error(f"{lock.parent} is in use by a script; if none runs, remove {lock}") from None
+    """Take the lock of printed scripts, too: a folder, as the kernel has no lock that every shell can hold.
+
+    It appears with the process number in it, in one rename, which also replaces one that is still empty: whoever gets
+    the number in holds it.
+    """
+    started = time.monotonic()
+    mine = lock.with_name(f".lock.new.{os.getpid()}")
+    try:
+        while True:
+            mine.mkdir(mode=0o700, exist_ok=True)
+            (mine / "pid").write_text(f"{os.getpid()}\n", encoding="ascii")
+            try:
+                mine.rename(lock)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                    raise
             else:
+                return
+            waited = time.monotonic() - started
+            holder = _number(lock / "pid")
+            # One with our own number is a dead process's, as numbers come again, in containers soon.
+            if holder != os.getpid() and (_alive(holder) if holder else waited < _UNNAMED_LOCK):
+                if waited > timeout:
+                    who = f"process {holder}" if holder else "a script"
+                    raise Error(
+                        f"{lock.parent} is in use by {who} (waited {timeout:g} seconds)",
+                        hint=f"if that is no such script, remove {lock}",
+                    )
                 time.sleep(0.1)
+            else:
+                _break(lock, holder)
+    finally:
+        _remove(mine)
+
+
+def _break(lock: Path, holder: int | None) -> None:
+    """Move a lock away, which only one can, and back if another one broke and took it meanwhile."""
+    dead = lock.with_name(f".lock.dead.{os.getpid()}")
+    with suppress(OSError):
+        lock.rename(dead)
+        if _number(dead / "pid") == holder:
+            _remove(dead)
         else:
-            (lock / "pid").write_text(f"{os.getpid()}\n", encoding="ascii")
-            return
+            dead.rename(lock)
 
 
 def _unlock_scripts(lock: Path) -> None:
     """Give that lock back, if it is ours."""
-    with suppress(OSError, ValueError):
-        if int((lock / "pid").read_text(encoding="ascii")) == os.getpid():
-            shutil.rmtree(lock, ignore_errors=True)
+    if _number(lock / "pid") == os.getpid():
+        _break(lock, os.getpid())
 
 
-def _alive(pid_file: Path) -> bool:
-    """Tell whether the process that wrote its number into a file is there."""
+def _number(pid_file: Path) -> int | None:
+    """Return the process number in a file, or None."""
     try:
-        os.kill(int(pid_file.read_text(encoding="ascii")), 0)
+        return int(pid_file.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+
+
+def _alive(process: int) -> bool:
+    """Tell whether a process is there."""
+    try:
+        os.kill(process, 0)
     except PermissionError:
         return True
-    except (OSError, ValueError):
+    except (OSError, OverflowError):
         return False
     return True
 
 
+def _remove(folder: Path) -> None:
+    """Remove a folder of ours; what cannot go now, the next run removes."""
+    for _ in range(3):
+        shutil.rmtree(folder, ignore_errors=True)
+        # An openssl that outlives its killed opensslgen may have put something there meanwhile.
+        if not folder.exists():
+            return
+
+
 def _write(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write a new file that nobody else can read until it has its mode."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with _naming(path), os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fchmod(file.fileno(), stat.S_IMODE(mode))
@@ -392,9 +460,20 @@ def _copy(path: Path, copy: Path) -> None:
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with _naming(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in a failure that comes from its descriptor."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 @contextmanager
@@ -403,4 +482,8 @@ def _reported(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Error(f"cannot write to {error.filename or folder}: {error.strerror or error}") from error
+        raise Error(_told(error, folder)) from error
+
+
+def _told(error: OSError, folder: Path) -> str:
+    return f"cannot write to {error.filename or folder}: {error.strerror or error}"
