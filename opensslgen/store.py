@@ -34,7 +34,6 @@ from typing import IO, TYPE_CHECKING
 
 from .certificate import load, load_all
 from .errors import Error, UnreadableError
-from .plan import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,8 +111,7 @@ class Store:
             try:
                 _lock_out_scripts(self.path / _SCRIPT_LOCK, timeout=timeout)
                 self._recover()
-                work = self.path / f".work-{os.urandom(4).hex()}"
-                work.mkdir(mode=0o700)
+                work = self.new_work()
                 try:
                     yield work
                 finally:
@@ -124,6 +122,12 @@ class Store:
                 if made:
                     self._leave()
                 lock.close()
+
+    def new_work(self) -> Path:
+        """Make one more private work folder, for what is published by itself; the lock must be held."""
+        work = self.path / f".work-{os.urandom(4).hex()}"
+        work.mkdir(mode=0o700)
+        return work
 
     def _refuse_links(self) -> None:
         """Raise Error for a symbolic link that would have us work, or look for the authority's key, somewhere else."""
@@ -178,7 +182,7 @@ class Store:
         lines = []
         for record in plan.records:
             certificate = load(work / record.certificate)
-            made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", COMMANDS))
+            made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", record.commands))
             for suffix, source in made_from:
                 copy = f"{certificate.serial_hex}.{suffix}"
                 _write(work / copy, (work / source).read_bytes())
@@ -186,7 +190,7 @@ class Store:
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
         kept = {
-            publish.target: self._old_name(publish.target)
+            publish.target: self.old_name(publish.target)
             for publish in plan.publish
             if publish.over != "lost" and os.path.lexists(self.path / publish.target)
         }
@@ -211,7 +215,7 @@ class Store:
         for folder in (*reversed(Path(name).parents[:-1]), Path(name)):
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
 
-    def _old_name(self, target: str) -> str:
+    def old_name(self, target: str) -> str:
         """Return a name beside a file that is to be replaced, which nothing has yet."""
         name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
         names = (name, *(f"{name}-{number}" for number in range(2, 1000)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .batch import in_batch, without_checks
 from .issue import P12_ENCRYPTIONS, Issuer, intermediate, leaf, new_root, request_only, root, self_signed
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
 
@@ -13,10 +14,12 @@ __all__ = [
     "SECRETS",
     "Issuer",
     "fit_secret",
+    "in_batch",
     "intermediate",
     "leaf",
     "new_root",
     "request_only",
     "root",
     "self_signed",
+    "without_checks",
 ]
