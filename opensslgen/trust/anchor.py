@@ -1,0 +1,71 @@
+"""The trust anchor: which certificate it is that devices have to trust, and what speaks against it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from opensslgen.authority import Violation, violations
+from opensslgen.certificate import CERTIFICATE_LABELS, DecodeError, decode_block, pem_blocks, visible
+from opensslgen.errors import Error, UnreadableError
+from opensslgen.pem import read_file
+from opensslgen.profiles import rules_of
+from opensslgen.rules import Case, Finding, judge
+from opensslgen.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from opensslgen.certificate import Certificate, Name
+
+CHAIN = "ca-chain.pem"
+"""In a pki folder whose authority is an intermediate: the issuers above it, up to the root."""
+
+
+def anchor(folder: Path) -> Certificate:
+    """Return the root of a pki folder: its authority or, if that is an intermediate, the last of its issuers.
+
+    Raises Error if the folder has no authority, and UnreadableError if its root is not there.
+    """
+    return authorities(folder)[-1]
+
+
+def authorities(folder: Path) -> tuple[Certificate, ...]:
+    """Return the authority of a pki folder and what is above it, the root last; raises Error as `anchor` does."""
+    authority = Store(folder).root()
+    if authority is None:
+        raise Error(f"{folder / 'ca.crt'} is not there: make the root first", hint="opensslgen root")
+    found = [authority]
+    above: dict[Name, Certificate] = {}
+    if not authority.is_self_issued:
+        if not (folder / CHAIN).exists():
+            raise UnreadableError(
+                f"{folder / 'ca.crt'} is no root, and {folder / CHAIN}, which would hold what is above it, is not there"
+            )
+        above = {certificate.subject: certificate for certificate in _certificates(folder / CHAIN)}
+    while not found[-1].is_self_issued:
+        # Each is taken once: two that name each other as issuer have no root.
+        issuer = above.pop(found[-1].issuer, None)
+        if issuer is None:
+            raise UnreadableError(f"{folder / CHAIN} does not hold {found[-1].issuer}, so there is no root")
+        found.append(issuer)
+    return tuple(found)
+
+
+def _certificates(path: Path) -> list[Certificate]:
+    try:
+        return [decode_block(block) for block in pem_blocks(read_file(path)) if block.label in CERTIFICATE_LABELS]
+    except DecodeError as error:
+        raise UnreadableError(f"{visible(str(path))}: {error}") from error
+
+
+def judged(root: Certificate, *, allow: Collection[str] = ()) -> list[Finding]:
+    """Return what may speak against a root on a phone, by the rules of the profile root but those that are allowed.
+
+    Raises Violation if a phone would hide or refuse it.
+    """
+    found = judge(Case(root, root, datetime.now(timezone.utc)), rules_of(["root"], allow))
+    if violations(found):
+        raise Violation("a phone would hide or refuse this root, so nothing was made of it", violations(found))
+    return found
