@@ -13,7 +13,8 @@ from waitress.server import create_server
 
 if TYPE_CHECKING:
     import socket
-    from wsgiref.types import WSGIApplication
+
+    from flask import Flask
 
 LONGEST = 60.0
 """Seconds that one connection may last, however busy it is."""
@@ -34,7 +35,7 @@ _LIMITS: dict[str, Any] = {
 }
 
 
-def serve(app: WSGIApplication, listener: socket.socket, *, seconds: float, largest_body: int = 1024) -> None:
+def serve(app: Flask, listener: socket.socket, *, seconds: float, largest_body: int = 1024) -> None:
     """Answer requests at a bound socket for so many seconds, or until Ctrl-C; what was asked before is answered.
 
     `largest_body` is in bytes: a larger one is not read.
