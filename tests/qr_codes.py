@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tempfile
 from xml.etree import ElementTree as ET
-
-QUIET = 4
-"""Modules that must be light around a code (ISO/IEC 18004)."""
 
 
 def decoded(image):
     """Return what zbar reads in a picture: bytes of any format that it knows."""
-    done = subprocess.run(["zbarimg", "-q", "--raw", "/dev/stdin"], input=image, capture_output=True, check=True)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(image)
+        file.flush()
+        done = subprocess.run(["zbarimg", "-q", "--raw", file.name], capture_output=True, check=True)
     return done.stdout.decode().rstrip("\n")
 
 
