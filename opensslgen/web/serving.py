@@ -47,13 +47,18 @@ def serve(app: Flask, listener: socket.socket, *, seconds: float, largest_body: 
     try:
         with suppress(KeyboardInterrupt):
             while (left := end - time.monotonic()) > 0:
-                wasyncore.loop(timeout=min(left, 1.0), use_poll=True, map=channels, count=1)
+                _turn(channels, min(left, 1.0))
                 _close_overdue(server.active_channels.values())
     finally:
         server.accepting = False
         server.task_dispatcher.shutdown(cancel_pending=False, timeout=5)
+        _drain(server, channels)
         server.close()
         wasyncore.close_all(channels, ignore_all=True)
+
+
+def _turn(channels: dict[int, Any], timeout: float) -> None:
+    wasyncore.loop(timeout=timeout, use_poll=True, map=channels, count=1)
 
 
 def _close_overdue(channels: Any) -> None:
@@ -67,3 +72,10 @@ def _close_overdue(channels: Any) -> None:
     for of_one in by_client.values():
         for channel in sorted(of_one, key=lambda channel: channel.creation_time)[:-OF_ONE_CLIENT]:
             channel.will_close = True
+
+
+def _drain(server: Any, channels: dict[int, Any]) -> None:
+    """Send what has been answered already, for two seconds at most."""
+    end = time.monotonic() + 2
+    while time.monotonic() < end and any(channel.total_outbufs_len for channel in server.active_channels.values()):
+        _turn(channels, 0.1)
