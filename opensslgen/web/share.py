@@ -102,7 +102,7 @@ def codes(url: str) -> tuple[TrustFile, TrustFile]:
     """Return the QR code of a URL as SVG and as PNG."""
     code = segno.make_qr(url, error="m")
     svg, png = io.BytesIO(), io.BytesIO()
-    code.save(svg, kind="svg", scale=8, light="#fff", title=url)
+    code.save(svg, kind="svg", light="#fff", title=url, omitsize=True)
     code.save(png, kind="png", scale=8)
     return (
         TrustFile("qr.svg", "image/svg+xml", svg.getvalue()),
