@@ -5,6 +5,7 @@ All that it can answer is made before it begins; no request makes it look at a f
 
 from __future__ import annotations
 
+import errno
 import io
 import socket
 from contextlib import contextmanager
@@ -146,9 +147,8 @@ def listening(address: str, port: int) -> Iterator[socket.socket]:
             listener.bind((address, port))
             listener.listen()
         except OSError as error:
-            raise Error(
-                f"cannot listen on {address}, port {port}: {error.strerror}", hint="--port 0 takes any free port"
-            ) from error
+            hint = "--port 0 takes any free port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else None
+            raise Error(f"cannot listen on {address}, port {port}: {error.strerror}", hint=hint) from error
         yield listener
 
 
