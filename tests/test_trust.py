@@ -25,6 +25,7 @@ from opensslgen import trust
 from opensslgen.certificate import load
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.jobs import Violation
+from opensslgen.report.trust import sharing_text
 from opensslgen.trust import folder, mobileconfig, script, signing
 
 from . import servers
@@ -222,6 +223,15 @@ def test_it_goes_beside_the_pki_folder_and_says_the_fingerprint(pki, root):
     assert "Certificate Trust Settings" in done.stdout
     # The same again is no replacement.
     assert opensslgen("trust", "--pki", pki, "-q").stdout == ""
+
+
+def test_what_is_said_of_sharing_tells_whose_choice_the_address_was(root):
+    chosen = sharing_text(root, "http://192.0.2.7:8080/", 1800, was_chosen=True)
+    assert "  http://192.0.2.7:8080/\nfor 30 minutes;" in chosen
+    assert "--address names another" in chosen
+    given = sharing_text(root, "http://192.0.2.7:8080/", 90, was_chosen=False)
+    assert "for 90 seconds;" in given
+    assert "--address" not in given
 
 
 def test_nothing_is_overwritten_but_by_force_and_then_the_old_one_is_kept(pki, root, tmp_path):
