@@ -78,11 +78,8 @@ def read(file: IO[str], *, title: str, key_type: str = keys.DEFAULT.name) -> Ite
     csv.field_size_limit(_LARGEST_CELL)
     try:
         head, line = _head(file)
-        if head.lstrip().startswith("{"):
-            cells = _json_lines(head, line, file)
-        else:
-            cells = _table(head, line, file)
-        for number, values in cells:
+        cells = _json_lines if head.lstrip().startswith("{") else _table
+        for number, values in cells(head, line, file):
             yield _row(number, values, key_type)
     except UnicodeDecodeError as error:
         raise UnreadableError(f"{title} is not UTF-8 text", hint="export it as CSV UTF-8") from error

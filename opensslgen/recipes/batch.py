@@ -1,4 +1,4 @@
-"""The plan of a leaf among many: as few openssl processes as the version allows, and the checks done for many at once."""
+"""The plan of a leaf among many: few openssl processes, and checks that are done for many at once."""
 
 from __future__ import annotations
 
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 def in_batch(order: LeafOrder, issuer: Issuer, *, name: str, at_once: bool) -> Plan:
     """Return the plan for a leaf whose files are called NAME.* in a work folder that it shares with others.
 
-    With `at_once` one process makes key and certificate, as OpenSSL 3.0 and later can; there is no request then, and for
-    the sake of sameness none is kept otherwise. Old files of that name are kept beside the new ones. The last step
-    but one for PKCS#12 is a Check, which many can have done together.
+    With `at_once` one process makes key and certificate, as OpenSSL 3.0 and later can; there is no request then, and
+    for the sake of sameness none is kept otherwise. Old files of that name are kept beside the new ones.
     """
     extensions = template.shipped(order.kind.template) if order.template is None else order.template
     config = f"{request_config(order)}\n{order.section.fill(extensions)}"
@@ -41,7 +40,7 @@ def in_batch(order: LeafOrder, issuer: Issuer, *, name: str, at_once: bool) -> P
             newkey = ("ec", "-pkeyopt", f"ec_paramgen_curve:{curve}")
         key = ("-newkey", *newkey, "-nodes", "-keyout", f"{name}.key")
     if at_once:
-        make = (
+        make: tuple[Step, ...] = (
             openssl(
                 "req -new -x509 {key} {signing} -sha256 {validity} -set_serial {serial} -config {config}"
                 " -extensions v3_req -out {certificate}",
