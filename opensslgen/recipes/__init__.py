@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .batch import in_batch, without_checks
-from .issue import P12_ENCRYPTIONS, Issuer, intermediate, leaf, new_root, request_only, root, self_signed
+from .issue import P12_ENCRYPTIONS, Issuer, demands, intermediate, leaf, new_root, request_only, root, self_signed
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "P12_PASSWORD",
     "SECRETS",
     "Issuer",
+    "demands",
     "fit_secret",
     "in_batch",
     "intermediate",

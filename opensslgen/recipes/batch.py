@@ -17,16 +17,17 @@ if TYPE_CHECKING:
     from .issue import Issuer
 
 
-def in_batch(order: LeafOrder, issuer: Issuer, *, name: str, at_once: bool) -> Plan:
+def in_batch(order: LeafOrder, issuer: Issuer | None, *, name: str, at_once: bool) -> Plan:
     """Return the plan for a leaf whose files are called NAME.* in a work folder that it shares with others.
 
     With `at_once` one process makes key and certificate, as OpenSSL 3.0 and later can; there is no request then, and
-    for the sake of sameness none is kept otherwise. Old files of that name are kept beside the new ones.
+    for the sake of sameness none is kept otherwise. Without an issuer it signs itself. Old files of that name are kept
+    beside the new ones.
     """
     extensions = template.shipped(order.kind.template) if order.template is None else order.template
     config = f"{request_config(order)}\n{order.section.fill(extensions)}"
     before: tuple[Step, ...] = (Write(f"{name}.cnf", config),)
-    alone = order.kind.is_self_signed
+    alone = issuer is None
     at_once = at_once or alone
     if order.key_file is not None:
         before += (openssl("pkey -in {file} -out {key}", file=Outside(order.key_file), key=f"{name}.key"),)
@@ -39,13 +40,13 @@ def in_batch(order: LeafOrder, issuer: Issuer, *, name: str, at_once: bool) -> P
         else:
             newkey = ("ec", "-pkeyopt", f"ec_paramgen_curve:{curve}")
         key = ("-newkey", *newkey, "-nodes", "-keyout", f"{name}.key")
-    if at_once:
+    if at_once or issuer is None:
         make: tuple[Step, ...] = (
             openssl(
                 "req -new -x509 {key} {signing} -sha256 {validity} -set_serial {serial} -config {config}"
                 " -extensions v3_req -out {certificate}",
                 key=key,
-                signing=() if alone else issuer.signing,
+                signing=issuer.signing if issuer else (),
                 validity=Validity(order.days),
                 serial=Serial(),
                 config=f"{name}.cnf",
@@ -60,8 +61,8 @@ def in_batch(order: LeafOrder, issuer: Issuer, *, name: str, at_once: bool) -> P
             request=f"{name}.req",
         )
         make = (request, signed(name, f"{name}.cnf", issuer.signing, days=order.days))
-    trusted = f"{name}.crt" if alone else issuer.trusted
-    chain = () if alone else (Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),)
+    trusted = issuer.trusted if issuer else f"{name}.crt"
+    chain = (Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),) if issuer else ()
     left_out = {"request", "chain"} if alone else {"request"}
     plan = Plan(
         f"{order.kind.title} for {order.title}",
@@ -71,7 +72,7 @@ def in_batch(order: LeafOrder, issuer: Issuer, *, name: str, at_once: bool) -> P
         demands=demands(order.names),
         commands=f"{name}.sh",
     )
-    return plan if order.p12 is None else with_p12(plan, order, name, () if alone else issuer.chain)
+    return plan if order.p12 is None else with_p12(plan, order, name, issuer.chain if issuer else ())
 
 
 def without_checks(plan: Plan) -> tuple[Plan, tuple[Check, ...]]:
