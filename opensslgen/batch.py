@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .plan import Check, Record
     from .recipes import Issuer
     from .rules import Finding
-    from .store import Store
+    from .store import Staged, Store
 
 _ROOM = 24
 _WEIGHT = {"RSA": 3, "EC": 1}
@@ -161,6 +161,14 @@ class Batch:
         Error if the folder cannot be worked in.
         """
         self.store.finish()
+        try:
+            yield from self._converge(rows)
+        except BaseException:
+            # By now the processes have ended, and with them all work in the folders that they were given.
+            self.store.finish()
+            raise
+
+    def _converge(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         wanting = self.wanting(rows)
         issuer = None if self.store.issuer() is None else stored_issuer(self.store)
         # Started before the lock is taken, which they would hold on to if this process were killed.
@@ -170,7 +178,7 @@ class Batch:
             while more:
                 with self.store.locked():
                     ends = time.monotonic() + TURN
-                    done: tuple[_Unit, list[_Made]] | None = None
+                    done: _Done | None = None
                     while True:
                         # Whoever is idle gets something to do before the last answer is published.
                         while more and not crew.are_busy and time.monotonic() < ends:
@@ -181,11 +189,10 @@ class Batch:
                                 units[number] = unit
                                 crew.give(unit)
                         if done:
-                            yield from self._published(*done, issuer)
+                            yield from self._published(units.pop(done.number), done)
                         if not units:
                             break
-                        finished, made = crew.take_any()
-                        done = units.pop(finished), made
+                        done = crew.take_any()
                 time.sleep(_PAUSE if more else 0)
 
     def _unit(self, number: int, wanting: Iterator[tuple[LeafOrder, Outcome]]) -> Generator[Outcome, None, _Unit]:
@@ -206,31 +213,35 @@ class Batch:
             room -= _WEIGHT[order.key_type.algorithm]
         return _Unit(number, self.store.new_work() if orders else self.store.path, tuple(orders), tuple(outcomes))
 
-    def _published(self, unit: _Unit, made: list[_Made], issuer: Issuer | None) -> Iterator[Outcome]:
+    def _published(self, unit: _Unit, done: _Done) -> Iterator[Outcome]:
         """Publish what a process has made, together, and yield what became of its rows."""
-        plan = Plan("many", ())
+        if done.staged:
+            self.store.publish(done.staged, work=unit.work)
+        else:
+            shutil.rmtree(unit.work, ignore_errors=True)
+        for outcome, fault, not_after in zip(unit.outcomes, done.faults, done.ends, strict=True):
+            if fault is None:
+                yield replace(outcome, not_after=not_after)
+            else:
+                yield replace(outcome, state=FAILED, why=fault)
+
+    def staged(self, unit: _Unit, plans: Iterable[Plan]) -> Staged | None:
+        """Return what a unit is to publish, made ready; None if all of it failed."""
         records: list[Record] = []
         publish: list[Publish] = []
-        for order, one, each in zip(unit.orders, made, self._plans(unit, issuer), strict=True):
-            if one.fault is None:
-                records += each.records
-                publish += each.publish
-                request = f"reqs/{order.stem}.req"
+        for plan in plans:
+            records += plan.records
+            publish += plan.publish
+            for target in [publish.target for publish in plan.publish if publish.what == "certificate"]:
+                request = f"reqs/{Path(target).stem}.req"
                 if (self.store.path / request).exists():
                     # Of the key before, and for that one alone.
                     publish.append(Publish(f"../{request}", self.store.old_name(request), None, ""))
-        plan = replace(plan, records=tuple(records), publish=tuple(publish))
-        if plan.publish:
-            self.store.publish(plan, work=unit.work)
-        else:
-            shutil.rmtree(unit.work, ignore_errors=True)
-        for outcome, one in zip(unit.outcomes, made, strict=True):
-            if one.fault is None:
-                yield replace(outcome, not_after=one.not_after)
-            else:
-                yield replace(outcome, state=FAILED, why=one.fault)
+        whole = Plan("many", (), tuple(records), tuple(publish))
+        return self.store.staged(whole, work=unit.work) if publish else None
 
-    def _plans(self, unit: _Unit, issuer: Issuer | None) -> list[Plan]:
+    def plans(self, unit: _Unit, issuer: Issuer | None) -> list[Plan]:
+        """Return the plans of a unit's orders."""
         at_once = self.openssl.can("req -CA")
         return [
             recipes.in_batch(order, None if order.kind.is_self_signed else issuer, name=f"n{position}", at_once=at_once)
@@ -249,40 +260,50 @@ class _Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    """What a process has made of an order."""
+class _Done:
+    """What a process has made of a unit."""
 
-    fault: str | None
-    not_after: datetime | None = None
+    number: int
+    faults: tuple[str | None, ...]
+    ends: tuple[datetime | None, ...]
+    staged: Staged | None
 
 
-def _make(unit: _Unit, *, batch: Batch, issuer: Issuer | None) -> tuple[int, list[_Made]]:
-    """Make and check the certificates of a unit in its work folder, and return what became of each."""
+def _make(unit: _Unit, *, batch: Batch, issuer: Issuer | None) -> _Done:
+    """Make and check the certificates of a unit in its work folder, and make them ready to be published."""
     work, openssl = unit.work, batch.openssl
     if issuer:
         workflow.run(Plan("issuers", issuer.steps), work=work, openssl=openssl, secrets={})
+    plans = batch.plans(unit, issuer)
     faults: dict[int, str] = {}
     checks: dict[int, Check] = {}
-    for position, plan in enumerate(batch._plans(unit, issuer)):
+    for position, plan in enumerate(plans):
         making, (check,) = recipes.without_checks(plan)
         try:
             workflow.run(making, work=work, openssl=openssl, secrets=batch.secrets)
             checks[position] = check
         except (Error, OSError) as error:
             faults[position] = str(error)
+    if checks:
+        try:
+            found = workflow.faults(list(checks.values()), work=work, openssl=openssl)
+            faults |= {position: fault for position, fault in zip(checks, found, strict=True) if fault}
+        except (Error, OSError) as error:
+            faults |= dict.fromkeys(checks, str(error))
+    ends: dict[int, datetime] = {}
+    for position in checks.keys() - faults.keys():
+        certificate = load(work / checks[position].certificate)
+        ends[position] = certificate.not_after
+        fault = batch.violation(unit.orders[position], certificate)
+        if fault:
+            faults[position] = fault
+    staged = None
     try:
-        found = workflow.faults(list(checks.values()), work=work, openssl=openssl)
-        faults |= {position: fault for position, fault in zip(checks, found, strict=True) if fault}
+        staged = batch.staged(unit, [plan for position, plan in enumerate(plans) if position not in faults])
     except (Error, OSError) as error:
-        faults |= dict.fromkeys(checks, str(error))
-    made = []
-    for position, order in enumerate(unit.orders):
-        fault, certificate = faults.get(position), None
-        if fault is None:
-            certificate = load(work / checks[position].certificate)
-            fault = batch.violation(order, certificate)
-        made.append(_Made(fault, certificate.not_after if certificate else None))
-    return unit.number, made
+        faults |= dict.fromkeys(ends, str(error))
+    every = range(len(plans))
+    return _Done(unit.number, tuple(map(faults.get, every)), tuple(map(ends.get, every)), staged)
 
 
 def _listed(findings: Iterable[Finding]) -> str:

@@ -51,6 +51,18 @@ _SCRIPT_LOCK = ".lock.script"
 _DATABASE = {"index.txt": "", "index.txt.attr": "unique_subject = no\n", "serial": "01\n"}
 
 
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What is ready to be published."""
+
+    lines: tuple[str, ...]
+    """That the index gains."""
+    moves: tuple[tuple[str, str], ...]
+    """From the work folder, to the pki folder."""
+    kept: dict[str, str]
+    """Under which name an old file is kept, by its own."""
+
+
 @dataclass(frozen=True)
 class Store:
     """A pki folder, which need not be there yet."""
@@ -157,11 +169,10 @@ class Store:
         targets = [publish.target for publish in plan.publish if publish.over == "nothing"]
         return [target for target in targets if os.path.lexists(self.path / target)]
 
-    def publish(self, plan: Plan, *, work: Path) -> dict[str, str]:
-        """Record and publish what a plan has made in its work folder: everything or nothing.
+    def staged(self, plan: Plan, *, work: Path) -> Staged:
+        """Make ready in its work folder what a plan is to publish, and write it to the disk.
 
-        An old file of the same name is kept beside the new one, unless the plan says that it is lost; returns under
-        which name, by its own.
+        An old file of the same name is to be kept beside the new one, unless the plan says that it is lost.
         """
         targets = {str(Path(publish.target).parent) for publish in plan.publish} - {"."}
         for folder in dict.fromkeys((*FOLDERS, *sorted(targets))):
@@ -197,14 +208,17 @@ class Store:
             if publish.mode is not None:
                 (work / publish.source).chmod(publish.mode)
             moves.append((publish.source, publish.target))
-        for source, _ in moves:
-            _sync(work / source)
-        _write(work / "decision.tmp", json.dumps({"index": lines, "moves": moves}).encode())
+        for publish in plan.publish:
+            _sync(work / publish.source)
+        return Staged(tuple(lines), tuple(moves), kept)
+
+    def publish(self, staged: Staged, *, work: Path) -> None:
+        """Record and publish what has been made ready in a work folder: everything or nothing."""
+        _write(work / "decision.tmp", json.dumps({"index": staged.lines, "moves": staged.moves}).encode())
         (work / "decision.tmp").rename(work / _DECISION)
         _sync(work)
         _sync(self.path)
         self._carry_out(work)
-        return kept
 
     def _make_folder(self, name: str) -> None:
         """Make a folder, which is for us alone, with those that it lies in."""
