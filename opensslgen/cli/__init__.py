@@ -24,6 +24,7 @@ COMMANDS = {
     "self-signed": "make.self_signed",
     "root": "make.root",
     "intermediate": "make.intermediate",
+    "sign": "sign.sign",
     "list": "browse.list_",
     "show": "browse.show",
     "audit": "audit.audit",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
 from .job import Job, Violation, refuse_violations, stored_issuer, violations
+from .sign import sign_job
 
 __all__ = [
     "Job",
@@ -14,6 +15,7 @@ __all__ = [
     "request_job",
     "root_job",
     "self_signed_job",
+    "sign_job",
     "stored_issuer",
     "violations",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .issue import P12_ENCRYPTIONS, Issuer, intermediate, leaf, new_root, request_only, root, self_signed
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
+from .sign import signed_intermediate, signed_leaf
 
 __all__ = [
     "CA_PASSPHRASE",
@@ -19,4 +20,6 @@ __all__ = [
     "request_only",
     "root",
     "self_signed",
+    "signed_intermediate",
+    "signed_leaf",
 ]

@@ -94,6 +94,10 @@ def root(order: AuthorityOrder) -> Plan:
 
 def intermediate(order: AuthorityOrder, issuer: Issuer) -> Plan:
     """Return the plan for an intermediate: its key, request, certificate and chain."""
+    return intermediate_below(order, issuer, _intermediate_request(order))
+
+
+def _intermediate_request(order: AuthorityOrder) -> Plan:
     request = openssl(
         "req -new -newkey {key} {protection} -sha256 -config request.cnf -keyout {new_key} -out intermediate.req",
         key=_new_key(order.key_type, "params.pem"),
@@ -101,12 +105,23 @@ def intermediate(order: AuthorityOrder, issuer: Issuer) -> Plan:
         new_key=_first_key(order, "intermediate"),
     )
     return Plan(
-        f"an intermediate certificate, {order.subject.common_name}",
+        f"a request for {order.subject.common_name}",
         (
             *_parameters(order.key_type, "params.pem"),
             Write("request.cnf", _request_config(order)),
             request,
             *_encrypted(order, "intermediate", NEW_PASSPHRASE),
+        ),
+        publish=files("intermediate", order.stem)[:2],
+    )
+
+
+def intermediate_below(order: AuthorityOrder, issuer: Issuer, request: Plan) -> Plan:
+    """Return the plan that makes the request intermediate.req, and then certificate and chain."""
+    return Plan(
+        f"an intermediate certificate, {order.subject.common_name}",
+        (
+            *request.steps,
             Write("intermediate.cnf", _authority_section(order, "intermediate.cnf")),
             *issuer.steps,
             signed("intermediate", "intermediate.cnf", issuer.signing, days=order.days, section="v3_ca"),
@@ -121,17 +136,22 @@ def intermediate(order: AuthorityOrder, issuer: Issuer) -> Plan:
             Join(("intermediate.crt", *issuer.chain), "intermediate-chain.pem"),
         ),
         (Record("intermediate.crt", "intermediate.cnf", order.subject.oneline()),),
-        files("intermediate", order.stem),
+        request.publish + files("intermediate", order.stem)[2:],
         needs=issuer.needs,
     )
 
 
 def leaf(order: LeafOrder, issuer: Issuer) -> Plan:
     """Return the plan for a leaf's key, request, certificate, chain and, if asked for, PKCS#12 file."""
+    made = leaf_below(order, issuer, request_only(order))
+    return made if order.p12 is None else _with_p12(made, order, order.p12, issuer.chain)
+
+
+def leaf_below(order: LeafOrder, issuer: Issuer, request: Plan) -> Plan:
+    """Return the plan that makes a leaf's request, which is named after its kind, and then certificate and chain."""
     name = order.kind.name
-    request = request_only(order)
     extensions = template.shipped(order.kind.template) if order.template is None else order.template
-    made = Plan(
+    return Plan(
         f"{order.kind.title} for {order.title}",
         (
             *request.steps,
@@ -142,11 +162,10 @@ def leaf(order: LeafOrder, issuer: Issuer) -> Plan:
             Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),
         ),
         (Record(f"{name}.crt", "v3_req.cnf", order.subject.oneline()),),
-        files(name, order.stem),
+        request.publish + files(name, order.stem)[2:],
         needs=issuer.needs,
         demands=demands(order.names),
     )
-    return made if order.p12 is None else _with_p12(made, order, order.p12, issuer.chain)
 
 
 def self_signed(order: LeafOrder) -> Plan:
