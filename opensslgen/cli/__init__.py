@@ -25,6 +25,7 @@ COMMANDS = {
     "root": "make.root",
     "intermediate": "make.intermediate",
     "sign": "sign.sign",
+    "trust": "trust.trust",
     "list": "browse.list_",
     "show": "browse.show",
     "audit": "audit.audit",
