@@ -73,7 +73,7 @@ def asked_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName, ...
 
     Raises UsageError for a name that no certificate should have.
     """
-    names = [_checked(name) for name in request.subject_alternative_names or ()]
+    names = [_asked_name(name) for name in request.subject_alternative_names or ()]
     try:
         main = main_names(request.subject.common_name or "", kind)
     except UsageError:
@@ -85,20 +85,23 @@ def asked_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName, ...
     return (*main, *names)
 
 
-def _checked(name: GeneralName) -> GeneralName:
-    """Return a name of a request as we would write it; raises UsageError."""
-    # A comma would be two names to the parser.
-    if "," not in name.value and name.value == name.value.strip():
-        try:
-            (parsed,) = parse_names(str(name))
-        except UsageError as error:
-            why = f": {error.message}"
-        else:
-            return parsed
-    else:
-        why = ""
-    hint = "give the names that the certificate is to have with --san"
-    raise UsageError(f"the request asks for the name {shown(str(name))}, which cannot be taken over{why}", hint=hint)
+def _asked_name(name: GeneralName) -> GeneralName:
+    try:
+        return strict_name(name)
+    except UsageError as error:
+        raise UsageError(
+            f"the request asks for the name {shown(str(name))}, which cannot be taken over: {error.message}",
+            hint="give the names that the certificate is to have with --san",
+        ) from error
+
+
+def strict_name(name: GeneralName) -> GeneralName:
+    """Return a decoded name as it would be if somebody had typed it; raises UsageError for what nobody may type."""
+    # To the parser a comma would be the end of one name and the beginning of another.
+    if "," in name.value or name.value != name.value.strip():
+        raise UsageError(f"{shown(name.value)} has a comma, or a blank at its beginning or end")
+    (parsed,) = parse_names(str(name))
+    return parsed
 
 
 def names_left_out(request: Request, names: Iterable[GeneralName]) -> list[str]:

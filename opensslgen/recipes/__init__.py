@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .issue import P12_ENCRYPTIONS, Issuer, intermediate, leaf, new_root, request_only, root, self_signed
+from .renew import renewed_intermediate, renewed_leaf, renewed_root
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
 from .sign import signed_intermediate, signed_leaf
 
@@ -17,6 +18,9 @@ __all__ = [
     "intermediate",
     "leaf",
     "new_root",
+    "renewed_intermediate",
+    "renewed_leaf",
+    "renewed_root",
     "request_only",
     "root",
     "self_signed",

@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 def signed_leaf(order: LeafOrder, issuer: Issuer, *, request: str, publish: bool = True) -> Plan:
     """Return the plan for the certificate and chain of a leaf whose request, in PEM, was made elsewhere."""
-    return leaf_below(order, issuer, _given(request, order.kind.name, order.stem, publish=publish))
+    return leaf_below(order, issuer, given_request(request, order.kind.name, order.stem, publish=publish))
 
 
 def signed_intermediate(order: AuthorityOrder, issuer: Issuer, *, request: str, publish: bool = True) -> Plan:
     """Return the plan for the certificate and chain of an intermediate whose request, in PEM, was made elsewhere."""
-    return intermediate_below(order, issuer, _given(request, "intermediate", order.stem, publish=publish))
+    return intermediate_below(order, issuer, given_request(request, "intermediate", order.stem, publish=publish))
 
 
-def _given(request: str, name: str, stem: str, *, publish: bool) -> Plan:
+def given_request(request: str, name: str, stem: str, *, publish: bool) -> Plan:
     """Return the plan that puts a request into the work folder, and holds it against the key in it."""
     return Plan(
         f"a request for {stem}",
