@@ -19,22 +19,19 @@ put beside them in one rename. Before that, nothing has happened; after it, all 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import shlex
-import shutil
 import stat
-import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
+from . import locks
 from .certificate import load, load_all
 from .errors import Error, UnreadableError
-from .plan import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,9 +46,19 @@ FOLDERS = ("private", "issued", "reqs", "certs_by_serial")
 CA_CHAIN = "ca-chain.pem"
 _DECISION = "decision.json"
 _SCRIPT_LOCK = ".lock.script"
-_UNNAMED_LOCK = 5.0
-"""Seconds after which a lock of scripts that names no process counts as left by a killed one."""
 _DATABASE = {"index.txt": "", "index.txt.attr": "unique_subject = no\n", "serial": "01\n"}
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What is ready to be published."""
+
+    lines: tuple[str, ...]
+    """That the index gains."""
+    moves: tuple[tuple[str, str], ...]
+    """From the work folder, to the pki folder."""
+    kept: dict[str, str]
+    """Under which name an old file is kept, by its own."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +94,6 @@ class Store:
         path = self.path / CA_CHAIN
         return tuple(load_all(path)) if path.exists() else ()
 
-    def trust_anchor(self) -> Certificate | None:
-        """Return the root that phones are to trust, or None if there is none yet; raises UnreadableError."""
-        return (*self.above()[-1:], self.issuer())[0]
-
     def ca_key_is_encrypted(self) -> bool:
         """Tell whether the authority's key has a passphrase; raises Error if there is no such key."""
         try:
@@ -110,22 +113,27 @@ class Store:
             made = not self.path.exists()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refuse_links()
-            lock = _lock(self.path / ".lock", timeout=timeout)
+            lock = locks.lock(self.path / ".lock", timeout=timeout)
             try:
-                _lock_out_scripts(self.path / _SCRIPT_LOCK, timeout=timeout)
+                locks.lock_out_scripts(self.path / _SCRIPT_LOCK, timeout=timeout)
                 self._recover()
-                work = self.path / f".work-{os.urandom(4).hex()}"
-                work.mkdir(mode=0o700)
+                work = self.new_work()
                 try:
                     yield work
                 finally:
                     if not (work / _DECISION).exists():
-                        _remove(work)
+                        locks.remove(work)
             finally:
-                _unlock_scripts(self.path / _SCRIPT_LOCK)
+                locks.unlock_scripts(self.path / _SCRIPT_LOCK)
                 if made:
                     self._leave()
                 lock.close()
+
+    def new_work(self) -> Path:
+        """Make one more private work folder, for what is published by itself; the lock must be held."""
+        work = self.path / f".work-{os.urandom(4).hex()}"
+        work.mkdir(mode=0o700)
+        return work
 
     def _refuse_links(self) -> None:
         """Raise Error for a symbolic link that would have us work, or look for the authority's key, somewhere else."""
@@ -159,11 +167,10 @@ class Store:
         targets = [publish.target for publish in plan.publish if publish.over == "nothing"]
         return [target for target in targets if os.path.lexists(self.path / target)]
 
-    def publish(self, plan: Plan, *, work: Path) -> dict[str, str]:
-        """Record and publish what a plan has made in its work folder: everything or nothing.
+    def staged(self, plan: Plan, *, work: Path) -> Staged:
+        """Make ready in its work folder what a plan is to publish, and write it to the disk.
 
-        An old file of the same name is kept beside the new one, unless the plan says that it is lost; returns under
-        which name, by its own.
+        An old file of the same name is to be kept beside the new one, unless the plan says that it is lost.
         """
         targets = {str(Path(publish.target).parent) for publish in plan.publish} - {"."}
         for folder in dict.fromkeys((*FOLDERS, *sorted(targets))):
@@ -182,7 +189,7 @@ class Store:
         lines = []
         for record in plan.records:
             certificate = load(work / record.certificate)
-            made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", COMMANDS))
+            made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", record.commands))
             for suffix, source in made_from:
                 copy = f"{certificate.serial_hex}.{suffix}"
                 _write(work / copy, (work / source).read_bytes())
@@ -190,7 +197,7 @@ class Store:
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
         kept = {
-            publish.target: self._old_name(publish.target)
+            publish.target: self.old_name(publish.target)
             for publish in plan.publish
             if publish.over != "lost" and os.path.lexists(self.path / publish.target)
         }
@@ -201,9 +208,13 @@ class Store:
             if publish.mode is not None:
                 (work / publish.source).chmod(publish.mode)
             moves.append((publish.source, publish.target))
-        for source, _ in moves:
-            _sync(work / source)
-        _write(work / "decision.tmp", json.dumps({"index": lines, "moves": moves}).encode())
+        for publish in plan.publish:
+            _sync(work / publish.source)
+        return Staged(tuple(lines), tuple(moves), kept)
+
+    def publish(self, staged: Staged, *, work: Path) -> None:
+        """Record and publish what has been made ready in a work folder: everything or nothing."""
+        _write(work / "decision.tmp", json.dumps({"index": staged.lines, "moves": staged.moves}).encode())
         (work / "decision.tmp").rename(work / _DECISION)
         try:
             self._carry_out(work, fresh=True)
@@ -213,14 +224,13 @@ class Store:
             raise Error(
                 _told(error, self.path), hint="what was made is kept, and the next run in this folder puts it in place"
             ) from error
-        return kept
 
     def _make_folder(self, name: str) -> None:
         """Make a folder, which is for us alone, with those that it lies in."""
         for folder in (*reversed(Path(name).parents[:-1]), Path(name)):
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
 
-    def _old_name(self, target: str) -> str:
+    def old_name(self, target: str) -> str:
         """Return a name beside a file that is to be replaced, which nothing has yet."""
         name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
         names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
@@ -232,14 +242,14 @@ class Store:
             if (work / _DECISION).exists():
                 self._carry_out(work)
             else:
-                _remove(work)
+                locks.remove(work)
         for work in self.path.glob(".script.*"):
             if (work / "decided").exists():
                 self._carry_out_of_script(work)
-            _remove(work)
+            locks.remove(work)
         for pattern in (".lock.new.*", ".lock.dead.*"):
             for left in self.path.glob(pattern):
-                _remove(left)
+                locks.remove(left)
 
     def _carry_out(self, work: Path, *, fresh: bool = False) -> None:
         """Do what was decided; after a kill at any point the whole of it can be done again."""
@@ -263,7 +273,7 @@ class Store:
         _sync(self.path)
         # First of all: what is done again later could move away what has come since.
         (work / _DECISION).unlink()
-        _remove(work)
+        locks.remove(work)
 
     def _carry_out_of_script(self, work: Path) -> None:
         """Do what a printed script had decided when it was killed, as its own `carry_out` does."""
@@ -331,114 +341,6 @@ def _index_line(certificate: Certificate, subject: str) -> str:
     # As in the certificate: UTCTime until 2049 (RFC 5280 section 4.1.2.5).
     stamp = f"{end:%y%m%d%H%M%SZ}" if end.year < 2050 else f"{end:%Y%m%d%H%M%SZ}"
     return f"V\t{stamp}\t\t{certificate.serial_hex}\tunknown\t{subject}\n"
-
-
-def _lock(path: Path, *, timeout: float) -> IO[bytes]:
-    """Open and lock a file; the kernel lets go of it when this process ends, however it ends."""
-    deadline = time.monotonic() + timeout
-    while True:
-        file = os.fdopen(
-            os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+b", buffering=0
-        )
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = file.read(40).decode("ascii", "replace").strip()
-            file.close()
-            if time.monotonic() > deadline:
-                who = f"process {holder}" if holder.isdigit() else "another process"
-                raise Error(f"{path.parent} is in use by {who} (waited {timeout:g} seconds)") from None
-            time.sleep(0.02)
-            continue
-        # Whoever made the folder may have taken it away again while we waited.
-        with suppress(FileNotFoundError):
-            if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-                file.truncate()
-                file.write(f"{os.getpid()}\n".encode())
-                return file
-        file.close()
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _lock_out_scripts(lock: Path, *, timeout: float) -> None:
-    """Take the lock of printed scripts, too: a folder, as the kernel has no lock that every shell can hold.
-
-    It appears with the process number in it, in one rename, which also replaces one that is still empty: whoever gets
-    the number in holds it.
-    """
-    started = time.monotonic()
-    mine = lock.with_name(f".lock.new.{os.getpid()}")
-    try:
-        while True:
-            mine.mkdir(mode=0o700, exist_ok=True)
-            (mine / "pid").write_text(f"{os.getpid()}\n", encoding="ascii")
-            try:
-                mine.rename(lock)
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
-                    raise
-            else:
-                return
-            waited = time.monotonic() - started
-            holder = _number(lock / "pid")
-            # One with our own number is a dead process's, as numbers come again, in containers soon.
-            if holder != os.getpid() and (_alive(holder) if holder else waited < _UNNAMED_LOCK):
-                if waited > timeout:
-                    who = f"process {holder}" if holder else "a script"
-                    raise Error(
-                        f"{lock.parent} is in use by {who} (waited {timeout:g} seconds)",
-                        hint=f"if that is no such script, remove {lock}",
-                    )
-                time.sleep(0.1)
-            else:
-                _break(lock, holder)
-    finally:
-        _remove(mine)
-
-
-def _break(lock: Path, holder: int | None) -> None:
-    """Move a lock away, which only one can, and back if another one broke and took it meanwhile."""
-    dead = lock.with_name(f".lock.dead.{os.getpid()}")
-    with suppress(OSError):
-        lock.rename(dead)
-        if _number(dead / "pid") == holder:
-            _remove(dead)
-        else:
-            dead.rename(lock)
-
-
-def _unlock_scripts(lock: Path) -> None:
-    """Give that lock back, if it is ours."""
-    if _number(lock / "pid") == os.getpid():
-        _break(lock, os.getpid())
-
-
-def _number(pid_file: Path) -> int | None:
-    """Return the process number in a file, or None."""
-    try:
-        return int(pid_file.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-
-
-def _alive(process: int) -> bool:
-    """Tell whether a process is there."""
-    try:
-        os.kill(process, 0)
-    except PermissionError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return True
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder of ours; what cannot go now, the next run removes."""
-    for _ in range(3):
-        shutil.rmtree(folder, ignore_errors=True)
-        # An openssl that outlives its killed opensslgen may have put something there meanwhile.
-        if not folder.exists():
-            return
 
 
 def _write(path: Path, data: bytes, mode: int = 0o600) -> None:

@@ -22,7 +22,7 @@ import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ from tests.preloaded import Preloaded
 from tests.soundness import leftovers, shape, unsound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     Done = subprocess.CompletedProcess[str]
 
@@ -49,6 +49,8 @@ class Command:
 
     arguments: tuple[str, ...]
     before: tuple[tuple[str, ...], ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What lies beside the pki folder."""
     script: bool = False
     """Whether it is printed as a script, and that is killed."""
     secrets: tuple[str, ...] = ()
@@ -57,6 +59,8 @@ class Command:
 
 ROOT = ("root", *FAST)
 SERVER = ("server", "pbx.example.com", *FAST)
+ELSEWHERE = ("server", "phone.example.com", "--csr-only", "--pki", "elsewhere", *FAST)
+"""A request that was made in another folder."""
 NEXT = ("server", "next.example.com", *FAST)
 """What is run after each fault."""
 
@@ -75,9 +79,21 @@ COMMANDS = {
         before=(ROOT,),
         secrets=("OPENSSLGEN_CA_PASSPHRASE", "OPENSSLGEN_NEW_PASSPHRASE"),
     ),
+    "sign": Command(arguments=("sign", "elsewhere/reqs/phone.example.com.req", "--yes"), before=(ROOT, ELSEWHERE)),
+    "renew": Command(arguments=("renew", "pbx.example.com"), before=(ROOT, SERVER)),
+    "renew-keep-key": Command(arguments=("renew", "pbx.example.com", "--keep-key"), before=(ROOT, SERVER)),
+    "renew-all": Command(arguments=("renew", "--within", "900"), before=(ROOT, SERVER)),
+    "renew-ca": Command(arguments=("renew", "ca"), before=(ROOT, SERVER)),
+    "batch": Command(
+        arguments=("batch", "rows.csv", *FAST, "--jobs", "1"), files={"rows.csv": "name\na.example.com\n"}
+    ),
     "root-script": Command(arguments=ROOT, script=True),
     "server-script": Command(arguments=SERVER, before=(ROOT,), script=True),
     "server-first-script": Command(arguments=SERVER, script=True),
+    "sign-script": Command(
+        arguments=("sign", "elsewhere/reqs/phone.example.com.req", "--yes"), before=(ROOT, ELSEWHERE), script=True
+    ),
+    "renew-script": Command(arguments=("renew", "pbx.example.com"), before=(ROOT, SERVER), script=True),
     "intermediate-script": Command(arguments=("intermediate", "Site Berlin", *FAST), before=(ROOT,), script=True),
 }
 
@@ -124,6 +140,8 @@ class Case:
         self._idle: SimpleQueue[Preloaded] = SimpleQueue()
         before = place / "before"
         before.mkdir(parents=True)
+        for name, text in command.files.items():
+            (before / name).write_text(text)
         for arguments in command.before:
             self._run(before, arguments).check_returncode()
         if command.script:
@@ -252,7 +270,7 @@ def points(trace: list[str], folder: Path) -> list[Point]:
             if thread and not beside:
                 continue
             beside = not thread
-        elif not _touches(line, folder) or (call in {"open", "openat"} and not re.search("O_(CREAT|WRONLY|RDWR)", line)):
+        elif not _touches(line, folder) or (call.startswith("open") and "O_RDONLY" in line):
             continue
         found.append(Point(call, numbers[call], _what(line, folder), " = -1 " in line))
     return found
@@ -273,13 +291,13 @@ def _hit(trace: list[str], folder: Path, fault: str) -> str:
 
 def _what(line: str, folder: Path) -> str:
     """Return a call without its result, and without what differs from run to run."""
-    call = line.split("(")[0]
+    call = line.partition("(")[0]
     if call in STARTS:
         return "a thread" if "CLONE_THREAD" in line else "a program"
     text = re.sub(r"\)?\s+= [-?\d].*", "", line).replace(f"{folder}/", "").replace(str(folder), ".")
     # What is written holds random numbers, and names in a folder that is swept come in any order.
-    text = re.sub(r'^(write|pwrite64|writev)\((\d+<[^>]*>).*', r"\1(\2", text)
-    text = re.sub(r'^(unlinkat\(\d+<[^>]*>).*', r"\1", text)
+    text = re.sub(r"^(write|pwrite64|writev)\((\d+<[^>]*>).*", r"\1(\2", text)
+    text = re.sub(r"^(unlinkat\(\d+<[^>]*>).*", r"\1", text)
     text = re.sub(r"\d{8}T\d{6}Z", "TIME", re.sub(r"[0-9A-F]{24,}", "SERIAL", text))
     return re.sub(r"\.(work-|script\.|lock\.new\.|lock\.dead\.)\w+", r".\1…", text)
 

@@ -19,7 +19,7 @@ class Preloaded:
     """Runs one command after another, each in a process of its own."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        """Start it; `secrets` are in the environment of all its commands, and nothing else that speaks to opensslgen."""
+        """Start it; of what speaks to opensslgen only `secrets` is in the environment of its commands."""
         plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENSSLGEN_")}
         # So that all runs make the same calls in the same order.
         fixed = {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
@@ -67,7 +67,7 @@ def serve() -> None:
     import opensslgen.authority
     import opensslgen.cli
     import opensslgen.library
-    import opensslgen.report  # noqa: F401
+    import opensslgen.report
 
     for name in set(opensslgen.cli.COMMANDS.values()):
         __import__(f"opensslgen.cli.{name.split('.')[0]}")

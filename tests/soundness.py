@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
@@ -20,6 +21,9 @@ from opensslgen.errors import Error
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+PASSPHRASE = "OPENSSLGEN_CA_PASSPHRASE"
 CA = """\
 [ ca ]
 default_ca = it
@@ -35,6 +39,12 @@ policy = any
 [ any ]
 commonName = supplied
 """
+
+DATABASE = {
+    "serial": b"(?:[0-9A-F]{2})+\n",
+    "crlnumber": b"(?:[0-9A-F]{2})+\n",
+    "index.txt.attr": b"unique_subject = no\n",
+}
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -119,9 +129,7 @@ def _read(path: Path, suffix: str, environment: Mapping[str, str]) -> None:
         list(index.read(path, on_torn=torn.append))
         if torn:
             raise ValueError(torn[0])
-    elif path.name in {"serial", "crlnumber"} and not re.fullmatch(b"(?:[0-9A-F]{2})+\n", data):
-        raise ValueError(data)
-    elif path.name == "index.txt.attr" and data != b"unique_subject = no\n":
+    elif path.name in DATABASE and not re.fullmatch(DATABASE[path.name], data):
         raise ValueError(data)
 
 
@@ -132,50 +140,51 @@ def _certificates(data: bytes) -> list[x509.Certificate]:
     return certificates
 
 
-def _key(path: Path, environment: Mapping[str, str]):
+def _key(path: Path, environment: Mapping[str, str]) -> PrivateKeyTypes:
     data = path.read_bytes()
-    names = ("OPENSSLGEN_CA_PASSPHRASE", "OPENSSLGEN_NEW_PASSPHRASE") if b"ENCRYPTED" in data else ("",)
-    return load_pem_private_key(data, environment[names[0]].encode() if names[0] else None)
+    return load_pem_private_key(data, environment[PASSPHRASE].encode() if b"ENCRYPTED" in data else None)
 
 
 def _unrecorded(pki: Path, environment: Mapping[str, str]) -> Iterator[str]:
     entries = {entry.serial_number: entry for entry in index.read(pki / "index.txt")}
-    copies = {path.stem: path for path in pki.rglob("certs_by_serial/*.pem")}
+    copies = {int(path.stem, 16): path for path in pki.rglob("certs_by_serial/*.pem")}
     for path, suffix in _files(pki):
-        name = path.relative_to(pki)
-        if suffix != ".crt" or path.name == "ca.crt" and path.parent == pki:
-            continue
-        certificate = _certificates(path.read_bytes())[0]
-        serial = f"{certificate.serial_number:X}"
-        serial = serial.zfill(len(serial) + len(serial) % 2)
-        if certificate.serial_number not in entries:
-            yield f"{name} is not in the index"
-        copy = copies.get(serial)
-        if copy is None or copy.read_bytes() != path.read_bytes():
-            yield f"{name} has no copy by its serial number {serial}"
-        key = pki / "private" / path.name.replace(".crt", ".key", 1)
-        if key.exists() and _key(key, environment).public_key() != certificate.public_key():
-            yield f"{key.relative_to(pki)} does not fit {name}"
-    for serial, copy in copies.items():
-        certificate = _certificates(copy.read_bytes())[0]
-        if f"{certificate.serial_number:X}" != serial.lstrip("0"):
-            yield f"{copy.relative_to(pki)} holds the certificate {certificate.serial_number:X}"
-        if certificate.issuer != certificate.subject and certificate.serial_number not in entries:
-            yield f"{copy.relative_to(pki)} is not in the index"
-        for suffix in (".cnf", ".sh"):
-            if not copy.with_suffix(suffix).exists():
-                yield f"{copy.relative_to(pki)} has no {suffix} beside it"
-    held = {int(serial, 16) for serial in copies}
-    yield from (f"index line {entry.line} has no copy" for serial, entry in entries.items() if serial not in held)
-    root = pki / "ca.crt"
-    if root.exists() != (pki / "private" / "ca.key").exists():
+        if suffix == ".crt" and path != pki / "ca.crt":
+            name = path.relative_to(pki)
+            certificate = _certificates(path.read_bytes())[0]
+            copy = copies.get(certificate.serial_number)
+            if copy is None or copy.read_bytes() != path.read_bytes():
+                yield f"{name} has no copy by its serial number"
+            if name.parts[0].startswith("ca.crt"):
+                continue  # an old root
+            if certificate.serial_number not in entries:
+                yield f"{name} is not in the index"
+            yield from _other_key(pki / "private" / path.name.replace(".crt", ".key", 1), path, environment)
+    yield from _by_serial(copies, entries)
+    if (pki / "ca.crt").exists() != (pki / "private" / "ca.key").exists():
         yield "of the root's certificate and key one is missing"
-    elif root.exists():
-        if _key(pki / "private" / "ca.key", environment).public_key() != _certificates(root.read_bytes())[0].public_key():
-            yield "private/ca.key does not fit ca.crt"
+    elif (pki / "ca.crt").exists():
+        yield from _other_key(pki / "private" / "ca.key", pki / "ca.crt", environment)
         yield from _refused_by_openssl_ca(pki, environment)
     if (pki / "crl.pem").exists():
         yield from _crl(pki, entries)
+
+
+def _other_key(key: Path, path: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    certificate = _certificates(path.read_bytes())[0]
+    if key.exists() and _key(key, environment).public_key() != certificate.public_key():
+        yield f"{key.name} does not fit {path.name}"
+
+
+def _by_serial(copies: Mapping[int, Path], entries: Mapping[int, index.Entry]) -> Iterator[str]:
+    for serial, copy in copies.items():
+        certificate = _certificates(copy.read_bytes())[0]
+        if certificate.serial_number != serial:
+            yield f"{copy.name} holds the certificate {certificate.serial_number:X}"
+        if certificate.issuer != certificate.subject and serial not in entries:
+            yield f"{copy.name} is not in the index"
+        yield from (f"{copy.name} has no {end}" for end in (".cnf", ".sh") if not copy.with_suffix(end).exists())
+    yield from (f"index line {entry.line} has no copy" for serial, entry in entries.items() if serial not in copies)
 
 
 def _refused_by_openssl_ca(pki: Path, environment: Mapping[str, str]) -> Iterator[str]:
@@ -183,14 +192,14 @@ def _refused_by_openssl_ca(pki: Path, environment: Mapping[str, str]) -> Iterato
     with tempfile.TemporaryDirectory() as place:
         copy = Path(shutil.copytree(pki, Path(place) / "pki"))
         (Path(place) / "ca.cnf").write_text(CA.format(pki=copy))
-        config = ["-config", f"{place}/ca.cnf", "-passin", "env:OPENSSLGEN_CA_PASSPHRASE"]
+        config = ["-config", f"{place}/ca.cnf", "-passin", f"env:{PASSPHRASE}"]
         if b"ENCRYPTED" not in (pki / "private" / "ca.key").read_bytes():
             config = config[:2]
         entries = list(index.read(pki / "index.txt"))
         for command in (["-updatedb"], *(["-status", entry.serial_hex] for entry in entries[-1:])):
             done = subprocess.run(
                 ["openssl", "ca", *config, *command],
-                env={**environment, "LC_ALL": "C"},
+                env={**os.environ, **environment, "LC_ALL": "C"},
                 capture_output=True,
                 text=True,
                 stdin=subprocess.DEVNULL,
