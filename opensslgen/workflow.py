@@ -10,8 +10,23 @@ from typing import TYPE_CHECKING
 
 from . import certificate as x509
 from . import printed
+from .database import check_list, check_revoked, copy_database
 from .errors import Error
-from .plan import COMMANDS, Argument, Check, Join, Outside, Run, Serial, Validity, Write
+from .plan import (
+    COMMANDS,
+    Argument,
+    Check,
+    CheckKey,
+    CheckRevocationList,
+    CheckRevoked,
+    CopyDatabase,
+    Join,
+    Outside,
+    Run,
+    Serial,
+    Validity,
+    Write,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,6 +60,14 @@ def run(
                 (work / path).write_bytes(b"".join((work / part).read_bytes() for part in parts))
             case Check():
                 _check(step, work=work, openssl=openssl, on_command=on_command)
+            case CheckKey():
+                _check_key(step, work=work, openssl=openssl, on_command=on_command)
+            case CopyDatabase():
+                copy_database(work.parent, work)
+            case CheckRevoked(serial, reason, recorded):
+                check_revoked(work, serial_hex=serial, reason=reason, recorded=recorded)
+            case CheckRevocationList(issuer):
+                check_list(work, issuer=issuer, openssl=openssl, on_command=on_command)
             case Run(arguments):
                 words = [word for argument in arguments for word in _words(argument, openssl)]
                 command = shlex.join(["openssl", *words])
@@ -103,3 +126,11 @@ def _check(step: Check, *, work: Path, openssl: OpenSSL, on_command: Callable[[s
     if process.exit_code != 0 or process.stdout.decode("utf-8", "replace").strip() != f"{step.certificate}: OK":
         told = (process.stdout + process.stderr).decode("utf-8", "replace")
         raise Error(f"openssl verify does not accept the new certificate: {' '.join(told.split())}")
+
+
+def _check_key(step: CheckKey, *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
+    """Raise Error unless the certificate is for that key."""
+    command = ["x509", "-in", step.certificate, "-noout", "-pubkey"]
+    on_command(shlex.join(["openssl", *command]))
+    if openssl.run(command, cwd=work).stdout.split() != (work / step.public_key).read_bytes().split():
+        raise Error(f"the certificate {work / step.certificate} is for another key")

@@ -31,7 +31,7 @@ def do(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL | N
 
     if options["script"]:
         for option in ("force", "verbose"):
-            if options[option]:
+            if options.get(option):
                 raise UsageError(f"--script makes nothing itself, so --{option} does not go with it")
         job = prepare()
         _say(job.notes, options)
@@ -46,7 +46,7 @@ def do(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL | N
         secret=functools.partial(_secret, options),
         on_command=(lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
         allow=options.get("allow", ()),
-        force=options["force"],
+        force=options.get("force", False),
     )
     try:
         made = authority.make(prepare)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from .issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
 from .job import Job, Violation, refuse_violations, stored_issuer, violations
+from .passphrase import passphrase_job
+from .revoke import REASONS, revocation_job, revocation_list_job
 
 __all__ = [
+    "REASONS",
     "Job",
     "Violation",
     "intermediate_job",
     "leaf_job",
+    "passphrase_job",
     "refuse_violations",
     "request_job",
+    "revocation_job",
+    "revocation_list_job",
     "root_job",
     "self_signed_job",
     "stored_issuer",
