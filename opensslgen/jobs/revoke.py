@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen import crl, index, lookup, recipes
-from opensslgen.certificate import REQUEST_LABELS, decode_request, load, visible
+from opensslgen.certificate import REQUEST_LABELS, decode_request, load, pem, visible
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.folder import Folder
 from opensslgen.pem import pem_blocks, read_file
@@ -58,7 +57,7 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
     new_list, about_list = _renewed_list(store, authority)
     order = recipes.RevocationOrder(
         title=title,
-        certificate=_pem(certificate),
+        certificate=pem(certificate),
         serial_hex=entry.serial_hex if entry else certificate.serial_hex,
         reason=reason,
         recorded=entry is not None,
@@ -149,12 +148,6 @@ def _entry(store: Store, certificate: Certificate) -> Entry | None:
                 )
             found = entry
     return found
-
-
-def _pem(certificate: Certificate) -> str:
-    text = b2a_base64(certificate.der, newline=False).decode()
-    lines = (text[at : at + 64] for at in range(0, len(text), 64))
-    return "\n".join(("-----BEGIN CERTIFICATE-----", *lines, "-----END CERTIFICATE-----", ""))
 
 
 def _renewed_list(store: Store, authority: Certificate) -> tuple[recipes.ListOrder | None, tuple[str, ...]]:

@@ -208,13 +208,13 @@ def crl_fault(survey: Survey) -> str | None:
 def _crl_fault(dates: crl.Dates, survey: Survey) -> str | None:
     made, due, revoked = dates.this_update, dates.next_update, survey.last_revocation
     if due and due < survey.at:
-        return f"has been out of date since {due:{_TIME}}: who checks it refuses every certificate; make a new one: opensslgen crl"
+        return f"has been out of date since {due:{_TIME}}, and who checks it refuses every certificate: opensslgen crl"
     if made > survey.at:
         return f"is of the future: it serves from {made:{_TIME}} on"
     if revoked and revoked > made:
-        return f"is of {made:{_TIME}} and does not know the last revocation, of {revoked:{_TIME}}; make a new one: opensslgen crl"
+        return f"is of {made:{_TIME}} and does not know the last revocation, of {revoked:{_TIME}}: opensslgen crl"
     if due and due - survey.at <= CRL_SOON:
-        return f"is out of date from {due:{_TIME}} on; make a new one: opensslgen crl"
+        return f"is out of date from {due:{_TIME}} on: opensslgen crl makes a new one"
     return None
 
 
