@@ -265,7 +265,9 @@ check_key() {
     [ "$(cat "$1")" = "$(cat its)" ] || fail "the certificate $2 is for another key"
 }
 
+# A field of index.txt, and the tab after it, as sed and grep take them.
 tab=$(printf '\t')
+field="[^$tab]*$tab"
 
 # copy_database: index.txt and crlnumber, for openssl ca to change. To openssl a carriage return is a part of the subject
 # and a last line without a newline is none; a torn one has to go. The first number is the one after that of crl.pem.
@@ -299,12 +301,12 @@ copy_database() {
 # check_revoked SERIAL old|new [,REASON]: of all lines in the index that with SERIAL alone has changed, or (new) has come.
 check_revoked() {
     # What may have changed is blanked on both sides.
-    blank="s/^[VER]\($tab[^$tab]*$tab\)[^$tab]*\($tab$1$tab\)/\1\2/"
+    blank="s/^[VER]$tab\($field\)$field\($1$tab\)/\1\2/"
     sed "$blank" index.before >before
     sed "$blank" index.txt >after
     [ "$2" = old ] || { sed '$d' after >rest && mv rest after; }
     if [ "$(cksum <before)" != "$(cksum <after)" ] ||
-        [ "$(grep -c "^R$tab[^$tab]*$tab[0-9]*Z${3:-}$tab$1$tab" index.txt)" != 1 ]; then
+        [ "$(grep -c "^R$tab$field[0-9]*Z${3:-}$tab$1$tab" index.txt)" != 1 ]; then
         fail "openssl ca has done something else to the index than to revoke $1"
     fi
 }
@@ -316,7 +318,8 @@ check_list() {
     [ "$told" = 'verify OK' ] || fail "openssl does not accept the signature of the new revocation list: $told"
     openssl crl -in crl.pem -noout -text >text
     sed -n 's/^    Serial Number: //p' text | sort >listed
-    sed -n "s/^R$tab[^$tab]*$tab[^$tab]*$tab\([^$tab]*\)$tab.*/\1/p" index.txt | tr a-f A-F | sort >revoked
+    sed -n "s/^R$tab$field$field\($field\).*/\1/p" index.txt |
+        tr a-f A-F | tr -d "$tab" | sed 's/^\(00\)*\(..\)/\2/' | sort >revoked
     [ "$(cksum <listed)" = "$(cksum <revoked)" ] || fail "the new revocation list does not hold what is revoked by the index"
 }
 

@@ -141,7 +141,7 @@ def _entry(store: Store, certificate: Certificate) -> Entry | None:
             where = f"{store.path / 'index.txt'}, line {entry.line}"
             if entry.not_after != certificate.not_after:
                 raise Error(f"{where}: another certificate has the serial number {entry.serial_hex}, with another end")
-            if entry.serial_hex != certificate.serial_hex:
+            if entry.serial_hex.lstrip("0") != certificate.serial_hex.lstrip("0"):
                 raise Error(
                     f"{where}: openssl writes the serial number {visible(entry.serial_hex)} as"
                     f" {certificate.serial_hex}, and finds no other"
