@@ -306,7 +306,7 @@ check_revoked() {
     sed "$blank" index.txt >after
     [ "$2" = old ] || { sed '$d' after >rest && mv rest after; }
     if [ "$(cksum <before)" != "$(cksum <after)" ] ||
-        [ "$(grep -c "^R$tab$field[0-9]*Z${3:-}$tab$1$tab" index.txt)" != 1 ]; then
+        [ "$(grep -c "^R$tab${field}[0-9]*Z${3:-}$tab$1$tab" index.txt)" != 1 ]; then
         fail "openssl ca has done something else to the index than to revoke $1"
     fi
 }
@@ -320,7 +320,8 @@ check_list() {
     sed -n 's/^    Serial Number: //p' text | sort >listed
     sed -n "s/^R$tab$field$field\($field\).*/\1/p" index.txt |
         tr a-f A-F | tr -d "$tab" | sed 's/^\(00\)*\(..\)/\2/' | sort >revoked
-    [ "$(cksum <listed)" = "$(cksum <revoked)" ] || fail "the new revocation list does not hold what is revoked by the index"
+    [ "$(cksum <listed)" = "$(cksum <revoked)" ] ||
+        fail "the new revocation list does not say of revocations what the index says"
 }
 
 # open_database: the index and its companions, as easy-rsa and openssl ca keep them.

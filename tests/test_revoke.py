@@ -540,7 +540,7 @@ def test_every_openssl_does_it(name, path, pki):
     assert ours == script
 
 
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", ["revoke-listed", "revoke-unlisted", "list", "change-passphrase"])
 def test_a_script_is_clean_under_shellcheck(name, work, pki, tmp_path):
     prepared(name, pki, work)
     (tmp_path / "script.sh").write_text(JOBS[name](work.store).plan.script(version="test"))
@@ -572,9 +572,7 @@ def test_what_openssl_gets_wrong_is_seen_both_ways(lie, work, pki, tmp_path):
     shutil.copy(tmp_path / "other" / "crl.pem", tmp_path / "foreign.pem")
     option, harm, message = LIES[lie]
     liar = tmp_path / "openssl"
-    liar.write_text(
-        f'#!/bin/sh\n{work.openssl.path} "$@" || exit\ncase "$*" in "ca "*{option}*) {harm};; esac\n'
-    )
+    liar.write_text(f'#!/bin/sh\n{work.openssl.path} "$@" || exit\ncase "$*" in "ca "*{option}*) {harm};; esac\n')
     liar.chmod(0o755)
     script = revocation_job("bob", store=work.store).plan.script(version="test")
     before = files_below(pki), (pki / "index.txt").read_bytes(), (pki / "crl.pem").read_bytes()
