@@ -14,12 +14,11 @@ PACKAGE = CHECKOUT / "opensslgen"
 
 # From the top of the house to its foundation; imports point only down this list. A package is one room.
 HOUSE = (
-    "__main__", "cli", "web", "library", "report", "audit", "doctor", "hook", "trust", "authority", "gencerts_script",
-    "gencerts", "gencerts_reader", "shellscript", "schedule", "replace", "jobs", "profiles", "rules", "recipes", "csr",
-    "orders", "store", "workflow",
-    "openssl", "printed", "index", "crl", "section", "certificate", "pem", "extensions", "extension_checks",
-    "algorithms", "distinguished", "der", "plan", "template", "subject", "constraints", "names", "keys", "kinds",
-    "errors",
+    "__main__", "cli", "web", "library", "report", "audit", "doctor", "hook", "trust", "batch", "inventory",
+    "authority", "gencerts_script", "gencerts", "gencerts_reader", "shellscript", "schedule", "replace", "jobs",
+    "profiles", "rules", "recipes", "csr", "orders", "store", "workflow", "openssl", "printed", "index", "crl",
+    "section", "certificate", "pem", "extensions", "extension_checks", "algorithms", "distinguished", "der", "plan",
+    "template", "subject", "constraints", "names", "keys", "kinds", "workers", "errors",
 )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "sign": "sign.sign",
     "renew": "renew.renew",
     "trust": "trust.trust",
+    "batch": "batch.batch",
     "list": "browse.list_",
     "show": "browse.show",
     "audit": "audit.audit",
