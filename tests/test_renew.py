@@ -266,7 +266,11 @@ def test_bad_usage_is_refused(arguments, message, authority):
 
 
 def foreign_leaf(
-    path="pki/issued/old.crt", key=None, name="old.example.com", usages=(ExtendedKeyUsageOID.SERVER_AUTH,)
+    path="pki/issued/old.crt",
+    key=None,
+    name="old.example.com",
+    usages=(ExtendedKeyUsageOID.SERVER_AUTH,),
+    extensions=(),
 ):
     """Put a certificate of the folder's root there, as another tool may have made it."""
     key = key or ec.generate_private_key(ec.SECP256R1())
@@ -283,6 +287,8 @@ def foreign_leaf(
     )
     if usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=False)
     root_key = load_pem_private_key(Path("pki/private/ca.key").read_bytes(), None)
     Path(path).write_bytes(builder.sign(root_key, hashes.SHA256()).public_bytes(Encoding.PEM))
     Path("pki/private/old.key").write_bytes(
@@ -401,6 +407,33 @@ def test_a_root_of_other_making_keeps_its_identifier_and_its_encrypted_key(opens
     assert not re.search(r"^\$x", script, re.MULTILINE)
 
 
+def test_what_names_the_roots_serial_number_stands_below_the_old_root_alone_and_is_told(authority):
+    make_root(authority)
+    Path("old-root.crt").write_bytes(Path("pki/ca.crt").read_bytes())
+    root = read("pki/ca.crt")
+    identifier = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    by_number = x509.AuthorityKeyIdentifier(identifier, [x509.DirectoryName(root.subject)], root.serial_number)
+    foreign_leaf(extensions=[by_number])
+    Path("pki/issued/garbage.crt").write_text("garbage")
+    done = renew("ca")
+    assert done.exit_code == 0, done.output
+    assert "stand below it alone, until renewed: old.crt" in done.stderr
+    verify = [["openssl", "verify", "-CAfile", root, "pki/issued/old.crt"] for root in ("old-root.crt", "pki/ca.crt")]
+    assert [subprocess.run(each, capture_output=True).returncode for each in verify] == [0, 2]
+
+
+def test_a_root_laid_out_as_openssl_ca_does_is_renewed_where_it_is(authority):
+    make_root(authority)
+    Path("pki/ca.crt").rename("pki/cacert.pem")
+    Path("pki/private/ca.key").rename("pki/private/cakey.pem")
+    old = Path("pki/cacert.pem").read_bytes()
+    assert renew("ca").exit_code == 0
+    assert read("pki/cacert.pem").serial_number != x509.load_pem_x509_certificate(old).serial_number
+    (kept,) = Path("pki").glob("cacert.pem.old-*")
+    assert kept.read_bytes() == old
+    assert not Path("pki/ca.crt").exists()
+
+
 def make_intermediate(authority, **options):
     order = intermediate_order("Site Berlin", key_type=EC, permit=["example.com"], **options)
     return authority.make(lambda: intermediate_job(order, store=authority.store, fixed_days=True))
@@ -463,6 +496,11 @@ def test_a_failing_hook_is_an_error_but_the_certificate_stays(authority):
     assert "no such service" in done.stderr
     assert "Renewed" in done.stdout
     assert issued("pbx.example.com") != old
+    done = opensslgen("renew", "pbx.example.com", "--hook", "exit 7", "--json")
+    assert done.returncode == 1
+    (made,) = json.loads(done.stdout)
+    assert made["files"]["certificate"]
+    assert "the hook failed" in made["error"]
 
 
 # Both ways: run by us, and printed as a script.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen import csr, recipes
 from opensslgen.certificate import Certificate, load, visible
 from opensslgen.constraints import UNLIMITED, parse_constraints
-from opensslgen.errors import Error, UsageError
+from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.extensions import KEY_USAGES
 from opensslgen.keys import KEY_TYPES, KeyType
 from opensslgen.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
@@ -277,11 +278,12 @@ def _about_old(old: Certificate) -> tuple[str, ...]:
 
 def _below_root(store: Store) -> tuple[str, ...]:
     """Return what becomes of what the old root has signed."""
-    by_number = [
-        path.name
-        for path in sorted((store.path / "issued").glob("*.crt"))
-        if (identifier := load(path).authority_key_identifier) and identifier.has_serial
-    ]
+    by_number = []
+    for path in sorted((store.path / "issued").glob("*.crt")):
+        with suppress(UnreadableError):
+            identifier = load(path).authority_key_identifier
+            if identifier and identifier.has_serial:
+                by_number.append(path.name)
     notes = ["chain files hold the old root, until their certificates are renewed"]
     if by_number:
         some = ", ".join(map(visible, by_number[:10])) + (", …" if len(by_number) > 10 else "")
