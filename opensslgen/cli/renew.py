@@ -79,11 +79,17 @@ def renew(**options: Any) -> None:
     for title, stem in _due(folder, within) if within is not None else ((name, None) for name in names):
         try:
             made = make(partial(_job, title, stem, store, folder, options), options, openssl)
-            answers.append(_told(made, options))
-            _run_hook(made, store, openssl, options)
         except Error as error:
             failures.append(error)
             answers.append(_failed(title, error))
+            Failure(error).show()
+            continue
+        answers.append(_told(made, options))
+        try:
+            _run_hook(made, store, openssl, options)
+        except Error as error:
+            failures.append(error)
+            answers[-1]["error"] = error.message
             Failure(error).show()
     if options["output"] == "json":
         click.echo(json.dumps(answers, indent=2, ensure_ascii=False))
