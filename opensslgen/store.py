@@ -227,7 +227,7 @@ class Store:
         elif not publish.source.startswith("../"):
             # So whoever reads that goes on reading: a responder reads the index.
             with suppress(FileNotFoundError):
-                there = (self.path / publish.target).lstat()
+                there = (self.path / publish.target).stat()
                 (work / publish.source).chmod(stat.S_IMODE(there.st_mode))
                 with suppress(PermissionError):
                     os.chown(work / publish.source, there.st_uid, there.st_gid)
