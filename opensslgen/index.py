@@ -66,11 +66,16 @@ def _unescaped(match: re.Match[str]) -> str:
         return match[0]
 
 
-def read(path: Path, *, on_torn: Callable[[str], None] = lambda _: None) -> Iterator[Entry]:
+def read(
+    path: Path,
+    *,
+    on_torn: Callable[[str], None] = lambda _: None,
+    on_fault: Callable[[int, str], None] | None = None,
+) -> Iterator[Entry]:
     """Yield the lines of an index one by one; raises UnreadableError, with file and line, at the first that is none.
 
     A last line without a newline was torn by a kill or a full disk. It does not count, as it does not for openssl;
-    `on_torn` is told of it.
+    `on_torn` is told of it. `on_fault` is told number and fault of a line that is none, which then ends nothing.
     """
     shown = visible(str(path))
     try:
@@ -86,6 +91,9 @@ def read(path: Path, *, on_torn: Callable[[str], None] = lambda _: None) -> Iter
                     try:
                         yield _entry(line[:-2] if line.endswith("\r\n") else line[:-1], number)
                     except ValueError as error:
+                        if on_fault:
+                            on_fault(number, str(error))
+                            continue
                         raise UnreadableError(f"{shown}, line {number}: {error}") from error
     except OSError as error:
         raise UnreadableError(f"{shown}: {(error.strerror or str(error)).lower()}") from error
