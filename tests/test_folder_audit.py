@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import pytest
 
@@ -166,7 +165,7 @@ def encrypted(pki, _):
     key = pki / "private" / "pbx.example.com.key"
     argv = ["openssl", "pkcs8", "-topk8", "-in", key, "-passout", "pass:secret", "-out", f"{key}.new"]
     subprocess.run(argv, check=True, capture_output=True)
-    os.replace(f"{key}.new", key)
+    key.with_name(f"{key.name}.new").replace(key)
 
 
 DAMAGES = {
@@ -191,7 +190,7 @@ DAMAGES = {
     ),
     "no copy": (without("certs_by_serial/SERIAL.pem"), ["pki-copy-missing"]),
     "another copy": (
-        over("issued/ip500.example.com.crt", "certs_by_serial/SERIAL.pem"),
+        over("issued/site_berlin.crt", "certs_by_serial/SERIAL.pem"),
         # By number, end and subject, and from what is in use.
         ["pki-copy-differs"] * 4,
     ),
