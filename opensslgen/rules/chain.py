@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+from opensslgen.names import GeneralName
 
 from .case import ERROR, PASS, WARNING, Case, Messages, Rule, shown
 
@@ -143,9 +146,23 @@ def _name_constraints(case: Case) -> Messages:
         f"{shown(str(name))} is none of the names for which {issuer.subject} may sign"
         for issuer in case.authorities
         if issuer.name_constraints
-        for name in case.certificate.names
+        for name in (*case.certificate.names, *_host_as_common_name(case.certificate))
         if issuer.name_constraints.forbids(name)
     )
+
+
+def _host_as_common_name(certificate: Certificate) -> tuple[GeneralName, ...]:
+    """Return a common name that looks like a host's, if the certificate names no host otherwise.
+
+    OpenSSL holds it against the limits then (X509_check_host(3): X509_CHECK_FLAG_ALWAYS_CHECK_SUBJECT).
+    """
+    common_name = certificate.subject.common_name or ""
+    if any(name.kind == "DNS" for name in certificate.names) or not _HOST.fullmatch(common_name):
+        return ()
+    return (GeneralName("DNS", common_name),)
+
+
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)+")
 
 
 def _order(case: Case) -> Messages:
