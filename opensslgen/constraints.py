@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 from typing import TYPE_CHECKING
 
 from .errors import UsageError
@@ -76,11 +76,13 @@ def _limits(text: str) -> Iterable[GeneralName]:
 
 def _network(text: str) -> str:
     try:
-        network = ip_network(text)
+        network = ip_network(text, strict=False)
     except ValueError as error:
         raise UsageError(f"{shown(text)} is no network: write one such as 10.0.0.0/8") from error
     if network.version == 6 and network.network_address.ipv4_mapped:
         raise UsageError(f"{shown(text)} is an IPv4 network written as IPv6: write it as IPv4")
+    if ip_interface(text).ip != network.network_address:
+        raise UsageError(f"{shown(text)} is an address in a network: write {network}, or the address alone")
     return str(network)
 
 
