@@ -191,7 +191,7 @@ def test_what_another_user_has_left_no_script_carries_out(shell, pki, tmp_path):
 )
 def test_what_others_can_read_is_a_warning_on_each_run_and_a_finding(name, mode, said, pki):
     (pki / name).chmod(mode)
-    for arguments in (["server", "a.example", "--key-type", "p-256", "-q"], ["client", "b", "--key-type", "p-256"]):
+    for arguments in (["server", "a.example", "--key-type", "p-256", "-q"], ["list"], ["show", "ca"]):
         done = opensslgen(*arguments, "--pki", pki)
         assert done.returncode == 0, done.stderr
         warnings = [line for line in done.stderr.splitlines() if line.startswith("Warning: ")]
