@@ -62,15 +62,21 @@ P12 = together(
         help="Its password is the first line.  [env: OPENSSLGEN_P12_PASSWORD]",
     ),
 )  # fmt: skip
-RUNNING = together(
-    FOLDER,
-    OPENSSL,
-    click.option("--script", is_flag=True, help="Make nothing: print a shell script that does it."),
-    click.option("--force", is_flag=True, help="Replace what exists; it is kept beside the new one."),
+_SCRIPT = click.option("--script", is_flag=True, help="Make nothing: print a shell script that does it.")
+_TELLING = together(
     click.option("-v", "--verbose", is_flag=True, help="Show each openssl command as it runs."),
     click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
     FORMAT,
 )
+RUNNING = together(
+    FOLDER,
+    OPENSSL,
+    _SCRIPT,
+    click.option("--force", is_flag=True, help="Replace what exists; it is kept beside the new one."),
+    _TELLING,
+)
+REPLACING = together(FOLDER, OPENSSL, _SCRIPT, _TELLING)
+"""The same for what replaces files in any case."""
 SUBJECT = together(
     click.option("--cn", "common_name", metavar="TEXT", help="Common name, if not the default."),
     click.option("--org", "organization", metavar="TEXT", help="Organization (O)."),
@@ -95,6 +101,18 @@ NEW_PASSPHRASE_FILE = click.option(
     "--new-passphrase-file", type=click.Path(path_type=Path), metavar="FILE",
     help="The passphrase that the new key gets is its first line.  [env: OPENSSLGEN_NEW_PASSPHRASE]",
 )  # fmt: skip
+
+
+def from_web(module: str) -> Any:
+    """Return a module of the package web, whose libraries are an extra; raises UsageError, saying which, without it."""
+    from importlib import import_module
+
+    try:
+        return import_module(f"opensslgen.web.{module}")
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"this needs {error.name}, which is not installed", hint="pip install 'opensslgen[web]'"
+        ) from error
 
 
 def first_line(path: Path, what: str) -> str:
