@@ -191,6 +191,7 @@ class Store:
 
         An old file of the same name is to be kept beside the new one, unless the plan says that it is lost.
         """
+        self.refuse_links(plan)
         targets = {str(Path(publish.target).parent) for publish in plan.publish} - {"."}
         for folder in dict.fromkeys((*FOLDERS, *sorted(targets))):
             self._make_folder(folder)

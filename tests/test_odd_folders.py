@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,19 @@ def test_a_certificate_of_the_future_is_told_from_a_valid_one(authority, tmp_pat
     assert done.returncode == 1
     assert "it is valid from" in done.stdout
     assert issue(authority, "now.example")
+
+
+def test_what_has_expired_counts_where_it_is_in_use_and_not_where_it_is_kept(authority):
+    issue(authority, "pbx.example.com")
+    authority = replace(authority, force=True)
+    issue(authority, "pbx.example.com")
+    later = ("audit", "-q", "pki", "--at", f"{datetime.now(timezone.utc) + timedelta(days=900):%Y-%m-%d}")
+    done = opensslgen(*later)
+    targets = {line.partition(":")[0] for line in done.stdout.splitlines() if not line.startswith(" ")}
+    assert targets - {line for line in targets if " of " in line} == {
+        "pki/issued/pbx.example.com.crt",
+        "pki/issued/pbx.example.com-chain.pem",
+    }
 
 
 def test_issuing_reads_no_more_of_a_long_index_than_its_end(authority, monkeypatch):

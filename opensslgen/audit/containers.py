@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from opensslgen.certificate import (
@@ -23,13 +24,13 @@ from opensslgen.rules import Case, issuer_among, judge, judge_request, raised
 from .files import File, content, pieces
 from .pkcs import pkcs7_certificates, pkcs12_certificates, pkcs12_encryption
 from .private_keys import ENCRYPTED, asked_public_half, public_half
-from .records import is_index, kind_of_certificate, kind_of_request
+from .records import is_index, is_kept, kind_of_certificate, kind_of_request
 from .result import Result
 
 if TYPE_CHECKING:
     from opensslgen.certificate import Certificate, PemBlock, PublicKey, Request
     from opensslgen.openssl import OpenSSL
-    from opensslgen.rules import Finding
+    from opensslgen.rules import Finding, Rule
 
     from .files import Content
     from .result import Settings
@@ -251,7 +252,7 @@ def _of_holding(holding: _Holding, *, target: str, settings: Settings, mode: int
         leaf, *others = holding.certificates
         # What has a chain or a key with it is meant for a server: an authority in its place is the fault to be found.
         alone = not others and not holding.keys
-        rules, told = settings.rules_for(kind_of_certificate(target, leaf, alone=alone))
+        rules, told = _rules(leaf, target, settings, alone=alone)
         case = Case(leaf, issuer_among(leaf, others), settings.at, settings.within, tuple(others), key)
         return Result(
             target=target,
@@ -267,9 +268,24 @@ def _of_holding(holding: _Holding, *, target: str, settings: Settings, mode: int
     return Result(target=target, kind="key", findings=findings, notes=notes)
 
 
+def _rules(
+    certificate: Certificate, target: str, settings: Settings, *, alone: bool
+) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """Return the rules for a certificate in a file, and notes on why they are not those of a server in use."""
+    rules, told = settings.rules_for(kind_of_certificate(target, certificate, alone=alone))
+    soon = settings.at + (settings.within or timedelta(0))
+    if certificate.not_after >= soon or not is_kept(target, certificate):
+        return rules, told
+    kept = tuple(rule for rule in rules if rule.id not in ("expired", "expires-soon"))
+    return kept, (
+        *told,
+        f"it is kept for the record, and not in use: that it ends {certificate.not_after:%Y-%m-%d} is no fault",
+    )
+
+
 def _of_certificate(certificate: Certificate, *, target: str, settings: Settings, line: int | None = None) -> Result:
     """Return the verdict on a certificate by itself."""
-    rules, told = settings.rules_for(kind_of_certificate(target, certificate))
+    rules, told = _rules(certificate, target, settings, alone=True)
     findings = tuple(judge(Case(certificate, None, settings.at, settings.within), rules))
     return Result(target=target, kind="certificate", findings=findings, certificate=certificate, line=line, notes=told)
 

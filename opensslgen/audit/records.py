@@ -38,6 +38,8 @@ COPIES = (
 )
 """Where copies by serial number are; `openssl ca` has newcerts, easy-rsa 3 what is revoked and renewed apart."""
 
+_COPIES = ("certs_by_serial", "newcerts")
+_REPLACED = re.compile(r"\.old-[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\Z")
 _DEPTH = 3
 """So many folders below a pki folder lies what belongs to it: revoked/certs_by_serial/SERIAL.crt."""
 _LARGEST = 1 << 20
@@ -137,6 +139,15 @@ def kind_of_request(path: str, request: Request) -> str | None:
         if issued_to.public_key.der == request.public_key.der:
             return kind_of_certificate(str(certificate), issued_to)
     return None
+
+
+def is_kept(path: str, certificate: Certificate) -> bool:
+    """Tell whether a file of a pki folder is a copy by serial number, or what something newer has replaced."""
+    where, name = os.path.split(path)
+    if _REPLACED.search(name):
+        return folder_around(path) is not None
+    is_copy = name.rpartition(".")[0] == certificate.serial_hex and os.path.basename(where) in _COPIES  # noqa: PTH119
+    return is_copy and folder_around(path) is not None
 
 
 def copy_of(folder: Path, serial_hex: str) -> Path | None:
