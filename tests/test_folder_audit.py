@@ -107,6 +107,32 @@ def test_a_profile_that_is_named_is_the_one(pki):
     assert "[apple-eku]" in done.stdout
 
 
+def test_what_a_request_asks_for_does_not_count_once_its_certificate_is_there(pki, openssl):
+    csr = "[req]\nprompt=no\ndistinguished_name=d\n[d]\nCN=box.example.com\n"
+    (pki.parent / "csr.cnf").write_text(csr)
+    new = [
+        "req",
+        "-new",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "box.key",
+        "-config",
+        "csr.cnf",
+        "-out",
+        "box.csr",
+    ]
+    openssl.run(new, cwd=pki.parent)
+    shutil.copy(pki.parent / "box.csr", pki / "reqs" / "box.example.com.req")
+    assert found(pki) == ["apple-san", "apple-eku"]
+    done = opensslgen("sign", "box.csr", "--san", "box.example.com", "--yes", "--force", cwd=pki.parent)
+    assert done.returncode == 0, done.stderr
+    assert found(pki) == []
+    done = opensslgen("audit", "--profile", "apple", pki / "reqs" / "box.example.com.req")
+    assert done.returncode == 1
+
+
 def test_a_request_alone_is_held_to_what_is_asked_of_servers(pki, openssl):
     authority = Authority(Store(pki), openssl, no_secret)
     order = leaf_order("phone-2", kind=CLIENT_KIND, key_type=EC)

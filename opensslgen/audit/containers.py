@@ -24,7 +24,7 @@ from opensslgen.rules import Case, issuer_among, judge, judge_request, raised
 from .files import File, content, pieces
 from .pkcs import pkcs7_certificates, pkcs12_certificates, pkcs12_encryption
 from .private_keys import ENCRYPTED, asked_public_half, public_half
-from .records import is_index, is_kept, kind_of_certificate, kind_of_request
+from .records import answer_to, is_index, is_kept, kind_of_certificate
 from .result import Result
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def _of_holding(holding: _Holding, *, target: str, settings: Settings, mode: int
             notes=(*told, *notes),
         )
     if holding.requests:
-        rules, told = settings.rules_for(kind_of_request(target, holding.requests[0]))
+        rules, told = _rules_for_request(holding.requests[0], target, settings)
         of_request = judge_request(holding.requests[0], rules, at=settings.at, key=key)
         return Result(target=target, kind="request", findings=(*of_request, *findings), notes=(*told, *notes))
     return Result(target=target, kind="key", findings=findings, notes=notes)
@@ -281,6 +281,18 @@ def _rules(
         *told,
         f"it is kept for the record, and not in use: that it ends {certificate.not_after:%Y-%m-%d} is no fault",
     )
+
+
+def _rules_for_request(request: Request, target: str, settings: Settings) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """Return the rules for a request, and a note if what it asks for does not count, as its certificate is there."""
+    answer = answer_to(target, request) if settings.rules_by_kind else None
+    if answer is None:
+        return settings.rules, ()
+    from .configs import ABOUT
+
+    rules, told = settings.rules_for(kind_of_certificate(*answer))
+    note = f"only its key is judged: what it asks for is answered by {answer[0]}"
+    return tuple(rule for rule in rules if rule.id not in ABOUT), (*told, note)
 
 
 def _of_certificate(certificate: Certificate, *, target: str, settings: Settings, line: int | None = None) -> Result:

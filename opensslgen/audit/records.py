@@ -128,16 +128,16 @@ def kind_of_certificate(path: str, certificate: Certificate, *, alone: bool = Tr
     return None
 
 
-def kind_of_request(path: str, request: Request) -> str | None:
-    """Return the kind of the certificate that a pki folder has of a request, if it is for the same key."""
+def answer_to(path: str, request: Request) -> tuple[str, Certificate] | None:
+    """Return the certificate that a pki folder has of a request, which is one for the same key, and its file."""
     folder = folder_around(path)
     if folder is None or Path(path).absolute().parent.name != "reqs":
         return None
     certificate = folder / "issued" / Path(path).name.replace(".req", ".crt")
     with suppress(UnreadableError):
-        issued_to = load(certificate)
-        if issued_to.public_key.der == request.public_key.der:
-            return kind_of_certificate(str(certificate), issued_to)
+        made = load(certificate)
+        if made.public_key.der == request.public_key.der:
+            return os.path.normpath(certificate), made
     return None
 
 
