@@ -84,11 +84,18 @@ def mended(data: bytes) -> bytes:
     return b"".join(line + b"\n" for line in lines if not line.startswith(b"#"))
 
 
-def read(path: Path, *, on_torn: Callable[[str], None] = lambda _: None, mend: bool = False) -> Iterator[Entry]:
+def read(
+    path: Path,
+    *,
+    on_torn: Callable[[str], None] = lambda _: None,
+    on_fault: Callable[[int, str], None] | None = None,
+    mend: bool = False,
+) -> Iterator[Entry]:
     """Yield the lines of an index one by one; raises UnreadableError, with file and line, at the first that is none.
 
     A last line without a newline was torn by a kill or a full disk. It does not count, as it does not for openssl;
-    `on_torn` is told of it. With `mend` it counts if it lacks nothing else, as it will when it is `mended`.
+    `on_torn` is told of it. With `mend` it counts if it lacks nothing else, as it will when it is `mended`. `on_fault`
+    is told number and fault of a line that is none, which then ends nothing.
     """
     shown = visible(str(path))
     try:
@@ -104,6 +111,9 @@ def read(path: Path, *, on_torn: Callable[[str], None] = lambda _: None, mend: b
                     try:
                         yield _entry(line.removesuffix("\n").removesuffix("\r"), number)
                     except ValueError as error:
+                        if on_fault:
+                            on_fault(number, str(error))
+                            continue
                         raise UnreadableError(f"{shown}, line {number}: {error}") from error
     except OSError as error:
         raise UnreadableError(f"{shown}: {(error.strerror or str(error)).lower()}") from error

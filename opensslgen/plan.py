@@ -222,6 +222,16 @@ class Plan:
         lost = [publish.target for publish in self.publish if publish.over == "lost"]
         return f"Replaces {', '.join(lost)}." if lost else "Overwrites nothing."
 
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """The files of the pki folder that its steps read and that it replaces."""
+        read: list[str] = list(self.needs)
+        for step in self.steps:
+            words = step.arguments if isinstance(step, Run) else step.parts if isinstance(step, Join) else ()
+            read += [word[3:] for word in words if isinstance(word, str) and word.startswith("../")]
+        moved = [publish.source[3:] for publish in self.publish if publish.source.startswith("../")]
+        return tuple(dict.fromkeys((*read, *moved, *(publish.target for publish in self.publish))))
+
     def script(self, *, version: str, folder: str = "./pki") -> str:
         """Return the plan as a standalone POSIX shell script that needs openssl, coreutils, grep and sed.
 

@@ -140,23 +140,40 @@ class Store:
 
     def _refuse_links(self) -> None:
         """Raise Error for a symbolic link that would have us work, or look for the authority's key, somewhere else."""
-        home = self.path.resolve()
         for path in (*self.path.iterdir(), self.path / self.ca_key):
-            if path.is_symlink() and not path.resolve().is_relative_to(home):
-                raise Error(
-                    f"{path} is a symbolic link that leads out of {self.path}", hint="put the thing itself there"
-                )
+            self._refuse_way_out(path)
+
+    def _refuse_way_out(self, path: Path) -> None:
+        """Raise Error if a file of the folder, or a folder on the way to it, is a link that leads out of this one."""
+        try:
+            inside = path.resolve().is_relative_to(self.path.resolve())
+        except RuntimeError:  # it leads round in circles; newer Pythons take it for a file
+            inside = False
+        if not inside:
+            raise Error(f"{path} is a symbolic link that leads out of {self.path}", hint="put the thing itself there")
+
+    def refuse_links(self, plan: Plan) -> None:
+        """Raise Error if a file that the plan reads or replaces in the folder would be one that lies outside of it."""
+        for name in plan.touches:
+            self._refuse_way_out(self.path / name)
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what in the folder others than its owner can read and should not."""
-        found = []
+        """Return what in the folder others than its owner can read, or change, and should not."""
+        private = self.path / "private"
+        found = [
+            *_open(self.path, 0o022, "go-w"),
+            *_open(private, 0o077, "700"),
+            *_open(self.path / self.ca_key, 0o077, "600"),
+        ]
         with suppress(OSError):
-            for path in (self.path / "private", self.path / self.ca_key):
-                mode = stat.S_IMODE(path.stat().st_mode)
-                if mode & 0o077:
-                    who = "everybody" if mode & 0o007 else "its group"
-                    cure = "700" if path.is_dir() else "600"
-                    found.append(f"{path} is open to {who} (mode {mode:04o}): chmod {cure} {shlex.quote(str(path))}")
+            # Nobody gets at what is in a folder that is closed.
+            if private.stat().st_mode & 0o011:
+                keys = [path for path in private.glob("*.key") if path.lstat().st_mode & 0o044 and path.stem != "ca"]
+                if keys:
+                    cure = f"chmod 600 {shlex.quote(str(private))}/*.key"
+                    found.append(
+                        f"{len(keys)} more key{'s' * (len(keys) > 1)} in {private} can be read by others: {cure}"
+                    )
         return tuple(found)
 
     def finish(self) -> None:
@@ -175,6 +192,7 @@ class Store:
 
         An old file of the same name is to be kept beside the new one, unless the plan says that it is lost.
         """
+        self.refuse_links(plan)
         targets = {str(Path(publish.target).parent) for publish in plan.publish} - {"."}
         for folder in dict.fromkeys((*FOLDERS, *sorted(targets))):
             self._make_folder(folder)
@@ -245,17 +263,32 @@ class Store:
 
     def _recover(self) -> None:
         """Carry out what was decided when a run was killed, and sweep the rest; the lock tells that all are dead."""
-        for work in self.path.glob(".work-*"):
+        for work in self._leftovers(".work-*"):
             if (work / _DECISION).exists():
                 self._carry_out(work)
             else:
                 shutil.rmtree(work, ignore_errors=True)
-        for work in self.path.glob(".script.*"):
+        for work in self._leftovers(".script.*"):
             # A printed script knows no lock that the kernel releases; it leaves its process number instead.
             if (work / "pid").exists() and not _alive(work / "pid"):
                 if (work / "decided").exists():
                     self._carry_out_of_script(work)
                 shutil.rmtree(work, ignore_errors=True)
+
+    def _leftovers(self, pattern: str) -> Iterator[Path]:
+        """Yield the work folders that runs have left; raises Error for one that another user has put there.
+
+        What is decided in it would be done with our rights.
+        """
+        for work in self.path.glob(pattern):
+            status = work.lstat()
+            if not stat.S_ISDIR(status.st_mode):
+                raise Error(f"{work} is no folder, and no run of ours leaves such a thing: remove it")
+            if status.st_uid != os.geteuid():
+                raise Error(
+                    f"{work} belongs to another user, and what it may say is not done: have them run opensslgen"
+                )
+            yield work
 
     def _carry_out(self, work: Path) -> None:
         """Do what was decided; after a kill at any point the whole of it can be done again."""
@@ -319,6 +352,15 @@ class Store:
             for name in (*_DATABASE, ".lock"):
                 (self.path / name).unlink(missing_ok=True)
             self.path.rmdir()
+
+
+def _open(path: Path, bits: int, cure: str) -> Iterator[str]:
+    """Yield a warning if others can do with a file or folder what these bits of its mode allow."""
+    with suppress(OSError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & bits:
+            who = "everybody" if mode & bits & 0o007 else "its group"
+            yield f"{path} is open to {who} (mode {mode:04o}): chmod {cure} {shlex.quote(str(path))}"
 
 
 def exists(folder: Path, targets: list[str]) -> Error:

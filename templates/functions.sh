@@ -58,6 +58,9 @@ open_folder() {
     trap 'stopped=129; exit 129' HUP
     trap 'stopped=130; exit 130' INT
     trap 'stopped=143; exit 143' TERM
+    for entry in "$pki"/* "$pki"/.[!.]* "$pki/private/ca.key"; do
+        refuse_link "${entry#"$pki"/}"
+    done
     take_lock
     sweep_folder
     work=$(mktemp -d "$pki/.script.XXXXXX") || fail "cannot write to $pki"
@@ -130,14 +133,35 @@ sweep_folder() {
     rm -rf "$pki"/.lock.dead.*
     for left in "$pki"/.script.*; do
         if [ -d "$left" ] && ! { [ -f "$left/pid" ] && alive "$(cat "$left/pid")"; }; then
+            is_own "$left" || fail "$left belongs to another user, and what it may say is not done"
             [ ! -f "$left/decided" ] || carry_out "$left"
             rm -rf "$left"
         fi
     done
 }
 
+# is_own FILE: tells whether it is this user's, whose rights what is decided in it would have.
+is_own() {
+    # shellcheck disable=SC2012 # its fields are wanted, not the name
+    [ "$(ls -ldn "$1" | sed 's/^[^ ]* *[0-9]* *\([0-9]*\) .*/\1/')" = "$(id -u)" ]
+}
+
+# refuse_link NAME: stops if a file of the pki folder, or a folder on the way to it, is a link to somewhere else.
+refuse_link() {
+    way='' rest=$1/
+    while [ -n "$rest" ]; do
+        way=$way/${rest%%/*} rest=${rest#*/}
+        if [ -L "$pki$way" ]; then
+            case $(readlink "$pki$way") in
+                */* | . | ..) fail "$pki$way is a symbolic link that leads out of $pki: put the thing itself there" ;;
+            esac
+        fi
+    done
+}
+
 # need_file FILE: stops if the pki folder lacks it; refuse_file FILE: stops if it is there.
 need_file() {
+    refuse_link "$1"
     [ -f "$pki/$1" ] || fail "$pki/$1 is not there: make the root first"
 }
 refuse_file() {
@@ -383,6 +407,7 @@ stage() {
     printf '%s %s %s %s\n' "$1" "$2" "$3" "${4:-new}" >>staged
 }
 stage_over() {
+    refuse_link "$2"
     mkdir -p "$pki/$(dirname "$2")"
     case $3$1 in
         -../*) ;;
@@ -394,6 +419,7 @@ stage_over() {
 
 # keep TARGET: stages a copy of the file that will be replaced, if there is one, under a name beside it.
 keep() {
+    refuse_link "$1"
     [ -f "$pki/$1" ] || return 0
     beside=$1.old-$(date -u +%Y%m%dT%H%M%SZ) number=1
     old=$beside

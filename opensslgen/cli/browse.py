@@ -63,6 +63,7 @@ def list_(pki: Path, within: int | None, everything: bool, output: str, critical
     at = datetime.now(timezone.utc).replace(microsecond=0)
     if output == "nagios":
         _nagios(pki, at=at, warning=30 if within is None else within, critical=7 if critical is None else critical)
+    _warn_of_others(pki)
     survey = listing.survey(Folder(pki), at=at, everything=everything, on_torn=_warn)
     soon = listing.SOON if within is None else timedelta(days=within)
     rows, found = _rows(survey, soon=soon, only_soon=within is not None)
@@ -146,6 +147,7 @@ def show(certificate: str, pki: Path, output: str) -> None:
 
     out = _plain_output()
     at = datetime.now(timezone.utc).replace(microsecond=0)
+    _warn_of_others(pki)
     found = lookup.find(Folder(pki), certificate)
     if output == "json":
         click.echo(json.dumps(explain.explained_json(found, at=at), indent=2))
@@ -160,6 +162,14 @@ def _plain_output() -> io.TextIOBase:
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(errors="backslashreplace")
     return out  # type: ignore[return-value] # it is one, wherever it was replaced
+
+
+def _warn_of_others(pki: Path) -> None:
+    """Say what in the folder others can read, or change, and should not."""
+    from opensslgen.store import Store
+
+    for warning in Store(pki).warnings():
+        _warn(warning)
 
 
 def _warn(message: str) -> None:
