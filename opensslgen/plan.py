@@ -35,7 +35,12 @@ class Outside:
     path: str
 
 
-Argument = str | Serial | Validity | Outside
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """An argument: -legacy, where openssl has it, which it then needs for PKCS#12 files encrypted by RC2."""
+
+
+Argument = str | Serial | Validity | Outside | Legacy
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ def openssl(text: str, **values: Argument | tuple[Argument, ...]) -> Run:
 class Join:
     """Put PEM files one after another into a new one."""
 
-    parts: tuple[str, ...]
+    parts: tuple[str | Outside, ...]
     path: str
 
 
@@ -95,6 +100,36 @@ class Check:
     """Those that it must have at least."""
     names: tuple[GeneralName, ...]
     """The same; an authority has none, and whatever has one must be no authority."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckKey:
+    """Check that a private key is the certificate's own."""
+
+    certificate: str
+    key: str
+    passphrase: str | None = None
+    """The name of its secret, if it has one."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the environment variables that it reads."""
+        return () if self.passphrase is None else (self.passphrase,)
+
+    @property
+    def unlock(self) -> tuple[str, ...]:
+        """The arguments of `openssl pkey` that open the key."""
+        return () if self.passphrase is None else ("-passin", f"env:{self.passphrase}")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckChain:
+    """Check by `openssl verify` that a certificate stands below those of a file, which are trusted."""
+
+    certificate: str
+    issuers: str
+    purpose: str
+    """As `openssl verify -purpose` names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +160,7 @@ class Publish:
     """What may stand there already: "nothing", "kept" (any file, which is kept beside it) or "lost" (any file)."""
 
 
-Step = Write | Run | Join | Check
+Step = Write | Run | Join | Check | CheckKey | CheckChain
 
 COMMANDS = "commands.sh"
 """In the work folder: the openssl commands that have run, for the record; no secrets."""
@@ -154,6 +189,8 @@ class Plan:
     """Files that the pki folder must hold already."""
     demands: tuple[str, ...] = ()
     """What openssl must be able to do, by names of `openssl.CAPABILITIES`."""
+    database: bool = True
+    """Whether it works in a pki folder, which has an index; else in any folder, into which it only puts files."""
 
     def __add__(self, other: Plan) -> Plan:
         """Return one plan that does this and then the other, and publishes both together or neither."""
@@ -165,26 +202,29 @@ class Plan:
             self.publish + other.publish,
             self.needs + tuple(need for need in other.needs if need not in made),
             self.demands + other.demands,
+            self.database,
         )
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Names of all secrets that the plan's commands read from their environment."""
-        return tuple(dict.fromkeys(name for step in self.steps if isinstance(step, Run) for name in step.secrets))
+        reading = (step for step in self.steps if isinstance(step, Run | CheckKey))
+        return tuple(dict.fromkeys(name for step in reading for name in step.secrets))
 
     def script(self, *, version: str, folder: str = "./pki") -> str:
         """Return the plan as a standalone POSIX shell script that needs openssl, coreutils, grep and sed.
 
         It works in the pki folder that it is given, or else in `folder`.
         """
+        argument = "PKI-FOLDER" if self.database else "FOLDER"
         lines = [
             "#!/bin/sh",
             "# shellcheck disable=SC2016 # a dollar sign in single quotes is meant as it stands",
             f"# opensslgen {version}: {self.title}.",
-            "# Usage: sh THIS [PKI-FOLDER]. Needs openssl, coreutils, grep and sed. Overwrites nothing.",
+            f"# Usage: sh THIS [{argument}]. Needs openssl, coreutils, grep and sed. Overwrites nothing.",
             "",
-            template.shipped("functions.sh"),
-            '[ $# -le 1 ] || fail "usage: sh $0 [PKI-FOLDER]"',
+            template.functions(),
+            f'[ $# -le 1 ] || fail "usage: sh $0 [{argument}]"',
             f"[ $# -eq 1 ] || set -- {shlex.quote(folder)}",
             'open_folder "$1"',
             *(f"need_file {shlex.quote(need)}" for need in self.needs),
@@ -193,7 +233,7 @@ class Plan:
         ]
         for step in self.steps:
             lines += ["", *_shell(step)]
-        lines += ["", "open_database"]
+        lines += ["", "open_database"] if self.database else [""]
         for record in self.records:
             subject = () if record.subject is None else (record.subject,)
             lines.append(shlex.join(["record", record.certificate, record.config, *subject]))
@@ -230,7 +270,11 @@ def _shell(step: Step) -> list[str]:
                 delimiter += "_"
             return [f"cat >{shlex.quote(path)} <<'{delimiter}'", text + delimiter]
         case Join(parts, path):
-            return [f"cat {shlex.join(parts)} >{shlex.quote(path)}"]
+            return [f"cat {' '.join(map(_word, parts))} >{shlex.quote(path)}"]
+        case CheckKey(certificate, key):
+            return [shlex.join(["check_key", certificate, key, *step.unlock])]
+        case CheckChain(certificate, issuers, purpose):
+            return [shlex.join(["check_chain", certificate, issuers, purpose])]
         case Check(certificate, issuer, days, purpose, usages, names):
             printed = [PRINTED_USAGES[usage] for usage in usages if usage in PRINTED_USAGES]
             lines = [shlex.join(["check_certificate", certificate, issuer, str(days), purpose, *printed])]
@@ -238,20 +282,36 @@ def _shell(step: Step) -> list[str]:
                 lines.append(shlex.join(["check_names", *map(_printed_name, names)]))
             return lines
         case Run(arguments):
-            before = []
-            words = ["run", "openssl"]
-            for argument in arguments:
-                match argument:
-                    case Serial():
-                        before.append("draw_serial")
-                        words.append('"0x$serial"')
-                    case Validity(days):
-                        before.append(f"choose_validity {days}")
-                        words.append("$validity")
-                    case Outside(path):
-                        words.append(shlex.quote(path) if path.startswith("/") else f'"$here"/{shlex.quote(path)}')
-                    case str():
-                        words.append(shlex.quote(argument))
-            if "$validity" in words:
-                before.append("# shellcheck disable=SC2086 # two words or four")
-            return [*before, " ".join(words)]
+            return _command(arguments)
+
+
+def _command(arguments: tuple[Argument, ...]) -> list[str]:
+    """Return the lines of shell that run `openssl ARGUMENTS…`."""
+    before = []
+    words = ["run", "openssl"]
+    for argument in arguments:
+        match argument:
+            case Serial():
+                before.append("draw_serial")
+                words.append('"0x$serial"')
+            case Validity(days):
+                before.append(f"choose_validity {days}")
+                words.append("$validity")
+            case Legacy():
+                before.append("choose_legacy")
+                words.append("$legacy")
+            case Outside() | str():
+                words.append(_word(argument))
+    if "$validity" in words:
+        before.append("# shellcheck disable=SC2086 # two words or four")
+    if "$legacy" in words:
+        before.append("# shellcheck disable=SC2086 # one word or none")
+    return [*before, " ".join(words)]
+
+
+def _word(argument: str | Outside) -> str:
+    """Return a file's path, or any other word, as the shell takes it."""
+    if isinstance(argument, str):
+        return shlex.quote(argument)
+    path = argument.path
+    return shlex.quote(path) if path.startswith("/") else f'"$here"/{shlex.quote(path)}'

@@ -9,6 +9,7 @@
     pki/revoked/certs_by_serial/ …            what was revoked
     pki/crl.pem  crl.der  crlnumber           the revocation list
     pki/index.txt  index.txt.attr  serial     openssl ca's database
+    pki/openssl-easyrsa.cnf                   what easy-rsa works by
     pki/.lock  .work-…                        ours; printed scripts have .lock.script and .script.…
 
 A folder of `openssl ca` has cacert.pem, private/cakey.pem and newcerts/ instead, and is worked in as it stands.
@@ -32,6 +33,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from . import template
 from .certificate import load, load_all
 from .errors import Error, UnreadableError
 from .plan import COMMANDS
@@ -171,7 +173,7 @@ class Store:
                 raise Error(f"{self.path / folder} is on another file system than {self.path}")
             if not os.access(self.path / folder, os.W_OK | os.X_OK):
                 raise Error(f"cannot write to {self.path / folder}: Permission denied")
-        for name, content in _DATABASE.items():
+        for name, content in self._database().items():
             if not (self.path / name).exists():
                 _write(self.path / name, content.encode())
         moves: list[tuple[str, str]] = []
@@ -186,7 +188,7 @@ class Store:
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
         kept = {
-            publish.target: self._old_name(publish.target)
+            publish.target: self.name_beside(publish.target)
             for publish in plan.publish
             if publish.over != "lost" and os.path.lexists(self.path / publish.target)
         }
@@ -206,12 +208,19 @@ class Store:
         self._carry_out(work)
         return kept
 
+    def _database(self) -> dict[str, str]:
+        """Return the files that `openssl ca` and easy-rsa need, with their first content."""
+        # A folder of `openssl ca` is none of easy-rsa's.
+        if (self.path / "cacert.pem").exists():
+            return _DATABASE
+        return _DATABASE | {template.EASYRSA_CONFIG: template.shipped(template.EASYRSA_CONFIG)}
+
     def _make_folder(self, name: str) -> None:
         """Make a folder, which is for us alone, with those that it lies in."""
         for folder in (*reversed(Path(name).parents[:-1]), Path(name)):
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
 
-    def _old_name(self, target: str) -> str:
+    def name_beside(self, target: str) -> str:
         """Return a name beside a file that is to be replaced, which nothing has yet."""
         name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
         names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
@@ -290,7 +299,7 @@ class Store:
             for folder in FOLDERS:
                 if (self.path / folder).exists():
                     (self.path / folder).rmdir()
-            for name in (*_DATABASE, ".lock"):
+            for name in (*_DATABASE, template.EASYRSA_CONFIG, ".lock"):
                 (self.path / name).unlink(missing_ok=True)
             self.path.rmdir()
 

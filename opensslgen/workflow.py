@@ -10,8 +10,22 @@ from typing import TYPE_CHECKING
 
 from . import certificate as x509
 from . import printed
-from .errors import Error
-from .plan import COMMANDS, Argument, Check, Join, Outside, Run, Serial, Validity, Write
+from .distinguished import visible
+from .errors import Error, UnreadableError
+from .plan import (
+    COMMANDS,
+    Argument,
+    Check,
+    CheckChain,
+    CheckKey,
+    Join,
+    Legacy,
+    Outside,
+    Run,
+    Serial,
+    Validity,
+    Write,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,9 +56,15 @@ def run(
             case Write(path, text):
                 (work / path).write_text(text, encoding="utf-8")
             case Join(parts, path):
-                (work / path).write_bytes(b"".join((work / part).read_bytes() for part in parts))
+                _join(work / path, [_place(part, work) for part in parts])
             case Check():
                 _check(step, work=work, openssl=openssl, on_command=on_command)
+            case CheckKey():
+                unlocked = {name: secrets[name] for name in step.secrets}
+                _check_key(step, work=work, openssl=openssl, secrets=unlocked, on_command=on_command)
+            case CheckChain(certificate, issuers, purpose):
+                verify = ["verify", "-CAfile", issuers, "-purpose", purpose, certificate]
+                _verify(verify, "the certificate", work=work, openssl=openssl, on_command=on_command)
             case Run(arguments):
                 words = [word for argument in arguments for word in _words(argument, openssl)]
                 command = shlex.join(["openssl", *words])
@@ -69,8 +89,24 @@ def _words(argument: Argument, openssl: OpenSSL) -> list[str]:
             return ["-days", str(days)]
         case Outside(path):
             return [str(Path(path).absolute())]
+        case Legacy():
+            return ["-legacy"] if openssl.can("-legacy") else []
         case _:
             return [argument]
+
+
+def _place(part: str | Outside, work: Path) -> Path:
+    return Path(part.path) if isinstance(part, Outside) else work / part
+
+
+def _join(path: Path, parts: list[Path]) -> None:
+    """Write a new file that nobody else can read, as there may be a key in it."""
+    try:
+        data = b"".join(part.read_bytes() for part in parts)
+    except OSError as error:
+        raise UnreadableError(f"cannot read {error.filename}: {error.strerror}") from error
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
 
 
 def _asn1(moment: datetime) -> str:
@@ -97,9 +133,34 @@ def _check(step: Check, *, work: Path, openssl: OpenSSL, on_command: Callable[[s
     if decoded.not_after > x509.load(work / step.issuer).not_after:
         raise Error("the new certificate would outlive its issuer")
     command = ["verify", "-CAfile", step.issuer, "-purpose", step.purpose, step.certificate]
+    _verify(command, "the new certificate", work=work, openssl=openssl, on_command=on_command)
+
+
+def _verify(command: list[str], what: str, *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
+    """Run `openssl verify`, whose last argument is the certificate; raises Error unless it accepts it."""
     on_command(shlex.join(["openssl", *command]))
     process = openssl.run(command, cwd=work, check=False)
     # OpenSSL 1.0 exits with 0 for an expired certificate, too; this is the sign of success that holds on all.
-    if process.exit_code != 0 or process.stdout.decode("utf-8", "replace").strip() != f"{step.certificate}: OK":
+    if process.exit_code != 0 or process.stdout.decode("utf-8", "replace").strip() != f"{command[-1]}: OK":
         told = (process.stdout + process.stderr).decode("utf-8", "replace")
-        raise Error(f"openssl verify does not accept the new certificate: {' '.join(told.split())}")
+        raise Error(f"openssl verify does not accept {what}: {visible(' '.join(told.split()))}")
+
+
+def _check_key(
+    step: CheckKey,
+    *,
+    work: Path,
+    openssl: OpenSSL,
+    secrets: Mapping[str, str],
+    on_command: Callable[[str], None],
+) -> None:
+    """Have openssl print the public half of a key and the certificate's; raises Error unless they are the same."""
+    printed_keys = []
+    for command in (
+        ["pkey", "-in", step.key, *step.unlock, "-pubout"],
+        ["x509", "-in", step.certificate, "-noout", "-pubkey"],
+    ):
+        on_command(shlex.join(["openssl", *command]))
+        printed_keys.append(openssl.run(command, cwd=work, secrets=secrets).stdout.strip())
+    if not printed_keys[0] or printed_keys[0] != printed_keys[1]:
+        raise Error("the key and the certificate do not belong together")

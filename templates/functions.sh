@@ -77,7 +77,7 @@ close_folder() {
     # A folder that was made for a run of which nothing came goes, too; rmdir takes only what is empty.
     if [ "$status" -ne 0 ] && [ -z "$was_there" ] && [ ! -s "$pki/index.txt" ]; then
         rmdir "$pki/certs_by_serial" "$pki/reqs" "$pki/issued" "$pki/private" 2>/dev/null &&
-            rm -f "$pki/index.txt" "$pki/index.txt.attr" "$pki/serial"
+            rm -f "$pki/index.txt" "$pki/index.txt.attr" "$pki/serial" "$pki/openssl-easyrsa.cnf"
     fi
     [ -z "$lock" ] || rm -rf "$lock"
     [ -n "$was_there" ] || rmdir "$pki" 2>/dev/null || :
@@ -170,6 +170,15 @@ choose_validity() {
     fi
 }
 
+# choose_legacy sets $legacy: the option that openssl has needed since 3.0 for PKCS#12 files encrypted by RC2.
+# shellcheck disable=SC2034 # the commands that call this read it
+choose_legacy() {
+    legacy=''
+    if openssl pkcs12 -help 2>&1 | grep -q -e -legacy; then
+        legacy=-legacy
+    fi
+}
+
 # read_now sets $day since 1970 and $second of that day: apart, as some shells count in 32 bits, which end in 2038.
 read_now() {
     read_date "$(date -u '+%b %e %H:%M:%S %Y') GMT"
@@ -236,11 +245,26 @@ check_certificate() {
     read_date "$(openssl x509 -in "$issuer" -noout -enddate | sed 's/^notAfter=//')"
     [ "$last_day" -lt "$day" ] || { [ "$last_day" -eq "$day" ] && [ "$last_second" -le "$second" ]; } ||
         fail "$file would outlive its issuer, which ends $stamp"
+    check_chain "$file" "$issuer" "$purpose"
+}
+
+# check_chain FILE ISSUERS PURPOSE: `openssl verify` accepts it below those in a file, the only ones that are trusted.
+check_chain() {
     # The one sign of success that holds on every openssl: 1.0 exits with 0 for an expired certificate, too.
-    verified=$(openssl verify -CAfile "$issuer" -purpose "$purpose" "$file" 2>log) || verified="$verified (failed)"
-    if [ "$verified" != "$file: OK" ]; then
+    verified=$(openssl verify -CAfile "$2" -purpose "$3" "$1" 2>log) || verified="$verified (failed)"
+    if [ "$verified" != "$1: OK" ]; then
         cat log >&2
-        fail "openssl verify does not accept $file: $verified"
+        fail "openssl verify does not accept $1: $verified"
+    fi
+}
+
+# check_key FILE KEY [-passin SOURCE]: the key is the certificate's own.
+check_key() {
+    certificate=$1 key=$2
+    shift 2
+    own=$(openssl pkey -in "$key" "$@" -pubout 2>log) || { cat log >&2; fail "openssl cannot read $key"; }
+    if [ -z "$own" ] || [ "$own" != "$(openssl x509 -in "$certificate" -noout -pubkey)" ]; then
+        fail "the key and the certificate do not belong together"
     fi
 }
 
@@ -265,6 +289,10 @@ open_database() {
     [ -e "$pki/index.txt" ] || : >"$pki/index.txt"
     [ -e "$pki/index.txt.attr" ] || echo 'unique_subject = no' >"$pki/index.txt.attr"
     [ -e "$pki/serial" ] || echo 01 >"$pki/serial"
+    # A folder of `openssl ca` is none of easy-rsa's.
+    [ -e "$pki/openssl-easyrsa.cnf" ] || [ -e "$pki/cacert.pem" ] || cat >"$pki/openssl-easyrsa.cnf" <<'EOF'
+#include openssl-easyrsa.cnf
+EOF
 }
 
 # note_line FILE SUBJECT: writes the index line into the file `line`; its number is $serial.

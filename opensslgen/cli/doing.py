@@ -16,14 +16,20 @@ from opensslgen.errors import UsageError
 from .options import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from opensslgen.jobs import Job
     from opensslgen.openssl import OpenSSL
 
 
-def do(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL | None) -> None:
-    """Print a job as a script, or do it and report."""
+def do(
+    prepare: Callable[[], Job],
+    options: dict[str, Any],
+    openssl: OpenSSL | None,
+    *,
+    secret: Callable[[str], str] | None = None,
+) -> None:
+    """Print a job as a script, or do it and report; `secret` takes the place of `secret_of`."""
     from opensslgen import openssl as command
     from opensslgen.authority import Authority
     from opensslgen.jobs import Violation
@@ -43,7 +49,7 @@ def do(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL | N
     authority = Authority(
         store=store,
         openssl=openssl or command.find(options["openssl"]),
-        secret=functools.partial(_secret, options),
+        secret=secret or functools.partial(secret_of, options),
         on_command=(lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
         allow=options.get("allow", ()),
         force=options["force"],
@@ -92,8 +98,11 @@ _FILES = {
 """The options that name a secret's file."""
 
 
-def _secret(options: dict[str, Any], name: str) -> str:
-    """Return a passphrase or password: from its file, its environment variable, or the terminal."""
+def secret_of(options: dict[str, Any], name: str, *, opens: Collection[str] = ()) -> str:
+    """Return a passphrase or password: from its file, its environment variable, or the terminal.
+
+    Those that `opens` names are known to open something that exists.
+    """
     from opensslgen.recipes import CA_PASSPHRASE, SECRETS, fit_secret
     from opensslgen.store import Store
 
@@ -104,7 +113,8 @@ def _secret(options: dict[str, Any], name: str) -> str:
         return fit_secret(name, os.environ[name])
     if not sys.stdin.isatty():
         raise UsageError(f"the {what} is needed", hint=f"give --{option.replace('_', '-')} FILE or set {name}")
-    # `root` alone has an option to ask for one, and it never opens an old key.
+    # Those that have an option to ask for one open no old key by it, unless they say so.
     store = Store(options["pki"])
     new = name != CA_PASSPHRASE or "passphrase" in options or not (store.path / store.ca_key).exists()
+    new = new and name not in opens
     return fit_secret(name, click.prompt(what.capitalize(), hide_input=True, confirmation_prompt=new, err=True))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from .adopt import adopt_job
 from .issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
 from .job import Job, Violation, refuse_violations, stored_issuer, violations
 
 __all__ = [
     "Job",
     "Violation",
+    "adopt_job",
     "intermediate_job",
     "leaf_job",
     "refuse_violations",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .adopt import Adoption, KeyFile, adopt
 from .issue import P12_ENCRYPTIONS, Issuer, intermediate, leaf, new_root, request_only, root, self_signed
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
 
@@ -11,7 +12,10 @@ __all__ = [
     "P12_ENCRYPTIONS",
     "P12_PASSWORD",
     "SECRETS",
+    "Adoption",
     "Issuer",
+    "KeyFile",
+    "adopt",
     "fit_secret",
     "intermediate",
     "leaf",
