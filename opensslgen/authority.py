@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .certificate import Certificate
+    from .destination import Destination
     from .openssl import OpenSSL
     from .store import Store
 
@@ -111,6 +112,7 @@ class Authority:
         there = self.store.existing(job.plan)
         if there and not self.force:
             raise exists(self.store.path, there)
+        self.store.refuse_repeated(job.plan)
         return job
 
     def _authorities_of(self, certificate: Certificate, work: Path) -> tuple[Certificate, ...]:
@@ -127,6 +129,40 @@ class Authority:
         return (
             f"it is valid from now on and not from an hour ago, which {self.openssl.banner.split(' (')[0]} cannot do:"
             " a phone whose clock is slow has to wait",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A folder of the user's, and the openssl that works in it."""
+
+    into: Destination
+    openssl: OpenSSL
+    secret: Callable[[str], str]
+    """As in Authority, like the others."""
+    on_command: Callable[[str], None] = lambda _: None
+    force: bool = False
+
+    def make(self, prepare: Callable[[], Job]) -> Made:
+        """Run a job in a work folder, and put what it makes into the folder, or nothing at all."""
+        job = prepare()
+        there = self.into.existing(job.plan)
+        if there and not self.force:
+            raise exists(self.into.path, there)
+        secrets = {name: self.secret(name) for name in job.plan.secrets}
+        with self.into.work() as work:
+            self.on_command(f"cd {shlex.quote(str(work))}")
+            workflow.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
+            kept = self.into.publish(job.plan, work=work, force=self.force)
+        return Made(
+            job=job,
+            files={publish.what: self.into.path / publish.target for publish in job.plan.publish},
+            certificate=None,
+            issuer=None,
+            checks=_checks(job, ()),
+            notes=job.notes,
+            findings=(),
+            kept=tuple(self.into.path / name for name in kept.values()),
         )
 
 

@@ -12,7 +12,7 @@ from .certificate import CERTIFICATE_LABELS, DecodeError, decode, decode_block, 
 from .errors import Error, UnreadableError, UsageError
 from .pem import read_file
 from .recipes import P12_PASSWORD, Adoption, KeyFile
-from .rules import issuer_among
+from .rules import issuers_among
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,17 +101,11 @@ def _key_file(path: Path) -> KeyFile | None:
 
 def _above(certificate: Certificate, others: list[Certificate]) -> tuple[Certificate, ...]:
     """Return the certificates above one, up to the root; raises Error if one is missing."""
-    above: list[Certificate] = []
-    rest = list(others)
-    below = certificate
-    while not below.is_self_issued:
-        issuer = issuer_among(below, rest)
-        if issuer is None:
-            raise Error(
-                f"{below.issuer or 'a nameless authority'} is missing, which stands above {below.subject}",
-                hint="phones trust the root: give the certificates up to it with --chain FILE",
-            )
-        above.append(issuer)
-        rest.remove(issuer)
-        below = issuer
-    return tuple(above)
+    above = issuers_among(certificate, others)
+    last = (certificate, *above)[-1]
+    if not last.is_self_issued:
+        raise Error(
+            f"{last.issuer or 'a nameless authority'} is missing, which stands above {last.subject}",
+            hint="phones trust the root: give the certificates up to it with --chain FILE",
+        )
+    return above

@@ -23,6 +23,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shlex
 import shutil
 import stat
@@ -36,6 +37,8 @@ from typing import IO, TYPE_CHECKING
 from . import template
 from .certificate import load, load_all
 from .errors import Error, UnreadableError
+from .index import VALID
+from .index import read as read_index
 from .plan import COMMANDS
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ LOCK_TIMEOUT = 120.0
 FOLDERS = ("private", "issued", "reqs", "certs_by_serial")
 CA_CHAIN = "ca-chain.pem"
 _DECISION = "decision.json"
+_UNIQUE = re.compile(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
+"""As openssl ca reads it: yes, true, 1."""
 _SCRIPT_LOCK = ".lock.script"
 _DATABASE = {"index.txt": "", "index.txt.attr": "unique_subject = no\n", "serial": "01\n"}
 
@@ -106,7 +111,7 @@ class Store:
         Makes the pki folder if need be, and takes it away again if nothing came of it. Raises Error when the lock
         cannot be had within `timeout` seconds, or when the folder cannot be written.
         """
-        with _reported(self.path):
+        with reported(self.path):
             made = not self.path.exists()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refuse_links()
@@ -159,6 +164,23 @@ class Store:
         targets = [publish.target for publish in plan.publish if publish.over == "nothing"]
         return [target for target in targets if os.path.lexists(self.path / target)]
 
+    def refuse_repeated(self, plan: Plan) -> None:
+        """Raise Error if a subject would stand twice in an index that says `unique_subject = yes`.
+
+        `openssl ca` would not read it any more.
+        """
+        subjects = {record.subject for record in plan.records if record.subject is not None}
+        path = self.path / "index.txt.attr"
+        if not subjects or not path.exists() or not _UNIQUE.search(path.read_text("utf-8", "replace")):
+            return
+        for entry in read_index(self.path / "index.txt"):
+            if entry.state == VALID and entry.subject in subjects:
+                raise Error(
+                    f"{self.path / 'index.txt'}, line {entry.line}, has a certificate for {entry.title} already,"
+                    f" and {path.name} says unique_subject = yes",
+                    hint="revoke that one first, or write unique_subject = no there",
+                )
+
     def publish(self, plan: Plan, *, work: Path) -> dict[str, str]:
         """Record and publish what a plan has made in its work folder: everything or nothing.
 
@@ -188,7 +210,7 @@ class Store:
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
         kept = {
-            publish.target: self.name_beside(publish.target)
+            publish.target: name_beside(self.path, publish.target)
             for publish in plan.publish
             if publish.over != "lost" and os.path.lexists(self.path / publish.target)
         }
@@ -219,12 +241,6 @@ class Store:
         """Make a folder, which is for us alone, with those that it lies in."""
         for folder in (*reversed(Path(name).parents[:-1]), Path(name)):
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
-
-    def name_beside(self, target: str) -> str:
-        """Return a name beside a file that is to be replaced, which nothing has yet."""
-        name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
-        names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
-        return next(free for free in names if not os.path.lexists(self.path / free))
 
     def _recover(self) -> None:
         """Carry out what was decided when a run was killed, and sweep the rest; the lock tells that all are dead."""
@@ -302,6 +318,13 @@ class Store:
             for name in (*_DATABASE, template.EASYRSA_CONFIG, ".lock"):
                 (self.path / name).unlink(missing_ok=True)
             self.path.rmdir()
+
+
+def name_beside(folder: Path, target: str) -> str:
+    """Return a name beside a file that is to be replaced, which nothing has yet."""
+    name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+    return next(free for free in names if not os.path.lexists(folder / free))
 
 
 def exists(folder: Path, targets: list[str]) -> Error:
@@ -407,7 +430,7 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _reported(folder: Path) -> Iterator[None]:
+def reported(folder: Path) -> Iterator[None]:
     """Turn a failure of the disk into an Error that names the file."""
     try:
         yield

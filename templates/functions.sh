@@ -308,11 +308,20 @@ add_line() {
     }
 }
 
+# refuse_repeated SUBJECT: stops if an index that says so may have a subject only once; openssl ca would not read it.
+refuse_repeated() {
+    if grep -q -i '^ *unique_subject *= *[yt1]' "$pki/index.txt.attr" &&
+        cut -f 1,6 "$pki/index.txt" | grep -q -x -F "$(printf 'V\t%s' "$1")"; then
+        fail "$pki/index.txt has a certificate for $1 already, and index.txt.attr says unique_subject = yes"
+    fi
+}
+
 # record FILE CONFIG [SUBJECT]: stages the copy by serial and what it was made from, and notes the index line, if it has
 # a subject, which goes before all that is staged.
 record() {
     serial=$(openssl x509 -in "$1" -noout -serial | sed 's/^serial=//')
     [ -n "$serial" ] || fail "openssl printed no serial number of $1"
+    [ $# -lt 3 ] || refuse_repeated "$3"
     [ $# -lt 3 ] || note_line "$1" "$3"
     cp "$1" "$serial.pem"
     cp "$2" "$serial.cnf"

@@ -27,6 +27,7 @@ COMMANDS = {
     "adopt": "adopt.adopt",
     "list": "browse.list_",
     "show": "browse.show",
+    "export": "export.export",
     "audit": "audit.audit",
     "rules": "audit.rules",
     "patch": "patch.patch",

@@ -18,6 +18,7 @@ from .options import first_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from opensslgen.destination import Destination
     from opensslgen.jobs import Job
     from opensslgen.openssl import OpenSSL
 
@@ -28,10 +29,14 @@ def do(
     openssl: OpenSSL | None,
     *,
     secret: Callable[[str], str] | None = None,
+    into: Destination | None = None,
 ) -> None:
-    """Print a job as a script, or do it and report; `secret` takes the place of `secret_of`."""
+    """Print a job as a script, or do it and report.
+
+    `secret` takes the place of `secret_of`, and `into`, a folder of the user's, that of the pki folder.
+    """
     from opensslgen import openssl as command
-    from opensslgen.authority import Authority
+    from opensslgen.authority import Authority, Delivery
     from opensslgen.jobs import Violation
     from opensslgen.store import Store
 
@@ -41,21 +46,20 @@ def do(
                 raise UsageError(f"--script makes nothing itself, so --{option} does not go with it")
         job = prepare()
         _say(job.notes, options)
-        click.echo(job.plan.script(version=__version__, folder=str(options["pki"])), nl=False)
+        click.echo(job.plan.script(version=__version__, folder=str(into.path if into else options["pki"])), nl=False)
         return
     store = Store(options["pki"])
     for warning in store.warnings():
         click.echo(f"Warning: {warning}", err=True)
-    authority = Authority(
-        store=store,
-        openssl=openssl or command.find(options["openssl"]),
-        secret=secret or functools.partial(secret_of, options),
-        on_command=(lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
-        allow=options.get("allow", ()),
-        force=options["force"],
-    )
+    common: dict[str, Any] = {
+        "openssl": openssl or command.find(options["openssl"]),
+        "secret": secret or functools.partial(secret_of, options),
+        "on_command": (lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
+        "force": options["force"],
+    }
+    doer = Delivery(into=into, **common) if into else Authority(store, allow=options.get("allow", ()), **common)
     try:
-        made = authority.make(prepare)
+        made = doer.make(prepare)
     except Violation as violation:
         if options["output"] == "json":
             from opensslgen.report import finding_json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .adopt import adopt_job
+from .export import export_job
 from .issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
 from .job import Job, Violation, refuse_violations, stored_issuer, violations
 
@@ -10,6 +11,7 @@ __all__ = [
     "Job",
     "Violation",
     "adopt_job",
+    "export_job",
     "intermediate_job",
     "leaf_job",
     "refuse_violations",

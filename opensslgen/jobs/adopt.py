@@ -10,7 +10,7 @@ from opensslgen.certificate import visible
 from opensslgen.errors import Error
 from opensslgen.profiles import rules_of
 from opensslgen.rules import Case, judge
-from opensslgen.store import CA_CHAIN
+from opensslgen.store import CA_CHAIN, name_beside
 
 from .job import Job, Violation, violations
 
@@ -72,4 +72,4 @@ def _old_chain(store: Store, adoption: Adoption) -> tuple[str, str] | None:
     """Return which file of the authority before has to go, and under which name it stays beside."""
     if adoption.above or not (store.path / CA_CHAIN).exists():
         return None
-    return CA_CHAIN, store.name_beside(CA_CHAIN)
+    return CA_CHAIN, name_beside(store.path, CA_CHAIN)

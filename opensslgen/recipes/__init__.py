@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from .adopt import Adoption, KeyFile, adopt
+from .export import FORMATS, RECEIVERS, Export, Form, Piece, export
 from .issue import P12_ENCRYPTIONS, Issuer, intermediate, leaf, new_root, request_only, root, self_signed
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
 
 __all__ = [
     "CA_PASSPHRASE",
+    "FORMATS",
     "NEW_PASSPHRASE",
     "P12_ENCRYPTIONS",
     "P12_PASSWORD",
+    "RECEIVERS",
     "SECRETS",
     "Adoption",
+    "Export",
+    "Form",
     "Issuer",
     "KeyFile",
+    "Piece",
     "adopt",
+    "export",
     "fit_secret",
     "intermediate",
     "leaf",
