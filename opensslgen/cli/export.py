@@ -28,11 +28,11 @@ RECEIVERS = ("ip-office", "vodia", "synology", "unifi", "nginx", "asterisk", "ka
 @together(
     click.option("--as", "form", type=click.Choice(FORMATS), help="In which form."),
     click.option("--for", "receiver", type=click.Choice(RECEIVERS), help="For whom; see below."),
-    click.option("--out", type=click.Path(path_type=Path), metavar="FILE|DIR", help="Where to.  [default: .]"),
+    click.option("--out", metavar="FILE|DIR/", help="Where to; - is standard output.  [default: .]"),
     P12_PASSWORD_FILE,
     RUNNING,
 )
-def export(name: str, form: str | None, receiver: str | None, out: Path | None, **options: Any) -> None:
+def export(name: str, form: str | None, receiver: str | None, out: str | None, **options: Any) -> None:
     """Put a certificate, those above it and its key into the files that a server or an appliance takes.
 
     \b
@@ -64,7 +64,7 @@ def export(name: str, form: str | None, receiver: str | None, out: Path | None, 
     folder, file = _place(out, wanted)
     order = _order(lookup.find(listing.Folder(options["pki"]), name), options["pki"], wanted, file)
     into = Destination(folder)
-    if str(out) == "-":
+    if out == "-":
         _print(order, into)
         return
     if options["script"] and any(character.isspace() for piece in order.pieces for character in order.target(piece)):
@@ -72,15 +72,15 @@ def export(name: str, form: str | None, receiver: str | None, out: Path | None, 
     do(lambda: export_job(order, into=into), options, None, into=into)
 
 
-def _place(out: Path | None, form: Form) -> tuple[Path, str | None]:
+def _place(out: str | None, form: Form) -> tuple[Path, str | None]:
     """Return the folder, and the name if one file is named; raises UsageError if there is no such folder."""
-    if out is None or str(out) == "-":
+    if out is None or out == "-":
         return Path(), None
-    is_file = len(form.pieces) == 1 and not out.is_dir()
-    folder = out.parent
-    if not out.is_dir() and not folder.is_dir():
-        raise UsageError(f"{folder} is no folder")
-    return (folder, out.name) if is_file else (out, None)
+    path = Path(out)
+    if not path.is_dir() and not path.parent.is_dir():
+        raise UsageError(f"{path.parent} is no folder")
+    is_file = len(form.pieces) == 1 and not path.is_dir() and not out.endswith("/")
+    return (path.parent, path.name) if is_file else (path, None)
 
 
 def _order(found: Found, pki: Path, form: Form, file: str | None) -> Export:
