@@ -259,6 +259,7 @@ check_chain() {
 }
 
 # check_key FILE KEY [-passin SOURCE]: the key is the certificate's own.
+# shellcheck disable=SC2317 # not all scripts call this
 check_key() {
     certificate=$1 key=$2
     shift 2
