@@ -25,6 +25,7 @@ COMMANDS = {
     "root": "make.root",
     "intermediate": "make.intermediate",
     "adopt": "adopt.adopt",
+    "trust": "trust.trust",
     "list": "browse.list_",
     "show": "browse.show",
     "export": "export.export",

@@ -48,8 +48,8 @@ def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), 
         judged="ca.crt",
         profile="root",
         notes=tuple(f"{finding.message} [{finding.rule.id}]" for finding in told),
-        next_step=f"let the phones trust {store.path / (CA_CHAIN if above else store.ca_certificate)}"
-        f"{', of which the last is the root' if len(above) > 1 else ''}, and make certificates: opensslgen server NAME",
+        next_step=f"let the phones trust {visible(str((above[-1] if above else certificate).subject))}"
+        " (opensslgen trust), and make certificates: opensslgen server NAME",
     )
 
 
