@@ -88,6 +88,13 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """Check that a request is signed by the key that it holds."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """Read a finished certificate back: names, extended key usage, validity, chain."""
 
@@ -100,6 +107,10 @@ class Check:
     """Those that it must have at least."""
     names: tuple[GeneralName, ...]
     """The same; an authority has none, and whatever has one must be no authority."""
+
+
+COMMANDS = "commands.sh"
+"""In the work folder: the openssl commands that have run, for the record; no secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +155,7 @@ class Record:
     """The extension file."""
     subject: str | None
     """As index.txt has it: /C=DE/CN=pbx.example.com; None for what does not belong there, which is a root."""
+    commands: str = COMMANDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +172,7 @@ class Publish:
     """What may stand there already: "nothing", "kept" (any file, which is kept beside it) or "lost" (any file)."""
 
 
-Step = Write | Run | Join | Check | CheckKey | CheckChain
-
-COMMANDS = "commands.sh"
-"""In the work folder: the openssl commands that have run, for the record; no secrets."""
+Step = Write | Run | Join | VerifyRequest | Check | CheckKey | CheckChain
 
 PRINTED_USAGES = {
     "serverAuth": "TLS Web Server Authentication",
@@ -191,6 +200,8 @@ class Plan:
     """What openssl must be able to do, by names of `openssl.CAPABILITIES`."""
     database: bool = True
     """Whether it works in a pki folder, which has an index; else in any folder, into which it only puts files."""
+    commands: str = COMMANDS
+    """Where in the work folder the commands are noted that have run."""
 
     def __add__(self, other: Plan) -> Plan:
         """Return one plan that does this and then the other, and publishes both together or neither."""
@@ -271,10 +282,8 @@ def _shell(step: Step) -> list[str]:
             return [f"cat >{shlex.quote(path)} <<'{delimiter}'", text + delimiter]
         case Join(parts, path):
             return [f"cat {' '.join(map(_word, parts))} >{shlex.quote(path)}"]
-        case CheckKey(certificate, key):
-            return [shlex.join(["check_key", certificate, key, *step.unlock])]
-        case CheckChain(certificate, issuers, purpose):
-            return [shlex.join(["check_chain", certificate, issuers, purpose])]
+        case VerifyRequest() | CheckKey() | CheckChain():
+            return [shlex.join(_shell_check(step))]
         case Check(certificate, issuer, days, purpose, usages, names):
             printed = [PRINTED_USAGES[usage] for usage in usages if usage in PRINTED_USAGES]
             lines = [shlex.join(["check_certificate", certificate, issuer, str(days), purpose, *printed])]
@@ -282,11 +291,22 @@ def _shell(step: Step) -> list[str]:
                 lines.append(shlex.join(["check_names", *map(_printed_name, names)]))
             return lines
         case Run(arguments):
-            return _command(arguments)
+            return _shell_command(arguments)
 
 
-def _command(arguments: tuple[Argument, ...]) -> list[str]:
-    """Return the lines of shell that run `openssl ARGUMENTS…`."""
+def _shell_check(step: VerifyRequest | CheckKey | CheckChain) -> tuple[str, ...]:
+    """Return the function of functions.sh that does a check, and its arguments."""
+    match step:
+        case VerifyRequest(request):
+            return ("verify_request", request)
+        case CheckKey(certificate, key):
+            return ("check_key", certificate, key, *step.unlock)
+        case CheckChain(certificate, issuers, purpose):
+            return ("check_chain", certificate, issuers, purpose)
+
+
+def _shell_command(arguments: tuple[Argument, ...]) -> list[str]:
+    """Return the lines of shell that run openssl."""
     before = []
     words = ["run", "openssl"]
     for argument in arguments:

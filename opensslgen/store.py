@@ -39,7 +39,6 @@ from .certificate import load, load_all
 from .errors import Error, UnreadableError
 from .index import VALID
 from .index import read as read_index
-from .plan import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +56,18 @@ _UNIQUE = re.compile(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
 """As openssl ca reads it: yes, true, 1."""
 _SCRIPT_LOCK = ".lock.script"
 _DATABASE = {"index.txt": "", "index.txt.attr": "unique_subject = no\n", "serial": "01\n"}
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What is ready to be published."""
+
+    lines: tuple[str, ...]
+    """That the index gains."""
+    moves: tuple[tuple[str, str], ...]
+    """From the work folder, to the pki folder."""
+    kept: dict[str, str]
+    """Under which name an old file is kept, by its own."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +126,7 @@ class Store:
             try:
                 _lock_out_scripts(self.path / _SCRIPT_LOCK, timeout=timeout)
                 self._recover()
-                work = self.path / f".work-{os.urandom(4).hex()}"
-                work.mkdir(mode=0o700)
+                work = self.new_work()
                 try:
                     yield work
                 finally:
@@ -127,6 +137,12 @@ class Store:
                 if made:
                     self._leave()
                 lock.close()
+
+    def new_work(self) -> Path:
+        """Make one more private work folder, for what is published by itself; the lock must be held."""
+        work = self.path / f".work-{os.urandom(4).hex()}"
+        work.mkdir(mode=0o700)
+        return work
 
     def _refuse_links(self) -> None:
         """Raise Error for a symbolic link that would have us work, or look for the authority's key, somewhere else."""
@@ -177,12 +193,12 @@ class Store:
                     hint="revoke that one first, or write unique_subject = no there",
                 )
 
-    def publish(self, plan: Plan, *, work: Path) -> dict[str, str]:
-        """Record and publish what a plan has made in its work folder: everything or nothing.
+    def staged(self, plan: Plan, *, work: Path) -> Staged:
+        """Make ready in its work folder what a plan is to publish, and write it to the disk.
 
-        An old file of the same name is kept beside the new one, unless the plan says that it is lost; returns under
-        which name, by its own.
+        An old file of the same name is to be kept beside the new one, unless the plan says that it is lost.
         """
+        self.refuse_repeated(plan)
         targets = {str(Path(publish.target).parent) for publish in plan.publish} - {"."}
         for folder in dict.fromkeys((*FOLDERS, *sorted(targets))):
             self._make_folder(folder)
@@ -198,7 +214,7 @@ class Store:
         lines = []
         for record in plan.records:
             certificate = load(work / record.certificate)
-            made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", COMMANDS))
+            made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", record.commands))
             for suffix, source in made_from:
                 copy = f"{certificate.serial_hex}.{suffix}"
                 _write(work / copy, (work / source).read_bytes())
@@ -217,14 +233,17 @@ class Store:
             if publish.mode is not None:
                 (work / publish.source).chmod(publish.mode)
             moves.append((publish.source, publish.target))
-        for source, _ in moves:
-            _sync(work / source)
-        _write(work / "decision.tmp", json.dumps({"index": lines, "moves": moves}).encode())
+        for publish in plan.publish:
+            _sync(work / publish.source)
+        return Staged(tuple(lines), tuple(moves), kept)
+
+    def publish(self, staged: Staged, *, work: Path) -> None:
+        """Record and publish what has been made ready in a work folder: everything or nothing."""
+        _write(work / "decision.tmp", json.dumps({"index": staged.lines, "moves": staged.moves}).encode())
         (work / "decision.tmp").rename(work / _DECISION)
         _sync(work)
         _sync(self.path)
         self._carry_out(work)
-        return kept
 
     def _database(self) -> dict[str, str]:
         """Return the files that `openssl ca` and easy-rsa need, with their first content."""

@@ -18,6 +18,7 @@ from .options import first_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from opensslgen.authority import Made
     from opensslgen.destination import Destination
     from opensslgen.jobs import Job
     from opensslgen.openssl import OpenSSL
@@ -36,38 +37,24 @@ def do(
     `secret` takes the place of `secret_of`, and `into`, a folder of the user's, that of the pki folder.
     """
     from opensslgen import openssl as command
-    from opensslgen.authority import Authority, Delivery
     from opensslgen.jobs import Violation
-    from opensslgen.store import Store
 
     if options["script"]:
         for option in ("force", "verbose"):
-            if options[option]:
+            if options.get(option):
                 raise UsageError(f"--script makes nothing itself, so --{option} does not go with it")
         job = prepare()
         _say(job.notes, options)
         click.echo(job.plan.script(version=__version__, folder=str(into.path if into else options["pki"])), nl=False)
         return
-    store = Store(options["pki"])
-    for warning in store.warnings():
-        click.echo(f"Warning: {warning}", err=True)
-    common: dict[str, Any] = {
-        "openssl": openssl or command.find(options["openssl"]),
-        "secret": secret or functools.partial(secret_of, options),
-        "on_command": (lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
-        "force": options["force"],
-    }
-    doer = Delivery(into=into, **common) if into else Authority(store, allow=options.get("allow", ()), **common)
     try:
-        made = doer.make(prepare)
+        made = make(prepare, options, openssl or command.find(options["openssl"]), secret=secret, into=into)
     except Violation as violation:
         if options["output"] == "json":
-            from opensslgen.report import finding_json
+            from opensslgen.report import violation_json
 
-            findings = [finding_json(finding) for finding in violation.findings]
-            click.echo(json.dumps({"error": violation.message, "findings": findings}, indent=2))
+            click.echo(json.dumps(violation_json(violation), indent=2))
         raise
-    _say((*made.notes, *(f"{finding.message} [{finding.rule.id}]" for finding in made.findings)), options)
     if options["output"] == "json":
         from opensslgen.report import made_json
 
@@ -76,6 +63,33 @@ def do(
         from opensslgen.report import made_text
 
         click.echo(made_text(made), nl=False)
+
+
+def make(
+    prepare: Callable[[], Job],
+    options: dict[str, Any],
+    openssl: OpenSSL,
+    *,
+    secret: Callable[[str], str] | None = None,
+    into: Destination | None = None,
+) -> Made:
+    """Do a job, and say on stderr what the user should know of it."""
+    from opensslgen.authority import Authority, Delivery
+    from opensslgen.store import Store
+
+    store = Store(options["pki"])
+    for warning in store.warnings():
+        click.echo(f"Warning: {warning}", err=True)
+    common: dict[str, Any] = {
+        "openssl": openssl,
+        "secret": secret or functools.partial(secret_of, options),
+        "on_command": (lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
+        "force": options.get("force", False),
+    }
+    doer = Delivery(into=into, **common) if into else Authority(store, allow=options.get("allow", ()), **common)
+    made = doer.make(prepare)
+    _say((*made.notes, *(f"{finding.message} [{finding.rule.id}]" for finding in made.findings)), options)
+    return made
 
 
 def _say(notes: tuple[str, ...], options: dict[str, Any]) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from .adopt import Adoption, KeyFile, adopt
+from .batch import in_batch, without_checks
 from .export import FORMATS, RECEIVERS, Export, Form, Piece, export
-from .issue import P12_ENCRYPTIONS, Issuer, intermediate, leaf, new_root, request_only, root, self_signed
+from .issue import P12_ENCRYPTIONS, Issuer, demands, intermediate, leaf, new_root, request_only, root, self_signed
+from .renew import renewed_intermediate, renewed_leaf, renewed_root
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
+from .sign import signed_intermediate, signed_leaf
 
 __all__ = [
     "CA_PASSPHRASE",
@@ -22,12 +25,20 @@ __all__ = [
     "KeyFile",
     "Piece",
     "adopt",
+    "demands",
     "export",
     "fit_secret",
+    "in_batch",
     "intermediate",
     "leaf",
     "new_root",
+    "renewed_intermediate",
+    "renewed_leaf",
+    "renewed_root",
     "request_only",
     "root",
     "self_signed",
+    "signed_intermediate",
+    "signed_leaf",
+    "without_checks",
 ]
