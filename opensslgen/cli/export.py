@@ -107,13 +107,14 @@ def _order(found: Found, pki: Path, form: Form, file: str | None) -> Export:
 
 
 def _stem(found: Found) -> str:
-    """Return what the files are to be called: as the folder has it, else by the first name in the certificate."""
+    """Return what the files are to be called: as the folder has it, else by what the certificate says."""
     from opensslgen.names import file_name
 
     if "certificate" in found.files:
         return found.files["certificate"].stem
-    with suppress(UsageError, IndexError):
-        return file_name(found.certificate.names[0].value)
+    for name in (*(name.value for name in found.certificate.names[:1]), found.certificate.subject.common_name):
+        with suppress(UsageError):
+            return file_name(name or "")
     return found.path.stem
 
 
