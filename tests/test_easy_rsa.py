@@ -247,3 +247,34 @@ def test_a_certificate_of_openssl_ca_is_exported(demo):
     assert done.exit_code == 1
     assert "the key of old.example.com is not in the folder" in done.stderr
     assert "lost.example.com is revoked" in succeed("export", "1001", "--as", "pem", "--pki", demo).stderr
+
+
+@needs_easyrsa
+def test_a_folder_of_easyrsa_is_where_we_sign_and_renew(tmp_path):
+    easyrsa("init-pki")
+    easyrsa("build-ca", "nopass")
+    easyrsa("build-server-full", "old.example.com", "nopass")
+    easyrsa("gen-req", "asks.example.com", "nopass")
+    before = certificate("pki/issued/old.example.com.crt")
+    succeed("renew", "old.example.com")
+    succeed("sign", "pki/reqs/asks.example.com.req", "--san", "asks.example.com", "--name", "signed")
+    root = certificate("pki/ca.crt")
+    for name in ("old.example.com", "signed"):
+        certificate(f"pki/issued/{name}.crt").verify_directly_issued_by(root)
+    after = certificate("pki/issued/old.example.com.crt")
+    assert after.serial_number != before.serial_number
+    assert after.subject == before.subject
+    assert [entry.state for entry in index.read(Path("pki/index.txt"))] == ["V", "V", "V"]
+    easyrsa("revoke", "old.example.com", "superseded")
+    easyrsa("gen-crl")
+    assert revoked_in("pki/crl.pem") == {after.serial_number}
+    assert "1 revoked" in succeed("list").stderr
+
+
+def test_a_folder_of_openssl_ca_is_where_we_sign(demo):
+    succeed("sign", "lost.example.com.csr", "--san", "lost.example.com", "--pki", demo)
+    certificate(demo / "issued/lost.example.com.crt").verify_directly_issued_by(certificate(demo / "cacert.pem"))
+    done = run("sign", "old.example.com.csr", "--san", "old.example.com", "--pki", demo)
+    assert done.exit_code == 1
+    assert "unique_subject = yes" in done.stderr
+    ssl("ca", "-config", "ca.cnf", "-gencrl", "-out", "crl.pem")
