@@ -83,6 +83,13 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """Check that a request is signed by the key that it holds."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """Read a finished certificate back: names, extended key usage, validity, chain."""
 
@@ -95,6 +102,10 @@ class Check:
     """Those that it must have at least."""
     names: tuple[GeneralName, ...]
     """The same; an authority has none, and whatever has one must be no authority."""
+
+
+COMMANDS = "commands.sh"
+"""In the work folder: the openssl commands that have run, for the record; no secrets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +153,7 @@ class Record:
     """The extension file."""
     subject: str | None
     """As index.txt has it: /C=DE/CN=pbx.example.com; None for what does not belong there, which is a root."""
+    commands: str = COMMANDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +170,8 @@ class Publish:
     """What may stand there already: "nothing", "kept" (any file, which is kept beside it) or "lost" (any file)."""
 
 
-Step = Write | Run | Join | Check | CheckKey | CopyDatabase | CheckRevoked | CheckRevocationList
-
-COMMANDS = "commands.sh"
-"""In the work folder: the openssl commands that have run, for the record; no secrets."""
+_Called = VerifyRequest | Check | CheckKey | CopyDatabase | CheckRevoked | CheckRevocationList
+Step = Write | Run | Join | _Called
 
 PRINTED_USAGES = {
     "serverAuth": "TLS Web Server Authentication",
@@ -187,6 +197,8 @@ class Plan:
     """Files that the pki folder must hold already."""
     demands: tuple[str, ...] = ()
     """What openssl must be able to do, by names of `openssl.CAPABILITIES`."""
+    commands: str = COMMANDS
+    """Where in the work folder the commands are noted that have run."""
 
     def __add__(self, other: Plan) -> Plan:
         """Return one plan that does this and then the other, and publishes both together or neither."""
@@ -270,14 +282,18 @@ def _shell(step: Step) -> list[str]:
         case Join(parts, path):
             return [f"cat {shlex.join(parts)} >{shlex.quote(path)}"]
         case Run(arguments):
-            return _command(arguments)
+            return _shell_command(arguments)
         case _:
             return [shlex.join(words) for words in _calls(step)]
 
 
-def _calls(step: Check | CheckKey | CopyDatabase | CheckRevoked | CheckRevocationList) -> list[list[str]]:
+def _calls(
+    step: VerifyRequest | Check | CheckKey | CopyDatabase | CheckRevoked | CheckRevocationList,
+) -> list[list[str]]:
     """Return the calls of functions of functions.sh that do one step."""
     match step:
+        case VerifyRequest(request):
+            return [["verify_request", request]]
         case Check(certificate, issuer, days, purpose, usages, names):
             printed = [PRINTED_USAGES[usage] for usage in usages if usage in PRINTED_USAGES]
             calls = [["check_certificate", certificate, issuer, str(days), purpose, *printed]]
@@ -292,8 +308,8 @@ def _calls(step: Check | CheckKey | CopyDatabase | CheckRevoked | CheckRevocatio
             return [["check_list", issuer]]
 
 
-def _command(arguments: tuple[Argument, ...]) -> list[str]:
-    """Return the lines that run openssl, and before that what they need."""
+def _shell_command(arguments: tuple[Argument, ...]) -> list[str]:
+    """Return the lines of shell that run openssl."""
     before = []
     words = ["run", "openssl"]
     for argument in arguments:
