@@ -609,7 +609,10 @@ def due(authority):
 
 def systemd_words(line):
     """Split ExecStart= as systemd.syntax(7) does, and undo the doubled characters of systemd.service(5)."""
-    return [word.replace("$$", "$").replace("%%", "%") for word in shlex.split(line)]
+    words = shlex.split(line)
+    # What is not doubled would be a variable or a specifier.
+    assert not re.search("[$%]", " ".join(words).replace("$$", "").replace("%%", ""))
+    return [word.replace("$$", "$").replace("%%", "%") for word in words]
 
 
 def test_the_line_of_cron_renews(authority, tmp_path, monkeypatch):
