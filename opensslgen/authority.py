@@ -106,6 +106,7 @@ class Authority:
         for demand in job.plan.demands:
             if not self.openssl.can(demand):
                 raise Error(f"{self.openssl.path} is {self.openssl.banner}, which cannot {demand}")
+        self.store.refuse_links(job.plan)
         there = self.store.existing(job.plan)
         if there and not self.force:
             raise exists(self.store.path, there)

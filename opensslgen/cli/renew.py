@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opensslgen.authority import Made
+    from opensslgen.folder import Folder
     from opensslgen.index import Entry
     from opensslgen.jobs import Job
     from opensslgen.openssl import OpenSSL
-    from opensslgen.report.listing import Folder
     from opensslgen.store import Store
 
 _ROOT = "ca"
@@ -61,7 +61,7 @@ def renew(**options: Any) -> None:
     systemd` and `script cron` print what starts this each day.
     """
     from opensslgen import openssl as command
-    from opensslgen.report.listing import Folder
+    from opensslgen.folder import Folder
     from opensslgen.store import Store
 
     store, folder = Store(options["pki"]), Folder(options["pki"])
@@ -128,8 +128,7 @@ def _job(title: str, stem: str | None, store: Store, folder: Folder, options: di
 
 def _stem(folder: Folder, name: str) -> str:
     """Return the stem of the files of a certificate that can be renewed; raises Error for any other."""
-    from opensslgen import index
-    from opensslgen.report import lookup
+    from opensslgen import index, lookup
 
     if name == _ROOT:
         return _ROOT
