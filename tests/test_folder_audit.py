@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from opensslgen import openssl as command
 from opensslgen.audit import Settings, audit
@@ -275,6 +280,46 @@ DAMAGES = {
     "a link within": (link("issued/www.crt", "pbx.example.com.crt"), []),
     "a link to itself": (link("private/loop", "loop"), []),
 }
+
+
+def crl(*revoked, issuer="Root", made=timedelta(hours=-1), due=timedelta(days=30)):
+    """Write a revocation list, with any key: it is a matter of the clients to check its signature."""
+
+    def damage(pki, serial):
+        now = datetime.now(timezone.utc)
+        builder = x509.CertificateRevocationListBuilder().last_update(now + made).next_update(now + due)
+        builder = builder.issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+        for number in revoked:
+            entry = x509.RevokedCertificateBuilder().serial_number(int(number.replace("SERIAL", serial), 16))
+            builder = builder.add_revoked_certificate(entry.revocation_date(now).build())
+        signed = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+        (pki / "crl.pem").write_bytes(signed.public_bytes(Encoding.PEM))
+
+    return damage
+
+
+REVOKE = rewrite("(?m)^V(\t.*\t)\t(SERIAL)", r"R\g<1>260101000000Z,keyCompromise\t\2")
+LISTS = {
+    "none is revoked": (crl(), False, []),
+    "it is revoked": (crl("SERIAL"), True, ["pki-revoked-in-use"]),
+    "it is revoked, and others that are forgotten": (crl("SERIAL", "ABCD"), True, ["pki-revoked-in-use"]),
+    "the list does not say so": (crl(), True, ["pki-revoked-in-use", "pki-crl-incomplete"]),
+    "only the list says so": (crl("SERIAL"), False, ["pki-crl-incomplete"]),
+    "out of date": (crl(due=timedelta(minutes=-1)), False, ["pki-crl-stale"]),
+    "of the future": (crl(made=timedelta(hours=1)), False, ["pki-crl-stale"]),
+    "another authority's": (crl(issuer="Other"), False, ["pki-crl-stale"]),
+    "none": (lambda pki, _: (pki / "crl.pem").write_text("hello\n"), False, ["pki-crl-stale"]),
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_the_revocation_list_is_held_against_index_and_time(name, pki):
+    write, revoked, expected = LISTS[name]
+    serial = serial_of(pki, "pbx.example.com")
+    if revoked:
+        REVOKE(pki, serial)
+    write(pki, serial)
+    assert found(pki) == expected
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -64,6 +64,7 @@ class _Line(NamedTuple):
 
     number: int
     is_revoked: bool
+    has_ended: bool
 
 
 @dataclass
@@ -179,7 +180,9 @@ class _Audit:
             if before:
                 message = f"the serial number {entry.serial_hex} is in line {before.number}, too"
                 self.add("pki-index-twice", message, line=entry.line)
-            self.lines[entry.serial_number] = _Line(entry.line, entry.state == index.REVOKED)
+            self.lines[entry.serial_number] = _Line(
+                entry.line, entry.state == index.REVOKED, entry.not_after < self.settings.at
+            )
             self.judge_entry(entry)
         for each in torn:
             self.add("pki-index-line", each)
@@ -266,18 +269,33 @@ class _Audit:
             self.add("pki-request-differs", f"{self.shown(name)} has another key than {whose}")
 
     def judge_revocation_list(self) -> None:
-        path = self.folder / "crl.pem"
+        """Hold the list against the time, the authority, and what the index says is revoked."""
+        where, path = self.shown("crl.pem"), self.folder / "crl.pem"
         if not path.exists():
             return
         try:
-            dates = crl.dates(path)
+            made = crl.load(path)
         except UnreadableError as error:
             self.add("pki-crl-stale", f"it cannot be read: {error.message}")
             return
-        if dates.next_update and dates.next_update < self.settings.at:
-            self.add("pki-crl-stale", f"{self.shown('crl.pem')} is out of date since {dates.next_update:{_TIME}}")
-        elif dates.this_update > self.settings.at:
-            self.add("pki-crl-stale", f"{self.shown('crl.pem')} is of the future: {dates.this_update:{_TIME}}")
+        due, at = made.dates.next_update, self.settings.at
+        if due and due < at:
+            self.add("pki-crl-stale", f"{where} is out of date since {due:{_TIME}}")
+        elif made.dates.this_update > at:
+            self.add("pki-crl-stale", f"{where} is of the future: it serves from {made.dates.this_update:{_TIME}} on")
+        if self.authority and made.issuer != self.authority.subject:
+            self.add("pki-crl-stale", f"{where} is of {made.issuer}, which is not the authority of this folder")
+        listed = {revocation.serial_number for revocation in made.revocations}
+        revoked = {serial for serial, line in self.lines.items() if line.is_revoked}
+        # What has ended may be left out (RFC 5280 section 3.3).
+        missing = sorted(self.lines[serial].number for serial in revoked - listed if not self.lines[serial].has_ended)
+        if missing:
+            more = f" and {len(missing) - _MANY} more" if len(missing) > _MANY else ""
+            lines = ", ".join(map(str, missing[:_MANY]))
+            self.add("pki-crl-incomplete", f"{where} lacks what the index says is revoked: line {lines}{more}")
+        unknown = sorted(self.lines[serial].number for serial in listed & (self.lines.keys() - revoked))
+        if unknown:
+            self.add("pki-crl-incomplete", f"{where} revokes what the index says is valid: line {unknown[0]}")
 
 
 _TIME = "%Y-%m-%d %H:%M:%S UTC"

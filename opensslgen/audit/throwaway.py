@@ -234,7 +234,7 @@ def issued(asked: Extensions, openssl: OpenSSL) -> Certificate:
     return decode(process.stdout)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def _asked(config: str, openssl: OpenSSL) -> Process:
     """Have openssl make a certificate; what is asked again at once is remembered."""
     return openssl.run(
