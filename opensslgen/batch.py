@@ -23,6 +23,7 @@ from .jobs import Violation, fitted, refuse_violations, stored_issuer, violation
 from .names import slips
 from .plan import Plan, Publish
 from .profiles import rules_of
+from .readback import faults as faults_of
 from .rules import Case, judge
 from .workers import cores, workers
 
@@ -286,7 +287,7 @@ def _make(unit: _Unit, *, batch: Batch, issuer: Issuer | None) -> _Done:
             faults[position] = str(error)
     if checks:
         try:
-            found = workflow.faults(list(checks.values()), work=work, openssl=openssl)
+            found = faults_of(list(checks.values()), work=work, openssl=openssl)
             faults |= {position: fault for position, fault in zip(checks, found, strict=True) if fault}
         except (Error, OSError) as error:
             faults |= dict.fromkeys(checks, str(error))

@@ -304,6 +304,7 @@ _STACK = re.compile(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]+:")
 _CHATTER = re.compile(
     r"""[.+*\-]+$ | Generating\ an?\ | writing\ new\ private\ key | Signature\ ok | subject\ ?= | Getting\ (CA\ )?
     | Certificate\ request\ self-signature | unable\ to\ write\ 'random\ state' | Can't\ load\ .*\.rnd
+    | Using\ configuration\ from
     | e\ is\ \d+ | WARNING:\ can't\ open\ config | read\ EC\ key | writing\ EC\ key | \.+\+""",
     re.VERBOSE,
 )

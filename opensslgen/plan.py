@@ -109,6 +109,39 @@ COMMANDS = "commands.sh"
 
 
 @dataclass(frozen=True, slots=True)
+class CheckKey:
+    """Hold a public key, as `openssl pkey -pubout` wrote it, against a certificate's."""
+
+    public_key: str
+    certificate: str
+
+
+@dataclass(frozen=True, slots=True)
+class CopyDatabase:
+    """Put a copy of the folder's index.txt and crlnumber into the work folder, for `openssl ca` to change.
+
+    The index is mended, see `index.mended`. Where there is no crlnumber, it is the one after that of crl.pem, or 01.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRevoked:
+    """See that of all lines of the copied index this certificate's alone has changed, and says that it is revoked."""
+
+    serial_hex: str
+    reason: str | None
+    recorded: bool
+    """Whether the index had its line before; otherwise it has one more now."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRevocationList:
+    """Hold the new crl.pem against the copied index and number, and its signature against its issuer's key."""
+
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Keep a copy of a certificate by its serial number, and beside it what it was made from: .pem, .cnf and .sh.
 
@@ -130,14 +163,15 @@ class Publish:
     source: str
     target: str
     mode: int | None
-    """None: as it is."""
+    """None: as that of the file which it replaces, or as it is."""
     what: str
-    """What it is to people: certificate, chain, key, request, p12, root, root key."""
+    """What it is to people: certificate, chain, key, request, p12, root, root key, crl."""
     over: str = "nothing"
     """What may stand there already: "nothing", "kept" (any file, which is kept beside it) or "lost" (any file)."""
 
 
-Step = Write | Run | Join | VerifyRequest | Check
+Checking = VerifyRequest | Check | CheckKey | CopyDatabase | CheckRevoked | CheckRevocationList
+Step = Write | Run | Join | Checking
 
 PRINTED_USAGES = {
     "serverAuth": "TLS Web Server Authentication",
@@ -183,6 +217,11 @@ class Plan:
         """Names of all secrets that the plan's commands read from their environment."""
         return tuple(dict.fromkeys(name for step in self.steps if isinstance(step, Run) for name in step.secrets))
 
+    def _replaces(self) -> str:
+        """Return which files the plan replaces for good, as a sentence."""
+        lost = [publish.target for publish in self.publish if publish.over == "lost"]
+        return f"Replaces {', '.join(lost)}." if lost else "Overwrites nothing."
+
     @property
     def touches(self) -> tuple[str, ...]:
         """The files of the pki folder that its steps read and that it replaces."""
@@ -202,7 +241,7 @@ class Plan:
             "#!/bin/sh",
             "# shellcheck disable=SC2016 # a dollar sign in single quotes is meant as it stands",
             f"# opensslgen {version}: {self.title}.",
-            "# Usage: sh THIS [PKI-FOLDER]. Needs openssl, coreutils, grep and sed. Overwrites nothing.",
+            f"# Usage: sh THIS [PKI-FOLDER]. Needs openssl, coreutils, grep and sed. {self._replaces()}",
             "",
             template.shipped("functions.sh"),
             '[ $# -le 1 ] || fail "usage: sh $0 [PKI-FOLDER]"',
@@ -252,20 +291,35 @@ def _shell(step: Step) -> list[str]:
             return [f"cat >{shlex.quote(path)} <<'{delimiter}'", text + delimiter]
         case Join(parts, path):
             return [f"cat {shlex.join(parts)} >{shlex.quote(path)}"]
+        case Run(arguments):
+            return _command(arguments)
+        case _:
+            return [shlex.join(words) for words in _calls(step)]
+
+
+def _calls(
+    step: VerifyRequest | Check | CheckKey | CopyDatabase | CheckRevoked | CheckRevocationList,
+) -> list[list[str]]:
+    """Return the calls of functions of functions.sh that do one step."""
+    match step:
         case VerifyRequest(request):
-            return [shlex.join(["verify_request", request])]
+            return [["verify_request", request]]
         case Check(certificate, issuer, days, purpose, usages, names):
             printed = [PRINTED_USAGES[usage] for usage in usages if usage in PRINTED_USAGES]
-            lines = [shlex.join(["check_certificate", certificate, issuer, str(days), purpose, *printed])]
-            if names:
-                lines.append(shlex.join(["check_names", *map(_printed_name, names)]))
-            return lines
-        case Run(arguments):
-            return _shell_command(arguments)
+            calls = [["check_certificate", certificate, issuer, str(days), purpose, *printed]]
+            return [*calls, ["check_names", *map(_printed_name, names)]] if names else calls
+        case CheckKey(public_key, certificate):
+            return [["check_key", public_key, certificate]]
+        case CopyDatabase():
+            return [["copy_database"]]
+        case CheckRevoked(serial, reason, recorded):
+            return [["check_revoked", serial, "old" if recorded else "new", *([f",{reason}"] if reason else [])]]
+        case CheckRevocationList(issuer):
+            return [["check_list", issuer]]
 
 
-def _shell_command(arguments: tuple[Argument, ...]) -> list[str]:
-    """Return the lines of shell that run openssl."""
+def _command(arguments: tuple[Argument, ...]) -> list[str]:
+    """Return the lines that run openssl, and before that what they need."""
     before = []
     words = ["run", "openssl"]
     for argument in arguments:

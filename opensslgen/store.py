@@ -34,12 +34,13 @@ from typing import IO, TYPE_CHECKING
 
 from .certificate import load, load_all
 from .errors import Error, UnreadableError
+from .index import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .certificate import Certificate
-    from .plan import Plan
+    from .plan import Plan, Publish
 
 LOCK_TIMEOUT = 120.0
 """Seconds to wait for another process that works in the same folder."""
@@ -223,8 +224,7 @@ class Store:
             _copy(self.path / target, work / f"old-{number}")
             moves.append((f"old-{number}", old))
         for publish in plan.publish:
-            if publish.mode is not None:
-                (work / publish.source).chmod(publish.mode)
+            self._set_mode(publish, work)
             moves.append((publish.source, publish.target))
         for publish in plan.publish:
             _sync(work / publish.source)
@@ -237,6 +237,18 @@ class Store:
         _sync(work)
         _sync(self.path)
         self._carry_out(work)
+
+    def _set_mode(self, publish: Publish, work: Path) -> None:
+        """Give a finished file its mode: the one asked for, or else mode and owner of the file that it replaces."""
+        if publish.mode is not None:
+            (work / publish.source).chmod(publish.mode)
+        elif not publish.source.startswith("../"):
+            # So whoever reads that goes on reading: a responder reads the index.
+            with suppress(FileNotFoundError):
+                there = (self.path / publish.target).stat()
+                (work / publish.source).chmod(stat.S_IMODE(there.st_mode))
+                with suppress(PermissionError):
+                    os.chown(work / publish.source, there.st_uid, there.st_gid)
 
     def _make_folder(self, name: str) -> None:
         """Make a folder, which is for us alone, with those that it lies in."""
@@ -313,8 +325,8 @@ class Store:
             tail = index.read()
             last = tail[tail.rfind(b"\n") + 1 :]
             mended = b""
-            if last.count(b"\t") == 5:
-                mended = b"\n"  # whole, but for the newline that an editor has left out
+            if is_whole(last):
+                mended = b"\n"
             else:
                 size -= len(last)  # torn by a kill or a full disk
             index.truncate(size)

@@ -290,6 +290,71 @@ check_names() {
     fi
 }
 
+# check_key PUBLIC CERTIFICATE: the public key, as openssl pkey -pubout wrote it, is the certificate's.
+check_key() {
+    openssl x509 -in "$2" -noout -pubkey >its 2>log || { cat log >&2; fail "openssl cannot read $2"; }
+    [ "$(cat "$1")" = "$(cat its)" ] || fail "the certificate $2 is for another key"
+}
+
+# A field of index.txt, and the tab after it, as sed and grep take them.
+tab=$(printf '\t')
+field="[^$tab]*$tab"
+
+# copy_database: index.txt and crlnumber, for openssl ca to change. To openssl a carriage return is a part of the subject
+# and a last line without a newline is none; a torn one has to go. The first number is the one after that of crl.pem.
+copy_database() {
+    [ -e "$pki/index.txt" ] || : >"$pki/index.txt"
+    sed -e '/^#/d' -e "s/$(printf '\r')\$//" "$pki/index.txt" >index.txt
+    if [ -n "$(tail -c 1 "$pki/index.txt")" ]; then
+        [ -z "$(tail -c 1 index.txt)" ] || echo >>index.txt
+        case $(tail -n 1 index.txt) in
+            *"$tab"*"$tab"*"$tab"*"$tab"*"$tab"*) ;;
+            *) sed '$d' index.txt >index && mv index index.txt ;;
+        esac
+    fi
+    cp index.txt index.before
+    echo 'unique_subject = no' >index.txt.attr
+    if [ -f "$pki/crlnumber" ]; then
+        cp "$pki/crlnumber" crlnumber
+        return
+    fi
+    number=0
+    if [ -f "$pki/crl.pem" ]; then
+        number=$(openssl crl -in "$pki/crl.pem" -noout -crlnumber 2>/dev/null) || number=''
+        number=$(printf '%s\n' "$number" | sed -n -e 's/0x//' -e 's/^crlNumber=\([0-9A-F]\{1,\}\)$/\1/p')
+    fi
+    [ "${#number}" -le 7 ] || fail "write the number of the next revocation list into $pki/crlnumber"
+    number=$(printf '%X' $((0x${number:-0} + 1)))
+    [ $((${#number} % 2)) -eq 0 ] || number=0$number
+    echo "$number" >crlnumber
+}
+
+# check_revoked SERIAL old|new [,REASON]: of all lines in the index that with SERIAL alone has changed, or (new) has come.
+check_revoked() {
+    # What may have changed is blanked on both sides.
+    blank="s/^[VER]$tab\($field\)$field\($1$tab\)/\1\2/"
+    sed "$blank" index.before >before
+    sed "$blank" index.txt >after
+    [ "$2" = old ] || { sed '$d' after >rest && mv rest after; }
+    if [ "$(cksum <before)" != "$(cksum <after)" ] ||
+        [ "$(grep -c "^R$tab${field}[0-9]*Z${3:-}$tab$1$tab" index.txt)" != 1 ]; then
+        fail "openssl ca has done something else to the index than to revoke $1"
+    fi
+}
+
+# check_list ISSUER: crl.pem is signed by it, and lists what the index says is revoked.
+check_list() {
+    # The exit code is 0 for a bad signature, too.
+    told=$(openssl crl -in crl.pem -CAfile "$1" -noout 2>&1) || told="$told (failed)"
+    [ "$told" = 'verify OK' ] || fail "openssl does not accept the signature of the new revocation list: $told"
+    openssl crl -in crl.pem -noout -text >text
+    sed -n 's/^    Serial Number: //p' text | sort >listed
+    sed -n "s/^R$tab$field$field\($field\).*/\1/p" index.txt |
+        tr a-f A-F | tr -d "$tab" | sed 's/^\(00\)*\(..\)/\2/' | sort >revoked
+    [ "$(cksum <listed)" = "$(cksum <revoked)" ] ||
+        fail "the new revocation list does not say of revocations what the index says"
+}
+
 # open_database: the index and its companions, as easy-rsa and openssl ca keep them.
 open_database() {
     mkdir -p "$pki/private" "$pki/issued" "$pki/reqs" "$pki/certs_by_serial"
@@ -344,6 +409,11 @@ stage() {
 stage_over() {
     refuse_link "$2"
     mkdir -p "$pki/$(dirname "$2")"
+    case $3$1 in
+        -../*) ;;
+        # With mode and owner of the file that it replaces, so that whoever reads that goes on reading.
+        -*) [ ! -f "$pki/$2" ] || { cp -p "$pki/$2" like && cat "$1" >like && mv like "$1"; } ;;
+    esac
     stage "$1" "$2" "$3" over
 }
 

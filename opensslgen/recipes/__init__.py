@@ -4,27 +4,35 @@ from __future__ import annotations
 
 from .batch import in_batch, without_checks
 from .issue import P12_ENCRYPTIONS, Issuer, demands, intermediate, leaf, new_root, request_only, root, self_signed
+from .passphrase import passphrase
 from .renew import renewed_intermediate, renewed_leaf, renewed_root
+from .revoke import LIST_DAYS, ListOrder, RevocationOrder, revocation, revocation_list
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
 from .sign import signed_intermediate, signed_leaf
 
 __all__ = [
     "CA_PASSPHRASE",
+    "LIST_DAYS",
     "NEW_PASSPHRASE",
     "P12_ENCRYPTIONS",
     "P12_PASSWORD",
     "SECRETS",
     "Issuer",
+    "ListOrder",
+    "RevocationOrder",
     "demands",
     "fit_secret",
     "in_batch",
     "intermediate",
     "leaf",
     "new_root",
+    "passphrase",
     "renewed_intermediate",
     "renewed_leaf",
     "renewed_root",
     "request_only",
+    "revocation",
+    "revocation_list",
     "root",
     "self_signed",
     "signed_intermediate",

@@ -144,7 +144,7 @@ def intermediate_below(order: AuthorityOrder, issuer: Issuer, request: Plan) -> 
 def leaf(order: LeafOrder, issuer: Issuer) -> Plan:
     """Return the plan for a leaf's key, request, certificate, chain and, if asked for, PKCS#12 file."""
     made = leaf_below(order, issuer, request_only(order))
-    return made if order.p12 is None else with_p12(made, order, issuer.chain)
+    return made if order.p12 is None else with_p12(made, order, order.kind.name, issuer.chain)
 
 
 def leaf_below(order: LeafOrder, issuer: Issuer, request: Plan) -> Plan:
@@ -171,7 +171,7 @@ def leaf_below(order: LeafOrder, issuer: Issuer, request: Plan) -> Plan:
 def self_signed(order: LeafOrder) -> Plan:
     """Return the plan for a leaf that signs itself, which no authority stands above."""
     made = signing_itself(order, request_only(order))
-    return made if order.p12 is None else with_p12(made, order, ())
+    return made if order.p12 is None else with_p12(made, order, order.kind.name, ())
 
 
 def signing_itself(order: LeafOrder, request: Plan, *, key: str | None = None) -> Plan:
@@ -233,12 +233,9 @@ def files(name: str, stem: str, *, over: str = "nothing") -> tuple[Publish, ...]
     )
 
 
-def with_p12(
-    plan: Plan, order: LeafOrder, chain: tuple[str, ...], *, name: str | None = None, key: str | None = None
-) -> Plan:
+def with_p12(plan: Plan, order: LeafOrder, name: str, chain: tuple[str, ...], *, key: str | None = None) -> Plan:
     """Return the plan with one more file: key, certificate and authorities in PKCS#12, as appliances import them."""
     assert order.p12 is not None
-    name = name or order.kind.name
     authorities = "issuers.pem" if len(chain) > 1 else "".join(chain)
     export = openssl(
         "pkcs12 -export -inkey {key} -in {certificate} {above} -name {name} {encryption} -passout {password}"
