@@ -298,6 +298,14 @@ def crl(*revoked, issuer="Root", made=timedelta(hours=-1), due=timedelta(days=30
     return damage
 
 
+def test_a_folder_complies_after_revoking_and_renewing(pki):
+    for arguments in (["revoke", "9608-phone", "--yes"], ["renew", "alice@example.com"], ["crl"]):
+        done = opensslgen(*arguments, cwd=pki.parent)
+        assert done.returncode == 0, done.stderr
+    assert (pki / "crl.pem").exists()
+    assert found(pki) == []
+
+
 REVOKE = rewrite("(?m)^V(\t.*\t)\t(SERIAL)", r"R\g<1>260101000000Z,keyCompromise\t\2")
 LISTS = {
     "none is revoked": (crl(), False, []),

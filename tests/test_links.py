@@ -20,8 +20,11 @@ from opensslgen.errors import Error
 from opensslgen.jobs import (
     intermediate_job,
     leaf_job,
+    passphrase_job,
     renewal_job,
     request_job,
+    revocation_job,
+    revocation_list_job,
     root_job,
     root_renewal_job,
     self_signed_job,
@@ -63,6 +66,9 @@ JOBS = {
     "csr-only": lambda store: request_job(leaf_order("pbx.example.com", key_type=EC), store=store),
     "sign": signed,
     "renew": lambda store: renewal_job("pbx.example.com", store=store),
+    "revoke": lambda store: revocation_job("pbx.example.com", store=store),
+    "crl": lambda store: revocation_list_job(store=store),
+    "passwd": lambda store: passphrase_job(store=store),
     "root renewal": lambda store: root_renewal_job(store=store),
     "intermediate": lambda store: intermediate_job(
         intermediate_order("pbx.example.com", key_type=EC), store=store, fixed_days=False
@@ -73,6 +79,8 @@ JOBS = {
 FOLDERS = ("private", "issued", "reqs", "certs_by_serial", "revoked", ".work-12345678", ".script.abcdef")
 FILES = ("index.txt", "index.txt.attr", "serial", "ca.crt", "ca-chain.pem", "crl.pem", ".lock", "private/ca.key")
 OWN = ("private/pbx.example.com.key", "reqs/pbx.example.com.req", "issued/pbx.example.com.crt")
+OF_ITS_OWN = {"csr-only": 2, "root": 0, "root renewal": 0, "sign": 0, "crl": 0, "passwd": 0}
+"""With how many of these a job has to do, if not with all."""
 LINKS = (*FOLDERS, *FILES, ".lock.script", *OWN)
 
 
@@ -117,11 +125,14 @@ def test_no_command_follows_a_link_out_of_the_folder(job, name, pki, openssl):
     if job == "root":
         (pki / "ca.crt").unlink()
         (pki / "private" / "ca.key").unlink()
-    if name in OWN[{"csr-only": 2, "root": 0, "root renewal": 0, "sign": 0}.get(job, len(OWN)) :]:
+    if (
+        name
+        in OWN[{"csr-only": 2, "root": 0, "root renewal": 0, "sign": 0, "crl": 0, "passwd": 0}.get(job, len(OWN)) :]
+    ):
         return  # it has nothing to do with that file
     outside = plant(pki, name)
     before = below(outside), files_below(pki)
-    authority = Authority(Store(pki), openssl, no_secret, force=True)
+    authority = Authority(Store(pki), openssl, lambda _: "secret", force=True)
     with pytest.raises(Error, match="is a symbolic link that leads out of"):
         authority.make(lambda: JOBS[job](authority.store))
     assert (below(outside), files_below(pki)) == before

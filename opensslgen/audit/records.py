@@ -131,9 +131,12 @@ def kind_of_certificate(path: str, certificate: Certificate, *, alone: bool = Tr
 def answer_to(path: str, request: Request) -> tuple[str, Certificate] | None:
     """Return the certificate that a pki folder has of a request, which is one for the same key, and its file."""
     folder = folder_around(path)
-    if folder is None or Path(path).absolute().parent.name != "reqs":
+    where, name = Path(path).absolute().parent.name, Path(path).name
+    if folder is None or where not in ("reqs", "reqs_by_serial"):
         return None
-    certificate = folder / "issued" / Path(path).name.replace(".req", ".crt")
+    certificate = folder / "issued" / name.replace(".req", ".crt")
+    if where == "reqs_by_serial":  # of what is revoked
+        certificate = copy_of(folder, name.removesuffix(".req")) or certificate
     with suppress(UnreadableError):
         made = load(certificate)
         if made.public_key.der == request.public_key.der:
@@ -146,7 +149,8 @@ def is_kept(path: str, certificate: Certificate) -> bool:
     where, name = os.path.split(path)
     if _REPLACED.search(name):
         return folder_around(path) is not None
-    is_copy = name.rpartition(".")[0] == certificate.serial_hex and os.path.basename(where) in _COPIES  # noqa: PTH119
+    stem = name.rpartition(".")[0].removesuffix("-chain")
+    is_copy = stem == certificate.serial_hex and os.path.basename(where) in _COPIES  # noqa: PTH119
     return is_copy and folder_around(path) is not None
 
 
