@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from datetime import date
 
 import pytest
 
-from opensslgen import certificate as x509
-
-from .conftest import CHECKOUT, opensslgen
-from .faults import COMMANDS, FAST, KILL, ROOT, SERVER, Case, sampled
-from .soundness import leftovers, unsound
+from .faults import COMMANDS, KILL, Case, sampled
 
 SEED = int(os.environ.get("OPENSSLGEN_TEST_SEED") or date.today().toordinal())
 """Of the sample: others each day. A failure names it, so that it can be repeated."""
