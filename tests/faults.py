@@ -54,6 +54,8 @@ class Command:
     before: tuple[tuple[str, ...], ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     """What lies beside the pki folder."""
+    next: tuple[str, ...] = ("server", "next.example.com", "--key-type", "p-256")
+    """What is run after each fault."""
     script: bool = False
     """Whether it is printed as a script, and that is killed."""
     secrets: tuple[str, ...] = ()
@@ -64,8 +66,10 @@ ROOT = ("root", *FAST)
 SERVER = ("server", "pbx.example.com", *FAST)
 ELSEWHERE = ("server", "phone.example.com", "--csr-only", "--pki", "elsewhere", *FAST)
 """A request that was made in another folder."""
-NEXT = ("server", "next.example.com", *FAST)
-"""What is run after each fault."""
+OTHER = ("server", "other.example.com", *FAST)
+REVOKE = ("revoke", "pbx.example.com", "--yes", "--reason", "keyCompromise")
+ADOPT = ("adopt", "elsewhere/ca.crt", "--key", "elsewhere/private/ca.key")
+EXPORT = ("export", "pbx.example.com", "--for", "kamailio", "--out", "out/")
 
 COMMANDS = {
     "root": Command(arguments=ROOT),
@@ -85,8 +89,20 @@ COMMANDS = {
     "sign": Command(arguments=("sign", "elsewhere/reqs/phone.example.com.req", "--yes"), before=(ROOT, ELSEWHERE)),
     "renew": Command(arguments=("renew", "pbx.example.com"), before=(ROOT, SERVER)),
     "renew-keep-key": Command(arguments=("renew", "pbx.example.com", "--keep-key"), before=(ROOT, SERVER)),
-    "renew-all": Command(arguments=("renew", "--within", "820"), before=(ROOT, SERVER)),
     "renew-ca": Command(arguments=("renew", "ca"), before=(ROOT, SERVER)),
+    "revoke": Command(arguments=REVOKE, before=(ROOT, SERVER)),
+    "revoke-listed": Command(
+        arguments=REVOKE, before=(ROOT, SERVER, OTHER, ("revoke", *OTHER[1:2], "--yes"), ("crl",))
+    ),
+    "crl": Command(arguments=("crl",), before=(ROOT, SERVER, REVOKE)),
+    "crl-again": Command(arguments=("crl",), before=(ROOT, SERVER, REVOKE, ("crl",))),
+    "passwd": Command(arguments=("passwd",), before=(ROOT,), secrets=tuple(SECRETS)),
+    "passwd-remove": Command(arguments=("passwd", "--remove"), before=(ROOT,), secrets=("OPENSSLGEN_CA_PASSPHRASE",)),
+    "adopt": Command(arguments=ADOPT, before=(("root", "--pki", "elsewhere", *FAST),)),
+    "export": Command(arguments=EXPORT, before=(ROOT, SERVER, OTHER), next=("export", OTHER[1], *EXPORT[2:])),
+    "export-force": Command(
+        arguments=(*EXPORT, "--force"), before=(ROOT, SERVER, OTHER, EXPORT), next=("export", OTHER[1], *EXPORT[2:])
+    ),
     "batch": Command(
         arguments=("batch", "rows.csv", *FAST, "--jobs", "1"), files={"rows.csv": "name\na.example.com\n"}
     ),
@@ -97,6 +113,9 @@ COMMANDS = {
         arguments=("sign", "elsewhere/reqs/phone.example.com.req", "--yes"), before=(ROOT, ELSEWHERE), script=True
     ),
     "renew-script": Command(arguments=("renew", "pbx.example.com"), before=(ROOT, SERVER), script=True),
+    "revoke-script": Command(arguments=REVOKE, before=(ROOT, SERVER, ("crl",)), script=True),
+    "crl-script": Command(arguments=("crl",), before=(ROOT, SERVER, REVOKE), script=True),
+    "passwd-script": Command(arguments=("passwd",), before=(ROOT,), secrets=tuple(SECRETS), script=True),
     "intermediate-script": Command(arguments=("intermediate", "Site Berlin", *FAST), before=(ROOT,), script=True),
 }
 
@@ -156,7 +175,7 @@ class Case:
         assert done.returncode == 0, done.stderr
         self.points = points(self.trace, after)
         for folder in (untouched, after):
-            self._run(folder, NEXT).check_returncode()
+            self._run(folder, command.next).check_returncode()
             assert unsound(folder, self.secrets) == []
         self.none, self.whole = shape(untouched, before), shape(after, before)
 
@@ -232,7 +251,7 @@ class Case:
         found = [f"at once: {line}" for line in unsound(folder, self.secrets, at_once=True)]
         if fault != KILL:
             found += self._said(done, folder)
-        later = self._run(folder, NEXT)
+        later = self._run(folder, self.command.next)
         if later.returncode != 0:
             return [*found, f"the next command fails: {later.stderr}"]
         found += leftovers(folder) + unsound(folder, self.secrets)

@@ -147,7 +147,7 @@ def _key(path: Path, environment: Mapping[str, str]) -> PrivateKeyTypes:
 
 def _unrecorded(pki: Path, environment: Mapping[str, str]) -> Iterator[str]:
     entries = {entry.serial_number: entry for entry in index.read(pki / "index.txt")}
-    copies = {int(path.stem, 16): path for path in pki.rglob("certs_by_serial/*.pem")}
+    copies = {int(path.stem, 16): path for path in pki.glob("certs_by_serial/*.pem")}
     for path, suffix in _files(pki):
         if suffix == ".crt" and path != pki / "ca.crt":
             name = path.relative_to(pki)
@@ -216,9 +216,9 @@ def _crl(pki: Path, entries: Mapping[int, index.Entry]) -> Iterator[str]:
     issuer = _certificates((pki / "ca.crt").read_bytes())[0]
     if not crl.is_signature_valid(issuer.public_key()):
         yield "crl.pem is not signed by ca.crt"
-    for revoked in crl:
-        if entries[revoked.serial_number].state != index.REVOKED:
-            yield f"{revoked.serial_number:X} is in crl.pem and not revoked in the index"
+    listed = {revoked.serial_number for revoked in crl}
+    if listed != {serial for serial, entry in entries.items() if entry.state == index.REVOKED}:
+        yield "crl.pem lists others than are revoked in the index"
     der = pki / "crl.der"
     if der.exists() and x509.load_der_x509_crl(der.read_bytes()) != crl:
         yield "crl.der is another than crl.pem"
