@@ -336,8 +336,8 @@ class Store:
             # What has gone was moved before the kill.
             if os.path.lexists(work / source):
                 (work / source).rename(self.path / target)
-        folders = {(work / name).parent for names in decision["moves"] for name in names[:1] if name.startswith("../")}
-        for folder in folders | {(self.path / target).parent for _, target in decision["moves"]}:
+        left = [(work / source).parent for source, _ in decision["moves"] if source.startswith("../")]
+        for folder in dict.fromkeys([*left, *((self.path / target).parent for _, target in decision["moves"])]):
             _sync(folder)
         _sync(self.path)
         # First of all: what is done again later could move away what has come since.

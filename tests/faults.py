@@ -58,6 +58,8 @@ class Command:
     """What is run after each fault."""
     script: bool = False
     """Whether it is printed as a script, and that is killed."""
+    killed: Command | None = None
+    """Another that was killed before, right after its decision, so that this one has to finish it."""
     secrets: tuple[str, ...] = ()
     """Names of the secrets that are in the environment of each command."""
 
@@ -106,6 +108,9 @@ COMMANDS = {
     "batch": Command(
         arguments=("batch", "rows.csv", *FAST, "--jobs", "1"), files={"rows.csv": "name\na.example.com\n"}
     ),
+    "recovery": Command(arguments=OTHER, killed=Command(arguments=SERVER, before=(ROOT,))),
+    "recovery-of-root": Command(arguments=OTHER, killed=Command(arguments=ROOT)),
+    "recovery-of-revoke": Command(arguments=SERVER, killed=Command(arguments=REVOKE, before=(ROOT, SERVER, ("crl",)))),
     "root-script": Command(arguments=ROOT, script=True),
     "server-script": Command(arguments=SERVER, before=(ROOT,), script=True),
     "server-first-script": Command(arguments=SERVER, script=True),
@@ -161,7 +166,9 @@ class Case:
         self.place = place
         self._idle: SimpleQueue[Preloaded] = SimpleQueue()
         before = place / "before"
-        before.mkdir(parents=True)
+        if command.killed:
+            shutil.copytree(_killed(command.killed, place / "killed"), before, symlinks=True)
+        before.mkdir(parents=True, exist_ok=True)
         for name, text in command.files.items():
             (before / name).write_text(text)
         for arguments in command.before:
@@ -240,6 +247,28 @@ class Case:
         """Return all that can go wrong."""
         return [(point, fault) for point in self.points for fault in point.faults]
 
+    def read_only(self) -> list[str]:
+        """Run the command in a folder that nobody can write to, root neither, and return what is not as it must."""
+        folder = self._copy("read-only")
+        mount = 'mount --bind . . && mount -o remount,ro,bind . && cd "$PWD" && exec "$@"'
+        program = ["sh", "script.sh"] if self.command.script else [sys.executable, "-m", "opensslgen"]
+        with self._preloaded() as preloaded:
+            done = subprocess.run(
+                ["unshare", "-m", "sh", "-c", mount, "sh", *program, *self._arguments],
+                cwd=folder,
+                env=preloaded.environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+            )
+        found = [] if done.returncode == 1 else [f"exit code {done.returncode}: {done.stderr}"]
+        changed = shape(folder, self.place / "before") != shape(self.place / "before", self.place / "before")
+        return found + self._said(done, folder) + (["something changed"] if changed else [])
+
+    @property
+    def _arguments(self) -> tuple[str, ...]:
+        return () if self.command.script else self.command.arguments
+
     def wrong(self, point: Point, fault: str) -> list[str]:
         """Let one thing go wrong in a copy of the folder, run the next command, and return what is not as it must."""
         folder = self._copy(f"{point.call}-{point.number}-{fault}")
@@ -259,7 +288,8 @@ class Case:
         if left == self.none and not reported:
             pass
         elif left != self.whole:
-            found.append(f"neither all nor nothing: {left - self.whole} too much, {self.whole - left} too little")
+            more, less = ([*(one - other)] for one, other in ((left, self.whole), (self.whole, left)))
+            found.append(f"neither all nor nothing, but nearly all: with {more}, without {less}")
         elif not reported and fault != KILL and "next run" not in done.stderr and not self.command.script:
             found.append(f"what was done all the same is not told: {done.stderr}")
         if not found:
@@ -276,6 +306,20 @@ class Case:
             return [f"exit code {done.returncode}, and on stderr: …{done.stderr[-400:]}"]
         named = str(folder) in errors[0] or " pki" in errors[0] or "openssl" in errors[0]
         return [] if named else [f"the message names no file: {errors[0]}"]
+
+
+def _killed(command: Command, place: Path) -> Path:
+    """Return a folder in which a command was killed when it had decided, and had carried out a part of that."""
+    case = Case(command, place)
+    case.close()
+    renames = [point for point in case.points if point.call == "rename" and ".lock" not in point.what]
+    decision = next(index for index, point in enumerate(renames) if "decision.tmp" in point.what)
+    point = renames[decision + 3]
+    folder = case._copy("killed")
+    case._traced(folder, f"rename:signal={KILL}:when={point.number}")
+    case.close()
+    assert list(folder.glob("pki/.work-*/decision.json"))
+    return folder
 
 
 def sampled(jobs: list[tuple[Point, str]], number: int, *, seed: int | None = None) -> list[tuple[Point, str]]:

@@ -58,7 +58,7 @@ def shape(folder: Path, before: Path) -> Counter[tuple[str, ...]]:
     found: Counter[tuple[str, ...]] = Counter()
     for path in folder.rglob("*"):
         name = str(path.relative_to(folder))
-        if path.name == ".lock":
+        if path.name == ".lock" or not path.is_file():
             continue
         old = before / name
         changed = "changed" if old.is_file() and old.read_bytes() != path.read_bytes() else "there"
