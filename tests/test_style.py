@@ -14,10 +14,11 @@ PACKAGE = CHECKOUT / "opensslgen"
 
 # From the top of the house to its foundation; imports point only down this list. A package is one room.
 HOUSE = (
-    "__main__", "cli", "library", "report", "audit", "doctor", "authority", "gencerts_script", "gencerts",
-    "gencerts_reader", "shellscript", "replace", "profiles", "rules", "recipes", "orders", "store", "workflow",
-    "openssl", "printed", "index", "crl", "section", "certificate", "pem", "extensions", "extension_checks",
-    "algorithms", "distinguished", "der", "plan", "template", "subject", "names", "keys", "errors",
+    "__main__", "cli", "ansible", "collection", "fleet", "library", "report", "audit", "doctor", "authority",
+    "gencerts_script", "gencerts", "gencerts_reader", "shellscript", "replace", "profiles", "rules",
+    "recipes", "orders", "store", "workflow", "openssl", "printed", "index", "crl", "section", "certificate",
+    "pem", "extensions", "extension_checks", "algorithms", "distinguished", "der", "plan", "template",
+    "subject", "names", "keys", "errors",
 )  # fmt: skip
 
 

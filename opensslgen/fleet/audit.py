@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from opensslgen import __version__
 from opensslgen.audit.live import JOBS, TIMEOUT, judge_servers, server_target
 from opensslgen.audit.result import Settings
-from opensslgen.errors import UsageError
+from opensslgen.errors import Error, UsageError
 from opensslgen.profiles import rules_of
 from opensslgen.report import document, sarif
 from opensslgen.report.tally import Tally, tally, verdict, worst_first
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     from opensslgen.audit.live import ServerTarget
     from opensslgen.audit.result import Result
@@ -67,6 +69,17 @@ def audited(
         tail = sarif.sarif_tail(total)
     faults = tuple((result.target, _worst(result)) for result in results if verdict(result) != "complies")
     return Audited(head + ",\n".join(entries) + tail, total, faults)
+
+
+def write_report(path: Path, report: str) -> None:
+    """Put a report in the place of an older one; raises Error."""
+    new = path.with_name(f".{path.name}.opensslgen-{os.getpid()}")
+    try:
+        new.write_text(report, encoding="ascii")
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise Error(f"cannot write the report {path}: {error.strerror}") from error
 
 
 def _target(server: Mapping[str, Any]) -> ServerTarget:

@@ -97,13 +97,14 @@ def installed(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOL
     """
     stem = file_name(parse_host(name))
     content = _content(stem, pki)
-    if not content and not check:
+    certificate = content.get("certificate")
+    if certificate is None and not check:
         raise Error(f"{pki} has no certificate for {name}", hint="have the host's request signed first")
     files = paths(stem, folder)
     places = [*(Place(what=what, path=files[what]) for what in ("certificate", "chain", "root")), *wish.places]
     there = host.answer(*_questions(places, wish, key=files["key"], marker=posixpath.join(folder, f".reload-{stem}")))
-    if content:
-        _check_key(there, content["certificate"], may_lack=check)
+    if certificate is not None:
+        _check_key(there, certificate, may_lack=check)
     changes = []
     steps = []
     for number, target in enumerate(places):
@@ -118,7 +119,7 @@ def installed(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOL
         changes.append(mended[0])
         steps.append(mended[1])
     is_due = bool(wish.reload) and (bool(changes) or there.text("marker") is not None)
-    not_after = decoded_certificate(content["certificate"]).not_after if content else None
+    not_after = None if certificate is None else decoded_certificate(certificate).not_after
     if not check and (steps or is_due):
         if is_due:
             steps = [call("reload_later", folder, stem), *steps, call("reload", folder, stem, wish.reload)]
@@ -127,16 +128,13 @@ def installed(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOL
 
 
 def _content(stem: str, pki: Path) -> dict[str, bytes]:
-    """Return certificate, chain and root for a host; nothing if there is no certificate yet."""
-    certificate = pki / "issued" / f"{stem}.crt"
-    if not certificate.exists():
-        return {}
-    chain = pki / "issued" / f"{stem}-chain.pem"
-    return {
-        "certificate": read_file(certificate),
-        "root": read_file(pki / "ca.crt"),
-        "chain": read_file(chain if chain.exists() else certificate),
-    }
+    """Return the root, and certificate and chain for a host if there are any yet."""
+    content = {"root": read_file(pki / "ca.crt")}
+    certificate, chain = (pki / "issued" / f"{stem}{end}" for end in (".crt", "-chain.pem"))
+    if certificate.exists():
+        content["certificate"] = read_file(certificate)
+        content["chain"] = read_file(chain if chain.exists() else certificate)
+    return content
 
 
 def _questions(places: Iterable[Place], wish: Wish, *, key: str, marker: str) -> list[str]:
@@ -170,8 +168,8 @@ def _change(there: Answer, name: str, target: Place, content: Mapping[str, bytes
         is_same = there.text(f"{name}.same") == "yes"
         before, after = ("the key\n" if is_same else "another key\n"), "the key\n"
     else:
-        is_same = bool(content) and data == content[target.what]
-        before, after = _certificates(data or b""), _certificates(content.get(target.what, b"")) if content else YET
+        is_same = data is not None and data == content.get(target.what)
+        before, after = _certificates(data), _certificates(content.get(target.what))
     if is_same and mode == target.mode and _is_of(there, name, target.owner):
         return None
     was = f"{before}mode: {mode}\nowner: {visible(owner or '')}\n" if mode else ""
@@ -203,8 +201,10 @@ def _is_of(there: Answer, name: str, owner: str) -> bool:
     return all(not part or any(part in parts[at : at + 1] for parts in known) for at, part in enumerate(wanted))
 
 
-def _certificates(data: bytes) -> str:
+def _certificates(data: bytes | None) -> str:
     """Return a line on each certificate in a file."""
+    if data is None:
+        return YET
     try:
         blocks = [block for block in pem_blocks(data) if block.label in CERTIFICATE_LABELS]
         return "".join(described(decode_block(block)) for block in blocks) or f"{len(data)} bytes\n"

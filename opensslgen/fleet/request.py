@@ -150,9 +150,9 @@ def decoded_certificate(data: bytes) -> Certificate:
 
 def described(certificate: Certificate) -> str:
     """Return a line on a certificate that is safe to print."""
-    names = ", ".join(visible(str(name)) for name in certificate.names)
-    end = f"{certificate.not_after:%Y-%m-%d %H:%M} UTC"
-    return f"{certificate.subject}; {names}; until {end}; serial {certificate.serial_hex}\n"
+    parts = [str(certificate.subject), ", ".join(visible(str(name)) for name in certificate.names)]
+    parts += [f"until {certificate.not_after:%Y-%m-%d %H:%M} UTC", f"serial {certificate.serial_hex}"]
+    return "; ".join(filter(None, parts)) + "\n"
 
 
 def _block(data: bytes, labels: tuple[str, ...], what: str) -> PemBlock:

@@ -6,9 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opensslgen.errors import Error
 from opensslgen.fleet.action import FleetAction
-from opensslgen.fleet.audit import audited
+from opensslgen.fleet.audit import audited, write_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,16 +49,12 @@ class ActionModule(FleetAction):
             jobs=options["jobs"],
         )
         if options["report"] and not self.checks:
-            path = Path(options["report"])
-            try:
-                path.write_text(answer.report, encoding="ascii")
-            except OSError as error:
-                raise Error(f"cannot write the report {path}: {error.strerror}") from error
-        count = len(answer.faults)
+            write_report(Path(options["report"]), answer.report)
+        share = f"{len(answer.faults)} of {answer.tally.results}"
         return {
             "changed": False,
             "totals": answer.tally._asdict(),
             "faults": [{"server": server, "message": message} for server, message in answer.faults],
             "report": options["report"],
-            **({"failed": True, "msg": f"{count} of {answer.tally.results} servers do not comply"} if count else {}),
+            **({"failed": True, "msg": f"not all servers comply: {share} do not"} if answer.faults else {}),
         }

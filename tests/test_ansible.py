@@ -1,0 +1,239 @@
+"""The Ansible collection, with real sshds on machines without Python, some of which die in the middle."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from .boxes import boxes
+from .conftest import CHECKOUT, opensslgen
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces are for root")
+
+BIN = Path(sys.executable).parent
+COLLECTION = CHECKOUT / "opensslgen" / "ansible"
+POST = CHECKOUT / "tests" / "gen_certs" / "edited" / "post.sh"
+VENDOR = "opt/Avaya/scripts/gen_certs.sh"
+NAMES = [f"pbx{number}.example.com" for number in range(1, 6)]
+SETTINGS = """
+[defaults]
+host_key_checking = False
+log_path = {folder}/ansible.log
+fact_caching = jsonfile
+fact_caching_connection = {folder}/facts
+home = {folder}/home
+forks = 5
+[ssh_connection]
+ssh_args = -o ControlMaster=auto -o ControlPersist=20s -o ServerAliveInterval=1 -o ServerAliveCountMax=2
+control_path_dir = {folder}/cp
+"""
+FILES = [
+    {"what": "chain", "path": "/etc/tls/chain.pem", "owner": "root:tls"},
+    {"what": "root", "path": "/etc/tls/root.pem"},
+    {"what": "key", "path": "/etc/tls/key.pem", "mode": "0640", "owner": "0:99"},
+]
+
+
+@pytest.fixture(scope="module")
+def collections(tmp_path_factory):
+    """Where the collection is installed, as a user does it: written out, and installed by ansible-galaxy."""
+    folder = tmp_path_factory.mktemp("collections")
+    with contextlib.chdir(folder):
+        done = opensslgen("ansible", "fleet")
+        assert done.returncode == 0, done.stderr
+        install = done.stdout.partition("Next: ")[2].split()
+        ansible(folder, *install, "-p", folder)
+    return folder
+
+
+def ansible(collections, *command, **options):
+    """Run one of Ansible's commands on this machine."""
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "ANSIBLE_COLLECTIONS_PATH": str(collections)}
+    command = [BIN / command[0], *map(str, command[1:])]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+class Fleet:
+    """Appliances, and the folder of whoever looks after them."""
+
+    def __init__(self, found, folder, collections):
+        self.boxes = found
+        self.folder = folder
+        self.collections = collections
+        self.said = []
+        (folder / "ansible.cfg").write_text(SETTINGS.format(folder=folder))
+        self.inventory()
+        done = opensslgen("root", "--cn", "Fleet root", "--key-type", "p-256", cwd=folder)
+        assert done.returncode == 0, done.stderr
+
+    def inventory(self, **variables):
+        hosts = {box.name: {"ansible_host": box.address, "fleet_san": [box.address]} for box in self.boxes.boxes}
+        common = {
+            "ansible_user": "root",
+            "ansible_ssh_private_key_file": str(self.boxes.key),
+            "fleet_key_type": "p-256",
+            "fleet_files": FILES,
+            "fleet_reload": "tls",
+            **variables,
+        }
+        (self.folder / "hosts.json").write_text(json.dumps({"appliances": {"hosts": hosts, "vars": common}}))
+
+    def play(self, *options, playbook="opensslgen.fleet.fleet"):
+        """Run a playbook as verbosely as can be, and return its exit code, what it said, and each host's sums."""
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(CHECKOUT),
+            "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
+            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
+        }
+        command = [BIN / "ansible-playbook", "-i", "hosts.json", "-e", f"fleet_pki={self.folder}/pki"]
+        command += ["-e", f"fleet_report={self.folder}/audit.json", "-vvv", *options, playbook]
+        done = self.boxes.run(*command, env=environment, cwd=self.folder)
+        self.said.append(done.stdout + done.stderr)
+        recap = done.stdout.partition("PLAY RECAP")[2]
+        sums = {
+            name: {what: int(count) for what, count in re.findall(r"(\w+)=(\d+)", rest)}
+            for name, rest in re.findall(r"^(\S+)\s+: (ok=.*)$", recap, re.MULTILINE)
+        }
+        return done.returncode, done.stdout + done.stderr, sums
+
+    def report(self):
+        report = json.loads((self.folder / "audit.json").read_text())
+        return {entry["target"].split()[0]: entry for entry in report["results"]}
+
+    def keys(self):
+        """The private keys of all hosts, as what stands between their first and last lines."""
+        found = []
+        for box in self.boxes.boxes:
+            for path in box.root.glob("**/*"):
+                if path.is_file() and not path.is_symlink() and path.suffix in {".key", ".pem"}:
+                    text = path.read_text()
+                    if "PRIVATE KEY" in text:
+                        found.append("".join(text.split("-----")[2].split()))
+        return found
+
+
+@pytest.fixture
+def fleet(tmp_path, collections):
+    folder = tmp_path / "controller"
+    folder.mkdir()
+    (tmp_path / "boxes").mkdir()
+    with boxes(tmp_path / "boxes", NAMES) as found:
+        yield Fleet(found, folder, collections)
+
+
+def state_of(root):
+    """What a box holds, but for what comes and goes."""
+    found = {}
+    for path in sorted(root.glob("**/*")):
+        if path.is_file() and not path.is_symlink() and path.name not in {"sshd.log", "tls.pid"}:
+            status = path.stat()
+            found[str(path.relative_to(root))] = (status.st_mtime_ns, status.st_ino, oct(status.st_mode))
+    return found
+
+
+def test_a_fleet_two_of_which_die_in_the_middle(fleet):
+    first, *_, fourth, fifth = fleet.boxes.boxes
+    alive = fleet.boxes.boxes[:3]
+    (first.root / VENDOR).parent.mkdir(parents=True)
+    shutil.copy(POST, first.root / VENDOR)
+
+    # A check changes nothing, anywhere.
+    before = [state_of(box.root) for box in fleet.boxes.boxes]
+    code, said, sums = fleet.play("--check", "--diff", "--skip-tags", "audit")
+    assert all(host["failed"] == 0 and host["changed"] >= 2 for host in sums.values()), said
+    assert len(sums) == 5
+    assert [state_of(box.root) for box in fleet.boxes.boxes] == before
+    assert not list((fleet.folder / "pki" / "issued").glob("*.crt"))
+    assert "+names: DNS:pbx3.example.com, IP:10.77.0.13" in said
+    assert "+DEFAULT_SERVER_CERT_VALIDITY=$((820)) # 820 days" in said
+
+    # One dies while it makes its request, one when the first of its files is in place.
+    undo_fourth = fourth.dies_at("bin/openssl", " req -new ")
+    undo_fifth = fifth.dies_at("bin/mv", f"{NAMES[4]}-chain.pem.opensslgen")
+    code, said, sums = fleet.play()
+    assert undo_fourth()
+    assert undo_fifth()
+    assert code != 0
+    for box in alive:
+        assert sums[box.name]["unreachable"] == 0
+        assert (box.root / "run/reloads").read_text() == "reloaded\n"
+    for box in (fourth, fifth):
+        assert sums[box.name]["unreachable"] == 1, said
+    report = fleet.report()
+    assert [report[name]["verdict"] for name in NAMES] == ["complies"] * 3 + ["unreadable"] * 2
+    half = fifth.root / "etc/opensslgen/pki/issued"
+    assert (half / f"{NAMES[4]}.crt").exists()
+    assert not (half / f"{NAMES[4]}-chain.pem").exists()
+
+    # The next run completes them, and leaves the others alone.
+    untouched = [state_of(box.root) for box in alive]
+    for box in (fourth, fifth):
+        box.start()
+    code, said, sums = fleet.play()
+    assert code == 0, said
+    assert [sums[box.name]["changed"] for box in alive] == [1, 0, 0], "only what is done once for all, by the first"
+    assert all(sums[box.name]["changed"] for box in (fourth, fifth))
+    assert [state_of(box.root) for box in alive] == untouched
+    assert {entry["verdict"] for entry in fleet.report().values()} == {"complies"}
+    assert (fifth.root / "run/reloads").read_text() == "reloaded\n"
+
+    # And the one after that has nothing to do.
+    untouched = [state_of(box.root) for box in fleet.boxes.boxes]
+    code, said, sums = fleet.play("--diff")
+    assert code == 0, said
+    assert [host["changed"] for host in sums.values()] == [0] * 5
+    assert [state_of(box.root) for box in fleet.boxes.boxes] == untouched
+
+    for box in fleet.boxes.boxes:
+        judged_by_others(box, fleet.folder / "pki" / "ca.crt")
+        assert not list(box.root.glob("**/*python*"))
+    assert b"$((820)) # 820 days" in (first.root / VENDOR).read_bytes()
+    (kept,) = (first.root / VENDOR).parent.glob("*.orig-*")
+    assert kept.read_bytes() == POST.read_bytes()
+    no_key_is_anywhere_but_on_its_host(fleet)
+
+
+def judged_by_others(box, root):
+    """The files of a box, judged by cryptography: key, certificate and chain belong together, modes are as asked for."""
+    tls = box.root / "etc" / "tls"
+    key = serialization.load_pem_private_key((tls / "key.pem").read_bytes(), None)
+    leaf, issuer = x509.load_pem_x509_certificates((tls / "chain.pem").read_bytes())
+    assert leaf.public_key() == key.public_key()
+    leaf.verify_directly_issued_by(issuer)
+    assert issuer == x509.load_pem_x509_certificate(root.read_bytes())
+    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert [str(name.value) for name in names] == [box.name, box.address]
+    status = (tls / "key.pem").stat()
+    assert (oct(status.st_mode), status.st_uid, status.st_gid) == ("0o100640", 0, 99)
+    assert (tls / "chain.pem").stat().st_gid == 99
+    private = box.root / "etc/opensslgen/pki/private" / f"{box.name}.key"
+    assert oct(private.stat().st_mode) == "0o100600"
+
+
+def no_key_is_anywhere_but_on_its_host(fleet):
+    """Not in what Ansible said at -vvv, not in its log, not in its facts, nor in any file of the controller."""
+    keys = fleet.keys()
+    assert len(keys) >= 10
+    seen = "".join("".join(text.split()) for text in fleet.said)
+    for path in fleet.folder.glob("**/*"):
+        if path.is_file() and path.name != "ca.key":
+            seen += "".join(path.read_text(errors="replace").split())
+    assert "pbx1.example.com" in seen
+    assert "BEGINCERTIFICATEREQUEST" in seen
+    assert "PRIVATEKEY" not in seen.replace("-----BEGINPUBLICKEY", "")
+    for key in keys:
+        for at in range(0, len(key) - 24, 24):
+            assert key[at : at + 24] not in seen
