@@ -132,8 +132,8 @@ mend() {
     rm -f "$work"
     cp -p "$real" "$work"
     openssl enc -base64 -d >"$work"
-    checker=bash
-    command -v bash >/dev/null || checker=sh
+    checker="bash"
+    command -v bash >/dev/null || checker="sh"
     # A script whose every line ends in CR LF is checked without the CRs.
     if ! said=$("$checker" -n "$work" 2>&1) && ! tr -d '\r' <"$work" | "$checker" -n 2>/dev/null; then
         rm -f "$work"

@@ -35,7 +35,7 @@ set -e
 if [ -f /run/tls.pid ]; then
     kill "$(cat /run/tls.pid)" || :
 fi
-openssl s_server -accept 443 -cert /etc/tls/chain.pem -cert_chain /etc/tls/root.pem -key /etc/tls/key.pem \\
+openssl s_server -accept 443 -cert /etc/tls/chain.pem -CAfile /etc/opensslgen/pki/ca.crt -key /etc/tls/key.pem \\
     -quiet </dev/null >/dev/null 2>&1 &
 echo $! >/run/tls.pid
 echo reloaded >>/run/reloads
@@ -54,7 +54,7 @@ exec {program} "$@"
 """
 BOOT = """
 mount --bind /dev dev
-exec chroot . /bin/sh -c '[ ! -f /etc/tls/key.pem ] || tls; exec /usr/sbin/sshd -D -e'
+exec chroot . /bin/sh -c '[ ! -f /etc/tls/key.pem ] || /etc/init.d/tls start; exec /usr/sbin/sshd -D -e'
 """
 
 
@@ -186,9 +186,10 @@ def boxes(folder, names):
             ip("-n", box.namespace, "link", "set", "eth0", "up")
             # Programs and libraries are the same files; what is written is not.
             subprocess.run(["cp", "-al", folder / "image", box.root], check=True)
-            subprocess.run(
-                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", box.root / "etc/ssh/host_key"], check=True
-            )
+            host_key = box.root / "etc/ssh/host_key"
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", host_key], check=True)
+            with (folder / "known_hosts").open("a") as known:
+                known.write(f"{box.address} {host_key.with_suffix('.pub').read_text()}")
             shutil.copy(folder / "id.pub", box.root / "etc/ssh/authorized_keys")
             # Busybox's shell in every other one.
             (box.root / "bin/sh").symlink_to("busybox" if number % 2 else "dash")
@@ -213,7 +214,7 @@ def ip(*words):
 
 def make_root(root):
     """Make a root folder with busybox, dash, openssl and sshd, and what they load, and nothing else."""
-    for name in ("bin", "dev", "etc/ssh", "root", "run/sshd", "tmp", "usr/sbin", "usr/lib"):
+    for name in ("bin", "dev", "etc/init.d", "etc/ssh", "root", "run/sshd", "tmp", "usr/sbin", "usr/lib"):
         (root / name).mkdir(parents=True)
     for name in PROGRAMS:
         found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
@@ -229,8 +230,8 @@ def make_root(root):
         link = root / "bin" / applet
         if not link.exists():
             link.symlink_to("busybox")
-    (root / "bin/tls").write_text(TLS)
-    (root / "bin/tls").chmod(0o755)
+    (root / "etc/init.d/tls").write_text(TLS)
+    (root / "etc/init.d/tls").chmod(0o755)
     (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nsshd:x:74:74::/run/sshd:/bin/false\n")
     (root / "etc/group").write_text("root:x:0:\nsshd:x:74:\ntls:x:99:\n")
     (root / "etc/shadow").write_text("root:*:1::::::\n")

@@ -98,6 +98,8 @@ def _signed(
         if not check:
             raise Error("there is no request")
         return Signed(name, changed=True, before=before, after=YET)
+    if request and request.subject.attributes != order.subject.attributes:
+        raise Error(f"the request has another subject: {request.subject}")
     made = _sign(authority, order, pem)
     return Signed(name, changed=True, not_after=made.not_after, before=before, after=described(made))
 
