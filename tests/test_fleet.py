@@ -12,7 +12,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from opensslgen.authority import Violation
 from opensslgen.certificate import load
 from opensslgen.collection import write_collection
 from opensslgen.errors import Error, UsageError
@@ -21,6 +20,7 @@ from opensslgen.fleet.install import Wish, installed, place
 from opensslgen.fleet.remote import Host, call, program
 from opensslgen.fleet.request import decoded_request, order_of, requested
 from opensslgen.fleet.sign import sign_all
+from opensslgen.jobs import Violation
 
 from .conftest import CHECKOUT, files_below, make_root, opensslgen
 from .servers import HOST, free_port, issue, s_server

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from opensslgen.authority import Violation
 from opensslgen.errors import Error
+from opensslgen.jobs import Violation
 from opensslgen.report import findings_text
 
 from .remote import Host

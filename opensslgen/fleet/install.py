@@ -14,6 +14,7 @@ from opensslgen.certificate import CERTIFICATE_LABELS, decode_block, visible
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names import file_name, parse_host
 from opensslgen.pem import pem_blocks, read_file
+from opensslgen.store import Store
 
 from .remote import call
 from .request import FOLDER, YET, decoded_certificate, described, key_of, paths
@@ -128,8 +129,13 @@ def installed(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOL
 
 
 def _content(stem: str, pki: Path) -> dict[str, bytes]:
-    """Return the root, and certificate and chain for a host if there are any yet."""
-    content = {"root": read_file(pki / "ca.crt")}
+    """Return the root that clients are to trust, and certificate and chain for a host if there are any yet."""
+    import ssl
+
+    root = Store(pki).trust_anchor()
+    if root is None:
+        raise Error(f"{pki} has no root", hint=f"make one: opensslgen root --pki {pki}")
+    content = {"root": ssl.DER_cert_to_PEM_cert(root.der).encode()}
     certificate, chain = (pki / "issued" / f"{stem}{end}" for end in (".crt", "-chain.pem"))
     if certificate.exists():
         content["certificate"] = read_file(certificate)

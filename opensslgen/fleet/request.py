@@ -5,10 +5,10 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opensslgen import __version__, keys
-from opensslgen.authority import request_job
 from opensslgen.certificate import (
     CERTIFICATE_LABELS,
     REQUEST_LABELS,
@@ -18,9 +18,10 @@ from opensslgen.certificate import (
     visible,
 )
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.names import file_name
-from opensslgen.orders import server_order
+from opensslgen.jobs import request_job
+from opensslgen.orders import leaf_order
 from opensslgen.pem import pem_blocks
+from opensslgen.store import Store
 
 from .remote import call, subshell
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from opensslgen.certificate import Certificate, PublicKey, Request
     from opensslgen.names import GeneralName
-    from opensslgen.orders import ServerOrder
+    from opensslgen.orders import LeafOrder
     from opensslgen.pem import PemBlock
 
     from .remote import Answer, Host
@@ -57,7 +58,7 @@ class Requested:
     notes: tuple[str, ...] = ()
 
 
-def order_of(options: Mapping[str, Any]) -> ServerOrder:
+def order_of(options: Mapping[str, Any]) -> LeafOrder:
     """Return the order for a server from a mapping of its options; raises UsageError for a fault in any of them.
 
     The keys are name, san (a list), days, key_type and subject (a mapping); all but the name may be missing.
@@ -69,7 +70,7 @@ def order_of(options: Mapping[str, Any]) -> ServerOrder:
     given["key_type"] = keys.key_type(str(given.get("key_type", keys.DEFAULT.name)))
     subject = given.pop("subject", {})
     try:
-        return server_order(str(given.pop("name")), **given, **subject)
+        return leaf_order(str(given.pop("name")), **given, **subject)
     except TypeError as error:
         raise UsageError(f"a subject has no such field: {error}") from error
 
@@ -90,7 +91,7 @@ def paths(stem: str, folder: str) -> dict[str, str]:
 
 def requested(
     host: Host,
-    order: ServerOrder,
+    order: LeafOrder,
     *,
     folder: str = FOLDER,
     allow: Collection[str] = (),
@@ -104,8 +105,9 @@ def requested(
     on the host ends `within` that time. What is replaced gets an old name. With `check` nothing is made. Raises Error,
     or Violation if the order breaks a rule.
     """
-    job = request_job(order, allow=allow)
-    files = paths(file_name(order.names[0]), folder)
+    store = Store(Path(folder))
+    job = request_job(order, store=store, allow=allow)
+    files = paths(order.stem, folder)
     probe = [
         call("tell_key", "key", files["key"]),
         *(call("tell", what, files[what]) for what in ("request", "certificate")),
@@ -123,7 +125,7 @@ def requested(
         return Requested(True, before, after, None, job.notes)
     plan = job.plan
     if keeps_key:
-        plan = request_job(replace(order, key_file=files["key"]), allow=allow).plan
+        plan = request_job(replace(order, key_file=files["key"]), store=store, allow=allow).plan
         plan = replace(plan, publish=tuple(publish for publish in plan.publish if publish.what != "key"))
     made = host.answer(
         call("set_aside", files["request"]),
@@ -197,12 +199,12 @@ def _ends_within(there: Answer, within: timedelta) -> bool:
         return False
 
 
-def _is_of(key: PublicKey, order: ServerOrder) -> bool:
+def _is_of(key: PublicKey, order: LeafOrder) -> bool:
     kind = order.key_type
     return (key.algorithm, key.bits) == (kind.algorithm, kind.bits) and key.curve != "explicit"
 
 
-def _is_as_wanted(request: Request, order: ServerOrder, key: PublicKey | None) -> bool:
+def _is_as_wanted(request: Request, order: LeafOrder, key: PublicKey | None) -> bool:
     """Tell whether a request is the one that the order would give with this key."""
     return (
         request.public_key == key

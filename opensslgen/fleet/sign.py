@@ -7,10 +7,10 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from opensslgen import recipes
-from opensslgen.authority import Authority, Job, Violation, refuse_violations
+from opensslgen.authority import Authority
 from opensslgen.certificate import load
 from opensslgen.errors import Error, UsageError
-from opensslgen.names import file_name
+from opensslgen.jobs import Job, Violation, stored_issuer
 from opensslgen.openssl import find
 from opensslgen.plan import Write
 from opensslgen.recipes import SECRETS, fit_secret
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opensslgen.certificate import Certificate, Request
-    from opensslgen.orders import ServerOrder
+    from opensslgen.orders import LeafOrder
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def sign_all(
         return fit_secret(name, passphrase)
 
     authority = Authority(Store(pki), find(openssl), secret, allow=allow, force=True)
-    root = authority.store.root()
+    root = authority.store.issuer()
     if root is None:
         raise Error(f"{pki} has no root", hint=f"make one: opensslgen root --pki {pki}")
     for request in requests:
@@ -81,14 +81,14 @@ def sign_all(
 def _signed(
     authority: Authority,
     root: Certificate,
-    order: ServerOrder,
+    order: LeafOrder,
     pem: str | None,
     within: timedelta,
     *,
     check: bool,
 ) -> Signed:
     name = order.names[0].value
-    path = authority.store.path / "issued" / f"{file_name(order.names[0])}.crt"
+    path = authority.store.path / "issued" / f"{order.stem}.crt"
     there = load(path) if path.exists() else None
     request = None if pem is None else decoded_request(pem)
     before = "" if there is None else described(there)
@@ -105,7 +105,7 @@ def _signed(
 
 
 def _is_as_wanted(
-    certificate: Certificate, order: ServerOrder, request: Request, root: Certificate, within: timedelta
+    certificate: Certificate, order: LeafOrder, request: Request, root: Certificate, within: timedelta
 ) -> bool:
     """Tell whether a certificate is for this key and order, by this root, and lasts."""
     return (
@@ -120,14 +120,13 @@ def _is_as_wanted(
     )
 
 
-def _sign(authority: Authority, order: ServerOrder, pem: str) -> Certificate:
-    refuse_violations(order, authority.store.root(), authority.allow)
-    full = recipes.server(order, recipes.stored_root(encrypted=authority.store.root_key_is_encrypted()))
+def _sign(authority: Authority, order: LeafOrder, pem: str) -> Certificate:
+    full = recipes.leaf(order, stored_issuer(authority.store))
     steps = tuple(
         step for step in full.steps if not (hasattr(step, "arguments") and step.arguments[0] in ("req", "ecparam"))
     )
     steps = (Write("server.req", pem), *steps)
     plan = replace(full, steps=steps, publish=tuple(p for p in full.publish if p.what != "key"))
-    made = authority.make(lambda: Job(name=order.names[0].value, plan=plan, judged="server.crt"))
+    made = authority.make(lambda: Job(name=order.title, done="", plan=plan, judged="server.crt"))
     assert made.certificate
     return made.certificate

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen import keys
-from opensslgen.authority import Authority, root_job
+from opensslgen.authority import Authority
 from opensslgen.fleet.sign import sign_all
+from opensslgen.jobs import root_job
 from opensslgen.openssl import find
 from opensslgen.orders import root_order
 from opensslgen.store import Store
@@ -59,7 +60,8 @@ def _rates(root: str, number: int) -> tuple[float, float, float]:
         folder = Path(name)
         batch = _requests(folder, number)
         order = root_order(common_name="Benchmark root", key_type=keys.key_type(root))
-        Authority(Store(folder / "pki"), find(), str).make(lambda: root_job(order))
+        store = Store(folder / "pki")
+        Authority(store, find(), str).make(lambda: root_job(order, store=store))
         first, again = (number / _seconds(lambda: _sign(batch, folder)) for _ in range(2))
         return first, again, number / _seconds(lambda: _shell(folder, number))
 
