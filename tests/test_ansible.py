@@ -63,7 +63,12 @@ README = [text for language, text in BLOCKS if language == "yaml"]
 
 def ansible(collections, *command, **options):
     """Run one of Ansible's commands on this machine."""
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "ANSIBLE_COLLECTIONS_PATH": str(collections)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(CHECKOUT),
+        "ANSIBLE_COLLECTIONS_PATH": str(collections),
+        "ANSIBLE_HOME": str(collections / "home"),
+    }
     command = [BIN / command[0], *map(str, command[1:])]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -216,7 +221,7 @@ def test_a_fleet_two_of_which_die_in_the_middle(fleet):
     for box in fleet.boxes.boxes:
         judged_by_others(box, fleet.folder / "pki" / "ca.crt")
         assert (box.root / "etc/tls/chain.pem").stat().st_gid == 99
-        assert not list(box.root.glob("**/*python*"))
+        assert not [path for path in box.root.glob("**/*") if "python" in path.name or "ansible" in path.name]
     assert b"$((820)) # 820 days" in (first.root / VENDOR).read_bytes()
     (kept,) = (first.root / VENDOR).parent.glob("*.orig-*")
     assert kept.read_bytes() == POST.read_bytes()
@@ -277,8 +282,12 @@ def test_what_is_asked_differently_is_done_and_what_fails_stops_nobody_else(pair
     first, second = pair.boxes.boxes
     # The vault's part: the passphrase is a variable, and is seen nowhere else.
     pair.inventory(fleet_passphrase=PASSPHRASE)
-    code, said, sums = pair.play()
+    (playbook,) = README
+    tasks = playbook.partition("  tasks:")[2]
+    (pair.folder / "one-by-one.yml").write_text(f"- hosts: all\n  gather_facts: false\n  serial: 1\n  tasks:{tasks}")
+    code, said, sums = pair.play(playbook="one-by-one.yml")
     assert code == 0, said
+    assert len(pair.report()) == 2
     keys = [key_of(box) for box in (first, second)]
 
     # Another name: the same key, another certificate, for this host alone.
@@ -369,13 +378,10 @@ def test_the_documentation_of_an_action_has_the_options_that_it_takes(action, co
     assert documented["examples"]
     assert documented["return"]
     code = (
-        "import json, sys; from importlib import util;"
-        "spec = util.spec_from_file_location('action', sys.argv[1]);"
-        "action = util.module_from_spec(spec); spec.loader.exec_module(action);"
-        "print(json.dumps(action.ActionModule.OPTIONS))"
+        "import json, sys; from ansible.plugins.loader import action_loader, init_plugin_loader; init_plugin_loader();"
+        "print(json.dumps(action_loader.get(sys.argv[1], class_only=True).OPTIONS))"
     )
-    path = COLLECTION / "plugins" / "action" / f"{action}.py"
-    taken = json.loads(subprocess.check_output([sys.executable, "-c", code, path], cwd=CHECKOUT))
+    taken = json.loads(ansible(collections, "python", "-c", code, f"opensslgen.fleet.{action}"))
     assert without_words(documented["doc"]["options"]) == without_words(taken)
 
 
@@ -400,3 +406,19 @@ def test_the_role_is_documented_and_its_defaults_are_those_of_the_code(collectio
 def test_the_collection_has_the_version_of_the_package():
     galaxy = yaml.safe_load((COLLECTION / "galaxy.yml").read_text())
     assert galaxy["version"] == package.__version__
+
+
+def test_a_controller_without_the_package_is_told_what_to_install(collections, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['opensslgen'] = None\n")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(tmp_path),
+        "ANSIBLE_COLLECTIONS_PATH": str(collections),
+        "ANSIBLE_HOME": str(tmp_path / "home"),
+    }
+    command = [BIN / "ansible", "localhost", "-m", "opensslgen.fleet.request"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    said = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode != 0
+    assert "-m pip install opensslgen" in said
+    assert "Traceback" not in said

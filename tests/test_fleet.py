@@ -275,15 +275,15 @@ def test_the_names_come_from_the_order_and_not_from_the_request(authority, folde
 def test_one_request_that_cannot_be_signed_does_not_stop_the_others(authority, folder, tmp_path):
     make_root(authority)
     good = request_of(folder).request
-    other = request_of(str(tmp_path / "other"), order={"name": "b.example.com"}).request
-    lines = other.splitlines()
+    long = request_of(str(tmp_path / "long"), order={"name": "long.example.com"}).request
+    lines = request_of(str(tmp_path / "other"), order={"name": "forged.example.com"}).request.splitlines()
     forged = "\n".join([*lines[:-2], lines[-2][:-8] + "AAAAAAA=", lines[-1], ""])
     results = sign_all(
         [
             {"order": ORDER | {"name": "none.example.com"}, "request": None},
             {"order": ORDER | {"name": "garbage.example.com"}, "request": "garbage"},
             {"order": ORDER | {"name": "forged.example.com"}, "request": forged},
-            {"order": ORDER | {"name": "long.example.com", "days": 2555}, "request": good},
+            {"order": ORDER | {"name": "long.example.com", "days": 2555}, "request": long},
             {"order": ORDER | {"name": "bad name"}, "request": good},
             {"order": ORDER, "request": good},
         ],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
+
 from opensslgen.fleet.action import FleetAction
 from opensslgen.fleet.install import Wish, installed, place
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
+
 from opensslgen.fleet.action import FleetAction
 from opensslgen.fleet.request import order_of, requested
 

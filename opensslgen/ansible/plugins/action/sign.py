@@ -7,6 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
+
 from opensslgen.fleet.action import FleetAction
 from opensslgen.fleet.sign import sign_all
 from opensslgen.recipes import CA_PASSPHRASE

@@ -9,7 +9,7 @@ description:
   - A server that does not answer is in the report, too.
   - Is to be run once for all hosts (C(run_once)).
 version_added: 0.1.0
-author: The authors of opensslgen
+author: The authors of opensslgen (@opensslgen)
 options:
   servers:
     description: The ports to ask.
@@ -63,6 +63,7 @@ options:
 attributes:
   check_mode:
     support: full
+    description: It changes nothing in any case, and writes no report.
   diff_mode:
     support: none
     description: It changes nothing.

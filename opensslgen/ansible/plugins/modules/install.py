@@ -10,7 +10,7 @@ description:
   - Mends the vendor's script C(gen_certs.sh), if it is there; it is fetched, edited on the controller, checked by the
     host's own shell, and put back, and the original is kept beside it.
 version_added: 0.1.0
-author: The authors of opensslgen
+author: The authors of opensslgen (@opensslgen)
 options:
   name:
     description: The name of the certificate.
@@ -66,6 +66,7 @@ options:
 attributes:
   check_mode:
     support: full
+    description: Tells which files would change.
   diff_mode:
     support: full
     description: Shows what certificates say, the script's lines, and nothing of a key.

@@ -9,7 +9,7 @@ description:
   - What is there already is kept if it is as wanted. A key of the kind that is wanted is kept for other names, too.
   - What is replaced gets an old name beside the new one.
 version_added: 0.1.0
-author: The authors of opensslgen
+author: The authors of opensslgen (@opensslgen)
 options:
   name:
     description: The host's main name, or an address. It becomes the common name and the first subject alternative name.

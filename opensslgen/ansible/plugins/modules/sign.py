@@ -11,7 +11,7 @@ description:
   - A request that cannot be signed does not stop the others; O(opensslgen.fleet.install#module:name) fails for it.
   - Is to be run once for all hosts (C(run_once)).
 version_added: 0.1.0
-author: The authors of opensslgen
+author: The authors of opensslgen (@opensslgen)
 options:
   requests:
     description: What M(opensslgen.fleet.request) has returned, of all hosts. What has no order is passed over.
@@ -51,7 +51,7 @@ requirements:
 EXAMPLES = """
 - name: Sign what is not signed yet
   opensslgen.fleet.sign:
-    requests: "{{ ansible_play_hosts | map('extract', hostvars, 'requested') }}"
+    requests: "{{ ansible_play_batch | map('extract', hostvars, 'requested') }}"
     pki: "{{ playbook_dir }}/pki"
   run_once: true
 """
