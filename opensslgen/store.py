@@ -85,10 +85,6 @@ class Store:
         path = self.path / CA_CHAIN
         return tuple(load_all(path)) if path.exists() else ()
 
-    def trust_anchor(self) -> Certificate | None:
-        """Return the root that phones are to trust, or None if there is none yet; raises UnreadableError."""
-        return (*self.above()[-1:], self.issuer())[0]
-
     def ca_key_is_encrypted(self) -> bool:
         """Tell whether the authority's key has a passphrase; raises Error if there is no such key."""
         try:

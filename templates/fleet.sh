@@ -1,21 +1,22 @@
-# What opensslgen's Ansible collection runs on a host, with openssl, coreutils and sed (busybox's are fine): functions, and
-# behind them one call of each that is needed. All of it is sent as one function, so that a connection that breaks while
+# What opensslgen's Ansible collection runs on a host, with openssl, coreutils and sed (busybox's are fine): functions,
+# and behind them the calls that are needed. All of it is sent as one function, so that a connection that breaks while
 # it is sent runs nothing. Files travel as base64, which every openssl writes and reads; private keys do not travel.
 set -eu
+mask=$(umask) staged=''
 umask 077
-unset OPENSSL_CONF_INCLUDE OPENSSL_ENGINES OPENSSL_MODULES RANDFILE CDPATH || :
-LC_ALL=C OPENSSL_CONF=/dev/null SSL_CERT_FILE=/dev/null SSL_CERT_DIR=''
-export LC_ALL OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR
-staged=''
 
 fail() {
     printf 'Error: %s\n' "$*" >&2
     exit 1
 }
 
-openssl() {
+# What the environment says to openssl changes nothing here, and reaches the command that reloads as it was.
+openssl() (
+    unset OPENSSL_CONF_INCLUDE OPENSSL_ENGINES OPENSSL_MODULES || :
+    LC_ALL=C OPENSSL_CONF=/dev/null SSL_CERT_FILE=/dev/null SSL_CERT_DIR='' RANDFILE=/dev/null
+    export LC_ALL OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR RANDFILE
     command "${OPENSSLGEN_OPENSSL:-openssl}" "$@"
-}
+)
 
 # say NAME TEXT: a line of the answer; send NAME: the same with what comes on standard input, in base64.
 say() {
@@ -54,12 +55,26 @@ describe() {
     ls -ld "$real" | { read -r mode links owner group rest && say "$1.owner" "$owner:$group"; }
 }
 
-# tell NAME PATH: that, and its content.
-tell() {
-    describe "$1" "$2"
+# tell_script NAME PATH: the content of a shell script.
+tell_script() {
+    find_real "$2"
     [ -f "$real" ] || return 0
     [ "$(wc -c <"$real")" -le 1048576 ] || fail "$2 is larger than 1048576 bytes"
     send "$1" <"$real"
+}
+
+# tell_request NAME PATH: a request, as openssl writes it.
+tell_request() {
+    [ ! -f "$2" ] || { openssl req -in "$2" 2>/dev/null </dev/null || :; } | send "$1"
+}
+
+# tell_certificate NAME PATH: the first certificate of a file, as openssl writes it, and the digest of the whole, which
+# itself is not told: people keep private keys in such files, too.
+tell_certificate() {
+    describe "$1" "$2"
+    [ -f "$real" ] || return 0
+    say "$1.digest" "$(digest "$real")"
+    { openssl x509 -in "$real" 2>/dev/null </dev/null || :; } | send "$1"
 }
 
 # tell_key NAME PATH: the public half of a private key that is there; empty if openssl cannot read it.
@@ -98,7 +113,7 @@ set_aside() {
     fi
 }
 
-# stage PATH MODE OWNER [FILE]: puts a file, or standard input in base64, beside what it shall become; OWNER may be empty.
+# stage PATH MODE OWNER [FILE]: puts a file, or standard input in base64, beside what it shall become.
 stage() {
     find_real "$1"
     [ -d "$folder/" ] || (umask 022 && mkdir -p "$folder")
@@ -123,7 +138,7 @@ put_in_place() {
     done
 }
 
-# mend PATH SHA256 DATE: puts standard input, in base64, in the place of a shell script that had this digest, and keeps that.
+# mend PATH SHA256 DATE: puts standard input, in base64, in the place of a script with this digest, and keeps that one.
 mend() {
     find_real "$1"
     # shellcheck disable=SC2012
@@ -162,7 +177,7 @@ mend() {
 # server that it starts would else hold the connection.
 reload() {
     status=0
-    sh -c "$3" >"$1/.reload-$2.log" 2>&1 </dev/null || status=$?
+    (umask "$mask" && exec sh -c "$3") >"$1/.reload-$2.log" 2>&1 </dev/null || status=$?
     say reload "$status"
     if [ "$status" -eq 0 ]; then
         rm -f "$1/.reload-$2"

@@ -35,7 +35,7 @@ def local(shell="dash", openssl="openssl"):
     """A host that is this machine, reached through one of its shells."""
 
     def run(text):
-        done = subprocess.run(SHELLS[shell], input=text, capture_output=True)
+        done = subprocess.run(SHELLS[shell], input=text, capture_output=True, timeout=60)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     return Host(run, openssl)
@@ -348,6 +348,17 @@ def test_files_are_put_in_place_once(host, ready, folder, tmp_path):
     assert not [name for name in files_below(Path(folder)) if "reload" in name]
 
 
+def test_a_key_is_not_readable_by_others_for_a_moment(ready, folder, tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "chmod").write_text(f'#!/bin/sh\nls -l "$2" >>{tmp_path}/seen\nexec /bin/chmod "$@"\n')
+    (tmp_path / "bin" / "chmod").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
+    install(ready, folder, places=(place("key", path=f"{tmp_path}/key.pem", mode="0640"),))
+    seen = (tmp_path / "seen").read_text().splitlines()
+    assert len(seen) == 4
+    assert {line.split()[0] for line in seen} == {"-rw-------"}
+
+
 def test_a_check_puts_nothing_in_place(ready, folder, tmp_path):
     before = files_below(tmp_path)
     told = install(ready, folder, check=True, reload="touch reloaded", places=(place("key", path=f"{tmp_path}/key"),))
@@ -411,6 +422,38 @@ def test_a_command_that_fails_is_run_again_until_it_succeeds(host, ready, folder
     assert not install(ready, folder, host, reload=command).reloaded
 
 
+def test_the_command_to_reload_has_the_environment_that_it_is_used_to(host, ready, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENSSL_CONF", "/etc/ssl/openssl.cnf")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("SSL_CERT_DIR", "/etc/ssl/certs")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    os.umask(mask := os.umask(0o022))
+    install(ready, folder, host, reload=f"umask >{tmp_path}/umask; env >{tmp_path}/env")
+    assert int((tmp_path / "umask").read_text(), 8) == mask
+    environment = (tmp_path / "env").read_text().splitlines()
+    assert {"OPENSSL_CONF=/etc/ssl/openssl.cnf", "LC_ALL=C.UTF-8", "SSL_CERT_DIR=/etc/ssl/certs"} <= set(environment)
+    assert not [line for line in environment if line.startswith(("SSL_CERT_FILE", "OPENSSLGEN", "RANDFILE"))]
+
+
+def test_a_private_key_in_the_place_of_a_certificate_is_not_told(ready, folder, tmp_path):
+    key = Path(folder, "private/pbx.example.com.key").read_bytes()
+    (tmp_path / "server.pem").write_bytes(key + Path(ready.store.path, "ca.crt").read_bytes())
+    (tmp_path / "server.der").write_bytes(os.urandom(100))
+    heard = []
+
+    def run(text):
+        heard.append(local().shell(text))
+        return heard[-1]
+
+    places = tuple(place("chain", path=f"{tmp_path}/server.{end}") for end in ("pem", "der"))
+    done = install(ready, folder, Host(run), places=places, check=True)
+    assert len(done.changes) == 5
+    said = str(heard) + str(done)
+    body = b"".join(key.splitlines()[1:-1]).decode()
+    for text in (body, *(base64.b64encode(key[30 + shift :]).decode() for shift in range(3))):
+        assert not [at for at in range(0, len(text) - 24, 24) if text[at : at + 24] in said]
+
+
 def test_a_server_that_the_command_starts_does_not_hold_the_connection(ready, folder, tmp_path):
     begun = datetime.now(timezone.utc)
     install(ready, folder, reload=f"sleep 30 & echo $! >{tmp_path}/pid")
@@ -418,8 +461,17 @@ def test_a_server_that_the_command_starts_does_not_hold_the_connection(ready, fo
     assert datetime.now(timezone.utc) - begun < timedelta(seconds=20)
 
 
-@pytest.mark.parametrize("content", [POST, POST.replace(b"\n", b"\r\n"), POST.rstrip(b"\n"), POST + b"# \xfc\n"])
-def test_the_vendors_script_is_mended_as_patch_does_it(host, content, ready, folder, tmp_path):
+@pytest.mark.parametrize(
+    ("shell", "content"),
+    [
+        ("dash", POST),
+        ("bash", POST.replace(b"\n", b"\r\n")),
+        ("busybox", POST.rstrip(b"\n")),
+        ("mksh", POST + b"# \xfc\n"),
+    ],
+)
+def test_the_vendors_script_is_mended_as_patch_does_it(shell, content, ready, folder, tmp_path):
+    host = local(shell)
     script, beside = tmp_path / "gen_certs.sh", tmp_path / "beside" / "gen_certs.sh"
     beside.parent.mkdir()
     for path in (script, beside):

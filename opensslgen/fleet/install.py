@@ -10,11 +10,12 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen import gencerts
-from opensslgen.certificate import CERTIFICATE_LABELS, decode_block, visible
+from opensslgen.certificate import visible
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names import file_name, parse_host
-from opensslgen.pem import pem_blocks, read_file
-from opensslgen.store import Store
+from opensslgen.pem import read_file
+from opensslgen.trust.anchor import anchor
+from opensslgen.trust.files import pem
 
 from .remote import call
 from .request import FOLDER, YET, decoded_certificate, described, key_of, paths
@@ -130,12 +131,7 @@ def installed(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOL
 
 def _content(stem: str, pki: Path) -> dict[str, bytes]:
     """Return the root that clients are to trust, and certificate and chain for a host if there are any yet."""
-    import ssl
-
-    root = Store(pki).trust_anchor()
-    if root is None:
-        raise Error(f"{pki} has no root", hint=f"make one: opensslgen root --pki {pki}")
-    content = {"root": ssl.DER_cert_to_PEM_cert(root.der).encode()}
+    content = {"root": pem(anchor(pki)).encode()}
     certificate, chain = (pki / "issued" / f"{stem}{end}" for end in (".crt", "-chain.pem"))
     if certificate.exists():
         content["certificate"] = read_file(certificate)
@@ -150,8 +146,8 @@ def _questions(places: Iterable[Place], wish: Wish, *, key: str, marker: str) ->
             calls += [call("describe", f"file{number}", target.path)]
             calls += [call("tell_same", f"file{number}.same", target.path, key)]
         else:
-            calls.append(call("tell", f"file{number}", target.path))
-    return [*calls, call("tell", "script", wish.script)] if wish.script else calls
+            calls.append(call("tell_certificate", f"file{number}", target.path))
+    return [*calls, call("tell_script", "script", wish.script)] if wish.script else calls
 
 
 def _check_key(there: Answer, certificate: bytes, *, may_lack: bool) -> None:
@@ -169,13 +165,13 @@ def _check_key(there: Answer, certificate: bytes, *, may_lack: bool) -> None:
 def _change(there: Answer, name: str, target: Place, content: Mapping[str, bytes]) -> Change | None:
     """Return how a file on the host differs from what it should be; None if it does not."""
     mode, owner = _mode(there, name), there.text(f"{name}.owner")
-    data = there.data(name)
     if target.what == "key":
         is_same = there.text(f"{name}.same") == "yes"
         before, after = ("the key\n" if is_same else "another key\n"), "the key\n"
     else:
-        is_same = data is not None and data == content.get(target.what)
-        before, after = _certificates(data), _certificates(content.get(target.what))
+        new = content.get(target.what)
+        is_same = new is not None and there.text(f"{name}.digest") == hashlib.sha256(new).hexdigest()
+        before, after = _certificates(there.data(name) or b""), YET if new is None else _certificates(new)
     if is_same and mode == target.mode and _is_of(there, name, target.owner):
         return None
     was = f"{before}mode: {mode}\nowner: {visible(owner or '')}\n" if mode else ""
@@ -207,15 +203,12 @@ def _is_of(there: Answer, name: str, owner: str) -> bool:
     return all(not part or any(part in parts[at : at + 1] for parts in known) for at, part in enumerate(wanted))
 
 
-def _certificates(data: bytes | None) -> str:
-    """Return a line on each certificate in a file."""
-    if data is None:
-        return YET
+def _certificates(data: bytes) -> str:
+    """Return a line on the first certificate in a file, which is what a host tells of its own."""
     try:
-        blocks = [block for block in pem_blocks(data) if block.label in CERTIFICATE_LABELS]
-        return "".join(described(decode_block(block)) for block in blocks) or f"{len(data)} bytes\n"
+        return described(decoded_certificate(data))
     except UnreadableError:
-        return f"{len(data)} bytes that are no certificates\n"
+        return "no certificate\n"
 
 
 def _mended(there: Answer, wish: Wish) -> tuple[tuple[Change, str] | None, str | None]:

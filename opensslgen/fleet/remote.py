@@ -74,7 +74,7 @@ def program(*calls: str, openssl: str = "openssl") -> str:
         (
             "fleet() {",
             template.shipped("fleet.sh"),
-            f"export OPENSSLGEN_OPENSSL={shlex.quote(openssl)}",
+            f"OPENSSLGEN_OPENSSL={shlex.quote(openssl)}",
             "need_openssl",
             *calls,
             f"say {_END} ''",

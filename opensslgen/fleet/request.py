@@ -110,7 +110,8 @@ def requested(
     files = paths(order.stem, folder)
     probe = [
         call("tell_key", "key", files["key"]),
-        *(call("tell", what, files[what]) for what in ("request", "certificate")),
+        call("tell_request", "request", files["request"]),
+        call("tell_certificate", "certificate", files["certificate"]),
     ]
     there = host.answer(*probe)
     key, request = key_of(there), _request(there)
@@ -132,7 +133,7 @@ def requested(
         *(() if keeps_key else (call("set_aside", files["key"]),)),
         subshell(plan.script(version=__version__), folder),
         call("tell_key", "key", files["key"]),
-        call("tell", "request", files["request"]),
+        call("tell_request", "request", files["request"]),
     )
     key, request = key_of(made), _request(made)
     if key is None or request is None or not _is_as_wanted(request, order, key):

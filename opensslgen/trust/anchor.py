@@ -1,0 +1,66 @@
+"""The trust anchor: which certificate it is that devices have to trust, and what speaks against it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from opensslgen.certificate import load, visible
+from opensslgen.errors import Error, UnreadableError
+from opensslgen.jobs import Violation, violations
+from opensslgen.profiles import rules_of
+from opensslgen.rules import Case, Finding, judge
+from opensslgen.store import CA_CHAIN, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from opensslgen.certificate import Certificate
+
+
+def anchor(folder: Path) -> Certificate:
+    """Return the root of a pki folder: its authority or, if that is an intermediate, the last of its issuers.
+
+    Raises Error if the folder has no authority, and UnreadableError if its root is not there.
+    """
+    return authorities(folder)[-1]
+
+
+def authorities(folder: Path) -> tuple[Certificate, ...]:
+    """Return the authority of a pki folder and what is above it, the root last; raises Error as `anchor` does."""
+    store = Store(folder)
+    authority = store.issuer()
+    if authority is None:
+        raise Error(f"{folder / 'ca.crt'} is not there: make the root first", hint="opensslgen root")
+    found = [authority]
+    above = {certificate.subject: certificate for certificate in store.above()}
+    while not found[-1].is_self_issued:
+        # Each is taken once: two that name each other as issuer have no root.
+        issuer = above.pop(found[-1].issuer, None)
+        if issuer is None:
+            raise UnreadableError(
+                f"{folder / store.ca_certificate} is no root, and {folder / CA_CHAIN} does not hold what is above it:"
+                f" {found[-1].issuer}"
+            )
+        found.append(issuer)
+    return tuple(found)
+
+
+def root_in(file: Path) -> Certificate:
+    """Return the root that a file holds; raises UnreadableError if it holds none."""
+    certificate = load(file)
+    if not certificate.is_self_issued:
+        raise UnreadableError(f"{visible(str(file))}: no root, as it was issued by {certificate.issuer}")
+    return certificate
+
+
+def judged(root: Certificate, *, allow: Collection[str] = ()) -> list[Finding]:
+    """Return what may speak against a root on a phone, by the rules of the profile root but those that are allowed.
+
+    Raises Violation if a phone would hide or refuse it.
+    """
+    found = judge(Case(root, root, datetime.now(timezone.utc)), rules_of(["root"], allow))
+    if violations(found):
+        raise Violation("a phone would hide or refuse this root, so nothing was made of it", violations(found))
+    return found

@@ -1,0 +1,75 @@
+"""A root as the files that devices take, each with its name, its media type and its bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .devices import DEVICES
+from .mobileconfig import mobileconfig
+from .pages import guide_page, index_page, server_page, style
+
+if TYPE_CHECKING:
+    from opensslgen.certificate import Certificate
+
+DER = "application/x-x509-ca-cert"
+PEM = "application/x-pem-file"
+PROFILE = "application/x-apple-aspen-config"
+HTML = "text/html; charset=utf-8"
+CSS = "text/css; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustFile:
+    """One file."""
+
+    name: str
+    media_type: str
+    data: bytes
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The ids of the devices that take it; none for the pages."""
+        return tuple(device.id for device in DEVICES if self.name in device.files)
+
+
+def pem(certificate: Certificate) -> str:
+    """Return a certificate in PEM, as openssl writes it."""
+    from ssl import DER_cert_to_PEM_cert  # late, as it loads a library
+
+    return DER_cert_to_PEM_cert(certificate.der)
+
+
+def root_files(root: Certificate, *, profile: bytes | None = None) -> tuple[TrustFile, ...]:
+    """Return the root in every form that a device takes; `profile` is the configuration profile, if it was signed."""
+    text = pem(root).encode("ascii")
+    return (
+        TrustFile("root.mobileconfig", PROFILE, mobileconfig(root) if profile is None else profile),
+        TrustFile("root.crt", DER, root.der),
+        TrustFile("root.pem", PEM, text),
+        # Android and update-ca-certificates look at the end of the name alone.
+        TrustFile("root-pem.crt", DER, text),
+        # The name by which Avaya's desk phones ask for it.
+        TrustFile("WebRootCA.pem", PEM, text),
+    )
+
+
+def pages(root: Certificate, *, address: str | None = None) -> tuple[TrustFile, ...]:
+    """Return the guides, one short page for each kind of device, and what they share.
+
+    `address` is the URL of the site that offers them, if there is one; it has its QR code at `qr.svg`.
+    """
+    named = {
+        "index.html": index_page(root, address=address),
+        **{f"{device.id}.html": guide_page(device, root, address=address) for device in DEVICES},
+        "servers.html": server_page(root, address=address),
+    }
+    return (
+        *(TrustFile(name, HTML, text.encode()) for name, text in named.items()),
+        TrustFile("style.css", CSS, style().encode()),
+    )
+
+
+def files(root: Certificate, *, profile: bytes | None = None) -> tuple[TrustFile, ...]:
+    """Return all that `opensslgen trust` writes: the root in every form, and the guides."""
+    return (*root_files(root, profile=profile), *pages(root))

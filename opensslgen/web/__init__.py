@@ -1,0 +1,1 @@
+"""Pages behind a browser: the same functions that the command line uses."""
