@@ -27,6 +27,11 @@ class Kind:
         """Such as "a server certificate"."""
         return f"{self.article} {self.name} certificate"
 
+    @property
+    def is_self_signed(self) -> bool:
+        """Whether no authority stands above it."""
+        return self.name == "self-signed"
+
 
 SERVER_USAGES = ("serverAuth", "clientAuth")
 """SIP over mutual TLS needs both."""

@@ -97,6 +97,10 @@ class Check:
     """The same; an authority has none, and whatever has one must be no authority."""
 
 
+COMMANDS = "commands.sh"
+"""In the work folder: the openssl commands that have run, for the record; no secrets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """Keep a copy of a certificate by its serial number, and beside it what it was made from: .pem, .cnf and .sh.
@@ -109,6 +113,7 @@ class Record:
     """The extension file."""
     subject: str | None
     """As index.txt has it: /C=DE/CN=pbx.example.com; None for what does not belong there, which is a root."""
+    commands: str = COMMANDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +131,6 @@ class Publish:
 
 
 Step = Write | Run | Join | Check
-
-COMMANDS = "commands.sh"
-"""In the work folder: the openssl commands that have run, for the record; no secrets."""
 
 PRINTED_USAGES = {
     "serverAuth": "TLS Web Server Authentication",
@@ -154,6 +156,8 @@ class Plan:
     """Files that the pki folder must hold already."""
     demands: tuple[str, ...] = ()
     """What openssl must be able to do, by names of `openssl.CAPABILITIES`."""
+    commands: str = COMMANDS
+    """Where in the work folder the commands are noted that have run."""
 
     def __add__(self, other: Plan) -> Plan:
         """Return one plan that does this and then the other, and publishes both together or neither."""

@@ -15,12 +15,11 @@ PACKAGE = CHECKOUT / "opensslgen"
 # From the top of the house to its foundation; imports point only down this list. A package is one room.
 HOUSE = (
     "__main__", "cli", "web", "ansible", "collection", "fleet", "library", "report", "audit", "doctor", "trust",
-    "authority", "gencerts_script",
-    "gencerts", "gencerts_reader", "shellscript", "replace", "jobs", "profiles", "rules", "recipes", "orders", "store",
-    "workflow",
-    "openssl", "printed", "index", "crl", "section", "certificate", "pem", "extensions", "extension_checks",
-    "algorithms", "distinguished", "der", "plan", "template", "subject", "constraints", "names", "keys", "kinds",
-    "errors",
+    "batch", "inventory", "authority",
+    "gencerts_script", "gencerts", "gencerts_reader", "shellscript", "replace", "jobs", "profiles", "rules", "recipes",
+    "orders", "store", "workflow", "openssl", "printed", "index", "crl", "section", "certificate", "pem", "extensions",
+    "extension_checks", "algorithms", "distinguished", "der", "plan", "template", "subject", "constraints", "names",
+    "keys", "kinds", "workers", "errors",
 )  # fmt: skip
 
 

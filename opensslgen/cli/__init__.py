@@ -25,6 +25,7 @@ COMMANDS = {
     "root": "make.root",
     "intermediate": "make.intermediate",
     "trust": "trust.trust",
+    "batch": "batch.batch",
     "list": "browse.list_",
     "show": "browse.show",
     "audit": "audit.audit",

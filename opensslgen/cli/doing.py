@@ -43,7 +43,7 @@ def do(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL | N
     authority = Authority(
         store=store,
         openssl=openssl or command.find(options["openssl"]),
-        secret=functools.partial(_secret, options),
+        secret=functools.partial(secret_of, options),
         on_command=(lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
         allow=options.get("allow", ()),
         force=options["force"],
@@ -92,7 +92,7 @@ _FILES = {
 """The options that name a secret's file."""
 
 
-def _secret(options: dict[str, Any], name: str) -> str:
+def secret_of(options: dict[str, Any], name: str) -> str:
     """Return a passphrase or password: from its file, its environment variable, or the terminal."""
     from opensslgen.recipes import CA_PASSPHRASE, SECRETS, fit_secret
     from opensslgen.store import Store

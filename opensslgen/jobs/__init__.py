@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from .issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
-from .job import Job, Violation, refuse_violations, stored_issuer, violations
+from .job import Job, Violation, fitted, refuse_violations, stored_issuer, violations
 
 __all__ = [
     "Job",
     "Violation",
+    "fitted",
     "intermediate_job",
     "leaf_job",
     "refuse_violations",

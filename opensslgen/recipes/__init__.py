@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .issue import P12_ENCRYPTIONS, Issuer, intermediate, leaf, new_root, request_only, root, self_signed
+from .batch import in_batch, without_checks
+from .issue import P12_ENCRYPTIONS, Issuer, demands, intermediate, leaf, new_root, request_only, root, self_signed
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
 
 __all__ = [
@@ -12,11 +13,14 @@ __all__ = [
     "P12_PASSWORD",
     "SECRETS",
     "Issuer",
+    "demands",
     "fit_secret",
+    "in_batch",
     "intermediate",
     "leaf",
     "new_root",
     "request_only",
     "root",
     "self_signed",
+    "without_checks",
 ]

@@ -68,11 +68,11 @@ def new_root(order: AuthorityOrder) -> Issuer:
 
 def root(order: AuthorityOrder) -> Plan:
     """Return the plan for a root: one command, and a second one that encrypts its key well."""
-    config = f"{_request_config(order)}\n{_authority_section(order, 'root.cnf')}"
+    config = f"{request_config(order)}\n{_authority_section(order, 'root.cnf')}"
     make = openssl(
         "req -new -x509 -newkey {key} {protection} -sha256 {validity} -set_serial {serial}"
         " -config ca.cnf -extensions v3_ca -keyout {new_key} -out ca.crt",
-        key=_new_key(order.key_type, "ca-params.pem"),
+        key=new_key(order.key_type, "ca-params.pem"),
         protection=_protection(order, CA_PASSPHRASE),
         validity=Validity(order.days),
         serial=Serial(),
@@ -81,7 +81,7 @@ def root(order: AuthorityOrder) -> Plan:
     return Plan(
         f"a root certificate, {order.subject.common_name}",
         (
-            *_parameters(order.key_type, "ca-params.pem"),
+            *parameters(order.key_type, "ca-params.pem"),
             Write("ca.cnf", config),
             make,
             *_encrypted(order, "ca", CA_PASSPHRASE),
@@ -96,15 +96,15 @@ def intermediate(order: AuthorityOrder, issuer: Issuer) -> Plan:
     """Return the plan for an intermediate: its key, request, certificate and chain."""
     request = openssl(
         "req -new -newkey {key} {protection} -sha256 -config request.cnf -keyout {new_key} -out intermediate.req",
-        key=_new_key(order.key_type, "params.pem"),
+        key=new_key(order.key_type, "params.pem"),
         protection=_protection(order, NEW_PASSPHRASE),
         new_key=_first_key(order, "intermediate"),
     )
     return Plan(
         f"an intermediate certificate, {order.subject.common_name}",
         (
-            *_parameters(order.key_type, "params.pem"),
-            Write("request.cnf", _request_config(order)),
+            *parameters(order.key_type, "params.pem"),
+            Write("request.cnf", request_config(order)),
             request,
             *_encrypted(order, "intermediate", NEW_PASSPHRASE),
             Write("intermediate.cnf", _authority_section(order, "intermediate.cnf")),
@@ -146,7 +146,7 @@ def leaf(order: LeafOrder, issuer: Issuer) -> Plan:
         needs=issuer.needs,
         demands=demands(order.names),
     )
-    return made if order.p12 is None else _with_p12(made, order, order.p12, issuer.chain)
+    return made if order.p12 is None else with_p12(made, order, name, issuer.chain)
 
 
 def self_signed(order: LeafOrder) -> Plan:
@@ -166,7 +166,7 @@ def self_signed(order: LeafOrder) -> Plan:
         tuple(publish for publish in files(name, order.stem) if publish.what != "chain"),
         demands=demands(order.names),
     )
-    return made if order.p12 is None else _with_p12(made, order, order.p12, ())
+    return made if order.p12 is None else with_p12(made, order, name, ())
 
 
 def signed(name: str, config: str, signing: tuple[Argument, ...], *, days: int, section: str = "v3_req") -> Run:
@@ -210,9 +210,9 @@ def files(name: str, stem: str, *, over: str = "nothing") -> tuple[Publish, ...]
     )
 
 
-def _with_p12(plan: Plan, order: LeafOrder, encryption: str, chain: tuple[str, ...]) -> Plan:
+def with_p12(plan: Plan, order: LeafOrder, name: str, chain: tuple[str, ...]) -> Plan:
     """Return the plan with one more file: key, certificate and authorities in PKCS#12, as appliances import them."""
-    name = order.kind.name
+    assert order.p12 is not None
     authorities = "issuers.pem" if len(chain) > 1 else "".join(chain)
     export = openssl(
         "pkcs12 -export -inkey {key} -in {certificate} {above} -name {name} {encryption} -passout {password}"
@@ -221,11 +221,11 @@ def _with_p12(plan: Plan, order: LeafOrder, encryption: str, chain: tuple[str, .
         certificate=f"{name}.crt",
         above=("-certfile", authorities) if authorities else (),
         name=order.title,
-        encryption=P12_ENCRYPTIONS[encryption],
+        encryption=P12_ENCRYPTIONS[order.p12],
         password=f"env:{P12_PASSWORD}",
         p12=f"{name}.p12",
     )
-    target = Publish(f"{name}.p12", f"private/{order.stem}.p12", 0o600, "p12")
+    target = Publish(f"{name}.p12", f"private/{order.stem}.p12", 0o600, "p12", plan.publish[0].over)
     return replace(plan, steps=(*plan.steps, export), publish=(*plan.publish, target))
 
 
@@ -235,8 +235,8 @@ def request_only(order: LeafOrder) -> Plan:
     # Without the authority key identifier: openssl cannot make one before it knows the issuer.
     extensions = replace(order.section, crl_url=None).fill(template.shipped("gen_certs.cnf"))
     if order.key_file is None:
-        key: tuple[str, ...] = ("-newkey", _new_key(order.key_type, "params.pem"), "-nodes", "-keyout", f"{name}.key")
-        before = _parameters(order.key_type, "params.pem")
+        key: tuple[str, ...] = ("-newkey", new_key(order.key_type, "params.pem"), "-nodes", "-keyout", f"{name}.key")
+        before = parameters(order.key_type, "params.pem")
     else:
         key = ("-key", f"{name}.key")
         before = (openssl("pkey -in {file} -out {key}", file=Outside(order.key_file), key=f"{name}.key"),)
@@ -244,7 +244,7 @@ def request_only(order: LeafOrder) -> Plan:
         f"a request for {order.title}",
         (
             *before,
-            Write("request.cnf", f"{_request_config(order)}\n{extensions}"),
+            Write("request.cnf", f"{request_config(order)}\n{extensions}"),
             openssl(
                 "req -new {key} -sha256 -config request.cnf -reqexts v3_req -out {request}",
                 key=key,
@@ -260,7 +260,8 @@ def demands(names: tuple[GeneralName, ...]) -> tuple[str, ...]:
     return ("verify URI:sip",) if any(name.kind == "URI" and "//" not in name.value for name in names) else ()
 
 
-def _request_config(order: AuthorityOrder | LeafOrder) -> str:
+def request_config(order: AuthorityOrder | LeafOrder) -> str:
+    """Return the text of a config that gives `openssl req` the subject."""
     return template.fill(template.shipped("request.cnf"), {"SUBJECT": order.subject.config_lines()})
 
 
@@ -298,12 +299,13 @@ def _encrypted(order: AuthorityOrder, name: str, passphrase: str) -> tuple[Run, 
     return (encrypt,)
 
 
-def _parameters(key_type: KeyType, path: str) -> tuple[Run, ...]:
+def parameters(key_type: KeyType, path: str) -> tuple[Run, ...]:
     """Return what an EC key needs first: a file that names its curve, which `genpkey` before 1.1 would spell out."""
     if key_type.curve is None:
         return ()
     return (openssl("ecparam -name {curve} -out {path}", curve=key_type.curve, path=path),)
 
 
-def _new_key(key_type: KeyType, parameters: str) -> str:
+def new_key(key_type: KeyType, parameters: str) -> str:
+    """Return what `openssl req -newkey` is given for a kind of key, an EC one by a file that names its curve."""
     return f"rsa:{key_type.bits}" if key_type.curve is None else f"ec:{parameters}"
