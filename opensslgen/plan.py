@@ -83,6 +83,13 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """Check that a request is signed by the key that it holds."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """Read a finished certificate back: names, extended key usage, validity, chain."""
 
@@ -130,7 +137,7 @@ class Publish:
     """What may stand there already: "nothing", "kept" (any file, which is kept beside it) or "lost" (any file)."""
 
 
-Step = Write | Run | Join | Check
+Step = Write | Run | Join | VerifyRequest | Check
 
 PRINTED_USAGES = {
     "serverAuth": "TLS Web Server Authentication",
@@ -235,6 +242,8 @@ def _shell(step: Step) -> list[str]:
             return [f"cat >{shlex.quote(path)} <<'{delimiter}'", text + delimiter]
         case Join(parts, path):
             return [f"cat {shlex.join(parts)} >{shlex.quote(path)}"]
+        case VerifyRequest(request):
+            return [shlex.join(["verify_request", request])]
         case Check(certificate, issuer, days, purpose, usages, names):
             printed = [PRINTED_USAGES[usage] for usage in usages if usage in PRINTED_USAGES]
             lines = [shlex.join(["check_certificate", certificate, issuer, str(days), purpose, *printed])]
@@ -242,20 +251,25 @@ def _shell(step: Step) -> list[str]:
                 lines.append(shlex.join(["check_names", *map(_printed_name, names)]))
             return lines
         case Run(arguments):
-            before = []
-            words = ["run", "openssl"]
-            for argument in arguments:
-                match argument:
-                    case Serial():
-                        before.append("draw_serial")
-                        words.append('"0x$serial"')
-                    case Validity(days):
-                        before.append(f"choose_validity {days}")
-                        words.append("$validity")
-                    case Outside(path):
-                        words.append(shlex.quote(path) if path.startswith("/") else f'"$here"/{shlex.quote(path)}')
-                    case str():
-                        words.append(shlex.quote(argument))
-            if "$validity" in words:
-                before.append("# shellcheck disable=SC2086 # two words or four")
-            return [*before, " ".join(words)]
+            return _shell_command(arguments)
+
+
+def _shell_command(arguments: tuple[Argument, ...]) -> list[str]:
+    """Return the lines of shell that run openssl."""
+    before = []
+    words = ["run", "openssl"]
+    for argument in arguments:
+        match argument:
+            case Serial():
+                before.append("draw_serial")
+                words.append('"0x$serial"')
+            case Validity(days):
+                before.append(f"choose_validity {days}")
+                words.append("$validity")
+            case Outside(path):
+                words.append(shlex.quote(path) if path.startswith("/") else f'"$here"/{shlex.quote(path)}')
+            case str():
+                words.append(shlex.quote(argument))
+    if "$validity" in words:
+        before.append("# shellcheck disable=SC2086 # two words or four")
+    return [*before, " ".join(words)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from . import certificate as x509
 from . import printed
 from .errors import Error
-from .plan import Argument, Check, Join, Outside, Run, Serial, Validity, Write
+from .plan import Argument, Check, Join, Outside, Run, Serial, Validity, VerifyRequest, Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +43,8 @@ def run(
                 (work / path).write_text(text, encoding="utf-8")
             case Join(parts, path):
                 (work / path).write_bytes(b"".join((work / part).read_bytes() for part in parts))
+            case VerifyRequest(request):
+                _verify_request(request, work=work, openssl=openssl, on_command=on_command)
             case Check():
                 (fault,) = faults([step], work=work, openssl=openssl, on_command=on_command)
                 if fault:
@@ -77,6 +79,23 @@ def _words(argument: Argument, openssl: OpenSSL) -> list[str]:
 
 def _asn1(moment: datetime) -> str:
     return f"{moment:%Y%m%d%H%M%SZ}"
+
+
+def _verify_request(request: str, *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
+    """Raise Error unless openssl says that the request is signed by its own key; 0 is no proof of it before 3.5."""
+    command = ["req", "-in", request, "-noout", "-verify"]
+    on_command(shlex.join(["openssl", *command]))
+    process = openssl.run(command, cwd=work, check=False)
+    told = [line.strip() for line in (process.stdout + process.stderr).decode("utf-8", "replace").splitlines()]
+    if process.exit_code != 0 or not any(line in _VERIFIED for line in told):
+        raise Error(
+            "the request is not signed by the key that it holds, so whoever made it need not have that key",
+            hint="have it made anew",
+        )
+
+
+_VERIFIED = ("verify OK", "Certificate request self-signature verify OK")
+"""On stderr up to 3.4, on stdout from 3.5 on."""
 
 
 def faults(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
 from .job import Job, Violation, fitted, refuse_violations, stored_issuer, violations
+from .renew import renewal_job, root_renewal_job
+from .sign import sign_job
 
 __all__ = [
     "Job",
@@ -12,9 +14,12 @@ __all__ = [
     "intermediate_job",
     "leaf_job",
     "refuse_violations",
+    "renewal_job",
     "request_job",
     "root_job",
+    "root_renewal_job",
     "self_signed_job",
+    "sign_job",
     "stored_issuer",
     "violations",
 ]

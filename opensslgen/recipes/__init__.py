@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from .batch import in_batch, without_checks
 from .issue import P12_ENCRYPTIONS, Issuer, demands, intermediate, leaf, new_root, request_only, root, self_signed
+from .renew import renewed_intermediate, renewed_leaf, renewed_root
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
+from .sign import signed_intermediate, signed_leaf
 
 __all__ = [
     "CA_PASSPHRASE",
@@ -19,8 +21,13 @@ __all__ = [
     "intermediate",
     "leaf",
     "new_root",
+    "renewed_intermediate",
+    "renewed_leaf",
+    "renewed_root",
     "request_only",
     "root",
     "self_signed",
+    "signed_intermediate",
+    "signed_leaf",
     "without_checks",
 ]
