@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from opensslgen import recipes
-from opensslgen.authority import Authority
-from opensslgen.certificate import load
+from opensslgen.batch import FAILED, LEFT, Batch
+from opensslgen.certificate import load, visible
+from opensslgen.csr import leaf_order_of, parse_request
 from opensslgen.errors import Error, UsageError
-from opensslgen.jobs import Job, Violation, stored_issuer
+from opensslgen.inventory import Row
 from opensslgen.openssl import find
-from opensslgen.plan import Write
-from opensslgen.recipes import SECRETS, fit_secret
+from opensslgen.recipes import CA_PASSPHRASE, SECRETS, fit_secret
 from opensslgen.store import Store
 
-from .request import WITHIN, YET, decoded_request, described, order_of
+from .request import WITHIN, YET, described, order_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
-    from opensslgen.certificate import Certificate, Request
+    from opensslgen.batch import Outcome
     from opensslgen.orders import LeafOrder
 
 
@@ -32,13 +31,11 @@ class Signed:
 
     name: str
     changed: bool
-    not_after: datetime | None = None
-    """When the certificate ends; None if there is none, or only a check was asked for."""
-    fault: str | None = None
-    """Why it was not signed."""
-    before: str = ""
-    """The certificate that it had, in words."""
-    after: str = ""
+    why: str
+    """Why it was signed or left alone, or why it could not be signed."""
+    failed: bool = False
+    certificate: str = ""
+    """The new certificate, in words."""
 
 
 def sign_all(
@@ -49,84 +46,69 @@ def sign_all(
     openssl: str | None = None,
     within: timedelta = WITHIN,
     allow: Collection[str] = (),
+    jobs: int | None = None,
     check: bool = False,
-) -> Iterator[Signed]:
-    """Sign each request that has no certificate yet for its key and names which lasts longer than `within`.
+) -> list[Signed]:
+    """Sign each request that has no certificate yet for its key and order which lasts longer than `within`.
 
     A request is a mapping of `order`, the options that `order_of` takes, and `request`, in PEM. The names come from the
     order, and from the request nothing but its key. One that cannot be signed does not stop the others. With `check`
-    nothing is signed. Raises Error if there is no root.
+    nothing is signed. Raises Error if there is no root, or its key needs another passphrase.
     """
-
-    def secret(name: str) -> str:
-        if passphrase is None:
-            raise UsageError(f"the {SECRETS[name]} is needed", hint=f"set {name}")
-        return fit_secret(name, passphrase)
-
-    authority = Authority(Store(pki), find(openssl), secret, allow=allow, force=True)
-    root = authority.store.issuer()
-    if root is None:
+    store = Store(pki)
+    if store.issuer() is None:
         raise Error(f"{pki} has no root", hint=f"make one: opensslgen root --pki {pki}")
-    for request in requests:
+    secrets = {} if check or not store.ca_key_is_encrypted() else {CA_PASSPHRASE: _fit(passphrase)}
+    batch = Batch(store, find(openssl), secrets, within, allow, jobs)
+    found: dict[int, Signed] = {}
+    rows: list[Row] = []
+    for line, request in enumerate(requests):
         name = str(request["order"].get("name"))
         try:
-            yield _signed(authority, root, order_of(request["order"]), request.get("request"), within, check=check)
-        except Violation as violation:
-            told = "; ".join(f"{finding.message} [{finding.rule.id}]" for finding in violation.findings)
-            yield Signed(name, changed=False, fault=f"{violation.message}: {told}")
+            order = order_of(request["order"])
+            if request.get("request") or not check:
+                order = _order(order, request.get("request"))
+            else:
+                found[line] = Signed(name, changed=True, why="there is no request yet", certificate=YET)
+            rows.append(Row(line, name, order))
         except Error as error:
-            yield Signed(name, changed=False, fault=error.message)
+            found[line] = Signed(name, changed=False, why=error.message, failed=True)
+    for row in batch.faults(rows):
+        found[row.line] = Signed(row.name, changed=False, why=row.fault or "", failed=True)
+    rows = [row for row in rows if row.line not in found]
+    outcomes = (outcome for _, outcome in batch.wanting(rows)) if check else batch.converge(rows)
+    stems = {row.line: row.order.stem for row in rows if row.order}
+    for outcome in outcomes:
+        found[outcome.line] = _signed(outcome, store.path / "issued" / f"{stems[outcome.line]}.crt", check=check)
+    return [found[line] for line in sorted(found)]
 
 
-def _signed(
-    authority: Authority,
-    root: Certificate,
-    order: LeafOrder,
-    pem: str | None,
-    within: timedelta,
-    *,
-    check: bool,
-) -> Signed:
-    name = order.names[0].value
-    path = authority.store.path / "issued" / f"{order.stem}.crt"
-    there = load(path) if path.exists() else None
-    request = None if pem is None else decoded_request(pem)
-    before = "" if there is None else described(there)
-    if there and request and _is_as_wanted(there, order, request, root, within):
-        return Signed(name, changed=False, not_after=there.not_after, before=before, after=before)
-    if check or pem is None:
-        if not check:
-            raise Error("there is no request")
-        return Signed(name, changed=True, before=before, after=YET)
-    if request and request.subject.attributes != order.subject.attributes:
+def _order(wanted: LeafOrder, text: str | None) -> LeafOrder:
+    """Return the order for a certificate with a request's key; raises Error if the host was to make another request."""
+    if not text:
+        raise Error("there is no request")
+    request = parse_request(text.encode())
+    order = leaf_order_of(
+        request,
+        names=wanted.names,
+        stem=wanted.stem,
+        days=wanted.days,
+        extended_key_usage=wanted.extended_key_usage,
+    )
+    if request.subject.attributes != wanted.subject.attributes:
         raise Error(f"the request has another subject: {request.subject}")
-    made = _sign(authority, order, pem)
-    return Signed(name, changed=True, not_after=made.not_after, before=before, after=described(made))
+    if (order.key_type.algorithm, order.key_type.bits) != (wanted.key_type.algorithm, wanted.key_type.bits):
+        raise Error(f"the request has another kind of key: {visible(order.key_type.name)}")
+    return order
 
 
-def _is_as_wanted(
-    certificate: Certificate, order: LeafOrder, request: Request, root: Certificate, within: timedelta
-) -> bool:
-    """Tell whether a certificate is for this key and order, by this root, and lasts."""
-    return (
-        certificate.public_key == request.public_key
-        and certificate.subject.attributes == order.subject.attributes
-        and certificate.names == order.subject_alternative_names
-        and set(certificate.extended_key_usage or ()) == set(order.extended_key_usage)
-        and certificate.issuer == root.subject
-        and certificate.authority_key_identifier is not None
-        and certificate.authority_key_identifier.key_identifier == root.subject_key_identifier
-        and certificate.not_after > datetime.now(timezone.utc) + within
-    )
+def _signed(outcome: Outcome, path: Path, *, check: bool) -> Signed:
+    if outcome.state in (LEFT, FAILED):
+        return Signed(outcome.name, changed=False, why=outcome.why, failed=outcome.state == FAILED)
+    return Signed(outcome.name, changed=True, why=outcome.why, certificate=YET if check else described(load(path)))
 
 
-def _sign(authority: Authority, order: LeafOrder, pem: str) -> Certificate:
-    full = recipes.leaf(order, stored_issuer(authority.store))
-    steps = tuple(
-        step for step in full.steps if not (hasattr(step, "arguments") and step.arguments[0] in ("req", "ecparam"))
-    )
-    steps = (Write("server.req", pem), *steps)
-    plan = replace(full, steps=steps, publish=tuple(p for p in full.publish if p.what != "key"))
-    made = authority.make(lambda: Job(name=order.title, done="", plan=plan, judged="server.crt"))
-    assert made.certificate
-    return made.certificate
+def _fit(passphrase: str | None) -> str:
+    if passphrase is None:
+        raise UsageError(f"the {SECRETS[CA_PASSPHRASE]} is needed", hint=f"set {CA_PASSPHRASE}")
+    return fit_secret(CA_PASSPHRASE, passphrase)

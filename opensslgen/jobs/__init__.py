@@ -5,12 +5,13 @@ from __future__ import annotations
 from .issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
 from .job import Job, Violation, fitted, refuse_violations, stored_issuer, violations
 from .renew import renewal_job, root_renewal_job
-from .sign import sign_job
+from .sign import has_request, sign_job
 
 __all__ = [
     "Job",
     "Violation",
     "fitted",
+    "has_request",
     "intermediate_job",
     "leaf_job",
     "refuse_violations",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .batch import in_batch, without_checks
+from .batch import in_batch, signed_in_batch, without_checks
 from .issue import P12_ENCRYPTIONS, Issuer, demands, intermediate, leaf, new_root, request_only, root, self_signed
 from .renew import renewed_intermediate, renewed_leaf, renewed_root
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
@@ -27,6 +27,7 @@ __all__ = [
     "request_only",
     "root",
     "self_signed",
+    "signed_in_batch",
     "signed_intermediate",
     "signed_leaf",
     "without_checks",

@@ -80,7 +80,7 @@ def _requests(folder: Path, number: int) -> list[dict[str, object]]:
 
 
 def _sign(batch: list[dict[str, object]], folder: Path) -> None:
-    faults = [signed.fault for signed in sign_all(batch, pki=folder / "pki") if signed.fault]
+    faults = [signed.why for signed in sign_all(batch, pki=folder / "pki") if signed.failed]
     assert not faults, faults[0]
 
 

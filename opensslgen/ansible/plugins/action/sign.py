@@ -27,28 +27,30 @@ class ActionModule(FleetAction):
         "allow": {"type": "list", "elements": "str", "default": []},
         "passphrase": {"type": "str", "no_log": True},
         "openssl": {"type": "str"},
+        "jobs": {"type": "int"},
     }
 
     def act(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Return which certificates were made, and by name why others were not."""
         # A host that has failed or was skipped has left no order.
         requests = [request for request in options["requests"] if request.get("order")]
-        signed = list(
-            sign_all(
-                requests,
-                pki=Path(options["pki"]),
-                passphrase=options["passphrase"] or os.environ.get(CA_PASSPHRASE),
-                openssl=options["openssl"],
-                within=timedelta(days=options["within"]),
-                allow=options["allow"],
-                check=self.checks,
-            )
+        signed = sign_all(
+            requests,
+            pki=Path(options["pki"]),
+            passphrase=options["passphrase"] or os.environ.get(CA_PASSPHRASE),
+            openssl=options["openssl"],
+            within=timedelta(days=options["within"]),
+            allow=options["allow"],
+            jobs=options["jobs"],
+            check=self.checks,
         )
         changed = [one.name for one in signed if one.changed]
         return {
             "changed": bool(changed),
             "signed": changed,
-            "kept": [one.name for one in signed if not one.changed and not one.fault],
-            "faults": {one.name: one.fault for one in signed if one.fault},
-            **self.diff((f"certificate of {one.name}", one.before, one.after) for one in signed if one.changed),
+            "kept": [one.name for one in signed if not one.changed and not one.failed],
+            "faults": {one.name: one.why for one in signed if one.failed},
+            **self.diff(
+                (f"certificate of {one.name}: {one.why}", "", one.certificate) for one in signed if one.changed
+            ),
         }

@@ -37,13 +37,16 @@ options:
   openssl:
     description: The openssl of the controller.
     type: str
+  jobs:
+    description: Processes; by default one for each core.
+    type: int
 attributes:
   check_mode:
     support: full
     description: Tells what would be signed.
   diff_mode:
     support: full
-    description: Shows names, end and serial number of each certificate.
+    description: Shows why each certificate is made, and its names, end and serial number.
 requirements:
   - opensslgen, on the controller
 """
