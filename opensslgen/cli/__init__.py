@@ -23,6 +23,7 @@ COMMANDS = {
     "root": "make.root",
     "list": "browse.list_",
     "show": "browse.show",
+    "web": "web.web",
     "audit": "audit.audit",
     "rules": "audit.rules",
     "patch": "patch.patch",

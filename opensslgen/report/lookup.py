@@ -54,7 +54,13 @@ def find(folder: Folder, wanted: str) -> Found:
     """
     path = Path(wanted)
     if not path.is_file():
-        path = _in_folder(folder, wanted)
+        return stored(folder, wanted)
+    return _around(folder, path, load(path))
+
+
+def stored(folder: Folder, wanted: str) -> Found:
+    """Return the same, but never what a file outside the folder holds."""
+    path = _in_folder(folder, wanted)
     return _around(folder, path, load(path))
 
 
