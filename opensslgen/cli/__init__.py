@@ -21,6 +21,7 @@ from opensslgen.errors import Error
 COMMANDS = {
     "server": "make.server",
     "root": "make.root",
+    "trust": "trust.trust",
     "list": "browse.list_",
     "show": "browse.show",
     "web": "web.web",

@@ -76,6 +76,18 @@ PASSPHRASE_FILE = click.option(
 )  # fmt: skip
 
 
+def from_web(module: str) -> Any:
+    """Return a module of the package web, whose libraries are an extra; raises UsageError, saying which, without it."""
+    from importlib import import_module
+
+    try:
+        return import_module(f"opensslgen.web.{module}")
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"this needs {error.name}, which is not installed", hint="pip install 'opensslgen[web]'"
+        ) from error
+
+
 def first_line(path: Path, what: str) -> str:
     """Return a file's first line without its line end, as openssl's `file:` reads it but for a carriage return."""
     try:

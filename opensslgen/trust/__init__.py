@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .anchor import anchor, judged
+from .anchor import anchor, judged, root_in
 from .devices import DEVICES, Device, device_of
 from .files import TrustFile, files, pages, root_files
 from .mobileconfig import title
@@ -19,5 +19,6 @@ __all__ = [
     "judged",
     "pages",
     "root_files",
+    "root_in",
     "title",
 ]

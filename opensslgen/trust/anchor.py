@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.authority import Violation, violations
-from opensslgen.certificate import CERTIFICATE_LABELS, DecodeError, decode_block, pem_blocks, visible
+from opensslgen.certificate import CERTIFICATE_LABELS, DecodeError, decode_block, load, pem_blocks, visible
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.pem import read_file
 from opensslgen.profiles import rules_of
@@ -58,6 +58,14 @@ def _certificates(path: Path) -> list[Certificate]:
         return [decode_block(block) for block in pem_blocks(read_file(path)) if block.label in CERTIFICATE_LABELS]
     except DecodeError as error:
         raise UnreadableError(f"{visible(str(path))}: {error}") from error
+
+
+def root_in(file: Path) -> Certificate:
+    """Return the root that a file holds; raises UnreadableError if it holds none."""
+    certificate = load(file)
+    if not certificate.is_self_issued:
+        raise UnreadableError(f"{visible(str(file))}: no root, as it was issued by {certificate.issuer}")
+    return certificate
 
 
 def judged(root: Certificate, *, allow: Collection[str] = ()) -> list[Finding]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def guide_page(device: Device, root: Certificate, *, address: str | None = None) -> str:
     """Return the page of one kind of device, with the files that it takes and the steps that are left."""
     links = "\n".join(
-        f'<p><a class="{"first" if number == 0 else "other"}" href="{name}">{name}</a></p>'
+        f'<p><a class="{"other" if number else "first"}" href="{name}">{name}</a></p>'
         for number, name in enumerate(device.files)
     )
     return _page(device.title, _filled(f"{device.id}.html", root, FILES=links), root, address=address, here=device.id)
@@ -37,7 +37,10 @@ def server_page(root: Certificate, *, address: str | None = None) -> str:
 
 def index_page(root: Certificate, *, address: str | None = None) -> str:
     """Return the page that leads to all the others."""
-    return _page("Which device is it?", "", root, address=address, here="index")
+    names = dict.fromkeys(name for device in DEVICES for name in (*device.files, "root.pem"))
+    links = "\n".join(f'<li><a href="{name}">{name}</a></li>' for name in names)
+    body = f"<p>The list below leads to the steps. The root in all its forms:</p>\n<ul>\n{links}\n</ul>"
+    return _page("Which device is it?", body, root, address=address, here="index")
 
 
 def _page(heading: str, body: str, root: Certificate, *, address: str | None, here: str) -> str:

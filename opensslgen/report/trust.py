@@ -1,0 +1,95 @@
+"""What `opensslgen trust` has written or offers, as text for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from opensslgen.profiles import PROFILES
+from opensslgen.trust import DEVICES, fingerprint_groups, title
+
+from .made import certificate_json, finding_json
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from opensslgen.certificate import Certificate
+    from opensslgen.rules import Finding
+    from opensslgen.trust import TrustFile
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What has been written."""
+
+    root: Certificate
+    folder: Path
+    files: Sequence[TrustFile]
+    signer: str | None
+    """The name whose certificate signed the profile."""
+    allow: Collection[str]
+    findings: Sequence[Finding]
+    """Warnings and notes of the rules."""
+    kept: Sequence[Path]
+    """Files that were replaced, under their new names."""
+
+
+def trust_text(written: Written) -> str:
+    """Return which file is for which device, the fingerprint to compare, what was checked, and the next step."""
+    folder = written.folder
+    rules = [rule for rule in PROFILES["root"].rules if rule not in written.allow]
+    rows = [(device.title, f"{', '.join(device.files)}; guide: {device.id}.html") for device in DEVICES]
+    rows += [("on the server", "servers.html"), ("all of it", "index.html")]
+    if written.signer:
+        rows.append(("signed", f"root.mobileconfig, with the certificate of {written.signer}"))
+    lines = [
+        f"The root certificate {title(written.root)}, in {folder}/:",
+        *(f"  {what:<16} {names}" for what, names in rows),
+        *_fingerprint(written.root),
+        "Checked:",
+        f"  ✓ {len(rules)} rules: {PROFILES['root'].title}",
+        *(f"Kept the old file as {path}" for path in written.kept),
+        f"Next: give {folder}/ to the devices, or let them fetch it: opensslgen trust --share",
+        "      (iPhone: install the profile, then Settings > General > About > Certificate Trust Settings).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def trust_json(written: Written) -> dict[str, Any]:
+    """Return the same for a program."""
+    return {
+        "root": certificate_json(written.root),
+        "folder": str(written.folder),
+        "files": [
+            {
+                "name": file.name,
+                "path": str(written.folder / file.name),
+                "media_type": file.media_type,
+                "devices": list(file.devices),
+            }
+            for file in written.files
+        ],
+        "signed_by": written.signer,
+        "findings": [finding_json(finding) for finding in written.findings],
+        "kept": [str(path) for path in written.kept],
+    }
+
+
+def sharing_text(root: Certificate, url: str, seconds: int, *, was_chosen: bool) -> str:
+    """Return what is offered, where, and for how long; `was_chosen`: by us, as no address was given."""
+    minutes, rest = divmod(seconds, 60)
+    time = f"{seconds} seconds" if rest or not minutes else f"{minutes} minute{'' if minutes == 1 else 's'}"
+    lines = [
+        f"The root certificate {title(root)} is at",
+        f"  {url}",
+        f"for {time}; Ctrl-C ends it sooner. It is all that is offered there.",
+    ]
+    if was_chosen:
+        lines.append("This machine uses that address on its network; --address names another.")
+    return "\n".join([*lines, *_fingerprint(root)])
+
+
+def _fingerprint(root: Certificate) -> list[str]:
+    groups = fingerprint_groups(root)
+    return ["SHA-256 fingerprint, to compare with what the device shows:", *(f"  {group}" for group in groups)]

@@ -1,0 +1,163 @@
+"""The site that lets phones on the network fetch the root: it is read-only, and there is nothing else on it.
+
+All that it can answer is made before it begins; no request makes it look at a file.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+from contextlib import contextmanager
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import segno
+from flask import Flask, Response, abort, request
+from werkzeug.exceptions import HTTPException
+
+from opensslgen.errors import Error, UsageError
+from opensslgen.trust import TrustFile, device_of, pages, root_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opensslgen.certificate import Certificate
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def create_app(root: Certificate, *, url: str, profile: bytes | None = None) -> Flask:
+    """Return the site; `url` is where it will be found, `profile` the configuration profile if it was signed."""
+    app = Flask("opensslgen", static_folder=None, template_folder=None)
+    # The redirect to a tidier path would repeat what the request says of the host.
+    app.url_map.merge_slashes = False
+    files = {file.name: file for file in (*root_files(root, profile=profile), *pages(root, address=url), *codes(url))}
+
+    @app.before_request
+    def refuse_other_hosts() -> None:
+        if not _is_ours(request.headers.get("Host", "")):
+            abort(421)
+
+    @app.get("/", provide_automatic_options=False)
+    def chosen() -> Response:
+        device = device_of(request.headers.get("User-Agent", ""))
+        response = _answer(files["index.html" if device is None else f"{device.id}.html"])
+        response.headers["Vary"] = "User-Agent"
+        return response
+
+    @app.get("/<name>", provide_automatic_options=False)
+    def offered(name: str) -> Response:
+        if name not in files:
+            abort(404)
+        return _answer(files[name])
+
+    @app.errorhandler(HTTPException)
+    def error(fault: HTTPException) -> Response:
+        response = Response(f"{fault.code} {fault.name}\n", fault.code, mimetype="text/plain")
+        if fault.code == 405:
+            response.headers["Allow"] = "GET, HEAD"
+        return response
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        response.headers.update(_HEADERS)
+        return response
+
+    return app
+
+
+def _answer(file: TrustFile) -> Response:
+    response = Response(file.data, content_type=file.media_type)
+    if not file.media_type.startswith(("text/", "image/")):
+        # Not as an attachment: what a device does with a root by itself, it does by the media type.
+        response.headers["Content-Disposition"] = f'inline; filename="{file.name}"'
+    return response
+
+
+def _is_ours(host: str) -> bool:
+    """Tell whether a Host header is an address, or a name of this machine.
+
+    Any other name may be a stranger's that was made to point here (DNS rebinding), which an address cannot be.
+    """
+    if not host:
+        return True  # desk phones that speak HTTP/1.0
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        ip_address(name)
+    except ValueError:
+        own = socket.gethostname().lower()
+        short = own.partition(".")[0]
+        return host.partition(":")[0].lower() in {"localhost", own, short, f"{short}.local"}
+    return True
+
+
+def codes(url: str) -> tuple[TrustFile, TrustFile]:
+    """Return the QR code of a URL as SVG and as PNG."""
+    code = segno.make_qr(url, error="m")
+    svg, png = io.BytesIO(), io.BytesIO()
+    code.save(svg, kind="svg", scale=8, light="#fff", title=url)
+    code.save(png, kind="png", scale=8)
+    return (
+        TrustFile("qr.svg", "image/svg+xml", svg.getvalue()),
+        TrustFile("qr.png", "image/png", png.getvalue()),
+    )
+
+
+def terminal_code(url: str, *, coloured: bool) -> str:
+    """Return the QR code of a URL for a terminal: light on dark, which without colours needs a dark one."""
+    text = io.StringIO()
+    segno.make_qr(url, error="m").terminal(text, compact=True)
+    lines = text.getvalue().splitlines()
+    return "".join(f"\x1b[97;40m{line}\x1b[0m\n" if coloured else f"{line}\n" for line in lines)
+
+
+def lan_address() -> str:
+    """Return the address that this machine uses on its network; raises Error if there is none.
+
+    Nothing is sent: a connected UDP socket only asks the kernel for the route to an address that nobody has (RFC 5737).
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(("192.0.2.1", 9))
+            return str(asking.getsockname()[0])
+        except OSError as error:
+            raise Error("this machine seems to be on no network", hint="--address IP says where to listen") from error
+
+
+@contextmanager
+def listening(address: str, port: int) -> Iterator[socket.socket]:
+    """Give a socket that is bound to an IP address and a port; raises UsageError or Error if that cannot be had."""
+    try:
+        if "%" in address:
+            raise ValueError
+        version = ip_address(address).version
+    except ValueError:
+        raise UsageError(f"{address!r} is no IP address to listen on") from None
+    with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((address, port))
+            listener.listen()
+        except OSError as error:
+            raise Error(
+                f"cannot listen on {address}, port {port}: {error.strerror}", hint="--port 0 takes any free port"
+            ) from error
+        yield listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL of the site at a bound socket; where that is bound to all addresses, by the one of the network."""
+    address, port = listener.getsockname()[:2]
+    if ip_address(address).is_unspecified:
+        address = lan_address()
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}/" if port == 80 else f"http://{host}:{port}/"
