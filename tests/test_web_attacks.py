@@ -20,7 +20,7 @@ from cryptography import x509
 
 from opensslgen.recipes import CA_PASSPHRASE
 from opensslgen.web import create_app, gate
-from opensslgen.web.serve import CONNECTIONS
+from opensslgen.web.serving import CONNECTIONS
 
 from .conftest import files_below, make_root, make_server, opensslgen
 from .forms import FILLED, HOST, PASSWORD, Client, Visitor, form_config, log_in, running, visitor

@@ -7,7 +7,6 @@ import ipaddress
 import os
 import secrets
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
-from .options import FOLDER, OPENSSL, PASSPHRASE_FILE, first_line, together
+from .options import FOLDER, OPENSSL, PASSPHRASE_FILE, first_line, from_web, together
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -55,15 +54,10 @@ def web(**options: Any) -> None:
     password, and speaks TLS with a certificate that the folder's root has issued. Ctrl-C stops it, after what it is
     just making is finished.
     """
-    missing = [name for name in ("flask", "waitress") if find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"the form needs what is not installed: {', '.join(missing)}", hint="pip install 'opensslgen[web]'"
-        )
+    serving = from_web("serve")
     from opensslgen.openssl import find
     from opensslgen.recipes import CA_PASSPHRASE, SECRETS, fit_secret
     from opensslgen.web import Config, create_app
-    from opensslgen.web.serve import listener, serve
 
     address = _address(options["address"])
     openssl = functools.cache(lambda: find(options["openssl"]))
@@ -81,7 +75,7 @@ def web(**options: Any) -> None:
     passphrase = os.environ.get(CA_PASSPHRASE)
     if options["passphrase_file"]:
         passphrase = first_line(options["passphrase_file"], SECRETS[CA_PASSPHRASE])
-    sock = listener(address, options["port"])
+    sock = serving.listening(address, options["port"])
     port = sock.getsockname()[1]
     token = None if password else secrets.token_urlsafe(32)
     scheme = "https" if context else "http"
@@ -106,7 +100,7 @@ def web(**options: Any) -> None:
             click.echo("Ctrl-C stops it.", err=True)
         sys.stdout.flush()
 
-    serve(create_app(config), sock, context=context, ready=ready)
+    serving.serve_form(create_app(config), sock, context=context, ready=ready)
     click.echo("Stopped.", err=True)
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 import threading
-from collections import Counter
+from collections import defaultdict
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UsageError
 from opensslgen.rules import issuer_among
+
+from .serving import OF_ONE_CLIENT
 
 if TYPE_CHECKING:
     import socket
@@ -24,10 +26,8 @@ if TYPE_CHECKING:
     from opensslgen.openssl import OpenSSL
     from opensslgen.report.lookup import Found
 
-CONNECTIONS = 300
-"""Open at once at most."""
-OF_ONE_ADDRESS = 32
-"""Of them, those from one address: nobody takes all the places."""
+CONNECTIONS = 150
+"""Open at once at most; each takes two files, and the form behind has as many places."""
 HANDSHAKE = 10.0
 """Seconds."""
 LONGEST = 300.0
@@ -41,8 +41,8 @@ class Front:
     def __init__(self, listener: socket.socket, *, context: ssl.SSLContext, backend: str) -> None:
         """Take the socket that listens, and the path of the one to hand on to."""
         self._listener, self._context, self._backend = listener, context, backend
-        self._open: Counter[str] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._open: dict[str, list[asyncio.Task[None]]] = defaultdict(list)
+        """By the address of the client, the oldest first."""
         self._loop = asyncio.new_event_loop()
         self._accepting: asyncio.Task[None] | None = None
         listener.setblocking(False)
@@ -73,10 +73,11 @@ class Front:
         self.stop_accepting()
 
         async def end() -> None:
-            for task in self._tasks:
+            tasks = [task for of_one in self._open.values() for task in of_one]
+            for task in tasks:
                 task.cancel()
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=5)
+            if tasks:
+                await asyncio.wait(tasks, timeout=5)
 
         asyncio.run_coroutine_threadsafe(end(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -90,23 +91,23 @@ class Front:
             except OSError:
                 await asyncio.sleep(0.1)  # too many open files, or a client that has gone again
                 continue
-            host = address[0]
-            if self._open.total() >= CONNECTIONS or self._open[host] >= OF_ONE_ADDRESS:
-                accepted.close()
-                continue
-            self._open[host] += 1
-            task = asyncio.ensure_future(self._serve(accepted, host))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            of_one = self._open[address[0]]
+            task = asyncio.ensure_future(self._serve(accepted, address[0]))
+            of_one.append(task)
+            # Nobody takes all the places, neither from others nor from a browser at the same address.
+            if len(of_one) > OF_ONE_CLIENT or sum(map(len, self._open.values())) > CONNECTIONS:
+                max(self._open.values(), key=len)[0].cancel()
 
     async def _serve(self, accepted: socket.socket, host: str) -> None:
         try:
             await asyncio.wait_for(self._relay(accepted), LONGEST)
-        except (OSError, asyncio.TimeoutError, ssl.SSLError):
+        except (OSError, asyncio.TimeoutError):
             pass  # it has gone, or never spoke TLS, or took too long
         finally:
             accepted.close()
-            self._open[host] -= 1
+            task = asyncio.current_task()
+            assert task
+            self._open[host].remove(task)
             if not self._open[host]:
                 del self._open[host]
 
