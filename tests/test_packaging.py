@@ -40,6 +40,9 @@ def makes_certificates(folder, *command):
     run(*command, "server", "pbx.example.com", "--key-type", "p-256", cwd=folder)
     assert (folder / "pki" / "issued" / "pbx.example.com.crt").exists()
     assert "[ v3_req ]" in run(*command, "server", "b.example.com", "--script", cwd=folder)
+    run(*command, "trust", cwd=folder)
+    assert (folder / "trust" / "iphone.html").exists()
+    assert "link_folder" in run(*command, "trust", "--script", cwd=folder)
 
 
 @pytest.mark.parametrize("how", ["plain", "editable", "wheel"])
@@ -50,7 +53,7 @@ def test_an_install_finds_the_templates(how, source, tmp_path):
         run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "dist", source)
         (wheel,) = (tmp_path / "dist").iterdir()
         names = zipfile.ZipFile(wheel).namelist()
-        assert "opensslgen/templates/v3_req.cnf" in names
+        assert {"opensslgen/templates/v3_req.cnf", "opensslgen/templates/trust/page.html"} <= set(names)
         assert not [name for name in names if not name.startswith("opensslgen")]
         run(*pip, wheel)
     else:

@@ -265,8 +265,8 @@ def test_without_the_extra_it_says_what_to_install(pki, tmp_path):
 PATHS = [
     "/../private/ca.key", "/..%2fprivate%2fca.key", "/%2e%2e/private/ca.key", "/private/ca.key", "/ca.key",
     "/root.crt/..", "/root.crt%00", "/./root.crt/", "/pki/private/ca.key", "/....//ca.key", "/..\\private\\ca.key",
-    "//etc/passwd", "/file:///etc/passwd", "/static/style.css", "/templates/root.cnf", "/.git/config", "/%", "/%ff",
-    "/root.key", "/" + "a" * 4000, "/index.html?x=../../private/ca.key#x", "/\u202e",
+    "//etc/passwd", "/file:///etc/passwd", "/static/style.css", "/templates/root.cnf", "/.git/config",
+    "/%", "/%ff", "/root.key", "/" + "a" * 4000, "/index.html?x=../../private/ca.key#x", "/\u202e",
 ]  # fmt: skip
 
 
@@ -388,24 +388,24 @@ def test_200_slow_connections_keep_nobody_waiting(source, url, root):
 
 
 def test_neither_silence_nor_a_trickle_holds_a_connection_for_long(root, monkeypatch):
-    monkeypatch.setattr(serving, "LONGEST", 1.5)
+    monkeypatch.setattr(serving, "LONGEST", 1.0)
     monkeypatch.setitem(serving._LIMITS, "channel_timeout", 1)
     app = share.create_app(root, url="http://127.0.0.1/")
     with share.listening(HOST, 0) as listener:
-        thread = threading.Thread(target=serving.serve, args=(app, listener), kwargs={"seconds": 3.5})
+        thread = threading.Thread(target=serving.serve, args=(app, listener), kwargs={"seconds": 3})
         thread.start()
         address = listener.getsockname()
         with socket.create_connection(address, 5) as silent, socket.create_connection(address, 5) as trickling:
             before = time.monotonic()
             with contextlib.suppress(OSError):
-                while time.monotonic() - before < 5:
+                while time.monotonic() - before < 4:
                     trickling.send(b"G")
                     time.sleep(0.1)
             trickled = time.monotonic() - before
             with contextlib.suppress(ConnectionResetError):
                 assert silent.recv(1) == b""
-            assert 1 < trickled < 4.5
-            assert time.monotonic() - before < 5
+            assert 1 <= trickled < 2
+            assert time.monotonic() - before < 2.5
         thread.join()
 
 

@@ -360,11 +360,17 @@ def test_a_signed_profile_verifies_as_any_purpose_and_holds_the_profile(pki, roo
     assert smime_verify(tmp_path / "damaged", pki / "ca.crt", "-purpose", "any").returncode != 0
 
 
+def digests(signed):
+    """Return the digest algorithms of the signatures."""
+    signers = cms.ContentInfo.load(signed)["content"]["signer_infos"]
+    return [signer["digest_algorithm"]["algorithm"].native for signer in signers]
+
+
 def test_the_signature_is_of_sha256_and_brings_its_chain(pki, root, openssl):
     signed = signing.signed(mobileconfig.mobileconfig(root), signing.signer(pki, "pbx.example.com"), openssl)
     content = cms.ContentInfo.load(signed)["content"]
     assert content["encap_content_info"]["content"].native == mobileconfig.mobileconfig(root)
-    assert [signer["digest_algorithm"]["algorithm"].native for signer in content["signer_infos"]] == ["sha256"]
+    assert digests(signed) == ["sha256"]
     names = {certificate.chosen.subject.native["common_name"] for certificate in content["certificates"]}
     assert names == {"pbx.example.com", root.subject.common_name}
 
@@ -454,6 +460,7 @@ def test_every_openssl_signs_and_its_script_does_the_same(path, pki, root, tmp_p
         verified = smime_verify(signed, pki / "ca.crt", "-purpose", "any")
         assert verified.returncode == 0, verified.stderr
         assert verified.stdout == mobileconfig.mobileconfig(root)
+        assert digests(signed.read_bytes()) == ["sha256"]
     assert sorted(contents(tmp_path / "made")) == NAMES
     assert "PRIVATE KEY" not in text
 

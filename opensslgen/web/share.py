@@ -38,8 +38,6 @@ _HEADERS = {
 def create_app(root: Certificate, *, url: str, profile: bytes | None = None) -> Flask:
     """Return the site; `url` is where it will be found, `profile` the configuration profile if it was signed."""
     app = Flask("opensslgen", static_folder=None, template_folder=None)
-    # The redirect to a tidier path would repeat what the request says of the host.
-    app.url_map.merge_slashes = False
     files = {file.name: file for file in (*root_files(root, profile=profile), *pages(root, address=url), *codes(url))}
 
     @app.before_request
