@@ -114,9 +114,11 @@ def _close_overdue(channels: Iterable[Any], limits: Limits) -> None:
 
 
 def _drain(server: Any, channels: dict[int, Any], *, seconds: float) -> None:
-    """Let what is being answered be finished and sent."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and any(
-        channel.requests or channel.total_outbufs_len for channel in server.active_channels.values()
-    ):
+    """Let what is being answered be finished, and sent if the client takes it within two seconds."""
+    now = time.monotonic()
+    finished, sent = now + seconds, now + 2
+    while any(channel.requests for channel in server.active_channels.values()) and time.monotonic() < finished:
+        _turn(channels, 0.1)
+        sent = time.monotonic() + 2
+    while any(channel.total_outbufs_len for channel in server.active_channels.values()) and time.monotonic() < sent:
         _turn(channels, 0.1)
