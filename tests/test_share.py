@@ -396,7 +396,7 @@ def test_200_slow_connections_keep_nobody_waiting(source, url, root):
 def test_neither_silence_nor_a_trickle_holds_a_connection_for_long(root):
     app = share.create_app(root, url="http://127.0.0.1/")
     with share.listening(HOST, 0) as listener:
-        thread = threading.Thread(target=serving.serve, args=(app, listener), kwargs={"seconds": 3})
+        thread = serving_thread(app, listener, seconds=3, longest=1.0, idle=1)
         thread.start()
         address = listener.getsockname()
         with socket.create_connection(address, 5) as silent, socket.create_connection(address, 5) as trickling:
