@@ -161,6 +161,10 @@ class Plan:
         """Names of all secrets that the plan's commands read from their environment."""
         return tuple(dict.fromkeys(name for step in self.steps if isinstance(step, Run) for name in step.secrets))
 
+    def commands(self) -> str:
+        """Return the files and commands alone, in order, as they stand in the script."""
+        return "\n\n".join("\n".join(_shell(step)) for step in self.steps)
+
     def script(self, *, version: str, folder: str = "./pki") -> str:
         """Return the plan as a standalone POSIX shell script that needs openssl, coreutils, grep and sed.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen import keys
+from opensslgen.authority import Violation, refuse_violations
 from opensslgen.errors import Error, UsageError
 from opensslgen.names import file_name
 from opensslgen.orders import SERVER_DAYS, ServerOrder, server_order
@@ -111,12 +112,12 @@ def leaf_order(wanted: Typed, *, p12: bool) -> ServerOrder:
 
 def problems(wanted: Typed, given: Mapping[str, str], *, passphrase_needed: bool) -> dict[str, Problem]:
     """Return what is wrong with each field by itself; the same functions judge it that make the order."""
-    checks: dict[str, Callable[[], object]] = {
+    checks: dict[str, Callable[[], ServerOrder | None]] = {
         "name": lambda: server_order(wanted.name),
         "names": lambda: server_order(_ANY, san=wanted.lines),
         "days": lambda: server_order(_ANY, days=_days(wanted.days)),
         "eku": lambda: _extended_key_usage(wanted),
-        "key_type": lambda: keys.key_type(wanted.key_type),
+        "key_type": lambda: server_order(_ANY, key_type=keys.key_type(wanted.key_type)),
         "key_usage": lambda: server_order(_ANY, key_usage=wanted.key_usage),
         "p12_password": lambda: _p12_password(wanted, given),
         "passphrase": lambda: _passphrase(given, needed=passphrase_needed and not wanted.elsewhere),
@@ -124,7 +125,11 @@ def problems(wanted: Typed, given: Mapping[str, str], *, passphrase_needed: bool
     found = {}
     for field, check in checks.items():
         try:
-            check()
+            order = check()
+            if order is not None:
+                refuse_violations(order, None, ())
+        except Violation as violation:
+            found[field] = Problem(violation.message, tuple(violation.findings))
         except Error as error:
             found[field] = Problem(error.message)
     return found
@@ -155,11 +160,11 @@ def _days(text: str) -> int:
     return int(text)
 
 
-def _extended_key_usage(wanted: Typed) -> None:
+def _extended_key_usage(wanted: Typed) -> ServerOrder:
     if not wanted.eku:
         # To the order none would mean the default.
         raise UsageError("tick at least serverAuth, which Apple's devices ask of a server")
-    server_order(_ANY, extended_key_usage=wanted.eku)
+    return server_order(_ANY, extended_key_usage=wanted.eku)
 
 
 def _p12_password(wanted: Typed, given: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, abort, current_app, jsonify, redirect, render_template, request, url_for
 
-from opensslgen import keys, template
+from opensslgen import keys
 from opensslgen.authority import Violation
 from opensslgen.errors import Error, UsageError
 from opensslgen.names import parse_names
@@ -95,17 +95,14 @@ def _pending(order: str) -> Pending:
 
 
 def _plan(pending: Pending, order: str, *, changed: str | None = None) -> str:
-    script = pending.script(this_config())
-    # The functions that every script begins with are shown on request; what follows them is about this one.
-    _, _, steps = script.partition(template.shipped("functions.sh"))
+    assert pending.shown
     return render_template(
         "plan.html",
         order=order,
         wanted=pending.order,
         typed=pending.typed,
         job=pending.shown,
-        steps=steps.strip(),
-        script=script,
+        script=pending.script(this_config()),
         changed=changed,
         pki=str(this_config().pki),
     )

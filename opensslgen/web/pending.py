@@ -125,7 +125,7 @@ class Delivery:
         return data if hashlib.sha256(data).digest() == self.digests[what] else None
 
 
-DELIVERED = ("certificate", "chain", "key", "p12", "request")
+DELIVERED = ("p12", "certificate", "chain", "key", "request")
 """What may be fetched of what was made; never the root's key."""
 
 
