@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .authority import Made as Made
-    from .authority import Violation as Violation
     from .authority import check as check
     from .certificate import Certificate as Certificate
     from .certificate import load as load
     from .errors import Error as Error
+    from .jobs import Violation as Violation
     from .library import root as root
     from .library import server as server
 
@@ -27,7 +27,7 @@ _HOMES = {
     "Certificate": "certificate",
     "Error": "errors",
     "Made": "authority",
-    "Violation": "authority",
+    "Violation": "jobs",
     "check": "authority",
     "load": "certificate",
     "root": "library",

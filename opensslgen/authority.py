@@ -1,58 +1,33 @@
-"""Make things in a pki folder: from an order to a plan, run it, judge what came out, publish it."""
+"""Do jobs in a pki folder: run the plan, judge what came out, publish it."""
 
 from __future__ import annotations
 
 import shlex
 import stat
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from . import recipes, workflow
+from . import workflow
 from .certificate import decode_public_key, load
 from .errors import Error, UnreadableError, UsageError
+from .jobs import Job, Violation, violations
 from .keys import KeyType
-from .names import slips
 from .profiles import PROFILES, rules_of
-from .rules import ERROR, Case, Finding, judge
+from .rules import Case, Finding, judge
 from .store import exists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from .certificate import Certificate
     from .openssl import OpenSSL
-    from .orders import RootOrder, ServerOrder
-    from .plan import Plan
     from .store import Store
 
 
 _SLIPS = {"cn-not-in-san", "san-twice", "name-near-miss", "wildcard-tld"}
 """Rules whose findings a job's notes have told already, when it was prepared."""
-
-
-class Violation(Error):
-    """What was asked for, or made, breaks rules; nothing has been published."""
-
-    def __init__(self, message: str, findings: list[Finding]) -> None:
-        """Take what was judged, and the findings that speak against it."""
-        super().__init__(message)
-        self.findings = findings
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """What is to be made: a plan that has been checked as far as that is possible before it runs."""
-
-    name: str
-    plan: Plan
-    judged: str | None = None
-    """The file in the work folder that holds the finished certificate, if there is to be one."""
-    profile: str = "apple"
-    makes_root: bool = False
-    notes: tuple[str, ...] = ()
-    """What the user should know, such as a likely slip in a name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +36,7 @@ class Made:
 
     job: Job
     files: dict[str, Path]
-    """By what they are: certificate, chain, key, request, p12, root, root key."""
+    """By what they are: certificate, chain, key, request, p12, root, root key; what is only moved has no name."""
     certificate: Certificate | None
     """None if only a request was made."""
     issuer: Certificate | None
@@ -105,8 +80,8 @@ class Authority:
             findings: list[Finding] = []
             if job.judged is not None:
                 certificate = load(work / job.judged)
-                issuer = load(work / "ca.crt") if (work / "ca.crt").exists() else self.store.root()
-                case = Case(certificate, issuer, datetime.now(timezone.utc))
+                issuer = self._issuer_of(certificate, work)
+                case = Case(certificate, issuer, datetime.now(timezone.utc), chain=self._above(issuer))
                 findings = judge(case, rules_of([job.profile], self.allow))
                 if violations(findings):
                     raise Violation(
@@ -116,7 +91,7 @@ class Authority:
             kept = self.store.publish(self._possible(job).plan, work=work)
         return Made(
             job=job,
-            files={publish.what: self.store.path / publish.target for publish in job.plan.publish},
+            files={publish.what: self.store.path / publish.target for publish in job.plan.publish if publish.what},
             certificate=certificate,
             issuer=issuer,
             checks=_checks(job, self.allow),
@@ -135,6 +110,17 @@ class Authority:
             raise exists(self.store.path, there)
         return job
 
+    def _issuer_of(self, certificate: Certificate, work: Path) -> Certificate | None:
+        """Return the root that was made just now, else the store's authority; None for a leaf that signed itself."""
+        if (work / "ca.crt").exists():
+            return load(work / "ca.crt")
+        return None if certificate.is_self_issued else self.store.issuer()
+
+    def _above(self, issuer: Certificate | None) -> tuple[Certificate, ...]:
+        """Return the chain from the issuer up, if the issuer is the store's own and not a root."""
+        above = self.store.above() if issuer else ()
+        return (issuer, *above) if issuer and above else ()
+
     def _backdating(self, certificate: Certificate | None) -> tuple[str, ...]:
         if certificate is None or self.openssl.can("-not_before"):
             return ()
@@ -142,56 +128,6 @@ class Authority:
             f"it is valid from now on and not from an hour ago, which {self.openssl.banner.split(' (')[0]} cannot do:"
             " a phone whose clock is slow has to wait",
         )
-
-
-def root_job(order: RootOrder) -> Job:
-    """Return the job of making a root."""
-    plan = recipes.root(order)
-    return Job(name=order.subject.common_name or "", plan=plan, judged="ca.crt", profile="root", makes_root=True)
-
-
-def server_job(
-    order: ServerOrder, *, store: Store, root: RootOrder, fixed_days: bool, allow: Collection[str] = ()
-) -> Job:
-    """Return the job of making a server's certificate, and `root` first if the store has none.
-
-    Raises Violation if the order breaks a rule. A certificate that would outlive its root is shortened, or with
-    `fixed_days` refused.
-    """
-    issuer = store.root()
-    notes = slips(order.subject.common_name, order.names)
-    now = datetime.now(timezone.utc)
-    end = now + timedelta(days=root.days) if issuer is None else issuer.not_after
-    # Where openssl cannot be given times, the validity begins when it runs, which is a little later than now.
-    left = (end - now - timedelta(minutes=10)).days
-    if left < 1:
-        raise Error(f"the root {store.path / 'ca.crt'} has less than a day left, it ends at {end:%Y-%m-%d %H:%M} UTC")
-    if order.days > left and fixed_days:
-        raise UsageError(
-            f"{order.days} days would outlive the root, which ends on {end:%Y-%m-%d}",
-            hint=f"--days {left} is the most",
-        )
-    if order.days > left:
-        notes.append(f"valid for {left} days instead of {order.days}, as the root ends on {end:%Y-%m-%d}")
-        order = replace(order, days=left)
-    refuse_violations(order, issuer, allow)
-    if issuer is None:
-        plan = recipes.root(root) + recipes.server(order, recipes.new_root(root))
-    else:
-        plan = recipes.server(order, recipes.stored_root(encrypted=store.root_key_is_encrypted()))
-    return Job(name=order.names[0].value, plan=plan, judged="server.crt", makes_root=issuer is None, notes=tuple(notes))
-
-
-def request_job(order: ServerOrder, *, allow: Collection[str] = ()) -> Job:
-    """Return the job of making a key and a request that another authority is to sign."""
-    refuse_violations(order, None, allow)
-    notes = tuple(slips(order.subject.common_name, order.names))
-    return Job(name=order.names[0].value, plan=recipes.request_only(order), notes=notes)
-
-
-def violations(findings: Iterable[Finding]) -> list[Finding]:
-    """Return those of the findings that are errors."""
-    return [finding for finding in findings if finding.rule.severity == ERROR]
 
 
 def check(certificate: Certificate, *, issuer: Certificate | None = None, profile: str = "apple") -> list[Finding]:
@@ -220,18 +156,9 @@ def key_type_of(path: Path, openssl: OpenSSL) -> KeyType:
     return KeyType(f"{key.algorithm} {key.bits}", key.algorithm, key.bits, key.curve)
 
 
-def refuse_violations(order: ServerOrder, issuer: Certificate | None, allow: Collection[str]) -> None:
-    """Hold the certificate that an order will give against the rules, before anything is made."""
-    now = datetime.now(timezone.utc)
-    case = Case(order.expected(not_before=now), issuer, now)
-    findings = violations(judge(case, rules_of(["apple"], allow)))
-    if findings:
-        raise Violation("this would break a rule, so nothing was made", findings)
-
-
 def _checks(job: Job, allow: Collection[str]) -> tuple[str, ...]:
     if job.judged is None:
-        return ()
+        return job.checks
     profile = PROFILES[job.profile]
     left_out = [rule for rule in profile.rules if rule in allow]
     return (

@@ -40,8 +40,10 @@ from .pem import PemBlock, pem_blocks, read_file
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
     from datetime import datetime, timedelta
 
+    from .constraints import NameConstraints
     from .names import GeneralName
 
 __all__ = [
@@ -62,6 +64,7 @@ __all__ = [
     "decode_public_key",
     "decode_request",
     "load",
+    "load_all",
     "pem_blocks",
     "visible",
 ]
@@ -98,6 +101,9 @@ class Certificate:
     basic_constraints: BasicConstraints | None = None
     subject_key_identifier: bytes | None = None
     authority_key_identifier: AuthorityKeyIdentifier | None = None
+    name_constraints: NameConstraints | None = None
+    crl_urls: tuple[str, ...] | None = None
+    """Where its revocation list is."""
     extensions: tuple[Extension, ...] = ()
     """All of them, in the order written, also those above."""
     version: int = 3
@@ -180,6 +186,8 @@ _KEY_USAGE = EXTENSIONS["keyUsage"]
 _BASIC_CONSTRAINTS = EXTENSIONS["basicConstraints"]
 _SUBJECT_KEY_IDENTIFIER = EXTENSIONS["subjectKeyIdentifier"]
 _AUTHORITY_KEY_IDENTIFIER = EXTENSIONS["authorityKeyIdentifier"]
+_NAME_CONSTRAINTS = EXTENSIONS["nameConstraints"]
+_CRL_DISTRIBUTION_POINTS = EXTENSIONS["crlDistributionPoints"]
 # The longest in use is a hundredth of it; a few bytes of DER can be an object a hundred times as large.
 _LARGEST = 1024 * 1024  # bytes
 # RFC 5280 section 4.1.2.2 allows 20; Python refuses to print more than 4300 digits.
@@ -248,6 +256,8 @@ def decode(der: bytes) -> Certificate:
         value(_BASIC_CONSTRAINTS),
         value(_SUBJECT_KEY_IDENTIFIER),
         value(_AUTHORITY_KEY_IDENTIFIER),
+        value(_NAME_CONSTRAINTS),
+        value(_CRL_DISTRIBUTION_POINTS),
         extensions,
         version,
         der,
@@ -382,17 +392,27 @@ def _alias(data: bytes, start: int, stop: int) -> None:
 
 def load(path: str | os.PathLike[str]) -> Certificate:
     """Return the first certificate in a PEM file, or the one that a DER file is; raises UnreadableError."""
+    return next(load_all(path))
+
+
+def load_all(path: str | os.PathLike[str]) -> Iterator[Certificate]:
+    """Yield the certificates in a PEM file, or the one that a DER file is; raises UnreadableError if there is none."""
     data = read_file(path)
+    found = False
     try:
         # DER of this size has a length of more than one byte, and so a second byte that no text has.
         if data[:1] == b"\x30" and data[1:2] >= b"\x80":
-            return decode(data)
+            yield decode(data)
+            return
         for block in pem_blocks(data):
             if block.label in CERTIFICATE_LABELS:
                 try:
-                    return decode_block(block)
+                    certificate = decode_block(block)
                 except DecodeError as error:
                     raise DecodeError(f"line {block.line}: {error}") from None
+                found = True
+                yield certificate
     except DecodeError as error:
         raise UnreadableError(f"{visible(str(path))}: {error}") from error
-    raise UnreadableError(f"{visible(str(path))}: no certificate in it")
+    if not found:
+        raise UnreadableError(f"{visible(str(path))}: no certificate in it")

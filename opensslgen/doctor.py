@@ -65,7 +65,7 @@ def _clock(pki: Path) -> Answer:
             "clock", False, f"{shown} is before this release of opensslgen: certificates would begin too early"
         )
     try:
-        root = Store(pki).root()
+        root = Store(pki).issuer()
     except Error as error:
         return Answer("clock", False, f"{shown}; cannot be held against the root: {error.message}")
     if root and now < root.not_before:

@@ -1,4 +1,4 @@
-"""Whether those extensions can be read that no rule asks for; what they say is not kept.
+"""Whether those extensions can be read that hardly anybody asks for; of most, what they say is not kept.
 
 What cryptography refuses to read is refused here, too: there is no verdict on a certificate that other readers reject.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .constraints import NameConstraints
 from .der import (
     BMP_STRING,
     IA5_STRING,
@@ -35,6 +36,7 @@ from .der import (
     text,
 )
 from .distinguished import general_name, relative_name
+from .names import GeneralName
 
 if TYPE_CHECKING:
     from .der import Content
@@ -44,12 +46,13 @@ def _name(data: bytes, start: int, stop: int) -> None:
     finish(general_name(data, start, stop, strict=False)[1], stop, "a name")
 
 
-def _names(data: bytes, at: int, end: int) -> bool:
-    """Return whether there is a name at all: cryptography asks for one only where a revocation list is named."""
-    some = at < end
+def _names(data: bytes, at: int, end: int) -> list[GeneralName]:
+    """Return the names, perhaps none: cryptography asks for one only where a revocation list is named."""
+    names = []
     while at < end:
-        _, at = general_name(data, at, end, strict=False)
-    return some
+        name, at = general_name(data, at, end, strict=False)
+        names.append(name)
+    return names
 
 
 def _alternative_names(data: bytes, at: int, end: int) -> None:
@@ -58,38 +61,42 @@ def _alternative_names(data: bytes, at: int, end: int) -> None:
     _names(data, start, stop)
 
 
-def _name_constraints(data: bytes, at: int, end: int) -> None:
-    if sequence(data, at, end, (0xA0, _subtrees, True), (0xA1, _subtrees, True)) == [None, None]:
+def _name_constraints(data: bytes, at: int, end: int) -> NameConstraints:
+    permitted, excluded = sequence(data, at, end, (0xA0, _subtrees, True), (0xA1, _subtrees, True))
+    if permitted is None and excluded is None:
         raise DecodeError("the name constraints are empty", at)
+    return NameConstraints(tuple(permitted or ()), tuple(excluded or ()))
 
 
-def _subtrees(data: bytes, start: int, stop: int) -> bool:
-    each(data, start, stop, SEQUENCE, _subtree, least=1)
-    return True
+def _subtrees(data: bytes, start: int, stop: int) -> list[GeneralName]:
+    return each(data, start, stop, SEQUENCE, _subtree, least=1)
 
 
-def _subtree(data: bytes, start: int, stop: int) -> None:
+def _subtree(data: bytes, start: int, stop: int) -> GeneralName:
     name, at = general_name(data, start, stop, address_sizes=(8, 32), strict=False)
     minimum, _ = fields(data, at, stop, (0x80, natural, True), (0x81, natural, True))
     if minimum == 0:
         raise DecodeError("a name constraint has its default minimum written out", at)
     if name.kind == "DNS" and "*" in name.value:
         raise DecodeError("a name constraint has a wildcard", start)
+    return name
 
 
-def _distribution_points(data: bytes, at: int, end: int) -> None:
-    list_of(data, at, end, SEQUENCE, _distribution_point)
+def _distribution_points(data: bytes, at: int, end: int) -> tuple[str, ...]:
+    """Return the URIs where revocation lists are (RFC 5280 section 4.2.1.13)."""
+    return tuple(uri for uris in list_of(data, at, end, SEQUENCE, _distribution_point) for uri in uris)
 
 
-def _distribution_point(data: bytes, start: int, stop: int) -> None:
+def _distribution_point(data: bytes, start: int, stop: int) -> list[str]:
     where, _, issuer = fields(
         data, start, stop, (0xA0, _distribution_point_name, True), (0x81, bit_string, True), (0xA2, _names, True)
     )
     if not where and not issuer:
         raise DecodeError("a distribution point names neither a place nor an issuer", start)
+    return [name.value for name in where or () if name.kind == "URI"]
 
 
-def _distribution_point_name(data: bytes, start: int, stop: int) -> bool:
+def _distribution_point_name(data: bytes, start: int, stop: int) -> list[GeneralName]:
     tag, first, last = header(data, start, stop)
     finish(last, stop, "the name of a distribution point")
     if tag == 0xA0:
@@ -97,7 +104,8 @@ def _distribution_point_name(data: bytes, start: int, stop: int) -> bool:
     if tag != 0xA1:
         raise DecodeError("the name of a distribution point is neither full nor relative", start)
     relative_name(data, first, last)
-    return True
+    # Relative to the issuer's own name, which leads to no URI.
+    return [GeneralName("dirName", "")]
 
 
 def _policies(data: bytes, at: int, end: int) -> None:

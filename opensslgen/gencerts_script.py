@@ -9,12 +9,13 @@ import re
 
 from . import template
 from .extensions import EXTENDED_KEY_USAGES, KEY_USAGES
-from .orders import ROOT_DAYS, SERVER_DAYS
+from .orders import LEAF_DAYS, ROOT_DAYS
 from .plan import PRINTED_USAGES
 from .recipes import CA_PASSPHRASE, P12_ENCRYPTIONS
 from .rules import RULES
 
 _INCLUDE = re.compile(r"^#include (\S+)\n", re.MULTILINE)
+_NOT_OFFERED = ("CRL_URL", "NAME_CONSTRAINTS")
 _RULES = ("apple-eku", "apple-validity", "apple-signature-hash", "apple-key-size")
 
 
@@ -29,7 +30,7 @@ def _values(version: str) -> str:
     """Return what the script takes from our tables: words that it knows, and rules with their reasons."""
     values = {
         "VERSION": version,
-        "SERVER_DAYS": str(SERVER_DAYS),
+        "SERVER_DAYS": str(LEAF_DAYS),
         "ROOT_DAYS": str(ROOT_DAYS),
         "PASSPHRASE": f"env:{CA_PASSPHRASE}",
         "P12": " ".join(P12_ENCRYPTIONS["p12"]),
@@ -64,6 +65,6 @@ def _quoted(text: str) -> str:
 
 def _included(name: str) -> str:
     """Return a template; those that fill here-documents name their values as the shell does, and hold no more of it."""
-    text = template.shipped(name)
+    text = template.without(template.shipped(name), *_NOT_OFFERED)
     assert name.endswith(".sh") or not re.search(r"[`\\]|\$(?![A-Z])", text), name
     return text if text.endswith("\n") else text + "\n"

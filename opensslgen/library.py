@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import keys, openssl
-from .authority import Authority, root_job, server_job
+from .authority import Authority
 from .errors import UsageError
-from .orders import ROOT_DAYS, SERVER_DAYS, root_order, server_order
+from .jobs import leaf_job, root_job
+from .orders import LEAF_DAYS, ROOT_DAYS, leaf_order, root_order
 from .recipes import CA_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
 from .store import Store
 
@@ -31,7 +32,8 @@ def root(
     order = root_order(
         common_name=common_name, key_type=keys.key_type(key_type), days=days, encrypted=passphrase is not None
     )
-    return _authority(pki, {CA_PASSPHRASE: passphrase}).make(lambda: root_job(order))
+    authority = _authority(pki, {CA_PASSPHRASE: passphrase})
+    return authority.make(lambda: root_job(order, store=authority.store))
 
 
 def server(
@@ -46,17 +48,17 @@ def server(
     allow: Collection[str] = (),
 ) -> Made:
     """Make a server's key and certificate, and a root first if the folder has none; raises Violation or Error."""
-    order = server_order(
+    order = leaf_order(
         name,
         san=[san] if isinstance(san, str) else san,
         key_type=keys.key_type(key_type),
-        days=SERVER_DAYS if days is None else days,
+        days=LEAF_DAYS if days is None else days,
         p12=None if p12_password is None else "p12",
     )
     root = root_order(encrypted=passphrase is not None)
     authority = _authority(pki, {CA_PASSPHRASE: passphrase, P12_PASSWORD: p12_password}, allow)
     return authority.make(
-        lambda: server_job(order, store=authority.store, root=root, fixed_days=days is not None, allow=allow)
+        lambda: leaf_job(order, store=authority.store, root=root, fixed_days=days is not None, allow=allow)
     )
 
 

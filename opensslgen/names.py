@@ -89,6 +89,15 @@ def parse_host(text: str) -> GeneralName:
     return GeneralName(kind, _PARSERS[kind](value))
 
 
+def parse_url(text: str) -> str:
+    """Return an http or https URL with its host in lower case; `UsageError` on anything else."""
+    refuse_hidden(text, "the URL")
+    url = _uri(text.strip(" "))
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"{shown(text)} is no URL: write one such as http://pki.example.com/crl.der")
+    return url
+
+
 def _kind(text: str) -> tuple[str, str]:
     """Return the kind of a name with or without prefix, and its value yet unchecked."""
     prefix, colon, rest = text.partition(":")

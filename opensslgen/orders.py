@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from . import keys, template
 from .certificate import BasicConstraints, Certificate, Name, PublicKey
+from .constraints import UNLIMITED, NameConstraints, parse_constraints
 from .errors import UsageError
-from .names import parse_host, parse_names
-from .section import SERVER_USAGES, Section, extended_key_usages, key_usages
+from .kinds import SERVER
+from .names import GeneralName, file_name, parse_host, parse_names, parse_url, refuse_hidden
+from .section import Section, extended_key_usages, key_usages
 from .subject import parse_subject
 
 if TYPE_CHECKING:
@@ -19,42 +21,63 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .keys import KeyType
-    from .names import GeneralName
+    from .kinds import Kind
     from .subject import Subject
 
 ROOT_DAYS = 3650
-SERVER_DAYS = 820
+INTERMEDIATE_DAYS = 1825
+LEAF_DAYS = 820
 
 
 @dataclass(frozen=True, kw_only=True)
-class RootOrder:
-    """A root that is wanted."""
+class AuthorityOrder:
+    """A root or an intermediate that is wanted."""
 
     subject: Subject
     key_type: KeyType = keys.DEFAULT
     days: int = ROOT_DAYS
     encrypted: bool = False
-    """Whether its key gets the passphrase that CA_PASSPHRASE names."""
+    """Whether its key gets a passphrase: a root's that of CA_PASSPHRASE, an intermediate's that of NEW_PASSPHRASE."""
+    path_length: int | None = None
+    """How many authorities may stand below it; None: any number."""
+    constraints: NameConstraints = UNLIMITED
+    stem: str = "ca"
+    """Of its files; an intermediate's are named after it."""
+    crl_url: str | None = None
+
+    @property
+    def basic_constraints(self) -> str:
+        """As an extension file has them, but for `critical`."""
+        return "CA:TRUE" if self.path_length is None else f"CA:TRUE,pathlen:{self.path_length}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServerOrder:
-    """A server's certificate that is wanted."""
+class LeafOrder:
+    """The certificate of a server or a client that is wanted."""
 
+    kind: Kind
     names: tuple[GeneralName, ...]
-    """As they were given, the main name first; files are named after it."""
+    """As they were given, the main name first."""
     subject: Subject
+    stem: str
+    """Of its files."""
     key_type: KeyType = keys.DEFAULT
     key_file: str | None = None
     """The user's own key, of the kind that `key_type` tells, instead of a new one."""
-    days: int = SERVER_DAYS
-    extended_key_usage: tuple[str, ...] = SERVER_USAGES
+    days: int = LEAF_DAYS
+    extended_key_usage: tuple[str, ...] = SERVER.extended_key_usage
     key_usage: tuple[str, ...] | None = None
     """None: what suits the key."""
     template: str | None = None
     """The text of an extension file; None: ours."""
     p12: str | None = None
     """A key of P12_ENCRYPTIONS, or None for no PKCS#12 file."""
+    crl_url: str | None = None
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.names[0].value if self.names else self.subject.common_name or self.stem
 
     @property
     def subject_alternative_names(self) -> tuple[GeneralName, ...]:
@@ -69,7 +92,12 @@ class ServerOrder:
     @property
     def section(self) -> Section:
         """What fills the extension file."""
-        return Section(names=self.names, key_usage=self.usages, extended_key_usage=self.extended_key_usage)
+        return Section(
+            names=self.names,
+            key_usage=self.usages,
+            extended_key_usage=self.extended_key_usage,
+            crl_url=self.crl_url,
+        )
 
     def expected(self, *, not_before: datetime) -> Certificate:
         """Return the certificate that this will give, as far as it is known, to be held against the rules before."""
@@ -101,61 +129,114 @@ def root_order(
     key_type: KeyType = keys.DEFAULT,
     days: int = ROOT_DAYS,
     encrypted: bool = False,
+    permit: Iterable[str] = (),
+    exclude: Iterable[str] = (),
     **subject: str | None,
-) -> RootOrder:
-    """Return the order for a root; raises UsageError for a fault in its subject or key type.
+) -> AuthorityOrder:
+    """Return the order for a root; raises UsageError for a fault in its subject, key type or limits.
 
     Its common name is by default unlike any other root's, as IP Office builds chains by it: the owner and the time.
     """
     owner = organization or socket.gethostname().partition(".")[0] or "opensslgen"
     time = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S}"
-    return RootOrder(
+    return AuthorityOrder(
         subject=parse_subject(
             common_name=common_name if common_name is not None else f"{owner[: 64 - 6 - len(time)]} root {time}",
             organization=organization,
             **subject,
         ),
         key_type=key_type,
-        days=_lifetime(days),
+        days=lifetime(days),
         encrypted=encrypted,
+        constraints=parse_constraints(permit=permit, exclude=exclude),
     )
 
 
-def server_order(
+def intermediate_order(
     name: str,
     *,
+    common_name: str | None = None,
+    key_type: KeyType = keys.DEFAULT,
+    days: int = INTERMEDIATE_DAYS,
+    path_length: int | None = 0,
+    encrypted: bool = False,
+    permit: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    crl_url: str | None = None,
+    **subject: str | None,
+) -> AuthorityOrder:
+    """Return the order for an intermediate, whose files are named after `name`; raises UsageError for any fault."""
+    return AuthorityOrder(
+        subject=parse_subject(common_name=name if common_name is None else common_name, **subject),
+        key_type=key_type,
+        days=lifetime(days),
+        encrypted=encrypted,
+        path_length=path_length,
+        constraints=parse_constraints(permit=permit, exclude=exclude),
+        stem=file_name(name.strip().replace(" ", "_")),
+        crl_url=None if crl_url is None else parse_url(crl_url),
+    )
+
+
+def leaf_order(
+    name: str,
+    *,
+    kind: Kind = SERVER,
     san: Iterable[str] = (),
     common_name: str | None = None,
     key_type: KeyType = keys.DEFAULT,
     key_file: Path | None = None,
-    days: int = SERVER_DAYS,
+    days: int = LEAF_DAYS,
     extended_key_usage: Iterable[str] = (),
     key_usage: Iterable[str] = (),
     template_file: Path | None = None,
     p12: str | None = None,
+    crl_url: str | None = None,
     **subject: str | None,
-) -> ServerOrder:
-    """Return the order for a server's certificate; raises UsageError for a fault in a name, usage or subject."""
-    main = parse_host(name)
+) -> LeafOrder:
+    """Return the order for a server's or client's certificate; raises UsageError for a fault in any part of it."""
+    main = _main_names(name, kind)
     others = [other for text in san for other in parse_names(text)]
-    if main in others:
-        # People write the main name in the one-line form, too; there it is no repetition.
-        others.remove(main)
-    return ServerOrder(
-        names=(main, *others),
-        subject=parse_subject(common_name=main.value if common_name is None else common_name, **subject),
+    for one in main:
+        if one in others:
+            # People write the main name in the one-line form, too; there it is no repetition.
+            others.remove(one)
+    called = main[0].value if main else name.strip()
+    return LeafOrder(
+        kind=kind,
+        names=(*main, *others),
+        subject=parse_subject(common_name=called if common_name is None else common_name, **subject),
+        stem=file_name(called.replace(" ", "_")),
         key_type=key_type,
         key_file=None if key_file is None else str(key_file),
-        days=_lifetime(days),
-        extended_key_usage=extended_key_usages(extended_key_usage) or SERVER_USAGES,
+        days=lifetime(days),
+        extended_key_usage=extended_key_usages(extended_key_usage) or kind.extended_key_usage,
         key_usage=key_usages(key_usage) or None,
         template=None if template_file is None else template.read(template_file),
         p12=p12,
+        crl_url=None if crl_url is None else parse_url(crl_url),
     )
 
 
-def _lifetime(days: int) -> int:
-    """Return a number of days that gives dates which a certificate can hold."""
+def _main_names(name: str, kind: Kind) -> tuple[GeneralName, ...]:
+    """Return the name that files and subject are called after as an alternative name, if it is one.
+
+    A server has a host name or an address. A client may be called anything: a mail address or a host name with a dot
+    in it is also its alternative name.
+    """
+    if kind.demanded == "serverAuth":
+        return (parse_host(name),)
+    refuse_hidden(name)
+    if "." not in name and ":" not in name:
+        return ()
+    try:
+        return parse_names(name)[:1] if "@" in name else (parse_host(name),)
+    except UsageError:
+        return ()
+
+
+def lifetime(days: int) -> int:
+    """Return a number of days that gives dates which a certificate can hold; raises UsageError for any other."""
     if not 1 <= days <= 36500:
         raise UsageError(f"{days} days: write a number from 1 to 36500")
     return days

@@ -99,25 +99,36 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Put a certificate into the index, and a copy of it among those by serial number."""
+    """Keep a copy of a certificate by its serial number, and beside it what it was made from: .pem, .cnf and .sh.
+
+    The commands of a plan up to the certificate are in COMMANDS, in the work folder.
+    """
 
     certificate: str
-    subject: str
-    """As index.txt has it: /C=DE/CN=pbx.example.com."""
+    config: str
+    """The extension file."""
+    subject: str | None
+    """As index.txt has it: /C=DE/CN=pbx.example.com; None for what does not belong there, which is a root."""
 
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Give a finished file its final name in the pki folder."""
+    """Give a finished file its final name in the pki folder, or move one there that begins with `../`."""
 
     source: str
     target: str
-    mode: int
+    mode: int | None
+    """None: as it is."""
     what: str
     """What it is to people: certificate, chain, key, request, p12, root, root key."""
+    over: str = "nothing"
+    """What may stand there already: "nothing", "kept" (any file, which is kept beside it) or "lost" (any file)."""
 
 
 Step = Write | Run | Join | Check
+
+COMMANDS = "commands.sh"
+"""In the work folder: the openssl commands that have run, for the record; no secrets."""
 
 PRINTED_USAGES = {
     "serverAuth": "TLS Web Server Authentication",
@@ -181,19 +192,26 @@ class Plan:
             f"[ $# -eq 1 ] || set -- {shlex.quote(folder)}",
             'open_folder "$1"',
             *(f"need_file {shlex.quote(need)}" for need in self.needs),
-            *(f"refuse_file {shlex.quote(publish.target)}" for publish in self.publish),
+            *(f"refuse_file {shlex.quote(publish.target)}" for publish in self.publish if publish.over == "nothing"),
             *(f"need_secret {name}" for name in self.secrets),
         ]
         for step in self.steps:
             lines += ["", *_shell(step)]
         lines += ["", "open_database"]
-        lines += [f"record {shlex.quote(record.certificate)} {shlex.quote(record.subject)}" for record in self.records]
-        for publish in self.publish:
-            lines.append(f"stage {shlex.quote(publish.source)} {shlex.quote(publish.target)} {publish.mode:04o}")
+        for record in self.records:
+            subject = () if record.subject is None else (record.subject,)
+            lines.append(shlex.join(["record", record.certificate, record.config, *subject]))
+        lines += [shlex.join(["keep", publish.target]) for publish in self.publish if publish.over == "kept"]
+        lines += [_staged(publish) for publish in self.publish]
         lines.append("decide")
-        for publish in self.publish:
-            lines.append(f'echo "$pki"/{shlex.quote(publish.target)}')
+        lines += [f'echo "$pki"/{shlex.quote(publish.target)}' for publish in self.publish if publish.what]
         return "\n".join(lines) + "\n"
+
+
+def _staged(publish: Publish) -> str:
+    mode = "-" if publish.mode is None else f"{publish.mode:04o}"
+    command = "stage" if publish.over == "nothing" and publish.mode is not None else "stage_over"
+    return shlex.join([command, publish.source, publish.target, mode])
 
 
 def _printed_name(name: GeneralName) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from . import template
 from .errors import UsageError
 from .extensions import EXTENDED_KEY_USAGES, KEY_USAGES
+from .kinds import SERVER_USAGES
 from .names import parse_names, shown
 from .plan import PRINTED_USAGES
 
@@ -17,24 +18,26 @@ if TYPE_CHECKING:
 
     from .names import GeneralName
 
-SERVER_USAGES = ("serverAuth", "clientAuth")
-"""SIP over mutual TLS needs both."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """What fills the templates v3_req.cnf and gen_certs.cnf."""
+    """What fills the templates of leaves: v3_req.cnf, self-signed.cnf, gen_certs.cnf."""
 
     names: tuple[GeneralName, ...]
     key_usage: tuple[str, ...]
     extended_key_usage: tuple[str, ...] = SERVER_USAGES
     basic_constraints: str = "CA:FALSE"
+    crl_url: str | None = None
+    """Where clients find the revocation list."""
 
     def fill(self, text: str) -> str:
         """Return a template with these values in place of the names that the vendor's script has for them.
 
-        Raises UsageError for a template that asks for other names, or that has no section [ v3_req ].
+        Raises UsageError for a template that asks for other names, that has no place for one that was given, or that
+        has no section [ v3_req ].
         """
+        if self.crl_url and "$CRL_URL" not in text:
+            raise UsageError("the template has no line crlDistributionPoints = $CRL_URL for the URL that was given")
         filled = template.fill(
             text,
             {
@@ -42,6 +45,7 @@ class Section:
                 "KEY_USAGE": ",".join(self.key_usage),
                 "SUBJECT_ALT_NAME": ",".join(map(str, dict.fromkeys(self.names))),
                 "EXTENDED_KEY_USAGE": ",".join(self.extended_key_usage),
+                "CRL_URL": f"URI:{self.crl_url}" if self.crl_url else "",
             },
         )
         if "ENV::" in filled:

@@ -1,13 +1,17 @@
 """The pki folder, laid out as easy-rsa lays it out: its lock, its index, and publishing all or nothing.
 
-    pki/ca.crt  private/ca.key                the root
+    pki/ca.crt  private/ca.key                the root, or an intermediate
+    pki/ca-chain.pem                          what stands above an intermediate, up to the root
     pki/private/NAME.key  NAME.p12            keys, 0600
     pki/issued/NAME.crt  NAME-chain.pem       certificates; the chain is the certificate and its issuers
     pki/reqs/NAME.req                         requests
-    pki/certs_by_serial/SERIAL.pem            a copy of each certificate that was ever made
+    pki/certs_by_serial/SERIAL.pem .cnf .sh   a copy of each certificate that was ever made, and what made it
+    pki/revoked/certs_by_serial/ …            what was revoked
+    pki/crl.pem  crl.der  crlnumber           the revocation list
     pki/index.txt  index.txt.attr  serial     openssl ca's database
     pki/.lock  .work-…                        ours; printed scripts have .lock.script and .script.…
 
+A folder of `openssl ca` has cacert.pem, private/cakey.pem and newcerts/ instead, and is worked in as it stands.
 Files are made in `.work-…`. Once all of them are there, a decision (what goes where, which lines the index gains) is
 put beside them in one rename. Before that, nothing has happened; after it, all of it will, if need be in the next run.
 """
@@ -18,6 +22,7 @@ import errno
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import stat
 import time
@@ -27,8 +32,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from .certificate import load
+from .certificate import load, load_all
 from .errors import Error, UnreadableError
+from .plan import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +46,7 @@ LOCK_TIMEOUT = 120.0
 """Seconds to wait for another process that works in the same folder."""
 
 FOLDERS = ("private", "issued", "reqs", "certs_by_serial")
+CA_CHAIN = "ca-chain.pem"
 _DECISION = "decision.json"
 _SCRIPT_LOCK = ".lock.script"
 _DATABASE = {"index.txt": "", "index.txt.attr": "unique_subject = no\n", "serial": "01\n"}
@@ -51,18 +58,37 @@ class Store:
 
     path: Path
 
-    def root(self) -> Certificate | None:
-        """Return the root certificate, or None if there is none yet; raises UnreadableError if it cannot be read."""
+    @property
+    def ca_certificate(self) -> str:
+        """The file of the authority's certificate, below the folder."""
+        return self._there("ca.crt", "cacert.pem")
+
+    @property
+    def ca_key(self) -> str:
+        """The file of the authority's key, below the folder."""
+        return self._there("private/ca.key", "private/cakey.pem")
+
+    def _there(self, name: str, other: str) -> str:
+        """Return `name`, unless only `other` exists; raises UnreadableError if that cannot be told."""
         try:
-            there = (self.path / "ca.crt").exists()
+            return name if (self.path / name).exists() or not (self.path / other).exists() else other
         except OSError as error:
             raise UnreadableError(f"cannot look into {self.path}: {error.strerror}") from error
-        return load(self.path / "ca.crt") if there else None
 
-    def root_key_is_encrypted(self) -> bool:
-        """Tell whether the root's key has a passphrase; raises Error if there is no such key."""
+    def issuer(self) -> Certificate | None:
+        """Return the certificate that signs here, or None if there is none yet; raises UnreadableError."""
+        path = self.path / self.ca_certificate
+        return load(path) if path.exists() else None
+
+    def above(self) -> tuple[Certificate, ...]:
+        """Return the certificates above the authority's, its issuer first and the root last; raises UnreadableError."""
+        path = self.path / CA_CHAIN
+        return tuple(load_all(path)) if path.exists() else ()
+
+    def ca_key_is_encrypted(self) -> bool:
+        """Tell whether the authority's key has a passphrase; raises Error if there is no such key."""
         try:
-            text = (self.path / "private" / "ca.key").read_text(encoding="ascii", errors="replace")
+            text = (self.path / self.ca_key).read_text(encoding="ascii", errors="replace")
         except OSError as error:
             raise UnreadableError(f"cannot read the root's key {error.filename}: {error.strerror}") from error
         return "ENCRYPTED" in text
@@ -77,6 +103,7 @@ class Store:
         with _reported(self.path):
             made = not self.path.exists()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._refuse_links()
             lock = _lock(self.path / ".lock", timeout=timeout)
             try:
                 _lock_out_scripts(self.path / _SCRIPT_LOCK, timeout=timeout)
@@ -94,6 +121,27 @@ class Store:
                     self._leave()
                 lock.close()
 
+    def _refuse_links(self) -> None:
+        """Raise Error for a symbolic link that would have us work, or look for the authority's key, somewhere else."""
+        home = self.path.resolve()
+        for path in (*self.path.iterdir(), self.path / self.ca_key):
+            if path.is_symlink() and not path.resolve().is_relative_to(home):
+                raise Error(
+                    f"{path} is a symbolic link that leads out of {self.path}", hint="put the thing itself there"
+                )
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what in the folder others than its owner can read and should not."""
+        found = []
+        with suppress(OSError):
+            for path in (self.path / "private", self.path / self.ca_key):
+                mode = stat.S_IMODE(path.stat().st_mode)
+                if mode & 0o077:
+                    who = "everybody" if mode & 0o007 else "its group"
+                    cure = "700" if path.is_dir() else "600"
+                    found.append(f"{path} is open to {who} (mode {mode:04o}): chmod {cure} {shlex.quote(str(path))}")
+        return tuple(found)
+
     def finish(self) -> None:
         """Carry out or sweep what killed runs have left, if there is anything, so that the folder can be judged."""
         if any(self.path.glob(".work-*")) or any(self.path.glob(".script.*")):
@@ -101,16 +149,19 @@ class Store:
                 pass
 
     def existing(self, plan: Plan) -> list[str]:
-        """Return those files of the pki folder that the plan would overwrite."""
-        return [publish.target for publish in plan.publish if os.path.lexists(self.path / publish.target)]
+        """Return those files of the pki folder that the plan would overwrite and must not."""
+        targets = [publish.target for publish in plan.publish if publish.over == "nothing"]
+        return [target for target in targets if os.path.lexists(self.path / target)]
 
     def publish(self, plan: Plan, *, work: Path) -> dict[str, str]:
         """Record and publish what a plan has made in its work folder: everything or nothing.
 
-        An old file of the same name is kept beside the new one; returns under which name, by its own.
+        An old file of the same name is kept beside the new one, unless the plan says that it is lost; returns under
+        which name, by its own.
         """
-        for folder in FOLDERS:
-            (self.path / folder).mkdir(mode=0o700, exist_ok=True)
+        targets = {str(Path(publish.target).parent) for publish in plan.publish} - {"."}
+        for folder in dict.fromkeys((*FOLDERS, *sorted(targets))):
+            self._make_folder(folder)
             # What is decided must be possible: nothing can be renamed onto another file system.
             if (self.path / folder).stat().st_dev != work.stat().st_dev:
                 raise Error(f"{self.path / folder} is on another file system than {self.path}")
@@ -123,16 +174,24 @@ class Store:
         lines = []
         for record in plan.records:
             certificate = load(work / record.certificate)
-            copy = f"{certificate.serial_hex}.pem"
-            _write(work / copy, (work / record.certificate).read_bytes())
-            moves.append((copy, f"certs_by_serial/{copy}"))
-            lines.append(_index_line(certificate, record.subject))
-        kept = {target: self._old_name(target) for target in self.existing(plan)}
+            made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", COMMANDS))
+            for suffix, source in made_from:
+                copy = f"{certificate.serial_hex}.{suffix}"
+                _write(work / copy, (work / source).read_bytes())
+                moves.append((copy, f"certs_by_serial/{copy}"))
+            if record.subject is not None:
+                lines.append(_index_line(certificate, record.subject))
+        kept = {
+            publish.target: self._old_name(publish.target)
+            for publish in plan.publish
+            if publish.over != "lost" and os.path.lexists(self.path / publish.target)
+        }
         for number, (target, old) in enumerate(kept.items()):
-            _write(work / f"old-{number}", (self.path / target).read_bytes(), (self.path / target).stat().st_mode)
+            _copy(self.path / target, work / f"old-{number}")
             moves.append((f"old-{number}", old))
         for publish in plan.publish:
-            (work / publish.source).chmod(publish.mode)
+            if publish.mode is not None:
+                (work / publish.source).chmod(publish.mode)
             moves.append((publish.source, publish.target))
         for source, _ in moves:
             _sync(work / source)
@@ -142,6 +201,11 @@ class Store:
         _sync(self.path)
         self._carry_out(work)
         return kept
+
+    def _make_folder(self, name: str) -> None:
+        """Make a folder, which is for us alone, with those that it lies in."""
+        for folder in (*reversed(Path(name).parents[:-1]), Path(name)):
+            (self.path / folder).mkdir(mode=0o700, exist_ok=True)
 
     def _old_name(self, target: str) -> str:
         """Return a name beside a file that is to be replaced, which nothing has yet."""
@@ -175,8 +239,9 @@ class Store:
         for source, target in decision["moves"]:
             with suppress(FileNotFoundError):
                 (work / source).rename(self.path / target)
-        for folder in FOLDERS:
-            _sync(self.path / folder)
+        folders = {(work / name).parent for names in decision["moves"] for name in names[:1] if name.startswith("../")}
+        for folder in folders | {(self.path / target).parent for _, target in decision["moves"]}:
+            _sync(folder)
         _sync(self.path)
         shutil.rmtree(work, ignore_errors=True)
 
@@ -185,8 +250,8 @@ class Store:
         if (work / "line").exists():
             self._append([(work / "line").read_bytes()])
         for staged in (work / "decided").read_text(encoding="utf-8").splitlines():
-            source, target, _ = staged.split(" ")
-            if (work / source).exists() and not os.path.lexists(self.path / target):
+            source, target, _, how = (*staged.split(" "), "new")[:4]
+            if (work / source).exists() and (how == "over" or not os.path.lexists(self.path / target)):
                 (work / source).rename(self.path / target)
 
     def _append(self, lines: list[bytes]) -> None:
@@ -312,6 +377,12 @@ def _write(path: Path, data: bytes, mode: int = 0o600) -> None:
         file.flush()
         os.fchmod(file.fileno(), stat.S_IMODE(mode))
         os.fsync(file.fileno())
+
+
+def _copy(path: Path, copy: Path) -> None:
+    """Copy a file with its mode; a link in its place is not followed."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
+        _write(copy, file.read(), os.fstat(file.fileno()).st_mode)
 
 
 def _sync(path: Path) -> None:

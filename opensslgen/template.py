@@ -45,13 +45,22 @@ def read(path: Path) -> str:
     return text
 
 
+def without(text: str, *names: str) -> str:
+    """Return the template without its lines `key = $NAME` for these names."""
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.strip().endswith(tuple(f"= ${name}" for name in names)))
+
+
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Return the template with `$NAME` replaced by its value (`$$` is a dollar sign) and a newline at its end.
 
-    Values are validated before they come here. Raises UsageError for a name that is not in `values`.
+    A line `key = $NAME` whose value is empty is left out, as openssl would not take it. Values are validated before
+    they come here. Raises UsageError for a name that is not in `values`.
     """
     try:
-        filled = string.Template(text).substitute(values)
+        filled = string.Template(without(text, *(name for name, value in values.items() if not value))).substitute(
+            values
+        )
     except KeyError as error:
         raise UsageError(
             f"the template asks for ${error.args[0]}, which is not known",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from . import certificate as x509
 from . import printed
 from .errors import Error
-from .plan import Argument, Check, Join, Outside, Run, Serial, Validity, Write
+from .plan import COMMANDS, Argument, Check, Join, Outside, Run, Serial, Validity, Write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +35,8 @@ def run(
 
     `on_command` gets each openssl command, quoted so that it can be pasted into a shell in that folder.
     """
+    record = work / COMMANDS
+    record.write_text("#!/bin/sh\n", encoding="utf-8")
     for step in plan.steps:
         match step:
             case Write(path, text):
@@ -45,7 +47,10 @@ def run(
                 _check(step, work=work, openssl=openssl, on_command=on_command)
             case Run(arguments):
                 words = [word for argument in arguments for word in _words(argument, openssl)]
-                on_command(shlex.join(["openssl", *words]))
+                command = shlex.join(["openssl", *words])
+                on_command(command)
+                with record.open("a", encoding="utf-8", errors="surrogateescape") as file:
+                    file.write(f"{command}\n")
                 openssl.run(words, cwd=work, secrets={name: secrets[name] for name in step.secrets})
                 for path in step.creates:
                     # An unknown subcommand exits with 0 before LibreSSL 4 and OpenSSL 1.1.

@@ -15,12 +15,25 @@ openssl() {
     command "${OPENSSLGEN_OPENSSL:-openssl}" "$@" </dev/null
 }
 
-# run COMMAND...: what it says is shown only if it fails.
+# run COMMAND...: goes into the record; what it says is shown only if it fails.
 run() {
+    quote "$@" >>commands.sh
     "$@" 2>log || {
         cat log >&2
         fail "this command failed: $*"
     }
+}
+
+# quote WORD...: prints the words as one line of shell.
+quote() {
+    line=''
+    for word; do
+        case $word in
+            *[!A-Za-z0-9@%+=:,./_-]* | '') word="'$(printf '%s\n' "$word" | sed "s/'/'\"'\"'/g")'" ;;
+        esac
+        line="$line${line:+ }$word"
+    done
+    printf '%s\n' "$line"
 }
 
 # open_folder PKI: makes the folder if need be, and steps into a private one inside it, which is gone at the end.
@@ -50,6 +63,7 @@ open_folder() {
     work=$(mktemp -d "$pki/.script.XXXXXX") || fail "cannot write to $pki"
     echo $$ >"$work/pid"
     cd "$work"
+    echo '#!/bin/sh' >commands.sh
     RANDFILE=$work/.rnd
     export RANDFILE
 }
@@ -253,10 +267,8 @@ open_database() {
     [ -e "$pki/serial" ] || echo 01 >"$pki/serial"
 }
 
-# note_record FILE SUBJECT: writes the index line into the file `line`, and sets $serial.
-note_record() {
-    serial=$(openssl x509 -in "$1" -noout -serial | sed 's/^serial=//')
-    [ -n "$serial" ] || fail "openssl printed no serial number of $1"
+# note_line FILE SUBJECT: writes the index line into the file `line`; its number is $serial.
+note_line() {
     read_date "$(openssl x509 -in "$1" -noout -enddate | sed 's/^notAfter=//')"
     printf 'V\t%s\t\t%s\tunknown\t%s\n' "$stamp" "$serial" "$2" >line
 }
@@ -268,27 +280,53 @@ add_line() {
     }
 }
 
-# record FILE SUBJECT: stages the copy by serial, and notes the index line, which goes before all that is staged.
+# record FILE CONFIG [SUBJECT]: stages the copy by serial and what it was made from, and notes the index line, if it has
+# a subject, which goes before all that is staged.
 record() {
-    note_record "$1" "$2"
+    serial=$(openssl x509 -in "$1" -noout -serial | sed 's/^serial=//')
+    [ -n "$serial" ] || fail "openssl printed no serial number of $1"
+    [ $# -lt 3 ] || note_line "$1" "$3"
     cp "$1" "$serial.pem"
-    stage "$serial.pem" "certs_by_serial/$serial.pem" 0600
+    cp "$2" "$serial.cnf"
+    cp commands.sh "$serial.sh"
+    for made in pem cnf sh; do
+        stage "$serial.$made" "certs_by_serial/$serial.$made" 0600
+    done
 }
 
 # publish FILE TARGET MODE: by a link, which fails if the target exists; not all file systems have links.
 publish() {
-    chmod "$3" "$1"
+    [ "$3" = - ] || chmod "$3" "$1"
     ln "$1" "$pki/$2" 2>/dev/null || {
         refuse_file "$2"
         mv "$1" "$pki/$2"
     }
 }
 
-# stage FILE TARGET MODE: to be published together with all that is staged, by decide.
+# stage FILE TARGET MODE: to be published together with all that is staged, by decide; stage_over: over what is there.
+# FILE may be one of the pki folder (../NAME) and its mode - (as it is).
 stage() {
     [ -s "$1" ] || fail "openssl made no $1"
-    chmod "$3" "$1"
-    printf '%s %s %s\n' "$1" "$2" "$3" >>staged
+    [ "$3" = - ] || chmod "$3" "$1"
+    printf '%s %s %s %s\n' "$1" "$2" "$3" "${4:-new}" >>staged
+}
+stage_over() {
+    mkdir -p "$pki/$(dirname "$2")"
+    stage "$1" "$2" "$3" over
+}
+
+# keep TARGET: stages a copy of the file that will be replaced, if there is one, under a name beside it.
+keep() {
+    [ -f "$pki/$1" ] || return 0
+    beside=$1.old-$(date -u +%Y%m%dT%H%M%SZ) number=1
+    old=$beside
+    while [ -e "$pki/$old" ]; do
+        number=$((number + 1))
+        old=$beside-$number
+    done
+    kept=$((${kept:-0} + 1))
+    cp -p "$pki/$1" "old-$kept"
+    stage "old-$kept" "$old" -
 }
 
 # decide: publishes what is staged, and the index line: until the list has this name nothing has happened, and from
@@ -307,9 +345,11 @@ carry_out() {
             fail "cannot write to $pki/index.txt"
         }
     fi
-    while read -r source target mode; do
+    while read -r source target mode how; do
         [ -f "$1/$source" ] || continue
-        if [ ! -f "$pki/$target" ] || [ "$(cksum <"$1/$source")" != "$(cksum <"$pki/$target")" ]; then
+        if [ "$how" = over ]; then
+            mv -f "$1/$source" "$pki/$target"
+        elif [ ! -f "$pki/$target" ] || [ "$(cksum <"$1/$source")" != "$(cksum <"$pki/$target")" ]; then
             publish "$1/$source" "$target" "$mode"
         fi
     done <"$1/decided"

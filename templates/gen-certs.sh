@@ -904,7 +904,8 @@ check_key() {
 
 # make_root SUBJECT DAYS
 make_root() {
-    SUBJECT=$1
+    # shellcheck disable=SC2034 # the here-document holds them
+    SUBJECT=$1 CA=CA:TRUE
     cat >ca.cnf <<END
 #include request.cnf
 
@@ -923,6 +924,7 @@ END
         run openssl pkcs8 -topk8 -v2 aes-256-cbc -in "$made" -passin "$PASSPHRASE" -passout "$PASSPHRASE" -out ca.key
     check_certificate ca.crt ca.crt "$2" any
     check_key ca.key ca.crt ${encrypted:+-passin "$PASSPHRASE"}
+    record ca.crt ca.cnf
     stage ca.key private/ca.key 0600
     stage ca.crt ca.crt 0644
 }
@@ -971,7 +973,7 @@ END
     check_names "$@"
     check_key server.key server.crt
     cat server.crt "$root_file" >server-chain.pem
-    record server.crt "$oneline"
+    record server.crt v3_req.cnf "$oneline"
     stage server.key "private/$stem.key" 0600
     stage server.req "reqs/$stem.req" 0644
     stage server-chain.pem "issued/$stem-chain.pem" 0644

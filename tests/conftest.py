@@ -11,8 +11,9 @@ import pytest
 
 from opensslgen import keys
 from opensslgen import openssl as command
-from opensslgen.authority import Authority, root_job, server_job
-from opensslgen.orders import root_order, server_order
+from opensslgen.authority import Authority
+from opensslgen.jobs import leaf_job, root_job
+from opensslgen.orders import leaf_order, root_order
 from opensslgen.store import Store
 
 CHECKOUT = Path(__file__).parent.parent
@@ -52,16 +53,16 @@ def authority(openssl, tmp_path):
 def make_root(authority, **options):
     options.setdefault("key_type", EC)
     order = root_order(**options)
-    return authority.make(lambda: root_job(order))
+    return authority.make(lambda: root_job(order, store=authority.store))
 
 
 def make_server(authority, name="pbx.example.com", *, allow=(), **options):
     """Make a server's certificate with an EC key, and a root first if there is none."""
     options.setdefault("key_type", EC)
-    order = server_order(name, **options)
+    order = leaf_order(name, **options)
     root = root_order(key_type=EC)
     return authority.make(
-        lambda: server_job(order, store=authority.store, root=root, fixed_days="days" in options, allow=allow)
+        lambda: leaf_job(order, store=authority.store, root=root, fixed_days="days" in options, allow=allow)
     )
 
 

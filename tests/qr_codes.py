@@ -29,7 +29,7 @@ def of_svg(data):
     root = ET.fromstring(data)
     name = "{http://www.w3.org/2000/svg}"
     (path,) = (path for path in root.iter(f"{name}path") if path.get("stroke") == "#000")
-    size = int(re.search(r"[\d.]+", root.get("width"))[0]) // 8
+    size = int(root.get("viewBox").split()[-1])
     rows = [[False] * size for _ in range(size)]
     x = y = 0.0
     for move, numbers in re.findall(r"([Mmh])([-\d. ]+)", path.get("d")):

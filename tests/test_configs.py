@@ -109,7 +109,7 @@ def test_every_rule_is_about_an_extension_or_about_what_a_section_cannot_say():
     cannot = {"apple-key-size", "apple-key-type", "apple-signature-hash", "apple-validity", "public-validity"} | {
         "expired", "not-yet-valid", "expires-soon", "key-mismatch", "issuer-mismatch", "aki-mismatch", "issuer-not-ca",
         "chain-order", "leaf-outlives-issuer", "ec-explicit", "serial-negative", "serial-long", "serial-short",
-        "host-mismatch", "empty-cn", "cn-not-in-san", "root-cn", "strict-version",
+        "host-mismatch", "empty-cn", "cn-not-in-san", "root-cn", "strict-version", "path-length", "name-constraints",
     }  # fmt: skip
     assert {rule.id for rule in RULES.values() if rule.check} == set(ABOUT) | cannot
     assert not set(ABOUT) & cannot
@@ -439,7 +439,8 @@ def test_no_file_of_the_checkout_is_taken_for_a_config_but_configs():
         if path.is_file() and "__pycache__" not in path.parts and looks_like_config(path.read_bytes())
     }
     assert {part for part in taken if part[:2] != ("tests", "configs")} <= {
-        ("templates", f"{name}.cnf") for name in ("root", "v3_req", "request", "gen_certs", "client")
+        ("templates", f"{name}.cnf")
+        for name in ("root", "intermediate", "v3_req", "self-signed", "request", "gen_certs")
     }
 
 

@@ -16,8 +16,8 @@ from opensslgen.certificate import load
 from opensslgen.errors import Error
 from opensslgen.store import Store
 
-from .conftest import make_server, no_secret
-from .test_plan import RECIPES, SECRETS, job_of, summary
+from .conftest import make_root, make_server, no_secret
+from .test_plan import NEEDS_ROOT, RECIPES, SECRETS, job_of, summary
 
 BINARIES = os.environ.get("OPENSSLGEN_TEST_OPENSSLS", "").split(":")
 if BINARIES == [""]:
@@ -30,11 +30,13 @@ def other(request):
     return command.find(request.param)
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if name != "server-second"])
+@pytest.mark.parametrize("name", RECIPES)
 def test_it_runs_and_its_script_runs(name, other, tmp_path):
     run, printed = Store(tmp_path / "run" / "pki"), Store(tmp_path / "printed" / "pki")
     for store in (run, printed):
         store.path.parent.mkdir()
+        if name in NEEDS_ROOT:
+            make_root(Authority(store, other, no_secret), common_name="Test root")
     if "sip" in str(RECIPES[name]) and not other.can("verify URI:sip"):
         with pytest.raises(Error, match="URI:sip"):
             Authority(run, other, SECRETS.__getitem__).make(lambda: job_of(name, run))

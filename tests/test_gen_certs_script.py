@@ -24,7 +24,7 @@ from opensslgen import certificate as x509
 from opensslgen.cli import cli
 from opensslgen.cli.script import script as script_command
 from opensslgen.errors import UsageError
-from opensslgen.orders import root_order, server_order
+from opensslgen.orders import leaf_order, root_order
 from opensslgen.plan import Write
 
 from .conftest import opensslgen
@@ -163,7 +163,7 @@ def test_the_command_prints_it():
 def test_the_extensions_come_from_the_templates(script):
     text = script.read_text("utf-8")
     for name in ("functions.sh", "root.cnf", "gen_certs.cnf", "v3_req.cnf"):
-        assert template.shipped(name) in text
+        assert template.without(template.shipped(name), "CRL_URL", "NAME_CONSTRAINTS") in text
     assert text.count(template.shipped("request.cnf")) == 2
 
 
@@ -322,15 +322,18 @@ class Asked:
         return ["--", text] if function == "host" else [f"--san={text}", "host.invalid"]
 
 
+ROOT = recipes.Issuer(certificate="../ca.crt", key="../private/ca.key", encrypted=False)
+
+
 def expected(function, text):
     """Return the configs that Python's plan has, or None if it refuses."""
     try:
         if function == "subject":
             attribute, _, value = text.partition("=")
-            order = server_order("host.invalid", **{FIELDS[attribute]: value})
+            order = leaf_order("host.invalid", **{FIELDS[attribute]: value})
         else:
-            order = server_order(text) if function == "host" else server_order("host.invalid", san=[text])
-        plan = recipes.server(order, recipes.stored_root(encrypted=False))
+            order = leaf_order(text) if function == "host" else leaf_order("host.invalid", san=[text])
+        plan = recipes.leaf(order, ROOT)
     except UsageError:
         return None
     return "".join(step.text for step in plan.steps if isinstance(step, Write))
@@ -662,7 +665,7 @@ WRONG = (
     ),
     (("\nextendedKeyUsage = $EXTENDED_KEY_USAGE", ""), "lacks the extended key usage"),
     (('choose_validity "$days"', "choose_validity 821"), "valid for 821 days and not for 820"),
-    (("critical,CA:TRUE", "critical,CA:FALSE"), "openssl verify does not accept"),
+    (("CA=CA:TRUE", "CA=CA:FALSE"), "openssl verify does not accept"),
     (("subjectAltName = $SUBJECT_ALT_NAME\nsubjectKeyIdentifier = hash\nauth", "auth"), "lacks the name DNS:pbx"),
     (("-set_serial", "-no_such_option -set_serial"), "this command failed"),
     (("decide\n    for", "false\n    for"), ""),
@@ -802,7 +805,9 @@ def is_whole(pki):
     if there[0]:
         serial = x509.load(pki / "issued" / "pbx.example.com.crt").serial_hex
         assert serial in index
-        assert [path.name for path in (pki / "certs_by_serial").iterdir()] == [f"{serial}.pem"]
+        serials = (serial, x509.load(pki / "ca.crt").serial_hex)
+        copies = {f"{number}.{suffix}" for number in serials for suffix in ("pem", "cnf", "sh")}
+        assert {path.name for path in (pki / "certs_by_serial").iterdir()} == copies
     for path in pki.rglob("*"):
         if path.is_file() and b"PRIVATE KEY" in path.read_bytes():
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -843,9 +848,10 @@ def test_a_kill_leaves_all_or_nothing_to_the_next_run(script, program, number, w
         assert not (path.is_file() and b"PRIVATE" in path.read_bytes() and path.stat().st_mode & 0o077)
     done = run(script, "server", "other.example.com", *FAST, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    for path in (pki / "certs_by_serial").iterdir():
+    for path in (pki / "certs_by_serial").glob("*.pem"):
         if x509.load(path).subject.common_name == "other.example.com":
-            path.unlink()
+            for suffix in (".pem", ".cnf", ".sh"):
+                path.with_suffix(suffix).unlink()
     is_whole(pki)
     assert_nothing_left(pki)
 
@@ -876,7 +882,7 @@ def test_two_at_once(script, tmp_path):
     for name in set(names):
         assert authority.check(x509.load(pki / "issued" / f"{name}.crt"), issuer=root) == []
     assert (pki / "index.txt").read_text().count("\n") == 3
-    assert len(list((pki / "certs_by_serial").iterdir())) == 3
+    assert len(list((pki / "certs_by_serial").glob("*.pem"))) == 3 + 1  # the root's
     assert_nothing_left(pki)
 
 

@@ -12,8 +12,10 @@ import pytest
 
 from opensslgen import certificate as x509
 from opensslgen import keys, recipes, template
-from opensslgen.authority import Authority, request_job, root_job, server_job
-from opensslgen.orders import root_order, server_order
+from opensslgen.authority import Authority
+from opensslgen.jobs import intermediate_job, leaf_job, request_job, root_job, self_signed_job
+from opensslgen.kinds import KINDS, SELF_SIGNED, SERVER
+from opensslgen.orders import intermediate_order, leaf_order, root_order
 from opensslgen.plan import Check, Join, Plan, Publish, Record, Run, Serial, Validity, Write
 from opensslgen.store import Store
 
@@ -32,21 +34,40 @@ RECIPES = {
     "server-passphrase": {"key_type": EC, "encrypted": True},
     "server-short": {"key_type": EC, "days": 30, "extended_key_usage": ["serverAuth"]},
     "server-second": {"key_type": EC},
+    "server-crl": {"key_type": EC, "crl_url": "http://pki.example.com/crl.der"},
+    "client": {"key_type": EC},
+    "client-mail": {"key_type": EC, "san": ["email:other@example.com"], "p12": "p12"},
+    "self-signed": {"key_type": EC, "san": ["10.0.0.5"]},
+    "self-signed-p12": {"p12": "p12-compat"},
+    "intermediate": {"key_type": EC, "permit": ["example.com", "10.0.0.0/8", "2001:db8::/32"], "path_length": 1},
+    "intermediate-passphrase": {"encrypted": True, "exclude": ["bad.example"], "crl_url": "http://crl.example/x?y=1"},
+    "root-limited": {"key_type": EC, "permit": ["example.com,sip.example.org"], "exclude": ["IP:10.0.0.7"]},
     "csr-only": {"key_type": EC},
 }
-SECRETS = {recipes.CA_PASSPHRASE: "correct horse", recipes.P12_PASSWORD: "battery staple"}
+NEEDS_ROOT = ("server-second", "intermediate", "intermediate-passphrase")
+SECRETS = {
+    recipes.CA_PASSPHRASE: "correct horse",
+    recipes.P12_PASSWORD: "battery staple",
+    recipes.NEW_PASSPHRASE: "even better",
+}
 
 
 def job_of(name, store):
     options = dict(RECIPES[name])
     encrypted = options.pop("encrypted", False)
     if name.startswith("root"):
-        return root_job(root_order(common_name="Test root", encrypted=encrypted, **options))
-    order = server_order("pbx.example.com", **options)
+        return root_job(root_order(common_name="Test root", encrypted=encrypted, **options), store=store)
+    if name.startswith("intermediate"):
+        order = intermediate_order("Site Berlin", encrypted=encrypted, **options)
+        return intermediate_job(order, store=store, fixed_days=True)
+    kind = next((kind for kind in KINDS.values() if name.startswith(kind.name)), SERVER)
+    order = leaf_order("alice@example.com" if name == "client-mail" else "pbx.example.com", kind=kind, **options)
     if name == "csr-only":
-        return request_job(order)
+        return request_job(order, store=store)
+    if kind is SELF_SIGNED:
+        return self_signed_job(order, store=store)
     root = root_order(common_name="Test root", encrypted=encrypted, key_type=EC)
-    return server_job(order, store=store, root=root, fixed_days=False)
+    return leaf_job(order, store=store, root=root, fixed_days=False)
 
 
 def summary(pki):
@@ -62,6 +83,8 @@ def summary(pki):
             certificate.extended_key_usage,
             certificate.key_usage,
             certificate.basic_constraints,
+            certificate.name_constraints,
+            certificate.crl_urls,
             certificate.validity,
             certificate.signature_algorithm,
             [(extension.oid, extension.critical) for extension in certificate.extensions],
@@ -81,7 +104,7 @@ def test_run_and_script_make_the_same(name, shell, openssl, tmp_path):
     run, printed = Store(tmp_path / "run" / "pki"), Store(tmp_path / "printed" / "pki")
     for store in (run, printed):
         store.path.parent.mkdir()
-        if name == "server-second":
+        if name in NEEDS_ROOT:
             first = Authority(store, openssl, no_secret)
             make_root(first, common_name="Test root")
             make_server(first, "first.example.com")
@@ -103,7 +126,7 @@ def test_run_and_script_make_the_same(name, shell, openssl, tmp_path):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_script_is_clean_under_shellcheck(name, authority, tmp_path):
-    if name == "server-second":
+    if name in NEEDS_ROOT:
         make_root(authority)
     (tmp_path / "script.sh").write_text(job_of(name, authority.store).plan.script(version="test"))
     done = subprocess.run(["shellcheck", "-s", "sh", tmp_path / "script.sh"], capture_output=True, text=True)
@@ -241,7 +264,8 @@ def test_the_plan_for_a_root_is_this():
 
 
 def test_the_plan_for_a_server_signs_with_its_own_extension_file():
-    plan = recipes.server(server_order("pbx.example.com", san=["10.0.0.5"]), recipes.stored_root(encrypted=True))
+    root = recipes.Issuer(certificate="../ca.crt", key="../private/ca.key", encrypted=True)
+    plan = recipes.leaf(leaf_order("pbx.example.com", san=["10.0.0.5"]), root)
     extensions = next(step for step in plan.steps if isinstance(step, Write) and step.path == "v3_req.cnf")
     assert extensions.text.splitlines() == [
         "[ v3_req ]",
@@ -259,19 +283,19 @@ def test_the_plan_for_a_server_signs_with_its_own_extension_file():
         + ("-passin", "env:OPENSSLGEN_CA_PASSPHRASE")
     )
     assert Join(("server.crt", "../ca.crt"), "server-chain.pem") in plan.steps
-    assert plan.records == (Record("server.crt", "/CN=pbx.example.com"),)
+    assert plan.records == (Record("server.crt", "v3_req.cnf", "/CN=pbx.example.com"),)
     assert plan.needs == ("ca.crt", "private/ca.key")
 
 
 def test_a_request_never_carries_an_authority_key_identifier():
-    for order in (server_order("a.example"), server_order("a.example", key_type=EC)):
+    for order in (leaf_order("a.example"), leaf_order("a.example", key_type=EC)):
         texts = [step.text for step in recipes.request_only(order).steps if isinstance(step, Write)]
         assert "authorityKeyIdentifier" not in "".join(texts)
 
 
 def test_an_ec_leaf_does_not_claim_to_encipher():
-    assert server_order("a.example", key_type=EC).usages == ("digitalSignature",)
-    assert server_order("a.example").usages == ("digitalSignature", "keyEncipherment")
+    assert leaf_order("a.example", key_type=EC).usages == ("digitalSignature",)
+    assert leaf_order("a.example").usages == ("digitalSignature", "keyEncipherment")
 
 
 def test_two_plans_publish_together():

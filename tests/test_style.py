@@ -14,12 +14,12 @@ PACKAGE = CHECKOUT / "opensslgen"
 
 # From the top of the house to its foundation; imports point only down this list. A package is one room.
 HOUSE = (
-    "__main__", "cli", "web", "library", "report", "audit", "doctor",
-    "trust",
-    "authority", "gencerts_script", "gencerts",
-    "gencerts_reader", "shellscript", "replace", "profiles", "rules", "recipes", "orders", "store", "workflow",
+    "__main__", "cli", "web", "library", "report", "audit", "doctor", "trust", "authority", "gencerts_script",
+    "gencerts", "gencerts_reader", "shellscript", "replace", "jobs", "profiles", "rules", "recipes", "orders", "store",
+    "workflow",
     "openssl", "printed", "index", "crl", "section", "certificate", "pem", "extensions", "extension_checks",
-    "algorithms", "distinguished", "der", "plan", "template", "subject", "names", "keys", "errors",
+    "algorithms", "distinguished", "der", "plan", "template", "subject", "constraints", "names", "keys", "kinds",
+    "errors",
 )  # fmt: skip
 
 

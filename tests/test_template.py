@@ -38,6 +38,7 @@ def test_v3_req_is_the_same_section_with_criticality_and_authority_key_identifie
     assert {key: value.replace("critical,", "") for key, value in strict.items()} == {
         **plain,
         "authorityKeyIdentifier": "keyid:always",
+        "crlDistributionPoints": "$CRL_URL",
     }
     assert {key for key, value in strict.items() if "critical" in value} == {"basicConstraints", "keyUsage"}
 

@@ -22,9 +22,10 @@ from cryptography import x509
 
 from opensslgen import openssl as command
 from opensslgen import trust
-from opensslgen.authority import Violation
 from opensslgen.certificate import load
 from opensslgen.errors import Error, UnreadableError
+from opensslgen.jobs import Violation
+from opensslgen.report.trust import sharing_text
 from opensslgen.trust import folder, mobileconfig, script, signing
 
 from . import servers
@@ -120,7 +121,7 @@ def test_of_an_intermediate_the_last_issuer_is_the_anchor(tmp_path):
     middle = servers.issue("Middle", ca=True, issuer=top)
     low = servers.issue("Low", ca=True, issuer=middle)
     (tmp_path / "ca.crt").write_text(low.pem)
-    with pytest.raises(UnreadableError, match=r"ca-chain\.pem"):
+    with pytest.raises(UnreadableError, match=r"ca\.crt is no root, and .*ca-chain\.pem does not hold"):
         trust.anchor(tmp_path)
     (tmp_path / "ca-chain.pem").write_text(middle.pem)
     with pytest.raises(UnreadableError, match="CN=Top root"):
@@ -139,7 +140,7 @@ def test_two_that_issued_each_other_have_no_root(tmp_path):
     crossed = servers.issue("First", ca=True, issuer=second)
     (tmp_path / "ca.crt").write_text(crossed.pem)
     (tmp_path / "ca-chain.pem").write_text(second.pem + crossed.pem)
-    with pytest.raises(UnreadableError, match="there is no root"):
+    with pytest.raises(UnreadableError, match="does not hold what is above it"):
         trust.anchor(tmp_path)
 
 
@@ -222,6 +223,15 @@ def test_it_goes_beside_the_pki_folder_and_says_the_fingerprint(pki, root):
     assert "Certificate Trust Settings" in done.stdout
     # The same again is no replacement.
     assert opensslgen("trust", "--pki", pki, "-q").stdout == ""
+
+
+def test_what_is_said_of_sharing_tells_whose_choice_the_address_was(root):
+    chosen = sharing_text(root, "http://192.0.2.7:8080/", 1800, was_chosen=True)
+    assert "  http://192.0.2.7:8080/\nfor 30 minutes;" in chosen
+    assert "--address names another" in chosen
+    given = sharing_text(root, "http://192.0.2.7:8080/", 90, was_chosen=False)
+    assert "for 90 seconds;" in given
+    assert "--address" not in given
 
 
 def test_nothing_is_overwritten_but_by_force_and_then_the_old_one_is_kept(pki, root, tmp_path):

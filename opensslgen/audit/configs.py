@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 ABOUT: dict[str, str | None] = {
     **dict.fromkeys(("apple-san", "public-san", "public-internal-name", "ip-as-dns"), "subjectAltName"),
     **dict.fromkeys(("dns-malformed", "san-twice", "wildcard-tld", "name-near-miss"), "subjectAltName"),
-    **dict.fromkeys(("apple-eku", "public-eku", "strict-eku", "root-eku"), "extendedKeyUsage"),
+    **dict.fromkeys(("apple-eku", "public-eku", "strict-eku", "root-eku", "client-eku"), "extendedKeyUsage"),
     **dict.fromkeys(("key-usage", "strict-key-usage", "strict-key-cert-sign", "root-key-cert-sign"), "keyUsage"),
     **dict.fromkeys(("leaf-is-ca", "root-ca", "strict-basic-constraints"), "basicConstraints"),
     "strict-aki": "authorityKeyIdentifier",

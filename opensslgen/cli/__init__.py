@@ -20,7 +20,10 @@ from opensslgen.errors import Error
 
 COMMANDS = {
     "server": "make.server",
+    "client": "make.client",
+    "self-signed": "make.self_signed",
     "root": "make.root",
+    "intermediate": "make.intermediate",
     "trust": "trust.trust",
     "list": "browse.list_",
     "show": "browse.show",
@@ -48,7 +51,7 @@ class _Failure(click.ClickException):
         return self.error.exit_code
 
     def show(self, file: Any = None) -> None:
-        from opensslgen.authority import Violation
+        from opensslgen.jobs import Violation
         from opensslgen.report import findings_text
 
         click.echo(f"Error: {self.error.message}", err=True, file=file)

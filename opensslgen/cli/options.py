@@ -45,6 +45,23 @@ FORMAT = together(
     click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="How to answer."),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
 )
+ALLOW = click.option("--allow", multiple=True, metavar="RULE", help="Make it although it breaks this rule.")
+CRL_URL = click.option(
+    "--crl-url", metavar="URL", envvar="OPENSSLGEN_CRL_URL",
+    help="Where clients find the revocation list.  [env: OPENSSLGEN_CRL_URL]",
+)  # fmt: skip
+LIMITS = together(
+    click.option("--permit", multiple=True, metavar="NAME", help="Let it sign for this domain or network only."),
+    click.option("--exclude", multiple=True, metavar="NAME", help="Never let it sign for this domain or network."),
+)
+P12 = together(
+    click.option("--p12", "p12", flag_value="p12", help="Make a PKCS#12 file, too (AES-256)."),
+    click.option("--p12-compat", "p12", flag_value="p12-compat", help="The same for older Apple, Windows, appliances."),
+    click.option(
+        "--p12-password-file", type=click.Path(path_type=Path), metavar="FILE",
+        help="Its password is the first line.  [env: OPENSSLGEN_P12_PASSWORD]",
+    ),
+)  # fmt: skip
 RUNNING = together(
     FOLDER,
     OPENSSL,
@@ -73,6 +90,10 @@ KEY_TYPE = click.option(
 PASSPHRASE_FILE = click.option(
     "--passphrase-file", type=click.Path(path_type=Path), metavar="FILE",
     help="The passphrase of the root's key is its first line.  [env: OPENSSLGEN_CA_PASSPHRASE]",
+)  # fmt: skip
+NEW_PASSPHRASE_FILE = click.option(
+    "--new-passphrase-file", type=click.Path(path_type=Path), metavar="FILE",
+    help="The passphrase that the new key gets is its first line.  [env: OPENSSLGEN_NEW_PASSPHRASE]",
 )  # fmt: skip
 
 

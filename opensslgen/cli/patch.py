@@ -156,10 +156,11 @@ def ext(names: tuple[str, ...], template: str, **options: Any) -> None:
     What is not given comes from the variables that the vendor's script uses: SUBJECT_ALT_NAME, KEY_USAGE, CA.
     """
     from dataclasses import replace
+    from datetime import datetime, timezone
 
     from opensslgen import template as templates
-    from opensslgen.authority import refuse_violations
-    from opensslgen.orders import server_order
+    from opensslgen.jobs import refuse_violations
+    from opensslgen.orders import leaf_order
     from opensslgen.section import extended_key_usages, from_script, key_usages
 
     if not names and not os.environ.get("SUBJECT_ALT_NAME"):
@@ -168,10 +169,9 @@ def ext(names: tuple[str, ...], template: str, **options: Any) -> None:
     usages = extended_key_usages(options["eku"])
     section = replace(section, extended_key_usage=usages) if usages else section
     if "CA:FALSE" in section.basic_constraints:
-        order = replace(
-            server_order("host.invalid"), names=section.names, extended_key_usage=section.extended_key_usage
-        )
-        refuse_violations(order, None, options["allow"])
+        order = replace(leaf_order("host.invalid"), names=section.names, extended_key_usage=section.extended_key_usage)
+        expected = order.expected(not_before=datetime.now(timezone.utc))
+        refuse_violations(expected, None, profile="apple", allow=options["allow"])
     known = template in {"gen_certs", "v3_req"}
     text = templates.shipped(f"{template}.cnf") if known else templates.read(Path(template))
     click.echo(section.fill(text), nl=False)

@@ -128,7 +128,7 @@ def _out(options: dict[str, Any]) -> Path:
 
 def _judged(root: Certificate, options: dict[str, Any]) -> list[Finding]:
     """Return what may speak against the root, and say it; raises Violation if a phone would hide or refuse it."""
-    from opensslgen.authority import Violation
+    from opensslgen.jobs import Violation
     from opensslgen.trust import judged
 
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opensslgen.certificate import visible
@@ -18,25 +17,31 @@ if TYPE_CHECKING:
 def made_text(made: Made) -> str:
     """Return what a command has made: what lies where, until when it is valid, what was checked, the next step."""
     lines = []
-    if made.job.makes_root and made.issuer:
+    files, certificate = made.files, made.certificate
+    if "root key" in files and made.issuer:
+        alone = certificate is not None and certificate.der == made.issuer.der
         lines += [
-            f"Made a root certificate{' first, as there was none' if 'certificate' in made.files else ''}:"
+            f"Made a root certificate{'' if alone else ' first, as there was none'}:"
             f" {visible(str(made.issuer.subject))}",
-            *_table([("root", made.files["root"]), ("root key", f"{made.files['root key']} (keep it secret)")]),
+            *_table([("root", files["root"]), ("root key", f"{files['root key']} (keep it secret)")]),
             *_table([("valid", _span(made.issuer))]),
         ]
-    if "request" in made.files:
-        certificate = made.certificate
-        what = "certificate" if certificate else "request"
-        lines.append(f"Made a server {what} for {visible(made.job.name)}:")
-        lines += _table([(kind, path) for kind, path in made.files.items() if kind not in {"root", "root key"}])
-        if certificate:
-            lines += _table([("names", ", ".join(map(str, certificate.names))), ("valid", _span(certificate))])
+        if alone:
+            certificate = None
+    others = [(what, path) for what, path in files.items() if what not in {"root", "root key"}]
+    if others or not lines:
+        lines.append(f"{visible(made.job.done)}{':' if others else '.'}")
+        lines += _table(others)
+    if certificate:
+        names = ", ".join(visible(str(name)) for name in certificate.names)
+        lines += _table([("names", names)] if names else [])
+        lines += _table([("valid", _span(certificate))])
     if made.checks:
         lines.append("Checked:")
         lines += [f"  ✓ {check}" for check in made.checks]
     lines += [f"Kept the old file as {path}" for path in made.kept]
-    lines.append(_next_step(made))
+    if made.job.next_step:
+        lines.append(f"Next: {made.job.next_step}")
     return "\n".join(lines) + "\n"
 
 
@@ -44,6 +49,7 @@ def made_json(made: Made) -> dict[str, Any]:
     """Return the same for a program."""
     return {
         "name": made.job.name,
+        "done": made.job.done,
         "files": {kind.replace(" ", "_"): str(path) for kind, path in made.files.items()},
         "certificate": certificate_json(made.certificate) if made.certificate else None,
         "root_made": made.job.makes_root,
@@ -99,17 +105,3 @@ def _table(rows: Iterable[tuple[str, object]]) -> list[str]:
 def _span(certificate: Certificate) -> str:
     days = certificate.validity.days
     return f"until {certificate.not_after:%Y-%m-%d %H:%M} UTC ({days} days)"
-
-
-def _next_step(made: Made) -> str:
-    files = made.files
-    if made.certificate is None:
-        return f"Next: have {files['request']} signed; its key stays in {files['key']}."
-    if "certificate" not in files:
-        return f"Next: let the phones trust {files['root']}, and make certificates: opensslgen server NAME"
-    give = files["p12"] if "p12" in files else f"{files['chain']} and {files['key']}"
-    root = files.get("root") or Path(files["certificate"]).parent.parent / "ca.crt"
-    return (
-        f"Next: give the server {give}, and let the phones trust {root}\n"
-        "      (iPhone: install it as a profile, then Settings > General > About > Certificate Trust Settings)."
-    )

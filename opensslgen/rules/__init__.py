@@ -6,7 +6,7 @@ client refuses, or what was demanded by an option; a warning is a likely fault; 
 
 from __future__ import annotations
 
-from . import apple, chain, form, names, public, readers, root, strict
+from . import apple, chain, client, form, names, public, readers, root, strict
 from .apple import APPLE, APPLE_LIMIT, SINCE_JULY_2019
 from .case import ERROR, NOTE, PASS, WARNING, Case, Finding, Messages, Rule, judge, judge_request, raised
 from .chain import issuer_among
@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 RULES: dict[str, Rule] = {
-    rule.id: rule for module in (apple, public, strict, root, chain, form, names, readers) for rule in module.RULES
+    rule.id: rule
+    for module in (apple, public, strict, root, client, chain, form, names, readers)
+    for rule in module.RULES
 }
 """All rules by their ids, those of one profile first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .case import ERROR, PASS, WARNING, Case, Messages, Rule
+from .case import ERROR, PASS, WARNING, Case, Messages, Rule, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,6 +122,32 @@ def _issuer_is_ca(case: Case) -> Messages:
     return found
 
 
+def _path_length(case: Case) -> Messages:
+    found = PASS
+    # Certificates that only carry the name of their issuer on do not count (RFC 5280 section 4.2.1.9).
+    below = int(_is_authority(case.certificate) and not case.certificate.is_self_issued)
+    for _, issuer in _links(case):
+        limit = issuer.basic_constraints.path_length if issuer.basic_constraints else None
+        if limit is not None and below > limit:
+            found += (f"{issuer.subject} allows {limit or 'no'} authorities below itself, and there are {below}",)
+        below += not issuer.is_self_issued
+    return found
+
+
+def _is_authority(certificate: Certificate) -> bool:
+    return bool(certificate.basic_constraints and certificate.basic_constraints.ca)
+
+
+def _name_constraints(case: Case) -> Messages:
+    return tuple(
+        f"{shown(str(name))} is none of the names for which {issuer.subject} may sign"
+        for issuer in case.authorities
+        if issuer.name_constraints
+        for name in case.certificate.names
+        if issuer.name_constraints.forbids(name)
+    )
+
+
 def _order(case: Case) -> Messages:
     # A chain that does not hold the issuer at all is another fault.
     if not case.chain or _issuer_name(case):
@@ -193,6 +219,22 @@ RULES = (
         "RFC 5280 section 6.1.4 (k)",
         None,
         _issuer_is_ca,
+    ),
+    Rule(
+        "path-length",
+        ERROR,
+        "Clients refuse a chain with more authorities below one than its pathlen allows.",
+        "RFC 5280 sections 4.2.1.9 and 6.1.4 (l)",
+        None,
+        _path_length,
+    ),
+    Rule(
+        "name-constraints",
+        ERROR,
+        "Phones and other clients refuse names for which an authority above must not sign.",
+        "RFC 5280 section 4.2.1.10; Apple honours them on roots that users add",
+        None,
+        _name_constraints,
     ),
     Rule(
         "chain-order",

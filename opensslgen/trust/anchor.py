@@ -5,22 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen.authority import Violation, violations
-from opensslgen.certificate import CERTIFICATE_LABELS, DecodeError, decode_block, load, pem_blocks, visible
+from opensslgen.certificate import load, visible
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.pem import read_file
+from opensslgen.jobs import Violation, violations
 from opensslgen.profiles import rules_of
 from opensslgen.rules import Case, Finding, judge
-from opensslgen.store import Store
+from opensslgen.store import CA_CHAIN, Store
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from opensslgen.certificate import Certificate, Name
-
-CHAIN = "ca-chain.pem"
-"""In a pki folder whose authority is an intermediate: the issuers above it, up to the root."""
+    from opensslgen.certificate import Certificate
 
 
 def anchor(folder: Path) -> Certificate:
@@ -33,31 +29,22 @@ def anchor(folder: Path) -> Certificate:
 
 def authorities(folder: Path) -> tuple[Certificate, ...]:
     """Return the authority of a pki folder and what is above it, the root last; raises Error as `anchor` does."""
-    authority = Store(folder).root()
+    store = Store(folder)
+    authority = store.issuer()
     if authority is None:
         raise Error(f"{folder / 'ca.crt'} is not there: make the root first", hint="opensslgen root")
     found = [authority]
-    above: dict[Name, Certificate] = {}
-    if not authority.is_self_issued:
-        if not (folder / CHAIN).exists():
-            raise UnreadableError(
-                f"{folder / 'ca.crt'} is no root, and {folder / CHAIN}, which would hold what is above it, is not there"
-            )
-        above = {certificate.subject: certificate for certificate in _certificates(folder / CHAIN)}
+    above = {certificate.subject: certificate for certificate in store.above()}
     while not found[-1].is_self_issued:
         # Each is taken once: two that name each other as issuer have no root.
         issuer = above.pop(found[-1].issuer, None)
         if issuer is None:
-            raise UnreadableError(f"{folder / CHAIN} does not hold {found[-1].issuer}, so there is no root")
+            raise UnreadableError(
+                f"{folder / store.ca_certificate} is no root, and {folder / CA_CHAIN} does not hold what is above it:"
+                f" {found[-1].issuer}"
+            )
         found.append(issuer)
     return tuple(found)
-
-
-def _certificates(path: Path) -> list[Certificate]:
-    try:
-        return [decode_block(block) for block in pem_blocks(read_file(path)) if block.label in CERTIFICATE_LABELS]
-    except DecodeError as error:
-        raise UnreadableError(f"{visible(str(path))}: {error}") from error
 
 
 def root_in(file: Path) -> Certificate:

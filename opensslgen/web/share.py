@@ -5,6 +5,7 @@ All that it can answer is made before it begins; no request makes it look at a f
 
 from __future__ import annotations
 
+import errno
 import io
 import socket
 from contextlib import contextmanager
@@ -102,7 +103,7 @@ def codes(url: str) -> tuple[TrustFile, TrustFile]:
     """Return the QR code of a URL as SVG and as PNG."""
     code = segno.make_qr(url, error="m")
     svg, png = io.BytesIO(), io.BytesIO()
-    code.save(svg, kind="svg", scale=8, light="#fff", title=url)
+    code.save(svg, kind="svg", light="#fff", title=url, omitsize=True)
     code.save(png, kind="png", scale=8)
     return (
         TrustFile("qr.svg", "image/svg+xml", svg.getvalue()),
@@ -146,9 +147,8 @@ def listening(address: str, port: int) -> Iterator[socket.socket]:
             listener.bind((address, port))
             listener.listen()
         except OSError as error:
-            raise Error(
-                f"cannot listen on {address}, port {port}: {error.strerror}", hint="--port 0 takes any free port"
-            ) from error
+            hint = "--port 0 takes any free port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else None
+            raise Error(f"cannot listen on {address}, port {port}: {error.strerror}", hint=hint) from error
         yield listener
 
 

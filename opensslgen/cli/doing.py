@@ -1,0 +1,110 @@
+"""What all commands share that do something in a pki folder: a job is run or printed as a script, and reported."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from opensslgen import __version__
+from opensslgen.errors import UsageError
+
+from .options import first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opensslgen.jobs import Job
+    from opensslgen.openssl import OpenSSL
+
+
+def do(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL | None) -> None:
+    """Print a job as a script, or do it and report."""
+    from opensslgen import openssl as command
+    from opensslgen.authority import Authority
+    from opensslgen.jobs import Violation
+    from opensslgen.store import Store
+
+    if options["script"]:
+        for option in ("force", "verbose"):
+            if options[option]:
+                raise UsageError(f"--script makes nothing itself, so --{option} does not go with it")
+        job = prepare()
+        _say(job.notes, options)
+        click.echo(job.plan.script(version=__version__, folder=str(options["pki"])), nl=False)
+        return
+    store = Store(options["pki"])
+    for warning in store.warnings():
+        click.echo(f"Warning: {warning}", err=True)
+    authority = Authority(
+        store=store,
+        openssl=openssl or command.find(options["openssl"]),
+        secret=functools.partial(_secret, options),
+        on_command=(lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
+        allow=options.get("allow", ()),
+        force=options["force"],
+    )
+    try:
+        made = authority.make(prepare)
+    except Violation as violation:
+        if options["output"] == "json":
+            from opensslgen.report import finding_json
+
+            findings = [finding_json(finding) for finding in violation.findings]
+            click.echo(json.dumps({"error": violation.message, "findings": findings}, indent=2))
+        raise
+    _say((*made.notes, *(f"{finding.message} [{finding.rule.id}]" for finding in made.findings)), options)
+    if options["output"] == "json":
+        from opensslgen.report import made_json
+
+        click.echo(json.dumps(made_json(made), indent=2, ensure_ascii=False))
+    elif not options["quiet"]:
+        from opensslgen.report import made_text
+
+        click.echo(made_text(made), nl=False)
+
+
+def _say(notes: tuple[str, ...], options: dict[str, Any]) -> None:
+    for note in notes:
+        if not options["quiet"]:
+            click.echo(f"Note: {note}", err=True)
+
+
+def given(options: dict[str, Any], name: str) -> bool:
+    """Tell whether a secret was given in a file or in the environment."""
+    return bool(options.get(_FILES[name]) or os.environ.get(name))
+
+
+def has_passphrase(options: dict[str, Any]) -> bool:
+    """Tell whether a passphrase for the root's key was given."""
+    return given(options, "OPENSSLGEN_CA_PASSPHRASE")
+
+
+_FILES = {
+    "OPENSSLGEN_CA_PASSPHRASE": "passphrase_file",
+    "OPENSSLGEN_NEW_PASSPHRASE": "new_passphrase_file",
+    "OPENSSLGEN_P12_PASSWORD": "p12_password_file",
+}
+"""The options that name a secret's file."""
+
+
+def _secret(options: dict[str, Any], name: str) -> str:
+    """Return a passphrase or password: from its file, its environment variable, or the terminal."""
+    from opensslgen.recipes import CA_PASSPHRASE, SECRETS, fit_secret
+    from opensslgen.store import Store
+
+    what, option = SECRETS[name], _FILES[name]
+    if options.get(option):
+        return fit_secret(name, first_line(options[option], what))
+    if os.environ.get(name):
+        return fit_secret(name, os.environ[name])
+    if not sys.stdin.isatty():
+        raise UsageError(f"the {what} is needed", hint=f"give --{option.replace('_', '-')} FILE or set {name}")
+    # `root` alone has an option to ask for one, and it never opens an old key.
+    store = Store(options["pki"])
+    new = name != CA_PASSPHRASE or "passphrase" in options or not (store.path / store.ca_key).exists()
+    return fit_secret(name, click.prompt(what.capitalize(), hide_input=True, confirmation_prompt=new, err=True))

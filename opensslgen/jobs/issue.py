@@ -1,0 +1,152 @@
+"""The jobs that make certificates."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from opensslgen import recipes
+from opensslgen.errors import Error, UsageError
+from opensslgen.kinds import CLIENT, SELF_SIGNED
+from opensslgen.names import slips
+from opensslgen.store import CA_CHAIN
+
+from .job import Job, fitted, refuse_violations, stored_issuer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
+    from opensslgen.certificate import Certificate
+    from opensslgen.kinds import Kind
+    from opensslgen.orders import AuthorityOrder, LeafOrder
+    from opensslgen.plan import Plan
+    from opensslgen.store import Store
+
+
+def root_job(order: AuthorityOrder, *, store: Store) -> Job:
+    """Return the job of making a root."""
+    path = store.path / "ca.crt"
+    return Job(
+        name=order.subject.common_name or "",
+        done=f"Made a root certificate: {order.subject.common_name}",
+        plan=recipes.root(order),
+        judged="ca.crt",
+        profile="root",
+        makes_root=True,
+        next_step=f"let the phones trust {path}, and make certificates: opensslgen server NAME",
+    )
+
+
+def leaf_job(
+    order: LeafOrder, *, store: Store, root: AuthorityOrder, fixed_days: bool, allow: Collection[str] = ()
+) -> Job:
+    """Return the job of making a server's or client's certificate, and `root` first if the store has none.
+
+    Raises Violation if the order breaks a rule. A certificate that would outlive its issuer is shortened, or with
+    `fixed_days` refused.
+    """
+    issuer = store.issuer()
+    order, shortened = fitted(order, store, issuer or root, fixed_days=fixed_days)
+    refuse_violations(_expected(order), issuer, profile=order.kind.profile, allow=allow, above=store.above())
+    if issuer is None:
+        plan = recipes.root(root) + recipes.leaf(order, recipes.new_root(root))
+    else:
+        plan = recipes.leaf(order, stored_issuer(store))
+    return _leaf_job(order, plan, store, notes=shortened, makes_root=issuer is None)
+
+
+def self_signed_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
+    """Return the job of making a leaf that signs itself; raises Violation if the order breaks a rule."""
+    refuse_violations(_expected(order), None, profile=order.kind.profile, allow=allow)
+    note = (
+        "phones cannot install a self-signed leaf as a root: a certificate below a root that they trust is better"
+        " (opensslgen server, or sign for a request that the box makes)"
+    )
+    return _leaf_job(order, recipes.self_signed(order), store, notes=(note,))
+
+
+def request_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
+    """Return the job of making a key and a request that another authority is to sign."""
+    refuse_violations(_expected(order), None, profile=order.kind.profile, allow=allow)
+    plan = recipes.request_only(order)
+    files = published(plan, store)
+    return Job(
+        name=order.title,
+        done=f"Made a {order.kind.name} request for {order.title}",
+        plan=plan,
+        notes=tuple(slips(order.subject.common_name, order.names)),
+        next_step=f"have {files['request']} signed; its key stays in {files['key']}.",
+    )
+
+
+def intermediate_job(order: AuthorityOrder, *, store: Store, fixed_days: bool) -> Job:
+    """Return the job of making an intermediate below the store's authority.
+
+    Raises Error if there is none, and UsageError if it allows none below itself.
+    """
+    issuer = store.issuer()
+    if issuer is None:
+        raise Error(f"{store.path} has no root yet", hint="make one first: opensslgen root")
+    limit = issuer.basic_constraints.path_length if issuer.basic_constraints else None
+    if limit is not None and (limit == 0 or order.path_length is None or order.path_length >= limit):
+        most = f"one with --pathlen {limit - 1} at most" if limit else "no authority"
+        raise UsageError(f"{issuer.subject} allows {most} below itself (pathlen:{limit})")
+    order, notes = fitted(order, store, issuer, fixed_days=fixed_days)
+    plan = recipes.intermediate(order, stored_issuer(store))
+    files = published(plan, store)
+    folder = store.path.with_name(f"{store.path.name}-{order.stem}")
+    return Job(
+        name=order.subject.common_name or order.stem,
+        done=f"Made an intermediate certificate, {order.subject.common_name}",
+        plan=plan,
+        judged="intermediate.crt",
+        profile="root",
+        notes=notes,
+        next_step="let it sign in a folder of its own:\n"
+        f"      opensslgen adopt {files['chain']} --key {files['key']} --pki {folder}",
+    )
+
+
+def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, ...], makes_root: bool = False) -> Job:
+    return Job(
+        name=order.title,
+        done=f"Made {order.kind.title} for {order.title}",
+        plan=plan,
+        judged=f"{order.kind.name}.crt",
+        profile=order.kind.profile,
+        makes_root=makes_root,
+        notes=(*slips(order.subject.common_name, order.names), *notes),
+        next_step=leaf_next_step(order.kind, plan, store),
+    )
+
+
+def leaf_next_step(kind: Kind, plan: Plan, store: Store) -> str:
+    """Return what is left to do with a leaf, as a sentence."""
+    files = published(plan, store)
+    certificate = files.get("chain", files["certificate"])
+    give = (
+        str(files["p12"])
+        if "p12" in files
+        else f"{certificate} and {files['key']}"
+        if "key" in files
+        else str(certificate)
+    )
+    root = store.path / (CA_CHAIN if store.above() else store.ca_certificate)
+    if kind is CLIENT:
+        return f"give the client {give}, and let the servers that it talks to trust {root}"
+    if kind is SELF_SIGNED:
+        return f"give the server {give}; each device has to accept it by hand"
+    return (
+        f"give the server {give}, and let the phones trust {root}\n"
+        "      (iPhone: install it as a profile, then Settings > General > About > Certificate Trust Settings)."
+    )
+
+
+def published(plan: Plan, store: Store) -> dict[str, Path]:
+    """Return the paths of what a plan publishes, by what they are to people."""
+    return {publish.what: store.path / publish.target for publish in plan.publish}
+
+
+def _expected(order: LeafOrder) -> Certificate:
+    return order.expected(not_before=datetime.now(timezone.utc))

@@ -1,0 +1,109 @@
+"""What a job is, and what all of them ask of the store and of the rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, TypeVar
+
+from opensslgen.certificate import Certificate
+from opensslgen.errors import Error, UsageError
+from opensslgen.orders import AuthorityOrder, LeafOrder
+from opensslgen.profiles import rules_of
+from opensslgen.recipes import Issuer
+from opensslgen.rules import ERROR, Case, Finding, judge
+from opensslgen.store import CA_CHAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from opensslgen.plan import Plan
+    from opensslgen.store import Store
+
+Order = TypeVar("Order", AuthorityOrder, LeafOrder)
+
+
+class Violation(Error):
+    """What was asked for, or made, breaks rules; nothing has been published."""
+
+    def __init__(self, message: str, findings: list[Finding]) -> None:
+        """Take what was judged, and the findings that speak against it."""
+        super().__init__(message)
+        self.findings = findings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is to be done: a plan that has been checked as far as that is possible before it runs."""
+
+    name: str
+    done: str
+    """What will have been done, as a sentence without its end: Made a server certificate for pbx.example.com."""
+    plan: Plan
+    judged: str | None = None
+    """The file in the work folder that holds the finished certificate, if there is to be one."""
+    profile: str = "apple"
+    makes_root: bool = False
+    notes: tuple[str, ...] = ()
+    """What the user should know, such as a likely slip in a name."""
+    checks: tuple[str, ...] = ()
+    """What the plan's steps check, in words, where no certificate is judged."""
+    next_step: str | None = None
+    """What is left to do, as a sentence."""
+
+
+def violations(findings: Iterable[Finding]) -> list[Finding]:
+    """Return those of the findings that are errors."""
+    return [finding for finding in findings if finding.rule.severity == ERROR]
+
+
+def refuse_violations(
+    certificate: Certificate,
+    issuer: Certificate | None,
+    *,
+    profile: str,
+    allow: Collection[str],
+    above: tuple[Certificate, ...] = (),
+) -> None:
+    """Hold a certificate that is not made yet against the rules; raises Violation."""
+    chain = (issuer, *above) if issuer and above else ()
+    case = Case(certificate, issuer, datetime.now(timezone.utc), chain=chain)
+    findings = violations(judge(case, rules_of([profile], allow)))
+    if findings:
+        raise Violation("this would break a rule, so nothing was made", findings)
+
+
+def stored_issuer(store: Store) -> Issuer:
+    """Return the authority of the pki folder; raises Error if its key is not there."""
+    return Issuer(
+        certificate=f"../{store.ca_certificate}",
+        key=f"../{store.ca_key}",
+        encrypted=store.ca_key_is_encrypted(),
+        above=f"../{CA_CHAIN}" if store.above() else None,
+    )
+
+
+def fitted(
+    order: Order, store: Store, issuer: Certificate | AuthorityOrder, *, fixed_days: bool
+) -> tuple[Order, tuple[str, ...]]:
+    """Return the order, shortened if it would outlive its issuer, and a note that says so.
+
+    The issuer is the store's authority, or the order for the root that will be made first.
+    Raises UsageError instead if its days are fixed, and Error if the authority has less than a day left.
+    """
+    now = datetime.now(timezone.utc)
+    end = issuer.not_after if isinstance(issuer, Certificate) else now + timedelta(days=issuer.days)
+    # Where openssl cannot be given times, the validity begins when it runs, which is a little later than now.
+    left = (end - now - timedelta(minutes=10)).days
+    if left < 1:
+        path = store.path / store.ca_certificate
+        raise Error(f"the root {path} has less than a day left, it ends at {end:%Y-%m-%d %H:%M} UTC")
+    if order.days <= left:
+        return order, ()
+    if fixed_days:
+        raise UsageError(
+            f"{order.days} days would outlive the root, which ends on {end:%Y-%m-%d}", hint=f"--days {left} is the most"
+        )
+    return replace(order, days=left), (
+        f"valid for {left} days instead of {order.days}, as the root ends on {end:%Y-%m-%d}",
+    )

@@ -1,0 +1,309 @@
+"""Plans that make certificates: a root, an intermediate, and leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from opensslgen import template
+from opensslgen.plan import Check, Join, Outside, Plan, Publish, Record, Serial, Validity, Write, openssl
+
+from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD
+
+if TYPE_CHECKING:
+    from opensslgen.keys import KeyType
+    from opensslgen.names import GeneralName
+    from opensslgen.orders import AuthorityOrder, LeafOrder
+    from opensslgen.plan import Argument, Run, Step
+
+P12_ENCRYPTIONS = {
+    "p12": ("-keypbe", "AES-256-CBC", "-certpbe", "AES-256-CBC", "-macalg", "sha256"),
+    # What older Apple devices, Windows Server 2016, Android and appliances read; OpenSSL's -legacy would be RC2-40.
+    "p12-compat": ("-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES", "-macalg", "sha1"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issuer:
+    """The authority that signs, by its files as the work folder sees them."""
+
+    certificate: str
+    key: str
+    encrypted: bool
+    above: str | None = None
+    """The certificates above it, up to the root, in one file; None if it is the root."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Those files that must be in the pki folder already."""
+        files = (self.certificate, self.key, self.above or "")
+        return tuple(path.removeprefix("../") for path in files if path.startswith("../"))
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """The files of its certificate and of those above it, in this order."""
+        return (self.certificate, self.above) if self.above else (self.certificate,)
+
+    @property
+    def trusted(self) -> str:
+        """The file that `openssl verify` is to trust; its first certificate is the issuer's."""
+        return "issuers.pem" if self.above else self.certificate
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What has to be done before it can be trusted."""
+        return (Join(self.chain, self.trusted),) if self.above else ()
+
+    @property
+    def signing(self) -> tuple[Argument, ...]:
+        """The arguments of `openssl x509 -req` by which it signs."""
+        unlock = ("-passin", f"env:{CA_PASSPHRASE}") if self.encrypted else ()
+        return ("-CA", self.certificate, "-CAkey", self.key, *unlock)
+
+
+def new_root(order: AuthorityOrder) -> Issuer:
+    """Return the root that the same plan makes as an issuer."""
+    return Issuer(certificate="ca.crt", key="ca.key", encrypted=order.encrypted)
+
+
+def root(order: AuthorityOrder) -> Plan:
+    """Return the plan for a root: one command, and a second one that encrypts its key well."""
+    config = f"{_request_config(order)}\n{_authority_section(order, 'root.cnf')}"
+    make = openssl(
+        "req -new -x509 -newkey {key} {protection} -sha256 {validity} -set_serial {serial}"
+        " -config ca.cnf -extensions v3_ca -keyout {new_key} -out ca.crt",
+        key=_new_key(order.key_type, "ca-params.pem"),
+        protection=_protection(order, CA_PASSPHRASE),
+        validity=Validity(order.days),
+        serial=Serial(),
+        new_key=_first_key(order, "ca"),
+    )
+    return Plan(
+        f"a root certificate, {order.subject.common_name}",
+        (
+            *_parameters(order.key_type, "ca-params.pem"),
+            Write("ca.cnf", config),
+            make,
+            *_encrypted(order, "ca", CA_PASSPHRASE),
+            Check("ca.crt", issuer="ca.crt", days=order.days, purpose="any", extended_key_usage=(), names=()),
+        ),
+        (Record("ca.crt", "ca.cnf", None),),
+        (Publish("ca.key", "private/ca.key", 0o600, "root key"), Publish("ca.crt", "ca.crt", 0o644, "root")),
+    )
+
+
+def intermediate(order: AuthorityOrder, issuer: Issuer) -> Plan:
+    """Return the plan for an intermediate: its key, request, certificate and chain."""
+    request = openssl(
+        "req -new -newkey {key} {protection} -sha256 -config request.cnf -keyout {new_key} -out intermediate.req",
+        key=_new_key(order.key_type, "params.pem"),
+        protection=_protection(order, NEW_PASSPHRASE),
+        new_key=_first_key(order, "intermediate"),
+    )
+    return Plan(
+        f"an intermediate certificate, {order.subject.common_name}",
+        (
+            *_parameters(order.key_type, "params.pem"),
+            Write("request.cnf", _request_config(order)),
+            request,
+            *_encrypted(order, "intermediate", NEW_PASSPHRASE),
+            Write("intermediate.cnf", _authority_section(order, "intermediate.cnf")),
+            *issuer.steps,
+            signed("intermediate", "intermediate.cnf", issuer.signing, days=order.days, section="v3_ca"),
+            Check(
+                "intermediate.crt",
+                issuer=issuer.trusted,
+                days=order.days,
+                purpose="any",
+                extended_key_usage=(),
+                names=(),
+            ),
+            Join(("intermediate.crt", *issuer.chain), "intermediate-chain.pem"),
+        ),
+        (Record("intermediate.crt", "intermediate.cnf", order.subject.oneline()),),
+        files("intermediate", order.stem),
+        needs=issuer.needs,
+    )
+
+
+def leaf(order: LeafOrder, issuer: Issuer) -> Plan:
+    """Return the plan for a leaf's key, request, certificate, chain and, if asked for, PKCS#12 file."""
+    name = order.kind.name
+    request = request_only(order)
+    extensions = template.shipped(order.kind.template) if order.template is None else order.template
+    made = Plan(
+        f"{order.kind.title} for {order.title}",
+        (
+            *request.steps,
+            Write("v3_req.cnf", order.section.fill(extensions)),
+            *issuer.steps,
+            signed(name, "v3_req.cnf", issuer.signing, days=order.days),
+            check(order, issuer.trusted),
+            Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),
+        ),
+        (Record(f"{name}.crt", "v3_req.cnf", order.subject.oneline()),),
+        files(name, order.stem),
+        needs=issuer.needs,
+        demands=demands(order.names),
+    )
+    return made if order.p12 is None else _with_p12(made, order, order.p12, issuer.chain)
+
+
+def self_signed(order: LeafOrder) -> Plan:
+    """Return the plan for a leaf that signs itself, which no authority stands above."""
+    name = order.kind.name
+    request = request_only(order)
+    extensions = template.shipped(order.kind.template) if order.template is None else order.template
+    made = Plan(
+        f"{order.kind.title} for {order.title}",
+        (
+            *request.steps,
+            Write("v3_req.cnf", order.section.fill(extensions)),
+            signed(name, "v3_req.cnf", ("-signkey", f"{name}.key"), days=order.days),
+            check(order, f"{name}.crt"),
+        ),
+        (Record(f"{name}.crt", "v3_req.cnf", order.subject.oneline()),),
+        tuple(publish for publish in files(name, order.stem) if publish.what != "chain"),
+        demands=demands(order.names),
+    )
+    return made if order.p12 is None else _with_p12(made, order, order.p12, ())
+
+
+def signed(name: str, config: str, signing: tuple[Argument, ...], *, days: int, section: str = "v3_req") -> Run:
+    """Return the step that makes NAME.crt of the request NAME.req."""
+    return openssl(
+        "x509 -req -in {request} {signing} -sha256 {validity} -set_serial {serial}"
+        " -extfile {config} -extensions {section} -out {certificate}",
+        request=f"{name}.req",
+        signing=signing,
+        validity=Validity(days),
+        serial=Serial(),
+        config=config,
+        section=section,
+        certificate=f"{name}.crt",
+    )
+
+
+def check(order: LeafOrder, issuer: str) -> Check:
+    """Return the step that reads a finished leaf back."""
+    kind = order.kind
+    return Check(
+        f"{kind.name}.crt",
+        issuer=issuer,
+        days=order.days,
+        purpose=kind.purpose if kind.demanded in order.extended_key_usage else "any",
+        # The user's own template may leave out the others, but not without a word.
+        extended_key_usage=tuple(
+            usage for usage in order.extended_key_usage if order.template is None or usage == kind.demanded
+        ),
+        names=order.subject_alternative_names,
+    )
+
+
+def files(name: str, stem: str, *, over: str = "nothing") -> tuple[Publish, ...]:
+    """Return where the files of a certificate go in the pki folder."""
+    return (
+        Publish(f"{name}.key", f"private/{stem}.key", 0o600, "key", over),
+        Publish(f"{name}.req", f"reqs/{stem}.req", 0o644, "request", over),
+        Publish(f"{name}-chain.pem", f"issued/{stem}-chain.pem", 0o644, "chain", over),
+        Publish(f"{name}.crt", f"issued/{stem}.crt", 0o644, "certificate", over),
+    )
+
+
+def _with_p12(plan: Plan, order: LeafOrder, encryption: str, chain: tuple[str, ...]) -> Plan:
+    """Return the plan with one more file: key, certificate and authorities in PKCS#12, as appliances import them."""
+    name = order.kind.name
+    authorities = "issuers.pem" if len(chain) > 1 else "".join(chain)
+    export = openssl(
+        "pkcs12 -export -inkey {key} -in {certificate} {above} -name {name} {encryption} -passout {password}"
+        " -out {p12}",
+        key=f"{name}.key",
+        certificate=f"{name}.crt",
+        above=("-certfile", authorities) if authorities else (),
+        name=order.title,
+        encryption=P12_ENCRYPTIONS[encryption],
+        password=f"env:{P12_PASSWORD}",
+        p12=f"{name}.p12",
+    )
+    target = Publish(f"{name}.p12", f"private/{order.stem}.p12", 0o600, "p12")
+    return replace(plan, steps=(*plan.steps, export), publish=(*plan.publish, target))
+
+
+def request_only(order: LeafOrder) -> Plan:
+    """Return the plan for a key and a request, which carries the extensions of the vendor's own script."""
+    name = order.kind.name
+    # Without the authority key identifier: openssl cannot make one before it knows the issuer.
+    extensions = replace(order.section, crl_url=None).fill(template.shipped("gen_certs.cnf"))
+    if order.key_file is None:
+        key: tuple[str, ...] = ("-newkey", _new_key(order.key_type, "params.pem"), "-nodes", "-keyout", f"{name}.key")
+        before = _parameters(order.key_type, "params.pem")
+    else:
+        key = ("-key", f"{name}.key")
+        before = (openssl("pkey -in {file} -out {key}", file=Outside(order.key_file), key=f"{name}.key"),)
+    return Plan(
+        f"a request for {order.title}",
+        (
+            *before,
+            Write("request.cnf", f"{_request_config(order)}\n{extensions}"),
+            openssl(
+                "req -new {key} -sha256 -config request.cnf -reqexts v3_req -out {request}",
+                key=key,
+                request=f"{name}.req",
+            ),
+        ),
+        publish=files(name, order.stem)[:2],
+    )
+
+
+def demands(names: tuple[GeneralName, ...]) -> tuple[str, ...]:
+    """Return what openssl must be able to do to verify a certificate with these names."""
+    return ("verify URI:sip",) if any(name.kind == "URI" and "//" not in name.value for name in names) else ()
+
+
+def _request_config(order: AuthorityOrder | LeafOrder) -> str:
+    return template.fill(template.shipped("request.cnf"), {"SUBJECT": order.subject.config_lines()})
+
+
+def _authority_section(order: AuthorityOrder, name: str) -> str:
+    values = {
+        "CA": order.basic_constraints,
+        "NAME_CONSTRAINTS": order.constraints.config_value(),
+        "CRL_URL": f"URI:{order.crl_url}" if order.crl_url else "",
+    }
+    return template.fill(template.shipped(name), values)
+
+
+def _protection(order: AuthorityOrder, passphrase: str) -> tuple[str, ...]:
+    return ("-passout", f"env:{passphrase}") if order.encrypted else ("-nodes",)
+
+
+def _first_key(order: AuthorityOrder, name: str) -> str:
+    """Return the file of a new key; `req` encrypts by triple DES before OpenSSL 3.5, and a second command does better.
+
+    So the key is never there in plain.
+    """
+    return f"{name}-3des.key" if order.encrypted else f"{name}.key"
+
+
+def _encrypted(order: AuthorityOrder, name: str, passphrase: str) -> tuple[Run, ...]:
+    """Return the step that encrypts a new key well, if it is to be."""
+    if not order.encrypted:
+        return ()
+    encrypt = openssl(
+        "pkcs8 -topk8 -v2 aes-256-cbc -in {new_key} -passin {passphrase} -passout {passphrase} -out {key}",
+        new_key=_first_key(order, name),
+        passphrase=f"env:{passphrase}",
+        key=f"{name}.key",
+    )
+    return (encrypt,)
+
+
+def _parameters(key_type: KeyType, path: str) -> tuple[Run, ...]:
+    """Return what an EC key needs first: a file that names its curve, which `genpkey` before 1.1 would spell out."""
+    if key_type.curve is None:
+        return ()
+    return (openssl("ecparam -name {curve} -out {path}", curve=key_type.curve, path=path),)
+
+
+def _new_key(key_type: KeyType, parameters: str) -> str:
+    return f"rsa:{key_type.bits}" if key_type.curve is None else f"ec:{parameters}"

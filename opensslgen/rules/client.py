@@ -1,0 +1,25 @@
+"""What servers ask of a client's certificate."""
+
+from __future__ import annotations
+
+from .case import ERROR, PASS, Case, Messages, Rule
+
+
+def _client_auth(case: Case) -> Messages:
+    usages = case.certificate.extended_key_usage
+    if usages is None or "clientAuth" not in usages:
+        return (f"its extended key usage is {', '.join(usages or ()) or 'none'}; clientAuth is needed",)
+    return PASS
+
+
+RULES = (
+    Rule(
+        "client-eku",
+        ERROR,
+        "Servers that check their clients' certificates refuse one whose extended key usage lacks clientAuth.",
+        "RFC 5280 section 4.2.1.12; OpenSSL verify -purpose sslclient",
+        None,
+        _client_auth,
+        of_requests=True,
+    ),
+)
