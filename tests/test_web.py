@@ -238,6 +238,13 @@ def test_a_likely_slip_in_a_name_is_noted_before_it_is_made(client):
     assert "swapped letters" in client.get(shown.location).text
 
 
+@pytest.mark.usefixtures("root")
+def test_a_key_that_others_can_read_is_warned_of(client, config):
+    assert "is open to" not in client.get("/").text
+    (config.pki / "private" / "ca.key").chmod(0o644)
+    assert "ca.key is open to everybody" in client.get("/").text
+
+
 def test_the_first_root_gets_a_passphrase_and_later_it_is_asked_for(client, config):
     client.make(passphrase="of the root", name="a.example.com")
     assert b"ENCRYPTED" in (config.pki / "private" / "ca.key").read_bytes()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen import keys
-from opensslgen.authority import Violation, refuse_violations
 from opensslgen.errors import Error, UsageError
-from opensslgen.names import file_name
-from opensslgen.orders import SERVER_DAYS, ServerOrder, server_order
+from opensslgen.jobs import Violation, refuse_violations
+from opensslgen.kinds import SERVER
+from opensslgen.orders import LEAF_DAYS, LeafOrder, leaf_order
 from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD, fit_secret
-from opensslgen.section import SERVER_USAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from opensslgen.rules import Finding
 
-EXTENDED_KEY_USAGES = SERVER_USAGES
+EXTENDED_KEY_USAGES = SERVER.extended_key_usage
 """Those that can be ticked."""
 KEY_USAGES = ("digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement")
 """Those that can be ticked; the others are an authority's, or restrict keyAgreement."""
@@ -49,7 +49,7 @@ class Typed:
     name: str = ""
     names: str = ""
     """Subject alternative names, in lines or between commas."""
-    days: str = str(SERVER_DAYS)
+    days: str = str(LEAF_DAYS)
     eku: tuple[str, ...] = EXTENDED_KEY_USAGES
     key_type: str = keys.DEFAULT.name
     key_usage: tuple[str, ...] = ()
@@ -97,9 +97,9 @@ def secrets(form: MultiDict[str, str]) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def leaf_order(wanted: Typed, *, p12: bool) -> ServerOrder:
+def order(wanted: Typed, *, p12: bool) -> LeafOrder:
     """Return the order; raises UsageError for any fault."""
-    return server_order(
+    return leaf_order(
         wanted.name,
         san=wanted.lines,
         key_type=keys.key_type(wanted.key_type),
@@ -112,22 +112,23 @@ def leaf_order(wanted: Typed, *, p12: bool) -> ServerOrder:
 
 def problems(wanted: Typed, given: Mapping[str, str], *, passphrase_needed: bool) -> dict[str, Problem]:
     """Return what is wrong with each field by itself; the same functions judge it that make the order."""
-    checks: dict[str, Callable[[], ServerOrder | None]] = {
-        "name": lambda: server_order(wanted.name),
-        "names": lambda: server_order(_ANY, san=wanted.lines),
-        "days": lambda: server_order(_ANY, days=_days(wanted.days)),
+    checks: dict[str, Callable[[], LeafOrder | None]] = {
+        "name": lambda: leaf_order(wanted.name),
+        "names": lambda: leaf_order(_ANY, san=wanted.lines),
+        "days": lambda: leaf_order(_ANY, days=_days(wanted.days)),
         "eku": lambda: _extended_key_usage(wanted),
-        "key_type": lambda: server_order(_ANY, key_type=keys.key_type(wanted.key_type)),
-        "key_usage": lambda: server_order(_ANY, key_usage=wanted.key_usage),
+        "key_type": lambda: leaf_order(_ANY, key_type=keys.key_type(wanted.key_type)),
+        "key_usage": lambda: leaf_order(_ANY, key_usage=wanted.key_usage),
         "p12_password": lambda: _p12_password(wanted, given),
         "passphrase": lambda: _passphrase(given, needed=passphrase_needed and not wanted.elsewhere),
     }
     found = {}
     for field, check in checks.items():
         try:
-            order = check()
-            if order is not None:
-                refuse_violations(order, None, ())
+            partly = check()
+            if partly is not None:
+                expected = partly.expected(not_before=datetime.now(timezone.utc))
+                refuse_violations(expected, None, profile=SERVER.profile, allow=())
         except Violation as violation:
             found[field] = Problem(violation.message, tuple(violation.findings))
         except Error as error:
@@ -149,22 +150,17 @@ def problems_of_rules(findings: list[Finding]) -> dict[str, Problem]:
     }
 
 
-def stem(order: ServerOrder) -> str:
-    """Return what the files of an order are named after."""
-    return file_name(order.names[0])
-
-
 def _days(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise UsageError("write the lifetime as a number of days, such as 820")
     return int(text)
 
 
-def _extended_key_usage(wanted: Typed) -> ServerOrder:
+def _extended_key_usage(wanted: Typed) -> LeafOrder:
     if not wanted.eku:
         # To the order none would mean the default.
         raise UsageError("tick at least serverAuth, which Apple's devices ask of a server")
-    return server_order(_ANY, extended_key_usage=wanted.eku)
+    return leaf_order(_ANY, extended_key_usage=wanted.eku)
 
 
 def _p12_password(wanted: Typed, given: Mapping[str, str]) -> None:

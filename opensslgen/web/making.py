@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, abort, current_app, jsonify, redirect, render_template, request, url_for
 
 from opensslgen import keys
-from opensslgen.authority import Violation
 from opensslgen.errors import Error, UsageError
+from opensslgen.jobs import Violation
 from opensslgen.names import parse_names
 from opensslgen.recipes import CA_PASSPHRASE
 
@@ -54,16 +54,17 @@ def check() -> Response | tuple[str, int]:
 
 def _form(wanted: Typed, found: dict[str, Problem]) -> str:
     store = this_config().store
-    is_first = store.root() is None
+    is_first = store.issuer() is None
     return render_template(
         "form.html",
         typed=wanted,
         problems=found,
+        warnings=store.warnings(),
         eku_choices=fields.EXTENDED_KEY_USAGES,
         key_types=tuple(keys.KEY_TYPES),
         key_usage_choices=fields.KEY_USAGES,
         is_first=is_first,
-        asks_passphrase=CA_PASSPHRASE not in this_config().secrets and (is_first or store.root_key_is_encrypted()),
+        asks_passphrase=CA_PASSPHRASE not in this_config().secrets and (is_first or store.ca_key_is_encrypted()),
         pki=str(this_config().pki),
     )
 
@@ -112,7 +113,7 @@ def _plan(pending: Pending, order: str, *, changed: str | None = None) -> str:
 def script(order: str) -> FlaskResponse:
     """Return the script, as a file."""
     pending = _pending(order)
-    name = f"make-{fields.stem(pending.order)}.sh"
+    name = f"make-{pending.order.stem}.sh"
     return attachment(pending.script(this_config()).encode(), name=name, kind="text/x-shellscript; charset=utf-8")
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen import __version__
-from opensslgen.authority import Authority, Violation, server_job
+from opensslgen.authority import Authority
 from opensslgen.errors import Error, UsageError
-from opensslgen.orders import SERVER_DAYS, root_order
+from opensslgen.jobs import Violation, leaf_job
+from opensslgen.orders import LEAF_DAYS, root_order
 from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD, SECRETS
 from opensslgen.store import exists
 
@@ -20,8 +21,9 @@ from .fields import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opensslgen.authority import Job, Made
-    from opensslgen.orders import RootOrder, ServerOrder
+    from opensslgen.authority import Made
+    from opensslgen.jobs import Job
+    from opensslgen.orders import AuthorityOrder, LeafOrder
 
     from . import Config
     from .fields import Typed
@@ -36,8 +38,8 @@ class Pending:
     """An order that was found good, and is made once it is confirmed."""
 
     typed: Typed
-    order: ServerOrder
-    root: RootOrder
+    order: LeafOrder
+    root: AuthorityOrder
     secrets: Mapping[str, str] = field(repr=False)
     shown: Job | None = None
     """What the page for confirmation says."""
@@ -47,7 +49,7 @@ class Pending:
 
     def job(self, config: Config) -> Job:
         """Return the job that makes it in the folder as it is now; raises Violation or UsageError."""
-        return server_job(self.order, store=config.store, root=self.root, fixed_days=self.order.days != SERVER_DAYS)
+        return leaf_job(self.order, store=config.store, root=self.root, fixed_days=self.order.days != LEAF_DAYS)
 
     def script(self, config: Config) -> str:
         """Return what was shown as a shell script, as --script prints it."""
@@ -83,14 +85,14 @@ class Pending:
 
 def placed(config: Config, wanted: Typed, given: Mapping[str, str]) -> tuple[Pending | None, dict[str, Problem]]:
     """Return the order for what was typed and the secrets that came with it, or what is wrong with it by field."""
-    is_first = config.store.root() is None
-    needed = not is_first and CA_PASSPHRASE not in config.secrets and config.store.root_key_is_encrypted()
+    is_first = config.store.issuer() is None
+    needed = not is_first and CA_PASSPHRASE not in config.secrets and config.store.ca_key_is_encrypted()
     found = fields.problems(wanted, given, passphrase_needed=needed)
     if found:
         return None, found
     pending = Pending(
         typed=wanted,
-        order=fields.leaf_order(wanted, p12=P12_PASSWORD in given),
+        order=fields.order(wanted, p12=P12_PASSWORD in given),
         root=root_order(encrypted=CA_PASSPHRASE in {**config.secrets, **given}),
         secrets=given,
     )

@@ -17,7 +17,7 @@ blueprint = Blueprint("roots", __name__)
 def page() -> str:
     """Show the root, in which forms it can be fetched, and what a phone has against it."""
     config = this_config()
-    if config.store.root() is None:
+    if config.store.issuer() is None:
         return render_template("root.html", root=None)
     root = anchor(config.pki)
     fault, found = None, []
@@ -38,7 +38,7 @@ def page() -> str:
 @blueprint.get("/root/<name>")
 def file(name: str) -> Response:
     """Return the root in one of its forms, or one of the pages for phones."""
-    if this_config().store.root() is None:
+    if this_config().store.issuer() is None:
         abort(404)
     found = next((file for file in files(anchor(this_config().pki)) if file.name == name), None)
     if found is None:
