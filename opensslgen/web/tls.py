@@ -11,7 +11,8 @@ import ssl
 import threading
 from collections import defaultdict
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from opensslgen.errors import Error, UsageError
 from opensslgen.rules import issuer_among
@@ -20,7 +21,7 @@ from .serving import OF_ONE_CLIENT
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
 
     from opensslgen.certificate import Certificate
     from opensslgen.openssl import OpenSSL
@@ -32,6 +33,8 @@ HANDSHAKE = 10.0
 """Seconds."""
 LONGEST = 300.0
 """Seconds that one connection lasts."""
+_FAREWELL = 2.0
+"""Seconds in which the other side may say that it has understood the end, which many never do."""
 _CHUNK = 1 << 16
 
 
@@ -92,28 +95,27 @@ class Front:
                 await asyncio.sleep(0.1)  # too many open files, or a client that has gone again
                 continue
             of_one = self._open[address[0]]
-            task = asyncio.ensure_future(self._serve(accepted, address[0]))
+            task = asyncio.ensure_future(self._serve(accepted))
             of_one.append(task)
+            task.add_done_callback(partial(self._forget, host=address[0]))
             # Nobody takes all the places, neither from others nor from a browser at the same address.
             if len(of_one) > OF_ONE_CLIENT or sum(map(len, self._open.values())) > CONNECTIONS:
                 max(self._open.values(), key=len)[0].cancel()
 
-    async def _serve(self, accepted: socket.socket, host: str) -> None:
-        try:
+    async def _serve(self, accepted: socket.socket) -> None:
+        # It may go away, or never speak TLS, or take too long.
+        with suppress(OSError, asyncio.TimeoutError):
             await asyncio.wait_for(self._relay(accepted), LONGEST)
-        except (OSError, asyncio.TimeoutError):
-            pass  # it has gone, or never spoke TLS, or took too long
-        finally:
-            accepted.close()
-            task = asyncio.current_task()
-            assert task
-            self._open[host].remove(task)
-            if not self._open[host]:
-                del self._open[host]
+
+    def _forget(self, task: asyncio.Task[None], *, host: str) -> None:
+        self._open[host].remove(task)
+        if not self._open[host]:
+            del self._open[host]
 
     async def _relay(self, accepted: socket.socket) -> None:
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)
+        # From here on the socket is the transport's, which closes it whatever happens.
         transport, _ = await self._loop.connect_accepted_socket(
             lambda: protocol, accepted, ssl=self._context, ssl_handshake_timeout=HANDSHAKE
         )
@@ -121,22 +123,25 @@ class Front:
         try:
             inner_reader, inner_writer = await asyncio.open_unix_connection(self._backend)
             try:
-                ways = {
-                    asyncio.ensure_future(_pump(reader, inner_writer)),
-                    asyncio.ensure_future(_pump(inner_reader, writer)),
-                }
-                try:
-                    await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for way in ways:
-                        way.cancel()
-                    await asyncio.gather(*ways, return_exceptions=True)
+                await _either(_pump(reader, inner_writer), _pump(inner_reader, writer))
             finally:
                 inner_writer.close()
-        finally:
             writer.close()
             with suppress(OSError, asyncio.TimeoutError):
-                await asyncio.wait_for(writer.wait_closed(), HANDSHAKE)
+                await asyncio.wait_for(writer.wait_closed(), _FAREWELL)
+        finally:
+            transport.abort()
+
+
+async def _either(*ways: Coroutine[Any, Any, None]) -> None:
+    """Do both until one of them ends."""
+    tasks = [asyncio.ensure_future(way) for way in ways]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
