@@ -54,7 +54,7 @@ def made(page, **fields):
     page.go(page.at("main form button"))
     assert page.at("h1").text == "What will be done", page.at("main").text
     page.go(page.at("main form button"))
-    assert page.at("h1").text.startswith("Made: "), page.at("main").text
+    assert page.at("h1").text.startswith("Made a server certificate for "), page.at("main").text
 
 
 def openssl(*arguments, **options):
@@ -124,7 +124,7 @@ def test_it_works_by_the_keyboard_alone(page):
     assert "serverAuth, clientAuth" in page.at("dl").text
     tab_to("Make it")
     press(Keys.ENTER)
-    assert wait(lambda: page.at("h1").text == "Made: keyboard.example.com")
+    assert wait(lambda: page.at("h1").text == "Made a server certificate for keyboard.example.com")
 
 
 # What a person can type or tick, field by field, and what is said of it.

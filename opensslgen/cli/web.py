@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
 import os
-import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +53,9 @@ def web(**options: Any) -> None:
     just making is finished.
     """
     serving = from_web("serve")
+    import ipaddress
+    import secrets
+
     from opensslgen.openssl import find
     from opensslgen.recipes import CA_PASSPHRASE, SECRETS, fit_secret
     from opensslgen.web import Config, create_app
@@ -105,6 +106,8 @@ def web(**options: Any) -> None:
 
 
 def _address(text: str) -> str:
+    import ipaddress
+
     try:
         return str(ipaddress.ip_address("127.0.0.1" if text == "localhost" else text.strip("[]")))
     except ValueError:

@@ -16,7 +16,7 @@ from . import Config, fields
 from .fields import FORM, Problem, Typed
 from .gate import this_session
 from .pages import attachment
-from .pending import ChangedError, Delivery, Pending, delivery, placed
+from .pending import ChangedError, Delivery, Pending, delivery, passphrase_is_needed, placed
 
 if TYPE_CHECKING:
     from flask import Response as FlaskResponse
@@ -39,7 +39,7 @@ def this_config() -> Config:
 def form() -> str:
     """Show the form, empty or as it was filled for an order."""
     pending = this_session().orders.get(request.args.get("order", ""))
-    return _form(pending.typed if pending else Typed(), {})
+    return _form(pending.typed if pending else None, {})
 
 
 @blueprint.post("/")
@@ -52,19 +52,21 @@ def check() -> Response | tuple[str, int]:
     return redirect(url_for("making.plan", order=this_session().remember(pending)), 303)
 
 
-def _form(wanted: Typed, found: dict[str, Problem]) -> str:
+def _form(wanted: Typed | None, found: dict[str, Problem]) -> str:
     store = this_config().store
     is_first = store.issuer() is None
     return render_template(
         "form.html",
-        typed=wanted,
+        typed=wanted or Typed(),
         problems=found,
         warnings=store.warnings(),
         eku_choices=fields.EXTENDED_KEY_USAGES,
         key_types=tuple(keys.KEY_TYPES),
         key_usage_choices=fields.KEY_USAGES,
         is_first=is_first,
-        asks_passphrase=CA_PASSPHRASE not in this_config().secrets and (is_first or store.ca_key_is_encrypted()),
+        asks_passphrase=passphrase_is_needed(this_config())
+        if store.issuer()
+        else CA_PASSPHRASE not in this_config().secrets,
         pki=str(this_config().pki),
     )
 
@@ -95,16 +97,14 @@ def _pending(order: str) -> Pending:
     return pending
 
 
-def _plan(pending: Pending, order: str, *, changed: str | None = None) -> str:
-    assert pending.shown
+def _plan(pending: Pending, order: str, *, problem: Problem | None = None) -> str:
     return render_template(
         "plan.html",
         order=order,
-        wanted=pending.order,
-        typed=pending.typed,
+        pending=pending,
         job=pending.shown,
         script=pending.script(this_config()),
-        changed=changed,
+        problem=problem,
         pki=str(this_config().pki),
     )
 
@@ -113,7 +113,7 @@ def _plan(pending: Pending, order: str, *, changed: str | None = None) -> str:
 def script(order: str) -> FlaskResponse:
     """Return the script, as a file."""
     pending = _pending(order)
-    name = f"make-{pending.order.stem}.sh"
+    name = f"make-{pending.order.stem}.sh" if pending.order else "opensslgen.sh"
     return attachment(pending.script(this_config()).encode(), name=name, kind="text/x-shellscript; charset=utf-8")
 
 
@@ -123,16 +123,18 @@ def make(order: str) -> Response | str | tuple[str, int]:
     pending, session = _pending(order), this_session()
     with pending.lock:
         if pending.delivered is None:
-            if pending.typed.elsewhere:
+            if pending.elsewhere:
                 abort(400, "This order is for another machine: download its script.")
             try:
                 made = pending.make(this_config())
             except ChangedError as error:
-                return _plan(pending, order, changed=error.message), 409
-            except Violation as violation:
-                return _form(pending.typed, fields.problems_of_rules(violation.findings)), 409
+                return _plan(pending, order, problem=Problem(error.message)), 409
             except Error as error:
-                return _form(pending.typed, {FORM: Problem(error.message)}), 409
+                findings = error.findings if isinstance(error, Violation) else []
+                if pending.typed is None:
+                    return _plan(pending, order, problem=Problem(error.message, tuple(findings))), 409
+                found = fields.problems_of_rules(findings) or {FORM: Problem(error.message)}
+                return _form(pending.typed, found), 409
             pending.delivered = session.deliver(delivery(made))
             pending.secrets = {}
     return redirect(url_for("making.result", name=pending.delivered), 303)
@@ -146,7 +148,6 @@ def result(name: str) -> str:
     from opensslgen.report.devices import verdicts
 
     made = _delivery(name).made
-    assert made.certificate
     at = datetime.now(timezone.utc).replace(microsecond=0)
     return render_template(
         "made.html",
@@ -154,7 +155,9 @@ def result(name: str) -> str:
         made=made,
         certificate=made.certificate,
         files={what: made.files[what] for what in _delivery(name).digests},
-        found_verdicts=verdicts(made.certificate, issuer=made.issuer, is_private=True, at=at),
+        found_verdicts=verdicts(made.certificate, issuer=made.issuer, is_private=True, at=at)
+        if made.certificate
+        else (),
     )
 
 

@@ -1,4 +1,4 @@
-"""An order that waits for a yes, and what was made of it."""
+"""What waits for a yes, and what was made of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from opensslgen.authority import Made
     from opensslgen.jobs import Job
-    from opensslgen.orders import AuthorityOrder, LeafOrder
+    from opensslgen.orders import LeafOrder
 
     from . import Config
     from .fields import Typed
@@ -35,44 +35,42 @@ class ChangedError(Error):
 
 @dataclass(kw_only=True)
 class Pending:
-    """An order that was found good, and is made once it is confirmed."""
+    """Something that can be done, and is done once it is confirmed."""
 
-    typed: Typed
-    order: LeafOrder
-    root: AuthorityOrder
-    secrets: Mapping[str, str] = field(repr=False)
-    shown: Job | None = None
+    prepare: Callable[[], Job]
+    """Returns the job for the folder as it is now; raises Violation or UsageError."""
+    shown: Job
     """What the page for confirmation says."""
+    secrets: Mapping[str, str] = field(repr=False)
+    force: bool = False
+    """Whether files that exist may be replaced."""
+    typed: Typed | None = None
+    """What the form held, if it came from there."""
+    order: LeafOrder | None = None
+    """What came of that."""
     delivered: str | None = None
     """What it became; a second yes makes nothing more."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def job(self, config: Config) -> Job:
-        """Return the job that makes it in the folder as it is now; raises Violation or UsageError."""
-        return leaf_job(self.order, store=config.store, root=self.root, fixed_days=self.order.days != LEAF_DAYS)
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another machine is to do it, by a script."""
+        return self.typed is not None and self.typed.elsewhere
 
     def script(self, config: Config) -> str:
         """Return what was shown as a shell script, as --script prints it."""
-        assert self.shown
         return self.shown.plan.script(version=__version__, folder=str(config.pki))
 
     def make(self, config: Config) -> Made:
-        """Make it, or nothing if that would not be what was shown; raises Error."""
+        """Do it, or nothing if that would not be what was shown; raises Error."""
 
         def prepare() -> Job:
-            job = self.job(config)
-            if self.shown is None or job.plan != self.shown.plan:
+            job = self.prepare()
+            if job.plan != self.shown.plan:
                 self.shown = job
                 raise ChangedError("the folder has changed since this was shown: look at it again")
             return job
 
-        authority = Authority(
-            config.store, config.openssl(), self.secret(config), config.on_command, force=self.typed.replace
-        )
-        return authority.make(prepare)
-
-    def secret(self, config: Config) -> Callable[[str], str]:
-        """Return the function that knows the secrets of this order."""
         known = {**config.secrets, **self.secrets}
 
         def secret(name: str) -> str:
@@ -80,32 +78,40 @@ class Pending:
                 raise Error(f"the {SECRETS[name]} is needed")
             return known[name]
 
-        return secret
+        return Authority(config.store, config.openssl(), secret, config.on_command, force=self.force).make(prepare)
+
+
+def passphrase_is_needed(config: Config) -> bool:
+    """Tell whether the authority's key has a passphrase that is not known yet."""
+    has_one = config.store.issuer() is not None and config.store.ca_key_is_encrypted()
+    return has_one and CA_PASSPHRASE not in config.secrets
 
 
 def placed(config: Config, wanted: Typed, given: Mapping[str, str]) -> tuple[Pending | None, dict[str, Problem]]:
     """Return the order for what was typed and the secrets that came with it, or what is wrong with it by field."""
-    is_first = config.store.issuer() is None
-    needed = not is_first and CA_PASSPHRASE not in config.secrets and config.store.ca_key_is_encrypted()
-    found = fields.problems(wanted, given, passphrase_needed=needed)
+    found = fields.problems(wanted, given, passphrase_needed=passphrase_is_needed(config))
     if found:
         return None, found
-    pending = Pending(
-        typed=wanted,
-        order=fields.order(wanted, p12=P12_PASSWORD in given),
-        root=root_order(encrypted=CA_PASSPHRASE in {**config.secrets, **given}),
-        secrets=given,
-    )
+    order = fields.order(wanted, p12=P12_PASSWORD in given)
+    root = root_order(encrypted=CA_PASSPHRASE in {**config.secrets, **given})
+
+    def prepare() -> Job:
+        return leaf_job(order, store=config.store, root=root, fixed_days=order.days != LEAF_DAYS)
+
     try:
-        pending.shown = pending.job(config)
+        job = prepare()
     except Violation as violation:
         return None, fields.problems_of_rules(violation.findings)
     except UsageError as error:
         return None, {"days": Problem(error.message)}
-    there = config.store.existing(pending.shown.plan)
+    there = config.store.existing(job.plan)
     if there and not wanted.replace and not wanted.elsewhere:
         return None, {"replace": Problem(exists(config.pki, there).message)}
-    return pending, {}
+    return Pending(prepare=prepare, shown=job, secrets=given, force=wanted.replace, typed=wanted, order=order), {}
+
+
+DELIVERED = ("p12", "certificate", "chain", "key", "request")
+"""What may be fetched of what was made; never the root's key."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +133,7 @@ class Delivery:
         return data if hashlib.sha256(data).digest() == self.digests[what] else None
 
 
-DELIVERED = ("p12", "certificate", "chain", "key", "request")
-"""What may be fetched of what was made; never the root's key."""
-
-
 def delivery(made: Made) -> Delivery:
     """Return what may be fetched of what was made just now."""
-    return Delivery(
-        made,
-        {what: hashlib.sha256(made.files[what].read_bytes()).digest() for what in DELIVERED if what in made.files},
-    )
+    files = {what: made.files[what] for what in DELIVERED if what in made.files}
+    return Delivery(made, {what: hashlib.sha256(path.read_bytes()).digest() for what, path in files.items()})
