@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .jobs import Violation as Violation
     from .library import root as root
     from .library import server as server
+    from .library import sign as sign
 
 __version__ = "0.1.0"
 
@@ -32,8 +33,9 @@ _HOMES = {
     "load": "certificate",
     "root": "library",
     "server": "library",
+    "sign": "library",
 }
-__all__ = ["Certificate", "Error", "Made", "Violation", "check", "load", "root", "server"]
+__all__ = ["Certificate", "Error", "Made", "Violation", "check", "load", "root", "server", "sign"]
 
 
 def __getattr__(name: str) -> object:

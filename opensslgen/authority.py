@@ -88,7 +88,8 @@ class Authority:
                         "the finished certificate breaks a rule, so it was not published", violations(findings)
                     )
             # Keys take seconds to make: someone may have published in the meantime who knows nothing of our lock.
-            kept = self.store.publish(self._possible(job).plan, work=work)
+            staged = self.store.staged(self._possible(job).plan, work=work)
+            self.store.publish(staged, work=work)
         return Made(
             job=job,
             files={publish.what: self.store.path / publish.target for publish in job.plan.publish if publish.what},
@@ -97,7 +98,7 @@ class Authority:
             checks=_checks(job, self.allow),
             notes=job.notes + self._backdating(certificate),
             findings=tuple(finding for finding in findings if finding.rule.id not in _SLIPS),
-            kept=tuple(self.store.path / name for name in kept.values()),
+            kept=tuple(self.store.path / name for name in staged.kept.values()),
         )
 
     def _possible(self, job: Job) -> Job:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,11 @@ class Kind:
         """Such as "a server certificate"."""
         return f"{self.article} {self.name} certificate"
 
+    @property
+    def is_self_signed(self) -> bool:
+        """Whether no authority stands above it."""
+        return self.name == "self-signed"
+
 
 SERVER_USAGES = ("serverAuth", "clientAuth")
 """SIP over mutual TLS needs both."""
@@ -40,3 +49,14 @@ KINDS = {
     )
 }
 SERVER, CLIENT, SELF_SIGNED = KINDS.values()
+
+
+def kind_name(*, authority: bool, self_issued: bool, usages: Collection[str] | None) -> str:
+    """Return what a certificate is for by what is in it; also "root", "authority", "any use" and "other"."""
+    if authority:
+        return "root" if self_issued else "authority"
+    if self_issued:
+        return SELF_SIGNED.name
+    if usages is None or "anyExtendedKeyUsage" in usages:
+        return "any use"
+    return next((kind.name for kind in (SERVER, CLIENT) if kind.demanded in usages), "other")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import keys, openssl
+from . import csr, keys, openssl
 from .authority import Authority
 from .errors import UsageError
-from .jobs import leaf_job, root_job
+from .jobs import leaf_job, root_job, sign_job
+from .kinds import KINDS
+from .names import parse_names
 from .orders import LEAF_DAYS, ROOT_DAYS, leaf_order, root_order
 from .recipes import CA_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
 from .store import Store
@@ -59,6 +61,33 @@ def server(
     authority = _authority(pki, {CA_PASSPHRASE: passphrase, P12_PASSWORD: p12_password}, allow)
     return authority.make(
         lambda: leaf_job(order, store=authority.store, root=root, fixed_days=days is not None, allow=allow)
+    )
+
+
+def sign(
+    request: str | os.PathLike[str] | bytes,
+    *,
+    names: str | Iterable[str],
+    kind: str = "server",
+    pki: str | os.PathLike[str] = "pki",
+    days: int | None = None,
+    passphrase: str | None = None,
+    allow: Collection[str] = (),
+) -> Made:
+    """Make a server's or client's certificate of a request, a file or its bytes, with these names whatever it asks for.
+
+    Raises Violation or Error.
+    """
+    decoded = csr.parse_request(request) if isinstance(request, bytes) else csr.read_request(request)
+    order = csr.leaf_order_of(
+        decoded,
+        names=tuple(name for text in ([names] if isinstance(names, str) else names) for name in parse_names(text)),
+        kind=KINDS[kind],
+        days=LEAF_DAYS if days is None else days,
+    )
+    authority = _authority(pki, {CA_PASSPHRASE: passphrase}, allow)
+    return authority.make(
+        lambda: sign_job(decoded, order, store=authority.store, fixed_days=days is not None, allow=allow)
     )
 
 

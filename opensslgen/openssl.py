@@ -30,6 +30,7 @@ OLDEST = {"OpenSSL": (1, 0, 1), "LibreSSL": (2, 8, 0)}
 CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "-not_before": {"OpenSSL": (3, 5, 0)},
     "-ext": {"OpenSSL": (1, 1, 1)},
+    "req -CA": {"OpenSSL": (3, 0, 0)},
     "-copy_extensions": {"OpenSSL": (3, 0, 0)},
     "-verify_hostname": {"OpenSSL": (1, 0, 2)},
     "ed25519": {"OpenSSL": (1, 1, 1), "LibreSSL": (3, 7, 0)},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -44,11 +44,21 @@ class AuthorityOrder:
     stem: str = "ca"
     """Of its files; an intermediate's are named after it."""
     crl_url: str | None = None
+    public_key: PublicKey | None = None
+    """That of a request made elsewhere, of the kind that `key_type` tells; None: a new one."""
 
     @property
     def basic_constraints(self) -> str:
         """As an extension file has them, but for `critical`."""
         return "CA:TRUE" if self.path_length is None else f"CA:TRUE,pathlen:{self.path_length}"
+
+    def expected(self, *, not_before: datetime) -> Certificate:
+        """Return the certificate that this will give, as far as it is known, to be held against the rules before."""
+        return replace(
+            _expected(self, not_before),
+            key_usage=frozenset({"keyCertSign", "cRLSign"}),
+            basic_constraints=BasicConstraints(True, self.path_length),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +83,8 @@ class LeafOrder:
     p12: str | None = None
     """A key of P12_ENCRYPTIONS, or None for no PKCS#12 file."""
     crl_url: str | None = None
+    public_key: PublicKey | None = None
+    """That of a request made elsewhere, of the kind that `key_type` tells; None: a new one, or that of `key_file`."""
 
     @property
     def title(self) -> str:
@@ -101,25 +113,27 @@ class LeafOrder:
 
     def expected(self, *, not_before: datetime) -> Certificate:
         """Return the certificate that this will give, as far as it is known, to be held against the rules before."""
-        usages = self.extended_key_usage
-        return Certificate(
-            der=b"",
-            version=3,
-            serial_number=1 << 126,
-            signature_algorithm="sha256",
-            signature_hash="sha256",
-            issuer=Name(()),
-            subject=Name(self.subject.attributes),
-            not_before=not_before,
-            not_after=not_before + timedelta(days=self.days),
-            public_key=PublicKey(self.key_type.algorithm, self.key_type.bits, None, b""),
+        return replace(
+            _expected(self, not_before),
             subject_alternative_names=self.subject_alternative_names,
-            extended_key_usage=usages or None,
+            extended_key_usage=self.extended_key_usage or None,
             key_usage=frozenset(self.usages),
             basic_constraints=BasicConstraints(False, None),
-            subject_key_identifier=None,
-            authority_key_identifier=None,
         )
+
+
+def _expected(order: AuthorityOrder | LeafOrder, not_before: datetime) -> Certificate:
+    """Return what all certificates that are made here have, without their extensions."""
+    return Certificate(
+        serial_number=1 << 126,
+        signature_algorithm="sha256",
+        signature_hash="sha256",
+        issuer=Name(()),
+        subject=Name(order.subject.attributes),
+        not_before=not_before,
+        not_after=not_before + timedelta(days=order.days),
+        public_key=order.public_key or PublicKey(order.key_type.algorithm, order.key_type.bits, None, b""),
+    )
 
 
 def root_order(
@@ -195,7 +209,7 @@ def leaf_order(
     **subject: str | None,
 ) -> LeafOrder:
     """Return the order for a server's or client's certificate; raises UsageError for a fault in any part of it."""
-    main = _main_names(name, kind)
+    main = main_names(name, kind)
     others = [other for text in san for other in parse_names(text)]
     for one in main:
         if one in others:
@@ -218,11 +232,11 @@ def leaf_order(
     )
 
 
-def _main_names(name: str, kind: Kind) -> tuple[GeneralName, ...]:
+def main_names(name: str, kind: Kind) -> tuple[GeneralName, ...]:
     """Return the name that files and subject are called after as an alternative name, if it is one.
 
-    A server has a host name or an address. A client may be called anything: a mail address or a host name with a dot
-    in it is also its alternative name.
+    A server has a host name or an address; raises UsageError for any other. A client may be called anything: a mail
+    address or a host name with a dot in it is also its alternative name.
     """
     if kind.demanded == "serverAuth":
         return (parse_host(name),)

@@ -83,6 +83,13 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """Check that a request is signed by the key that it holds."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """Read a finished certificate back: names, extended key usage, validity, chain."""
 
@@ -97,6 +104,10 @@ class Check:
     """The same; an authority has none, and whatever has one must be no authority."""
 
 
+COMMANDS = "commands.sh"
+"""In the work folder: the openssl commands that have run, for the record; no secrets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """Keep a copy of a certificate by its serial number, and beside it what it was made from: .pem, .cnf and .sh.
@@ -109,6 +120,7 @@ class Record:
     """The extension file."""
     subject: str | None
     """As index.txt has it: /C=DE/CN=pbx.example.com; None for what does not belong there, which is a root."""
+    commands: str = COMMANDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +137,7 @@ class Publish:
     """What may stand there already: "nothing", "kept" (any file, which is kept beside it) or "lost" (any file)."""
 
 
-Step = Write | Run | Join | Check
-
-COMMANDS = "commands.sh"
-"""In the work folder: the openssl commands that have run, for the record; no secrets."""
+Step = Write | Run | Join | VerifyRequest | Check
 
 PRINTED_USAGES = {
     "serverAuth": "TLS Web Server Authentication",
@@ -154,6 +163,8 @@ class Plan:
     """Files that the pki folder must hold already."""
     demands: tuple[str, ...] = ()
     """What openssl must be able to do, by names of `openssl.CAPABILITIES`."""
+    commands: str = COMMANDS
+    """Where in the work folder the commands are noted that have run."""
 
     def __add__(self, other: Plan) -> Plan:
         """Return one plan that does this and then the other, and publishes both together or neither."""
@@ -235,6 +246,8 @@ def _shell(step: Step) -> list[str]:
             return [f"cat >{shlex.quote(path)} <<'{delimiter}'", text + delimiter]
         case Join(parts, path):
             return [f"cat {shlex.join(parts)} >{shlex.quote(path)}"]
+        case VerifyRequest(request):
+            return [shlex.join(["verify_request", request])]
         case Check(certificate, issuer, days, purpose, usages, names):
             printed = [PRINTED_USAGES[usage] for usage in usages if usage in PRINTED_USAGES]
             lines = [shlex.join(["check_certificate", certificate, issuer, str(days), purpose, *printed])]
@@ -242,20 +255,25 @@ def _shell(step: Step) -> list[str]:
                 lines.append(shlex.join(["check_names", *map(_printed_name, names)]))
             return lines
         case Run(arguments):
-            before = []
-            words = ["run", "openssl"]
-            for argument in arguments:
-                match argument:
-                    case Serial():
-                        before.append("draw_serial")
-                        words.append('"0x$serial"')
-                    case Validity(days):
-                        before.append(f"choose_validity {days}")
-                        words.append("$validity")
-                    case Outside(path):
-                        words.append(shlex.quote(path) if path.startswith("/") else f'"$here"/{shlex.quote(path)}')
-                    case str():
-                        words.append(shlex.quote(argument))
-            if "$validity" in words:
-                before.append("# shellcheck disable=SC2086 # two words or four")
-            return [*before, " ".join(words)]
+            return _shell_command(arguments)
+
+
+def _shell_command(arguments: tuple[Argument, ...]) -> list[str]:
+    """Return the lines of shell that run openssl."""
+    before = []
+    words = ["run", "openssl"]
+    for argument in arguments:
+        match argument:
+            case Serial():
+                before.append("draw_serial")
+                words.append('"0x$serial"')
+            case Validity(days):
+                before.append(f"choose_validity {days}")
+                words.append("$validity")
+            case Outside(path):
+                words.append(shlex.quote(path) if path.startswith("/") else f'"$here"/{shlex.quote(path)}')
+            case str():
+                words.append(shlex.quote(argument))
+    if "$validity" in words:
+        before.append("# shellcheck disable=SC2086 # two words or four")
+    return [*before, " ".join(words)]

@@ -19,8 +19,15 @@ if TYPE_CHECKING:
 ARGUMENTS = ("-noout", "-text", "-startdate", "-enddate")
 """What `openssl x509` is asked for; `parse` reads the answer of every version since 1.0.1."""
 
+OF_MANY = ("-print_certs", "-text", "-noout")
+"""What `openssl pkcs7` is asked for; `parse_many` reads the answer of every version."""
+
 _USAGE_LINE = re.compile(r"^ {12}X509v3 Extended Key Usage:(?: critical)? *\n {16}(.*)$", re.MULTILINE)
 _DATE_LINE = re.compile(r"^(notBefore|notAfter)=(\w{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4}) GMT$", re.MULTILINE)
+_VALIDITY_LINE = re.compile(
+    r"^ {12}Not (Before|After ?): ?(\w{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4}) GMT *$", re.MULTILINE
+)
+_HEAD = re.compile(r"^Certificate:$", re.MULTILINE)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -36,7 +43,20 @@ class Printed:
 
 def parse(text: str) -> Printed:
     """Return what an answer to `openssl x509` with ARGUMENTS says; raises Error if it cannot be read."""
-    dates = {match[1]: _moment(match) for match in _DATE_LINE.finditer(text) if match[2] in _MONTHS}
+    return _read(text, {match[1]: _moment(match) for match in _DATE_LINE.finditer(text) if match[2] in _MONTHS})
+
+
+def parse_many(text: str) -> list[Printed]:
+    """Return what an answer to `openssl pkcs7` with OF_MANY says of each certificate; raises Error as `parse` does."""
+    parts = _HEAD.split(text)[1:]
+    dates = [[match for match in _VALIDITY_LINE.finditer(part) if match[2] in _MONTHS] for part in parts]
+    return [
+        _read(part, {f"not{match[1].strip()}": _moment(match) for match in matches})
+        for part, matches in zip(parts, dates, strict=True)
+    ]
+
+
+def _read(text: str, dates: dict[str, datetime]) -> Printed:
     if set(dates) != {"notBefore", "notAfter"}:
         raise Error("openssl printed no validity that can be read")
     usages = _USAGE_LINE.findall(text)

@@ -34,7 +34,6 @@ from typing import IO, TYPE_CHECKING
 
 from .certificate import load, load_all
 from .errors import Error, UnreadableError
-from .plan import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +49,18 @@ CA_CHAIN = "ca-chain.pem"
 _DECISION = "decision.json"
 _SCRIPT_LOCK = ".lock.script"
 _DATABASE = {"index.txt": "", "index.txt.attr": "unique_subject = no\n", "serial": "01\n"}
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What is ready to be published."""
+
+    lines: tuple[str, ...]
+    """That the index gains."""
+    moves: tuple[tuple[str, str], ...]
+    """From the work folder, to the pki folder."""
+    kept: dict[str, str]
+    """Under which name an old file is kept, by its own."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +119,7 @@ class Store:
             try:
                 _lock_out_scripts(self.path / _SCRIPT_LOCK, timeout=timeout)
                 self._recover()
-                work = self.path / f".work-{os.urandom(4).hex()}"
-                work.mkdir(mode=0o700)
+                work = self.new_work()
                 try:
                     yield work
                 finally:
@@ -120,6 +130,12 @@ class Store:
                 if made:
                     self._leave()
                 lock.close()
+
+    def new_work(self) -> Path:
+        """Make one more private work folder, for what is published by itself; the lock must be held."""
+        work = self.path / f".work-{os.urandom(4).hex()}"
+        work.mkdir(mode=0o700)
+        return work
 
     def _refuse_links(self) -> None:
         """Raise Error for a symbolic link that would have us work, or look for the authority's key, somewhere else."""
@@ -153,11 +169,10 @@ class Store:
         targets = [publish.target for publish in plan.publish if publish.over == "nothing"]
         return [target for target in targets if os.path.lexists(self.path / target)]
 
-    def publish(self, plan: Plan, *, work: Path) -> dict[str, str]:
-        """Record and publish what a plan has made in its work folder: everything or nothing.
+    def staged(self, plan: Plan, *, work: Path) -> Staged:
+        """Make ready in its work folder what a plan is to publish, and write it to the disk.
 
-        An old file of the same name is kept beside the new one, unless the plan says that it is lost; returns under
-        which name, by its own.
+        An old file of the same name is to be kept beside the new one, unless the plan says that it is lost.
         """
         targets = {str(Path(publish.target).parent) for publish in plan.publish} - {"."}
         for folder in dict.fromkeys((*FOLDERS, *sorted(targets))):
@@ -174,7 +189,7 @@ class Store:
         lines = []
         for record in plan.records:
             certificate = load(work / record.certificate)
-            made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", COMMANDS))
+            made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", record.commands))
             for suffix, source in made_from:
                 copy = f"{certificate.serial_hex}.{suffix}"
                 _write(work / copy, (work / source).read_bytes())
@@ -182,7 +197,7 @@ class Store:
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
         kept = {
-            publish.target: self._old_name(publish.target)
+            publish.target: self.old_name(publish.target)
             for publish in plan.publish
             if publish.over != "lost" and os.path.lexists(self.path / publish.target)
         }
@@ -193,21 +208,24 @@ class Store:
             if publish.mode is not None:
                 (work / publish.source).chmod(publish.mode)
             moves.append((publish.source, publish.target))
-        for source, _ in moves:
-            _sync(work / source)
-        _write(work / "decision.tmp", json.dumps({"index": lines, "moves": moves}).encode())
+        for publish in plan.publish:
+            _sync(work / publish.source)
+        return Staged(tuple(lines), tuple(moves), kept)
+
+    def publish(self, staged: Staged, *, work: Path) -> None:
+        """Record and publish what has been made ready in a work folder: everything or nothing."""
+        _write(work / "decision.tmp", json.dumps({"index": staged.lines, "moves": staged.moves}).encode())
         (work / "decision.tmp").rename(work / _DECISION)
         _sync(work)
         _sync(self.path)
         self._carry_out(work)
-        return kept
 
     def _make_folder(self, name: str) -> None:
         """Make a folder, which is for us alone, with those that it lies in."""
         for folder in (*reversed(Path(name).parents[:-1]), Path(name)):
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
 
-    def _old_name(self, target: str) -> str:
+    def old_name(self, target: str) -> str:
         """Return a name beside a file that is to be replaced, which nothing has yet."""
         name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
         names = (name, *(f"{name}-{number}" for number in range(2, 1000)))

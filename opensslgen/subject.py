@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .errors import UsageError
 from .names import refuse_hidden, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # RFC 5280 appendix A.1; for emailAddress its 128 and not 255, which is what openssl holds to as well.
 _UPPER_BOUNDS = {
@@ -22,31 +26,32 @@ _SPECIAL = re.compile(r"""[\\$#"'`]""")
 _LONGEST_LINE = 500  # bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """A distinguished name with at most one of each attribute; `parse_subject` makes one from what people type."""
+# By openssl's short names, in the order of openssl and easy-rsa.
+_FIELDS = {
+    "C": "country",
+    "ST": "state",
+    "L": "locality",
+    "O": "organization",
+    "OU": "organizational_unit",
+    "CN": "common_name",
+    "emailAddress": "email_address",
+}
 
-    common_name: str | None = None
-    organization: str | None = None
-    organizational_unit: str | None = None
-    country: str | None = None
-    state: str | None = None
-    locality: str | None = None
-    email_address: str | None = None
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A distinguished name with at most one of each attribute.
+
+    `parse_subject` makes one from what people type, `given_subject` from what a request or a certificate has.
+    """
+
+    attributes: tuple[tuple[str, str], ...]
+    """By openssl's short names, in their order."""
 
     @property
-    def attributes(self) -> tuple[tuple[str, str], ...]:
-        """The attributes that are there, by openssl's short names, in the order of openssl and easy-rsa."""
-        everything = (
-            ("C", self.country),
-            ("ST", self.state),
-            ("L", self.locality),
-            ("O", self.organization),
-            ("OU", self.organizational_unit),
-            ("CN", self.common_name),
-            ("emailAddress", self.email_address),
-        )
-        return tuple((name, value) for name, value in everything if value is not None)
+    def common_name(self) -> str | None:
+        """The common name; None if there is none."""
+        return dict(self.attributes).get("CN")
 
     def config_lines(self) -> str:
         """Return the lines of a `prompt = no` distinguished-name section, without a newline at the end."""
@@ -77,13 +82,37 @@ def parse_subject(
         "locality": locality,
         "email_address": email_address,
     }
-    subject = Subject(**{field: _checked(field, text) for field, text in texts.items() if text is not None})
-    if not subject.attributes:
+    checked = {field: _checked(field, text) for field, text in texts.items() if text is not None}
+    if not checked:
         raise UsageError("the subject is empty: give a common name with --cn")
-    for name, value in subject.attributes:
-        if len(_config_line(name, value).encode()) > _LONGEST_LINE:
-            raise UsageError(f"{shown(value)} is too long for openssl: write a shorter {name}")
-    return subject
+    return Subject(
+        tuple((name, _fit_line(name, checked[field])) for name, field in _FIELDS.items() if field in checked)
+    )
+
+
+def given_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
+    """Return the subject that a request or a certificate has, in its order; `UsageError` on what nobody may type.
+
+    It may be empty, or have an empty common name, of which a rule tells.
+    """
+    found: dict[str, str] = {}
+    for name, value in attributes:
+        if name not in _FIELDS:
+            raise UsageError(f"its subject has the attribute {name}: only {', '.join(_FIELDS)} are taken")
+        if name in found:
+            raise UsageError(f"its subject has more than one {name}: only one of each is taken")
+        if (name, value) != ("CN", ""):
+            if len(_checked(_FIELDS[name], value)) != len(value):
+                raise UsageError(f"the {name} of its subject, {shown(value)}, begins or ends with a blank")
+            _fit_line(name, value)
+        found[name] = value
+    return Subject(tuple(found.items()))
+
+
+def _fit_line(name: str, value: str) -> str:
+    if len(_config_line(name, value).encode()) > _LONGEST_LINE:
+        raise UsageError(f"{shown(value)} is too long for openssl: write a shorter {name}")
+    return value
 
 
 def _checked(field: str, text: str) -> str:

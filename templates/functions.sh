@@ -215,6 +215,13 @@ read_date() {
     day=$(((153 * month + 2) / 5 + $2 - 1 + year * 365 + year / 4 - year / 100 + year / 400 - 719468))
 }
 
+# verify_request FILE: it is signed by the key that it holds, by what openssl prints: it exits with 0 either way before 3.5.
+verify_request() {
+    verified=$(openssl req -in "$1" -noout -verify 2>&1) || verified=failed
+    printf '%s\n' "$verified" | grep -q -x -e 'verify OK' -e 'Certificate request self-signature verify OK' ||
+        fail "the request is not signed by the key that it holds, so whoever made it need not have that key"
+}
+
 # check_certificate FILE ISSUER DAYS PURPOSE [EKU...]: by what openssl prints of it; EKUs, in its words, are the least.
 check_certificate() {
     file=$1 issuer=$2 asked=$3 purpose=$4

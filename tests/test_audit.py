@@ -17,7 +17,8 @@ import pytest
 from click.testing import CliRunner
 
 from opensslgen import openssl as command
-from opensslgen.audit import FEW, Settings, audit, workers
+from opensslgen import workers
+from opensslgen.audit import FEW, Settings, audit
 from opensslgen.audit.files import pieces
 from opensslgen.cli import cli
 from opensslgen.errors import UnreadableError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -9,12 +10,17 @@ import subprocess
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from cryptography import x509 as asked
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from opensslgen import certificate as x509
-from opensslgen import keys, recipes, template
+from opensslgen import csr, keys, recipes, template
 from opensslgen.authority import Authority
-from opensslgen.jobs import intermediate_job, leaf_job, request_job, root_job, self_signed_job
-from opensslgen.kinds import KINDS, SELF_SIGNED, SERVER
+from opensslgen.jobs import intermediate_job, leaf_job, request_job, root_job, self_signed_job, sign_job
+from opensslgen.kinds import CLIENT, KINDS, SELF_SIGNED, SERVER
+from opensslgen.names import parse_names
 from opensslgen.orders import intermediate_order, leaf_order, root_order
 from opensslgen.plan import Check, Join, Plan, Publish, Record, Run, Serial, Validity, Write
 from opensslgen.store import Store
@@ -43,8 +49,18 @@ RECIPES = {
     "intermediate-passphrase": {"encrypted": True, "exclude": ["bad.example"], "crl_url": "http://crl.example/x?y=1"},
     "root-limited": {"key_type": EC, "permit": ["example.com,sip.example.org"], "exclude": ["IP:10.0.0.7"]},
     "csr-only": {"key_type": EC},
+    "signed": {"names": parse_names("pbx.example.com, 10.0.0.5")},
+    "signed-client": {"names": (), "kind": CLIENT, "stem": "phone-17"},
+    "signed-intermediate": {"permit": ["example.com"], "stem": "berlin"},
 }
-NEEDS_ROOT = ("server-second", "intermediate", "intermediate-passphrase")
+NEEDS_ROOT = (
+    "server-second",
+    "intermediate",
+    "intermediate-passphrase",
+    "signed",
+    "signed-client",
+    "signed-intermediate",
+)
 SECRETS = {
     recipes.CA_PASSPHRASE: "correct horse",
     recipes.P12_PASSWORD: "battery staple",
@@ -57,6 +73,10 @@ def job_of(name, store):
     encrypted = options.pop("encrypted", False)
     if name.startswith("root"):
         return root_job(root_order(common_name="Test root", encrypted=encrypted, **options), store=store)
+    if name.startswith("signed"):
+        request = request_from_elsewhere()
+        order_of = csr.authority_order_of if name == "signed-intermediate" else csr.leaf_order_of
+        return sign_job(request, order_of(request, **options), store=store)
     if name.startswith("intermediate"):
         order = intermediate_order("Site Berlin", encrypted=encrypted, **options)
         return intermediate_job(order, store=store, fixed_days=True)
@@ -68,6 +88,22 @@ def job_of(name, store):
         return self_signed_job(order, store=store)
     root = root_order(common_name="Test root", encrypted=encrypted, key_type=EC)
     return leaf_job(order, store=store, root=root, fixed_days=False)
+
+
+@functools.cache
+def request_from_elsewhere():
+    """Return a request, signed by its own key, that asks for more than it may get."""
+    builder = asked.CertificateSigningRequestBuilder(
+        asked.Name([asked.NameAttribute(asked.NameOID.COMMON_NAME, "Büro-Anlage")]),
+        [
+            asked.Extension(asked.BasicConstraints.oid, True, asked.BasicConstraints(True, None)),
+            asked.Extension(
+                asked.SubjectAlternativeName.oid, False, asked.SubjectAlternativeName([asked.DNSName("a.example")])
+            ),
+        ],
+    )
+    request = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    return csr.parse_request(request.public_bytes(Encoding.PEM))
 
 
 def summary(pki):

@@ -66,7 +66,7 @@ def audited(
 def _audited(
     units: Iterator[_Unit], settings: Settings, then: Callable[[Result], T], progress: Callable[[int], object]
 ) -> Iterator[T]:
-    from .workers import cores
+    from opensslgen.workers import cores
 
     beginning = list(islice(units, FEW + 1))
     units, processes = chain(beginning, units), settings.jobs or cores()
@@ -165,7 +165,7 @@ def _shared_out(
     processes: int,
 ) -> Iterator[T]:
     """Yield the answers to all units, most of which other processes find, a batch at a time."""
-    from .workers import workers
+    from opensslgen.workers import workers
 
     work = partial(_answers, settings=replace(settings, password=_elsewhere, openssl=_elsewhere), then=then)
     given: deque[list[_Unit]] = deque()

@@ -24,7 +24,10 @@ COMMANDS = {
     "self-signed": "make.self_signed",
     "root": "make.root",
     "intermediate": "make.intermediate",
+    "sign": "sign.sign",
+    "renew": "renew.renew",
     "trust": "trust.trust",
+    "batch": "batch.batch",
     "list": "browse.list_",
     "show": "browse.show",
     "web": "web.web",
@@ -39,18 +42,21 @@ COMMANDS = {
 """The commands in the order of need, each with its module and function here, imported when it is used."""
 
 
-class _Failure(click.ClickException):
+class Failure(click.ClickException):
     """An Error, said once, on stderr."""
 
     def __init__(self, error: Error) -> None:
+        """Take the error."""
         super().__init__(error.message)
         self.error = error
 
     @property
     def exit_code(self) -> int:  # type: ignore[override] # click reads it once, from here
+        """That of the error."""
         return self.error.exit_code
 
     def show(self, file: Any = None) -> None:
+        """Print the error, the rules that were broken, and what to do."""
         from opensslgen.jobs import Violation
         from opensslgen.report import findings_text
 
@@ -81,11 +87,11 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except Error as error:
-            raise _Failure(error) from error
+            raise Failure(error) from error
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            raise _Failure(Error(f"cannot write the answer: {error.strerror}")) from error
+            raise Failure(Error(f"cannot write the answer: {error.strerror}")) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import sys
-import time
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,6 +18,7 @@ from opensslgen import __version__
 from opensslgen.errors import UsageError
 
 from .options import FORMAT, OPENSSL, together
+from .progress import Bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -143,7 +143,7 @@ def _report(
     targets: tuple[str, ...], settings: Settings, *, output: str, profiles: tuple[str, ...], quiet: bool
 ) -> None:
     """Write each result as it comes, and exit with the code that they add up to."""
-    from opensslgen.audit import audited
+    from opensslgen.audit import audited, extent
     from opensslgen.report import document, sarif, tally, text
 
     out = sys.stdout
@@ -160,9 +160,9 @@ def _report(
     else:
         write = sarif.sarif_entry
         head, joint = sarif.sarif_head(version=__version__, rules=settings.rules), ",\n"
-    bar = _Bar()
+    bar = Bar()
     entries = audited(targets, settings, then=functools.partial(tally.entry, write=write), progress=bar.advance)
-    bar.begin(targets, settings)
+    bar.begin(functools.partial(extent, targets, settings))
     out.write(head)
     total, between = tally.Tally(), ""
     try:
@@ -180,46 +180,6 @@ def _report(
         out.write(document.json_tail(total) if output == "json" else sarif.sarif_tail(total))
     out.flush()
     sys.exit(total.exit_code)
-
-
-class _Bar:
-    """A bar on the terminal that tells how far a long run is; nothing where there is no terminal."""
-
-    _WIDTH = 30
-    _PAUSE = 0.1
-    """Seconds between two drawings."""
-
-    def __init__(self) -> None:
-        self._total = self._done = 0
-        self._due = float("inf")
-        self._drawn = False
-
-    def begin(self, targets: tuple[str, ...], settings: Settings) -> None:
-        """Show it from now on, if there is a terminal, and as soon as that is worth while."""
-        if sys.stderr.isatty():
-            from opensslgen.audit import extent
-
-            self._total = extent(targets, settings)
-            self._due = time.monotonic() + 5 * self._PAUSE
-
-    def advance(self, by: int) -> None:
-        """Add what was done."""
-        self._done += by
-        if time.monotonic() < self._due:
-            return
-        self._due = time.monotonic() + self._PAUSE
-        share = min(1.0, self._done / max(self._total, 1))
-        bar = "#" * int(share * self._WIDTH)
-        sys.stderr.write(f"\r  [{bar:-<{self._WIDTH}}] {share:4.0%}\x1b[K")
-        sys.stderr.flush()
-        self._drawn = True
-
-    def clear(self) -> None:
-        """Take it away, so that something can be written in its place."""
-        if self._drawn:
-            sys.stderr.write("\r\x1b[K")
-            sys.stderr.flush()
-            self._drawn = False
 
 
 def _nagios(targets: tuple[str, ...], settings: Settings, *, warning: int | None, critical: int | None) -> NoReturn:

@@ -18,6 +18,7 @@ from .options import first_line
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opensslgen.authority import Made
     from opensslgen.jobs import Job
     from opensslgen.openssl import OpenSSL
 
@@ -25,39 +26,24 @@ if TYPE_CHECKING:
 def do(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL | None) -> None:
     """Print a job as a script, or do it and report."""
     from opensslgen import openssl as command
-    from opensslgen.authority import Authority
     from opensslgen.jobs import Violation
-    from opensslgen.store import Store
 
     if options["script"]:
         for option in ("force", "verbose"):
-            if options[option]:
+            if options.get(option):
                 raise UsageError(f"--script makes nothing itself, so --{option} does not go with it")
         job = prepare()
         _say(job.notes, options)
         click.echo(job.plan.script(version=__version__, folder=str(options["pki"])), nl=False)
         return
-    store = Store(options["pki"])
-    for warning in store.warnings():
-        click.echo(f"Warning: {warning}", err=True)
-    authority = Authority(
-        store=store,
-        openssl=openssl or command.find(options["openssl"]),
-        secret=functools.partial(_secret, options),
-        on_command=(lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
-        allow=options.get("allow", ()),
-        force=options["force"],
-    )
     try:
-        made = authority.make(prepare)
+        made = make(prepare, options, openssl or command.find(options["openssl"]))
     except Violation as violation:
         if options["output"] == "json":
-            from opensslgen.report import finding_json
+            from opensslgen.report import violation_json
 
-            findings = [finding_json(finding) for finding in violation.findings]
-            click.echo(json.dumps({"error": violation.message, "findings": findings}, indent=2))
+            click.echo(json.dumps(violation_json(violation), indent=2))
         raise
-    _say((*made.notes, *(f"{finding.message} [{finding.rule.id}]" for finding in made.findings)), options)
     if options["output"] == "json":
         from opensslgen.report import made_json
 
@@ -66,6 +52,27 @@ def do(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL | N
         from opensslgen.report import made_text
 
         click.echo(made_text(made), nl=False)
+
+
+def make(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL) -> Made:
+    """Do a job, and say on stderr what the user should know of it."""
+    from opensslgen.authority import Authority
+    from opensslgen.store import Store
+
+    store = Store(options["pki"])
+    for warning in store.warnings():
+        click.echo(f"Warning: {warning}", err=True)
+    authority = Authority(
+        store=store,
+        openssl=openssl,
+        secret=functools.partial(secret_of, options),
+        on_command=(lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
+        allow=options.get("allow", ()),
+        force=options.get("force", False),
+    )
+    made = authority.make(prepare)
+    _say((*made.notes, *(f"{finding.message} [{finding.rule.id}]" for finding in made.findings)), options)
+    return made
 
 
 def _say(notes: tuple[str, ...], options: dict[str, Any]) -> None:
@@ -92,7 +99,7 @@ _FILES = {
 """The options that name a secret's file."""
 
 
-def _secret(options: dict[str, Any], name: str) -> str:
+def secret_of(options: dict[str, Any], name: str) -> str:
     """Return a passphrase or password: from its file, its environment variable, or the terminal."""
     from opensslgen.recipes import CA_PASSPHRASE, SECRETS, fit_secret
     from opensslgen.store import Store

@@ -62,15 +62,21 @@ P12 = together(
         help="Its password is the first line.  [env: OPENSSLGEN_P12_PASSWORD]",
     ),
 )  # fmt: skip
-RUNNING = together(
-    FOLDER,
-    OPENSSL,
-    click.option("--script", is_flag=True, help="Make nothing: print a shell script that does it."),
-    click.option("--force", is_flag=True, help="Replace what exists; it is kept beside the new one."),
+_SCRIPT = click.option("--script", is_flag=True, help="Make nothing: print a shell script that does it.")
+_TELLING = together(
     click.option("-v", "--verbose", is_flag=True, help="Show each openssl command as it runs."),
     click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
     FORMAT,
 )
+RUNNING = together(
+    FOLDER,
+    OPENSSL,
+    _SCRIPT,
+    click.option("--force", is_flag=True, help="Replace what exists; it is kept beside the new one."),
+    _TELLING,
+)
+REPLACING = together(FOLDER, OPENSSL, _SCRIPT, _TELLING)
+"""The same for what replaces files in any case."""
 SUBJECT = together(
     click.option("--cn", "common_name", metavar="TEXT", help="Common name, if not the default."),
     click.option("--org", "organization", metavar="TEXT", help="Organization (O)."),

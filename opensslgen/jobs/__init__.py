@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from .issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
-from .job import Job, Violation, refuse_violations, stored_issuer, violations
+from .job import Job, Violation, fitted, refuse_violations, stored_issuer, violations
+from .renew import renewal_job, root_renewal_job
+from .sign import sign_job
 
 __all__ = [
     "Job",
     "Violation",
+    "fitted",
     "intermediate_job",
     "leaf_job",
     "refuse_violations",
+    "renewal_job",
     "request_job",
     "root_job",
+    "root_renewal_job",
     "self_signed_job",
+    "sign_job",
     "stored_issuer",
     "violations",
 ]

@@ -6,12 +6,12 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen import recipes
-from opensslgen.errors import Error, UsageError
+from opensslgen.errors import UsageError
 from opensslgen.kinds import CLIENT, SELF_SIGNED
 from opensslgen.names import slips
 from opensslgen.store import CA_CHAIN
 
-from .job import Job, fitted, refuse_violations, stored_issuer
+from .job import Job, fitted, refuse_violations, root_of, stored_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -85,14 +85,7 @@ def intermediate_job(order: AuthorityOrder, *, store: Store, fixed_days: bool) -
 
     Raises Error if there is none, and UsageError if it allows none below itself.
     """
-    issuer = store.issuer()
-    if issuer is None:
-        raise Error(f"{store.path} has no root yet", hint="make one first: opensslgen root")
-    limit = issuer.basic_constraints.path_length if issuer.basic_constraints else None
-    if limit is not None and (limit == 0 or order.path_length is None or order.path_length >= limit):
-        most = f"one with --pathlen {limit - 1} at most" if limit else "no authority"
-        raise UsageError(f"{issuer.subject} allows {most} below itself (pathlen:{limit})")
-    order, notes = fitted(order, store, issuer, fixed_days=fixed_days)
+    order, notes = fitted_below(order, store, fixed_days=fixed_days)
     plan = recipes.intermediate(order, stored_issuer(store))
     files = published(plan, store)
     folder = store.path.with_name(f"{store.path.name}-{order.stem}")
@@ -106,6 +99,19 @@ def intermediate_job(order: AuthorityOrder, *, store: Store, fixed_days: bool) -
         next_step="let it sign in a folder of its own:\n"
         f"      opensslgen adopt {files['chain']} --key {files['key']} --pki {folder}",
     )
+
+
+def fitted_below(order: AuthorityOrder, store: Store, *, fixed_days: bool) -> tuple[AuthorityOrder, tuple[str, ...]]:
+    """Return the order for an intermediate as `fitted` does.
+
+    Raises Error if the store has no authority, and UsageError if it allows none below itself.
+    """
+    issuer = root_of(store)
+    limit = issuer.basic_constraints.path_length if issuer.basic_constraints else None
+    if limit is not None and (limit == 0 or order.path_length is None or order.path_length >= limit):
+        most = f"one with --pathlen {limit - 1} at most" if limit else "no authority"
+        raise UsageError(f"{issuer.subject} allows {most} below itself (pathlen:{limit})")
+    return fitted(order, store, issuer, fixed_days=fixed_days)
 
 
 def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, ...], makes_root: bool = False) -> Job:

@@ -73,6 +73,14 @@ def refuse_violations(
         raise Violation("this would break a rule, so nothing was made", findings)
 
 
+def root_of(store: Store) -> Certificate:
+    """Return the certificate of the pki folder's authority; raises Error if there is none."""
+    issuer = store.issuer()
+    if issuer is None:
+        raise Error(f"{store.path} has no root yet", hint="make one first: opensslgen root")
+    return issuer
+
+
 def stored_issuer(store: Store) -> Issuer:
     """Return the authority of the pki folder; raises Error if its key is not there."""
     return Issuer(

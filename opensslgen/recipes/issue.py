@@ -68,11 +68,11 @@ def new_root(order: AuthorityOrder) -> Issuer:
 
 def root(order: AuthorityOrder) -> Plan:
     """Return the plan for a root: one command, and a second one that encrypts its key well."""
-    config = f"{_request_config(order)}\n{_authority_section(order, 'root.cnf')}"
+    config = f"{request_config(order)}\n{authority_section(order, 'root.cnf')}"
     make = openssl(
         "req -new -x509 -newkey {key} {protection} -sha256 {validity} -set_serial {serial}"
         " -config ca.cnf -extensions v3_ca -keyout {new_key} -out ca.crt",
-        key=_new_key(order.key_type, "ca-params.pem"),
+        key=new_key(order.key_type, "ca-params.pem"),
         protection=_protection(order, CA_PASSPHRASE),
         validity=Validity(order.days),
         serial=Serial(),
@@ -81,7 +81,7 @@ def root(order: AuthorityOrder) -> Plan:
     return Plan(
         f"a root certificate, {order.subject.common_name}",
         (
-            *_parameters(order.key_type, "ca-params.pem"),
+            *parameters(order.key_type, "ca-params.pem"),
             Write("ca.cnf", config),
             make,
             *_encrypted(order, "ca", CA_PASSPHRASE),
@@ -94,20 +94,35 @@ def root(order: AuthorityOrder) -> Plan:
 
 def intermediate(order: AuthorityOrder, issuer: Issuer) -> Plan:
     """Return the plan for an intermediate: its key, request, certificate and chain."""
+    return intermediate_below(order, issuer, _intermediate_request(order))
+
+
+def _intermediate_request(order: AuthorityOrder) -> Plan:
     request = openssl(
         "req -new -newkey {key} {protection} -sha256 -config request.cnf -keyout {new_key} -out intermediate.req",
-        key=_new_key(order.key_type, "params.pem"),
+        key=new_key(order.key_type, "params.pem"),
         protection=_protection(order, NEW_PASSPHRASE),
         new_key=_first_key(order, "intermediate"),
     )
     return Plan(
-        f"an intermediate certificate, {order.subject.common_name}",
+        f"a request for {order.subject.common_name}",
         (
-            *_parameters(order.key_type, "params.pem"),
-            Write("request.cnf", _request_config(order)),
+            *parameters(order.key_type, "params.pem"),
+            Write("request.cnf", request_config(order)),
             request,
             *_encrypted(order, "intermediate", NEW_PASSPHRASE),
-            Write("intermediate.cnf", _authority_section(order, "intermediate.cnf")),
+        ),
+        publish=files("intermediate", order.stem)[:2],
+    )
+
+
+def intermediate_below(order: AuthorityOrder, issuer: Issuer, request: Plan) -> Plan:
+    """Return the plan that makes the request intermediate.req, and then certificate and chain."""
+    return Plan(
+        f"an intermediate certificate, {order.subject.common_name}",
+        (
+            *request.steps,
+            Write("intermediate.cnf", authority_section(order, "intermediate.cnf")),
             *issuer.steps,
             signed("intermediate", "intermediate.cnf", issuer.signing, days=order.days, section="v3_ca"),
             Check(
@@ -121,17 +136,22 @@ def intermediate(order: AuthorityOrder, issuer: Issuer) -> Plan:
             Join(("intermediate.crt", *issuer.chain), "intermediate-chain.pem"),
         ),
         (Record("intermediate.crt", "intermediate.cnf", order.subject.oneline()),),
-        files("intermediate", order.stem),
+        request.publish + files("intermediate", order.stem)[2:],
         needs=issuer.needs,
     )
 
 
 def leaf(order: LeafOrder, issuer: Issuer) -> Plan:
     """Return the plan for a leaf's key, request, certificate, chain and, if asked for, PKCS#12 file."""
+    made = leaf_below(order, issuer, request_only(order))
+    return made if order.p12 is None else with_p12(made, order, issuer.chain)
+
+
+def leaf_below(order: LeafOrder, issuer: Issuer, request: Plan) -> Plan:
+    """Return the plan that makes a leaf's request, which is named after its kind, and then certificate and chain."""
     name = order.kind.name
-    request = request_only(order)
     extensions = template.shipped(order.kind.template) if order.template is None else order.template
-    made = Plan(
+    return Plan(
         f"{order.kind.title} for {order.title}",
         (
             *request.steps,
@@ -142,31 +162,34 @@ def leaf(order: LeafOrder, issuer: Issuer) -> Plan:
             Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),
         ),
         (Record(f"{name}.crt", "v3_req.cnf", order.subject.oneline()),),
-        files(name, order.stem),
+        request.publish + files(name, order.stem)[2:],
         needs=issuer.needs,
         demands=demands(order.names),
     )
-    return made if order.p12 is None else _with_p12(made, order, order.p12, issuer.chain)
 
 
 def self_signed(order: LeafOrder) -> Plan:
     """Return the plan for a leaf that signs itself, which no authority stands above."""
+    made = signing_itself(order, request_only(order))
+    return made if order.p12 is None else with_p12(made, order, ())
+
+
+def signing_itself(order: LeafOrder, request: Plan, *, key: str | None = None) -> Plan:
+    """Return the plan that makes a leaf's request, and then a certificate by its own key, which may lie elsewhere."""
     name = order.kind.name
-    request = request_only(order)
     extensions = template.shipped(order.kind.template) if order.template is None else order.template
-    made = Plan(
+    return Plan(
         f"{order.kind.title} for {order.title}",
         (
             *request.steps,
             Write("v3_req.cnf", order.section.fill(extensions)),
-            signed(name, "v3_req.cnf", ("-signkey", f"{name}.key"), days=order.days),
+            signed(name, "v3_req.cnf", ("-signkey", key or f"{name}.key"), days=order.days),
             check(order, f"{name}.crt"),
         ),
         (Record(f"{name}.crt", "v3_req.cnf", order.subject.oneline()),),
-        tuple(publish for publish in files(name, order.stem) if publish.what != "chain"),
+        request.publish + files(name, order.stem)[3:],
         demands=demands(order.names),
     )
-    return made if order.p12 is None else _with_p12(made, order, order.p12, ())
 
 
 def signed(name: str, config: str, signing: tuple[Argument, ...], *, days: int, section: str = "v3_req") -> Run:
@@ -210,22 +233,25 @@ def files(name: str, stem: str, *, over: str = "nothing") -> tuple[Publish, ...]
     )
 
 
-def _with_p12(plan: Plan, order: LeafOrder, encryption: str, chain: tuple[str, ...]) -> Plan:
+def with_p12(
+    plan: Plan, order: LeafOrder, chain: tuple[str, ...], *, name: str | None = None, key: str | None = None
+) -> Plan:
     """Return the plan with one more file: key, certificate and authorities in PKCS#12, as appliances import them."""
-    name = order.kind.name
+    assert order.p12 is not None
+    name = name or order.kind.name
     authorities = "issuers.pem" if len(chain) > 1 else "".join(chain)
     export = openssl(
         "pkcs12 -export -inkey {key} -in {certificate} {above} -name {name} {encryption} -passout {password}"
         " -out {p12}",
-        key=f"{name}.key",
+        key=key or f"{name}.key",
         certificate=f"{name}.crt",
         above=("-certfile", authorities) if authorities else (),
         name=order.title,
-        encryption=P12_ENCRYPTIONS[encryption],
+        encryption=P12_ENCRYPTIONS[order.p12],
         password=f"env:{P12_PASSWORD}",
         p12=f"{name}.p12",
     )
-    target = Publish(f"{name}.p12", f"private/{order.stem}.p12", 0o600, "p12")
+    target = Publish(f"{name}.p12", f"private/{order.stem}.p12", 0o600, "p12", plan.publish[0].over)
     return replace(plan, steps=(*plan.steps, export), publish=(*plan.publish, target))
 
 
@@ -235,8 +261,8 @@ def request_only(order: LeafOrder) -> Plan:
     # Without the authority key identifier: openssl cannot make one before it knows the issuer.
     extensions = replace(order.section, crl_url=None).fill(template.shipped("gen_certs.cnf"))
     if order.key_file is None:
-        key: tuple[str, ...] = ("-newkey", _new_key(order.key_type, "params.pem"), "-nodes", "-keyout", f"{name}.key")
-        before = _parameters(order.key_type, "params.pem")
+        key: tuple[str, ...] = ("-newkey", new_key(order.key_type, "params.pem"), "-nodes", "-keyout", f"{name}.key")
+        before = parameters(order.key_type, "params.pem")
     else:
         key = ("-key", f"{name}.key")
         before = (openssl("pkey -in {file} -out {key}", file=Outside(order.key_file), key=f"{name}.key"),)
@@ -244,7 +270,7 @@ def request_only(order: LeafOrder) -> Plan:
         f"a request for {order.title}",
         (
             *before,
-            Write("request.cnf", f"{_request_config(order)}\n{extensions}"),
+            Write("request.cnf", f"{request_config(order)}\n{extensions}"),
             openssl(
                 "req -new {key} -sha256 -config request.cnf -reqexts v3_req -out {request}",
                 key=key,
@@ -260,11 +286,13 @@ def demands(names: tuple[GeneralName, ...]) -> tuple[str, ...]:
     return ("verify URI:sip",) if any(name.kind == "URI" and "//" not in name.value for name in names) else ()
 
 
-def _request_config(order: AuthorityOrder | LeafOrder) -> str:
+def request_config(order: AuthorityOrder | LeafOrder) -> str:
+    """Return the text of a config that gives `openssl req` the subject."""
     return template.fill(template.shipped("request.cnf"), {"SUBJECT": order.subject.config_lines()})
 
 
-def _authority_section(order: AuthorityOrder, name: str) -> str:
+def authority_section(order: AuthorityOrder, name: str) -> str:
+    """Return the template NAME with what an authority is to have."""
     values = {
         "CA": order.basic_constraints,
         "NAME_CONSTRAINTS": order.constraints.config_value(),
@@ -298,12 +326,13 @@ def _encrypted(order: AuthorityOrder, name: str, passphrase: str) -> tuple[Run, 
     return (encrypt,)
 
 
-def _parameters(key_type: KeyType, path: str) -> tuple[Run, ...]:
+def parameters(key_type: KeyType, path: str) -> tuple[Run, ...]:
     """Return what an EC key needs first: a file that names its curve, which `genpkey` before 1.1 would spell out."""
     if key_type.curve is None:
         return ()
     return (openssl("ecparam -name {curve} -out {path}", curve=key_type.curve, path=path),)
 
 
-def _new_key(key_type: KeyType, parameters: str) -> str:
+def new_key(key_type: KeyType, parameters: str) -> str:
+    """Return what `openssl req -newkey` is given for a kind of key, an EC one by a file that names its curve."""
     return f"rsa:{key_type.bits}" if key_type.curve is None else f"ec:{parameters}"

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .made import certificate_json, finding_json, findings_text, made_json, made_text
+from .made import certificate_json, finding_json, findings_text, made_json, made_text, violation_json
 
-__all__ = ["certificate_json", "finding_json", "findings_text", "made_json", "made_text"]
+__all__ = ["certificate_json", "finding_json", "findings_text", "made_json", "made_text", "violation_json"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from opensslgen import crl, index
 from opensslgen.certificate import load, visible
 from opensslgen.errors import UnreadableError
+from opensslgen.kinds import kind_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -264,14 +265,11 @@ def kind(certificate: Certificate | None) -> str:
     """Return what a certificate is for: one of KINDS."""
     if certificate is None:
         return "?"
-    constraints, usages = certificate.basic_constraints, certificate.extended_key_usage
-    if constraints and constraints.ca:
-        return "root" if certificate.is_self_issued else "authority"
-    if certificate.is_self_issued:
-        return "self-signed"
-    if usages is None or "anyExtendedKeyUsage" in usages:
-        return "any use"
-    return "server" if "serverAuth" in usages else "client" if "clientAuth" in usages else "other"
+    return kind_name(
+        authority=bool(certificate.basic_constraints and certificate.basic_constraints.ca),
+        self_issued=certificate.is_self_issued,
+        usages=certificate.extended_key_usage,
+    )
 
 
 def _state(certificate: Certificate | None, entry: Entry | None, at: datetime, soon: timedelta) -> str:

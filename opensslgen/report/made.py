@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from opensslgen.authority import Made
     from opensslgen.certificate import Certificate
+    from opensslgen.jobs import Violation
     from opensslgen.rules import Finding
 
 
@@ -58,6 +59,11 @@ def made_json(made: Made) -> dict[str, Any]:
         "kept": [str(path) for path in made.kept],
         "findings": [finding_json(finding) for finding in made.findings],
     }
+
+
+def violation_json(violation: Violation) -> dict[str, Any]:
+    """Return why something was not made."""
+    return {"error": violation.message, "findings": [finding_json(finding) for finding in violation.findings]}
 
 
 def certificate_json(certificate: Certificate) -> dict[str, Any]:

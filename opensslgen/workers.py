@@ -1,4 +1,4 @@
-"""Several processes that judge at once, each a batch at a time, with the answers in order.
+"""Several processes that work at once, each a batch at a time, with the answers in order.
 
 A pipe leads to each process, and there are no threads and no queues: a process that dies is noticed, as are we.
 """
@@ -12,6 +12,7 @@ import sys
 import threading
 from collections import deque
 from contextlib import contextmanager
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from opensslgen.errors import UnreadableError
@@ -49,15 +50,23 @@ class Workers(Generic[Batch, Answer]):
         try:
             connection.send(batch)
         except OSError as error:
-            raise UnreadableError("a process that judges has ended too early") from error
+            raise UnreadableError("a process that works for this one has ended too early") from error
 
     def take(self) -> Answer:
         """Return the answer to the batch that was given first."""
-        connection = self._busy.popleft()
+        return self._answer(self._busy.popleft())
+
+    def take_any(self) -> Answer:
+        """Return the answer of whoever has one first."""
+        ready = wait(self._busy)[0]
+        self._busy.remove(ready)  # type: ignore[arg-type]
+        return self._answer(ready)  # type: ignore[arg-type]
+
+    def _answer(self, connection: Connection) -> Answer:
         try:
             answer, error = connection.recv()
         except (EOFError, OSError) as error:
-            raise UnreadableError("a process that judges has ended too early") from error
+            raise UnreadableError("a process that works for this one has ended too early") from error
         if error is not None:
             raise error
         self._idle.append(connection)

@@ -1,0 +1,207 @@
+"""The command that makes what an inventory lists."""
+
+from __future__ import annotations
+
+import functools
+import io
+import shutil
+import sys
+import tempfile
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from opensslgen import keys
+from opensslgen.errors import UnreadableError, UsageError
+
+from .doing import has_passphrase, secret_of
+from .options import ALLOW, FOLDER, FORMAT, OPENSSL, PASSPHRASE_FILE, together
+from .progress import Bar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opensslgen.batch import Batch, Outcome
+    from opensslgen.inventory import Row
+
+_MOST = 200
+"""Faults that are listed."""
+
+
+@click.command()
+@click.argument("inventory", type=click.Path(path_type=Path, allow_dash=True))
+@together(
+    click.option(
+        "--within", type=click.IntRange(0, 36500), default=30, show_default=True, metavar="DAYS",
+        help="Make anew what ends within so long.",
+    ),
+    click.option("--check", is_flag=True, help="Make nothing: tell what would be made; exit 1 if anything."),
+    click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes.  [default: one for each core]"),
+    click.option(
+        "--key-type", type=click.Choice(list(keys.KEY_TYPES)), default=keys.DEFAULT.name, show_default=True,
+        help="For rows that name none.",
+    ),
+    click.option(
+        "--p12-password-file", type=click.Path(path_type=Path), metavar="FILE",
+        help="The password of all PKCS#12 files.  [env: OPENSSLGEN_P12_PASSWORD]",
+    ),
+    PASSPHRASE_FILE,
+    ALLOW,
+    FOLDER,
+    OPENSSL,
+    click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+    FORMAT,
+)  # fmt: skip
+def batch(inventory: Path, **options: Any) -> None:
+    """Make the certificates of an inventory, and leave alone what is there, valid and as asked.
+
+    \b
+    opensslgen batch sites.csv                     what is missing, ends soon, or is asked otherwise
+    opensslgen batch sites.csv --check             tell what that would be
+    opensslgen batch sites.jsonl --within 60 -q    from cron: silent unless something fails
+
+    INVENTORY is a CSV with a header row, as a spreadsheet exports it, or a JSON object in each line; - is standard
+    input. Its columns are called as the options of `server`, `client` and `self-signed`: name, kind, san, days, cn,
+    org, org-unit, country, state, locality, email, key-type, key-file, eku, key-usage, template, p12, crl-url.
+
+    All rows are checked before the first certificate is made. Old files are kept beside the new ones. A root is made
+    first if there is none.
+
+    Exit code: 0 all is as asked, 1 a row failed or with --check something is to be made, 2 faults in the inventory.
+    """
+    from opensslgen import inventory as table
+    from opensslgen.batch import Batch
+    from opensslgen.openssl import find
+    from opensslgen.store import Store
+
+    store = Store(options["pki"])
+    for warning in store.warnings():
+        click.echo(f"Warning: {warning}", err=True)
+    title = "standard input" if str(inventory) == "-" else str(inventory)
+    read = functools.partial(table.read, title=title, key_type=options["key_type"])
+    with _opened(inventory) as file:
+        first = Batch(
+            store=store,
+            openssl=find(options["openssl"]),
+            secrets={},
+            within=timedelta(days=options["within"]),
+            allow=options["allow"],
+            jobs=options["jobs"],
+        )
+        count = _checked(first, read(file), title)
+        file.seek(0)
+        if options["check"]:
+            wanting = (outcome for _, outcome in first.wanting(read(file)))
+            sys.exit(_report(wanting, count, options, state="made"))
+        from dataclasses import replace
+
+        ready = replace(first, secrets=_secrets(store, count, options))
+        _make_root(ready, count, options)
+        sys.exit(_report(ready.converge(read(file)), count, options, state="failed"))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[str]]:
+    """Open an inventory, which is read twice: standard input is put into a file that has no name."""
+    try:
+        if str(path) != "-":
+            with path.open(encoding="utf-8", newline="") as file:
+                yield file
+            return
+        with tempfile.TemporaryFile() as spool:
+            shutil.copyfileobj(sys.stdin.buffer, spool)
+            spool.seek(0)
+            yield io.TextIOWrapper(spool, encoding="utf-8", newline="")
+    except OSError as error:
+        raise UnreadableError(f"cannot read {path}: {error.strerror}") from error
+
+
+class _Count:
+    """What the rows need, seen as they were checked."""
+
+    def __init__(self) -> None:
+        self.rows = self.p12 = self.below = 0
+
+    def seen(self, rows: Iterator[Row]) -> Iterator[Row]:
+        for row in rows:
+            self.rows += 1
+            if row.order:
+                self.p12 += row.order.p12 is not None
+                self.below += not row.order.kind.is_self_signed
+            yield row
+
+
+def _checked(batch: Batch, rows: Iterator[Row], title: str) -> _Count:
+    """Return what the rows need; raises UsageError, after each fault was listed, if any has one."""
+    count, faults = _Count(), 0
+    for row in batch.faults(count.seen(rows)):
+        faults += 1
+        if faults <= _MOST:
+            click.echo(f"{title}, line {row.line}{f', {row.name!a}' if row.name else ''}: {row.fault}", err=True)
+    if faults > _MOST:
+        click.echo(f"… and {faults - _MOST} more", err=True)
+    if faults:
+        raise UsageError(
+            f"{faults} of {count.rows} row{'s' if count.rows > 1 else ''} of {title}"
+            f" {'have faults' if faults > 1 else 'has a fault'}, so nothing was made"
+        )
+    return count
+
+
+def _secrets(store: Any, count: _Count, options: dict[str, Any]) -> dict[str, str]:
+    """Return the secrets that the rows need, each asked for once."""
+    from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD
+
+    names = [P12_PASSWORD] if count.p12 else []
+    if count.below and (store.ca_key_is_encrypted() if store.issuer() else has_passphrase(options)):
+        names.append(CA_PASSPHRASE)
+    return {name: secret_of(options, name) for name in names}
+
+
+def _make_root(batch: Batch, count: _Count, options: dict[str, Any]) -> None:
+    """Make a root if the rows need one and there is none."""
+    if not count.below or batch.store.issuer() is not None:
+        return
+    from opensslgen.authority import Authority
+    from opensslgen.jobs import root_job
+    from opensslgen.orders import root_order
+
+    order = root_order(encrypted=has_passphrase(options))
+    made = Authority(batch.store, batch.openssl, lambda name: batch.secrets[name]).make(
+        lambda: root_job(order, store=batch.store)
+    )
+    if not options["quiet"]:
+        click.echo(f"Note: {made.job.done}", err=True)
+
+
+def _report(outcomes: Iterator[Outcome], count: _Count, options: dict[str, Any], *, state: str) -> int:
+    """Write each outcome as it comes and their sum, and return 1 if any has the state."""
+    from opensslgen.report import batch as written
+
+    totals = {"made": 0, "left": 0, "failed": 0}
+    bar = Bar(rate=True)
+    bar.begin(lambda: count.rows)
+    as_json = options["output"] == "json"
+    out = sys.stdout
+    between = written.HEAD if as_json else ""
+    try:
+        for outcome in outcomes:
+            totals[outcome.state] += 1
+            bar.advance(1)
+            text = written.outcome_json(outcome) if as_json else written.outcome_text(outcome, quiet=options["quiet"])
+            if text:
+                bar.clear()
+                stream = sys.stderr if outcome.state == "failed" and not as_json else out
+                stream.write(between + text)
+                between = ",\n" if as_json else ""
+    finally:
+        bar.clear()
+    if as_json:
+        out.write(("" if between != written.HEAD else written.HEAD) + written.tail_json(totals))
+    elif not options["quiet"]:
+        out.write(written.tail_text(totals, check=options["check"]))
+    out.flush()
+    return int(bool(totals["failed"] or totals[state]))

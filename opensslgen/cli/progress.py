@@ -1,0 +1,57 @@
+"""How far a long run is, on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Bar:
+    """A bar on the terminal that tells how far a long run is; nothing where there is no terminal."""
+
+    _WIDTH = 30
+    _PAUSE = 0.1
+    """Seconds between two drawings."""
+
+    def __init__(self, *, rate: bool = False) -> None:
+        """With `rate`, say how many are done in a second and how long the rest may take, too."""
+        self._rate = rate
+        self._total = self._done = 0
+        self._begun = self._due = float("inf")
+        self._drawn = False
+
+    def begin(self, total: Callable[[], int]) -> None:
+        """Show it from now on, if there is a terminal, and as soon as that is worth while."""
+        if sys.stderr.isatty():
+            self._total = total()
+            self._begun = time.monotonic()
+            self._due = self._begun + 5 * self._PAUSE
+
+    def advance(self, by: int) -> None:
+        """Add what was done."""
+        self._done += by
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + self._PAUSE
+        share = min(1.0, self._done / max(self._total, 1))
+        bar = "#" * int(share * self._WIDTH)
+        sys.stderr.write(f"\r  [{bar:-<{self._WIDTH}}] {share:4.0%}{self._pace(now) if self._rate else ''}\x1b[K")
+        sys.stderr.flush()
+        self._drawn = True
+
+    def _pace(self, now: float) -> str:
+        rate = self._done / (now - self._begun)
+        left = int((self._total - self._done) / rate) if rate else 0
+        return f"  {rate:.1f}/s, {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"
+
+    def clear(self) -> None:
+        """Take it away, so that something can be written in its place."""
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._drawn = False

@@ -1,0 +1,193 @@
+"""Certificate requests made elsewhere: read, and turned into orders as strict as those from what people type."""
+
+from __future__ import annotations
+
+import os
+import sys
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+from .certificate import REQUEST_LABELS, DecodeError, decode_request, pem_blocks, visible
+from .constraints import parse_constraints
+from .errors import UnreadableError, UsageError
+from .keys import KeyType
+from .kinds import SERVER
+from .names import GeneralName, file_name, parse_names, parse_url, shown
+from .orders import INTERMEDIATE_DAYS, LEAF_DAYS, AuthorityOrder, LeafOrder, lifetime, main_names
+from .pem import LARGEST_FILE, read_file
+from .section import extended_key_usages, key_usages
+from .subject import given_subject
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .certificate import Request
+    from .kinds import Kind
+    from .subject import Subject
+
+STDIN = "-"
+
+
+def read_request(path: str | os.PathLike[str]) -> Request:
+    """Return the one request in a file, PEM or DER, or on standard input; raises UnreadableError."""
+    if path != STDIN:
+        return parse_request(read_file(path), shown=visible(os.fspath(path)))
+    data = sys.stdin.buffer.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        raise UnreadableError("standard input: larger than 16 MiB")
+    return parse_request(data, shown="standard input")
+
+
+def parse_request(data: bytes, *, shown: str = "the request") -> Request:
+    """Return the one request in some PEM, or the one that some DER is; raises UnreadableError that names it."""
+    try:
+        return _decoded(data)
+    except DecodeError as error:
+        raise UnreadableError(f"{shown}: {error}") from error
+
+
+def _decoded(data: bytes) -> Request:
+    # DER of this size has a length of more than one byte, and so a second byte that no text has.
+    if data[:1] == b"\x30" and data[1:2] >= b"\x80":
+        return decode_request(data)
+    blocks = [block for block in pem_blocks(data) if block.label in REQUEST_LABELS]
+    if len(blocks) > 1:
+        raise DecodeError(f"{len(blocks)} certificate requests in it, and only one can be signed at a time")
+    if not blocks:
+        raise DecodeError("no certificate request in it")
+    try:
+        return decode_request(blocks[0].body)
+    except DecodeError as error:
+        raise DecodeError(f"line {blocks[0].line}: {error}") from None
+
+
+def pem(request: Request) -> str:
+    """Return a request as PEM of nothing else."""
+    text = b64encode(request.der).decode("ascii")
+    lines = (text[at : at + 64] for at in range(0, len(text), 64))
+    return "\n".join(("-----BEGIN CERTIFICATE REQUEST-----", *lines, "-----END CERTIFICATE REQUEST-----", ""))
+
+
+def asked_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName, ...]:
+    """Return the names that a request asks for, its common name first if it can be one.
+
+    Raises UsageError for a name that no certificate should have.
+    """
+    names = [_asked_name(name) for name in request.subject_alternative_names or ()]
+    try:
+        main = main_names(request.subject.common_name or "", kind)
+    except UsageError:
+        # What people call the box, perhaps; the subject is checked by itself, and kept.
+        main = ()
+    for one in main:
+        if one in names:
+            names.remove(one)
+    return (*main, *names)
+
+
+def _asked_name(name: GeneralName) -> GeneralName:
+    try:
+        return strict_name(name)
+    except UsageError as error:
+        raise UsageError(
+            f"the request asks for the name {shown(str(name))}, which cannot be taken over: {error.message}",
+            hint="give the names that the certificate is to have with --san",
+        ) from error
+
+
+def strict_name(name: GeneralName) -> GeneralName:
+    """Return a decoded name as it would be if somebody had typed it; raises UsageError for what nobody may type."""
+    # To the parser a comma would be the end of one name and the beginning of another.
+    if "," in name.value or name.value != name.value.strip():
+        raise UsageError(f"{shown(name.value)} has a comma, or a blank at its beginning or end")
+    (parsed,) = parse_names(str(name))
+    return parsed
+
+
+def names_left_out(request: Request, names: Iterable[GeneralName]) -> list[str]:
+    """Return those alternative names that a request asks for and does not get, as text that is safe to print."""
+    taken = {(name.kind, name.value) for name in names}
+    return [
+        visible(str(name))
+        for name in dict.fromkeys(request.subject_alternative_names or ())
+        if (name.kind, name.value.lower() if name.kind == "DNS" else name.value) not in taken
+    ]
+
+
+def leaf_order_of(
+    request: Request,
+    *,
+    names: tuple[GeneralName, ...],
+    kind: Kind = SERVER,
+    stem: str | None = None,
+    days: int = LEAF_DAYS,
+    extended_key_usage: Iterable[str] = (),
+    key_usage: Iterable[str] = (),
+    crl_url: str | None = None,
+) -> LeafOrder:
+    """Return the order for a leaf with a request's key and subject, and with these names; raises UsageError."""
+    if not names and kind.demanded == "serverAuth":
+        raise UsageError("the request names no server", hint="give the names that it is to have with --san")
+    usages = key_usages(key_usage)
+    if not {"keyCertSign", "cRLSign"}.isdisjoint(usages):
+        raise UsageError("keyCertSign and cRLSign are for authorities: --as intermediate makes one")
+    subject = _subject(request)
+    return LeafOrder(
+        kind=kind,
+        names=names,
+        subject=subject,
+        stem=_stem(stem or (names[0].value if names else subject.common_name or "")),
+        key_type=_key_type(request),
+        public_key=request.public_key,
+        days=lifetime(days),
+        extended_key_usage=extended_key_usages(extended_key_usage) or kind.extended_key_usage,
+        key_usage=usages or None,
+        crl_url=None if crl_url is None else parse_url(crl_url),
+    )
+
+
+def authority_order_of(
+    request: Request,
+    *,
+    stem: str | None = None,
+    days: int = INTERMEDIATE_DAYS,
+    path_length: int | None = 0,
+    permit: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    crl_url: str | None = None,
+) -> AuthorityOrder:
+    """Return the order for an intermediate with a request's key and subject; raises UsageError."""
+    subject = _subject(request)
+    return AuthorityOrder(
+        subject=subject,
+        key_type=_key_type(request),
+        public_key=request.public_key,
+        days=lifetime(days),
+        path_length=path_length,
+        constraints=parse_constraints(permit=permit, exclude=exclude),
+        stem=_stem(stem or subject.common_name or ""),
+        crl_url=None if crl_url is None else parse_url(crl_url),
+    )
+
+
+def _subject(request: Request) -> Subject:
+    """Return a request's subject, which openssl takes over as it is; raises UsageError for what nobody may type."""
+    try:
+        return given_subject(request.subject.attributes)
+    except UsageError as error:
+        raise UsageError(
+            f"the request cannot be signed as it is: {error.message}",
+            hint="a certificate has the subject of its request: have the request made anew with another one",
+        ) from error
+
+
+def _stem(text: str) -> str:
+    try:
+        return file_name(text.replace(" ", "_"))
+    except UsageError as error:
+        raise UsageError(error.message, hint="--name STEM names its files") from error
+
+
+def _key_type(request: Request) -> KeyType:
+    key = request.public_key
+    return KeyType(f"{key.algorithm} {key.curve or key.bits}", key.algorithm, key.bits, key.curve)

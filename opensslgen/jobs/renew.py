@@ -1,0 +1,287 @@
+"""The jobs of renewing: a certificate like an old one, in its place, with a later end."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from opensslgen import csr, recipes
+from opensslgen.certificate import Certificate, load, visible
+from opensslgen.constraints import UNLIMITED, parse_constraints
+from opensslgen.errors import Error, UsageError
+from opensslgen.extensions import KEY_USAGES
+from opensslgen.keys import KEY_TYPES, KeyType
+from opensslgen.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
+from opensslgen.names import parse_url, shown, slips
+from opensslgen.orders import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, AuthorityOrder, LeafOrder, lifetime
+from opensslgen.plan import Publish
+from opensslgen.section import extended_key_usages
+from opensslgen.subject import Subject, given_subject
+
+from .issue import fitted_below, leaf_next_step, published
+from .job import Job, fitted, refuse_violations, root_of, stored_issuer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from opensslgen.constraints import NameConstraints
+    from opensslgen.store import Store
+
+_MOST_DAYS = 825
+"""Those of Apple's rule: what was valid for longer gets the default."""
+
+
+def renewal_job(
+    stem: str,
+    *,
+    store: Store,
+    keep_key: bool = False,
+    days: int | None = None,
+    p12: str | None = None,
+    allow: Collection[str] = (),
+) -> Job:
+    """Return the job of renewing issued/STEM.crt: the same names, subject, kind and kind of key, and a later end.
+
+    Its key is new, but with `keep_key`, or where the key is not in the folder, and for an intermediate, whose leaves
+    hang on it: then the request of old is signed again. Raises UsageError for what cannot be written anew, Error if a
+    key or request is missing or the authority ends too soon, and Violation if the result would break a rule.
+    """
+    path = store.path / "issued" / f"{stem}.crt"
+    old = load(path)
+    kind = kind_name(
+        authority=bool(old.basic_constraints and old.basic_constraints.ca),
+        self_issued=old.is_self_issued,
+        usages=old.extended_key_usage,
+    )
+    if kind == "root":
+        raise UsageError(f"{path} is a root of its own, and not that of {store.path}")
+    if kind == "authority":
+        if p12:
+            raise UsageError(f"{path} is an authority, of which no PKCS#12 file is made")
+        return _intermediate(old, stem, store=store, days=days, allow=allow)
+    is_here = (store.path / "private" / f"{stem}.key").exists()
+    if not is_here and (p12 or kind == SELF_SIGNED.name):
+        raise Error(f"{store.path / 'private' / stem}.key is not there", hint="make the certificate anew")
+    request = _old_request(old, stem, store) if keep_key or not is_here else None
+    order = _leaf_order(old, stem, kind=kind, new_key=request is None, days=days, p12=p12)
+    notes: tuple[str, ...] = ()
+    issuer = None
+    if order.kind is not SELF_SIGNED:
+        issuer = root_of(store)
+        order, notes = fitted(order, store, issuer, fixed_days=days is not None)
+        _refuse_earlier_end(old, order.days, notes)
+    now = datetime.now(timezone.utc)
+    refuse_violations(
+        order.expected(not_before=now),
+        issuer,
+        profile=order.kind.profile,
+        allow=allow,
+        above=store.above() if issuer else (),
+    )
+    aside, about_p12 = _stale_p12(stem, store, p12=p12)
+    plan = recipes.renewed_leaf(order, stored_issuer(store) if issuer else None, request=request, aside=aside)
+    return Job(
+        name=order.title,
+        done=f"Renewed {order.kind.title} for {order.title}",
+        plan=plan,
+        judged=f"{order.kind.name}.crt",
+        profile=order.kind.profile,
+        notes=(
+            *slips(order.subject.common_name, order.names),
+            *notes,
+            *(
+                ()
+                if is_here
+                else ("its key is elsewhere: the request of old is signed again, and the key is the same",)
+            ),
+            *about_p12,
+            *_about_issuer(old, issuer),
+            *_about_old(old),
+        ),
+        next_step=leaf_next_step(order.kind, plan, store),
+    )
+
+
+def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection[str] = ()) -> Job:
+    """Return the job of renewing the folder's root with the same key, so that what it has signed goes on.
+
+    Raises Error if there is no root, or only an intermediate, and UsageError if its limits cannot be written anew.
+    """
+    old = root_of(store)
+    path = store.path / store.ca_certificate
+    if store.above() or not old.is_self_issued:
+        raise UsageError(
+            f"{path} is an intermediate, which is renewed where its issuer is: {visible(str(old.issuer))}",
+            hint="opensslgen renew NAME --pki THAT-FOLDER, and adopt what comes out",
+        )
+    order = AuthorityOrder(
+        subject=Subject(old.subject.attributes),
+        key_type=_key_type(old),
+        public_key=old.public_key,
+        days=lifetime(days or old.validity.days or ROOT_DAYS),
+        path_length=old.basic_constraints.path_length if old.basic_constraints else None,
+        constraints=_constraints(old),
+    )
+    _refuse_earlier_end(old, order.days, ())
+    now = datetime.now(timezone.utc)
+    refuse_violations(order.expected(not_before=now), None, profile="root", allow=allow)
+    plan = recipes.renewed_root(
+        order, stored_issuer(store), target=store.ca_certificate, key_identifier=old.subject_key_identifier
+    )
+    name = visible(old.subject.common_name or str(old.subject))
+    return Job(
+        name=name,
+        done=f"Renewed the root {name}, with the same key",
+        plan=plan,
+        judged="ca.crt",
+        profile="root",
+        notes=_below_root(store),
+        next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}: until then the old root, which they have,"
+        "\n      is as good, and all that was signed stands below either",
+    )
+
+
+def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None, allow: Collection[str]) -> Job:
+    request = _old_request(old, stem, store)
+    order = AuthorityOrder(
+        subject=given_subject(old.subject.attributes),
+        key_type=_key_type(old),
+        public_key=old.public_key,
+        days=lifetime(days or old.validity.days or INTERMEDIATE_DAYS),
+        path_length=old.basic_constraints.path_length if old.basic_constraints else None,
+        constraints=_constraints(old),
+        stem=stem,
+        crl_url=_crl_url(old),
+    )
+    order, notes = fitted_below(order, store, fixed_days=days is not None)
+    _refuse_earlier_end(old, order.days, notes)
+    now = datetime.now(timezone.utc)
+    refuse_violations(order.expected(not_before=now), store.issuer(), profile="root", allow=allow, above=store.above())
+    plan = recipes.renewed_intermediate(order, stored_issuer(store), request=request)
+    files = published(plan, store)
+    return Job(
+        name=order.subject.common_name or stem,
+        done=f"Renewed the intermediate certificate {order.subject.common_name}, with the same key",
+        plan=plan,
+        judged="intermediate.crt",
+        profile="root",
+        notes=(*notes, *_about_issuer(old, store.issuer()), *_about_old(old)),
+        next_step=f"give {files['chain']} to the folder where it signs (opensslgen adopt)",
+    )
+
+
+def _leaf_order(
+    old: Certificate, stem: str, *, kind: str, new_key: bool, days: int | None, p12: str | None
+) -> LeafOrder:
+    """Return the order for a leaf like an old one; raises UsageError for what cannot be written anew."""
+    fit = 1 <= old.validity.days <= _MOST_DAYS
+    usages = old.key_usage or frozenset()
+    return LeafOrder(
+        kind=KINDS.get(kind, SERVER),
+        names=tuple(csr.strict_name(name) for name in old.names),
+        subject=given_subject(old.subject.attributes),
+        stem=stem,
+        key_type=_key_type_of_new(old) if new_key else _key_type(old),
+        public_key=None if new_key else old.public_key,
+        days=lifetime(days or (old.validity.days if fit else LEAF_DAYS)),
+        extended_key_usage=extended_key_usages(old.extended_key_usage or ()),
+        # What an authority needs is no part of a leaf, whatever the old one said.
+        key_usage=None if "keyCertSign" in usages else tuple(usage for usage in KEY_USAGES if usage in usages) or None,
+        p12=p12,
+        crl_url=_crl_url(old),
+    )
+
+
+def _key_type(old: Certificate) -> KeyType:
+    key = old.public_key
+    return KeyType(f"{key.algorithm} {key.curve or key.bits}", key.algorithm, key.bits, key.curve)
+
+
+def _key_type_of_new(old: Certificate) -> KeyType:
+    """Return the key type of which a new key is made; raises UsageError if there is none like the old one."""
+    key = old.public_key
+    if key.algorithm == "RSA":
+        return KeyType(f"rsa-{key.bits}", "RSA", key.bits)
+    for known in KEY_TYPES.values():
+        if known.algorithm == key.algorithm and key.curve == f"P-{known.bits}":
+            return known
+    what = visible(f"{key.algorithm} {key.curve or ''}".strip())
+    raise UsageError(f"it has a key of the kind {what}, of which no new one is made", hint="--keep-key keeps it")
+
+
+def _old_request(old: Certificate, stem: str, store: Store) -> str:
+    """Return the request of old in PEM; raises Error if it is not there or not of this certificate."""
+    path = store.path / "reqs" / f"{stem}.req"
+    if not path.exists():
+        raise Error(f"{path}, which would be signed again, is not there", hint="only a new key can be made")
+    request = csr.read_request(path)
+    if request.public_key.der != old.public_key.der:
+        raise Error(f"{path}, which would be signed again, is of another key than issued/{stem}.crt")
+    if request.subject.der != old.subject.der:
+        raise Error(f"{path}, which would be signed again, has another subject than issued/{stem}.crt")
+    return csr.pem(request)
+
+
+def _crl_url(old: Certificate) -> str | None:
+    """Return the first URL of an old certificate's revocation list; raises UsageError if it is none to type."""
+    return parse_url(old.crl_urls[0]) if old.crl_urls else None
+
+
+def _constraints(old: Certificate) -> NameConstraints:
+    """Return an authority's limits; raises UsageError for those that nobody could type."""
+    limits = old.name_constraints
+    if limits is None:
+        return UNLIMITED
+    for name in (*limits.permitted, *limits.excluded):
+        if name.kind not in ("DNS", "IP") or parse_constraints(permit=[str(name)], exclude=()).permitted != (name,):
+            raise UsageError(f"its limit {shown(str(name))} cannot be written anew")
+    return limits
+
+
+def _refuse_earlier_end(old: Certificate, days: int, shortened: tuple[str, ...]) -> None:
+    """Raise Error for a certificate that would end no later than the old one because its authority ends."""
+    if datetime.now(timezone.utc) + timedelta(days=days) > old.not_after:
+        return
+    why = f", as it would be {shortened[0]}" if shortened else ""
+    raise Error(
+        f"the new certificate would end no later than the old one, on {old.not_after:%Y-%m-%d}{why}",
+        hint="renew the root first: opensslgen renew ca" if shortened else None,
+    )
+
+
+def _stale_p12(stem: str, store: Store, *, p12: str | None) -> tuple[tuple[Publish, ...], tuple[str, ...]]:
+    """Return how an old PKCS#12 file is put aside if no new one is made, and a note about it."""
+    name = f"private/{stem}.p12"
+    if p12 or not (store.path / name).exists():
+        return (), ()
+    aside = f"{name}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+    note = f"{store.path / name} holds the old certificate and was put aside, as {aside}: --p12 makes a new one"
+    return (Publish(f"../{name}", aside, None, ""),), (note,)
+
+
+def _about_issuer(old: Certificate, issuer: Certificate | None) -> tuple[str, ...]:
+    if issuer is None or old.issuer == issuer.subject:
+        return ()
+    return (f"the old one was signed by another authority: {visible(str(old.issuer))}",)
+
+
+def _about_old(old: Certificate) -> tuple[str, ...]:
+    """Return what a user should know of the old certificate while it is valid."""
+    if old.not_after <= datetime.now(timezone.utc):
+        return ()
+    revoke = "" if old.is_self_issued else f"; if its key is lost: opensslgen revoke {old.serial_hex}"
+    return (f"the old certificate stays valid until {old.not_after:%Y-%m-%d}{revoke}",)
+
+
+def _below_root(store: Store) -> tuple[str, ...]:
+    """Return what becomes of what the old root has signed."""
+    by_number = [
+        path.name
+        for path in sorted((store.path / "issued").glob("*.crt"))
+        if (identifier := load(path).authority_key_identifier) and identifier.has_serial
+    ]
+    notes = ["chain files hold the old root, until their certificates are renewed"]
+    if by_number:
+        some = ", ".join(map(visible, by_number[:10])) + (", …" if len(by_number) > 10 else "")
+        notes.append(f"these name the old root's serial number, and stand below it alone, until renewed: {some}")
+    return tuple(notes)

@@ -1,0 +1,81 @@
+"""The plan of a leaf among many: few openssl processes, and checks that are done for many at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from opensslgen import template
+from opensslgen.plan import Check, Join, Outside, Plan, Record, Serial, Validity, Write, openssl
+
+from .issue import check, demands, files, new_key, parameters, request_config, signed, with_p12
+
+if TYPE_CHECKING:
+    from opensslgen.orders import LeafOrder
+    from opensslgen.plan import Argument, Step
+
+    from .issue import Issuer
+
+
+def in_batch(order: LeafOrder, issuer: Issuer | None, *, name: str, at_once: bool) -> Plan:
+    """Return the plan for a leaf whose files are called NAME.* in a work folder that it shares with others.
+
+    With `at_once` one process makes key and certificate, as OpenSSL 3.0 and later can; there is no request then, and
+    for the sake of sameness none is kept otherwise. Without an issuer it signs itself. Old files of that name are kept
+    beside the new ones.
+    """
+    extensions = template.shipped(order.kind.template) if order.template is None else order.template
+    config = f"{request_config(order)}\n{order.section.fill(extensions)}"
+    before: tuple[Step, ...] = (Write(f"{name}.cnf", config),)
+    alone = issuer is None
+    at_once = at_once or alone
+    if order.key_file is not None:
+        before += (openssl("pkey -in {file} -out {key}", file=Outside(order.key_file), key=f"{name}.key"),)
+        key: tuple[Argument, ...] = ("-key", f"{name}.key")
+    else:
+        curve = order.key_type.curve
+        if curve is None or not at_once or alone:
+            before += parameters(order.key_type, f"{name}.params")
+            newkey: tuple[str, ...] = (new_key(order.key_type, f"{name}.params"),)
+        else:
+            newkey = ("ec", "-pkeyopt", f"ec_paramgen_curve:{curve}")
+        key = ("-newkey", *newkey, "-nodes", "-keyout", f"{name}.key")
+    if at_once or issuer is None:
+        make: tuple[Step, ...] = (
+            openssl(
+                "req -new -x509 {key} {signing} -sha256 {validity} -set_serial {serial} -config {config}"
+                " -extensions v3_req -out {certificate}",
+                key=key,
+                signing=issuer.signing if issuer else (),
+                validity=Validity(order.days),
+                serial=Serial(),
+                config=f"{name}.cnf",
+                certificate=f"{name}.crt",
+            ),
+        )
+    else:
+        request = openssl(
+            "req -new {key} -sha256 -config {config} -out {request}",
+            key=key,
+            config=f"{name}.cnf",
+            request=f"{name}.req",
+        )
+        make = (request, signed(name, f"{name}.cnf", issuer.signing, days=order.days))
+    trusted = issuer.trusted if issuer else f"{name}.crt"
+    chain = (Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),) if issuer else ()
+    left_out = {"request", "chain"} if alone else {"request"}
+    plan = Plan(
+        f"{order.kind.title} for {order.title}",
+        (*before, *make, *chain, replace(check(order, trusted), certificate=f"{name}.crt")),
+        (Record(f"{name}.crt", f"{name}.cnf", order.subject.oneline(), f"{name}.sh"),),
+        tuple(publish for publish in files(name, order.stem, over="kept") if publish.what not in left_out),
+        demands=demands(order.names),
+        commands=f"{name}.sh",
+    )
+    return plan if order.p12 is None else with_p12(plan, order, issuer.chain if issuer else (), name=name)
+
+
+def without_checks(plan: Plan) -> tuple[Plan, tuple[Check, ...]]:
+    """Return the plan without its checks, and them."""
+    checks = tuple(step for step in plan.steps if isinstance(step, Check))
+    return replace(plan, steps=tuple(step for step in plan.steps if not isinstance(step, Check))), checks
