@@ -183,7 +183,7 @@ class Plan:
         """Names of all secrets that the plan's commands read from their environment."""
         return tuple(dict.fromkeys(name for step in self.steps if isinstance(step, Run) for name in step.secrets))
 
-    def commands(self) -> str:
+    def steps_script(self) -> str:
         """Return the files and commands alone, in order, as they stand in the script."""
         return "\n\n".join("\n".join(_shell(step)) for step in self.steps)
 

@@ -309,6 +309,81 @@ def test_the_list_shows_what_there_is_and_one_page_explains_it(client, authority
     assert client.get(f"{rows[1][1]}/key").status_code == 404
 
 
+def confirmed(client, path, **fields):
+    """Ask for something on a certificate's page, confirm it, and return the page of what came of it."""
+    shown = client.post(path, **fields)
+    assert shown.status_code == 303, shown.text
+    done = client.post(shown.location)
+    assert done.status_code == 303, done.text
+    return done.location
+
+
+def loaded(client, path):
+    return x509.load_pem_x509_certificate(client.get(path).data)
+
+
+def test_a_certificate_is_renewed_with_a_new_key_or_the_old_one(client, config, authority):
+    made = make_server(authority, san=["10.0.0.5"], days=30)
+    page = f"/certificates/{made.certificate.serial_hex}"
+    assert f'action="{page}/renew"' in client.get(page).text
+    new = confirmed(client, f"{page}/renew", p12_password="for the test")
+    assert "Renewed a server certificate for pbx.example.com" in client.get(new).text
+    old, renewed = x509.load_der_x509_certificate(made.certificate.der), loaded(client, f"{new}/certificate")
+    assert renewed.subject == old.subject
+    san = x509.SubjectAlternativeName
+    assert renewed.extensions.get_extension_for_class(san) == old.extensions.get_extension_for_class(san)
+    assert renewed.not_valid_after_utc >= old.not_valid_after_utc
+    assert renewed.public_key() != old.public_key()
+    key, _, _ = pkcs12.load_key_and_certificates(client.get(f"{new}/p12").data, b"for the test")
+    assert key.public_key() == renewed.public_key()
+    again = confirmed(client, f"/certificates/{renewed.serial_number:032X}/renew", keep_key="on")
+    assert loaded(client, f"{again}/certificate").public_key() == renewed.public_key()
+    assert client.get(f"{again}/key").status_code == 404
+    assert len((config.pki / "index.txt").read_text().splitlines()) == 3
+
+
+def test_how_a_certificate_is_renewed_is_what_script_prints(client, config, authority):
+    made = make_server(authority)
+    shown = client.post(f"/certificates/{made.certificate.serial_hex}/renew")
+    printed = opensslgen("renew", "pbx.example.com", "--script", "--pki", config.pki).stdout
+    assert client.get(f"{shown.location}/script").text == printed
+
+
+def test_the_root_is_renewed_with_its_key(client, config, root):
+    assert "take it off" not in client.get("/certificates/ca").text
+    confirmed(client, "/certificates/ca/renew")
+    new = our_certificate.load(config.pki / "ca.crt")
+    assert new.public_key == root.certificate.public_key
+    assert new.serial_number != root.certificate.serial_number
+
+
+def test_what_keeps_a_certificate_from_being_renewed_is_said_on_its_page(client, config, authority):
+    made = make_server(authority)
+    page = f"/certificates/{made.certificate.serial_hex}/renew"
+    assert "shorter than 4" in client.post(page, p12_password="abc").text
+    (config.pki / "reqs" / "pbx.example.com.req").unlink()
+    answer = client.post(page, keep_key="on")
+    assert answer.status_code == 422
+    assert "is not there" in answer.text
+    # It is told when the folder changes between the plan and the yes, too.
+    shown = client.post(page)
+    (config.pki / "issued" / "pbx.example.com.crt").unlink()
+    assert client.post(shown.location).status_code == 409
+
+
+def test_renewing_asks_for_the_passphrase_of_the_root(client, config):
+    client.make(passphrase="of the root")
+    serial = our_certificate.load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
+    assert 'name="passphrase"' in client.get(f"/certificates/{serial}").text
+    answer = client.post(f"/certificates/{serial}/renew")
+    assert "has a passphrase: write it" in answer.text
+    shown = client.post(f"/certificates/{serial}/renew", passphrase="wrong one")
+    answer = client.post(shown.location)
+    assert answer.status_code == 409
+    assert "Do it" in answer.text
+    confirmed(client, f"/certificates/{serial}/renew", passphrase="of the root")
+
+
 def test_an_empty_folder_has_pages_too(client, config):
     assert "no certificate yet" in client.get("/certificates").text
     assert "no root yet" in client.get("/root").text

@@ -47,7 +47,7 @@ def create_app(config: Config) -> Flask:
     """Return the form as a WSGI application."""
     from flask import Flask
 
-    from . import auditing, browsing, gate, making, pages, roots
+    from . import auditing, browsing, changing, gate, making, pages, roots
 
     app = Flask(__name__, static_folder=None, template_folder=None)
     app.request_class = pages.Request
@@ -57,6 +57,6 @@ def create_app(config: Config) -> Flask:
     app.extensions["opensslgen"] = config
     pages.furnish(app)
     gate.guard(app, config)
-    for part in (making, browsing, roots, auditing):
+    for part in (making, browsing, changing, roots, auditing):
         app.register_blueprint(part.blueprint)
     return app

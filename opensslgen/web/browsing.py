@@ -9,8 +9,10 @@ from flask import Blueprint, Response, abort, render_template, request
 
 from opensslgen.report import browse, explain, listing, lookup
 
+from .fields import Problem
 from .making import this_config
 from .pages import attachment
+from .pending import passphrase_is_needed
 
 blueprint = Blueprint("browsing", __name__)
 
@@ -39,13 +41,21 @@ def table() -> str:
 
 @blueprint.get("/certificates/<serial>")
 def one(serial: str) -> str:
-    """Explain one certificate."""
+    """Explain one certificate, and offer what can be done with it."""
+    return page(serial, problems={})
+
+
+def page(serial: str, *, problems: dict[str, Problem]) -> str:
+    """Return the page of one certificate; the problems are named after what was asked for."""
     found = found_by(serial)
     at = _now()
     return render_template(
         "one.html",
         serial=serial,
         found=found,
+        problems=problems,
+        is_root=serial == lookup.ROOT,
+        asks_passphrase=passphrase_is_needed(this_config()),
         facts=explain.facts(found, at=at),
         found_verdicts=explain.verdicts_on(found, at=at),
         downloads=[what for what in _PUBLIC if what in found.files],
