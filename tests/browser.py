@@ -105,7 +105,7 @@ def _finished(path):
     return path.stat().st_size and not path.name.startswith(".") and path.suffix not in {".crdownload", ".tmp"}
 
 
-def wait(condition, *, seconds=15):
+def wait(condition, *, seconds=30):
     """Return what the condition gives once that is true."""
     end = time.monotonic() + seconds
     while not (found := condition()):
@@ -135,5 +135,5 @@ def chromium(*, scripts=True, home=None, arguments=()):
         browser = Browser(options=options, service=service)
         stack.callback(browser.quit)
         browser.downloads = downloads
-        browser.set_page_load_timeout(30)
+        browser.set_page_load_timeout(60)
         yield browser

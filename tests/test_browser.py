@@ -191,6 +191,9 @@ def test_everything_works_without_scripts(tmp_path):
         assert "DNS:pbx.example.com" in page.at("table").text
         page.go(page.at("tbody tr:last-child a"))
         assert "Where it works" in page.at("main").text
+        page.go(page.at("form[action$='/renew'] button"))
+        page.go(page.at("main form button"))
+        assert page.at("h1").text == "Renewed a server certificate for pbx.example.com"
         page.go(page.at("nav a[href='/root']"))
         assert page.at("main a.button").text == "Download Root Certificate"
         root = page.downloaded(page.at("main a.button"))

@@ -121,7 +121,7 @@ def baresip(folder, port, *, certificate):
     )
     account = f'<sip:alice@pbx.example.com;transport=tls>;regint=60;outbound="sip:127.0.0.1:{port};transport=tls"\n'
     (home / "accounts").write_text(account)
-    command = ["baresip", "-f", home, "-t", "2"]
+    command = ["baresip", "-f", home, "-t", "4"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL)
     return done.stdout + done.stderr
 

