@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import re
 import signal
@@ -116,6 +117,8 @@ def running(*arguments, env=None, cwd=None, before=""):
         text=True,
     )
     url = process.stdout.readline().strip()
+    if url.startswith("{"):
+        url = json.loads(url)["url"]
     if not url:
         out, err = process.communicate(timeout=30)
         raise AssertionError(out + err)

@@ -602,6 +602,13 @@ def test_no_secret_is_in_what_the_form_prints_nor_in_its_pages_or_addresses(tmp_
         assert page.headers["Cache-Control"] == "no-store"
 
 
+def test_a_program_that_starts_it_is_told_its_address_in_json_and_nothing_else(tmp_path):
+    with running("--pki", tmp_path / "pki", "--json", "-q") as form:
+        assert visitor(form).get("/").status == 200
+        assert form.stop() == 0
+    assert form.log == ""
+
+
 def test_keys_are_readable_by_the_owner_alone(form):
     for path in (form.pki / "private").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600

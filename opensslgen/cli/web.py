@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
-from .options import FOLDER, OPENSSL, PASSPHRASE_FILE, first_line, from_web, together
+from .options import FOLDER, FORMAT, OPENSSL, PASSPHRASE_FILE, first_line, from_web, together
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -39,13 +40,15 @@ LEAST_PASSWORD = 12
     ),
     PASSPHRASE_FILE,
     click.option("-v", "--verbose", is_flag=True, help="Show each openssl command as it runs."),
+    click.option("-q", "--quiet", is_flag=True, help="Print the link and errors only."),
+    FORMAT,
 )  # fmt: skip
 def web(**options: Any) -> None:
     """Offer a form in the browser that makes certificates, lists and audits them, and gives out the root.
 
     \b
     opensslgen web
-    ssh -L 8820:127.0.0.1:8820 box opensslgen web      from another machine
+    ssh -t -L 8820:127.0.0.1:8820 box opensslgen web      from another machine
     opensslgen web --address 10.0.0.9 --password-file FILE --name form.example.com
 
     It prints a link that opens the form once, in one browser. On another address than this machine's own it wants a
@@ -92,17 +95,19 @@ def web(**options: Any) -> None:
     )
     host = f"{_in_url(options['name'] or address)}:{port}"
 
+    url = f"{scheme}://{host}/" + (f"enter?token={token}" if token else "login")
+
     def ready() -> None:
-        if token:
-            click.echo(f"{scheme}://{host}/enter?token={token}")
-            click.echo("This link opens the form, once. Ctrl-C stops it.", err=True)
-        else:
-            click.echo(f"{scheme}://{host}/login")
-            click.echo("Ctrl-C stops it.", err=True)
+        click.echo(json.dumps({"url": url, "once": token is not None}) if options["output"] == "json" else url)
+        say("This link opens the form, once. Ctrl-C stops it." if token else "Ctrl-C stops it.")
         sys.stdout.flush()
 
+    def say(text: str) -> None:
+        if not options["quiet"]:
+            click.echo(text, err=True)
+
     serving.serve_form(create_app(config), sock, context=context, ready=ready)
-    click.echo("Stopped.", err=True)
+    say("Stopped.")
 
 
 def _address(text: str) -> str:
