@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .live import ServerTarget
 
-__all__ = ["LIMIT", "Result", "Settings", "audit", "audit_content", "audited", "extent"]
+__all__ = ["LIMIT", "Result", "Settings", "audit", "audit_content", "audited", "extent", "rules_by_kind"]
 
 T = TypeVar("T")
 
