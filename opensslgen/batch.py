@@ -25,6 +25,7 @@ from .plan import Plan, Publish
 from .profiles import rules_of
 from .readback import faults as faults_of
 from .rules import Case, judge
+from .store import name_beside
 from .workers import cores, workers
 
 if TYPE_CHECKING:
@@ -237,7 +238,7 @@ class Batch:
                 request = f"reqs/{Path(target).stem}.req"
                 if (self.store.path / request).exists():
                     # Of the key before, and for that one alone.
-                    publish.append(Publish(f"../{request}", self.store.old_name(request), None, ""))
+                    publish.append(Publish(f"../{request}", name_beside(self.store.path, request), None, ""))
         whole = Plan("many", (), tuple(records), tuple(publish))
         return self.store.staged(whole, work=unit.work) if publish else None
 

@@ -32,6 +32,7 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "-ext": {"OpenSSL": (1, 1, 1)},
     "req -CA": {"OpenSSL": (3, 0, 0)},
     "-copy_extensions": {"OpenSSL": (3, 0, 0)},
+    "-legacy": {"OpenSSL": (3, 0, 0)},
     "-verify_hostname": {"OpenSSL": (1, 0, 2)},
     "ed25519": {"OpenSSL": (1, 1, 1), "LibreSSL": (3, 7, 0)},
     "s_client to IPv6": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},

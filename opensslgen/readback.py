@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from . import certificate as x509
 from . import printed
+from .distinguished import visible
 from .errors import Error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from .openssl import OpenSSL
-    from .plan import Check, CheckKey
+    from .plan import Check, CheckChain, CheckKey
 
 
 def verify_request(request: str, *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
@@ -119,12 +120,33 @@ def _refused(
             found |= _refused([certificate], issuer, purpose, work=work, openssl=openssl, on_command=on_command)
         return found
     told = (process.stdout + process.stderr).decode("utf-8", "replace")
-    return {certificates[0]: f"openssl verify does not accept the new certificate: {' '.join(told.split())}"}
+    return {certificates[0]: f"openssl verify does not accept the certificate: {visible(' '.join(told.split()))}"}
 
 
-def check_key(step: CheckKey, *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
-    """Raise Error unless the certificate is for that key."""
-    command = ["x509", "-in", step.certificate, "-noout", "-pubkey"]
-    on_command(shlex.join(["openssl", *command]))
-    if openssl.run(command, cwd=work).stdout.split() != (work / step.public_key).read_bytes().split():
-        raise Error(f"the certificate {work / step.certificate} is for another key")
+def check_chain(step: CheckChain, *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
+    """Raise Error unless `openssl verify` says that the certificate stands below the issuers."""
+    refused = _refused(
+        [step.certificate], step.issuers, step.purpose, work=work, openssl=openssl, on_command=on_command
+    )
+    if refused:
+        raise Error(refused[step.certificate])
+
+
+def check_key(
+    step: CheckKey,
+    *,
+    work: Path,
+    openssl: OpenSSL,
+    secrets: Mapping[str, str],
+    on_command: Callable[[str], None],
+) -> None:
+    """Have openssl print the public half of a key and the certificate's; raises Error unless they are the same."""
+    printed_keys = []
+    for command in (
+        ["pkey", "-in", step.key, *step.unlock, "-pubout"],
+        ["x509", "-in", step.certificate, "-noout", "-pubkey"],
+    ):
+        on_command(shlex.join(["openssl", *command]))
+        printed_keys.append(openssl.run(command, cwd=work, secrets=secrets).stdout.strip())
+    if not printed_keys[0] or printed_keys[0] != printed_keys[1]:
+        raise Error("the key and the certificate do not belong together")

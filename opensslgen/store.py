@@ -9,6 +9,7 @@
     pki/revoked/certs_by_serial/ …            what was revoked
     pki/crl.pem  crl.der  crlnumber           the revocation list
     pki/index.txt  index.txt.attr  serial     openssl ca's database
+    pki/openssl-easyrsa.cnf                   what easy-rsa works by
     pki/.lock  .work-…                        ours; printed scripts have .lock.script and .script.…
 
 A folder of `openssl ca` has cacert.pem, private/cakey.pem and newcerts/ instead, and is worked in as it stands.
@@ -22,6 +23,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shlex
 import shutil
 import stat
@@ -32,9 +34,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from . import template
 from .certificate import load, load_all
 from .errors import Error, UnreadableError
-from .index import is_whole
+from .index import VALID, is_whole
+from .index import read as read_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +52,8 @@ LOCK_TIMEOUT = 120.0
 FOLDERS = ("private", "issued", "reqs", "certs_by_serial")
 CA_CHAIN = "ca-chain.pem"
 _DECISION = "decision.json"
+_UNIQUE = re.compile(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
+"""As openssl ca reads it: yes, true, 1."""
 _SCRIPT_LOCK = ".lock.script"
 _DATABASE = {"index.txt": "", "index.txt.attr": "unique_subject = no\n", "serial": "01\n"}
 
@@ -112,7 +118,7 @@ class Store:
         Makes the pki folder if need be, and takes it away again if nothing came of it. Raises Error when the lock
         cannot be had within `timeout` seconds, or when the folder cannot be written.
         """
-        with _reported(self.path):
+        with reported(self.path):
             made = not self.path.exists()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refuse_links()
@@ -187,12 +193,30 @@ class Store:
         targets = [publish.target for publish in plan.publish if publish.over == "nothing"]
         return [target for target in targets if os.path.lexists(self.path / target)]
 
+    def refuse_repeated(self, plan: Plan) -> None:
+        """Raise Error if a subject would stand twice in an index that says `unique_subject = yes`.
+
+        `openssl ca` would not read it any more.
+        """
+        subjects = {record.subject for record in plan.records if record.subject is not None}
+        path = self.path / "index.txt.attr"
+        if not subjects or not path.exists() or not _UNIQUE.search(path.read_text("utf-8", "replace")):
+            return
+        for entry in read_index(self.path / "index.txt"):
+            if entry.state == VALID and entry.subject in subjects:
+                raise Error(
+                    f"{self.path / 'index.txt'}, line {entry.line}, has a certificate for {entry.title} already,"
+                    f" and {path.name} says unique_subject = yes",
+                    hint="revoke that one first, or write unique_subject = no there",
+                )
+
     def staged(self, plan: Plan, *, work: Path) -> Staged:
         """Make ready in its work folder what a plan is to publish, and write it to the disk.
 
         An old file of the same name is to be kept beside the new one, unless the plan says that it is lost.
         """
         self.refuse_links(plan)
+        self.refuse_repeated(plan)
         targets = {str(Path(publish.target).parent) for publish in plan.publish} - {"."}
         for folder in dict.fromkeys((*FOLDERS, *sorted(targets))):
             self._make_folder(folder)
@@ -201,7 +225,7 @@ class Store:
                 raise Error(f"{self.path / folder} is on another file system than {self.path}")
             if not os.access(self.path / folder, os.W_OK | os.X_OK):
                 raise Error(f"cannot write to {self.path / folder}: Permission denied")
-        for name, content in _DATABASE.items():
+        for name, content in self._database().items():
             if not (self.path / name).exists():
                 _write(self.path / name, content.encode())
         moves: list[tuple[str, str]] = []
@@ -216,7 +240,7 @@ class Store:
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
         kept = {
-            publish.target: self.old_name(publish.target)
+            publish.target: name_beside(self.path, publish.target)
             for publish in plan.publish
             if publish.over != "lost" and os.path.lexists(self.path / publish.target)
         }
@@ -250,16 +274,17 @@ class Store:
                 with suppress(PermissionError):
                     os.chown(work / publish.source, there.st_uid, there.st_gid)
 
+    def _database(self) -> dict[str, str]:
+        """Return the files that `openssl ca` and easy-rsa need, with their first content."""
+        # A folder of `openssl ca` is none of easy-rsa's.
+        if (self.path / "cacert.pem").exists():
+            return _DATABASE
+        return _DATABASE | {template.EASYRSA_CONFIG: template.shipped(template.EASYRSA_CONFIG)}
+
     def _make_folder(self, name: str) -> None:
         """Make a folder, which is for us alone, with those that it lies in."""
         for folder in (*reversed(Path(name).parents[:-1]), Path(name)):
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
-
-    def old_name(self, target: str) -> str:
-        """Return a name beside a file that is to be replaced, which nothing has yet."""
-        name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
-        names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
-        return next(free for free in names if not os.path.lexists(self.path / free))
 
     def _recover(self) -> None:
         """Carry out what was decided when a run was killed, and sweep the rest; the lock tells that all are dead."""
@@ -349,7 +374,7 @@ class Store:
             for folder in FOLDERS:
                 if (self.path / folder).exists():
                     (self.path / folder).rmdir()
-            for name in (*_DATABASE, ".lock"):
+            for name in (*_DATABASE, template.EASYRSA_CONFIG, ".lock"):
                 (self.path / name).unlink(missing_ok=True)
             self.path.rmdir()
 
@@ -361,6 +386,13 @@ def _open(path: Path, bits: int, cure: str) -> Iterator[str]:
         if mode & bits:
             who = "everybody" if mode & bits & 0o007 else "its group"
             yield f"{path} is open to {who} (mode {mode:04o}): chmod {cure} {shlex.quote(str(path))}"
+
+
+def name_beside(folder: Path, target: str) -> str:
+    """Return a name beside a file that is to be replaced, which nothing has yet."""
+    name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+    return next(free for free in names if not os.path.lexists(folder / free))
 
 
 def exists(folder: Path, targets: list[str]) -> Error:
@@ -466,7 +498,7 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _reported(folder: Path) -> Iterator[None]:
+def reported(folder: Path) -> Iterator[None]:
     """Turn a failure of the disk into an Error that names the file."""
     try:
         yield

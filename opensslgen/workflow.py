@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .database import check_list, check_revoked, copy_database
-from .errors import Error
+from .errors import Error, UnreadableError
 from .plan import (
     Argument,
     Check,
+    CheckChain,
     CheckKey,
     CheckRevocationList,
     CheckRevoked,
     CopyDatabase,
     Join,
+    Legacy,
     Outside,
     Run,
     Serial,
@@ -25,7 +27,7 @@ from .plan import (
     VerifyRequest,
     Write,
 )
-from .readback import check_key, faults, verify_request
+from .readback import check_chain, check_key, faults, verify_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,7 +58,7 @@ def run(
             case Write(path, text):
                 (work / path).write_text(text, encoding="utf-8")
             case Join(parts, path):
-                (work / path).write_bytes(b"".join((work / part).read_bytes() for part in parts))
+                _join(work / path, [_place(part, work) for part in parts])
             case Run(arguments):
                 words = [word for argument in arguments for word in _words(argument, openssl)]
                 command = shlex.join(["openssl", *words])
@@ -69,10 +71,17 @@ def run(
                     if not (work / path).is_file() or not (work / path).stat().st_size:
                         raise Error(f"openssl {words[0]} made no {path}")
             case _:
-                _check(step, work=work, openssl=openssl, on_command=on_command)
+                _check(step, work=work, openssl=openssl, secrets=secrets, on_command=on_command)
 
 
-def _check(step: Checking, *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
+def _check(
+    step: Checking,
+    *,
+    work: Path,
+    openssl: OpenSSL,
+    secrets: Mapping[str, str],
+    on_command: Callable[[str], None],
+) -> None:
     """Raise Error unless what came out is as planned."""
     match step:
         case VerifyRequest(request):
@@ -82,7 +91,10 @@ def _check(step: Checking, *, work: Path, openssl: OpenSSL, on_command: Callable
             if fault:
                 raise Error(fault)
         case CheckKey():
-            check_key(step, work=work, openssl=openssl, on_command=on_command)
+            unlocked = {name: secrets[name] for name in step.secrets}
+            check_key(step, work=work, openssl=openssl, secrets=unlocked, on_command=on_command)
+        case CheckChain():
+            check_chain(step, work=work, openssl=openssl, on_command=on_command)
         case CopyDatabase():
             copy_database(work.parent, work)
         case CheckRevoked(serial, reason, recorded):
@@ -102,8 +114,24 @@ def _words(argument: Argument, openssl: OpenSSL) -> list[str]:
             return ["-days", str(days)]
         case Outside(path):
             return [str(Path(path).absolute())]
+        case Legacy():
+            return ["-legacy"] if openssl.can("-legacy") else []
         case _:
             return [argument]
+
+
+def _place(part: str | Outside, work: Path) -> Path:
+    return Path(part.path) if isinstance(part, Outside) else work / part
+
+
+def _join(path: Path, parts: list[Path]) -> None:
+    """Write a new file that nobody else can read, as there may be a key in it."""
+    try:
+        data = b"".join(part.read_bytes() for part in parts)
+    except OSError as error:
+        raise UnreadableError(f"cannot read {error.filename}: {error.strerror}") from error
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
 
 
 def _asn1(moment: datetime) -> str:

@@ -80,7 +80,7 @@ close_folder() {
     # A folder that was made for a run of which nothing came goes, too; rmdir takes only what is empty.
     if [ "$status" -ne 0 ] && [ -z "$was_there" ] && [ ! -s "$pki/index.txt" ]; then
         rmdir "$pki/certs_by_serial" "$pki/reqs" "$pki/issued" "$pki/private" 2>/dev/null &&
-            rm -f "$pki/index.txt" "$pki/index.txt.attr" "$pki/serial"
+            rm -f "$pki/index.txt" "$pki/index.txt.attr" "$pki/serial" "$pki/openssl-easyrsa.cnf"
     fi
     [ -z "$lock" ] || rm -rf "$lock"
     [ -n "$was_there" ] || rmdir "$pki" 2>/dev/null || :
@@ -194,6 +194,15 @@ choose_validity() {
     fi
 }
 
+# choose_legacy sets $legacy: the option that openssl has needed since 3.0 for PKCS#12 files encrypted by RC2.
+# shellcheck disable=SC2034 # the commands that call this read it
+choose_legacy() {
+    legacy=''
+    if openssl pkcs12 -help 2>&1 | grep -q -e -legacy; then
+        legacy=-legacy
+    fi
+}
+
 # read_now sets $day since 1970 and $second of that day: apart, as some shells count in 32 bits, which end in 2038.
 read_now() {
     read_date "$(date -u '+%b %e %H:%M:%S %Y') GMT"
@@ -267,11 +276,27 @@ check_certificate() {
     read_date "$(openssl x509 -in "$issuer" -noout -enddate | sed 's/^notAfter=//')"
     [ "$last_day" -lt "$day" ] || { [ "$last_day" -eq "$day" ] && [ "$last_second" -le "$second" ]; } ||
         fail "$file would outlive its issuer, which ends $stamp"
+    check_chain "$file" "$issuer" "$purpose"
+}
+
+# check_chain FILE ISSUERS PURPOSE: `openssl verify` accepts it below those in a file, the only ones that are trusted.
+check_chain() {
     # The one sign of success that holds on every openssl: 1.0 exits with 0 for an expired certificate, too.
-    verified=$(openssl verify -CAfile "$issuer" -purpose "$purpose" "$file" 2>log) || verified="$verified (failed)"
-    if [ "$verified" != "$file: OK" ]; then
+    verified=$(openssl verify -CAfile "$2" -purpose "$3" "$1" 2>log) || verified="$verified (failed)"
+    if [ "$verified" != "$1: OK" ]; then
         cat log >&2
-        fail "openssl verify does not accept $file: $verified"
+        fail "openssl verify does not accept $1: $verified"
+    fi
+}
+
+# check_key FILE KEY [-passin SOURCE]: the key is the certificate's own.
+# shellcheck disable=SC2317 # not all scripts call this
+check_key() {
+    certificate=$1 key=$2
+    shift 2
+    own=$(openssl pkey -in "$key" "$@" -pubout 2>log) || { cat log >&2; fail "openssl cannot read $key"; }
+    if [ -z "$own" ] || [ "$own" != "$(openssl x509 -in "$certificate" -noout -pubkey)" ]; then
+        fail "the key and the certificate do not belong together"
     fi
 }
 
@@ -288,12 +313,6 @@ check_names() {
     if grep -q '^                CA:TRUE' text; then
         fail "$file is a certificate authority (CA:TRUE)"
     fi
-}
-
-# check_key PUBLIC CERTIFICATE: the public key, as openssl pkey -pubout wrote it, is the certificate's.
-check_key() {
-    openssl x509 -in "$2" -noout -pubkey >its 2>log || { cat log >&2; fail "openssl cannot read $2"; }
-    [ "$(cat "$1")" = "$(cat its)" ] || fail "the certificate $2 is for another key"
 }
 
 # A field of index.txt, and the tab after it, as sed and grep take them.
@@ -361,6 +380,10 @@ open_database() {
     [ -e "$pki/index.txt" ] || : >"$pki/index.txt"
     [ -e "$pki/index.txt.attr" ] || echo 'unique_subject = no' >"$pki/index.txt.attr"
     [ -e "$pki/serial" ] || echo 01 >"$pki/serial"
+    # A folder of `openssl ca` is none of easy-rsa's.
+    [ -e "$pki/openssl-easyrsa.cnf" ] || [ -e "$pki/cacert.pem" ] || cat >"$pki/openssl-easyrsa.cnf" <<'EOF'
+#include openssl-easyrsa.cnf
+EOF
 }
 
 # note_line FILE SUBJECT: writes the index line into the file `line`; its number is $serial.
@@ -376,11 +399,20 @@ add_line() {
     }
 }
 
+# refuse_repeated SUBJECT: stops if an index that says so may have a subject only once; openssl ca would not read it.
+refuse_repeated() {
+    if grep -q -i '^ *unique_subject *= *[yt1]' "$pki/index.txt.attr" &&
+        cut -f 1,6 "$pki/index.txt" | grep -q -x -F "$(printf 'V\t%s' "$1")"; then
+        fail "$pki/index.txt has a certificate for $1 already, and index.txt.attr says unique_subject = yes"
+    fi
+}
+
 # record FILE CONFIG [SUBJECT]: stages the copy by serial and what it was made from, and notes the index line, if it has
 # a subject, which goes before all that is staged.
 record() {
     serial=$(openssl x509 -in "$1" -noout -serial | sed 's/^serial=//')
     [ -n "$serial" ] || fail "openssl printed no serial number of $1"
+    [ $# -lt 3 ] || refuse_repeated "$3"
     [ $# -lt 3 ] || note_line "$1" "$3"
     cp "$1" "$serial.pem"
     cp "$2" "$serial.cnf"

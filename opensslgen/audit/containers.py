@@ -192,7 +192,7 @@ def _holding(data: bytes, kind: str, *, target: str, settings: Settings) -> _Hol
     if kind == "request":
         return _Holding(requests=[decode_request(data)])
     if kind == "key":
-        return _Holding(keys=[(_key_label(data), data)])
+        return _Holding(keys=[(key_label(data), data)])
     if kind == "pkcs7":
         return _Holding(certificates=pkcs7_certificates(data))
     password = settings.password(target) if settings.password else ""
@@ -232,7 +232,7 @@ def _add(holding: _Holding, block: PemBlock, data: bytes) -> None:
         raise DecodeError(f"a block that is called {block.label} is not known")
 
 
-def _key_label(data: bytes) -> str:
+def key_label(data: bytes) -> str:
     """Return the label that a DER key would have in PEM."""
     start, end = _inside(data, 0)
     tags = _tags(data, start, end)

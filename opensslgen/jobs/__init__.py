@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .adopt import adopt_job
+from .export import export_job
 from .issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
 from .job import Job, Violation, fitted, refuse_violations, stored_issuer, violations
 from .passphrase import passphrase_job
@@ -13,6 +15,8 @@ __all__ = [
     "REASONS",
     "Job",
     "Violation",
+    "adopt_job",
+    "export_job",
     "fitted",
     "intermediate_job",
     "leaf_job",

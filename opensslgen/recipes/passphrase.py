@@ -18,14 +18,7 @@ def passphrase(issuer: Issuer, *, remove: bool) -> Plan:
     The old file is lost on purpose: beside the new one it would go on opening by the old passphrase.
     """
     opened = ("-passin", f"env:{CA_PASSPHRASE}") if issuer.encrypted else ()
-    closed, reopened = (
-        (("-nocrypt",), ())
-        if remove
-        else (
-            ("-v2", "aes-256-cbc", "-passout", f"env:{NEW_PASSPHRASE}"),
-            ("-passin", f"env:{NEW_PASSPHRASE}"),
-        )
-    )
+    closed = ("-nocrypt",) if remove else ("-v2", "aes-256-cbc", "-passout", f"env:{NEW_PASSPHRASE}")
     target = issuer.key.removeprefix("../")
     return Plan(
         f"{'no' if remove else 'a new'} passphrase for {target}",
@@ -33,8 +26,7 @@ def passphrase(issuer: Issuer, *, remove: bool) -> Plan:
             openssl(
                 "pkcs8 -topk8 -in {key} {opened} {closed} -out ca.key", key=issuer.key, opened=opened, closed=closed
             ),
-            openssl("pkey -in ca.key {reopened} -pubout -out ca.pub", reopened=reopened),
-            CheckKey("ca.pub", issuer.certificate),
+            CheckKey(issuer.certificate, "ca.key", None if remove else NEW_PASSPHRASE),
         ),
         publish=(Publish("ca.key", target, 0o600, "key", "lost"),),
         needs=issuer.needs,

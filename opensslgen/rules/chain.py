@@ -22,6 +22,18 @@ def issuer_among(certificate: Certificate, others: Iterable[Certificate]) -> Cer
     return next(iter(by_key or by_name), None)
 
 
+def issuers_among(certificate: Certificate, others: Iterable[Certificate]) -> tuple[Certificate, ...]:
+    """Return the issuer and those above it, up to the root or to the first whose issuer is not there."""
+    found: list[Certificate] = []
+    rest = list(others)
+    below = certificate
+    while not below.is_self_issued and (issuer := issuer_among(below, rest)):
+        found.append(issuer)
+        rest = [other for other in rest if other.der != issuer.der]
+        below = issuer
+    return tuple(found)
+
+
 def _same_name(certificate: Certificate, issuer: Certificate) -> bool:
     return certificate.issuer == issuer.subject or _folded(certificate.issuer) == _folded(issuer.subject)
 
