@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from opensslgen.audit import Result, Settings
+    from opensslgen.rules import Rule
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
 
@@ -49,7 +50,7 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 
 PROFILES = click.option(
     "--profile", "profiles", multiple=True, metavar="NAME",
-    help="apple, public, strict or root; also several, or a list.  [default: apple, for authorities root]",
+    help="apple, public, strict, client, root; several, or a list.  [default: apple, for authorities root]",
 )  # fmt: skip
 
 
@@ -112,7 +113,7 @@ def audit(targets: tuple[str, ...], **options: Any) -> None:
     profiles = _profiles(options["profiles"])
     settings = Settings(
         rules=rules_of(profiles, options["allow"]),
-        authority_rules=None if options["profiles"] else rules_of(["root"], options["allow"]),
+        rules_by_kind={} if options["profiles"] else _rules_by_kind(options["allow"]),
         at=options["at"] or datetime.now(timezone.utc).replace(microsecond=0),
         within=None if options["within"] is None else timedelta(days=options["within"]),
         each=options["each"],
@@ -131,6 +132,14 @@ def audit(targets: tuple[str, ...], **options: Any) -> None:
         if options[option] is not None:
             raise UsageError(f"--{option} goes with --format nagios only; --within is for all")
     _report(targets, settings, output=options["output"], profiles=profiles, quiet=options["quiet"])
+
+
+def _rules_by_kind(allowed: Iterable[str]) -> dict[str, tuple[Rule, ...]]:
+    """Return the rules for what is known to be no server's."""
+    from opensslgen.audit.result import AUTHORITY, CLIENT
+    from opensslgen.profiles import rules_of
+
+    return {AUTHORITY: rules_of(["root"], tuple(allowed)), CLIENT: rules_of(["client"], tuple(allowed))}
 
 
 def _profiles(names: Iterable[str]) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def in_batch(order: LeafOrder, issuer: Issuer | None, *, name: str, at_once: boo
         make = (request, signed(name, f"{name}.cnf", issuer.signing, days=order.days))
     left_out = {"request", "chain"} if alone else {"request"}
     plan = _finished(order, issuer, (*before, *make), name=name, left_out=left_out)
-    return plan if order.p12 is None else with_p12(plan, order, issuer.chain if issuer else (), name=name)
+    return plan if order.p12 is None else with_p12(plan, order, name, issuer.chain if issuer else ())
 
 
 def signed_in_batch(order: LeafOrder, issuer: Issuer, *, name: str, publish: bool) -> Plan:

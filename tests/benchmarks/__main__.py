@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from .audit import audit_benchmark
 from .fleet import fleet_benchmark
-from .index import index_benchmark
+from .index import index_benchmark, issuing_benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +58,8 @@ def main() -> None:
     audit_benchmark()
     print()
     index_benchmark()
+    print()
+    issuing_benchmark()
     print()
     fleet_benchmark()
 
