@@ -9,19 +9,21 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from . import workflow
-from .certificate import decode_public_key, load
+from .certificate import decode_public_key, load, load_all
 from .errors import Error, UnreadableError, UsageError
 from .jobs import Job, Violation, violations
 from .keys import KeyType
+from .plan import Check, CheckChain, CheckKey
 from .profiles import PROFILES, rules_of
 from .rules import Case, Finding, judge
-from .store import exists
+from .store import CA_CHAIN, exists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
     from .certificate import Certificate
+    from .destination import Destination
     from .openssl import OpenSSL
     from .store import Store
 
@@ -80,8 +82,10 @@ class Authority:
             findings: list[Finding] = []
             if job.judged is not None:
                 certificate = load(work / job.judged)
-                issuer = self._issuer_of(certificate, work)
-                case = Case(certificate, issuer, datetime.now(timezone.utc), chain=self._above(issuer))
+                authorities = self._authorities_of(certificate, work)
+                issuer = next(iter(authorities), None)
+                chain = authorities if len(authorities) > 1 else ()
+                case = Case(certificate, issuer, datetime.now(timezone.utc), chain=chain)
                 findings = judge(case, rules_of([job.profile], self.allow))
                 if violations(findings):
                     raise Violation(
@@ -96,7 +100,7 @@ class Authority:
             certificate=certificate,
             issuer=issuer,
             checks=_checks(job, self.allow),
-            notes=job.notes + self._backdating(certificate),
+            notes=job.notes + self._backdating(job),
             findings=tuple(finding for finding in findings if finding.rule.id not in _SLIPS),
             kept=tuple(self.store.path / name for name in staged.kept.values()),
         )
@@ -106,28 +110,61 @@ class Authority:
         for demand in job.plan.demands:
             if not self.openssl.can(demand):
                 raise Error(f"{self.openssl.path} is {self.openssl.banner}, which cannot {demand}")
+        self.store.refuse_links(job.plan)
         there = self.store.existing(job.plan)
         if there and not self.force:
             raise exists(self.store.path, there)
+        self.store.refuse_repeated(job.plan)
         return job
 
-    def _issuer_of(self, certificate: Certificate, work: Path) -> Certificate | None:
-        """Return the root that was made just now, else the store's authority; None for a leaf that signed itself."""
-        if (work / "ca.crt").exists():
-            return load(work / "ca.crt")
-        return None if certificate.is_self_issued else self.store.issuer()
+    def _authorities_of(self, certificate: Certificate, work: Path) -> tuple[Certificate, ...]:
+        """Return what stands above a certificate: what has just been made or adopted, else what the store has."""
+        for name in (CA_CHAIN, "ca.crt"):
+            if (work / name).exists():
+                return tuple(load_all(work / name))
+        issuer = None if certificate.is_self_issued else self.store.issuer()
+        return (issuer, *self.store.above()) if issuer else ()
 
-    def _above(self, issuer: Certificate | None) -> tuple[Certificate, ...]:
-        """Return the chain from the issuer up, if the issuer is the store's own and not a root."""
-        above = self.store.above() if issuer else ()
-        return (issuer, *above) if issuer and above else ()
-
-    def _backdating(self, certificate: Certificate | None) -> tuple[str, ...]:
-        if certificate is None or self.openssl.can("-not_before"):
+    def _backdating(self, job: Job) -> tuple[str, ...]:
+        if not any(isinstance(step, Check) for step in job.plan.steps) or self.openssl.can("-not_before"):
             return ()
         return (
             f"it is valid from now on and not from an hour ago, which {self.openssl.banner.split(' (')[0]} cannot do:"
             " a phone whose clock is slow has to wait",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A folder of the user's, and the openssl that works in it."""
+
+    into: Destination
+    openssl: OpenSSL
+    secret: Callable[[str], str]
+    """As in Authority, like the others."""
+    on_command: Callable[[str], None] = lambda _: None
+    force: bool = False
+
+    def make(self, prepare: Callable[[], Job]) -> Made:
+        """Run a job in a work folder, and put what it makes into the folder, or nothing at all."""
+        job = prepare()
+        there = self.into.existing(job.plan)
+        if there and not self.force:
+            raise exists(self.into.path, there)
+        secrets = {name: self.secret(name) for name in job.plan.secrets}
+        with self.into.work() as work:
+            self.on_command(f"cd {shlex.quote(str(work))}")
+            workflow.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
+            kept = self.into.publish(job.plan, work=work, force=self.force)
+        return Made(
+            job=job,
+            files={publish.what: self.into.path / publish.target for publish in job.plan.publish},
+            certificate=None,
+            issuer=None,
+            checks=_checks(job, ()),
+            notes=job.notes,
+            findings=(),
+            kept=tuple(self.into.path / name for name in kept.values()),
         )
 
 
@@ -157,14 +194,23 @@ def key_type_of(path: Path, openssl: OpenSSL) -> KeyType:
     return KeyType(f"{key.algorithm} {key.bits}", key.algorithm, key.bits, key.curve)
 
 
+_CHECKED = {
+    Check: ("extended key usage and validity, as openssl prints them and as decoded", "chain, by openssl verify"),
+    CheckKey: ("that key and certificate belong together, by openssl",),
+    CheckChain: ("chain, by openssl verify",),
+}
+"""What the steps of a plan check, in words."""
+
+
 def _checks(job: Job, allow: Collection[str]) -> tuple[str, ...]:
+    told = dict.fromkeys(line for step in job.plan.steps for line in _CHECKED.get(type(step), ()))
     if job.judged is None:
-        return job.checks
+        return (*told, *job.checks)
     profile = PROFILES[job.profile]
     left_out = [rule for rule in profile.rules if rule in allow]
     return (
-        "extended key usage and validity, as openssl prints them and as decoded",
-        "chain, by openssl verify",
+        *told,
+        *job.checks,
         f"{len(profile.rules) - len(left_out)} rules: {profile.title}"
         + (f"; not {', '.join(left_out)}" if left_out else ""),
     )

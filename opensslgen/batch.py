@@ -23,7 +23,9 @@ from .jobs import Violation, fitted, refuse_violations, stored_issuer, violation
 from .names import slips
 from .plan import Plan, Publish
 from .profiles import rules_of
+from .readback import faults as faults_of
 from .rules import Case, judge
+from .store import name_beside
 from .workers import cores, workers
 
 if TYPE_CHECKING:
@@ -236,7 +238,7 @@ class Batch:
                 request = f"reqs/{Path(target).stem}.req"
                 if (self.store.path / request).exists():
                     # Of the key before, and for that one alone.
-                    publish.append(Publish(f"../{request}", self.store.old_name(request), None, ""))
+                    publish.append(Publish(f"../{request}", name_beside(self.store.path, request), None, ""))
         whole = Plan("many", (), tuple(records), tuple(publish))
         return self.store.staged(whole, work=unit.work) if publish else None
 
@@ -286,7 +288,7 @@ def _make(unit: _Unit, *, batch: Batch, issuer: Issuer | None) -> _Done:
             faults[position] = str(error)
     if checks:
         try:
-            found = workflow.faults(list(checks.values()), work=work, openssl=openssl)
+            found = faults_of(list(checks.values()), work=work, openssl=openssl)
             faults |= {position: fault for position, fault in zip(checks, found, strict=True) if fault}
         except (Error, OSError) as error:
             faults |= dict.fromkeys(checks, str(error))

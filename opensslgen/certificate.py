@@ -65,6 +65,7 @@ __all__ = [
     "decode_request",
     "load",
     "load_all",
+    "pem",
     "pem_blocks",
     "visible",
 ]
@@ -388,6 +389,13 @@ def _purposes(data: bytes, start: int, stop: int) -> None:
 
 def _alias(data: bytes, start: int, stop: int) -> None:
     text(data, UTF8_STRING, start, stop)
+
+
+def pem(certificate: Certificate) -> str:
+    """Return a certificate in PEM, as openssl writes it."""
+    from ssl import DER_cert_to_PEM_cert  # late, as it loads a library
+
+    return DER_cert_to_PEM_cert(certificate.der)
 
 
 def load(path: str | os.PathLike[str]) -> Certificate:

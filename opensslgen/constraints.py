@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 from typing import TYPE_CHECKING
 
 from .errors import UsageError
-from .names import GeneralName, parse_names, shown
+from .names import GeneralName, parse_names, refuse_hidden, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,11 +56,13 @@ def parse_constraints(*, permit: Iterable[str], exclude: Iterable[str]) -> NameC
 
 
 def _limits(text: str) -> Iterable[GeneralName]:
+    refuse_hidden(text)
     for word in text.split(","):
-        entry = word.strip()
+        entry = word.strip(" ")
         kind, colon, value = entry.partition(":")
-        bare = value.strip() if colon and kind.lower() in ("dns", "ip") else entry
-        if "/" in bare:
+        prefix = kind.strip(" ").upper() if colon else ""
+        bare = value.strip(" ") if prefix in ("DNS", "IP") else entry
+        if "/" in bare and prefix != "DNS":
             yield GeneralName("IP", _network(bare))
             continue
         (name,) = parse_names(entry.removeprefix("."))
@@ -74,9 +76,14 @@ def _limits(text: str) -> Iterable[GeneralName]:
 
 def _network(text: str) -> str:
     try:
-        return str(ip_network(text))
+        network = ip_network(text, strict=False)
     except ValueError as error:
-        raise UsageError(f"{shown(text)} is no network: {error}") from error
+        raise UsageError(f"{shown(text)} is no network: write one such as 10.0.0.0/8") from error
+    if network.version == 6 and network.network_address.ipv4_mapped:
+        raise UsageError(f"{shown(text)} is an IPv4 network written as IPv6: write it as IPv4")
+    if ip_interface(text).ip != network.network_address:
+        raise UsageError(f"{shown(text)} is an address in a network: write {network}, or the address alone")
+    return str(network)
 
 
 def _in_config(name: GeneralName) -> str:

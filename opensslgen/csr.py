@@ -11,7 +11,7 @@ from .certificate import REQUEST_LABELS, DecodeError, decode_request, pem_blocks
 from .constraints import parse_constraints
 from .errors import UnreadableError, UsageError
 from .keys import KeyType
-from .kinds import SERVER
+from .kinds import SELF_SIGNED, SERVER
 from .names import GeneralName, file_name, parse_names, parse_url, shown
 from .orders import INTERMEDIATE_DAYS, LEAF_DAYS, AuthorityOrder, LeafOrder, lifetime, main_names
 from .pem import LARGEST_FILE, read_file
@@ -126,6 +126,8 @@ def leaf_order_of(
     crl_url: str | None = None,
 ) -> LeafOrder:
     """Return the order for a leaf with a request's key and subject, and with these names; raises UsageError."""
+    if kind is SELF_SIGNED:
+        raise UsageError("only who has the key can sign itself by it: a request is signed as a server's or a client's")
     if not names and kind.demanded == "serverAuth":
         raise UsageError("the request names no server", hint="give the names that it is to have with --san")
     usages = key_usages(key_usage)

@@ -23,7 +23,8 @@ def gen_certs_script(*, version: str) -> str:
     """Return the script, which takes a server's name and options as `opensslgen server` does, and `root` as well."""
     values = _values(version)
     text = template.shipped("gen-certs.sh").replace("@VERSION@", version)
-    return _INCLUDE.sub(lambda line: values if line[1] == "values" else _included(line[1]), text)
+    made = {"values": values, "functions.sh": template.functions()}
+    return _INCLUDE.sub(lambda line: made.get(line[1]) or _included(line[1]), text)
 
 
 def _values(version: str) -> str:
@@ -66,5 +67,5 @@ def _quoted(text: str) -> str:
 def _included(name: str) -> str:
     """Return a template; those that fill here-documents name their values as the shell does, and hold no more of it."""
     text = template.without(template.shipped(name), *_NOT_OFFERED)
-    assert name.endswith(".sh") or not re.search(r"[`\\]|\$(?![A-Z])", text), name
+    assert not re.search(r"[`\\]|\$(?![A-Z])", text), name
     return text if text.endswith("\n") else text + "\n"

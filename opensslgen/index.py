@@ -66,11 +66,36 @@ def _unescaped(match: re.Match[str]) -> str:
         return match[0]
 
 
-def read(path: Path, *, on_torn: Callable[[str], None] = lambda _: None) -> Iterator[Entry]:
+def is_whole(line: bytes) -> bool:
+    """Tell whether a last line without a newline lacks nothing else, as an editor leaves it, or else was torn."""
+    return line.count(b"\t") == 5
+
+
+def mended(data: bytes) -> bytes:
+    """Return an index as `openssl ca` can work on it.
+
+    To openssl a carriage return is a part of the subject, which then is no certificate's, and a last line without a
+    newline is none; a torn one has to go. Comments are what openssl drops, too.
+    """
+    lines = data.replace(b"\r\n", b"\n").split(b"\n")
+    last = lines.pop()
+    if is_whole(last):
+        lines.append(last.removesuffix(b"\r"))
+    return b"".join(line + b"\n" for line in lines if not line.startswith(b"#"))
+
+
+def read(
+    path: Path,
+    *,
+    on_torn: Callable[[str], None] = lambda _: None,
+    on_fault: Callable[[int, str], None] | None = None,
+    mend: bool = False,
+) -> Iterator[Entry]:
     """Yield the lines of an index one by one; raises UnreadableError, with file and line, at the first that is none.
 
     A last line without a newline was torn by a kill or a full disk. It does not count, as it does not for openssl;
-    `on_torn` is told of it.
+    `on_torn` is told of it. With `mend` it counts if it lacks nothing else, as it will when it is `mended`. `on_fault`
+    is told number and fault of a line that is none, which then ends nothing.
     """
     shown = visible(str(path))
     try:
@@ -80,12 +105,15 @@ def read(path: Path, *, on_torn: Callable[[str], None] = lambda _: None) -> Iter
         # Whatever is no UTF-8 is kept, and made visible where it is shown. Only a line feed ends a line.
         with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             for number, line in enumerate(file, 1):
-                if not line.endswith("\n"):
+                if not line.endswith("\n") and not (mend and is_whole(line.encode(errors="surrogateescape"))):
                     on_torn(f"{shown}, line {number}, has no end: it is torn, and does not count")
                 elif not line.startswith("#"):
                     try:
-                        yield _entry(line[:-2] if line.endswith("\r\n") else line[:-1], number)
+                        yield _entry(line.removesuffix("\n").removesuffix("\r"), number)
                     except ValueError as error:
+                        if on_fault:
+                            on_fault(number, str(error))
+                            continue
                         raise UnreadableError(f"{shown}, line {number}: {error}") from error
     except OSError as error:
         raise UnreadableError(f"{shown}: {(error.strerror or str(error)).lower()}") from error

@@ -78,6 +78,8 @@ def sign(
 
     Raises Violation or Error.
     """
+    if kind not in KINDS:
+        raise UsageError(f"unknown kind {kind!r}: write server or client")
     decoded = csr.parse_request(request) if isinstance(request, bytes) else csr.read_request(request)
     order = csr.leaf_order_of(
         decoded,

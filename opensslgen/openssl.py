@@ -32,6 +32,7 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "-ext": {"OpenSSL": (1, 1, 1)},
     "req -CA": {"OpenSSL": (3, 0, 0)},
     "-copy_extensions": {"OpenSSL": (3, 0, 0)},
+    "-legacy": {"OpenSSL": (3, 0, 0)},
     "-verify_hostname": {"OpenSSL": (1, 0, 2)},
     "ed25519": {"OpenSSL": (1, 1, 1), "LibreSSL": (3, 7, 0)},
     "s_client to IPv6": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
@@ -304,6 +305,7 @@ _STACK = re.compile(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]+:")
 _CHATTER = re.compile(
     r"""[.+*\-]+$ | Generating\ an?\ | writing\ new\ private\ key | Signature\ ok | subject\ ?= | Getting\ (CA\ )?
     | Certificate\ request\ self-signature | unable\ to\ write\ 'random\ state' | Can't\ load\ .*\.rnd
+    | Using\ configuration\ from
     | e\ is\ \d+ | WARNING:\ can't\ open\ config | read\ EC\ key | writing\ EC\ key | \.+\+""",
     re.VERBOSE,
 )

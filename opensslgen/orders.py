@@ -12,7 +12,7 @@ from .certificate import BasicConstraints, Certificate, Name, PublicKey
 from .constraints import UNLIMITED, NameConstraints, parse_constraints
 from .errors import UsageError
 from .kinds import SERVER
-from .names import GeneralName, file_name, parse_host, parse_names, parse_url, refuse_hidden
+from .names import GeneralName, file_name, parse_host, parse_names, parse_url, refuse_hidden, shown
 from .section import Section, extended_key_usages, key_usages
 from .subject import parse_subject
 
@@ -187,7 +187,7 @@ def intermediate_order(
         encrypted=encrypted,
         path_length=path_length,
         constraints=parse_constraints(permit=permit, exclude=exclude),
-        stem=file_name(name.strip().replace(" ", "_")),
+        stem=_stem(name.strip()),
         crl_url=None if crl_url is None else parse_url(crl_url),
     )
 
@@ -220,7 +220,7 @@ def leaf_order(
         kind=kind,
         names=(*main, *others),
         subject=parse_subject(common_name=called if common_name is None else common_name, **subject),
-        stem=file_name(called.replace(" ", "_")),
+        stem=_stem(called),
         key_type=key_type,
         key_file=None if key_file is None else str(key_file),
         days=lifetime(days),
@@ -230,6 +230,15 @@ def leaf_order(
         p12=p12,
         crl_url=None if crl_url is None else parse_url(crl_url),
     )
+
+
+def _stem(name: str) -> str:
+    """Return what files are called after a name that need not be a host's; raises UsageError if they cannot be."""
+    try:
+        return file_name(name.replace(" ", "_"))
+    except UsageError as error:
+        hint = f"call it something short that can, and write the name in full as --cn {shown(name)}"
+        raise UsageError(error.message, hint=hint) from error
 
 
 def main_names(name: str, kind: Kind) -> tuple[GeneralName, ...]:

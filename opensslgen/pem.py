@@ -65,6 +65,15 @@ def pem_blocks(data: bytes) -> Iterator[PemBlock]:
         raise DecodeError(f"line {begin}: BEGIN without the END that belongs to it")
 
 
+def pem(label: str, body: bytes) -> str:
+    """Return a block; its lines are of 64 characters, as openssl 1.0 reads no longer ones."""
+    import binascii
+
+    base64 = binascii.b2a_base64(body, newline=False).decode("ascii")
+    lines = (base64[at : at + 64] for at in range(0, len(base64), 64))
+    return "\n".join((f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""))
+
+
 def _body(text: bytes, label: bytes, line: int) -> bytes:
     if label.endswith(b"PRIVATE KEY") and (headers := _HEADERS.match(text)):
         text = text[headers.end() :]

@@ -35,7 +35,12 @@ class Outside:
     path: str
 
 
-Argument = str | Serial | Validity | Outside
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """An argument: -legacy, where openssl has it, which it then needs for PKCS#12 files encrypted by RC2."""
+
+
+Argument = str | Serial | Validity | Outside | Legacy
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ def openssl(text: str, **values: Argument | tuple[Argument, ...]) -> Run:
 class Join:
     """Put PEM files one after another into a new one."""
 
-    parts: tuple[str, ...]
+    parts: tuple[str | Outside, ...]
     path: str
 
 
@@ -109,6 +114,61 @@ COMMANDS = "commands.sh"
 
 
 @dataclass(frozen=True, slots=True)
+class CheckKey:
+    """Check that a private key is the certificate's own."""
+
+    certificate: str
+    key: str
+    passphrase: str | None = None
+    """The name of its secret, if it has one."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the environment variables that it reads."""
+        return () if self.passphrase is None else (self.passphrase,)
+
+    @property
+    def unlock(self) -> tuple[str, ...]:
+        """The arguments of `openssl pkey` that open the key."""
+        return () if self.passphrase is None else ("-passin", f"env:{self.passphrase}")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckChain:
+    """Check by `openssl verify` that a certificate stands below those of a file, which are trusted."""
+
+    certificate: str
+    issuers: str
+    purpose: str
+    """As `openssl verify -purpose` names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyDatabase:
+    """Put a copy of the folder's index.txt and crlnumber into the work folder, for `openssl ca` to change.
+
+    The index is mended, see `index.mended`. Where there is no crlnumber, it is the one after that of crl.pem, or 01.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRevoked:
+    """See that of all lines of the copied index this certificate's alone has changed, and says that it is revoked."""
+
+    serial_hex: str
+    reason: str | None
+    recorded: bool
+    """Whether the index had its line before; otherwise it has one more now."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRevocationList:
+    """Hold the new crl.pem against the copied index and number, and its signature against its issuer's key."""
+
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """Keep a copy of a certificate by its serial number, and beside it what it was made from: .pem, .cnf and .sh.
 
@@ -130,14 +190,15 @@ class Publish:
     source: str
     target: str
     mode: int | None
-    """None: as it is."""
+    """None: as that of the file which it replaces, or as it is."""
     what: str
-    """What it is to people: certificate, chain, key, request, p12, root, root key."""
+    """What it is to people: certificate, chain, key, request, p12, root, root key, crl."""
     over: str = "nothing"
     """What may stand there already: "nothing", "kept" (any file, which is kept beside it) or "lost" (any file)."""
 
 
-Step = Write | Run | Join | VerifyRequest | Check
+Checking = VerifyRequest | Check | CheckKey | CheckChain | CopyDatabase | CheckRevoked | CheckRevocationList
+Step = Write | Run | Join | Checking
 
 PRINTED_USAGES = {
     "serverAuth": "TLS Web Server Authentication",
@@ -163,6 +224,8 @@ class Plan:
     """Files that the pki folder must hold already."""
     demands: tuple[str, ...] = ()
     """What openssl must be able to do, by names of `openssl.CAPABILITIES`."""
+    database: bool = True
+    """Whether it works in a pki folder, which has an index; else in any folder, into which it only puts files."""
     commands: str = COMMANDS
     """Where in the work folder the commands are noted that have run."""
 
@@ -176,12 +239,29 @@ class Plan:
             self.publish + other.publish,
             self.needs + tuple(need for need in other.needs if need not in made),
             self.demands + other.demands,
+            self.database,
         )
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Names of all secrets that the plan's commands read from their environment."""
-        return tuple(dict.fromkeys(name for step in self.steps if isinstance(step, Run) for name in step.secrets))
+        reading = (step for step in self.steps if isinstance(step, Run | CheckKey))
+        return tuple(dict.fromkeys(name for step in reading for name in step.secrets))
+
+    def _replaces(self) -> str:
+        """Return which files the plan replaces for good, as a sentence."""
+        lost = [publish.target for publish in self.publish if publish.over == "lost"]
+        return f"Replaces {', '.join(lost)}." if lost else "Overwrites nothing."
+
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """The files of the pki folder that its steps read and that it replaces."""
+        read: list[str] = list(self.needs)
+        for step in self.steps:
+            words = step.arguments if isinstance(step, Run) else step.parts if isinstance(step, Join) else ()
+            read += [word[3:] for word in words if isinstance(word, str) and word.startswith("../")]
+        moved = [publish.source[3:] for publish in self.publish if publish.source.startswith("../")]
+        return tuple(dict.fromkeys((*read, *moved, *(publish.target for publish in self.publish))))
 
     def steps_script(self) -> str:
         """Return the files and commands alone, in order, as they stand in the script."""
@@ -192,14 +272,15 @@ class Plan:
 
         It works in the pki folder that it is given, or else in `folder`.
         """
+        argument = "PKI-FOLDER" if self.database else "FOLDER"
         lines = [
             "#!/bin/sh",
             "# shellcheck disable=SC2016 # a dollar sign in single quotes is meant as it stands",
             f"# opensslgen {version}: {self.title}.",
-            "# Usage: sh THIS [PKI-FOLDER]. Needs openssl, coreutils, grep and sed. Overwrites nothing.",
+            f"# Usage: sh THIS [{argument}]. Needs openssl, coreutils, grep and sed. {self._replaces()}",
             "",
-            template.shipped("functions.sh"),
-            '[ $# -le 1 ] || fail "usage: sh $0 [PKI-FOLDER]"',
+            template.functions(),
+            f'[ $# -le 1 ] || fail "usage: sh $0 [{argument}]"',
             f"[ $# -eq 1 ] || set -- {shlex.quote(folder)}",
             'open_folder "$1"',
             *(f"need_file {shlex.quote(need)}" for need in self.needs),
@@ -208,7 +289,7 @@ class Plan:
         ]
         for step in self.steps:
             lines += ["", *_shell(step)]
-        lines += ["", "open_database"]
+        lines += ["", "open_database"] if self.database else [""]
         for record in self.records:
             subject = () if record.subject is None else (record.subject,)
             lines.append(shlex.join(["record", record.certificate, record.config, *subject]))
@@ -245,21 +326,37 @@ def _shell(step: Step) -> list[str]:
                 delimiter += "_"
             return [f"cat >{shlex.quote(path)} <<'{delimiter}'", text + delimiter]
         case Join(parts, path):
-            return [f"cat {shlex.join(parts)} >{shlex.quote(path)}"]
+            return [f"cat {' '.join(map(_word, parts))} >{shlex.quote(path)}"]
+        case Run(arguments):
+            return _command(arguments)
+        case _:
+            return [shlex.join(words) for words in _calls(step)]
+
+
+def _calls(step: Checking) -> list[list[str]]:
+    """Return the calls of functions of functions.sh that do one step."""
+    match step:
         case VerifyRequest(request):
-            return [shlex.join(["verify_request", request])]
+            calls = [["verify_request", request]]
         case Check(certificate, issuer, days, purpose, usages, names):
             printed = [PRINTED_USAGES[usage] for usage in usages if usage in PRINTED_USAGES]
-            lines = [shlex.join(["check_certificate", certificate, issuer, str(days), purpose, *printed])]
-            if names:
-                lines.append(shlex.join(["check_names", *map(_printed_name, names)]))
-            return lines
-        case Run(arguments):
-            return _shell_command(arguments)
+            calls = [["check_certificate", certificate, issuer, str(days), purpose, *printed]]
+            calls += [["check_names", *map(_printed_name, names)]] if names else []
+        case CheckKey(certificate, key):
+            calls = [["check_key", certificate, key, *step.unlock]]
+        case CheckChain(certificate, issuers, purpose):
+            calls = [["check_chain", certificate, issuers, purpose]]
+        case CopyDatabase():
+            calls = [["copy_database"]]
+        case CheckRevoked(serial, reason, recorded):
+            calls = [["check_revoked", serial, "old" if recorded else "new", *([f",{reason}"] if reason else [])]]
+        case CheckRevocationList(issuer):
+            calls = [["check_list", issuer]]
+    return calls
 
 
-def _shell_command(arguments: tuple[Argument, ...]) -> list[str]:
-    """Return the lines of shell that run openssl."""
+def _command(arguments: tuple[Argument, ...]) -> list[str]:
+    """Return the lines that run openssl, and before that what they need."""
     before = []
     words = ["run", "openssl"]
     for argument in arguments:
@@ -270,10 +367,21 @@ def _shell_command(arguments: tuple[Argument, ...]) -> list[str]:
             case Validity(days):
                 before.append(f"choose_validity {days}")
                 words.append("$validity")
-            case Outside(path):
-                words.append(shlex.quote(path) if path.startswith("/") else f'"$here"/{shlex.quote(path)}')
-            case str():
-                words.append(shlex.quote(argument))
+            case Legacy():
+                before.append("choose_legacy")
+                words.append("$legacy")
+            case Outside() | str():
+                words.append(_word(argument))
     if "$validity" in words:
         before.append("# shellcheck disable=SC2086 # two words or four")
+    if "$legacy" in words:
+        before.append("# shellcheck disable=SC2086 # one word or none")
     return [*before, " ".join(words)]
+
+
+def _word(argument: str | Outside) -> str:
+    """Return a file's path, or any other word, as the shell takes it."""
+    if isinstance(argument, str):
+        return shlex.quote(argument)
+    path = argument.path
+    return shlex.quote(path) if path.startswith("/") else f'"$here"/{shlex.quote(path)}'

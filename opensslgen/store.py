@@ -9,6 +9,7 @@
     pki/revoked/certs_by_serial/ …            what was revoked
     pki/crl.pem  crl.der  crlnumber           the revocation list
     pki/index.txt  index.txt.attr  serial     openssl ca's database
+    pki/openssl-easyrsa.cnf                   what easy-rsa works by
     pki/.lock  .work-…                        ours; printed scripts have .lock.script and .script.…
 
 A folder of `openssl ca` has cacert.pem, private/cakey.pem and newcerts/ instead, and is worked in as it stands.
@@ -22,6 +23,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import shlex
 import shutil
 import stat
@@ -32,14 +34,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from . import template
 from .certificate import load, load_all
 from .errors import Error, UnreadableError
+from .index import VALID, is_whole
+from .index import read as read_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .certificate import Certificate
-    from .plan import Plan
+    from .plan import Plan, Publish
 
 LOCK_TIMEOUT = 120.0
 """Seconds to wait for another process that works in the same folder."""
@@ -47,6 +52,8 @@ LOCK_TIMEOUT = 120.0
 FOLDERS = ("private", "issued", "reqs", "certs_by_serial")
 CA_CHAIN = "ca-chain.pem"
 _DECISION = "decision.json"
+_UNIQUE = re.compile(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
+"""As openssl ca reads it: yes, true, 1."""
 _SCRIPT_LOCK = ".lock.script"
 _DATABASE = {"index.txt": "", "index.txt.attr": "unique_subject = no\n", "serial": "01\n"}
 
@@ -111,7 +118,7 @@ class Store:
         Makes the pki folder if need be, and takes it away again if nothing came of it. Raises Error when the lock
         cannot be had within `timeout` seconds, or when the folder cannot be written.
         """
-        with _reported(self.path):
+        with reported(self.path):
             made = not self.path.exists()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refuse_links()
@@ -139,23 +146,40 @@ class Store:
 
     def _refuse_links(self) -> None:
         """Raise Error for a symbolic link that would have us work, or look for the authority's key, somewhere else."""
-        home = self.path.resolve()
         for path in (*self.path.iterdir(), self.path / self.ca_key):
-            if path.is_symlink() and not path.resolve().is_relative_to(home):
-                raise Error(
-                    f"{path} is a symbolic link that leads out of {self.path}", hint="put the thing itself there"
-                )
+            self._refuse_way_out(path)
+
+    def _refuse_way_out(self, path: Path) -> None:
+        """Raise Error if a file of the folder, or a folder on the way to it, is a link that leads out of this one."""
+        try:
+            inside = path.resolve().is_relative_to(self.path.resolve())
+        except RuntimeError:  # it leads round in circles; newer Pythons take it for a file
+            inside = False
+        if not inside:
+            raise Error(f"{path} is a symbolic link that leads out of {self.path}", hint="put the thing itself there")
+
+    def refuse_links(self, plan: Plan) -> None:
+        """Raise Error if a file that the plan reads or replaces in the folder would be one that lies outside of it."""
+        for name in plan.touches:
+            self._refuse_way_out(self.path / name)
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what in the folder others than its owner can read and should not."""
-        found = []
+        """Return what in the folder others than its owner can read, or change, and should not."""
+        private = self.path / "private"
+        found = [
+            *_open(self.path, 0o022, "go-w"),
+            *_open(private, 0o077, "700"),
+            *_open(self.path / self.ca_key, 0o077, "600"),
+        ]
         with suppress(OSError):
-            for path in (self.path / "private", self.path / self.ca_key):
-                mode = stat.S_IMODE(path.stat().st_mode)
-                if mode & 0o077:
-                    who = "everybody" if mode & 0o007 else "its group"
-                    cure = "700" if path.is_dir() else "600"
-                    found.append(f"{path} is open to {who} (mode {mode:04o}): chmod {cure} {shlex.quote(str(path))}")
+            # Nobody gets at what is in a folder that is closed.
+            if private.stat().st_mode & 0o011:
+                keys = [path for path in private.glob("*.key") if path.lstat().st_mode & 0o044 and path.stem != "ca"]
+                if keys:
+                    cure = f"chmod 600 {shlex.quote(str(private))}/*.key"
+                    found.append(
+                        f"{len(keys)} more key{'s' * (len(keys) > 1)} in {private} can be read by others: {cure}"
+                    )
         return tuple(found)
 
     def finish(self) -> None:
@@ -169,11 +193,30 @@ class Store:
         targets = [publish.target for publish in plan.publish if publish.over == "nothing"]
         return [target for target in targets if os.path.lexists(self.path / target)]
 
+    def refuse_repeated(self, plan: Plan) -> None:
+        """Raise Error if a subject would stand twice in an index that says `unique_subject = yes`.
+
+        `openssl ca` would not read it any more.
+        """
+        subjects = {record.subject for record in plan.records if record.subject is not None}
+        path = self.path / "index.txt.attr"
+        if not subjects or not path.exists() or not _UNIQUE.search(path.read_text("utf-8", "replace")):
+            return
+        for entry in read_index(self.path / "index.txt"):
+            if entry.state == VALID and entry.subject in subjects:
+                raise Error(
+                    f"{self.path / 'index.txt'}, line {entry.line}, has a certificate for {entry.title} already,"
+                    f" and {path.name} says unique_subject = yes",
+                    hint="revoke that one first, or write unique_subject = no there",
+                )
+
     def staged(self, plan: Plan, *, work: Path) -> Staged:
         """Make ready in its work folder what a plan is to publish, and write it to the disk.
 
         An old file of the same name is to be kept beside the new one, unless the plan says that it is lost.
         """
+        self.refuse_links(plan)
+        self.refuse_repeated(plan)
         targets = {str(Path(publish.target).parent) for publish in plan.publish} - {"."}
         for folder in dict.fromkeys((*FOLDERS, *sorted(targets))):
             self._make_folder(folder)
@@ -182,7 +225,7 @@ class Store:
                 raise Error(f"{self.path / folder} is on another file system than {self.path}")
             if not os.access(self.path / folder, os.W_OK | os.X_OK):
                 raise Error(f"cannot write to {self.path / folder}: Permission denied")
-        for name, content in _DATABASE.items():
+        for name, content in self._database().items():
             if not (self.path / name).exists():
                 _write(self.path / name, content.encode())
         moves: list[tuple[str, str]] = []
@@ -197,7 +240,7 @@ class Store:
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
         kept = {
-            publish.target: self.old_name(publish.target)
+            publish.target: name_beside(self.path, publish.target)
             for publish in plan.publish
             if publish.over != "lost" and os.path.lexists(self.path / publish.target)
         }
@@ -205,8 +248,7 @@ class Store:
             _copy(self.path / target, work / f"old-{number}")
             moves.append((f"old-{number}", old))
         for publish in plan.publish:
-            if publish.mode is not None:
-                (work / publish.source).chmod(publish.mode)
+            self._set_mode(publish, work)
             moves.append((publish.source, publish.target))
         for publish in plan.publish:
             _sync(work / publish.source)
@@ -220,30 +262,58 @@ class Store:
         _sync(self.path)
         self._carry_out(work)
 
+    def _set_mode(self, publish: Publish, work: Path) -> None:
+        """Give a finished file its mode: the one asked for, or else mode and owner of the file that it replaces."""
+        if publish.mode is not None:
+            (work / publish.source).chmod(publish.mode)
+        elif not publish.source.startswith("../"):
+            # So whoever reads that goes on reading: a responder reads the index.
+            with suppress(FileNotFoundError):
+                there = (self.path / publish.target).stat()
+                (work / publish.source).chmod(stat.S_IMODE(there.st_mode))
+                with suppress(PermissionError):
+                    os.chown(work / publish.source, there.st_uid, there.st_gid)
+
+    def _database(self) -> dict[str, str]:
+        """Return the files that `openssl ca` and easy-rsa need, with their first content."""
+        # A folder of `openssl ca` is none of easy-rsa's.
+        if (self.path / "cacert.pem").exists():
+            return _DATABASE
+        return _DATABASE | {template.EASYRSA_CONFIG: template.shipped(template.EASYRSA_CONFIG)}
+
     def _make_folder(self, name: str) -> None:
         """Make a folder, which is for us alone, with those that it lies in."""
         for folder in (*reversed(Path(name).parents[:-1]), Path(name)):
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
 
-    def old_name(self, target: str) -> str:
-        """Return a name beside a file that is to be replaced, which nothing has yet."""
-        name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
-        names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
-        return next(free for free in names if not os.path.lexists(self.path / free))
-
     def _recover(self) -> None:
         """Carry out what was decided when a run was killed, and sweep the rest; the lock tells that all are dead."""
-        for work in self.path.glob(".work-*"):
+        for work in self._leftovers(".work-*"):
             if (work / _DECISION).exists():
                 self._carry_out(work)
             else:
                 shutil.rmtree(work, ignore_errors=True)
-        for work in self.path.glob(".script.*"):
+        for work in self._leftovers(".script.*"):
             # A printed script knows no lock that the kernel releases; it leaves its process number instead.
             if (work / "pid").exists() and not _alive(work / "pid"):
                 if (work / "decided").exists():
                     self._carry_out_of_script(work)
                 shutil.rmtree(work, ignore_errors=True)
+
+    def _leftovers(self, pattern: str) -> Iterator[Path]:
+        """Yield the work folders that runs have left; raises Error for one that another user has put there.
+
+        What is decided in it would be done with our rights.
+        """
+        for work in self.path.glob(pattern):
+            status = work.lstat()
+            if not stat.S_ISDIR(status.st_mode):
+                raise Error(f"{work} is no folder, and no run of ours leaves such a thing: remove it")
+            if status.st_uid != os.geteuid():
+                raise Error(
+                    f"{work} belongs to another user, and what it may say is not done: have them run opensslgen"
+                )
+            yield work
 
     def _carry_out(self, work: Path) -> None:
         """Do what was decided; after a kill at any point the whole of it can be done again."""
@@ -280,8 +350,8 @@ class Store:
             tail = index.read()
             last = tail[tail.rfind(b"\n") + 1 :]
             mended = b""
-            if last.count(b"\t") == 5:
-                mended = b"\n"  # whole, but for the newline that an editor has left out
+            if is_whole(last):
+                mended = b"\n"
             else:
                 size -= len(last)  # torn by a kill or a full disk
             index.truncate(size)
@@ -304,9 +374,25 @@ class Store:
             for folder in FOLDERS:
                 if (self.path / folder).exists():
                     (self.path / folder).rmdir()
-            for name in (*_DATABASE, ".lock"):
+            for name in (*_DATABASE, template.EASYRSA_CONFIG, ".lock"):
                 (self.path / name).unlink(missing_ok=True)
             self.path.rmdir()
+
+
+def _open(path: Path, bits: int, cure: str) -> Iterator[str]:
+    """Yield a warning if others can do with a file or folder what these bits of its mode allow."""
+    with suppress(OSError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & bits:
+            who = "everybody" if mode & bits & 0o007 else "its group"
+            yield f"{path} is open to {who} (mode {mode:04o}): chmod {cure} {shlex.quote(str(path))}"
+
+
+def name_beside(folder: Path, target: str) -> str:
+    """Return a name beside a file that is to be replaced, which nothing has yet."""
+    name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+    return next(free for free in names if not os.path.lexists(folder / free))
 
 
 def exists(folder: Path, targets: list[str]) -> Error:
@@ -412,7 +498,7 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def _reported(folder: Path) -> Iterator[None]:
+def reported(folder: Path) -> Iterator[None]:
     """Turn a failure of the disk into an Error that names the file."""
     try:
         yield

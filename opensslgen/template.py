@@ -11,6 +11,8 @@ from .errors import UnreadableError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+EASYRSA_CONFIG = "openssl-easyrsa.cnf"
+"""Without this file easy-rsa 3 does nothing in a folder."""
 LARGEST = 1 << 20
 """Bytes of a user's own template that are read at most."""
 
@@ -25,6 +27,11 @@ def shipped(name: str) -> str:
     from importlib import resources
 
     return (resources.files(__package__) / "templates" / name).read_text(encoding="utf-8")
+
+
+def functions() -> str:
+    """Return the shell functions that all printed scripts begin with, with the file that they write in place."""
+    return shipped("functions.sh").replace(f"#include {EASYRSA_CONFIG}\n", shipped(EASYRSA_CONFIG))
 
 
 def read(path: Path) -> str:

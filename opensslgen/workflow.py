@@ -8,16 +8,32 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import certificate as x509
-from . import printed
-from .errors import Error
-from .plan import Argument, Check, Join, Outside, Run, Serial, Validity, VerifyRequest, Write
+from .database import check_list, check_revoked, copy_database
+from .errors import Error, UnreadableError
+from .plan import (
+    Argument,
+    Check,
+    CheckChain,
+    CheckKey,
+    CheckRevocationList,
+    CheckRevoked,
+    CopyDatabase,
+    Join,
+    Legacy,
+    Outside,
+    Run,
+    Serial,
+    Validity,
+    VerifyRequest,
+    Write,
+)
+from .readback import check_chain, check_key, faults, verify_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from .openssl import OpenSSL
-    from .plan import Plan
+    from .plan import Checking, Plan
 
 BACKDATE = timedelta(hours=1)
 """How long before now a certificate begins, so that a phone whose clock is slow accepts it at once."""
@@ -42,13 +58,7 @@ def run(
             case Write(path, text):
                 (work / path).write_text(text, encoding="utf-8")
             case Join(parts, path):
-                (work / path).write_bytes(b"".join((work / part).read_bytes() for part in parts))
-            case VerifyRequest(request):
-                _verify_request(request, work=work, openssl=openssl, on_command=on_command)
-            case Check():
-                (fault,) = faults([step], work=work, openssl=openssl, on_command=on_command)
-                if fault:
-                    raise Error(fault)
+                _join(work / path, [_place(part, work) for part in parts])
             case Run(arguments):
                 words = [word for argument in arguments for word in _words(argument, openssl)]
                 command = shlex.join(["openssl", *words])
@@ -60,6 +70,37 @@ def run(
                     # An unknown subcommand exits with 0 before LibreSSL 4 and OpenSSL 1.1.
                     if not (work / path).is_file() or not (work / path).stat().st_size:
                         raise Error(f"openssl {words[0]} made no {path}")
+            case _:
+                _check(step, work=work, openssl=openssl, secrets=secrets, on_command=on_command)
+
+
+def _check(
+    step: Checking,
+    *,
+    work: Path,
+    openssl: OpenSSL,
+    secrets: Mapping[str, str],
+    on_command: Callable[[str], None],
+) -> None:
+    """Raise Error unless what came out is as planned."""
+    match step:
+        case VerifyRequest(request):
+            verify_request(request, work=work, openssl=openssl, on_command=on_command)
+        case Check():
+            (fault,) = faults([step], work=work, openssl=openssl, on_command=on_command)
+            if fault:
+                raise Error(fault)
+        case CheckKey():
+            unlocked = {name: secrets[name] for name in step.secrets}
+            check_key(step, work=work, openssl=openssl, secrets=unlocked, on_command=on_command)
+        case CheckChain():
+            check_chain(step, work=work, openssl=openssl, on_command=on_command)
+        case CopyDatabase():
+            copy_database(work.parent, work)
+        case CheckRevoked(serial, reason, recorded):
+            check_revoked(work, serial_hex=serial, reason=reason, recorded=recorded)
+        case CheckRevocationList(issuer):
+            check_list(work, issuer=issuer, openssl=openssl, on_command=on_command)
 
 
 def _words(argument: Argument, openssl: OpenSSL) -> list[str]:
@@ -73,113 +114,25 @@ def _words(argument: Argument, openssl: OpenSSL) -> list[str]:
             return ["-days", str(days)]
         case Outside(path):
             return [str(Path(path).absolute())]
+        case Legacy():
+            return ["-legacy"] if openssl.can("-legacy") else []
         case _:
             return [argument]
 
 
+def _place(part: str | Outside, work: Path) -> Path:
+    return Path(part.path) if isinstance(part, Outside) else work / part
+
+
+def _join(path: Path, parts: list[Path]) -> None:
+    """Write a new file that nobody else can read, as there may be a key in it."""
+    try:
+        data = b"".join(part.read_bytes() for part in parts)
+    except OSError as error:
+        raise UnreadableError(f"cannot read {error.filename}: {error.strerror}") from error
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+
+
 def _asn1(moment: datetime) -> str:
     return f"{moment:%Y%m%d%H%M%SZ}"
-
-
-def _verify_request(request: str, *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
-    """Raise Error unless openssl says that the request is signed by its own key; 0 is no proof of it before 3.5."""
-    command = ["req", "-in", request, "-noout", "-verify"]
-    on_command(shlex.join(["openssl", *command]))
-    process = openssl.run(command, cwd=work, check=False)
-    told = [line.strip() for line in (process.stdout + process.stderr).decode("utf-8", "replace").splitlines()]
-    if process.exit_code != 0 or not any(line in _VERIFIED for line in told):
-        raise Error(
-            "the request is not signed by the key that it holds, so whoever made it need not have that key",
-            hint="have it made anew",
-        )
-
-
-_VERIFIED = ("verify OK", "Certificate request self-signature verify OK")
-"""On stderr up to 3.4, on stdout from 3.5 on."""
-
-
-def faults(
-    checks: Sequence[Check], *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None] = lambda _: None
-) -> list[str | None]:
-    """Hear both witnesses and `openssl verify`; return what is wrong with each certificate, None if all agree.
-
-    Those that have one issuer and purpose are verified by one process, and many are printed by one.
-    """
-    answers = _printed([check.certificate for check in checks], work=work, openssl=openssl, on_command=on_command)
-    ends = {issuer: x509.load(work / issuer).not_after for issuer in {check.issuer for check in checks}}
-    found = [_fault(check, answer, ends[check.issuer], work) for check, answer in zip(checks, answers, strict=True)]
-    groups: dict[tuple[str, str], list[str]] = {}
-    for check, fault in zip(checks, found, strict=True):
-        if fault is None:
-            groups.setdefault((check.issuer, check.purpose), []).append(check.certificate)
-    refused: dict[str, str] = {}
-    for (issuer, purpose), certificates in groups.items():
-        refused |= _refused(certificates, issuer, purpose, work=work, openssl=openssl, on_command=on_command)
-    return [fault or refused.get(check.certificate) for check, fault in zip(checks, found, strict=True)]
-
-
-def _printed(
-    certificates: Sequence[str], *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]
-) -> list[printed.Printed]:
-    """Return what openssl prints of certificates, in their order."""
-    if len(certificates) == 1:
-        command = ["x509", "-in", certificates[0], *printed.ARGUMENTS]
-        on_command(shlex.join(["openssl", *command]))
-        return [printed.parse(openssl.run(command, cwd=work).stdout.decode("utf-8", "replace"))]
-    bundle = b"".join((work / certificate).read_bytes() for certificate in certificates)
-    (work / _BUNDLE).write_bytes(bundle)
-    openssl.run(["crl2pkcs7", "-nocrl", "-certfile", _BUNDLE, "-out", f"{_BUNDLE}.p7b"], cwd=work)
-    text = openssl.run(["pkcs7", "-in", f"{_BUNDLE}.p7b", *printed.OF_MANY], cwd=work).stdout.decode("utf-8", "replace")
-    answers = printed.parse_many(text)
-    if len(answers) != len(certificates):
-        raise Error(f"openssl printed {len(answers)} certificates of {len(certificates)}")
-    return answers
-
-
-_BUNDLE = "bundle.pem"
-
-
-def _fault(check: Check, answer: printed.Printed, issuer_end: datetime, work: Path) -> str | None:
-    """Return what is wrong with a certificate by what openssl prints of it, and by what it is when decoded."""
-    decoded = x509.load(work / check.certificate)
-    difference = printed.disagreement(answer, decoded)
-    if difference:
-        return f"openssl and opensslgen read the new certificate differently: {difference}"
-    lacking = set(check.extended_key_usage) - set(decoded.extended_key_usage or ())
-    if lacking:
-        return f"the new certificate's extended key usage lacks {', '.join(sorted(lacking))}"
-    absent = [str(name) for name in check.names if name not in decoded.names]
-    if absent:
-        return f"the new certificate lacks {', '.join(absent)}, so its template does not use $SUBJECT_ALT_NAME"
-    if decoded.validity != timedelta(days=check.days):
-        return f"the new certificate is valid for {decoded.validity} and not for {check.days} days"
-    if decoded.not_after > issuer_end:
-        return "the new certificate would outlive its issuer"
-    return None
-
-
-def _refused(
-    certificates: Sequence[str],
-    issuer: str,
-    purpose: str,
-    *,
-    work: Path,
-    openssl: OpenSSL,
-    on_command: Callable[[str], None],
-) -> dict[str, str]:
-    """Return those certificates that `openssl verify` does not accept, with what it says."""
-    command = ["verify", "-CAfile", issuer, "-purpose", purpose, *certificates]
-    on_command(shlex.join(["openssl", *command]))
-    process = openssl.run(command, cwd=work, check=False)
-    # OpenSSL 1.0 exits with 0 for an expired certificate, too; this is the sign of success that holds on all.
-    good = "\n".join(f"{certificate}: OK" for certificate in certificates)
-    if process.exit_code == 0 and process.stdout.decode("utf-8", "replace").strip() == good:
-        return {}
-    if len(certificates) > 1:
-        # One by one, so that what is said of one is not taken for another's.
-        found: dict[str, str] = {}
-        for certificate in certificates:
-            found |= _refused([certificate], issuer, purpose, work=work, openssl=openssl, on_command=on_command)
-        return found
-    told = (process.stdout + process.stderr).decode("utf-8", "replace")
-    return {certificates[0]: f"openssl verify does not accept the new certificate: {' '.join(told.split())}"}

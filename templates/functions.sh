@@ -58,6 +58,9 @@ open_folder() {
     trap 'stopped=129; exit 129' HUP
     trap 'stopped=130; exit 130' INT
     trap 'stopped=143; exit 143' TERM
+    for entry in "$pki"/* "$pki"/.[!.]* "$pki/private/ca.key"; do
+        refuse_link "${entry#"$pki"/}"
+    done
     take_lock
     sweep_folder
     work=$(mktemp -d "$pki/.script.XXXXXX") || fail "cannot write to $pki"
@@ -77,7 +80,7 @@ close_folder() {
     # A folder that was made for a run of which nothing came goes, too; rmdir takes only what is empty.
     if [ "$status" -ne 0 ] && [ -z "$was_there" ] && [ ! -s "$pki/index.txt" ]; then
         rmdir "$pki/certs_by_serial" "$pki/reqs" "$pki/issued" "$pki/private" 2>/dev/null &&
-            rm -f "$pki/index.txt" "$pki/index.txt.attr" "$pki/serial"
+            rm -f "$pki/index.txt" "$pki/index.txt.attr" "$pki/serial" "$pki/openssl-easyrsa.cnf"
     fi
     [ -z "$lock" ] || rm -rf "$lock"
     [ -n "$was_there" ] || rmdir "$pki" 2>/dev/null || :
@@ -130,14 +133,35 @@ sweep_folder() {
     rm -rf "$pki"/.lock.dead.*
     for left in "$pki"/.script.*; do
         if [ -d "$left" ] && ! { [ -f "$left/pid" ] && alive "$(cat "$left/pid")"; }; then
+            is_own "$left" || fail "$left belongs to another user, and what it may say is not done"
             [ ! -f "$left/decided" ] || carry_out "$left"
             rm -rf "$left"
         fi
     done
 }
 
+# is_own FILE: tells whether it is this user's, whose rights what is decided in it would have.
+is_own() {
+    # shellcheck disable=SC2012 # its fields are wanted, not the name
+    [ "$(ls -ldn "$1" | sed 's/^[^ ]* *[0-9]* *\([0-9]*\) .*/\1/')" = "$(id -u)" ]
+}
+
+# refuse_link NAME: stops if a file of the pki folder, or a folder on the way to it, is a link to somewhere else.
+refuse_link() {
+    way='' rest=$1/
+    while [ -n "$rest" ]; do
+        way=$way/${rest%%/*} rest=${rest#*/}
+        if [ -L "$pki$way" ]; then
+            case $(readlink "$pki$way") in
+                */* | . | ..) fail "$pki$way is a symbolic link that leads out of $pki: put the thing itself there" ;;
+            esac
+        fi
+    done
+}
+
 # need_file FILE: stops if the pki folder lacks it; refuse_file FILE: stops if it is there.
 need_file() {
+    refuse_link "$1"
     [ -f "$pki/$1" ] || fail "$pki/$1 is not there: make the root first"
 }
 refuse_file() {
@@ -167,6 +191,15 @@ choose_validity() {
         second=$((second - 3600))
         [ "$second" -ge 0 ] || day=$((day - 1)) second=$((second + 86400))
         validity="-not_before $(timestamp "$day" "$second") -not_after $(timestamp $((day + $1)) "$second")"
+    fi
+}
+
+# choose_legacy sets $legacy: the option that openssl has needed since 3.0 for PKCS#12 files encrypted by RC2.
+# shellcheck disable=SC2034 # the commands that call this read it
+choose_legacy() {
+    legacy=''
+    if openssl pkcs12 -help 2>&1 | grep -q -e -legacy; then
+        legacy=-legacy
     fi
 }
 
@@ -243,11 +276,27 @@ check_certificate() {
     read_date "$(openssl x509 -in "$issuer" -noout -enddate | sed 's/^notAfter=//')"
     [ "$last_day" -lt "$day" ] || { [ "$last_day" -eq "$day" ] && [ "$last_second" -le "$second" ]; } ||
         fail "$file would outlive its issuer, which ends $stamp"
+    check_chain "$file" "$issuer" "$purpose"
+}
+
+# check_chain FILE ISSUERS PURPOSE: `openssl verify` accepts it below those in a file, the only ones that are trusted.
+check_chain() {
     # The one sign of success that holds on every openssl: 1.0 exits with 0 for an expired certificate, too.
-    verified=$(openssl verify -CAfile "$issuer" -purpose "$purpose" "$file" 2>log) || verified="$verified (failed)"
-    if [ "$verified" != "$file: OK" ]; then
+    verified=$(openssl verify -CAfile "$2" -purpose "$3" "$1" 2>log) || verified="$verified (failed)"
+    if [ "$verified" != "$1: OK" ]; then
         cat log >&2
-        fail "openssl verify does not accept $file: $verified"
+        fail "openssl verify does not accept $1: $verified"
+    fi
+}
+
+# check_key FILE KEY [-passin SOURCE]: the key is the certificate's own.
+# shellcheck disable=SC2317 # not all scripts call this
+check_key() {
+    certificate=$1 key=$2
+    shift 2
+    own=$(openssl pkey -in "$key" "$@" -pubout 2>log) || { cat log >&2; fail "openssl cannot read $key"; }
+    if [ -z "$own" ] || [ "$own" != "$(openssl x509 -in "$certificate" -noout -pubkey)" ]; then
+        fail "the key and the certificate do not belong together"
     fi
 }
 
@@ -266,12 +315,75 @@ check_names() {
     fi
 }
 
+# A field of index.txt, and the tab after it, as sed and grep take them.
+tab=$(printf '\t')
+field="[^$tab]*$tab"
+
+# copy_database: index.txt and crlnumber, for openssl ca to change. To openssl a carriage return is a part of the subject
+# and a last line without a newline is none; a torn one has to go. The first number is the one after that of crl.pem.
+copy_database() {
+    [ -e "$pki/index.txt" ] || : >"$pki/index.txt"
+    sed -e '/^#/d' -e "s/$(printf '\r')\$//" "$pki/index.txt" >index.txt
+    if [ -n "$(tail -c 1 "$pki/index.txt")" ]; then
+        [ -z "$(tail -c 1 index.txt)" ] || echo >>index.txt
+        case $(tail -n 1 index.txt) in
+            *"$tab"*"$tab"*"$tab"*"$tab"*"$tab"*) ;;
+            *) sed '$d' index.txt >index && mv index index.txt ;;
+        esac
+    fi
+    cp index.txt index.before
+    echo 'unique_subject = no' >index.txt.attr
+    if [ -f "$pki/crlnumber" ]; then
+        cp "$pki/crlnumber" crlnumber
+        return
+    fi
+    number=0
+    if [ -f "$pki/crl.pem" ]; then
+        number=$(openssl crl -in "$pki/crl.pem" -noout -crlnumber 2>/dev/null) || number=''
+        number=$(printf '%s\n' "$number" | sed -n -e 's/0x//' -e 's/^crlNumber=\([0-9A-F]\{1,\}\)$/\1/p')
+    fi
+    [ "${#number}" -le 7 ] || fail "write the number of the next revocation list into $pki/crlnumber"
+    number=$(printf '%X' $((0x${number:-0} + 1)))
+    [ $((${#number} % 2)) -eq 0 ] || number=0$number
+    echo "$number" >crlnumber
+}
+
+# check_revoked SERIAL old|new [,REASON]: of all lines in the index that with SERIAL alone has changed, or (new) has come.
+check_revoked() {
+    # What may have changed is blanked on both sides.
+    blank="s/^[VER]$tab\($field\)$field\($1$tab\)/\1\2/"
+    sed "$blank" index.before >before
+    sed "$blank" index.txt >after
+    [ "$2" = old ] || { sed '$d' after >rest && mv rest after; }
+    if [ "$(cksum <before)" != "$(cksum <after)" ] ||
+        [ "$(grep -c "^R$tab${field}[0-9]*Z${3:-}$tab$1$tab" index.txt)" != 1 ]; then
+        fail "openssl ca has done something else to the index than to revoke $1"
+    fi
+}
+
+# check_list ISSUER: crl.pem is signed by it, and lists what the index says is revoked.
+check_list() {
+    # The exit code is 0 for a bad signature, too.
+    told=$(openssl crl -in crl.pem -CAfile "$1" -noout 2>&1) || told="$told (failed)"
+    [ "$told" = 'verify OK' ] || fail "openssl does not accept the signature of the new revocation list: $told"
+    openssl crl -in crl.pem -noout -text >text
+    sed -n 's/^    Serial Number: //p' text | sort >listed
+    sed -n "s/^R$tab$field$field\($field\).*/\1/p" index.txt |
+        tr a-f A-F | tr -d "$tab" | sed 's/^\(00\)*\(..\)/\2/' | sort >revoked
+    [ "$(cksum <listed)" = "$(cksum <revoked)" ] ||
+        fail "the new revocation list does not say of revocations what the index says"
+}
+
 # open_database: the index and its companions, as easy-rsa and openssl ca keep them.
 open_database() {
     mkdir -p "$pki/private" "$pki/issued" "$pki/reqs" "$pki/certs_by_serial"
     [ -e "$pki/index.txt" ] || : >"$pki/index.txt"
     [ -e "$pki/index.txt.attr" ] || echo 'unique_subject = no' >"$pki/index.txt.attr"
     [ -e "$pki/serial" ] || echo 01 >"$pki/serial"
+    # A folder of `openssl ca` is none of easy-rsa's.
+    [ -e "$pki/openssl-easyrsa.cnf" ] || [ -e "$pki/cacert.pem" ] || cat >"$pki/openssl-easyrsa.cnf" <<'EOF'
+#include openssl-easyrsa.cnf
+EOF
 }
 
 # note_line FILE SUBJECT: writes the index line into the file `line`; its number is $serial.
@@ -287,11 +399,20 @@ add_line() {
     }
 }
 
+# refuse_repeated SUBJECT: stops if an index that says so may have a subject only once; openssl ca would not read it.
+refuse_repeated() {
+    if grep -q -i '^ *unique_subject *= *[yt1]' "$pki/index.txt.attr" &&
+        cut -f 1,6 "$pki/index.txt" | grep -q -x -F "$(printf 'V\t%s' "$1")"; then
+        fail "$pki/index.txt has a certificate for $1 already, and index.txt.attr says unique_subject = yes"
+    fi
+}
+
 # record FILE CONFIG [SUBJECT]: stages the copy by serial and what it was made from, and notes the index line, if it has
 # a subject, which goes before all that is staged.
 record() {
     serial=$(openssl x509 -in "$1" -noout -serial | sed 's/^serial=//')
     [ -n "$serial" ] || fail "openssl printed no serial number of $1"
+    [ $# -lt 3 ] || refuse_repeated "$3"
     [ $# -lt 3 ] || note_line "$1" "$3"
     cp "$1" "$serial.pem"
     cp "$2" "$serial.cnf"
@@ -318,12 +439,19 @@ stage() {
     printf '%s %s %s %s\n' "$1" "$2" "$3" "${4:-new}" >>staged
 }
 stage_over() {
+    refuse_link "$2"
     mkdir -p "$pki/$(dirname "$2")"
+    case $3$1 in
+        -../*) ;;
+        # With mode and owner of the file that it replaces, so that whoever reads that goes on reading.
+        -*) [ ! -f "$pki/$2" ] || { cp -p "$pki/$2" like && cat "$1" >like && mv like "$1"; } ;;
+    esac
     stage "$1" "$2" "$3" over
 }
 
 # keep TARGET: stages a copy of the file that will be replaced, if there is one, under a name beside it.
 keep() {
+    refuse_link "$1"
     [ -f "$pki/$1" ] || return 0
     beside=$1.old-$(date -u +%Y%m%dT%H%M%SZ) number=1
     old=$beside

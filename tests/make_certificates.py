@@ -10,6 +10,7 @@ import sys
 
 from .corpus.encodings import encodings, requests
 from .corpus.hostile import bad_inputs, spoofs
+from .corpus.limits import clients, limits, paths
 from .corpus.others import chains, public, roots, strict
 from .corpus.servers import apple, common
 from .corpus.writing import BY_CHANCE, FILES, FOLDER
@@ -17,7 +18,21 @@ from .corpus.writing import BY_CHANCE, FILES, FOLDER
 
 def main():
     """Write the files, and remove those that are no longer made, but for what people added by hand."""
-    for part in (apple, common, chains, public, strict, roots, encodings, requests, bad_inputs, spoofs):
+    for part in (
+        apple,
+        common,
+        chains,
+        clients,
+        paths,
+        limits,
+        public,
+        strict,
+        roots,
+        encodings,
+        requests,
+        bad_inputs,
+        spoofs,
+    ):
         part()
     FOLDER.mkdir(exist_ok=True)
     for file_name, content in FILES.items():

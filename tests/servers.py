@@ -144,7 +144,13 @@ NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/loca
 @contextlib.contextmanager
 def nginx(folder, *chain):
     """Serve with nginx, which sends what its file holds, in that order; as any user, all of it in one folder."""
-    certificates, key = write(folder, *chain)
+    with nginx_of(folder, *write(folder, *chain)) as served:
+        yield served
+
+
+@contextlib.contextmanager
+def nginx_of(folder, certificates, key):
+    """Serve with nginx what lies in files."""
     port = free_port()
     temporary = " ".join(f"{kind}_temp_path {folder};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     (folder / "nginx.conf").write_text(

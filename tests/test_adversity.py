@@ -26,6 +26,7 @@ FINISHED = {
     "index.txt": "0o600",
     "index.txt.attr": "0o600",
     "serial": "0o600",
+    "openssl-easyrsa.cnf": "0o600",
     "private/ca.key": "0o600",
     "private/pbx.example.com.key": "0o600",
     "reqs/pbx.example.com.req": "0o644",

@@ -19,6 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from opensslgen.cli import cli
 from opensslgen.cli.browse import list_, show
+from opensslgen.folder import Folder
 from opensslgen.report import browse, listing
 
 from .conftest import make_server
@@ -343,7 +344,7 @@ def test_an_unreadable_revocation_list_is_a_warning(pki):
 def test_colour_goes_by_urgency(pki):
     for serial, days in enumerate((400, 20, 3), 1):
         pki.line(f"host{serial}", serial=serial, ends=days)
-    survey = listing.survey(listing.Folder(pki.path), at=NOW)
+    survey = listing.survey(Folder(pki.path), at=NOW)
     rows = [survey.row(entry) for entry in survey.current]
     lines = list(browse.table(rows, serial_width=6, colour=True))[1:]
     assert [line[line.index("\x1b") :][:5] for line in lines] == ["\x1b[31m", "\x1b[33m", "\x1b[32m"]

@@ -189,6 +189,17 @@ def witnessed(der):
             "ca": constraints and (constraints.ca, constraints.path_length),
             "ski": key_id and key_id.digest,
             "aki": authority and authority.key_identifier,
+            "limits": values.get("2.5.29.30")
+            and [
+                [(KINDS[type(name)], str(name.value)) for name in names or () if type(name) in KINDS]
+                for names in (values["2.5.29.30"].permitted_subtrees, values["2.5.29.30"].excluded_subtrees)
+            ],
+            "lists": [
+                name.value
+                for point in values.get("2.5.29.31", ())
+                for name in point.full_name or ()
+                if isinstance(name, x509.UniformResourceIdentifier)
+            ],
             "extensions": [(dotted, extension.critical) for dotted, extension in extensions.items()],
         }
 
@@ -210,5 +221,11 @@ def ours_as_theirs(ours):
         "ca": constraints and (constraints.ca, constraints.path_length),
         "ski": ours.subject_key_identifier,
         "aki": authority and authority.key_identifier,
+        "limits": ours.name_constraints
+        and [
+            [(name.kind, name.value) for name in names if name.kind in KINDS.values()]
+            for names in (ours.name_constraints.permitted, ours.name_constraints.excluded)
+        ],
+        "lists": list(ours.crl_urls or ()),
         "extensions": [(extension.oid, extension.critical) for extension in ours.extensions],
     }

@@ -14,14 +14,15 @@ import pytest
 
 
 @contextlib.contextmanager
-def serving(made):
+def serving(made, *options):
     """Run s_server with what was made; yields its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     server = subprocess.Popen(
         ["openssl", "s_server", "-accept", str(port), "-www", "-quiet", "-cert", made.files["certificate"]]
-        + ["-key", made.files["key"], "-cert_chain", made.files["chain"]],
+        + ["-key", made.files["key"], *options]
+        + (["-cert_chain", made.files["chain"]] if "chain" in made.files else []),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -162,7 +162,7 @@ def test_the_command_prints_it():
 
 def test_the_extensions_come_from_the_templates(script):
     text = script.read_text("utf-8")
-    for name in ("functions.sh", "root.cnf", "gen_certs.cnf", "v3_req.cnf"):
+    for name in ("openssl-easyrsa.cnf", "root.cnf", "gen_certs.cnf", "v3_req.cnf"):
         assert template.without(template.shipped(name), "CRL_URL", "NAME_CONSTRAINTS") in text
     assert text.count(template.shipped("request.cnf")) == 2
 

@@ -15,8 +15,9 @@ import pytest
 
 from opensslgen import openssl as command
 from opensslgen import recipes
-from opensslgen.authority import Authority, root_job
+from opensslgen.authority import Authority
 from opensslgen.errors import Error, UsageError
+from opensslgen.jobs import root_job
 from opensslgen.orders import root_order
 from opensslgen.store import Store
 
@@ -55,7 +56,9 @@ def test_no_argv_log_or_output_holds_a_secret(witnessed, tmp_path):
 def test_neither_exceptions_nor_logs_hold_a_secret(authority, caplog):
     caplog.set_level(logging.DEBUG)
     order = root_order(key_type=EC, encrypted=True)
-    Authority(authority.store, authority.openssl, lambda _: PASSPHRASE).make(lambda: root_job(order))
+    Authority(authority.store, authority.openssl, lambda _: PASSPHRASE).make(
+        lambda: root_job(order, store=authority.store)
+    )
     with pytest.raises(Error) as caught:
         make_server(Authority(authority.store, authority.openssl, lambda _: "wrong" + PASSPHRASE))
     told = "".join(traceback.format_exception(caught.value)) + caplog.text
@@ -133,5 +136,5 @@ def test_the_key_of_a_root_with_a_passphrase_is_never_on_the_disk_in_plain(tmp_p
     script.chmod(0o755)
     store = Store(tmp_path / "pki")
     order = root_order(encrypted=True)
-    Authority(store, command.find(str(script)), lambda _: PASSPHRASE).make(lambda: root_job(order))
+    Authority(store, command.find(str(script)), lambda _: PASSPHRASE).make(lambda: root_job(order, store=store))
     assert (tmp_path / "plain").read_text() == ""

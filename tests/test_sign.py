@@ -522,8 +522,9 @@ def test_many_requests_are_signed_in_a_loop_from_python(root):
         made = library.sign("box.req" if number else Path("box.req").read_bytes(), names=f"phone-{number}.example")
         assert names_of(read(made.files["certificate"])) == [f"phone-{number}.example"]
         assert "names that the request asks for and does not get: DNS:google.com" in made.notes
-    with pytest.raises(library.Error):
-        library.sign(b"nothing", names="a.example")
+    for request, options in ((b"nothing", {}), ("box.req", {"kind": "self-signed"}), ("box.req", {"kind": "odd"})):
+        with pytest.raises(library.Error):
+            library.sign(request, names="a.example", **options)
 
 
 def test_the_parser_of_names_is_that_of_the_command_line():

@@ -94,6 +94,38 @@ general_names = st.one_of(
     distinguished_names.map(x509.DirectoryName),
     st.builds(x509.OtherName, identifiers, st.binary(max_size=9).map(octets)),
 )
+networks = st.one_of(
+    st.builds(
+        lambda ip, size: ipaddress.ip_network((ip, size), strict=False), st.ip_addresses(v=4), st.integers(0, 32)
+    ),
+    st.builds(
+        lambda ip, size: ipaddress.ip_network((ip, size), strict=False), st.ip_addresses(v=6), st.integers(0, 128)
+    ),
+)
+subtrees = st.none() | st.lists(
+    st.one_of(
+        ascii_texts.filter(lambda text: "*" not in text).map(x509.DNSName),
+        st.sampled_from(["example.com", "a@example.com"]).map(x509.RFC822Name),
+        networks.map(x509.IPAddress),
+        distinguished_names.map(x509.DirectoryName),
+    ),
+    min_size=1,
+    max_size=4,
+)
+name_constraints = (
+    st.tuples(subtrees, subtrees)
+    .filter(lambda pair: pair != (None, None))
+    .map(lambda pair: x509.NameConstraints(*pair))
+)
+distribution_points = st.lists(
+    st.builds(
+        lambda names, issuers: x509.DistributionPoint(names, None, None, issuers),
+        st.lists(general_names, min_size=1, max_size=3),
+        st.none() | st.lists(distinguished_names.map(x509.DirectoryName), min_size=1, max_size=1),
+    ),
+    min_size=1,
+    max_size=3,
+).map(x509.CRLDistributionPoints)
 key_usages = st.builds(
     lambda on: x509.KeyUsage(
         **{usage: usage in on and ("only" not in usage or "key_agreement" in on) for usage in KEY_USAGES}
@@ -119,6 +151,8 @@ extension_values = st.tuples(
     ),
     st.none()
     | st.builds(x509.UnrecognizedExtension, st.just(x509.ObjectIdentifier("1.2.3.4")), st.binary(max_size=20)),
+    st.none() | name_constraints,
+    st.none() | distribution_points,
 )
 # Whole seconds, as a certificate has no others; the builder of cryptography begins with 1950.
 instants = st.datetimes(datetime(1950, 1, 1), datetime(9999, 12, 31, 23, 59, 59)).map(
@@ -196,6 +230,35 @@ def assert_extensions_agree(ours: Certificate | Request, read) -> None:
     ]
 
 
+def assert_limits_agree(ours: Certificate, read: x509.Certificate) -> None:
+    limits = value_of(read, x509.NameConstraints)
+    assert (ours.name_constraints is None) == (limits is None)
+    if ours.name_constraints:
+        assert ours.name_constraints.permitted == tuple(map(expected_general_name, limits.permitted_subtrees or ()))
+        assert ours.name_constraints.excluded == tuple(map(expected_general_name, limits.excluded_subtrees or ()))
+    points = value_of(read, x509.CRLDistributionPoints)
+    names = [name for point in points or () for name in point.full_name or ()]
+    urls = tuple(name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
+    assert ours.crl_urls == (None if points is None else urls)
+
+
+def assert_asn1crypto_agrees_on_limits(ours: Certificate, other: asn1.Certificate) -> None:
+    limits = other.name_constraints_value
+    for which, trees in (("permitted_subtrees", "permitted"), ("excluded_subtrees", "excluded")):
+        read = [tree["base"] for tree in limits[which] or ()] if limits else []
+        names = getattr(ours.name_constraints, trees, ())
+        assert [name.kind for name in names] == [KINDS[name.name] for name in read]
+        for one, another in zip(names, read, strict=True):
+            if one.kind == "IP":
+                assert ipaddress.ip_network(one.value) == ipaddress.ip_network(another.native)
+            elif one.kind in ("DNS", "email"):
+                assert one.value == another.chosen.contents.decode("ascii")
+    points = other.crl_distribution_points_value
+    names = [name for point in points or () for name in point["distribution_point"].chosen]
+    urls = [name.chosen.contents.decode("ascii") for name in names if name.name == "uniform_resource_identifier"]
+    assert list(ours.crl_urls or ()) == urls
+
+
 def assert_asn1crypto_agrees(ours: Certificate, other: asn1.Certificate) -> None:
     assert ours.serial_number == other.serial_number
     assert (ours.not_before, ours.not_after) == (other.not_valid_before, other.not_valid_after)
@@ -244,7 +307,7 @@ def assert_asn1crypto_agrees(ours: Certificate, other: asn1.Certificate) -> None
     key=st.sampled_from(list(KEYS)),
     signer=st.sampled_from(SIGNERS),
     values=extension_values,
-    critical=st.lists(st.booleans(), min_size=7, max_size=7),
+    critical=st.lists(st.booleans(), min_size=9, max_size=9),
 )
 def test_three_readers_agree_on_any_certificate(
     *, subject, issuer, dates, serial, key, signer, values, critical
@@ -268,7 +331,9 @@ def test_three_readers_agree_on_any_certificate(
     assert ours.signature_hash == (read.signature_hash_algorithm and read.signature_hash_algorithm.name)
     assert ours.is_self_issued == (subject == issuer)
     assert_extensions_agree(ours, read)
+    assert_limits_agree(ours, read)
     assert_asn1crypto_agrees(ours, asn1.Certificate.load(der))
+    assert_asn1crypto_agrees_on_limits(ours, asn1.Certificate.load(der))
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -276,7 +341,7 @@ def test_three_readers_agree_on_any_certificate(
     subject=distinguished_names,
     key=st.sampled_from([*SIGNERS, RSA_SIGNER]),
     values=extension_values,
-    critical=st.lists(st.booleans(), min_size=7, max_size=7),
+    critical=st.lists(st.booleans(), min_size=9, max_size=9),
     challenge=st.none() | st.binary(min_size=1, max_size=8),
 )
 def test_cryptography_agrees_on_any_request(subject, key, values, critical, challenge) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from opensslgen.certificate import (
@@ -20,17 +21,18 @@ from opensslgen.errors import Error, UnreadableError
 from opensslgen.openssl import OpenSSLError
 from opensslgen.rules import Case, issuer_among, judge, judge_request, raised
 
-from .files import content, pieces
+from .files import File, content, pieces
 from .pkcs import pkcs7_certificates, pkcs12_certificates, pkcs12_encryption
 from .private_keys import ENCRYPTED, asked_public_half, public_half
+from .records import answer_to, is_index, is_kept, kind_of_certificate
 from .result import Result
 
 if TYPE_CHECKING:
     from opensslgen.certificate import Certificate, PemBlock, PublicKey, Request
     from opensslgen.openssl import OpenSSL
-    from opensslgen.rules import Finding
+    from opensslgen.rules import Finding, Rule
 
-    from .files import Content, File
+    from .files import Content
     from .result import Settings
 
 PKCS7_LABELS = ("PKCS7", "PKCS #7 SIGNED DATA", "CMS", "CERTIFICATE CHAIN")
@@ -128,6 +130,10 @@ def judge_file(file: File, settings: Settings) -> list[Result]:
     try:
         if file.unreadable:
             raise UnreadableError(file.unreadable)
+        if is_index(file.path):
+            from .folder import judge_folder
+
+            return judge_folder(file.path, settings)
         found = content(file, limit=settings.limit)
     except UnreadableError as error:
         return [Result(target=file.path, kind="file", unreadable=error.message)]
@@ -163,9 +169,9 @@ _KINDS = {kind: kind for kind in ("certificate", "request", "key", "config", "sc
 
 def _judged(found: Content, kind: str, *, target: str, settings: Settings) -> list[Result]:
     if kind == "config":
-        from .configs import judge_config
+        from .recorded_config import judge_config_file
 
-        return judge_config(found.data, target=target, settings=settings)
+        return judge_config_file(found.data, target=target, settings=settings)
     if kind == "script":
         from .scripts import judge_script
 
@@ -186,7 +192,7 @@ def _holding(data: bytes, kind: str, *, target: str, settings: Settings) -> _Hol
     if kind == "request":
         return _Holding(requests=[decode_request(data)])
     if kind == "key":
-        return _Holding(keys=[(_key_label(data), data)])
+        return _Holding(keys=[(key_label(data), data)])
     if kind == "pkcs7":
         return _Holding(certificates=pkcs7_certificates(data))
     password = settings.password(target) if settings.password else ""
@@ -226,7 +232,7 @@ def _add(holding: _Holding, block: PemBlock, data: bytes) -> None:
         raise DecodeError(f"a block that is called {block.label} is not known")
 
 
-def _key_label(data: bytes) -> str:
+def key_label(data: bytes) -> str:
     """Return the label that a DER key would have in PEM."""
     start, end = _inside(data, 0)
     tags = _tags(data, start, end)
@@ -245,7 +251,8 @@ def _of_holding(holding: _Holding, *, target: str, settings: Settings, mode: int
     if holding.certificates:
         leaf, *others = holding.certificates
         # What has a chain or a key with it is meant for a server: an authority in its place is the fault to be found.
-        rules, told = (settings.rules, ()) if others or holding.keys else settings.rules_for(leaf)
+        alone = not others and not holding.keys
+        rules, told = _rules(leaf, target, settings, alone=alone)
         case = Case(leaf, issuer_among(leaf, others), settings.at, settings.within, tuple(others), key)
         return Result(
             target=target,
@@ -255,14 +262,42 @@ def _of_holding(holding: _Holding, *, target: str, settings: Settings, mode: int
             notes=(*told, *notes),
         )
     if holding.requests:
-        of_request = judge_request(holding.requests[0], settings.rules, at=settings.at, key=key)
-        return Result(target=target, kind="request", findings=(*of_request, *findings), notes=notes)
+        rules, told = _rules_for_request(holding.requests[0], target, settings)
+        of_request = judge_request(holding.requests[0], rules, at=settings.at, key=key)
+        return Result(target=target, kind="request", findings=(*of_request, *findings), notes=(*told, *notes))
     return Result(target=target, kind="key", findings=findings, notes=notes)
+
+
+def _rules(
+    certificate: Certificate, target: str, settings: Settings, *, alone: bool
+) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """Return the rules for a certificate in a file, and notes on why they are not those of a server in use."""
+    rules, told = settings.rules_for(kind_of_certificate(target, certificate, alone=alone))
+    soon = settings.at + (settings.within or timedelta(0))
+    if certificate.not_after >= soon or not is_kept(target, certificate):
+        return rules, told
+    kept = tuple(rule for rule in rules if rule.id not in ("expired", "expires-soon"))
+    return kept, (
+        *told,
+        f"it is kept for the record, and not in use: that it ends {certificate.not_after:%Y-%m-%d} is no fault",
+    )
+
+
+def _rules_for_request(request: Request, target: str, settings: Settings) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+    """Return the rules for a request, and a note if what it asks for does not count, as its certificate is there."""
+    answer = answer_to(target, request) if settings.rules_by_kind else None
+    if answer is None:
+        return settings.rules, ()
+    from .configs import ABOUT
+
+    rules, told = settings.rules_for(kind_of_certificate(*answer))
+    note = f"only its key is judged: what it asks for is answered by {answer[0]}"
+    return tuple(rule for rule in rules if rule.id not in ABOUT), (*told, note)
 
 
 def _of_certificate(certificate: Certificate, *, target: str, settings: Settings, line: int | None = None) -> Result:
     """Return the verdict on a certificate by itself."""
-    rules, told = settings.rules_for(certificate)
+    rules, told = _rules(certificate, target, settings, alone=True)
     findings = tuple(judge(Case(certificate, None, settings.at, settings.within), rules))
     return Result(target=target, kind="certificate", findings=findings, certificate=certificate, line=line, notes=told)
 
@@ -283,6 +318,18 @@ def _key(holding: _Holding, subject: PublicKey | None, settings: Settings) -> tu
     if key.algorithm == "EC" and key.curve == subject.curve and len(key.der) != len(subject.der):
         return None, ("its private key has the point in another form: whether it fits was not looked at",)
     return key, ()
+
+
+def key_in_file(path: str, subject: PublicKey, settings: Settings) -> tuple[PublicKey | None, tuple[str, ...]]:
+    """Return the public half of the private key in a file that belongs to a subject, and notes on why it is not known.
+
+    Raises UnreadableError.
+    """
+    found = content(File(path, named=True), limit=settings.limit)
+    kind = kind_of(found.data) if found else None
+    if found is None or kind not in ("pem", "key"):
+        raise UnreadableError("no private key in it")
+    return _key(_holding(found.data, kind, target=path, settings=settings), subject, settings)
 
 
 def _mode(holding: _Holding, mode: int | None, settings: Settings) -> tuple[Finding, ...]:

@@ -126,6 +126,11 @@ _SHA2_DIGEST = re.compile(rb"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02[\x01-\x04]
 """The identifier of one of SHA-2's digests, and the beginning of the digest itself."""
 
 
+def encrypted_by_rc2(data: bytes) -> bool:
+    """Tell whether a PKCS#12 file needs openssl's -legacy from 3.0 on."""
+    return any(identifier in data for identifier in _RC2)
+
+
 def pkcs12_encryption(data: bytes, rules: Sequence[Rule]) -> tuple[Finding, ...]:
     """Return the findings on how a PKCS#12 file is encrypted (RFC 7292).
 

@@ -17,6 +17,7 @@ from opensslgen.der import (
     integer,
     whole,
 )
+from opensslgen.pem import pem
 
 if TYPE_CHECKING:
     from opensslgen.certificate import PublicKey
@@ -104,13 +105,5 @@ def _written(tag: int, *parts: bytes) -> bytes:
 
 def asked_public_half(label: str, der: bytes, openssl: OpenSSL) -> PublicKey:
     """Return the public key that openssl computes from a private one; raises OpenSSLError or DecodeError."""
-    from binascii import b2a_base64
-
-    pem = b"-----BEGIN %b-----\n%b-----END %b-----\n" % (label.encode(), _lines(b2a_base64(der)), label.encode())
-    return decode_public_key(openssl.run(["pkey", "-pubout", "-outform", "DER"], stdin=pem).stdout)
-
-
-def _lines(base64: bytes) -> bytes:
-    """Break base64 as PEM wants it; openssl 1.0 reads no longer lines."""
-    text = base64.strip()
-    return b"".join(text[at : at + 64] + b"\n" for at in range(0, len(text), 64))
+    block = pem(label, der).encode()
+    return decode_public_key(openssl.run(["pkey", "-pubout", "-outform", "DER"], stdin=block).stdout)

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from opensslgen.profiles import rules_of
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime, timedelta
 
     from opensslgen.certificate import Certificate
     from opensslgen.openssl import OpenSSL
     from opensslgen.rules import Finding, Rule
 
+AUTHORITY, CLIENT = "authority", "client"
+"""Kinds of certificates that are not held to what is asked of servers, if they are known to be of them."""
+_NOTES = {
+    AUTHORITY: "judged as an authority, by profile root; --profile apple judges it as a server",
+    CLIENT: "judged as a client's, by profile client, which is what its config asks for; --profile apple judges it as a"
+    " server",
+}
 LIMIT = 16 << 20
 """Bytes of a file that are read at most; with `each`, of one block in it."""
+
+
+def rules_by_kind(allowed: Collection[str] = ()) -> dict[str, tuple[Rule, ...]]:
+    """Return the rules for what is known to be no server's."""
+    return {AUTHORITY: rules_of(["root"], allowed), CLIENT: rules_of(["client"], allowed)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +37,8 @@ class Settings:
 
     rules: tuple[Rule, ...]
     """Those of the profiles that were named, less those that are allowed."""
-    authority_rules: tuple[Rule, ...] | None = None
-    """Those for a certificate that can only be an authority's, where no profile was named; None: the same."""
+    rules_by_kind: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
+    """Those for an AUTHORITY and for a CLIENT, where no profile was named; empty: the same for all."""
     at: datetime
     """The time of judgement, aware."""
     within: timedelta | None = None
@@ -47,11 +61,14 @@ class Settings:
     jobs: int | None = None
     """Processes that decode, and servers that are asked at once; None: as suits the machine."""
 
-    def rules_for(self, certificate: Certificate) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
-        """Return the rules that a certificate alone in a file is held to, and a note if they are an authority's."""
-        if self.authority_rules is None or not _is_authority(certificate):
+    def rules_for(self, kind: str | None) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
+        """Return the rules that a certificate or request of this kind is held to, and a note if they are not `rules`.
+
+        The kind is AUTHORITY, CLIENT, or None for a server's and for whatever is not known to be another.
+        """
+        if kind is None or kind not in self.rules_by_kind:
             return self.rules, ()
-        return self.authority_rules, ("judged as an authority, by profile root; --profile apple judges it as a server",)
+        return self.rules_by_kind[kind], (_NOTES[kind],)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +78,7 @@ class Result:
     target: str
     """As it was given or found: a path, host:port, or - for standard input."""
     kind: str
-    """"certificate", "request", "key", "config", "script", "server", or "file" if that cannot be told."""
+    """"certificate", "request", "key", "config", "script", "server", "folder" or "index" of an authority, or "file"."""
     findings: tuple[Finding, ...] = ()
     unreadable: str | None = None
     """Why it could not be read; such a thing is never good."""
@@ -72,7 +89,7 @@ class Result:
     """What could not be looked at, and why."""
 
 
-def _is_authority(certificate: Certificate) -> bool:
+def can_only_be_authority(certificate: Certificate) -> bool:
     """Tell whether a certificate says of itself that it signs certificates, and says nothing else.
 
     No client takes such a one for a server's: it has no names, and its key may do nothing in a handshake. CA:TRUE alone

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from opensslgen.certificate import EXTENSIONS, decode
@@ -228,16 +228,22 @@ def issued(asked: Extensions, openssl: OpenSSL) -> Certificate:
         present = {canonical(entry.key) for entry in first.entries}
         added = tuple(Entry(name, "none", 0) for name in _ADDED if name not in present)
         first = replace(first, entries=first.entries + added)
-    process = openssl.run(
-        ["x509", "-req", "-in", "request.pem", "-CA", "root.pem", "-CAkey", "key.pem", "-set_serial", "0x7468726F77"]
-        + ["-days", "30", "-sha256", "-extfile", "/dev/stdin", "-extensions", DEFAULT, "-outform", "DER"],
-        cwd=_workshop(openssl),
-        stdin=written([first, *others]).encode("utf-8", "surrogateescape"),
-        check=False,
-    )
+    process = _asked(written([first, *others]), openssl)
     if process.exit_code != 0:
         raise _refusal(process, asked)
     return decode(process.stdout)
+
+
+@lru_cache(maxsize=64)
+def _asked(config: str, openssl: OpenSSL) -> Process:
+    """Have openssl make a certificate; what is asked again at once is remembered."""
+    return openssl.run(
+        ["x509", "-req", "-in", "request.pem", "-CA", "root.pem", "-CAkey", "key.pem", "-set_serial", "0x7468726F77"]
+        + ["-days", "30", "-sha256", "-extfile", "/dev/stdin", "-extensions", DEFAULT, "-outform", "DER"],
+        cwd=_workshop(openssl),
+        stdin=config.encode("utf-8", "surrogateescape"),
+        check=False,
+    )
 
 
 def _refusal(process: Process, asked: Extensions) -> RefusedError:

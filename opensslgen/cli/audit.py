@@ -49,7 +49,7 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 
 PROFILES = click.option(
     "--profile", "profiles", multiple=True, metavar="NAME",
-    help="apple, public, strict or root; also several, or a list.  [default: apple, for authorities root]",
+    help="apple, public, strict, client, root; several, or a list.  [default: apple, for authorities root]",
 )  # fmt: skip
 
 
@@ -105,14 +105,14 @@ def audit(targets: tuple[str, ...], **options: Any) -> None:
     Exit code: 0 complies, 1 violates a rule that is an error, 2 something could not be read. With --format nagios it
     is 0 to 3, as Nagios counts.
     """
-    from opensslgen.audit import Settings
+    from opensslgen.audit import Settings, rules_by_kind
     from opensslgen.openssl import find
     from opensslgen.profiles import rules_of
 
     profiles = _profiles(options["profiles"])
     settings = Settings(
         rules=rules_of(profiles, options["allow"]),
-        authority_rules=None if options["profiles"] else rules_of(["root"], options["allow"]),
+        rules_by_kind={} if options["profiles"] else rules_by_kind(options["allow"]),
         at=options["at"] or datetime.now(timezone.utc).replace(microsecond=0),
         within=None if options["within"] is None else timedelta(days=options["within"]),
         each=options["each"],

@@ -51,6 +51,7 @@ def list_(pki: Path, within: int | None, everything: bool, output: str, critical
 
     Exit code: 0, with --within 1 if anything ends so soon, 2 if the index cannot be read.
     """
+    from opensslgen.folder import Folder
     from opensslgen.report import browse, listing
 
     if critical is not None and output != "nagios":
@@ -59,7 +60,8 @@ def list_(pki: Path, within: int | None, everything: bool, output: str, critical
     at = datetime.now(timezone.utc).replace(microsecond=0)
     if output == "nagios":
         _nagios(pki, at=at, warning=30 if within is None else within, critical=7 if critical is None else critical)
-    survey = listing.survey(listing.Folder(pki), at=at, everything=everything, on_torn=_warn)
+    _warn_of_others(pki)
+    survey = listing.survey(Folder(pki), at=at, everything=everything, on_torn=_warn)
     soon = listing.SOON if within is None else timedelta(days=within)
     rows, found = listing.rows(survey, soon=soon, only_soon=within is not None)
     fault = listing.crl_fault(survey)
@@ -95,10 +97,11 @@ def _say_what_is_left_out(survey: Survey, *, everything: bool) -> None:
 
 
 def _nagios(pki: Path, *, at: datetime, warning: int, critical: int) -> NoReturn:
+    from opensslgen.folder import Folder
     from opensslgen.report import browse, listing
 
     try:
-        survey = listing.survey(listing.Folder(pki), at=at, on_torn=_warn)
+        survey = listing.survey(Folder(pki), at=at, on_torn=_warn)
         status = browse.status(survey, warning=warning, critical=critical, crl_fault=listing.crl_fault(survey))
     except Error as error:
         status = browse.unknown(error.message)
@@ -122,11 +125,14 @@ def show(certificate: str, pki: Path, output: str) -> None:
     A file that exists is taken for the file. What is said of devices are published rules and measurements, held
     against this certificate; no device was asked.
     """
-    from opensslgen.report import explain, listing, lookup
+    from opensslgen import lookup
+    from opensslgen.folder import Folder
+    from opensslgen.report import explain
 
     out = _plain_output()
     at = datetime.now(timezone.utc).replace(microsecond=0)
-    found = lookup.find(listing.Folder(pki), certificate)
+    _warn_of_others(pki)
+    found = lookup.find(Folder(pki), certificate)
     if output == "json":
         click.echo(json.dumps(explain.explained_json(found, at=at), indent=2))
     else:
@@ -140,6 +146,14 @@ def _plain_output() -> io.TextIOBase:
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(errors="backslashreplace")
     return out  # type: ignore[return-value] # it is one, wherever it was replaced
+
+
+def _warn_of_others(pki: Path) -> None:
+    """Say what in the folder others can read, or change, and should not."""
+    from opensslgen.store import Store
+
+    for warning in Store(pki).warnings():
+        _warn(warning)
 
 
 def _warn(message: str) -> None:

@@ -16,15 +16,26 @@ from opensslgen.errors import UsageError
 from .options import first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from opensslgen.authority import Made
+    from opensslgen.destination import Destination
     from opensslgen.jobs import Job
     from opensslgen.openssl import OpenSSL
 
 
-def do(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL | None) -> None:
-    """Print a job as a script, or do it and report."""
+def do(
+    prepare: Callable[[], Job],
+    options: dict[str, Any],
+    openssl: OpenSSL | None,
+    *,
+    secret: Callable[[str], str] | None = None,
+    into: Destination | None = None,
+) -> None:
+    """Print a job as a script, or do it and report.
+
+    `secret` takes the place of `secret_of`, and `into`, a folder of the user's, that of the pki folder.
+    """
     from opensslgen import openssl as command
     from opensslgen.jobs import Violation
 
@@ -34,10 +45,10 @@ def do(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL | N
                 raise UsageError(f"--script makes nothing itself, so --{option} does not go with it")
         job = prepare()
         _say(job.notes, options)
-        click.echo(job.plan.script(version=__version__, folder=str(options["pki"])), nl=False)
+        click.echo(job.plan.script(version=__version__, folder=str(into.path if into else options["pki"])), nl=False)
         return
     try:
-        made = make(prepare, options, openssl or command.find(options["openssl"]))
+        made = make(prepare, options, openssl or command.find(options["openssl"]), secret=secret, into=into)
     except Violation as violation:
         if options["output"] == "json":
             from opensslgen.report import violation_json
@@ -54,23 +65,29 @@ def do(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL | N
         click.echo(made_text(made), nl=False)
 
 
-def make(prepare: Callable[[], Job], options: dict[str, Any], openssl: OpenSSL) -> Made:
+def make(
+    prepare: Callable[[], Job],
+    options: dict[str, Any],
+    openssl: OpenSSL,
+    *,
+    secret: Callable[[str], str] | None = None,
+    into: Destination | None = None,
+) -> Made:
     """Do a job, and say on stderr what the user should know of it."""
-    from opensslgen.authority import Authority
+    from opensslgen.authority import Authority, Delivery
     from opensslgen.store import Store
 
     store = Store(options["pki"])
     for warning in store.warnings():
         click.echo(f"Warning: {warning}", err=True)
-    authority = Authority(
-        store=store,
-        openssl=openssl,
-        secret=functools.partial(secret_of, options),
-        on_command=(lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
-        allow=options.get("allow", ()),
-        force=options.get("force", False),
-    )
-    made = authority.make(prepare)
+    common: dict[str, Any] = {
+        "openssl": openssl,
+        "secret": secret or functools.partial(secret_of, options),
+        "on_command": (lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
+        "force": options.get("force", False),
+    }
+    doer = Delivery(into=into, **common) if into else Authority(store, allow=options.get("allow", ()), **common)
+    made = doer.make(prepare)
     _say((*made.notes, *(f"{finding.message} [{finding.rule.id}]" for finding in made.findings)), options)
     return made
 
@@ -99,8 +116,11 @@ _FILES = {
 """The options that name a secret's file."""
 
 
-def secret_of(options: dict[str, Any], name: str) -> str:
-    """Return a passphrase or password: from its file, its environment variable, or the terminal."""
+def secret_of(options: dict[str, Any], name: str, *, opens: Collection[str] = ()) -> str:
+    """Return a passphrase or password: from its file, its environment variable, or the terminal.
+
+    Those that `opens` names are known to open something that exists.
+    """
     from opensslgen.recipes import CA_PASSPHRASE, SECRETS, fit_secret
     from opensslgen.store import Store
 
@@ -111,7 +131,8 @@ def secret_of(options: dict[str, Any], name: str) -> str:
         return fit_secret(name, os.environ[name])
     if not sys.stdin.isatty():
         raise UsageError(f"the {what} is needed", hint=f"give --{option.replace('_', '-')} FILE or set {name}")
-    # `root` alone has an option to ask for one, and it never opens an old key.
+    # Those that have an option to ask for one open no old key by it, unless they say so.
     store = Store(options["pki"])
     new = name != CA_PASSPHRASE or "passphrase" in options or not (store.path / store.ca_key).exists()
+    new = new and name not in opens
     return fit_secret(name, click.prompt(what.capitalize(), hide_input=True, confirmation_prompt=new, err=True))

@@ -54,14 +54,15 @@ LIMITS = together(
     click.option("--permit", multiple=True, metavar="NAME", help="Let it sign for this domain or network only."),
     click.option("--exclude", multiple=True, metavar="NAME", help="Never let it sign for this domain or network."),
 )
+P12_PASSWORD_FILE = click.option(
+    "--p12-password-file", type=click.Path(path_type=Path), metavar="FILE",
+    help="The password of the PKCS#12 file is its first line.  [env: OPENSSLGEN_P12_PASSWORD]",
+)  # fmt: skip
 P12 = together(
     click.option("--p12", "p12", flag_value="p12", help="Make a PKCS#12 file, too (AES-256)."),
     click.option("--p12-compat", "p12", flag_value="p12-compat", help="The same for older Apple, Windows, appliances."),
-    click.option(
-        "--p12-password-file", type=click.Path(path_type=Path), metavar="FILE",
-        help="Its password is the first line.  [env: OPENSSLGEN_P12_PASSWORD]",
-    ),
-)  # fmt: skip
+    P12_PASSWORD_FILE,
+)
 _SCRIPT = click.option("--script", is_flag=True, help="Make nothing: print a shell script that does it.")
 _TELLING = together(
     click.option("-v", "--verbose", is_flag=True, help="Show each openssl command as it runs."),

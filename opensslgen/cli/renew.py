@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opensslgen.authority import Made
+    from opensslgen.folder import Folder
     from opensslgen.index import Entry
     from opensslgen.jobs import Job
     from opensslgen.openssl import OpenSSL
-    from opensslgen.report.listing import Folder
     from opensslgen.store import Store
 
 _ROOT = "ca"
@@ -61,7 +61,7 @@ def renew(**options: Any) -> None:
     systemd` and `script cron` print what starts this each day.
     """
     from opensslgen import openssl as command
-    from opensslgen.report.listing import Folder
+    from opensslgen.folder import Folder
     from opensslgen.store import Store
 
     store, folder = Store(options["pki"]), Folder(options["pki"])
@@ -79,11 +79,17 @@ def renew(**options: Any) -> None:
     for title, stem in _due(folder, within) if within is not None else ((name, None) for name in names):
         try:
             made = make(partial(_job, title, stem, store, folder, options), options, openssl)
-            answers.append(_told(made, options))
-            _run_hook(made, store, openssl, options)
         except Error as error:
             failures.append(error)
             answers.append(_failed(title, error))
+            Failure(error).show()
+            continue
+        answers.append(_told(made, options))
+        try:
+            _run_hook(made, store, openssl, options)
+        except Error as error:
+            failures.append(error)
+            answers[-1]["error"] = error.message
             Failure(error).show()
     if options["output"] == "json":
         click.echo(json.dumps(answers, indent=2, ensure_ascii=False))
@@ -122,7 +128,7 @@ def _job(title: str, stem: str | None, store: Store, folder: Folder, options: di
 
 def _stem(folder: Folder, name: str) -> str:
     """Return the stem of the files of a certificate that can be renewed; raises Error for any other."""
-    from opensslgen.report import lookup
+    from opensslgen import lookup
 
     return _ROOT if name == _ROOT else lookup.stem_to_renew(folder, lookup.find(folder, name))
 

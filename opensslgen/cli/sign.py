@@ -106,12 +106,15 @@ def _authority(request: Request, options: dict[str, Any]) -> AuthorityOrder:
 
 def _confirm(request: Request, order: LeafOrder | AuthorityOrder, options: dict[str, Any]) -> None:
     """Show whom a certificate would be for, and ask unless the names were given; raises UsageError on a pipe."""
+    from opensslgen import csr
+
     names: tuple[GeneralName, ...] = getattr(order, "subject_alternative_names", ())
     sure = options["yes"] or options["san"]
-    if not sure and not sys.stdin.isatty():
+    # Who gives the request on standard input has no more to say there.
+    if not sure and (options["request"] == csr.STDIN or not sys.stdin.isatty()):
         what = ", ".join(map(str, names)) or f"the subject {request.subject}"
         some = f", or name those that it is to have: {_as_options(names)}" if names else ""
-        raise UsageError(f"it has to be confirmed, and this is no terminal: {what}", hint=f"--yes takes it{some}")
+        raise UsageError(f"it has to be confirmed, and nobody can be asked here: {what}", hint=f"--yes takes it{some}")
     if not sure or not options["quiet"]:
         click.echo(f"A certificate for {str(request.subject) or 'nobody by name'}", err=True)
         click.echo(f"  key   {order.key_type.name}", err=True)

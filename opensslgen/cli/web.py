@@ -140,12 +140,13 @@ def _password(path: Path | None) -> str | None:
 
 def _tls(options: dict[str, Any], address: str) -> tuple[SSLContext, set[str]]:
     """Return the TLS settings, and the names by which browsers may ask."""
+    from opensslgen import lookup
+    from opensslgen.folder import Folder
     from opensslgen.openssl import find
-    from opensslgen.report import listing, lookup
     from opensslgen.web.tls import context_of
 
     name = options["name"] or address
-    folder = listing.Folder(options["pki"])
+    folder = Folder(options["pki"])
     root = folder.root.certificate if folder.root else None
     try:
         if root is None:

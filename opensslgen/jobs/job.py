@@ -97,9 +97,15 @@ def fitted(
     """Return the order, shortened if it would outlive its issuer, and a note that says so.
 
     The issuer is the store's authority, or the order for the root that will be made first.
-    Raises UsageError instead if its days are fixed, and Error if the authority has less than a day left.
+    Raises UsageError instead if its days are fixed, and Error if the authority has less than a day left, or begins
+    later than now.
     """
     now = datetime.now(timezone.utc)
+    if isinstance(issuer, Certificate) and issuer.not_before > now:
+        raise Error(
+            f"{store.path / store.ca_certificate} is valid from {issuer.not_before:%Y-%m-%d %H:%M:%S} UTC on, and here"
+            f" it is {now:%Y-%m-%d %H:%M:%S} UTC: the clock of this machine, or of the one that made it, is wrong"
+        )
     end = issuer.not_after if isinstance(issuer, Certificate) else now + timedelta(days=issuer.days)
     # Where openssl cannot be given times, the validity begins when it runs, which is a little later than now.
     left = (end - now - timedelta(minutes=10)).days

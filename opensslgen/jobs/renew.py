@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen import csr, recipes
 from opensslgen.certificate import Certificate, load, visible
 from opensslgen.constraints import UNLIMITED, parse_constraints
-from opensslgen.errors import Error, UsageError
+from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.extensions import KEY_USAGES
 from opensslgen.keys import KEY_TYPES, KeyType
 from opensslgen.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
@@ -69,7 +70,7 @@ def renewal_job(
     if order.kind is not SELF_SIGNED:
         issuer = root_of(store)
         order, notes = fitted(order, store, issuer, fixed_days=days is not None)
-        _refuse_earlier_end(old, order.days, notes)
+        _refuse_no_gain(old, order.days, notes)
     now = datetime.now(timezone.utc)
     refuse_violations(
         order.expected(not_before=now),
@@ -122,8 +123,9 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         path_length=old.basic_constraints.path_length if old.basic_constraints else None,
         constraints=_constraints(old),
     )
-    _refuse_earlier_end(old, order.days, ())
     now = datetime.now(timezone.utc)
+    if now + timedelta(days=order.days) <= old.not_after:
+        raise UsageError(f"the new root would end before the old one, which ends on {old.not_after:%Y-%m-%d}")
     refuse_violations(order.expected(not_before=now), None, profile="root", allow=allow)
     plan = recipes.renewed_root(
         order, stored_issuer(store), target=store.ca_certificate, key_identifier=old.subject_key_identifier
@@ -154,7 +156,7 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
         crl_url=_crl_url(old),
     )
     order, notes = fitted_below(order, store, fixed_days=days is not None)
-    _refuse_earlier_end(old, order.days, notes)
+    _refuse_no_gain(old, order.days, notes)
     now = datetime.now(timezone.utc)
     refuse_violations(order.expected(not_before=now), store.issuer(), profile="root", allow=allow, above=store.above())
     plan = recipes.renewed_intermediate(order, stored_issuer(store), request=request)
@@ -238,15 +240,16 @@ def _constraints(old: Certificate) -> NameConstraints:
     return limits
 
 
-def _refuse_earlier_end(old: Certificate, days: int, shortened: tuple[str, ...]) -> None:
-    """Raise Error for a certificate that would end no later than the old one because its authority ends."""
-    if datetime.now(timezone.utc) + timedelta(days=days) > old.not_after:
-        return
-    why = f", as it would be {shortened[0]}" if shortened else ""
-    raise Error(
-        f"the new certificate would end no later than the old one, on {old.not_after:%Y-%m-%d}{why}",
-        hint="renew the root first: opensslgen renew ca" if shortened else None,
-    )
+def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...]) -> None:
+    """Raise Error for a certificate that ends no later than the old one because its authority ends.
+
+    Else a timer would renew it each day, in vain.
+    """
+    if shortened and datetime.now(timezone.utc) + timedelta(days=days - 1) <= old.not_after:
+        raise Error(
+            f"the new certificate would end no later than the old one, on {old.not_after:%Y-%m-%d}: {shortened[0]}",
+            hint="renew the authority first; a root: opensslgen renew ca",
+        )
 
 
 def _stale_p12(stem: str, store: Store, *, p12: str | None) -> tuple[tuple[Publish, ...], tuple[str, ...]]:
@@ -275,11 +278,12 @@ def _about_old(old: Certificate) -> tuple[str, ...]:
 
 def _below_root(store: Store) -> tuple[str, ...]:
     """Return what becomes of what the old root has signed."""
-    by_number = [
-        path.name
-        for path in sorted((store.path / "issued").glob("*.crt"))
-        if (identifier := load(path).authority_key_identifier) and identifier.has_serial
-    ]
+    by_number = []
+    for path in sorted((store.path / "issued").glob("*.crt")):
+        with suppress(UnreadableError):
+            identifier = load(path).authority_key_identifier
+            if identifier and identifier.has_serial:
+                by_number.append(path.name)
     notes = ["chain files hold the old root, until their certificates are renewed"]
     if by_number:
         some = ", ".join(map(visible, by_number[:10])) + (", …" if len(by_number) > 10 else "")

@@ -72,7 +72,7 @@ def in_batch(order: LeafOrder, issuer: Issuer | None, *, name: str, at_once: boo
         demands=demands(order.names),
         commands=f"{name}.sh",
     )
-    return plan if order.p12 is None else with_p12(plan, order, issuer.chain if issuer else (), name=name)
+    return plan if order.p12 is None else with_p12(plan, order, name, issuer.chain if issuer else ())
 
 
 def without_checks(plan: Plan) -> tuple[Plan, tuple[Check, ...]]:

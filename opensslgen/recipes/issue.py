@@ -144,7 +144,7 @@ def intermediate_below(order: AuthorityOrder, issuer: Issuer, request: Plan) -> 
 def leaf(order: LeafOrder, issuer: Issuer) -> Plan:
     """Return the plan for a leaf's key, request, certificate, chain and, if asked for, PKCS#12 file."""
     made = leaf_below(order, issuer, request_only(order))
-    return made if order.p12 is None else with_p12(made, order, issuer.chain)
+    return made if order.p12 is None else with_p12(made, order, order.kind.name, issuer.chain)
 
 
 def leaf_below(order: LeafOrder, issuer: Issuer, request: Plan) -> Plan:
@@ -171,7 +171,7 @@ def leaf_below(order: LeafOrder, issuer: Issuer, request: Plan) -> Plan:
 def self_signed(order: LeafOrder) -> Plan:
     """Return the plan for a leaf that signs itself, which no authority stands above."""
     made = signing_itself(order, request_only(order))
-    return made if order.p12 is None else with_p12(made, order, ())
+    return made if order.p12 is None else with_p12(made, order, order.kind.name, ())
 
 
 def signing_itself(order: LeafOrder, request: Plan, *, key: str | None = None) -> Plan:
@@ -233,26 +233,34 @@ def files(name: str, stem: str, *, over: str = "nothing") -> tuple[Publish, ...]
     )
 
 
-def with_p12(
-    plan: Plan, order: LeafOrder, chain: tuple[str, ...], *, name: str | None = None, key: str | None = None
-) -> Plan:
+def with_p12(plan: Plan, order: LeafOrder, name: str, chain: tuple[str, ...], *, key: str | None = None) -> Plan:
     """Return the plan with one more file: key, certificate and authorities in PKCS#12, as appliances import them."""
     assert order.p12 is not None
-    name = name or order.kind.name
-    authorities = "issuers.pem" if len(chain) > 1 else "".join(chain)
-    export = openssl(
-        "pkcs12 -export -inkey {key} -in {certificate} {above} -name {name} {encryption} -passout {password}"
-        " -out {p12}",
+    export = pkcs12(
+        f"{name}.p12",
         key=key or f"{name}.key",
         certificate=f"{name}.crt",
-        above=("-certfile", authorities) if authorities else (),
+        authorities="issuers.pem" if len(chain) > 1 else "".join(chain) or None,
         name=order.title,
-        encryption=P12_ENCRYPTIONS[order.p12],
-        password=f"env:{P12_PASSWORD}",
-        p12=f"{name}.p12",
+        encryption=order.p12,
     )
     target = Publish(f"{name}.p12", f"private/{order.stem}.p12", 0o600, "p12", plan.publish[0].over)
     return replace(plan, steps=(*plan.steps, export), publish=(*plan.publish, target))
+
+
+def pkcs12(path: str, *, key: str, certificate: str, authorities: str | None, name: str, encryption: str) -> Run:
+    """Return the step that makes a PKCS#12 file, whose entry has a name for people, by one of P12_ENCRYPTIONS."""
+    return openssl(
+        "pkcs12 -export -inkey {key} -in {certificate} {above} -name {name} {encryption} -passout {password}"
+        " -out {path}",
+        key=key,
+        certificate=certificate,
+        above=("-certfile", authorities) if authorities else (),
+        name=name,
+        encryption=P12_ENCRYPTIONS[encryption],
+        password=f"env:{P12_PASSWORD}",
+        path=path,
+    )
 
 
 def request_only(order: LeafOrder) -> Plan:

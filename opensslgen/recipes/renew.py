@@ -31,7 +31,7 @@ def renewed_leaf(
     )
     plan = signing_itself(order, made_by, key=own_key) if issuer is None else leaf_below(order, issuer, made_by)
     if order.p12 is not None:
-        plan = with_p12(plan, order, issuer.chain if issuer else (), key=own_key)
+        plan = with_p12(plan, order, order.kind.name, issuer.chain if issuer else (), key=own_key)
     if own_key and (issuer is None or order.p12):
         plan = replace(plan, needs=(*plan.needs, own_key.removeprefix("../")))
     kept = _kept(plan)

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from opensslgen.certificate import Certificate
-
-    from .lookup import Found
+    from opensslgen.lookup import Found
 
 _PURPOSES = {
     "root": "a root: it signs certificates, and devices trust it by hand",

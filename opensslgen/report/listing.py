@@ -8,21 +8,20 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from opensslgen import crl, index
-from opensslgen.certificate import load, visible
+from opensslgen.certificate import visible
 from opensslgen.errors import UnreadableError
 from opensslgen.kinds import kind_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from opensslgen.certificate import Certificate
+    from opensslgen.folder import Copy, Folder
     from opensslgen.index import Entry
 
 SOON = timedelta(days=30)
@@ -32,84 +31,6 @@ CRL_SOON = timedelta(days=7)
 
 STATES = ("valid", "expiring", "not yet valid", "replaced", "expired", "revoked")
 KINDS = ("root", "authority", "server", "client", "self-signed", "any use", "other", "?")
-
-# Where openssl ca and easy-rsa 3 put the copies by serial number.
-_COPIES = (
-    ("certs_by_serial", ".pem"),
-    ("newcerts", ".pem"),
-    ("revoked/certs_by_serial", ".crt"),
-    ("renewed/certs_by_serial", ".crt"),
-)
-_ROOTS = ("ca.crt", "cacert.pem")
-
-
-class Copy(NamedTuple):
-    """The certificate that belongs to a line of the index, or why there is none."""
-
-    path: Path | None
-    certificate: Certificate | None
-    fault: str | None
-    """What is wrong with the copy; None if nothing is."""
-
-
-@dataclass(frozen=True)
-class Folder:
-    """A pki folder, read only and as far as is asked."""
-
-    path: Path
-
-    @property
-    def index(self) -> Path:
-        """The index."""
-        return self.path / "index.txt"
-
-    @cached_property
-    def root(self) -> Copy | None:
-        """The root certificate; None if there is none."""
-        for name in _ROOTS:
-            path = self.path / name
-            if path.exists():
-                try:
-                    return Copy(path, load(path), None)
-                except UnreadableError as error:
-                    return Copy(path, None, error.message)
-        return None
-
-    @cached_property
-    def issued(self) -> dict[int, Path]:
-        """The files of `issued/` by the serial numbers of their certificates; what cannot be read is left out."""
-        found = {}
-        for path in sorted((self.path / "issued").glob("*.crt")):
-            try:
-                found[load(path).serial_number] = path
-            except UnreadableError:
-                continue
-        return found
-
-    @cached_property
-    def _copies(self) -> list[tuple[Path, str]]:
-        return [(self.path / name, suffix) for name, suffix in _COPIES if (self.path / name).is_dir()]
-
-    def copy(self, entry: Entry) -> Copy:
-        """Return the certificate of a line of the index: its copy by serial number, else what `issued/` has."""
-        for folder, suffix in self._copies:
-            path = folder / f"{entry.serial_hex}{suffix}"
-            if path.exists():
-                break
-        else:
-            found = self.issued.get(entry.serial_number)
-            if found is None:
-                return Copy(None, None, "its copy is missing")
-            path = found
-        try:
-            certificate = load(path)
-        except UnreadableError as error:
-            return Copy(path, None, f"its copy cannot be read: {error.message}")
-        if certificate.serial_number != entry.serial_number:
-            return Copy(path, None, f"{path} is another certificate, with the serial number {certificate.serial_hex}")
-        if certificate.not_after != entry.not_after:
-            return Copy(path, certificate, f"it ends on {certificate.not_after:%Y-%m-%d}, other than the index says")
-        return Copy(path, certificate, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,13 +219,13 @@ def crl_fault(survey: Survey) -> str | None:
 def _crl_fault(dates: crl.Dates, survey: Survey) -> str | None:
     made, due, revoked = dates.this_update, dates.next_update, survey.last_revocation
     if due and due < survey.at:
-        return f"has been out of date since {due:{_TIME}}: who checks it refuses every certificate"
+        return f"has been out of date since {due:{_TIME}}, and who checks it refuses every certificate: opensslgen crl"
     if made > survey.at:
         return f"is of the future: it serves from {made:{_TIME}} on"
     if revoked and revoked > made:
-        return f"is of {made:{_TIME}} and does not know the last revocation, of {revoked:{_TIME}}"
+        return f"is of {made:{_TIME}} and does not know the last revocation, of {revoked:{_TIME}}: opensslgen crl"
     if due and due - survey.at <= CRL_SOON:
-        return f"is out of date from {due:{_TIME}} on: make a new one"
+        return f"is out of date from {due:{_TIME}} on: opensslgen crl makes a new one"
     return None
 
 

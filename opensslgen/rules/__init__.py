@@ -9,7 +9,7 @@ from __future__ import annotations
 from . import apple, chain, client, form, names, public, readers, root, strict
 from .apple import APPLE, APPLE_LIMIT, SINCE_JULY_2019
 from .case import ERROR, NOTE, PASS, WARNING, Case, Finding, Messages, Rule, judge, judge_request, raised
-from .chain import issuer_among
+from .chain import issuer_among, issuers_among
 from .names import matches
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Messages",
     "Rule",
     "issuer_among",
+    "issuers_among",
     "judge",
     "judge_request",
     "matches",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
+
+from opensslgen.names import GeneralName
 
 from .case import ERROR, PASS, WARNING, Case, Messages, Rule, shown
 
@@ -17,6 +20,18 @@ def issuer_among(certificate: Certificate, others: Iterable[Certificate]) -> Cer
     by_name = [other for other in others if other.der != certificate.der and _same_name(certificate, other)]
     by_key = [other for other in by_name if not _wrong_key(certificate, other)]
     return next(iter(by_key or by_name), None)
+
+
+def issuers_among(certificate: Certificate, others: Iterable[Certificate]) -> tuple[Certificate, ...]:
+    """Return the issuer and those above it, up to the root or to the first whose issuer is not there."""
+    found: list[Certificate] = []
+    rest = list(others)
+    below = certificate
+    while not below.is_self_issued and (issuer := issuer_among(below, rest)):
+        found.append(issuer)
+        rest = [other for other in rest if other.der != issuer.der]
+        below = issuer
+    return tuple(found)
 
 
 def _same_name(certificate: Certificate, issuer: Certificate) -> bool:
@@ -139,13 +154,30 @@ def _is_authority(certificate: Certificate) -> bool:
 
 
 def _name_constraints(case: Case) -> Messages:
+    names = {name: shown(str(name)) for name in case.certificate.names}
+    if common_name := _host_as_common_name(case.certificate):
+        names[common_name] = f"its common name {shown(common_name.value)}, which OpenSSL takes for a host's,"
     return tuple(
-        f"{shown(str(name))} is none of the names for which {issuer.subject} may sign"
+        f"{what} is none of the names for which {issuer.subject} may sign"
         for issuer in case.authorities
         if issuer.name_constraints
-        for name in case.certificate.names
+        for name, what in names.items()
         if issuer.name_constraints.forbids(name)
     )
+
+
+def _host_as_common_name(certificate: Certificate) -> GeneralName | None:
+    """Return a common name that looks like a host's, unless the certificate names a host otherwise.
+
+    OpenSSL holds it against the limits then, be it an address (X509_check_host(3): ALWAYS_CHECK_SUBJECT).
+    """
+    common_name = certificate.subject.common_name or ""
+    if any(name.kind == "DNS" for name in certificate.names) or not _HOST.fullmatch(common_name):
+        return None
+    return GeneralName("DNS", common_name)
+
+
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)+")
 
 
 def _order(case: Case) -> Messages:

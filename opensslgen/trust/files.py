@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from opensslgen.certificate import pem
+
 from .devices import DEVICES
 from .mobileconfig import mobileconfig
 from .pages import guide_page, index_page, server_page, style
@@ -31,13 +33,6 @@ class TrustFile:
     def devices(self) -> tuple[str, ...]:
         """The ids of the devices that take it; none for the pages."""
         return tuple(device.id for device in DEVICES if self.name in device.files)
-
-
-def pem(certificate: Certificate) -> str:
-    """Return a certificate in PEM, as openssl writes it."""
-    from ssl import DER_cert_to_PEM_cert  # late, as it loads a library
-
-    return DER_cert_to_PEM_cert(certificate.der)
 
 
 def root_files(root: Certificate, *, profile: bytes | None = None) -> tuple[TrustFile, ...]:

@@ -6,8 +6,9 @@ import shlex
 from typing import TYPE_CHECKING
 
 from opensslgen import template
+from opensslgen.certificate import pem
 
-from .files import files, pem
+from .files import files
 from .mobileconfig import title
 from .signing import sign_command, verify_command
 

@@ -9,12 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from opensslgen.certificate import load
+from opensslgen.certificate import load, pem
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.names import file_name, parse_host
 
 from .anchor import authorities
-from .files import pem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

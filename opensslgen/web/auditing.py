@@ -68,11 +68,11 @@ def _page(*, text: str, profile: str, results: list[Result] | None, problem: str
 
 
 def _settings(profile: str) -> Settings:
-    from opensslgen.audit import Settings
+    from opensslgen.audit import Settings, rules_by_kind
 
     return Settings(
         rules=rules_of([profile or "apple"]),
-        authority_rules=None if profile else rules_of(["root"]),
+        rules_by_kind={} if profile else rules_by_kind(),
         at=datetime.now(timezone.utc).replace(microsecond=0),
         limit=UPLOAD_LIMIT,
         password=_password,

@@ -7,7 +7,9 @@ from datetime import datetime, timezone
 
 from flask import Blueprint, Response, abort, render_template, request
 
-from opensslgen.report import browse, explain, listing, lookup
+from opensslgen import lookup
+from opensslgen.folder import Folder
+from opensslgen.report import browse, explain, listing
 
 from .fields import Problem
 from .making import this_config
@@ -27,7 +29,7 @@ def table() -> str:
     everything = "all" in request.args
     if not this_config().pki.is_dir():
         return render_template("list.html", rows=[], survey=None, everything=everything, names=browse.names, fault=None)
-    survey = listing.survey(listing.Folder(this_config().pki), at=_now(), everything=everything)
+    survey = listing.survey(Folder(this_config().pki), at=_now(), everything=everything)
     rows, _ = listing.rows(survey)
     return render_template(
         "list.html",
@@ -75,7 +77,7 @@ def found_by(serial: str) -> lookup.Found:
     """Return the certificate of the folder with a serial number, or its root, which is called ca."""
     if not _SERIAL.fullmatch(serial):
         abort(404)
-    return lookup.stored(listing.Folder(this_config().pki), serial)
+    return lookup.stored(Folder(this_config().pki), serial)
 
 
 def _now() -> datetime:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, redirect, request, url_for
 
 from opensslgen.errors import Error
+from opensslgen.folder import Folder
 from opensslgen.jobs import Violation, renewal_job, root_renewal_job
+from opensslgen.lookup import ROOT, stem_to_renew
 from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD, fit_secret
-from opensslgen.report.listing import Folder
-from opensslgen.report.lookup import ROOT, stem_to_renew
 
 from . import fields
 from .browsing import found_by, page

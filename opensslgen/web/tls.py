@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
     from opensslgen.certificate import Certificate
+    from opensslgen.lookup import Found
     from opensslgen.openssl import OpenSSL
-    from opensslgen.report.lookup import Found
 
 CONNECTIONS = 150
 """Open at once at most; each takes two files, and the form behind has as many places."""

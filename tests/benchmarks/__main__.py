@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .audit import audit_benchmark
-from .index import index_benchmark
+from .index import index_benchmark, issuing_benchmark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +57,8 @@ def main() -> None:
     audit_benchmark()
     print()
     index_benchmark()
+    print()
+    issuing_benchmark()
 
 
 def single_certificate(folder: Path, runs: int) -> None:

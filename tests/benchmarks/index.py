@@ -1,18 +1,23 @@
-"""How fast an index of 100,000 lines is read and listed: `python -m tests.benchmarks.index`."""
+"""How fast an index of 100,000 lines is read, listed and added to: `python -m tests.benchmarks.index`."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opensslgen import index
 
 from .audit import make_certificates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIST = "import sys; from opensslgen.cli.browse import list_; list_(sys.argv[1:])"
 
@@ -39,6 +44,51 @@ def index_benchmark(number: int = 100_000, copies: int = 5_000) -> None:
         (folder / "certs_by_serial").mkdir()
         _with_copies(folder, copies)
         _row(f"opensslgen list, {copies} certificates that are read", ["list", "--pki", name])
+
+
+def issuing_benchmark(number: int = 100_000, runs: int = 15) -> None:
+    """Print how long a certificate takes with ten lines in the index and with many, by us and by a printed script."""
+    with tempfile.TemporaryDirectory() as name:
+        folders = {lines: Path(name) / str(lines) for lines in (10, number)}
+        for lines, folder in folders.items():
+            folder.mkdir()
+            _opensslgen(folder, "root", "--key-type", "p-256")
+            _write_index(folder / "pki" / "index.txt", lines, state="V")
+            key = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "given.key"]
+            subprocess.run(key, cwd=folder, check=True)
+            script = _opensslgen(folder, "server", "pbx.example.com", "--key-type", "p-256", "--script")
+            (folder / "make.sh").write_bytes(script)
+        _issuing_row("opensslgen server, key given", folders, _issue, runs)
+        _issuing_row("its printed script", folders, _issue_by_script, runs)
+
+
+def _issuing_row(what: str, folders: dict[int, Path], issue: Callable[[Path], None], runs: int) -> None:
+    times: dict[int, list[float]] = {lines: [] for lines in folders}
+    for _ in range(runs):  # in turn, so that a machine that slows down does so for both
+        for lines, folder in folders.items():
+            begin = time.perf_counter()
+            issue(folder)
+            times[lines].append((time.perf_counter() - begin) * 1000)
+    few, many = (statistics.median(each) for each in times.values())
+    print(
+        f"{what:<50} {few:>8.1f} ms  {many:>8.1f} ms  {many / few:.2f} x  with {' and '.join(map(str, folders))} lines"
+    )
+
+
+def _opensslgen(folder: Path, *arguments: str) -> bytes:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
+    command = [sys.executable, "-m", "opensslgen", *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True).stdout
+
+
+def _issue(folder: Path) -> None:
+    _opensslgen(folder, "server", "pbx.example.com", "--key-file", "given.key", "--force", "--quiet")
+
+
+def _issue_by_script(folder: Path) -> None:
+    for path in (folder / "pki").glob("*/pbx.example.com*"):
+        path.unlink()
+    subprocess.run(["sh", "make.sh"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
 
 
 def _write_index(path: Path, number: int, *, state: str) -> None:
@@ -81,3 +131,5 @@ if __name__ == "__main__":
     parser.add_argument("--copies", type=int, default=5_000, help="certificates that are read (default 5000)")
     given = parser.parse_args()
     index_benchmark(given.number, given.copies)
+    print()
+    issuing_benchmark(given.number)

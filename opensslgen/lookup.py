@@ -8,20 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opensslgen import index
-from opensslgen.certificate import CERTIFICATE_LABELS, DecodeError, decode_block, load, visible
-from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.names import file_name
-from opensslgen.pem import pem_blocks, read_file
-from opensslgen.rules import issuer_among
+from . import index
+from .certificate import CERTIFICATE_LABELS, DecodeError, decode_block, load, visible
+from .errors import Error, UnreadableError, UsageError
+from .names import file_name
+from .pem import pem_blocks, read_file
+from .rules import issuer_among
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opensslgen.certificate import Certificate
-    from opensslgen.index import Entry
-
-    from .listing import Folder
+    from .certificate import Certificate
+    from .folder import Folder
+    from .index import Entry
 
 _SERIAL = re.compile(r"(?:0[xX])?[0-9A-Fa-f]+(?::[0-9A-Fa-f]+)*")
 ROOT = "ca"

@@ -1,0 +1,320 @@
+"""A pki folder as a whole: index, copies by serial number, files and keys, held against one another.
+
+What each file is by itself is said of the file. Here is said what is wrong between them, and who else can get in. The
+folder may be ours, easy-rsa's, or one of `openssl ca`; it is read through once, and of it only the serial numbers are
+kept.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from opensslgen import crl, index
+from opensslgen.certificate import REQUEST_LABELS, DecodeError, decode_request, load, pem_blocks
+from opensslgen.distinguished import visible
+from opensslgen.errors import Error, UnreadableError
+from opensslgen.rules import raised
+
+from .containers import key_in_file
+from .records import COPIES, INDEX, ROOTS, copy_of
+from .result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opensslgen.certificate import Certificate
+    from opensslgen.index import Entry
+    from opensslgen.rules import Finding
+
+    from .result import Settings
+
+_KEYS = ("private/ca.key", "private/cakey.pem")
+_OURS = ("private", "issued", "reqs", "certs_by_serial", "revoked", "renewed", "newcerts", "certs", "crl", "certreqs")
+"""Folders whose files are looked at; others may be anybody's."""
+_ESCAPES = re.compile(r"(?:\\x[0-9A-F]{2})+")
+_CHUNK = 1 << 20
+_MANY = 3
+"""Lines that are named where all have the same fault."""
+
+
+def judge_folder(path: str, settings: Settings) -> list[Result]:
+    """Return the verdict on the folder in which an index lies, and on the index, whose findings have lines."""
+    folder = Path(path).parent
+    audit = _Audit(folder, settings)
+    unreadable = None
+    try:
+        audit.run()
+    except UnreadableError as error:
+        unreadable = error.message
+    return [
+        Result(target=str(folder), kind="folder", findings=tuple(audit.findings), notes=tuple(audit.notes)),
+        Result(target=path, kind="index", findings=tuple(audit.of_lines), unreadable=unreadable),
+    ]
+
+
+class _Line(NamedTuple):
+    """What is kept of a line of the index."""
+
+    number: int
+    is_revoked: bool
+    has_ended: bool
+
+
+@dataclass
+class _Audit:
+    folder: Path
+    settings: Settings
+    findings: list[Finding] = field(default_factory=list)
+    of_lines: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    lines: dict[int, _Line] = field(default_factory=dict)
+    """By serial number."""
+
+    def run(self) -> None:
+        self.judge_modes()
+        self.judge_links()
+        self.judge_key_of_authority()
+        self.judge_index()
+        self.judge_copies()
+        self.judge_issued()
+        self.judge_revocation_list()
+
+    def add(self, rule: str, message: str, *, line: int | None = None) -> None:
+        found = self.findings if line is None else self.of_lines
+        found += raised(self.settings.rules, rule, message, line=line)
+
+    @cached_property
+    def authority(self) -> Certificate | None:
+        """The authority; None if it cannot be read, which is said of its file."""
+        for name in ROOTS:
+            with suppress(UnreadableError):
+                if (self.folder / name).is_file():
+                    return load(self.folder / name)
+        return None
+
+    def files(self, name: str, *suffixes: str) -> Iterator[os.DirEntry[str]]:
+        """Yield the entries of a folder below this one in sorted order; none if it is not there."""
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.folder / name) as listing:
+            entries = [entry for entry in listing if not suffixes or entry.name.endswith(suffixes)]
+            yield from sorted(entries, key=lambda entry: entry.name)
+
+    def judge_modes(self) -> None:
+        """Find what others than the owner can read, of the keys, or write."""
+        for name in (".", "private", *(each for each in _OURS if each != "private"), INDEX, *ROOTS):
+            status = self.status(name)
+            if status is None:
+                continue
+            mode = stat.S_IMODE(status.st_mode)
+            # A sticky folder such as /tmp lets nobody take away what is another's, but put in anything.
+            if mode & 0o022:
+                who = "everybody" if mode & 0o002 else "its group"
+                self.add("pki-open-to-others", f"{self.shown(name)} can be changed by {who} (mode {mode:04o})")
+            elif name == "private" and mode & 0o055:
+                who = "everybody" if mode & 0o005 else "its group"
+                self.add(
+                    "pki-open-to-others", f"{self.shown(name)} can be read by {who} (mode {mode:04o}); 0700 is usual"
+                )
+        for name in _KEYS:
+            status = self.status(name)
+            if status and status.st_mode & 0o077:
+                mode = stat.S_IMODE(status.st_mode)
+                who = "everybody" if mode & 0o007 else "its group"
+                self.add("pki-open-to-others", f"{self.shown(name)} is open to {who} (mode {mode:04o}); 0600 is usual")
+
+    def status(self, name: str) -> os.stat_result | None:
+        try:
+            return (self.folder / name).stat()
+        except OSError:
+            return None
+
+    def shown(self, name: str) -> str:
+        return visible(str(self.folder / name))
+
+    def judge_links(self) -> None:
+        """Find symbolic links that lead out of the folder."""
+        home = self.folder.resolve()
+        for name in (".", *_OURS, "revoked/certs_by_serial", "renewed/certs_by_serial"):
+            for entry in self.files(name):
+                if entry.is_symlink():
+                    with suppress(RuntimeError):  # a link to itself leads nowhere
+                        target = Path(entry.path).resolve()
+                        if not target.is_relative_to(home):
+                            where = self.shown(os.path.normpath(f"{name}/{entry.name}"))
+                            self.add("pki-link", f"{where} is a symbolic link to {visible(str(target))}")
+
+    def judge_key_of_authority(self) -> None:
+        keys = [name for name in _KEYS if (self.folder / name).exists()]
+        if self.authority and keys:
+            self.judge_key(keys[0], self.authority, "the authority's certificate")
+        elif not keys:
+            self.notes.append("the authority's key is not here")
+
+    def judge_key(self, name: str, certificate: Certificate, whose: str) -> None:
+        try:
+            key, why = key_in_file(str(self.folder / name), certificate.public_key, self.settings)
+        except Error as error:
+            self.notes.append(f"{self.shown(name)}: whether it is the key of {whose} cannot be seen: {error.message}")
+            return
+        self.notes += [f"{self.shown(name)}: {each}" for each in why]
+        if key and key.der != certificate.public_key.der:
+            self.add("pki-key-mismatch", f"{self.shown(name)} is not the key of {whose}")
+
+    def judge_index(self) -> None:
+        """Hold each line against its copy, and keep its serial number."""
+        path = self.folder / INDEX
+        self.judge_line_ends(path)
+        torn: list[str] = []
+
+        def on_fault(number: int, fault: str) -> None:
+            self.add("pki-index-line", fault, line=number)
+
+        for entry in index.read(path, on_torn=torn.append, on_fault=on_fault):
+            before = self.lines.get(entry.serial_number)
+            if before:
+                message = f"the serial number {entry.serial_hex} is in line {before.number}, too"
+                self.add("pki-index-twice", message, line=entry.line)
+            self.lines[entry.serial_number] = _Line(
+                entry.line, entry.state == index.REVOKED, entry.not_after < self.settings.at
+            )
+            self.judge_entry(entry)
+        for each in torn:
+            self.add("pki-index-line", each)
+
+    def judge_line_ends(self, path: Path) -> None:
+        with suppress(OSError), path.open("rb") as file:
+            before = b""
+            while chunk := file.read(_CHUNK):
+                if b"\r\n" in before + chunk:
+                    self.add("pki-index-line-ends", f"{self.shown(INDEX)} has lines that end with CR LF")
+                    return
+                before = chunk[-1:]
+
+    def judge_entry(self, entry: Entry) -> None:
+        path = copy_of(self.folder, entry.serial_hex)
+        if path is None:
+            self.add("pki-copy-missing", f"there is no copy of {entry.serial_hex} ({entry.title})", line=entry.line)
+            return
+        try:
+            certificate = load(path)
+        except UnreadableError:
+            return  # which is said of that file
+        where = visible(str(path))
+        if certificate.serial_number != entry.serial_number:
+            self.add("pki-copy-differs", f"{where} has the serial number {certificate.serial_hex}", line=entry.line)
+        if certificate.not_after != entry.not_after:
+            message = f"{where} ends {certificate.not_after:{_TIME}}, by the index {entry.not_after:{_TIME}}"
+            self.add("pki-copy-differs", message, line=entry.line)
+        if not _is_subject(entry.subject, certificate):
+            message = f"{where} is of {certificate.subject}, by the index of {entry.title}"
+            self.add("pki-copy-differs", message, line=entry.line)
+        if self.authority and not certificate.is_self_issued and certificate.issuer != self.authority.subject:
+            message = f"{where} was issued by {certificate.issuer}, which is not the authority of this folder"
+            self.add("pki-other-issuer", message, line=entry.line)
+
+    def judge_copies(self) -> None:
+        """Find copies of what is not in the index."""
+        for name in dict.fromkeys(folder for folder, _ in COPIES):
+            for entry in self.files(name, ".pem", ".crt"):
+                stem = entry.name.rpartition(".")[0]
+                if re.fullmatch("-?[0-9A-Fa-f]+", stem) and int(stem, 16) in self.lines:
+                    continue
+                with suppress(UnreadableError):
+                    self.judge_recorded(f"{name}/{entry.name}", load(entry.path))
+
+    def judge_recorded(self, name: str, certificate: Certificate) -> _Line | None:
+        """Return the line of the index that a certificate has; a root needs none, as it cannot be revoked by itself."""
+        line = self.lines.get(certificate.serial_number)
+        constraints = certificate.basic_constraints
+        is_root = certificate.is_self_issued and constraints is not None and constraints.ca
+        if line is None and not is_root:
+            self.add("pki-unrecorded", f"{self.shown(name)} ({certificate.serial_hex}) is not in the index")
+        return line
+
+    def judge_issued(self) -> None:
+        """Hold what is in use against its copy, its key and its request."""
+        for entry in self.files("issued", ".crt"):
+            name = f"issued/{entry.name}"
+            try:
+                certificate = load(entry.path)
+            except UnreadableError:
+                continue  # which is said of that file
+            line = self.judge_recorded(name, certificate)
+            if line and line.is_revoked:
+                message = f"{self.shown(name)} is revoked, by line {line.number} of the index"
+                self.add("pki-revoked-in-use", message)
+            copy = copy_of(self.folder, certificate.serial_hex)
+            with suppress(UnreadableError):
+                if copy and load(copy).der != certificate.der:
+                    self.add("pki-copy-differs", f"{self.shown(name)} is not the same as {visible(str(copy))}")
+            stem = entry.name.removesuffix(".crt")
+            if (self.folder / "private" / f"{stem}.key").exists():
+                self.judge_key(f"private/{stem}.key", certificate, self.shown(name))
+            self.judge_request(f"reqs/{stem}.req", certificate, self.shown(name))
+
+    def judge_request(self, name: str, certificate: Certificate, whose: str) -> None:
+        try:
+            data = (self.folder / name).read_bytes()
+            blocks = [block.body for block in pem_blocks(data) if block.label in REQUEST_LABELS]
+            request = decode_request(blocks[0] if blocks else data)
+        except (OSError, DecodeError):
+            return  # it is not there, or its fault is said of that file
+        if request.public_key.der != certificate.public_key.der:
+            self.add("pki-request-differs", f"{self.shown(name)} has another key than {whose}")
+
+    def judge_revocation_list(self) -> None:
+        """Hold the list against the time, the authority, and what the index says is revoked."""
+        where, path = self.shown("crl.pem"), self.folder / "crl.pem"
+        if not path.exists():
+            return
+        try:
+            made = crl.load(path)
+        except UnreadableError as error:
+            self.add("pki-crl-stale", f"it cannot be read: {error.message}")
+            return
+        due, at = made.dates.next_update, self.settings.at
+        if due and due < at:
+            self.add("pki-crl-stale", f"{where} is out of date since {due:{_TIME}}")
+        elif made.dates.this_update > at:
+            self.add("pki-crl-stale", f"{where} is of the future: it serves from {made.dates.this_update:{_TIME}} on")
+        if self.authority and made.issuer != self.authority.subject:
+            self.add("pki-crl-stale", f"{where} is of {made.issuer}, which is not the authority of this folder")
+        listed = {revocation.serial_number for revocation in made.revocations}
+        revoked = {serial for serial, line in self.lines.items() if line.is_revoked}
+        # What has ended may be left out (RFC 5280 section 3.3).
+        missing = sorted(self.lines[serial].number for serial in revoked - listed if not self.lines[serial].has_ended)
+        if missing:
+            more = f" and {len(missing) - _MANY} more" if len(missing) > _MANY else ""
+            lines = ", ".join(map(str, missing[:_MANY]))
+            self.add("pki-crl-incomplete", f"{where} lacks what the index says is revoked: line {lines}{more}")
+        unknown = sorted(self.lines[serial].number for serial in listed & (self.lines.keys() - revoked))
+        if unknown:
+            self.add("pki-crl-incomplete", f"{where} revokes what the index says is valid: line {unknown[0]}")
+
+
+_TIME = "%Y-%m-%d %H:%M:%S UTC"
+
+
+def _is_subject(written: str, certificate: Certificate) -> bool:
+    """Tell whether a subject is the one that the index has, which tells a slash in a name from no other.
+
+    The kinds of its parts are not compared, as the names that openssl has for them differ by version.
+    """
+    text = _ESCAPES.sub(_unescaped, written)
+    at = 0
+    for _, value in certificate.subject.attributes:
+        at = text.find(f"={value}", at)
+        if at < 0:
+            return False
+        at += len(value) + 1
+    return not text[at:] or not certificate.subject.attributes
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[0].replace("\\x", "")).decode("utf-8", "replace")

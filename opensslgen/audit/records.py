@@ -1,0 +1,215 @@
+"""What made a certificate, as the pki folder has it on record: SERIAL.cnf and SERIAL.sh beside its copy by serial.
+
+The record tells a client's certificate and an authority's from a server's that went wrong. Nothing else does: what has
+no record, or does not say so itself, is held to what is asked of servers.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opensslgen.certificate import EXTENSIONS, load, load_all
+from opensslgen.distinguished import visible
+from opensslgen.errors import UnreadableError
+
+from .result import AUTHORITY, CLIENT, can_only_be_authority
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opensslgen.certificate import Certificate, Request
+
+    from .config_reader import Config, Section
+
+INDEX = "index.txt"
+ROOTS = ("ca.crt", "cacert.pem")
+ABOVE = "ca-chain.pem"
+COPIES = (
+    ("certs_by_serial", ".pem"),
+    ("newcerts", ".pem"),
+    ("revoked/certs_by_serial", ".crt"),
+    ("revoked/certs_by_serial", ".pem"),
+    ("renewed/certs_by_serial", ".crt"),
+)
+"""Where copies by serial number are; `openssl ca` has newcerts, easy-rsa 3 what is revoked and renewed apart."""
+
+_COPIES = ("certs_by_serial", "newcerts")
+_REPLACED = re.compile(r"\.old-[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\Z")
+_DEPTH = 3
+"""So many folders below a pki folder lies what belongs to it: revoked/certs_by_serial/SERIAL.crt."""
+_LARGEST = 1 << 20
+"""Bytes of a recorded config or script."""
+_SECTIONS = ("v3_req", "v3_ca")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What made a certificate."""
+
+    config: Config
+    section: Section
+    """The one that openssl was told to apply."""
+
+    def words(self, extension: str) -> list[str]:
+        """Return what the section asks for under an extension, the words between commas."""
+        for entry in self.section.entries:
+            if entry.key in (extension, EXTENSIONS[extension]) and entry.is_known:
+                return [word.strip() for word in entry.value.split(",")]
+        return []
+
+    @property
+    def kind(self) -> str | None:
+        """AUTHORITY or CLIENT, if the section asks for that and for nothing else."""
+        if "CA:TRUE" in self.words("basicConstraints"):
+            return AUTHORITY
+        usages = self.words("extendedKeyUsage")
+        return CLIENT if "clientAuth" in usages and "serverAuth" not in usages else None
+
+
+def is_pki_folder(path: str) -> bool:
+    """Tell whether a folder has an index and an authority's certificate."""
+    return os.path.isfile(os.path.join(path, INDEX)) and any(  # noqa: PTH113, PTH118 - as fast as walk
+        os.path.isfile(os.path.join(path, name))  # noqa: PTH113, PTH118
+        for name in ROOTS
+    )
+
+
+def is_index(path: str) -> bool:
+    """Tell whether a file is the index of a pki folder."""
+    folder, name = os.path.split(path)
+    return name == INDEX and is_pki_folder(folder or ".")
+
+
+def folder_around(path: str) -> Path | None:
+    """Return the pki folder in which a file lies; None if it lies in none."""
+    folder = os.path.dirname(path) or "."  # noqa: PTH120
+    for _ in range(_DEPTH):
+        if is_pki_folder(folder):
+            return Path(folder)
+        folder = os.path.join(folder, "..")  # noqa: PTH118
+    return None
+
+
+def authorities(folder: Path) -> Iterator[Certificate]:
+    """Yield the folder's authority and those above it, as far as they can be read."""
+    for name in (*ROOTS, ABOVE):
+        with suppress(UnreadableError):
+            if (folder / name).is_file():
+                yield from load_all(folder / name)
+
+
+def kind_of_certificate(path: str, certificate: Certificate, *, alone: bool = True) -> str | None:
+    """Return AUTHORITY or CLIENT if a certificate says so itself and its folder says so, too; else None.
+
+    One that is `alone` in its file needs no folder to be known as an authority if it can be nothing else.
+    """
+    usages = certificate.extended_key_usage or ()
+    is_ca = bool(certificate.basic_constraints and certificate.basic_constraints.ca)
+    is_client = "clientAuth" in usages and "serverAuth" not in usages
+    if alone and can_only_be_authority(certificate):
+        return AUTHORITY
+    # Most are servers', about which there is nothing to be looked up.
+    folder = folder_around(path) if is_ca or is_client else None
+    if folder is None:
+        return None
+    if is_ca and any(certificate.der == authority.der for authority in authorities(folder)):
+        return AUTHORITY
+    copy = copy_of(folder, certificate.serial_hex)
+    with suppress(UnreadableError):
+        if copy and load(copy).der == certificate.der:
+            record, _ = record_of(folder, certificate)
+            if record and record.kind == (AUTHORITY if is_ca else CLIENT):
+                return record.kind
+    return None
+
+
+def answer_to(path: str, request: Request) -> tuple[str, Certificate] | None:
+    """Return the certificate that a pki folder has of a request, which is one for the same key, and its file."""
+    folder = folder_around(path)
+    where, name = Path(path).absolute().parent.name, Path(path).name
+    if folder is None or where not in ("reqs", "reqs_by_serial"):
+        return None
+    certificate = folder / "issued" / name.replace(".req", ".crt")
+    if where == "reqs_by_serial":  # of what is revoked
+        certificate = copy_of(folder, name.removesuffix(".req")) or certificate
+    with suppress(UnreadableError):
+        made = load(certificate)
+        if made.public_key.der == request.public_key.der:
+            return os.path.normpath(certificate), made
+    return None
+
+
+def is_kept(path: str, certificate: Certificate) -> bool:
+    """Tell whether a file of a pki folder is a copy by serial number, or what something newer has replaced."""
+    where, name = os.path.split(path)
+    if _REPLACED.search(name):
+        return folder_around(path) is not None
+    stem = name.rpartition(".")[0].removesuffix("-chain")
+    is_copy = stem == certificate.serial_hex and os.path.basename(where) in _COPIES  # noqa: PTH119
+    return is_copy and folder_around(path) is not None
+
+
+def copy_of(folder: Path, serial_hex: str) -> Path | None:
+    """Return the copy by serial number; None if there is none."""
+    for name, suffix in COPIES:
+        path = folder / name / f"{serial_hex}{suffix}"
+        if path.exists():
+            return path
+    return None
+
+
+def record_of(folder: Path, certificate: Certificate) -> tuple[Record | None, str | None]:
+    """Return what made a certificate, and what is wrong with its script; raises UnreadableError.
+
+    There is no record of what an older version, easy-rsa or `openssl ca` made.
+    """
+    path = _recorded(folder, f"{certificate.serial_hex}.cnf")
+    if path is None:
+        return None, None
+    from .config_reader import read_config  # most folders need none read
+
+    config = read_config(_text(path))
+    script = _recorded(folder, f"{certificate.serial_hex}.sh")
+    named, fault = _section_named(_text(script) if script else "", certificate)
+    if script is None:
+        fault = f"{certificate.serial_hex}.sh, which says how it was used, is missing"
+    for name in (named,) if named else _SECTIONS:
+        if name in config.sections:
+            return Record(config, config.sections[name]), fault
+    return (
+        None,
+        fault or f"{certificate.serial_hex}.sh names the section [ {visible(named or '')} ], which is not there",
+    )
+
+
+def _recorded(folder: Path, name: str) -> Path | None:
+    for where in ("certs_by_serial", "revoked/certs_by_serial"):
+        if (folder / where / name).is_file():
+            return folder / where / name
+    return None
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise UnreadableError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+    if len(data) > _LARGEST:
+        raise UnreadableError(f"{path}: larger than {_LARGEST} bytes")
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _section_named(script: str, certificate: Certificate) -> tuple[str | None, str | None]:
+    """Return the section that the command which made a certificate names, or why there is no such command."""
+    for line in reversed(script.splitlines()):
+        serial = re.search(r"-set_serial 0x([0-9A-Fa-f]{1,64})(?![0-9A-Fa-f])", line)
+        section = re.search(r"-extensions ([\w.-]+)", line)
+        if serial and section and int(serial[1], 16) == certificate.serial_number:
+            return section[1], None
+    return None, f"{certificate.serial_hex}.sh has no command that made it"

@@ -1,0 +1,153 @@
+"""A folder of the user's, into which finished files are put: all or none, and none over another.
+
+Unlike a pki folder it has no index and no lock: a file is put there by a link, which fails if there is one already.
+Files are made in `.opensslgen-…`, which is locked as long as its process lives. Once all are there, what goes where is
+put beside them in one rename, so that the next run can finish what a killed one had begun.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .store import exists, name_beside, reported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .plan import Plan
+
+_PREFIX = ".opensslgen-"
+_DECISION = "decision.json"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A folder, which need not be there yet; the one that it lies in must."""
+
+    path: Path
+
+    def existing(self, plan: Plan) -> list[str]:
+        """Return those files that the plan would overwrite."""
+        return [publish.target for publish in plan.publish if os.path.lexists(self.path / publish.target)]
+
+    @contextmanager
+    def work(self) -> Iterator[Path]:
+        """Finish or sweep what killed runs left, and yield a private work folder; raises Error for a failing disk."""
+        with reported(self.path), ExitStack() as locks:
+            made = not self.path.exists()
+            self.path.mkdir(exist_ok=True)
+            for left in self.path.glob(f"{_PREFIX}*"):
+                with _locked(left) as is_left:
+                    if is_left:
+                        _recover(left)
+            while True:
+                work = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self.path))
+                # Another run may have taken it for left in the moment before.
+                if locks.enter_context(_locked(work)) and work.exists():
+                    break
+            try:
+                yield work
+            finally:
+                if not (work / _DECISION).exists():
+                    shutil.rmtree(work, ignore_errors=True)
+                if made:
+                    with suppress(OSError):
+                        self.path.rmdir()
+
+    def publish(self, plan: Plan, *, work: Path, force: bool) -> dict[str, str]:
+        """Give what a plan has made its final names: everything or nothing.
+
+        With `force` an old file is replaced and kept beside; returns under which name, by its own. Raises Error if
+        there is one and it must not be replaced.
+        """
+        old = {target: name_beside(self.path, target) for target in self.existing(plan)}
+        if old and not force:
+            raise exists(self.path, list(old))
+        moves = []
+        for number, (target, beside) in enumerate(old.items()):
+            shutil.copy2(self.path / target, work / f"old-{number}", follow_symlinks=False)
+            moves.append((f"old-{number}", beside, False))
+        for publish in plan.publish:
+            if publish.mode is not None:
+                (work / publish.source).chmod(publish.mode)
+            moves.append((publish.source, publish.target, publish.target in old))
+        (work / "decision.tmp").write_text(json.dumps(moves), encoding="utf-8")
+        (work / "decision.tmp").rename(work / _DECISION)
+        _carry_out(work, moves)
+        return old
+
+
+def _carry_out(work: Path, moves: list[tuple[str, str, bool]]) -> None:
+    """Do what was decided, or take back what was done of it and raise."""
+    done: list[Path] = []
+    try:
+        for source, target, over in moves:
+            place = work.parent / target
+            if over:
+                (work / source).rename(place)
+            else:
+                _put(work / source, place)
+                done.append(place)
+    except OSError as error:
+        if not any(over for _, _, over in moves):
+            for place in done:
+                place.unlink()
+        shutil.rmtree(work, ignore_errors=True)
+        if isinstance(error, FileExistsError):
+            raise exists(work.parent, [Path(error.filename2 or error.filename).name]) from error
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _put(source: Path, target: Path) -> None:
+    """Move a file to where none is, or raise FileExistsError."""
+    try:
+        target.hardlink_to(source)
+    except FileExistsError:
+        raise
+    except OSError:
+        # Not all file systems have links: a stick that goes to an appliance has none.
+        with target.open("xb"):
+            pass
+        source.rename(target)
+    else:
+        source.unlink()
+
+
+def _recover(work: Path) -> None:
+    """Finish what was decided when a run was killed; what has got another file in its place meanwhile is dropped."""
+    with suppress(FileNotFoundError):
+        for source, target, over in json.loads((work / _DECISION).read_text(encoding="utf-8")):
+            with suppress(FileNotFoundError, FileExistsError):
+                if over:
+                    (work / source).rename(work.parent / target)
+                else:
+                    _put(work / source, work.parent / target)
+    shutil.rmtree(work, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Hold a folder's lock, which the kernel lets go of when this process ends; yields whether it could be had."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,94 @@
+"""A pki folder, read: its root, its index, and where the certificate that belongs to a line of the index is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from .certificate import load
+from .errors import UnreadableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .certificate import Certificate
+    from .index import Entry
+
+# Where openssl ca and easy-rsa 3 put the copies by serial number.
+_COPIES = (
+    ("certs_by_serial", ".pem"),
+    ("newcerts", ".pem"),
+    ("revoked/certs_by_serial", ".crt"),
+    ("renewed/certs_by_serial", ".crt"),
+)
+_ROOTS = ("ca.crt", "cacert.pem")
+
+
+class Copy(NamedTuple):
+    """The certificate that belongs to a line of the index, or why there is none."""
+
+    path: Path | None
+    certificate: Certificate | None
+    fault: str | None
+    """What is wrong with the copy; None if nothing is."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A pki folder, read only and as far as is asked."""
+
+    path: Path
+
+    @property
+    def index(self) -> Path:
+        """The index."""
+        return self.path / "index.txt"
+
+    @cached_property
+    def root(self) -> Copy | None:
+        """The root certificate; None if there is none."""
+        for name in _ROOTS:
+            path = self.path / name
+            if path.exists():
+                try:
+                    return Copy(path, load(path), None)
+                except UnreadableError as error:
+                    return Copy(path, None, error.message)
+        return None
+
+    @cached_property
+    def issued(self) -> dict[int, Path]:
+        """The files of `issued/` by the serial numbers of their certificates; what cannot be read is left out."""
+        found = {}
+        for path in sorted((self.path / "issued").glob("*.crt")):
+            try:
+                found[load(path).serial_number] = path
+            except UnreadableError:
+                continue
+        return found
+
+    @cached_property
+    def _copies(self) -> list[tuple[Path, str]]:
+        return [(self.path / name, suffix) for name, suffix in _COPIES if (self.path / name).is_dir()]
+
+    def copy(self, entry: Entry) -> Copy:
+        """Return the certificate of a line of the index: its copy by serial number, else what `issued/` has."""
+        for folder, suffix in self._copies:
+            path = folder / f"{entry.serial_hex}{suffix}"
+            if path.exists():
+                break
+        else:
+            found = self.issued.get(entry.serial_number)
+            if found is None:
+                return Copy(None, None, "its copy is missing")
+            path = found
+        try:
+            certificate = load(path)
+        except UnreadableError as error:
+            return Copy(path, None, f"its copy cannot be read: {error.message}")
+        if certificate.serial_number != entry.serial_number:
+            return Copy(path, None, f"{path} is another certificate, with the serial number {certificate.serial_hex}")
+        if certificate.not_after != entry.not_after:
+            return Copy(path, certificate, f"it ends on {certificate.not_after:%Y-%m-%d}, other than the index says")
+        return Copy(path, certificate, None)

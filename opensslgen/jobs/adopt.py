@@ -1,0 +1,75 @@
+"""The job that takes over an authority that exists."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from opensslgen import recipes
+from opensslgen.certificate import visible
+from opensslgen.errors import Error
+from opensslgen.profiles import rules_of
+from opensslgen.rules import Case, judge
+from opensslgen.store import CA_CHAIN, name_beside
+
+from .job import Job, Violation, violations
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from opensslgen.certificate import Certificate
+    from opensslgen.recipes import Adoption
+    from opensslgen.rules import Finding
+    from opensslgen.store import Store
+
+
+def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), tell: bool = False) -> Job:
+    """Return the job of taking an authority over into the store.
+
+    Raises Error for what cannot be one at all, and Violation if phones would not take it, or the root above it. With
+    `tell` the notes have the rules' warnings in them, for a script, after which nothing is judged.
+    """
+    certificate, above = adoption.certificate, adoption.above
+    name = visible(str(certificate.subject)) or "the certificate"
+    for each in (certificate, *above):
+        _refuse_unfit(each)
+    found = _findings(certificate, above, allow)
+    # What phones are asked to trust is the root.
+    of_root = _findings(above[-1], (), allow) if above else []
+    if violations([*found, *of_root]):
+        raise Violation(f"phones would not take {name}, so it was not adopted", violations([*found, *of_root]))
+    told = [*(found if tell else ()), *of_root]
+    return Job(
+        name=certificate.subject.common_name or name,
+        done=f"Adopted {name}",
+        plan=recipes.adopt(
+            adoption, certificate=store.ca_certificate, key=store.ca_key, old_chain=_old_chain(store, adoption)
+        ),
+        judged="ca.crt",
+        profile="root",
+        notes=tuple(f"{finding.message} [{finding.rule.id}]" for finding in told),
+        next_step=f"let the phones trust {visible(str((above[-1] if above else certificate).subject))}"
+        " (opensslgen trust), and make certificates: opensslgen server NAME",
+    )
+
+
+def _findings(certificate: Certificate, above: tuple[Certificate, ...], allow: Collection[str]) -> list[Finding]:
+    issuer = above[0] if above else certificate
+    case = Case(certificate, issuer, datetime.now(timezone.utc), chain=above)
+    return judge(case, rules_of(["root"], allow))
+
+
+def _refuse_unfit(certificate: Certificate) -> None:
+    """Raise Error for what no --allow makes an authority that signs anything of use."""
+    name = visible(str(certificate.subject)) or "a certificate without a subject"
+    if certificate.basic_constraints is None or not certificate.basic_constraints.ca:
+        raise Error(f"{name} is no certificate authority: it has no CA:TRUE")
+    if certificate.not_after < datetime.now(timezone.utc):
+        raise Error(f"{name} expired on {certificate.not_after:%Y-%m-%d %H:%M} UTC")
+
+
+def _old_chain(store: Store, adoption: Adoption) -> tuple[str, str] | None:
+    """Return which file of the authority before has to go, and under which name it stays beside."""
+    if adoption.above or not (store.path / CA_CHAIN).exists():
+        return None
+    return CA_CHAIN, name_beside(store.path, CA_CHAIN)

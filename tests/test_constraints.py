@@ -1,0 +1,302 @@
+"""For which names an authority may sign: held against openssl, GnuTLS and cryptography, name by name."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
+
+import pytest
+from cryptography import x509
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+
+from opensslgen import template
+from opensslgen.certificate import decode
+from opensslgen.constraints import parse_constraints
+from opensslgen.errors import UsageError
+from opensslgen.names import parse_names, parse_url
+from opensslgen.rules import RULES, Case, judge
+from opensslgen.section import Section
+
+from .corpus.der import dns, ip
+from .corpus.limits import name_constraints
+from .corpus.writing import authority, days, leaf, pem
+
+BEGINS = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(days=1)
+ALLOWED, FORBIDDEN = True, False
+
+# What is permitted, what is excluded (each with + between two), the name, whether it may be, and who thinks otherwise.
+TABLE = [
+    ("example.com", "", "example.com", ALLOWED),
+    ("example.com", "", "pbx.example.com", ALLOWED),
+    ("example.com", "", "a.b.c.example.com", ALLOWED),
+    ("example.com", "", "PBX.Example.Com", ALLOWED),
+    ("Example.COM", "", "pbx.example.com", ALLOWED),
+    ("example.com", "", "example.org", FORBIDDEN),
+    ("example.com", "", "evilexample.com", FORBIDDEN),
+    ("example.com", "", "example.com.evil.org", FORBIDDEN),
+    ("example.com", "", "com", FORBIDDEN),
+    ("example.com", "", "*.example.com", ALLOWED),
+    ("example.com", "", "*.sip.example.com", ALLOWED),
+    ("example.com", "", "*.example.org", FORBIDDEN),
+    ("pbx.example.com", "", "*.example.com", FORBIDDEN),
+    ("example.com", "", "10.0.0.5", ALLOWED),
+    ("example.com+example.org", "", "pbx.example.org", ALLOWED),
+    ("example.com+example.org", "", "pbx.example.net", FORBIDDEN),
+    ("", "example.com", "pbx.example.com", FORBIDDEN),
+    ("", "example.com", "example.com", FORBIDDEN),
+    ("", "example.com", "evilexample.com", ALLOWED),
+    ("", "example.com", "pbx.example.org", ALLOWED),
+    ("", "example.com", "*.example.com", FORBIDDEN),
+    ("", "example.com", "10.0.0.5", ALLOWED),
+    ("example.com", "bad.example.com", "pbx.example.com", ALLOWED),
+    ("example.com", "bad.example.com", "bad.example.com", FORBIDDEN),
+    ("example.com", "bad.example.com", "a.bad.example.com", FORBIDDEN),
+    ("example.com", "example.com", "pbx.example.com", FORBIDDEN),
+    ("10.0.0.0/8", "", "10.255.255.255", ALLOWED),
+    ("10.0.0.0/8", "", "10.0.0.0", ALLOWED),
+    ("10.0.0.0/8", "", "11.0.0.0", FORBIDDEN),
+    ("10.0.0.0/8", "", "9.255.255.255", FORBIDDEN),
+    ("10.0.0.7/32", "", "10.0.0.7", ALLOWED),
+    ("10.0.0.7/32", "", "10.0.0.6", FORBIDDEN),
+    ("0.0.0.0/0", "", "192.0.2.1", ALLOWED),
+    ("192.168.4.0/22", "", "192.168.7.255", ALLOWED),
+    ("192.168.4.0/22", "", "192.168.8.0", FORBIDDEN),
+    ("10.0.0.0/8", "", "pbx.example.com", ALLOWED),
+    ("10.0.0.0/8+192.168.0.0/16", "", "192.168.1.1", ALLOWED),
+    ("10.0.0.0/8", "10.9.0.0/16", "10.9.1.1", FORBIDDEN),
+    ("10.0.0.0/8", "10.9.0.0/16", "10.8.1.1", ALLOWED),
+    ("", "10.0.0.0/8", "10.0.0.1", FORBIDDEN),
+    ("", "10.0.0.0/8", "192.0.2.1", ALLOWED),
+    ("", "0.0.0.0/0", "10.0.0.1", FORBIDDEN),
+    ("2001:db8::/32", "", "2001:db8:ffff::1", ALLOWED),
+    ("2001:db8::/32", "", "2001:db9::1", FORBIDDEN),
+    ("2001:db8::/33", "", "2001:db8:8000::1", FORBIDDEN),
+    ("::/0", "", "2001:db8::1", ALLOWED),
+    ("", "2001:db8::/32", "2001:db8::1", FORBIDDEN),
+    ("", "2001:db8::/32", "2001:db9::1", ALLOWED),
+    ("10.0.0.0/8", "", "2001:db8::1", FORBIDDEN),
+    ("2001:db8::/32", "", "10.0.0.1", FORBIDDEN),
+    ("10.0.0.0/8+::/0", "", "2001:db8::1", ALLOWED),
+]
+
+
+def constraints(permit, exclude):
+    return parse_constraints(permit=filter(None, permit.split("+")), exclude=filter(None, exclude.split("+")))
+
+
+def subtree(name):
+    from .corpus.limits import network
+
+    return network(name.value) if name.kind == "IP" else dns(name.value)
+
+
+def chain(limits, name, common_name="Somebody"):
+    """Write a leaf with this name, and a root with these limits."""
+    extra = name_constraints(
+        permitted=[subtree(each) for each in limits.permitted], excluded=[subtree(each) for each in limits.excluded]
+    )
+    root = authority(begins=BEGINS, valid=days(30), extra=[extra])
+    try:
+        encoded = ip(name)
+    except ValueError:
+        encoded = dns(name)
+    return leaf(cn=common_name, names=(encoded,), begins=BEGINS, valid=days(20)), root
+
+
+def openssl(leaf_file, root_file, _):
+    done = subprocess.run(["openssl", "verify", "-CAfile", root_file, leaf_file], capture_output=True, text=True)
+    told = done.stdout + done.stderr
+    assert done.returncode == 0 or "subtree violation" in told, told
+    return done.returncode == 0
+
+
+def gnutls(leaf_file, root_file, _):
+    argv = ["certtool", "--verify", "--load-ca-certificate", root_file, "--infile", leaf_file]
+    done = subprocess.run(argv, capture_output=True, text=True)
+    assert done.returncode == 0 or "constraints" in done.stdout, done.stdout + done.stderr
+    return done.returncode == 0
+
+
+def cryptography(leaf_file, root_file, name):
+    certificate, root = (x509.load_pem_x509_certificate(path.read_bytes()) for path in (leaf_file, root_file))
+    asked = name.replace("*", "host")
+    try:
+        subject = x509.IPAddress(ip_address(asked))
+    except ValueError:
+        subject = x509.DNSName(asked)
+    verifier = PolicyBuilder().store(Store([root])).build_server_verifier(subject)
+    try:
+        verifier.verify(certificate, [])
+    except VerificationError as error:
+        if "constraint" in str(error) or "subtree" in str(error):
+            return False
+        raise
+    return True
+
+
+JUDGES = (openssl, gnutls, cryptography)
+OTHERWISE = {
+    ("example.com", "", "10.0.0.5"): {"gnutls": FORBIDDEN},
+    ("10.0.0.0/8", "", "2001:db8::1"): {"gnutls": ALLOWED},
+    ("2001:db8::/32", "", "10.0.0.1"): {"gnutls": ALLOWED},
+}
+"""Rows in which a judge thinks otherwise: to GnuTLS any common name is a host's, and IPv4 and IPv6 are two kinds."""
+
+
+@pytest.mark.parametrize(("permit", "exclude", "name", "allowed"), TABLE)
+def test_we_think_of_each_name_as_the_judges_do(permit, exclude, name, allowed, tmp_path):
+    limits = constraints(permit, exclude)
+    certificate, root = chain(limits, name)
+    read = decode(root).name_constraints
+    assert read == limits
+    (tmp_path / "leaf.pem").write_text(pem(certificate))
+    (tmp_path / "root.pem").write_text(pem(root))
+    case = Case(decode(certificate), decode(root), BEGINS)
+    assert (judge(case, [RULES["name-constraints"]]) == []) is allowed
+    thought = {judge.__name__: judge(tmp_path / "leaf.pem", tmp_path / "root.pem", name) for judge in JUDGES}
+    expected = dict.fromkeys(thought, allowed) | OTHERWISE.get((permit, exclude, name), {})
+    assert thought == expected
+
+
+@pytest.mark.parametrize(
+    ("common_name", "name", "allowed"),
+    [
+        ("pbx.example.com", "10.0.0.5", ALLOWED),
+        ("pbx.example.org", "10.0.0.5", FORBIDDEN),
+        ("pbx.example.org", "sip.example.com", ALLOWED),
+        ("Alice Example", "10.0.0.5", ALLOWED),
+        ("alice", "10.0.0.5", ALLOWED),
+        ("a.b@example.org", "10.0.0.5", ALLOWED),
+        ("10.0.0.5", "10.0.0.5", FORBIDDEN),
+    ],
+)
+def test_a_common_name_counts_where_no_host_is_named_otherwise(common_name, name, allowed, tmp_path):
+    certificate, root = chain(constraints("example.com", ""), name, common_name)
+    (tmp_path / "leaf.pem").write_text(pem(certificate))
+    (tmp_path / "root.pem").write_text(pem(root))
+    assert openssl(tmp_path / "leaf.pem", tmp_path / "root.pem", name) is allowed
+    case = Case(decode(certificate), decode(root), BEGINS)
+    assert (judge(case, [RULES["name-constraints"]]) == []) is allowed
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("example.com", "DNS:example.com"),
+        (".example.com", "DNS:example.com"),
+        ("DNS:example.com", "DNS:example.com"),
+        ("dns: example.com", "DNS:example.com"),
+        ("Example.COM", "DNS:example.com"),
+        ("bücher.example", "DNS:xn--bcher-kva.example"),
+        ("10.0.0.0/8", "IP:10.0.0.0/8"),
+        ("IP:10.0.0.0/8", "IP:10.0.0.0/8"),
+        ("10.0.0.0/255.0.0.0", "IP:10.0.0.0/8"),
+        ("10.0.0.7", "IP:10.0.0.7/32"),
+        ("2001:db8::/32", "IP:2001:db8::/32"),
+        ("2001:DB8::1", "IP:2001:db8::1/128"),
+        ("0.0.0.0/0", "IP:0.0.0.0/0"),
+        ("example.com,10.0.0.0/8", "DNS:example.com IP:10.0.0.0/8"),
+        ("example.com , example.org", "DNS:example.com DNS:example.org"),
+    ],
+)
+def test_limits_are_read_as_people_write_them(given, meant):
+    assert " ".join(map(str, parse_constraints(permit=[given], exclude=[]).permitted)) == meant
+    assert " ".join(map(str, parse_constraints(permit=[], exclude=[given]).excluded)) == meant
+
+
+HOSTILE = (
+    "",
+    " ",
+    ",",
+    ".",
+    "..example.com",
+    "example..com",
+    "*.example.com",
+    "example.com:443",
+    "https://example.com/",
+    "a@example.com",
+    "email:a@example.com",
+    "URI:sip:example.com",
+    "10.0.0.1/8",
+    "10.0.0.0/33",
+    "10.0.0.0/",
+    "10.0.0.0/0.255.0.0",
+    "010.0.0.0/8",
+    "10.0.0.0/8/8",
+    "DNS:10.0.0.0/8",
+    "example.com/24",
+    "2001:db8::/129",
+    "2001:db8::1/32",
+    "fe80::1%eth0",
+    "::ffff:10.0.0.0/104",
+    "example.com;excluded",
+    "example.com\nbasicConstraints = CA:FALSE",
+    "example.com\rx",
+    "example.com\x00",
+    "example.com\u2028",
+    "exam\u202eple.com",
+    "$ENV::HOME",
+    "${ENV::OPENSSLGEN_CA_PASSPHRASE}",
+    "example.com#",
+    "example.com\\",
+    "example.com'",
+    'example.com"',
+    "@section",
+    "dirName:section",
+    "DER:00",
+    "critical",
+    "10.0.0.0/8\nextendedKeyUsage=serverAuth",
+    "10.0.0.0/8;x",
+    "\u0661\u0660.0.0.0/8",
+    "a" * 64 + ".example",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_is_no_limit_is_refused(text):
+    for options in ({"permit": [text], "exclude": []}, {"permit": ["example.org"], "exclude": [text]}):
+        with pytest.raises(UsageError) as told:
+            parse_constraints(**options)
+        assert told.value.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "crl.der",
+        "ftp://pki.example.com/crl.der",
+        "ldap://pki.example.com/cn=x",
+        "file:///etc/passwd",
+        "http://",
+        "http:///crl.der",
+        "http://pki.example.com/crl.der,URI:http://evil.example/",
+        "http://pki.example.com/crl.der\nbasicConstraints=CA:TRUE",
+        "http://pki.example.com/$HOME",
+        "http://pki.example.com/${ENV::HOME}",
+        "http://pki.example.com/#x",
+        "http://pki.example.com/a b",
+        "http://pki.example.com/\\x",
+        "http://pki.example.com/'x'",
+        'http://pki.example.com/"',
+        "http://pki.example.com/`x`",
+        "http://pki.example.com/\u202e",
+        "http://bücher.example/ü",
+        "http://pki.example.com:99999999999/crl.der",
+    ],
+)
+def test_what_is_no_url_of_a_list_is_refused_or_harmless(url, openssl, tmp_path):
+    try:
+        text = parse_url(url)
+    except UsageError:
+        return
+    # What passes stands in the certificate as it was given.
+    section = Section(names=tuple(parse_names("pbx.example.com")), key_usage=("digitalSignature",), crl_url=text)
+    (tmp_path / "ext.cnf").write_text(section.fill(template.shipped("v3_req.cnf")))
+    (tmp_path / "req.cnf").write_text("[req]\nprompt=no\ndistinguished_name=d\n[d]\nCN=x\n")
+    argv = ["req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "key", "-out", "req", "-config", "req.cnf"]
+    openssl.run(argv, cwd=tmp_path)
+    argv = ["x509", "-req", "-in", "req", "-signkey", "key", "-extfile", "ext.cnf", "-extensions", "v3_req"]
+    made = openssl.run([*argv, "-days", "1", "-set_serial", "1", "-sha256", "-outform", "DER"], cwd=tmp_path)
+    assert decode(made.stdout).crl_urls == (text,)
