@@ -194,6 +194,11 @@ def test_everything_works_without_scripts(tmp_path):
         page.go(page.at("form[action$='/renew'] button"))
         page.go(page.at("main form button"))
         assert page.at("h1").text == "Renewed a server certificate for pbx.example.com"
+        page.go(page.at("nav a[href='/certificates']"))
+        page.go(page.at("tbody tr:last-child a"))
+        page.go(page.at("form[action$='/revoke'] button"))
+        page.go(page.at("main form button"))
+        assert page.at("h1").text.startswith("Revoked pbx.example.com")
         page.go(page.at("nav a[href='/root']"))
         assert page.at("main a.button").text == "Download Root Certificate"
         root = page.downloaded(page.at("main a.button"))

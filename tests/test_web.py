@@ -342,6 +342,42 @@ def test_a_certificate_is_renewed_with_a_new_key_or_the_old_one(client, config, 
     assert len((config.pki / "index.txt").read_text().splitlines()) == 3
 
 
+def test_a_certificate_is_revoked_after_a_yes(client, config, authority):
+    made = make_server(authority)
+    page = f"/certificates/{made.certificate.serial_hex}"
+    before = files_below(config.pki)
+    shown = client.post(f"{page}/revoke", reason="keyCompromise")
+    assert "This cannot be taken back" in client.get(shown.location).text
+    printed = opensslgen("revoke", "pbx.example.com", "--reason", "keyCompromise", "--script", "--pki", config.pki)
+    assert client.get(f"{shown.location}/script").text == printed.stdout
+    assert files_below(config.pki) == before
+    done = client.post(shown.location)
+    assert "Revoked pbx.example.com" in client.get(done.location).text
+    assert (config.pki / "index.txt").read_text().startswith("R\t")
+    assert "REVOKED" in client.get(page).text
+    assert f'action="{page}/revoke"' not in client.get(page).text
+    # A second yes, and a second try, change nothing.
+    assert client.post(shown.location).location == done.location
+    assert client.post(f"{page}/revoke").status_code == 422
+    made = confirmed(client, "/revocation-list")
+    revoked = x509.load_pem_x509_crl(client.get(f"{made}/crl").data)
+    assert [entry.serial_number for entry in revoked] == [authority_serial(config)]
+    assert x509.load_der_x509_crl(client.get(f"{made}/crl%20in%20DER").data) == revoked
+
+
+def authority_serial(config):
+    return int((config.pki / "index.txt").read_text().split("\t")[3], 16)
+
+
+def test_a_reason_that_is_none_revokes_nothing(client, config, authority):
+    made = make_server(authority)
+    answer = client.post(f"/certificates/{made.certificate.serial_hex}/revoke", reason="tea")
+    assert answer.status_code == 422
+    assert "choose a reason" in answer.text
+    assert client.post("/certificates/ca/revoke").status_code == 422
+    assert (config.pki / "index.txt").read_text().startswith("V\t")
+
+
 def test_how_a_certificate_is_renewed_is_what_script_prints(client, config, authority):
     made = make_server(authority)
     shown = client.post(f"/certificates/{made.certificate.serial_hex}/renew")

@@ -291,6 +291,26 @@ def test_the_name_of_an_upload_is_shown_and_nothing_else(name, client, tmp_path,
     assert sorted(tmp_path.rglob("*")) == before
 
 
+def test_the_name_of_an_upload_leads_nowhere(client, config, authority):
+    """In a pki folder the path of a file would tell what a certificate is, or which one a config has made."""
+    made = make_server(authority)
+    issued = config.pki / "issued" / "pbx.example.com.crt"
+    for sent, path in (
+        (issued.read_bytes(), issued),
+        ((config.pki / "reqs" / "pbx.example.com.req").read_bytes(), config.pki / "reqs" / "pbx.example.com.req"),
+        (
+            b"[ v3_req ]\nsubjectAltName = DNS:a\n",
+            config.pki / "certs_by_serial" / f"{made.certificate.serial_hex}.cnf",
+        ),
+        (b"V\t300101000000Z\t\t01\tunknown\t/CN=a\n", config.pki / "index.txt"),
+    ):
+        answers = [
+            client.post("/audit", text="", profile="", file=(io.BytesIO(sent), name)).text
+            for name in (str(path), "plain.txt")
+        ]
+        assert answers[0].replace(str(path), "plain.txt") == answers[1]
+
+
 # Scripts in what is typed, uploaded, and found
 
 

@@ -43,9 +43,15 @@ def audit(targets: Sequence[str], settings: Settings) -> Iterator[Result]:
     return audited(targets, settings, then=_itself)
 
 
+_NOWHERE = f"{os.devnull}/-"
+"""A path around which there is nothing."""
+
+
 def audit_content(data: bytes, name: str, settings: Settings) -> list[Result]:
-    """Return the verdict on what somebody has sent under a name, which is shown and never opened."""
-    return judge_content(limited([data], limit=settings.limit), File(name, named=True), settings)
+    """Return the verdict on what somebody has sent under a name, which is shown, and never looked for."""
+    content = limited([data], limit=settings.limit)
+    found = judge_content(content, File(_NOWHERE, named=True), settings)
+    return [replace(result, target=name) for result in found]
 
 
 def _itself(result: Result) -> Result:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from opensslgen.profiles import rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime, timedelta
 
     from opensslgen.certificate import Certificate
@@ -26,9 +26,9 @@ LIMIT = 16 << 20
 """Bytes of a file that are read at most; with `each`, of one block in it."""
 
 
-def rules_by_kind(allowed: Iterable[str] = ()) -> dict[str, tuple[Rule, ...]]:
-    """Return the rules for what is known to be no server's, less those that are allowed."""
-    return {AUTHORITY: rules_of(["root"], tuple(allowed)), CLIENT: rules_of(["client"], tuple(allowed))}
+def rules_by_kind(allowed: Collection[str] = ()) -> dict[str, tuple[Rule, ...]]:
+    """Return the rules for what is known to be no server's."""
+    return {AUTHORITY: rules_of(["root"], allowed), CLIENT: rules_of(["client"], allowed)}
 
 
 @dataclass(frozen=True, kw_only=True)

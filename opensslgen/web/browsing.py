@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort, render_template, request
 
 from opensslgen import lookup
 from opensslgen.folder import Folder
+from opensslgen.jobs import REASONS
 from opensslgen.report import browse, explain, listing
 
 from .fields import Problem
@@ -56,6 +57,7 @@ def page(serial: str, *, problems: dict[str, Problem]) -> str:
         serial=serial,
         found=found,
         problems=problems,
+        reasons=REASONS,
         is_root=serial == lookup.ROOT,
         asks_passphrase=passphrase_is_needed(this_config()),
         facts=explain.facts(found, at=at),

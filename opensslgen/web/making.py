@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("making", __name__)
 
-_KINDS = {"p12": "application/x-pkcs12", "key": "application/x-pem-file"}
-"""Media types; the others are certificates and requests in PEM."""
+_KINDS = {"p12": "application/x-pkcs12", "crl in DER": "application/pkix-crl"}
+"""Media types; the others are PEM."""
 
 
 def this_config() -> Config:

@@ -44,6 +44,8 @@ class Pending:
     secrets: Mapping[str, str] = field(repr=False)
     force: bool = False
     """Whether files that exist may be replaced."""
+    is_final: bool = False
+    """Whether it cannot be taken back."""
     typed: Typed | None = None
     """What the form held, if it came from there."""
     order: LeafOrder | None = None
@@ -110,7 +112,7 @@ def placed(config: Config, wanted: Typed, given: Mapping[str, str]) -> tuple[Pen
     return Pending(prepare=prepare, shown=job, secrets=given, force=wanted.replace, typed=wanted, order=order), {}
 
 
-DELIVERED = ("p12", "certificate", "chain", "key", "request")
+DELIVERED = ("p12", "certificate", "chain", "key", "request", "crl", "crl in DER")
 """What may be fetched of what was made; never the root's key."""
 
 
