@@ -35,11 +35,13 @@ COMMANDS = {
     "crl": "revoke.crl",
     "passwd": "revoke.passwd",
     "export": "export.export",
+    "web": "web.web",
     "audit": "audit.audit",
     "rules": "audit.rules",
     "patch": "patch.patch",
     "ext": "patch.ext",
     "script": "script.script",
+    "ansible": "ansible.ansible",
     "doctor": "machine.doctor",
     "completion": "machine.completion",
 }
