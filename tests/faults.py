@@ -72,6 +72,7 @@ OTHER = ("server", "other.example.com", *FAST)
 REVOKE = ("revoke", "pbx.example.com", "--yes", "--reason", "keyCompromise")
 RENEW = ("renew", "pbx.example.com")
 ADOPT = ("adopt", "elsewhere/ca.crt", "--key", "elsewhere/private/ca.key")
+EXPORT_OTHER = ("export", "other.example.com", "--for", "kamailio", "--out", "out/")
 EXPORT = ("export", "pbx.example.com", "--for", "kamailio", "--out", "out/")
 
 COMMANDS = {
@@ -102,11 +103,11 @@ COMMANDS = {
     "passwd": Command(arguments=("passwd",), before=(ROOT,), secrets=tuple(SECRETS)),
     "passwd-remove": Command(arguments=("passwd", "--remove"), before=(ROOT,), secrets=("OPENSSLGEN_CA_PASSPHRASE",)),
     "adopt": Command(arguments=ADOPT, before=(("root", "--pki", "elsewhere", *FAST),)),
-    "export": Command(arguments=EXPORT, before=(ROOT, SERVER, OTHER), next=("export", OTHER[1], *EXPORT[2:])),
+    "export": Command(arguments=EXPORT, before=(ROOT, SERVER, OTHER), next=EXPORT_OTHER),
     "export-force": Command(
         arguments=(*EXPORT, "--force"),
         before=(ROOT, SERVER, OTHER, EXPORT, RENEW),
-        next=("export", OTHER[1], *EXPORT[2:]),
+        next=EXPORT_OTHER,
     ),
     "batch": Command(
         arguments=("batch", "rows.csv", *FAST, "--jobs", "1"), files={"rows.csv": "name\na.example.com\n"}
@@ -380,6 +381,7 @@ def _what(line: str, folder: Path) -> str:
     # What is written holds random numbers, and names in a folder that is swept come in any order.
     text = re.sub(r"^(write|pwrite64|writev)\((\d+<[^>]*>).*", r"\1(\2", text)
     text = re.sub(r"^(sendfile|copy_file_range)\((\d+<[^>]*>).*", r"\1(\2", text)
+    text = re.sub(r"^(utimensat\(.*?, \[).*", r"\1", text)
     text = re.sub(r"^(unlinkat\(\d+<[^>]*>).*", r"\1", text)
     text = re.sub(r"\d{8}T\d{6}Z", "TIME", re.sub(r"[0-9A-F]{24,}", "SERIAL", text))
     return re.sub(r"\.(work-|script\.|lock\.new\.|lock\.dead\.|opensslgen-)\w+", r".\1…", text)
