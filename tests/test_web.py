@@ -307,6 +307,7 @@ def test_the_list_shows_what_there_is_and_one_page_explains_it(client, authority
     pem = client.get(f"{rows[1][1]}/certificate").data
     assert x509.load_pem_x509_certificate(pem).subject.rfc4514_string() == "CN=soon.example.com"
     assert client.get(f"{rows[1][1]}/key").status_code == 404
+    assert client.get("/certificates/0123456789ABCDEF").status_code == 404
 
 
 def confirmed(client, path, **fields):
