@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from . import recipes, workflow
 from .authority import key_type_of
 from .certificate import load
+from .csr import parse_request
 from .errors import Error
-from .jobs import Violation, fitted, refuse_violations, stored_issuer, violations
+from .jobs import Violation, fitted, has_request, refuse_violations, stored_issuer, violations
 from .names import slips
 from .plan import Plan, Publish
 from .profiles import rules_of
@@ -144,11 +145,15 @@ class Batch:
         self, order: LeafOrder, issuer: Certificate | None, now: datetime
     ) -> tuple[str | None, Certificate | None]:
         """Return why a certificate has to be made, None if what is there will do, and what is there."""
+        if order.request is not None:
+            has_request(parse_request(order.request.encode()), order.stem, self.store)
         path = self.store.path / "issued" / f"{order.stem}.crt"
         if not path.exists():
             return "it was not there", None
         there = load(path)
-        if not (self.store.path / "private" / f"{order.stem}.key").exists():
+        if order.public_key is not None and there.public_key != order.public_key:
+            return "it is for another key", there
+        if order.request is None and not (self.store.path / "private" / f"{order.stem}.key").exists():
             return "its key was not there", there
         if order.p12 and not (self.store.path / "private" / f"{order.stem}.p12").exists():
             return "its PKCS#12 file was not there", there
@@ -234,7 +239,7 @@ class Batch:
         for plan in plans:
             records += plan.records
             publish += plan.publish
-            for target in [publish.target for publish in plan.publish if publish.what == "certificate"]:
+            for target in [publish.target for publish in plan.publish if publish.what == "key"]:
                 request = f"reqs/{Path(target).stem}.req"
                 if (self.store.path / request).exists():
                     # Of the key before, and for that one alone.
@@ -245,10 +250,16 @@ class Batch:
     def plans(self, unit: _Unit, issuer: Issuer | None) -> list[Plan]:
         """Return the plans of a unit's orders."""
         at_once = self.openssl.can("req -CA")
-        return [
-            recipes.in_batch(order, None if order.kind.is_self_signed else issuer, name=f"n{position}", at_once=at_once)
-            for position, order in enumerate(unit.orders)
-        ]
+        plans = []
+        for position, order in enumerate(unit.orders):
+            name = f"n{position}"
+            if order.request is not None and issuer is not None:
+                publish = not has_request(parse_request(order.request.encode()), order.stem, self.store)
+                plans.append(recipes.signed_in_batch(order, issuer, name=name, publish=publish))
+            else:
+                below = None if order.kind.is_self_signed else issuer
+                plans.append(recipes.in_batch(order, below, name=name, at_once=at_once))
+        return plans
 
 
 @dataclass(frozen=True, slots=True)

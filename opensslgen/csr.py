@@ -141,6 +141,7 @@ def leaf_order_of(
         stem=_stem(stem or (names[0].value if names else subject.common_name or "")),
         key_type=_key_type(request),
         public_key=request.public_key,
+        request=pem(request),
         days=lifetime(days),
         extended_key_usage=extended_key_usages(extended_key_usage) or kind.extended_key_usage,
         key_usage=usages or None,

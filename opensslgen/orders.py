@@ -85,6 +85,8 @@ class LeafOrder:
     crl_url: str | None = None
     public_key: PublicKey | None = None
     """That of a request made elsewhere, of the kind that `key_type` tells; None: a new one, or that of `key_file`."""
+    request: str | None = None
+    """That request, in PEM."""
 
     @property
     def title(self) -> str:

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections import deque
 from contextlib import contextmanager
 from multiprocessing.connection import wait
@@ -77,7 +78,7 @@ class Workers(Generic[Batch, Answer]):
 def workers(number: int, work: Callable[[Batch], Answer]) -> Iterator[Workers[Batch, Answer]]:
     """Start processes that do the work, and end them."""
     # A fork costs a tenth of a new interpreter, and is safe as long as there is one thread.
-    forks = sys.platform == "linux" and threading.active_count() == 1
+    forks = sys.platform == "linux" and _is_alone()
     context: Any = multiprocessing.get_context("fork" if forks else "spawn")
     connections: list[Connection] = []
     processes = []
@@ -97,6 +98,14 @@ def workers(number: int, work: Callable[[Batch], Answer]) -> Iterator[Workers[Ba
         for process in processes:
             process.terminate()
             process.join()
+
+
+def _is_alone() -> bool:
+    """Tell whether this is the only thread, once those that waited for an openssl have had time to end."""
+    deadline = time.monotonic() + 0.2
+    while threading.active_count() > 1 and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return threading.active_count() == 1
 
 
 def _labour(connection: Connection, work: Callable[[Batch], Answer], inherited: list[Connection]) -> None:

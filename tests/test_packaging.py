@@ -40,6 +40,8 @@ def makes_certificates(folder, *command):
     run(*command, "server", "pbx.example.com", "--key-type", "p-256", cwd=folder)
     assert (folder / "pki" / "issued" / "pbx.example.com.crt").exists()
     assert "[ v3_req ]" in run(*command, "server", "b.example.com", "--script", cwd=folder)
+    run(*command, "ansible", "fleet", cwd=folder)
+    assert (folder / "fleet" / "roles" / "fleet" / "tasks" / "main.yml").exists()
     run(*command, "trust", cwd=folder)
     assert (folder / "trust" / "iphone.html").exists()
     assert "link_folder" in run(*command, "trust", "--script", cwd=folder)

@@ -41,6 +41,7 @@ COMMANDS = {
     "patch": "patch.patch",
     "ext": "patch.ext",
     "script": "script.script",
+    "ansible": "ansible.ansible",
     "doctor": "machine.doctor",
     "completion": "machine.completion",
 }

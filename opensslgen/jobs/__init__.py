@@ -9,7 +9,7 @@ from .job import Job, Violation, fitted, refuse_violations, stored_issuer, viola
 from .passphrase import passphrase_job
 from .renew import renewal_job, root_renewal_job
 from .revoke import REASONS, revocation_job, revocation_list_job
-from .sign import sign_job
+from .sign import has_request, sign_job
 
 __all__ = [
     "REASONS",
@@ -18,6 +18,7 @@ __all__ = [
     "adopt_job",
     "export_job",
     "fitted",
+    "has_request",
     "intermediate_job",
     "leaf_job",
     "passphrase_job",

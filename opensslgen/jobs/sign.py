@@ -44,7 +44,7 @@ def sign_job(
     refuse_violations(
         order.expected(not_before=now), issuer, profile=order.kind.profile, allow=allow, above=store.above()
     )
-    publish = not _is_there(request, order.stem, store)
+    publish = not has_request(request, order.stem, store)
     plan = recipes.signed_leaf(order, stored_issuer(store), request=csr.pem(request), publish=publish)
     return Job(
         name=order.title,
@@ -63,7 +63,7 @@ def _intermediate(
     order, shortened = fitted_below(order, store, fixed_days=fixed_days)
     now = datetime.now(timezone.utc)
     refuse_violations(order.expected(not_before=now), store.issuer(), profile="root", allow=allow, above=store.above())
-    publish = not _is_there(request, order.stem, store)
+    publish = not has_request(request, order.stem, store)
     plan = recipes.signed_intermediate(order, stored_issuer(store), request=csr.pem(request), publish=publish)
     return Job(
         name=order.subject.common_name or order.stem,
@@ -76,7 +76,7 @@ def _intermediate(
     )
 
 
-def _is_there(request: Request, stem: str, store: Store) -> bool:
+def has_request(request: Request, stem: str, store: Store) -> bool:
     """Tell whether the folder has the request already, as it has with --csr-only; raises Error for another key."""
     path = store.path / "reqs" / f"{stem}.req"
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .adopt import Adoption, KeyFile, adopt
-from .batch import in_batch, without_checks
+from .batch import in_batch, signed_in_batch, without_checks
 from .export import FORMATS, RECEIVERS, Export, Form, Piece, export
 from .issue import P12_ENCRYPTIONS, Issuer, demands, intermediate, leaf, new_root, request_only, root, self_signed
 from .passphrase import passphrase
@@ -46,6 +46,7 @@ __all__ = [
     "revocation_list",
     "root",
     "self_signed",
+    "signed_in_batch",
     "signed_intermediate",
     "signed_leaf",
     "without_checks",

@@ -61,18 +61,40 @@ def in_batch(order: LeafOrder, issuer: Issuer | None, *, name: str, at_once: boo
             request=f"{name}.req",
         )
         make = (request, signed(name, f"{name}.cnf", issuer.signing, days=order.days))
+    left_out = {"request", "chain"} if alone else {"request"}
+    plan = _finished(order, issuer, (*before, *make), name=name, left_out=left_out)
+    return plan if order.p12 is None else with_p12(plan, order, name, issuer.chain if issuer else ())
+
+
+def signed_in_batch(order: LeafOrder, issuer: Issuer, *, name: str, publish: bool) -> Plan:
+    """Return the plan for a leaf among many whose request was made elsewhere; `publish` tells whether that is kept.
+
+    The request need not be verified by itself, as every `openssl x509 -req` does that.
+    """
+    assert order.request is not None
+    extensions = template.shipped(order.kind.template) if order.template is None else order.template
+    steps = (
+        Write(f"{name}.req", order.request),
+        Write(f"{name}.cnf", order.section.fill(extensions)),
+        signed(name, f"{name}.cnf", issuer.signing, days=order.days),
+    )
+    return _finished(order, issuer, steps, name=name, left_out={"key"} if publish else {"key", "request"})
+
+
+def _finished(
+    order: LeafOrder, issuer: Issuer | None, steps: tuple[Step, ...], *, name: str, left_out: set[str]
+) -> Plan:
+    """Return the plan that does the steps, which make NAME.crt, and then what is done to all certificates."""
     trusted = issuer.trusted if issuer else f"{name}.crt"
     chain = (Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),) if issuer else ()
-    left_out = {"request", "chain"} if alone else {"request"}
-    plan = Plan(
+    return Plan(
         f"{order.kind.title} for {order.title}",
-        (*before, *make, *chain, replace(check(order, trusted), certificate=f"{name}.crt")),
+        (*steps, *chain, replace(check(order, trusted), certificate=f"{name}.crt")),
         (Record(f"{name}.crt", f"{name}.cnf", order.subject.oneline(), f"{name}.sh"),),
         tuple(publish for publish in files(name, order.stem, over="kept") if publish.what not in left_out),
         demands=demands(order.names),
         commands=f"{name}.sh",
     )
-    return plan if order.p12 is None else with_p12(plan, order, name, issuer.chain if issuer else ())
 
 
 def without_checks(plan: Plan) -> tuple[Plan, tuple[Check, ...]]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .audit import audit_benchmark
+from .fleet import fleet_benchmark
 from .index import index_benchmark, issuing_benchmark
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def main() -> None:
     index_benchmark()
     print()
     issuing_benchmark()
+    print()
+    fleet_benchmark()
 
 
 def single_certificate(folder: Path, runs: int) -> None:

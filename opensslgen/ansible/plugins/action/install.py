@@ -1,0 +1,63 @@
+"""Certificate, chain and root, put in place on a host; `modules/install.py` documents it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
+
+from opensslgen.fleet.action import FleetAction
+from opensslgen.fleet.install import Wish, installed, place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ActionModule(FleetAction):
+    """Puts in place what differs, mends the vendor's script, and runs a command if anything has changed."""
+
+    OPTIONS = {  # noqa: RUF012 - as Ansible's modules write it
+        "name": {"type": "str"},
+        "pki": {"type": "path", "default": "pki"},
+        "files": {
+            "type": "list",
+            "elements": "dict",
+            "default": [],
+            "options": {
+                "what": {"type": "str", "required": True, "choices": ["certificate", "chain", "root", "key"]},
+                "path": {"type": "str", "required": True},
+                "mode": {"type": "str"},
+                "owner": {"type": "str"},
+            },
+        },
+        "gen_certs": {"type": "str", "default": "/opt/Avaya/scripts/gen_certs.sh"},
+        "gen_certs_days": {"type": "int", "default": 820},
+        "reload": {"type": "str", "default": ""},
+        "folder": {"type": "str", "default": "/etc/opensslgen/pki"},
+        "openssl": {"type": "str", "default": "openssl"},
+    }
+
+    def act(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Return which files have changed, and whether the command was run."""
+        answer = installed(
+            self.host(options["openssl"]),
+            options["name"] or task_vars["inventory_hostname"],
+            pki=Path(options["pki"]),
+            wish=Wish(
+                places=tuple(place(**file) for file in options["files"]),
+                script=options["gen_certs"],
+                script_days=options["gen_certs_days"],
+                reload=options["reload"],
+            ),
+            folder=options["folder"],
+            check=self.checks,
+        )
+        return {
+            "changed": bool(answer.changes) or answer.reloaded,
+            "files": [change.path for change in answer.changes],
+            "reloaded": answer.reloaded,
+            "not_after": answer.not_after and f"{answer.not_after:%Y-%m-%dT%H:%M:%SZ}",
+            **({"failed": True, "msg": answer.fault} if answer.fault else {}),
+            **self.diff((change.path, change.before, change.after) for change in answer.changes),
+        }

@@ -1,0 +1,67 @@
+"""What the collection's action plugins share: they run on the controller, and send a host nothing but shell text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from opensslgen.errors import Error
+from opensslgen.jobs import Violation
+from opensslgen.report import findings_text
+
+from .remote import Host
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class FleetAction(ActionBase):  # type: ignore[misc] # ansible has no types
+    """An action that checks its options, acts, and turns an Error into a task that failed."""
+
+    OPTIONS: ClassVar[dict[str, dict[str, Any]]] = {}
+    """As `argument_spec` of Ansible's modules; the documentation of each plugin says the same."""
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the result of the task."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, options = self.validate_argument_spec(self.OPTIONS)
+        try:
+            return result | self.act(options, task_vars or {})
+        except Violation as violation:
+            raise AnsibleActionFail(f"{violation.message}:\n{findings_text(violation.findings)}") from violation
+        except Error as error:
+            raise AnsibleActionFail(error.message + (f" ({error.hint})" if error.hint else "")) from error
+
+    def act(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Do what the task asks for, and return what it answers."""
+        raise NotImplementedError
+
+    @property
+    def checks(self) -> bool:
+        """Whether nothing may be changed."""
+        return bool(self._task.check_mode)
+
+    def host(self, openssl: str) -> Host:
+        """Return the host of this task, reached through its connection, with its `become`."""
+
+        def shell(text: bytes) -> tuple[int, str, str]:
+            answer = self._low_level_execute_command("sh", in_data=text)
+            return answer["rc"], answer["stdout"], answer["stderr"]
+
+        return Host(shell, openssl)
+
+    def diff(self, changes: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
+        """Return what `--diff` shows of some (title, before, after); nothing without it."""
+        if not self._task.diff:
+            return {}
+        return {
+            "diff": [
+                {"before_header": title, "after_header": title, "before": before, "after": after}
+                for title, before, after in changes
+            ]
+        }

@@ -1,0 +1,98 @@
+"""The live ports of many hosts, audited from here, in one report."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from opensslgen import __version__
+from opensslgen.audit.live import JOBS, TIMEOUT, judge_servers, server_target
+from opensslgen.audit.result import Settings
+from opensslgen.errors import Error, UsageError
+from opensslgen.profiles import rules_of
+from opensslgen.report import document, sarif
+from opensslgen.report.tally import Tally, tally, verdict, worst_first
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from opensslgen.audit.live import ServerTarget
+    from opensslgen.audit.result import Result
+
+FORMATS = ("json", "sarif")
+
+
+@dataclass(frozen=True)
+class Audited:
+    """What the audit of a fleet has found."""
+
+    report: str
+    """All of it, in the format that was asked for."""
+    tally: Tally
+    faults: tuple[tuple[str, str], ...]
+    """Each server that does not comply, and what speaks against it first."""
+
+
+def audited(
+    servers: Sequence[Mapping[str, Any]],
+    *,
+    profiles: Collection[str] = ("apple",),
+    allow: Collection[str] = (),
+    within: timedelta | None = None,
+    output: str = "json",
+    timeout: float = TIMEOUT,
+    jobs: int = JOBS,
+) -> Audited:
+    """Ask each server for its chain and judge it; one that does not answer is in the report, too.
+
+    A server has an `address` and a `port`, and may have a `name`, which its certificate must carry in place of the
+    address, and `starttls`. Raises UsageError for one that is none.
+    """
+    if output not in FORMATS:
+        raise UsageError(f"unknown format {output!r}: it is one of {', '.join(FORMATS)}")
+    at = datetime.now(timezone.utc).replace(microsecond=0)
+    settings = Settings(rules=rules_of(profiles, allow), at=at, within=within)
+    results = list(judge_servers([*map(_target, servers)], settings=settings, timeout=timeout, jobs=jobs))
+    total = Tally()
+    for result in results:
+        total = total.plus(tally(result))
+    if output == "json":
+        head = document.json_head(version=__version__, at=at, profiles=[*profiles])
+        entries = [document.json_entry(result, at=at) for result in results]
+        tail = document.json_tail(total)
+    else:
+        head = sarif.sarif_head(version=__version__, rules=settings.rules)
+        entries = [entry for entry in map(sarif.sarif_entry, results) if entry]
+        tail = sarif.sarif_tail(total)
+    faults = tuple((result.target, _worst(result)) for result in results if verdict(result) != "complies")
+    return Audited(head + ",\n".join(entries) + tail, total, faults)
+
+
+def write_report(path: Path, report: str) -> None:
+    """Put a report in the place of an older one; raises Error."""
+    new = path.with_name(f".{path.name}.opensslgen-{os.getpid()}")
+    try:
+        new.write_text(report, encoding="ascii")
+        new.replace(path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise Error(f"cannot write the report {path}: {error.strerror}") from error
+
+
+def _target(server: Mapping[str, Any]) -> ServerTarget:
+    address = str(server["address"])
+    host = f"[{address}]" if ":" in address else address
+    target = server_target(
+        f"{host}:{server['port']}", starttls=server.get("starttls") or None, servername=server.get("name") or None
+    )
+    assert target is not None  # a text with a port is one, or raises UsageError
+    return replace(target, text=f"{target.servername} ({target.text})") if target.servername else target
+
+
+def _worst(result: Result) -> str:
+    if result.unreadable is not None:
+        return result.unreadable
+    return worst_first(result.findings)[0].message

@@ -1,0 +1,227 @@
+"""The request of a host: made there, by the printed script, with a key that never leaves it."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opensslgen import __version__, keys
+from opensslgen.certificate import (
+    CERTIFICATE_LABELS,
+    REQUEST_LABELS,
+    decode_block,
+    decode_public_key,
+    decode_request,
+    visible,
+)
+from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.jobs import request_job
+from opensslgen.orders import leaf_order
+from opensslgen.pem import pem_blocks
+from opensslgen.store import Store
+
+from .remote import call, subshell
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from opensslgen.certificate import Certificate, PublicKey, Request
+    from opensslgen.names import GeneralName
+    from opensslgen.orders import LeafOrder
+    from opensslgen.pem import PemBlock
+
+    from .remote import Answer, Host
+
+    Pairs = tuple[tuple[str, str], ...]
+
+FOLDER = "/etc/opensslgen/pki"
+"""The pki folder on a host, by default."""
+WITHIN = timedelta(days=30)
+"""What ends within this time is made anew, by default."""
+YET = "a certificate that is yet to be signed\n"
+"""What a check says in place of one."""
+
+
+@dataclass(frozen=True)
+class Requested:
+    """What a host's request is, or would be."""
+
+    changed: bool
+    before: str
+    """What was there, in words."""
+    after: str
+    request: str | None
+    """The request in PEM; None if it is yet to be made."""
+    notes: tuple[str, ...] = ()
+
+
+def order_of(options: Mapping[str, Any]) -> LeafOrder:
+    """Return the order for a server from a mapping of its options; raises UsageError for a fault in any of them.
+
+    The keys are name, san (a list), days, key_type and subject (a mapping); all but the name may be missing.
+    """
+    wanted = {"name", "san", "days", "key_type", "subject"}
+    if unknown := sorted(map(str, set(options) - wanted)):
+        raise UsageError(f"unknown option {', '.join(unknown)}: the options are {', '.join(sorted(wanted))}")
+    given = {name: value for name, value in options.items() if value is not None}
+    given["key_type"] = keys.key_type(str(given.get("key_type", keys.DEFAULT.name)))
+    subject = given.pop("subject", {})
+    try:
+        return leaf_order(str(given.pop("name")), **given, **subject)
+    except TypeError as error:
+        raise UsageError(f"a subject has no such field: {error}") from error
+
+
+def paths(stem: str, folder: str) -> dict[str, str]:
+    """Return where a host's pki folder has key, request, certificate, chain and root, by the stem of their names."""
+    if not folder.startswith("/") or "\n" in folder:
+        raise UsageError(f"the folder {visible(folder)} on the host must be an absolute path")
+    files = {
+        "key": f"private/{stem}.key",
+        "request": f"reqs/{stem}.req",
+        "certificate": f"issued/{stem}.crt",
+        "chain": f"issued/{stem}-chain.pem",
+        "root": "ca.crt",
+    }
+    return {what: posixpath.join(folder, path) for what, path in files.items()}
+
+
+def requested(
+    host: Host,
+    order: LeafOrder,
+    *,
+    folder: str = FOLDER,
+    allow: Collection[str] = (),
+    new_key: bool = False,
+    within: timedelta = WITHIN,
+    check: bool = False,
+) -> Requested:
+    """Return the request of a host, which makes one with a new key unless what it has is as wanted.
+
+    A key of the kind that is wanted is kept, also for other names; with `new_key` it is replaced when the certificate
+    on the host ends `within` that time. What is replaced gets an old name. With `check` nothing is made. Raises Error,
+    or Violation if the order breaks a rule.
+    """
+    store = Store(Path(folder))
+    job = request_job(order, store=store, allow=allow)
+    files = paths(order.stem, folder)
+    probe = [
+        call("tell_key", "key", files["key"]),
+        call("tell_request", "request", files["request"]),
+        call("tell_certificate", "certificate", files["certificate"]),
+    ]
+    there = host.answer(*probe)
+    key, request = key_of(there), _request(there)
+    is_due = new_key and _ends_within(there, within)
+    keeps_key = key is not None and _is_of(key, order) and not is_due
+    key_type = order.key_type.name + ("" if keeps_key else ", new")
+    after = _words(order.subject.attributes, order.subject_alternative_names, key_type)
+    before = "" if request is None else _words_of(request)
+    if keeps_key and request is not None and _is_as_wanted(request, order, key):
+        return Requested(False, before, before, _pem(there, "request"), job.notes)
+    if check:
+        return Requested(True, before, after, None, job.notes)
+    plan = job.plan
+    if keeps_key:
+        plan = request_job(replace(order, key_file=files["key"]), store=store, allow=allow).plan
+        plan = replace(plan, publish=tuple(publish for publish in plan.publish if publish.what != "key"))
+    made = host.answer(
+        call("set_aside", files["request"]),
+        *(() if keeps_key else (call("set_aside", files["key"]),)),
+        subshell(plan.script(version=__version__), folder),
+        call("tell_key", "key", files["key"]),
+        call("tell_request", "request", files["request"]),
+    )
+    key, request = key_of(made), _request(made)
+    if key is None or request is None or not _is_as_wanted(request, order, key):
+        raise Error("the host has made a request that is not as it was told to")
+    return Requested(True, before, after, _pem(made, "request"), job.notes)
+
+
+def decoded_request(text: str) -> Request:
+    """Return the one request in a PEM text; raises UnreadableError."""
+    return decode_request(_block(text.encode(), REQUEST_LABELS, "request").body)
+
+
+def decoded_certificate(data: bytes) -> Certificate:
+    """Return the first certificate in PEM; raises UnreadableError."""
+    return decode_block(_block(data, CERTIFICATE_LABELS, "certificate"))
+
+
+def described(certificate: Certificate) -> str:
+    """Return a line on a certificate that is safe to print."""
+    parts = [str(certificate.subject), ", ".join(visible(str(name)) for name in certificate.names)]
+    parts += [f"until {certificate.not_after:%Y-%m-%d %H:%M} UTC", f"serial {certificate.serial_hex}"]
+    return "; ".join(filter(None, parts)) + "\n"
+
+
+def _block(data: bytes, labels: tuple[str, ...], what: str) -> PemBlock:
+    for block in pem_blocks(data):
+        if block.label in labels:
+            return block
+    raise UnreadableError(f"no {what} in PEM")
+
+
+def key_of(there: Answer) -> PublicKey | None:
+    """Return the public half of the host's key, None if it has none; raises Error if its openssl cannot read it."""
+    data = there.data("key")
+    if data is None:
+        return None
+    if not data.strip():
+        raise Error(
+            "the host has a key that its openssl cannot read without a passphrase, and it was left alone",
+            hint="move it away on the host",
+        )
+    return decode_public_key(_block(data, ("PUBLIC KEY",), "public key").body)
+
+
+def _request(there: Answer) -> Request | None:
+    """Return the request on the host; one that cannot be read is as good as none."""
+    data = there.data("request")
+    try:
+        return None if data is None else decode_request(_block(data, REQUEST_LABELS, "request").body)
+    except UnreadableError:
+        return None
+
+
+def _pem(there: Answer, what: str) -> str:
+    return (there.data(what) or b"").decode("ascii", "replace")
+
+
+def _ends_within(there: Answer, within: timedelta) -> bool:
+    """Tell whether the certificate on the host ends soon; one that is not there or cannot be read does not."""
+    data = there.data("certificate")
+    try:
+        return data is not None and decoded_certificate(data).not_after < datetime.now(timezone.utc) + within
+    except UnreadableError:
+        return False
+
+
+def _is_of(key: PublicKey, order: LeafOrder) -> bool:
+    kind = order.key_type
+    return (key.algorithm, key.bits) == (kind.algorithm, kind.bits) and key.curve != "explicit"
+
+
+def _is_as_wanted(request: Request, order: LeafOrder, key: PublicKey | None) -> bool:
+    """Tell whether a request is the one that the order would give with this key."""
+    return (
+        request.public_key == key
+        and request.subject.attributes == order.subject.attributes
+        and request.subject_alternative_names == order.subject_alternative_names
+        and set(request.extended_key_usage or ()) == set(order.extended_key_usage)
+    )
+
+
+def _words(attributes: Pairs, names: Iterable[GeneralName], key: str) -> str:
+    subject = ", ".join(f"{name}={visible(value)}" for name, value in attributes)
+    return f"subject: {subject}\nnames: {', '.join(visible(str(name)) for name in names)}\nkey: {key}\n"
+
+
+def _words_of(request: Request) -> str:
+    key = request.public_key
+    kinds = (kind.name for kind in keys.KEY_TYPES.values() if (kind.algorithm, kind.bits) == (key.algorithm, key.bits))
+    names = request.subject_alternative_names or ()
+    return _words(request.subject.attributes, names, next(kinds, key.algorithm))

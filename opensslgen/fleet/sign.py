@@ -1,0 +1,114 @@
+"""All requests of a fleet, signed here in one batch that converges: what is signed already is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from opensslgen.batch import FAILED, LEFT, Batch
+from opensslgen.certificate import load, visible
+from opensslgen.csr import leaf_order_of, parse_request
+from opensslgen.errors import Error, UsageError
+from opensslgen.inventory import Row
+from opensslgen.openssl import find
+from opensslgen.recipes import CA_PASSPHRASE, SECRETS, fit_secret
+from opensslgen.store import Store
+
+from .request import WITHIN, YET, described, order_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+    from pathlib import Path
+
+    from opensslgen.batch import Outcome
+    from opensslgen.orders import LeafOrder
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What has become of one host's request."""
+
+    name: str
+    changed: bool
+    why: str
+    """Why it was signed or left alone, or why it could not be signed."""
+    failed: bool = False
+    certificate: str = ""
+    """The new certificate, in words."""
+
+
+def sign_all(
+    requests: Iterable[Mapping[str, Any]],
+    *,
+    pki: Path,
+    passphrase: str | None = None,
+    openssl: str | None = None,
+    within: timedelta = WITHIN,
+    allow: Collection[str] = (),
+    jobs: int | None = None,
+    check: bool = False,
+) -> list[Signed]:
+    """Sign each request that has no certificate yet for its key and order which lasts longer than `within`.
+
+    A request is a mapping of `order`, the options that `order_of` takes, and `request`, in PEM. The names come from the
+    order, and from the request nothing but its key. One that cannot be signed does not stop the others. With `check`
+    nothing is signed. Raises Error if there is no root, or its key needs another passphrase.
+    """
+    store = Store(pki)
+    if store.issuer() is None:
+        raise Error(f"{pki} has no root", hint=f"make one: opensslgen root --pki {pki}")
+    secrets = {} if check or not store.ca_key_is_encrypted() else {CA_PASSPHRASE: _fit(passphrase)}
+    batch = Batch(store, find(openssl), secrets, within, allow, jobs)
+    found: dict[int, Signed] = {}
+    rows: list[Row] = []
+    for line, request in enumerate(requests):
+        name = str(request["order"].get("name"))
+        try:
+            order = order_of(request["order"])
+            if request.get("request") or not check:
+                order = _order(order, request.get("request"))
+            else:
+                found[line] = Signed(name, changed=True, why="there is no request yet", certificate=YET)
+            rows.append(Row(line, name, order))
+        except Error as error:
+            found[line] = Signed(name, changed=False, why=error.message, failed=True)
+    for row in batch.faults(rows):
+        found[row.line] = Signed(row.name, changed=False, why=row.fault or "", failed=True)
+    rows = [row for row in rows if row.line not in found]
+    outcomes = (outcome for _, outcome in batch.wanting(rows)) if check else batch.converge(rows)
+    stems = {row.line: row.order.stem for row in rows if row.order}
+    for outcome in outcomes:
+        found[outcome.line] = _signed(outcome, store.path / "issued" / f"{stems[outcome.line]}.crt", check=check)
+    return [found[line] for line in sorted(found)]
+
+
+def _order(wanted: LeafOrder, text: str | None) -> LeafOrder:
+    """Return the order for a certificate with a request's key; raises Error if the host was to make another request."""
+    if not text:
+        raise Error("there is no request")
+    request = parse_request(text.encode())
+    order = leaf_order_of(
+        request,
+        names=wanted.names,
+        stem=wanted.stem,
+        days=wanted.days,
+        extended_key_usage=wanted.extended_key_usage,
+    )
+    if request.subject.attributes != wanted.subject.attributes:
+        raise Error(f"the request has another subject: {request.subject}")
+    if (order.key_type.algorithm, order.key_type.bits) != (wanted.key_type.algorithm, wanted.key_type.bits):
+        raise Error(f"the request has another kind of key: {visible(order.key_type.name)}")
+    return order
+
+
+def _signed(outcome: Outcome, path: Path, *, check: bool) -> Signed:
+    if outcome.state in (LEFT, FAILED):
+        return Signed(outcome.name, changed=False, why=outcome.why, failed=outcome.state == FAILED)
+    return Signed(outcome.name, changed=True, why=outcome.why, certificate=YET if check else described(load(path)))
+
+
+def _fit(passphrase: str | None) -> str:
+    if passphrase is None:
+        raise UsageError(f"the {SECRETS[CA_PASSPHRASE]} is needed", hint=f"set {CA_PASSPHRASE}")
+    return fit_secret(CA_PASSPHRASE, passphrase)
