@@ -233,7 +233,15 @@ def visit_each(page, form):
     yield "plan"
     page.go(page.at("main form button"))
     yield "made"
-    for path in ("/certificates", "/certificates?all=1", "/certificates/ca", "/root", "/root/index.html", "/audit"):
+    for path in (
+        "/certificates",
+        "/certificates?all=1",
+        "/certificates/ca",
+        "/root",
+        "/root/index.html",
+        "/root/iphone.html",
+        "/audit",
+    ):
         page.get(base + path)
         yield path
     page.get(f"{base}/certificates")

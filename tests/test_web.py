@@ -8,6 +8,7 @@ import io
 import json
 import re
 import subprocess
+import time
 from datetime import timedelta
 
 import pytest
@@ -341,6 +342,16 @@ def test_a_certificate_is_renewed_with_a_new_key_or_the_old_one(client, config, 
     assert loaded(client, f"{again}/certificate").public_key() == renewed.public_key()
     assert client.get(f"{again}/key").status_code == 404
     assert len((config.pki / "index.txt").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("action", ["renew", "revoke"])
+def test_a_yes_may_take_its_time(action, client, config):
+    """What is put aside is named after a time, which must not make another plan of it."""
+    client.make(p12_password="for the test")
+    serial = our_certificate.load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
+    shown = client.post(f"/certificates/{serial}/{action}")
+    time.sleep(1.2)
+    assert client.post(shown.location).status_code == 303
 
 
 def test_a_certificate_is_revoked_after_a_yes(client, config, authority):
