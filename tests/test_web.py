@@ -466,6 +466,13 @@ def test_what_is_pasted_is_judged(client, served):
     assert "cannot be read" in client.post("/audit", text="hallo", profile="").text
 
 
+def test_a_key_that_is_pasted_is_judged_and_not_shown_again(client, served):
+    key = served.files["key"].read_text()
+    page = client.post("/audit", text=served.files["certificate"].read_text() + key, profile="").text
+    assert "pasted: complies" in page
+    assert key.splitlines()[1] not in page
+
+
 def test_what_is_uploaded_is_judged(client, served, openssl):
     der = our_certificate.load(served.files["certificate"]).der
     answer = client.post("/audit", text="", profile="strict", file=(io.BytesIO(der), "server.der"))
