@@ -10,12 +10,11 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen import gencerts
-from opensslgen.certificate import visible
+from opensslgen.certificate import pem, visible
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names import file_name, parse_host
 from opensslgen.pem import read_file
 from opensslgen.trust.anchor import anchor
-from opensslgen.trust.files import pem
 
 from .remote import call
 from .request import FOLDER, YET, decoded_certificate, described, key_of, paths
