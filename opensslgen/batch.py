@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import recipes, workflow
+from . import index, recipes, workflow
 from .authority import key_type_of
 from .certificate import load
 from .csr import parse_request
@@ -47,6 +47,7 @@ _WEIGHT = {"RSA": 3, "EC": 1}
 TURN = 20.0
 """Seconds after which the folder's lock is given back for a moment, so that others come to their turn."""
 _PAUSE = 0.05
+_AT_THE_END = timedelta(days=2)
 
 MADE, LEFT, FAILED = "made", "left", "failed"
 
@@ -74,7 +75,7 @@ class Batch:
     openssl: OpenSSL
     secrets: Mapping[str, str]
     within: timedelta
-    """What ends so soon is made anew."""
+    """What ends so soon is made anew; what is valid for no longer than that, in the last third of its life."""
     allow: Collection[str] = ()
     jobs: int | None = None
     """Processes; None: one for each core."""
@@ -123,7 +124,7 @@ class Batch:
 
     def wanting(self, rows: Iterable[Row]) -> Iterator[tuple[LeafOrder, Outcome]]:
         """Yield the order of each row, and what is to become of it."""
-        issuer, now = self.store.issuer(), datetime.now(timezone.utc)
+        issuer, now, revoked = self.store.issuer(), datetime.now(timezone.utc), self._revoked()
         for row in rows:
             if row.order is None:
                 continue
@@ -135,11 +136,19 @@ class Batch:
                     order, shortened = fitted(order, self.store, issuer, fixed_days=False)
                     notes += shortened
                 why, there = self._reason(order, issuer, now)
+                if why is None and there and there.serial_number in revoked:
+                    why = "it was revoked"
             except Error as error:
                 yield order, Outcome(row.line, row.name, FAILED, error.message, notes=notes)
                 continue
             ends = there.not_after if there else None
             yield order, Outcome(row.line, row.name, MADE if why else LEFT, why or "as asked", ends, notes)
+
+    def _revoked(self) -> frozenset[int]:
+        """Return the serial numbers of what is revoked, by a program that leaves the file where it was, too."""
+        path = self.store.path / "index.txt"
+        entries = index.read(path) if path.exists() else ()
+        return frozenset(entry.serial_number for entry in entries if entry.state == index.REVOKED)
 
     def _reason(
         self, order: LeafOrder, issuer: Certificate | None, now: datetime
@@ -157,7 +166,9 @@ class Batch:
             return "its key was not there", there
         if order.p12 and not (self.store.path / "private" / f"{order.stem}.p12").exists():
             return "its PKCS#12 file was not there", there
-        if there.not_after - now <= self.within:
+        # What lives no longer than that would otherwise be made anew each day.
+        soon = self.within if timedelta(days=order.days) > self.within else there.validity / 3
+        if there.not_after - now <= soon:
             return f"it ends on {there.not_after:%Y-%m-%d}", there
         return _difference(order, there, None if order.kind.is_self_signed else issuer), there
 
@@ -341,7 +352,9 @@ def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None
             return f"another {what} is asked for" if what != "self-signed" else "another issuer is asked for"
     if issuer and (there.issuer != issuer.subject or not _same_key(there, issuer)):
         return "it is below another authority"
-    if there.validity.days != order.days:
+    # What was shortened because the authority ends would otherwise be made anew each day.
+    shortened = issuer is not None and issuer.not_after - there.not_after < _AT_THE_END
+    if there.validity.days != order.days and not shortened:
         return f"{order.days} days are asked for, and not {there.validity.days}"
     return None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import index
 from .certificate import CERTIFICATE_LABELS, DecodeError, decode_block, load, visible
-from .errors import UnreadableError, UsageError
+from .errors import Error, UnreadableError, UsageError
 from .names import file_name
 from .pem import pem_blocks, read_file
 from .rules import issuer_among
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .index import Entry
 
 _SERIAL = re.compile(r"(?:0[xX])?[0-9A-Fa-f]+(?::[0-9A-Fa-f]+)*")
+ROOT = "ca"
+"""What the root is called where a name or serial number could stand."""
 _MOST = 10
 """Certificates that a message lists."""
 
@@ -53,8 +55,25 @@ def find(folder: Folder, wanted: str) -> Found:
     """
     path = Path(wanted)
     if not path.is_file():
-        path = _in_folder(folder, wanted)
+        return stored(folder, wanted)
     return _around(folder, path, load(path))
+
+
+def stored(folder: Folder, wanted: str) -> Found:
+    """Return the same, but never what a file outside the folder holds."""
+    path = _in_folder(folder, wanted)
+    return _around(folder, path, load(path))
+
+
+def stem_to_renew(folder: Folder, found: Found) -> str:
+    """Return the stem of the files of a certificate that can be renewed, "ca" for the root; raises Error otherwise."""
+    name = visible(found.certificate.subject.common_name or str(found.path))
+    if found.entry and found.entry.state == index.REVOKED:
+        raise Error(f"{name} was revoked, and is not renewed", hint="make a new one: opensslgen server NAME --force")
+    path = found.files.get("certificate")
+    if path is None:
+        raise UsageError(f"{found.path} is not in {folder.path / 'issued'}, so it cannot be renewed there")
+    return ROOT if folder.root and path == folder.root.path else path.stem
 
 
 def _in_folder(folder: Folder, wanted: str) -> Path:
@@ -62,7 +81,7 @@ def _in_folder(folder: Folder, wanted: str) -> Path:
         path = folder.path / "issued" / f"{file_name(wanted)}.crt"
         if path.exists():
             return path
-    if wanted == "ca" and folder.root and folder.root.path:
+    if wanted == ROOT and folder.root and folder.root.path:
         return folder.root.path
     found = _by_name(folder, wanted) or _by_index(folder, wanted)
     if not found:

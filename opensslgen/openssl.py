@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import io
 import os
@@ -130,17 +131,21 @@ def start_with_sh(
         raise FileNotFoundError(argv[0]) from error
     except sh.ForkException as error:
         raise OSError(str(error).strip().splitlines()[-1]) from error
+    except RuntimeError as error:
+        raise _no_thread(error) from error
     # The time limit of `sh` looks at the clock only every 100 ms, and so makes each command last that long.
     timer = threading.Timer(timeout, _kill, [running])
-    timer.start()
     stdout.end = stderr.end = functools.partial(_kill, running)
     try:
+        timer.start()
         running.wait()
     except sh.SignalException:
         pass  # its exit code is negative, which is all that is to be known
-    except BaseException:
+    except BaseException as error:
         # Ctrl-C does not reach the child, which has a session of its own.
         _kill(running)
+        if isinstance(error, RuntimeError):
+            raise _no_thread(error) from error
         raise
     finally:
         timer.cancel()
@@ -148,6 +153,11 @@ def start_with_sh(
     if process.exit_code == -signal.SIGKILL and (stdout.over or stderr.over or time.monotonic() >= deadline):
         raise Stopped(process)
     return process
+
+
+def _no_thread(error: RuntimeError) -> OSError:
+    """Return what a limit on processes is: Python has no exception of its own for a thread that it does not get."""
+    return OSError(errno.EAGAIN, str(error))
 
 
 class _Output(io.BytesIO):

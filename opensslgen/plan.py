@@ -263,6 +263,10 @@ class Plan:
         moved = [publish.source[3:] for publish in self.publish if publish.source.startswith("../")]
         return tuple(dict.fromkeys((*read, *moved, *(publish.target for publish in self.publish))))
 
+    def steps_script(self) -> str:
+        """Return the files and commands alone, in order, as they stand in the script."""
+        return "\n\n".join("\n".join(_shell(step)) for step in self.steps)
+
     def script(self, *, version: str, folder: str = "./pki") -> str:
         """Return the plan as a standalone POSIX shell script that needs openssl, coreutils, grep and sed.
 

@@ -20,21 +20,18 @@ put beside them in one rename. Before that, nothing has happened; after it, all 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import re
 import shlex
-import shutil
 import stat
-import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from . import template
+from . import locks, template
 from .certificate import load, load_all
 from .errors import Error, UnreadableError
 from .index import VALID, is_whole
@@ -122,18 +119,18 @@ class Store:
             made = not self.path.exists()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refuse_links()
-            lock = _lock(self.path / ".lock", timeout=timeout)
+            lock = locks.lock(self.path / ".lock", timeout=timeout)
             try:
-                _lock_out_scripts(self.path / _SCRIPT_LOCK, timeout=timeout)
+                locks.lock_out_scripts(self.path / _SCRIPT_LOCK, timeout=timeout)
                 self._recover()
                 work = self.new_work()
                 try:
                     yield work
                 finally:
                     if not (work / _DECISION).exists():
-                        shutil.rmtree(work, ignore_errors=True)
+                        locks.remove(work)
             finally:
-                _unlock_scripts(self.path / _SCRIPT_LOCK)
+                locks.unlock_scripts(self.path / _SCRIPT_LOCK)
                 if made:
                     self._leave()
                 lock.close()
@@ -227,7 +224,9 @@ class Store:
                 raise Error(f"cannot write to {self.path / folder}: Permission denied")
         for name, content in self._database().items():
             if not (self.path / name).exists():
-                _write(self.path / name, content.encode())
+                # By a rename: a kill between making and writing it would leave an empty file, which openssl refuses.
+                _write(work / f"new-{name}", content.encode())
+                (work / f"new-{name}").rename(self.path / name)
         moves: list[tuple[str, str]] = []
         lines = []
         for record in plan.records:
@@ -258,9 +257,14 @@ class Store:
         """Record and publish what has been made ready in a work folder: everything or nothing."""
         _write(work / "decision.tmp", json.dumps({"index": staged.lines, "moves": staged.moves}).encode())
         (work / "decision.tmp").rename(work / _DECISION)
-        _sync(work)
-        _sync(self.path)
-        self._carry_out(work)
+        try:
+            self._carry_out(work, fresh=True)
+        except OSError as error:
+            if not (work / _DECISION).exists():
+                raise
+            raise Error(
+                _told(error, self.path), hint="what was made is kept, and the next run in this folder puts it in place"
+            ) from error
 
     def _set_mode(self, publish: Publish, work: Path) -> None:
         """Give a finished file its mode: the one asked for, or else mode and owner of the file that it replaces."""
@@ -287,18 +291,19 @@ class Store:
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
 
     def _recover(self) -> None:
-        """Carry out what was decided when a run was killed, and sweep the rest; the lock tells that all are dead."""
+        """Carry out what was decided when a run was killed, and sweep the rest; the locks tell that all are dead."""
         for work in self._leftovers(".work-*"):
             if (work / _DECISION).exists():
                 self._carry_out(work)
             else:
-                shutil.rmtree(work, ignore_errors=True)
+                locks.remove(work)
         for work in self._leftovers(".script.*"):
-            # A printed script knows no lock that the kernel releases; it leaves its process number instead.
-            if (work / "pid").exists() and not _alive(work / "pid"):
-                if (work / "decided").exists():
-                    self._carry_out_of_script(work)
-                shutil.rmtree(work, ignore_errors=True)
+            if (work / "decided").exists():
+                self._carry_out_of_script(work)
+            locks.remove(work)
+        for pattern in (".lock.new.*", ".lock.dead.*"):
+            for left in self.path.glob(pattern):
+                locks.remove(left)
 
     def _leftovers(self, pattern: str) -> Iterator[Path]:
         """Yield the work folders that runs have left; raises Error for one that another user has put there.
@@ -315,40 +320,49 @@ class Store:
                 )
             yield work
 
-    def _carry_out(self, work: Path) -> None:
+    def _carry_out(self, work: Path, *, fresh: bool = False) -> None:
         """Do what was decided; after a kill at any point the whole of it can be done again."""
         decision = json.loads((work / _DECISION).read_text(encoding="utf-8"))
         try:
-            self._append([line.encode() for line in decision["index"]])
+            _sync(work)
+            _sync(self.path)
+            self._append([line.encode() for line in decision["index"]], fresh=fresh)
         except OSError:
-            # Nothing has its final name yet, so the decision can still be taken back.
-            (work / _DECISION).unlink()
+            if fresh:
+                # Nothing has its final name yet, so the decision can still be taken back.
+                (work / _DECISION).unlink()
             raise
         for source, target in decision["moves"]:
-            with suppress(FileNotFoundError):
+            # What has gone was moved before the kill.
+            if os.path.lexists(work / source):
                 (work / source).rename(self.path / target)
-        folders = {(work / name).parent for names in decision["moves"] for name in names[:1] if name.startswith("../")}
-        for folder in folders | {(self.path / target).parent for _, target in decision["moves"]}:
+        left = [(work / source).parent for source, _ in decision["moves"] if source.startswith("../")]
+        for folder in dict.fromkeys([*left, *((self.path / target).parent for _, target in decision["moves"])]):
             _sync(folder)
         _sync(self.path)
-        shutil.rmtree(work, ignore_errors=True)
+        # First of all: what is done again later could move away what has come since.
+        (work / _DECISION).unlink()
+        locks.remove(work)
 
     def _carry_out_of_script(self, work: Path) -> None:
         """Do what a printed script had decided when it was killed, as its own `carry_out` does."""
         if (work / "line").exists():
-            self._append([(work / "line").read_bytes()])
+            self._append([(work / "line").read_bytes()], fresh=False)
         for staged in (work / "decided").read_text(encoding="utf-8").splitlines():
             source, target, _, how = (*staged.split(" "), "new")[:4]
             if (work / source).exists() and (how == "over" or not os.path.lexists(self.path / target)):
                 (work / source).rename(self.path / target)
 
-    def _append(self, lines: list[bytes]) -> None:
-        """Append lines to the index unless it has them, or raise OSError and leave it as it was."""
-        with (self.path / "index.txt").open("r+b", buffering=0) as index:
+    def _append(self, lines: list[bytes], *, fresh: bool) -> None:
+        """Append lines to the index, or raise OSError and leave it as it was.
+
+        Those that are not `fresh` may be there already, and then do not come again.
+        """
+        with _naming(self.path / "index.txt"), (self.path / "index.txt").open("r+b", buffering=0) as index:
             size = index.seek(0, os.SEEK_END)
-            index.seek(max(0, size - sum(map(len, lines)) - 4096))
-            tail = index.read()
-            last = tail[tail.rfind(b"\n") + 1 :]
+            index.seek(max(0, size - 4096) if fresh else 0)
+            there = index.read()
+            last = there[there.rfind(b"\n") + 1 :]
             mended = b""
             if is_whole(last):
                 mended = b"\n"
@@ -356,7 +370,8 @@ class Store:
                 size -= len(last)  # torn by a kill or a full disk
             index.truncate(size)
             index.seek(size)
-            new = mended + b"".join(line for line in lines if line not in tail + mended)
+            # By the serial number: a certificate may have been revoked since.
+            new = mended + b"".join(line for line in lines if b"\t%s\t" % line.split(b"\t")[3] not in there + mended)
             try:
                 if index.write(new) != len(new):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), index.name)
@@ -367,6 +382,8 @@ class Store:
 
     def _leave(self) -> None:
         """Take away a folder that was made for a run of which nothing came."""
+        if any(self.path.glob(".work-*")):
+            return  # what was decided there is still to be done
         with suppress(OSError):
             if (self.path / "ca.crt").exists() or (self.path / "index.txt").stat().st_size:
                 return
@@ -411,72 +428,10 @@ def _index_line(certificate: Certificate, subject: str) -> str:
     return f"V\t{stamp}\t\t{certificate.serial_hex}\tunknown\t{subject}\n"
 
 
-def _lock(path: Path, *, timeout: float) -> IO[bytes]:
-    """Open and lock a file; the kernel lets go of it when this process ends, however it ends."""
-    deadline = time.monotonic() + timeout
-    while True:
-        file = os.fdopen(
-            os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+b", buffering=0
-        )
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = file.read(40).decode("ascii", "replace").strip()
-            file.close()
-            if time.monotonic() > deadline:
-                who = f"process {holder}" if holder.isdigit() else "another process"
-                raise Error(f"{path.parent} is in use by {who} (waited {timeout:g} seconds)") from None
-            time.sleep(0.02)
-            continue
-        # Whoever made the folder may have taken it away again while we waited.
-        with suppress(FileNotFoundError):
-            if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
-                file.truncate()
-                file.write(f"{os.getpid()}\n".encode())
-                return file
-        file.close()
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _lock_out_scripts(lock: Path, *, timeout: float) -> None:
-    """Take the lock of printed scripts, too: a folder, as the kernel has no lock that every shell can hold."""
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            lock.mkdir(mode=0o700)
-        except FileExistsError:
-            if (lock / "pid").exists() and not _alive(lock / "pid"):
-                shutil.rmtree(lock, ignore_errors=True)
-            elif time.monotonic() > deadline:
-                raise Error(f"{lock.parent} is in use by a script; if none runs, remove {lock}") from None
-            else:
-                time.sleep(0.1)
-        else:
-            (lock / "pid").write_text(f"{os.getpid()}\n", encoding="ascii")
-            return
-
-
-def _unlock_scripts(lock: Path) -> None:
-    """Give that lock back, if it is ours."""
-    with suppress(OSError, ValueError):
-        if int((lock / "pid").read_text(encoding="ascii")) == os.getpid():
-            shutil.rmtree(lock, ignore_errors=True)
-
-
-def _alive(pid_file: Path) -> bool:
-    """Tell whether the process that wrote its number into a file is there."""
-    try:
-        os.kill(int(pid_file.read_text(encoding="ascii")), 0)
-    except PermissionError:
-        return True
-    except (OSError, ValueError):
-        return False
-    return True
-
-
 def _write(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write a new file that nobody else can read until it has its mode."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with _naming(path), os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fchmod(file.fileno(), stat.S_IMODE(mode))
@@ -492,9 +447,20 @@ def _copy(path: Path, copy: Path) -> None:
 def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with _naming(path):
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in a failure that comes from its descriptor."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 @contextmanager
@@ -503,4 +469,8 @@ def reported(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Error(f"cannot write to {error.filename or folder}: {error.strerror or error}") from error
+        raise Error(_told(error, folder)) from error
+
+
+def _told(error: OSError, folder: Path) -> str:
+    return f"cannot write to {error.filename or folder}: {error.strerror or error}"

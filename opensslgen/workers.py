@@ -123,4 +123,7 @@ def _labour(connection: Connection, work: Callable[[Batch], Answer], inherited: 
             answer = work(batch), None
         except Exception as error:  # a bug, which is raised where the answer is awaited
             answer = None, error  # type: ignore[assignment]
-        connection.send(answer)
+        try:
+            connection.send(answer)
+        except OSError:
+            return

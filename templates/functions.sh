@@ -78,7 +78,7 @@ close_folder() {
     cd "$here" || cd /
     [ -z "$work" ] || [ -f "$work/decided" ] || rm -rf "$work"
     # A folder that was made for a run of which nothing came goes, too; rmdir takes only what is empty.
-    if [ "$status" -ne 0 ] && [ -z "$was_there" ] && [ ! -s "$pki/index.txt" ]; then
+    if [ "$status" -ne 0 ] && [ -z "$was_there" ] && [ ! -s "$pki/index.txt" ] && [ ! -d "$work" ]; then
         rmdir "$pki/certs_by_serial" "$pki/reqs" "$pki/issued" "$pki/private" 2>/dev/null &&
             rm -f "$pki/index.txt" "$pki/index.txt.attr" "$pki/serial" "$pki/openssl-easyrsa.cnf"
     fi
@@ -104,7 +104,9 @@ take_lock() {
         fi
         holder=$(cat "$pki/.lock.script/pid" 2>/dev/null) || holder=''
         # A killed script leaves its lock; one without a number is just being taken, or was left between two steps.
-        if { [ -n "$holder" ] && ! alive "$holder"; } || { [ -z "$holder" ] && [ "$waited" -ge 5 ]; }; then
+        # Numbers come again, in containers soon: one with our own is a dead script's.
+        if [ "$holder" = $$ ] || { [ -n "$holder" ] && ! alive "$holder"; } ||
+            { [ -z "$holder" ] && [ "$waited" -ge 5 ]; }; then
             break_lock "$pki/.lock.dead.$$"
             continue
         fi
@@ -114,7 +116,12 @@ take_lock() {
         waited=$((waited + 1))
     done
     lock=$pki/.lock.script
-    echo $$ >"$lock/pid"
+    # opensslgen replaces one without a number: whoever is the first to write it holds the lock.
+    (set -C && echo $$ >"$lock/pid") 2>/dev/null || {
+        [ -s "$lock/pid" ] || fail "cannot write to $pki"
+        lock=''
+        take_lock
+    }
 }
 
 # break_lock PLACE: moves it away, which only one can, and back if another one broke and took it meanwhile.
@@ -131,6 +138,17 @@ break_lock() {
 # sweep_folder: finishes what a script that was killed had decided, and removes its work folder.
 sweep_folder() {
     rm -rf "$pki"/.lock.dead.*
+    # What opensslgen has left when it was killed: it has the lock, too, so it is dead.
+    for left in "$pki"/.work-*; do
+        [ -d "$left" ] || continue
+        is_own "$left" || fail "$left belongs to another user, and what it may say is not done"
+        [ ! -f "$left/decision.json" ] ||
+            fail "$left holds what a killed opensslgen had decided: let opensslgen finish it first"
+        rm -rf "$left"
+    done
+    for left in "$pki"/.lock.new.*; do
+        alive "${left##*.}" || rm -rf "$left"
+    done
     for left in "$pki"/.script.*; do
         if [ -d "$left" ] && ! { [ -f "$left/pid" ] && alive "$(cat "$left/pid")"; }; then
             is_own "$left" || fail "$left belongs to another user, and what it may say is not done"
@@ -378,12 +396,15 @@ check_list() {
 open_database() {
     mkdir -p "$pki/private" "$pki/issued" "$pki/reqs" "$pki/certs_by_serial"
     [ -e "$pki/index.txt" ] || : >"$pki/index.txt"
-    [ -e "$pki/index.txt.attr" ] || echo 'unique_subject = no' >"$pki/index.txt.attr"
-    [ -e "$pki/serial" ] || echo 01 >"$pki/serial"
+    # By a rename: a kill between making and writing one would leave it empty, which openssl refuses.
+    [ -e "$pki/index.txt.attr" ] || { echo 'unique_subject = no' >new && mv new "$pki/index.txt.attr"; }
+    [ -e "$pki/serial" ] || { echo 01 >new && mv new "$pki/serial"; }
     # A folder of `openssl ca` is none of easy-rsa's.
-    [ -e "$pki/openssl-easyrsa.cnf" ] || [ -e "$pki/cacert.pem" ] || cat >"$pki/openssl-easyrsa.cnf" <<'EOF'
+    [ -e "$pki/openssl-easyrsa.cnf" ] || [ -e "$pki/cacert.pem" ] || {
+        cat >new <<'EOF' && mv new "$pki/openssl-easyrsa.cnf"
 #include openssl-easyrsa.cnf
 EOF
+    }
 }
 
 # note_line FILE SUBJECT: writes the index line into the file `line`; its number is $serial.

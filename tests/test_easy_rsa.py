@@ -278,3 +278,37 @@ def test_a_folder_of_openssl_ca_is_where_we_sign(demo):
     assert done.exit_code == 1
     assert "unique_subject = yes" in done.stderr
     ssl("ca", "-config", "ca.cnf", "-gencrl", "-out", "crl.pem")
+
+
+@needs_easyrsa
+def test_easyrsa_and_we_revoke_in_one_folder(tmp_path):
+    easyrsa("init-pki")
+    easyrsa("build-ca", "nopass")
+    serials = []
+    for name in ("first", "second", "third"):
+        easyrsa("build-client-full", name, "nopass")
+        serials.append(certificate(f"pki/issued/{name}.crt").serial_number)
+    easyrsa("revoke", "first", "keyCompromise")
+    succeed("revoke", "second", "--yes", "--reason", "superseded")
+    succeed("crl")
+    assert revoked_in("pki/crl.pem") == set(serials[:2])
+    assert "REVOKED on " in succeed("show", "second").stdout
+    easyrsa("revoke", "third")
+    easyrsa("gen-crl")
+    assert revoked_in("pki/crl.pem") == set(serials)
+    succeed("crl")
+    assert revoked_in("pki/crl.pem") == set(serials)
+    # What was revoked by either is free for a new certificate by either.
+    easyrsa("build-client-full", "second", "nopass")
+    server("first.example.com")
+    assert states() == {"/CN=first": "R", "/CN=second": "V", "/CN=third": "R", "/CN=first.example.com": "V"}
+
+
+def test_openssl_ca_and_we_revoke_in_one_folder(demo):
+    succeed("revoke", "1000", "--yes", "--reason", "superseded", "--pki", demo)
+    succeed("crl", "--pki", demo)
+    assert revoked_in(demo / "crl.pem") == {0x1000, 0x1001}
+    ssl("ca", "-config", "ca.cnf", "-gencrl", "-out", "theirs.pem")
+    assert revoked_in("theirs.pem") == {0x1000, 0x1001}
+    # The subject is free again.
+    server("old.example.com", pki=demo)

@@ -198,12 +198,18 @@ def test_a_signal_ends_it_cleanly_even_with_connections_open(number, code, pki):
             assert connection.recv(1) == b""
 
 
-def test_what_was_asked_before_it_ends_is_answered(monkeypatch, root):
+def serving_thread(app, listener, *, seconds, **limits):
+    """Return a thread that will serve for so long."""
+    options = {"seconds": seconds, "limits": serving.Limits(**limits)}
+    return threading.Thread(target=serving.serve, args=(app, listener), kwargs=options)
+
+
+def test_what_was_asked_before_it_ends_is_answered(root):
     """A request is under way when the time is over."""
     app = share.create_app(root, url="http://127.0.0.1/")
     app.before_request(lambda: time.sleep(0.6))
     with share.listening(HOST, 0) as listener:
-        thread = threading.Thread(target=serving.serve, args=(app, listener), kwargs={"seconds": 0.3})
+        thread = serving_thread(app, listener, seconds=0.3)
         thread.start()
         response = fetch(share.url_of(listener), "/root.crt")
         thread.join(10)
@@ -387,12 +393,10 @@ def test_200_slow_connections_keep_nobody_waiting(source, url, root):
             assert time.monotonic() - before < 5  # a slow connection may last longer
 
 
-def test_neither_silence_nor_a_trickle_holds_a_connection_for_long(root, monkeypatch):
-    monkeypatch.setattr(serving, "LONGEST", 1.0)
-    monkeypatch.setitem(serving._LIMITS, "channel_timeout", 1)
+def test_neither_silence_nor_a_trickle_holds_a_connection_for_long(root):
     app = share.create_app(root, url="http://127.0.0.1/")
     with share.listening(HOST, 0) as listener:
-        thread = threading.Thread(target=serving.serve, args=(app, listener), kwargs={"seconds": 3})
+        thread = serving_thread(app, listener, seconds=3, longest=1.0, idle=1)
         thread.start()
         address = listener.getsockname()
         with socket.create_connection(address, 5) as silent, socket.create_connection(address, 5) as trickling:
@@ -409,12 +413,11 @@ def test_neither_silence_nor_a_trickle_holds_a_connection_for_long(root, monkeyp
         thread.join()
 
 
-def test_a_phone_that_reads_slowly_is_cut_off_too(root, monkeypatch):
+def test_a_phone_that_reads_slowly_is_cut_off_too(root):
     """It asks for more than fits into all buffers, and reads none of it."""
-    monkeypatch.setattr(serving, "LONGEST", 1.0)
     app = share.create_app(root, url="http://127.0.0.1/")
     with share.listening(HOST, 0) as listener:
-        thread = threading.Thread(target=serving.serve, args=(app, listener), kwargs={"seconds": 2})
+        thread = serving_thread(app, listener, seconds=2, longest=1.0)
         thread.start()
         with socket.socket() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)

@@ -46,6 +46,7 @@ HOUSE = [
     "orders",
     "destination",
     "store",
+    "locks",
     "workflow",
     "readback",
     "database",

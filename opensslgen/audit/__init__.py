@@ -13,14 +13,14 @@ from opensslgen.errors import UnreadableError
 
 from .containers import Piece, judge_content, judge_file, judge_piece, kind_of
 from .files import STDIN, File, chunks, limited, opened, pieces, walk
-from .result import LIMIT, Result, Settings
+from .result import LIMIT, Result, Settings, rules_by_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from .live import ServerTarget
 
-__all__ = ["LIMIT", "Result", "Settings", "audit", "audited", "extent"]
+__all__ = ["LIMIT", "Result", "Settings", "audit", "audit_content", "audited", "extent", "rules_by_kind"]
 
 T = TypeVar("T")
 
@@ -41,6 +41,17 @@ def audit(targets: Sequence[str], settings: Settings) -> Iterator[Result]:
     server. Raises UsageError for a server that is none.
     """
     return audited(targets, settings, then=_itself)
+
+
+_NOWHERE = f"{os.devnull}/-"
+"""A path around which there is nothing."""
+
+
+def audit_content(data: bytes, name: str, settings: Settings) -> list[Result]:
+    """Return the verdict on what somebody has sent under a name, which is shown, and never looked for."""
+    content = limited([data], limit=settings.limit)
+    found = judge_content(content, File(_NOWHERE, named=True), settings)
+    return [replace(result, target=name) for result in found]
 
 
 def _itself(result: Result) -> Result:

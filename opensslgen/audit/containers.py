@@ -24,7 +24,7 @@ from opensslgen.rules import Case, issuer_among, judge, judge_request, raised
 from .files import File, content, pieces
 from .pkcs import pkcs7_certificates, pkcs12_certificates, pkcs12_encryption
 from .private_keys import ENCRYPTED, asked_public_half, public_half
-from .records import answer_to, is_index, is_kept, kind_of_certificate
+from .records import answer_to, is_index, is_kept, is_of_easy_rsa, kind_of_certificate
 from .result import Result
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def judge_file(file: File, settings: Settings) -> list[Result]:
 def judge_content(found: Content, file: File, settings: Settings) -> list[Result]:
     """Return the verdict on what was read of a file."""
     kind = kind_of(found.data)
-    if kind is None and not file.named:
+    if not file.named and (kind is None or (kind == "config" and is_of_easy_rsa(file.path))):
         return []
     try:
         if found.size > settings.limit:

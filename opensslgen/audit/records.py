@@ -38,6 +38,7 @@ COPIES = (
 )
 """Where copies by serial number are; `openssl ca` has newcerts, easy-rsa 3 what is revoked and renewed apart."""
 
+_EASY_RSA = ("openssl-easyrsa.cnf", "safessl-easyrsa.cnf")
 _COPIES = ("certs_by_serial", "newcerts")
 _REPLACED = re.compile(r"\.old-[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\Z")
 _DEPTH = 3
@@ -152,6 +153,12 @@ def is_kept(path: str, certificate: Certificate) -> bool:
     stem = name.rpartition(".")[0].removesuffix("-chain")
     is_copy = stem == certificate.serial_hex and os.path.basename(where) in _COPIES  # noqa: PTH119
     return is_copy and folder_around(path) is not None
+
+
+def is_of_easy_rsa(path: str) -> bool:
+    """Tell whether a file of a pki folder is what easy-rsa works by: it fills in at each run what it asks for."""
+    where, name = os.path.split(path)
+    return name in _EASY_RSA and is_pki_folder(where)
 
 
 def copy_of(folder: Path, serial_hex: str) -> Path | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from opensslgen.profiles import rules_of
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from datetime import datetime, timedelta
 
     from opensslgen.certificate import Certificate
@@ -22,6 +24,11 @@ _NOTES = {
 }
 LIMIT = 16 << 20
 """Bytes of a file that are read at most; with `each`, of one block in it."""
+
+
+def rules_by_kind(allowed: Collection[str] = ()) -> dict[str, tuple[Rule, ...]]:
+    """Return the rules for what is known to be no server's."""
+    return {AUTHORITY: rules_of(["root"], allowed), CLIENT: rules_of(["client"], allowed)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,7 @@ COMMANDS = {
     "crl": "revoke.crl",
     "passwd": "revoke.passwd",
     "export": "export.export",
+    "web": "web.web",
     "audit": "audit.audit",
     "rules": "audit.rules",
     "patch": "patch.patch",

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from opensslgen.audit import Result, Settings
-    from opensslgen.rules import Rule
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
 
@@ -106,14 +105,14 @@ def audit(targets: tuple[str, ...], **options: Any) -> None:
     Exit code: 0 complies, 1 violates a rule that is an error, 2 something could not be read. With --format nagios it
     is 0 to 3, as Nagios counts.
     """
-    from opensslgen.audit import Settings
+    from opensslgen.audit import Settings, rules_by_kind
     from opensslgen.openssl import find
     from opensslgen.profiles import rules_of
 
     profiles = _profiles(options["profiles"])
     settings = Settings(
         rules=rules_of(profiles, options["allow"]),
-        rules_by_kind={} if options["profiles"] else _rules_by_kind(options["allow"]),
+        rules_by_kind={} if options["profiles"] else rules_by_kind(options["allow"]),
         at=options["at"] or datetime.now(timezone.utc).replace(microsecond=0),
         within=None if options["within"] is None else timedelta(days=options["within"]),
         each=options["each"],
@@ -132,14 +131,6 @@ def audit(targets: tuple[str, ...], **options: Any) -> None:
         if options[option] is not None:
             raise UsageError(f"--{option} goes with --format nagios only; --within is for all")
     _report(targets, settings, output=options["output"], profiles=profiles, quiet=options["quiet"])
-
-
-def _rules_by_kind(allowed: Iterable[str]) -> dict[str, tuple[Rule, ...]]:
-    """Return the rules for what is known to be no server's."""
-    from opensslgen.audit.result import AUTHORITY, CLIENT
-    from opensslgen.profiles import rules_of
-
-    return {AUTHORITY: rules_of(["root"], tuple(allowed)), CLIENT: rules_of(["client"], tuple(allowed))}
 
 
 def _profiles(names: Iterable[str]) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import sys
 from datetime import datetime, timedelta, timezone
@@ -17,9 +16,7 @@ from opensslgen.errors import Error, UsageError
 from .options import FOLDER, FORMAT, together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from opensslgen.report.listing import Row, Survey
+    from opensslgen.report.listing import Survey
 
 
 @click.command("list")
@@ -66,7 +63,7 @@ def list_(pki: Path, within: int | None, everything: bool, output: str, critical
     _warn_of_others(pki)
     survey = listing.survey(Folder(pki), at=at, everything=everything, on_torn=_warn)
     soon = listing.SOON if within is None else timedelta(days=within)
-    rows, found = _rows(survey, soon=soon, only_soon=within is not None)
+    rows, found = listing.rows(survey, soon=soon, only_soon=within is not None)
     fault = listing.crl_fault(survey)
     if fault:
         _warn(fault)
@@ -81,19 +78,6 @@ def list_(pki: Path, within: int | None, everything: bool, output: str, critical
         _say_what_is_left_out(survey, everything=everything)
     out.flush()
     sys.exit(1 if within is not None and found else 0)
-
-
-def _rows(survey: Survey, *, soon: timedelta, only_soon: bool) -> tuple[Iterator[Row], int]:
-    """Return the rows to show, whose certificates are read one after another, and how many they are."""
-    root = survey.root(soon=soon)
-    shown = sorted((*survey.current, *survey.others), key=lambda entry: (entry.not_after, entry.line))
-    if only_soon:
-        shown = [entry for entry in shown if entry.not_after - survey.at <= soon]
-        if root and root.not_after and root.not_after - survey.at > soon:
-            root = None
-    first = [root] if root else []
-    rows = itertools.chain(first, (survey.row(entry, soon=soon) for entry in shown))
-    return rows, len(first) + len(shown)
 
 
 def _serial_width(survey: Survey) -> int:

@@ -128,17 +128,9 @@ def _job(title: str, stem: str | None, store: Store, folder: Folder, options: di
 
 def _stem(folder: Folder, name: str) -> str:
     """Return the stem of the files of a certificate that can be renewed; raises Error for any other."""
-    from opensslgen import index, lookup
+    from opensslgen import lookup
 
-    if name == _ROOT:
-        return _ROOT
-    found = lookup.find(folder, name)
-    if found.entry and found.entry.state == index.REVOKED:
-        raise Error(f"{name} was revoked, and is not renewed", hint="make a new one: opensslgen server NAME --force")
-    path = found.files.get("certificate")
-    if path is None:
-        raise UsageError(f"{found.path} is not in {folder.path / 'issued'}, so it cannot be renewed there")
-    return _ROOT if folder.root and path == folder.root.path else path.stem
+    return _ROOT if name == _ROOT else lookup.stem_to_renew(folder, lookup.find(folder, name))
 
 
 def _due(folder: Folder, within: int) -> Iterator[tuple[str, str | None]]:

@@ -185,6 +185,7 @@ def _share(root: Certificate, profile: bytes | None, options: dict[str, Any]) ->
             coloured = sys.stdout.isatty() and click.get_current_context().color is not False
             click.echo(sharing_text(root, url, seconds, was_chosen=not options["address"]))
             click.echo(share.terminal_code(url, coloured=coloured), nl=False)
-        from_web("serving").serve(app, listener, seconds=seconds)
+        serving = from_web("serving")
+        serving.serve(app, listener, seconds=seconds, limits=serving.Limits())
     if not options["quiet"]:
         click.echo("Stopped.", err=True)

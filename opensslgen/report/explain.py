@@ -31,15 +31,15 @@ _MARKS = {True: "✓", False: "✗", None: "-"}
 _TIME = "%Y-%m-%d %H:%M UTC"
 
 
-def explained(found: Found, *, at: datetime) -> str:
-    """Return what one certificate is for, its names, dates and files, and on which devices it works."""
+def facts(found: Found, *, at: datetime) -> list[tuple[str, str]]:
+    """Return what one certificate is for, its names and dates and more, each with the word for it."""
     certificate = found.certificate
     constraints = certificate.basic_constraints
     usages = certificate.extended_key_usage
     purpose = _PURPOSES[kind(certificate)]
     if constraints and constraints.ca and constraints.path_length == 0:
         purpose += " of servers and clients, and no other authority's"
-    rows = [
+    return [
         ("for", purpose + (f" ({', '.join(usages)})" if usages else "")),
         ("names", ", ".join(visible(str(name)) for name in certificate.names) or "none"),
         ("subject", str(certificate.subject) or "none"),
@@ -49,21 +49,26 @@ def explained(found: Found, *, at: datetime) -> str:
         ("serial", certificate.serial_hex),
         ("SHA-256", certificate.fingerprint),
         ("index", _state(found)),
-        ("files", ""),
     ]
+
+
+def explained(found: Found, *, at: datetime) -> str:
+    """Return what one certificate is for, its names, dates and files, and on which devices it works."""
+    certificate = found.certificate
     lines = [visible(str(certificate.subject.common_name or found.path.name))]
-    lines += [f"  {what:<10} {text}".rstrip() for what, text in rows]
+    lines += [f"  {what:<10} {text}".rstrip() for what, text in (*facts(found, at=at), ("files", ""))]
     files = found.files or {"certificate": found.path}
     lines += [f"    {what:<16} {visible(str(path))}" for what, path in files.items()]
     lines.append("Where it works:")
     if found.entry and found.entry.state == REVOKED:
         lines.append("  ✗ all clients that check revocation: it is revoked")
-    for verdict in _verdicts(found, at):
+    for verdict in verdicts_on(found, at=at):
         lines += _verdict_lines(verdict)
     return "\n".join(lines) + "\n"
 
 
-def _verdicts(found: Found, at: datetime) -> list[Verdict]:
+def verdicts_on(found: Found, *, at: datetime) -> list[Verdict]:
+    """Return what is known of it by the kind of device."""
     return verdicts(found.certificate, issuer=found.issuer, is_private=found.is_private, at=at)
 
 
@@ -144,6 +149,6 @@ def explained_json(found: Found, *, at: datetime) -> dict[str, Any]:
                 "text": verdict.words,
                 "findings": [finding_json(finding) for finding in verdict.findings],
             }
-            for verdict in _verdicts(found, at)
+            for verdict in verdicts_on(found, at=at)
         ],
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from opensslgen import crl, index
@@ -16,7 +17,7 @@ from opensslgen.errors import UnreadableError
 from opensslgen.kinds import kind_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
 
     from opensslgen.certificate import Certificate
@@ -140,6 +141,18 @@ def survey(
         counts=counts,
         last_revocation=last_revocation,
     )
+
+
+def rows(survey: Survey, *, soon: timedelta = SOON, only_soon: bool = False) -> tuple[Iterator[Row], int]:
+    """Return the rows to show, the root first, whose certificates are read one after another, and how many they are."""
+    root = survey.root(soon=soon)
+    shown = sorted((*survey.current, *survey.others), key=lambda entry: (entry.not_after, entry.line))
+    if only_soon:
+        shown = [entry for entry in shown if entry.not_after - survey.at <= soon]
+        if root and root.not_after and root.not_after - survey.at > soon:
+            root = None
+    first = [root] if root else []
+    return chain(first, (survey.row(entry, soon=soon) for entry in shown)), len(first) + len(shown)
 
 
 def _sorted(entries: Iterable[Entry]) -> tuple[Entry, ...]:

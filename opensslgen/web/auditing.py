@@ -1,0 +1,92 @@
+"""The page that judges what is pasted or uploaded: certificates, configs, scripts."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, render_template, request
+
+from opensslgen.errors import UsageError
+from opensslgen.profiles import PROFILES, rules_of
+from opensslgen.report.tally import verdict, worst_first
+
+from . import UPLOAD_LIMIT
+from .making import this_config
+
+if TYPE_CHECKING:
+    from opensslgen.audit import Result, Settings
+    from opensslgen.openssl import OpenSSL
+
+blueprint = Blueprint("auditing", __name__)
+
+_TIMEOUT = 20.0
+"""Seconds that an openssl may take over what somebody has sent."""
+
+
+@blueprint.get("/audit")
+def form() -> str:
+    """Ask for what is to be judged."""
+    return _page(text="", profile="", results=None)
+
+
+@blueprint.post("/audit")
+def judge() -> str | tuple[str, int]:
+    """Judge what was sent; nothing of it is kept."""
+    from opensslgen.audit import audit_content
+
+    text, profile = request.form.get("text", ""), request.form.get("profile", "")
+    upload = request.files.get("file")
+    # A browser sends the lines of a text field with CR LF.
+    sent = [("pasted", text.replace("\r\n", "\n").encode())] if text.strip() else []
+    if upload and upload.filename:
+        sent.append((upload.filename, upload.read()))
+    if not sent:
+        return _page(text=text, profile=profile, results=None, problem="paste something, or choose a file"), 422
+    if profile and profile not in PROFILES:
+        return _page(text=text, profile="", results=None, problem="choose one of the profiles"), 422
+    settings = _settings(profile)
+    return _page(
+        text=text,
+        profile=profile,
+        results=[result for name, data in sent for result in audit_content(data, name, settings)],
+    )
+
+
+def _page(*, text: str, profile: str, results: list[Result] | None, problem: str | None = None) -> str:
+    return render_template(
+        "audit.html",
+        text=text,
+        profile=profile,
+        profiles=PROFILES.values(),
+        results=results,
+        problem=problem,
+        verdict=verdict,
+        worst_first=worst_first,
+    )
+
+
+def _settings(profile: str) -> Settings:
+    from opensslgen.audit import Settings, rules_by_kind
+
+    return Settings(
+        rules=rules_of([profile or "apple"]),
+        rules_by_kind={} if profile else rules_by_kind(),
+        at=datetime.now(timezone.utc).replace(microsecond=0),
+        limit=UPLOAD_LIMIT,
+        password=_password,
+        openssl=_openssl,
+        jobs=1,
+    )
+
+
+def _openssl() -> OpenSSL:
+    return dataclasses.replace(this_config().openssl(), timeout=_TIMEOUT, limit=8 * UPLOAD_LIMIT)
+
+
+def _password(name: str) -> str:  # noqa: ARG001 - there is one field for all
+    password = request.form.get("password", "")
+    if not password:
+        raise UsageError("its password is needed: write it below the file")
+    return password

@@ -1,0 +1,86 @@
+"""The pages that show what is there: the list, and one certificate."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+
+from flask import Blueprint, Response, abort, render_template, request
+
+from opensslgen import lookup
+from opensslgen.folder import Folder
+from opensslgen.jobs import REASONS
+from opensslgen.report import browse, explain, listing
+
+from .fields import Problem
+from .making import this_config
+from .pages import attachment
+from .pending import passphrase_is_needed
+
+blueprint = Blueprint("browsing", __name__)
+
+_SERIAL = re.compile(r"ca|[0-9A-F]{2,64}")
+_PUBLIC = ("certificate", "chain")
+"""What may be fetched of any certificate; keys only where they were made."""
+
+
+@blueprint.get("/certificates")
+def table() -> str:
+    """List what is in the folder, the root first, then what ends first."""
+    everything = "all" in request.args
+    if not this_config().pki.is_dir():
+        return render_template("list.html", rows=[], survey=None, everything=everything, names=browse.names, fault=None)
+    survey = listing.survey(Folder(this_config().pki), at=_now(), everything=everything)
+    rows, _ = listing.rows(survey)
+    return render_template(
+        "list.html",
+        rows=list(rows),
+        survey=survey,
+        everything=everything,
+        names=browse.names,
+        fault=listing.crl_fault(survey),
+    )
+
+
+@blueprint.get("/certificates/<serial>")
+def one(serial: str) -> str:
+    """Explain one certificate, and offer what can be done with it."""
+    return page(serial, problems={})
+
+
+def page(serial: str, *, problems: dict[str, Problem]) -> str:
+    """Return the page of one certificate; the problems are named after what was asked for."""
+    found = found_by(serial)
+    at = _now()
+    return render_template(
+        "one.html",
+        serial=serial,
+        found=found,
+        problems=problems,
+        reasons=REASONS,
+        is_root=serial == lookup.ROOT,
+        asks_passphrase=passphrase_is_needed(this_config()),
+        facts=explain.facts(found, at=at),
+        found_verdicts=explain.verdicts_on(found, at=at),
+        downloads=[what for what in _PUBLIC if what in found.files],
+    )
+
+
+@blueprint.get("/certificates/<serial>/<what>")
+def download(serial: str, what: str) -> Response:
+    """Return a certificate or its chain."""
+    found = found_by(serial)
+    if what not in _PUBLIC or what not in found.files:
+        abort(404)
+    return attachment(found.files[what].read_bytes(), name=found.files[what].name, kind="application/x-pem-file")
+
+
+def found_by(serial: str) -> lookup.Found:
+    """Return the certificate of the folder with a serial number, or its root, which is called ca."""
+    if not _SERIAL.fullmatch(serial):
+        abort(404)
+    return lookup.stored(Folder(this_config().pki), serial)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc).replace(microsecond=0)

@@ -1,0 +1,91 @@
+"""What can be done with a certificate that is there: renew it, or revoke it; and the list of what is revoked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, redirect, request, url_for
+
+from opensslgen.errors import Error
+from opensslgen.folder import Folder
+from opensslgen.jobs import (
+    REASONS,
+    Violation,
+    renewal_job,
+    revocation_job,
+    revocation_list_job,
+    root_renewal_job,
+)
+from opensslgen.lookup import ROOT, stem_to_renew
+from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD, fit_secret
+
+from . import fields
+from .browsing import found_by, page
+from .fields import Problem
+from .gate import this_session
+from .making import this_config
+from .pending import Pending, passphrase_is_needed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from werkzeug.wrappers import Response
+
+    from opensslgen.jobs import Job
+
+blueprint = Blueprint("changing", __name__)
+
+
+@blueprint.post("/certificates/<serial>/renew")
+def renew(serial: str) -> Response | tuple[str, int]:
+    """Show how a certificate will be renewed, or what keeps it from that."""
+    config, form = this_config(), request.form
+    stem = stem_to_renew(Folder(config.pki), found_by(serial))
+    p12 = ("p12-compat" if "compatible" in form else "p12") if P12_PASSWORD in fields.secrets(form) else None
+    keep_key = "keep_key" in form
+
+    def prepare() -> Job:
+        if stem == ROOT:
+            return root_renewal_job(store=config.store)
+        return renewal_job(stem, store=config.store, keep_key=keep_key, p12=p12)
+
+    return _asked(serial, "renew", prepare)
+
+
+@blueprint.post("/certificates/<serial>/revoke")
+def revoke(serial: str) -> Response | tuple[str, int]:
+    """Show how a certificate will be revoked, or what keeps it from that."""
+    config, reason = this_config(), request.form.get("reason") or None
+    path = str(found_by(serial).path)
+    if reason is not None and reason not in REASONS:
+        problem = Problem(f"choose a reason: {', '.join(REASONS)}")
+        return page(serial, problems={"revoke": problem}), 422
+
+    def prepare() -> Job:
+        return revocation_job(path, store=config.store, reason=reason)
+
+    return _asked(serial, "revoke", prepare, is_final=True)
+
+
+@blueprint.post("/revocation-list")
+def revocation_list() -> Response | tuple[str, int]:
+    """Show how the list of what is revoked will be made."""
+    config = this_config()
+    return _asked(ROOT, "list", lambda: revocation_list_job(store=config.store))
+
+
+def _asked(
+    serial: str, action: str, prepare: Callable[[], Job], *, is_final: bool = False
+) -> Response | tuple[str, int]:
+    """Go on to the plan, or show the certificate with what is wrong."""
+    given = fields.secrets(request.form)
+    try:
+        for name, value in given.items():
+            fit_secret(name, value)
+        if CA_PASSPHRASE not in given and passphrase_is_needed(this_config()):
+            raise Error("the root's key has a passphrase: write it")
+        pending = Pending(prepare=prepare, shown=prepare(), secrets=given, is_final=is_final)
+    except Error as error:
+        findings = tuple(error.findings) if isinstance(error, Violation) else ()
+        return page(serial, problems={action: Problem(error.message, findings)}), 422
+    return redirect(url_for("making.plan", order=this_session().remember(pending)), 303)

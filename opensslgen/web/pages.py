@@ -1,0 +1,96 @@
+"""How pages come about: their templates, style and script as shipped, and the one page for errors."""
+
+from __future__ import annotations
+
+import io
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import flask
+import jinja2
+from flask import Blueprint, Response, abort, current_app, g, render_template
+from werkzeug.exceptions import HTTPException
+
+from opensslgen import __version__, template
+from opensslgen.certificate import visible
+from opensslgen.errors import Error
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+_ASSETS = {"style.css": "text/css", "form.js": "text/javascript"}
+_SAID = {
+    400: "This request cannot be understood.",
+    404: "There is no such page, or it is of another session.",
+    405: "This cannot be done here.",
+    413: "This is too large: 1 MiB is the most.",
+}
+
+blueprint = Blueprint("pages", __name__)
+
+
+class Request(flask.Request):
+    """A request whose uploads stay in memory: they may be keys, and the disk would keep them."""
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,  # noqa: ARG002 - as werkzeug calls it
+        content_type: str | None,  # noqa: ARG002
+        filename: str | None = None,  # noqa: ARG002
+        content_length: int | None = None,  # noqa: ARG002
+    ) -> io.BytesIO:
+        return io.BytesIO()
+
+
+def furnish(app: Flask) -> None:
+    """Give the app its templates, and its page for errors."""
+    # From a checkout, a wheel or a zipapp, as all templates.
+    app.jinja_env.loader = jinja2.FunctionLoader(_template)
+    app.jinja_env.undefined = jinja2.StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters["visible"] = lambda text: visible(str(text))
+    app.register_error_handler(Exception, _error)
+    app.register_blueprint(blueprint)
+
+    @app.context_processor
+    def context() -> dict[str, object]:
+        session = g.get("session")
+        return {"session": session, "csrf": session.csrf if session else "", "version": __version__}
+
+
+def _template(name: str) -> str:
+    return template.shipped(f"web/{name}")
+
+
+@blueprint.get("/assets/<name>")
+def asset(name: str) -> Response:
+    """Return the style or the script."""
+    if name not in _ASSETS:
+        abort(404)
+    return Response(template.shipped(f"web/{name}"), content_type=f"{_ASSETS[name]}; charset=utf-8")
+
+
+def _error(error: Exception) -> tuple[str, int]:
+    """Return the page that says what is wrong, and nothing of how the form works inside."""
+    if isinstance(error, HTTPException):
+        code = error.code or 500
+        # What abort() was given is ours; werkzeug's own words tell of HTTP.
+        own = error.description if error.description != type(error).description else None
+        message = own or _SAID.get(code, "This did not work.")
+    elif isinstance(error, Error):
+        code, message = 409, error.message
+    else:
+        current_app.logger.error("a request failed", exc_info=error)
+        code, message = 500, "Something went wrong here, and was not finished. The terminal tells more."
+    if code < 400:
+        code = 404
+    login = code == 403 and g.get("session") is None and current_app.extensions["opensslgen"].password is not None
+    title = HTTPStatus(code).phrase
+    return render_template("error.html", title=title, message=visible(message), login=login), code
+
+
+def attachment(data: bytes, *, name: str, kind: str) -> Response:
+    """Return a file to be saved under a name, which is one of ours."""
+    answer = Response(data, content_type=kind)
+    answer.headers.set("Content-Disposition", "attachment", filename=name)
+    return answer

@@ -1,0 +1,48 @@
+"""The pages from which the root is fetched, in each form that some device takes, with a guide for each."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, render_template
+
+from opensslgen.errors import Error
+from opensslgen.trust import anchor, files, fingerprint_groups, judged, root_files
+
+from .making import this_config
+from .pages import attachment
+
+blueprint = Blueprint("roots", __name__)
+
+
+@blueprint.get("/root")
+def page() -> str:
+    """Show the root, in which forms it can be fetched, and what a phone has against it."""
+    config = this_config()
+    if config.store.issuer() is None:
+        return render_template("root.html", root=None)
+    root = anchor(config.pki)
+    fault, found = None, []
+    try:
+        found = judged(root)
+    except Error as error:
+        fault, found = error.message, list(getattr(error, "findings", ()))
+    return render_template(
+        "root.html",
+        root=root,
+        files=root_files(root),
+        fingerprint=fingerprint_groups(root),
+        fault=fault,
+        findings=found,
+    )
+
+
+@blueprint.get("/root/<name>")
+def file(name: str) -> Response:
+    """Return the root in one of its forms, or one of the pages for phones."""
+    if this_config().store.issuer() is None:
+        abort(404)
+    found = next((file for file in files(anchor(this_config().pki)) if file.name == name), None)
+    if found is None:
+        abort(404)
+    if found.media_type.startswith("text/"):
+        return Response(found.data, content_type=found.media_type)
+    return attachment(found.data, name=found.name, kind=found.media_type)

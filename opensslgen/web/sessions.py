@@ -1,0 +1,150 @@
+"""Who has been let in, and what was made for them: in memory, and gone when the form is stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .pending import Delivery, Pending
+
+T = TypeVar("T")
+
+IDLE = 2 * 3600.0
+"""Seconds after which a session ends that nothing is asked for."""
+LONGEST = 12 * 3600.0
+"""Seconds after which a session ends."""
+_SESSIONS = 100
+_ORDERS = 20
+"""Orders, and things made, that one session remembers."""
+WRONG_PASSWORDS = 5
+"""So many are answered in a minute, from whomever they come."""
+
+
+@dataclass
+class Session:
+    """One browser that was let in."""
+
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    """What its cookie holds."""
+    csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+    """What each of its forms holds, and no other site knows."""
+    begun: float = 0.0
+    seen: float = 0.0
+    orders: dict[str, Pending] = field(default_factory=dict)
+    """What was asked for and waits for a yes."""
+    deliveries: dict[str, Delivery] = field(default_factory=dict)
+    """What was made; its keys are given to no other session."""
+
+    def remember(self, pending: Pending) -> str:
+        """Keep an order, in place of the oldest if there are too many, and return what names it in this session."""
+        return _keep(self.orders, pending)
+
+    def deliver(self, delivery: Delivery) -> str:
+        """Keep what was made, in the same way."""
+        return _keep(self.deliveries, delivery)
+
+
+def _keep(kept: dict[str, T], thing: T) -> str:
+    while len(kept) >= _ORDERS:
+        kept.pop(next(iter(kept)), None)
+    name = secrets.token_hex(8)
+    kept[name] = thing
+    return name
+
+
+class Sessions:
+    """All sessions of one form."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the clock, in seconds."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._sessions: dict[bytes, Session] = {}
+
+    def begin(self) -> Session:
+        """Return a new session; the one that has been idle longest ends if there are too many."""
+        now = self._clock()
+        session = Session(begun=now, seen=now)
+        with self._lock:
+            while len(self._sessions) >= _SESSIONS:
+                del self._sessions[min(self._sessions, key=lambda name: self._sessions[name].seen)]
+            self._sessions[_digest(session.key)] = session
+        return session
+
+    def find(self, key: str) -> Session | None:
+        """Return the session whose cookie holds the key, unless it has ended."""
+        now = self._clock()
+        with self._lock:
+            # Looked up by a hash, so that the time it takes tells nothing of the keys.
+            session = self._sessions.get(_digest(key))
+            if session is None:
+                return None
+            if now - session.seen > IDLE or now - session.begun > LONGEST:
+                del self._sessions[_digest(key)]
+                return None
+            session.seen = now
+            return session
+
+    def end(self, session: Session) -> None:
+        """Forget a session, and with it what it may fetch."""
+        with self._lock:
+            self._sessions.pop(_digest(session.key), None)
+
+
+class Door:
+    """What lets somebody in: a token, once; or a password, of which only so many a minute are tried."""
+
+    def __init__(self, token: str | None, password: str | None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take the one that there is."""
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._token = token
+        self._password = password
+        self._wrong: deque[float] = deque()
+
+    def opens_by_token(self, token: str) -> bool:
+        """Tell whether this is the token, which is worth nothing from then on."""
+        with self._lock:
+            if self._token is None or not _same(token, self._token):
+                return False
+            self._token = None
+            return True
+
+    def wait(self) -> float:
+        """Return in how many seconds a password will be looked at; 0: now."""
+        with self._lock:
+            return self._wait()
+
+    def _wait(self) -> float:
+        now = self._clock()
+        while self._wrong and now - self._wrong[0] >= 60:
+            self._wrong.popleft()
+        return 60 - (now - self._wrong[0]) if len(self._wrong) >= WRONG_PASSWORDS else 0.0
+
+    def opens_by_password(self, password: str) -> bool:
+        """Tell whether this is the password; always no while there were too many wrong ones."""
+        with self._lock:
+            if self._password is None or self._wait():
+                return False
+            if _same(password, self._password):
+                return True
+            self._wrong.append(self._clock())
+            return False
+
+
+def _same(given: str, right: str) -> bool:
+    """Compare in a time that does not tell where two texts differ, nor how long the right one is."""
+    return hmac.compare_digest(_digest(given), _digest(right))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

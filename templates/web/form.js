@@ -1,0 +1,36 @@
+// Tells of which kind each name is while it is typed; the server recognises them, and nothing else needs this.
+"use strict";
+const field = document.getElementById("names");
+const list = document.getElementById("recognised");
+const csrf = document.querySelector("form[novalidate] input[name=csrf]");
+let timer, asked = 0;
+
+async function recognise() {
+  const number = ++asked;
+  const body = new URLSearchParams({ csrf: csrf.value, names: field.value });
+  let names;
+  try {
+    const answer = await fetch("/recognise", { method: "POST", body });
+    if (!answer.ok) return;
+    names = await answer.json();
+  } catch {
+    return;
+  }
+  if (number !== asked) return; // a later answer is on its way
+  list.replaceChildren(...names.map((name) => {
+    const item = document.createElement("li");
+    const kind = document.createElement("span");
+    kind.className = "kind";
+    kind.textContent = name.error ? "✗" : name.kind;
+    item.className = name.error ? "error" : "";
+    item.append(kind, " ", name.error || name.value);
+    return item;
+  }));
+  list.hidden = names.length === 0;
+}
+
+field.addEventListener("input", () => {
+  clearTimeout(timer);
+  timer = setTimeout(recognise, 300);
+});
+if (field.value.trim()) recognise();

@@ -1,0 +1,366 @@
+"""A batch makes what is missing, ends soon or is asked otherwise, leaves the rest alone, and loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from cryptography import x509 as judge
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
+
+from opensslgen import certificate as x509
+
+from .conftest import CHECKOUT, files_below, opensslgen
+from .test_every_openssl import BINARIES
+
+EC = ("--key-type", "p-256")
+
+
+def table(tmp_path, *lines, header="name,san,kind,days", name="sites.csv"):
+    (tmp_path / name).write_text("\n".join((header, *lines)) + "\n")
+    return name
+
+
+def batch(*arguments, **options):
+    done = opensslgen("batch", *arguments, *EC, **options)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def answers(*arguments, **options):
+    done = batch(*arguments, "--json", **options)
+    answer = json.loads(done.stdout)
+    return {row["name"]: row for row in answer["rows"]}, answer, done.returncode
+
+
+SITES = [
+    'pbx.example.com,"10.0.0.5,sip.example.com",,',
+    "phone.example.com,,client,",
+    '192.168.42.1,"ip500.example.com",self-signed,397',
+    "other.example.com,2001:db8::1,,30",
+]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """One finished batch, for all tests that only look at it."""
+    folder = tmp_path_factory.mktemp("batch")
+    (folder / "secret").write_text("battery staple\n")
+    table(folder, *(f"{site},{p12}" for site, p12 in zip(SITES, ("yes", "", "compat", ""), strict=True)),
+          header="name,san,kind,days,p12")  # fmt: skip
+    done = batch("sites.csv", "--p12-password-file", "secret", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_it_makes_what_is_asked_for(made):
+    root = judge.load_pem_x509_certificate((made / "pki/ca.crt").read_bytes())
+    expected = {
+        "pbx.example.com": (["pbx.example.com", "sip.example.com"], ["10.0.0.5"], 820, 2, root),
+        "phone.example.com": (["phone.example.com"], [], 820, 1, root),
+        "192.168.42.1": (["ip500.example.com"], ["192.168.42.1"], 397, 2, None),
+        "other.example.com": (["other.example.com"], ["2001:db8::1"], 30, 2, root),
+    }
+    for name, (hosts, addresses, days, usages, issuer) in expected.items():
+        certificate = judge.load_pem_x509_certificate((made / f"pki/issued/{name}.crt").read_bytes())
+        names = certificate.extensions.get_extension_for_class(judge.SubjectAlternativeName).value
+        assert sorted(names.get_values_for_type(judge.DNSName)) == sorted(hosts)
+        assert [str(address) for address in names.get_values_for_type(judge.IPAddress)] == addresses
+        assert (certificate.not_valid_after_utc - certificate.not_valid_before_utc).days == days
+        assert len(certificate.extensions.get_extension_for_class(judge.ExtendedKeyUsage).value) == usages
+        assert not certificate.extensions.get_extension_for_class(judge.BasicConstraints).value.ca
+        certificate.verify_directly_issued_by(issuer or certificate)
+        key = load_pem_private_key((made / f"pki/private/{name}.key").read_bytes(), None)
+        assert key.public_key() == certificate.public_key()
+
+
+def test_files_and_modes_are_those_of_a_single_one_but_for_the_request(made):
+    found = files_below(made / "pki")
+    mine = {re.sub("[0-9A-F]{16,}", "SERIAL", name): mode for name, mode in found.items() if "other" in name}
+    assert mine == {
+        "issued/other.example.com.crt": "0o644",
+        "issued/other.example.com-chain.pem": "0o644",
+        "private/other.example.com.key": "0o600",
+    }
+    serials = [path.stem for path in (made / "pki/certs_by_serial").glob("*.pem")]
+    assert len(serials) == 5  # the root's, too
+    for serial in serials:
+        assert {found[f"certs_by_serial/{serial}.{suffix}"] for suffix in ("pem", "cnf", "sh")} == {"0o600"}
+    assert not [name for name in found if ".work" in name]
+
+
+def test_pkcs12_files_open(made):
+    for name in ("pbx.example.com", "192.168.42.1"):
+        key, certificate, above = pkcs12.load_key_and_certificates(
+            (made / f"pki/private/{name}.p12").read_bytes(), b"battery staple"
+        )
+        assert key.public_key() == certificate.public_key()
+        assert len(above) == (name == "pbx.example.com")
+    assert not (made / "pki/private/other.example.com.p12").exists()
+
+
+def test_openssl_verifies_them_all_and_its_ca_takes_the_index(made):
+    pki = made / "pki"
+    leaves = [f"issued/{name}.crt" for name in ("pbx.example.com", "phone.example.com", "other.example.com")]
+    done = subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", "ca.crt", *leaves], cwd=pki)
+    assert done.returncode == 0
+    lines = (pki / "index.txt").read_text().splitlines()
+    assert len({line.split("\t")[3] for line in lines}) == 4
+    (made / "ca.cnf").write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={pki}/index.txt\nserial={pki}/serial\n")
+    for line in lines:
+        status = subprocess.run(
+            ["openssl", "ca", "-config", "ca.cnf", "-status", line.split("\t")[3]],
+            cwd=made, capture_output=True, text=True,
+        )  # fmt: skip
+        assert "Valid" in status.stderr + status.stdout
+
+
+def test_audit_has_nothing_against_the_folder(made):
+    done = opensslgen("audit", "pki", cwd=made, env={"OPENSSLGEN_P12_PASSWORD": "battery staple"})
+    assert done.returncode == 0, done.stdout
+    assert "warning" not in done.stdout.splitlines()[:-1]
+
+
+def test_a_second_run_leaves_all_alone(made):
+    before = files_below(made / "pki"), (made / "pki/index.txt").read_bytes()
+    done = batch("sites.csv", "--p12-password-file", "secret", cwd=made)
+    assert done.returncode == 0
+    assert done.stdout == "0 made, 4 left alone, 0 failed\n"
+    assert (files_below(made / "pki"), (made / "pki/index.txt").read_bytes()) == before
+
+
+# What changes in the row of pbx.example.com, and why it is then made anew.
+CHANGES = [
+    ("pbx.example.com,10.0.0.5,,", "another names is asked for"),
+    ('pbx.example.com,"10.0.0.5,sip.example.com",,400', "400 days are asked for, and not 820"),
+    ('pbx.example.com,"10.0.0.5,sip.example.com",client,', "another extended key usage is asked for"),
+    ('pbx.example.com,"10.0.0.5,sip.example.com",self-signed,', "another issuer is asked for"),
+]
+
+
+@pytest.mark.parametrize(("row", "why"), CHANGES)
+def test_what_is_asked_otherwise_is_made_anew_and_the_old_is_kept(row, why, tmp_path):
+    batch(table(tmp_path, *SITES[:2]))
+    old = (tmp_path / "pki/private/pbx.example.com.key").read_bytes()
+    checked, _, code = answers(table(tmp_path, row, SITES[1]), "--check")
+    assert code == 1
+    assert (checked["pbx.example.com"]["state"], checked["phone.example.com"]["state"]) == ("made", "left")
+    assert (tmp_path / "pki/private/pbx.example.com.key").read_bytes() == old
+    rows, _, code = answers("sites.csv")
+    assert code == 0
+    assert rows["pbx.example.com"]["why"] == why
+    assert rows["phone.example.com"]["state"] == "left"
+    assert (tmp_path / "pki/private/pbx.example.com.key").read_bytes() != old
+    assert [path.read_bytes() for path in tmp_path.glob("pki/private/pbx.example.com.key.old-*")] == [old]
+    assert answers("sites.csv")[1]["left"] == 2
+
+
+def test_what_ends_soon_is_made_anew(tmp_path):
+    batch(table(tmp_path, "a.example.com,,,31", "b.example.com,,,45", "c.example.com,,,10"))
+    checked = ["batch", "sites.csv", "--check", *EC]
+    # After so many days: who is to be made. What is valid for 30 days or fewer has its turn in its last third.
+    for days, due in ((0, []), (2, ["a"]), (6, ["a"]), (8, ["a", "c"]), (20, ["a", "b", "c"])):
+        done = subprocess.run(
+            ["faketime", "-f", f"+{days}d", sys.executable, "-m", "opensslgen", *checked],
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == bool(due)
+        assert [line[0] for line in done.stdout.splitlines()[:-1]] == due
+        assert done.stdout.count("it ends on") == len(due)
+
+
+@pytest.mark.parametrize("name", ["private/a.example.com.key", "issued/a.example.com.crt"])
+def test_what_is_missing_is_made(name, tmp_path):
+    batch(table(tmp_path, "a.example.com,,,", "b.example.com,,,"))
+    (tmp_path / "pki" / name).unlink()
+    assert answers("sites.csv")[1]["made"] == 1
+
+
+def test_what_was_revoked_is_made_anew(tmp_path):
+    batch(table(tmp_path, "a.example.com,,,", "b.example.com,,,"))
+    index = tmp_path / "pki/index.txt"
+    lines = index.read_text().splitlines()
+    # As `openssl ca -revoke` does, which leaves the file where it is.
+    index.write_text("".join(
+        (re.sub("^V\t([^\t]*)\t", r"R\t\g<1>\t260101000000Z", line) if "a.example.com" in line else line) + "\n"
+        for line in lines
+    ))  # fmt: skip
+    rows, _, _ = answers("sites.csv")
+    assert (rows["a.example.com"]["state"], rows["a.example.com"]["why"]) == ("made", "it was revoked")
+    assert rows["b.example.com"]["state"] == "left"
+
+
+def test_a_certificate_that_the_roots_end_has_shortened_is_not_made_anew_each_day(tmp_path):
+    assert opensslgen("root", "--days", "400", *EC).returncode == 0
+    rows, _, _ = answers(table(tmp_path, "a.example.com,,,"))
+    assert "valid for" in rows["a.example.com"]["notes"][0]
+    done = subprocess.run(
+        ["faketime", "-f", "+3d", sys.executable, "-m", "opensslgen", "batch", "sites.csv", *EC],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "0 made, 1 left alone, 0 failed\n"
+
+
+def test_a_request_of_the_key_before_does_not_stay_beside_the_new_key(tmp_path):
+    opensslgen("server", "a.example.com", *EC)
+    old = (tmp_path / "pki/reqs/a.example.com.req").read_bytes()
+    batch(table(tmp_path, "a.example.com,10.0.0.9,,"))
+    assert [path.read_bytes() for path in (tmp_path / "pki/reqs").iterdir()] == [old]
+    assert not (tmp_path / "pki/reqs/a.example.com.req").exists()
+
+
+def test_all_rows_are_checked_before_anything_is_made(tmp_path):
+    lines = ["a.example.com,,,2555", "b.example.com,10.0.0.300,,", "c.example.com,,,", "C.example.com,,,"]
+    done = batch(table(tmp_path, *lines))
+    assert done.returncode == 2
+    faults = [re.match(r"sites.csv, line (\d+), '([^']*)': (.*)", line) for line in done.stderr.splitlines()[:-1]]
+    assert [(match[1], match[2]) for match in faults] == [
+        ("2", "a.example.com"), ("3", "b.example.com"), ("5", "C.example.com"),
+    ]  # fmt: skip
+    assert "825 days is the most [apple-validity]" in faults[0][3]
+    assert "its files are called c.example.com, as those of line 4" in faults[2][3]
+    assert done.stderr.splitlines()[-1] == "Error: 3 of 4 rows of sites.csv have faults, so nothing was made"
+    assert not (tmp_path / "pki").exists()
+
+
+def test_a_row_that_fails_stops_no_other(tmp_path):
+    (tmp_path / "broken.key").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
+    done = batch(
+        table(tmp_path, "a.example.com,", "b.example.com,broken.key", "c.example.com,", header="name,key-file")
+    )
+    assert done.returncode == 1
+    assert done.stdout.endswith("2 made, 0 left alone, 1 failed\n")
+    assert re.search(r"^Error: line 3, b\.example\.com: ", done.stderr, re.MULTILINE)
+    assert sorted(path.name for path in (tmp_path / "pki/issued").glob("*.crt")) == [
+        "a.example.com.crt", "c.example.com.crt",
+    ]  # fmt: skip
+
+
+def test_a_root_with_a_passphrase_is_unlocked_by_one_answer(tmp_path):
+    environment = {"OPENSSLGEN_CA_PASSPHRASE": "correct horse"}
+    done = batch(table(tmp_path, "a.example.com,,,", "b.example.com,,,"), env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "ENCRYPTED" in (tmp_path / "pki/private/ca.key").read_text()
+    done = batch(table(tmp_path, "c.example.com,,,"))
+    assert (done.returncode, "the passphrase of the root's key is needed" in done.stderr) == (2, True)
+    wrong = batch("sites.csv", env={"OPENSSLGEN_CA_PASSPHRASE": "wrong horse"})
+    assert wrong.returncode == 1
+    assert "correct horse" not in "".join(path.read_text() for path in (tmp_path / "pki").rglob("*.sh"))
+
+
+def test_below_an_intermediate_the_chain_leads_to_the_root(tmp_path):
+    opensslgen("root", "--pki", "head", *EC)
+    opensslgen("intermediate", "berlin", "--permit", "example.com", "--pki", "head", *EC)
+    opensslgen("adopt", "head/issued/berlin-chain.pem", "--key", "head/private/berlin.key")
+    done = batch(table(tmp_path, *(f"h{number}.example.com,,," for number in range(4))))
+    assert done.returncode == 0, done.stderr
+    for path in (tmp_path / "pki/issued").glob("*-chain.pem"):
+        assert len(list(x509.load_all(path))) == 3
+    forbidden = batch(table(tmp_path, "h.example.org,,,"))
+    assert (forbidden.returncode, "[name-constraints]" in forbidden.stderr) == (2, True)
+
+
+def test_standard_input_and_an_empty_inventory(tmp_path):
+    done = batch("-", input="name\na.example.com\n", stdin=None)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "pki/issued/a.example.com.crt").exists()
+    _, answer, code = answers("-", input="name\n", stdin=None)
+    assert (answer["rows"], answer["made"], code) == ([], 0, 0)
+
+
+def test_quiet_says_nothing_unless_something_fails(tmp_path):
+    done = batch(table(tmp_path, "a.example.com,,,"), "-q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("binary", BINARIES)
+def test_every_openssl_makes_and_checks_many(binary, tmp_path):
+    done = batch(table(tmp_path, *SITES, *(f"h{number}.example.com,,," for number in range(9))), "--openssl", binary)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("13 made, 0 left alone, 0 failed\n")
+    leaves = [path for path in (tmp_path / "pki/issued").glob("*.crt") if path.name != "192.168.42.1.crt"]
+    subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", "pki/ca.crt", *leaves], check=True)
+    assert answers("sites.csv")[1]["left"] == 13
+
+
+def started(tmp_path, number=60):
+    table(tmp_path, *(f"h{each}.example.com,,," for each in range(number)))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "opensslgen", "batch", "sites.csv", *EC],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, cwd=tmp_path, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("pki/issued/*.crt"))) < 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_after_an_interruption_the_next_run_goes_on(number, tmp_path):
+    process = started(tmp_path)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert "Traceback" not in stderr
+    if number == signal.SIGKILL:
+        # Its processes end with what they have in hand.
+        deadline = time.monotonic() + 60
+        with contextlib.suppress(ProcessLookupError):
+            while time.monotonic() < deadline:
+                os.killpg(process.pid, 0)
+                time.sleep(0.05)
+    else:
+        assert not [path for path in (tmp_path / "pki").iterdir() if path.name.startswith(".work")]
+    done = batch("sites.csv")
+    assert done.returncode == 0, done.stderr
+    made, left = map(int, re.match(r"(\d+) made, (\d+) left", done.stdout.splitlines()[-1]).groups())
+    assert made + left == 60
+    assert left >= 5
+    issued = {x509.load(path).serial_hex for path in (tmp_path / "pki/issued").glob("*.crt")}
+    recorded = {line.split("\t")[3] for line in (tmp_path / "pki/index.txt").read_text().splitlines()}
+    assert len(issued) == 60
+    assert issued == recorded
+    assert not [path for path in (tmp_path / "pki").iterdir() if path.name.startswith((".work", ".lock.script"))]
+
+
+def test_two_batches_and_a_single_one_at_once_share_the_folder(tmp_path):
+    assert opensslgen("root", *EC).returncode == 0
+    table(tmp_path, *(f"a{each}.example.com,,," for each in range(12)), name="a.csv")
+    table(tmp_path, *(f"b{each}.example.com,,," for each in range(12)), name="b.csv")
+    commands = [["batch", "a.csv"], ["batch", "b.csv"], ["server", "single.example.com"]]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "opensslgen", *command, *EC, "-q"],
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+        )
+        for command in commands
+    ]  # fmt: skip
+    answers = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], answers
+    assert len(list((tmp_path / "pki/issued").glob("*.crt"))) == 25
+    assert len((tmp_path / "pki/index.txt").read_text().splitlines()) == 25
+
+
+def test_two_hundred_rows(tmp_path):
+    done = batch(table(tmp_path, *(f"h{each}.example.com,10.0.{each // 250}.{each % 250},," for each in range(200))))
+    assert done.stdout.endswith("200 made, 0 left alone, 0 failed\n")
+    assert len((tmp_path / "pki/index.txt").read_text().splitlines()) == 200
+    assert batch("sites.csv").stdout == "0 made, 200 left alone, 0 failed\n"
+
+
+def test_progress_with_rate_and_time_left_on_a_terminal(tmp_path):
+    table(tmp_path, *(f"h{each}.example.com,,," for each in range(40)))
+    done = subprocess.run(
+        ["script", "-qec", f"{sys.executable} -m opensslgen batch sites.csv --key-type p-256 -q", "/dev/null"],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert re.search(r"\[#+-*\] +\d+%  \d+\.\d/s, 0:00:\d\d left", done.stdout)

@@ -1,0 +1,40 @@
+"""The README's pictures show the pages as they are."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from PIL import Image, ImageChops, ImageStat
+
+from .browser import HAS_CHROMIUM
+from .conftest import CHECKOUT
+from .make_pictures import LARGEST, PICTURES, main
+
+SHOWN = re.findall(r"!\[([^\]]*)\]\(tests/pictures/([\w-]+)\.png\)", (CHECKOUT / "README.md").read_text())
+
+
+def test_the_readme_shows_each_picture_and_says_what_is_on_it():
+    assert sorted(name for _, name in SHOWN) == sorted(path.stem for path in PICTURES.iterdir())
+    assert all(len(words) > 30 for words, _ in SHOWN)
+
+
+def test_the_pictures_are_small():
+    assert all(0 < path.stat().st_size < LARGEST for path in PICTURES.iterdir())
+
+
+@pytest.fixture(scope="module")
+def new(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    main(folder)
+    return folder
+
+
+@HAS_CHROMIUM
+@pytest.mark.parametrize("name", [name for _, name in SHOWN])
+def test_a_picture_is_of_the_page_as_it_is(name, new):
+    """Not to the last pixel, as fonts differ; after a change of the page: python -m tests.make_pictures."""
+    with Image.open(PICTURES / f"{name}.png") as old, Image.open(new / f"{name}.png") as made:
+        assert old.size == made.size
+        difference = ImageStat.Stat(ImageChops.difference(old.convert("L"), made.convert("L")))
+    assert difference.mean[0] < 12, "python -m tests.make_pictures"

@@ -1,0 +1,604 @@
+"""The form: what it makes, what it says of a slip, and who it lets in."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import html
+import io
+import json
+import re
+import subprocess
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from opensslgen import certificate as our_certificate
+from opensslgen.authority import Authority
+from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD
+from opensslgen.store import Store
+from opensslgen.trust import root_files
+from opensslgen.web import create_app, sessions
+
+from .conftest import files_below, make_root, make_server, no_secret, opensslgen
+from .forms import FILLED, HOST, PASSWORD, Client, form_config, log_in
+
+
+@pytest.fixture
+def config(openssl, tmp_path):
+    return form_config(openssl, tmp_path / "pki", token="token")
+
+
+@pytest.fixture
+def client(config):
+    return Client(create_app(config)).enter()
+
+
+@pytest.fixture
+def by_password(openssl, tmp_path):
+    return create_app(form_config(openssl, tmp_path / "pki", password=PASSWORD))
+
+
+@pytest.fixture
+def root(authority):
+    """A root with an EC key, made by the command line's own functions."""
+    return make_root(authority)
+
+
+def beside(page, field):
+    """Return what stands beside a field as its error; None if there is none, or the field is not told of it."""
+    found = re.search(rf'<div class="error" id="{field}-error">(.*?)</div>', page, re.DOTALL)
+    if found is None or f'aria-describedby="{field}-error' not in page:
+        return None
+    return html.unescape(re.sub(r"<[^>]+>", "", found[1]))
+
+
+# What it makes
+
+
+def test_what_is_made_is_what_was_filled_in(client):
+    made = client.make(p12_password="for the test")
+    data = client.get(f"{made}/p12").data
+    key, certificate, others = pkcs12.load_key_and_certificates(data, b"for the test")
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["pbx.example.com", "sip.example.com"]
+    assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["10.0.0.5"]
+    usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usages) == [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    assert certificate.not_valid_after_utc - certificate.not_valid_before_utc == timedelta(days=820)
+    certificate.verify_directly_issued_by(others[0])
+    pem = x509.load_pem_x509_certificate(client.get(f"{made}/certificate").data)
+    chain = x509.load_pem_x509_certificates(client.get(f"{made}/chain").data)
+    alone = load_pem_private_key(client.get(f"{made}/key").data, None)
+    assert [pem, chain] == [certificate, [certificate, others[0]]]
+    assert key.public_key() == alone.public_key() == certificate.public_key()
+
+
+def test_the_result_shows_each_check_and_each_kind_of_device(client):
+    page = client.get(client.make()).text
+    assert page.count('<li class="good">') >= 6
+    assert "chain, by openssl verify" in page
+    assert "iPhone, iPad, Mac:" in page
+    assert '<li class="bad">' not in page
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+@pytest.mark.parametrize(
+    ("fields", "arguments"),
+    [
+        ({}, ["--san", "10.0.0.5", "--san", "DNS:sip.example.com", "--key-type", "p-256"]),
+        (
+            {
+                "names": "2001:db8::1, sip:example.com\n",
+                "days": "397",
+                "eku": ["serverAuth"],
+                "key_type": "rsa-2048",
+                "key_usage": ["digitalSignature", "keyAgreement"],
+                "p12_password": "for the test",
+                "compatible": "on",
+            },
+            ["--san", "2001:db8::1, sip:example.com", "--days", "397", "--eku", "serverAuth", "--p12-compat"]
+            + ["--key-usage", "digitalSignature,keyAgreement"],
+        ),
+    ],
+)
+@pytest.mark.usefixtures("root")
+def test_what_is_shown_is_what_script_prints(where, fields, arguments, client, config):
+    shown = client.post("/", **{**FILLED, **fields, "where": where})
+    printed = opensslgen("server", "pbx.example.com", *arguments, "--script", "--pki", config.pki).stdout
+    assert printed.startswith("#!/bin/sh")
+    assert client.get(f"{shown.location}/script").text == printed
+    page = client.get(shown.location).text
+    assert html.escape(printed, quote=True).replace("&#x27;", "&#39;").replace("&quot;", "&#34;") in page
+
+
+def test_for_another_machine_nothing_is_made(client, config, root):
+    before = files_below(config.pki)
+    shown = client.post("/", **{**FILLED, "where": "elsewhere", "p12_password": "for the test"})
+    page = client.get(shown.location)
+    assert "private/ca.key" in page.text
+    assert P12_PASSWORD in page.text
+    assert client.post(shown.location).status_code == 400
+    assert files_below(config.pki) == before
+
+
+def test_the_plan_is_made_once_however_often_it_is_confirmed(client, config):
+    shown = client.post("/", **FILLED)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        cookie = client.client.get_cookie("opensslgen-8820", "127.0.0.1").value
+        answers = list(
+            pool.map(
+                lambda _: client.client.application.test_client(use_cookies=False).post(
+                    shown.location,
+                    base_url=f"http://{HOST}",
+                    data={"csrf": client.csrf},
+                    headers={"Cookie": f"opensslgen-8820={cookie}"},
+                ),
+                range(4),
+            )
+        )
+    assert {answer.status_code for answer in answers} == {303}
+    assert len({answer.location for answer in answers}) == 1
+    assert len((config.pki / "index.txt").read_text().splitlines()) == 1
+
+
+def test_nothing_is_made_that_was_not_shown(client, config, openssl):
+    shown = client.post("/", **FILLED)
+    assert "is made first" in client.get(shown.location).text
+    make_root(Authority(Store(config.pki), openssl, no_secret))
+    before = files_below(config.pki)
+    answer = client.post(shown.location)
+    assert answer.status_code == 409
+    assert "look at it again" in answer.text
+    assert files_below(config.pki) == before
+    assert client.post(shown.location).status_code == 303
+
+
+def test_what_was_typed_comes_back_for_a_change(client):
+    shown = client.post("/", **{**FILLED, "days": "397", "p12_password": "for the test"})
+    page = client.get(f"/?order={shown.location.rpartition('/')[2]}").text
+    assert 'value="397"' in page
+    assert "DNS:sip.example.com" in page
+    assert "for the test" not in page
+
+
+# What it says of a slip
+
+SLIPS = [
+    ("name", {"name": ""}, "empty"),
+    ("name", {"name": "pbx example.com"}, "blank"),
+    ("name", {"name": "pbx.example.com, sip.example.com"}, "more than one name"),
+    ("names", {"names": "good.example.com\nDNS:10.0.0.5"}, "write IP:10.0.0.5"),
+    ("names", {"names": "10.0.0.0/24"}, "a network"),
+    ("days", {"days": "2555"}, "Apple support 103769"),
+    ("days", {"days": "826"}, "825 days is the most"),
+    ("days", {"days": "0"}, "1 to 36500"),
+    ("days", {"days": "-1"}, "number of days"),
+    ("days", {"days": "two years"}, "number of days"),
+    ("days", {"days": "٨٢٠"}, "number of days"),
+    ("days", {"days": ""}, "number of days"),
+    ("eku", {"eku": []}, "serverAuth"),
+    ("eku", {"eku": ["clientAuth"]}, "serverAuth"),
+    ("eku", {"eku": ["serverAuth", "teaAuth"]}, "unknown extended key usage"),
+    ("key_type", {"key_type": "rsa-1024"}, "unknown key type"),
+    ("key_usage", {"key_usage": ["tea"]}, "unknown key usage"),
+    ("p12_password", {"p12_password": "abc"}, "shorter than 4"),
+    ("p12_password", {"p12_password": "päßwort"}, "outside ASCII"),
+    ("p12_password", {"compatible": "on"}, "write one"),
+    ("passphrase", {"passphrase": "abc"}, "shorter than 4"),
+]
+
+
+@pytest.mark.parametrize(("field", "fields", "said"), SLIPS)
+def test_a_slip_is_told_beside_its_field_and_what_was_typed_is_kept(field, fields, said, client, config):
+    typed = {**FILLED, "name": "kept.example.com", "names": "10.9.8.7", "days": "397", **fields}
+    answer = client.post("/", **typed)
+    assert answer.status_code == 422
+    assert said in beside(answer.text, field)
+    assert set(re.findall(r'<div class="error" id="([a-z0-9_]+)-error"', answer.text)) == {field}
+    assert f'value="{html.escape(typed["name"])}"' in answer.text
+    assert html.escape(typed["names"]) in answer.text
+    assert f'value="{typed["days"]}"' in answer.text
+    assert not config.pki.exists()
+
+
+def test_several_slips_are_told_at_once(client):
+    page = client.post("/", name="", names="10.0.0.0/24", days="x", key_type="p-256").text
+    assert [field for field in ("name", "names", "days", "eku") if beside(page, field)] == [
+        "name",
+        "names",
+        "days",
+        "eku",
+    ]
+
+
+def test_a_certificate_that_would_outlive_its_root_is_refused_and_the_default_shortened(client, authority):
+    make_root(authority, days=100)
+    assert "outlive the root" in beside(client.post("/", **{**FILLED, "days": "300"}).text, "days")
+    shown = client.post("/", **FILLED)
+    assert "instead of 820" in client.get(shown.location).text
+
+
+def test_what_exists_is_replaced_only_when_that_is_ticked(client, config):
+    client.make()
+    answer = client.post("/", **FILLED)
+    assert answer.status_code == 422
+    assert "exist" in beside(answer.text, "replace")
+    old = (config.pki / "issued" / "pbx.example.com.crt").read_bytes()
+    made = client.make(replace="on")
+    assert (config.pki / "issued" / "pbx.example.com.crt").read_bytes() != old
+    assert "Kept the old files" in client.get(made).text
+    assert [path.read_bytes() for path in (config.pki / "issued").glob("pbx.example.com.crt.old-*")] == [old]
+
+
+def test_a_likely_slip_in_a_name_is_noted_before_it_is_made(client):
+    shown = client.post("/", **{**FILLED, "names": "pxb.example.com"})
+    assert "swapped letters" in client.get(shown.location).text
+
+
+@pytest.mark.usefixtures("root")
+def test_a_key_that_others_can_read_is_warned_of(client, config):
+    assert "is open to" not in client.get("/").text
+    (config.pki / "private" / "ca.key").chmod(0o644)
+    assert "ca.key is open to everybody" in client.get("/").text
+
+
+def test_the_first_root_gets_a_passphrase_and_later_it_is_asked_for(client, config):
+    client.make(passphrase="of the root", name="a.example.com")
+    assert b"ENCRYPTED" in (config.pki / "private" / "ca.key").read_bytes()
+    missing = client.post("/", **{**FILLED, "name": "b.example.com"})
+    assert "has a passphrase" in beside(missing.text, "passphrase")
+    shown = client.post("/", **{**FILLED, "name": "b.example.com", "passphrase": "wrong one"})
+    answer = client.post(shown.location)
+    assert answer.status_code == 409
+    assert "openssl" in answer.text
+    assert "wrong one" not in answer.text
+    assert not (config.pki / "issued" / "b.example.com.crt").exists()
+    client.make(name="b.example.com", passphrase="of the root")
+
+
+def test_a_passphrase_that_the_command_was_given_is_not_asked_for(openssl, tmp_path):
+    secrets = {CA_PASSPHRASE: "of the root"}
+    config = form_config(openssl, tmp_path / "pki", token="t", secrets=secrets)
+    client = Client(create_app(config)).enter("t")
+    assert 'name="passphrase"' not in client.get("/").text
+    client.make()
+    assert b"ENCRYPTED" in (config.pki / "private" / "ca.key").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("typed", "recognised"),
+    [
+        ("10.0.0.5", [{"kind": "IP", "value": "10.0.0.5"}]),
+        ("PBX.example.com, sip:example.com", [{"kind": "DNS", "value": "pbx.example.com"}]
+         + [{"kind": "URI", "value": "sip:example.com"}]),
+        ("a@example.com\n\n*.example.com", [{"kind": "email", "value": "a@example.com"}]
+         + [{"kind": "DNS", "value": "*.example.com"}]),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_names_are_recognised_while_they_are_typed(typed, recognised, client):
+    answer = client.post("/recognise", names=typed)
+    assert answer.mimetype == "application/json"
+    assert json.loads(answer.text) == recognised
+
+
+def test_a_wrong_name_is_told_while_it_is_typed(client):
+    first, second = json.loads(client.post("/recognise", names="10.0.0.5:443\nok.example.com").text)
+    assert "port" in first["error"]
+    assert second == {"kind": "DNS", "value": "ok.example.com"}
+
+
+# The other pages
+
+
+def test_the_list_shows_what_there_is_and_one_page_explains_it(client, authority):
+    make_server(authority, "pbx.example.com")
+    make_server(authority, "soon.example.com", days=20)
+    page = client.get("/certificates").text
+    rows = re.findall(r"<tr>\s*<td>(\d{4}-\d\d-\d\d).*?<a href=\"([^\"]+)\">([^<]+)</a>", page, re.DOTALL)
+    assert [names for _, _, names in rows][1:] == ["DNS:soon.example.com", "DNS:pbx.example.com"]
+    assert "expiring" in page
+    for _, link, _ in rows:
+        one = client.get(link).text
+        assert "Where it works" in one
+    pem = client.get(f"{rows[1][1]}/certificate").data
+    assert x509.load_pem_x509_certificate(pem).subject.rfc4514_string() == "CN=soon.example.com"
+    assert client.get(f"{rows[1][1]}/key").status_code == 404
+
+
+def confirmed(client, path, **fields):
+    """Ask for something on a certificate's page, confirm it, and return the page of what came of it."""
+    shown = client.post(path, **fields)
+    assert shown.status_code == 303, shown.text
+    done = client.post(shown.location)
+    assert done.status_code == 303, done.text
+    return done.location
+
+
+def loaded(client, path):
+    return x509.load_pem_x509_certificate(client.get(path).data)
+
+
+def test_a_certificate_is_renewed_with_a_new_key_or_the_old_one(client, config, authority):
+    made = make_server(authority, san=["10.0.0.5"], days=30)
+    page = f"/certificates/{made.certificate.serial_hex}"
+    assert f'action="{page}/renew"' in client.get(page).text
+    new = confirmed(client, f"{page}/renew", p12_password="for the test")
+    assert "Renewed a server certificate for pbx.example.com" in client.get(new).text
+    old, renewed = x509.load_der_x509_certificate(made.certificate.der), loaded(client, f"{new}/certificate")
+    assert renewed.subject == old.subject
+    san = x509.SubjectAlternativeName
+    assert renewed.extensions.get_extension_for_class(san) == old.extensions.get_extension_for_class(san)
+    assert renewed.not_valid_after_utc >= old.not_valid_after_utc
+    assert renewed.public_key() != old.public_key()
+    key, _, _ = pkcs12.load_key_and_certificates(client.get(f"{new}/p12").data, b"for the test")
+    assert key.public_key() == renewed.public_key()
+    again = confirmed(client, f"/certificates/{renewed.serial_number:032X}/renew", keep_key="on")
+    assert loaded(client, f"{again}/certificate").public_key() == renewed.public_key()
+    assert client.get(f"{again}/key").status_code == 404
+    assert len((config.pki / "index.txt").read_text().splitlines()) == 3
+
+
+def test_a_certificate_is_revoked_after_a_yes(client, config, authority):
+    made = make_server(authority)
+    page = f"/certificates/{made.certificate.serial_hex}"
+    before = files_below(config.pki)
+    shown = client.post(f"{page}/revoke", reason="keyCompromise")
+    assert "This cannot be taken back" in client.get(shown.location).text
+    printed = opensslgen("revoke", "pbx.example.com", "--reason", "keyCompromise", "--script", "--pki", config.pki)
+    assert client.get(f"{shown.location}/script").text == printed.stdout
+    assert files_below(config.pki) == before
+    done = client.post(shown.location)
+    assert "Revoked pbx.example.com" in client.get(done.location).text
+    assert (config.pki / "index.txt").read_text().startswith("R\t")
+    assert "REVOKED" in client.get(page).text
+    assert f'action="{page}/revoke"' not in client.get(page).text
+    # A second yes, and a second try, change nothing.
+    assert client.post(shown.location).location == done.location
+    assert client.post(f"{page}/revoke").status_code == 422
+    made = confirmed(client, "/revocation-list")
+    revoked = x509.load_pem_x509_crl(client.get(f"{made}/crl").data)
+    assert [entry.serial_number for entry in revoked] == [authority_serial(config)]
+    assert x509.load_der_x509_crl(client.get(f"{made}/crl%20in%20DER").data) == revoked
+
+
+def authority_serial(config):
+    return int((config.pki / "index.txt").read_text().split("\t")[3], 16)
+
+
+def test_a_reason_that_is_none_revokes_nothing(client, config, authority):
+    made = make_server(authority)
+    answer = client.post(f"/certificates/{made.certificate.serial_hex}/revoke", reason="tea")
+    assert answer.status_code == 422
+    assert "choose a reason" in answer.text
+    assert client.post("/certificates/ca/revoke").status_code == 422
+    assert (config.pki / "index.txt").read_text().startswith("V\t")
+
+
+def test_how_a_certificate_is_renewed_is_what_script_prints(client, config, authority):
+    made = make_server(authority)
+    shown = client.post(f"/certificates/{made.certificate.serial_hex}/renew")
+    printed = opensslgen("renew", "pbx.example.com", "--script", "--pki", config.pki).stdout
+    assert client.get(f"{shown.location}/script").text == printed
+
+
+def test_the_root_is_renewed_with_its_key(client, config, root):
+    assert "take it off" not in client.get("/certificates/ca").text
+    confirmed(client, "/certificates/ca/renew")
+    new = our_certificate.load(config.pki / "ca.crt")
+    assert new.public_key == root.certificate.public_key
+    assert new.serial_number != root.certificate.serial_number
+
+
+def test_what_keeps_a_certificate_from_being_renewed_is_said_on_its_page(client, config, authority):
+    made = make_server(authority)
+    page = f"/certificates/{made.certificate.serial_hex}/renew"
+    assert "shorter than 4" in client.post(page, p12_password="abc").text
+    (config.pki / "reqs" / "pbx.example.com.req").unlink()
+    answer = client.post(page, keep_key="on")
+    assert answer.status_code == 422
+    assert "is not there" in answer.text
+    # It is told when the folder changes between the plan and the yes, too.
+    shown = client.post(page)
+    (config.pki / "issued" / "pbx.example.com.crt").unlink()
+    assert client.post(shown.location).status_code == 409
+
+
+def test_renewing_asks_for_the_passphrase_of_the_root(client, config):
+    client.make(passphrase="of the root")
+    serial = our_certificate.load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
+    assert 'name="passphrase"' in client.get(f"/certificates/{serial}").text
+    answer = client.post(f"/certificates/{serial}/renew")
+    assert "has a passphrase: write it" in answer.text
+    shown = client.post(f"/certificates/{serial}/renew", passphrase="wrong one")
+    answer = client.post(shown.location)
+    assert answer.status_code == 409
+    assert "Do it" in answer.text
+    confirmed(client, f"/certificates/{serial}/renew", passphrase="of the root")
+
+
+def test_an_empty_folder_has_pages_too(client, config):
+    assert "no certificate yet" in client.get("/certificates").text
+    assert "no root yet" in client.get("/root").text
+    assert client.get("/root/root.crt").status_code == 404
+    assert not config.pki.exists()
+
+
+def test_the_root_is_given_in_every_form_and_its_key_in_none(client, config, root):
+    page = client.get("/root").text
+    for file in root_files(root.issuer):
+        assert f'href="/root/{file.name}"' in page
+        answer = client.get(f"/root/{file.name}")
+        assert (answer.data, answer.content_type) == (file.data, file.media_type)
+        assert answer.headers["Content-Disposition"] == f"attachment; filename={file.name}"
+    assert "Certificate Trust Settings" in client.get("/root/iphone.html").text
+    assert client.get("/root/ca.key").status_code == 404
+    key = (config.pki / "private" / "ca.key").read_bytes()
+    for name in ("", "/index.html", "/root.pem", "/servers.html"):
+        assert key[40:90] not in client.get(f"/root{name}").data
+
+
+CONFIG = "[ v3_req ]\nbasicConstraints = CA:FALSE\nsubjectAltName = DNS:pbx.example.com\n"
+
+
+def test_what_is_pasted_is_judged(client, served):
+    pem = served.files["certificate"].read_text()
+    good = client.post("/audit", text=pem.replace("\n", "\r\n"), profile="").text
+    assert "pasted: complies" in good
+    assert "violates the rules" in client.post("/audit", text=CONFIG, profile="apple").text
+    script = "#!/bin/bash\nDEFAULT_SERVER_CERT_VALIDITY=$((365*7))\nopenssl x509 -req -days 2555 -in a -out b\n"
+    assert "line 3" in client.post("/audit", text=script, profile="").text
+    assert "cannot be read" in client.post("/audit", text="hallo", profile="").text
+
+
+def test_what_is_uploaded_is_judged(client, served, openssl):
+    der = our_certificate.load(served.files["certificate"]).der
+    answer = client.post("/audit", text="", profile="strict", file=(io.BytesIO(der), "server.der"))
+    assert "server.der: complies" in answer.text
+    made = client.make(p12_password="for the test")
+    data = client.get(f"{made}/p12").data
+    locked = client.post("/audit", text="", profile="", file=(io.BytesIO(data), "a.p12"))
+    assert "its password is needed" in locked.text
+    fields = {"text": "", "profile": "", "password": "for the test"}
+    assert "a.p12: complies" in client.post("/audit", **fields, file=(io.BytesIO(data), "a.p12")).text
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"), [({"text": ""}, "paste something"), ({"text": "x", "profile": "no"}, "choose one")]
+)
+def test_an_audit_of_nothing_says_so(fields, said, client):
+    answer = client.post("/audit", **fields)
+    assert answer.status_code == 422
+    assert said in answer.text
+
+
+# Sessions
+
+
+def test_the_token_lets_in_once_and_only_whoever_shows_it(config):
+    app = create_app(config)
+    assert Client(app).get("/enter?token=wrong").status_code == 403
+    assert Client(app).ask("HEAD", "/enter?token=token").status_code == 405
+    first = Client(app).enter()
+    assert Client(app).get("/enter?token=token").status_code == 403
+    assert first.get("/enter?token=token").status_code == 302
+    assert first.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_the_cookie_is_for_this_form_alone(secure, openssl, tmp_path):
+    config = form_config(openssl, tmp_path, token="t", secure=secure)
+    cookie = Client(create_app(config)).get("/enter?token=t").headers["Set-Cookie"]
+    assert cookie.startswith("__Host-opensslgen=" if secure else "opensslgen-8820=")
+    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+    assert ("Secure" in cookie) == secure
+    assert "Domain" not in cookie
+
+
+def test_a_key_is_given_only_to_the_session_that_made_it(by_password):
+    first, second = (log_in(Client(by_password)) for _ in range(2))
+    made = first.make(p12_password="for the test")
+    assert b"PRIVATE KEY" in first.get(f"{made}/key").data
+    for what in ("", "/key", "/p12", "/certificate"):
+        assert second.get(f"{made}{what}").status_code == 404
+    # What somebody else has put in its place since is theirs.
+    second.make(replace="on")
+    assert first.get(f"{made}/key").status_code == 404
+    assert first.get(f"{made}/p12").status_code == 200
+
+
+def test_who_leaves_is_out(client):
+    made = client.make()
+    assert client.post("/leave").status_code == 200
+    for path in ("/", made, f"{made}/key"):
+        assert client.get(path).status_code == 403
+
+
+def test_a_session_ends_by_itself():
+    now = [0.0]
+    all_of_them = sessions.Sessions(lambda: now[0])
+    session = all_of_them.begin()
+    now[0] += sessions.IDLE - 1
+    assert all_of_them.find(session.key) is session
+    now[0] += sessions.IDLE + 1
+    assert all_of_them.find(session.key) is None
+    session = all_of_them.begin()
+    for _ in range(20):
+        now[0] += sessions.IDLE - 1
+        found = all_of_them.find(session.key)
+    assert found is None
+    assert all_of_them.find("") is None
+
+
+def test_the_memory_that_sessions_take_is_bounded():
+    all_of_them = sessions.Sessions()
+    keys = [all_of_them.begin().key for _ in range(300)]
+    assert sum(all_of_them.find(key) is not None for key in keys) == 100
+    session = sessions.Session()
+    names = [session.remember(object()) for _ in range(50)]
+    assert list(session.orders) == names[-20:]
+
+
+# A password in place of the link
+
+
+def test_the_password_lets_in_and_a_wrong_one_does_not(by_password):
+    wrong = log_in(Client(by_password), "wrong")
+    assert wrong.status_code == 403
+    assert "not the password" in wrong.text
+    assert "wrong" not in wrong.text.replace("wrong password", "")
+    assert log_in(Client(by_password)).get("/").status_code == 200
+    assert Client(by_password).get("/enter?token=None").status_code == 403
+    assert Client(by_password).get("/enter?token=").status_code == 403
+
+
+def test_passwords_cannot_be_tried_without_end(by_password):
+    assert [log_in(Client(by_password), f"guess {number}").status_code for number in range(7)] == [403] * 5 + [429] * 2
+    # Not even the right one is looked at, so that nobody can tell it from the others.
+    late = log_in(Client(by_password))
+    assert late.status_code == 429
+    assert 0 < int(late.headers["Retry-After"]) <= 60
+
+
+def test_after_a_minute_passwords_are_looked_at_again():
+    now = [0.0]
+    door = sessions.Door(None, PASSWORD, lambda: now[0])
+    assert [door.opens_by_password("guess") for _ in range(5)] == [False] * 5
+    assert not door.opens_by_password(PASSWORD)
+    now[0] += 60
+    assert door.opens_by_password(PASSWORD)
+
+
+def test_the_login_takes_no_form_of_another_site(by_password):
+    client = Client(by_password)
+    assert client.ask("POST", "/login", data={"password": PASSWORD}).status_code == 403
+    csrf = re.search(r'name="csrf" value="([^"]+)"', client.get("/login").text)[1]
+    elsewhere = Client(by_password)
+    assert elsewhere.ask("POST", "/login", data={"csrf": csrf, "password": PASSWORD}).status_code == 403
+
+
+def test_a_login_gets_a_new_cookie_whatever_came_with_it(by_password):
+    client = Client(by_password)
+    client.client.set_cookie("opensslgen-8820", "chosen-by-an-attacker", domain="127.0.0.1")
+    log_in(client)
+    assert client.client.get_cookie("opensslgen-8820", "127.0.0.1").value != "chosen-by-an-attacker"
+    assert client.get("/").status_code == 200
+
+
+# The command
+
+
+def test_without_its_extra_the_command_says_what_to_install():
+    code = (
+        "import sys; sys.modules['waitress'] = None; sys.argv = ['opensslgen', 'web'];"
+        "from opensslgen.cli import main; main()"
+    )
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Error: this needs waitress, which is not installed" in done.stderr
+    assert "pip install 'opensslgen[web]'" in done.stderr
