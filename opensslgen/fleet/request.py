@@ -9,14 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opensslgen import __version__, keys
-from opensslgen.certificate import (
-    CERTIFICATE_LABELS,
-    REQUEST_LABELS,
-    decode_block,
-    decode_public_key,
-    decode_request,
-    visible,
-)
+from opensslgen.certificate import CERTIFICATE_LABELS, decode_block, decode_public_key, visible
+from opensslgen.csr import parse_request
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.jobs import request_job
 from opensslgen.orders import leaf_order
@@ -141,11 +135,6 @@ def requested(
     return Requested(True, before, after, _pem(made, "request"), job.notes)
 
 
-def decoded_request(text: str) -> Request:
-    """Return the one request in a PEM text; raises UnreadableError."""
-    return decode_request(_block(text.encode(), REQUEST_LABELS, "request").body)
-
-
 def decoded_certificate(data: bytes) -> Certificate:
     """Return the first certificate in PEM; raises UnreadableError."""
     return decode_block(_block(data, CERTIFICATE_LABELS, "certificate"))
@@ -182,7 +171,7 @@ def _request(there: Answer) -> Request | None:
     """Return the request on the host; one that cannot be read is as good as none."""
     data = there.data("request")
     try:
-        return None if data is None else decode_request(_block(data, REQUEST_LABELS, "request").body)
+        return None if data is None else parse_request(data)
     except UnreadableError:
         return None
 
