@@ -34,6 +34,14 @@ class Copy(NamedTuple):
     """What is wrong with the copy; None if nothing is."""
 
 
+def issued_files(folder: Path) -> list[Path]:
+    """Return the files of a pki folder's `issued/`; raises UnreadableError if that cannot be looked into."""
+    try:
+        return sorted((folder / "issued").glob("*.crt"))
+    except OSError as error:
+        raise UnreadableError(f"cannot look into {folder / 'issued'}: {error.strerror}") from error
+
+
 @dataclass(frozen=True)
 class Folder:
     """A pki folder, read only and as far as is asked."""
@@ -61,7 +69,7 @@ class Folder:
     def issued(self) -> dict[int, Path]:
         """The files of `issued/` by the serial numbers of their certificates; what cannot be read is left out."""
         found = {}
-        for path in sorted((self.path / "issued").glob("*.crt")):
+        for path in issued_files(self.path):
             try:
                 found[load(path).serial_number] = path
             except UnreadableError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from . import index
 from .certificate import CERTIFICATE_LABELS, DecodeError, decode_block, load, visible
 from .errors import Error, UnreadableError, UsageError
+from .folder import issued_files
 from .names import file_name
 from .pem import pem_blocks, read_file
 from .rules import issuer_among
@@ -101,7 +102,7 @@ def _by_name(folder: Folder, wanted: str) -> list[Path]:
     """Return the files of `issued/` whose certificates have the alternative name."""
     folded = wanted.lower()
     found = []
-    for path in sorted((folder.path / "issued").glob("*.crt")):
+    for path in issued_files(folder.path):
         with suppress(UnreadableError):
             if any(folded in (name.value.lower(), str(name).lower()) for name in load(path).names):
                 found.append(path)

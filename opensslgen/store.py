@@ -102,10 +102,11 @@ class Store:
 
     def ca_key_is_encrypted(self) -> bool:
         """Tell whether the authority's key has a passphrase; raises Error if there is no such key."""
+        path = self.path / self.ca_key
         try:
-            text = (self.path / self.ca_key).read_text(encoding="ascii", errors="replace")
+            text = path.read_text(encoding="ascii", errors="replace")
         except OSError as error:
-            raise UnreadableError(f"cannot read the root's key {error.filename}: {error.strerror}") from error
+            raise UnreadableError(f"cannot read the root's key {path}: {error.strerror}") from error
         return "ENCRYPTED" in text
 
     @contextmanager
@@ -181,7 +182,11 @@ class Store:
 
     def finish(self) -> None:
         """Carry out or sweep what killed runs have left, if there is anything, so that the folder can be judged."""
-        if any(self.path.glob(".work-*")) or any(self.path.glob(".script.*")):
+        try:
+            left = any(self.path.glob(".work-*")) or any(self.path.glob(".script.*"))
+        except OSError as error:
+            raise UnreadableError(f"cannot look into {self.path}: {error.strerror}") from error
+        if left:
             with self.locked():
                 pass
 
@@ -197,8 +202,11 @@ class Store:
         """
         subjects = {record.subject for record in plan.records if record.subject is not None}
         path = self.path / "index.txt.attr"
-        if not subjects or not path.exists() or not _UNIQUE.search(path.read_text("utf-8", "replace")):
-            return
+        try:
+            if not subjects or not path.exists() or not _UNIQUE.search(path.read_text("utf-8", "replace")):
+                return
+        except OSError as error:
+            raise UnreadableError(f"cannot read {path}: {error.strerror}") from error
         for entry in read_index(self.path / "index.txt"):
             if entry.state == VALID and entry.subject in subjects:
                 raise Error(
@@ -382,9 +390,9 @@ class Store:
 
     def _leave(self) -> None:
         """Take away a folder that was made for a run of which nothing came."""
-        if any(self.path.glob(".work-*")):
-            return  # what was decided there is still to be done
         with suppress(OSError):
+            if any(self.path.glob(".work-*")):
+                return  # what was decided there is still to be done
             if (self.path / "ca.crt").exists() or (self.path / "index.txt").stat().st_size:
                 return
         with suppress(OSError):

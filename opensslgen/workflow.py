@@ -124,12 +124,16 @@ def _place(part: str | Outside, work: Path) -> Path:
     return Path(part.path) if isinstance(part, Outside) else work / part
 
 
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"cannot read {path}: {error.strerror}") from error
+
+
 def _join(path: Path, parts: list[Path]) -> None:
     """Write a new file that nobody else can read, as there may be a key in it."""
-    try:
-        data = b"".join(part.read_bytes() for part in parts)
-    except OSError as error:
-        raise UnreadableError(f"cannot read {error.filename}: {error.strerror}") from error
+    data = b"".join(map(_content, parts))
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
 

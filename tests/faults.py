@@ -133,6 +133,8 @@ MAKES = ("mkdir", "mkdirat", "open", "openat", "creat", "write", "pwrite64", "wr
 """System calls that need room on the disk."""
 CHANGES = (*MAKES, "unlink", "unlinkat", "rmdir", "ftruncate", "truncate", "fsync", "fdatasync", "chmod", "fchmod",
            "fchmodat", "chown", "fchown", "fchownat", "utimensat")  # fmt: skip
+READS = ("read", "pread64", "getdents64", "readlink")
+"""And whatever opens a file to read it."""
 STARTS = ("clone", "clone3", "fork", "vfork")
 KILL = "SIGKILL"
 
@@ -153,12 +155,17 @@ class Point:
         return f"{self.call} {self.number}: {self.what}"
 
     @property
+    def reads(self) -> bool:
+        """Whether it only reads."""
+        return self.call in READS or "O_RDONLY" in self.what
+
+    @property
     def faults(self) -> tuple[str, ...]:
         """What can go wrong here: a kill, unless nothing changes here, or an error."""
-        kill = () if self.failed else (KILL,)
+        kill = () if self.failed or self.reads else (KILL,)
         if self.call in STARTS:
             return (*kill, "EAGAIN")
-        return (*kill, "ENOSPC", "EIO", "EDQUOT") if self.call in MAKES else (*kill, "EIO")
+        return (*kill, "ENOSPC", "EIO", "EDQUOT") if self.call in MAKES and not self.reads else (*kill, "EIO")
 
 
 class Case:
@@ -219,7 +226,7 @@ class Case:
     def _traced(self, folder: Path, fault: str | None = None) -> tuple[Done, list[str]]:
         """Run the command, with strace's `inject` if there is to be a fault, and return what it left and its calls."""
         trace = self.place / f"{folder.name}.trace"
-        calls = ",".join(f"?{call}" for call in (*CHANGES, *STARTS))
+        calls = ",".join(f"?{call}" for call in (*CHANGES, *READS, *STARTS))
         strace = ["strace", "-o", str(trace), "-y", "-s", "48", "-e", "signal=none", "-e", f"trace={calls}"]
         strace += ["-e", f"inject={fault}"] if fault else []
         with self._preloaded() as program:
@@ -249,7 +256,9 @@ class Case:
 
     def jobs(self) -> list[tuple[Point, str]]:
         """Return all that can go wrong."""
-        return [(point, fault) for point in self.points for fault in point.faults]
+        # A shell reads its script little by little, and what it makes of an error there is the shell's.
+        points = [point for point in self.points if not (point.reads and self.command.script)]
+        return [(point, fault) for point in points for fault in point.faults]
 
     def read_only(self) -> list[str]:
         """Run the command in a folder that nobody can write to, root neither, and return what is not as it must."""
@@ -283,7 +292,7 @@ class Case:
             return [f"the run was another than the traced one, and came to {hit}"]
         found = [f"at once: {line}" for line in unsound(folder, self.secrets, at_once=True)]
         if fault != KILL:
-            found += self._said(done, folder)
+            found += self._said(done, folder, codes=(1, 2) if point.reads else (1,))
         later = self._run(folder, self.command.next)
         if later.returncode != 0:
             return [*found, f"the next command fails: {later.stderr}"]
@@ -291,6 +300,8 @@ class Case:
         left, reported = shape(folder, self.place / "before"), done.returncode == 0
         if left == self.none and not reported:
             pass
+        elif point.reads and reported:
+            pass  # it may have gone on without what it could not read
         elif left != self.whole:
             more, less = ([*(one - other)] for one, other in ((left, self.whole), (self.whole, left)))
             found.append(f"neither all nor nothing, but nearly all: with {more}, without {less}")
@@ -300,15 +311,15 @@ class Case:
             shutil.rmtree(folder)
         return found
 
-    def _said(self, done: Done, folder: Path) -> list[str]:
+    def _said(self, done: Done, folder: Path, *, codes: tuple[int, ...] = (1,)) -> list[str]:
         """Return what is wrong with how a command told of an error."""
         # What a shell says of a disk that fails is the shell's.
         if done.returncode == 0 or self.command.script:
             return []
         errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
-        if done.returncode != 1 or len(errors) != 1 or "Traceback" in done.stderr:
+        if done.returncode not in codes or len(errors) != 1 or "Traceback" in done.stderr:
             return [f"exit code {done.returncode}, and on stderr: …{done.stderr[-400:]}"]
-        named = str(folder) in errors[0] or re.search(r" (pki|out)\b|openssl", errors[0])
+        named = str(folder) in errors[0] or re.search(r" (pki|out|elsewhere|rows.csv)\b|openssl", errors[0])
         return [] if named else [f"the message names no file: {errors[0]}"]
 
 
@@ -353,7 +364,7 @@ def points(trace: list[str], folder: Path) -> list[Point]:
             if thread and not beside:
                 continue
             beside = not thread
-        elif not _touches(line, folder) or (call.startswith("open") and "O_RDONLY" in line):
+        elif not _touches(line, folder):
             continue
         found.append(Point(call, numbers[call], _what(line, folder), " = -1 " in line))
     return found
@@ -361,7 +372,10 @@ def points(trace: list[str], folder: Path) -> list[Point]:
 
 def _touches(line: str, folder: Path) -> bool:
     """Tell whether a call names something in the folder, which is the one that the command runs in, too."""
-    return str(folder) in line or bool(re.match(r'\w+\("(?!/)', line))
+    if line.startswith(("read(", "write(")):
+        line = line.partition(', "')[0]
+    names = re.sub(r"AT_FDCWD<[^>]*>, (?=\"/)", "", line)
+    return str(folder) in names or bool(re.match(r'\w+\("(?!/)', names))
 
 
 def _hit(trace: list[str], folder: Path, fault: str) -> str:
@@ -379,7 +393,7 @@ def _what(line: str, folder: Path) -> str:
         return "a thread" if "CLONE_THREAD" in line else "a program"
     text = re.sub(r"\)?\s+= [-?\d].*", "", line).replace(f"{folder}/", "").replace(str(folder), ".")
     # What is written holds random numbers, and names in a folder that is swept come in any order.
-    text = re.sub(r"^(write|pwrite64|writev)\((\d+<[^>]*>).*", r"\1(\2", text)
+    text = re.sub(r"^(write|pwrite64|writev|read|pread64|getdents64)\((\d+<[^>]*>).*", r"\1(\2", text)
     text = re.sub(r"^(sendfile|copy_file_range)\((\d+<[^>]*>).*", r"\1(\2", text)
     text = re.sub(r"^(utimensat\(.*?, \[).*", r"\1", text)
     text = re.sub(r"^(unlinkat\(\d+<[^>]*>).*", r"\1", text)
@@ -393,6 +407,7 @@ def main() -> int:
     parser.add_argument("commands", nargs="*", metavar="COMMAND", help=", ".join(COMMANDS))
     parser.add_argument("--list", action="store_true", help="print the commands and their number of points")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at once")
+    parser.add_argument("--reads", action="store_true", help="only errors where the command reads")
     parser.add_argument("--fault", action="append", help="only this one: SIGKILL, ENOSPC, EIO, EDQUOT, EAGAIN")
     parser.add_argument("--sample", type=int, metavar="N", help="only so many of each command")
     parser.add_argument("--seed", type=int, help="which: the number of the day, unless it is given")
@@ -402,6 +417,8 @@ def main() -> int:
     for name in options.commands or COMMANDS:
         case = Case(COMMANDS[name], place / name)
         jobs = [job for job in case.jobs() if not options.fault or job[1] in options.fault]
+        if options.reads:
+            jobs = [(point, fault) for point, fault in jobs if point.reads]
         if options.sample:
             jobs = sampled(jobs, options.sample, seed=options.seed)
         if options.list:

@@ -11,6 +11,7 @@ from opensslgen.certificate import Certificate, load, visible
 from opensslgen.constraints import UNLIMITED, parse_constraints
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.extensions import KEY_USAGES
+from opensslgen.folder import issued_files
 from opensslgen.keys import KEY_TYPES, KeyType
 from opensslgen.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
 from opensslgen.names import parse_url, shown, slips
@@ -284,7 +285,7 @@ def _about_old(old: Certificate) -> tuple[str, ...]:
 def _below_root(store: Store) -> tuple[str, ...]:
     """Return what becomes of what the old root has signed."""
     by_number = []
-    for path in sorted((store.path / "issued").glob("*.crt")):
+    for path in issued_files(store.path):
         with suppress(UnreadableError):
             identifier = load(path).authority_key_identifier
             if identifier and identifier.has_serial:
