@@ -550,7 +550,9 @@ def test_who_sends_a_byte_now_and_then_is_cut_off_in_the_end(tmp_path):
         with slow_connections(form.port, 3) as slow:
             slow[0].settimeout(10)
             begun = time.monotonic()
-            assert slow[0].recv(1) == b""
+            # Reset, if one of its bytes came when it was closed already.
+            with contextlib.suppress(ConnectionResetError):
+                assert slow[0].recv(1) == b""
             assert time.monotonic() - begun < 20
         # A browser that comes back later is not kept out by that.
         assert visitor(form).get("/").status == 200
