@@ -19,6 +19,7 @@ from . import index, recipes, workflow
 from .authority import key_type_of
 from .certificate import load
 from .csr import parse_request
+from .disk import name_beside
 from .errors import Error
 from .jobs import Violation, fitted, has_request, refuse_violations, stored_issuer, violations
 from .names import slips
@@ -26,7 +27,6 @@ from .plan import Plan, Publish
 from .profiles import rules_of
 from .readback import faults as faults_of
 from .rules import Case, judge
-from .store import name_beside
 from .workers import cores, workers
 
 if TYPE_CHECKING:

@@ -145,8 +145,8 @@ def leaf_next_step(kind: Kind, plan: Plan, store: Store) -> str:
         return f"give the server {give}; each device has to accept it by hand"
     return (
         f"give the server {give}, and let the phones trust {root}\n"
-        "      (opensslgen trust says how on each device; on an iPhone it is two steps, the second one Settings > General >"
-        " About > Certificate Trust Settings)."
+        "      (opensslgen trust says how on each device; on an iPhone the second of two steps is\n"
+        "      Settings > General > About > Certificate Trust Settings)."
     )
 
 
