@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .store import exists, name_beside, reported
+from .errors import Error
+from .store import exists, name_beside, reported, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,20 +87,27 @@ class Destination:
 
 
 def _carry_out(work: Path, moves: list[tuple[str, str, bool]]) -> None:
-    """Do what was decided, or take back what was done of it and raise."""
+    """Do what was decided, or take back what was done of it and raise, unless a file has been replaced already."""
     done: list[Path] = []
+    replaced = False
     try:
         for source, target, over in moves:
             place = work.parent / target
             if over:
                 (work / source).rename(place)
+                replaced = True
             else:
                 _put(work / source, place)
                 done.append(place)
     except OSError as error:
-        if not any(over for _, _, over in moves):
-            for place in done:
-                place.unlink()
+        if replaced:
+            raise Error(
+                told(error, work.parent), hint="what was made is kept, and the next run into this folder puts it there"
+            ) from error
+        for place in done:
+            place.unlink()
+        # First of all: what is left of the rest must not be put there by the next run.
+        (work / _DECISION).unlink()
         shutil.rmtree(work, ignore_errors=True)
         if isinstance(error, FileExistsError):
             raise exists(work.parent, [Path(error.filename2 or error.filename).name]) from error
@@ -108,7 +116,7 @@ def _carry_out(work: Path, moves: list[tuple[str, str, bool]]) -> None:
 
 
 def _put(source: Path, target: Path) -> None:
-    """Move a file to where none is, or raise FileExistsError."""
+    """Give a file the name of none that exists, or raise FileExistsError; its old name goes with the work folder."""
     try:
         target.hardlink_to(source)
     except FileExistsError:
@@ -118,8 +126,6 @@ def _put(source: Path, target: Path) -> None:
         with target.open("xb"):
             pass
         source.rename(target)
-    else:
-        source.unlink()
 
 
 def _recover(work: Path) -> None:

@@ -263,7 +263,7 @@ class Store:
             if not (work / _DECISION).exists():
                 raise
             raise Error(
-                _told(error, self.path), hint="what was made is kept, and the next run in this folder puts it in place"
+                told(error, self.path), hint="what was made is kept, and the next run in this folder puts it in place"
             ) from error
 
     def _set_mode(self, publish: Publish, work: Path) -> None:
@@ -469,8 +469,9 @@ def reported(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Error(_told(error, folder)) from error
+        raise Error(told(error, folder)) from error
 
 
-def _told(error: OSError, folder: Path) -> str:
+def told(error: OSError, folder: Path) -> str:
+    """Return what a failure of the disk in a folder is to people."""
     return f"cannot write to {error.filename or folder}: {error.strerror or error}"

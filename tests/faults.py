@@ -70,7 +70,9 @@ ELSEWHERE = ("server", "phone.example.com", "--csr-only", "--pki", "elsewhere", 
 """A request that was made in another folder."""
 OTHER = ("server", "other.example.com", *FAST)
 REVOKE = ("revoke", "pbx.example.com", "--yes", "--reason", "keyCompromise")
+RENEW = ("renew", "pbx.example.com")
 ADOPT = ("adopt", "elsewhere/ca.crt", "--key", "elsewhere/private/ca.key")
+EXPORT_OTHER = ("export", "other.example.com", "--for", "kamailio", "--out", "out/")
 EXPORT = ("export", "pbx.example.com", "--for", "kamailio", "--out", "out/")
 
 COMMANDS = {
@@ -89,8 +91,8 @@ COMMANDS = {
         secrets=("OPENSSLGEN_CA_PASSPHRASE", "OPENSSLGEN_NEW_PASSPHRASE"),
     ),
     "sign": Command(arguments=("sign", "elsewhere/reqs/phone.example.com.req", "--yes"), before=(ROOT, ELSEWHERE)),
-    "renew": Command(arguments=("renew", "pbx.example.com"), before=(ROOT, SERVER)),
-    "renew-keep-key": Command(arguments=("renew", "pbx.example.com", "--keep-key"), before=(ROOT, SERVER)),
+    "renew": Command(arguments=RENEW, before=(ROOT, SERVER)),
+    "renew-keep-key": Command(arguments=(*RENEW, "--keep-key"), before=(ROOT, SERVER)),
     "renew-ca": Command(arguments=("renew", "ca"), before=(ROOT, SERVER)),
     "revoke": Command(arguments=REVOKE, before=(ROOT, SERVER)),
     "revoke-listed": Command(
@@ -101,9 +103,11 @@ COMMANDS = {
     "passwd": Command(arguments=("passwd",), before=(ROOT,), secrets=tuple(SECRETS)),
     "passwd-remove": Command(arguments=("passwd", "--remove"), before=(ROOT,), secrets=("OPENSSLGEN_CA_PASSPHRASE",)),
     "adopt": Command(arguments=ADOPT, before=(("root", "--pki", "elsewhere", *FAST),)),
-    "export": Command(arguments=EXPORT, before=(ROOT, SERVER, OTHER), next=("export", OTHER[1], *EXPORT[2:])),
+    "export": Command(arguments=EXPORT, before=(ROOT, SERVER, OTHER), next=EXPORT_OTHER),
     "export-force": Command(
-        arguments=(*EXPORT, "--force"), before=(ROOT, SERVER, OTHER, EXPORT), next=("export", OTHER[1], *EXPORT[2:])
+        arguments=(*EXPORT, "--force"),
+        before=(ROOT, SERVER, OTHER, EXPORT, RENEW),
+        next=EXPORT_OTHER,
     ),
     "batch": Command(
         arguments=("batch", "rows.csv", *FAST, "--jobs", "1"), files={"rows.csv": "name\na.example.com\n"}
@@ -117,7 +121,7 @@ COMMANDS = {
     "sign-script": Command(
         arguments=("sign", "elsewhere/reqs/phone.example.com.req", "--yes"), before=(ROOT, ELSEWHERE), script=True
     ),
-    "renew-script": Command(arguments=("renew", "pbx.example.com"), before=(ROOT, SERVER), script=True),
+    "renew-script": Command(arguments=RENEW, before=(ROOT, SERVER), script=True),
     "revoke-script": Command(arguments=REVOKE, before=(ROOT, SERVER, ("crl",)), script=True),
     "crl-script": Command(arguments=("crl",), before=(ROOT, SERVER, REVOKE), script=True),
     "passwd-script": Command(arguments=("passwd",), before=(ROOT,), secrets=tuple(SECRETS), script=True),
@@ -304,7 +308,7 @@ class Case:
         errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
         if done.returncode != 1 or len(errors) != 1 or "Traceback" in done.stderr:
             return [f"exit code {done.returncode}, and on stderr: …{done.stderr[-400:]}"]
-        named = str(folder) in errors[0] or " pki" in errors[0] or "openssl" in errors[0]
+        named = str(folder) in errors[0] or re.search(r" (pki|out)\b|openssl", errors[0])
         return [] if named else [f"the message names no file: {errors[0]}"]
 
 
@@ -376,9 +380,11 @@ def _what(line: str, folder: Path) -> str:
     text = re.sub(r"\)?\s+= [-?\d].*", "", line).replace(f"{folder}/", "").replace(str(folder), ".")
     # What is written holds random numbers, and names in a folder that is swept come in any order.
     text = re.sub(r"^(write|pwrite64|writev)\((\d+<[^>]*>).*", r"\1(\2", text)
+    text = re.sub(r"^(sendfile|copy_file_range)\((\d+<[^>]*>).*", r"\1(\2", text)
+    text = re.sub(r"^(utimensat\(.*?, \[).*", r"\1", text)
     text = re.sub(r"^(unlinkat\(\d+<[^>]*>).*", r"\1", text)
     text = re.sub(r"\d{8}T\d{6}Z", "TIME", re.sub(r"[0-9A-F]{24,}", "SERIAL", text))
-    return re.sub(r"\.(work-|script\.|lock\.new\.|lock\.dead\.)\w+", r".\1…", text)
+    return re.sub(r"\.(work-|script\.|lock\.new\.|lock\.dead\.|opensslgen-)\w+", r".\1…", text)
 
 
 def main() -> int:

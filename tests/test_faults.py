@@ -49,7 +49,12 @@ def test_a_read_only_folder_is_named_and_stays_as_it_is(case):
     assert case.read_only() == []
 
 
-@pytest.mark.parametrize("case", [name for name, command in COMMANDS.items() if not command.script], indirect=True)
+@pytest.mark.parametrize(
+    "case",
+    # A killed run has synced for the one that finishes its work, and batch has processes that do it.
+    [name for name, command in COMMANDS.items() if not (command.script or command.killed or name == "batch")],
+    indirect=True,
+)
 def test_what_gets_its_final_name_is_on_the_disk_before(case):
     """Files before their names, and the index before all that it lists: a power cut is a kill of everything."""
     synced = set()
