@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from . import workflow
 from .certificate import decode_public_key, load, load_all
+from .disk import exists
 from .errors import Error, UnreadableError, UsageError
 from .jobs import Job, Violation, violations
 from .keys import KeyType
 from .plan import Check, CheckChain, CheckKey
 from .profiles import PROFILES, rules_of
 from .rules import Case, Finding, judge
-from .store import CA_CHAIN, exists
+from .store import CA_CHAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

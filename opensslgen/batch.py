@@ -19,6 +19,7 @@ from . import index, recipes, workflow
 from .authority import key_type_of
 from .certificate import load
 from .csr import parse_request
+from .disk import name_beside
 from .errors import Error
 from .jobs import Violation, fitted, has_request, refuse_violations, stored_issuer, violations
 from .names import slips
@@ -26,7 +27,6 @@ from .plan import Plan, Publish
 from .profiles import rules_of
 from .readback import faults as faults_of
 from .rules import Case, judge
-from .store import name_beside
 from .workers import cores, workers
 
 if TYPE_CHECKING:
@@ -166,9 +166,7 @@ class Batch:
             return "its key was not there", there
         if order.p12 and not (self.store.path / "private" / f"{order.stem}.p12").exists():
             return "its PKCS#12 file was not there", there
-        # What lives no longer than that would otherwise be made anew each day.
-        soon = self.within if timedelta(days=order.days) > self.within else there.validity / 3
-        if there.not_after - now <= soon:
+        if ends_soon(there, days=order.days, within=self.within, now=now):
             return f"it ends on {there.not_after:%Y-%m-%d}", there
         return _difference(order, there, None if order.kind.is_self_signed else issuer), there
 
@@ -328,6 +326,14 @@ def _make(unit: _Unit, *, batch: Batch, issuer: Issuer | None) -> _Done:
         faults |= dict.fromkeys(ends, str(error))
     every = range(len(plans))
     return _Done(unit.number, tuple(map(faults.get, every)), tuple(map(ends.get, every)), staged)
+
+
+def ends_soon(there: Certificate, *, days: int, within: timedelta, now: datetime) -> bool:
+    """Tell whether a certificate, of which one for so many days is wanted, ends within a time.
+
+    What lives no longer than that would be made anew each day, and so is only in the last third of its life.
+    """
+    return there.not_after - now <= (within if timedelta(days=days) > within else there.validity / 3)
 
 
 def _listed(findings: Iterable[Finding]) -> str:

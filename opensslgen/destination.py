@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .disk import exists, name_beside, reported, told
 from .errors import Error
-from .store import exists, name_beside, reported, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

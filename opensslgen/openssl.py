@@ -8,6 +8,7 @@ import functools
 import io
 import os
 import re
+import resource
 import shutil
 import signal
 import threading
@@ -200,6 +201,8 @@ def _uninterrupted() -> Iterator[None]:
 def _prepare(timeout: float) -> None:
     """Make the files of what is started readable by us alone, and end it even if we are killed before it ends."""
     os.umask(0o077)
+    # A core file would hold the key, and the passphrase.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     signal.alarm(int(timeout) + 5)
 

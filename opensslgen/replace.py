@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .disk import sync
 from .errors import Error, UnreadableError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Work:
             number += 1
             kept = dated.with_name(f"{dated.name}-{number}")
         copy.unlink(missing_ok=True)
-        _sync(kept.parent)
+        sync(kept.parent)
         return kept
 
     def _create(self, path: Path, data: bytes, *, times: tuple[int, int] | None = None) -> None:
@@ -129,7 +130,7 @@ def replace(original: Original, new: Path) -> None:
     if not original.is_unchanged():
         raise Error(f"{original.name}: was changed meanwhile, and left alone")
     new.replace(original.path)
-    _sync(original.path.parent)
+    sync(original.path.parent)
 
 
 def newest(path: Path, label: str) -> Path | None:
@@ -230,11 +231,3 @@ def _lives(process: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     return True
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -27,12 +27,12 @@ import shlex
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import locks, template
 from .certificate import load, load_all
+from .disk import copy_file, name_beside, naming, reported, sync, told, write_new
 from .errors import Error, UnreadableError
 from .index import VALID, is_whole
 from .index import read as read_index
@@ -233,7 +233,7 @@ class Store:
         for name, content in self._database().items():
             if not (self.path / name).exists():
                 # By a rename: a kill between making and writing it would leave an empty file, which openssl refuses.
-                _write(work / f"new-{name}", content.encode())
+                write_new(work / f"new-{name}", content.encode())
                 (work / f"new-{name}").rename(self.path / name)
         moves: list[tuple[str, str]] = []
         lines = []
@@ -242,7 +242,7 @@ class Store:
             made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", record.commands))
             for suffix, source in made_from:
                 copy = f"{certificate.serial_hex}.{suffix}"
-                _write(work / copy, (work / source).read_bytes())
+                write_new(work / copy, (work / source).read_bytes())
                 moves.append((copy, f"certs_by_serial/{copy}"))
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
@@ -252,18 +252,18 @@ class Store:
             if publish.over != "lost" and os.path.lexists(self.path / publish.target)
         }
         for number, (target, old) in enumerate(kept.items()):
-            _copy(self.path / target, work / f"old-{number}")
+            copy_file(self.path / target, work / f"old-{number}")
             moves.append((f"old-{number}", old))
         for publish in plan.publish:
             self._set_mode(publish, work)
             moves.append((publish.source, publish.target))
         for publish in plan.publish:
-            _sync(work / publish.source)
+            sync(work / publish.source)
         return Staged(tuple(lines), tuple(moves), kept)
 
     def publish(self, staged: Staged, *, work: Path) -> None:
         """Record and publish what has been made ready in a work folder: everything or nothing."""
-        _write(work / "decision.tmp", json.dumps({"index": staged.lines, "moves": staged.moves}).encode())
+        write_new(work / "decision.tmp", json.dumps({"index": staged.lines, "moves": staged.moves}).encode())
         (work / "decision.tmp").rename(work / _DECISION)
         try:
             self._carry_out(work, fresh=True)
@@ -332,8 +332,8 @@ class Store:
         """Do what was decided; after a kill at any point the whole of it can be done again."""
         decision = json.loads((work / _DECISION).read_text(encoding="utf-8"))
         try:
-            _sync(work)
-            _sync(self.path)
+            sync(work)
+            sync(self.path)
             self._append([line.encode() for line in decision["index"]], fresh=fresh)
         except OSError:
             if fresh:
@@ -346,8 +346,8 @@ class Store:
                 (work / source).rename(self.path / target)
         left = [(work / source).parent for source, _ in decision["moves"] if source.startswith("../")]
         for folder in dict.fromkeys([*left, *((self.path / target).parent for _, target in decision["moves"])]):
-            _sync(folder)
-        _sync(self.path)
+            sync(folder)
+        sync(self.path)
         # First of all: what is done again later could move away what has come since.
         (work / _DECISION).unlink()
         locks.remove(work)
@@ -366,7 +366,7 @@ class Store:
 
         Those that are not `fresh` may be there already, and then do not come again.
         """
-        with _naming(self.path / "index.txt"), (self.path / "index.txt").open("r+b", buffering=0) as index:
+        with naming(self.path / "index.txt"), (self.path / "index.txt").open("r+b", buffering=0) as index:
             size = index.seek(0, os.SEEK_END)
             index.seek(max(0, size - 4096) if fresh else 0)
             there = index.read()
@@ -413,73 +413,9 @@ def _open(path: Path, bits: int, cure: str) -> Iterator[str]:
             yield f"{path} is open to {who} (mode {mode:04o}): chmod {cure} {shlex.quote(str(path))}"
 
 
-def name_beside(folder: Path, target: str) -> str:
-    """Return a name beside a file that is to be replaced, which nothing has yet."""
-    name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
-    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
-    return next(free for free in names if not os.path.lexists(folder / free))
-
-
-def exists(folder: Path, targets: list[str]) -> Error:
-    """Return the refusal to overwrite."""
-    files = ", ".join(str(folder / target) for target in targets)
-    return Error(
-        f"{files} exist{'s' if len(targets) == 1 else ''}", hint="--force replaces, and keeps the old one beside it"
-    )
-
-
 def _index_line(certificate: Certificate, subject: str) -> str:
     """Return a line of openssl ca's database (state, end, revocation, serial, file, subject)."""
     end = certificate.not_after
     # As in the certificate: UTCTime until 2049 (RFC 5280 section 4.1.2.5).
     stamp = f"{end:%y%m%d%H%M%SZ}" if end.year < 2050 else f"{end:%Y%m%d%H%M%SZ}"
     return f"V\t{stamp}\t\t{certificate.serial_hex}\tunknown\t{subject}\n"
-
-
-def _write(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a new file that nobody else can read until it has its mode."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with _naming(path), os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fchmod(file.fileno(), stat.S_IMODE(mode))
-        os.fsync(file.fileno())
-
-
-def _copy(path: Path, copy: Path) -> None:
-    """Copy a file with its mode; a link in its place is not followed."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-        _write(copy, file.read(), os.fstat(file.fileno()).st_mode)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        with _naming(path):
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Name the file in a failure that comes from its descriptor."""
-    try:
-        yield
-    except OSError as error:
-        error.filename = error.filename or str(path)
-        raise
-
-
-@contextmanager
-def reported(folder: Path) -> Iterator[None]:
-    """Turn a failure of the disk into an Error that names the file."""
-    try:
-        yield
-    except OSError as error:
-        raise Error(told(error, folder)) from error
-
-
-def told(error: OSError, folder: Path) -> str:
-    """Return what a failure of the disk in a folder is to people."""
-    return f"cannot write to {error.filename or folder}: {error.strerror or error}"

@@ -1,5 +1,8 @@
 set -eu
 umask 077
+# A core file would hold keys and passphrases.
+# shellcheck disable=SC3045 # where a shell lacks the option, nothing is lost
+ulimit -c 0 2>/dev/null || :
 
 # What the caller's environment says to openssl must not change what is made here, and no system root is trusted.
 unset OPENSSL_CONF_INCLUDE OPENSSL_ENGINES OPENSSL_MODULES RANDFILE CDPATH || :

@@ -8,9 +8,12 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from opensslgen.web import Config
@@ -225,3 +228,49 @@ class _Named(http.client.HTTPSConnection):
 def visitor(form):
     """Return a visitor that has used the form's link."""
     return Visitor(form.port).enter(form.url)
+
+
+def raw(port, data, *, timeout=10):
+    """Send bytes as they are, and return what comes back until the connection is closed."""
+    with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
+        connection.sendall(data)
+        answer = b""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            while chunk := connection.recv(65536):
+                answer += chunk
+    return answer
+
+
+def memory(process):
+    """Return the most that a process has had in memory, in MiB."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) // 1024
+
+
+@contextlib.contextmanager
+def slow_connections(port, number, *, source="127.0.0.1", context=None):
+    """Keep connections open that send a byte now and then, and never a whole request."""
+    open_ones, stop = [], threading.Event()
+    for _ in range(number):
+        connection = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0))
+        with contextlib.suppress(OSError):
+            if context:
+                connection = context.wrap_socket(connection, server_hostname="form.example.com")
+            connection.sendall(b"POST / HTTP/1.1\r\nX-Slow: ")
+        open_ones.append(connection)
+
+    def drip():
+        while not stop.wait(0.5):
+            for connection in open_ones:
+                with contextlib.suppress(OSError):
+                    connection.sendall(b"a")
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    try:
+        yield open_ones
+    finally:
+        stop.set()
+        thread.join()
+        for connection in open_ones:
+            connection.close()

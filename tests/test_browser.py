@@ -204,7 +204,7 @@ def test_everything_works_without_scripts(tmp_path):
         root = page.downloaded(page.at("main a.button"))
         assert openssl("x509", "-inform", "DER", "-in", root, "-noout", "-subject")
         page.go(page.at("nav a[href='/audit']"))
-        page.at("[name=text]").send_keys((tmp_path / "pki" / "issued" / "pbx.example.com.crt").read_text())
+        page.at("[name=text]").send_keys(next((tmp_path / "pki" / "certs_by_serial").glob("*.pem")).read_text())
         page.go(page.at("main form button"))
         assert "complies" in page.at("article h3").text
         page.go(page.at("header form button"))
@@ -233,7 +233,15 @@ def visit_each(page, form):
     yield "plan"
     page.go(page.at("main form button"))
     yield "made"
-    for path in ("/certificates", "/certificates?all=1", "/certificates/ca", "/root", "/root/index.html", "/audit"):
+    for path in (
+        "/certificates",
+        "/certificates?all=1",
+        "/certificates/ca",
+        "/root",
+        "/root/index.html",
+        "/root/iphone.html",
+        "/audit",
+    ):
         page.get(base + path)
         yield path
     page.get(f"{base}/certificates")

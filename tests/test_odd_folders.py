@@ -132,7 +132,7 @@ def test_what_has_expired_counts_where_it_is_in_use_and_not_where_it_is_kept(aut
 
 
 def test_issuing_reads_no_more_of_a_long_index_than_its_end(authority, monkeypatch):
-    """How long it takes tells tests.benchmarks.index; here it is how much is read."""
+    """How long it takes tells tests.benchmarks; here it is how much is read."""
     issue(authority, "a.example")
     path = authority.store.path / "index.txt"
     with path.open("a") as file:

@@ -22,6 +22,7 @@ from opensslgen.orders import root_order
 from opensslgen.store import Store
 
 from .conftest import CHECKOUT, EC, make_server, opensslgen
+from .test_plan import SHELLS
 
 PASSPHRASE = "correct-horse-battery"
 PASSWORD = "staple-and-more"
@@ -123,6 +124,20 @@ def test_on_a_terminal_it_is_asked_for_twice_and_not_shown(tmp_path):
     key = tmp_path / "pki" / "private" / "ca.key"
     assert "ENCRYPTED" in key.read_text()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("shell", [None, *SHELLS])
+def test_no_openssl_leaves_a_core_file(shell, tmp_path):
+    """A stand-in says how large its own could be, where the user's shell would allow any size."""
+    (tmp_path / "openssl").write_text(f'#!/bin/bash\nulimit -c >>{tmp_path}/limits\nexec {command.find().path} "$@"\n')
+    (tmp_path / "openssl").chmod(0o755)
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "OPENSSLGEN_OPENSSL": str(tmp_path / "openssl")}
+    program = [sys.executable, "-m", "opensslgen", "root", "--key-type", "p-256"]
+    if shell:
+        (tmp_path / "make.sh").write_text(opensslgen("root", "--key-type", "p-256", "--script").stdout)
+        program = [*SHELLS[shell], "make.sh"]
+    subprocess.run(["bash", "-c", 'ulimit -S -c unlimited; "$@"', "bash", *program], env=environment, check=True)
+    assert set((tmp_path / "limits").read_text().split()) == {"0"}
 
 
 def test_the_key_of_a_root_with_a_passphrase_is_never_on_the_disk_in_plain(tmp_path):

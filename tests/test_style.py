@@ -70,6 +70,7 @@ HOUSE = [
     "keys",
     "kinds",
     "workers",
+    "disk",
     "errors",
 ]
 

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import subprocess
+import time
 from datetime import timedelta
 
 import pytest
@@ -307,6 +308,7 @@ def test_the_list_shows_what_there_is_and_one_page_explains_it(client, authority
     pem = client.get(f"{rows[1][1]}/certificate").data
     assert x509.load_pem_x509_certificate(pem).subject.rfc4514_string() == "CN=soon.example.com"
     assert client.get(f"{rows[1][1]}/key").status_code == 404
+    assert client.get("/certificates/0123456789ABCDEF").status_code == 404
 
 
 def confirmed(client, path, **fields):
@@ -340,6 +342,16 @@ def test_a_certificate_is_renewed_with_a_new_key_or_the_old_one(client, config, 
     assert loaded(client, f"{again}/certificate").public_key() == renewed.public_key()
     assert client.get(f"{again}/key").status_code == 404
     assert len((config.pki / "index.txt").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("action", ["renew", "revoke"])
+def test_a_yes_may_take_its_time(action, client, config):
+    """What is put aside is named after a time, which must not make another plan of it."""
+    client.make(p12_password="for the test")
+    serial = our_certificate.load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
+    shown = client.post(f"/certificates/{serial}/{action}")
+    time.sleep(1.2)
+    assert client.post(shown.location).status_code == 303
 
 
 def test_a_certificate_is_revoked_after_a_yes(client, config, authority):
@@ -452,6 +464,13 @@ def test_what_is_pasted_is_judged(client, served):
     script = "#!/bin/bash\nDEFAULT_SERVER_CERT_VALIDITY=$((365*7))\nopenssl x509 -req -days 2555 -in a -out b\n"
     assert "line 3" in client.post("/audit", text=script, profile="").text
     assert "cannot be read" in client.post("/audit", text="hallo", profile="").text
+
+
+def test_a_key_that_is_pasted_is_judged_and_not_shown_again(client, served):
+    key = served.files["key"].read_text()
+    page = client.post("/audit", text=served.files["certificate"].read_text() + key, profile="").text
+    assert "pasted: complies" in page
+    assert key.splitlines()[1] not in page
 
 
 def test_what_is_uploaded_is_judged(client, served, openssl):

@@ -21,8 +21,7 @@ from opensslgen.orders import leaf_order, root_order
 from opensslgen.store import Store
 
 from .conftest import CHECKOUT, EC, make_root, make_server, no_secret, opensslgen
-from .forms import FILLED, PASSWORD, Visitor, running
-from .test_web_attacks import memory, raw, slow_connections
+from .forms import FILLED, PASSWORD, Visitor, memory, raw, running, slow_connections
 
 NAME = "form.example.com"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import resource
 import signal
 import sys
 from importlib import import_module
@@ -115,7 +116,8 @@ def cli(ctx: click.Context) -> None:
 
 
 def main() -> NoReturn:
-    """Run the command line; a plain kill or a lost terminal cleans up like Ctrl-C."""
+    """Run the command line; a plain kill or a lost terminal cleans up like Ctrl-C, and no crash leaves a passphrase."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     for stream in (sys.stdout, sys.stderr):

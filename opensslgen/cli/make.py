@@ -43,8 +43,7 @@ _LEAF = together(
 )
 
 
-@click.command()
-@together(
+_BELOW_AN_AUTHORITY = together(
     _LEAF,
     CRL_URL,
     PASSPHRASE_FILE,
@@ -52,6 +51,10 @@ _LEAF = together(
     ALLOW,
     RUNNING,
 )
+
+
+@click.command()
+@_BELOW_AN_AUTHORITY
 def server(**options: Any) -> None:
     """Make a server's key and certificate, and a root first if there is none.
 
@@ -68,14 +71,7 @@ def server(**options: Any) -> None:
 
 
 @click.command()
-@together(
-    _LEAF,
-    CRL_URL,
-    PASSPHRASE_FILE,
-    click.option("--csr-only", is_flag=True, help="Make a key and a request, for another authority to sign."),
-    ALLOW,
-    RUNNING,
-)
+@_BELOW_AN_AUTHORITY
 def client(**options: Any) -> None:
     """Make the key and certificate of a client: a SIP phone, or a person.
 

@@ -9,14 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opensslgen import __version__, keys
-from opensslgen.certificate import (
-    CERTIFICATE_LABELS,
-    REQUEST_LABELS,
-    decode_block,
-    decode_public_key,
-    decode_request,
-    visible,
-)
+from opensslgen.batch import ends_soon
+from opensslgen.certificate import CERTIFICATE_LABELS, decode_block, decode_public_key, visible
+from opensslgen.csr import parse_request
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.jobs import request_job
 from opensslgen.orders import leaf_order
@@ -115,7 +110,7 @@ def requested(
     ]
     there = host.answer(*probe)
     key, request = key_of(there), _request(there)
-    is_due = new_key and _ends_within(there, within)
+    is_due = new_key and _ends_soon(there, order, within)
     keeps_key = key is not None and _is_of(key, order) and not is_due
     key_type = order.key_type.name + ("" if keeps_key else ", new")
     after = _words(order.subject.attributes, order.subject_alternative_names, key_type)
@@ -139,11 +134,6 @@ def requested(
     if key is None or request is None or not _is_as_wanted(request, order, key):
         raise Error("the host has made a request that is not as it was told to")
     return Requested(True, before, after, _pem(made, "request"), job.notes)
-
-
-def decoded_request(text: str) -> Request:
-    """Return the one request in a PEM text; raises UnreadableError."""
-    return decode_request(_block(text.encode(), REQUEST_LABELS, "request").body)
 
 
 def decoded_certificate(data: bytes) -> Certificate:
@@ -182,7 +172,7 @@ def _request(there: Answer) -> Request | None:
     """Return the request on the host; one that cannot be read is as good as none."""
     data = there.data("request")
     try:
-        return None if data is None else decode_request(_block(data, REQUEST_LABELS, "request").body)
+        return None if data is None else parse_request(data)
     except UnreadableError:
         return None
 
@@ -191,13 +181,15 @@ def _pem(there: Answer, what: str) -> str:
     return (there.data(what) or b"").decode("ascii", "replace")
 
 
-def _ends_within(there: Answer, within: timedelta) -> bool:
+def _ends_soon(there: Answer, order: LeafOrder, within: timedelta) -> bool:
     """Tell whether the certificate on the host ends soon; one that is not there or cannot be read does not."""
     data = there.data("certificate")
     try:
-        return data is not None and decoded_certificate(data).not_after < datetime.now(timezone.utc) + within
+        certificate = None if data is None else decoded_certificate(data)
     except UnreadableError:
         return False
+    now = datetime.now(timezone.utc)
+    return certificate is not None and ends_soon(certificate, days=order.days, within=within, now=now)
 
 
 def _is_of(key: PublicKey, order: LeafOrder) -> bool:

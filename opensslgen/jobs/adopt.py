@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from opensslgen import recipes
 from opensslgen.certificate import visible
+from opensslgen.disk import name_beside
 from opensslgen.errors import Error
 from opensslgen.profiles import rules_of
 from opensslgen.rules import Case, judge
-from opensslgen.store import CA_CHAIN, name_beside
+from opensslgen.store import CA_CHAIN
 
 from .job import Job, Violation, violations
 

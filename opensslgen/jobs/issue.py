@@ -145,7 +145,8 @@ def leaf_next_step(kind: Kind, plan: Plan, store: Store) -> str:
         return f"give the server {give}; each device has to accept it by hand"
     return (
         f"give the server {give}, and let the phones trust {root}\n"
-        "      (iPhone: install it as a profile, then Settings > General > About > Certificate Trust Settings)."
+        "      (opensslgen trust says how on each device; on an iPhone the second of two steps is\n"
+        "      Settings > General > About > Certificate Trust Settings)."
     )
 
 

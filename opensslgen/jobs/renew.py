@@ -41,8 +41,11 @@ def renewal_job(
     days: int | None = None,
     p12: str | None = None,
     allow: Collection[str] = (),
+    at: datetime | None = None,
 ) -> Job:
     """Return the job of renewing issued/STEM.crt: the same names, subject, kind and kind of key, and a later end.
+
+    What is put aside is named after the time `at`, which is now by default.
 
     Its key is new, but with `keep_key`, or where the key is not in the folder, and for an intermediate, whose leaves
     hang on it: then the request of old is signed again. Raises UsageError for what cannot be written anew, Error if a
@@ -80,7 +83,7 @@ def renewal_job(
         allow=allow,
         above=store.above() if issuer else (),
     )
-    aside, about_p12 = _stale_p12(stem, store, p12=p12)
+    aside, about_p12 = _stale_p12(stem, store, p12=p12, at=at or now)
     plan = recipes.renewed_leaf(order, stored_issuer(store) if issuer else None, request=request, aside=aside)
     return Job(
         name=order.title,
@@ -253,12 +256,14 @@ def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...]) -> 
         )
 
 
-def _stale_p12(stem: str, store: Store, *, p12: str | None) -> tuple[tuple[Publish, ...], tuple[str, ...]]:
+def _stale_p12(
+    stem: str, store: Store, *, p12: str | None, at: datetime
+) -> tuple[tuple[Publish, ...], tuple[str, ...]]:
     """Return how an old PKCS#12 file is put aside if no new one is made, and a note about it."""
     name = f"private/{stem}.p12"
     if p12 or not (store.path / name).exists():
         return (), ()
-    aside = f"{name}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
+    aside = f"{name}.old-{at:%Y%m%dT%H%M%SZ}"
     note = f"{store.path / name} holds the old certificate and was put aside, as {aside}: --p12 makes a new one"
     return (Publish(f"../{name}", aside, None, ""),), (note,)
 

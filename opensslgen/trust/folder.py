@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from opensslgen.disk import exists
 from opensslgen.errors import Error
-from opensslgen.store import exists
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

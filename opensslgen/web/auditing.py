@@ -57,7 +57,8 @@ def judge() -> str | tuple[str, int]:
 def _page(*, text: str, profile: str, results: list[Result] | None, problem: str | None = None) -> str:
     return render_template(
         "audit.html",
-        text=text,
+        # A key is not shown again.
+        text="" if "PRIVATE KEY" in text else text,
         profile=profile,
         profiles=PROFILES.values(),
         results=results,

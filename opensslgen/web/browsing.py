@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from flask import Blueprint, Response, abort, render_template, request
 
 from opensslgen import lookup
+from opensslgen.errors import UsageError
 from opensslgen.folder import Folder
 from opensslgen.jobs import REASONS
 from opensslgen.report import browse, explain, listing
@@ -79,7 +80,10 @@ def found_by(serial: str) -> lookup.Found:
     """Return the certificate of the folder with a serial number, or its root, which is called ca."""
     if not _SERIAL.fullmatch(serial):
         abort(404)
-    return lookup.stored(Folder(this_config().pki), serial)
+    try:
+        return lookup.stored(Folder(this_config().pki), serial)
+    except UsageError:
+        abort(404)
 
 
 def _now() -> datetime:

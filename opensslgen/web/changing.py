@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, redirect, request, url_for
@@ -42,12 +43,12 @@ def renew(serial: str) -> Response | tuple[str, int]:
     config, form = this_config(), request.form
     stem = stem_to_renew(Folder(config.pki), found_by(serial))
     p12 = ("p12-compat" if "compatible" in form else "p12") if P12_PASSWORD in fields.secrets(form) else None
-    keep_key = "keep_key" in form
+    keep_key, at = "keep_key" in form, datetime.now(timezone.utc)
 
     def prepare() -> Job:
         if stem == ROOT:
             return root_renewal_job(store=config.store)
-        return renewal_job(stem, store=config.store, keep_key=keep_key, p12=p12)
+        return renewal_job(stem, store=config.store, keep_key=keep_key, p12=p12, at=at)
 
     return _asked(serial, "renew", prepare)
 

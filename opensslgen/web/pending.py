@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from opensslgen import __version__
 from opensslgen.authority import Authority
+from opensslgen.disk import exists
 from opensslgen.errors import Error, UsageError
 from opensslgen.jobs import Violation, leaf_job
 from opensslgen.orders import LEAF_DAYS, root_order
 from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD, SECRETS
-from opensslgen.store import exists
 
 from . import fields
 from .fields import Problem
