@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
     from pathlib import Path
 
-    from .certificate import Certificate
+    from .certificate import Certificate, PublicKey
     from .destination import Destination
     from .openssl import OpenSSL
     from .store import Store
@@ -176,6 +176,12 @@ def check(certificate: Certificate, *, issuer: Certificate | None = None, profil
 
 def key_type_of(path: Path, openssl: OpenSSL) -> KeyType:
     """Return the type of the user's own private key; raises Error if openssl cannot read it or it is of no use."""
+    key = public_half_of(path, openssl)
+    return KeyType(f"{key.algorithm} {key.bits}", key.algorithm, key.bits, key.curve)
+
+
+def public_half_of(path: Path, openssl: OpenSSL) -> PublicKey:
+    """Return the public half of the user's own private key; raises Error if it cannot be read or is of no use."""
     try:
         regular = stat.S_ISREG(path.stat().st_mode)
         encrypted = regular and b"ENCRYPTED" in path.read_bytes()
@@ -192,7 +198,7 @@ def key_type_of(path: Path, openssl: OpenSSL) -> KeyType:
     key = decode_public_key(answer.stdout)
     if key.algorithm not in {"RSA", "EC"}:
         raise Error(f"{path} holds a key of the kind {key.algorithm}; RSA and EC keys are accepted")
-    return KeyType(f"{key.algorithm} {key.bits}", key.algorithm, key.bits, key.curve)
+    return key
 
 
 _CHECKED = {

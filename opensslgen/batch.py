@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import index, recipes, workflow
-from .authority import key_type_of
+from .authority import public_half_of
 from .certificate import load
 from .csr import parse_request
 from .disk import name_beside
 from .errors import Error
 from .jobs import Violation, fitted, has_request, refuse_violations, stored_issuer, violations
+from .keys import KeyType
 from .names import slips
 from .plan import Plan, Publish
 from .profiles import rules_of
@@ -99,6 +100,7 @@ class Batch:
         if order.key_usage and "keyCertSign" in order.key_usage:
             return "the key usage keyCertSign is an authority's"
         try:
+            order = self._with_key(order)
             if issuer and not order.kind.is_self_signed:
                 order, _ = fitted(order, self.store, issuer, fixed_days=False)
             for demand in recipes.demands(order.names):
@@ -115,6 +117,14 @@ class Batch:
             return error.message
         return None
 
+    def _with_key(self, order: LeafOrder) -> LeafOrder:
+        """Return the order with what its own key is, if it names one; raises Error if that is of no use."""
+        if order.key_file is None:
+            return order
+        key = public_half_of(Path(order.key_file), self.openssl)
+        key_type = KeyType(f"{key.algorithm} {key.bits}", key.algorithm, key.bits, key.curve)
+        return replace(order, key_type=key_type, public_key=key)
+
     def violation(self, order: LeafOrder, certificate: Certificate) -> str | None:
         """Return which rules a finished certificate breaks; None if none."""
         issuer, above = (None, ()) if order.kind.is_self_signed else (self.store.issuer(), self.store.above())
@@ -130,8 +140,7 @@ class Batch:
                 continue
             order, notes = row.order, tuple(slips(row.order.subject.common_name, row.order.names))
             try:
-                if order.key_file is not None:
-                    order = replace(order, key_type=key_type_of(Path(order.key_file), self.openssl))
+                order = self._with_key(order)
                 if issuer and not order.kind.is_self_signed:
                     order, shortened = fitted(order, self.store, issuer, fixed_days=False)
                     notes += shortened
@@ -162,10 +171,15 @@ class Batch:
         there = load(path)
         if order.public_key is not None and there.public_key != order.public_key:
             return "it is for another key", there
-        if order.request is None and not (self.store.path / "private" / f"{order.stem}.key").exists():
-            return "its key was not there", there
-        if order.p12 and not (self.store.path / "private" / f"{order.stem}.p12").exists():
-            return "its PKCS#12 file was not there", there
+        private = self.store.path / "private"
+        beside = {
+            "key": None if order.request else private / f"{order.stem}.key",
+            "chain": None if order.kind.is_self_signed else path.with_name(f"{order.stem}-chain.pem"),
+            "PKCS#12 file": private / f"{order.stem}.p12" if order.p12 else None,
+        }
+        for what, file in beside.items():
+            if file and not file.exists():
+                return f"its {what} was not there", there
         if ends_soon(there, days=order.days, within=self.within, now=now):
             return f"it ends on {there.not_after:%Y-%m-%d}", there
         return _difference(order, there, None if order.kind.is_self_signed else issuer), there

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 from . import keys
 from .errors import UnreadableError, UsageError
 from .kinds import KINDS
-from .names import shown
+from .names import refuse_hidden, shown
 from .orders import LEAF_DAYS, leaf_order
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _json_lines(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dic
         if line.strip():
             try:
                 value = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ValueError(f"line {number}: no JSON: {error}") from error
             if not isinstance(value, dict):
                 raise ValueError(f"line {number}: a JSON object is expected in each line")
@@ -169,6 +169,9 @@ def _text(column: str, value: Any) -> str:
 
 def _order(texts: dict[str, str], key_type: str) -> LeafOrder:
     text = {column: value.strip() for column, value in texts.items()}
+    for column, value in text.items():
+        if column not in ("name", "san"):  # which may have line ends, and are looked at name by name
+            refuse_hidden(value, column)
     if not text.get("name"):
         raise UsageError("no name")
     kind = KINDS.get(text.get("kind", "server").lower())

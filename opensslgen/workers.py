@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from opensslgen.errors import UnreadableError
+from opensslgen.errors import Error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ class Workers(Generic[Batch, Answer]):
         try:
             connection.send(batch)
         except OSError as error:
-            raise UnreadableError("a process that works for this one has ended too early") from error
+            raise Error("a process that works for this one has ended too early") from error
 
     def take(self) -> Answer:
         """Return the answer to the batch that was given first."""
@@ -67,7 +67,7 @@ class Workers(Generic[Batch, Answer]):
         try:
             answer, error = connection.recv()
         except (EOFError, OSError) as error:
-            raise UnreadableError("a process that works for this one has ended too early") from error
+            raise Error("a process that works for this one has ended too early") from error
         if error is not None:
             raise error
         self._idle.append(connection)

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -176,7 +177,10 @@ def test_what_ends_soon_is_made_anew(tmp_path):
         assert done.stdout.count("it ends on") == len(due)
 
 
-@pytest.mark.parametrize("name", ["private/a.example.com.key", "issued/a.example.com.crt"])
+@pytest.mark.parametrize(
+    "name",
+    [f"{part}/a.example.com{end}" for part, end in (("private", ".key"), ("issued", ".crt"), ("issued", "-chain.pem"))],
+)
 def test_what_is_missing_is_made(name, tmp_path):
     batch(table(tmp_path, "a.example.com,,,", "b.example.com,,,"))
     (tmp_path / "pki" / name).unlink()
@@ -230,17 +234,56 @@ def test_all_rows_are_checked_before_anything_is_made(tmp_path):
     assert not (tmp_path / "pki").exists()
 
 
-def test_a_row_that_fails_stops_no_other(tmp_path):
+def new_key(name):
+    subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", name], check=True)
+
+
+def test_keys_that_are_given_are_checked_before_anything_is_made_and_seen_to_change(tmp_path):
     (tmp_path / "broken.key").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
-    done = batch(
-        table(tmp_path, "a.example.com,", "b.example.com,broken.key", "c.example.com,", header="name,key-file")
+    lines = ("a.example.com,", "b.example.com,broken.key", "c.example.com,missing.key")
+    done = batch(table(tmp_path, *lines, header="name,key-file"))
+    assert done.returncode == 2
+    assert re.findall(r"^sites.csv, line (\d)", done.stderr, re.MULTILINE) == ["3", "4"]
+    assert not (tmp_path / "pki").exists()
+    new_key("own.key")
+    name = table(tmp_path, "a.example.com,own.key", header="name,key-file")
+    assert [answers(name)[1]["made"] for _ in range(2)] == [1, 0]
+    new_key("own.key")
+    rows, _, _ = answers(name)
+    assert rows["a.example.com"]["why"] == "it is for another key"
+    public = subprocess.run(["openssl", "pkey", "-in", "own.key", "-pubout"], capture_output=True, check=True).stdout
+    command = ["openssl", "x509", "-in", "pki/issued/a.example.com.crt", "-noout", "-pubkey"]
+    assert subprocess.run(command, capture_output=True, check=True).stdout == public
+
+
+def test_a_row_that_fails_stops_no_other(tmp_path):
+    """A stand-in refuses one of them."""
+    refusing = (
+        'config=$(echo "$*" | sed "s/.*-config //; s/ .*//")\n! grep -qs "CN = b.example.com" "$config" || exit 1\n'
     )
+    (tmp_path / "openssl").write_text(f'#!/bin/sh\n{refusing}exec {shutil.which("openssl")} "$@"\n')
+    (tmp_path / "openssl").chmod(0o755)
+    name = table(tmp_path, "a.example.com,,,", "b.example.com,,,", "c.example.com,,,")
+    done = batch(name, "--openssl", "./openssl")
     assert done.returncode == 1
     assert done.stdout.endswith("2 made, 0 left alone, 1 failed\n")
     assert re.search(r"^Error: line 3, b\.example\.com: ", done.stderr, re.MULTILINE)
     assert sorted(path.name for path in (tmp_path / "pki/issued").glob("*.crt")) == [
-        "a.example.com.crt", "c.example.com.crt",
-    ]  # fmt: skip
+        "a.example.com.crt",
+        "c.example.com.crt",
+    ]
+
+
+def test_a_pipe_is_an_inventory_and_a_reader_that_leaves_is_no_fault_of_it(tmp_path):
+    ours = f"{sys.executable} -m opensslgen batch"
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    command = f"{ours} <(printf 'name\\na.example.com\\n') --key-type p-256"
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 made, 0 left alone, 0 failed"), done.stderr
+    name = table(tmp_path, *(f"h{each}.example.com,,," for each in range(30)))
+    command = f"{ours} {name} --key-type p-256 | head -1"
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
+    assert done.stderr == ""
 
 
 def test_a_root_with_a_passphrase_is_unlocked_by_one_answer(tmp_path):

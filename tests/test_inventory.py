@@ -83,6 +83,10 @@ FAULTS = [
     ('name,org\na.example.com,"A\u202egnilekS"\n', 2, "U+202E"),
     ('{"name": "a.example.com", "days": 1.5}\n', 1, "days is 1.5: write text"),
     ('{"name": ["a", {}]}\n', 1, "write text"),
+    ('{"name": "a.example.com", "key-file": "\\u0000"}\n', 1, "U+0000"),
+    ('{"name": "a.example.com", "key-file": "\\ud800"}\n', 1, "U+D800"),
+    ('{"name": "a.example.com", "template": "x\\u001b]0;y\\u0007"}\n', 1, "U+001B"),
+    ('{"name": "a.example.com", "kind": "\\u202e"}\n', 1, "U+202E"),
 ]  # fmt: skip
 
 
@@ -104,6 +108,7 @@ NO_TABLE = [
     ('name,san\na.example.com,"10.0.0.5"x\n', "line 2: "),
     ('{"name": "a.example.com"}\n["a"]\n', "line 2: a JSON object is expected"),
     ('{"name": "a.example.com"}\n{"name": \n', "line 2: no JSON"),
+    ('{"name": ' + "[" * 100_000 + "\n", "line 1: no JSON"),
     ('{"host": "a.example.com"}\n', "line 1: the column host is not known"),
 ]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import shutil
 import sys
 import tempfile
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -103,20 +103,23 @@ def batch(inventory: Path, **options: Any) -> None:
         sys.exit(_report(ready.converge(read(file)), count, options, state="failed"))
 
 
-@contextmanager
+@contextlib.contextmanager
 def _opened(path: Path) -> Iterator[IO[str]]:
-    """Open an inventory, which is read twice: standard input is put into a file that has no name."""
+    """Open an inventory, which is read twice: a pipe is put into a file that has no name."""
     try:
-        if str(path) != "-":
-            with path.open(encoding="utf-8", newline="") as file:
-                yield file
-            return
-        with tempfile.TemporaryFile() as spool:
-            shutil.copyfileobj(sys.stdin.buffer, spool)
-            spool.seek(0)
-            yield io.TextIOWrapper(spool, encoding="utf-8", newline="")
+        source = sys.stdin.buffer if str(path) == "-" else path.open("rb")
     except OSError as error:
         raise UnreadableError(f"cannot read {path}: {error.strerror}") from error
+    with contextlib.ExitStack() as stack:
+        if str(path) != "-":
+            stack.enter_context(source)
+        if not source.seekable() or str(path) == "-":
+            spool = stack.enter_context(tempfile.TemporaryFile())
+            shutil.copyfileobj(source, spool)
+            spool.seek(0)
+            yield io.TextIOWrapper(spool, encoding="utf-8", newline="")
+        else:
+            yield io.TextIOWrapper(source, encoding="utf-8", newline="")
 
 
 class _Count:
