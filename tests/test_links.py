@@ -202,6 +202,26 @@ def test_what_another_user_has_left_is_not_carried_out(pki, openssl, monkeypatch
     assert (pki / "private" / "ca.key").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("name", "decision"),
+    [
+        (".work-0badc0de/decision.json", '{"index": [], "moves": [["key", "../victim"]]}'),
+        (".work-0badc0de/decision.json", '{"index": [], "moves": [["../../mine", "issued/x.crt"]]}'),
+        (".script.0badc0/decided", "key ../victim 0600 over\n"),
+    ],
+)
+def test_no_decision_moves_files_of_other_folders(name, decision, pki, openssl):
+    left = pki / name
+    left.parent.mkdir(mode=0o700)
+    left.write_text(decision)
+    (left.parent / "key").write_text("evil\n")
+    (pki.parent / "mine").write_text("mine\n")
+    with pytest.raises(Error, match="lies outside of"):
+        Store(pki).finish()
+    assert not (pki.parent / "victim").exists()
+    assert (pki.parent / "mine").exists()
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_what_another_user_has_left_no_script_carries_out(shell, pki, tmp_path):
     script = leaf(Store(pki), "new.example.com").plan.script(version="test")
