@@ -794,7 +794,7 @@ def test_a_revocation_that_was_decided_is_not_lost(work, pki, monkeypatch):
     """The process ends right after the decision; whatever runs next carries it out."""
     serial = serial_of(pki, "bob")
     with monkeypatch.context() as patched:
-        patched.setattr(Store, "_carry_out", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(Store, "_carry_out", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             revoke(work, "bob")
     assert (pki / "issued" / "bob.crt").exists()
