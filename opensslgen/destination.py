@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .disk import exists, name_beside, reported, told
+from .disk import exists, is_own_folder, is_plain_name, name_beside, reported, told
 from .errors import Error
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Destination:
             self.path.mkdir(exist_ok=True)
             for left in self.path.glob(f"{_PREFIX}*"):
                 with _locked(left) as is_left:
-                    if is_left:
+                    # Many may write where this goes.
+                    if is_left and is_own_folder(left):
                         _recover(left)
             while True:
                 work = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self.path))
@@ -131,7 +132,12 @@ def _put(source: Path, target: Path) -> None:
 def _recover(work: Path) -> None:
     """Finish what was decided when a run was killed; what has got another file in its place meanwhile is dropped."""
     with suppress(FileNotFoundError):
-        for source, target, over in json.loads((work / _DECISION).read_text(encoding="utf-8")):
+        moves = json.loads((work / _DECISION).read_text(encoding="utf-8"))
+        if not all(is_plain_name(name) for source, target, _ in moves for name in (source, target)):
+            raise Error(
+                f"{work / _DECISION} would move files in other folders, which no run of ours decides: remove it"
+            )
+        for source, target, over in moves:
             with suppress(FileNotFoundError, FileExistsError):
                 if over:
                     (work / source).rename(work.parent / target)

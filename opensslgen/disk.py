@@ -56,6 +56,20 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def is_own_folder(path: Path) -> bool:
+    """Tell whether it is a folder of ours: what another user has decided in theirs must not be done in our name."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+
+
+def is_plain_name(name: object) -> bool:
+    """Tell whether it names a file in the very folder, and not one on a way out of it."""
+    return isinstance(name, str) and name not in ("", ".", "..") and not {"/", "\0"} & set(name)
+
+
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
     """Name the file in a failure that comes from its descriptor."""

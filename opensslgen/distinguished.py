@@ -78,6 +78,11 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() and char not in _SHAPELESS else f"\\u{{{ord(char):X}}}" for char in text)
 
 
+def visible_lines(text: str) -> str:
+    """Return the same of a text of several lines, which stay lines."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """A distinguished name (RFC 5280 section 4.1.2.4); two are equal if their encodings are, too."""

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from .certificate import Certificate
     from .index import Entry
 
-# Where openssl ca and easy-rsa 3 put the copies by serial number.
-_COPIES = (
+COPIES = (
     ("certs_by_serial", ".pem"),
     ("newcerts", ".pem"),
     ("revoked/certs_by_serial", ".crt"),
     ("renewed/certs_by_serial", ".crt"),
 )
+"""Where openssl ca and easy-rsa 3 put the copies by serial number."""
 _ROOTS = ("ca.crt", "cacert.pem")
 
 
@@ -78,7 +78,7 @@ class Folder:
 
     @cached_property
     def _copies(self) -> list[tuple[Path, str]]:
-        return [(self.path / name, suffix) for name, suffix in _COPIES if (self.path / name).is_dir()]
+        return [(self.path / name, suffix) for name, suffix in COPIES if (self.path / name).is_dir()]
 
     def copy(self, entry: Entry) -> Copy:
         """Return the certificate of a line of the index: its copy by serial number, else what `issued/` has."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .audit.containers import PKCS7_LABELS, key_label, kind_of
-from .audit.pkcs import encrypted_by_rc2, leaf_first, pkcs7_certificates, pkcs12_certificates
+from .audit.pkcs import encrypted_by_rc2, has_private_key, leaf_first, pkcs7_certificates, pkcs12_certificates
 from .audit.private_keys import ENCRYPTED
 from .certificate import CERTIFICATE_LABELS, DecodeError, decode, decode_block, pem_blocks, visible
 from .errors import Error, UnreadableError, UsageError
@@ -39,7 +39,7 @@ def adoption(file: Path, *, key: Path | None, chain: Path | None, encrypt: bool,
     """
     certificates = leaf_first(_certificates(file, reader))
     others = [*certificates[1:], *(_certificates(chain, reader) if chain else ())]
-    key_file = _key_file(key or file)
+    key_file = _key_file(key or file, reader)
     if key_file is None:
         raise UsageError(
             f"{visible(str(key or file))}: no private key in it", hint=None if key else "name its file with --key FILE"
@@ -78,10 +78,15 @@ def _certificates(path: Path, reader: Reader) -> list[Certificate]:
     return found
 
 
-def _key_file(path: Path) -> KeyFile | None:
+def _key_file(path: Path, reader: Reader) -> KeyFile | None:
     data = read_file(path)
     kind = kind_of(data)
     if kind == "pkcs12":
+        try:
+            if not has_private_key(data, reader.openssl, reader.secret(P12_PASSWORD)):
+                return None
+        except UnreadableError as error:
+            raise UnreadableError(f"{visible(str(path))}: {error.message}") from error
         return KeyFile(path=str(path), form="pkcs12", legacy=encrypted_by_rc2(data))
     if kind == "key":
         label = key_label(data)

@@ -141,6 +141,8 @@ class CheckChain:
     issuers: str
     purpose: str
     """As `openssl verify -purpose` names it."""
+    at: int | None = None
+    """The time by which validity is judged, in seconds since 1970; None is now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,8 +346,9 @@ def _calls(step: Checking) -> list[list[str]]:
             calls += [["check_names", *map(_printed_name, names)]] if names else []
         case CheckKey(certificate, key):
             calls = [["check_key", certificate, key, *step.unlock]]
-        case CheckChain(certificate, issuers, purpose):
-            calls = [["check_chain", certificate, issuers, purpose]]
+        case CheckChain(certificate, issuers, purpose, at):
+            time = () if at is None else ("-attime", str(at))
+            calls = [["check_chain", certificate, issuers, purpose, *time]]
         case CopyDatabase():
             calls = [["copy_database"]]
         case CheckRevoked(serial, reason, recorded):

@@ -105,9 +105,11 @@ def _refused(
     work: Path,
     openssl: OpenSSL,
     on_command: Callable[[str], None],
+    at: int | None = None,
 ) -> dict[str, str]:
     """Return those certificates that `openssl verify` does not accept, with what it says."""
-    command = ["verify", "-CAfile", issuer, "-purpose", purpose, *certificates]
+    time = () if at is None else ("-attime", str(at))
+    command = ["verify", "-CAfile", issuer, "-purpose", purpose, *time, *certificates]
     on_command(shlex.join(["openssl", *command]))
     process = openssl.run(command, cwd=work, check=False)
     # OpenSSL 1.0 exits with 0 for an expired certificate, too; this is the sign of success that holds on all.
@@ -127,7 +129,7 @@ def _refused(
 def check_chain(step: CheckChain, *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
     """Raise Error unless `openssl verify` says that the certificate stands below the issuers."""
     refused = _refused(
-        [step.certificate], step.issuers, step.purpose, work=work, openssl=openssl, on_command=on_command
+        [step.certificate], step.issuers, step.purpose, work=work, openssl=openssl, on_command=on_command, at=step.at
     )
     if refused:
         raise Error(refused[step.certificate])

@@ -331,6 +331,8 @@ class Store:
     def _carry_out(self, work: Path, *, fresh: bool = False) -> None:
         """Do what was decided; after a kill at any point the whole of it can be done again."""
         decision = json.loads((work / _DECISION).read_text(encoding="utf-8"))
+        for source, target in decision["moves"]:
+            self._refuse_outside(work / source, self.path / target)
         try:
             sync(work)
             sync(self.path)
@@ -358,8 +360,15 @@ class Store:
             self._append([(work / "line").read_bytes()], fresh=False)
         for staged in (work / "decided").read_text(encoding="utf-8").splitlines():
             source, target, _, how = (*staged.split(" "), "new")[:4]
+            self._refuse_outside(work / source, self.path / target)
             if (work / source).exists() and (how == "over" or not os.path.lexists(self.path / target)):
                 (work / source).rename(self.path / target)
+
+    def _refuse_outside(self, *paths: Path) -> None:
+        """Raise Error for a path in a decision that leads out of the folder."""
+        for path in paths:
+            if not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(self.path)):
+                raise Error(f"{path} lies outside of {self.path}, and no run of ours decides to move it")
 
     def _append(self, lines: list[bytes], *, fresh: bool) -> None:
         """Append lines to the index, or raise OSError and leave it as it was.

@@ -303,13 +303,16 @@ check_certificate() {
     check_chain "$file" "$issuer" "$purpose"
 }
 
-# check_chain FILE ISSUERS PURPOSE: `openssl verify` accepts it below those in a file, the only ones that are trusted.
+# check_chain FILE ISSUERS PURPOSE [-attime SECONDS]: `openssl verify` accepts it below those in a file, the only ones that
+# are trusted.
 check_chain() {
+    file=$1 issuers=$2 purpose=$3
+    shift 3
     # The one sign of success that holds on every openssl: 1.0 exits with 0 for an expired certificate, too.
-    verified=$(openssl verify -CAfile "$2" -purpose "$3" "$1" 2>log) || verified="$verified (failed)"
-    if [ "$verified" != "$1: OK" ]; then
+    verified=$(openssl verify -CAfile "$issuers" -purpose "$purpose" "$@" "$file" 2>log) || verified="$verified (failed)"
+    if [ "$verified" != "$file: OK" ]; then
         cat log >&2
-        fail "openssl verify does not accept $1: $verified"
+        fail "openssl verify does not accept $file: $verified"
     fi
 }
 

@@ -300,6 +300,43 @@ def test_what_phones_think_of_it_is_told_also_beside_a_script(given):
         assert done.stderr.count("[root-critical]") == 1
 
 
+@pytest.mark.parametrize("arguments", [("nokey.p12",), ("root.pem", "--key", "nokey.p12")])
+def test_a_pkcs12_file_without_a_key_is_told_for_what_it_is(arguments, root, given):
+    protection = serialization.BestAvailableEncryption(PASSWORD.encode())
+    given("nokey.p12", pkcs12.serialize_key_and_certificates(b"old", None, root.certificate, None, protection))
+    given("root.pem", root.pem)
+    done = run("adopt", *arguments, OPENSSLGEN_P12_PASSWORD=PASSWORD)
+    assert done.exit_code == 2
+    assert "nokey.p12: no private key in it" in done.output
+
+
+@pytest.mark.parametrize("command", [("root",), ("adopt", "root.pem")])
+def test_an_authority_whose_certificates_could_not_be_revoked_any_more_stays(command, root, given, tmp_path):
+    given("root.pem", root.pem, key_of(root))
+    assert run("server", "pbx.example.com", "--key-type", "p-256").exit_code == 0
+    before = files_below(tmp_path / "pki")
+    done = run(*command, "--force")
+    assert done.exit_code == 1
+    assert "/CN=pbx.example.com is valid until 20" in done.output
+    assert "nobody could revoke it" in done.output
+    assert "Hint: make the new authority in a folder of its own: --pki DIR" in done.output
+    assert files_below(tmp_path / "pki") == before
+    # Once nothing is valid any more it can go; what it has revoked is said to stay in the lists.
+    assert run("revoke", "pbx.example.com", "--yes").exit_code == 0
+    done = run(*command, "--force")
+    assert done.exit_code == 0, done.output
+    assert "Note: its revocation lists will name the 1 that the authority before has revoked" in done.output
+
+
+def test_an_authority_in_use_is_adopted_anew_with_the_same_key(tmp_path):
+    assert run("server", "pbx.example.com", "--key-type", "p-256").exit_code == 0
+    pki = tmp_path / "pki"
+    shutil.copy(pki / "ca.crt", tmp_path)
+    shutil.copy(pki / "private/ca.key", tmp_path)
+    done = run("adopt", "ca.crt", "--key", "ca.key", "--force")
+    assert done.exit_code == 0, done.output
+
+
 def test_an_authority_is_not_replaced_unless_forced_and_then_kept(root, site, given, tmp_path):
     given("site.pem", site.pem, root.pem, key_of(site))
     given("root.pem", root.pem, key_of(root))

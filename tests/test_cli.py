@@ -2,11 +2,18 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 
 import click
 import pytest
+from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from opensslgen import __version__
 from opensslgen.cli import COMMANDS, cli
@@ -363,3 +370,73 @@ def test_doctor_sees_a_clock_that_is_behind():
     )
     assert done.returncode == 1
     assert "before this release" in done.stdout
+
+
+HOSTILE = "b\x1b]0;PWN\x07\u202e"
+"""A name that restyles a terminal, and turns what follows round."""
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """A folder whose server's files have that name."""
+    pki = tmp_path_factory.mktemp("hostile") / "pki"
+    assert opensslgen("server", "b.example.com", "--key-type", "p-256", "--pki", pki).returncode == 0
+    for path in [*pki.glob("*/b.example.com*")]:
+        path.rename(path.with_name(path.name.replace("b.example.com", HOSTILE)))
+    return pki
+
+
+@pytest.fixture
+def hostile_pki(hostile, tmp_path):
+    """A copy of it, in a folder that is called so, too."""
+    return shutil.copytree(hostile, tmp_path / HOSTILE / "pki")
+
+
+def on_a_terminal(*arguments):
+    """Return what a command writes to a terminal, from which click strips nothing."""
+    return CliRunner().invoke(
+        cli, [*map(str, arguments)], color=True, env={"OPENSSLGEN_P12_PASSWORD": "battery staple"}
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("server", "x.example.com", "--template", HOSTILE), 2),
+        (("batch", "rows.csv"), 2),
+        (("batch", HOSTILE), 2),
+        (("export", "b.example.com", "--as", "p12", "--out", "."), 0),
+        (("export", "b.example.com", "--as", "p12"), 0),
+        (("renew", "b.example.com"), 0),
+        (("renew", "b.example.com", "--keep-key", "-v"), 0),
+        (("revoke", "b.example.com", "--yes"), 0),
+        (("crl",), 0),
+    ],
+)
+def test_no_name_of_a_file_does_something_to_a_terminal(command, code, hostile_pki, tmp_path):
+    (tmp_path / "rows.csv").write_text(f"name,template\nx.example.com,{HOSTILE}\n")
+    done = on_a_terminal(*command, "--pki", hostile_pki)
+    assert done.exit_code == code, done.output
+    assert not {"\x1b", "\x07", "\u202e"} & set(done.output)
+    assert "\\u{1B}]0;PWN\\u{7}\\u{202E}" in done.output or "\\x1b" in done.output
+
+
+def test_no_name_of_a_root_does_something_to_a_terminal_through_json(tmp_path):
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Root \x9b31m\u202e")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(timezone.utc)
+    nothing = {"encipher_only": False, "decipher_only": False}
+    root = (
+        x509.CertificateBuilder(name, name, key.public_key(), 4711, now, now + timedelta(days=3000))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(*[False] * 5, key_cert_sign=True, crl_sign=True, **nothing), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (tmp_path / "root.pem").write_bytes(root.public_bytes(form[0]) + key.private_bytes(*form))
+    for command in (("adopt", "root.pem"), ("crl",), ("trust",)):
+        done = on_a_terminal(*command, "--json")
+        assert done.exit_code == 0, done.output
+        assert "Root" in done.output
+        assert not {"\x9b", "\u202e"} & set(done.output)

@@ -332,6 +332,29 @@ def test_a_kill_at_any_point_leaves_all_or_nothing_for_the_next_run(made, tmp_pa
     assert ends == {0, 3}
 
 
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_what_a_stranger_decided_in_a_shared_folder_is_not_done(tmp_path, monkeypatch, is_ours):
+    (tmp_path / "victim").mkdir()
+    shared = tmp_path / "shared"
+    left = shared / ".opensslgen-evil"
+    left.mkdir(parents=True)
+    (left / "p").write_text("evil\n")
+    target = "../victim/authorized_keys" if is_ours else "authorized_keys"
+    (left / "decision.json").write_text(f'[["p", "{target}", true]]')
+    if is_ours:
+        # Whoever could put that into a folder of ours must not reach what lies outside either.
+        with pytest.raises(Error, match="in other folders"), Destination(shared).work():
+            pass
+    else:
+        real = os.geteuid()
+        monkeypatch.setattr(os, "geteuid", lambda: real + 1)
+        with Destination(shared).work():
+            pass
+    assert (left / "p").exists()
+    assert not (tmp_path / "victim/authorized_keys").exists()
+    assert not (shared / "authorized_keys").exists()
+
+
 def test_two_exports_at_once_do_not_sweep_each_other(tmp_path):
     with Destination(tmp_path).work() as first, Destination(tmp_path).work() as second:
         assert first.is_dir()

@@ -130,6 +130,8 @@ def test_no_command_follows_a_link_out_of_the_folder(job, name, pki, openssl):
         in OWN[{"csr-only": 2, "root": 0, "root renewal": 0, "sign": 0, "crl": 0, "passwd": 0}.get(job, len(OWN)) :]
     ):
         return  # it has nothing to do with that file
+    if job == "root":
+        (pki / "index.txt").write_text("")  # what is valid keeps the root from being replaced
     outside = plant(pki, name)
     before = below(outside), files_below(pki)
     authority = Authority(Store(pki), openssl, lambda _: "secret", force=True)
@@ -200,6 +202,26 @@ def test_what_another_user_has_left_is_not_carried_out(pki, openssl, monkeypatch
     with pytest.raises(Error, match="belongs to another user"):
         Authority(Store(pki), openssl, no_secret).make(lambda: leaf(Store(pki), "new.example.com"))
     assert (pki / "private" / "ca.key").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "decision"),
+    [
+        (".work-0badc0de/decision.json", '{"index": [], "moves": [["key", "../victim"]]}'),
+        (".work-0badc0de/decision.json", '{"index": [], "moves": [["../../mine", "issued/x.crt"]]}'),
+        (".script.0badc0/decided", "key ../victim 0600 over\n"),
+    ],
+)
+def test_no_decision_moves_files_of_other_folders(name, decision, pki, openssl):
+    left = pki / name
+    left.parent.mkdir(mode=0o700)
+    left.write_text(decision)
+    (left.parent / "key").write_text("evil\n")
+    (pki.parent / "mine").write_text("mine\n")
+    with pytest.raises(Error, match="lies outside of"):
+        Store(pki).finish()
+    assert not (pki.parent / "victim").exists()
+    assert (pki.parent / "mine").exists()
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -16,6 +16,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from cryptography import x509 as judge
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from opensslgen import index, recipes
 from opensslgen import openssl as command
@@ -334,6 +336,72 @@ def test_one_that_the_index_never_had_is_revoked_by_its_file(work, pki):
     assert [entry.serial_number for entry in judged(pki)] == [serial]
     assert "it was not in index.txt, which has it from now on" in made.notes
     assert len((pki / "index.txt").read_text().splitlines()) == 3
+
+
+def forged(path, pki, **other):
+    """Write a certificate that says of itself what the server's does, and that a stranger has signed."""
+    genuine = judge.load_pem_x509_certificate((pki / "issued" / "a.example.com.crt").read_bytes())
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = (
+        judge.CertificateBuilder(genuine.issuer, genuine.subject, key.public_key())
+        .serial_number(other.get("serial", genuine.serial_number))
+        .not_valid_before(genuine.not_valid_before_utc)
+        .not_valid_after(genuine.not_valid_after_utc)
+    )
+    for extension in genuine.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.mark.parametrize("other", [{}, {"serial": 4711}], ids=["the-number-of-another", "never-issued"])
+@pytest.mark.parametrize("has_copies", [True, False])
+def test_nothing_is_revoked_by_a_file_that_the_authority_has_not_signed(has_copies, other, work, pki, tmp_path):
+    if not has_copies:
+        shutil.rmtree(pki / "certs_by_serial")
+    file = forged(tmp_path / "forged.crt", pki, **other)
+    before = files_below(pki)
+    told = "another certificate has its serial number here" if has_copies and not other else "openssl verify does not"
+    with pytest.raises(Error, match=told):
+        revoke(work, file)
+    after = files_below(pki)
+    assert {name: after.get(name) for name in before} == before
+
+
+def test_no_script_revokes_what_the_authority_has_not_signed(work, pki, tmp_path):
+    file = forged(tmp_path / "forged.crt", pki, serial=4711)
+    before = (pki / "index.txt").read_bytes()
+    script = revocation_job(str(file), store=work.store).plan.script(version="test")
+    done = subprocess.run(["sh", "/dev/stdin", pki], input=script, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "openssl verify does not accept revoked.pem" in done.stderr
+    assert (pki / "index.txt").read_bytes() == before
+
+
+def test_what_has_no_copy_is_revoked_by_its_signature_though_it_expired(openssl, tmp_path):
+    day = tmp_path / "day"
+    make = [sys.executable, "-m", "opensslgen", "server", "old.example.com", "--key-type", "p-256", "--days", "30"]
+    subprocess.run(
+        ["faketime", "-f", "-40d", *make, "--pki", day],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        check=True,
+        capture_output=True,
+    )
+    shutil.rmtree(day / "certs_by_serial")
+    shutil.copytree(day, tmp_path / "other")
+    made = revoke(Authority(Store(day), openssl, no_secret), day / "issued/old.example.com.crt")
+    assert "chain, by openssl verify" in made.checks
+    other = Store(tmp_path / "other")
+    script = revocation_job("old.example.com", store=other).plan.script(version="test")
+    subprocess.run(["sh", "/dev/stdin", other.path], input=script, check=True, capture_output=True, text=True)
+    assert [entry.state for pki in (day, other.path) for entry in index.read(pki / "index.txt")] == ["R", "R"]
+
+
+def test_an_intermediate_revokes_what_it_signed_and_has_no_copy_of(work, tmp_path):
+    site = intermediate_site(work, tmp_path)
+    make_server(site, "site.example.com")
+    shutil.rmtree(site.store.path / "certs_by_serial")
+    assert "chain, by openssl verify" in revoke(site, "site.example.com").checks
 
 
 def test_a_file_may_be_in_der_and_lie_anywhere(work, pki, tmp_path):
@@ -726,7 +794,7 @@ def test_a_revocation_that_was_decided_is_not_lost(work, pki, monkeypatch):
     """The process ends right after the decision; whatever runs next carries it out."""
     serial = serial_of(pki, "bob")
     with monkeypatch.context() as patched:
-        patched.setattr(Store, "_carry_out", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(Store, "_carry_out", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             revoke(work, "bob")
     assert (pki / "issued" / "bob.crt").exists()

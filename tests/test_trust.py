@@ -298,6 +298,17 @@ def test_what_was_decided_when_a_run_was_killed_the_next_one_finishes(root, tmp_
     }
 
 
+def test_what_a_stranger_put_there_as_decided_is_not_done(root, tmp_path, monkeypatch):
+    (tmp_path / ".opensslgen-done").mkdir()
+    (tmp_path / ".opensslgen-done" / "notes.txt").write_text("evil")
+    (tmp_path / "notes.txt").write_text("mine")
+    real = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: real + 1)
+    with pytest.raises(Error, match="belongs to another user"):
+        folder.write(tmp_path, trust.files(root))
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
 def test_killed_at_any_time_it_leaves_all_or_nothing_of_which_the_next_run_makes_all(pki, root, tmp_path):
     wanted = {file.name: file.data for file in trust.files(root)}
     code = (

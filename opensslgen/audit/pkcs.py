@@ -114,6 +114,12 @@ def _printed(data: bytes, openssl: OpenSSL, password: str) -> Process:
     raise UnreadableError(f"openssl cannot read the PKCS#12 file: {reason(Process(process.exit_code, b'', told))}")
 
 
+def has_private_key(data: bytes, openssl: OpenSSL, password: str) -> bool:
+    """Tell whether a PKCS#12 file has a private key in it, which is not decrypted; raises UnreadableError."""
+    return any(line.startswith(_KEY_BAGS) for line in _printed(data, openssl, password).stderr.splitlines())
+
+
+_KEY_BAGS = (b"Shrouded Keybag", b"Key bag")
 _INFO = re.compile(rb"^(?:MAC|PKCS7|Shrouded|Certificate bag|Key bag)[^\n]*\n", re.MULTILINE)
 
 _RC2 = {

@@ -64,16 +64,18 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the error, the rules that were broken, and what to do."""
+        from opensslgen.distinguished import visible_lines
         from opensslgen.jobs import Violation
         from opensslgen.report import findings_text
 
-        click.echo(f"Error: {self.error.message}", err=True, file=file)
+        # A path comes from whoever made the file, and what openssl says holds what it has read.
+        click.echo(f"Error: {visible_lines(self.error.message)}", err=True, file=file)
         if isinstance(self.error, Violation):
             click.echo(findings_text(self.error.findings), err=True, nl=False)
             ids = dict.fromkeys(finding.rule.id for finding in self.error.findings)
             click.echo(f"Hint: {' '.join(f'--allow {rule}' for rule in ids)} makes it all the same", err=True)
         if self.error.hint:
-            click.echo(f"Hint: {self.error.hint}", err=True)
+            click.echo(f"Hint: {visible_lines(self.error.hint)}", err=True)
 
 
 class _Commands(click.Group):

@@ -235,7 +235,7 @@ def rules(profiles: tuple[str, ...], output: str) -> None:
             }
             for rule in chosen
         ]
-        click.echo(json.dumps(listed, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(listed, indent=2))
         return
     for rule in chosen:
         since = f", since {rule.effective}" if rule.effective else ""

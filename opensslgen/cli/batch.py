@@ -74,12 +74,13 @@ def batch(inventory: Path, **options: Any) -> None:
     """
     from opensslgen import inventory as table
     from opensslgen.batch import Batch
+    from opensslgen.certificate import visible
     from opensslgen.openssl import find
     from opensslgen.store import Store
 
     store = Store(options["pki"])
     for warning in store.warnings():
-        click.echo(f"Warning: {warning}", err=True)
+        click.echo(f"Warning: {visible(warning)}", err=True)
     title = "standard input" if str(inventory) == "-" else str(inventory)
     read = functools.partial(table.read, title=title, key_type=options["key_type"])
     with _opened(inventory) as file:
@@ -139,11 +140,14 @@ class _Count:
 
 def _checked(batch: Batch, rows: Iterator[Row], title: str) -> _Count:
     """Return what the rows need; raises UsageError, after each fault was listed, if any has one."""
+    from opensslgen.certificate import visible
+
     count, faults = _Count(), 0
     for row in batch.faults(count.seen(rows)):
         faults += 1
         if faults <= _MOST:
-            click.echo(f"{title}, line {row.line}{f', {row.name!a}' if row.name else ''}: {row.fault}", err=True)
+            name = f", {row.name!a}" if row.name else ""
+            click.echo(visible(f"{title}, line {row.line}{name}: {row.fault}"), err=True)
     if faults > _MOST:
         click.echo(f"… and {faults - _MOST} more", err=True)
     if faults:

@@ -157,4 +157,6 @@ def _warn_of_others(pki: Path) -> None:
 
 
 def _warn(message: str) -> None:
-    click.echo(f"Warning: {message}", err=True)
+    from opensslgen.certificate import visible
+
+    click.echo(f"Warning: {visible(message)}", err=True)

@@ -58,7 +58,7 @@ def do(
     if options["output"] == "json":
         from opensslgen.report import made_json
 
-        click.echo(json.dumps(made_json(made), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(made_json(made), indent=2))
     elif not options["quiet"]:
         from opensslgen.report import made_text
 
@@ -75,15 +75,16 @@ def make(
 ) -> Made:
     """Do a job, and say on stderr what the user should know of it."""
     from opensslgen.authority import Authority, Delivery
+    from opensslgen.certificate import visible
     from opensslgen.store import Store
 
     store = Store(options["pki"])
     for warning in store.warnings():
-        click.echo(f"Warning: {warning}", err=True)
+        click.echo(f"Warning: {visible(warning)}", err=True)
     common: dict[str, Any] = {
         "openssl": openssl,
         "secret": secret or functools.partial(secret_of, options),
-        "on_command": (lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
+        "on_command": (lambda line: click.echo(visible(line), err=True)) if options["verbose"] else lambda _: None,
         "force": options.get("force", False),
     }
     doer = Delivery(into=into, **common) if into else Authority(store, allow=options.get("allow", ()), **common)
@@ -93,9 +94,11 @@ def make(
 
 
 def _say(notes: tuple[str, ...], options: dict[str, Any]) -> None:
+    from opensslgen.distinguished import visible_lines
+
     for note in notes:
         if not options["quiet"]:
-            click.echo(f"Note: {note}", err=True)
+            click.echo(f"Note: {visible_lines(note)}", err=True)
 
 
 def given(options: dict[str, Any], name: str) -> bool:

@@ -12,6 +12,7 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
+from . import Failure
 from .options import FORMAT, together
 
 
@@ -58,9 +59,7 @@ def patch(files: tuple[Path, ...], **options: Any) -> None:
         except Error as error:
             answer = {"file": str(path), "error": error.message, "hint": error.hint}
             code = max(code, error.exit_code)
-            click.echo(f"Error: {error.message}", err=True)
-            if error.hint:
-                click.echo(f"Hint: {error.hint}", err=True)
+            Failure(error).show()
         else:
             code = max(code, 1 if action == "check" and answer["edits"] else 0)
             if options["output"] == "text" and not options["quiet"]:

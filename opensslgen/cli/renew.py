@@ -92,7 +92,7 @@ def renew(**options: Any) -> None:
             answers[-1]["error"] = error.message
             Failure(error).show()
     if options["output"] == "json":
-        click.echo(json.dumps(answers, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(answers, indent=2))
     elif not answers and not options["quiet"]:
         click.echo(f"nothing ends within {within} days")
     sys.exit(failures[0].exit_code if failures and len(answers) == 1 else 1 if failures else 0)

@@ -99,7 +99,7 @@ def trust(**options: Any) -> None:
         root=root, folder=out, files=files, signer=options["sign"], allow=options["allow"], findings=findings, kept=kept
     )
     if options["output"] == "json":
-        click.echo(json.dumps(report.trust_json(written), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(report.trust_json(written), indent=2))
     elif not options["quiet"]:
         click.echo(report.trust_text(written), nl=False)
 

@@ -13,7 +13,7 @@ from opensslgen.profiles import rules_of
 from opensslgen.rules import Case, judge
 from opensslgen.store import CA_CHAIN
 
-from .job import Job, Violation, violations
+from .job import Job, Violation, about_replaced, violations
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), tell: bool = False) -> Job:
     """Return the job of taking an authority over into the store.
 
-    Raises Error for what cannot be one at all, and Violation if phones would not take it, or the root above it. With
-    `tell` the notes have the rules' warnings in them, for a script, after which nothing is judged.
+    Raises Error for what cannot be one at all or would replace one that is in use, and Violation if phones would not
+    take it, or the root above it. With `tell` the notes have the rules' warnings in them, for a script, after which
+    nothing is judged.
     """
     certificate, above = adoption.certificate, adoption.above
     name = visible(str(certificate.subject)) or "the certificate"
@@ -48,7 +49,10 @@ def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), 
         ),
         judged="ca.crt",
         profile="root",
-        notes=tuple(f"{finding.message} [{finding.rule.id}]" for finding in told),
+        notes=(
+            *about_replaced(store, certificate),
+            *(f"{finding.message} [{finding.rule.id}]" for finding in told),
+        ),
         next_step=f"let the phones trust {visible(str((above[-1] if above else certificate).subject))}"
         " (opensslgen trust), and make certificates: opensslgen server NAME",
     )

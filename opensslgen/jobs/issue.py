@@ -11,7 +11,7 @@ from opensslgen.kinds import CLIENT, SELF_SIGNED
 from opensslgen.names import slips
 from opensslgen.store import CA_CHAIN
 
-from .job import Job, fitted, refuse_violations, root_of, stored_issuer
+from .job import Job, about_replaced, fitted, refuse_violations, root_of, stored_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def root_job(order: AuthorityOrder, *, store: Store) -> Job:
-    """Return the job of making a root."""
+    """Return the job of making a root; raises Error if one is there that has signed what is still valid."""
     path = store.path / "ca.crt"
     return Job(
         name=order.subject.common_name or "",
@@ -34,6 +34,7 @@ def root_job(order: AuthorityOrder, *, store: Store) -> Job:
         judged="ca.crt",
         profile="root",
         makes_root=True,
+        notes=about_replaced(store),
         next_step=f"let the phones trust {path}, and make certificates: opensslgen server NAME",
     )
 

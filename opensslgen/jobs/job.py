@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar
 
-from opensslgen.certificate import Certificate
-from opensslgen.errors import Error, UsageError
+from opensslgen import index
+from opensslgen.certificate import Certificate, load
+from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.orders import AuthorityOrder, LeafOrder
 from opensslgen.profiles import rules_of
 from opensslgen.recipes import Issuer
@@ -79,6 +81,28 @@ def root_of(store: Store) -> Certificate:
     if issuer is None:
         raise Error(f"{store.path} has no root yet", hint="make one first: opensslgen root")
     return issuer
+
+
+def about_replaced(store: Store, successor: Certificate | None = None) -> tuple[str, ...]:
+    """Return what to know of an authority whose place another takes: `successor`, or one with a new key.
+
+    Raises Error if anything that stands in the index is still valid: with the old key, nobody could revoke it any more.
+    """
+    path, lines = store.path / store.ca_certificate, store.path / "index.txt"
+    if not path.exists() or not lines.exists():
+        return ()
+    with suppress(UnreadableError):
+        if successor and load(path).public_key == successor.public_key:
+            return ()
+    now, revoked = datetime.now(timezone.utc), 0
+    for entry in index.read(lines, mend=True):
+        if entry.state == index.VALID and entry.not_after > now:
+            raise Error(
+                f"{entry.title} is valid until {entry.not_after:%Y-%m-%d}, and without {path} nobody could revoke it",
+                hint="make the new authority in a folder of its own: --pki DIR",
+            )
+        revoked += entry.state == index.REVOKED
+    return (f"its revocation lists will name the {revoked} that the authority before has revoked",) if revoked else ()
 
 
 def stored_issuer(store: Store) -> Issuer:

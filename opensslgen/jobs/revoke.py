@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from opensslgen import crl, index, lookup, recipes
 from opensslgen.certificate import REQUEST_LABELS, decode_request, load, pem, visible
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.folder import Folder
+from opensslgen.folder import COPIES, Folder
 from opensslgen.pem import pem_blocks, read_file
 from opensslgen.plan import Publish
 from opensslgen.rules import issuer_among
@@ -62,6 +62,7 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
         reason=reason,
         recorded=entry is not None,
         moves=moves,
+        judged_at=None if _has_copy(store, certificate) else _time_of_validity(certificate, authority, *store.above()),
     )
     checks = ("index.txt: the line of this certificate alone has changed",)
     return Job(
@@ -148,6 +149,33 @@ def _entry(store: Store, certificate: Certificate) -> Entry | None:
                 )
             found = entry
     return found
+
+
+def _has_copy(store: Store, certificate: Certificate) -> bool:
+    """Tell whether the folder has a copy by serial number; raises Error if that is of another certificate.
+
+    Whatever else is in a certificate, a stranger can write, too: name, key identifiers, serial number and dates.
+    """
+    digits = certificate.serial_hex.lstrip("0")
+    for folder, suffix in COPIES:
+        # easy-rsa and openssl ca write a whole number of bytes, as does serial_hex; others may not.
+        for name in dict.fromkeys((certificate.serial_hex, digits, f"0{digits}")):
+            path = store.path / folder / f"{name}{suffix}"
+            with suppress(UnreadableError):
+                copy = load(path)
+                if copy.der == certificate.der:
+                    return True
+                if copy.serial_number == certificate.serial_number:
+                    raise UsageError(f"another certificate has its serial number here: {path}")
+    return False
+
+
+def _time_of_validity(*chain: Certificate) -> int:
+    """Return when a certificate and those above it have all begun, in seconds since 1970.
+
+    What has expired can be revoked; only not if a renewed root began after that.
+    """
+    return int(max(certificate.not_before for certificate in chain).timestamp())
 
 
 def _renewed_list(store: Store, authority: Certificate) -> tuple[recipes.ListOrder | None, tuple[str, ...]]:

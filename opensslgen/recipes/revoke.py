@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen import template
-from opensslgen.plan import CheckRevocationList, CheckRevoked, CopyDatabase, Plan, Publish, Write, openssl
+from opensslgen.plan import (
+    CheckChain,
+    CheckRevocationList,
+    CheckRevoked,
+    CopyDatabase,
+    Join,
+    Plan,
+    Publish,
+    Write,
+    openssl,
+)
 
 from .secrets import CA_PASSPHRASE
 
@@ -33,6 +43,8 @@ class RevocationOrder:
     """Whether the index has its line."""
     moves: tuple[Publish, ...]
     """Where its files go."""
+    judged_at: int | None
+    """When it was valid, in seconds since 1970, if openssl is to verify that the authority has signed it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +67,7 @@ def revocation(order: RevocationOrder, issuer: Issuer, new_list: ListOrder | Non
         (
             CopyDatabase(),
             Write("revoked.pem", order.certificate),
+            *_signature_checks(order, issuer),
             config,
             revoke,
             CheckRevoked(order.serial_hex, order.reason, order.recorded),
@@ -67,6 +80,18 @@ def revocation(order: RevocationOrder, issuer: Issuer, new_list: ListOrder | Non
             *order.moves,
         ),
         needs=issuer.needs,
+    )
+
+
+def _signature_checks(order: RevocationOrder, issuer: Issuer) -> tuple[Step, ...]:
+    """Return the steps that verify the signature of a certificate of which the folder has no copy."""
+    if order.judged_at is None:
+        return ()
+    if issuer.above is None:
+        return (CheckChain("revoked.pem", issuer.certificate, "any", order.judged_at),)
+    return (
+        Join((issuer.certificate, issuer.above), "issuers.pem"),
+        CheckChain("revoked.pem", "issuers.pem", "any", order.judged_at),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from opensslgen.certificate import visible
+from opensslgen.distinguished import visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +44,7 @@ def made_text(made: Made) -> str:
     lines += [f"Kept the old file as {path}" for path in made.kept]
     if made.job.next_step:
         lines.append(f"Next: {made.job.next_step}")
-    return "\n".join(lines) + "\n"
+    return visible_lines("\n".join(lines)) + "\n"
 
 
 def made_json(made: Made) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def certificate_json(certificate: Certificate) -> dict[str, Any]:
 def findings_text(findings: Iterable[Finding]) -> str:
     """Return the findings, a line each, followed by the reason and its source."""
     return "".join(
-        f"  {finding.rule.severity}: {finding.message} [{finding.rule.id}]\n"
+        f"  {finding.rule.severity}: {visible(finding.message)} [{finding.rule.id}]\n"
         f"    {finding.rule.reason} ({finding.rule.citation})\n"
         for finding in findings
     )

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen.disk import exists
+from opensslgen.disk import exists, is_own_folder
 from opensslgen.errors import Error
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         try:
-            if (folder / _DONE).exists():
+            if os.path.lexists(folder / _DONE):
+                if not is_own_folder(folder / _DONE):
+                    raise Error(f"{folder / _DONE} belongs to another user, and is not put in place: remove it")
                 _carry_out(folder)
             shutil.rmtree(folder / _NEW, ignore_errors=True)
             yield
