@@ -585,6 +585,35 @@ def test_a_script_is_printed_for_one_name(authority):
     assert likeness(issued("pbx.example.com")) == likeness(old)
 
 
+def test_no_script_is_printed_for_file_names_with_blanks(authority):
+    """Other tools name files so; a script would stop half-way and lose the new key."""
+    make_server(authority)
+    for path in [*Path("pki").rglob("pbx.example.com*")]:
+        path.rename(path.with_name(path.name.replace("pbx.example.com", "John Smith")))
+    before = files_below(Path("pki"))
+    done = renew("John Smith", "--script")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "whose name has white space in it: 'private/John Smith.key'" in done.stderr
+    assert files_below(Path("pki")) == before
+    assert renew("John Smith").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "line", ["server.key private/John Smith.key 0600 new", "server.key private/John Smith.key 0600"]
+)
+def test_what_a_script_has_decided_and_cannot_be_read_is_kept(line, authority):
+    make_server(authority)
+    work = Path("pki/.script.0badc0")
+    work.mkdir(mode=0o700)
+    (work / "decided").write_text(f"server.crt issued/John.crt 0644 new\n{line}\n")
+    (work / "server.key").write_text("the only copy\n")
+    before = files_below(Path("pki"))
+    done = renew("pbx.example.com")
+    assert done.exit_code == 1
+    assert "decided, line 2, is not what a script writes" in done.stderr
+    assert files_below(Path("pki")) == before
+
+
 # What starts it each day.
 
 AWKWARD = "printf '%s\\n' \"$OPENSSLGEN_NAME\" '100%' \"it's\" >hook.out"
