@@ -228,6 +228,30 @@ def test_within_renews_what_has_ended_meanwhile_but_not_what_was_revoked(authori
     assert later(201, "renew", "--within", "30").stdout == "nothing ends within 30 days\n"
 
 
+@pytest.mark.parametrize("kept", [True, False], ids=["old files kept", "old files removed"])
+def test_within_leaves_alone_what_a_later_one_with_another_subject_or_fewer_names_has_replaced(kept, authority):
+    make_server(authority, days=100, san=["sip.example.com"])
+    server = ("server", "pbx.example.com", "--key-type", "p-256", "--force", "-q")
+    assert opensslgen(*server).returncode == 0  # fewer names
+    assert opensslgen(*server, "--org", "Acme").returncode == 0  # another subject
+    if not kept:
+        for path in Path("pki").rglob("*.old-*"):
+            path.unlink()
+    done = later(80, "renew", "--within", "30")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing ends within 30 days\n", "")
+
+
+def test_within_leaves_alone_what_was_replaced_by_one_that_was_revoked_and_made_again(authority):
+    make_server(authority, days=100, san=["sip.example.com"])
+    assert renew("pbx.example.com").exit_code == 0
+    assert opensslgen("revoke", "pbx.example.com", "--yes").returncode == 0
+    done = later(80, "renew", "--within", "30")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert opensslgen("server", "pbx.example.com", "--key-type", "p-256", "-q").returncode == 0
+    done = later(80, "renew", "--within", "30")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_what_lives_for_less_is_renewed_in_its_last_third(authority):
     make_server(authority, days=9)
     assert "nothing ends" in renew("--within", "30").stdout
@@ -591,11 +615,11 @@ def test_no_script_is_printed_for_file_names_with_blanks(authority):
     for path in [*Path("pki").rglob("pbx.example.com*")]:
         path.rename(path.with_name(path.name.replace("pbx.example.com", "John Smith")))
     before = files_below(Path("pki"))
-    done = renew("John Smith", "--script")
+    done = renew("pbx.example.com", "--script")
     assert (done.exit_code, done.stdout) == (2, "")
     assert "whose name has white space in it: 'private/John Smith.key'" in done.stderr
     assert files_below(Path("pki")) == before
-    assert renew("John Smith").exit_code == 0
+    assert renew("pbx.example.com").exit_code == 0
 
 
 @pytest.mark.parametrize(
