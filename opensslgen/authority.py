@@ -123,7 +123,7 @@ class Authority:
         for name in (CA_CHAIN, "ca.crt"):
             if (work / name).exists():
                 return tuple(load_all(work / name))
-        issuer = None if certificate.is_self_issued else self.store.issuer()
+        issuer = None if certificate.is_self_signed else self.store.issuer()
         return (issuer, *self.store.above()) if issuer else ()
 
     def _backdating(self, job: Job) -> tuple[str, ...]:

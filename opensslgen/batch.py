@@ -364,7 +364,7 @@ def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None
         ("kind of key", (order.key_type.algorithm, order.key_type.bits), (key.algorithm, key.bits)),
         ("key usage", set(order.usages), set(there.key_usage or ())),
         ("URL of the revocation list", order.crl_url, next(iter(there.crl_urls or ()), None)),
-        ("self-signed", order.kind.is_self_signed, there.is_self_issued),
+        ("self-signed", order.kind.is_self_signed, there.is_self_signed),
     )
     # What the user's own template says is not known here.
     for what, wanted, found in asked if order.template is None else asked[:2]:

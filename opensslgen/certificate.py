@@ -126,6 +126,12 @@ class Certificate:
         return self.subject == self.issuer
 
     @property
+    def is_self_signed(self) -> bool:
+        """Whether it is self-issued, and no other key is named as its signer's (RFC 5280 section 4.2.1.1)."""
+        signer = self.authority_key_identifier and self.authority_key_identifier.key_identifier
+        return self.is_self_issued and (signer is None or signer == self.subject_key_identifier)
+
+    @property
     def fingerprint(self) -> str:
         """The SHA-256 of the DER, in upper-case hex with colons, as openssl prints it."""
         import hashlib

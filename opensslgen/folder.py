@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -75,6 +76,15 @@ class Folder:
             except UnreadableError:
                 continue
         return found
+
+    @cached_property
+    def replaced(self) -> frozenset[int]:
+        """The serial numbers of certificates whose files in `issued/` were kept beside those that replaced them."""
+        found = set()
+        for path in (self.path / "issued").glob("*.crt.old-*"):
+            with suppress(UnreadableError):
+                found.add(load(path).serial_number)
+        return frozenset(found)
 
     @cached_property
     def _copies(self) -> list[tuple[Path, str]]:

@@ -51,11 +51,11 @@ KINDS = {
 SERVER, CLIENT, SELF_SIGNED = KINDS.values()
 
 
-def kind_name(*, authority: bool, self_issued: bool, usages: Collection[str] | None) -> str:
+def kind_name(*, authority: bool, self_signed: bool, usages: Collection[str] | None) -> str:
     """Return what a certificate is for by what is in it; also "root", "authority", "any use" and "other"."""
     if authority:
-        return "root" if self_issued else "authority"
-    if self_issued:
+        return "root" if self_signed else "authority"
+    if self_signed:
         return SELF_SIGNED.name
     if usages is None or "anyExtendedKeyUsage" in usages:
         return "any use"

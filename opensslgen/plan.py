@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import template
+from .errors import UsageError
+from .names import shown
 
 if TYPE_CHECKING:
     from .names import GeneralName
@@ -272,8 +274,16 @@ class Plan:
     def script(self, *, version: str, folder: str = "./pki") -> str:
         """Return the plan as a standalone POSIX shell script that needs openssl, coreutils, grep and sed.
 
-        It works in the pki folder that it is given, or else in `folder`.
+        It works in the pki folder that it is given, or else in `folder`. Raises UsageError for names of files with
+        white space in them, as the script notes with blanks between them what it has decided to do.
         """
+        for publish in self.publish:
+            for name in (publish.source, publish.target):
+                if len(name.split()) != 1:
+                    raise UsageError(
+                        f"no script can be printed for a file whose name has white space in it: {shown(name)}",
+                        hint="without --script it works",
+                    )
         argument = "PKI-FOLDER" if self.database else "FOLDER"
         lines = [
             "#!/bin/sh",

@@ -355,11 +355,21 @@ class Store:
         locks.remove(work)
 
     def _carry_out_of_script(self, work: Path) -> None:
-        """Do what a printed script had decided when it was killed, as its own `carry_out` does."""
+        """Do what a printed script had decided when it was killed, as its own `carry_out` does.
+
+        Raises Error for a line that tells nothing to be done; the new key may be in the work folder, which then stays.
+        """
+        decided = [line.split(" ") for line in (work / "decided").read_text(encoding="utf-8").splitlines()]
+        for number, words in enumerate(decided, 1):
+            if len(words) not in (3, 4) or (*words, "new")[3] not in ("new", "over"):
+                raise Error(
+                    f"{work / 'decided'}, line {number}, is not what a script writes: what it had made when it was"
+                    f" killed stays in {work}",
+                    hint=f"move what you need out of that folder, and remove it: rm -r {shlex.quote(str(work))}",
+                )
         if (work / "line").exists():
             self._append([(work / "line").read_bytes()], fresh=False)
-        for staged in (work / "decided").read_text(encoding="utf-8").splitlines():
-            source, target, _, how = (*staged.split(" "), "new")[:4]
+        for source, target, _, how in ((*words, "new")[:4] for words in decided):
             self._refuse_outside(work / source, self.path / target)
             if (work / source).exists() and (how == "over" or not os.path.lexists(self.path / target)):
                 (work / source).rename(self.path / target)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from opensslgen.authority import Authority
 from opensslgen.certificate import load
 from opensslgen.errors import Error, UsageError
-from opensslgen.jobs import Violation, intermediate_job, leaf_job, self_signed_job
+from opensslgen.jobs import Violation, intermediate_job, leaf_job, request_job, self_signed_job
 from opensslgen.kinds import CLIENT, SELF_SIGNED, SERVER
 from opensslgen.orders import intermediate_order, leaf_order, root_order
+from opensslgen.report.listing import kind
 from opensslgen.store import Store
 
-from .conftest import EC, make_root, make_server, no_secret, opensslgen
+from .conftest import EC, files_below, make_root, make_server, no_secret, opensslgen
 from .test_clients import CLIENTS, serving
 
 CLIENT_NAMES = {
@@ -154,3 +157,48 @@ def test_a_self_signed_leaf_is_no_authority_and_says_what_is_better(authority):
     with serving(made) as port:
         argv = CLIENTS["curl"](made.files["certificate"], port, "ip500.example.com")
         assert subprocess.run(argv, capture_output=True).returncode == 0
+
+
+SAME_NAME = ["server", "pbx.example.com"], ["client", "pbx.example.com"], ["intermediate", "Pbx.Example.com"]
+
+
+@pytest.mark.parametrize("arguments", SAME_NAME, ids=lambda arguments: arguments[0])
+def test_nothing_is_signed_whose_subject_is_the_authoritys(arguments, authority):
+    make_root(authority, common_name="pbx.example.com")
+    before = files_below(authority.store.path)
+    done = opensslgen(*arguments, "--key-type", "p-256")
+    assert done.returncode == 2
+    assert "is that of the authority that would sign it" in done.stderr
+    assert files_below(authority.store.path) == before
+    assert opensslgen(*arguments, "--key-type", "p-256", "--cn", "another").returncode == 0
+
+
+def test_a_request_or_an_inventory_with_the_authoritys_subject_is_refused_too(authority):
+    make_root(authority, common_name="pbx.example.com")
+    order = leaf_order("pbx.example.com", key_type=EC)
+    asked = Authority(Store(Path("box")), authority.openssl, no_secret).make(
+        lambda: request_job(order, store=Store(Path("box")))
+    )
+    done = opensslgen("sign", asked.files["request"], "--yes")
+    assert (done.returncode, "is that of the authority" in done.stderr) == (2, True), done.stderr
+    Path("sites.csv").write_text("name\npbx.example.com\n")
+    done = opensslgen("batch", "sites.csv", "--key-type", "p-256")
+    assert (done.returncode, "is that of the authority" in done.stderr) == (2, True), done.stderr
+    Path("sites.csv").write_text("name,cn\npbx.example.com,The PBX\n")
+    assert opensslgen("batch", "sites.csv", "--key-type", "p-256").returncode == 0
+
+
+def test_a_root_that_is_made_first_has_another_name_than_its_leaf(authority):
+    order, root = leaf_order("pbx.example.com", key_type=EC), root_order(common_name="PBX.example.com", key_type=EC)
+    with pytest.raises(UsageError, match="is that of the authority"):
+        authority.make(lambda: leaf_job(order, store=authority.store, root=root, fixed_days=False))
+
+
+def test_a_leaf_with_its_roots_subject_is_not_taken_for_self_signed(authority):
+    root = make_root(authority, common_name="pbx.example.com").certificate
+    leaf = make_server(authority, "pbx.example.com", common_name="other").certificate
+    # As others make it, and older releases did.
+    same = replace(leaf, subject=root.subject)
+    assert (same.is_self_issued, same.is_self_signed) == (True, False)
+    assert (kind(same), kind(root)) == ("server", "root")
+    assert replace(same, authority_key_identifier=None).is_self_signed

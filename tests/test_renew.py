@@ -228,6 +228,30 @@ def test_within_renews_what_has_ended_meanwhile_but_not_what_was_revoked(authori
     assert later(201, "renew", "--within", "30").stdout == "nothing ends within 30 days\n"
 
 
+@pytest.mark.parametrize("kept", [True, False], ids=["old files kept", "old files removed"])
+def test_within_leaves_alone_what_a_later_one_with_another_subject_or_fewer_names_has_replaced(kept, authority):
+    make_server(authority, days=100, san=["sip.example.com"])
+    server = ("server", "pbx.example.com", "--key-type", "p-256", "--force", "-q")
+    assert opensslgen(*server).returncode == 0  # fewer names
+    assert opensslgen(*server, "--org", "Acme").returncode == 0  # another subject
+    if not kept:
+        for path in Path("pki").rglob("*.old-*"):
+            path.unlink()
+    done = later(80, "renew", "--within", "30")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing ends within 30 days\n", "")
+
+
+def test_within_leaves_alone_what_was_replaced_by_one_that_was_revoked_and_made_again(authority):
+    make_server(authority, days=100, san=["sip.example.com"])
+    assert renew("pbx.example.com").exit_code == 0
+    assert opensslgen("revoke", "pbx.example.com", "--yes").returncode == 0
+    done = later(80, "renew", "--within", "30")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert opensslgen("server", "pbx.example.com", "--key-type", "p-256", "-q").returncode == 0
+    done = later(80, "renew", "--within", "30")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_what_lives_for_less_is_renewed_in_its_last_third(authority):
     make_server(authority, days=9)
     assert "nothing ends" in renew("--within", "30").stdout
@@ -583,6 +607,35 @@ def test_a_script_is_printed_for_one_name(authority):
     subprocess.run(["shellcheck", "-s", "sh", "renew.sh"], check=True)
     subprocess.run(["sh", "renew.sh"], check=True, capture_output=True)
     assert likeness(issued("pbx.example.com")) == likeness(old)
+
+
+def test_no_script_is_printed_for_file_names_with_blanks(authority):
+    """Other tools name files so; a script would stop half-way and lose the new key."""
+    make_server(authority)
+    for path in [*Path("pki").rglob("pbx.example.com*")]:
+        path.rename(path.with_name(path.name.replace("pbx.example.com", "John Smith")))
+    before = files_below(Path("pki"))
+    done = renew("pbx.example.com", "--script")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "whose name has white space in it: 'private/John Smith.key'" in done.stderr
+    assert files_below(Path("pki")) == before
+    assert renew("pbx.example.com").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "line", ["server.key private/John Smith.key 0600 new", "server.key private/John Smith.key 0600"]
+)
+def test_what_a_script_has_decided_and_cannot_be_read_is_kept(line, authority):
+    make_server(authority)
+    work = Path("pki/.script.0badc0")
+    work.mkdir(mode=0o700)
+    (work / "decided").write_text(f"server.crt issued/John.crt 0644 new\n{line}\n")
+    (work / "server.key").write_text("the only copy\n")
+    before = files_below(Path("pki"))
+    done = renew("pbx.example.com")
+    assert done.exit_code == 1
+    assert "decided, line 2, is not what a script writes" in done.stderr
+    assert files_below(Path("pki")) == before
 
 
 # What starts it each day.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -143,9 +144,31 @@ def _due(folder: Folder, within: int) -> Iterator[tuple[str, str | None]]:
     for entry in sorted((*survey.lapsed, *survey.current), key=lambda entry: (entry.not_after, entry.line)):
         if _is_due(folder, entry, survey.at, limit):
             path = folder.issued.get(entry.serial_number)
+            if path is None and _is_replaced(folder, entry):
+                continue
             yield (path.stem, path.stem) if path else (entry.serial_hex, None)
     if root and root.not_after and root.not_after - survey.at <= limit:
         yield _ROOT, _ROOT
+
+
+def _is_replaced(folder: Folder, entry: Entry) -> bool:
+    """Tell whether what is no longer in `issued/` has had to make room there for a later one with its file name.
+
+    That one may have another subject or fewer names, so that it does not stand in for it otherwise.
+    """
+    from opensslgen.certificate import load
+    from opensslgen.errors import UnreadableError
+    from opensslgen.names import file_name
+
+    if entry.serial_number in folder.replaced:
+        return True
+    old = folder.copy(entry).certificate
+    name = old and (old.names[0].value if old.names else old.subject.common_name)
+    if not old or not name:
+        return False
+    with suppress(UnreadableError, UsageError):
+        return load(folder.path / "issued" / f"{file_name(name.replace(' ', '_'))}.crt").not_before >= old.not_before
+    return False
 
 
 def _is_due(folder: Folder, entry: Entry, at: datetime, limit: timedelta) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from opensslgen import index
 from opensslgen.certificate import Certificate, load
+from opensslgen.distinguished import Name
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.orders import AuthorityOrder, LeafOrder
 from opensslgen.profiles import rules_of
@@ -121,9 +122,14 @@ def fitted(
     """Return the order, shortened if it would outlive its issuer, and a note that says so.
 
     The issuer is the store's authority, or the order for the root that will be made first.
-    Raises UsageError instead if its days are fixed, and Error if the authority has less than a day left, or begins
-    later than now.
+    Raises UsageError instead if its days are fixed, or if its subject is the issuer's, and Error if the authority has
+    less than a day left, or begins later than now.
     """
+    if _compared(order.subject.attributes) == _compared(issuer.subject.attributes):
+        raise UsageError(
+            f"the subject {Name(order.subject.attributes)} is that of the authority that would sign it, and who checks"
+            " the chain would take it for self-signed: another common name (--cn) tells them apart"
+        )
     now = datetime.now(timezone.utc)
     if isinstance(issuer, Certificate) and issuer.not_before > now:
         raise Error(
@@ -145,3 +151,11 @@ def fitted(
     return replace(order, days=left), (
         f"valid for {left} days instead of {order.days}, as the root ends on {end:%Y-%m-%d}",
     )
+
+
+def _compared(attributes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return a name as those compare it who build chains: without case and repeated blanks (RFC 5280 section 7.1).
+
+    An authority's name is to be its own (RFC 5280 sections 4.1.2.4 and 4.1.2.6).
+    """
+    return [(kind, " ".join(value.split()).casefold()) for kind, value in attributes]

@@ -55,7 +55,7 @@ def renewal_job(
     old = load(path)
     kind = kind_name(
         authority=bool(old.basic_constraints and old.basic_constraints.ca),
-        self_issued=old.is_self_issued,
+        self_signed=old.is_self_signed,
         usages=old.extended_key_usage,
     )
     if kind == "root":
@@ -114,7 +114,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
     """
     old = root_of(store)
     path = store.path / store.ca_certificate
-    if store.above() or not old.is_self_issued:
+    if store.above() or not old.is_self_signed:
         raise UsageError(
             f"{path} is an intermediate, which is renewed where its issuer is: {visible(str(old.issuer))}",
             hint="opensslgen renew NAME --pki THAT-FOLDER, and adopt what comes out",
@@ -278,7 +278,7 @@ def _about_old(old: Certificate) -> tuple[str, ...]:
     """Return what a user should know of the old certificate while it is valid."""
     if old.not_after <= datetime.now(timezone.utc):
         return ()
-    revoke = "" if old.is_self_issued else f"; if its key is lost: opensslgen revoke {old.serial_hex}"
+    revoke = "" if old.is_self_signed else f"; if its key is lost: opensslgen revoke {old.serial_hex}"
     return (f"the old certificate stays valid until {old.not_after:%Y-%m-%d}{revoke}",)
 
 

@@ -102,7 +102,7 @@ def _key(certificate: Certificate) -> str:
 def _issuer(found: Found) -> str:
     certificate = found.certificate
     name = str(certificate.issuer) or "nameless"
-    if certificate.is_self_issued:
+    if certificate.is_self_signed:
         return f"{name}: itself"
     if found.issuer is None:
         return f"{name}, which is not at hand"

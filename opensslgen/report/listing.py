@@ -188,7 +188,7 @@ def kind(certificate: Certificate | None) -> str:
         return "?"
     return kind_name(
         authority=bool(certificate.basic_constraints and certificate.basic_constraints.ca),
-        self_issued=certificate.is_self_issued,
+        self_signed=certificate.is_self_signed,
         usages=certificate.extended_key_usage,
     )
 
