@@ -529,6 +529,17 @@ def test_a_key_is_given_only_to_the_session_that_made_it(by_password):
     assert first.get(f"{made}/p12").status_code == 200
 
 
+def test_a_key_of_another_session_is_not_given_to_who_revokes_its_certificate(by_password):
+    first, second = (log_in(Client(by_password)) for _ in range(2))
+    serial = loaded(first, f"{first.make(p12_password='for the test')}/certificate").serial_number
+    revoked = confirmed(second, f"/certificates/{serial:032X}/revoke")
+    assert f'href="{revoked}/' not in second.get(revoked).text
+    for what in ("key", "p12", "certificate", "chain", "request"):
+        assert second.get(f"{revoked}/{what}").status_code == 404
+    listed = confirmed(second, "/revocation-list")
+    assert set(re.findall(rf'href="{listed}/([^"]+)"', second.get(listed).text)) == {"crl", "crl%20in%20DER"}
+
+
 def test_who_leaves_is_out(client):
     made = client.make()
     assert client.post("/leave").status_code == 200

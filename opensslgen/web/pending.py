@@ -114,6 +114,8 @@ def placed(config: Config, wanted: Typed, given: Mapping[str, str]) -> tuple[Pen
 
 DELIVERED = ("p12", "certificate", "chain", "key", "request", "crl", "crl in DER")
 """What may be fetched of what was made; never the root's key."""
+_SECRET = {"p12", "key"}
+"""What of it holds a private key."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,10 @@ class Delivery:
 
 
 def delivery(made: Made) -> Delivery:
-    """Return what may be fetched of what was made just now."""
-    files = {what: made.files[what] for what in DELIVERED if what in made.files}
+    """Return what may be fetched of what was made just now: nothing that is only moved, and no key of before."""
+    # A key that was there belongs to whoever made it, and not to the session that revokes or renews its certificate.
+    new = {publish.what for publish in made.job.plan.publish if not publish.source.startswith("../")}
+    if "key" not in new:
+        new -= _SECRET
+    files = {what: made.files[what] for what in DELIVERED if what in new}
     return Delivery(made, {what: hashlib.sha256(path.read_bytes()).digest() for what, path in files.items()})
