@@ -540,6 +540,25 @@ def test_a_key_of_another_session_is_not_given_to_who_revokes_its_certificate(by
     assert set(re.findall(rf'href="{listed}/([^"]+)"', second.get(listed).text)) == {"crl", "crl%20in%20DER"}
 
 
+def test_renewing_gives_no_key_of_before_away(client, config):
+    serial = loaded(client, f"{client.make()}/certificate").serial_number
+    path = f"/certificates/{serial:032X}/renew"
+    answer = client.post(path, keep_key="on", p12_password="for the test")
+    assert answer.status_code == 422
+    assert "only with a new key" in beside(answer.text, "renew")
+    renewed = confirmed(client, path, keep_key="on")
+    for what in ("key", "p12"):
+        assert client.get(f"{renewed}/{what}").status_code == 404
+    assert not (config.pki / "private" / "pbx.example.com.p12").exists()
+
+
+def test_a_pkcs12_file_without_a_password_is_not_left_out_in_silence(client):
+    serial = loaded(client, f"{client.make()}/certificate").serial_number
+    answer = client.post(f"/certificates/{serial:032X}/renew", compatible="on")
+    assert answer.status_code == 422
+    assert "only with a password" in beside(answer.text, "renew")
+
+
 def test_who_leaves_is_out(client):
     made = client.make()
     assert client.post("/leave").status_code == 200
