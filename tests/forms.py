@@ -166,11 +166,20 @@ class Visitor:
     cookies: dict = field(default_factory=dict)
     csrf: str = ""
     timeout: float = 60
+    source: str = "127.0.0.1"
+    """The address that it comes from."""
 
     def ask(self, method, path, body=None, headers=None):
         """Send one request over a connection of its own."""
         if self.context:
-            connection = _Named(self.host, self.port, timeout=self.timeout, context=self.context, name=self.name)
+            connection = _Named(
+                self.host,
+                self.port,
+                timeout=self.timeout,
+                context=self.context,
+                source_address=(self.source, 0),
+                name=self.name,
+            )
         else:
             connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout)
         sent = {"Host": f"{self.name or self.host}:{self.port}", **(headers or {})}

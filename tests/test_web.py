@@ -615,10 +615,38 @@ def test_passwords_cannot_be_tried_without_end(by_password):
 def test_after_a_minute_passwords_are_looked_at_again():
     now = [0.0]
     door = sessions.Door(None, PASSWORD, lambda: now[0])
-    assert [door.opens_by_password("guess") for _ in range(5)] == [False] * 5
-    assert not door.opens_by_password(PASSWORD)
+    assert [door.opens_by_password("guess", "10.0.0.5") for _ in range(5)] == [False] * 5
+    assert not door.opens_by_password(PASSWORD, "10.0.0.5")
     now[0] += 60
-    assert door.opens_by_password(PASSWORD)
+    assert door.opens_by_password(PASSWORD, "10.0.0.5")
+
+
+@pytest.mark.parametrize(
+    ("guessing", "owner", "waits"),
+    [
+        ("10.0.0.5", "10.0.0.6", False),
+        ("2001:db8::5", "10.0.0.6", False),
+        ("2001:db8:0:1::5", "2001:db8:0:2::5", False),
+        ("::ffff:10.0.0.5", "::ffff:10.0.0.6", False),
+        ("10.0.0.5", "::ffff:10.0.0.5", True),
+        ("2001:db8::5", "2001:db8::abcd:6", True),
+        ("fe80::5%eth0", "fe80::6%eth0", True),
+        (None, "", True),
+    ],
+)
+def test_who_guesses_keeps_nobody_else_out(guessing, owner, waits):
+    door = sessions.Door(None, PASSWORD)
+    assert not any(door.opens_by_password("guess", guessing) for _ in range(9))
+    assert door.wait(guessing) > 0
+    assert (door.wait(owner) > 0) == waits
+    assert door.opens_by_password(PASSWORD, owner) != waits
+
+
+def test_the_memory_that_wrong_passwords_take_is_bounded():
+    door = sessions.Door(None, PASSWORD)
+    for number in range(3000):
+        door.opens_by_password("guess", f"10.0.{number // 256}.{number % 256}")
+    assert len(door._wrong) == 1000
 
 
 def test_the_login_takes_no_form_of_another_site(by_password):

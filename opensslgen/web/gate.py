@@ -147,12 +147,12 @@ def try_password() -> str | Response | tuple[str | Response, int]:
     expected = _login_csrf(request.cookies.get(_gate().login_cookie, ""))
     if not hmac.compare_digest(request.form.get("csrf", "").encode(), expected.encode()):
         abort(403, "This does not come from the login page. Load it again, and retry.")
-    wait = _gate().door.wait()
+    wait = _gate().door.wait(request.remote_addr)
     if wait:
         page = _login_page(f"There were too many wrong passwords. Wait {wait:.0f} seconds.")
         page.headers["Retry-After"] = f"{wait:.0f}"
         return page, 429
-    if not _gate().door.opens_by_password(request.form.get("password", "")):
+    if not _gate().door.opens_by_password(request.form.get("password", ""), request.remote_addr):
         return _login_page("This is not the password."), 403
     return _let_in(redirect(url_for("making.form"), 303))
 
