@@ -13,7 +13,13 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+    pkcs12,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from opensslgen import certificate as our_certificate
@@ -251,13 +257,29 @@ def test_the_first_root_gets_a_passphrase_and_later_it_is_asked_for(client, conf
     assert b"ENCRYPTED" in (config.pki / "private" / "ca.key").read_bytes()
     missing = client.post("/", **{**FILLED, "name": "b.example.com"})
     assert "has a passphrase" in beside(missing.text, "passphrase")
-    shown = client.post("/", **{**FILLED, "name": "b.example.com", "passphrase": "wrong one"})
-    answer = client.post(shown.location)
-    assert answer.status_code == 409
-    assert "openssl" in answer.text
+    answer = client.post("/", **{**FILLED, "name": "b.example.com", "days": "x", "passphrase": "wrong one"})
+    assert answer.status_code == 422
+    assert "this is not the passphrase" in beside(answer.text, "passphrase")
+    assert "number of days" in beside(answer.text, "days")
     assert "wrong one" not in answer.text
     assert not (config.pki / "issued" / "b.example.com.crt").exists()
     client.make(name="b.example.com", passphrase="of the root")
+
+
+def test_a_passphrase_that_is_changed_before_the_yes_is_asked_for_again(client, config):
+    client.make(passphrase="of the root")
+    serial = our_certificate.load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
+    shown = [
+        client.post("/", **{**FILLED, "name": "b.example.com", "passphrase": "of the root"}),
+        client.post(f"/certificates/{serial}/renew", passphrase="of the root"),
+    ]
+    key = config.pki / "private" / "ca.key"
+    pem = load_pem_private_key(key.read_bytes(), b"of the root")
+    key.write_bytes(pem.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"another one")))
+    answers = [client.post(plan.location) for plan in shown]
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert "this is not the passphrase" in beside(answers[0].text, "passphrase")
+    assert "this is not the passphrase" in answers[1].text
 
 
 def test_a_passphrase_that_the_command_was_given_is_not_asked_for(openssl, tmp_path):
@@ -424,11 +446,13 @@ def test_renewing_asks_for_the_passphrase_of_the_root(client, config):
     serial = our_certificate.load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
     assert 'name="passphrase"' in client.get(f"/certificates/{serial}").text
     answer = client.post(f"/certificates/{serial}/renew")
-    assert "has a passphrase: write it" in answer.text
-    shown = client.post(f"/certificates/{serial}/renew", passphrase="wrong one")
-    answer = client.post(shown.location)
-    assert answer.status_code == 409
-    assert "Do it" in answer.text
+    assert "has a passphrase: write it" in beside(answer.text, "renew-passphrase")
+    for path in ("ca/renew", f"{serial}/renew", f"{serial}/revoke"):
+        answer = client.post(f"/certificates/{path}", passphrase="wrong one")
+        assert answer.status_code == 422
+        assert "this is not the passphrase" in beside(answer.text, f"{path.rpartition('/')[2]}-passphrase")
+    answer = client.post("/revocation-list", passphrase="wrong one")
+    assert "this is not the passphrase" in beside(answer.text, "list-passphrase")
     confirmed(client, f"/certificates/{serial}/renew", passphrase="of the root")
 
 

@@ -18,14 +18,14 @@ from opensslgen.jobs import (
     root_renewal_job,
 )
 from opensslgen.lookup import ROOT, stem_to_renew
-from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD, fit_secret
+from opensslgen.recipes import P12_PASSWORD, fit_secret
 
 from . import fields
 from .browsing import found_by, page
 from .fields import Problem
 from .gate import this_session
 from .making import this_config
-from .pending import Pending, passphrase_is_needed
+from .pending import Pending, passphrase_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,8 +96,9 @@ def _asked(
     try:
         for name, value in given.items():
             fit_secret(name, value)
-        if CA_PASSPHRASE not in given and passphrase_is_needed(this_config()):
-            raise Error("the root's key has a passphrase: write it")
+        wrong = passphrase_problem(this_config(), given)
+        if wrong:
+            return page(serial, problems={f"{action}-passphrase": wrong}), 422
         pending = Pending(prepare=prepare, shown=prepare(), secrets=given, is_final=is_final)
     except Error as error:
         findings = tuple(error.findings) if isinstance(error, Violation) else ()
