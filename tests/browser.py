@@ -35,6 +35,11 @@ class Browser(webdriver.Chrome):
 
     downloads: Path
 
+    def enter(self, url):
+        """Use the printed link, whose page goes on by itself."""
+        self.get(url)
+        wait(lambda: self.title.startswith("New certificate"))
+
     def at(self, selector):
         """Return the first element that a CSS selector finds."""
         return self.find_element(By.CSS_SELECTOR, selector)

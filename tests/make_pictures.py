@@ -34,7 +34,7 @@ def pictures():
         done = opensslgen("root", "--cn", "Example root", "--key-type", "p-256", cwd=work)
         assert done.returncode == 0, done.stderr
         with running(cwd=work) as form:
-            page.get(form.url)
+            page.enter(form.url)
             page.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
             page.size(720, 1040)
             page.fill(name="pbx.example.com", names="10.0.0.5\nsip.example.com\nsip:example.com")

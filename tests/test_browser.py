@@ -35,7 +35,7 @@ def form(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def entered(browser, form):
-    browser.get(form.url)
+    browser.enter(form.url)
     return browser
 
 
@@ -183,7 +183,7 @@ def test_names_are_recognised_while_they_are_typed(page):
 
 def test_everything_works_without_scripts(tmp_path):
     with running("--pki", tmp_path / "pki") as form, chromium(scripts=False) as page:
-        page.get(form.url)
+        page.enter(form.url)
         assert not page.all("#recognised li")
         made(page, p12_password=PASSWORD)
         is_as_ordered(page.downloaded(page.at("a[href$='/p12']")))
@@ -330,6 +330,15 @@ def other_site(html):
             thread.join()
 
 
+def test_the_link_lets_in_from_a_page_of_another_site(page, tmp_path):
+    """From which no browser sends the cookie on, were the answer a redirect."""
+    with running("--pki", tmp_path / "pki") as form, other_site(f'<a href="{form.url}">open</a>') as port:
+        page.get(f"http://localhost:{port}/")
+        page.at("a").click()
+        wait(lambda: page.title.startswith(("New certificate", "Forbidden")))
+        assert page.title.startswith("New certificate"), page.at("main").text
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_another_site_can_make_a_browser_do_nothing(host, page, form):
     """From a site that is another one, and from one that differs by its port alone and so gets the cookie."""
@@ -415,7 +424,7 @@ def test_chromium_trusts_what_the_form_made_once_the_root_is_in_its_store(tmp_pa
     rules = "MAP pbx.example.com 127.0.0.1,MAP other.example.com 127.0.0.1"
     resolve = f"--host-resolver-rules={rules}"
     with running("--pki", pki) as form, chromium(home=home, arguments=[resolve]) as page:
-        page.get(form.url)
+        page.enter(form.url)
         made(page)
         files = {what: page.downloaded(page.at(f"a[href$='/{what}']")) for what in ("chain", "key")}
         page.get(f"http://127.0.0.1:{form.port}/root")

@@ -13,7 +13,13 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+    pkcs12,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from opensslgen import certificate as our_certificate
@@ -251,13 +257,29 @@ def test_the_first_root_gets_a_passphrase_and_later_it_is_asked_for(client, conf
     assert b"ENCRYPTED" in (config.pki / "private" / "ca.key").read_bytes()
     missing = client.post("/", **{**FILLED, "name": "b.example.com"})
     assert "has a passphrase" in beside(missing.text, "passphrase")
-    shown = client.post("/", **{**FILLED, "name": "b.example.com", "passphrase": "wrong one"})
-    answer = client.post(shown.location)
-    assert answer.status_code == 409
-    assert "openssl" in answer.text
+    answer = client.post("/", **{**FILLED, "name": "b.example.com", "days": "x", "passphrase": "wrong one"})
+    assert answer.status_code == 422
+    assert "this is not the passphrase" in beside(answer.text, "passphrase")
+    assert "number of days" in beside(answer.text, "days")
     assert "wrong one" not in answer.text
     assert not (config.pki / "issued" / "b.example.com.crt").exists()
     client.make(name="b.example.com", passphrase="of the root")
+
+
+def test_a_passphrase_that_is_changed_before_the_yes_is_asked_for_again(client, config):
+    client.make(passphrase="of the root")
+    serial = our_certificate.load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
+    shown = [
+        client.post("/", **{**FILLED, "name": "b.example.com", "passphrase": "of the root"}),
+        client.post(f"/certificates/{serial}/renew", passphrase="of the root"),
+    ]
+    key = config.pki / "private" / "ca.key"
+    pem = load_pem_private_key(key.read_bytes(), b"of the root")
+    key.write_bytes(pem.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"another one")))
+    answers = [client.post(plan.location) for plan in shown]
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert "this is not the passphrase" in beside(answers[0].text, "passphrase")
+    assert "this is not the passphrase" in answers[1].text
 
 
 def test_a_passphrase_that_the_command_was_given_is_not_asked_for(openssl, tmp_path):
@@ -424,11 +446,13 @@ def test_renewing_asks_for_the_passphrase_of_the_root(client, config):
     serial = our_certificate.load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
     assert 'name="passphrase"' in client.get(f"/certificates/{serial}").text
     answer = client.post(f"/certificates/{serial}/renew")
-    assert "has a passphrase: write it" in answer.text
-    shown = client.post(f"/certificates/{serial}/renew", passphrase="wrong one")
-    answer = client.post(shown.location)
-    assert answer.status_code == 409
-    assert "Do it" in answer.text
+    assert "has a passphrase: write it" in beside(answer.text, "renew-passphrase")
+    for path in ("ca/renew", f"{serial}/renew", f"{serial}/revoke"):
+        answer = client.post(f"/certificates/{path}", passphrase="wrong one")
+        assert answer.status_code == 422
+        assert "this is not the passphrase" in beside(answer.text, f"{path.rpartition('/')[2]}-passphrase")
+    answer = client.post("/revocation-list", passphrase="wrong one")
+    assert "this is not the passphrase" in beside(answer.text, "list-passphrase")
     confirmed(client, f"/certificates/{serial}/renew", passphrase="of the root")
 
 
@@ -529,6 +553,36 @@ def test_a_key_is_given_only_to_the_session_that_made_it(by_password):
     assert first.get(f"{made}/p12").status_code == 200
 
 
+def test_a_key_of_another_session_is_not_given_to_who_revokes_its_certificate(by_password):
+    first, second = (log_in(Client(by_password)) for _ in range(2))
+    serial = loaded(first, f"{first.make(p12_password='for the test')}/certificate").serial_number
+    revoked = confirmed(second, f"/certificates/{serial:032X}/revoke")
+    assert f'href="{revoked}/' not in second.get(revoked).text
+    for what in ("key", "p12", "certificate", "chain", "request"):
+        assert second.get(f"{revoked}/{what}").status_code == 404
+    listed = confirmed(second, "/revocation-list")
+    assert set(re.findall(rf'href="{listed}/([^"]+)"', second.get(listed).text)) == {"crl", "crl%20in%20DER"}
+
+
+def test_renewing_gives_no_key_of_before_away(client, config):
+    serial = loaded(client, f"{client.make()}/certificate").serial_number
+    path = f"/certificates/{serial:032X}/renew"
+    answer = client.post(path, keep_key="on", p12_password="for the test")
+    assert answer.status_code == 422
+    assert "only with a new key" in beside(answer.text, "renew")
+    renewed = confirmed(client, path, keep_key="on")
+    for what in ("key", "p12"):
+        assert client.get(f"{renewed}/{what}").status_code == 404
+    assert not (config.pki / "private" / "pbx.example.com.p12").exists()
+
+
+def test_a_pkcs12_file_without_a_password_is_not_left_out_in_silence(client):
+    serial = loaded(client, f"{client.make()}/certificate").serial_number
+    answer = client.post(f"/certificates/{serial:032X}/renew", compatible="on")
+    assert answer.status_code == 422
+    assert "only with a password" in beside(answer.text, "renew")
+
+
 def test_who_leaves_is_out(client):
     made = client.make()
     assert client.post("/leave").status_code == 200
@@ -585,10 +639,38 @@ def test_passwords_cannot_be_tried_without_end(by_password):
 def test_after_a_minute_passwords_are_looked_at_again():
     now = [0.0]
     door = sessions.Door(None, PASSWORD, lambda: now[0])
-    assert [door.opens_by_password("guess") for _ in range(5)] == [False] * 5
-    assert not door.opens_by_password(PASSWORD)
+    assert [door.opens_by_password("guess", "10.0.0.5") for _ in range(5)] == [False] * 5
+    assert not door.opens_by_password(PASSWORD, "10.0.0.5")
     now[0] += 60
-    assert door.opens_by_password(PASSWORD)
+    assert door.opens_by_password(PASSWORD, "10.0.0.5")
+
+
+@pytest.mark.parametrize(
+    ("guessing", "owner", "waits"),
+    [
+        ("10.0.0.5", "10.0.0.6", False),
+        ("2001:db8::5", "10.0.0.6", False),
+        ("2001:db8:0:1::5", "2001:db8:0:2::5", False),
+        ("::ffff:10.0.0.5", "::ffff:10.0.0.6", False),
+        ("10.0.0.5", "::ffff:10.0.0.5", True),
+        ("2001:db8::5", "2001:db8::abcd:6", True),
+        ("fe80::5%eth0", "fe80::6%eth0", True),
+        (None, "", True),
+    ],
+)
+def test_who_guesses_keeps_nobody_else_out(guessing, owner, waits):
+    door = sessions.Door(None, PASSWORD)
+    assert not any(door.opens_by_password("guess", guessing) for _ in range(9))
+    assert door.wait(guessing) > 0
+    assert (door.wait(owner) > 0) == waits
+    assert door.opens_by_password(PASSWORD, owner) != waits
+
+
+def test_the_memory_that_wrong_passwords_take_is_bounded():
+    door = sessions.Door(None, PASSWORD)
+    for number in range(3000):
+        door.opens_by_password("guess", f"10.0.{number // 256}.{number % 256}")
+    assert len(door._wrong) == 1000
 
 
 def test_the_login_takes_no_form_of_another_site(by_password):

@@ -111,6 +111,20 @@ def test_there_is_no_link_beside_the_password(form, context):
         assert visitor.get(path).status == 403
 
 
+def test_who_guesses_passwords_keeps_nobody_else_out(folder, context):
+    """Whatever a client says of where it comes from, and however many go through the same socket of ours."""
+    with running(*options(folder)) as form:
+        guessing = Visitor(form.port, context=context, name=NAME, source="127.0.0.2")
+        answers = []
+        for number in range(7):
+            csrf = guessing.get("/login").csrf
+            body = {"csrf": csrf, "password": f"guess {number}"}
+            told = {"X-Forwarded-For": f"10.0.0.{number}", "Forwarded": f"for=10.0.0.{number}"}
+            answers.append(guessing.ask("POST", "/login", body, told).status)
+        assert answers == [403] * 5 + [429] * 2
+        assert logged_in(form, context).get("/").status == 200
+
+
 def test_old_tls_is_not_spoken(form):
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     old.check_hostname, old.verify_mode = False, ssl.CERT_NONE

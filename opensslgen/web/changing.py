@@ -18,14 +18,14 @@ from opensslgen.jobs import (
     root_renewal_job,
 )
 from opensslgen.lookup import ROOT, stem_to_renew
-from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD, fit_secret
+from opensslgen.recipes import P12_PASSWORD, fit_secret
 
 from . import fields
 from .browsing import found_by, page
 from .fields import Problem
 from .gate import this_session
 from .making import this_config
-from .pending import Pending, passphrase_is_needed
+from .pending import Pending, passphrase_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +44,9 @@ def renew(serial: str) -> Response | tuple[str, int]:
     stem = stem_to_renew(Folder(config.pki), found_by(serial))
     p12 = ("p12-compat" if "compatible" in form else "p12") if P12_PASSWORD in fields.secrets(form) else None
     keep_key, at = "keep_key" in form, datetime.now(timezone.utc)
+    slip = _p12_slip(p12, keep_key=keep_key, compatible="compatible" in form)
+    if slip:
+        return page(serial, problems={"renew": Problem(slip)}), 422
 
     def prepare() -> Job:
         if stem == ROOT:
@@ -51,6 +54,16 @@ def renew(serial: str) -> Response | tuple[str, int]:
         return renewal_job(stem, store=config.store, keep_key=keep_key, p12=p12, at=at)
 
     return _asked(serial, "renew", prepare)
+
+
+def _p12_slip(p12: str | None, *, keep_key: bool, compatible: bool) -> str | None:
+    """Return what is wrong with how a PKCS#12 file is asked for."""
+    if p12 and keep_key:
+        # It would give the key to whoever renews, and the form gives keys only to the session that made them.
+        return "a PKCS#12 file is made only with a new key here: leave the password empty, or do not keep the key"
+    if compatible and not p12:
+        return "a PKCS#12 file is made only with a password: write one"
+    return None
 
 
 @blueprint.post("/certificates/<serial>/revoke")
@@ -83,8 +96,9 @@ def _asked(
     try:
         for name, value in given.items():
             fit_secret(name, value)
-        if CA_PASSPHRASE not in given and passphrase_is_needed(this_config()):
-            raise Error("the root's key has a passphrase: write it")
+        wrong = passphrase_problem(this_config(), given)
+        if wrong:
+            return page(serial, problems={f"{action}-passphrase": wrong}), 422
         pending = Pending(prepare=prepare, shown=prepare(), secrets=given, is_final=is_final)
     except Error as error:
         findings = tuple(error.findings) if isinstance(error, Violation) else ()

@@ -110,7 +110,7 @@ def order(wanted: Typed, *, p12: bool) -> LeafOrder:
     )
 
 
-def problems(wanted: Typed, given: Mapping[str, str], *, passphrase_needed: bool) -> dict[str, Problem]:
+def problems(wanted: Typed, given: Mapping[str, str]) -> dict[str, Problem]:
     """Return what is wrong with each field by itself; the same functions judge it that make the order."""
     checks: dict[str, Callable[[], LeafOrder | None]] = {
         "name": lambda: leaf_order(wanted.name),
@@ -120,7 +120,7 @@ def problems(wanted: Typed, given: Mapping[str, str], *, passphrase_needed: bool
         "key_type": lambda: leaf_order(_ANY, key_type=keys.key_type(wanted.key_type)),
         "key_usage": lambda: leaf_order(_ANY, key_usage=wanted.key_usage),
         "p12_password": lambda: _p12_password(wanted, given),
-        "passphrase": lambda: _passphrase(given, needed=passphrase_needed and not wanted.elsewhere),
+        "passphrase": lambda: _passphrase(given),
     }
     found = {}
     for field, check in checks.items():
@@ -170,8 +170,6 @@ def _p12_password(wanted: Typed, given: Mapping[str, str]) -> None:
         raise UsageError("a PKCS#12 file is made only with a password: write one")
 
 
-def _passphrase(given: Mapping[str, str], *, needed: bool) -> None:
+def _passphrase(given: Mapping[str, str]) -> None:
     if CA_PASSPHRASE in given:
         fit_secret(CA_PASSPHRASE, given[CA_PASSPHRASE])
-    elif needed:
-        raise UsageError("the root's key has a passphrase: write it")

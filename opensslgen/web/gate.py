@@ -122,7 +122,9 @@ def enter() -> Response:
         if g.session:
             return redirect(url_for("making.form"))
         abort(403, _how_to_get_in(current_app.extensions["opensslgen"]))
-    return _let_in()
+    # Not a redirect: where the link was on a page of another site, the request that follows would come from there, too,
+    # and a SameSite=Strict cookie would not be sent. What this page leads to comes from us.
+    return _let_in(current_app.make_response(render_template("entered.html")))
 
 
 @blueprint.get("/login")
@@ -145,14 +147,14 @@ def try_password() -> str | Response | tuple[str | Response, int]:
     expected = _login_csrf(request.cookies.get(_gate().login_cookie, ""))
     if not hmac.compare_digest(request.form.get("csrf", "").encode(), expected.encode()):
         abort(403, "This does not come from the login page. Load it again, and retry.")
-    wait = _gate().door.wait()
+    wait = _gate().door.wait(request.remote_addr)
     if wait:
         page = _login_page(f"There were too many wrong passwords. Wait {wait:.0f} seconds.")
         page.headers["Retry-After"] = f"{wait:.0f}"
         return page, 429
-    if not _gate().door.opens_by_password(request.form.get("password", "")):
+    if not _gate().door.opens_by_password(request.form.get("password", ""), request.remote_addr):
         return _login_page("This is not the password."), 403
-    return _let_in()
+    return _let_in(redirect(url_for("making.form"), 303))
 
 
 @blueprint.post("/leave")
@@ -163,10 +165,9 @@ def leave() -> str:
     return render_template("left.html", by_password=current_app.extensions["opensslgen"].password is not None)
 
 
-def _let_in() -> Response:
+def _let_in(answer: Response) -> Response:
     """Begin a session under a new key, whatever cookie came with the request."""
     session = _gate().sessions.begin()
-    answer = redirect(url_for("making.form"), 303)
     secure = current_app.extensions["opensslgen"].secure
     answer.set_cookie(_gate().cookie, session.key, httponly=True, samesite="Strict", secure=secure)
     return answer

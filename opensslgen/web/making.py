@@ -16,7 +16,7 @@ from . import Config, fields
 from .fields import FORM, Problem, Typed
 from .gate import this_session
 from .pages import attachment
-from .pending import ChangedError, Delivery, Pending, delivery, passphrase_is_needed, placed
+from .pending import ChangedError, Delivery, Pending, delivery, passphrase_is_needed, passphrase_problem, placed
 
 if TYPE_CHECKING:
     from flask import Response as FlaskResponse
@@ -131,9 +131,12 @@ def make(order: str) -> Response | str | tuple[str, int]:
                 return _plan(pending, order, problem=Problem(error.message)), 409
             except Error as error:
                 findings = error.findings if isinstance(error, Violation) else []
+                # It was right when it was typed, and the key may have got another since.
+                wrong = passphrase_problem(this_config(), pending.secrets)
                 if pending.typed is None:
-                    return _plan(pending, order, problem=Problem(error.message, tuple(findings))), 409
+                    return _plan(pending, order, problem=wrong or Problem(error.message, tuple(findings))), 409
                 found = fields.problems_of_rules(findings) or {FORM: Problem(error.message)}
+                found = {"passphrase": wrong} if wrong else found
                 return _form(pending.typed, found), 409
             pending.delivered = session.deliver(delivery(made))
             pending.secrets = {}

@@ -89,9 +89,23 @@ def passphrase_is_needed(config: Config) -> bool:
     return has_one and CA_PASSPHRASE not in config.secrets
 
 
+def passphrase_problem(config: Config, given: Mapping[str, str]) -> Problem | None:
+    """Return what is wrong with the passphrase that was typed, if one is needed; the authority's key is tried by it."""
+    if not passphrase_is_needed(config):
+        return None
+    if CA_PASSPHRASE not in given:
+        return Problem("the root's key has a passphrase: write it")
+    command = ["pkey", "-in", str(config.store.path / config.store.ca_key), "-passin", f"env:{CA_PASSPHRASE}", "-noout"]
+    tried = config.openssl().run(command, secrets={CA_PASSPHRASE: given[CA_PASSPHRASE]}, check=False)
+    return None if tried.exit_code == 0 else Problem("this is not the passphrase of the root's key")
+
+
 def placed(config: Config, wanted: Typed, given: Mapping[str, str]) -> tuple[Pending | None, dict[str, Problem]]:
     """Return the order for what was typed and the secrets that came with it, or what is wrong with it by field."""
-    found = fields.problems(wanted, given, passphrase_needed=passphrase_is_needed(config))
+    found = fields.problems(wanted, given)
+    if "passphrase" not in found and not wanted.elsewhere:
+        wrong = passphrase_problem(config, given)
+        found |= {"passphrase": wrong} if wrong else {}
     if found:
         return None, found
     order = fields.order(wanted, p12=P12_PASSWORD in given)
@@ -114,6 +128,8 @@ def placed(config: Config, wanted: Typed, given: Mapping[str, str]) -> tuple[Pen
 
 DELIVERED = ("p12", "certificate", "chain", "key", "request", "crl", "crl in DER")
 """What may be fetched of what was made; never the root's key."""
+_SECRET = {"p12", "key"}
+"""What of it holds a private key."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +152,10 @@ class Delivery:
 
 
 def delivery(made: Made) -> Delivery:
-    """Return what may be fetched of what was made just now."""
-    files = {what: made.files[what] for what in DELIVERED if what in made.files}
+    """Return what may be fetched of what was made just now: nothing that is only moved, and no key of before."""
+    # A key that was there belongs to whoever made it, and not to the session that revokes or renews its certificate.
+    new = {publish.what for publish in made.job.plan.publish if not publish.source.startswith("../")}
+    if "key" not in new:
+        new -= _SECRET
+    files = {what: made.files[what] for what in DELIVERED if what in new}
     return Delivery(made, {what: hashlib.sha256(path.read_bytes()).digest() for what, path in files.items()})

@@ -68,9 +68,12 @@ def serve_form(
             asked.restore()
             outer.stop_accepting()
 
-        # To waitress all are one client; what one address may have is counted in front.
+        # What one address may have is counted in front.
         limits = replace(limits, of_one_client=CONNECTIONS)
-        serve(app, inner, limits=limits, scheme="https", ready=ready, until=asked.is_set, stopping=stopping)
+        serve(
+            app, inner, limits=limits, scheme="https", client=outer.client,
+            ready=ready, until=asked.is_set, stopping=stopping,
+        )  # fmt: skip
 
 
 class _Asked:

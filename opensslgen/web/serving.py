@@ -47,13 +47,15 @@ def serve(
     seconds: float = math.inf,
     limits: Limits,
     scheme: str = "http",
+    client: Callable[[str], str] | None = None,
     ready: Callable[[], None] = lambda: None,
     until: Callable[[], bool] = lambda: False,
     stopping: Callable[[], None] = lambda: None,
 ) -> None:
     """Answer requests at a bound socket for so many seconds, or until Ctrl-C, or until `until` says so.
 
-    `ready` is called once requests are answered, `stopping` before the last of them are awaited.
+    `ready` is called once requests are answered, `stopping` before the last of them are awaited. `client` returns the
+    IP address for the path of a connection's other end, where the socket is one of the file system.
     """
     logging.getLogger("waitress").setLevel(logging.ERROR)
     channels: dict[int, Any] = {}
@@ -76,6 +78,9 @@ def serve(
         threads=4,
         url_scheme=scheme,
     )
+    if client is not None:
+        # waitress itself calls all that come over such a socket localhost.
+        server.fix_addr = lambda path: (client(path), None)
     end = time.monotonic() + seconds
     try:
         with suppress(KeyboardInterrupt):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import secrets
 import threading
 import time
@@ -26,7 +27,9 @@ _SESSIONS = 100
 _ORDERS = 20
 """Orders, and things made, that one session remembers."""
 WRONG_PASSWORDS = 5
-"""So many are answered in a minute, from whomever they come."""
+"""So many of one client are answered in a minute."""
+_CLIENTS = 1000
+"""Clients whose wrong passwords are remembered at once."""
 
 
 @dataclass
@@ -101,7 +104,11 @@ class Sessions:
 
 
 class Door:
-    """What lets somebody in: a token, once; or a password, of which only so many a minute are tried."""
+    """What lets somebody in: a token, once; or a password, of which a client tries only so many a minute.
+
+    They are counted for each client by itself, as otherwise anybody in the network could keep the owner out for good by
+    wrong ones. Who has many addresses gets as many tries, which are still too few for a password that is long enough.
+    """
 
     def __init__(self, token: str | None, password: str | None, clock: Callable[[], float] = time.monotonic) -> None:
         """Take the one that there is."""
@@ -109,7 +116,8 @@ class Door:
         self._lock = threading.Lock()
         self._token = token
         self._password = password
-        self._wrong: deque[float] = deque()
+        self._wrong: dict[str, deque[float]] = {}
+        """When each client was wrong, the one that was so last at the end."""
 
     def opens_by_token(self, token: str) -> bool:
         """Tell whether this is the token, which is worth nothing from then on."""
@@ -119,26 +127,43 @@ class Door:
             self._token = None
             return True
 
-    def wait(self) -> float:
-        """Return in how many seconds a password will be looked at; 0: now."""
+    def wait(self, address: str | None) -> float:
+        """Return in how many seconds a password of this IP address will be looked at; 0: now."""
         with self._lock:
-            return self._wait()
+            return self._wait(_client(address))
 
-    def _wait(self) -> float:
-        now = self._clock()
-        while self._wrong and now - self._wrong[0] >= 60:
-            self._wrong.popleft()
-        return 60 - (now - self._wrong[0]) if len(self._wrong) >= WRONG_PASSWORDS else 0.0
+    def _wait(self, client: str) -> float:
+        wrong = self._wrong.get(client)
+        if wrong is None or len(wrong) < WRONG_PASSWORDS:
+            return 0.0
+        return max(0.0, 60 - (self._clock() - wrong[0]))
 
-    def opens_by_password(self, password: str) -> bool:
-        """Tell whether this is the password; always no while there were too many wrong ones."""
+    def opens_by_password(self, password: str, address: str | None) -> bool:
+        """Tell whether this is the password; always no while there were too many wrong ones of this IP address."""
+        client = _client(address)
         with self._lock:
-            if self._password is None or self._wait():
+            if self._password is None or self._wait(client):
                 return False
             if _same(password, self._password):
                 return True
-            self._wrong.append(self._clock())
+            # The oldest of as many as count make place, and so does the client that was wrong longest ago.
+            wrong = self._wrong.pop(client, None) or deque(maxlen=WRONG_PASSWORDS)
+            wrong.append(self._clock())
+            while len(self._wrong) >= _CLIENTS:
+                del self._wrong[next(iter(self._wrong))]
+            self._wrong[client] = wrong
             return False
+
+
+def _client(address: str | None) -> str:
+    """Return what tells one client from others: its IPv4 address, or the network of its IPv6 one, which is all its."""
+    try:
+        found = ipaddress.ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return ""
+    if found.version == 6:
+        return str(found.ipv4_mapped or ipaddress.ip_network((int(found), 64), strict=False))
+    return str(found)
 
 
 def _same(given: str, right: str) -> bool:

@@ -1,17 +1,21 @@
 """TLS in front of the form: takes connections, ends TLS, and hands on what is inside to a socket of ours.
 
 waitress has no TLS, and every other server that has would be a second one to keep. This knows nothing of HTTP: what
-comes out of TLS goes to waitress byte by byte, which holds it to the same limits as on the loopback.
+comes out of TLS goes to waitress byte by byte, which holds it to the same limits as on the loopback. Whose it is, is
+told by the name that our end of the connection has, and by nothing that a client could write.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+import socket
 import ssl
 import threading
 from collections import defaultdict
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opensslgen.errors import Error, UsageError
@@ -20,7 +24,6 @@ from opensslgen.rules import issuer_among
 from .serving import OF_ONE_CLIENT
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Coroutine, Iterator
 
     from opensslgen.certificate import Certificate
@@ -46,6 +49,9 @@ class Front:
         self._listener, self._context, self._backend = listener, context, backend
         self._open: dict[str, list[asyncio.Task[None]]] = defaultdict(list)
         """By the address of the client, the oldest first."""
+        self._ends: dict[str, str] = {}
+        """The address of the client by the path of our end of the connection to waitress."""
+        self._numbers = itertools.count()
         self._loop = asyncio.new_event_loop()
         self._accepting: asyncio.Task[None] | None = None
         listener.setblocking(False)
@@ -59,6 +65,10 @@ class Front:
             self._accepting = asyncio.ensure_future(self._accept())
 
         asyncio.run_coroutine_threadsafe(begin(), self._loop).result()
+
+    def client(self, end: str) -> str:
+        """Return the IP address of the client whose bytes come from the socket of this path; "" if it has gone."""
+        return self._ends.get(end, "")
 
     def stop_accepting(self) -> None:
         """Take no more connections; those that there are go on."""
@@ -95,24 +105,24 @@ class Front:
                 await asyncio.sleep(0.1)  # too many open files, or a client that has gone again
                 continue
             of_one = self._open[address[0]]
-            task = asyncio.ensure_future(self._serve(accepted))
+            task = asyncio.ensure_future(self._serve(accepted, host=address[0]))
             of_one.append(task)
             task.add_done_callback(partial(self._forget, host=address[0]))
             # Nobody takes all the places, neither from others nor from a browser at the same address.
             if len(of_one) > OF_ONE_CLIENT or sum(map(len, self._open.values())) > CONNECTIONS:
                 max(self._open.values(), key=len)[0].cancel()
 
-    async def _serve(self, accepted: socket.socket) -> None:
+    async def _serve(self, accepted: socket.socket, *, host: str) -> None:
         # It may go away, or never speak TLS, or take too long.
         with suppress(OSError, asyncio.TimeoutError):
-            await asyncio.wait_for(self._relay(accepted), LONGEST)
+            await asyncio.wait_for(self._relay(accepted, host=host), LONGEST)
 
     def _forget(self, task: asyncio.Task[None], *, host: str) -> None:
         self._open[host].remove(task)
         if not self._open[host]:
             del self._open[host]
 
-    async def _relay(self, accepted: socket.socket) -> None:
+    async def _relay(self, accepted: socket.socket, *, host: str) -> None:
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)
         # From here on the socket is the transport's, which closes it whatever happens.
@@ -121,16 +131,34 @@ class Front:
         )
         writer = asyncio.StreamWriter(transport, protocol, reader, self._loop)
         try:
-            inner_reader, inner_writer = await asyncio.open_unix_connection(self._backend)
+            end = f"{self._backend}{next(self._numbers)}"
+            self._ends[end] = host
             try:
-                await _either(_pump(reader, inner_writer), _pump(inner_reader, writer))
+                inner_reader, inner_writer = await self._backend_by(end)
+                try:
+                    await _either(_pump(reader, inner_writer), _pump(inner_reader, writer))
+                finally:
+                    inner_writer.close()
             finally:
-                inner_writer.close()
+                del self._ends[end]
+                Path(end).unlink(missing_ok=True)
             writer.close()
             with suppress(OSError, asyncio.TimeoutError):
                 await asyncio.wait_for(writer.wait_closed(), _FAREWELL)
         finally:
             transport.abort()
+
+    async def _backend_by(self, end: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to waitress from a socket of this path."""
+        inner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            inner.setblocking(False)
+            inner.bind(end)
+            await self._loop.sock_connect(inner, self._backend)
+        except BaseException:
+            inner.close()
+            raise
+        return await asyncio.open_unix_connection(sock=inner)
 
 
 async def _either(*ways: Coroutine[Any, Any, None]) -> None:
