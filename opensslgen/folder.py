@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from . import index
 from .certificate import load
 from .errors import UnreadableError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .algorithms import PublicKey
     from .certificate import Certificate
     from .index import Entry
 
@@ -23,6 +25,8 @@ _COPIES = (
     ("renewed/certs_by_serial", ".crt"),
 )
 _ROOTS = ("ca.crt", "cacert.pem")
+# As `openssl ca` and easy-rsa write the reasons; the last two have a date behind them.
+_COMPROMISED = ("keycompromise", "cacompromise", "keytime", "cakeytime")
 
 
 class Copy(NamedTuple):
@@ -75,6 +79,17 @@ class Folder:
             except UnreadableError:
                 continue
         return found
+
+    @cached_property
+    def compromised(self) -> frozenset[PublicKey]:
+        """The keys of what was revoked because others may have them; raises UnreadableError for a faulty index.
+
+        A certificate of which there is no copy that can be read is left out: nothing tells its key any more.
+        """
+        entries = index.read(self.index, mend=True, state=index.REVOKED) if self.index.exists() else ()
+        reasons = ((entry, (entry.reason or "").partition(",")[0].lower()) for entry in entries)
+        copies = [self.copy(entry).certificate for entry, reason in reasons if reason in _COMPROMISED]
+        return frozenset(certificate.public_key for certificate in copies if certificate)
 
     @cached_property
     def _copies(self) -> list[tuple[Path, str]]:

@@ -337,9 +337,13 @@ def test_what_is_asked_differently_is_done_and_what_fails_stops_nobody_else(pair
     shutil.copy(POST, first.root / VENDOR)
     (second.root / "etc/init.d/tls").write_text(working)
     (second.root / "etc/init.d/tls").chmod(0o755)
+    # And a key that was revoked as compromised is replaced, without any other wish.
+    command = ["revoke", first.name, "--reason", "keyCompromise", "--yes"]
+    done = opensslgen(*command, cwd=pair.folder, env={"OPENSSLGEN_CA_PASSPHRASE": PASSPHRASE})
+    assert done.returncode == 0, done.stderr
     code, said, sums = pair.play("-e", "fleet_report_format=sarif")
     assert code == 0, said
-    assert [key_of(box) for box in (first, second)] == keys
+    assert [key_of(box) == key for box, key in zip((first, second), keys, strict=True)] == [False, True]
     assert (second.root / "run/reloads").read_text().count("reloaded") == 3
     sarif = json.loads((pair.folder / "audit.json").read_text())
     assert sarif["runs"][0]["invocations"] == [{"executionSuccessful": True, "exitCode": 0}]
