@@ -112,9 +112,9 @@ class Fleet:
             "PYTHONPATH": str(CHECKOUT),
             "ANSIBLE_COLLECTIONS_PATH": str(self.collections),
             "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
+            "PWD": str(self.folder),
         }
-        command = [BIN / "ansible-playbook", "-i", "hosts.json", "-e", f"fleet_pki={self.folder}/pki"]
-        command += ["-e", f"fleet_report={self.folder}/audit.json", "-vvv", *options, playbook]
+        command = [BIN / "ansible-playbook", "-i", "hosts.json", "-vvv", *options, playbook]
         done = self.boxes.run(*command, env=environment, cwd=self.folder)
         self.said.append(done.stdout + done.stderr)
         recap = done.stdout.partition("PLAY RECAP")[2]
