@@ -21,6 +21,7 @@ from .certificate import load
 from .csr import parse_request
 from .disk import name_beside
 from .errors import Error
+from .folder import Folder
 from .jobs import Violation, fitted, has_request, refuse_violations, stored_issuer, violations
 from .keys import KeyType
 from .names import slips
@@ -135,6 +136,7 @@ class Batch:
     def wanting(self, rows: Iterable[Row]) -> Iterator[tuple[LeafOrder, Outcome]]:
         """Yield the order of each row, and what is to become of it."""
         issuer, now, revoked = self.store.issuer(), datetime.now(timezone.utc), self._revoked()
+        compromised = Folder(self.store.path).compromised
         for row in rows:
             if row.order is None:
                 continue
@@ -144,6 +146,8 @@ class Batch:
                 if issuer and not order.kind.is_self_signed:
                     order, shortened = fitted(order, self.store, issuer, fixed_days=False)
                     notes += shortened
+                if order.public_key in compromised:
+                    raise Error("this key was revoked as compromised")
                 why, there = self._reason(order, issuer, now)
                 if why is None and there and there.serial_number in revoked:
                     why = "it was revoked"

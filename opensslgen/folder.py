@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from . import index
 from .certificate import load
 from .errors import UnreadableError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .algorithms import PublicKey
     from .certificate import Certificate
     from .index import Entry
 
@@ -24,6 +26,8 @@ COPIES = (
 )
 """Where openssl ca and easy-rsa 3 put the copies by serial number."""
 _ROOTS = ("ca.crt", "cacert.pem")
+# As `openssl ca` and easy-rsa write the reasons; the last two have a date behind them.
+_COMPROMISED = ("keycompromise", "cacompromise", "keytime", "cakeytime")
 
 
 class Copy(NamedTuple):
@@ -85,6 +89,17 @@ class Folder:
             with suppress(UnreadableError):
                 found.add(load(path).serial_number)
         return frozenset(found)
+
+    @cached_property
+    def compromised(self) -> frozenset[PublicKey]:
+        """The keys of what was revoked because others may have them; raises UnreadableError for a faulty index.
+
+        A certificate of which there is no copy that can be read is left out: nothing tells its key any more.
+        """
+        entries = index.read(self.index, mend=True, state=index.REVOKED) if self.index.exists() else ()
+        reasons = ((entry, (entry.reason or "").partition(",")[0].lower()) for entry in entries)
+        copies = [self.copy(entry).certificate for entry, reason in reasons if reason in _COMPROMISED]
+        return frozenset(certificate.public_key for certificate in copies if certificate)
 
     @cached_property
     def _copies(self) -> list[tuple[Path, str]]:

@@ -90,12 +90,14 @@ def read(
     on_torn: Callable[[str], None] = lambda _: None,
     on_fault: Callable[[int, str], None] | None = None,
     mend: bool = False,
+    state: str = "",
 ) -> Iterator[Entry]:
     """Yield the lines of an index one by one; raises UnreadableError, with file and line, at the first that is none.
 
     A last line without a newline was torn by a kill or a full disk. It does not count, as it does not for openssl;
     `on_torn` is told of it. With `mend` it counts if it lacks nothing else, as it will when it is `mended`. `on_fault`
-    is told number and fault of a line that is none, which then ends nothing.
+    is told number and fault of a line that is none, which then ends nothing. With a `state` lines that do not begin
+    with it are passed over, unread.
     """
     shown = visible(str(path))
     try:
@@ -107,7 +109,7 @@ def read(
             for number, line in enumerate(file, 1):
                 if not line.endswith("\n") and not (mend and is_whole(line.encode(errors="surrogateescape"))):
                     on_torn(f"{shown}, line {number}, has no end: it is torn, and does not count")
-                elif not line.startswith("#"):
+                elif line.startswith(state) and not line.startswith("#"):
                     try:
                         yield _entry(line.removesuffix("\n").removesuffix("\r"), number)
                     except ValueError as error:

@@ -22,6 +22,7 @@ from opensslgen.fleet.install import Wish, installed, place
 from opensslgen.fleet.remote import Host, call, program
 from opensslgen.fleet.request import order_of, requested
 from opensslgen.fleet.sign import sign_all
+from opensslgen.folder import Folder
 from opensslgen.jobs import Violation
 
 from .conftest import CHECKOUT, files_below, make_root, opensslgen
@@ -208,6 +209,30 @@ def test_a_new_key_is_made_for_a_certificate_that_ends_soon(ready, folder):
     # What lives no longer than that would otherwise get a new key each day.
     assert not request_of(folder, new_key=True, within=timedelta(days=821)).changed
     assert request_of(folder, new_key=True, within=ALMOST).changed
+
+
+def test_a_key_revoked_as_compromised_is_never_signed_again_and_its_host_makes_another(ready, folder):
+    install(ready, folder)
+    pki = ready.store.path
+    old = request_of(folder).request
+    revoked = opensslgen("revoke", "pbx.example.com", "--pki", pki, "--reason", "keyCompromise", "--yes")
+    assert revoked.returncode == 0, revoked.stderr
+    for check in (True, False):
+        done = signed(ready, old, check=check, allow=["apple-validity"])
+        assert (done.failed, done.changed, done.why) == (True, False, "this key was revoked as compromised")
+    compromised = Folder(pki).compromised
+    again = request_of(folder, compromised=compromised)
+    assert again.changed
+    assert parse_request(again.request.encode()).public_key not in compromised
+    assert signed(ready, again.request).changed
+    assert not request_of(folder, compromised=compromised).changed
+
+
+def test_a_key_revoked_for_another_reason_is_kept(ready, folder):
+    pki = ready.store.path
+    assert opensslgen("revoke", "pbx.example.com", "--pki", pki, "--reason", "superseded", "--yes").returncode == 0
+    assert not Folder(pki).compromised
+    assert signed(ready, request_of(folder).request).changed
 
 
 def test_a_damaged_request_is_made_again_with_the_same_key(folder):

@@ -516,6 +516,18 @@ def test_signing_again_needs_force_and_keeps_the_old_ones(root):
     assert old in [path.read_bytes() for path in Path("pki/issued").glob("pbx.example.com.crt.old-*")]
 
 
+def test_a_key_revoked_as_compromised_is_never_signed_again(root):
+    written(asking(x509.DNSName("pbx.example.com")))
+    assert sign("box.req", "--yes").exit_code == 0
+    assert opensslgen("revoke", "pbx.example.com", "--reason", "keyCompromise", "--yes").returncode == 0
+    written(asking(x509.DNSName("other.example.com"), subject=((CN, "other.example.com"),)), path="other.req")
+    for arguments in (("box.req",), ("box.req", "--force"), ("other.req",), ("other.req", "--as", "intermediate")):
+        done = sign(*arguments, "--yes")
+        assert done.exit_code == 1, done.output
+        assert "this key was revoked as compromised" in done.stderr
+    assert nothing_made()
+
+
 def test_many_requests_are_signed_in_a_loop_from_python(root):
     for number in range(3):
         written(asking(x509.DNSName("google.com"), subject=((CN, f"Phone {number}"),)))

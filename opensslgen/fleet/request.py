@@ -92,12 +92,14 @@ def requested(
     allow: Collection[str] = (),
     new_key: bool = False,
     within: timedelta = WITHIN,
+    compromised: Collection[PublicKey] = (),
     check: bool = False,
 ) -> Requested:
     """Return the request of a host, which makes one with a new key unless what it has is as wanted.
 
     A key of the kind that is wanted is kept, also for other names; with `new_key` it is replaced when the certificate
-    on the host ends `within` that time. What is replaced gets an old name. With `check` nothing is made. Raises Error,
+    on the host ends `within` that time, and it always is if it is one of the keys that are known to be `compromised`
+    (`Folder.compromised`). What is replaced gets an old name. With `check` nothing is made. Raises Error,
     or Violation if the order breaks a rule.
     """
     store = Store(Path(folder))
@@ -111,7 +113,7 @@ def requested(
     there = host.answer(*probe)
     key, request = key_of(there), _request(there)
     is_due = new_key and _ends_soon(there, order, within)
-    keeps_key = key is not None and _is_of(key, order) and not is_due
+    keeps_key = key is not None and _is_of(key, order) and not is_due and key not in compromised
     key_type = order.key_type.name + ("" if keeps_key else ", new")
     after = _words(order.subject.attributes, order.subject_alternative_names, key_type)
     before = "" if request is None else _words_of(request)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from opensslgen import csr, recipes
 from opensslgen.certificate import EXTENSIONS
 from opensslgen.errors import Error, UnreadableError
+from opensslgen.folder import Folder
 from opensslgen.names import slips
 from opensslgen.orders import AuthorityOrder
 
@@ -34,8 +35,10 @@ def sign_job(
 
     Nothing is asked and nothing printed, so that many requests can be signed in a loop: the order has the names that
     the certificate gets, and the job's notes tell what it does not get. Raises Violation if key or order break a rule,
-    and Error if the folder has no authority, or has another key under the name.
+    and Error if the folder has no authority, or has another key under the name, or if the key was revoked as
+    compromised.
     """
+    refuse_compromised(request, store)
     if isinstance(order, AuthorityOrder):
         return _intermediate(request, order, store=store, fixed_days=fixed_days, allow=allow)
     issuer = root_of(store)
@@ -74,6 +77,12 @@ def _intermediate(
         notes=(*shortened, *_left_out(request, order)),
         next_step=f"give {published(plan, store)['chain']} to whoever has its key",
     )
+
+
+def refuse_compromised(request: Request, store: Store) -> None:
+    """Raise Error for a request with the key of a certificate that was revoked because others may have that key."""
+    if request.public_key in Folder(store.path).compromised:
+        raise Error("this key was revoked as compromised", hint="have the request made again, with a new key")
 
 
 def has_request(request: Request, stem: str, store: Store) -> bool:

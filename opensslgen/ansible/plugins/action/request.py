@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
 
 from opensslgen.fleet.action import FleetAction
 from opensslgen.fleet.request import order_of, requested
+from opensslgen.folder import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +30,7 @@ class ActionModule(FleetAction):
         "allow": {"type": "list", "elements": "str", "default": []},
         "new_key": {"type": "bool", "default": False, "no_log": False},
         "within": {"type": "int", "default": 30},
+        "pki": {"type": "path", "default": "pki"},
         "folder": {"type": "str", "default": "/etc/opensslgen/pki"},
         "openssl": {"type": "str", "default": "openssl"},
     }
@@ -42,6 +45,7 @@ class ActionModule(FleetAction):
             allow=options["allow"],
             new_key=options["new_key"],
             within=timedelta(days=options["within"]),
+            compromised=Folder(Path(options["pki"])).compromised,
             check=self.checks,
         )
         return {

@@ -40,13 +40,21 @@ options:
     elements: str
     default: []
   new_key:
-    description: Whether a new key is made when the certificate on the host is about to end. Else the key is kept.
+    description:
+      - Whether a new key is made when the certificate on the host is about to end. Else the key is kept, unless its
+        certificate was revoked as compromised on the controller, O(pki).
     type: bool
     default: false
   within:
     description: How many days before its end that is.
     type: int
     default: 30
+  pki:
+    description:
+      - The folder on the controller with root, key and certificates. A key whose certificate was revoked there for
+        C(keyCompromise) is replaced on the host.
+    type: path
+    default: pki
   folder:
     description: The folder on the host for key and request, laid out as easy-rsa's.
     type: str
