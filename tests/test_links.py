@@ -152,6 +152,8 @@ def test_no_shell_does(shell, pki):
 
 
 def refused_by_script(job, name, pki, shell):
+    if job == "root":
+        (pki / "index.txt").write_text("")
     script = JOBS[job](Store(pki)).plan.script(version="test")
     if job == "root":
         (pki / "ca.crt").unlink()
