@@ -75,7 +75,7 @@ class Batch:
     openssl: OpenSSL
     secrets: Mapping[str, str]
     within: timedelta
-    """What ends so soon is made anew; what is valid for no longer than that, in the last third of its life."""
+    """What ends so soon, and is in the last third of its life, is made anew."""
     allow: Collection[str] = ()
     jobs: int | None = None
     """Processes; None: one for each core."""
@@ -166,7 +166,7 @@ class Batch:
             return "its key was not there", there
         if order.p12 and not (self.store.path / "private" / f"{order.stem}.p12").exists():
             return "its PKCS#12 file was not there", there
-        if ends_soon(there, days=order.days, within=self.within, now=now):
+        if there.ends_soon(self.within, now=now):
             return f"it ends on {there.not_after:%Y-%m-%d}", there
         return _difference(order, there, None if order.kind.is_self_signed else issuer), there
 
@@ -326,14 +326,6 @@ def _make(unit: _Unit, *, batch: Batch, issuer: Issuer | None) -> _Done:
         faults |= dict.fromkeys(ends, str(error))
     every = range(len(plans))
     return _Done(unit.number, tuple(map(faults.get, every)), tuple(map(ends.get, every)), staged)
-
-
-def ends_soon(there: Certificate, *, days: int, within: timedelta, now: datetime) -> bool:
-    """Tell whether a certificate, of which one for so many days is wanted, ends within a time.
-
-    What lives no longer than that would be made anew each day, and so is only in the last third of its life.
-    """
-    return there.not_after - now <= (within if timedelta(days=days) > within else there.validity / 3)
 
 
 def _listed(findings: Iterable[Finding]) -> str:

@@ -259,10 +259,28 @@ def test_what_lives_for_less_is_renewed_in_its_last_third(authority):
     assert "Renewed" in later(7, "renew", "--within", "30").stdout
 
 
+def test_what_is_valid_for_hardly_longer_than_that_is_not_renewed_each_day(authority):
+    make_server(authority, days=31)
+    for days, said in ((2, "nothing ends"), (20, "nothing ends"), (22, "Renewed"), (24, "nothing ends")):
+        assert said in later(days, "renew", "--within", "30").stdout
+
+
+def test_a_root_is_renewed_in_its_last_third_and_before_what_is_below_it(authority):
+    make_root(authority, days=20)
+    make_server(authority)
+    assert "nothing ends" in renew("--within", "30").stdout
+    done = later(15, "renew", "--within", "30", "--json")
+    assert done.returncode == 0, done.stderr
+    root, leaf = json.loads(done.stdout)
+    assert leaf["name"] == "pbx.example.com"
+    assert root["name"] != leaf["name"]
+    assert "nothing ends" in later(16, "renew", "--within", "30").stdout
+
+
 def test_what_would_end_no_later_is_not_renewed(authority):
     make_root(authority, days=50)
     make_server(authority)
-    done = later(30, "renew", "--within", "40")
+    done = later(30, "renew", "pbx.example.com")
     assert done.returncode == 1
     assert "would end no later than the old one" in done.stderr
     assert "renew the authority first; a root: opensslgen renew ca" in done.stderr
