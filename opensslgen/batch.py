@@ -21,7 +21,7 @@ from .certificate import load
 from .csr import parse_request
 from .disk import name_beside
 from .errors import Error
-from .jobs import Violation, fitted, has_request, refuse_violations, stored_issuer, violations
+from .jobs import Violation, fitted, has_request, refuse_violations, stale_p12, stored_issuer, violations
 from .names import slips
 from .plan import Plan, Publish
 from .profiles import rules_of
@@ -141,6 +141,8 @@ class Batch:
             except Error as error:
                 yield order, Outcome(row.line, row.name, FAILED, error.message, notes=notes)
                 continue
+            if why:
+                notes += stale_p12(order, self.store)[1]
             ends = there.not_after if there else None
             yield order, Outcome(row.line, row.name, MADE if why else LEFT, why or "as asked", ends, notes)
 
@@ -241,13 +243,13 @@ class Batch:
             else:
                 yield replace(outcome, state=FAILED, why=fault)
 
-    def staged(self, unit: _Unit, plans: Iterable[Plan]) -> Staged | None:
+    def staged(self, unit: _Unit, plans: Iterable[tuple[LeafOrder, Plan]]) -> Staged | None:
         """Return what a unit is to publish, made ready; None if all of it failed."""
         records: list[Record] = []
         publish: list[Publish] = []
-        for plan in plans:
+        for order, plan in plans:
             records += plan.records
-            publish += plan.publish
+            publish += (*plan.publish, *stale_p12(order, self.store)[0])
             for target in [publish.target for publish in plan.publish if publish.what == "key"]:
                 request = f"reqs/{Path(target).stem}.req"
                 if (self.store.path / request).exists():
@@ -321,7 +323,10 @@ def _make(unit: _Unit, *, batch: Batch, issuer: Issuer | None) -> _Done:
             faults[position] = fault
     staged = None
     try:
-        staged = batch.staged(unit, [plan for position, plan in enumerate(plans) if position not in faults])
+        staged = batch.staged(
+            unit,
+            [(unit.orders[position], plan) for position, plan in enumerate(plans) if position not in faults],
+        )
     except (Error, OSError) as error:
         faults |= dict.fromkeys(ends, str(error))
     every = range(len(plans))

@@ -195,6 +195,21 @@ def test_an_old_pkcs12_file_is_put_aside_or_made_anew(openssl):
         assert bundle.key.public_key() == issued("pbx.example.com").public_key()
 
 
+@pytest.mark.parametrize("kind", ["server", "client", "self-signed", "batch"])
+def test_whatever_makes_a_certificate_anew_puts_an_old_pkcs12_file_aside(kind, openssl):
+    authority = Authority(Store(Path("pki")), openssl, SECRETS.__getitem__)
+    make(authority, "pbx.example.com", "server" if kind == "batch" else kind, p12="p12")
+    old = Path("pki/private/pbx.example.com.p12").read_bytes()
+    Path("sites.csv").write_text("name,org\npbx.example.com,Acme\n")
+    arguments = ("batch", "sites.csv") if kind == "batch" else (kind, "pbx.example.com", "--force")
+    done = opensslgen(*arguments, "--key-type", "p-256")
+    assert done.returncode == 0, done.stderr
+    assert "pbx.example.com.p12 holds the old certificate and was put aside" in done.stdout + done.stderr
+    (aside,) = Path("pki/private").glob("*.p12*")
+    assert ".old-" in aside.name
+    assert aside.read_bytes() == old
+
+
 def test_within_renews_what_ends_soon_once_and_goes_on_after_a_failure(authority):
     make_server(authority, "soon.example.com", days=100)
     make_server(authority, "later.example.com", days=400)
