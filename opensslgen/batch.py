@@ -141,8 +141,6 @@ class Batch:
             except Error as error:
                 yield order, Outcome(row.line, row.name, FAILED, error.message, notes=notes)
                 continue
-            if why:
-                notes += stale_p12(order, self.store)[1]
             ends = there.not_after if there else None
             yield order, Outcome(row.line, row.name, MADE if why else LEFT, why or "as asked", ends, notes)
 
@@ -237,19 +235,20 @@ class Batch:
             self.store.publish(done.staged, work=unit.work)
         else:
             shutil.rmtree(unit.work, ignore_errors=True)
-        for outcome, fault, not_after in zip(unit.outcomes, done.faults, done.ends, strict=True):
+        made = zip(unit.outcomes, done.faults, done.ends, done.notes, strict=True)
+        for outcome, fault, not_after, notes in made:
             if fault is None:
-                yield replace(outcome, not_after=not_after)
+                yield replace(outcome, not_after=not_after, notes=outcome.notes + notes)
             else:
                 yield replace(outcome, state=FAILED, why=fault)
 
-    def staged(self, unit: _Unit, plans: Iterable[tuple[LeafOrder, Plan]]) -> Staged | None:
+    def staged(self, unit: _Unit, plans: Iterable[Plan]) -> Staged | None:
         """Return what a unit is to publish, made ready; None if all of it failed."""
         records: list[Record] = []
         publish: list[Publish] = []
-        for order, plan in plans:
+        for plan in plans:
             records += plan.records
-            publish += (*plan.publish, *stale_p12(order, self.store)[0])
+            publish += plan.publish
             for target in [publish.target for publish in plan.publish if publish.what == "key"]:
                 request = f"reqs/{Path(target).stem}.req"
                 if (self.store.path / request).exists():
@@ -290,6 +289,7 @@ class _Done:
     number: int
     faults: tuple[str | None, ...]
     ends: tuple[datetime | None, ...]
+    notes: tuple[tuple[str, ...], ...]
     staged: Staged | None
 
 
@@ -298,7 +298,11 @@ def _make(unit: _Unit, *, batch: Batch, issuer: Issuer | None) -> _Done:
     work, openssl = unit.work, batch.openssl
     if issuer:
         workflow.run(Plan("issuers", issuer.steps), work=work, openssl=openssl, secrets={})
-    plans = batch.plans(unit, issuer)
+    stale = [stale_p12(order, batch.store) for order in unit.orders]
+    plans = [
+        replace(plan, publish=plan.publish + aside)
+        for plan, (aside, _) in zip(batch.plans(unit, issuer), stale, strict=True)
+    ]
     faults: dict[int, str] = {}
     checks: dict[int, Check] = {}
     for position, plan in enumerate(plans):
@@ -323,14 +327,17 @@ def _make(unit: _Unit, *, batch: Batch, issuer: Issuer | None) -> _Done:
             faults[position] = fault
     staged = None
     try:
-        staged = batch.staged(
-            unit,
-            [(unit.orders[position], plan) for position, plan in enumerate(plans) if position not in faults],
-        )
+        staged = batch.staged(unit, [plan for position, plan in enumerate(plans) if position not in faults])
     except (Error, OSError) as error:
         faults |= dict.fromkeys(ends, str(error))
     every = range(len(plans))
-    return _Done(unit.number, tuple(map(faults.get, every)), tuple(map(ends.get, every)), staged)
+    return _Done(
+        unit.number,
+        tuple(map(faults.get, every)),
+        tuple(map(ends.get, every)),
+        tuple(note for _, note in stale),
+        staged,
+    )
 
 
 def _listed(findings: Iterable[Finding]) -> str:
