@@ -22,7 +22,7 @@ from .csr import parse_request
 from .disk import name_beside
 from .errors import Error
 from .folder import Folder
-from .jobs import Violation, fitted, has_request, refuse_violations, stored_issuer, violations
+from .jobs import Violation, fitted, has_request, refuse_violations, stale_p12, stored_issuer, violations
 from .keys import KeyType
 from .names import slips
 from .plan import Plan, Publish
@@ -77,7 +77,7 @@ class Batch:
     openssl: OpenSSL
     secrets: Mapping[str, str]
     within: timedelta
-    """What ends so soon is made anew; what is valid for no longer than that, in the last third of its life."""
+    """What ends so soon, and is in the last third of its life, is made anew."""
     allow: Collection[str] = ()
     jobs: int | None = None
     """Processes; None: one for each core."""
@@ -184,7 +184,7 @@ class Batch:
         for what, file in beside.items():
             if file and not file.exists():
                 return f"its {what} was not there", there
-        if ends_soon(there, days=order.days, within=self.within, now=now):
+        if there.ends_soon(self.within, now=now):
             return f"it ends on {there.not_after:%Y-%m-%d}", there
         return _difference(order, there, None if order.kind.is_self_signed else issuer), there
 
@@ -253,9 +253,10 @@ class Batch:
             self.store.publish(done.staged, work=unit.work)
         else:
             shutil.rmtree(unit.work, ignore_errors=True)
-        for outcome, fault, not_after in zip(unit.outcomes, done.faults, done.ends, strict=True):
+        made = zip(unit.outcomes, done.faults, done.ends, done.notes, strict=True)
+        for outcome, fault, not_after, notes in made:
             if fault is None:
-                yield replace(outcome, not_after=not_after)
+                yield replace(outcome, not_after=not_after, notes=outcome.notes + notes)
             else:
                 yield replace(outcome, state=FAILED, why=fault)
 
@@ -306,6 +307,7 @@ class _Done:
     number: int
     faults: tuple[str | None, ...]
     ends: tuple[datetime | None, ...]
+    notes: tuple[tuple[str, ...], ...]
     staged: Staged | None
 
 
@@ -314,7 +316,11 @@ def _make(unit: _Unit, *, batch: Batch, issuer: Issuer | None) -> _Done:
     work, openssl = unit.work, batch.openssl
     if issuer:
         workflow.run(Plan("issuers", issuer.steps), work=work, openssl=openssl, secrets={})
-    plans = batch.plans(unit, issuer)
+    stale = [stale_p12(order, batch.store) for order in unit.orders]
+    plans = [
+        replace(plan, publish=plan.publish + aside)
+        for plan, (aside, _) in zip(batch.plans(unit, issuer), stale, strict=True)
+    ]
     faults: dict[int, str] = {}
     checks: dict[int, Check] = {}
     for position, plan in enumerate(plans):
@@ -343,15 +349,13 @@ def _make(unit: _Unit, *, batch: Batch, issuer: Issuer | None) -> _Done:
     except (Error, OSError) as error:
         faults |= dict.fromkeys(ends, str(error))
     every = range(len(plans))
-    return _Done(unit.number, tuple(map(faults.get, every)), tuple(map(ends.get, every)), staged)
-
-
-def ends_soon(there: Certificate, *, days: int, within: timedelta, now: datetime) -> bool:
-    """Tell whether a certificate, of which one for so many days is wanted, ends within a time.
-
-    What lives no longer than that would be made anew each day, and so is only in the last third of its life.
-    """
-    return there.not_after - now <= (within if timedelta(days=days) > within else there.validity / 3)
+    return _Done(
+        unit.number,
+        tuple(map(faults.get, every)),
+        tuple(map(ends.get, every)),
+        tuple(note for _, note in stale),
+        staged,
+    )
 
 
 def _listed(findings: Iterable[Finding]) -> str:

@@ -120,6 +120,13 @@ class Certificate:
         """How long it is valid, in whole seconds: its end less its beginning."""
         return self.not_after - self.not_before
 
+    def ends_soon(self, within: timedelta, *, now: datetime) -> bool:
+        """Tell whether it ends within a time, and is in the last third of its life.
+
+        Otherwise what is valid for hardly longer than that would be made anew again and again.
+        """
+        return self.not_after - now <= min(within, self.validity / 3)
+
     @property
     def is_self_issued(self) -> bool:
         """Whether subject and issuer are the same name, byte for byte."""

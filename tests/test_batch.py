@@ -166,8 +166,8 @@ def test_what_is_asked_otherwise_is_made_anew_and_the_old_is_kept(row, why, tmp_
 def test_what_ends_soon_is_made_anew(tmp_path):
     batch(table(tmp_path, "a.example.com,,,31", "b.example.com,,,45", "c.example.com,,,10"))
     checked = ["batch", "sites.csv", "--check", *EC]
-    # After so many days: who is to be made. What is valid for 30 days or fewer has its turn in its last third.
-    for days, due in ((0, []), (2, ["a"]), (6, ["a"]), (8, ["a", "c"]), (20, ["a", "b", "c"])):
+    # After so many days: who is to be made. What is valid for less than 90 days has its turn in its last third.
+    for days, due in ((2, []), (8, ["c"]), (20, ["c"]), (22, ["a", "c"]), (31, ["a", "b", "c"])):
         done = subprocess.run(
             ["faketime", "-f", f"+{days}d", sys.executable, "-m", "opensslgen", *checked],
             env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True,

@@ -13,7 +13,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from opensslgen.certificate import load
+from opensslgen.certificate import Certificate, load
 from opensslgen.collection import write_collection
 from opensslgen.csr import parse_request, pem
 from opensslgen.errors import Error, UsageError
@@ -31,8 +31,14 @@ from .test_every_openssl import BINARIES
 from .test_plan import SHELLS
 
 ORDER = {"name": "pbx.example.com", "san": ["IP:10.0.0.5"], "key_type": "p-256"}
-ALMOST = timedelta(days=820, milliseconds=-1)
-"""What has just been made ends within this time."""
+LATE = timedelta(days=250)
+"""What was made 600 days ago, for 820, ends within this time."""
+
+
+def after_600_days(certificate, within, *, now, ends_soon=Certificate.ends_soon):
+    return ends_soon(certificate, within, now=now + timedelta(days=600))
+
+
 POST = (CHECKOUT / "tests" / "gen_certs" / "edited" / "post.sh").read_bytes()
 
 
@@ -202,13 +208,16 @@ def test_other_names_keep_the_key_and_another_kind_of_key_does_not(host, folder)
     assert {mode for name, mode in files_below(Path(folder)).items() if "private" in name} == {"0o600"}
 
 
-def test_a_new_key_is_made_for_a_certificate_that_ends_soon(ready, folder):
+def test_a_new_key_is_made_for_a_certificate_that_ends_soon(ready, folder, monkeypatch):
     install(ready, folder)
     assert not request_of(folder, new_key=True).changed
-    assert not request_of(folder, new_key=False, within=ALMOST).changed
-    # What lives no longer than that would otherwise get a new key each day.
-    assert not request_of(folder, new_key=True, within=timedelta(days=821)).changed
-    assert request_of(folder, new_key=True, within=ALMOST).changed
+    # What lives hardly longer than that would otherwise get a new key each day.
+    for days in (819, 821):
+        assert not request_of(folder, new_key=True, within=timedelta(days=days)).changed
+    monkeypatch.setattr(Certificate, "ends_soon", after_600_days)
+    assert not request_of(folder, new_key=True).changed
+    assert not request_of(folder, new_key=False, within=LATE).changed
+    assert request_of(folder, new_key=True, within=LATE).changed
 
 
 def test_a_key_revoked_as_compromised_is_never_signed_again_and_its_host_makes_another(ready, folder):
@@ -274,7 +283,7 @@ def test_a_faulty_order_is_refused(options, message):
 # ---- Signing
 
 
-def test_what_is_signed_is_left_alone_until_it_ends_soon_or_is_asked_differently(authority, folder):
+def test_what_is_signed_is_left_alone_until_it_ends_soon_or_is_asked_differently(authority, folder, monkeypatch):
     make_root(authority)
     request = request_of(folder).request
     assert signed(authority, request).changed
@@ -282,9 +291,12 @@ def test_what_is_signed_is_left_alone_until_it_ends_soon_or_is_asked_differently
     first = load(path)
     assert not signed(authority, request).changed
     assert load(path) == first
-    assert signed(authority, request, within=ALMOST, check=True).changed
-    assert load(path) == first
-    assert signed(authority, request, within=ALMOST).changed
+    with monkeypatch.context() as patched:
+        patched.setattr(Certificate, "ends_soon", after_600_days)
+        assert not signed(authority, request).changed
+        assert signed(authority, request, within=LATE, check=True).changed
+        assert load(path) == first
+        assert signed(authority, request, within=LATE).changed
     assert load(path).public_key == first.public_key
     other = {"san": ["IP:10.0.0.6"]}
     assert signed(authority, request_of(folder, order=other).request, order=other).changed

@@ -195,6 +195,21 @@ def test_an_old_pkcs12_file_is_put_aside_or_made_anew(openssl):
         assert bundle.key.public_key() == issued("pbx.example.com").public_key()
 
 
+@pytest.mark.parametrize("kind", ["server", "client", "self-signed", "batch"])
+def test_whatever_makes_a_certificate_anew_puts_an_old_pkcs12_file_aside(kind, openssl):
+    authority = Authority(Store(Path("pki")), openssl, SECRETS.__getitem__)
+    make(authority, "pbx.example.com", "server" if kind == "batch" else kind, p12="p12")
+    old = Path("pki/private/pbx.example.com.p12").read_bytes()
+    Path("sites.csv").write_text("name,org\npbx.example.com,Acme\n")
+    arguments = ("batch", "sites.csv") if kind == "batch" else (kind, "pbx.example.com", "--force")
+    done = opensslgen(*arguments, "--key-type", "p-256")
+    assert done.returncode == 0, done.stderr
+    assert "pbx.example.com.p12 holds the old certificate and was put aside" in done.stdout + done.stderr
+    (aside,) = Path("pki/private").glob("*.p12*")
+    assert f"as private/{aside.name}" in done.stdout + done.stderr
+    assert aside.read_bytes() == old
+
+
 def test_within_renews_what_ends_soon_once_and_goes_on_after_a_failure(authority):
     make_server(authority, "soon.example.com", days=100)
     make_server(authority, "later.example.com", days=400)
@@ -259,10 +274,28 @@ def test_what_lives_for_less_is_renewed_in_its_last_third(authority):
     assert "Renewed" in later(7, "renew", "--within", "30").stdout
 
 
+def test_what_is_valid_for_hardly_longer_than_that_is_not_renewed_each_day(authority):
+    make_server(authority, days=31)
+    for days, said in ((2, "nothing ends"), (20, "nothing ends"), (22, "Renewed"), (24, "nothing ends")):
+        assert said in later(days, "renew", "--within", "30").stdout
+
+
+def test_a_root_is_renewed_in_its_last_third_and_before_what_is_below_it(authority):
+    make_root(authority, days=20)
+    make_server(authority)
+    assert "nothing ends" in renew("--within", "30").stdout
+    done = later(15, "renew", "--within", "30", "--json")
+    assert done.returncode == 0, done.stderr
+    root, leaf = json.loads(done.stdout)
+    assert leaf["name"] == "pbx.example.com"
+    assert root["name"] != leaf["name"]
+    assert "nothing ends" in later(16, "renew", "--within", "30").stdout
+
+
 def test_what_would_end_no_later_is_not_renewed(authority):
     make_root(authority, days=50)
     make_server(authority)
-    done = later(30, "renew", "--within", "40")
+    done = later(30, "renew", "pbx.example.com")
     assert done.returncode == 1
     assert "would end no later than the old one" in done.stderr
     assert "renew the authority first; a root: opensslgen renew ca" in done.stderr

@@ -36,7 +36,7 @@ _MOST = 200
 @together(
     click.option(
         "--within", type=click.IntRange(0, 36500), default=30, show_default=True, metavar="DAYS",
-        help="Make anew what ends within so long.",
+        help="Make anew what ends within so long, in the last third of its life.",
     ),
     click.option("--check", is_flag=True, help="Make nothing: tell what would be made; exit 1 if anything."),
     click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes.  [default: one for each core]"),

@@ -57,9 +57,9 @@ def renew(**options: Any) -> None:
 
     A hook finds paths in OPENSSLGEN_CERTIFICATE, _CHAIN, _KEY, _P12, _ROOT and _PKI, and the name in OPENSSLGEN_NAME.
 
-    With --within, what was renewed already is left alone, and what lives shorter than that is renewed in the last third
-    of its life. One that fails does not keep the others from it. Exit code: 0, or 1 if any failed. `opensslgen script
-    systemd` and `script cron` print what starts this each day.
+    With --within, the root comes first, what was renewed already is left alone, and nothing is renewed before the last
+    third of its life. One that fails does not keep the others from it. Exit code: 0, or 1 if any failed. `opensslgen
+    script systemd` and `script cron` print what starts this each day.
     """
     from opensslgen import openssl as command
     from opensslgen.folder import Folder
@@ -135,20 +135,21 @@ def _stem(folder: Folder, name: str) -> str:
 
 
 def _due(folder: Folder, within: int) -> Iterator[tuple[str, str | None]]:
-    """Yield what ends so soon and has not been renewed, or ended without, the first to end first, with its stem."""
+    """Yield what ends so soon and has not been renewed, or ended without, with its stem: the root, then by end."""
     from opensslgen.report import listing
 
     limit = timedelta(days=within)
     survey = listing.survey(folder, at=datetime.now(timezone.utc).replace(microsecond=0))
-    root = survey.root()
+    root = folder.root.certificate if folder.root else None
+    if root and root.ends_soon(limit, now=survey.at):
+        # First of all, as nothing below it can end later than it.
+        yield _ROOT, _ROOT
     for entry in sorted((*survey.lapsed, *survey.current), key=lambda entry: (entry.not_after, entry.line)):
         if _is_due(folder, entry, survey.at, limit):
             path = folder.issued.get(entry.serial_number)
             if path is None and _is_replaced(folder, entry):
                 continue
             yield (path.stem, path.stem) if path else (entry.serial_hex, None)
-    if root and root.not_after and root.not_after - survey.at <= limit:
-        yield _ROOT, _ROOT
 
 
 def _is_replaced(folder: Folder, entry: Entry) -> bool:
@@ -172,14 +173,10 @@ def _is_replaced(folder: Folder, entry: Entry) -> bool:
 
 
 def _is_due(folder: Folder, entry: Entry, at: datetime, limit: timedelta) -> bool:
-    left = entry.not_after - at
-    if left > limit:
+    if entry.not_after - at > limit:
         return False
     certificate = folder.copy(entry).certificate
-    if certificate is None or certificate.validity > limit:
-        return True
-    # Otherwise what lives for a week would be renewed each day, or each hour.
-    return left <= certificate.validity / 3
+    return certificate is None or certificate.ends_soon(limit, now=at)
 
 
 def _told(made: Made, options: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opensslgen import __version__, keys
-from opensslgen.batch import ends_soon
 from opensslgen.certificate import CERTIFICATE_LABELS, decode_block, decode_public_key, visible
 from opensslgen.csr import parse_request
 from opensslgen.errors import Error, UnreadableError, UsageError
@@ -112,7 +111,7 @@ def requested(
     ]
     there = host.answer(*probe)
     key, request = key_of(there), _request(there)
-    is_due = new_key and _ends_soon(there, order, within)
+    is_due = new_key and _ends_soon(there, within)
     keeps_key = key is not None and _is_of(key, order) and not is_due and key not in compromised
     key_type = order.key_type.name + ("" if keeps_key else ", new")
     after = _words(order.subject.attributes, order.subject_alternative_names, key_type)
@@ -183,7 +182,7 @@ def _pem(there: Answer, what: str) -> str:
     return (there.data(what) or b"").decode("ascii", "replace")
 
 
-def _ends_soon(there: Answer, order: LeafOrder, within: timedelta) -> bool:
+def _ends_soon(there: Answer, within: timedelta) -> bool:
     """Tell whether the certificate on the host ends soon; one that is not there or cannot be read does not."""
     data = there.data("certificate")
     try:
@@ -191,7 +190,7 @@ def _ends_soon(there: Answer, order: LeafOrder, within: timedelta) -> bool:
     except UnreadableError:
         return False
     now = datetime.now(timezone.utc)
-    return certificate is not None and ends_soon(certificate, days=order.days, within=within, now=now)
+    return certificate is not None and certificate.ends_soon(within, now=now)
 
 
 def _is_of(key: PublicKey, order: LeafOrder) -> bool:

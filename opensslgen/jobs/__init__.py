@@ -5,7 +5,7 @@ from __future__ import annotations
 from .adopt import adopt_job
 from .export import export_job
 from .issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
-from .job import Job, Violation, fitted, refuse_violations, stored_issuer, violations
+from .job import Job, Violation, fitted, refuse_violations, stale_p12, stored_issuer, violations
 from .passphrase import passphrase_job
 from .renew import renewal_job, root_renewal_job
 from .revoke import REASONS, revocation_job, revocation_list_job
@@ -31,6 +31,7 @@ __all__ = [
     "root_renewal_job",
     "self_signed_job",
     "sign_job",
+    "stale_p12",
     "stored_issuer",
     "violations",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from opensslgen.kinds import CLIENT, SELF_SIGNED
 from opensslgen.names import slips
 from opensslgen.store import CA_CHAIN
 
-from .job import Job, about_replaced, fitted, refuse_violations, root_of, stored_issuer
+from .job import Job, about_replaced, fitted, refuse_violations, root_of, stale_p12, stored_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -116,14 +117,15 @@ def fitted_below(order: AuthorityOrder, store: Store, *, fixed_days: bool) -> tu
 
 
 def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, ...], makes_root: bool = False) -> Job:
+    aside, about_p12 = stale_p12(order, store)
     return Job(
         name=order.title,
         done=f"Made {order.kind.title} for {order.title}",
-        plan=plan,
+        plan=replace(plan, publish=plan.publish + aside),
         judged=f"{order.kind.name}.crt",
         profile=order.kind.profile,
         makes_root=makes_root,
-        notes=(*slips(order.subject.common_name, order.names), *notes),
+        notes=(*slips(order.subject.common_name, order.names), *notes, *about_p12),
         next_step=leaf_next_step(order.kind, plan, store),
     )
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from opensslgen import index
 from opensslgen.certificate import Certificate, load
+from opensslgen.disk import name_beside
 from opensslgen.distinguished import Name
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.orders import AuthorityOrder, LeafOrder
+from opensslgen.plan import Publish
 from opensslgen.profiles import rules_of
 from opensslgen.recipes import Issuer
 from opensslgen.rules import ERROR, Case, Finding, judge
@@ -151,6 +153,21 @@ def fitted(
     return replace(order, days=left), (
         f"valid for {left} days instead of {order.days}, as the root ends on {end:%Y-%m-%d}",
     )
+
+
+def stale_p12(
+    order: LeafOrder, store: Store, *, at: datetime | None = None
+) -> tuple[tuple[Publish, ...], tuple[str, ...]]:
+    """Return how an old PKCS#12 file is put aside if no new one is made, and a note about it.
+
+    It is named after the time `at`, else after now, with a name that nothing has yet.
+    """
+    name = f"private/{order.stem}.p12"
+    if order.p12 or not (store.path / name).exists():
+        return (), ()
+    aside = f"{name}.old-{at:%Y%m%dT%H%M%SZ}" if at else name_beside(store.path, name)
+    note = f"{store.path / name} holds the old certificate and was put aside, as {aside}: --p12 makes a new one"
+    return (Publish(f"../{name}", aside, None, ""),), (note,)
 
 
 def _compared(attributes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

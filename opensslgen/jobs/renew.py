@@ -16,12 +16,11 @@ from opensslgen.keys import KEY_TYPES, KeyType
 from opensslgen.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
 from opensslgen.names import parse_url, shown, slips
 from opensslgen.orders import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, AuthorityOrder, LeafOrder, lifetime
-from opensslgen.plan import Publish
 from opensslgen.section import extended_key_usages
 from opensslgen.subject import Subject, given_subject
 
 from .issue import fitted_below, leaf_next_step, published
-from .job import Job, fitted, refuse_violations, root_of, stored_issuer
+from .job import Job, fitted, refuse_violations, root_of, stale_p12, stored_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -83,7 +82,7 @@ def renewal_job(
         allow=allow,
         above=store.above() if issuer else (),
     )
-    aside, about_p12 = _stale_p12(stem, store, p12=p12, at=at or now)
+    aside, about_p12 = stale_p12(order, store, at=at)
     plan = recipes.renewed_leaf(order, stored_issuer(store) if issuer else None, request=request, aside=aside)
     return Job(
         name=order.title,
@@ -254,18 +253,6 @@ def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...]) -> 
             f"the new certificate would end no later than the old one, on {old.not_after:%Y-%m-%d}: {shortened[0]}",
             hint="renew the authority first; a root: opensslgen renew ca",
         )
-
-
-def _stale_p12(
-    stem: str, store: Store, *, p12: str | None, at: datetime
-) -> tuple[tuple[Publish, ...], tuple[str, ...]]:
-    """Return how an old PKCS#12 file is put aside if no new one is made, and a note about it."""
-    name = f"private/{stem}.p12"
-    if p12 or not (store.path / name).exists():
-        return (), ()
-    aside = f"{name}.old-{at:%Y%m%dT%H%M%SZ}"
-    note = f"{store.path / name} holds the old certificate and was put aside, as {aside}: --p12 makes a new one"
-    return (Publish(f"../{name}", aside, None, ""),), (note,)
 
 
 def _about_issuer(old: Certificate, issuer: Certificate | None) -> tuple[str, ...]:
