@@ -169,7 +169,7 @@ def test_what_a_phone_would_hide_or_refuse_is_not_written(name, rules, tmp_path)
     done = opensslgen("trust", "--root", CERTIFICATES / f"{name}.pem", "--json")
     assert done.returncode == 1
     assert [finding["rule"] for finding in json.loads(done.stdout)["findings"]] == rules
-    assert done.stderr.startswith("Error: a phone would hide or refuse this root")
+    assert done.stderr.startswith("Error: a phone would hide or refuse this root, so nothing was made of it")
     assert f"--allow {rules[0]}" in done.stderr
     assert not (tmp_path / "trust").exists()
 
@@ -183,6 +183,7 @@ def test_allow_is_the_way_round_and_what_was_not_checked_is_not_counted(tmp_path
     shutil.copy(CERTIFICATES / "root-good.pem", tmp_path / "pki" / "ca.crt")
     all_of_them = int(re.search(r"✓ (\d+) rules", opensslgen("trust", "--out", "good").stdout)[1])
     assert allowed == all_of_them - 1
+    assert f"opensslgen trust --share --root {root} --allow root-cn\n" in done.stdout
     # Without a common name it goes by its whole subject.
     profile = plistlib.loads((tmp_path / "trust" / "root.mobileconfig").read_bytes())
     assert profile["PayloadDisplayName"] == str(load(root).subject)
@@ -221,6 +222,7 @@ def test_it_goes_beside_the_pki_folder_and_says_the_fingerprint(pki, root):
     assert sorted(contents(pki.parent / "trust")) == NAMES
     assert root.fingerprint == ":".join(re.findall(r"^  ((?:[0-9A-F]{2}:){7}[0-9A-F]{2})$", done.stdout, re.MULTILINE))
     assert "Certificate Trust Settings" in done.stdout
+    assert f"let them fetch it: opensslgen trust --share --pki {pki}\n" in done.stdout
     # The same again is no replacement.
     assert opensslgen("trust", "--pki", pki, "-q").stdout == ""
 

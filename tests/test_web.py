@@ -7,6 +7,7 @@ import html
 import io
 import json
 import re
+import shutil
 import subprocess
 import time
 from datetime import timedelta
@@ -29,7 +30,7 @@ from opensslgen.store import Store
 from opensslgen.trust import root_files
 from opensslgen.web import create_app, sessions
 
-from .conftest import files_below, make_root, make_server, no_secret, opensslgen
+from .conftest import CHECKOUT, files_below, make_root, make_server, no_secret, opensslgen
 from .forms import FILLED, HOST, PASSWORD, Client, form_config, log_in
 
 
@@ -475,6 +476,15 @@ def test_the_root_is_given_in_every_form_and_its_key_in_none(client, config, roo
     key = (config.pki / "private" / "ca.key").read_bytes()
     for name in ("", "/index.html", "/root.pem", "/servers.html"):
         assert key[40:90] not in client.get(f"/root{name}").data
+
+
+def test_what_a_phone_has_against_the_root_is_said_above_what_can_be_fetched_all_the_same(client, config):
+    config.pki.mkdir()
+    shutil.copy(CHECKOUT / "tests" / "certificates" / "root-cn-missing.pem", config.pki / "ca.crt")
+    page = client.get("/root").text
+    assert "a phone would hide or refuse this root<" in page
+    assert "nothing was made" not in page
+    assert 'href="/root/root.crt"' in page
 
 
 CONFIG = "[ v3_req ]\nbasicConstraints = CA:FALSE\nsubjectAltName = DNS:pbx.example.com\n"

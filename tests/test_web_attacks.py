@@ -473,7 +473,15 @@ FORM = "application/x-www-form-urlencoded"
 def test_a_gigabyte_is_refused_before_it_is_sent(form):
     request = head(form, **{"Content-Length": 1 << 30, "Content-Type": FORM})
     begun = time.monotonic()
-    assert raw(form.port, request + b"csrf=").split()[1] == b"413"
+    answer = raw(form.port, request + b"csrf=")
+    assert answer.split()[1] == b"413"
+    # In the form's own words, as somebody may have chosen the wrong file.
+    assert b"1 MiB is the most" in answer
+    assert b"Content-Security-Policy" in answer
+    chunked = head(form, **{"Transfer-Encoding": "chunked", "Content-Type": FORM})
+    answer = raw(form.port, chunked + b"120000\r\n" + b"a" * 0x120000 + b"\r\n")
+    assert answer.split()[1] == b"413"
+    assert b"1 MiB is the most" in answer
     assert time.monotonic() - begun < 10
     assert form.visitor.get("/").status == 200
 

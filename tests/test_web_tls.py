@@ -13,11 +13,12 @@ import time
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from opensslgen.authority import Authority
-from opensslgen.jobs import leaf_job
+from opensslgen.jobs import intermediate_job, leaf_job
 from opensslgen.kinds import CLIENT
-from opensslgen.orders import leaf_order, root_order
+from opensslgen.orders import intermediate_order, leaf_order, root_order
 from opensslgen.store import Store
 
 from .conftest import CHECKOUT, EC, make_root, make_server, no_secret, opensslgen
@@ -234,8 +235,11 @@ def test_without_a_password_it_stays_on_this_machine(folder):
 
 def test_without_a_certificate_it_stays_on_this_machine(folder):
     said = refused("--pki", folder / "pki", "--address", "0.0.0.0", "--password-file", folder / "password")
-    assert "TLS needs a certificate for 0.0.0.0" in said
-    assert "opensslgen server 0.0.0.0" in said
+    assert "0.0.0.0 is every address of this machine" in said
+    assert "give --name NAME" in said
+    said = refused(*options(folder)[:-1], "other.example.com")
+    assert "TLS needs a certificate for other.example.com" in said
+    assert said.rstrip().endswith("opensslgen server other.example.com")
 
 
 def test_a_password_that_is_short_is_refused(folder, tmp_path):
@@ -267,6 +271,27 @@ def test_an_expired_certificate_is_refused(folder):
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert "is not accepted by openssl verify" in done.stderr
+
+
+def test_in_the_folder_of_an_intermediate_it_speaks_tls_below_the_root(openssl, tmp_path, folder):
+    authority = Authority(Store(tmp_path / "pki"), openssl, no_secret)
+    make_root(authority)
+    order = intermediate_order("Site Berlin", key_type=EC)
+    made = authority.make(lambda: intermediate_job(order, store=authority.store, fixed_days=False))
+    site = tmp_path / "site"
+    done = opensslgen("adopt", made.files["chain"], "--key", made.files["key"], "--pki", site)
+    assert done.returncode == 0, done.stderr
+    make_server(Authority(Store(site), openssl, no_secret), NAME)
+    context = ssl.create_default_context(cafile=authority.store.path / "ca.crt")
+    with running(*options(folder)[2:], "--pki", site) as form:
+        assert logged_in(form, context).get("/root").status == 200
+        shown = subprocess.run(
+            ["openssl", "s_client", "-connect", f"127.0.0.1:{form.port}", "-servername", NAME, "-showcerts"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30, check=False,
+        ).stdout  # fmt: skip
+    sent = x509.load_pem_x509_certificates(shown.encode())
+    names = [certificate.subject.rfc4514_string().rpartition("CN=")[2] for certificate in sent]
+    assert names[:2] == [NAME, "Site Berlin"]
 
 
 def test_a_certificate_for_clients_alone_is_refused(openssl, tmp_path, folder):

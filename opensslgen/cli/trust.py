@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +97,14 @@ def trust(**options: Any) -> None:
     files = roots.files(root, profile=profile)
     kept = folder.write(out, files, force=options["force"])
     written = report.Written(
-        root=root, folder=out, files=files, signer=options["sign"], allow=options["allow"], findings=findings, kept=kept
+        root=root,
+        folder=out,
+        files=files,
+        signer=options["sign"],
+        allow=options["allow"],
+        findings=findings,
+        kept=kept,
+        sharing=_sharing(options),
     )
     if options["output"] == "json":
         click.echo(json.dumps(report.trust_json(written), indent=2))
@@ -126,6 +134,18 @@ def _out(options: dict[str, Any]) -> Path:
     return pki.parent / "trust" if out is None else out
 
 
+def _sharing(options: dict[str, Any]) -> str:
+    """Return the command that shares the same root, and what goes with it."""
+    words = ["opensslgen", "trust", "--share"]
+    if options["pki"] != Path("pki"):
+        words += ["--pki", str(options["pki"])]
+    if options["root_file"]:
+        words += ["--root", str(options["root_file"])]
+    if options["sign"]:
+        words += ["--sign", options["sign"]]
+    return shlex.join([*words, *(word for rule in options["allow"] for word in ("--allow", rule))])
+
+
 def _judged(root: Certificate, options: dict[str, Any]) -> list[Finding]:
     """Return what may speak against the root, and say it; raises Violation if a phone would hide or refuse it."""
     from opensslgen.jobs import Violation
@@ -133,13 +153,14 @@ def _judged(root: Certificate, options: dict[str, Any]) -> list[Finding]:
 
     try:
         found = judged(root, allow=options["allow"])
-    except Violation as violation:
+    except Violation as refused:
+        violation = Violation(f"{refused.message}, so nothing was made of it", refused.findings)
         if options["output"] == "json":
             from opensslgen.report import finding_json
 
             findings = [finding_json(finding) for finding in violation.findings]
             click.echo(json.dumps({"error": violation.message, "findings": findings}, indent=2))
-        raise
+        raise violation from refused
     for finding in found:
         if not options["quiet"]:
             click.echo(f"Note: {finding.message} [{finding.rule.id}]", err=True)

@@ -140,11 +140,19 @@ def _password(path: Path | None) -> str | None:
 
 def _tls(options: dict[str, Any], address: str) -> tuple[SSLContext, set[str]]:
     """Return the TLS settings, and the names by which browsers may ask."""
+    import ipaddress
+
     from opensslgen import lookup
     from opensslgen.folder import Folder
     from opensslgen.openssl import find
+    from opensslgen.store import CA_CHAIN
     from opensslgen.web.tls import context_of
 
+    if ipaddress.ip_address(address).is_unspecified and not options["name"]:
+        raise UsageError(
+            f"{address} is every address of this machine, and no certificate is for that",
+            hint="give --name NAME, of a certificate for TLS by which browsers ask: opensslgen server NAME",
+        )
     name = options["name"] or address
     folder = Folder(options["pki"])
     root = folder.root.certificate if folder.root else None
@@ -153,7 +161,10 @@ def _tls(options: dict[str, Any], address: str) -> tuple[SSLContext, set[str]]:
             raise Error(f"{options['pki']} has no root")
         found = lookup.stored(folder, name)
     except Error as error:
-        hint = f"make one: opensslgen server {name}" + (f" --san IP:{address}" if name != address else "")
+        hint = f"make one: opensslgen server {name}" + (
+            "" if name == address or ipaddress.ip_address(address).is_unspecified else f" --san IP:{address}"
+        )
         raise Error(f"TLS needs a certificate for {name}: {error.message}", hint=hint) from error
     names = {other.value for other in found.certificate.names if other.kind in {"DNS", "IP"}}
-    return context_of(found, root=root, openssl=find(options["openssl"])), names
+    above = folder.path / CA_CHAIN
+    return context_of(found, authority=root, above=above, openssl=find(options["openssl"])), names

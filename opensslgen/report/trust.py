@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from opensslgen.certificate import visible
 from opensslgen.profiles import PROFILES
 from opensslgen.trust import DEVICES, fingerprint_groups, title
 
@@ -33,6 +34,8 @@ class Written:
     """Warnings and notes of the rules."""
     kept: Sequence[Path]
     """Files that were replaced, under their new names."""
+    sharing: str
+    """The command that offers the same root to phones."""
 
 
 def trust_text(written: Written) -> str:
@@ -50,7 +53,7 @@ def trust_text(written: Written) -> str:
         "Checked:",
         f"  ✓ {len(rules)} rules: {PROFILES['root'].title}",
         *(f"Kept the old file as {path}" for path in written.kept),
-        f"Next: give {folder}/ to the devices, or let them fetch it: opensslgen trust --share",
+        f"Next: give {folder}/ to the devices, or let them fetch it: {visible(written.sharing)}",
         "      (iPhone: install the profile, then Settings > General > About > Certificate Trust Settings).",
     ]
     return "\n".join(lines) + "\n"

@@ -62,5 +62,5 @@ def judged(root: Certificate, *, allow: Collection[str] = ()) -> list[Finding]:
     """
     found = judge(Case(root, root, datetime.now(timezone.utc)), rules_of(["root"], allow))
     if violations(found):
-        raise Violation("a phone would hide or refuse this root, so nothing was made of it", violations(found))
+        raise Violation("a phone would hide or refuse this root", violations(found))
     return found

@@ -50,7 +50,7 @@ def serve_form(
 
     `ready` is called once requests are answered. A second signal does not wait.
     """
-    limits = Limits(body=_BODY, longest=LONGEST, idle=30, grace=_GRACE)
+    limits = Limits(body=_BODY, app_refuses=True, longest=LONGEST, idle=30, grace=_GRACE)
     with ExitStack() as stack:
         asked = stack.enter_context(_asked_to_stop())
         if context is None:

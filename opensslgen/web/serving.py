@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
 import time
 from collections import defaultdict
 from contextlib import suppress
@@ -11,7 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
+from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import RequestEntityTooLarge
 
 if TYPE_CHECKING:
     import socket
@@ -31,6 +35,8 @@ class Limits:
 
     body: int = 1024
     """Bytes of a request's body; a larger one is not read."""
+    app_refuses: bool = False
+    """Whether the app answers a request with a larger one, of which it gets the head alone, or waitress in a line."""
     longest: float = 60.0
     """Seconds that one connection may last, however busy it is."""
     idle: int = 10
@@ -81,6 +87,8 @@ def serve(
     if client is not None:
         # waitress itself calls all that come over such a socket localhost.
         server.fix_addr = lambda path: (client(path), None)
+    if limits.app_refuses:
+        server.channel_class = _Channel
     end = time.monotonic() + seconds
     try:
         with suppress(KeyboardInterrupt):
@@ -97,6 +105,26 @@ def serve(
     finally:
         server.task_dispatcher.shutdown(timeout=1)
         wasyncore.close_all(channels, ignore_all=True)
+
+
+class _Refusal(ErrorTask, WSGITask):
+    """Answers what waitress refuses: as it does, but has the app answer a request whose body is too large."""
+
+    def execute(self) -> None:
+        refused: Any = self.request
+        if not isinstance(refused.error, RequestEntityTooLarge):
+            super().execute()
+            return
+        self.set_close_on_finish()
+        self.complete = False
+        refused.body_rcv = None
+        # A body in chunks has told nothing of its length; this one is too large for every app.
+        refused.headers.setdefault("CONTENT_LENGTH", str(sys.maxsize))
+        WSGITask.execute(self)
+
+
+class _Channel(HTTPChannel):
+    error_task_class = _Refusal
 
 
 def _turn(channels: dict[int, Any], timeout: float) -> None:

@@ -189,13 +189,16 @@ def front(listener: socket.socket, *, context: ssl.SSLContext, backend: str) -> 
         running.close()
 
 
-def context_of(found: Found, *, root: Certificate, openssl: OpenSSL) -> ssl.SSLContext:
-    """Return the TLS settings for a certificate of the folder; raises UsageError unless its own root has issued it."""
-    if issuer_among(found.certificate, [root]) is None or not {"chain", "key"} <= found.files.keys():
+def context_of(found: Found, *, authority: Certificate, above: Path, openssl: OpenSSL) -> ssl.SSLContext:
+    """Return the TLS settings for a certificate of the folder; raises UsageError unless its authority has issued it.
+
+    `above` is the file with what stands above an intermediate, the root among it; a root's folder has none.
+    """
+    if issuer_among(found.certificate, [authority]) is None or not {"chain", "key"} <= found.files.keys():
         raise UsageError(f"{found.path} has no key here, or is not of this folder's own root")
-    process = openssl.run(
-        ["verify", "-CAfile", str(found.issuer_path), "-purpose", "sslserver", str(found.path)], check=False
-    )
+    trusted = [above, "-untrusted", found.issuer_path] if above.exists() else [found.issuer_path]
+    arguments = ["verify", "-CAfile", *map(str, trusted), "-purpose", "sslserver", str(found.path)]
+    process = openssl.run(arguments, check=False)
     # OpenSSL 1.0 exits with 0 for an expired certificate, too; this is the sign of success that holds on all.
     if process.exit_code != 0 or process.stdout.decode("utf-8", "replace").strip() != f"{found.path}: OK":
         raise UsageError(f"{found.path} is not accepted by openssl verify for a server under this folder's own root")
