@@ -638,3 +638,18 @@ def test_the_collection_is_written_and_replaced_only_by_force(tmp_path):
     assert json.loads(done.stdout)["files"] == files
     with pytest.raises(Error, match="cannot write"):
         write_collection(tmp_path / "fleet" / "galaxy.yml" / "below")
+
+
+def test_the_collection_is_written_into_the_empty_folder_one_is_in_and_never_over_the_top(tmp_path):
+    (tmp_path / "empty").mkdir()
+    inode = (tmp_path / "empty").stat().st_ino
+    done = opensslgen("ansible", ".", cwd=tmp_path / "empty")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "empty").stat().st_ino == inode, "a shell is still in it"
+    assert (tmp_path / "empty" / "galaxy.yml").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    for more in ((), ("--force",)):
+        done = opensslgen("ansible", "/", *more)
+        assert done.returncode == 1
+        assert done.stderr.startswith("Error: /")
+        assert "Traceback" not in done.stderr
