@@ -534,6 +534,17 @@ def test_the_vendors_script_is_mended_as_patch_does_it(shell, content, ready, fo
     assert not install(ready, folder, host, script=str(script)).changes
 
 
+def test_what_a_script_holds_for_a_terminal_is_shown_and_not_obeyed(ready, folder, tmp_path):
+    hostile = "# \x1b]0;owned\x07\x1b[2J\x9b1m \u202e\r\tü\n".encode()
+    (tmp_path / "gen_certs.sh").write_bytes(POST + hostile)
+    done = install(ready, folder, script=f"{tmp_path}/gen_certs.sh", check=True)
+    (change,) = [change for change in done.changes if change.path.endswith("gen_certs.sh")]
+    for text in (change.before, change.after):
+        assert all(char.isprintable() or char in "\n\t" for char in text)
+        assert text.endswith("# \\u{1B}]0;owned\\u{7}\\u{1B}[2J\\u{9B}1m \\u{202E}\\u{D}\tü\n")
+    assert "820 days" in change.after
+
+
 def test_a_script_that_is_not_recognised_is_told_and_left_alone(ready, folder, tmp_path):
     (tmp_path / "gen_certs.sh").write_text("#!/bin/sh\necho hello\n")
     done = install(ready, folder, script=f"{tmp_path}/gen_certs.sh")
