@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 
 def write_collection(folder: Path, *, force: bool = False) -> tuple[list[str], Path | None]:
-    """Write the collection's files into a new folder, all or none; return them, and what was replaced by `force`.
+    """Write the collection's files into a new or empty folder; return them, and what was replaced by `force`.
 
-    An old folder is kept under another name. Raises Error if there is one and `force` is not given.
+    An old folder is kept under another name. Raises Error if there is one and `force` is not given, and for `/`.
     """
+    if folder.name in ("", ".."):
+        folder = folder.resolve()
+    if not folder.name:
+        raise Error(f"{folder} cannot be the collection's folder")
     if os.path.lexists(folder) and not force and not _is_empty(folder):
         raise Error(f"{folder} exists", hint="--force replaces it, and keeps the old one beside it")
     new = folder.with_name(f".{folder.name}.opensslgen-{os.getpid()}")
@@ -27,10 +31,15 @@ def write_collection(folder: Path, *, force: bool = False) -> tuple[list[str], P
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         files = sorted(_copy(resources.files(__package__) / "ansible", new))
-        if os.path.lexists(folder) and not _is_empty(folder):
-            kept = folder.with_name(f"{folder.name}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}")
-            folder.rename(kept)
-        new.rename(folder)
+        if _is_empty(folder):
+            # Not replaced: it may be the one that the shell is in, which would be left without.
+            for path in new.iterdir():
+                path.rename(folder / path.name)
+        else:
+            if os.path.lexists(folder):
+                kept = folder.with_name(f"{folder.name}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}")
+                folder.rename(kept)
+            new.rename(folder)
     except OSError as error:
         raise Error(f"cannot write to {folder}: {error.strerror}") from error
     finally:

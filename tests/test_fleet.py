@@ -546,6 +546,17 @@ def test_the_vendors_script_is_mended_as_patch_does_it(shell, content, ready, fo
     assert not install(ready, folder, host, script=str(script)).changes
 
 
+def test_what_a_script_holds_for_a_terminal_is_shown_and_not_obeyed(ready, folder, tmp_path):
+    hostile = "# \x1b]0;owned\x07\x1b[2J\x9b1m \u202e\r\tü\n".encode()
+    (tmp_path / "gen_certs.sh").write_bytes(POST + hostile)
+    done = install(ready, folder, script=f"{tmp_path}/gen_certs.sh", check=True)
+    (change,) = [change for change in done.changes if change.path.endswith("gen_certs.sh")]
+    for text in (change.before, change.after):
+        assert all(char.isprintable() or char in "\n\t" for char in text)
+        assert text.endswith("# \\u{1B}]0;owned\\u{7}\\u{1B}[2J\\u{9B}1m \\u{202E}\\u{D}\tü\n")
+    assert "820 days" in change.after
+
+
 def test_a_script_that_is_not_recognised_is_told_and_left_alone(ready, folder, tmp_path):
     (tmp_path / "gen_certs.sh").write_text("#!/bin/sh\necho hello\n")
     done = install(ready, folder, script=f"{tmp_path}/gen_certs.sh")
@@ -650,3 +661,18 @@ def test_the_collection_is_written_and_replaced_only_by_force(tmp_path):
     assert json.loads(done.stdout)["files"] == files
     with pytest.raises(Error, match="cannot write"):
         write_collection(tmp_path / "fleet" / "galaxy.yml" / "below")
+
+
+def test_the_collection_is_written_into_the_empty_folder_one_is_in_and_never_over_the_top(tmp_path):
+    (tmp_path / "empty").mkdir()
+    inode = (tmp_path / "empty").stat().st_ino
+    done = opensslgen("ansible", ".", cwd=tmp_path / "empty")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "empty").stat().st_ino == inode, "a shell is still in it"
+    assert (tmp_path / "empty" / "galaxy.yml").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+    for more in ((), ("--force",)):
+        done = opensslgen("ansible", "/", *more)
+        assert done.returncode == 1
+        assert done.stderr.startswith("Error: /")
+        assert "Traceback" not in done.stderr

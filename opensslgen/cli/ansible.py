@@ -26,7 +26,7 @@ def ansible(path: Path, *, force: bool, quiet: bool, output: str) -> None:
     ansible-doc opensslgen.fleet.install
 
     Each appliance makes its own key, which never leaves it, and needs a shell and openssl, but no Python. Ansible's own
-    Python has to have opensslgen: pip install opensslgen[ansible].
+    Python has to have opensslgen: pip install '.[ansible]', from a checkout.
     """
     from opensslgen.collection import write_collection
 

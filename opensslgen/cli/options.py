@@ -112,7 +112,7 @@ def from_web(module: str) -> Any:
         return import_module(f"opensslgen.web.{module}")
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"this needs {error.name}, which is not installed", hint="pip install 'opensslgen[web]'"
+            f"this needs {error.name}, which is not installed", hint="pip install flask waitress segno"
         ) from error
 
 

@@ -226,8 +226,13 @@ def _mended(there: Answer, wish: Wish) -> tuple[tuple[Change, str] | None, str |
     new = patch.text.encode("latin-1")
     digest = hashlib.sha256(data).hexdigest()
     step = call("mend", wish.script, digest, f"{datetime.now(timezone.utc):%Y%m%d}", stdin=new)
-    shown = (text.decode("utf-8", "backslashreplace") for text in (data, new))
-    return (Change(wish.script, *shown), step), None
+    return (Change(wish.script, _shown(data), _shown(new)), step), None
+
+
+def _shown(script: bytes) -> str:
+    """Return a script for a terminal, in which nothing but tabs and line feeds has a meaning of its own."""
+    lines = script.decode("utf-8", "backslashreplace").split("\n")
+    return "\n".join("\t".join(map(visible, line.split("\t"))) for line in lines)
 
 
 def _told(answer: Answer) -> str | None:

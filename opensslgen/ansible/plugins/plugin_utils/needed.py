@@ -11,5 +11,5 @@ try:
 except ModuleNotFoundError as error:
     raise AnsibleError(
         f"the collection opensslgen.fleet needs the Python package opensslgen where Ansible's own Python finds it:"
-        f" {sys.executable} -m pip install opensslgen"
+        f" {sys.executable} -m pip install . (in a checkout of it)"
     ) from error
