@@ -21,7 +21,7 @@ from opensslgen import workers
 from opensslgen.audit import FEW, Settings, audit
 from opensslgen.audit.files import pieces
 from opensslgen.cli import cli
-from opensslgen.errors import UnreadableError
+from opensslgen.errors import Error, UnreadableError
 from opensslgen.profiles import rules_of
 from opensslgen.rules import RULES
 
@@ -217,7 +217,7 @@ def test_a_process_that_dies_is_noticed():
         crew.give("a")
         crew.give("die")
         assert crew.take() == "aa"
-        with pytest.raises(UnreadableError):
+        with pytest.raises(Error, match="ended too early"):
             crew.take()
 
 

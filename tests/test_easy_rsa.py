@@ -104,7 +104,7 @@ def demo(tmp_path):
     for name in ("old.example.com", "lost.example.com"):
         ssl("req", "-new", *new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
         ssl("ca", "-batch", "-config", "ca.cnf", "-in", f"{name}.csr", "-out", f"{name}.crt", "-notext")
-    ssl("ca", "-config", "ca.cnf", "-revoke", "lost.example.com.crt", "-crl_reason", "keyCompromise")
+    ssl("ca", "-config", "ca.cnf", "-revoke", "lost.example.com.crt", "-crl_reason", "superseded")
     return tmp_path / "demoCA"
 
 
@@ -202,7 +202,7 @@ def test_a_folder_of_openssl_ca_is_used_as_it_stands(demo):
     for name in ("new.example.com", "script.example.com"):
         certificate(demo / "issued" / f"{name}.crt").verify_directly_issued_by(certificate(demo / "cacert.pem"))
     listed = succeed("list", "--all", "--pki", demo).stdout
-    assert re.search(r"revoked .* \(revoked on .*keyCompromise", listed)
+    assert re.search(r"revoked .* \(revoked on .*superseded", listed)
     assert "CN=Demo root" in listed
     assert "REVOKED on " in succeed("show", "1001", "--pki", demo).stdout
     # `openssl ca` goes on with its own numbers, and revokes what we made.
