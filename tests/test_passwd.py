@@ -94,7 +94,7 @@ def test_a_key_that_is_not_the_certificates_stays_as_it_is(openssl, pki, tmp_pat
     other = Authority(Store(tmp_path / "other"), openssl, no_secret)
     made = make_root(other)
     shutil.copy(made.files["root key"], pki / "private" / "ca.key")
-    with pytest.raises(Error, match="is for another key"):
+    with pytest.raises(Error, match="do not belong together"):
         change(pki, openssl, **{NEW_PASSPHRASE: NEW})
     assert (pki / "private" / "ca.key").read_bytes() == made.files["root key"].read_bytes()
     script = passphrase_job(store=Store(pki)).plan.script(version="test")
@@ -102,7 +102,7 @@ def test_a_key_that_is_not_the_certificates_stays_as_it_is(openssl, pki, tmp_pat
         ["dash", "/dev/stdin"], input=script, env={**os.environ, NEW_PASSPHRASE: NEW}, capture_output=True, text=True
     )
     assert done.returncode == 1
-    assert "is for another key" in done.stderr
+    assert "do not belong together" in done.stderr
 
 
 def test_no_argv_output_or_file_holds_a_secret_and_no_key_is_ever_plain(pki, tmp_path):
