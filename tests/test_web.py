@@ -557,10 +557,11 @@ def test_a_key_is_given_only_to_the_session_that_made_it(by_password):
     assert b"PRIVATE KEY" in first.get(f"{made}/key").data
     for what in ("", "/key", "/p12", "/certificate"):
         assert second.get(f"{made}{what}").status_code == 404
-    # What somebody else has put in its place since is theirs.
+    # What somebody else has put in its place since is theirs; the old PKCS#12 file was put aside.
+    assert first.get(f"{made}/p12").status_code == 200
     second.make(replace="on")
     assert first.get(f"{made}/key").status_code == 404
-    assert first.get(f"{made}/p12").status_code == 200
+    assert first.get(f"{made}/p12").status_code == 404
 
 
 def test_a_key_of_another_session_is_not_given_to_who_revokes_its_certificate(by_password):
