@@ -24,6 +24,7 @@ from .der import (
     well_formed,
     whole,
 )
+from .keys import KeyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class PublicKey:
     """"P-256", "P-384" and so on, a dotted identifier, or "explicit" for one spelled out; None if not EC."""
     der: bytes
     """The SubjectPublicKeyInfo."""
+
+    @property
+    def key_type(self) -> KeyType:
+        """The kind of key that this is, as an order for a certificate of it has it."""
+        return KeyType(f"{self.algorithm} {self.curve or self.bits}", self.algorithm, self.bits, self.curve)
 
 
 _KEY_ALGORITHMS = {

@@ -13,7 +13,6 @@ from .certificate import decode_public_key, load, load_all
 from .disk import exists
 from .errors import Error, UnreadableError, UsageError
 from .jobs import Job, Violation, violations
-from .keys import KeyType
 from .plan import Check, CheckChain, CheckKey
 from .profiles import PROFILES, rules_of
 from .rules import Case, Finding, judge
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from .certificate import Certificate, PublicKey
     from .destination import Destination
+    from .keys import KeyType
     from .openssl import OpenSSL
     from .store import Store
 
@@ -176,8 +176,7 @@ def check(certificate: Certificate, *, issuer: Certificate | None = None, profil
 
 def key_type_of(path: Path, openssl: OpenSSL) -> KeyType:
     """Return the type of the user's own private key; raises Error if openssl cannot read it or it is of no use."""
-    key = public_half_of(path, openssl)
-    return KeyType(f"{key.algorithm} {key.bits}", key.algorithm, key.bits, key.curve)
+    return public_half_of(path, openssl).key_type
 
 
 def public_half_of(path: Path, openssl: OpenSSL) -> PublicKey:

@@ -23,7 +23,6 @@ from .disk import name_beside
 from .errors import Error
 from .folder import Folder
 from .jobs import Violation, fitted, has_request, refuse_violations, stale_p12, stored_issuer, violations
-from .keys import KeyType
 from .names import slips
 from .plan import Plan, Publish
 from .profiles import rules_of
@@ -123,8 +122,7 @@ class Batch:
         if order.key_file is None:
             return order
         key = public_half_of(Path(order.key_file), self.openssl)
-        key_type = KeyType(f"{key.algorithm} {key.bits}", key.algorithm, key.bits, key.curve)
-        return replace(order, key_type=key_type, public_key=key)
+        return replace(order, key_type=key.key_type, public_key=key)
 
     def violation(self, order: LeafOrder, certificate: Certificate) -> str | None:
         """Return which rules a finished certificate breaks; None if none."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from .certificate import REQUEST_LABELS, DecodeError, decode_request, pem_blocks, visible
 from .constraints import parse_constraints
 from .errors import UnreadableError, UsageError
-from .keys import KeyType
 from .kinds import SELF_SIGNED, SERVER
 from .names import GeneralName, file_name, parse_names, parse_url, shown
 from .orders import INTERMEDIATE_DAYS, LEAF_DAYS, AuthorityOrder, LeafOrder, lifetime, main_names
@@ -139,7 +138,7 @@ def leaf_order_of(
         names=names,
         subject=subject,
         stem=_stem(stem or (names[0].value if names else subject.common_name or "")),
-        key_type=_key_type(request),
+        key_type=request.public_key.key_type,
         public_key=request.public_key,
         request=pem(request),
         days=lifetime(days),
@@ -163,7 +162,7 @@ def authority_order_of(
     subject = _subject(request)
     return AuthorityOrder(
         subject=subject,
-        key_type=_key_type(request),
+        key_type=request.public_key.key_type,
         public_key=request.public_key,
         days=lifetime(days),
         path_length=path_length,
@@ -189,8 +188,3 @@ def _stem(text: str) -> str:
         return file_name(text.replace(" ", "_"))
     except UsageError as error:
         raise UsageError(error.message, hint="--name STEM names its files") from error
-
-
-def _key_type(request: Request) -> KeyType:
-    key = request.public_key
-    return KeyType(f"{key.algorithm} {key.curve or key.bits}", key.algorithm, key.bits, key.curve)

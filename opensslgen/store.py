@@ -38,7 +38,7 @@ from .index import VALID, is_whole
 from .index import read as read_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from .certificate import Certificate
     from .plan import Plan, Publish
@@ -144,22 +144,24 @@ class Store:
 
     def _refuse_links(self) -> None:
         """Raise Error for a symbolic link that would have us work, or look for the authority's key, somewhere else."""
-        for path in (*self.path.iterdir(), self.path / self.ca_key):
-            self._refuse_way_out(path)
+        self._refuse_ways_out([*self.path.iterdir(), self.path / self.ca_key])
 
-    def _refuse_way_out(self, path: Path) -> None:
+    def _refuse_ways_out(self, paths: Iterable[Path]) -> None:
         """Raise Error if a file of the folder, or a folder on the way to it, is a link that leads out of this one."""
-        try:
-            inside = path.resolve().is_relative_to(self.path.resolve())
-        except RuntimeError:  # it leads round in circles; newer Pythons take it for a file
-            inside = False
-        if not inside:
-            raise Error(f"{path} is a symbolic link that leads out of {self.path}", hint="put the thing itself there")
+        home = self.path.resolve()
+        for path in paths:
+            try:
+                inside = path.resolve().is_relative_to(home)
+            except RuntimeError:  # it leads round in circles; newer Pythons take it for a file
+                inside = False
+            if not inside:
+                raise Error(
+                    f"{path} is a symbolic link that leads out of {self.path}", hint="put the thing itself there"
+                )
 
     def refuse_links(self, plan: Plan) -> None:
         """Raise Error if a file that the plan reads or replaces in the folder would be one that lies outside of it."""
-        for name in plan.touches:
-            self._refuse_way_out(self.path / name)
+        self._refuse_ways_out(self.path / name for name in plan.touches)
 
     def warnings(self) -> tuple[str, ...]:
         """Return what in the folder others than its owner can read, or change, and should not."""

@@ -120,7 +120,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         )
     order = AuthorityOrder(
         subject=Subject(old.subject.attributes),
-        key_type=_key_type(old),
+        key_type=old.public_key.key_type,
         public_key=old.public_key,
         days=lifetime(days or old.validity.days or ROOT_DAYS),
         path_length=old.basic_constraints.path_length if old.basic_constraints else None,
@@ -150,7 +150,7 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
     request = _old_request(old, stem, store)
     order = AuthorityOrder(
         subject=given_subject(old.subject.attributes),
-        key_type=_key_type(old),
+        key_type=old.public_key.key_type,
         public_key=old.public_key,
         days=lifetime(days or old.validity.days or INTERMEDIATE_DAYS),
         path_length=old.basic_constraints.path_length if old.basic_constraints else None,
@@ -186,7 +186,7 @@ def _leaf_order(
         names=tuple(csr.strict_name(name) for name in old.names),
         subject=given_subject(old.subject.attributes),
         stem=stem,
-        key_type=_key_type_of_new(old) if new_key else _key_type(old),
+        key_type=_key_type_of_new(old) if new_key else old.public_key.key_type,
         public_key=None if new_key else old.public_key,
         days=lifetime(days or (old.validity.days if fit else LEAF_DAYS)),
         extended_key_usage=extended_key_usages(old.extended_key_usage or ()),
@@ -195,11 +195,6 @@ def _leaf_order(
         p12=p12,
         crl_url=_crl_url(old),
     )
-
-
-def _key_type(old: Certificate) -> KeyType:
-    key = old.public_key
-    return KeyType(f"{key.algorithm} {key.curve or key.bits}", key.algorithm, key.bits, key.curve)
 
 
 def _key_type_of_new(old: Certificate) -> KeyType:
