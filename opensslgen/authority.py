@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import workflow
@@ -20,12 +21,11 @@ from .store import CA_CHAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from pathlib import Path
 
     from .certificate import Certificate, PublicKey
     from .destination import Destination
-    from .keys import KeyType
     from .openssl import OpenSSL
+    from .orders import LeafOrder
     from .store import Store
 
 
@@ -174,13 +174,18 @@ def check(certificate: Certificate, *, issuer: Certificate | None = None, profil
     return judge(Case(certificate, issuer, datetime.now(timezone.utc)), rules_of([profile]))
 
 
-def key_type_of(path: Path, openssl: OpenSSL) -> KeyType:
-    """Return the type of the user's own private key; raises Error if openssl cannot read it or it is of no use."""
-    return public_half_of(path, openssl).key_type
+def with_key(order: LeafOrder, openssl: OpenSSL) -> LeafOrder:
+    """Return the order with the public half of the user's own key, if it names one.
+
+    Raises Error if that cannot be read or is of no use.
+    """
+    if order.key_file is None:
+        return order
+    key = _public_half_of(Path(order.key_file), openssl)
+    return replace(order, key_type=key.key_type, public_key=key)
 
 
-def public_half_of(path: Path, openssl: OpenSSL) -> PublicKey:
-    """Return the public half of the user's own private key; raises Error if it cannot be read or is of no use."""
+def _public_half_of(path: Path, openssl: OpenSSL) -> PublicKey:
     try:
         regular = stat.S_ISREG(path.stat().st_mode)
         encrypted = regular and b"ENCRYPTED" in path.read_bytes()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import index, recipes, workflow
-from .authority import public_half_of
+from .authority import with_key
 from .certificate import load
 from .csr import parse_request
 from .disk import name_beside
@@ -31,20 +32,20 @@ from .rules import Case, judge
 from .workers import cores, workers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from .certificate import Certificate
     from .inventory import Row
     from .openssl import OpenSSL
     from .orders import LeafOrder
-    from .plan import Check, Record
+    from .plan import Record
     from .recipes import Issuer
     from .rules import Finding
     from .store import Staged, Store
 
-_ROOM = 24
-_WEIGHT = {"RSA": 3, "EC": 1}
-"""How much a process is given at once, to be made and then checked and published together; an RSA key takes long."""
+_ROOM = 32
+"""How much a process is given at most, to be made and then checked and published together; see `_weight`."""
+_LEAST = 4
 TURN = 20.0
 """Seconds after which the folder's lock is given back for a moment, so that others come to their turn."""
 _PAUSE = 0.05
@@ -100,7 +101,7 @@ class Batch:
         if order.key_usage and "keyCertSign" in order.key_usage:
             return "the key usage keyCertSign is an authority's"
         try:
-            order = self._with_key(order)
+            order = with_key(order, self.openssl)
             if issuer and not order.kind.is_self_signed:
                 order, _ = fitted(order, self.store, issuer, fixed_days=False)
             for demand in recipes.demands(order.names):
@@ -116,13 +117,6 @@ class Batch:
         except Error as error:
             return error.message
         return None
-
-    def _with_key(self, order: LeafOrder) -> LeafOrder:
-        """Return the order with what its own key is, if it names one; raises Error if that is of no use."""
-        if order.key_file is None:
-            return order
-        key = public_half_of(Path(order.key_file), self.openssl)
-        return replace(order, key_type=key.key_type, public_key=key)
 
     def violation(self, order: LeafOrder, certificate: Certificate) -> str | None:
         """Return which rules a finished certificate breaks; None if none."""
@@ -140,7 +134,7 @@ class Batch:
                 continue
             order, notes = row.order, tuple(slips(row.order.subject.common_name, row.order.names))
             try:
-                order = self._with_key(order)
+                order = with_key(order, self.openssl)
                 if issuer and not order.kind.is_self_signed:
                     order, shortened = fitted(order, self.store, issuer, fixed_days=False)
                     notes += shortened
@@ -206,44 +200,26 @@ class Batch:
         # Started before the lock is taken, which they would hold on to if this process were killed.
         with workers(self.jobs or cores(), partial(_make, batch=self, issuer=issuer)) as crew:
             units: dict[int, _Unit] = {}
-            more, number = True, 0
-            while more:
+            ahead, number = _Ahead(wanting, len(crew)), 0
+            while ahead.more:
                 with self.store.locked():
                     ends = time.monotonic() + TURN
                     done: _Done | None = None
                     while True:
                         # Whoever is idle gets something to do before the last answer is published.
-                        while more and not crew.are_busy and time.monotonic() < ends:
+                        while not crew.are_busy:
+                            yield from ahead.fill(until=ends)
+                            if not ahead.weight:
+                                break
                             number += 1
-                            unit = yield from self._unit(number, wanting)
-                            more = bool(unit.orders)
-                            if more:
-                                units[number] = unit
-                                crew.give(unit)
+                            units[number] = _Unit(number, self.store.new_work(), *ahead.share())
+                            crew.give(units[number])
                         if done:
                             yield from self._published(units.pop(done.number), done)
                         if not units:
                             break
                         done = crew.take_any()
-                time.sleep(_PAUSE if more else 0)
-
-    def _unit(self, number: int, wanting: Iterator[tuple[LeafOrder, Outcome]]) -> Generator[Outcome, None, _Unit]:
-        """Return the next orders for a process, none at the end; yields what became of the rows that need nothing."""
-        orders: list[LeafOrder] = []
-        outcomes: list[Outcome] = []
-        # Small ones first, so that few rows go to all processes, too.
-        room = min(_ROOM, _WEIGHT["RSA"] * number)
-        while room > 0:
-            order, outcome = next(wanting, (None, None))
-            if order is None or outcome is None:
-                break
-            if outcome.state != MADE:
-                yield outcome
-                continue
-            orders.append(order)
-            outcomes.append(outcome)
-            room -= _WEIGHT[order.key_type.algorithm]
-        return _Unit(number, self.store.new_work() if orders else self.store.path, tuple(orders), tuple(outcomes))
+                time.sleep(_PAUSE if ahead.more else 0)
 
     def _published(self, unit: _Unit, done: _Done) -> Iterator[Outcome]:
         """Publish what a process has made, together, and yield what became of its rows."""
@@ -288,6 +264,50 @@ class Batch:
         return plans
 
 
+class _Ahead:
+    """Orders that wait for a process; what is read ahead is as much as all processes can be given."""
+
+    def __init__(self, wanting: Iterator[tuple[LeafOrder, Outcome]], processes: int) -> None:
+        """Take the orders, each with what is to become of it, and how many processes share them."""
+        self.weight = 0
+        self.more = True
+        """Whether there may be orders that were not read yet."""
+        self._wanting = wanting
+        self._processes = processes
+        self._waiting: deque[tuple[LeafOrder, Outcome]] = deque()
+
+    def fill(self, *, until: float) -> Iterator[Outcome]:
+        """Read ahead, but not after a time of `time.monotonic`; yield what became of the rows that need nothing."""
+        while self.more and self.weight < self._processes * _ROOM and time.monotonic() < until:
+            order, outcome = next(self._wanting, (None, None))
+            if order is None or outcome is None:
+                self.more = False
+            elif outcome.state == MADE:
+                self._waiting.append((order, outcome))
+                self.weight += _weight(order)
+            else:
+                yield outcome
+
+    def share(self) -> tuple[tuple[LeafOrder, ...], tuple[Outcome, ...]]:
+        """Return the next orders for a process: fewer as the end comes near, so that all processes end together."""
+        most = max(_LEAST, self.weight // self._processes)
+        taken: list[tuple[LeafOrder, Outcome]] = []
+        weight = 0
+        while self._waiting and (not taken or weight + _weight(self._waiting[0][0]) <= most):
+            taken.append(self._waiting.popleft())
+            weight += _weight(taken[-1][0])
+        self.weight -= weight
+        orders, outcomes = zip(*taken, strict=True)
+        return orders, outcomes
+
+
+def _weight(order: LeafOrder) -> int:
+    """Return how long a certificate takes, beside one whose key takes no time: RSA keys take long."""
+    if order.key_type.algorithm != "RSA" or order.key_file or order.request:
+        return 1
+    return max(1, ((order.key_type.bits or 0) // 1024) ** 2)
+
+
 @dataclass(frozen=True, slots=True)
 class _Unit:
     """What a process is given at once."""
@@ -319,15 +339,10 @@ def _make(unit: _Unit, *, batch: Batch, issuer: Issuer | None) -> _Done:
         replace(plan, publish=plan.publish + aside)
         for plan, (aside, _) in zip(batch.plans(unit, issuer), stale, strict=True)
     ]
-    faults: dict[int, str] = {}
-    checks: dict[int, Check] = {}
-    for position, plan in enumerate(plans):
-        making, (check,) = recipes.without_checks(plan)
-        try:
-            workflow.run(making, work=work, openssl=openssl, secrets=batch.secrets)
-            checks[position] = check
-        except (Error, OSError) as error:
-            faults[position] = str(error)
+    parts = [recipes.without_checks(plan) for plan in plans]
+    ran = workflow.run_many([making for making, _ in parts], work=work, openssl=openssl, secrets=batch.secrets)
+    faults = {position: str(fault) for position, fault in enumerate(ran) if fault}
+    checks = {position: check for position, (_, (check,)) in enumerate(parts) if position not in faults}
     if checks:
         try:
             found = faults_of(list(checks.values()), work=work, openssl=openssl)

@@ -25,6 +25,7 @@ import os
 import re
 import shlex
 import stat
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -239,13 +240,17 @@ class Store:
                 (work / f"new-{name}").rename(self.path / name)
         moves: list[tuple[str, str]] = []
         lines = []
+        wanted = Counter(publish.source for publish in plan.publish)
+        for record in plan.records:
+            wanted.update((record.certificate, record.config, record.commands))
         for record in plan.records:
             certificate = load(work / record.certificate)
             made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", record.commands))
             for suffix, source in made_from:
-                copy = f"{certificate.serial_hex}.{suffix}"
-                write_new(work / copy, (work / source).read_bytes())
-                moves.append((copy, f"certs_by_serial/{copy}"))
+                name = f"{certificate.serial_hex}.{suffix}"
+                moves.append(
+                    (_for_the_record(source, name, work, alone=wanted[source] == 1), f"certs_by_serial/{name}")
+                )
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
         kept = {
@@ -423,6 +428,16 @@ class Store:
             for name in (*_DATABASE, template.EASYRSA_CONFIG, ".lock"):
                 (self.path / name).unlink(missing_ok=True)
             self.path.rmdir()
+
+
+def _for_the_record(source: str, name: str, work: Path, *, alone: bool) -> str:
+    """Return the file that is kept for the record, on the disk: the source if nobody else wants it, else a copy."""
+    if not alone:
+        write_new(work / name, (work / source).read_bytes())
+        return name
+    (work / source).chmod(0o600)
+    sync(work / source)
+    return source
 
 
 def _open(path: Path, bits: int, cure: str) -> Iterator[str]:

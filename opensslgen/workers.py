@@ -39,6 +39,10 @@ class Workers(Generic[Batch, Answer]):
         self._idle = deque(connections)
         self._busy: deque[Connection] = deque()
 
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._idle) + len(self._busy)
+
     @property
     def are_busy(self) -> bool:
         """Whether each has a batch; then an answer has to be taken first."""

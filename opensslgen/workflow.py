@@ -6,7 +6,7 @@ import os
 import shlex
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from .database import check_list, check_revoked, copy_database
 from .errors import Error, UnreadableError
@@ -30,10 +30,12 @@ from .plan import (
 from .readback import check_chain, check_key, faults, verify_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from .openssl import OpenSSL
     from .plan import Checking, Plan
+
+_Step = TypeVar("_Step", Write, Run, Join)
 
 BACKDATE = timedelta(hours=1)
 """How long before now a certificate begins, so that a phone whose clock is slow accepts it at once."""
@@ -55,23 +57,71 @@ def run(
     record.write_text("#!/bin/sh\n", encoding="utf-8")
     for step in plan.steps:
         match step:
-            case Write(path, text):
-                (work / path).write_text(text, encoding="utf-8")
-            case Join(parts, path):
-                _join(work / path, [_place(part, work) for part in parts])
+            case Write() | Join():
+                _put(step, work)
             case Run(arguments):
-                words = [word for argument in arguments for word in _words(argument, openssl)]
+                words = _all_words(arguments, openssl)
                 command = shlex.join(["openssl", *words])
                 on_command(command)
                 with record.open("a", encoding="utf-8", errors="surrogateescape") as file:
                     file.write(f"{command}\n")
                 openssl.run(words, cwd=work, secrets={name: secrets[name] for name in step.secrets})
-                for path in step.creates:
-                    # An unknown subcommand exits with 0 before LibreSSL 4 and OpenSSL 1.1.
-                    if not (work / path).is_file() or not (work / path).stat().st_size:
-                        raise Error(f"openssl {words[0]} made no {path}")
+                _see_made(step, work)
             case _:
                 _check(step, work=work, openssl=openssl, secrets=secrets, on_command=on_command)
+
+
+def run_many(
+    plans: Sequence[Plan], *, work: Path, openssl: OpenSSL, secrets: Mapping[str, str]
+) -> list[Error | OSError | None]:
+    """Do the steps of plans that share the folder `work`, and return what went wrong with each, None if nothing.
+
+    A plan's commands are run from where they are noted, after all files that it writes and before those that it joins.
+    There are no checks among the steps.
+    """
+    found: list[Error | OSError | None] = []
+    for plan in plans:
+        commands = (shlex.join(["openssl", *_all_words(step.arguments, openssl)]) for step in _of(Run, plan))
+        text = "".join(f"{line}\n" for line in ("#!/bin/sh", *commands))
+        found.append(_tried([*_of(Write, plan), Write(plan.commands, text)], work))
+    going = [position for position, fault in enumerate(found) if fault is None]
+    unlocked = {name: secrets[name] for position in going for name in plans[position].secrets}
+    scripts = [plans[position].commands for position in going]
+    answers = openssl.run_scripts(scripts, cwd=work, secrets=unlocked) if going else []
+    for position, fault in zip(going, answers, strict=True):
+        found[position] = fault or _tried([*_of(Run, plans[position]), *_of(Join, plans[position])], work)
+    return found
+
+
+def _of(kind: type[_Step], plan: Plan) -> Iterator[_Step]:
+    return (step for step in plan.steps if isinstance(step, kind))
+
+
+def _tried(steps: Iterable[Write | Run | Join], work: Path) -> Error | OSError | None:
+    """Put files in place, and see what commands were to make; return what went wrong."""
+    try:
+        for step in steps:
+            if isinstance(step, Run):
+                _see_made(step, work)
+            else:
+                _put(step, work)
+    except (Error, OSError) as error:
+        return error
+    return None
+
+
+def _put(step: Write | Join, work: Path) -> None:
+    if isinstance(step, Write):
+        (work / step.path).write_text(step.text, encoding="utf-8", errors="surrogateescape")
+    else:
+        _join(work / step.path, [_place(part, work) for part in step.parts])
+
+
+def _see_made(step: Run, work: Path) -> None:
+    """Raise Error if a command has made nothing: an unknown one exits with 0 before LibreSSL 4 and OpenSSL 1.1."""
+    for path in step.creates:
+        if not (work / path).is_file() or not (work / path).stat().st_size:
+            raise Error(f"openssl {step.arguments[0]} made no {path}")
 
 
 def _check(
@@ -101,6 +151,10 @@ def _check(
             check_revoked(work, serial_hex=serial, reason=reason, recorded=recorded)
         case CheckRevocationList(issuer):
             check_list(work, issuer=issuer, openssl=openssl, on_command=on_command)
+
+
+def _all_words(arguments: Iterable[Argument], openssl: OpenSSL) -> list[str]:
+    return [word for argument in arguments for word in _words(argument, openssl)]
 
 
 def _words(argument: Argument, openssl: OpenSSL) -> list[str]:

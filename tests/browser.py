@@ -107,7 +107,10 @@ def _is_gone(element):
 
 
 def _finished(path):
-    return path.stat().st_size and not path.name.startswith(".") and path.suffix not in {".crdownload", ".tmp"}
+    try:
+        return path.stat().st_size and not path.name.startswith(".") and path.suffix not in {".crdownload", ".tmp"}
+    except FileNotFoundError:  # it had the name that it has while it is loaded
+        return False
 
 
 def wait(condition, *, seconds=30):

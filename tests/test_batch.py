@@ -400,7 +400,7 @@ def test_two_hundred_rows(tmp_path):
 
 
 def test_progress_with_rate_and_time_left_on_a_terminal(tmp_path):
-    table(tmp_path, *(f"h{each}.example.com,,," for each in range(40)))
+    table(tmp_path, *(f"h{each}.example.com,,," for each in range(250)))
     done = subprocess.run(
         ["script", "-qec", f"{sys.executable} -m opensslgen batch sites.csv --key-type p-256 -q", "/dev/null"],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, stdin=subprocess.DEVNULL, capture_output=True, text=True,

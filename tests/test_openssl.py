@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import base64
 import logging
 import os
+import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,6 +87,95 @@ def test_one_killed_by_a_signal_says_so(tmp_path):
     (tmp_path / "openssl").chmod(0o755)
     with pytest.raises(OpenSSLError, match="openssl req failed: killed by signal 9"):
         command.find(str(tmp_path / "openssl")).run(["req"])
+
+
+def test_one_that_prints_without_end_ends_at_its_limit(tmp_path):
+    (tmp_path / "openssl").write_text(
+        '#!/bin/sh\n[ "$1" = version ] && { echo OpenSSL 3.0.0; exit; }\nexec yes >&"$1"\n'
+    )
+    (tmp_path / "openssl").chmod(0o755)
+    found = replace(command.find(str(tmp_path / "openssl")), limit=1000, timeout=20)
+    for stream in ("1", "2"):
+        with pytest.raises(OpenSSLError, match="did not end within 20 seconds and 1000 bytes") as caught:
+            found.run([stream])
+        assert caught.value.left.stdout + caught.value.left.stderr == b"y\n" * 500
+
+
+def test_what_goes_in_and_comes_out_is_whole_without_files_in_memory_too(monkeypatch, openssl):
+    data = os.urandom(1 << 20)
+    for _ in range(2):
+        answer = openssl.run(["base64", "-e", "-A"], stdin=data)
+        assert base64.b64decode(answer.stdout) == data
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+
+
+# Scripts of commands that run in one shell: what is in each, and what is wrong with it.
+SCRIPTS = [
+    ("openssl rand -out 0.out 4", None),
+    (
+        "openssl rand -out 1.out 4\nopenssl x509 -in missing\\ file\nopenssl rand -out 1.later 4",
+        "openssl x509 failed: .*",
+    ),
+    ("openssl killed\nopenssl rand -out 2.later 4", "openssl killed failed: (killed by signal 15|Terminated)"),
+    ('openssl rand -out "a b"$(printf "\\303\\274") 4\nopenssl rand -out 3.out 4', None),
+    ("openssl told", "openssl told failed: hush and an end"),
+    ("openssl rand -out 5.out 4", None),
+]
+
+
+@pytest.fixture
+def scripts(tmp_path, openssl):
+    """An openssl that does more than others, and scripts of commands."""
+    wrapper = tmp_path / "bin" / "open ssl"
+    wrapper.parent.mkdir()
+    wrapper.write_text(
+        f'#!/bin/sh\ncase $1 in\nkilled) kill -15 $$ ;;\ntold) echo "$SECRET and an end" >&2; exit 3 ;;\n'
+        f'slow) echo >>begun; sleep 1; exit ;;\nesac\nexec {openssl.path} "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    for number, (text, _) in enumerate(SCRIPTS):
+        (tmp_path / f"{number}.sh").write_text(f"#!/bin/sh\n{text}\n")
+    return replace(openssl, path=str(wrapper)), [f"{number}.sh" for number in range(len(SCRIPTS))]
+
+
+def test_scripts_of_commands_fail_each_by_itself(tmp_path, scripts):
+    found, names = scripts
+    for fault, (_, expected) in zip(
+        found.run_scripts(names, cwd=tmp_path, secrets={"SECRET": "hush"}), SCRIPTS, strict=True
+    ):
+        assert (fault is None) == (expected is None), fault
+        assert fault is None or re.fullmatch(expected, fault.message)
+    made = {path.name for path in tmp_path.glob("*.out")} | {path.name for path in tmp_path.glob("*.later")}
+    assert made == {"0.out", "1.out", "3.out", "5.out"}
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.out")} == {0o600}
+
+
+def test_a_shell_that_ends_early_is_an_error(tmp_path, scripts):
+    found, names = scripts
+    with pytest.raises(OpenSSLError, match="the shell that runs openssl has ended too early"):
+        found.run_scripts([*names, "missing.sh"], cwd=tmp_path, secrets={})
+    (tmp_path / "slow.sh").write_text("openssl slow\nopenssl slow\n")
+    with pytest.raises(OpenSSLError, match=r"did not end within 0\.1 seconds"):
+        replace(found, timeout=0.1).run_scripts(["slow.sh"], cwd=tmp_path, secrets={})
+
+
+def test_nothing_more_is_run_for_one_who_was_killed(tmp_path, scripts):
+    found, _ = scripts
+    (tmp_path / "slow.sh").write_text("openssl slow\n" * 5)
+    code = (
+        "import pathlib, sys\nfrom opensslgen import openssl\n"
+        "openssl.find(sys.argv[1]).run_scripts(['slow.sh'], cwd=pathlib.Path.cwd(), secrets={})"
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-c", code, found.path], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    )
+    while not (tmp_path / "begun").exists():
+        assert running.poll() is None
+        time.sleep(0.01)
+    running.kill()
+    running.wait()
+    time.sleep(2.5)
+    assert (tmp_path / "begun").read_text() == "\n"
 
 
 def test_the_environment_names_openssl(monkeypatch, openssl):

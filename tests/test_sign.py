@@ -528,6 +528,16 @@ def test_a_key_revoked_as_compromised_is_never_signed_again(root):
     assert nothing_made()
 
 
+def test_nor_is_it_taken_as_a_key_of_the_users_own(root):
+    subprocess.run(["openssl", "genrsa", "-out", "own.key", "2048"], check=True, capture_output=True)
+    assert opensslgen("server", "pbx.example.com", "--key-file", "own.key").returncode == 0
+    assert opensslgen("revoke", "pbx.example.com", "--reason", "keyCompromise", "--yes").returncode == 0
+    for kind in ("server", "client", "self-signed"):
+        done = opensslgen(kind, "other.example.com", "--key-file", "own.key")
+        assert done.returncode == 1, done.stdout
+        assert "this key was revoked as compromised" in done.stderr
+
+
 def test_many_requests_are_signed_in_a_loop_from_python(root):
     for number in range(3):
         written(asking(x509.DNSName("google.com"), subject=((CN, f"Phone {number}"),)))

@@ -134,17 +134,14 @@ def _openssl(options: dict[str, Any]) -> OpenSSL | None:
 
 
 def _leaf_order(kind: Kind, options: dict[str, Any], openssl: OpenSSL | None) -> LeafOrder:
-    from opensslgen.authority import key_type_of
+    from opensslgen.authority import with_key
     from opensslgen.orders import LEAF_DAYS, leaf_order
 
-    key_type = options["key_type"]
-    if options["key_file"] and openssl:
-        key_type = key_type_of(options["key_file"], openssl)
-    return leaf_order(
+    order = leaf_order(
         options["name"],
         kind=kind,
         san=options["san"],
-        key_type=key_type,
+        key_type=options["key_type"],
         key_file=options["key_file"],
         days=options["days"] or LEAF_DAYS,
         extended_key_usage=options["eku"],
@@ -154,6 +151,7 @@ def _leaf_order(kind: Kind, options: dict[str, Any], openssl: OpenSSL | None) ->
         crl_url=options.get("crl_url"),
         **{field: options[field] for field in SUBJECT_FIELDS},
     )
+    return with_key(order, openssl) if openssl else order
 
 
 @click.command()

@@ -12,7 +12,7 @@ from opensslgen.kinds import CLIENT, SELF_SIGNED
 from opensslgen.names import slips
 from opensslgen.store import CA_CHAIN
 
-from .job import Job, about_replaced, fitted, refuse_violations, root_of, stale_p12, stored_issuer
+from .job import Job, about_replaced, fitted, refuse_compromised, refuse_violations, root_of, stale_p12, stored_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,6 +48,7 @@ def leaf_job(
     Raises Violation if the order breaks a rule. A certificate that would outlive its issuer is shortened, or with
     `fixed_days` refused.
     """
+    refuse_compromised(order.public_key, store)
     issuer = store.issuer()
     order, shortened = fitted(order, store, issuer or root, fixed_days=fixed_days)
     refuse_violations(_expected(order), issuer, profile=order.kind.profile, allow=allow, above=store.above())
@@ -60,6 +61,7 @@ def leaf_job(
 
 def self_signed_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
     """Return the job of making a leaf that signs itself; raises Violation if the order breaks a rule."""
+    refuse_compromised(order.public_key, store)
     refuse_violations(_expected(order), None, profile=order.kind.profile, allow=allow)
     note = (
         "phones cannot install a self-signed leaf as a root: a certificate below a root that they trust is better"

@@ -12,6 +12,7 @@ from opensslgen.certificate import Certificate, load
 from opensslgen.disk import name_beside
 from opensslgen.distinguished import Name
 from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.folder import Folder
 from opensslgen.orders import AuthorityOrder, LeafOrder
 from opensslgen.plan import Publish
 from opensslgen.profiles import rules_of
@@ -22,6 +23,7 @@ from opensslgen.store import CA_CHAIN
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from opensslgen.algorithms import PublicKey
     from opensslgen.plan import Plan
     from opensslgen.store import Store
 
@@ -76,6 +78,12 @@ def refuse_violations(
     findings = violations(judge(case, rules_of([profile], allow)))
     if findings:
         raise Violation("this would break a rule, so nothing was made", findings)
+
+
+def refuse_compromised(key: PublicKey | None, store: Store) -> None:
+    """Raise Error for the key of a certificate that was revoked because others may have that key."""
+    if key is not None and key in Folder(store.path).compromised:
+        raise Error("this key was revoked as compromised", hint="make a new one")
 
 
 def root_of(store: Store) -> Certificate:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from opensslgen import csr, recipes
 from opensslgen.certificate import EXTENSIONS
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.folder import Folder
 from opensslgen.names import slips
 from opensslgen.orders import AuthorityOrder
 
 from .issue import fitted_below, leaf_next_step, published
-from .job import Job, fitted, refuse_violations, root_of, stored_issuer
+from .job import Job, fitted, refuse_compromised, refuse_violations, root_of, stored_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -38,7 +37,7 @@ def sign_job(
     and Error if the folder has no authority, or has another key under the name, or if the key was revoked as
     compromised.
     """
-    refuse_compromised(request, store)
+    refuse_compromised(order.public_key, store)
     if isinstance(order, AuthorityOrder):
         return _intermediate(request, order, store=store, fixed_days=fixed_days, allow=allow)
     issuer = root_of(store)
@@ -77,12 +76,6 @@ def _intermediate(
         notes=(*shortened, *_left_out(request, order)),
         next_step=f"give {published(plan, store)['chain']} to whoever has its key",
     )
-
-
-def refuse_compromised(request: Request, store: Store) -> None:
-    """Raise Error for a request with the key of a certificate that was revoked because others may have that key."""
-    if request.public_key in Folder(store.path).compromised:
-        raise Error("this key was revoked as compromised", hint="have the request made again, with a new key")
 
 
 def has_request(request: Request, stem: str, store: Store) -> bool:

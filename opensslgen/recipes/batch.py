@@ -62,8 +62,7 @@ def in_batch(order: LeafOrder, issuer: Issuer | None, *, name: str, at_once: boo
         )
         make = (request, signed(name, f"{name}.cnf", issuer.signing, days=order.days))
     left_out = {"request", "chain"} if alone else {"request"}
-    plan = _finished(order, issuer, (*before, *make), name=name, left_out=left_out)
-    return plan if order.p12 is None else with_p12(plan, order, name, issuer.chain if issuer else ())
+    return _finished(order, issuer, (*before, *make), name=name, left_out=left_out)
 
 
 def signed_in_batch(order: LeafOrder, issuer: Issuer, *, name: str, publish: bool) -> Plan:
@@ -85,16 +84,19 @@ def _finished(
     order: LeafOrder, issuer: Issuer | None, steps: tuple[Step, ...], *, name: str, left_out: set[str]
 ) -> Plan:
     """Return the plan that does the steps, which make NAME.crt, and then what is done to all certificates."""
-    trusted = issuer.trusted if issuer else f"{name}.crt"
-    chain = (Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),) if issuer else ()
-    return Plan(
+    trusted, above = (issuer.trusted, issuer.chain) if issuer else (f"{name}.crt", ())
+    plan = Plan(
         f"{order.kind.title} for {order.title}",
-        (*steps, *chain, replace(check(order, trusted), certificate=f"{name}.crt")),
+        steps,
         (Record(f"{name}.crt", f"{name}.cnf", order.subject.oneline(), f"{name}.sh"),),
         tuple(publish for publish in files(name, order.stem, over="kept") if publish.what not in left_out),
         demands=demands(order.names),
         commands=f"{name}.sh",
     )
+    if order.p12 is not None:
+        plan = with_p12(plan, order, name, above)
+    chain = (Join((f"{name}.crt", *above), f"{name}-chain.pem"),) if issuer else ()
+    return replace(plan, steps=(*plan.steps, *chain, replace(check(order, trusted), certificate=f"{name}.crt")))
 
 
 def without_checks(plan: Plan) -> tuple[Plan, tuple[Check, ...]]:
