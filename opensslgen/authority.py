@@ -149,7 +149,8 @@ class Delivery:
     def make(self, prepare: Callable[[], Job]) -> Made:
         """Run a job in a work folder, and put what it makes into the folder, or nothing at all."""
         job = prepare()
-        there = self.into.existing(job.plan)
+        # What is no secret may turn out to be the same.
+        there = [publish.target for publish in self.into.existing(job.plan) if publish.is_secret]
         if there and not self.force:
             raise exists(self.into.path, there)
         secrets = {name: self.secret(name) for name in job.plan.secrets}

@@ -1,5 +1,7 @@
 """A folder of the user's, into which finished files are put: all or none, and none over another.
 
+A file that is there already, is no secret, and is the same stays as it is.
+
 Unlike a pki folder it has no index and no lock: a file is put there by a link, which fails if there is one already.
 Files are made in `.opensslgen-…`, which is locked as long as its process lives. Once all are there, what goes where is
 put beside them in one rename, so that the next run can finish what a killed one had begun.
@@ -11,19 +13,20 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .disk import exists, is_own_folder, is_plain_name, name_beside, reported, told
+from .disk import exists, is_own_folder, is_plain_name, name_beside, reported, sync, told
 from .errors import Error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .plan import Plan
+    from .plan import Plan, Publish
 
 _PREFIX = ".opensslgen-"
 _DECISION = "decision.json"
@@ -31,20 +34,20 @@ _DECISION = "decision.json"
 
 @dataclass(frozen=True)
 class Destination:
-    """A folder, which need not be there yet; the one that it lies in must."""
+    """A folder, which need not be there yet."""
 
     path: Path
 
-    def existing(self, plan: Plan) -> list[str]:
-        """Return those files that the plan would overwrite."""
-        return [publish.target for publish in plan.publish if os.path.lexists(self.path / publish.target)]
+    def existing(self, plan: Plan) -> list[Publish]:
+        """Return what of the plan has its place taken."""
+        return [publish for publish in plan.publish if os.path.lexists(self.path / publish.target)]
 
     @contextmanager
     def work(self) -> Iterator[Path]:
         """Finish or sweep what killed runs left, and yield a private work folder; raises Error for a failing disk."""
         with reported(self.path), ExitStack() as locks:
             made = not self.path.exists()
-            self.path.mkdir(exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             for left in self.path.glob(f"{_PREFIX}*"):
                 with _locked(left) as is_left:
                     # Many may write where this goes.
@@ -68,9 +71,14 @@ class Destination:
         """Give what a plan has made its final names: everything or nothing.
 
         With `force` an old file is replaced and kept beside; returns under which name, by its own. Raises Error if
-        there is one and it must not be replaced.
+        there is one and it must not be replaced, and for a link or a folder in its place.
         """
-        old = {target: name_beside(self.path, target) for target in self.existing(plan)}
+        there = self.existing(plan)
+        for publish in there:
+            if not stat.S_ISREG((self.path / publish.target).lstat().st_mode):
+                raise Error(f"{self.path / publish.target} is not a regular file")
+        same = [publish for publish in there if not publish.is_secret and self._is_same(publish, work)]
+        old = {publish.target: name_beside(self.path, publish.target) for publish in there if publish not in same}
         if old and not force:
             raise exists(self.path, list(old))
         moves = []
@@ -78,13 +86,19 @@ class Destination:
             shutil.copy2(self.path / target, work / f"old-{number}", follow_symlinks=False)
             moves.append((f"old-{number}", beside, False))
         for publish in plan.publish:
+            if publish in same:
+                continue
             if publish.mode is not None:
                 (work / publish.source).chmod(publish.mode)
+            sync(work / publish.source)
             moves.append((publish.source, publish.target, publish.target in old))
         (work / "decision.tmp").write_text(json.dumps(moves), encoding="utf-8")
         (work / "decision.tmp").rename(work / _DECISION)
         _carry_out(work, moves)
         return old
+
+    def _is_same(self, publish: Publish, work: Path) -> bool:
+        return (work / publish.source).read_bytes() == (self.path / publish.target).read_bytes()
 
 
 def _carry_out(work: Path, moves: list[tuple[str, str, bool]]) -> None:

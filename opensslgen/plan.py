@@ -148,6 +148,16 @@ class CheckChain:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckSame:
+    """Check that two files hold the same."""
+
+    made: str
+    wanted: str
+    fault: str
+    """What it means if they do not, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
 class CopyDatabase:
     """Put a copy of the folder's index.txt and crlnumber into the work folder, for `openssl ca` to change.
 
@@ -200,8 +210,13 @@ class Publish:
     over: str = "nothing"
     """What may stand there already: "nothing", "kept" (any file, which is kept beside it) or "lost" (any file)."""
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether it is for us alone."""
+        return self.mode is not None and not self.mode & 0o077
 
-Checking = VerifyRequest | Check | CheckKey | CheckChain | CopyDatabase | CheckRevoked | CheckRevocationList
+
+Checking = VerifyRequest | Check | CheckKey | CheckChain | CheckSame | CopyDatabase | CheckRevoked | CheckRevocationList
 Step = Write | Run | Join | Checking
 
 PRINTED_USAGES = {
@@ -294,7 +309,7 @@ class Plan:
             template.functions(),
             f'[ $# -le 1 ] || fail "usage: sh $0 [{argument}]"',
             f"[ $# -eq 1 ] || set -- {shlex.quote(folder)}",
-            'open_folder "$1"',
+            'open_folder "$1"' if self.database else 'open_folder "$1" 022',
             *(f"need_file {shlex.quote(need)}" for need in self.needs),
             *(f"refuse_file {shlex.quote(publish.target)}" for publish in self.publish if publish.over == "nothing"),
             *(f"need_secret {name}" for name in self.secrets),
@@ -359,6 +374,8 @@ def _calls(step: Checking) -> list[list[str]]:
         case CheckChain(certificate, issuers, purpose, at):
             time = () if at is None else ("-attime", str(at))
             calls = [["check_chain", certificate, issuers, purpose, *time]]
+        case CheckSame(made, wanted, fault):
+            calls = [["check_same", made, wanted, fault]]
         case CopyDatabase():
             calls = [["copy_database"]]
         case CheckRevoked(serial, reason, recorded):

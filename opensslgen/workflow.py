@@ -17,6 +17,7 @@ from .plan import (
     CheckKey,
     CheckRevocationList,
     CheckRevoked,
+    CheckSame,
     CopyDatabase,
     Join,
     Legacy,
@@ -145,6 +146,9 @@ def _check(
             check_key(step, work=work, openssl=openssl, secrets=unlocked, on_command=on_command)
         case CheckChain():
             check_chain(step, work=work, openssl=openssl, on_command=on_command)
+        case CheckSame(made, wanted, fault):
+            if _content(work / made) != _content(work / wanted):
+                raise Error(fault)
         case CopyDatabase():
             copy_database(work.parent, work)
         case CheckRevoked(serial, reason, recorded):

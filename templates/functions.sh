@@ -39,7 +39,7 @@ quote() {
     printf '%s\n' "$line"
 }
 
-# open_folder PKI: makes the folder if need be, and steps into a private one inside it, which is gone at the end.
+# open_folder PKI [UMASK]: makes the folder if need be, and steps into a private one inside it, which is gone at the end.
 open_folder() {
     here=$(pwd)
     case ${OPENSSLGEN_OPENSSL:-} in
@@ -53,7 +53,7 @@ open_folder() {
     esac
     was_there=1 lock='' work=''
     [ -d "$pki" ] || was_there=''
-    mkdir -p "$pki"
+    (umask "${2:-077}" && mkdir -p "$pki")
     pki=$(cd "$pki" && pwd)
     trap close_folder EXIT
     # mksh forgets the number on its way from one trap to the other.
@@ -314,6 +314,11 @@ check_chain() {
         cat log >&2
         fail "openssl verify does not accept $file: $verified"
     fi
+}
+
+# check_same FILE OTHER FAULT: they hold the same.
+check_same() {
+    [ "$(cksum <"$1")" = "$(cksum <"$2")" ] || fail "$3"
 }
 
 # check_key FILE KEY [-passin SOURCE]: the key is the certificate's own.

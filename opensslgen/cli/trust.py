@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from opensslgen import __version__
 from opensslgen.errors import UsageError
 
+from .doing import do, make
 from .options import FOLDER, FORMAT, OPENSSL, from_web, together
 
 if TYPE_CHECKING:
     from opensslgen.certificate import Certificate
     from opensslgen.rules import Finding
-    from opensslgen.trust.signing import Signer
+    from opensslgen.trust import Signer
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -75,35 +75,32 @@ def trust(**options: Any) -> None:
 
     First the root is held against the rules of the profile root: what a phone would hide or refuse is not written.
     """
+    from opensslgen import openssl as command
     from opensslgen import trust as roots
+    from opensslgen.destination import Destination
+    from opensslgen.report import trust as report
 
     _refuse_what_does_not_go_together(options)
     root = roots.root_in(options["root_file"]) if options["root_file"] else roots.anchor(options["pki"])
     findings = _judged(root, options)
-    if options["script"]:
-        from opensslgen.trust.script import trust_script
-
-        text = trust_script(root, version=__version__, folder=str(_out(options)), by=_signer(options))
-        click.echo(text, nl=False)
-        return
-    profile = _signed(root, options)
+    by = roots.signer(options["pki"], options["sign"]) if options["sign"] else None
     if options["share"]:
-        _share(root, profile, options)
+        _share(root, _signed(root, by, options), options)
         return
-    from opensslgen.report import trust as report
-    from opensslgen.trust import folder
-
-    out = _out(options)
-    files = roots.files(root, profile=profile)
-    kept = folder.write(out, files, force=options["force"])
+    into = Destination(options["pki"].parent / "trust" if options["out"] is None else options["out"])
+    job = roots.trust_job(root, by)
+    if options["script"]:
+        do(lambda: job, options, None, into=into)
+        return
+    made = make(lambda: job, options, command.find(options["openssl"]), into=into)
     written = report.Written(
         root=root,
-        folder=out,
-        files=files,
+        folder=into.path,
+        files=roots.files(root),
         signer=options["sign"],
         allow=options["allow"],
         findings=findings,
-        kept=kept,
+        kept=made.kept,
         sharing=_sharing(options),
     )
     if options["output"] == "json":
@@ -122,16 +119,6 @@ def _refuse_what_does_not_go_together(options: dict[str, Any]) -> None:
         of_share = [name for name in ("address", "port", "duration") if options[name] is not None]
         if of_share:
             raise UsageError(f"--{of_share[0].replace('duration', 'for')} goes with --share only")
-    if options["script"]:
-        for option in ("force", "verbose"):
-            if options[option]:
-                raise UsageError(f"--script makes nothing itself, so --{option} does not go with it")
-
-
-def _out(options: dict[str, Any]) -> Path:
-    out: Path | None = options["out"]
-    pki: Path = options["pki"]
-    return pki.parent / "trust" if out is None else out
 
 
 def _sharing(options: dict[str, Any]) -> str:
@@ -167,26 +154,19 @@ def _judged(root: Certificate, options: dict[str, Any]) -> list[Finding]:
     return found
 
 
-def _signer(options: dict[str, Any]) -> Signer | None:
-    from opensslgen.trust.signing import signer
-
-    return signer(options["pki"], options["sign"]) if options["sign"] else None
-
-
-def _signed(root: Certificate, options: dict[str, Any]) -> bytes | None:
+def _signed(root: Certificate, by: Signer | None, options: dict[str, Any]) -> bytes | None:
     """Return the signed profile, if it was asked for."""
-    by = _signer(options)
     if by is None:
         return None
     from opensslgen import openssl as command
+    from opensslgen import trust as roots
     from opensslgen.trust.mobileconfig import mobileconfig
-    from opensslgen.trust.signing import signed
 
     def say(line: str) -> None:
         if options["verbose"]:
             click.echo(line, err=True)
 
-    return signed(mobileconfig(root), by, command.find(options["openssl"]), on_command=say)
+    return roots.signed(mobileconfig(root), by, command.find(options["openssl"]), on_command=say)
 
 
 def _share(root: Certificate, profile: bytes | None, options: dict[str, Any]) -> None:

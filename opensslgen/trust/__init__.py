@@ -7,10 +7,13 @@ from .devices import DEVICES, Device, device_of
 from .files import TrustFile, files, pages, root_files
 from .mobileconfig import title
 from .pages import fingerprint_groups
+from .recipe import trust_job
+from .signing import Signer, signed, signer
 
 __all__ = [
     "DEVICES",
     "Device",
+    "Signer",
     "TrustFile",
     "anchor",
     "device_of",
@@ -20,5 +23,8 @@ __all__ = [
     "pages",
     "root_files",
     "root_in",
+    "signed",
+    "signer",
     "title",
+    "trust_job",
 ]

@@ -65,6 +65,6 @@ def pages(root: Certificate, *, address: str | None = None) -> tuple[TrustFile, 
     )
 
 
-def files(root: Certificate, *, profile: bytes | None = None) -> tuple[TrustFile, ...]:
+def files(root: Certificate) -> tuple[TrustFile, ...]:
     """Return all that `opensslgen trust` writes: the root in every form, and the guides."""
-    return (*root_files(root, profile=profile), *pages(root))
+    return (*root_files(root), *pages(root))
