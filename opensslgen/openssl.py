@@ -263,24 +263,34 @@ class OpenSSL:
         """Run files of commands `openssl ARGUMENTS…`, and return what went wrong with each, None if nothing.
 
         They lie in the folder `cwd`. Each ends at its first command that fails. One shell runs all of them, as it
-        starts a process much faster than Python does. Raises OpenSSLError if that does not end in time.
+        starts a process much faster than Python does, and `timeout` is for all; what comes after one that did not end
+        gets a shell, and the time, of its own.
         """
-        process = _started(
-            self.start,
-            ["/bin/sh", "-c", _SCRIPTS, self.path, *scripts],
-            cwd=str(cwd),
-            secrets=secrets,
-            stdin=b"",
-            timeout=self.timeout * len(scripts),
-        )
-        answers = [line.split(" ", 1) for line in process.stdout.decode("utf-8", "replace").splitlines()]
-        if len(answers) != len(scripts):
-            raise OpenSSLError(f"the shell that runs openssl has ended too early: {reason(process)}")
         found: list[OpenSSLError | None] = []
-        for (code, name), stderr in zip(answers, process.stderr.split(b"\0"), strict=False):
-            # The shell has 128 and more for what a signal has ended.
-            left = Process(int(code) if int(code) <= 128 else 128 - int(code), b"", stderr)
-            found.append(OpenSSLError(f"openssl {name} failed: {reason(left)}") if left.exit_code else None)
+        while len(found) < len(scripts):
+            left = scripts[len(found) :]
+            try:
+                process = _started(
+                    self.start,
+                    ["/bin/sh", "-c", _SCRIPTS, self.path, *left],
+                    cwd=str(cwd),
+                    secrets=secrets,
+                    stdin=b"",
+                    timeout=self.timeout,
+                )
+                cut = OpenSSLError(f"the shell that runs openssl has ended too early: {reason(process)}")
+            except OpenSSLError as error:
+                if error.left is None:
+                    return found + [error for _ in left]
+                process, cut = error.left, OpenSSLError(f"openssl did not end within {self.timeout:g} seconds")
+            answers = process.stdout.decode("utf-8", "replace").splitlines()
+            for answer, stderr in zip(answers, process.stderr.split(b"\0"), strict=False):
+                code, name = answer.split(" ", 1)
+                # The shell has 128 and more for what a signal has ended.
+                ended = Process(int(code) if int(code) <= 128 else 128 - int(code), b"", stderr)
+                found.append(OpenSSLError(f"openssl {name} failed: {reason(ended)}") if ended.exit_code else None)
+            if len(answers) < len(left):
+                found.append(cut)
         return found
 
 
