@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from opensslgen import openssl as command
-from opensslgen.openssl import OpenSSLError, Process
+from opensslgen.openssl import OpenSSLError
+from opensslgen.process import Process
 
 from .conftest import CHECKOUT, start_with_subprocess
 
@@ -299,4 +300,4 @@ def test_only_one_module_starts_processes():
         or "os.system" in path.read_text()
         or "Popen" in path.read_text()
     }
-    assert starters <= {"openssl.py"}
+    assert starters <= {"process.py"}

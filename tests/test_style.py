@@ -51,6 +51,7 @@ HOUSE = [
     "readback",
     "database",
     "openssl",
+    "process",
     "printed",
     "index",
     "crl",
