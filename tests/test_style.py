@@ -46,6 +46,7 @@ HOUSE = [
     "orders",
     "destination",
     "store",
+    "decision",
     "locks",
     "workflow",
     "readback",
