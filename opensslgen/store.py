@@ -19,8 +19,6 @@ put beside them in one rename. Before that, nothing has happened; after it, all 
 
 from __future__ import annotations
 
-import errno
-import json
 import os
 import re
 import shlex
@@ -31,11 +29,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import locks, template
+from . import decision, locks, template
 from .certificate import load, load_all
-from .disk import copy_file, name_beside, naming, reported, sync, told, write_new
+from .disk import copy_file, name_beside, reported, sync, told, write_new
 from .errors import Error, UnreadableError
-from .index import VALID, is_whole
+from .index import VALID
 from .index import read as read_index
 
 if TYPE_CHECKING:
@@ -49,7 +47,6 @@ LOCK_TIMEOUT = 120.0
 
 FOLDERS = ("private", "issued", "reqs", "certs_by_serial")
 CA_CHAIN = "ca-chain.pem"
-_DECISION = "decision.json"
 _UNIQUE = re.compile(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
 """As openssl ca reads it: yes, true, 1."""
 _SCRIPT_LOCK = ".lock.script"
@@ -124,12 +121,12 @@ class Store:
             lock = locks.lock(self.path / ".lock", timeout=timeout)
             try:
                 locks.lock_out_scripts(self.path / _SCRIPT_LOCK, timeout=timeout)
-                self._recover()
+                decision.recover(self.path)
                 work = self.new_work()
                 try:
                     yield work
                 finally:
-                    if not (work / _DECISION).exists():
+                    if not decision.is_decided(work):
                         locks.remove(work)
             finally:
                 locks.unlock_scripts(self.path / _SCRIPT_LOCK)
@@ -270,12 +267,11 @@ class Store:
 
     def publish(self, staged: Staged, *, work: Path) -> None:
         """Record and publish what has been made ready in a work folder: everything or nothing."""
-        write_new(work / "decision.tmp", json.dumps({"index": staged.lines, "moves": staged.moves}).encode())
-        (work / "decision.tmp").rename(work / _DECISION)
+        decision.decide(work, lines=staged.lines, moves=staged.moves)
         try:
-            self._carry_out(work, fresh=True)
+            decision.carry_out(self.path, work, fresh=True)
         except OSError as error:
-            if not (work / _DECISION).exists():
+            if not decision.is_decided(work):
                 raise
             raise Error(
                 told(error, self.path), hint="what was made is kept, and the next run in this folder puts it in place"
@@ -304,115 +300,6 @@ class Store:
         """Make a folder, which is for us alone, with those that it lies in."""
         for folder in (*reversed(Path(name).parents[:-1]), Path(name)):
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
-
-    def _recover(self) -> None:
-        """Carry out what was decided when a run was killed, and sweep the rest; the locks tell that all are dead."""
-        for work in self._leftovers(".work-*"):
-            if (work / _DECISION).exists():
-                self._carry_out(work)
-            else:
-                locks.remove(work)
-        for work in self._leftovers(".script.*"):
-            if (work / "decided").exists():
-                self._carry_out_of_script(work)
-            locks.remove(work)
-        for pattern in (".lock.new.*", ".lock.dead.*"):
-            for left in self.path.glob(pattern):
-                locks.remove(left)
-
-    def _leftovers(self, pattern: str) -> Iterator[Path]:
-        """Yield the work folders that runs have left; raises Error for one that another user has put there.
-
-        What is decided in it would be done with our rights.
-        """
-        for work in self.path.glob(pattern):
-            status = work.lstat()
-            if not stat.S_ISDIR(status.st_mode):
-                raise Error(f"{work} is no folder, and no run of ours leaves such a thing: remove it")
-            if status.st_uid != os.geteuid():
-                raise Error(
-                    f"{work} belongs to another user, and what it may say is not done: have them run opensslgen"
-                )
-            yield work
-
-    def _carry_out(self, work: Path, *, fresh: bool = False) -> None:
-        """Do what was decided; after a kill at any point the whole of it can be done again."""
-        decision = json.loads((work / _DECISION).read_text(encoding="utf-8"))
-        for source, target in decision["moves"]:
-            self._refuse_outside(work / source, self.path / target)
-        try:
-            sync(work)
-            sync(self.path)
-            self._append([line.encode() for line in decision["index"]], fresh=fresh)
-        except OSError:
-            if fresh:
-                # Nothing has its final name yet, so the decision can still be taken back.
-                (work / _DECISION).unlink()
-            raise
-        for source, target in decision["moves"]:
-            # What has gone was moved before the kill.
-            if os.path.lexists(work / source):
-                (work / source).rename(self.path / target)
-        left = [(work / source).parent for source, _ in decision["moves"] if source.startswith("../")]
-        for folder in dict.fromkeys([*left, *((self.path / target).parent for _, target in decision["moves"])]):
-            sync(folder)
-        sync(self.path)
-        # First of all: what is done again later could move away what has come since.
-        (work / _DECISION).unlink()
-        locks.remove(work)
-
-    def _carry_out_of_script(self, work: Path) -> None:
-        """Do what a printed script had decided when it was killed, as its own `carry_out` does.
-
-        Raises Error for a line that tells nothing to be done; the new key may be in the work folder, which then stays.
-        """
-        decided = [line.split(" ") for line in (work / "decided").read_text(encoding="utf-8").splitlines()]
-        for number, words in enumerate(decided, 1):
-            if len(words) not in (3, 4) or (*words, "new")[3] not in ("new", "over"):
-                raise Error(
-                    f"{work / 'decided'}, line {number}, is not what a script writes: what it had made when it was"
-                    f" killed stays in {work}",
-                    hint=f"move what you need out of that folder, and remove it: rm -r {shlex.quote(str(work))}",
-                )
-        if (work / "line").exists():
-            self._append([(work / "line").read_bytes()], fresh=False)
-        for source, target, _, how in ((*words, "new")[:4] for words in decided):
-            self._refuse_outside(work / source, self.path / target)
-            if (work / source).exists() and (how == "over" or not os.path.lexists(self.path / target)):
-                (work / source).rename(self.path / target)
-
-    def _refuse_outside(self, *paths: Path) -> None:
-        """Raise Error for a path in a decision that leads out of the folder."""
-        for path in paths:
-            if not Path(os.path.normpath(path)).is_relative_to(os.path.normpath(self.path)):
-                raise Error(f"{path} lies outside of {self.path}, and no run of ours decides to move it")
-
-    def _append(self, lines: list[bytes], *, fresh: bool) -> None:
-        """Append lines to the index, or raise OSError and leave it as it was.
-
-        Those that are not `fresh` may be there already, and then do not come again.
-        """
-        with naming(self.path / "index.txt"), (self.path / "index.txt").open("r+b", buffering=0) as index:
-            size = index.seek(0, os.SEEK_END)
-            index.seek(max(0, size - 4096) if fresh else 0)
-            there = index.read()
-            last = there[there.rfind(b"\n") + 1 :]
-            mended = b""
-            if is_whole(last):
-                mended = b"\n"
-            else:
-                size -= len(last)  # torn by a kill or a full disk
-            index.truncate(size)
-            index.seek(size)
-            # By the serial number: a certificate may have been revoked since.
-            new = mended + b"".join(line for line in lines if b"\t%s\t" % line.split(b"\t")[3] not in there + mended)
-            try:
-                if index.write(new) != len(new):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), index.name)
-                os.fsync(index.fileno())
-            except OSError:
-                index.truncate(size)
-                raise
 
     def _leave(self) -> None:
         """Take away a folder that was made for a run of which nothing came."""

@@ -91,7 +91,10 @@ def workers(number: int, work: Callable[[Batch], Answer]) -> Iterator[Workers[Ba
             ours, theirs = context.Pipe()
             inherited = [*connections, ours] if forks else []
             process = context.Process(target=_labour, args=(theirs, work, inherited), daemon=True)
-            process.start()
+            try:
+                process.start()
+            except OSError as error:
+                raise Error(f"cannot start a process that works for this one: {error.strerror}") from error
             theirs.close()
             connections.append(ours)
             processes.append(process)

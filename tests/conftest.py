@@ -14,6 +14,7 @@ from opensslgen import openssl as command
 from opensslgen.authority import Authority
 from opensslgen.jobs import leaf_job, root_job
 from opensslgen.orders import leaf_order, root_order
+from opensslgen.process import Process
 from opensslgen.store import Store
 
 CHECKOUT = Path(__file__).parent.parent
@@ -89,7 +90,7 @@ def start_with_subprocess(argv, *, env, cwd, stdin, timeout):
         done = subprocess.run(argv, env=env, cwd=cwd, input=stdin, capture_output=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired as error:
         raise TimeoutError from error
-    return command.Process(done.returncode, done.stdout, done.stderr)
+    return Process(done.returncode, done.stdout, done.stderr)
 
 
 def files_below(folder):

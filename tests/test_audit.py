@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pty
@@ -226,6 +227,15 @@ def test_a_bug_in_a_process_is_raised_here():
         crew.give(None)
         with pytest.raises(TypeError):
             crew.take()
+
+
+def test_a_process_that_cannot_be_had_is_an_error(monkeypatch):
+    def refused():
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", refused)
+    with pytest.raises(Error, match="Resource temporarily unavailable"), workers.workers(2, double):
+        pass
 
 
 def test_no_process_outlives_a_run_that_is_killed(tmp_path, good):

@@ -23,6 +23,7 @@ from opensslgen.audit.configs import ABOUT, judge_config, looks_like_config
 from opensslgen.audit.result import Settings
 from opensslgen.audit.throwaway import _workshop
 from opensslgen.errors import Error
+from opensslgen.process import start_with_sh
 from opensslgen.profiles import PROFILES, rules_of
 from opensslgen.rules import RULES
 
@@ -169,7 +170,7 @@ def test_openssl_gets_nothing_that_runs_or_reads(openssl, tmp_path):
 
     def start(argv, *, env, cwd, stdin, timeout):
         given.append((stdin, env))
-        return command.start_with_sh(argv, env=env, cwd=cwd, stdin=stdin, timeout=timeout)
+        return start_with_sh(argv, env=env, cwd=cwd, stdin=stdin, timeout=timeout)
 
     data = f"""openssl_conf = init
 .include {secret}

@@ -18,7 +18,7 @@ from opensslgen.audit import Settings, audit
 from opensslgen.audit.containers import kind_of
 from opensslgen.audit.private_keys import public_half
 from opensslgen.certificate import decode, pem_blocks
-from opensslgen.openssl import Process
+from opensslgen.process import Process
 from opensslgen.profiles import rules_of
 
 from .conftest import CHECKOUT

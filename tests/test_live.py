@@ -20,7 +20,8 @@ from opensslgen.audit.live import STARTTLS, judge_servers, server_target
 from opensslgen.audit.result import Settings
 from opensslgen.certificate import decode
 from opensslgen.errors import UnreadableError, UsageError
-from opensslgen.openssl import OpenSSLError, Process, Stopped
+from opensslgen.openssl import OpenSSLError
+from opensslgen.process import Process, Stopped
 from opensslgen.profiles import rules_of
 
 from . import servers

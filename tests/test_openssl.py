@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from opensslgen import openssl as command
-from opensslgen.openssl import OpenSSLError, Process
+from opensslgen.openssl import OpenSSLError
+from opensslgen.process import Process
 
 from .conftest import CHECKOUT, start_with_subprocess
 
@@ -150,13 +151,29 @@ def test_scripts_of_commands_fail_each_by_itself(tmp_path, scripts):
     assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.out")} == {0o600}
 
 
-def test_a_shell_that_ends_early_is_an_error(tmp_path, scripts):
-    found, names = scripts
-    with pytest.raises(OpenSSLError, match="the shell that runs openssl has ended too early"):
-        found.run_scripts([*names, "missing.sh"], cwd=tmp_path, secrets={})
+def test_one_that_hangs_or_ends_the_shell_stops_no_other(tmp_path, scripts):
+    found, _ = scripts
     (tmp_path / "slow.sh").write_text("openssl slow\nopenssl slow\n")
-    with pytest.raises(OpenSSLError, match=r"did not end within 0\.1 seconds"):
-        replace(found, timeout=0.1).run_scripts(["slow.sh"], cwd=tmp_path, secrets={})
+    faults = replace(found, timeout=0.5).run_scripts(
+        ["0.sh", "slow.sh", "3.sh", "missing.sh", "5.sh"], cwd=tmp_path, secrets={}
+    )
+    assert [fault and fault.message for fault in faults] == [
+        None,
+        "openssl did not end within 0.5 seconds",
+        None,
+        faults[3].message,
+        None,
+    ]
+    assert faults[3].message.startswith("the shell that runs openssl has ended too early: ")
+    assert {path.name for path in tmp_path.glob("*.out")} == {"0.out", "3.out", "5.out"}
+
+
+def test_without_a_shell_each_script_has_failed(tmp_path, openssl):
+    def nothing_starts(argv, **_):
+        raise FileNotFoundError(2, "No such file or directory", argv[0])
+
+    faults = replace(openssl, start=nothing_starts).run_scripts(["0.sh", "1.sh"], cwd=tmp_path, secrets={})
+    assert [fault.message for fault in faults] == ["cannot run /bin/sh: No such file or directory"] * 2
 
 
 def test_nothing_more_is_run_for_one_who_was_killed(tmp_path, scripts):
@@ -283,4 +300,4 @@ def test_only_one_module_starts_processes():
         or "os.system" in path.read_text()
         or "Popen" in path.read_text()
     }
-    assert starters <= {"openssl.py"}
+    assert starters <= {"process.py"}

@@ -19,7 +19,7 @@ from cryptography import x509 as judge
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from opensslgen import index, recipes
+from opensslgen import decision, index, recipes
 from opensslgen import openssl as command
 from opensslgen.authority import Authority
 from opensslgen.certificate import load
@@ -794,7 +794,7 @@ def test_a_revocation_that_was_decided_is_not_lost(work, pki, monkeypatch):
     """The process ends right after the decision; whatever runs next carries it out."""
     serial = serial_of(pki, "bob")
     with monkeypatch.context() as patched:
-        patched.setattr(Store, "_carry_out", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(decision, "carry_out", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             revoke(work, "bob")
     assert (pki / "issued" / "bob.crt").exists()

@@ -14,7 +14,7 @@ from opensslgen import openssl as command
 from opensslgen.authority import Authority
 from opensslgen.certificate import load
 from opensslgen.errors import Error
-from opensslgen.openssl import Process, start_with_sh
+from opensslgen.process import Process, start_with_sh
 from opensslgen.recipes import P12_PASSWORD
 
 from .conftest import make_root, make_server, no_secret

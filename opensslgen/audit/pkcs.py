@@ -18,7 +18,8 @@ from opensslgen.der import (
     whole,
 )
 from opensslgen.errors import UnreadableError
-from opensslgen.openssl import Process, reason
+from opensslgen.openssl import reason
+from opensslgen.process import Process
 from opensslgen.rules import issuer_among, raised
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from opensslgen.openssl import OpenSSLError, reason
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from opensslgen.openssl import OpenSSL, Process
+    from opensslgen.openssl import OpenSSL
+    from opensslgen.process import Process
 
 STARTTLS: dict[str, str | None] = {
     "smtp": None,

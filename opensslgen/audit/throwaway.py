@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opensslgen.certificate import Certificate
-    from opensslgen.openssl import OpenSSL, Process
+    from opensslgen.openssl import OpenSSL
+    from opensslgen.process import Process
 
     from .config_reader import Config
 

@@ -122,7 +122,7 @@ def _syntax_fault(script: Path) -> str | None:
     """Return what bash has against a script, or sh where there is no bash; raises Error without either."""
     import shutil
 
-    from opensslgen.openssl import start_with_sh
+    from opensslgen.process import start_with_sh
 
     shell = shutil.which("bash") or shutil.which("sh")
     if shell is None:
