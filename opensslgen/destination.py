@@ -1,8 +1,7 @@
 """A folder of the user's, into which finished files are put: all or none, and none over another.
 
-A file that is there already, is no secret, and is the same stays as it is.
-
 Unlike a pki folder it has no index and no lock: a file is put there by a link, which fails if there is one already.
+A file that is there and is the same stays, unless it is a secret: others may be able to read the old one.
 Files are made in `.opensslgen-…`, which is locked as long as its process lives. Once all are there, what goes where is
 put beside them in one rename, so that the next run can finish what a killed one had begun.
 """

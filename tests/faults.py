@@ -73,6 +73,7 @@ REVOKE = ("revoke", "pbx.example.com", "--yes", "--reason", "keyCompromise")
 RENEW = ("renew", "pbx.example.com")
 ADOPT = ("adopt", "elsewhere/ca.crt", "--key", "elsewhere/private/ca.key")
 EXPORT_OTHER = ("export", "other.example.com", "--for", "kamailio", "--out", "out/")
+TRUST = ("trust", "--out", "out/")
 EXPORT = ("export", "pbx.example.com", "--for", "kamailio", "--out", "out/")
 
 COMMANDS = {
@@ -108,6 +109,12 @@ COMMANDS = {
     "export-force": Command(
         arguments=(*EXPORT, "--force"),
         before=(ROOT, SERVER, OTHER, EXPORT, RENEW),
+        next=EXPORT_OTHER,
+    ),
+    "trust": Command(arguments=TRUST, before=(ROOT, SERVER, OTHER), next=EXPORT_OTHER),
+    "trust-force": Command(
+        arguments=(*TRUST, "--sign", "pbx.example.com", "--force"),
+        before=(ROOT, SERVER, OTHER, TRUST),
         next=EXPORT_OTHER,
     ),
     "batch": Command(

@@ -269,6 +269,30 @@ def test_nothing_is_overwritten_unless_forced_and_then_it_is_kept(made, tmp_path
     assert len(list(out.iterdir())) == 4
 
 
+def test_a_file_that_is_the_same_stays_but_no_secret_is_taken_for_it(made, tmp_path):
+    nginx = ("export", PBX, "--for", "nginx", "--pki", made / "site", "--out", "out/")
+    key, chain = tmp_path / f"out/{PBX}.key", tmp_path / f"out/{PBX}-fullchain.pem"
+    succeed(*nginx)
+    key.chmod(0o644)
+    before = chain.stat()
+    done = run(*nginx)
+    assert done.exit_code == 1
+    assert f"Error: out/{PBX}.key exists\n" in done.stderr
+    succeed(*nginx, "--force")
+    assert files_below(tmp_path / "out")[key.name] == "0o600"
+    assert chain.stat() == before
+    assert [path.name.split(".old-")[0] for path in (tmp_path / "out").glob("*.old-*")] == [key.name]
+    p12 = ("export", PBX, "--as", "p12", "--pki", made / "site", "--out", "out/")
+    succeed(*p12)
+    # Nobody is asked for a password in vain.
+    assert f"{PBX}.p12 exists" in run(*p12, OPENSSLGEN_P12_PASSWORD=None).stderr
+    pem = ("export", PBX, "--as", "pem", "--pki", made / "site", "--out", "out/")
+    succeed(*pem)
+    before = (tmp_path / f"out/{PBX}.pem").stat()
+    succeed(*pem)
+    assert (tmp_path / f"out/{PBX}.pem").stat() == before
+
+
 def test_a_file_that_appears_meanwhile_is_not_overwritten_and_nothing_is_left(tmp_path):
     """Between the look at the folder and the last step, which is a link and not a rename."""
     publishes = (Publish("new.a", "a", 0o600, "a"), Publish("new.b", "b", 0o600, "b"))

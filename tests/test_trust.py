@@ -21,15 +21,17 @@ from asn1crypto import cms
 from cryptography import x509
 
 from opensslgen import openssl as command
-from opensslgen import trust
+from opensslgen import process, trust
+from opensslgen.authority import Delivery
 from opensslgen.certificate import load
+from opensslgen.destination import Destination
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.jobs import Violation
 from opensslgen.report.trust import sharing_text
-from opensslgen.trust import folder, mobileconfig, script, signing
+from opensslgen.trust import mobileconfig, signing
 
 from . import servers
-from .conftest import CHECKOUT, make_server, opensslgen
+from .conftest import CHECKOUT, make_server, no_secret, opensslgen
 
 CERTIFICATES = CHECKOUT / "tests" / "certificates"
 OPENSSLS = [*filter(None, os.environ.get("OPENSSLGEN_TEST_OPENSSLS", "").split(":"))] or [shutil.which("openssl")]
@@ -61,6 +63,12 @@ def hostile(tmp_path_factory):
 
 def contents(path):
     return {each.name: each.read_bytes() for each in path.iterdir()}
+
+
+def write(out, root, *, force=False):
+    """Write all of it, and return under which names old files were kept."""
+    delivery = Delivery(into=Destination(out), openssl=command.find(), secret=no_secret, force=force)
+    return delivery.make(lambda: trust.trust_job(root)).kept
 
 
 # The files
@@ -256,7 +264,11 @@ def test_neither_a_link_nor_a_folder_is_written_through_even_by_force(root, tmp_
     (tmp_path / "trust" / "root.pem").symlink_to(tmp_path / "precious")
     (tmp_path / "precious").write_text("mine")
     with pytest.raises(Error, match=r"root\.pem is not a regular file"):
-        folder.write(tmp_path / "trust", trust.files(root), force=True)
+        write(tmp_path / "trust", root, force=True)
+    (tmp_path / "trust" / "root.pem").unlink()
+    (tmp_path / "trust" / "root.pem").mkdir()
+    with pytest.raises(Error, match=r"root\.pem is not a regular file"):
+        write(tmp_path / "trust", root, force=True)
     assert (tmp_path / "precious").read_text() == "mine"
     assert [path.name for path in (tmp_path / "trust").iterdir()] == ["root.pem"]
 
@@ -269,15 +281,15 @@ def test_a_full_disk_leaves_nothing(root, tmp_path, monkeypatch):
         if len(calls) > 5:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folder.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(Error, match="No space left on device"):
-        folder.write(tmp_path / "trust", trust.files(root))
+        write(tmp_path / "trust", root)
     assert not (tmp_path / "trust").exists()
 
 
 def test_what_was_decided_when_a_run_was_killed_the_next_one_finishes(root, tmp_path, monkeypatch):
     out = tmp_path / "trust"
-    folder.write(out, trust.files(load(CERTIFICATES / "root-good.pem")))
+    write(out, load(CERTIFICATES / "root-good.pem"))
     old = contents(out)
     moved = []
     real = Path.rename
@@ -290,9 +302,10 @@ def test_what_was_decided_when_a_run_was_killed_the_next_one_finishes(root, tmp_
 
     monkeypatch.setattr(Path, "rename", rename)
     with pytest.raises(KeyboardInterrupt):
-        folder.write(out, trust.files(root), force=True)
+        write(out, root, force=True)
     monkeypatch.undo()
-    assert folder.write(out, trust.files(root)) == ()
+    assert len(moved) == 8
+    assert write(out, root) == ()
     found = contents(out)
     assert {file.name: file.data for file in trust.files(root)}.items() <= found.items()
     assert {name.split(".old-")[0]: data for name, data in found.items() if ".old-" in name} == {
@@ -301,24 +314,26 @@ def test_what_was_decided_when_a_run_was_killed_the_next_one_finishes(root, tmp_
 
 
 def test_what_a_stranger_put_there_as_decided_is_not_done(root, tmp_path, monkeypatch):
-    (tmp_path / ".opensslgen-done").mkdir()
-    (tmp_path / ".opensslgen-done" / "notes.txt").write_text("evil")
+    theirs = tmp_path / ".opensslgen-theirs"
+    theirs.mkdir()
+    (theirs / "evil").write_text("evil")
+    (theirs / "decision.json").write_text('[["evil", "notes.txt", true]]')
     (tmp_path / "notes.txt").write_text("mine")
     real = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: real + 1)
-    with pytest.raises(Error, match="belongs to another user"):
-        folder.write(tmp_path, trust.files(root))
+    write(tmp_path, root)
     assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*NAMES, "notes.txt", theirs.name])
 
 
 def test_killed_at_any_time_it_leaves_all_or_nothing_of_which_the_next_run_makes_all(pki, root, tmp_path):
     wanted = {file.name: file.data for file in trust.files(root)}
     code = (
-        "import sys; from pathlib import Path; from opensslgen import trust; from opensslgen.trust import folder\n"
-        "files = trust.files(trust.anchor(Path(sys.argv[1]))); print(flush=True)\n"
-        "folder.write(Path(sys.argv[2]), files)\n"
+        "import sh, sys; from pathlib import Path; from opensslgen import trust; from tests import test_trust\n"
+        "root = trust.anchor(Path(sys.argv[1])); print(flush=True)\n"
+        "test_trust.write(Path(sys.argv[2]), root)\n"
     )
-    for number, pause in enumerate((0.0, 0.002, 0.005, 0.01, 0.02)):
+    for number, pause in enumerate((0.0, 0.03, 0.06, 0.09, 0.12)):
         out = tmp_path / str(number)
         environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
         process = subprocess.Popen([sys.executable, "-c", code, pki, out], env=environment, stdout=subprocess.PIPE)
@@ -329,7 +344,7 @@ def test_killed_at_any_time_it_leaves_all_or_nothing_of_which_the_next_run_makes
         process.stdout.close()
         seen = {name: data for name, data in wanted.items() if (out / name).exists()}
         assert all((out / name).read_bytes() == data for name, data in seen.items())
-        folder.write(out, trust.files(root))
+        write(out, root)
         assert contents(out) == wanted
 
 
@@ -435,14 +450,36 @@ def test_what_cannot_sign_is_refused(openssl, pki, tmp_path):
         signing.signer(tmp_path / "pki", "pbx.example.com")
 
 
-def test_an_openssl_that_signs_nothing_is_found_out(pki):
-    lying = command.find(
-        start=lambda argv, **options: (
-            command.Process(0, b"", b"") if argv[1] == "smime" else command.start_with_sh(argv, **options)
-        )
-    )
+def lying(subcommand, *, made=None):
+    """Return an openssl that exits with 0 for a command, and has written something else, or nothing."""
+
+    def start(argv, *, cwd, **options):
+        if argv[1:3] != subcommand:
+            return process.start_with_sh(argv, cwd=cwd, **options)
+        if made is not None:
+            Path(cwd, argv[argv.index("-out") + 1]).write_bytes(made)
+        return process.Process(0, b"", b"")
+
+    return command.find(start=start)
+
+
+def test_an_openssl_that_signs_nothing_or_something_else_is_found_out(pki):
+    by = signing.signer(pki, "pbx.example.com")
+    with pytest.raises(Error, match=r"made no root\.mobileconfig"):
+        signing.signed(b"<plist/>", by, lying(["smime", "-sign"]))
+    with pytest.raises(Error, match="openssl smime failed"):
+        signing.signed(b"<plist/>", by, lying(["smime", "-sign"], made=b"<plist/>"))
     with pytest.raises(Error, match="something else than the profile"):
-        signing.signed(b"<plist/>", signing.signer(pki, "pbx.example.com"), lying)
+        signing.signed(b"<plist/>", by, lying(["smime", "-verify"], made=b"<plist>evil</plist>"))
+
+
+def test_an_openssl_that_makes_another_root_of_it_is_found_out(root, tmp_path):
+    other = load(CERTIFICATES / "root-good.pem").der
+    other_openssl = lying(["x509", "-in"], made=other)
+    delivery = Delivery(into=Destination(tmp_path / "trust"), openssl=other_openssl, secret=no_secret)
+    with pytest.raises(Error, match=r"another root\.crt"):
+        delivery.make(lambda: trust.trust_job(root))
+    assert not (tmp_path / "trust").exists()
 
 
 # The script
@@ -465,6 +502,7 @@ def test_the_script_writes_the_same_in_every_shell(shell, pki, root, tmp_path):
     assert done.returncode == 0, done.stderr
     assert contents(tmp_path / "made") == {file.name: file.data for file in trust.files(root)}
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "made").iterdir()} == {0o644}
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o755
     again = run_script(text, "made", shell=shell)
     assert again.returncode == 1
     assert "exists: nothing is overwritten" in again.stderr
@@ -476,7 +514,7 @@ def test_every_openssl_signs_and_its_script_does_the_same(path, pki, root, tmp_p
     other = command.find(path)
     by = signing.signer(pki, "pbx.example.com")
     (tmp_path / "signed").write_bytes(signing.signed(mobileconfig.mobileconfig(root), by, other))
-    text = script.trust_script(root, version="test", folder="trust", by=by)
+    text = trust.trust_job(root, by).plan.script(version="test", folder="trust")
     done = run_script(text, "made", shell=("busybox", "sh"), OPENSSLGEN_OPENSSL=path)
     assert done.returncode == 0, done.stderr
     for signed in (tmp_path / "signed", tmp_path / "made" / "root.mobileconfig"):
@@ -490,7 +528,7 @@ def test_every_openssl_signs_and_its_script_does_the_same(path, pki, root, tmp_p
 
 def test_a_script_that_fails_leaves_nothing(pki, root, tmp_path):
     by = signing.signer(pki, "pbx.example.com")
-    text = script.trust_script(root, version="test", folder="trust", by=by)
+    text = trust.trust_job(root, by).plan.script(version="test", folder="trust")
     done = run_script(text.replace("pbx.example.com.key", "missing.key"))
     assert done.returncode == 1
     assert "this command failed: openssl smime -sign" in done.stderr
@@ -498,6 +536,13 @@ def test_a_script_that_fails_leaves_nothing(pki, root, tmp_path):
     (tmp_path / "openssl").chmod(0o755)
     done = run_script(text, OPENSSLGEN_OPENSSL="./openssl")
     assert done.returncode == 1
+    assert "openssl made another root.crt" in done.stderr
+    (tmp_path / "openssl").write_text(
+        '#!/bin/sh\nopenssl "$@"\ncase "$*" in *verified.xml*) echo evil >verified.xml ;; esac\n'
+    )
+    done = run_script(text, OPENSSLGEN_OPENSSL="./openssl")
+    assert done.returncode == 1
+    assert done.stderr == "Error: openssl signed something else than the profile\n"
     assert not (tmp_path / "trust").exists()
 
 
@@ -610,7 +655,7 @@ def test_the_commands_of_the_linux_page_make_linux_and_nss_trust_the_root(root, 
     for name, line in stubs.items():
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{line}\n")
         (tmp_path / "bin" / name).chmod(0o755)
-    folder.write(tmp_path / "trust", trust.files(root))
+    write(tmp_path / "trust", root)
     text = "\n".join(commands).replace("/usr/local/share/ca-certificates", str(tmp_path / "local"))
     environment = {
         **os.environ,

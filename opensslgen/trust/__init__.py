@@ -5,9 +5,9 @@ from __future__ import annotations
 from .anchor import anchor, judged, root_in
 from .devices import DEVICES, Device, device_of
 from .files import TrustFile, files, pages, root_files
+from .job import trust_job
 from .mobileconfig import title
 from .pages import fingerprint_groups
-from .recipe import trust_job
 from .signing import Signer, signed, signer
 
 __all__ = [

@@ -72,9 +72,7 @@ def signing(profile: str, by: Signer) -> tuple[Step, ...]:
             key=Outside(str(by.key)),
         ),
         # The extended key usage of a server is not that of mail, which openssl asks for by default.
-        openssl(
-            "smime -verify -purpose any -inform der -in root.mobileconfig -CAfile anchor.pem -out verified.xml",
-        ),
+        openssl("smime -verify -purpose any -inform der -in root.mobileconfig -CAfile anchor.pem -out verified.xml"),
         CheckSame("verified.xml", "profile.xml", "openssl signed something else than the profile"),
     )
 
