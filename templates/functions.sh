@@ -39,7 +39,8 @@ quote() {
     printf '%s\n' "$line"
 }
 
-# open_folder PKI [UMASK]: makes the folder if need be, and steps into a private one inside it, which is gone at the end.
+# open_folder PKI [UMASK]: makes the folder if need be, for us alone unless UMASK says otherwise, and steps into a private
+# one inside it, which is gone at the end.
 open_folder() {
     here=$(pwd)
     case ${OPENSSLGEN_OPENSSL:-} in

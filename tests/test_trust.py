@@ -526,6 +526,17 @@ def test_every_openssl_signs_and_its_script_does_the_same(path, pki, root, tmp_p
     assert "PRIVATE KEY" not in text
 
 
+def test_the_profile_of_somebody_elses_root_is_signed_by_a_server_of_ours(pki, tmp_path):
+    vendor = CERTIFICATES / "root-good.pem"
+    arguments = ("trust", "--pki", pki, "--root", vendor, "--sign", "pbx.example.com")
+    assert opensslgen(*arguments, "--out", "run").returncode == 0
+    done = run_script(opensslgen(*arguments, "--script").stdout, "printed")
+    assert done.returncode == 0, done.stderr
+    for name in ("run", "printed"):
+        verified = smime_verify(tmp_path / name / "root.mobileconfig", pki / "ca.crt", "-purpose", "any")
+        assert verified.stdout == mobileconfig.mobileconfig(load(vendor))
+
+
 def test_a_script_that_fails_leaves_nothing(pki, root, tmp_path):
     by = signing.signer(pki, "pbx.example.com")
     text = trust.trust_job(root, by).plan.script(version="test", folder="trust")
