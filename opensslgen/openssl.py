@@ -119,7 +119,8 @@ class OpenSSL:
                     stdin=b"",
                     timeout=self.timeout,
                 )
-                cut = OpenSSLError(f"the shell that runs openssl has ended too early: {reason(process)}")
+                last = Process(process.exit_code, b"", process.stderr.split(b"\0")[-1])
+                cut = OpenSSLError(f"the shell that runs openssl has ended too early: {reason(last)}")
             except OpenSSLError as error:
                 if error.left is None:
                     return found + [error for _ in left]

@@ -73,7 +73,7 @@ def batch(inventory: Path, **options: Any) -> None:
     Exit code: 0 all is as asked, 1 a row failed or with --check something is to be made, 2 faults in the inventory.
     """
     from opensslgen import inventory as table
-    from opensslgen.batch import Batch
+    from opensslgen.batch import Batch, converge
     from opensslgen.certificate import visible
     from opensslgen.openssl import find
     from opensslgen.store import Store
@@ -101,7 +101,7 @@ def batch(inventory: Path, **options: Any) -> None:
 
         ready = replace(first, secrets=_secrets(store, count, options))
         _make_root(ready, count, options)
-        sys.exit(_report(ready.converge(read(file)), count, options, state="failed"))
+        sys.exit(_report(converge(ready, read(file)), count, options, state="failed"))
 
 
 @contextlib.contextmanager

@@ -35,7 +35,11 @@ _ROOT = "ca"
 @together(
     click.option("--within", type=click.IntRange(0, 36500), metavar="DAYS", help="All that end within so long."),
     click.option("--keep-key", is_flag=True, help="Keep the key, instead of making a new one."),
-    click.option("--days", type=click.IntRange(1, 36500), help="Days of validity.  [default: as many as the old]"),
+    click.option(
+        "--days",
+        type=click.IntRange(1, 36500),
+        help="Days of validity; with --within, of leaves.  [default: as many as the old]",
+    ),
     P12,
     click.option("--hook", metavar="COMMAND", help="Run this after each, by /bin/sh."),
     PASSPHRASE_FILE,
@@ -69,8 +73,6 @@ def renew(**options: Any) -> None:
     within, names = options["within"], options["names"]
     if bool(names) == (within is not None):
         raise UsageError("give names, or --within DAYS for all that end so soon")
-    if options["days"] is not None and within is not None and options["days"] <= within:
-        raise UsageError(f"--days {options['days']} would end within {within} days, and be renewed each time")
     if options["script"]:
         _print_script(names, store, folder, options)
         return
@@ -113,6 +115,9 @@ def _job(title: str, stem: str | None, store: Store, folder: Folder, options: di
 
     if stem is None:
         stem = _stem(folder, title)
+    elif _is_authority(stem, store):
+        # Of all that are due, --days and --p12 mean the leaves.
+        options = {**options, "days": None, "p12": None}
     if stem == _ROOT:
         if options["p12"]:
             raise UsageError("no PKCS#12 file is made of a root")
@@ -125,6 +130,13 @@ def _job(title: str, stem: str | None, store: Store, folder: Folder, options: di
         p12=options["p12"],
         allow=options["allow"],
     )
+
+
+def _is_authority(stem: str, store: Store) -> bool:
+    from opensslgen.certificate import load
+
+    constraints = None if stem == _ROOT else load(store.path / "issued" / f"{stem}.crt").basic_constraints
+    return stem == _ROOT or bool(constraints and constraints.ca)
 
 
 def _stem(folder: Folder, name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from opensslgen.batch import FAILED, LEFT, Batch
+from opensslgen.batch import FAILED, LEFT, Batch, converge
 from opensslgen.certificate import load, visible
 from opensslgen.csr import leaf_order_of, parse_request
 from opensslgen.errors import Error, UsageError
@@ -76,7 +76,7 @@ def sign_all(
     for row in batch.faults(rows):
         found[row.line] = Signed(row.name, changed=False, why=row.fault or "", failed=True)
     rows = [row for row in rows if row.line not in found]
-    outcomes = (outcome for _, outcome in batch.wanting(rows)) if check else batch.converge(rows)
+    outcomes = (outcome for _, outcome in batch.wanting(rows)) if check else converge(batch, rows)
     stems = {row.line: row.order.stem for row in rows if row.order}
     for outcome in outcomes:
         found[outcome.line] = _signed(outcome, store.path / "issued" / f"{stems[outcome.line]}.crt", check=check)

@@ -1,0 +1,121 @@
+"""Some certificates that are made, checked and made ready to be published together, by one process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opensslgen import recipes, workflow
+from opensslgen.certificate import load
+from opensslgen.csr import parse_request
+from opensslgen.disk import name_beside
+from opensslgen.errors import Error
+from opensslgen.jobs import has_request, stale_p12
+from opensslgen.plan import Plan, Publish
+from opensslgen.readback import faults as faults_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from opensslgen.orders import LeafOrder
+    from opensslgen.plan import Record
+    from opensslgen.recipes import Issuer
+    from opensslgen.store import Staged, Store
+
+    from .wanted import Batch, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What a process is given at once."""
+
+    number: int
+    work: Path
+    orders: tuple[LeafOrder, ...]
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a process has made of a unit."""
+
+    number: int
+    faults: tuple[str | None, ...]
+    ends: tuple[datetime | None, ...]
+    notes: tuple[tuple[str, ...], ...]
+    staged: Staged | None
+
+
+def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
+    """Make and check the certificates of a unit in its work folder, and make them ready to be published."""
+    work, openssl = unit.work, batch.openssl
+    if issuer:
+        workflow.run(Plan("issuers", issuer.steps), work=work, openssl=openssl, secrets={})
+    stale = [stale_p12(order, batch.store) for order in unit.orders]
+    plans = [
+        replace(plan, publish=plan.publish + aside)
+        for plan, (aside, _) in zip(_plans(unit, issuer, batch), stale, strict=True)
+    ]
+    parts = [recipes.without_checks(plan) for plan in plans]
+    ran = workflow.run_many([making for making, _ in parts], work=work, openssl=openssl, secrets=batch.secrets)
+    faults = {position: str(fault) for position, fault in enumerate(ran) if fault}
+    checks = {position: check for position, (_, (check,)) in enumerate(parts) if position not in faults}
+    if checks:
+        try:
+            found = faults_of(list(checks.values()), work=work, openssl=openssl)
+            faults |= {position: fault for position, fault in zip(checks, found, strict=True) if fault}
+        except (Error, OSError) as error:
+            faults |= dict.fromkeys(checks, str(error))
+    ends: dict[int, datetime] = {}
+    for position in checks.keys() - faults.keys():
+        certificate = load(work / checks[position].certificate)
+        ends[position] = certificate.not_after
+        fault = batch.violation(unit.orders[position], certificate)
+        if fault:
+            faults[position] = fault
+    staged = None
+    try:
+        staged = _staged(unit, [plan for position, plan in enumerate(plans) if position not in faults], batch.store)
+    except (Error, OSError) as error:
+        faults |= dict.fromkeys(ends, str(error))
+    every = range(len(plans))
+    return Done(
+        unit.number,
+        tuple(map(faults.get, every)),
+        tuple(map(ends.get, every)),
+        tuple(note for _, note in stale),
+        staged,
+    )
+
+
+def _staged(unit: Unit, plans: Iterable[Plan], store: Store) -> Staged | None:
+    """Return what a unit is to publish, made ready; None if all of it failed."""
+    records: list[Record] = []
+    publish: list[Publish] = []
+    for plan in plans:
+        records += plan.records
+        publish += plan.publish
+        for target in [publish.target for publish in plan.publish if publish.what == "key"]:
+            request = f"reqs/{Path(target).stem}.req"
+            if (store.path / request).exists():
+                # Of the key before, and for that one alone.
+                publish.append(Publish(f"../{request}", name_beside(store.path, request), None, ""))
+    whole = Plan("many", (), tuple(records), tuple(publish))
+    return store.staged(whole, work=unit.work) if publish else None
+
+
+def _plans(unit: Unit, issuer: Issuer | None, batch: Batch) -> list[Plan]:
+    """Return the plans of a unit's orders."""
+    at_once = batch.openssl.can("req -CA")
+    plans = []
+    for position, order in enumerate(unit.orders):
+        name = f"n{position}"
+        if order.request is not None and issuer is not None:
+            publish = not has_request(parse_request(order.request.encode()), order.stem, batch.store)
+            plans.append(recipes.signed_in_batch(order, issuer, name=name, publish=publish))
+        else:
+            below = None if order.kind.is_self_signed else issuer
+            plans.append(recipes.in_batch(order, below, name=name, at_once=at_once))
+    return plans

@@ -1,0 +1,193 @@
+"""Which rows of an inventory have faults, which certificates are to be made, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from opensslgen import index, recipes
+from opensslgen.authority import with_key
+from opensslgen.certificate import load
+from opensslgen.csr import parse_request
+from opensslgen.errors import Error
+from opensslgen.folder import Folder
+from opensslgen.jobs import Violation, fitted, has_request, refuse_violations, violations
+from opensslgen.names import slips
+from opensslgen.profiles import rules_of
+from opensslgen.rules import Case, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from opensslgen.certificate import Certificate
+    from opensslgen.inventory import Row
+    from opensslgen.openssl import OpenSSL
+    from opensslgen.orders import LeafOrder
+    from opensslgen.rules import Finding
+    from opensslgen.store import Store
+
+_AT_THE_END = timedelta(days=2)
+
+MADE, LEFT, FAILED = "made", "left", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a row."""
+
+    line: int
+    name: str
+    state: str
+    """MADE, LEFT (alone) or FAILED."""
+    why: str
+    """Why it was made, or what is wrong."""
+    not_after: datetime | None = None
+    """Of the certificate that is there now."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What all rows have in common."""
+
+    store: Store
+    openssl: OpenSSL
+    secrets: Mapping[str, str]
+    within: timedelta
+    """What ends so soon, and is in the last third of its life, is made anew."""
+    allow: Collection[str] = ()
+    jobs: int | None = None
+    """Processes; None: one for each core."""
+
+    def faults(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Yield the rows that have a fault by themselves, or name the files of another; nothing is made."""
+        issuer, above = self.store.issuer(), self.store.above()
+        taken: dict[str, int] = {}
+        for row in rows:
+            fault = row.fault
+            if row.order is not None:
+                fault = self._fault(row.order, issuer, above)
+                # The file systems of macOS do not tell A from a.
+                before = taken.setdefault(row.order.stem.lower(), row.line)
+                if before != row.line:
+                    fault = fault or f"its files are called {row.order.stem}, as those of line {before}"
+            if fault:
+                yield replace(row, fault=fault, order=None)
+
+    def _fault(self, order: LeafOrder, issuer: Certificate | None, above: tuple[Certificate, ...]) -> str | None:
+        if order.key_usage and "keyCertSign" in order.key_usage:
+            return "the key usage keyCertSign is an authority's"
+        try:
+            order = with_key(order, self.openssl)
+            if issuer and not order.kind.is_self_signed:
+                order, _ = fitted(order, self.store, issuer, fixed_days=False)
+            for demand in recipes.demands(order.names):
+                if not self.openssl.can(demand):
+                    return f"{self.openssl.banner} cannot {demand}"
+            expected = order.expected(not_before=datetime.now(timezone.utc))
+            below = None if order.kind.is_self_signed else issuer
+            refuse_violations(
+                expected, below, profile=order.kind.profile, allow=self.allow, above=above if below else ()
+            )
+        except Violation as violation:
+            return _listed(violation.findings)
+        except Error as error:
+            return error.message
+        return None
+
+    def violation(self, order: LeafOrder, certificate: Certificate) -> str | None:
+        """Return which rules a finished certificate breaks; None if none."""
+        issuer, above = (None, ()) if order.kind.is_self_signed else (self.store.issuer(), self.store.above())
+        case = Case(certificate, issuer, datetime.now(timezone.utc), chain=(issuer, *above) if issuer and above else ())
+        found = violations(judge(case, rules_of([order.kind.profile], self.allow)))
+        return _listed(found) or None
+
+    def wanting(self, rows: Iterable[Row]) -> Iterator[tuple[LeafOrder, Outcome]]:
+        """Yield the order of each row, and what is to become of it."""
+        issuer, now, revoked = self.store.issuer(), datetime.now(timezone.utc), self._revoked()
+        compromised = Folder(self.store.path).compromised
+        for row in rows:
+            if row.order is None:
+                continue
+            order, notes = row.order, tuple(slips(row.order.subject.common_name, row.order.names))
+            try:
+                order = with_key(order, self.openssl)
+                if issuer and not order.kind.is_self_signed:
+                    order, shortened = fitted(order, self.store, issuer, fixed_days=False)
+                    notes += shortened
+                if order.public_key in compromised:
+                    raise Error("this key was revoked as compromised")
+                why, there = self._reason(order, issuer, now)
+                if why is None and there and there.serial_number in revoked:
+                    why = "it was revoked"
+            except Error as error:
+                yield order, Outcome(row.line, row.name, FAILED, error.message, notes=notes)
+                continue
+            ends = there.not_after if there else None
+            yield order, Outcome(row.line, row.name, MADE if why else LEFT, why or "as asked", ends, notes)
+
+    def _revoked(self) -> frozenset[int]:
+        """Return the serial numbers of what is revoked, by a program that leaves the file where it was, too."""
+        path = self.store.path / "index.txt"
+        entries = index.read(path) if path.exists() else ()
+        return frozenset(entry.serial_number for entry in entries if entry.state == index.REVOKED)
+
+    def _reason(
+        self, order: LeafOrder, issuer: Certificate | None, now: datetime
+    ) -> tuple[str | None, Certificate | None]:
+        """Return why a certificate has to be made, None if what is there will do, and what is there."""
+        if order.request is not None:
+            has_request(parse_request(order.request.encode()), order.stem, self.store)
+        path = self.store.path / "issued" / f"{order.stem}.crt"
+        if not path.exists():
+            return "it was not there", None
+        there = load(path)
+        if order.public_key is not None and there.public_key != order.public_key:
+            return "it is for another key", there
+        private = self.store.path / "private"
+        beside = {
+            "key": None if order.request else private / f"{order.stem}.key",
+            "chain": None if order.kind.is_self_signed else path.with_name(f"{order.stem}-chain.pem"),
+            "PKCS#12 file": private / f"{order.stem}.p12" if order.p12 else None,
+        }
+        for what, file in beside.items():
+            if file and not file.exists():
+                return f"its {what} was not there", there
+        if there.ends_soon(self.within, now=now):
+            return f"it ends on {there.not_after:%Y-%m-%d}", there
+        return _difference(order, there, None if order.kind.is_self_signed else issuer), there
+
+
+def _listed(findings: Iterable[Finding]) -> str:
+    return "; ".join(f"{finding.message} [{finding.rule.id}]" for finding in findings)
+
+
+def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None) -> str | None:
+    """Return in what the certificate that is there is not as asked; None if it is."""
+    key = there.public_key
+    asked: tuple[tuple[str, object, object], ...] = (
+        ("names", set(order.names), set(there.names)),
+        ("subject", tuple(order.subject.attributes), tuple(there.subject.attributes)),
+        ("extended key usage", set(order.extended_key_usage), set(there.extended_key_usage or ())),
+        ("kind of key", (order.key_type.algorithm, order.key_type.bits), (key.algorithm, key.bits)),
+        ("key usage", set(order.usages), set(there.key_usage or ())),
+        ("URL of the revocation list", order.crl_url, next(iter(there.crl_urls or ()), None)),
+        ("self-signed", order.kind.is_self_signed, there.is_self_signed),
+    )
+    # What the user's own template says is not known here.
+    for what, wanted, found in asked if order.template is None else asked[:2]:
+        if wanted != found:
+            return f"another {what} is asked for" if what != "self-signed" else "another issuer is asked for"
+    if issuer and (there.issuer != issuer.subject or not _same_key(there, issuer)):
+        return "it is below another authority"
+    # What was shortened because the authority ends would otherwise be made anew each day.
+    shortened = issuer is not None and issuer.not_after - there.not_after < _AT_THE_END
+    if there.validity.days != order.days and not shortened:
+        return f"{order.days} days are asked for, and not {there.validity.days}"
+    return None
+
+
+def _same_key(certificate: Certificate, issuer: Certificate) -> bool:
+    authority, subject = certificate.authority_key_identifier, issuer.subject_key_identifier
+    return not (authority and authority.key_identifier and subject) or authority.key_identifier == subject
