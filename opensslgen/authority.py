@@ -16,6 +16,7 @@ from .errors import Error, UnreadableError, UsageError
 from .jobs import Job, Violation, violations
 from .plan import Check, CheckChain, CheckKey
 from .profiles import PROFILES, rules_of
+from .recipes import CA_PASSPHRASE
 from .rules import Case, Finding, judge
 from .store import CA_CHAIN
 
@@ -111,7 +112,7 @@ class Authority:
         for demand in job.plan.demands:
             if not self.openssl.can(demand):
                 raise Error(f"{self.openssl.path} is {self.openssl.banner}, which cannot {demand}")
-        self.store.refuse_links(job.plan)
+        self.store.refuse_odd_files(job.plan)
         there = self.store.existing(job.plan)
         if there and not self.force:
             raise exists(self.store.path, there)
@@ -173,6 +174,12 @@ class Delivery:
 def check(certificate: Certificate, *, issuer: Certificate | None = None, profile: str = "apple") -> list[Finding]:
     """Return what speaks against a certificate now, by the rules of a profile; nothing if it complies."""
     return judge(Case(certificate, issuer, datetime.now(timezone.utc)), rules_of([profile]))
+
+
+def opens(passphrase: str, store: Store, openssl: OpenSSL) -> bool:
+    """Tell whether this is the passphrase of the authority's key; raises OpenSSLError if openssl cannot be run."""
+    command = ["pkey", "-in", str((store.path / store.ca_key).absolute()), "-passin", f"env:{CA_PASSPHRASE}", "-noout"]
+    return openssl.run(command, secrets={CA_PASSPHRASE: passphrase}, check=False).exit_code == 0
 
 
 def with_key(order: LeafOrder, openssl: OpenSSL) -> LeafOrder:

@@ -103,9 +103,9 @@ class OpenSSL:
     ) -> list[OpenSSLError | None]:
         """Run files of commands `openssl ARGUMENTS…`, and return what went wrong with each, None if nothing.
 
-        They lie in the folder `cwd`. Each ends at its first command that fails. One shell runs all of them, as it
-        starts a process much faster than Python does, and `timeout` is for all; what comes after one that did not end
-        gets a shell, and the time, of its own.
+        They lie in the folder `cwd`. Each ends at its first command that fails; a secret reaches the commands alone
+        whose arguments name it. One shell runs all of them, as it starts a process much faster than Python does, and
+        `timeout` is for all; what comes after one that did not end gets a shell, and the time, of its own.
         """
         found: list[OpenSSLError | None] = []
         while len(found) < len(scripts):
@@ -113,38 +113,58 @@ class OpenSSL:
             try:
                 process = _started(
                     self.start,
-                    ["/bin/sh", "-c", _SCRIPTS, self.path, *left],
+                    ["/bin/sh", "-c", _SCRIPTS, self.path, " ".join(secrets), *left],
                     cwd=str(cwd),
                     secrets=secrets,
                     stdin=b"",
                     timeout=self.timeout,
                 )
-                last = Process(process.exit_code, b"", process.stderr.split(b"\0")[-1])
-                cut = OpenSSLError(f"the shell that runs openssl has ended too early: {reason(last)}")
+                cut = "the shell that runs openssl has ended too early: {}"
             except OpenSSLError as error:
                 if error.left is None:
                     return found + [error for _ in left]
-                process, cut = error.left, OpenSSLError(f"openssl did not end within {self.timeout:g} seconds")
+                process, cut = error.left, f"openssl did not end within {self.timeout:g} seconds"
             answers = process.stdout.decode("utf-8", "replace").splitlines()
-            for answer, stderr in zip(answers, process.stderr.split(b"\0"), strict=False):
+            told = ((cwd / _TOLD).read_bytes() if (cwd / _TOLD).exists() else b"").split(b"\0")
+            for answer, stderr in zip(answers, told, strict=False):
                 code, name = answer.split(" ", 1)
                 # The shell has 128 and more for what a signal has ended.
                 ended = Process(int(code) if int(code) <= 128 else 128 - int(code), b"", stderr)
                 found.append(OpenSSLError(f"openssl {name} failed: {reason(ended)}") if ended.exit_code else None)
             if len(answers) < len(left):
-                found.append(cut)
+                last = Process(process.exit_code, b"", process.stderr + told[-1])
+                found.append(OpenSSLError(cut.format(reason(last))))
         return found
 
 
-_SCRIPTS = r"""
-exec 3>&1 >/dev/null
-openssl() {
+_TOLD = "told"
+"""What commands of scripts print on stderr, in their folder: Python would have to read each dot of theirs by itself."""
+
+_SCRIPTS = rf"""
+exec 3>&1 >/dev/null 2>{_TOLD}
+# The alarm that was set for us ends the openssl that we wait for, too.
+trap 'kill -9 0' ALRM
+secrets=$1
+shift
+for secret in $secrets; do
+    eval "of_$secret=\$$secret"
+    unset "$secret"
+done
+openssl() {{
     [ "$code" = 0 ] || return 0
     # Nobody waits for what is made after our parent was killed.
     kill -0 "$PPID" || exit
-    "$0" "$@"
+    (
+        for secret in $secrets; do
+            case " $* " in
+                *" env:$secret "*) eval "export $secret=\$of_$secret" ;;
+            esac
+        done
+        exec "$0" "$@"
+    ) &
+    wait "$!"
     code=$? name=$1
-}
+}}
 for script do
     code=0 name=
     . "./$script"
@@ -152,7 +172,10 @@ for script do
     printf '\0' >&2
 done
 """
-"""Takes openssl and scripts; answers with a line `EXIT-CODE SUBCOMMAND` for each, and a zero byte after its stderr."""
+"""Takes openssl, names of secrets, and scripts; answers with a line `EXIT-CODE SUBCOMMAND` for each.
+
+What a command prints on stderr goes to a file, with a zero byte after what each script has printed.
+"""
 
 
 def find(path: str | None = None, *, start: Start = start_with_sh, timeout: float = TIMEOUT) -> OpenSSL:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import io
 import os
 import resource
 import signal
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import sh
 
@@ -70,75 +71,76 @@ def start_with_sh(
     import sh
 
     deadline = time.monotonic() + timeout
-    with _nameless(stdin) as given, _nameless() as stdout, _nameless() as stderr:
-        try:
-            with _uninterrupted():
-                # Files, and no pipes: threads would have to serve them, and openssl writes each dot by itself.
-                running = sh.Command(argv[0])(
-                    *argv[1:],
-                    _bg=True,
-                    _bg_exc=False,
-                    _cwd=cwd,
-                    _env=dict(env),
-                    _err=stderr,
-                    _in=given,
-                    _new_session=True,
-                    _ok_code=list(range(256)),
-                    _out=stdout,
-                    _preexec_fn=functools.partial(_prepare, timeout, limit),
-                    _return_cmd=True,
-                    _tty_out=False,
-                )
-        except sh.CommandNotFound as error:
-            raise FileNotFoundError(argv[0]) from error
-        except sh.ForkException as error:
-            raise OSError(str(error).strip().splitlines()[-1]) from error
-        except RuntimeError as error:
+    stdout, stderr = _Output(limit), _Output(limit)
+    try:
+        with _uninterrupted():
+            running = sh.Command(argv[0])(
+                *argv[1:],
+                _bg=True,
+                _bg_exc=False,
+                _cwd=cwd,
+                _env=dict(env),
+                _err=stderr,
+                _err_bufsize=1 << 16,
+                _in=stdin,
+                _new_session=True,
+                _ok_code=list(range(256)),
+                _out=stdout,
+                _out_bufsize=1 << 16,
+                _preexec_fn=functools.partial(_prepare, timeout),
+                _return_cmd=True,
+                _tty_out=False,
+            )
+    except sh.CommandNotFound as error:
+        raise FileNotFoundError(argv[0]) from error
+    except sh.ForkException as error:
+        raise OSError(str(error).strip().splitlines()[-1]) from error
+    except RuntimeError as error:
+        raise _no_thread(error) from error
+    # The time limit of `sh` looks at the clock only every 100 ms, and so makes each command last that long.
+    timer = threading.Timer(timeout, _kill, [running])
+    stdout.end = stderr.end = functools.partial(_kill, running)
+    try:
+        timer.start()
+        running.wait()
+    except sh.SignalException:
+        pass  # its exit code is negative, which is all that is to be known
+    except BaseException as error:
+        # Ctrl-C does not reach the child, which has a session of its own.
+        _kill(running)
+        if isinstance(error, RuntimeError):
             raise _no_thread(error) from error
-        # The time limit of `sh` looks at the clock only every 100 ms, and so makes each command last that long.
-        timer = threading.Timer(timeout, _kill, [running])
-        try:
-            timer.start()
-            running.wait()
-        except sh.SignalException:
-            pass  # its exit code is negative, which is all that is to be known
-        except BaseException as error:
-            # Ctrl-C does not reach the child, which has a session of its own.
-            _kill(running)
-            if isinstance(error, RuntimeError):
-                raise _no_thread(error) from error
-            raise
-        finally:
-            timer.cancel()
-        printed = _content(stdout), _content(stderr)
-    process = Process(running.exit_code, *(content[:limit] for content in printed))
-    late = process.exit_code == -signal.SIGKILL and time.monotonic() >= deadline
-    if late or (limit is not None and max(map(len, printed)) > limit):
+        raise
+    finally:
+        timer.cancel()
+    process = Process(running.exit_code, stdout.getvalue(), stderr.getvalue())
+    if process.exit_code == -signal.SIGKILL and (stdout.over or stderr.over or time.monotonic() >= deadline):
         raise Stopped(process)
     return process
-
-
-def _nameless(content: bytes = b"") -> BinaryIO:
-    """Return a file that has no name, in memory where that can be had, and holds `content`."""
-    if hasattr(os, "memfd_create"):
-        file: BinaryIO = os.fdopen(os.memfd_create("openssl"), "w+b", buffering=0)
-    else:
-        import tempfile
-
-        file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
-    file.write(content)
-    file.seek(0)
-    return file
-
-
-def _content(file: BinaryIO) -> bytes:
-    file.seek(0)
-    return file.read()
 
 
 def _no_thread(error: RuntimeError) -> OSError:
     """Return what a limit on processes is: Python has no exception of its own for a thread that it does not get."""
     return OSError(errno.EAGAIN, str(error))
+
+
+class _Output(io.BytesIO):
+    """What a process prints, up to a limit in bytes; more than that ends the process."""
+
+    def __init__(self, limit: int | None) -> None:
+        super().__init__()
+        self.limit = limit
+        self.over = False
+        self.end: Callable[[], None] | None = None
+        """Ends the process; None until it is known, and what prints without end comes again."""
+
+    def write(self, chunk: bytes, /) -> int:  # type: ignore[override]
+        if self.limit is not None and self.tell() + len(chunk) > self.limit:
+            chunk = chunk[: self.limit - self.tell()]
+            self.over = True
+            if self.end:
+                self.end()
+        return super().write(chunk)
 
 
 def _kill(running: sh.RunningCommand) -> None:
@@ -159,13 +161,9 @@ def _uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _prepare(timeout: float, limit: int | None) -> None:
+def _prepare(timeout: float) -> None:
     """Make the files of what is started readable by us alone, and end it even if we are killed before it ends."""
     os.umask(0o077)
-    if limit is not None:
-        # One byte more tells that there was more. Python ignores the signal that ends a process which writes that.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit + 1, limit + 1))
-        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     # A core file would hold the key, and the passphrase.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)

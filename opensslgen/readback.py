@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import certificate as x509
 from . import printed
 from .distinguished import visible
-from .errors import Error
+from .errors import Error, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,12 +58,26 @@ def faults(
 
 def _printed(
     certificates: Sequence[str], *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]
-) -> list[printed.Printed]:
-    """Return what openssl prints of certificates, in their order."""
-    if len(certificates) == 1:
-        command = ["x509", "-in", certificates[0], *printed.ARGUMENTS]
+) -> list[printed.Printed | Error]:
+    """Return what openssl prints of certificates, in their order, or why that cannot be read."""
+    if len(certificates) > 1:
+        try:
+            return [*_printed_together(certificates, work=work, openssl=openssl)]
+        except Error:
+            pass  # one by one it is seen whose fault it is
+    answers: list[printed.Printed | Error] = []
+    for certificate in certificates:
+        command = ["x509", "-in", certificate, *printed.ARGUMENTS]
         on_command(shlex.join(["openssl", *command]))
-        return [printed.parse(openssl.run(command, cwd=work).stdout.decode("utf-8", "replace"))]
+        try:
+            answers.append(printed.parse(openssl.run(command, cwd=work).stdout.decode("utf-8", "replace")))
+        except Error as error:
+            answers.append(error)
+    return answers
+
+
+def _printed_together(certificates: Sequence[str], *, work: Path, openssl: OpenSSL) -> list[printed.Printed]:
+    """Return what openssl prints of certificates, each a file of its own; raises Error if it is not one of each."""
     bundle = b"".join((work / certificate).read_bytes() for certificate in certificates)
     (work / _BUNDLE).write_bytes(bundle)
     openssl.run(["crl2pkcs7", "-nocrl", "-certfile", _BUNDLE, "-out", f"{_BUNDLE}.p7b"], cwd=work)
@@ -77,12 +91,23 @@ def _printed(
 _BUNDLE = "bundle.pem"
 
 
-def _fault(check: Check, answer: printed.Printed, issuer_end: datetime, work: Path) -> str | None:
+def _fault(check: Check, answer: printed.Printed | Error, issuer_end: datetime, work: Path) -> str | None:
     """Return what is wrong with a certificate by what openssl prints of it, and by what it is when decoded."""
-    decoded = x509.load(work / check.certificate)
+    try:
+        decoded, *more = x509.load_all(work / check.certificate)
+    except UnreadableError as error:
+        answer = error
+    if isinstance(answer, Error):
+        return answer.message
+    if more:
+        return f"openssl wrote {1 + len(more)} certificates into {check.certificate}"
     difference = printed.disagreement(answer, decoded)
     if difference:
         return f"openssl and opensslgen read the new certificate differently: {difference}"
+    return _not_as_asked(check, decoded, issuer_end)
+
+
+def _not_as_asked(check: Check, decoded: x509.Certificate, issuer_end: datetime) -> str | None:
     lacking = set(check.extended_key_usage) - set(decoded.extended_key_usage or ())
     if lacking:
         return f"the new certificate's extended key usage lacks {', '.join(sorted(lacking))}"

@@ -157,9 +157,13 @@ class Store:
                     f"{path} is a symbolic link that leads out of {self.path}", hint="put the thing itself there"
                 )
 
-    def refuse_links(self, plan: Plan) -> None:
-        """Raise Error if a file that the plan reads or replaces in the folder would be one that lies outside of it."""
-        self._refuse_ways_out(self.path / name for name in plan.touches)
+    def refuse_odd_files(self, plan: Plan) -> None:
+        """Raise Error if what the plan reads or replaces in the folder is no file, or would be one outside of it."""
+        paths = [self.path / name for name in plan.touches]
+        self._refuse_ways_out(paths)
+        for path in paths:
+            if path.exists() and not path.is_file():
+                raise Error(f"{path} is not a regular file")
 
     def warnings(self) -> tuple[str, ...]:
         """Return what in the folder others than its owner can read, or change, and should not."""
@@ -220,7 +224,7 @@ class Store:
 
         An old file of the same name is to be kept beside the new one, unless the plan says that it is lost.
         """
-        self.refuse_links(plan)
+        self.refuse_odd_files(plan)
         self.refuse_repeated(plan)
         targets = {str(Path(publish.target).parent) for publish in plan.publish} - {"."}
         for folder in dict.fromkeys((*FOLDERS, *sorted(targets))):

@@ -118,7 +118,8 @@ def _is_alone() -> bool:
 def _labour(connection: Connection, work: Callable[[Batch], Answer], inherited: list[Connection]) -> None:
     # Ctrl-C reaches the whole group of processes; the first of them ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # And by an exception, so that what they have started ends with them.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     for other in inherited:
         other.close()  # or its end would not be noticed
     while True:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from .database import check_list, check_revoked, copy_database
+from .disk import reported
 from .errors import Error, UnreadableError
 from .plan import (
     Argument,
@@ -72,15 +73,13 @@ def run(
                 _check(step, work=work, openssl=openssl, secrets=secrets, on_command=on_command)
 
 
-def run_many(
-    plans: Sequence[Plan], *, work: Path, openssl: OpenSSL, secrets: Mapping[str, str]
-) -> list[Error | OSError | None]:
+def run_many(plans: Sequence[Plan], *, work: Path, openssl: OpenSSL, secrets: Mapping[str, str]) -> list[Error | None]:
     """Do the steps of plans that share the folder `work`, and return what went wrong with each, None if nothing.
 
     A plan's commands are run from where they are noted, after all files that it writes and before those that it joins.
     There are no checks among the steps.
     """
-    found: list[Error | OSError | None] = []
+    found: list[Error | None] = []
     for plan in plans:
         commands = (shlex.join(["openssl", *_all_words(step.arguments, openssl)]) for step in _of(Run, plan))
         text = "".join(f"{line}\n" for line in ("#!/bin/sh", *commands))
@@ -98,15 +97,16 @@ def _of(kind: type[_Step], plan: Plan) -> Iterator[_Step]:
     return (step for step in plan.steps if isinstance(step, kind))
 
 
-def _tried(steps: Iterable[Write | Run | Join], work: Path) -> Error | OSError | None:
+def _tried(steps: Iterable[Write | Run | Join], work: Path) -> Error | None:
     """Put files in place, and see what commands were to make; return what went wrong."""
     try:
-        for step in steps:
-            if isinstance(step, Run):
-                _see_made(step, work)
-            else:
-                _put(step, work)
-    except (Error, OSError) as error:
+        with reported(work):
+            for step in steps:
+                if isinstance(step, Run):
+                    _see_made(step, work)
+                else:
+                    _put(step, work)
+    except Error as error:
         return error
     return None
 

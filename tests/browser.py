@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,8 @@ from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+
+from .conftest import wait
 
 _OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update",
@@ -111,15 +112,6 @@ def _finished(path):
         return path.stat().st_size and not path.name.startswith(".") and path.suffix not in {".crdownload", ".tmp"}
     except FileNotFoundError:  # it had the name that it has while it is loaded
         return False
-
-
-def wait(condition, *, seconds=30):
-    """Return what the condition gives once that is true."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return found
 
 
 @contextlib.contextmanager

@@ -11,14 +11,19 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import timedelta
 
 import pytest
 from cryptography import x509 as judge
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
 from opensslgen import certificate as x509
+from opensslgen.batch import Batch, converge
+from opensslgen.inventory import Row
+from opensslgen.orders import leaf_order
 
-from .conftest import CHECKOUT, files_below, opensslgen
+from .conftest import CHECKOUT, files_below, is_running, make_root, opensslgen, wait
+from .conftest import EC as P256
 from .test_every_openssl import BINARIES
 
 EC = ("--key-type", "p-256")
@@ -256,12 +261,39 @@ def test_keys_that_are_given_are_checked_before_anything_is_made_and_seen_to_cha
     assert subprocess.run(command, capture_output=True, check=True).stdout == public
 
 
-def test_a_row_that_fails_stops_no_other(tmp_path):
-    """A stand-in refuses one of them."""
-    refusing = (
-        'config=$(echo "$*" | sed "s/.*-config //; s/ .*//")\n! grep -qs "CN = b.example.com" "$config" || exit 1\n'
+@pytest.mark.parametrize("text", ["garbage", "[ v3_req ]\nfoo = $NOPE\n", "[ v3_req ]\nfoo = $ENV::HOME\n"])
+def test_a_template_is_filled_before_anything_is_made(text, tmp_path):
+    (tmp_path / "bad.cnf").write_text(text)
+    for more in ((), ("--check",)):
+        done = batch(table(tmp_path, "a.example.com,", "b.example.com,bad.cnf", header="name,template"), *more)
+        assert done.returncode == 2
+        assert done.stderr.startswith("sites.csv, line 3, 'b.example.com': the template ")
+    assert not (tmp_path / "pki").exists()
+
+
+def test_every_fault_is_listed(tmp_path):
+    done = batch(table(tmp_path, *(f"h{each}.example.com,,,2555" for each in range(300))))
+    assert len(done.stderr.splitlines()) == 301
+
+
+# What an openssl does with the request of b.example.com, instead of what it should.
+SPOILT = {
+    "refused": "exit 1",
+    "ended": "kill -9 $$",
+    "garbage": 'for last do :; done; echo garbage >"$last"; exit 0',
+    "two": '"$real" "$@"; for last do :; done; cat "$last" >again; cat again >>"$last"; exit 0',
+    "nothing": "exit 0",
+}
+
+
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_a_row_that_fails_stops_no_other(spoilt, tmp_path):
+    """A stand-in spoils one of them."""
+    (tmp_path / "openssl").write_text(
+        f"#!/bin/sh\nreal={shutil.which('openssl')}\n"
+        'config=$(echo "$*" | sed "s/.*-config //; s/ .*//")\n'
+        f'if grep -qs "CN = b.example.com" "$config"; then\n{SPOILT[spoilt]}\nfi\nexec "$real" "$@"\n'
     )
-    (tmp_path / "openssl").write_text(f'#!/bin/sh\n{refusing}exec {shutil.which("openssl")} "$@"\n')
     (tmp_path / "openssl").chmod(0o755)
     name = table(tmp_path, "a.example.com,,,", "b.example.com,,,", "c.example.com,,,")
     done = batch(name, "--openssl", "./openssl")
@@ -272,6 +304,64 @@ def test_a_row_that_fails_stops_no_other(tmp_path):
         "a.example.com.crt",
         "c.example.com.crt",
     ]
+
+
+def test_what_stands_in_the_way_of_one_row_stops_no_other(tmp_path):
+    sites = [f"h{each}.example.com,,," for each in range(6)]
+    batch(table(tmp_path, *sites[:3]))
+    (tmp_path / "pki/index.txt.attr").write_text("unique_subject = yes\n")
+    (tmp_path / "pki/private/h4.example.com.key").mkdir()
+    (tmp_path / "pki/private/h5.example.com.key").symlink_to(tmp_path / "elsewhere")
+    rows, _, code = answers(table(tmp_path, "h0.example.com,10.0.0.1,,", *sites[1:]))
+    assert code == 1
+    found = [rows[f"h{each}.example.com"] for each in range(6)]
+    assert [row["state"] for row in found] == ["failed", "left", "left", "made", "failed", "failed"]
+    why = [row["why"] for row in found if row["state"] == "failed"]
+    assert [words in told for words, told in zip(
+        ("has a certificate for /CN=h0.example.com already", "is not a regular file", "leads out of"), why, strict=True
+    )] == [True] * 3, why  # fmt: skip
+
+
+def test_a_row_that_has_got_a_fault_since_it_was_checked_is_told(authority):
+    make_root(authority)
+    batch = Batch(authority.store, authority.openssl, {}, timedelta(30))
+    rows = [Row(2, "a.example.com", leaf_order("a.example.com", key_type=P256)), Row(3, "b", None, "it is gone")]
+    outcomes = {outcome.name: outcome for outcome in converge(batch, rows)}
+    assert outcomes["a.example.com"].state == "made"
+    assert (outcomes["b"].state, outcomes["b"].why) == ("failed", "it is gone")
+
+
+def test_two_at_once_where_there_is_no_root_yet(tmp_path):
+    for number in range(2):
+        table(tmp_path, f"h{number}.example.com,,,", name=f"{number}.csv")
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "opensslgen", "batch", f"{number}.csv", *EC],
+            env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, stderr=subprocess.PIPE, text=True,
+        )
+        for number in range(2)
+    ]  # fmt: skip
+    told = [process.communicate()[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0], told
+    assert len(list((tmp_path / "pki/issued").glob("h?.example.com.crt"))) == 2
+
+
+def test_an_openssl_that_hangs_ends_with_the_batch(tmp_path):
+    (tmp_path / "openssl").write_text(
+        f'#!/bin/sh\n[ "$1" != req ] || {{ echo $$ >hangs; exec sleep 987; }}\nexec {shutil.which("openssl")} "$@"\n'
+    )
+    (tmp_path / "openssl").chmod(0o755)
+    opensslgen("root", *EC)
+    table(tmp_path, "a.example.com,,,")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "opensslgen", "batch", "sites.csv", "--openssl", "./openssl", *EC],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+    )
+    hangs = wait(lambda: next((tmp_path / "pki").glob(".work-*/hangs"), None))
+    process = int(wait(hangs.read_text))
+    running.terminate()
+    assert running.wait() == 128 + signal.SIGTERM
+    wait(lambda: not is_running(process))
 
 
 def test_a_pipe_is_an_inventory_and_a_reader_that_leaves_is_no_fault_of_it(tmp_path):
@@ -294,7 +384,7 @@ def test_a_root_with_a_passphrase_is_unlocked_by_one_answer(tmp_path):
     done = batch(table(tmp_path, "c.example.com,,,"))
     assert (done.returncode, "the passphrase of the root's key is needed" in done.stderr) == (2, True)
     wrong = batch("sites.csv", env={"OPENSSLGEN_CA_PASSPHRASE": "wrong horse"})
-    assert wrong.returncode == 1
+    assert (wrong.returncode, wrong.stderr) == (1, "Error: this is not the passphrase of pki/private/ca.key\n")
     assert "correct horse" not in "".join(path.read_text() for path in (tmp_path / "pki").rglob("*.sh"))
 
 

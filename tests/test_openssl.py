@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import logging
 import os
 import re
@@ -16,7 +15,7 @@ from opensslgen import openssl as command
 from opensslgen.openssl import OpenSSLError
 from opensslgen.process import Process
 
-from .conftest import CHECKOUT, start_with_subprocess
+from .conftest import CHECKOUT, is_running, start_with_subprocess, wait
 
 
 def answer(banner):
@@ -102,14 +101,6 @@ def test_one_that_prints_without_end_ends_at_its_limit(tmp_path):
         assert caught.value.left.stdout + caught.value.left.stderr == b"y\n" * 500
 
 
-def test_what_goes_in_and_comes_out_is_whole_without_files_in_memory_too(monkeypatch, openssl):
-    data = os.urandom(1 << 20)
-    for _ in range(2):
-        answer = openssl.run(["base64", "-e", "-A"], stdin=data)
-        assert base64.b64decode(answer.stdout) == data
-        monkeypatch.delattr(os, "memfd_create", raising=False)
-
-
 # Scripts of commands that run in one shell: what is in each, and what is wrong with it.
 SCRIPTS = [
     ("openssl rand -out 0.out 4", None),
@@ -119,8 +110,9 @@ SCRIPTS = [
     ),
     ("openssl killed\nopenssl rand -out 2.later 4", "openssl killed failed: (killed by signal 15|Terminated)"),
     ('openssl rand -out "a b"$(printf "\\303\\274") 4\nopenssl rand -out 3.out 4', None),
-    ("openssl told", "openssl told failed: hush and an end"),
-    ("openssl rand -out 5.out 4", None),
+    ("openssl told", "openssl told failed: no secret and an end"),
+    ("openssl told -passin env:SECRET", "openssl told failed: hush and an end"),
+    ("openssl rand -out 6.out 4", None),
 ]
 
 
@@ -130,8 +122,9 @@ def scripts(tmp_path, openssl):
     wrapper = tmp_path / "bin" / "open ssl"
     wrapper.parent.mkdir()
     wrapper.write_text(
-        f'#!/bin/sh\ncase $1 in\nkilled) kill -15 $$ ;;\ntold) echo "$SECRET and an end" >&2; exit 3 ;;\n'
-        f'slow) echo >>begun; sleep 1; exit ;;\nesac\nexec {openssl.path} "$@"\n'
+        f'#!/bin/sh\ncase $1 in\nkilled) kill -15 $$ ;;\ntold) echo "${{SECRET-no secret}} and an end" >&2; exit 3 ;;\n'
+        f"slow) echo >>begun; sleep 1; exit ;;\n"
+        f'hang) echo $$ >begun; exec sleep 987 ;;\nesac\nexec {openssl.path} "$@"\n'
     )
     wrapper.chmod(0o755)
     for number, (text, _) in enumerate(SCRIPTS):
@@ -147,7 +140,7 @@ def test_scripts_of_commands_fail_each_by_itself(tmp_path, scripts):
         assert (fault is None) == (expected is None), fault
         assert fault is None or re.fullmatch(expected, fault.message)
     made = {path.name for path in tmp_path.glob("*.out")} | {path.name for path in tmp_path.glob("*.later")}
-    assert made == {"0.out", "1.out", "3.out", "5.out"}
+    assert made == {"0.out", "1.out", "3.out", "6.out"}
     assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.out")} == {0o600}
 
 
@@ -155,7 +148,7 @@ def test_one_that_hangs_or_ends_the_shell_stops_no_other(tmp_path, scripts):
     found, _ = scripts
     (tmp_path / "slow.sh").write_text("openssl slow\nopenssl slow\n")
     faults = replace(found, timeout=0.5).run_scripts(
-        ["0.sh", "slow.sh", "3.sh", "missing.sh", "5.sh"], cwd=tmp_path, secrets={}
+        ["0.sh", "slow.sh", "3.sh", "missing.sh", "6.sh"], cwd=tmp_path, secrets={}
     )
     assert [fault and fault.message for fault in faults] == [
         None,
@@ -165,7 +158,7 @@ def test_one_that_hangs_or_ends_the_shell_stops_no_other(tmp_path, scripts):
         None,
     ]
     assert re.fullmatch("the shell that runs openssl has ended too early: .*missing.sh.*", faults[3].message)
-    assert {path.name for path in tmp_path.glob("*.out")} == {"0.out", "3.out", "5.out"}
+    assert {path.name for path in tmp_path.glob("*.out")} == {"0.out", "3.out", "6.out"}
 
 
 def test_without_a_shell_each_script_has_failed(tmp_path, openssl):
@@ -176,23 +169,34 @@ def test_without_a_shell_each_script_has_failed(tmp_path, openssl):
     assert [fault.message for fault in faults] == ["cannot run /bin/sh: No such file or directory"] * 2
 
 
-def test_nothing_more_is_run_for_one_who_was_killed(tmp_path, scripts):
-    found, _ = scripts
-    (tmp_path / "slow.sh").write_text("openssl slow\n" * 5)
+def killed_in_the_middle(tmp_path, openssl, script):
+    """Run a script in a process that is killed as soon as the file `begun` is there."""
+    (tmp_path / "script.sh").write_text(script)
     code = (
         "import pathlib, sys\nfrom opensslgen import openssl\n"
-        "openssl.find(sys.argv[1]).run_scripts(['slow.sh'], cwd=pathlib.Path.cwd(), secrets={})"
+        "found = openssl.find(sys.argv[1], timeout=2)\n"
+        "found.run_scripts(['script.sh'], cwd=pathlib.Path.cwd(), secrets={})"
     )
     running = subprocess.Popen(
-        [sys.executable, "-c", code, found.path], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(CHECKOUT)}
+        [sys.executable, "-c", code, openssl.path], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(CHECKOUT)}
     )
     while not (tmp_path / "begun").exists():
         assert running.poll() is None
         time.sleep(0.01)
     running.kill()
     running.wait()
+
+
+def test_nothing_more_is_run_for_one_who_was_killed(tmp_path, scripts):
+    killed_in_the_middle(tmp_path, scripts[0], "openssl slow\n" * 5)
     time.sleep(2.5)
     assert (tmp_path / "begun").read_text() == "\n"
+
+
+def test_what_hangs_for_one_who_was_killed_ends_when_its_time_is_over(tmp_path, scripts):
+    killed_in_the_middle(tmp_path, scripts[0], "openssl hang\n")
+    process = int(wait((tmp_path / "begun").read_text))
+    wait(lambda: not is_running(process))
 
 
 def test_the_environment_names_openssl(monkeypatch, openssl):

@@ -9,7 +9,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from opensslgen.authority import opens
+from opensslgen.errors import Error
 from opensslgen.jobs import stored_issuer
+from opensslgen.recipes import CA_PASSPHRASE
 from opensslgen.workers import cores, workers
 
 from .unit import Unit, make
@@ -37,9 +40,12 @@ def converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
     """Make what is missing, ends soon or is asked otherwise, and yield what became of each row, as it comes.
 
     The rows have no faults by themselves, and an authority is there for them. One that fails stops no other. Raises
-    Error if the folder cannot be worked in.
+    Error if the folder cannot be worked in, or its key needs another passphrase.
     """
     batch.store.finish()
+    if CA_PASSPHRASE in batch.secrets and not opens(batch.secrets[CA_PASSPHRASE], batch.store, batch.openssl):
+        # Each row would find it out by itself.
+        raise Error(f"this is not the passphrase of {batch.store.path / batch.store.ca_key}")
     try:
         yield from _converge(batch, rows)
     except BaseException:
@@ -93,7 +99,7 @@ def _published(unit: Unit, done: Done, store: Store) -> Iterator[Outcome]:
 class _Ahead:
     """Orders that wait for a process; what is read ahead is as much as all processes can be given."""
 
-    def __init__(self, wanting: Iterator[tuple[LeafOrder, Outcome]], processes: int) -> None:
+    def __init__(self, wanting: Iterator[tuple[LeafOrder | None, Outcome]], processes: int) -> None:
         """Take the orders, each with what is to become of it, and how many processes share them."""
         self.weight = 0
         self.more = True
@@ -106,9 +112,9 @@ class _Ahead:
         """Read ahead, but not after a time of `time.monotonic`; yield what became of the rows that need nothing."""
         while self.more and self.weight < self._processes * _ROOM and time.monotonic() < until:
             order, outcome = next(self._wanting, (None, None))
-            if order is None or outcome is None:
+            if outcome is None:
                 self.more = False
-            elif outcome.state == MADE:
+            elif order is not None and outcome.state == MADE:
                 self._waiting.append((order, outcome))
                 self.weight += _weight(order)
             else:

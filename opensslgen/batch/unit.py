@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from opensslgen import recipes, workflow
 from opensslgen.certificate import load
 from opensslgen.csr import parse_request
-from opensslgen.disk import name_beside
+from opensslgen.disk import name_beside, reported
 from opensslgen.errors import Error
 from opensslgen.jobs import has_request, stale_p12
 from opensslgen.plan import Plan, Publish
@@ -53,41 +53,58 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
     work, openssl = unit.work, batch.openssl
     if issuer:
         workflow.run(Plan("issuers", issuer.steps), work=work, openssl=openssl, secrets={})
-    stale = [stale_p12(order, batch.store) for order in unit.orders]
-    plans = [
-        replace(plan, publish=plan.publish + aside)
-        for plan, (aside, _) in zip(_plans(unit, issuer, batch), stale, strict=True)
-    ]
-    parts = [recipes.without_checks(plan) for plan in plans]
-    ran = workflow.run_many([making for making, _ in parts], work=work, openssl=openssl, secrets=batch.secrets)
-    faults = {position: str(fault) for position, fault in enumerate(ran) if fault}
-    checks = {position: check for position, (_, (check,)) in enumerate(parts) if position not in faults}
-    if checks:
+    plans: dict[int, Plan] = {}
+    notes: dict[int, tuple[str, ...]] = {}
+    faults: dict[int, str] = {}
+    for position, order in enumerate(unit.orders):
         try:
-            found = faults_of(list(checks.values()), work=work, openssl=openssl)
-            faults |= {position: fault for position, fault in zip(checks, found, strict=True) if fault}
-        except (Error, OSError) as error:
-            faults |= dict.fromkeys(checks, str(error))
+            with reported(batch.store.path):
+                plans[position], notes[position] = _plan(order, issuer, batch, name=f"n{position}")
+        except Error as error:
+            faults[position] = error.message
+    parts = {position: recipes.without_checks(plan) for position, plan in plans.items()}
+    ran = workflow.run_many([making for making, _ in parts.values()], work=work, openssl=openssl, secrets=batch.secrets)
+    faults |= {position: fault.message for position, fault in zip(parts, ran, strict=True) if fault}
+    checks = {position: check for position, (_, (check,)) in parts.items() if position not in faults}
     ends: dict[int, datetime] = {}
-    for position in checks.keys() - faults.keys():
-        certificate = load(work / checks[position].certificate)
-        ends[position] = certificate.not_after
-        fault = batch.violation(unit.orders[position], certificate)
-        if fault:
-            faults[position] = fault
     staged = None
     try:
-        staged = _staged(unit, [plan for position, plan in enumerate(plans) if position not in faults], batch.store)
-    except (Error, OSError) as error:
-        faults |= dict.fromkeys(ends, str(error))
-    every = range(len(plans))
+        with reported(work):
+            found = faults_of(list(checks.values()), work=work, openssl=openssl)
+            faults |= {position: fault for position, fault in zip(checks, found, strict=True) if fault}
+            for position in checks.keys() - faults.keys():
+                certificate = load(work / checks[position].certificate)
+                ends[position] = certificate.not_after
+                fault = batch.violation(unit.orders[position], certificate)
+                if fault:
+                    faults[position] = fault
+            staged = _staged(unit, [plan for position, plan in plans.items() if position not in faults], batch.store)
+    except Error as error:
+        faults |= dict.fromkeys(checks.keys() - faults.keys(), error.message)
+    every = range(len(unit.orders))
     return Done(
         unit.number,
         tuple(map(faults.get, every)),
         tuple(map(ends.get, every)),
-        tuple(note for _, note in stale),
+        tuple(notes.get(position, ()) for position in every),
         staged,
     )
+
+
+def _plan(order: LeafOrder, issuer: Issuer | None, batch: Batch, *, name: str) -> tuple[Plan, tuple[str, ...]]:
+    """Return the plan of an order, and what is to be said of it; raises Error if it could not be published."""
+    if order.request is not None and issuer is not None:
+        publish = not has_request(parse_request(order.request.encode()), order.stem, batch.store)
+        plan = recipes.signed_in_batch(order, issuer, name=name, publish=publish)
+    else:
+        below = None if order.kind.is_self_signed else issuer
+        plan = recipes.in_batch(order, below, name=name, at_once=batch.openssl.can("req -CA"))
+    aside, notes = stale_p12(order, batch.store)
+    plan = replace(plan, publish=plan.publish + aside)
+    # One row's obstacle is to stop no other that is published together with it.
+    batch.store.refuse_odd_files(plan)
+    batch.store.refuse_repeated(plan)
+    return plan, notes
 
 
 def _staged(unit: Unit, plans: Iterable[Plan], store: Store) -> Staged | None:
@@ -104,18 +121,3 @@ def _staged(unit: Unit, plans: Iterable[Plan], store: Store) -> Staged | None:
                 publish.append(Publish(f"../{request}", name_beside(store.path, request), None, ""))
     whole = Plan("many", (), tuple(records), tuple(publish))
     return store.staged(whole, work=unit.work) if publish else None
-
-
-def _plans(unit: Unit, issuer: Issuer | None, batch: Batch) -> list[Plan]:
-    """Return the plans of a unit's orders."""
-    at_once = batch.openssl.can("req -CA")
-    plans = []
-    for position, order in enumerate(unit.orders):
-        name = f"n{position}"
-        if order.request is not None and issuer is not None:
-            publish = not has_request(parse_request(order.request.encode()), order.stem, batch.store)
-            plans.append(recipes.signed_in_batch(order, issuer, name=name, publish=publish))
-        else:
-            below = None if order.kind.is_self_signed else issuer
-            plans.append(recipes.in_batch(order, below, name=name, at_once=at_once))
-    return plans

@@ -82,6 +82,7 @@ class Batch:
             order = with_key(order, self.openssl)
             if issuer and not order.kind.is_self_signed:
                 order, _ = fitted(order, self.store, issuer, fixed_days=False)
+            recipes.extensions(order)
             for demand in recipes.demands(order.names):
                 if not self.openssl.can(demand):
                     return f"{self.openssl.banner} cannot {demand}"
@@ -103,12 +104,13 @@ class Batch:
         found = violations(judge(case, rules_of([order.kind.profile], self.allow)))
         return _listed(found) or None
 
-    def wanting(self, rows: Iterable[Row]) -> Iterator[tuple[LeafOrder, Outcome]]:
-        """Yield the order of each row, and what is to become of it."""
+    def wanting(self, rows: Iterable[Row]) -> Iterator[tuple[LeafOrder | None, Outcome]]:
+        """Yield the order of each row, and what is to become of it; one that has a fault now has failed."""
         issuer, now, revoked = self.store.issuer(), datetime.now(timezone.utc), self._revoked()
         compromised = Folder(self.store.path).compromised
         for row in rows:
             if row.order is None:
+                yield None, Outcome(row.line, row.name, FAILED, row.fault or "")
                 continue
             order, notes = row.order, tuple(slips(row.order.subject.common_name, row.order.names))
             try:

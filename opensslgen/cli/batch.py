@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from opensslgen import keys
-from opensslgen.errors import UnreadableError, UsageError
+from opensslgen.errors import Error, UnreadableError, UsageError
 
 from .doing import has_passphrase, secret_of
 from .options import ALLOW, FOLDER, FORMAT, OPENSSL, PASSPHRASE_FILE, together
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from opensslgen.batch import Batch, Outcome
     from opensslgen.inventory import Row
-
-_MOST = 200
-"""Faults that are listed."""
 
 
 @click.command()
@@ -106,7 +103,7 @@ def batch(inventory: Path, **options: Any) -> None:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[IO[str]]:
-    """Open an inventory, which is read twice: a pipe is put into a file that has no name."""
+    """Open a copy of an inventory that has no name: it is read twice, and whoever writes it may do so meanwhile."""
     try:
         source = sys.stdin.buffer if str(path) == "-" else path.open("rb")
     except OSError as error:
@@ -114,13 +111,10 @@ def _opened(path: Path) -> Iterator[IO[str]]:
     with contextlib.ExitStack() as stack:
         if str(path) != "-":
             stack.enter_context(source)
-        if not source.seekable() or str(path) == "-":
-            spool = stack.enter_context(tempfile.TemporaryFile())
-            shutil.copyfileobj(source, spool)
-            spool.seek(0)
-            yield io.TextIOWrapper(spool, encoding="utf-8", newline="")
-        else:
-            yield io.TextIOWrapper(source, encoding="utf-8", newline="")
+        spool = stack.enter_context(tempfile.TemporaryFile())
+        shutil.copyfileobj(source, spool)
+        spool.seek(0)
+        yield io.TextIOWrapper(spool, encoding="utf-8", newline="")
 
 
 class _Count:
@@ -145,11 +139,8 @@ def _checked(batch: Batch, rows: Iterator[Row], title: str) -> _Count:
     count, faults = _Count(), 0
     for row in batch.faults(count.seen(rows)):
         faults += 1
-        if faults <= _MOST:
-            name = f", {row.name!a}" if row.name else ""
-            click.echo(visible(f"{title}, line {row.line}{name}: {row.fault}"), err=True)
-    if faults > _MOST:
-        click.echo(f"… and {faults - _MOST} more", err=True)
+        name = f", {row.name!a}" if row.name else ""
+        click.echo(visible(f"{title}, line {row.line}{name}: {row.fault}"), err=True)
     if faults:
         raise UsageError(
             f"{faults} of {count.rows} row{'s' if count.rows > 1 else ''} of {title}"
@@ -177,9 +168,14 @@ def _make_root(batch: Batch, count: _Count, options: dict[str, Any]) -> None:
     from opensslgen.orders import root_order
 
     order = root_order(encrypted=has_passphrase(options))
-    made = Authority(batch.store, batch.openssl, lambda name: batch.secrets[name]).make(
-        lambda: root_job(order, store=batch.store)
-    )
+    try:
+        made = Authority(batch.store, batch.openssl, lambda name: batch.secrets[name]).make(
+            lambda: root_job(order, store=batch.store)
+        )
+    except Error:
+        if batch.store.issuer() is None:
+            raise
+        return  # another that began with us has made it
     if not options["quiet"]:
         click.echo(f"Note: {made.job.done}", err=True)
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 from .adopt import Adoption, KeyFile, adopt
 from .batch import in_batch, signed_in_batch, without_checks
 from .export import FORMATS, RECEIVERS, Export, Form, Piece, export
-from .issue import P12_ENCRYPTIONS, Issuer, demands, intermediate, leaf, new_root, request_only, root, self_signed
+from .issue import (
+    P12_ENCRYPTIONS,
+    Issuer,
+    demands,
+    extensions,
+    intermediate,
+    leaf,
+    new_root,
+    request_only,
+    root,
+    self_signed,
+)
 from .passphrase import passphrase
 from .renew import renewed_intermediate, renewed_leaf, renewed_root
 from .revoke import LIST_DAYS, ListOrder, RevocationOrder, revocation, revocation_list
@@ -32,6 +43,7 @@ __all__ = [
     "adopt",
     "demands",
     "export",
+    "extensions",
     "fit_secret",
     "in_batch",
     "intermediate",

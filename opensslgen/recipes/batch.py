@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from opensslgen import template
 from opensslgen.plan import Check, Join, Outside, Plan, Record, Serial, Validity, Write, openssl
 
-from .issue import check, demands, files, new_key, parameters, request_config, signed, with_p12
+from .issue import check, demands, extensions, files, new_key, parameters, request_config, signed, with_p12
 
 if TYPE_CHECKING:
     from opensslgen.orders import LeafOrder
@@ -24,8 +23,7 @@ def in_batch(order: LeafOrder, issuer: Issuer | None, *, name: str, at_once: boo
     for the sake of sameness none is kept otherwise. Without an issuer it signs itself. Old files of that name are kept
     beside the new ones.
     """
-    extensions = template.shipped(order.kind.template) if order.template is None else order.template
-    config = f"{request_config(order)}\n{order.section.fill(extensions)}"
+    config = f"{request_config(order)}\n{extensions(order)}"
     before: tuple[Step, ...] = (Write(f"{name}.cnf", config),)
     alone = issuer is None
     at_once = at_once or alone
@@ -71,10 +69,9 @@ def signed_in_batch(order: LeafOrder, issuer: Issuer, *, name: str, publish: boo
     The request need not be verified by itself, as every `openssl x509 -req` does that.
     """
     assert order.request is not None
-    extensions = template.shipped(order.kind.template) if order.template is None else order.template
     steps = (
         Write(f"{name}.req", order.request),
-        Write(f"{name}.cnf", order.section.fill(extensions)),
+        Write(f"{name}.cnf", extensions(order)),
         signed(name, f"{name}.cnf", issuer.signing, days=order.days),
     )
     return _finished(order, issuer, steps, name=name, left_out={"key"} if publish else {"key", "request"})

@@ -150,12 +150,11 @@ def leaf(order: LeafOrder, issuer: Issuer) -> Plan:
 def leaf_below(order: LeafOrder, issuer: Issuer, request: Plan) -> Plan:
     """Return the plan that makes a leaf's request, which is named after its kind, and then certificate and chain."""
     name = order.kind.name
-    extensions = template.shipped(order.kind.template) if order.template is None else order.template
     return Plan(
         f"{order.kind.title} for {order.title}",
         (
             *request.steps,
-            Write("v3_req.cnf", order.section.fill(extensions)),
+            Write("v3_req.cnf", extensions(order)),
             *issuer.steps,
             signed(name, "v3_req.cnf", issuer.signing, days=order.days),
             check(order, issuer.trusted),
@@ -177,12 +176,11 @@ def self_signed(order: LeafOrder) -> Plan:
 def signing_itself(order: LeafOrder, request: Plan, *, key: str | None = None) -> Plan:
     """Return the plan that makes a leaf's request, and then a certificate by its own key, which may lie elsewhere."""
     name = order.kind.name
-    extensions = template.shipped(order.kind.template) if order.template is None else order.template
     return Plan(
         f"{order.kind.title} for {order.title}",
         (
             *request.steps,
-            Write("v3_req.cnf", order.section.fill(extensions)),
+            Write("v3_req.cnf", extensions(order)),
             signed(name, "v3_req.cnf", ("-signkey", key or f"{name}.key"), days=order.days),
             check(order, f"{name}.crt"),
         ),
@@ -292,6 +290,11 @@ def request_only(order: LeafOrder) -> Plan:
 def demands(names: tuple[GeneralName, ...]) -> tuple[str, ...]:
     """Return what openssl must be able to do to verify a certificate with these names."""
     return ("verify URI:sip",) if any(name.kind == "URI" and "//" not in name.value for name in names) else ()
+
+
+def extensions(order: LeafOrder) -> str:
+    """Return the text of a leaf's extension file; raises UsageError if the user's own template cannot be filled."""
+    return order.section.fill(template.shipped(order.kind.template) if order.template is None else order.template)
 
 
 def request_config(order: AuthorityOrder | LeafOrder) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen import __version__
-from opensslgen.authority import Authority
+from opensslgen.authority import Authority, opens
 from opensslgen.disk import exists
 from opensslgen.errors import Error, UsageError
 from opensslgen.jobs import Violation, leaf_job
@@ -95,9 +95,9 @@ def passphrase_problem(config: Config, given: Mapping[str, str]) -> Problem | No
         return None
     if CA_PASSPHRASE not in given:
         return Problem("the root's key has a passphrase: write it")
-    command = ["pkey", "-in", str(config.store.path / config.store.ca_key), "-passin", f"env:{CA_PASSPHRASE}", "-noout"]
-    tried = config.openssl().run(command, secrets={CA_PASSPHRASE: given[CA_PASSPHRASE]}, check=False)
-    return None if tried.exit_code == 0 else Problem("this is not the passphrase of the root's key")
+    if opens(given[CA_PASSPHRASE], config.store, config.openssl()):
+        return None
+    return Problem("this is not the passphrase of the root's key")
 
 
 def placed(config: Config, wanted: Typed, given: Mapping[str, str]) -> tuple[Pending | None, dict[str, Problem]]:
