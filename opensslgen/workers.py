@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -31,6 +31,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class Died(Error):
+    """A process has ended before it answered."""
+
+    def __init__(self, batch: Any) -> None:
+        """Take what it was doing."""
+        super().__init__("a process that works for this one has ended too early")
+        self.batch = batch
+
+
 class Workers(Generic[Batch, Answer]):
     """Processes that have started and take batches in turn."""
 
@@ -38,9 +47,10 @@ class Workers(Generic[Batch, Answer]):
         """Take the pipes to the processes."""
         self._idle = deque(connections)
         self._busy: deque[Connection] = deque()
+        self._doing: dict[Connection, Batch] = {}
 
     def __len__(self) -> int:
-        """How many there are."""
+        """How many there are, without those that have died."""
         return len(self._idle) + len(self._busy)
 
     @property
@@ -52,26 +62,26 @@ class Workers(Generic[Batch, Answer]):
         """Have a batch done by one that is idle."""
         connection = self._idle.popleft()
         self._busy.append(connection)
-        try:
+        self._doing[connection] = batch
+        with suppress(OSError):  # that it has died is seen where its answer is awaited
             connection.send(batch)
-        except OSError as error:
-            raise Error("a process that works for this one has ended too early") from error
 
     def take(self) -> Answer:
-        """Return the answer to the batch that was given first."""
+        """Return the answer to the batch that was given first; raises Died."""
         return self._answer(self._busy.popleft())
 
     def take_any(self) -> Answer:
-        """Return the answer of whoever has one first."""
+        """Return the answer of whoever has one first; raises Died."""
         ready = wait(self._busy)[0]
         self._busy.remove(ready)  # type: ignore[arg-type]
         return self._answer(ready)  # type: ignore[arg-type]
 
     def _answer(self, connection: Connection) -> Answer:
+        batch = self._doing.pop(connection)
         try:
             answer, error = connection.recv()
         except (EOFError, OSError) as error:
-            raise Error("a process that works for this one has ended too early") from error
+            raise Died(batch) from error
         if error is not None:
             raise error
         self._idle.append(connection)

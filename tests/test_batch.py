@@ -364,6 +364,26 @@ def test_an_openssl_that_hangs_ends_with_the_batch(tmp_path):
     wait(lambda: not is_running(process))
 
 
+def test_a_process_that_dies_takes_no_more_than_its_own_rows_with_it(tmp_path):
+    """The openssl of one row kills the process that waits for the shell which runs it."""
+    (tmp_path / "openssl").write_text(
+        '#!/bin/sh\nconfig=$(echo "$*" | sed "s/.*-config //; s/ .*//")\n'
+        'if grep -qs "CN = h30.example.com" "$config"; then\n'
+        '    read -r _ _ _ shell _ <"/proc/$$/stat"; read -r _ _ _ worker _ <"/proc/$shell/stat"\n'
+        f'    kill -9 "$worker"\nfi\nexec {shutil.which("openssl")} "$@"\n'
+    )
+    (tmp_path / "openssl").chmod(0o755)
+    name = table(tmp_path, *(f"h{each}.example.com,,," for each in range(100)))
+    _, answer, code = answers(name, "--openssl", "./openssl", "--jobs", "2")
+    assert code == 1
+    assert 1 <= answer["failed"] <= 50
+    assert answer["made"] + answer["failed"] == 100
+    assert not list((tmp_path / "pki").glob(".work-*"))
+    assert answers(name)[1] | {"rows": []} == answer | {
+        "rows": [], "made": answer["failed"], "left": answer["made"], "failed": 0
+    }  # fmt: skip
+
+
 def test_a_pipe_is_an_inventory_and_a_reader_that_leaves_is_no_fault_of_it(tmp_path):
     ours = f"{sys.executable} -m opensslgen batch"
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}

@@ -13,7 +13,7 @@ from opensslgen.authority import opens
 from opensslgen.errors import Error
 from opensslgen.jobs import stored_issuer
 from opensslgen.recipes import CA_PASSPHRASE
-from opensslgen.workers import cores, workers
+from opensslgen.workers import Died, cores, workers
 
 from .unit import Unit, make
 from .wanted import FAILED, MADE
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from opensslgen.inventory import Row
     from opensslgen.orders import LeafOrder
     from opensslgen.store import Store
+    from opensslgen.workers import Workers
 
     from .unit import Done
     from .wanted import Batch, Outcome
@@ -48,10 +49,9 @@ def converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
         raise Error(f"this is not the passphrase of {batch.store.path / batch.store.ca_key}")
     try:
         yield from _converge(batch, rows)
-    except BaseException:
+    finally:
         # By now the processes have ended, and with them all work in the folders that they were given.
         batch.store.finish()
-        raise
 
 
 def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
@@ -78,8 +78,20 @@ def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
                         yield from _published(units.pop(done.number), done, batch.store)
                     if not units:
                         break
-                    done = crew.take_any()
+                    done, failed = _answer(crew, units)
+                    yield from failed
             time.sleep(_PAUSE if ahead.more else 0)
+
+
+def _answer(crew: Workers[Unit, Done], units: dict[int, Unit]) -> tuple[Done | None, list[Outcome]]:
+    """Return what a process has made, or if it has died what becomes of its rows; raises Died for the last of them."""
+    try:
+        return crew.take_any(), []
+    except Died as died:
+        if not crew:
+            raise
+        lost = units.pop(died.batch.number)
+        return None, [replace(outcome, state=FAILED, why=died.message) for outcome in lost.outcomes]
 
 
 def _published(unit: Unit, done: Done, store: Store) -> Iterator[Outcome]:
