@@ -93,7 +93,6 @@ COMMANDS = {
     ),
     "sign": Command(arguments=("sign", "elsewhere/reqs/phone.example.com.req", "--yes"), before=(ROOT, ELSEWHERE)),
     "renew": Command(arguments=RENEW, before=(ROOT, SERVER)),
-    "renew-within": Command(arguments=("renew", "--within", "900"), before=(ROOT, SERVER)),
     "renew-keep-key": Command(arguments=(*RENEW, "--keep-key"), before=(ROOT, SERVER)),
     "renew-ca": Command(arguments=("renew", "ca"), before=(ROOT, SERVER)),
     "revoke": Command(arguments=REVOKE, before=(ROOT, SERVER)),
