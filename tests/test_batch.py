@@ -378,10 +378,10 @@ def test_a_process_that_dies_takes_no_more_than_its_own_rows_with_it(tmp_path):
     assert code == 1
     assert 1 <= answer["failed"] <= 50
     assert answer["made"] + answer["failed"] == 100
-    assert not list((tmp_path / "pki").glob(".work-*"))
     assert answers(name)[1] | {"rows": []} == answer | {
         "rows": [], "made": answer["failed"], "left": answer["made"], "failed": 0
     }  # fmt: skip
+    assert not list((tmp_path / "pki").glob(".work-*"))
 
 
 def test_a_pipe_is_an_inventory_and_a_reader_that_leaves_is_no_fault_of_it(tmp_path):

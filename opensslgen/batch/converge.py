@@ -49,9 +49,10 @@ def converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
         raise Error(f"this is not the passphrase of {batch.store.path / batch.store.ca_key}")
     try:
         yield from _converge(batch, rows)
-    finally:
+    except BaseException:
         # By now the processes have ended, and with them all work in the folders that they were given.
         batch.store.finish()
+        raise
 
 
 def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
@@ -91,6 +92,7 @@ def _answer(crew: Workers[Unit, Done], units: dict[int, Unit]) -> tuple[Done | N
         if not crew:
             raise
         lost = units.pop(died.batch.number)
+        shutil.rmtree(lost.work, ignore_errors=True)
         return None, [replace(outcome, state=FAILED, why=died.message) for outcome in lost.outcomes]
 
 
