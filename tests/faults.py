@@ -326,7 +326,7 @@ class Case:
         errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
         if done.returncode not in codes or len(errors) != 1 or "Traceback" in done.stderr:
             return [f"exit code {done.returncode}, and on stderr: …{done.stderr[-400:]}"]
-        named = str(folder) in errors[0] or re.search(r" (pki|out|elsewhere|rows.csv)\b|openssl", errors[0])
+        named = str(folder) in errors[0] or re.search(r" (pki|out|elsewhere|rows.csv)\b|openssl|process", errors[0])
         return [] if named else [f"the message names no file: {errors[0]}"]
 
 
