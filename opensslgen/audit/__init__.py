@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar, Union
 
 from opensslgen.errors import UnreadableError
 
-from .containers import Piece, judge_content, judge_file, judge_piece, kind_of
+from .containers import kind_of
 from .files import STDIN, File, chunks, limited, opened, pieces, walk
+from .judging import Piece, judge_content, judge_file, judge_piece
 from .result import LIMIT, Result, Settings, rules_by_kind
 
 if TYPE_CHECKING:
