@@ -167,7 +167,7 @@ openssl() {{
 }}
 for script do
     code=0 name=
-    . "./$script"
+    . "./$script" || code=127
     echo "$code $name" >&3
     printf '\0' >&2
 done

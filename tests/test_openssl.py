@@ -13,9 +13,10 @@ import pytest
 
 from opensslgen import openssl as command
 from opensslgen.openssl import OpenSSLError
-from opensslgen.process import Process
+from opensslgen.process import Process, start_with_sh
 
 from .conftest import CHECKOUT, is_running, start_with_subprocess, wait
+from .test_plan import SHELLS
 
 
 def answer(banner):
@@ -132,8 +133,10 @@ def scripts(tmp_path, openssl):
     return replace(openssl, path=str(wrapper)), [f"{number}.sh" for number in range(len(SCRIPTS))]
 
 
-def test_scripts_of_commands_fail_each_by_itself(tmp_path, scripts):
+@pytest.mark.parametrize("shell", SHELLS)
+def test_scripts_of_commands_fail_each_by_itself(shell, tmp_path, scripts):
     found, names = scripts
+    found = replace(found, start=lambda argv, **options: start_with_sh([*SHELLS[shell], *argv[1:]], **options))
     for fault, (_, expected) in zip(
         found.run_scripts(names, cwd=tmp_path, secrets={"SECRET": "hush"}), SCRIPTS, strict=True
     ):
