@@ -130,6 +130,11 @@ def _labour(connection: Connection, work: Callable[[Batch], Answer], inherited: 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # And by an exception, so that what they have started ends with them.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if sys.platform == "linux":
+        import ctypes
+
+        # The same when the first of them is killed and can end nobody: PR_SET_PDEATHSIG of prctl(2).
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     for other in inherited:
         other.close()  # or its end would not be noticed
     while True:

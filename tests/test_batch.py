@@ -346,7 +346,8 @@ def test_two_at_once_where_there_is_no_root_yet(tmp_path):
     assert len(list((tmp_path / "pki/issued").glob("h?.example.com.crt"))) == 2
 
 
-def test_an_openssl_that_hangs_ends_with_the_batch(tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_an_openssl_that_hangs_ends_with_the_batch(how, tmp_path):
     (tmp_path / "openssl").write_text(
         f'#!/bin/sh\n[ "$1" != req ] || {{ echo $$ >hangs; exec sleep 987; }}\nexec {shutil.which("openssl")} "$@"\n'
     )
@@ -359,8 +360,8 @@ def test_an_openssl_that_hangs_ends_with_the_batch(tmp_path):
     )
     hangs = wait(lambda: next((tmp_path / "pki").glob(".work-*/hangs"), None))
     process = int(wait(hangs.read_text))
-    running.terminate()
-    assert running.wait() == 128 + signal.SIGTERM
+    running.send_signal(how)
+    assert running.wait() == {signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGKILL: -signal.SIGKILL}[how]
     wait(lambda: not is_running(process))
 
 
