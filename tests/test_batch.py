@@ -239,6 +239,13 @@ def test_all_rows_are_checked_before_anything_is_made(tmp_path):
     assert not (tmp_path / "pki").exists()
 
 
+def test_faults_are_rows_of_the_json_that_failed(tmp_path):
+    rows, answer, code = answers(table(tmp_path, "a.example.com,,,2555", "b.example.com,,,", "c.example.com,x y,,"))
+    assert (code, answer["failed"], list(rows)) == (2, 2, ["a.example.com", "c.example.com"])
+    assert [rows["a.example.com"][field] for field in ("line", "state")] == [2, "failed"]
+    assert "[apple-validity]" in rows["a.example.com"]["why"]
+
+
 def new_key(name):
     subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", name], check=True)
 

@@ -89,7 +89,7 @@ def batch(inventory: Path, **options: Any) -> None:
             allow=options["allow"],
             jobs=options["jobs"],
         )
-        count = _checked(first, read(file), title)
+        count = _checked(first, read(file), title, as_json=options["output"] == "json")
         file.seek(0)
         if options["check"]:
             wanting = (outcome for _, outcome in first.wanting(read(file)))
@@ -132,16 +132,24 @@ class _Count:
             yield row
 
 
-def _checked(batch: Batch, rows: Iterator[Row], title: str) -> _Count:
+def _checked(batch: Batch, rows: Iterator[Row], title: str, *, as_json: bool) -> _Count:
     """Return what the rows need; raises UsageError, after each fault was listed, if any has one."""
+    from opensslgen.batch import FAILED, Outcome
     from opensslgen.certificate import visible
+    from opensslgen.report import batch as written
 
     count, faults = _Count(), 0
     for row in batch.faults(count.seen(rows)):
+        if as_json:
+            failed = written.outcome_json(Outcome(row.line, row.name, FAILED, row.fault or ""))
+            sys.stdout.write((",\n" if faults else written.HEAD) + failed)
+        else:
+            name = f", {row.name!a}" if row.name else ""
+            click.echo(visible(f"{title}, line {row.line}{name}: {row.fault}"), err=True)
         faults += 1
-        name = f", {row.name!a}" if row.name else ""
-        click.echo(visible(f"{title}, line {row.line}{name}: {row.fault}"), err=True)
     if faults:
+        if as_json:
+            sys.stdout.write(written.tail_json({"made": 0, "left": 0, "failed": faults}))
         raise UsageError(
             f"{faults} of {count.rows} row{'s' if count.rows > 1 else ''} of {title}"
             f" {'have faults' if faults > 1 else 'has a fault'}, so nothing was made"
