@@ -329,6 +329,19 @@ def test_what_stands_in_the_way_of_one_row_stops_no_other(tmp_path):
     )] == [True] * 3, why  # fmt: skip
 
 
+def test_an_inventory_that_is_rewritten_meanwhile_is_taken_as_it_was(tmp_path):
+    """A stand-in for an openssl rewrites it in place, when it is first asked for its version."""
+    name = table(tmp_path, "a.example.com,,,")
+    (tmp_path / "openssl").write_text(
+        f'#!/bin/sh\n[ "$1" != version ] || echo "name\nb.example.com" >"{tmp_path / name}"\n'
+        f'exec {shutil.which("openssl")} "$@"\n'
+    )
+    (tmp_path / "openssl").chmod(0o755)
+    assert batch(name, "--openssl", "./openssl").returncode == 0
+    assert "b.example.com" in (tmp_path / name).read_text()
+    assert [path.name for path in (tmp_path / "pki/issued").glob("*.crt")] == ["a.example.com.crt"]
+
+
 def test_a_row_that_has_got_a_fault_since_it_was_checked_is_told(authority):
     make_root(authority)
     batch = Batch(authority.store, authority.openssl, {}, timedelta(30))
