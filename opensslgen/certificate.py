@@ -128,6 +128,11 @@ class Certificate:
         return self.not_after - now <= min(within, self.validity / 3)
 
     @property
+    def is_authority(self) -> bool:
+        """Whether its basic constraints say so (CA:TRUE, RFC 5280 section 4.2.1.9)."""
+        return bool(self.basic_constraints and self.basic_constraints.ca)
+
+    @property
     def is_self_issued(self) -> bool:
         """Whether subject and issuer are the same name, byte for byte."""
         return self.subject == self.issuer

@@ -110,21 +110,20 @@ def kind_of_certificate(path: str, certificate: Certificate, *, alone: bool = Tr
     One that is `alone` in its file needs no folder to be known as an authority if it can be nothing else.
     """
     usages = certificate.extended_key_usage or ()
-    is_ca = bool(certificate.basic_constraints and certificate.basic_constraints.ca)
     is_client = "clientAuth" in usages and "serverAuth" not in usages
     if alone and can_only_be_authority(certificate):
         return AUTHORITY
     # Most are servers', about which there is nothing to be looked up.
-    folder = folder_around(path) if is_ca or is_client else None
+    folder = folder_around(path) if certificate.is_authority or is_client else None
     if folder is None:
         return None
-    if is_ca and any(certificate.der == authority.der for authority in authorities(folder)):
+    if certificate.is_authority and any(certificate.der == authority.der for authority in authorities(folder)):
         return AUTHORITY
     copy = copy_of(folder, certificate.serial_hex)
     with suppress(UnreadableError):
         if copy and load(copy).der == certificate.der:
             record, _ = record_of(folder, certificate)
-            if record and record.kind == (AUTHORITY if is_ca else CLIENT):
+            if record and record.kind == (AUTHORITY if certificate.is_authority else CLIENT):
                 return record.kind
     return None
 

@@ -135,8 +135,7 @@ def _job(title: str, stem: str | None, store: Store, folder: Folder, options: di
 def _is_authority(stem: str, store: Store) -> bool:
     from opensslgen.certificate import load
 
-    constraints = None if stem == _ROOT else load(store.path / "issued" / f"{stem}.crt").basic_constraints
-    return stem == _ROOT or bool(constraints and constraints.ca)
+    return stem == _ROOT or load(store.path / "issued" / f"{stem}.crt").is_authority
 
 
 def _stem(folder: Folder, name: str) -> str:

@@ -67,7 +67,7 @@ def _findings(certificate: Certificate, above: tuple[Certificate, ...], allow: C
 def _refuse_unfit(certificate: Certificate) -> None:
     """Raise Error for what no --allow makes an authority that signs anything of use."""
     name = visible(str(certificate.subject)) or "a certificate without a subject"
-    if certificate.basic_constraints is None or not certificate.basic_constraints.ca:
+    if not certificate.is_authority:
         raise Error(f"{name} is no certificate authority: it has no CA:TRUE")
     if certificate.not_after < datetime.now(timezone.utc):
         raise Error(f"{name} expired on {certificate.not_after:%Y-%m-%d %H:%M} UTC")

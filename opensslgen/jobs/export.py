@@ -38,7 +38,7 @@ def export_job(order: Export, *, into: Destination) -> Job:
 
 def _refuse_keyless(order: Export) -> None:
     """Raise Error if there is no key, or none that can be exported."""
-    if order.certificate.basic_constraints and order.certificate.basic_constraints.ca:
+    if order.certificate.is_authority:
         raise Error(f"{order.title} is an authority, whose key stays where it is")
     if order.key is None:
         raise Error(

@@ -53,7 +53,7 @@ def renewal_job(
     path = store.path / "issued" / f"{stem}.crt"
     old = load(path)
     kind = kind_name(
-        authority=bool(old.basic_constraints and old.basic_constraints.ca),
+        authority=old.is_authority,
         self_signed=old.is_self_signed,
         usages=old.extended_key_usage,
     )

@@ -187,7 +187,7 @@ def kind(certificate: Certificate | None) -> str:
     if certificate is None:
         return "?"
     return kind_name(
-        authority=bool(certificate.basic_constraints and certificate.basic_constraints.ca),
+        authority=certificate.is_authority,
         self_signed=certificate.is_self_signed,
         usages=certificate.extended_key_usage,
     )

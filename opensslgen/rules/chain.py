@@ -132,7 +132,7 @@ def _issuer_is_ca(case: Case) -> Messages:
     found = PASS
     for _, issuer in _links(case):
         # Version 1, which knows no extensions, is still to be met among roots.
-        if issuer.version == 3 and not (issuer.basic_constraints and issuer.basic_constraints.ca):
+        if issuer.version == 3 and not issuer.is_authority:
             found += (f"its issuer {issuer.subject} is no certificate authority (CA:TRUE)",)
     return found
 
@@ -140,17 +140,13 @@ def _issuer_is_ca(case: Case) -> Messages:
 def _path_length(case: Case) -> Messages:
     found = PASS
     # Certificates that only carry the name of their issuer on do not count (RFC 5280 section 4.2.1.9).
-    below = int(_is_authority(case.certificate) and not case.certificate.is_self_issued)
+    below = int(case.certificate.is_authority and not case.certificate.is_self_issued)
     for _, issuer in _links(case):
         limit = issuer.basic_constraints.path_length if issuer.basic_constraints else None
         if limit is not None and below > limit:
             found += (f"{issuer.subject} allows {limit or 'no'} authorities below itself, and there are {below}",)
         below += not issuer.is_self_issued
     return found
-
-
-def _is_authority(certificate: Certificate) -> bool:
-    return bool(certificate.basic_constraints and certificate.basic_constraints.ca)
 
 
 def _name_constraints(case: Case) -> Messages:

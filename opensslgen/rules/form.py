@@ -32,8 +32,7 @@ _NAMES = {oid: name for name, oid in EXTENSIONS.items()}
 
 
 def _not_ca(case: Case) -> Messages:
-    constraints = case.certificate.basic_constraints
-    if constraints and constraints.ca:
+    if case.certificate.is_authority:
         return ("it is a certificate authority (CA:TRUE); a server's certificate must not be",)
     return PASS
 

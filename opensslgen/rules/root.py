@@ -10,8 +10,7 @@ def _common_name(case: Case) -> Messages:
 
 
 def _ca(case: Case) -> Messages:
-    constraints = case.certificate.basic_constraints
-    return PASS if constraints and constraints.ca else ("it is no certificate authority (CA:TRUE)",)
+    return PASS if case.certificate.is_authority else ("it is no certificate authority (CA:TRUE)",)
 
 
 def _key_cert_sign(case: Case) -> Messages:

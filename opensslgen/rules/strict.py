@@ -15,8 +15,7 @@ PYCA = "the verifier of Python's cryptography"
 
 def _authorities(case: Case) -> tuple[Certificate, ...]:
     """Return those certificates of the case that say they are authorities, or must be; one itself may be a root."""
-    constraints = case.certificate.basic_constraints
-    return (case.certificate, *case.authorities) if constraints and constraints.ca else case.authorities
+    return (case.certificate, *case.authorities) if case.certificate.is_authority else case.authorities
 
 
 def _version(case: Case) -> Messages:
