@@ -157,9 +157,14 @@ openssl() {{
     (
         for secret in $secrets; do
             case " $* " in
-                *" env:$secret "*) eval "export $secret=\$of_$secret" ;;
+                *" env:$secret "*) eval "export $secret=\"\$of_$secret\"" ;;
             esac
         done
+        case " $* " in
+            *" -passin stdin "*) exec "$0" "$@" <<PASSPHRASE ;;
+$of_OPENSSLGEN_CA_PASSPHRASE
+PASSPHRASE
+        esac
         exec "$0" "$@"
     ) &
     wait "$!"

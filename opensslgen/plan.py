@@ -42,7 +42,15 @@ class Legacy:
     """An argument: -legacy, where openssl has it, which it then needs for PKCS#12 files encrypted by RC2."""
 
 
-Argument = str | Serial | Validity | Outside | Legacy
+@dataclass(frozen=True, slots=True)
+class PassphraseOnStdin:
+    """Arguments: the passphrase of the CA's key, read from standard input, so that it is not in the environment."""
+
+    secret: str
+    """The name of the passphrase."""
+
+
+Argument = str | Serial | Validity | Outside | Legacy | PassphraseOnStdin
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,16 @@ class Run:
         """Names of the environment variables that its `env:` arguments read."""
         words = (argument for argument in self.arguments if isinstance(argument, str))
         return tuple(dict.fromkeys(word[4:] for word in words if word.startswith("env:")))
+
+    @property
+    def stdin(self) -> str | None:
+        """The name of the secret that it reads from standard input, or None."""
+        piped = (argument.secret for argument in self.arguments if isinstance(argument, PassphraseOnStdin))
+        return next(piped, None)
+
+
+PIPED = ("-passin", "stdin")
+"""How openssl takes a passphrase that is piped to it; the shell functions know it by these two words."""
 
 
 def openssl(text: str, **values: Argument | tuple[Argument, ...]) -> Run:
@@ -265,7 +283,8 @@ class Plan:
     def secrets(self) -> tuple[str, ...]:
         """Names of all secrets that the plan's commands read from their environment."""
         reading = (step for step in self.steps if isinstance(step, Run | CheckKey))
-        return tuple(dict.fromkeys(name for step in reading for name in step.secrets))
+        piped = (step.stdin for step in self.steps if isinstance(step, Run) and step.stdin)
+        return tuple(dict.fromkeys((*(name for step in reading for name in step.secrets), *piped)))
 
     def _replaces(self) -> str:
         """Return which files the plan replaces for good, as a sentence."""
@@ -400,6 +419,8 @@ def _command(arguments: tuple[Argument, ...]) -> list[str]:
             case Legacy():
                 before.append("choose_legacy")
                 words.append("$legacy")
+            case PassphraseOnStdin():
+                words += PIPED
             case Outside() | str():
                 words.append(_word(argument))
     if "$validity" in words:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import template
+from .config_reader import ConfigError, read_config
 from .errors import UsageError
 from .extensions import EXTENDED_KEY_USAGES, KEY_USAGES
 from .kinds import SERVER_USAGES
@@ -48,13 +49,43 @@ class Section:
                 "CRL_URL": f"URI:{self.crl_url}" if self.crl_url else "",
             },
         )
-        if "ENV::" in filled:
-            # The passphrase of the root's key is in the environment of the openssl that reads this.
-            raise UsageError("the template reads the environment (ENV::), which could put a secret into a certificate")
+        _refuse_reading(filled)
         # openssl applies nothing, and says nothing, of what stands in a section that it was not told to read.
         if not any(line.replace(" ", "").replace("\t", "") == "[v3_req]" for line in filled.splitlines()):
             raise UsageError("the template has no section [ v3_req ]")
         return filled
+
+
+_READING = re.compile(r"ENV::|proxyCertInfo|openssl_conf")
+_DIRECTIVE = re.compile(r"^[ \t]*\.(include|pragma)", re.MULTILINE)
+_LEAK = "which could put a secret into a certificate"
+_OTHER_SECTIONS = ("ENV", "req", "ca")
+_OTHER_KEYS = ("openssl_conf", "oid_file", "oid_section", "RANDFILE", "proxyCertInfo")
+
+
+def _refuse_reading(filled: str) -> None:
+    """Raise UsageError for an extension file that would have openssl read something else, or that is malformed.
+
+    What else there is on the machine is secret: the environment, the CA's key. Older versions read some lines in
+    another way (1.1.1 drops a backslash at the 510th byte of a line), so the plain text is looked at as well.
+    """
+    try:
+        config = read_config(filled)
+    except ConfigError as error:
+        raise UsageError(f"the template is not an extension file: {error.message}") from error
+    plain = re.sub(r"[\\\"'`\s]", "", filled)
+    if config.environment or "ENV" in config.sections or "ENV::" in plain:
+        raise UsageError(f"the template reads the environment (ENV::), {_LEAK}")
+    if config.includes or config.pragmas or _DIRECTIVE.search(filled):
+        raise UsageError(f"the template has a line .include or .pragma, {_LEAK}: write out what it would include")
+    for section in config.sections.values():
+        if section.name in _OTHER_SECTIONS:
+            raise UsageError(f"the template has a section [ {section.name} ], {_LEAK}: leave it out")
+        for entry in section.entries:
+            if entry.key in _OTHER_KEYS:
+                raise UsageError(f"line {entry.line} of the template sets {entry.key}, {_LEAK}: leave it out")
+    if found := _READING.search(plain):
+        raise UsageError(f"the template mentions {found[0]}, {_LEAK}: leave it out")
 
 
 def from_script(variables: Mapping[str, str], *, names: Iterable[str], key_usage: tuple[str, ...]) -> Section:

@@ -12,6 +12,7 @@ from .database import check_list, check_revoked, copy_database
 from .disk import reported
 from .errors import Error, UnreadableError
 from .plan import (
+    PIPED,
     Argument,
     Check,
     CheckChain,
@@ -23,6 +24,7 @@ from .plan import (
     Join,
     Legacy,
     Outside,
+    PassphraseOnStdin,
     Run,
     Serial,
     Validity,
@@ -67,7 +69,12 @@ def run(
                 on_command(command)
                 with record.open("a", encoding="utf-8", errors="surrogateescape") as file:
                     file.write(f"{command}\n")
-                openssl.run(words, cwd=work, secrets={name: secrets[name] for name in step.secrets})
+                openssl.run(
+                    words,
+                    cwd=work,
+                    secrets={name: secrets[name] for name in step.secrets},
+                    stdin=f"{secrets[step.stdin]}\n".encode("utf-8", "surrogateescape") if step.stdin else b"",
+                )
                 _see_made(step, work)
             case _:
                 _check(step, work=work, openssl=openssl, secrets=secrets, on_command=on_command)
@@ -164,18 +171,21 @@ def _all_words(arguments: Iterable[Argument], openssl: OpenSSL) -> list[str]:
 def _words(argument: Argument, openssl: OpenSSL) -> list[str]:
     match argument:
         case Serial():
-            return [f"0x{int.from_bytes(os.urandom(16), 'big') >> 1:032X}"]
+            words = [f"0x{int.from_bytes(os.urandom(16), 'big') >> 1:032X}"]
         case Validity(days) if openssl.can("-not_before"):
             start = datetime.now(timezone.utc) - BACKDATE
-            return ["-not_before", _asn1(start), "-not_after", _asn1(start + timedelta(days=days))]
+            words = ["-not_before", _asn1(start), "-not_after", _asn1(start + timedelta(days=days))]
         case Validity(days):
-            return ["-days", str(days)]
+            words = ["-days", str(days)]
         case Outside(path):
-            return [str(Path(path).absolute())]
+            words = [str(Path(path).absolute())]
+        case PassphraseOnStdin():
+            words = list(PIPED)
         case Legacy():
-            return ["-legacy"] if openssl.can("-legacy") else []
+            words = ["-legacy"] if openssl.can("-legacy") else []
         case _:
-            return [argument]
+            words = [argument]
+    return words
 
 
 def _place(part: str | Outside, work: Path) -> Path:

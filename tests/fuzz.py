@@ -95,7 +95,7 @@ def witness(ours, der):
 
 def configs(data):
     """Read bytes as an OpenSSL config, and what is written of it again."""
-    from opensslgen.audit.config_reader import read_config, written
+    from opensslgen.config_reader import read_config, written
     from opensslgen.errors import UnreadableError
 
     try:

@@ -57,6 +57,7 @@ HOUSE = [
     "index",
     "crl",
     "section",
+    "config_reader",
     "certificate",
     "pem",
     "extensions",

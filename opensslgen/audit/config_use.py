@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opensslgen.certificate import EXTENSIONS
+from opensslgen.config_reader import DEFAULT
 
-from .config_reader import DEFAULT
 from .throwaway import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .config_reader import Config, Section
+    from opensslgen.config_reader import Config, Section
 
 SELF, REQUEST, CA, COPIED, FILE = "self", "request", "ca", "copied", "file"
 """Ways to use a section: `req -x509`; `req -new`; `ca`; `ca` with extensions of the request; `x509 -extfile`."""

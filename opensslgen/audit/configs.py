@@ -13,12 +13,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from opensslgen.certificate import EXTENSIONS, Certificate, PublicKey
+from opensslgen.config_reader import DEFAULT, UNKNOWN, ConfigError, read_config
 from opensslgen.distinguished import Name, visible
 from opensslgen.errors import Error
 from opensslgen.profiles import PROFILES
 from opensslgen.rules import Case, Finding, judge, raised
 
-from .config_reader import DEFAULT, UNKNOWN, ConfigError, read_config
 from .config_use import CA, COPIED, REQUEST, SELF, loaded_code, reads_requests, sections_used, signs_requests
 from .result import Result
 from .throwaway import References, RefusedError, canonical, extensions, issued
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from opensslgen.config_reader import Config, Entry, Section
     from opensslgen.rules import Rule
 
-    from .config_reader import Config, Entry, Section
     from .result import Settings
     from .throwaway import Extensions
 

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opensslgen.certificate import Certificate, Request
-
-    from .config_reader import Config, Section
+    from opensslgen.config_reader import Config, Section
 
 INDEX = "index.txt"
 ROOTS = ("ca.crt", "cacert.pem")
@@ -177,7 +176,7 @@ def record_of(folder: Path, certificate: Certificate) -> tuple[Record | None, st
     path = _recorded(folder, f"{certificate.serial_hex}.cnf")
     if path is None:
         return None, None
-    from .config_reader import read_config  # most folders need none read
+    from opensslgen.config_reader import read_config  # most folders need none read
 
     config = read_config(_text(path))
     script = _recorded(folder, f"{certificate.serial_hex}.sh")

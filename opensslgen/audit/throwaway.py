@@ -12,21 +12,19 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from opensslgen.certificate import EXTENSIONS, decode
+from opensslgen.config_reader import DEFAULT, UNKNOWN, Entry, Section, written
 from opensslgen.distinguished import visible
 from opensslgen.errors import UnreadableError
 from opensslgen.openssl import reason
-
-from .config_reader import DEFAULT, UNKNOWN, Entry, Section, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from opensslgen.certificate import Certificate
+    from opensslgen.config_reader import Config
     from opensslgen.openssl import OpenSSL
     from opensslgen.process import Process
-
-    from .config_reader import Config
 
 _NAMES = {oid: name for name, oid in EXTENSIONS.items()}
 _ADDED = ("subjectKeyIdentifier", "authorityKeyIdentifier")

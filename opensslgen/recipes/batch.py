@@ -44,7 +44,7 @@ def in_batch(order: LeafOrder, issuer: Issuer | None, *, name: str, at_once: boo
                 "req -new -x509 {key} {signing} -sha256 {validity} -set_serial {serial} -config {config}"
                 " -extensions v3_req -out {certificate}",
                 key=key,
-                signing=issuer.signing if issuer else (),
+                signing=issuer.signing(template=order.template) if issuer else (),
                 validity=Validity(order.days),
                 serial=Serial(),
                 config=f"{name}.cnf",
@@ -58,7 +58,7 @@ def in_batch(order: LeafOrder, issuer: Issuer | None, *, name: str, at_once: boo
             config=f"{name}.cnf",
             request=f"{name}.req",
         )
-        make = (request, signed(name, f"{name}.cnf", issuer.signing, days=order.days))
+        make = (request, signed(name, f"{name}.cnf", issuer.signing(template=order.template), days=order.days))
     left_out = {"request", "chain"} if alone else {"request"}
     return _finished(order, issuer, (*before, *make), name=name, left_out=left_out)
 
@@ -72,7 +72,7 @@ def signed_in_batch(order: LeafOrder, issuer: Issuer, *, name: str, publish: boo
     steps = (
         Write(f"{name}.req", order.request),
         Write(f"{name}.cnf", extensions(order)),
-        signed(name, f"{name}.cnf", issuer.signing, days=order.days),
+        signed(name, f"{name}.cnf", issuer.signing(template=order.template), days=order.days),
     )
     return _finished(order, issuer, steps, name=name, left_out={"key"} if publish else {"key", "request"})
 

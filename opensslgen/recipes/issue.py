@@ -6,7 +6,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from opensslgen import template
-from opensslgen.plan import Check, Join, Outside, Plan, Publish, Record, Serial, Validity, Write, openssl
+from opensslgen.plan import (
+    Check,
+    Join,
+    Outside,
+    PassphraseOnStdin,
+    Plan,
+    Publish,
+    Record,
+    Serial,
+    Validity,
+    Write,
+    openssl,
+)
 
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD
 
@@ -54,11 +66,13 @@ class Issuer:
         """What has to be done before it can be trusted."""
         return (Join(self.chain, self.trusted),) if self.above else ()
 
-    @property
-    def signing(self) -> tuple[Argument, ...]:
-        """The arguments of `openssl x509 -req` by which it signs."""
-        unlock = ("-passin", f"env:{CA_PASSPHRASE}") if self.encrypted else ()
-        return ("-CA", self.certificate, "-CAkey", self.key, *unlock)
+    def signing(self, *, template: str | None = None) -> tuple[Argument, ...]:
+        """Return the arguments of `openssl x509 -req` by which it signs, with a user's template or one of ours.
+
+        No passphrase is in the environment of a command that reads a user's template.
+        """
+        source = ("-passin", f"env:{CA_PASSPHRASE}") if template is None else (PassphraseOnStdin(CA_PASSPHRASE),)
+        return ("-CA", self.certificate, "-CAkey", self.key, *(source if self.encrypted else ()))
 
 
 def new_root(order: AuthorityOrder) -> Issuer:
@@ -124,7 +138,7 @@ def intermediate_below(order: AuthorityOrder, issuer: Issuer, request: Plan) -> 
             *request.steps,
             Write("intermediate.cnf", authority_section(order, "intermediate.cnf")),
             *issuer.steps,
-            signed("intermediate", "intermediate.cnf", issuer.signing, days=order.days, section="v3_ca"),
+            signed("intermediate", "intermediate.cnf", issuer.signing(), days=order.days, section="v3_ca"),
             Check(
                 "intermediate.crt",
                 issuer=issuer.trusted,
@@ -156,7 +170,7 @@ def leaf_below(order: LeafOrder, issuer: Issuer, request: Plan) -> Plan:
             *request.steps,
             Write("v3_req.cnf", extensions(order)),
             *issuer.steps,
-            signed(name, "v3_req.cnf", issuer.signing, days=order.days),
+            signed(name, "v3_req.cnf", issuer.signing(template=order.template), days=order.days),
             check(order, issuer.trusted),
             Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),
         ),

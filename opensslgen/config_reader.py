@@ -89,6 +89,8 @@ class Config:
     """Line and name of each variable of the environment that is asked for."""
     includes: tuple[tuple[int, str], ...]
     """Line and path of each file that is to be read in its place."""
+    pragmas: tuple[int, ...]
+    """Line of each `.pragma`, which changes how openssl reads the rest, if it is new enough."""
     index: Mapping[str, Mapping[str, Entry]] = field(repr=False)
     """The entries by section and key."""
 
@@ -112,6 +114,7 @@ class _Reader:
         self.headers: dict[str, int] = {}
         self.environment: dict[tuple[int, str], None] = {}
         self.includes: list[tuple[int, str]] = []
+        self.pragmas: list[int] = []
         self.dollar_is_letter = False
         self.line = 1
         self.sum = 0
@@ -130,6 +133,7 @@ class _Reader:
             {name: self.section(name) for name in self.sections},
             tuple(self.environment),
             tuple(self.includes),
+            tuple(self.pragmas),
             self.sections,
         )
 
@@ -179,6 +183,7 @@ class _Reader:
         entries[key] = entry
 
     def pragma(self, value: str, _: str) -> None:
+        self.pragmas.append(self.line)
         name, colon, setting = value.partition(":")
         if not name or not colon or not setting:
             raise self.error("a .pragma is not of the form name:value")
