@@ -10,18 +10,15 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from opensslgen import openssl
-from opensslgen.audit import Settings, audit
-from opensslgen.certificate import (
-    CERTIFICATE_LABELS,
-    DecodeError,
-    decode,
-    decode_block,
-    pem_blocks,
-)
-from opensslgen.distinguished import visible
-from opensslgen.profiles import rules_of
-from opensslgen.rules import ERROR, RULES
+from opensslgen.audit.result import Settings
+from opensslgen.audit.targets import audit
+from opensslgen.openssl import command
+from opensslgen.rules.profiles import RULES, rules_of
+from opensslgen.rules.rule import ERROR
+from opensslgen.text import visible
+from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode, decode_block
+from opensslgen.x509.der import DecodeError
+from opensslgen.x509.pem import pem_blocks
 
 FOLDER = Path(__file__).parent / "certificates"
 FILES = sorted(path for path in FOLDER.iterdir() if path.suffix != ".expect" and path.name != "README.md")
@@ -58,7 +55,7 @@ def settings(said):
         within=timedelta(days=int(said["within"])) if "within" in said else None,
         each="each" in said,
         password=(lambda _: said["password"]) if "password" in said else None,
-        openssl=openssl.find,
+        openssl=command.find,
     )
 
 

@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-from opensslgen import openssl as command
-from opensslgen.section import Section, key_usages
+from opensslgen.openssl import command
+from opensslgen.orders.usages import key_usages
+from opensslgen.plan.section import Section
 
 from .conftest import opensslgen
 from .test_plan import SHELLS

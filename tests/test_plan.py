@@ -15,15 +15,21 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from opensslgen import certificate as x509
-from opensslgen import csr, keys, recipes, template
-from opensslgen.authority import Authority
-from opensslgen.jobs import intermediate_job, leaf_job, request_job, root_job, self_signed_job, sign_job
-from opensslgen.kinds import CLIENT, KINDS, SELF_SIGNED, SERVER
-from opensslgen.names import parse_names
-from opensslgen.orders import intermediate_order, leaf_order, root_order
-from opensslgen.plan import Check, Join, Plan, Publish, Record, Run, Serial, Validity, Write
-from opensslgen.store import Store
+from opensslgen.jobs.issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
+from opensslgen.jobs.perform import Authority
+from opensslgen.jobs.sign import sign_job
+from opensslgen.names.general import parse_names
+from opensslgen.orders import from_request
+from opensslgen.orders.kinds import CLIENT, KINDS, SELF_SIGNED, SERVER
+from opensslgen.orders.order import intermediate_order, leaf_order, root_order
+from opensslgen.pki.store import Store
+from opensslgen.plan import issue, secrets, template
+from opensslgen.plan import issue as recipes
+from opensslgen.plan.script import as_script
+from opensslgen.plan.steps import Check, Join, Plan, Publish, Record, Run, Serial, Validity, Write
+from opensslgen.x509 import key_types
+from opensslgen.x509.certificate import load
+from opensslgen.x509.request import parse_request
 
 from .conftest import EC, files_below, make_root, make_server, no_secret
 
@@ -31,10 +37,10 @@ SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", 
 
 RECIPES = {
     "root": {},
-    "root-p256": {"key_type": keys.key_type("p-256")},
+    "root-p256": {"key_type": key_types.key_type("p-256")},
     "root-passphrase": {"encrypted": True, "key_type": EC},
     "server": {"san": ["DNS:sip.example.com, IP:10.0.0.5", "2001:db8::1", "sip:example.com"]},
-    "server-p384": {"key_type": keys.key_type("p-384"), "organization": 'O\'Neil $x & Söhne, "Inc." #1\\'},
+    "server-p384": {"key_type": key_types.key_type("p-384"), "organization": 'O\'Neil $x & Söhne, "Inc." #1\\'},
     "server-p12": {"key_type": EC, "p12": "p12"},
     "server-p12-compat": {"key_type": EC, "p12": "p12-compat"},
     "server-passphrase": {"key_type": EC, "encrypted": True},
@@ -62,9 +68,9 @@ NEEDS_ROOT = (
     "signed-intermediate",
 )
 SECRETS = {
-    recipes.CA_PASSPHRASE: "correct horse",
-    recipes.P12_PASSWORD: "battery staple",
-    recipes.NEW_PASSPHRASE: "even better",
+    secrets.CA_PASSPHRASE: "correct horse",
+    secrets.P12_PASSWORD: "battery staple",
+    secrets.NEW_PASSPHRASE: "even better",
 }
 
 
@@ -75,7 +81,7 @@ def job_of(name, store):
         return root_job(root_order(common_name="Test root", encrypted=encrypted, **options), store=store)
     if name.startswith("signed"):
         request = request_from_elsewhere()
-        order_of = csr.authority_order_of if name == "signed-intermediate" else csr.leaf_order_of
+        order_of = from_request.authority_order_of if name == "signed-intermediate" else from_request.leaf_order_of
         return sign_job(request, order_of(request, **options), store=store)
     if name.startswith("intermediate"):
         order = intermediate_order("Site Berlin", encrypted=encrypted, **options)
@@ -103,14 +109,14 @@ def request_from_elsewhere():
         ],
     )
     request = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
-    return csr.parse_request(request.public_bytes(Encoding.PEM))
+    return parse_request(request.public_bytes(Encoding.PEM))
 
 
 def summary(pki):
     """Return what two ways of making the same must agree on: names, modes, and certificates but for what is random."""
     certificates = {}
     for path in sorted(pki.rglob("*.crt")) + sorted(pki.rglob("*.pem")):
-        certificate = x509.load(path)
+        certificate = load(path)
         place = str(path.relative_to(pki)).replace(certificate.serial_hex, str(certificate.subject))
         certificates[place] = (
             str(certificate.subject),
@@ -144,7 +150,7 @@ def test_run_and_script_make_the_same(name, shell, openssl, tmp_path):
             first = Authority(store, openssl, no_secret)
             make_root(first, common_name="Test root")
             make_server(first, "first.example.com")
-    script = job_of(name, printed).plan.script(version="test")
+    script = as_script(job_of(name, printed).plan, version="test")
     assert not set(SECRETS.values()) & set(re.split(r"[\n']", script))
     Authority(run, openssl, SECRETS.__getitem__).make(lambda: job_of(name, run))
     done = subprocess.run(
@@ -164,13 +170,13 @@ def test_run_and_script_make_the_same(name, shell, openssl, tmp_path):
 def test_a_script_is_clean_under_shellcheck(name, authority, tmp_path):
     if name in NEEDS_ROOT:
         make_root(authority)
-    (tmp_path / "script.sh").write_text(job_of(name, authority.store).plan.script(version="test"))
+    (tmp_path / "script.sh").write_text(as_script(job_of(name, authority.store).plan, version="test"))
     done = subprocess.run(["shellcheck", "-s", "sh", tmp_path / "script.sh"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
 def script_of(tmp_path, name="server-short"):
-    return job_of(name, Store(tmp_path / "pki")).plan.script(version="test")
+    return as_script(job_of(name, Store(tmp_path / "pki")).plan, version="test")
 
 
 def run_script(script, tmp_path, shell="dash", **environment):
@@ -300,8 +306,8 @@ def test_the_plan_for_a_root_is_this():
 
 
 def test_the_plan_for_a_server_signs_with_its_own_extension_file():
-    root = recipes.Issuer(certificate="../ca.crt", key="../private/ca.key", encrypted=True)
-    plan = recipes.leaf(leaf_order("pbx.example.com", san=["10.0.0.5"]), root)
+    root = issue.Issuer(certificate="../ca.crt", key="../private/ca.key", encrypted=True)
+    plan = issue.leaf(leaf_order("pbx.example.com", san=["10.0.0.5"]), root)
     extensions = next(step for step in plan.steps if isinstance(step, Write) and step.path == "v3_req.cnf")
     assert extensions.text.splitlines() == [
         "[ v3_req ]",
@@ -325,7 +331,7 @@ def test_the_plan_for_a_server_signs_with_its_own_extension_file():
 
 def test_a_request_never_carries_an_authority_key_identifier():
     for order in (leaf_order("a.example"), leaf_order("a.example", key_type=EC)):
-        texts = [step.text for step in recipes.request_only(order).steps if isinstance(step, Write)]
+        texts = [step.text for step in issue.request_only(order).steps if isinstance(step, Write)]
         assert "authorityKeyIdentifier" not in "".join(texts)
 
 
