@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opensslgen.text import visible, visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from opensslgen.errors import Error
     from opensslgen.jobs.job import Violation
     from opensslgen.jobs.perform import Made
     from opensslgen.rules.rule import Finding
@@ -46,7 +47,7 @@ def made_text(made: Made) -> str:
     return visible_lines("\n".join(lines)) + "\n"
 
 
-def made_json(made: Made) -> dict[str, Any]:
+def made_json(made: Made) -> dict[str, object]:
     """Return the same for a program."""
     return {
         "name": made.job.name,
@@ -61,12 +62,19 @@ def made_json(made: Made) -> dict[str, Any]:
     }
 
 
-def violation_json(violation: Violation) -> dict[str, Any]:
+def violation_json(violation: Violation) -> dict[str, object]:
     """Return why something was not made."""
     return {"error": violation.message, "findings": [finding_json(finding) for finding in violation.findings]}
 
 
-def certificate_json(certificate: Certificate) -> dict[str, Any]:
+def failed_json(name: str, error: Error) -> dict[str, object]:
+    """Return why the certificate of this name was not renewed."""
+    from opensslgen.jobs.job import Violation
+
+    return {"name": name, **(violation_json(error) if isinstance(error, Violation) else {"error": error.message})}
+
+
+def certificate_json(certificate: Certificate) -> dict[str, object]:
     """Return the fields of a certificate; times in UTC as RFC 3339."""
     return {
         "subject": str(certificate.subject),
