@@ -139,7 +139,7 @@ def test_a_second_run_leaves_all_alone(made):
     before = files_below(made / "pki"), (made / "pki/index.txt").read_bytes()
     done = batch("sites.csv", "--p12-password-file", "secret", cwd=made)
     assert done.returncode == 0
-    assert done.stdout == "0 made, 4 left alone, 0 failed\n"
+    assert done.stdout == "0 issued, 4 unchanged, 0 failed\n"
     assert (files_below(made / "pki"), (made / "pki/index.txt").read_bytes()) == before
 
 
@@ -215,7 +215,7 @@ def test_a_certificate_that_the_roots_end_has_shortened_is_not_made_anew_each_da
         ["faketime", "-f", "+3d", sys.executable, "-m", "opensslgen", "batch", "sites.csv", *EC],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.stdout == "0 made, 1 left alone, 0 failed\n"
+    assert done.stdout == "0 issued, 1 unchanged, 0 failed\n"
 
 
 def test_a_request_of_the_key_before_does_not_stay_beside_the_new_key(tmp_path):
@@ -236,7 +236,7 @@ def test_all_rows_are_checked_before_anything_is_made(tmp_path):
     ]  # fmt: skip
     assert "825 days is the most [apple-validity]" in faults[0][3]
     assert "its files are called c.example.com, as those of line 4" in faults[2][3]
-    assert done.stderr.splitlines()[-1] == "Error: 3 of 4 rows of sites.csv have faults, so nothing was made"
+    assert done.stderr.splitlines()[-1] == "Error: 3 of 4 rows of sites.csv have errors, so nothing was issued"
     assert not (tmp_path / "pki").exists()
 
 
@@ -306,7 +306,7 @@ def test_a_row_that_fails_stops_no_other(spoilt, tmp_path):
     name = table(tmp_path, "a.example.com,,,", "b.example.com,,,", "c.example.com,,,")
     done = batch(name, "--openssl", "./openssl")
     assert done.returncode == 1
-    assert done.stdout.endswith("2 made, 0 left alone, 1 failed\n")
+    assert done.stdout.endswith("2 issued, 0 unchanged, 1 failed\n")
     assert re.search(r"^Error: line 3, b\.example\.com: ", done.stderr, re.MULTILINE)
     assert sorted(path.name for path in (tmp_path / "pki/issued").glob("*.crt")) == [
         "a.example.com.crt",
@@ -411,7 +411,7 @@ def test_a_pipe_is_an_inventory_and_a_reader_that_leaves_is_no_fault_of_it(tmp_p
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     command = f"{ours} <(printf 'name\\na.example.com\\n') --key-type p-256"
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 made, 0 left alone, 0 failed"), done.stderr
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 issued, 0 unchanged, 0 failed"), done.stderr
     name = table(tmp_path, *(f"h{each}.example.com,,," for each in range(30)))
     command = f"{ours} {name} --key-type p-256 | head -1"
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
@@ -459,7 +459,7 @@ def test_quiet_says_nothing_unless_something_fails(tmp_path):
 def test_every_openssl_makes_and_checks_many(binary, tmp_path):
     done = batch(table(tmp_path, *SITES, *(f"h{number}.example.com,,," for number in range(9))), "--openssl", binary)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("13 made, 0 left alone, 0 failed\n")
+    assert done.stdout.endswith("13 issued, 0 unchanged, 0 failed\n")
     leaves = [path for path in (tmp_path / "pki/issued").glob("*.crt") if path.name != "192.168.42.1.crt"]
     subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", "pki/ca.crt", *leaves], check=True)
     assert answers("sites.csv")[1]["left"] == 13
@@ -526,9 +526,9 @@ def test_two_batches_and_a_single_one_at_once_share_the_folder(tmp_path):
 
 def test_two_hundred_rows(tmp_path):
     done = batch(table(tmp_path, *(f"h{each}.example.com,10.0.{each // 250}.{each % 250},," for each in range(200))))
-    assert done.stdout.endswith("200 made, 0 left alone, 0 failed\n")
+    assert done.stdout.endswith("200 issued, 0 unchanged, 0 failed\n")
     assert len((tmp_path / "pki/index.txt").read_text().splitlines()) == 200
-    assert batch("sites.csv").stdout == "0 made, 200 left alone, 0 failed\n"
+    assert batch("sites.csv").stdout == "0 issued, 200 unchanged, 0 failed\n"
 
 
 def test_progress_with_rate_and_time_left_on_a_terminal(tmp_path):

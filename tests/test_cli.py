@@ -27,7 +27,7 @@ def test_one_command_makes_root_and_certificate_and_tells_about_them(tmp_path):
     done = opensslgen("server", "pbx.example.com", "--san", "IP:10.0.0.5")
     assert done.returncode == 0, done.stderr
     for told in (
-        "Made a root certificate first, as there was none",
+        "Made a root certificate first, because there was none",
         "pki/issued/pbx.example.com.crt",
         "pki/issued/pbx.example.com-chain.pem",
         "pki/private/pbx.example.com.key",

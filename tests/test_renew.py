@@ -220,7 +220,7 @@ def test_within_renews_what_ends_soon_once_and_goes_on_after_a_failure(authority
     sign = ("sign", "box.req", "--san", "foreign.example.com", "--days", "90", "-q")
     assert opensslgen(*sign).returncode == 0
     Path("pki/reqs/foreign.example.com.req").unlink()
-    assert renew("--within", "30").stdout == "nothing ends within 30 days\n"
+    assert renew("--within", "30").stdout == "no certificate expires within 30 days\n"
     done = later(75, "renew", "--within", "30", "--json")
     assert done.returncode == 1
     failed, renewed = json.loads(done.stdout)
@@ -243,7 +243,7 @@ def test_within_renews_what_has_ended_meanwhile_but_not_what_was_revoked(authori
     done = later(200, "renew", "--within", "30", "--json")
     assert done.returncode == 0, done.stderr
     assert [made["name"] for made in json.loads(done.stdout)] == ["off.example.com"]
-    assert later(201, "renew", "--within", "30").stdout == "nothing ends within 30 days\n"
+    assert later(201, "renew", "--within", "30").stdout == "no certificate expires within 30 days\n"
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["old files kept", "old files removed"])
@@ -256,7 +256,7 @@ def test_within_leaves_alone_what_a_later_one_with_another_subject_or_fewer_name
         for path in Path("pki").rglob("*.old-*"):
             path.unlink()
     done = later(80, "renew", "--within", "30")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing ends within 30 days\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "no certificate expires within 30 days\n", "")
 
 
 def test_within_leaves_alone_what_was_replaced_by_one_that_was_revoked_and_made_again(authority):
@@ -272,27 +272,32 @@ def test_within_leaves_alone_what_was_replaced_by_one_that_was_revoked_and_made_
 
 def test_what_lives_for_less_is_renewed_in_its_last_third(authority):
     make_server(authority, days=9)
-    assert "nothing ends" in renew("--within", "30").stdout
-    assert "nothing ends" in later(5, "renew", "--within", "30").stdout
+    assert "no certificate expires" in renew("--within", "30").stdout
+    assert "no certificate expires" in later(5, "renew", "--within", "30").stdout
     assert "Renewed" in later(7, "renew", "--within", "30").stdout
 
 
 def test_what_is_valid_for_hardly_longer_than_that_is_not_renewed_each_day(authority):
     make_server(authority, days=31)
-    for days, said in ((2, "nothing ends"), (20, "nothing ends"), (22, "Renewed"), (24, "nothing ends")):
+    for days, said in (
+        (2, "no certificate expires"),
+        (20, "no certificate expires"),
+        (22, "Renewed"),
+        (24, "no certificate expires"),
+    ):
         assert said in later(days, "renew", "--within", "30").stdout
 
 
 def test_a_root_is_renewed_in_its_last_third_and_before_what_is_below_it(authority):
     make_root(authority, days=20)
     make_server(authority)
-    assert "nothing ends" in renew("--within", "30").stdout
+    assert "no certificate expires" in renew("--within", "30").stdout
     done = later(15, "renew", "--within", "30", "--json")
     assert done.returncode == 0, done.stderr
     root, leaf = json.loads(done.stdout)
     assert leaf["name"] == "pbx.example.com"
     assert root["name"] != leaf["name"]
-    assert "nothing ends" in later(16, "renew", "--within", "30").stdout
+    assert "no certificate expires" in later(16, "renew", "--within", "30").stdout
 
 
 def test_days_and_p12_are_of_the_leaves_where_all_are_renewed_that_are_due(authority, monkeypatch):

@@ -286,7 +286,7 @@ def test_nagios_takes_the_one_with_the_fewest_days_among_equals():
 def test_nagios_knows_nothing_of_nothing(tmp_path):
     (tmp_path / "empty").mkdir()
     done = run("--format", "nagios", tmp_path / "empty")
-    assert (done.exit_code, done.stdout) == (3, "CERTIFICATES UNKNOWN - nothing found to judge\n")
+    assert (done.exit_code, done.stdout) == (3, "CERTIFICATES UNKNOWN - nothing found to check\n")
 
 
 # --- sums

@@ -178,7 +178,7 @@ def test_what_a_phone_would_hide_or_refuse_is_not_written(name, rules, tmp_path)
     done = opensslgen("trust", "--root", CERTIFICATES / f"{name}.pem", "--json")
     assert done.returncode == 1
     assert [finding["rule"] for finding in json.loads(done.stdout)["findings"]] == rules
-    assert done.stderr.startswith("Error: a phone would hide or refuse this root, so nothing was made of it")
+    assert done.stderr.startswith("Error: a phone would hide or refuse this root, so nothing was written")
     assert f"--allow {rules[0]}" in done.stderr
     assert not (tmp_path / "trust").exists()
 

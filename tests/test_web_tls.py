@@ -235,7 +235,7 @@ def test_without_a_password_it_stays_on_this_machine(folder):
 
 def test_without_a_certificate_it_stays_on_this_machine(folder):
     said = refused("--pki", folder / "pki", "--address", "0.0.0.0", "--password-file", folder / "password")
-    assert "0.0.0.0 is every address of this machine" in said
+    assert "0.0.0.0 stands for every address of this machine" in said
     assert "give --name NAME" in said
     said = refused(*options(folder)[:-1], "other.example.com")
     assert "TLS needs a certificate for other.example.com" in said

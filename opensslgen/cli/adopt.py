@@ -37,7 +37,7 @@ def adopt(
     allow: tuple[str, ...],
     running: Running,
 ) -> None:
-    """Take over an existing root or intermediate CA, from a file, an appliance or another tool.
+    """Take over an existing root or intermediate CA.
 
     \b
     opensslgen adopt root.pem --key root.key

@@ -14,14 +14,14 @@ from .say import print_json
 @click.argument("path", type=click.Path(path_type=Path), metavar="PATH")
 @together(FORCE, QUIET, FORMAT)
 def ansible(path: Path, *, force: bool, quiet: bool, output: Output) -> None:
-    """Write the Ansible collection opensslgen.fleet, which manages the certificates of many appliances.
+    """Write the Ansible collection for many appliances.
 
     \b
     opensslgen ansible fleet
     ansible-galaxy collection install ./fleet
     ansible-doc opensslgen.fleet.install
 
-    Each appliance generates its own key, which never leaves it. The appliance needs a shell and openssl, but no Python.
+    The collection is opensslgen.fleet. Each appliance generates its own key, which never leaves it. The appliance needs a shell and openssl, but no Python.
     The Python that runs Ansible needs opensslgen: pip install '.[ansible]', from a checkout.
     """
     from opensslgen.fleet.collection import write_collection

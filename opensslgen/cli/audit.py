@@ -1,4 +1,4 @@
-"""The commands that judge certificates, configs, scripts and servers, and list the rules."""
+"""The commands that check certificates, configs, scripts and servers, and list the rules."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 
 PROFILES = click.option(
     "--profile", "profiles", multiple=True, metavar="NAME",
-    help="Rules to judge by: apple, public, strict, client, root; repeat the option, or separate names with commas."
+    help="Rules to check: those of apple, public, strict, client, root; repeat the option, or separate names with commas."
     "  [default: apple; root for CAs]",
 )  # fmt: skip
 
@@ -95,15 +95,15 @@ class Reporting:
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @together(
     PROFILES,
-    click.option("--at", type=TimeParameter(), help="Judge as of this time, such as 2026-02-01.  [default: now]"),
+    click.option("--at", type=TimeParameter(), help="Check as of this time, such as 2026-02-01.  [default: now]"),
     click.option(
         "--within", type=click.IntRange(0, 36500), metavar="DAYS",
         help="Also report certificates that expire within DAYS.",
     ),
-    click.option("--each", is_flag=True, help="Judge each certificate of a bundle separately."),
+    click.option("--each", is_flag=True, help="Check each certificate of a bundle separately."),
     click.option(
         "--section", "sections", multiple=True, metavar="NAME",
-        help="Also judge this section of openssl configs; repeat the option for more.",
+        help="Also check this section of openssl configs; repeat the option for more.",
     ),
     click.option("--allow", multiple=True, metavar="RULE", help="Do not check this rule; repeat for more rules."),
     click.option(
@@ -146,7 +146,7 @@ class Reporting:
     grouped(Reporting),
 )  # fmt: skip
 def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting: Reporting) -> None:
-    """Check certificates, openssl configs, scripts and servers against Apple's published rules, or others.
+    """Check certificates, configs, scripts and servers.
 
     \b
     opensslgen audit server.crt                       a certificate, and the CAs that follow it in the file
@@ -157,10 +157,10 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
     opensslgen audit mail.example.com:25 --starttls smtp
     opensslgen audit --profile root ca.crt --json
 
-    TARGET is a file, a folder, a server as HOST:PORT, or - for standard input. Files are recognised by their content:
+    They are checked against Apple's published rules, or those of --profile. TARGET is a file, a folder, a server as HOST:PORT, or - for standard input. Files are recognised by their content:
     PEM, DER, PKCS#7, PKCS#12, certificate requests, openssl configs, shell scripts.
 
-    Exit code: 0 if all complies, 1 if a rule that is an error is broken, 2 if something cannot be read. With --format
+    Exit code: 0 if everything complies, 1 if an error was found, 2 if something cannot be read. With --format
     nagios: 0 to 3, as Nagios defines them.
     """
     from opensslgen.audit.chosen import chosen_rules
@@ -252,11 +252,13 @@ def _password(file: Path | None, name: str) -> str:
 @click.command()
 @together(PROFILES, FORMAT)
 def rules(profiles: tuple[str, ...], output: Output) -> None:
-    """List the rules: what each one demands, where it comes from, since when, and in which profiles it is.
+    """List the rules that certificates are checked against.
 
     \b
     opensslgen rules
     opensslgen rules --profile root --json
+
+    For each rule: what it demands and why, its source, since when it applies, and the profiles that contain it.
     """
     from opensslgen.audit.chosen import chosen_rules
     from opensslgen.report.rules import rules_json, rules_text

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import shutil
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -92,7 +90,7 @@ class Reporting:
     grouped(Reporting),
 )  # fmt: skip
 def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Reporting) -> None:
-    """Issue the certificates of an inventory that are missing, expire soon, or differ from what the inventory asks for.
+    """Issue the certificates that an inventory lists.
 
     \b
     opensslgen batch sites.csv
@@ -104,7 +102,8 @@ def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Report
     san, days, cn, org, org-unit, country, state, locality, email, key-type, key-file, eku, key-usage, template, p12,
     crl-url.
 
-    All rows are checked before the first certificate is issued. Old files are kept next to the new ones. If the pki
+    A certificate is issued if it is missing, expires soon, or differs from its row. All rows are checked before the
+    first certificate is issued. Old files are kept next to the new ones. If the pki
     folder has no root, one is made first.
 
     Exit code: 0 if all certificates are as asked for, 1 if a row failed or --check found something to issue, 2 if the
@@ -147,6 +146,9 @@ def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Report
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[IO[str]]:
     """Open a copy of an inventory that has no name: it is read twice, and may be rewritten in between."""
+    import shutil
+    import tempfile
+
     try:
         source = sys.stdin.buffer if str(path) == "-" else path.open("rb")
     except OSError as error:

@@ -36,7 +36,7 @@ from .say import is_coloured, print_json, print_notes, print_warning, tolerant_s
 def list_(
     pki: Path, within: int | None, everything: bool, output: Literal["text", "json", "nagios"], critical: int | None
 ) -> None:
-    """List the certificates in a pki folder: the root first, then by expiry date.
+    """List the certificates in a pki folder.
 
     \b
     opensslgen list                                certificates in use
@@ -44,7 +44,7 @@ def list_(
     opensslgen list --all --json                   all, including expired, revoked and replaced ones
     opensslgen list --format nagios --within 21    one line, with the exit codes of Nagios
 
-    A certificate counts as replaced if there is a newer one of the same kind, with the same subject and all its names.
+    The root comes first, then the others by expiry date. A certificate counts as replaced if there is a newer one of the same kind, with the same subject and all its names.
     Names and kind are read from the copies by serial number; where a copy is missing, from the index.
 
     With --format nagios, the state is a warning if a certificate expires within the days of --within (default 30), and
@@ -99,7 +99,7 @@ def _nagios(pki: Path, *, at: datetime, warning: int, critical: int) -> NoReturn
 @click.argument("certificate", metavar="NAME|FILE|SERIAL")
 @together(PKI, FORMAT)
 def show(certificate: str, pki: Path, output: Output) -> None:
-    """Explain a certificate: what it is for, where its files are, and which devices accept it.
+    """Explain a certificate and which devices accept it.
 
     \b
     opensslgen show pbx.example.com          by its file name in the pki folder, or by any of its names

@@ -37,7 +37,7 @@ RECEIVERS = ("ip-office", "vodia", "synology", "unifi", "nginx", "asterisk", "ka
 def export(
     *, name: str, form: str | None, receiver: str | None, out: str | None, secrets: Secrets, running: Running
 ) -> None:
-    """Export a certificate, its chain and its key in the files that a server or an appliance needs.
+    """Export a certificate for a server or an appliance.
 
     \b
     opensslgen export pbx.example.com --for ip-office

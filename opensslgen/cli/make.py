@@ -136,13 +136,14 @@ def client(leaf: Leaf, csr_only: bool, secrets: Secrets, allow: tuple[str, ...],
 @click.command("self-signed")
 @together(*_OF_ALL, grouped(Leaf), P12_PASSWORD, ALLOW, RUNNING)
 def self_signed(leaf: Leaf, secrets: Secrets, allow: tuple[str, ...], running: Running) -> None:
-    """Make a self-signed certificate for a server, for appliances that accept no other.
+    """Make a self-signed certificate for a server.
 
     \b
     opensslgen self-signed ip500.example.com --san 192.168.42.1 --san 192.168.43.1
 
-    Phones cannot install it as a root: on each device, somebody has to accept it by hand. If you can, use a certificate
-    that your own root has issued: `server`, or `sign` for a request from the appliance.
+    Use it only for appliances that accept no other. Phones cannot install it as a root: on each device, somebody has to
+    accept it by hand. If you can, use a certificate issued by your own root: `server`, or `sign` for a request from the
+    appliance.
     """
     from opensslgen.jobs.issue import self_signed_job
     from opensslgen.orders.kinds import SELF_SIGNED
@@ -286,13 +287,14 @@ class Intermediate:
     RUNNING,
 )
 def intermediate(intermediate: Intermediate, secrets: Secrets, allow: tuple[str, ...], running: Running) -> None:
-    """Issue an intermediate CA, for a site or a reseller, so that the root's key can stay in a safe place.
+    """Issue a certificate for an intermediate CA.
 
     \b
     opensslgen intermediate site-berlin --permit berlin.example.com --permit 10.3.0.0/16
     opensslgen adopt pki/issued/site-berlin-chain.pem --key pki/private/site-berlin.key --pki pki-berlin
 
-    NAME becomes the common name and the name of the files. Phones enforce the limits set by --permit and --exclude.
+    A site or a reseller can then issue certificates while the root's key stays in a safe place. NAME becomes the common
+    name and the name of the files. Phones enforce the limits set by --permit and --exclude.
     """
     from opensslgen.jobs.issue import intermediate_job
     from opensslgen.pki.store import Store

@@ -75,7 +75,7 @@ class Patching:
     FORMAT,
 )  # fmt: skip
 def patch(files: tuple[Path, ...], patching: Patching, quiet: bool, output: Output) -> None:
-    """Patch the vendor's gen_certs.sh so that iPhones accept its certificates.
+    """Patch gen_certs.sh so that iPhones accept its certificates.
 
     \b
     opensslgen patch /opt/Avaya/scripts/gen_certs.sh
@@ -127,13 +127,13 @@ def patch(files: tuple[Path, ...], patching: Patching, quiet: bool, output: Outp
 def ext(
     names: tuple[str, ...], eku: tuple[str, ...], key_usage: tuple[str, ...], template: str, allow: tuple[str, ...]
 ) -> None:
-    """Print the extension section, to replace the echo lines of a script.
+    """Print the extension section for a vendor's script.
 
     \b
     opensslgen ext DNS:pbx.example.com IP:10.0.0.5
     CA=CA:FALSE KEY_USAGE=digitalSignature SUBJECT_ALT_NAME=DNS:pbx.example.com opensslgen ext >> "$EXT_FILE"
 
-    What you leave out comes from the variables of the vendor's script: SUBJECT_ALT_NAME, KEY_USAGE, CA.
+    It replaces the echo lines of the script. What you leave out comes from the variables of the vendor's script: SUBJECT_ALT_NAME, KEY_USAGE, CA.
     """
     from opensslgen.jobs.extensions import section_text
 

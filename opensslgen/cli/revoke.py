@@ -77,15 +77,15 @@ def revoke(certificate: str, reason: str | None, yes: bool, secrets: Secrets, ru
     REPLACING,
 )
 def crl(days: int, secrets: Secrets, running: Running) -> None:
-    """Make the certificate revocation list (CRL), as crl.pem and crl.der.
+    """Make the certificate revocation list (CRL).
 
     \b
     opensslgen crl
     opensslgen crl --days 7
     17 3 * * 1 root opensslgen crl -q --pki /etc/pki/pbx      in a crontab, to renew the CRL before it expires
 
-    Once the CRL has expired, clients that check it refuse every certificate; `opensslgen list` warns a week before.
-    Clients find the CRL if the certificates were issued with --crl-url http://…/crl.der. The file there must be DER.
+    The files are crl.pem and crl.der. Once the CRL has expired, clients that check it refuse every certificate;
+    `opensslgen list` warns a week before. Clients find the CRL if the certificates were issued with --crl-url http://…/crl.der. The file there must be DER.
     """
     from opensslgen.jobs.revoke import revocation_list_job
     from opensslgen.pki.store import Store

@@ -15,7 +15,7 @@ from .secrets import Secrets
 
 @click.group()
 def script() -> None:
-    """Print a shell script for machines without Python, or the file that starts a renewal each day.
+    """Print a script for machines without Python, or for cron.
 
     \b
     opensslgen script gen-certs > gen-certs.sh

@@ -76,7 +76,7 @@ class Wanted:
     RUNNING,
 )  # fmt: skip
 def sign(request: str, wanted: Wanted, secrets: Secrets, allow: tuple[str, ...], running: Running) -> None:
-    """Sign a certificate request (CSR) from an appliance, a phone, or `--csr-only`.
+    """Sign a certificate request (CSR) that was made elsewhere.
 
     \b
     opensslgen sign ip500.req                                  show the names in the request, and ask

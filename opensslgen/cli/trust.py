@@ -82,7 +82,7 @@ def trust(
     allow: tuple[str, ...],
     running: Running,
 ) -> None:
-    """Write the files that phones and computers need to trust the root, with a guide for each kind of device.
+    """Write the files that devices need to trust the root.
 
     \b
     opensslgen trust                              write to the folder trust/, for email, a USB stick, a web server
@@ -91,7 +91,7 @@ def trust(
     opensslgen trust --root vendor-root.pem       use a root from somewhere else
     opensslgen trust --script > trust.sh
 
-    The root is first checked against the rules of the profile root. If a phone would hide or refuse it, nothing is
+    There is a guide for each kind of phone and computer. The root is first checked against the rules of the profile root. If a phone would hide or refuse it, nothing is
     written.
     """
     from opensslgen.jobs.trust import signer

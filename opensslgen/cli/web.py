@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import secrets as random
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,16 +67,18 @@ def web(
     quiet: bool,
     output: Output,
 ) -> None:
-    """Start a web interface to issue, list and audit certificates and to download the root.
+    """Start the web interface.
 
     \b
     opensslgen web
     ssh -t -L 8820:127.0.0.1:8820 box opensslgen web      from another machine
     opensslgen web --address 10.0.0.9 --password-file FILE --name form.example.com
 
-    It prints a link that works once, in one browser. On any address but 127.0.0.1 and ::1, it needs a password and uses
+    You can issue, list and audit certificates in a browser, and download the root. It prints a link that works once, in one browser. On any address but 127.0.0.1 and ::1, it needs a password and uses
     TLS, with a certificate issued by the root in the pki folder. Ctrl-C stops it after the jobs in progress.
     """
+    from secrets import token_urlsafe
+
     with needs_web():
         from opensslgen.web import entrance as front
         from opensslgen.web import serve as serving
@@ -92,7 +93,7 @@ def web(
     passphrase = _passphrase(secrets)
     sock = serving.listening(address, listening.port)
     port = sock.getsockname()[1]
-    token = None if password else random.token_urlsafe(32)
+    token = None if password else token_urlsafe(32)
     config = Config(
         pki=pki,
         openssl=found,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opensslgen.pki.survey import Row, Survey
 
 VERSION = 1
-"""Of the JSON; goes up when a field is taken away or changes its meaning."""
+"""Of the JSON; goes up when a field is removed or changes its meaning."""
 
 _URGENT = 7  # days
 _RED, _YELLOW, _GREEN, _GREY = 31, 33, 32, 90
