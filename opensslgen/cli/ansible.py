@@ -21,8 +21,9 @@ def ansible(path: Path, *, force: bool, quiet: bool, output: Output) -> None:
     ansible-galaxy collection install ./fleet
     ansible-doc opensslgen.fleet.install
 
-    The collection is opensslgen.fleet. Each appliance generates its own key, which never leaves it. The appliance needs a shell and openssl, but no Python.
-    The Python that runs Ansible needs opensslgen: pip install '.[ansible]', from a checkout.
+    The collection is opensslgen.fleet. Each appliance generates its own key, which never leaves it. The appliance needs
+    a shell and openssl, but no Python. The Python that runs Ansible needs opensslgen: pip install '.[ansible]', from a
+    checkout.
     """
     from opensslgen.fleet.collection import write_collection
     from opensslgen.report.collection import collection_json, collection_text

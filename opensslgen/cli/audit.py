@@ -51,7 +51,7 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 
 PROFILES = click.option(
     "--profile", "profiles", multiple=True, metavar="NAME",
-    help="Rules to check: those of apple, public, strict, client, root; repeat the option, or separate names with commas."
+    help="Profile of rules: apple, public, strict, client, root; repeat the option, or separate names with commas."
     "  [default: apple; root for CAs]",
 )  # fmt: skip
 
@@ -157,8 +157,9 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
     opensslgen audit mail.example.com:25 --starttls smtp
     opensslgen audit --profile root ca.crt --json
 
-    They are checked against Apple's published rules, or those of --profile. TARGET is a file, a folder, a server as HOST:PORT, or - for standard input. Files are recognised by their content:
-    PEM, DER, PKCS#7, PKCS#12, certificate requests, openssl configs, shell scripts.
+    They are checked against Apple's published rules, or those of --profile. TARGET is a file, a folder, a server as
+    HOST:PORT, or - for standard input. Files are recognised by their content: PEM, DER, PKCS#7, PKCS#12, certificate
+    requests, openssl configs, shell scripts.
 
     Exit code: 0 if everything complies, 1 if an error was found, 2 if something cannot be read. With --format
     nagios: 0 to 3, as Nagios defines them.

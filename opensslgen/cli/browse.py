@@ -44,8 +44,9 @@ def list_(
     opensslgen list --all --json                   all, including expired, revoked and replaced ones
     opensslgen list --format nagios --within 21    one line, with the exit codes of Nagios
 
-    The root comes first, then the others by expiry date. A certificate counts as replaced if there is a newer one of the same kind, with the same subject and all its names.
-    Names and kind are read from the copies by serial number; where a copy is missing, from the index.
+    The root comes first, then the others by expiry date. A certificate counts as replaced if there is a newer one of
+    the same kind, with the same subject and all its names. Names and kind are read from the copies by serial number;
+    where a copy is missing, from the index.
 
     With --format nagios, the state is a warning if a certificate expires within the days of --within (default 30), and
     critical if one has expired without being renewed or revoked.

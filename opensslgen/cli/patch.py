@@ -133,7 +133,8 @@ def ext(
     opensslgen ext DNS:pbx.example.com IP:10.0.0.5
     CA=CA:FALSE KEY_USAGE=digitalSignature SUBJECT_ALT_NAME=DNS:pbx.example.com opensslgen ext >> "$EXT_FILE"
 
-    It replaces the echo lines of the script. What you leave out comes from the variables of the vendor's script: SUBJECT_ALT_NAME, KEY_USAGE, CA.
+    It replaces the echo lines of the script. What you leave out comes from the variables of the vendor's script:
+    SUBJECT_ALT_NAME, KEY_USAGE, CA.
     """
     from opensslgen.jobs.extensions import section_text
 

@@ -85,7 +85,8 @@ def crl(days: int, secrets: Secrets, running: Running) -> None:
     17 3 * * 1 root opensslgen crl -q --pki /etc/pki/pbx      in a crontab, to renew the CRL before it expires
 
     The files are crl.pem and crl.der. Once the CRL has expired, clients that check it refuse every certificate;
-    `opensslgen list` warns a week before. Clients find the CRL if the certificates were issued with --crl-url http://…/crl.der. The file there must be DER.
+    `opensslgen list` warns a week before. Clients find the CRL if the certificates were issued with --crl-url
+    http://…/crl.der. The file there must be DER.
     """
     from opensslgen.jobs.revoke import revocation_list_job
     from opensslgen.pki.store import Store

@@ -91,8 +91,8 @@ def trust(
     opensslgen trust --root vendor-root.pem       use a root from somewhere else
     opensslgen trust --script > trust.sh
 
-    There is a guide for each kind of phone and computer. The root is first checked against the rules of the profile root. If a phone would hide or refuse it, nothing is
-    written.
+    There is a guide for each kind of phone and computer. The root is first checked against the rules of the profile
+    root. If a phone would hide or refuse it, nothing is written.
     """
     from opensslgen.jobs.trust import signer
     from opensslgen.trust import anchor

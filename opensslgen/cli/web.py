@@ -74,8 +74,9 @@ def web(
     ssh -t -L 8820:127.0.0.1:8820 box opensslgen web      from another machine
     opensslgen web --address 10.0.0.9 --password-file FILE --name form.example.com
 
-    You can issue, list and audit certificates in a browser, and download the root. It prints a link that works once, in one browser. On any address but 127.0.0.1 and ::1, it needs a password and uses
-    TLS, with a certificate issued by the root in the pki folder. Ctrl-C stops it after the jobs in progress.
+    You can issue, list and audit certificates in a browser, and download the root. It prints a link that works once, in
+    one browser. On any address but 127.0.0.1 and ::1, it needs a password and uses TLS, with a certificate issued by
+    the root in the pki folder. Ctrl-C stops it after the jobs in progress.
     """
     from secrets import token_urlsafe
 
