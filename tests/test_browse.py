@@ -371,11 +371,11 @@ def test_show_explains_what_we_made(authority):
     by_name = run("show", "pbx.example.com")
     assert (by_name.exit_code, by_name.stderr) == (0, "")
     for told in (
-        "pbx.example.com\n  for        a server shows it to those who connect (serverAuth, clientAuth)\n",
+        "pbx.example.com\n  for        server: it shows the certificate to clients that connect (serverAuth, clientAuth)\n",
         "DNS:pbx.example.com, IP:10.0.0.5, DNS:sip.example.com",
         ", 820 days; ",
         "EC P-256, signed by ecdsa-with-SHA256",
-        "(pki/ca.crt, by its name; until ",
+        "(pki/ca.crt, found by name; expires ",
         "valid (line 1)",
         "pki/issued/pbx.example.com.crt",
         "pki/private/pbx.example.com.key",
@@ -536,7 +536,7 @@ def test_show_finds_the_issuer_behind_a_certificate_in_its_file(pki):
     chain = pki.certificate("a", issuer="Between", serial=5, days=(-1, 5))
     chain += pki.certificate("Between", serial=6, days=(-1, 50), ca=True, usage=None)
     Path("chain.pem").write_bytes(chain)
-    assert "CN=Between (chain.pem, by its name; until " in run("show", "chain.pem").stdout
+    assert "CN=Between (chain.pem, found by name; expires " in run("show", "chain.pem").stdout
 
 
 @pytest.mark.parametrize("command", ["list", "show"])

@@ -326,10 +326,10 @@ def test_what_would_end_no_later_is_not_renewed(authority):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give names, or --within"),
-        (["pbx.example.com", "--within", "3"], "give names, or --within"),
-        (["--within", "30", "--script"], "--script goes with one name"),
-        (["ca", "--p12"], "no PKCS#12 file is made of a root"),
+        ([], "name the certificates to renew, or use --within"),
+        (["pbx.example.com", "--within", "3"], "name the certificates to renew, or use --within"),
+        (["--within", "30", "--script"], "--script needs exactly one name"),
+        (["ca", "--p12"], "a root cannot be written as a PKCS#12 file"),
     ],
 )
 def test_bad_usage_is_refused(arguments, message, authority):

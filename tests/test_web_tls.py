@@ -236,7 +236,7 @@ def test_without_a_password_it_stays_on_this_machine(folder):
 def test_without_a_certificate_it_stays_on_this_machine(folder):
     said = refused("--pki", folder / "pki", "--address", "0.0.0.0", "--password-file", folder / "password")
     assert "0.0.0.0 stands for every address of this machine" in said
-    assert "give --name NAME" in said
+    assert "add --name NAME" in said
     said = refused(*options(folder)[:-1], "other.example.com")
     assert "TLS needs a certificate for other.example.com" in said
     assert said.rstrip().endswith("opensslgen server other.example.com")
@@ -313,7 +313,7 @@ def test_a_key_that_does_not_fit_is_refused(other, folder, openssl):
 
 @pytest.mark.parametrize(
     ("address", "said"),
-    [("form.example.com", "no IP address"), ("10.255.255.254", "cannot listen on"), ("127.0.0.1", "--name goes with")],
+    [("form.example.com", "not an IP address"), ("10.255.255.254", "cannot listen on"), ("127.0.0.1", "--name can only be used with")],
 )
 def test_an_address_that_is_none_of_ours_is_refused(address, said, folder, openssl):
     make = Authority(Store(folder / "pki"), openssl, no_secret)

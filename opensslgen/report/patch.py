@@ -27,7 +27,7 @@ class Answer:
 def patched_answer(path: Path, outcome: Outcome) -> Answer:
     """Return which edits were made, and where the original is."""
     edits = outcome.patch.edits
-    text = f"{path}: already has both edits\n"
+    text = f"{path}: has both edits already\n"
     if edits:
         text = f"{path}: edited; the original is {outcome.backup}\n{_lines((e.line, e.new.strip()) for e in edits)}"
     text += "".join(f"  note: {note}\n" for note in outcome.patch.notes)
