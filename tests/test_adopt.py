@@ -19,9 +19,9 @@ from opensslgen.certificate import load, load_all
 from opensslgen.cli import cli
 
 from .conftest import files_below
+from .openssls import BINARIES
 from .servers import issue
-from .test_every_openssl import BINARIES
-from .test_plan import SHELLS
+from .shells import SHELLS
 
 PASSPHRASE, PASSWORD = "correct horse", "battery staple"
 DER, PEM = serialization.Encoding.DER, serialization.Encoding.PEM

@@ -20,6 +20,7 @@ from opensslgen import locks
 from opensslgen.errors import Error
 
 from .conftest import CHECKOUT, files_below, make_root, make_server, opensslgen
+from .needs import need, needs
 from .soundness import leftovers, unsound
 
 FAST = ("--key-type", "p-256")
@@ -134,6 +135,7 @@ def test_what_is_replaced_twice_within_a_second_is_kept_twice(authority):
 
 def test_a_read_only_folder_is_named(tmp_path):
     if os.geteuid() == 0:
+        need("mount")
         mount = ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(tmp_path)]
         command = [
             "unshare",
@@ -173,7 +175,7 @@ SMALL_DISKS = {f"{free} KiB free": ("size=1m,nr_inodes=1000", 1024 * (1024 - fre
 SMALL_DISKS |= {f"{number} files": (f"size=4m,nr_inodes={number}", 0) for number in (2, 3, 4, 6, 9, 14, 19, 22, 26, 31)}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+@needs("root", "mount")
 @pytest.mark.parametrize(("options", "filler"), SMALL_DISKS.values(), ids=SMALL_DISKS)
 def test_a_full_disk_leaves_everything_or_nothing(options, filler, tmp_path):
     """A tmpfs with so much room, or so many inodes; afterwards there is room again, and the next run works."""
@@ -375,7 +377,7 @@ def test_what_a_killed_script_had_decided_the_next_script_carries_out(survivors,
     assert not list(pki.glob(".script.*"))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount another file system")
+@needs("root", "mount")
 def test_a_folder_on_another_file_system_is_named_before_anything_is_decided(tmp_path):
     (tmp_path / "pki" / "private").mkdir(parents=True)
     mount = 'mount -t tmpfs tmpfs "$1/pki/private" && cd "$1" && exec "$PYTHON" -m opensslgen server a.example'

@@ -20,11 +20,10 @@ from cryptography.hazmat.primitives import serialization
 
 import opensslgen as package
 
+from . import needs
 from .boxes import boxes, with_libraries
 from .conftest import CHECKOUT, opensslgen
-from .test_readme import BLOCKS
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces are for root")
+from .readme import BLOCKS
 
 BIN = Path(sys.executable).parent
 COLLECTION = CHECKOUT / "opensslgen" / "ansible"
@@ -370,7 +369,7 @@ def test_another_user_on_the_host_is_become(pair):
         '#!/bin/sh\nshift\nexec setpriv --reuid 1000 --regid 1000 --clear-groups sh "$@"\n'
     )
     (box.root / "bin/su").chmod(0o755)
-    with_libraries(box.root, Path(shutil.which("setpriv")), box.root / "usr/bin/setpriv")
+    with_libraries(box.root, Path(needs.program_path("setpriv")), box.root / "usr/bin/setpriv")
     with (box.root / "etc/passwd").open("a") as passwd:
         passwd.write("admin:x:1000:1000::/home/admin:/bin/sh\n")
     (box.root / "home/admin").mkdir(parents=True)

@@ -24,7 +24,7 @@ from opensslgen.orders import leaf_order
 
 from .conftest import CHECKOUT, files_below, is_running, make_root, opensslgen, wait
 from .conftest import EC as P256
-from .test_every_openssl import BINARIES
+from .openssls import BINARIES
 
 EC = ("--key-type", "p-256")
 

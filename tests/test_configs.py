@@ -28,6 +28,8 @@ from opensslgen.profiles import PROFILES, rules_of
 from opensslgen.rules import RULES
 
 from .conftest import CHECKOUT
+from .needs import need, needs
+from .openssls import EVERY
 
 CONFIGS = sorted((Path(__file__).parent / "configs").glob("*.cnf"))
 AT = datetime(2026, 2, 1, tzinfo=timezone.utc)
@@ -44,14 +46,9 @@ def found(results):
     return [(finding.line, finding.rule.id) for result in results for finding in result.findings]
 
 
-def others():
-    """Return the openssl commands to try beside the machine's own."""
-    return [path for path in os.environ.get("OPENSSLGEN_TEST_OPENSSLS", "").split(":") if path]
-
-
-@pytest.fixture(scope="session", params=["", *others()], ids=lambda path: path or "own")
+@pytest.fixture(scope="session", params=EVERY)
 def each_openssl(request):
-    return command.find(request.param or None)
+    return command.find(request.param)
 
 
 # --- the folder
@@ -87,7 +84,7 @@ def test_every_file_of_the_folder_looks_like_a_config():
     assert strange == ["nul"]
 
 
-@pytest.mark.skipif(not others(), reason="OPENSSLGEN_TEST_OPENSSLS names no others")
+@needs("openssls")
 def test_all_openssls_agree_on_what_is_found(each_openssl, openssl):
     for path in CONFIGS:
         if path.stem in DIFFERENT:
@@ -397,7 +394,8 @@ def test_a_key_that_is_there_twice_stands_where_its_last_value_does():
 def test_real_configs_give_what_is_wrong_and_nothing_else(path, expected, openssl):
     path = Path(path)
     if not path.exists():
-        pytest.skip("not on this machine")
+        need(*(["easyrsa"] if "easy-rsa" in path.parts else []))
+        pytest.skip(f"there is no {path} here")
     data = path.read_bytes()
     assert looks_like_config(data)
     results = audit(data, openssl)

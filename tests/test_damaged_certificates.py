@@ -32,8 +32,8 @@ from .der_writer import (
     tlv,
     utf8,
 )
-from .test_extensions import READABLE
-from .test_three_readers import KEYS, public_der
+from .extension_values import READABLE
+from .signers import KEYS, public_der
 
 USAGE = extension(EXTENSIONS["extendedKeyUsage"], seq(oid("1.3.6.1.5.5.7.3.1")))
 

@@ -26,9 +26,9 @@ from opensslgen.folder import Folder
 from opensslgen.jobs import Violation
 
 from .conftest import CHECKOUT, files_below, make_root, opensslgen
+from .openssls import BINARIES
 from .servers import HOST, free_port, issue, s_server
-from .test_every_openssl import BINARIES
-from .test_plan import SHELLS
+from .shells import SHELLS
 
 ORDER = {"name": "pbx.example.com", "san": ["IP:10.0.0.5"], "key_type": "p-256"}
 LATE = timedelta(days=250)

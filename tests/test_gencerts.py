@@ -24,6 +24,8 @@ from opensslgen import gencerts
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.gencerts_reader import Setting, read_script
 
+from .needs import needs, program_path
+
 STAND_INS = Path(__file__).parent / "gen_certs"
 EDITED = sorted((STAND_INS / "edited").glob("*.sh"))
 COMPLETE = sorted((STAND_INS / "complete").glob("*.sh"))
@@ -95,10 +97,7 @@ def patcher(request, script):
 
 @pytest.fixture(params=SHELLS)
 def shell(request):
-    command = SHELLS[request.param]
-    if not shutil.which(command[0]):
-        pytest.skip(f"{command[0]} is not installed")
-    return command
+    return SHELLS[request.param]
 
 
 @pytest.fixture
@@ -456,7 +455,7 @@ def test_a_file_with_several_hard_links_is_refused(patcher, copy, tmp_path):
     assert (path.read_bytes(), others(path)) == ((STAND_INS / "edited" / "post.sh").read_bytes(), [])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@needs("root")
 def test_owner_and_special_mode_bits_are_kept(patcher, copy):
     path = copy(STAND_INS / "edited" / "post.sh")
     os.chown(path, 12345, 23456)
@@ -842,8 +841,6 @@ def test_mutated_scripts_are_edited_whole_or_not_at_all_and_alike_in_both_langua
 
 
 def test_shellcheck_has_nothing_against_the_script(script):
-    if not shutil.which("shellcheck"):
-        pytest.skip("shellcheck is not installed")
     run = subprocess.run(["shellcheck", "-s", "sh", script], capture_output=True, check=False)
     assert (run.returncode, run.stdout.decode()) == (0, "")
 
@@ -868,7 +865,7 @@ def test_the_script_needs_a_shell_coreutils_and_sed_only(script, copy, tmp_path)
         "tr",
         "wc",
     ):
-        (tools / tool).symlink_to(shutil.which("busybox") or shutil.which(tool))
+        (tools / tool).symlink_to(program_path("busybox"))
     path = copy(STAND_INS / "edited" / "post.sh")
     patcher = Shell([tools / "sh"], script, {"PATH": str(tools)})
     shown = patcher("diff", path)

@@ -18,8 +18,8 @@ from opensslgen.orders import intermediate_order, leaf_order, root_order
 from opensslgen.report.listing import kind
 from opensslgen.store import Store
 
+from .clients import CLIENTS, serving
 from .conftest import EC, files_below, make_root, make_server, no_secret, opensslgen
-from .test_clients import CLIENTS, serving
 
 CLIENT_NAMES = {
     "alice@example.com": ("alice@example.com", "email:alice@example.com"),

@@ -35,7 +35,7 @@ from opensslgen.orders import intermediate_order, leaf_order, root_order
 from opensslgen.store import Store
 
 from .conftest import EC, files_below, make_server, no_secret, opensslgen
-from .test_plan import SHELLS
+from .shells import SHELLS
 
 
 def leaf(store, name="pbx.example.com", **options):

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 import socket
 import sys
@@ -25,16 +24,17 @@ from opensslgen.process import Process, Stopped
 from opensslgen.profiles import rules_of
 
 from . import servers
+from .needs import needs
+from .openssls import OTHERS
 from .servers import HOST, issue, nginx, s_server, scripted, tls_context
 
 # Python 3.12 and later warn of what `sh` does by its nature: it forks while other threads run.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
-CLIENTS = [path for path in os.environ.get("OPENSSLGEN_TEST_OPENSSLS", "").split(":") if path] or [None]
 LOCALHOST = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(HOST)), x509.DNSName("pbx.example.com"))
 
 
-@pytest.fixture(scope="module", params=CLIENTS, ids=lambda path: path or "openssl")
+@pytest.fixture(scope="module", params=OTHERS or ["openssl"])
 def client(request):
     """Each openssl that is to ask."""
     return command.find(request.param)
@@ -185,7 +185,7 @@ def test_a_server_name_is_a_whole_host_name(name):
 # --- servers as they should be, asked by every openssl
 
 
-@pytest.mark.skipif(not servers.NGINX, reason="no nginx")
+@needs("nginx")
 def test_nginx_with_a_good_chain_complies(client, tmp_path, leaf, middle):
     with nginx(tmp_path, leaf, middle) as port:
         result = judged(f"localhost:{port}", client=client)
@@ -194,7 +194,7 @@ def test_nginx_with_a_good_chain_complies(client, tmp_path, leaf, middle):
     assert result.certificate.der == leaf.der
 
 
-@pytest.mark.skipif(not servers.NGINX, reason="no nginx")
+@needs("nginx")
 def test_a_chain_out_of_order_is_a_finding(client, tmp_path, leaf, middle, root):
     with nginx(tmp_path, leaf, root, middle) as port:
         assert ids(judged(f"localhost:{port}", client=client)) == {"chain-order"}

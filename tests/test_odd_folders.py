@@ -18,8 +18,8 @@ from opensslgen import index
 from opensslgen.certificate import load
 
 from .conftest import make_root, make_server, opensslgen
+from .needs import needs, program_path
 
-EASYRSA = shutil.which("easyrsa") or "/usr/share/easy-rsa/easyrsa"
 LINE = "V\t490226033848Z\t\t{:032X}\tunknown\t/CN=host{}.example.com\n"
 
 
@@ -171,7 +171,7 @@ def easyrsa_folder(tmp_path_factory):
 def easyrsa(pki, *command):
     settings = {"PKI": str(pki), "BATCH": "1", "ALGO": "ec", "CURVE": "prime256v1", "CERT_EXPIRE": "700"}
     environment = {**os.environ, **{f"EASYRSA_{name}": value for name, value in settings.items()}}
-    done = subprocess.run([EASYRSA, *command], env=environment, capture_output=True, text=True)
+    done = subprocess.run([program_path("easyrsa"), *command], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -186,7 +186,7 @@ def of_folder(pki):
     return [finding["rule"] for result in whole for finding in result["findings"]], verdicts
 
 
-@pytest.mark.skipif(not Path(EASYRSA).exists(), reason="easy-rsa is not installed")
+@needs("easyrsa")
 def test_a_folder_of_easyrsa_is_audited_as_a_whole(easyrsa_folder, tmp_path):
     found, verdicts = of_folder(easyrsa_folder)
     assert found == []

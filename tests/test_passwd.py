@@ -19,7 +19,7 @@ from opensslgen.recipes import CA_PASSPHRASE, NEW_PASSPHRASE
 from opensslgen.store import Store
 
 from .conftest import CHECKOUT, files_below, make_root, make_server, no_secret, opensslgen
-from .test_every_openssl import BINARIES
+from .openssls import BINARIES
 
 OLD, NEW = "correct-horse-battery", "staple and Zürich"
 

@@ -38,9 +38,10 @@ from opensslgen.orders import intermediate_order, leaf_order, root_order
 from opensslgen.store import Store
 
 from .conftest import CHECKOUT, EC, files_below, make_root, make_server, no_secret, opensslgen
-from .test_every_openssl import BINARIES
-from .test_plan import SECRETS, SHELLS, summary
-from .test_sign import asking, written
+from .jobs import SECRETS, summary
+from .openssls import BINARIES
+from .shells import SHELLS
+from .signing_requests import asking, written
 
 CRL_URL = "http://pki.example.com/crl.der"
 CN = NameOID.COMMON_NAME

@@ -37,10 +37,10 @@ from opensslgen.orders import intermediate_order, leaf_order, root_order
 from opensslgen.store import Store
 
 from .conftest import CHECKOUT, EC, files_below, make_root, make_server, no_secret, opensslgen
-from .test_every_openssl import BINARIES
-from .test_plan import SECRETS, SHELLS
-
-EASYRSA = "/usr/share/easy-rsa/easyrsa"
+from .jobs import SECRETS
+from .needs import needs, program_path
+from .openssls import BINARIES
+from .shells import SHELLS
 
 
 @pytest.fixture(scope="session")
@@ -708,7 +708,7 @@ def test_on_a_terminal_it_is_asked_for(answer, revoked, pki):
 
 def easyrsa(*arguments, pki):
     done = subprocess.run(
-        [EASYRSA, "--batch", *arguments],
+        [program_path("easyrsa"), "--batch", *arguments],
         env={**os.environ, "EASYRSA_PKI": str(pki), "EASYRSA_ALGO": "ec", "EASYRSA_CURVE": "prime256v1"},
         capture_output=True,
         text=True,
@@ -717,6 +717,7 @@ def easyrsa(*arguments, pki):
     return done.stdout + done.stderr
 
 
+@needs("easyrsa")
 def test_easy_rsa_goes_on_in_our_folder(work, pki):
     shutil.copy("/usr/share/easy-rsa/openssl-easyrsa.cnf", pki)
     first, second = serial_of(pki, "a.example.com"), serial_of(pki, "b.example.com")

@@ -30,7 +30,7 @@ from opensslgen.rules import (
     raised,
 )
 
-from .test_certificate_files import FILES, FOLDER, expectation, settings
+from .certificate_files import FILES, FOLDER, expectation, settings
 
 AT = datetime(2026, 2, 1, tzinfo=timezone.utc)
 GOOD = load(FOLDER / "apple-good-ec.pem")

@@ -22,7 +22,7 @@ from opensslgen.orders import root_order
 from opensslgen.store import Store
 
 from .conftest import CHECKOUT, EC, make_server, opensslgen
-from .test_plan import SHELLS
+from .shells import SHELLS
 
 PASSPHRASE = "correct-horse-battery"
 PASSWORD = "staple-and-more"

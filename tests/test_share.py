@@ -24,7 +24,7 @@ from opensslgen.web import serving, share
 
 from . import qr_codes
 from .conftest import CHECKOUT, opensslgen
-from .test_trust import user_agents
+from .user_agents import user_agents
 
 HOST = "127.0.0.1"
 IPHONE = next(text for device, text in user_agents() if device == "iphone")

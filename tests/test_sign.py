@@ -7,7 +7,6 @@ import pty
 import re
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
@@ -31,12 +30,10 @@ from opensslgen.names import parse_names
 from opensslgen.store import Store
 
 from .conftest import CHECKOUT, make_root, make_server, no_secret, opensslgen
-from .test_every_openssl import BINARIES
-from .test_plan import SHELLS
+from .openssls import BINARIES
+from .shells import SHELLS
+from .signing_requests import CN, KEY, ORG, UNIT, asking, written
 
-SHA256 = hashes.SHA256()
-KEY = ec.generate_private_key(ec.SECP256R1())
-CN, ORG, UNIT = NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME
 OURS = [
     ExtensionOID.BASIC_CONSTRAINTS,
     ExtensionOID.KEY_USAGE,
@@ -63,26 +60,6 @@ certificatePolicies = 1.2.3.4
 tlsfeature = status_request
 1.2.3.4.5 = critical,ASN1:UTF8String:anything
 """
-
-
-def written(builder, key=KEY, path="box.req", encoding=Encoding.PEM, algorithm=SHA256):
-    """Sign a request and write it to a file; return its name."""
-    Path(path).write_bytes(builder.sign(key, algorithm).public_bytes(encoding))
-    return path
-
-
-def asking(*names, subject=((CN, "pbx.example.com"),), extensions=()):
-    """Return the builder of a request with these alternative names."""
-    with warnings.catch_warnings():
-        # Of what is too long, which is what some tests want.
-        warnings.simplefilter("ignore")
-        attributes = [x509.RelativeDistinguishedName([x509.NameAttribute(*pair, _validate=False)]) for pair in subject]
-    builder = x509.CertificateSigningRequestBuilder(x509.Name(attributes))
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    for extension in extensions:
-        builder = builder.add_extension(extension, critical=False)
-    return builder
 
 
 def sign(*arguments, stdin=None):

@@ -32,10 +32,11 @@ from opensslgen.trust import mobileconfig, signing
 
 from . import servers
 from .conftest import CHECKOUT, make_server, no_secret, opensslgen
+from .openssls import OTHERS
+from .shells import SHELLS
+from .user_agents import user_agents
 
 CERTIFICATES = CHECKOUT / "tests" / "certificates"
-OPENSSLS = [*filter(None, os.environ.get("OPENSSLGEN_TEST_OPENSSLS", "").split(":"))] or [shutil.which("openssl")]
-SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"], ["mksh"]]
 NAMES = [
     "WebRootCA.pem", "android.html", "desk-phone.html", "firefox.html", "index.html", "iphone.html", "linux.html",
     "macos.html", "root-pem.crt", "root.crt", "root.mobileconfig", "root.pem", "servers.html", "style.css",
@@ -329,9 +330,9 @@ def test_what_a_stranger_put_there_as_decided_is_not_done(root, tmp_path, monkey
 def test_killed_at_any_time_it_leaves_all_or_nothing_of_which_the_next_run_makes_all(pki, root, tmp_path):
     wanted = {file.name: file.data for file in trust.files(root)}
     code = (
-        "import sh, sys; from pathlib import Path; from opensslgen import trust; from tests import test_trust\n"
+        f"import sh, sys; from pathlib import Path; from opensslgen import trust; from {__name__} import write\n"
         "root = trust.anchor(Path(sys.argv[1])); print(flush=True)\n"
-        "test_trust.write(Path(sys.argv[2]), root)\n"
+        "write(Path(sys.argv[2]), root)\n"
     )
     for number, pause in enumerate((0.0, 0.03, 0.06, 0.09, 0.12)):
         out = tmp_path / str(number)
@@ -495,7 +496,7 @@ def run_script(text, *arguments, shell=("sh",), **environment):
     )
 
 
-@pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
 def test_the_script_writes_the_same_in_every_shell(shell, pki, root, tmp_path):
     text = opensslgen("trust", "--pki", pki, "--script").stdout
     done = run_script(text, "made", shell=shell)
@@ -509,7 +510,7 @@ def test_the_script_writes_the_same_in_every_shell(shell, pki, root, tmp_path):
     assert sorted(contents(tmp_path / "made")) == NAMES
 
 
-@pytest.mark.parametrize("path", OPENSSLS)
+@pytest.mark.parametrize("path", OTHERS or ["openssl"])
 def test_every_openssl_signs_and_its_script_does_the_same(path, pki, root, tmp_path):
     other = command.find(path)
     by = signing.signer(pki, "pbx.example.com")
@@ -687,12 +688,6 @@ def test_the_commands_of_the_linux_page_make_linux_and_nss_trust_the_root(root, 
 
 
 # The browsers
-
-
-def user_agents():
-    for line in (CHECKOUT / "tests" / "user-agents.tsv").read_text().splitlines():
-        if not line.startswith("#"):
-            yield line.split("\t")
 
 
 @pytest.mark.parametrize(("device", "user_agent"), list(user_agents()))
