@@ -34,12 +34,24 @@ def works(*command: str) -> bool:
         return False
 
 
+def has_terminals() -> bool:
+    """Tell whether a program can be given a terminal."""
+    try:
+        for end in os.openpty():
+            os.close(end)
+    except OSError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Other:
     """What a machine has or allows, and is no program."""
 
     what: str
     is_here: Callable[[], bool]
+    by: tuple[str, ...] = ()
+    """The programs that use it, and tell whether it is here."""
     install: str = ""
     """How to get it, where that is by a command."""
 
@@ -47,19 +59,24 @@ class Other:
 NEW_LINKS = "ip link add lan type bridge && ip link add near type veth peer name far"
 OTHERS = {
     "root": Other("root rights", lambda: os.geteuid() == 0),
-    "mount": Other("the right to mount", lambda: works("unshare", "-m", "mount", "-t", "tmpfs", "none", "/tmp")),
-    "users": Other("user namespaces", lambda: works("unshare", "-rm", "mount", "--bind", "/etc", "/mnt")),
-    "networks": Other("network namespaces", lambda: works("unshare", "-n", "sh", "-c", NEW_LINKS)),
-    "tracing": Other("the right to trace", lambda: works("strace", "-o", os.devnull, "true")),
+    "terminals": Other("pseudo-terminals (/dev/pts)", has_terminals),
+    "mount": Other(
+        "the right to mount", lambda: works("unshare", "-m", "mount", "-t", "tmpfs", "none", "/tmp"), ("unshare",)
+    ),
+    "users": Other("user namespaces", lambda: works("unshare", "-rm", "mount", "--bind", "/etc", "/mnt"), ("unshare",)),
+    "networks": Other(
+        "network namespaces", lambda: works("unshare", "-n", "sh", "-c", NEW_LINKS), ("unshare", "nsenter", "ip")
+    ),
+    "tracing": Other("the right to trace", lambda: works("strace", "-o", os.devnull, "true"), ("strace",)),
     "axe-core": Other(
         "axe-core",
         lambda: Path(os.environ.get("OPENSSLGEN_TEST_AXE", "")).is_file(),
-        "npm install axe-core, and OPENSSLGEN_TEST_AXE=…/axe-core/axe.min.js",
+        install="npm install axe-core, and OPENSSLGEN_TEST_AXE=…/axe-core/axe.min.js",
     ),
     "openssls": Other(
         "other versions of openssl",
         lambda: bool(os.environ.get("OPENSSLGEN_TEST_OPENSSLS")),
-        'OPENSSLGEN_TEST_OPENSSLS="$(python -m tests.debian_openssls)"',
+        install='OPENSSLGEN_TEST_OPENSSLS="$(python -m tests.debian_openssls)"',
     ),
 }
 
@@ -80,18 +97,21 @@ def why(names: tuple[str, ...]) -> str:
 
 
 @functools.cache
-def is_here(name: str) -> bool:
-    """Tell whether this machine has what a test needs; KeyError if no table names it."""
-    return OTHERS[name].is_here() if name in OTHERS else bool(programs.PACKAGES[name] and programs.find(name))
+def missing(name: str) -> tuple[str, ...]:
+    """Return what this machine lacks of what a test needs; raises KeyError if no table names it."""
+    if name in programs.PACKAGES:
+        return () if programs.find(name) else (name,)
+    other = OTHERS[name]
+    return tuple(program for program in other.by if missing(program)) or (() if other.is_here() else (name,))
 
 
 def need(*names: str) -> None:
     """Skip this test, or fail it, unless all of these are here."""
-    missing = tuple(name for name in names if not is_here(name))
-    if missing and REQUIRE_ALL:
-        pytest.fail(why(missing))
-    if missing:
-        raise Missing(missing)
+    found = tuple(dict.fromkeys(lack for name in names for lack in missing(name)))
+    if found and REQUIRE_ALL:
+        pytest.fail(why(found))
+    if found:
+        raise Missing(found)
 
 
 def program_path(program: str) -> str:
@@ -112,5 +132,7 @@ def summary(skipped: list[tuple[str, ...]]) -> str:
     install = programs.packages([name for name in names if name in programs.PACKAGES])
     others = [OTHERS[name] for name in names if name in OTHERS]
     ways = [f"apt-get install {' '.join(install)}"] if install else []
-    ways += [other.install or f"{other.what} cannot be installed" for other in others]
-    return f"skipped {len(skipped)} tests for want of programs or rights; {'; '.join(ways)}"
+    ways += [other.install for other in others if other.install]
+    if rights := [other.what for other in others if not other.install]:
+        ways.append(f"and this machine does not give {', '.join(rights)}")
+    return f"skipped {len(skipped)} tests for want of programs or rights: {'; '.join(ways)}"

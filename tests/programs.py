@@ -30,6 +30,7 @@ PACKAGES = {
     "node": "nodejs",
     "npm": "npm",
     "nsenter": "util-linux",
+    "openssl": "openssl",
     "patch": "patch",
     "script": "bsdutils",
     "setpriv": "util-linux",
@@ -41,6 +42,7 @@ PACKAGES = {
     "strace": "strace",
     "systemd-analyze": "systemd",
     "unshare": "util-linux",
+    "update-ca-certificates": "ca-certificates",
     "zbarimg": "zbar-tools",
 }
 """Package by program; a program that needs a second one names both."""

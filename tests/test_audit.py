@@ -27,6 +27,7 @@ from opensslgen.profiles import rules_of
 from opensslgen.rules import RULES
 
 from .conftest import CHECKOUT, make_server, opensslgen
+from .needs import need
 from .servers import issue
 
 CONFIG = "[ req ]\nx509_extensions = v3\n[ v3 ]\nsubjectAltName = DNS:a.example.com\n"
@@ -407,6 +408,7 @@ def test_quiet_shows_only_what_does_not_comply(tmp_path, good, bad):
 def test_a_bar_is_drawn_on_a_terminal_only(tmp_path, good):
     path = write(tmp_path / "bundle.pem", good * 10000)
     assert opensslgen("audit", "--each", path).stderr == ""
+    need("terminals")
     primary, secondary = pty.openpty()
     opensslgen("audit", "--each", path, capture_output=False, stdout=subprocess.DEVNULL, stderr=secondary, text=False)
     os.close(secondary)

@@ -24,6 +24,7 @@ from opensslgen.orders import leaf_order
 
 from .conftest import CHECKOUT, files_below, is_running, make_root, opensslgen, wait
 from .conftest import EC as P256
+from .needs import needs
 from .openssls import BINARIES
 
 EC = ("--key-type", "p-256")
@@ -530,6 +531,7 @@ def test_two_hundred_rows(tmp_path):
     assert batch("sites.csv").stdout == "0 made, 200 left alone, 0 failed\n"
 
 
+@needs("terminals")
 def test_progress_with_rate_and_time_left_on_a_terminal(tmp_path):
     table(tmp_path, *(f"h{each}.example.com,,," for each in range(250)))
     done = subprocess.run(

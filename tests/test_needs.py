@@ -59,7 +59,7 @@ def test_what_is_missing_is_skipped_and_named(options, tmp_path):
     assert "needs busybox (Debian: busybox)" in done.stdout
     last = done.stdout.splitlines()[-1]
     assert last.startswith(
-        "skipped 4 tests for want of programs or rights; apt-get install busybox gnutls-bin mksh; npm"
+        "skipped 4 tests for want of programs or rights: apt-get install busybox gnutls-bin mksh; npm"
     )
 
 

@@ -19,6 +19,7 @@ from opensslgen.recipes import CA_PASSPHRASE, NEW_PASSPHRASE
 from opensslgen.store import Store
 
 from .conftest import CHECKOUT, files_below, make_root, make_server, no_secret, opensslgen
+from .needs import need
 from .openssls import BINARIES, EVERY
 
 OLD, NEW = "correct-horse-battery", "staple and Zürich"
@@ -136,6 +137,7 @@ def test_on_a_pipe_nothing_is_asked_for(pki):
 
 
 def test_on_a_terminal_the_old_one_is_asked_for_once_and_the_new_one_twice(pki):
+    need("terminals")
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "opensslgen", "passwd"],

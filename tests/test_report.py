@@ -24,6 +24,7 @@ from opensslgen.report import nagios, sarif, tally, text
 from opensslgen.rules import RULES, Finding
 
 from .conftest import CHECKOUT
+from .needs import need
 from .servers import issue
 
 CERTIFICATES = CHECKOUT / "tests" / "certificates"
@@ -180,6 +181,7 @@ def test_text_gives_reason_and_source():
 
 
 def on_a_terminal(*arguments, **env):
+    need("terminals")
     primary, secondary = pty.openpty()
     subprocess.run(
         [sys.executable, "-m", "opensslgen", "audit", "--at", "2026-02-01", *map(str, arguments)],

@@ -38,7 +38,7 @@ from opensslgen.store import Store
 
 from .conftest import CHECKOUT, EC, files_below, make_root, make_server, no_secret, opensslgen
 from .jobs import SECRETS
-from .needs import needs, program_path
+from .needs import need, needs, program_path
 from .openssls import BINARIES
 from .shells import SHELLS
 
@@ -684,6 +684,7 @@ def test_a_script_is_printed_without_a_question(pki):
 
 @pytest.mark.parametrize(("answer", "revoked"), [("y", True), ("n", False), ("", False)])
 def test_on_a_terminal_it_is_asked_for(answer, revoked, pki):
+    need("terminals")
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "opensslgen", "revoke", "bob", "--reason", "superseded"],

@@ -24,6 +24,7 @@ from opensslgen.web import serving, share
 
 from . import qr_codes
 from .conftest import CHECKOUT, opensslgen
+from .needs import need
 from .user_agents import user_agents
 
 HOST = "127.0.0.1"
@@ -145,6 +146,7 @@ def test_the_code_in_the_terminal_decodes(long):
 
 
 def test_on_a_terminal_it_says_where_it_is_draws_the_code_and_ends_with_ctrl_c(pki, root):
+    need("terminals")
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "opensslgen", "trust", "--pki", pki, "--share", "--address", HOST, "--port", "0"],

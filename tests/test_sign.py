@@ -30,6 +30,7 @@ from opensslgen.names import parse_names
 from opensslgen.store import Store
 
 from .conftest import CHECKOUT, make_root, make_server, no_secret, opensslgen
+from .needs import need
 from .openssls import BINARIES
 from .shells import SHELLS
 from .signing_requests import CN, KEY, ORG, UNIT, asking, written
@@ -144,6 +145,7 @@ def test_given_names_are_all_that_it_gets(root):
 @pytest.mark.parametrize(("answer", "code"), [(b"y\n", 0), (b"n\n", 1), (b"\n", 1)])
 def test_on_a_terminal_each_name_is_shown_and_confirmed(answer, code, root):
     greedy()
+    need("terminals")
     ours, theirs = pty.openpty()
     running = subprocess.Popen(
         [sys.executable, "-m", "opensslgen", "sign", "greedy.req"],

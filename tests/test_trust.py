@@ -32,7 +32,9 @@ from opensslgen.trust import mobileconfig, signing
 
 from . import servers
 from .conftest import CHECKOUT, make_server, no_secret, opensslgen
+from .needs import needs
 from .openssls import OTHERS
+from .programs import find
 from .shells import SHELLS
 from .user_agents import user_agents
 
@@ -651,6 +653,7 @@ def test_a_hostile_root_gets_nothing_but_shown(hostile, tmp_path):
     assert "\u202e" not in told
 
 
+@needs("certutil", "update-ca-certificates")
 def test_the_commands_of_the_linux_page_make_linux_and_nss_trust_the_root(root, pki, tmp_path):
     """As they stand on the page, but for sudo and the folder that belongs to the system."""
     page = next(file for file in trust.pages(root) if file.name == "linux.html").data.decode()
@@ -660,7 +663,7 @@ def test_the_commands_of_the_linux_page_make_linux_and_nss_trust_the_root(root, 
     (tmp_path / "ca-certificates.conf").write_text("")
     stubs = {
         "sudo": 'exec "$@"',
-        "update-ca-certificates": "exec /usr/sbin/update-ca-certificates"
+        "update-ca-certificates": f"exec {find('update-ca-certificates')}"
         f" --certsconf {tmp_path}/ca-certificates.conf --localcertsdir {tmp_path}/local --etccertsdir {tmp_path}/etc"
         f" --hooksdir {tmp_path}/hooks",
     }
