@@ -244,6 +244,7 @@ sys.exit(sum(os.wait()[1] != 0 for _ in range(50)))
 """
 
 
+@pytest.mark.slow
 def test_fifty_at_once_share_one_root_and_one_index(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", FIFTY],
@@ -334,6 +335,7 @@ def printed_script(tmp_path, name):
     return ["sh", str(tmp_path / f"{name}.sh")]
 
 
+@pytest.mark.slow
 def test_scripts_and_program_lock_each_other_out(tmp_path):
     """Each may find the other's root and fail with a word; never is a root replaced or a leaf left without its root."""
     commands = [printed_script(tmp_path, f"s{number}.example.com") for number in range(3)]
@@ -356,6 +358,7 @@ def test_scripts_and_program_lock_each_other_out(tmp_path):
     assert [path.name for path in pki.iterdir() if path.name.startswith((".script", ".work", ".lock."))] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("survivors", range(0, 9, 2))
 def test_what_a_killed_script_had_decided_the_next_script_carries_out(survivors, tmp_path):
     """The script dies at one of its links; test_faults has the program come next."""

@@ -177,6 +177,7 @@ def state_of(root):
     return found
 
 
+@pytest.mark.slow
 def test_a_fleet_two_of_which_die_in_the_middle(fleet):
     first, *_, fourth, fifth = fleet.boxes.boxes
     alive = fleet.boxes.boxes[:3]
@@ -272,6 +273,7 @@ def no_key_is_anywhere_but_on_its_host(fleet):
             assert key[at : at + 24] not in seen
 
 
+@pytest.mark.slow
 def test_the_playbook_of_the_readme(pair):
     (playbook,) = README
     (pair.folder / "fleet.yml").write_text(playbook)
@@ -290,6 +292,7 @@ def key_of(box):
     return (box.root / "etc/tls/key.pem").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_is_asked_differently_is_done_and_what_fails_stops_nobody_else(pair):
     first, second = pair.boxes.boxes
     # The vault's part: the passphrase is a variable, and is seen nowhere else.
@@ -349,6 +352,7 @@ def test_what_is_asked_differently_is_done_and_what_fails_stops_nobody_else(pair
     assert PASSPHRASE not in (pair.folder / "ansible.log").read_text()
 
 
+@pytest.mark.slow
 def test_an_order_that_breaks_a_rule_is_one_hosts_own_affair(pair):
     first, second = pair.boxes.boxes
     pair.inventory(fleet_passphrase=PASSPHRASE)
@@ -362,6 +366,7 @@ def test_an_order_that_breaks_a_rule_is_one_hosts_own_affair(pair):
     assert [pair.report()[box.name]["verdict"] for box in (first, second)] == ["unreadable", "complies"]
 
 
+@pytest.mark.slow
 def test_another_user_on_the_host_is_become(pair):
     (box, _) = pair.boxes.boxes
     # No su that is to be had works without PAM.

@@ -239,6 +239,7 @@ def test_a_process_that_cannot_be_had_is_an_error(monkeypatch):
         pass
 
 
+@pytest.mark.slow
 def test_no_process_outlives_a_run_that_is_killed(tmp_path, good):
     path = write(tmp_path / "bundle.pem", good * 20000)
     running = subprocess.Popen(
@@ -272,6 +273,7 @@ def peak_memory(*arguments):
     return int(done.stdout) / (1024 if sys.platform == "linux" else 1 << 20)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_certificates(tmp_path, good):
     small = write(tmp_path / "small.pem", good * 1000)
     large = write(tmp_path / "large.pem", good * 10000)

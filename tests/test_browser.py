@@ -18,7 +18,7 @@ from .browser import chromium, wait
 from .forms import FILLED, running
 from .needs import needs
 
-pytestmark = needs("chromium", "chromedriver")
+pytestmark = [pytest.mark.slow, needs("chromium", "chromedriver")]
 PASSWORD = "for the test"
 
 

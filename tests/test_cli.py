@@ -207,6 +207,7 @@ def test_a_users_template_is_filled_and_the_result_checked(tmp_path):
 
 
 # What a template can do behind the rules' back, by the program and by the script that it prints.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "message", "printed"),
     [

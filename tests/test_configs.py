@@ -202,6 +202,7 @@ def test_the_throwaway_keys_are_private_and_made_once(openssl):
     assert {path.name for path in folder.iterdir()} <= {"key.pem", "request.pem", "root.cnf", "root.pem", ".rnd"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -292,6 +293,7 @@ class Raw:
         return certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier("2.16.840.1.113730.1.13")).value.value
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     beginning=st.lists(st.sampled_from(PIECES), max_size=3).map("".join),
@@ -349,6 +351,7 @@ def test_values_are_read_as_openssl_reads_them(value, read, openssl):
         assert read_config(text).index["s"]["nsComment"].value == read
 
 
+@pytest.mark.slow
 @given(
     st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=50), st.text("ab 'é\\\n]#\t$", max_size=9)
 )

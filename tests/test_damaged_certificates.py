@@ -83,6 +83,7 @@ def assert_a_verdict_that_cryptography_shares(der: bytes) -> bool:
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=2000, deadline=None)
 @given(st.data())
 def test_changed_bytes_give_a_decode_error_or_what_cryptography_reads(data: st.DataObject) -> None:
@@ -192,6 +193,7 @@ def damage(tree: Tree, choice: random.Random) -> None:
         node[1] = bytes(content)
 
 
+@pytest.mark.slow
 def test_damaged_structures_give_a_decode_error_or_what_cryptography_reads() -> None:
     choice = random.Random(1)
     trees = [parsed(base) for base in BASES]

@@ -16,7 +16,7 @@ from opensslgen.cli import cli
 
 from .conftest import files_below
 from .needs import needs, program_path
-from .shells import SHELLS
+from .shells import EACH_SHELL, SHELLS
 
 
 def run(*arguments, **env):
@@ -216,7 +216,7 @@ def test_a_folder_of_openssl_ca_is_used_as_it_stands(demo):
     assert "REVOKED on " in succeed("show", "new.example.com", "--pki", demo).stdout
 
 
-@pytest.mark.parametrize("shell", [None, *SHELLS])
+@pytest.mark.parametrize("shell", [None, *EACH_SHELL])
 def test_an_index_that_wants_each_subject_once_is_kept_so(shell, demo):
     """`openssl ca` writes unique_subject = yes by itself, and reads no index any more that breaks it."""
     assert (demo / "index.txt.attr").read_text() == "unique_subject = yes\n"

@@ -337,6 +337,7 @@ cli(sys.argv[2:], prog_name="opensslgen")
 """
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_point_leaves_all_or_nothing_for_the_next_run(made, tmp_path):
     arguments = ["export", PBX, "--for", "synology", "--pki", str(made / "site"), "--out", str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}

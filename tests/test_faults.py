@@ -14,7 +14,7 @@ from .needs import needs
 SEED = int(os.environ.get("OPENSSLGEN_TEST_SEED") or date.today().toordinal())
 """Of the sample: others each day. A failure names it, so that it can be repeated."""
 
-pytestmark = needs("strace", "tracing")
+pytestmark = [pytest.mark.slow, needs("strace", "tracing")]
 
 
 @pytest.fixture(scope="module")

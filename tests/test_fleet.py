@@ -28,7 +28,7 @@ from opensslgen.jobs import Violation
 from .conftest import CHECKOUT, files_below, make_root, opensslgen
 from .openssls import BINARIES
 from .servers import HOST, free_port, issue, s_server
-from .shells import SHELLS
+from .shells import EACH_SHELL, SHELLS
 
 ORDER = {"name": "pbx.example.com", "san": ["IP:10.0.0.5"], "key_type": "p-256"}
 LATE = timedelta(days=250)
@@ -52,7 +52,7 @@ def local(shell="dash", openssl="openssl"):
     return Host(run, openssl)
 
 
-@pytest.fixture(params=SHELLS)
+@pytest.fixture(params=EACH_SHELL)
 def host(request):
     return local(request.param)
 
@@ -91,7 +91,7 @@ def install(authority, folder, host=None, name="pbx.example.com", *, check=False
 # ---- What is sent
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_half_of_a_program_does_nothing(shell, tmp_path):
     text = program(f"echo done >{tmp_path}/done", *[call("say", "name", "text")] * 500)
     for share in range(1, 40):

@@ -32,7 +32,7 @@ from .jobs import summary
 from .name_table import ANY, FIELDS, TABLE, cases, unescaped
 from .needs import need, needs, program_path
 from .openssls import OTHERS
-from .shells import SHELLS
+from .shells import EACH_SHELL, SHELLS
 
 SECRETS = {recipes.CA_PASSPHRASE: "correct horse", recipes.P12_PASSWORD: "battery staple"}
 FAST = ("--key-type", "p-256")
@@ -169,7 +169,7 @@ def test_the_extensions_come_from_the_templates(script):
     assert text.count(template.shipped("request.cnf")) == 2
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_help_and_version(script, shell, tmp_path):
     for option in ("-h", "--help"):
         done = made(script, option, shell=shell, cwd=tmp_path, PATH=os.environ["PATH"])
@@ -204,7 +204,13 @@ def secrets(encrypted):
 
 
 @pytest.mark.parametrize(
-    ("name", "shell"), [(name, shell) for name in SAME for shell in SHELLS if shell == "dash" or name not in ONE_SHELL]
+    ("name", "shell"),
+    [
+        pytest.param(name, shell, marks=[] if shell == "dash" else pytest.mark.slow)
+        for name in SAME
+        for shell in SHELLS
+        if shell == "dash" or name not in ONE_SHELL
+    ],
 )
 def test_it_makes_what_opensslgen_makes(script, name, shell, by_python, tmp_path):
     for arguments in SAME[name]:
@@ -216,7 +222,8 @@ def test_it_makes_what_opensslgen_makes(script, name, shell, by_python, tmp_path
     assert all((tmp_path / "pki").samefile(Path(file).parent.parent) or Path(file).name == "ca.crt" for file in files)
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", EACH_SHELL)
 @pytest.mark.parametrize("name", WITH_PASSPHRASE)
 def test_it_makes_what_opensslgen_makes_with_a_passphrase(script, name, shell, by_python, tmp_path):
     for arguments in WITH_PASSPHRASE[name]:
@@ -242,6 +249,7 @@ def test_opensslgen_goes_on_in_its_folder_and_it_in_that_of_opensslgen(script, t
         assert found == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--p12", "--p12-compat"])
 def test_the_p12_file_holds_key_certificate_and_root(script, option, tmp_path):
     made(script, "server", "pbx.example.com", *FAST, option, cwd=tmp_path, **secrets(False))
@@ -255,6 +263,7 @@ def test_the_p12_file_holds_key_certificate_and_root(script, option, tmp_path):
     assert "friendlyName: pbx.example.com" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", OTHERS or ["openssl"])
 @pytest.mark.parametrize("key_type", ["rsa-2048", "p-256"])
 def test_every_openssl(script, program, key_type, tmp_path):
@@ -354,7 +363,7 @@ def not_in_shell():
     return {(row[0], unescaped(row[2])) for row in rows}
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_the_table_of_names(script, stub, shell, tmp_path):
     asked = Asked(script, stub, tmp_path, shell)
     not_known = not_in_shell()
@@ -373,7 +382,8 @@ def test_the_table_of_names(script, stub, shell, tmp_path):
     assert asked("san", ", ".join(good or ["x"])) == expected("san", ", ".join(good or ["x"]))
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_bytes_that_are_no_utf8(script, stub, shell, tmp_path):
     asked = Asked(script, stub, tmp_path, shell)
     for text in (
@@ -396,12 +406,14 @@ def asked(script, stub, tmp_path_factory):
 ANYTHING = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.slow
 @ANYTHING
 @given(ANY.filter(passable))
 def test_what_is_taken_of_any_name_is_what_python_takes(asked, text):
     assert asked("san", text) in (None, expected("san", text))
 
 
+@pytest.mark.slow
 @ANYTHING
 @given(ANY.filter(passable))
 def test_what_is_taken_of_any_subject_is_what_python_takes(asked, text):
@@ -430,7 +442,7 @@ LABELS = (
 UNKNOWN = {"xn--80ak6aa92e", "xn--mgba3a4f16a", "xn--ab--c-kva"}
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_addresses_and_punycode_one_by_one(script, stub, shell, tmp_path):
     asked = Asked(script, stub, tmp_path, shell)
     texts = [*ADDRESSES, *(f"{label}.example" for label in LABELS)]
@@ -551,6 +563,7 @@ def test_a_secret_that_some_openssl_does_not_take_is_refused(script, name, value
         assert not (tmp_path / "pki").exists()
 
 
+@pytest.mark.slow
 def test_long_input(script, tmp_path):
     longest = [".".join([letter * 49] * 5) + ".abc" for letter in "abcdefghijklmnopqrstuvwxyz"]
     sans = [f"--san={name}" for name in longest] + [f"--san={', '.join(f'10.0.{i}.1' for i in range(100))}"]
@@ -671,6 +684,7 @@ WRONG = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shell", "change", "message"),
     # Each in one shell or another, and a wrong extended key usage in all.
@@ -688,7 +702,8 @@ def test_it_publishes_nothing_if_what_came_out_is_wrong(script, shell, change, m
     assert [path.name for path in tmp_path.iterdir()] == ["wrong.sh"]
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_nothing_is_overwritten(script, shell, tmp_path):
     pki = tmp_path / "pki"
     made(script, "server", "pbx.example.com", *FAST, "--p12", shell=shell, cwd=tmp_path, **SECRETS)
@@ -707,7 +722,7 @@ def test_nothing_is_overwritten(script, shell, tmp_path):
     assert_nothing_left(pki)
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_no_leaf_outlives_its_root(script, shell, tmp_path):
     made(script, "root", "--days", "100", *FAST, shell=shell, cwd=tmp_path)
     done = run(script, "server", "pbx.example.com", "--days", "101", *FAST, shell=shell, cwd=tmp_path)
@@ -763,6 +778,7 @@ def wrapper(folder, name, text):
     return f"{folder}:{os.environ['PATH']}"
 
 
+@pytest.mark.slow
 def test_an_openssl_that_fails_or_lies(script, tmp_path):
     for text, message in (
         ("exit 1", "no openssl found"),
@@ -823,6 +839,7 @@ KILLED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "number", "when"), KILLED)
 def test_a_kill_leaves_all_or_nothing_to_the_next_run(script, program, number, when, tmp_path):
     """The whole process group is killed beside the n-th call of a program, and a second run cleans up."""
@@ -949,7 +966,7 @@ def test_a_relative_openssl(script, tmp_path):
     assert (tmp_path / "used").exists()
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_dates_go_on_after_2038(script, shell, tmp_path):
     """Some shells count in 32 bits, which end in January 2038."""
     path = wrapper(

@@ -95,7 +95,7 @@ def patcher(request, script):
     return Python() if request.param == "python" else Shell(["sh"], script)
 
 
-@pytest.fixture(params=SHELLS)
+@pytest.fixture(params=[pytest.param(name, marks=[] if name == "dash" else pytest.mark.slow) for name in SHELLS])
 def shell(request):
     return SHELLS[request.param]
 
@@ -152,6 +152,7 @@ def test_the_posts_fragment_becomes_the_posts_result_byte_for_byte():
     assert [(edit.line, edit.old is None) for edit in patch.edits] == [(1, False), (7, True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stand_in", EDITED, ids=name)
 def test_a_stand_in_is_edited_checked_and_restored(stand_in, patcher, copy):
     path = copy(stand_in)
@@ -192,6 +193,7 @@ def test_a_script_that_is_not_recognised_is_left_alone(stand_in, patcher, copy):
     assert (path.read_bytes(), path.stat().st_mtime_ns, others(path)) == (stand_in.read_bytes(), MTIME, [])
 
 
+@pytest.mark.slow
 def test_every_shell_makes_the_same_edits_and_takes_them_back(shell, script, tmp_path):
     copies = []
     for stand_in in EDITED + COMPLETE + REFUSED:
@@ -634,6 +636,7 @@ def survivors(path):
     return path.read_bytes() == new
 
 
+@pytest.mark.slow
 def test_a_patch_that_is_killed_at_any_step_leaves_the_old_script_or_the_new_one(tmp_path):
     killed, seen = 0, set()
     while True:
@@ -676,6 +679,7 @@ def die_at_step(step):
     sys.setprofile(trace)
 
 
+@pytest.mark.slow
 def test_the_shell_script_too_leaves_the_old_one_or_the_new_one(tmp_path, script):
     tools = tmp_path / "bin"
     tools.mkdir()
@@ -807,6 +811,7 @@ def mutations(draw):
     return text
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(text=mutations())
 def test_mutated_scripts_are_edited_whole_or_not_at_all_and_alike_in_both_languages(text, script, tmp_path_factory):

@@ -162,6 +162,7 @@ def test_a_self_signed_leaf_is_no_authority_and_says_what_is_better(authority):
 SAME_NAME = ["server", "pbx.example.com"], ["client", "pbx.example.com"], ["intermediate", "Pbx.Example.com"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", SAME_NAME, ids=lambda arguments: arguments[0])
 def test_nothing_is_signed_whose_subject_is_the_authoritys(arguments, authority):
     make_root(authority, common_name="pbx.example.com")
@@ -173,6 +174,7 @@ def test_nothing_is_signed_whose_subject_is_the_authoritys(arguments, authority)
     assert opensslgen(*arguments, "--key-type", "p-256", "--cn", "another").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_request_or_an_inventory_with_the_authoritys_subject_is_refused_too(authority):
     make_root(authority, common_name="pbx.example.com")
     order = leaf_order("pbx.example.com", key_type=EC)

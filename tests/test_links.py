@@ -35,7 +35,7 @@ from opensslgen.orders import intermediate_order, leaf_order, root_order
 from opensslgen.store import Store
 
 from .conftest import EC, files_below, make_server, no_secret, opensslgen
-from .shells import SHELLS
+from .shells import EACH_SHELL, SHELLS
 
 
 def leaf(store, name="pbx.example.com", **options):
@@ -146,7 +146,7 @@ def test_no_script_follows_a_link_out_of_the_folder(job, name, pki):
     refused_by_script(job, name, pki, "dash")
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_no_shell_does(shell, pki):
     refused_by_script("server", "private", pki, shell)
 
@@ -226,7 +226,7 @@ def test_no_decision_moves_files_of_other_folders(name, decision, pki, openssl):
     assert (pki.parent / "mine").exists()
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_what_another_user_has_left_no_script_carries_out(shell, pki, tmp_path):
     script = leaf(Store(pki), "new.example.com").plan.script(version="test")
     left = pki / ".script.0badc0"
@@ -243,6 +243,7 @@ def test_what_another_user_has_left_no_script_carries_out(shell, pki, tmp_path):
     assert "belongs to another user" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "mode", "said"),
     [

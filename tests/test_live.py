@@ -350,6 +350,7 @@ def test_names_that_look_like_s_clients_own_lines_are_not_taken_for_them(client,
     assert answer.protocol == protocol.replace("-tls1_", "TLSv1.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
@@ -394,6 +395,7 @@ def test_one_that_does_not_stop_is_cut_off_and_judged_by_what_it_sent(leaf):
     assert "cut" in result.notes[0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="others refuse what does not fit into the queue")
 def test_a_host_that_does_not_answer_at_all_says_so(client):
     with servers.deaf() as port:
@@ -505,6 +507,7 @@ def test_a_look_up_that_hangs_ends_at_the_time_limit(monkeypatch):
     forever.set()
 
 
+@pytest.mark.slow
 def test_fifty_servers_of_which_half_hang_take_about_one_time_limit(tmp_path, leaf, middle):
     limit = 4
     context = tls_context(tmp_path, leaf, middle)

@@ -212,6 +212,7 @@ def request(program: str, subject: Subject, names: tuple[GeneralName, ...] = ())
 REAL = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", EVERY)
 @REAL
 @given(st.lists(NAME, min_size=1, max_size=30))
@@ -251,6 +252,7 @@ def check_subject(program: str, subject: Subject) -> None:
     assert printed.removeprefix("subject=").strip("\n") == expected
 
 
+@pytest.mark.slow
 @BYTES_COUNTED
 @pytest.mark.parametrize("program", EVERY)
 @REAL

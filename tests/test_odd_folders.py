@@ -37,6 +37,7 @@ def openssl_ca_knows(pki, certificate):
     return f"{certificate.serial_hex}=Valid" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["\r\n", "\n"])
 @pytest.mark.parametrize("last", ["whole", "without an end"])
 def test_an_index_that_an_editor_has_saved_gains_a_line_that_openssl_ca_finds(ending, last, authority):
@@ -200,6 +201,7 @@ def test_a_folder_of_easyrsa_is_audited_as_a_whole(easyrsa_folder, tmp_path):
     assert sorted(of_folder(pki)[0]) == ["pki-crl-incomplete", "pki-key-mismatch", "pki-revoked-in-use"]
 
 
+@pytest.mark.slow
 def test_a_folder_of_openssl_ca_is_audited_as_a_whole(openssl, tmp_path):
     folder = tmp_path / "demoCA"
     for name in ("newcerts", "private"):

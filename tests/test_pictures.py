@@ -30,6 +30,7 @@ def new(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @needs("chromium", "chromedriver")
 @pytest.mark.parametrize("name", [name for _, name in SHOWN])
 def test_a_picture_is_of_the_page_as_it_is(name, new):

@@ -18,10 +18,10 @@ from opensslgen.store import Store
 
 from .conftest import EC, make_root, make_server, no_secret
 from .jobs import NEEDS_ROOT, RECIPES, SECRETS, job_of, summary
-from .shells import SHELLS
+from .shells import EACH_SHELL, SHELLS
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 @pytest.mark.parametrize("name", RECIPES)
 def test_run_and_script_make_the_same(name, shell, openssl, tmp_path):
     run, printed = Store(tmp_path / "run" / "pki"), Store(tmp_path / "printed" / "pki")
@@ -71,7 +71,7 @@ def run_script(script, tmp_path, shell="dash", **environment):
     )
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -100,7 +100,7 @@ def test_a_script_sees_a_leaf_that_would_outlive_its_root(tmp_path):
     assert "would outlive its issuer" in done.stderr
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_a_script_refuses_existing_files(shell, tmp_path):
     script = script_of(tmp_path)
     assert run_script(script, tmp_path, shell).returncode == 0
@@ -132,7 +132,7 @@ def test_a_script_runs_in_a_folder_with_spaces_and_without_home(tmp_path):
 
 
 @pytest.mark.parametrize("days", [0, 1, 59, 60, 365, 366, 11016, 19000, 20000, 47481, 47482, 60000])
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_dates_survive_the_shells_arithmetic(days, shell):
     functions = template.shipped("functions.sh")
     moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(days=days, seconds=3723)

@@ -48,6 +48,7 @@ def test_a_command_that_installs_works_as_pasted(command, made, tmp_path):
     assert (tmp_path / "clone" / made).exists()
 
 
+@pytest.mark.slow
 def test_the_sessions_work_as_pasted(path_with_opensslgen):
     """All other shell blocks, one after another in one folder, as a reader would paste them."""
     session = [text.replace(VENDOR, "gen_certs.sh") for text in SHELL if text not in INSTALLING]

@@ -40,7 +40,7 @@ from opensslgen.store import Store
 from .conftest import CHECKOUT, EC, files_below, make_root, make_server, no_secret, opensslgen
 from .jobs import SECRETS, summary
 from .openssls import BINARIES
-from .shells import SHELLS
+from .shells import EACH_SHELL, SHELLS
 from .signing_requests import asking, written
 
 CRL_URL = "http://pki.example.com/crl.der"
@@ -114,6 +114,7 @@ LEAVES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [False, True], ids=["new-key", "keep-key"])
 @pytest.mark.parametrize("options", LEAVES.values(), ids=LEAVES)
 def test_a_leaf_is_made_anew_and_nothing_of_the_old_is_lost(options, keep, authority):
@@ -196,6 +197,7 @@ def test_an_old_pkcs12_file_is_put_aside_or_made_anew(openssl):
         assert bundle.key.public_key() == issued("pbx.example.com").public_key()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["server", "client", "self-signed", "batch"])
 def test_whatever_makes_a_certificate_anew_puts_an_old_pkcs12_file_aside(kind, openssl):
     authority = Authority(Store(Path("pki")), openssl, SECRETS.__getitem__)
@@ -244,6 +246,7 @@ def test_within_renews_what_has_ended_meanwhile_but_not_what_was_revoked(authori
     assert later(201, "renew", "--within", "30").stdout == "nothing ends within 30 days\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [True, False], ids=["old files kept", "old files removed"])
 def test_within_leaves_alone_what_a_later_one_with_another_subject_or_fewer_names_has_replaced(kept, authority):
     make_server(authority, days=100, san=["sip.example.com"])
@@ -316,6 +319,7 @@ def test_what_would_end_no_later_is_not_renewed(authority):
     assert later(30, "renew", "pbx.example.com", "--days", "60").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -626,12 +630,14 @@ def outcome(pki):
     return re.sub(r"\.old-\d{8}T\d{6}Z", ".old", str((files, current, index)))
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", EACH_SHELL)
 @pytest.mark.parametrize("name", ["keep-key-p12", "root"])
 def test_run_and_script_make_the_same_in_each_shell(name, shell, openssl, tmp_path):
     both_ways(name, shell, openssl, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WAYS)
 def test_run_and_script_make_the_same(name, openssl, tmp_path):
     both_ways(name, "dash", openssl, tmp_path)

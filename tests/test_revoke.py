@@ -40,7 +40,7 @@ from .conftest import CHECKOUT, EC, files_below, make_root, make_server, no_secr
 from .jobs import SECRETS
 from .needs import need, needs, program_path
 from .openssls import BINARIES
-from .shells import SHELLS
+from .shells import EACH_SHELL, SHELLS
 
 
 @pytest.fixture(scope="session")
@@ -448,6 +448,7 @@ def test_a_serial_number_that_openssl_would_not_find_is_named(work, pki):
         revoke(work, "bob")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_lines(work, pki):
     """Those with leading zeros in their serial numbers, too, which openssl drops."""
     make_list(work)
@@ -589,7 +590,8 @@ def both_ways(name, pki, openssl, shell):
     return state(pki), state(printed)
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", EACH_SHELL)
 @pytest.mark.parametrize("name", JOBS)
 def test_run_and_script_do_the_same(name, shell, openssl, pki):
     ours, script = both_ways(name, pki, openssl, shell)
@@ -626,6 +628,7 @@ LIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lie", LIES)
 def test_what_openssl_gets_wrong_is_seen_both_ways(lie, work, pki, tmp_path):
     """A stand-in that does its work and then spoils it."""
@@ -658,6 +661,7 @@ def test_what_openssl_gets_wrong_is_seen_both_ways(lie, work, pki, tmp_path):
 # The command line
 
 
+@pytest.mark.slow
 def test_the_session_of_a_leak():
     assert opensslgen("server", "pbx.example.com", "--key-type", "p-256").returncode == 0
     done = opensslgen("revoke", "pbx.example.com")

@@ -169,6 +169,7 @@ def test_any_bytes_give_findings_or_are_unreadable(data):
             assert text.isprintable()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [

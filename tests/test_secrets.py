@@ -23,7 +23,7 @@ from opensslgen.store import Store
 
 from .conftest import CHECKOUT, EC, make_server, opensslgen
 from .needs import need
-from .shells import SHELLS
+from .shells import EACH_SHELL, SHELLS
 
 PASSPHRASE = "correct-horse-battery"
 PASSWORD = "staple-and-more"
@@ -128,7 +128,7 @@ def test_on_a_terminal_it_is_asked_for_twice_and_not_shown(tmp_path):
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("shell", [None, *SHELLS])
+@pytest.mark.parametrize("shell", [None, *EACH_SHELL])
 def test_no_openssl_leaves_a_core_file(shell, tmp_path):
     """A stand-in says how large its own could be, where the user's shell would allow any size."""
     (tmp_path / "openssl").write_text(f'#!/bin/bash\nulimit -c >>{tmp_path}/limits\nexec {command.find().path} "$@"\n')

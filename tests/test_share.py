@@ -395,6 +395,7 @@ def test_200_slow_connections_keep_nobody_waiting(source, url, root):
             assert time.monotonic() - before < 5  # a slow connection may last longer
 
 
+@pytest.mark.slow
 def test_neither_silence_nor_a_trickle_holds_a_connection_for_long(root):
     app = share.create_app(root, url="http://127.0.0.1/")
     with share.listening(HOST, 0) as listener:
@@ -415,6 +416,7 @@ def test_neither_silence_nor_a_trickle_holds_a_connection_for_long(root):
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_phone_that_reads_slowly_is_cut_off_too(root):
     """It asks for more than fits into all buffers, and reads none of it."""
     app = share.create_app(root, url="http://127.0.0.1/")

@@ -32,7 +32,7 @@ from opensslgen.store import Store
 from .conftest import CHECKOUT, make_root, make_server, no_secret, opensslgen
 from .needs import need
 from .openssls import BINARIES
-from .shells import SHELLS
+from .shells import EACH_SHELL, SHELLS
 from .signing_requests import CN, KEY, ORG, UNIT, asking, written
 
 OURS = [
@@ -345,7 +345,7 @@ def test_a_request_that_its_key_has_not_signed_is_refused(root):
     assert nothing_made()
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_a_script_refuses_it_too(shell, root):
     printed = sign(forged(), "--yes", "--script").stdout
     Path("sign.sh").write_text(printed)

@@ -19,7 +19,7 @@ from opensslgen.store import Store
 from .conftest import make_root, make_server, no_secret
 from .needs import needs
 
-pytestmark = needs("kamailio", "sipsak", "baresip", "unshare", "users")
+pytestmark = [pytest.mark.slow, needs("kamailio", "sipsak", "baresip", "unshare", "users")]
 
 CONFIG = """
 debug=2

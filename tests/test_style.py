@@ -78,6 +78,7 @@ HOUSE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)])
 def test_linters_have_nothing_to_say(command):
     done = subprocess.run(

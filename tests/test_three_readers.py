@@ -3,6 +3,7 @@ from __future__ import annotations
 import ipaddress
 from datetime import datetime
 
+import pytest
 from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -285,6 +286,7 @@ def assert_asn1crypto_agrees(ours: Certificate, other: asn1.Certificate) -> None
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     subject=distinguished_names,

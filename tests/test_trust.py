@@ -329,6 +329,7 @@ def test_what_a_stranger_put_there_as_decided_is_not_done(root, tmp_path, monkey
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*NAMES, "notes.txt", theirs.name])
 
 
+@pytest.mark.slow
 def test_killed_at_any_time_it_leaves_all_or_nothing_of_which_the_next_run_makes_all(pki, root, tmp_path):
     wanted = {file.name: file.data for file in trust.files(root)}
     code = (

@@ -367,6 +367,7 @@ def test_a_certificate_is_renewed_with_a_new_key_or_the_old_one(client, config, 
     assert len((config.pki / "index.txt").read_text().splitlines()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["renew", "revoke"])
 def test_a_yes_may_take_its_time(action, client, config):
     """What is put aside is named after a time, which must not make another plan of it."""

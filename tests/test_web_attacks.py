@@ -269,6 +269,7 @@ def test_no_path_leads_out(name, form):
         assert b"{% block" not in answer.body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "saved"),
     [("*.example.com", "_wildcard.example.com"), ("2001:db8::1", "2001_db8__1"), ("a.b-c.example.com",) * 2],
@@ -553,6 +554,7 @@ def test_more_connections_than_there_are_places_for_end_and_leave_their_places(f
     assert form.visitor.get("/").status == 200
 
 
+@pytest.mark.slow
 def test_who_sends_a_byte_now_and_then_is_cut_off_in_the_end(tmp_path):
     with running("--pki", tmp_path / "pki", before="import opensslgen.web.serve as s; s.LONGEST = 2") as form:
         with slow_connections(form.port, 3) as slow:
@@ -649,6 +651,7 @@ def asked(form, slow_openssl):
     return thread, answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_who_stops_the_form_stops_nothing_in_the_middle(number, tmp_path, slow_openssl):
     with running("--pki", tmp_path / "pki", "--openssl", slow_openssl) as form:
@@ -662,6 +665,7 @@ def test_who_stops_the_form_stops_nothing_in_the_middle(number, tmp_path, slow_o
     assert not list((tmp_path / "pki").glob(".work-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["twice", "kill"])
 def test_who_does_not_wait_loses_nothing_either(how, tmp_path, slow_openssl):
     pki = tmp_path / "pki"

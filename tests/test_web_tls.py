@@ -150,6 +150,7 @@ def test_two_hundred_slow_connections_keep_nobody_out(form, context):
     assert memory(form.process) < 250
 
 
+@pytest.mark.slow
 def test_who_never_finishes_the_handshake_is_cut_off(folder):
     before = "import opensslgen.web.tls as t; t.HANDSHAKE = t.LONGEST = 1"
     with running(*options(folder), before=before) as form, socket.create_connection(("127.0.0.1", form.port), 10) as it:
@@ -159,6 +160,7 @@ def test_who_never_finishes_the_handshake_is_cut_off(folder):
         assert 0.5 < time.monotonic() - begun < 20
 
 
+@pytest.mark.slow
 def test_whoever_leaves_in_the_middle_leaves_nothing_behind(form, context):
     visitor = logged_in(form, context)
     for number in range(30):
@@ -175,6 +177,7 @@ def test_whoever_leaves_in_the_middle_leaves_nothing_behind(form, context):
     assert len(list(Path(f"/proc/{form.process.pid}/fd").iterdir())) < 40
 
 
+@pytest.mark.slow
 def test_who_stops_it_stops_nothing_in_the_middle(folder, context, tmp_path):
     slow = tmp_path / "openssl"
     slow.write_text('#!/bin/sh\n[ "$1" = req ] && touch "$0.begun" && sleep 1\nexec openssl "$@"\n')
@@ -273,6 +276,7 @@ def test_an_expired_certificate_is_refused(folder):
     assert "is not accepted by openssl verify" in done.stderr
 
 
+@pytest.mark.slow
 def test_in_the_folder_of_an_intermediate_it_speaks_tls_below_the_root(openssl, tmp_path, folder):
     authority = Authority(Store(tmp_path / "pki"), openssl, no_secret)
     make_root(authority)
