@@ -51,9 +51,13 @@ ELSEWHERE = ("/usr/sbin", "/sbin", "/usr/local/sbin", "/opt/homebrew/bin", "/usr
 """Where programs lie that are not in the PATH of every user."""
 
 
+PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), *ELSEWHERE))
+"""Where programs are looked for, whatever a test makes of the PATH meanwhile."""
+
+
 def find(program: str) -> str | None:
     """Return the path of a program, or None where it is not installed."""
-    return shutil.which(program) or shutil.which(program, path=os.pathsep.join(ELSEWHERE))
+    return shutil.which(program, path=PATH)
 
 
 def packages(programs: list[str]) -> list[str]:
