@@ -12,28 +12,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .authority import Made as Made
-    from .authority import check as check
-    from .certificate import Certificate as Certificate
-    from .certificate import load as load
-    from .errors import Error as Error
-    from .jobs import Violation as Violation
-    from .library import root as root
-    from .library import server as server
-    from .library import sign as sign
+    from opensslgen.api import root as root
+    from opensslgen.api import server as server
+    from opensslgen.api import sign as sign
+    from opensslgen.errors import Error as Error
+    from opensslgen.jobs.job import Violation as Violation
+    from opensslgen.jobs.perform import Made as Made
+    from opensslgen.jobs.perform import check as check
+    from opensslgen.x509.certificate import Certificate as Certificate
+    from opensslgen.x509.certificate import load as load
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Certificate": "certificate",
+    "Certificate": "x509.certificate",
     "Error": "errors",
-    "Made": "authority",
-    "Violation": "jobs",
-    "check": "authority",
-    "load": "certificate",
-    "root": "library",
-    "server": "library",
-    "sign": "library",
+    "Made": "jobs.perform",
+    "Violation": "jobs.job",
+    "check": "jobs.perform",
+    "load": "x509.certificate",
+    "root": "api",
+    "server": "api",
+    "sign": "api",
 }
 __all__ = ["Certificate", "Error", "Made", "Violation", "check", "load", "root", "server", "sign"]
 

@@ -1,5 +1,5 @@
 """`python -m opensslgen`, and what a zipapp starts."""
 
-from opensslgen.cli import main
+from opensslgen.cli.main import main
 
 main()

@@ -15,7 +15,18 @@ fail() {
 }
 
 openssl() {
-    command "${OPENSSLGEN_OPENSSL:-openssl}" "$@" </dev/null
+    case " $* " in
+        *" -passin stdin "*)
+            # It reads a template of the user's, which could ask for what is in its environment.
+            (
+                unset OPENSSLGEN_CA_PASSPHRASE OPENSSLGEN_NEW_PASSPHRASE OPENSSLGEN_P12_PASSWORD || :
+                command "${OPENSSLGEN_OPENSSL:-openssl}" "$@"
+            ) <<PASSPHRASE
+$OPENSSLGEN_CA_PASSPHRASE
+PASSPHRASE
+            ;;
+        *) command "${OPENSSLGEN_OPENSSL:-openssl}" "$@" </dev/null ;;
+    esac
 }
 
 # run COMMAND...: goes into the record; what it says is shown only if it fails.

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from opensslgen import openssl
-from opensslgen.audit import Settings
-from opensslgen.profiles import rules_of
+from opensslgen.audit.result import Settings
+from opensslgen.openssl import command
+from opensslgen.rules.profiles import rules_of
 
 FOLDER = Path(__file__).parent / "certificates"
 
@@ -47,5 +47,5 @@ def settings(said):
         within=timedelta(days=int(said["within"])) if "within" in said else None,
         each="each" in said,
         password=(lambda _: said["password"]) if "password" in said else None,
-        openssl=openssl.find,
+        openssl=command.find,
     )

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from opensslgen import keys
-from opensslgen import openssl as command
-from opensslgen.authority import Authority
-from opensslgen.jobs import leaf_job, root_job
-from opensslgen.orders import leaf_order, root_order
-from opensslgen.process import Process
-from opensslgen.store import Store
+from opensslgen.jobs.issue import leaf_job, root_job
+from opensslgen.jobs.perform import Authority
+from opensslgen.openssl import command
+from opensslgen.openssl.process import Process
+from opensslgen.orders.order import leaf_order, root_order
+from opensslgen.pki.store import Store
+from opensslgen.x509 import key_types
 
 from . import needs
 from .needs import REQUIRE_ALL
@@ -28,7 +28,7 @@ if REQUIRE_ALL and not os.environ.get("OPENSSLGEN_TEST_OPENSSLS"):
     _unpack = [sys.executable, "-m", "tests.debian_openssls"]
     _unpacked = subprocess.run(_unpack, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=True)
     os.environ["OPENSSLGEN_TEST_OPENSSLS"] = _unpacked.stdout.strip()
-EC = keys.key_type("p-256")
+EC = key_types.key_type("p-256")
 
 
 def pytest_configure():

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from opensslgen.web import Config
+from opensslgen.web.app import Config
 
 from .conftest import CHECKOUT
 
@@ -109,7 +109,7 @@ class Running:
 @contextlib.contextmanager
 def running(*arguments, env=None, cwd=None, before=""):
     """Start `opensslgen web` on a free port, after some lines of Python that change it, and stop it at the end."""
-    code = f"import sys\n{before}\nfrom opensslgen.cli import main\nsys.argv[0] = 'opensslgen'\nmain()"
+    code = f"import sys\n{before}\nfrom opensslgen.cli.main import main\nsys.argv[0] = 'opensslgen'\nmain()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "web", "--port", "0", *map(str, arguments)],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1", **(env or {})},

@@ -34,10 +34,13 @@ class Fault(AssertionError):
 
 def decoder(data):
     """Read bytes as a certificate, a request, a key and PEM; judge what can be read."""
-    from opensslgen.certificate import decode, decode_block, decode_public_key, decode_request, pem_blocks
     from opensslgen.errors import UnreadableError
-    from opensslgen.profiles import rules_of
-    from opensslgen.rules import Case, judge, judge_request
+    from opensslgen.rules.profiles import rules_of
+    from opensslgen.rules.rule import Case, judge, judge_request
+    from opensslgen.x509.certificate import decode, decode_block
+    from opensslgen.x509.pem import pem_blocks
+    from opensslgen.x509.public_keys import decode_public_key
+    from opensslgen.x509.request import decode_request
 
     rules = rules_of(["apple", "strict", "public"])
 
@@ -63,8 +66,8 @@ def decoder(data):
 
 def violations(certificate):
     """Return what an audit calls errors; what has any does not pass."""
-    from opensslgen.profiles import rules_of
-    from opensslgen.rules import ERROR, Case, judge
+    from opensslgen.rules.profiles import rules_of
+    from opensslgen.rules.rule import ERROR, Case, judge
 
     # Fuzzing rarely keeps names and dates, and a key that cannot be read is a fault with or without them.
     form = [rule for rule in rules_of(["apple"]) if rule.id.startswith(("apple-key", "ec-", "critical-", "serial-"))]
@@ -95,7 +98,7 @@ def witness(ours, der):
 
 def configs(data):
     """Read bytes as an OpenSSL config, and what is written of it again."""
-    from opensslgen.audit.config_reader import read_config, written
+    from opensslgen.config.reader import read_config, written
     from opensslgen.errors import UnreadableError
 
     try:
@@ -115,7 +118,8 @@ def configs(data):
 
 def der_seeds():
     """Return the corpus: files as they are, and what is in their PEM blocks."""
-    from opensslgen.certificate import DecodeError, pem_blocks
+    from opensslgen.x509.der import DecodeError
+    from opensslgen.x509.pem import pem_blocks
 
     seeds = []
     for path in sorted((CHECKOUT / "tests" / "certificates").iterdir()):

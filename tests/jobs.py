@@ -11,21 +11,25 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from opensslgen import certificate as x509
-from opensslgen import csr, keys, recipes
-from opensslgen.jobs import intermediate_job, leaf_job, request_job, root_job, self_signed_job, sign_job
-from opensslgen.kinds import CLIENT, KINDS, SELF_SIGNED, SERVER
-from opensslgen.names import parse_names
-from opensslgen.orders import intermediate_order, leaf_order, root_order
+from opensslgen.jobs.issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
+from opensslgen.jobs.sign import sign_job
+from opensslgen.names.general import parse_names
+from opensslgen.orders import from_request
+from opensslgen.orders.kinds import CLIENT, KINDS, SELF_SIGNED, SERVER
+from opensslgen.orders.order import intermediate_order, leaf_order, root_order
+from opensslgen.plan import secrets
+from opensslgen.x509 import key_types
+from opensslgen.x509.certificate import load
+from opensslgen.x509.request import parse_request
 
 from .conftest import EC, files_below
 
 RECIPES = {
     "root": {},
-    "root-p256": {"key_type": keys.key_type("p-256")},
+    "root-p256": {"key_type": key_types.key_type("p-256")},
     "root-passphrase": {"encrypted": True, "key_type": EC},
     "server": {"san": ["DNS:sip.example.com, IP:10.0.0.5", "2001:db8::1", "sip:example.com"]},
-    "server-p384": {"key_type": keys.key_type("p-384"), "organization": 'O\'Neil $x & Söhne, "Inc." #1\\'},
+    "server-p384": {"key_type": key_types.key_type("p-384"), "organization": 'O\'Neil $x & Söhne, "Inc." #1\\'},
     "server-p12": {"key_type": EC, "p12": "p12"},
     "server-p12-compat": {"key_type": EC, "p12": "p12-compat"},
     "server-passphrase": {"key_type": EC, "encrypted": True},
@@ -44,7 +48,6 @@ RECIPES = {
     "signed-client": {"names": (), "kind": CLIENT, "stem": "phone-17"},
     "signed-intermediate": {"permit": ["example.com"], "stem": "berlin"},
 }
-
 NEEDS_ROOT = (
     "server-second",
     "intermediate",
@@ -53,11 +56,10 @@ NEEDS_ROOT = (
     "signed-client",
     "signed-intermediate",
 )
-
 SECRETS = {
-    recipes.CA_PASSPHRASE: "correct horse",
-    recipes.P12_PASSWORD: "battery staple",
-    recipes.NEW_PASSPHRASE: "even better",
+    secrets.CA_PASSPHRASE: "correct horse",
+    secrets.P12_PASSWORD: "battery staple",
+    secrets.NEW_PASSPHRASE: "even better",
 }
 
 
@@ -68,7 +70,7 @@ def job_of(name, store):
         return root_job(root_order(common_name="Test root", encrypted=encrypted, **options), store=store)
     if name.startswith("signed"):
         request = request_from_elsewhere()
-        order_of = csr.authority_order_of if name == "signed-intermediate" else csr.leaf_order_of
+        order_of = from_request.authority_order_of if name == "signed-intermediate" else from_request.leaf_order_of
         return sign_job(request, order_of(request, **options), store=store)
     if name.startswith("intermediate"):
         order = intermediate_order("Site Berlin", encrypted=encrypted, **options)
@@ -96,14 +98,14 @@ def request_from_elsewhere():
         ],
     )
     request = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
-    return csr.parse_request(request.public_bytes(Encoding.PEM))
+    return parse_request(request.public_bytes(Encoding.PEM))
 
 
 def summary(pki):
     """Return what two ways of making the same must agree on: names, modes, and certificates but for what is random."""
     certificates = {}
     for path in sorted(pki.rglob("*.crt")) + sorted(pki.rglob("*.pem")):
-        certificate = x509.load(path)
+        certificate = load(path)
         place = str(path.relative_to(pki)).replace(certificate.serial_hex, str(certificate.subject))
         certificates[place] = (
             str(certificate.subject),

@@ -62,14 +62,14 @@ class Preloaded:
 
 def serve() -> None:
     """Fork for each line of stdin, and print the process number, and then its exit code."""
+    import opensslgen.authority
+    import opensslgen.library
     import sh  # noqa: F401 - what commands import late is imported here, before the forks
 
-    import opensslgen.authority
-    import opensslgen.cli
-    import opensslgen.library
+    import opensslgen.cli.main
     import opensslgen.report
 
-    for name in set(opensslgen.cli.COMMANDS.values()):
+    for name in set(opensslgen.cli.main.COMMANDS.values()):
         __import__(f"opensslgen.cli.{name.split('.')[0]}")
     for line in sys.stdin:
         job = json.loads(line)
@@ -94,7 +94,7 @@ def run(job: dict) -> None:
     if job["stop"]:
         os.kill(os.getpid(), signal.SIGSTOP)
     try:
-        opensslgen.cli.main()
+        opensslgen.cli.main.main()
     except SystemExit as end:
         code = end.code
     except BaseException:
@@ -105,6 +105,6 @@ def run(job: dict) -> None:
 
 
 if __name__ == "__main__":
-    import opensslgen.cli
+    import opensslgen.cli.main
 
     serve()

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
-from opensslgen import index
 from opensslgen.errors import Error
+from opensslgen.pki import index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

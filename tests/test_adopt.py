@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from opensslgen.certificate import load, load_all
-from opensslgen.cli import cli
+from opensslgen.cli.main import cli
+from opensslgen.x509.certificate import load, load_all
 
 from .conftest import files_below
 from .openssls import BINARIES

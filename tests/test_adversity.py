@@ -15,9 +15,9 @@ import time
 
 import pytest
 
-from opensslgen import certificate as x509
-from opensslgen import locks
 from opensslgen.errors import Error
+from opensslgen.files import locks
+from opensslgen.x509 import certificate as x509
 
 from .conftest import CHECKOUT, files_below, make_root, make_server, opensslgen
 from .needs import need, needs
@@ -55,7 +55,7 @@ def assert_private(folder):
 
 def test_umask_000_changes_nothing(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-c", "import os; os.umask(0); from opensslgen.cli import main; main()"]
+        [sys.executable, "-c", "import os; os.umask(0); from opensslgen.cli.main import main; main()"]
         + ["server", "pbx.example.com", *FAST],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
@@ -233,8 +233,9 @@ def test_an_interrupted_run_leaves_nothing(kill, tmp_path):
 
 FIFTY = """
 import os, sys, sh
-import opensslgen.authority, opensslgen.library, opensslgen.report
-from opensslgen.cli import doing, main, make
+import opensslgen.jobs.perform, opensslgen.api, opensslgen.report.made
+from opensslgen.cli import make, run_job
+from opensslgen.cli.main import main
 
 for number in range(50):
     if os.fork() == 0:

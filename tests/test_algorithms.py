@@ -7,7 +7,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensslgen.certificate import DecodeError, PublicKey, decode, decode_public_key
+from opensslgen.x509.certificate import decode
+from opensslgen.x509.der import DecodeError
+from opensslgen.x509.public_keys import PublicKey, decode_public_key
 
 from .der_writer import NULL_ELEMENT, bits, certificate, context, number, octets, oid, read_by_cryptography, seq, tlv
 

@@ -17,14 +17,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from opensslgen import openssl as command
-from opensslgen import workers
-from opensslgen.audit import FEW, Settings, audit
-from opensslgen.audit.files import pieces
-from opensslgen.cli import cli
+from opensslgen.audit.result import Settings
+from opensslgen.audit.targets import FEW, audit
+from opensslgen.batch import workers
+from opensslgen.cli.main import cli
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.profiles import rules_of
-from opensslgen.rules import RULES
+from opensslgen.files.read import pieces
+from opensslgen.openssl.command import find
+from opensslgen.rules.profiles import RULES, rules_of
 
 from .conftest import CHECKOUT, make_server, opensslgen
 from .needs import need
@@ -45,9 +45,7 @@ def bad():
 
 
 def settings(**options):
-    return Settings(
-        rules=rules_of(["apple"]), at=datetime.now(timezone.utc), openssl=command.find, **{"jobs": 2} | options
-    )
+    return Settings(rules=rules_of(["apple"]), at=datetime.now(timezone.utc), openssl=find, **{"jobs": 2} | options)
 
 
 def audited(*targets, **options):
@@ -471,7 +469,7 @@ def test_with_other_threads_the_processes_are_started_anew(tmp_path, good):
         "import sys, threading, time\n"
         "from datetime import datetime, timezone\n"
         "from opensslgen.audit import Settings, audit\n"
-        "from opensslgen.profiles import rules_of\n"
+        "from opensslgen.rules.profiles import rules_of\n"
         "if __name__ == '__main__':\n"
         "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
         "    settings = Settings(rules=rules_of(['apple']), at=datetime.now(timezone.utc), each=True, jobs=2,\n"

@@ -17,10 +17,11 @@ import pytest
 from cryptography import x509 as judge
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
-from opensslgen import certificate as x509
-from opensslgen.batch import Batch, converge
-from opensslgen.inventory import Row
-from opensslgen.orders import leaf_order
+from opensslgen.batch.converge import converge
+from opensslgen.batch.wanted import Batch
+from opensslgen.orders.inventory import Row
+from opensslgen.orders.order import leaf_order
+from opensslgen.x509.certificate import load, load_all
 
 from .conftest import CHECKOUT, files_below, is_running, make_root, opensslgen, wait
 from .conftest import EC as P256
@@ -450,7 +451,7 @@ def test_below_an_intermediate_the_chain_leads_to_the_root(tmp_path):
     done = batch(table(tmp_path, *(f"h{number}.example.com,,," for number in range(4))))
     assert done.returncode == 0, done.stderr
     for path in (tmp_path / "pki/issued").glob("*-chain.pem"):
-        assert len(list(x509.load_all(path))) == 3
+        assert len(list(load_all(path))) == 3
     forbidden = batch(table(tmp_path, "h.example.org,,,"))
     assert (forbidden.returncode, "[name-constraints]" in forbidden.stderr) == (2, True)
 
@@ -513,7 +514,7 @@ def test_after_an_interruption_the_next_run_goes_on(number, tmp_path):
     made, left = map(int, re.match(r"(\d+) made, (\d+) left", done.stdout.splitlines()[-1]).groups())
     assert made + left == 60
     assert left >= 5
-    issued = {x509.load(path).serial_hex for path in (tmp_path / "pki/issued").glob("*.crt")}
+    issued = {load(path).serial_hex for path in (tmp_path / "pki/issued").glob("*.crt")}
     recorded = {line.split("\t")[3] for line in (tmp_path / "pki/index.txt").read_text().splitlines()}
     assert len(issued) == 60
     assert issued == recorded

@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from opensslgen.cli import cli
 from opensslgen.cli.browse import list_, show
-from opensslgen.folder import Folder
-from opensslgen.report import browse, listing
+from opensslgen.cli.main import cli
+from opensslgen.pki.folder import Folder
+from opensslgen.pki.survey import survey_of
+from opensslgen.report import browse
 
 from .conftest import make_server
 from .needs import needs, program_path
@@ -344,7 +345,7 @@ def test_an_unreadable_revocation_list_is_a_warning(pki):
 def test_colour_goes_by_urgency(pki):
     for serial, days in enumerate((400, 20, 3), 1):
         pki.line(f"host{serial}", serial=serial, ends=days)
-    survey = listing.survey(Folder(pki.path), at=NOW)
+    survey = survey_of(Folder(pki.path), at=NOW)
     rows = [survey.row(entry) for entry in survey.current]
     lines = list(browse.table(rows, serial_width=6, colour=True))[1:]
     assert [line[line.index("\x1b") :][:5] for line in lines] == ["\x1b[31m", "\x1b[33m", "\x1b[32m"]

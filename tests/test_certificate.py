@@ -9,16 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from opensslgen.certificate import (
-    EXTENSIONS,
-    Certificate,
-    DecodeError,
-    Name,
-    PublicKey,
-    decode,
-    decode_request,
-)
-from opensslgen.names import GeneralName
+from opensslgen.names.general import GeneralName
+from opensslgen.x509.certificate import Certificate, decode
+from opensslgen.x509.der import DecodeError
+from opensslgen.x509.extensions import EXTENSIONS
+from opensslgen.x509.names import Name
+from opensslgen.x509.public_keys import PublicKey
+from opensslgen.x509.request import decode_request
 
 from .der_writer import (
     COMMON_NAME,

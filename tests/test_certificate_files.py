@@ -7,17 +7,13 @@ import warnings
 import pytest
 from cryptography import x509
 
-from opensslgen.audit import audit
-from opensslgen.certificate import (
-    CERTIFICATE_LABELS,
-    DecodeError,
-    decode,
-    decode_block,
-    pem_blocks,
-)
-from opensslgen.distinguished import visible
-from opensslgen.profiles import rules_of
-from opensslgen.rules import ERROR, RULES
+from opensslgen.audit.targets import audit
+from opensslgen.rules.profiles import RULES, rules_of
+from opensslgen.rules.rule import ERROR
+from opensslgen.text import visible
+from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode, decode_block
+from opensslgen.x509.der import DecodeError
+from opensslgen.x509.pem import pem_blocks
 
 from .certificate_files import FILES, expectation, settings
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from opensslgen import __version__
-from opensslgen.cli import COMMANDS, cli
+from opensslgen.cli.main import COMMANDS, cli
 
 from .conftest import CHECKOUT, opensslgen
 

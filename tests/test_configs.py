@@ -17,15 +17,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from opensslgen import openssl as command
-from opensslgen.audit.config_reader import ConfigError, Entry, Section, read_config, written
 from opensslgen.audit.configs import ABOUT, judge_config, looks_like_config
 from opensslgen.audit.result import Settings
 from opensslgen.audit.throwaway import _workshop
+from opensslgen.config.reader import ConfigError, Entry, Section, read_config, written
 from opensslgen.errors import Error
-from opensslgen.process import start_with_sh
-from opensslgen.profiles import PROFILES, rules_of
-from opensslgen.rules import RULES
+from opensslgen.openssl import command
+from opensslgen.openssl.process import start_with_sh
+from opensslgen.rules.profiles import PROFILES, RULES, rules_of
 
 from .conftest import CHECKOUT
 from .needs import need, needs

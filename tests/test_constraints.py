@@ -10,13 +10,14 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from opensslgen import template
-from opensslgen.certificate import decode
-from opensslgen.constraints import parse_constraints
 from opensslgen.errors import UsageError
-from opensslgen.names import parse_names, parse_url
-from opensslgen.rules import RULES, Case, judge
-from opensslgen.section import Section
+from opensslgen.names.constraints import parse_constraints
+from opensslgen.names.general import parse_names, parse_url
+from opensslgen.plan import template
+from opensslgen.plan.section import Section
+from opensslgen.rules.profiles import RULES
+from opensslgen.rules.rule import Case, judge
+from opensslgen.x509.certificate import decode
 
 from .corpus.der import dns, ip
 from .corpus.limits import name_constraints

@@ -13,13 +13,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs7, pkcs12
 from cryptography.x509.oid import NameOID
 
-from opensslgen import openssl as command
-from opensslgen.audit import Settings, audit
-from opensslgen.audit.containers import kind_of
-from opensslgen.audit.private_keys import public_half
-from opensslgen.certificate import decode, pem_blocks
-from opensslgen.process import Process
-from opensslgen.profiles import rules_of
+from opensslgen.audit.result import Settings
+from opensslgen.audit.targets import audit
+from opensslgen.bundles.holding import kind_of
+from opensslgen.bundles.private_keys import public_half
+from opensslgen.openssl import command
+from opensslgen.openssl.process import Process
+from opensslgen.rules.profiles import rules_of
+from opensslgen.x509.certificate import decode
+from opensslgen.x509.pem import pem_blocks
 
 from .conftest import CHECKOUT
 from .servers import issue
@@ -343,7 +345,7 @@ def test_a_request_is_held_against_its_key(tmp_path, leaf, root):
 
 
 def test_a_pkcs12_file_that_wants_endless_hashing_is_given_up(tmp_path, leaf, root, monkeypatch):
-    monkeypatch.setattr("opensslgen.audit.pkcs.TIMEOUT", 1.0)
+    monkeypatch.setattr("opensslgen.bundles.pkcs.TIMEOUT", 1.0)
     data = p12(leaf, [root], "-iter", "99999", folder=tmp_path)
     assert data.count(b"\x02\x03\x01\x86\x9f") >= 3
     endless = data.replace(b"\x02\x03\x01\x86\x9f", b"\x02\x03\x7f\xff\xff")

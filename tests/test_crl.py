@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from opensslgen import crl
-from opensslgen.der import DecodeError
 from opensslgen.errors import UnreadableError
+from opensslgen.x509 import crl
+from opensslgen.x509.der import DecodeError
 
 from .der_writer import number, oid, seq, tlv
 

@@ -8,12 +8,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opensslgen.certificate import (
-    EXTENSIONS,
-    DecodeError,
-    decode,
-    decode_request,
-)
+from opensslgen.x509.certificate import decode
+from opensslgen.x509.der import DecodeError
+from opensslgen.x509.extensions import EXTENSIONS
+from opensslgen.x509.request import decode_request
 
 from .der_writer import (
     COMMON_NAME,

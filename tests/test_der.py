@@ -8,9 +8,9 @@ from asn1crypto import core
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opensslgen import der
-from opensslgen.der import DecodeError
 from opensslgen.errors import UnreadableError
+from opensslgen.x509 import der
+from opensslgen.x509.der import DecodeError
 
 from .der_writer import tlv
 

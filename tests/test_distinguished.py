@@ -9,7 +9,10 @@ from asn1crypto import x509 as asn1
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opensslgen.certificate import DecodeError, Name, decode, visible
+from opensslgen.text import visible
+from opensslgen.x509.certificate import decode
+from opensslgen.x509.der import DecodeError
+from opensslgen.x509.names import Name
 
 from .der_writer import (
     COMMON_NAME,

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 from cryptography import x509
 
-from opensslgen import index
-from opensslgen.cli import cli
+from opensslgen.cli.main import cli
+from opensslgen.pki import index
 
 from .conftest import files_below
 from .needs import needs, program_path

@@ -7,11 +7,12 @@ import subprocess
 
 import pytest
 
-from opensslgen import openssl as command
-from opensslgen.authority import Authority
-from opensslgen.certificate import load
 from opensslgen.errors import Error
-from opensslgen.store import Store
+from opensslgen.jobs.perform import Authority
+from opensslgen.openssl import command
+from opensslgen.pki.store import Store
+from opensslgen.plan.script import as_script
+from opensslgen.x509.certificate import load
 
 from .conftest import make_root, make_server, no_secret
 from .jobs import NEEDS_ROOT, RECIPES, SECRETS, job_of, summary
@@ -35,7 +36,7 @@ def test_it_runs_and_its_script_runs(name, other, tmp_path):
             Authority(run, other, SECRETS.__getitem__).make(lambda: job_of(name, run))
         assert not run.path.exists()
         return
-    script = job_of(name, printed).plan.script(version="test")
+    script = as_script(job_of(name, printed).plan, version="test")
     Authority(run, other, SECRETS.__getitem__).make(lambda: job_of(name, run))
     done = subprocess.run(
         ["busybox", "sh", "/dev/stdin"],

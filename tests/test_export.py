@@ -21,12 +21,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from opensslgen import recipes
-from opensslgen.cli import cli
 from opensslgen.cli import export as command
-from opensslgen.destination import Destination
+from opensslgen.cli.main import cli
 from opensslgen.errors import Error
-from opensslgen.plan import Plan, Publish
+from opensslgen.jobs.destination import Destination
+from opensslgen.plan import export
+from opensslgen.plan.steps import Plan, Publish
 
 from . import servers
 from .conftest import CHECKOUT, files_below
@@ -37,7 +37,7 @@ from .shells import SHELLS
 
 PASSWORD = "battery staple"
 PBX = "pbx.example.com"
-ALL = [*(("--as", name) for name in recipes.FORMATS), *(("--for", name) for name in recipes.RECEIVERS)]
+ALL = [*(("--as", name) for name in export.FORMATS), *(("--for", name) for name in export.RECEIVERS)]
 
 
 def run(*arguments, **env):
@@ -322,7 +322,7 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten_and_nothing_is_left(tm
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from opensslgen.cli import cli
+from opensslgen.cli.main import cli
 number = int(sys.argv[1])
 def touch(event, arguments):
     global number
@@ -464,11 +464,11 @@ def test_one_file_can_be_given_a_name(made, tmp_path):
 
 
 def test_the_help_has_a_line_for_each_receiver_and_the_note_names_its_files(made):
-    assert tuple(recipes.FORMATS) == command.FORMATS
-    assert tuple(recipes.RECEIVERS) == command.RECEIVERS
+    assert tuple(export.FORMATS) == command.FORMATS
+    assert tuple(export.RECEIVERS) == command.RECEIVERS
     text = run("export", "--help").stdout
     lines = [line.split() for line in text.splitlines()]
-    for name, form in recipes.RECEIVERS.items():
+    for name, form in export.RECEIVERS.items():
         assert any(name in line[:2] and len(line) > 3 for line in lines), name
         for piece in form.pieces:
             assert f"{{{piece.what}}}" in form.use

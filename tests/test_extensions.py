@@ -3,15 +3,10 @@ from __future__ import annotations
 import pytest
 from cryptography import x509
 
-from opensslgen.certificate import (
-    EXTENSIONS,
-    AuthorityKeyIdentifier,
-    BasicConstraints,
-    DecodeError,
-    Extension,
-    decode,
-)
-from opensslgen.names import GeneralName
+from opensslgen.names.general import GeneralName
+from opensslgen.x509.certificate import decode
+from opensslgen.x509.der import DecodeError
+from opensslgen.x509.extensions import EXTENSIONS, AuthorityKeyIdentifier, BasicConstraints, Extension
 
 from .der_writer import (
     FALSE,

@@ -13,17 +13,17 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from opensslgen.certificate import Certificate, load
-from opensslgen.collection import write_collection
-from opensslgen.csr import parse_request, pem
 from opensslgen.errors import Error, UsageError
 from opensslgen.fleet.audit import audited, write_report
+from opensslgen.fleet.collection import write_collection
 from opensslgen.fleet.install import Wish, installed, place
 from opensslgen.fleet.remote import Host, call, program
 from opensslgen.fleet.request import order_of, requested
 from opensslgen.fleet.sign import sign_all
-from opensslgen.folder import Folder
-from opensslgen.jobs import Violation
+from opensslgen.jobs.job import Violation
+from opensslgen.pki.folder import Folder
+from opensslgen.x509.certificate import Certificate, load
+from opensslgen.x509.request import parse_request, request_pem
 
 from .conftest import CHECKOUT, files_below, make_root, opensslgen
 from .openssls import BINARIES
@@ -321,7 +321,7 @@ def test_the_names_come_from_the_order_and_not_from_the_request(authority, folde
 def forgery(request):
     """Return the request with another signature."""
     parsed = parse_request(request.encode())
-    return pem(replace(parsed, der=parsed.der[:-1] + bytes([parsed.der[-1] ^ 1])))
+    return request_pem(replace(parsed, der=parsed.der[:-1] + bytes([parsed.der[-1] ^ 1])))
 
 
 @pytest.mark.parametrize("binary", BINARIES)

@@ -14,17 +14,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from opensslgen import openssl as command
-from opensslgen.audit import Settings, audit
-from opensslgen.audit.result import AUTHORITY, CLIENT
-from opensslgen.authority import Authority
-from opensslgen.certificate import load
-from opensslgen.jobs import intermediate_job, leaf_job, request_job, self_signed_job
-from opensslgen.kinds import CLIENT as CLIENT_KIND
-from opensslgen.kinds import SELF_SIGNED
-from opensslgen.orders import intermediate_order, leaf_order, root_order
-from opensslgen.profiles import rules_of
-from opensslgen.store import Store
+from opensslgen.audit.result import AUTHORITY, CLIENT, Settings
+from opensslgen.audit.targets import audit
+from opensslgen.jobs.issue import intermediate_job, leaf_job, request_job, self_signed_job
+from opensslgen.jobs.perform import Authority
+from opensslgen.openssl import command
+from opensslgen.orders.kinds import CLIENT as CLIENT_KIND
+from opensslgen.orders.kinds import SELF_SIGNED
+from opensslgen.orders.order import intermediate_order, leaf_order, root_order
+from opensslgen.pki.store import Store
+from opensslgen.rules.profiles import rules_of
+from opensslgen.x509.certificate import load
 
 from .conftest import EC, make_root, make_server, no_secret, opensslgen
 

@@ -19,13 +19,17 @@ import idna
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from opensslgen import authority, gencerts_script, recipes, template
-from opensslgen import certificate as x509
-from opensslgen.cli import cli
+from opensslgen.cli.main import cli
 from opensslgen.cli.script import script as script_command
 from opensslgen.errors import UsageError
-from opensslgen.orders import leaf_order, root_order
-from opensslgen.plan import Write
+from opensslgen.gen_certs import replacement
+from opensslgen.jobs import perform
+from opensslgen.orders.order import leaf_order, root_order
+from opensslgen.plan import issue, template
+from opensslgen.plan import issue as recipes
+from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
+from opensslgen.plan.steps import Write
+from opensslgen.x509.certificate import load
 
 from .conftest import opensslgen
 from .jobs import summary
@@ -34,7 +38,7 @@ from .needs import need, needs, program_path
 from .openssls import OTHERS
 from .shells import EACH_SHELL, SHELLS
 
-SECRETS = {recipes.CA_PASSPHRASE: "correct horse", recipes.P12_PASSWORD: "battery staple"}
+SECRETS = {CA_PASSPHRASE: "correct horse", P12_PASSWORD: "battery staple"}
 FAST = ("--key-type", "p-256")
 NEEDED = (
     *("cat", "chmod", "cksum", "cp", "cut", "date", "env", "ln", "mkdir", "mktemp", "mv", "od", "printf", "rm"),
@@ -98,7 +102,7 @@ WITH_PASSPHRASE = {
 @pytest.fixture(scope="session")
 def script(tmp_path_factory):
     path = tmp_path_factory.mktemp("script") / "gen-certs.sh"
-    path.write_text(gencerts_script.gen_certs_script(version="1.2.3"), "utf-8")
+    path.write_text(replacement.gen_certs_script(version="1.2.3"), "utf-8")
     return path
 
 
@@ -200,7 +204,7 @@ def by_python(tmp_path_factory):
 
 
 def secrets(encrypted):
-    return SECRETS if encrypted else {recipes.P12_PASSWORD: SECRETS[recipes.P12_PASSWORD]}
+    return SECRETS if encrypted else {P12_PASSWORD: SECRETS[P12_PASSWORD]}
 
 
 @pytest.mark.parametrize(
@@ -231,7 +235,7 @@ def test_it_makes_what_opensslgen_makes_with_a_passphrase(script, name, shell, b
     assert without_time(summary(tmp_path / "pki")) == by_python(name, encrypted=True)
     key = tmp_path / "pki" / "private" / "ca.key"
     assert "ENCRYPTED" in key.read_text()
-    for option, password, code in (("-passin", SECRETS[recipes.CA_PASSPHRASE], 0), ("-passin", "wrong", 1)):
+    for option, password, code in (("-passin", SECRETS[CA_PASSPHRASE], 0), ("-passin", "wrong", 1)):
         done = subprocess.run(
             ["openssl", "pkey", "-in", key, option, f"pass:{password}", "-noout"], capture_output=True
         )
@@ -243,9 +247,9 @@ def test_opensslgen_goes_on_in_its_folder_and_it_in_that_of_opensslgen(script, t
     assert opensslgen("server", "two.example.com", *FAST, cwd=tmp_path).returncode == 0
     made(script, "server", "three.example.com", *FAST, cwd=tmp_path)
     assert (tmp_path / "pki" / "index.txt").read_text().count("\n") == 3
-    root = x509.load(tmp_path / "pki" / "ca.crt")
+    root = load(tmp_path / "pki" / "ca.crt")
     for number in ("one", "two", "three"):
-        found = authority.check(x509.load(tmp_path / "pki" / "issued" / f"{number}.example.com.crt"), issuer=root)
+        found = perform.check(load(tmp_path / "pki" / "issued" / f"{number}.example.com.crt"), issuer=root)
         assert found == []
 
 
@@ -255,7 +259,7 @@ def test_the_p12_file_holds_key_certificate_and_root(script, option, tmp_path):
     made(script, "server", "pbx.example.com", *FAST, option, cwd=tmp_path, **secrets(False))
     told = subprocess.run(
         ["openssl", "pkcs12", "-in", tmp_path / "pki" / "private" / "pbx.example.com.p12", "-nodes"]
-        + ["-passin", f"pass:{SECRETS[recipes.P12_PASSWORD]}"],
+        + ["-passin", f"pass:{SECRETS[P12_PASSWORD]}"],
         capture_output=True,
         text=True,
     ).stdout  # fmt: skip
@@ -275,10 +279,10 @@ def test_every_openssl(script, program, key_type, tmp_path):
             "--p12-compat", cwd=tmp_path, **environment,
         )  # fmt: skip
     pki = tmp_path / "pki"
-    root = x509.load(pki / "ca.crt")
-    made_one = x509.load(pki / "issued" / "pbx.example.com.crt")
-    assert authority.check(root, profile="root") == []
-    assert authority.check(made_one, issuer=root) == []
+    root = load(pki / "ca.crt")
+    made_one = load(pki / "issued" / "pbx.example.com.crt")
+    assert perform.check(root, profile="root") == []
+    assert perform.check(made_one, issuer=root) == []
     assert made_one.validity == timedelta(days=820)
     assert [str(name) for name in made_one.names] == ["DNS:pbx.example.com", "IP:10.0.0.5", "IP:2001:db8::1"]
     assert made_one.extended_key_usage == ("serverAuth", "clientAuth")
@@ -333,7 +337,7 @@ class Asked:
         return ["--", text] if function == "host" else [f"--san={text}", "host.invalid"]
 
 
-ROOT = recipes.Issuer(certificate="../ca.crt", key="../private/ca.key", encrypted=False)
+ROOT = issue.Issuer(certificate="../ca.crt", key="../private/ca.key", encrypted=False)
 
 
 def expected(function, text):
@@ -344,7 +348,7 @@ def expected(function, text):
             order = leaf_order("host.invalid", **{FIELDS[attribute]: value})
         else:
             order = leaf_order(text) if function == "host" else leaf_order("host.invalid", san=[text])
-        plan = recipes.leaf(order, ROOT)
+        plan = issue.leaf(order, ROOT)
     except UsageError:
         return None
     return "".join(step.text for step in plan.steps if isinstance(step, Write))
@@ -542,16 +546,16 @@ def test_a_broken_rule_is_named_as_opensslgen_names_it(script, arguments, rule, 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        (recipes.CA_PASSPHRASE, "abc", "shorter than 4"),
-        (recipes.CA_PASSPHRASE, "äöü", "shorter than 4"),
-        (recipes.CA_PASSPHRASE, "a" * 1001, "longer than 1000"),
-        (recipes.CA_PASSPHRASE, "abcd\nefgh", "line break"),
-        (recipes.CA_PASSPHRASE, "abcd\t", "cannot be used"),
-        (recipes.CA_PASSPHRASE, "abcd\r", "cannot be used"),
-        (recipes.CA_PASSPHRASE, "abcd\u202e", "cannot be used"),
-        (recipes.P12_PASSWORD, "abc", "shorter than 4"),
-        (recipes.P12_PASSWORD, "pässwort", "cannot be used"),
-        (recipes.P12_PASSWORD, "abcd\n", "line break"),
+        (CA_PASSPHRASE, "abc", "shorter than 4"),
+        (CA_PASSPHRASE, "äöü", "shorter than 4"),
+        (CA_PASSPHRASE, "a" * 1001, "longer than 1000"),
+        (CA_PASSPHRASE, "abcd\nefgh", "line break"),
+        (CA_PASSPHRASE, "abcd\t", "cannot be used"),
+        (CA_PASSPHRASE, "abcd\r", "cannot be used"),
+        (CA_PASSPHRASE, "abcd\u202e", "cannot be used"),
+        (P12_PASSWORD, "abc", "shorter than 4"),
+        (P12_PASSWORD, "pässwort", "cannot be used"),
+        (P12_PASSWORD, "abcd\n", "line break"),
     ],
 )
 def test_a_secret_that_some_openssl_does_not_take_is_refused(script, name, value, message, tmp_path):
@@ -569,7 +573,7 @@ def test_long_input(script, tmp_path):
     sans = [f"--san={name}" for name in longest] + [f"--san={', '.join(f'10.0.{i}.1' for i in range(100))}"]
     for shell in SHELLS:
         made(script, "server", "pbx.example.com", *sans, *FAST, "--pki", shell, shell=shell, cwd=tmp_path)
-        names = x509.load(tmp_path / shell / "issued" / "pbx.example.com.crt").names
+        names = load(tmp_path / shell / "issued" / "pbx.example.com.crt").names
         assert [name.value for name in names[:27]] == ["pbx.example.com", *longest]
         assert len(names) == 127
         for arguments in (
@@ -732,9 +736,9 @@ def test_no_leaf_outlives_its_root(script, shell, tmp_path):
     assert not (tmp_path / "pki" / "issued").exists() or not list((tmp_path / "pki" / "issued").iterdir())
     done = made(script, "server", "pbx.example.com", *FAST, shell=shell, cwd=tmp_path)
     assert "valid for 99 days instead of 820, as the root ends on" in done.stderr
-    certificate = x509.load(tmp_path / "pki" / "issued" / "pbx.example.com.crt")
+    certificate = load(tmp_path / "pki" / "issued" / "pbx.example.com.crt")
     assert certificate.validity == timedelta(days=99)
-    assert certificate.not_after <= x509.load(tmp_path / "pki" / "ca.crt").not_after
+    assert certificate.not_after <= load(tmp_path / "pki" / "ca.crt").not_after
 
 
 def test_a_root_that_ends_today_signs_nothing(script, tmp_path):
@@ -818,9 +822,9 @@ def is_whole(pki):
     assert index.count("/CN=pbx.example.com\n") == there[0]
     assert (pki / "ca.crt").exists() == (pki / "private" / "ca.key").exists()
     if there[0]:
-        serial = x509.load(pki / "issued" / "pbx.example.com.crt").serial_hex
+        serial = load(pki / "issued" / "pbx.example.com.crt").serial_hex
         assert serial in index
-        serials = (serial, x509.load(pki / "ca.crt").serial_hex)
+        serials = (serial, load(pki / "ca.crt").serial_hex)
         copies = {f"{number}.{suffix}" for number in serials for suffix in ("pem", "cnf", "sh")}
         assert {path.name for path in (pki / "certs_by_serial").iterdir()} == copies
     for path in pki.rglob("*"):
@@ -865,7 +869,7 @@ def test_a_kill_leaves_all_or_nothing_to_the_next_run(script, program, number, w
     done = run(script, "server", "other.example.com", *FAST, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for path in (pki / "certs_by_serial").glob("*.pem"):
-        if x509.load(path).subject.common_name == "other.example.com":
+        if load(path).subject.common_name == "other.example.com":
             for suffix in (".pem", ".cnf", ".sh"):
                 path.with_suffix(suffix).unlink()
     is_whole(pki)
@@ -894,9 +898,9 @@ def test_two_at_once(script, tmp_path):
     assert sorted([codes[0], codes[3]]) == [0, 1]
     assert codes[1:3] == [0, 0]
     pki = tmp_path / "pki"
-    root = x509.load(pki / "ca.crt")
+    root = load(pki / "ca.crt")
     for name in set(names):
-        assert authority.check(x509.load(pki / "issued" / f"{name}.crt"), issuer=root) == []
+        assert perform.check(load(pki / "issued" / f"{name}.crt"), issuer=root) == []
     assert (pki / "index.txt").read_text().count("\n") == 3
     assert len(list((pki / "certs_by_serial").glob("*.pem"))) == 3 + 1  # the root's
     assert_nothing_left(pki)
@@ -954,7 +958,7 @@ def test_hostile_settings_and_folders(script, tmp_path):
     for shell, folder in zip(SHELLS, ("-noout", "a b $x 'q' #1 *", "-", "x?[y]"), strict=True):
         made(script, "server", "pbx.example.com", *FAST, f"--pki={folder}", shell=shell, cwd=place, **hostile)
         assert is_whole(place / folder)
-        subject = x509.load(place / folder / "issued" / "pbx.example.com.crt").subject
+        subject = load(place / folder / "issued" / "pbx.example.com.crt").subject
         assert str(subject) == "CN=pbx.example.com"
     made(script, "root", *FAST, cwd=tmp_path, OPENSSLGEN_PKI="elsewhere")
     assert (tmp_path / "elsewhere" / "ca.crt").exists()

@@ -20,9 +20,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opensslgen import gencerts
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.gencerts_reader import Setting, read_script
+from opensslgen.gen_certs import patch as gencerts
+from opensslgen.gen_certs.patch import check_file, diff_file, patch_file, patcher_script, restore_file
+from opensslgen.gen_certs.reader import Setting, read_script
 
 from .needs import needs, program_path
 
@@ -53,13 +54,13 @@ class Python:
         try:
             match action:
                 case "patch":
-                    gencerts.patch_file(path, syntax_check=syntax_check, **self.options)
+                    patch_file(path, syntax_check=syntax_check, **self.options)
                 case "check":
-                    return 1 if gencerts.check_file(path, **self.options) else 0, ""
+                    return 1 if check_file(path, **self.options) else 0, ""
                 case "diff":
-                    return 0, gencerts.diff_file(path, **self.options)
+                    return 0, diff_file(path, **self.options)
                 case "restore":
-                    gencerts.restore_file(path, force=force)
+                    restore_file(path, force=force)
         except Error as error:
             return error.exit_code, error.message
         return 0, ""
@@ -86,7 +87,7 @@ class Shell:
 @pytest.fixture(scope="session")
 def script(tmp_path_factory):
     path = tmp_path_factory.mktemp("script") / "patch-gen-certs.sh"
-    path.write_text(gencerts.patcher_script())
+    path.write_text(patcher_script())
     return path
 
 
@@ -255,11 +256,11 @@ def test_validities_are_read_as_a_shell_reads_them(value, days, patcher, copy):
 
 def test_other_days_replace_longer_ones_and_come_from_the_script_too(copy, tmp_path):
     path = copy(EDITED[0].parent / "post.sh")
-    gencerts.patch_file(path, syntax_check=syntax_check)
+    patch_file(path, syntax_check=syntax_check)
     expected = path.read_bytes().replace(b"$((820)) # 820 days", b"$((397)) # 397 days")
     original = others(path)
     script = tmp_path / "patch-397.sh"
-    script.write_text(gencerts.patcher_script(397))
+    script.write_text(patcher_script(397))
     for patcher in (Python(days=397), Shell(["dash"], script)):
         shutil.copy2(EDITED[0].parent / "post.patched", path)
         assert patcher("check", path)[0] == 1
@@ -277,7 +278,7 @@ def test_wishes_outside_the_profile_are_refused():
         with pytest.raises(UsageError):
             gencerts.patched("", days=days)
         with pytest.raises(UsageError):
-            gencerts.patcher_script(days)
+            patcher_script(days)
     for eku in (["clientAuth"], [], ['serverAuth"; rm -rf /; "'], ["serverAuth\n"]):
         with pytest.raises(UsageError):
             gencerts.patched("", eku=eku)
@@ -285,9 +286,9 @@ def test_wishes_outside_the_profile_are_refused():
 
 def test_other_usages_can_be_asked_for_and_taken_back(copy):
     path = copy(EDITED[0].parent / "post.sh")
-    gencerts.patch_file(path, syntax_check=syntax_check, eku=["serverAuth"])
+    patch_file(path, syntax_check=syntax_check, eku=["serverAuth"])
     assert b'"extendedKeyUsage   = serverAuth"                ' in path.read_bytes()
-    gencerts.restore_file(path)
+    restore_file(path)
     assert path.read_bytes() == (EDITED[0].parent / "post.sh").read_bytes()
 
 
@@ -567,7 +568,7 @@ def test_a_script_that_changes_meanwhile_is_left_alone(copy):
         path.write_text("upgraded")
 
     with pytest.raises(Error, match="changed meanwhile"):
-        gencerts.patch_file(path, syntax_check=upgrade)
+        patch_file(path, syntax_check=upgrade)
     assert (path.read_text(), others(path)) == ("upgraded", [])
 
 
@@ -588,7 +589,7 @@ def test_a_file_that_lies_in_the_way_is_not_written_through(copy, tmp_path):
     (tmp_path / "victim").write_text("precious")
     path.with_name(f".gen_certs.sh.opensslgen-{os.getpid()}").symlink_to(tmp_path / "victim")
     with pytest.raises(Error, match="File exists"):
-        gencerts.patch_file(path, syntax_check=syntax_check)
+        patch_file(path, syntax_check=syntax_check)
     assert (tmp_path / "victim").read_text() == "precious"
     assert path.read_bytes() == (STAND_INS / "edited" / "post.sh").read_bytes()
 
@@ -603,7 +604,7 @@ def test_a_failure_of_the_disk_leaves_the_script_alone(copy, monkeypatch):
 
             patch.setattr(os, failing, fail)
             with pytest.raises(Error, match="No space left"):
-                gencerts.patch_file(path, syntax_check=syntax_check)
+                patch_file(path, syntax_check=syntax_check)
         assert (path.read_bytes(), others(path)) == ((STAND_INS / "edited" / "post.sh").read_bytes(), []), failing
 
 
@@ -614,7 +615,7 @@ def test_a_file_system_without_hard_links_will_do(copy, monkeypatch):
         raise OSError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", fail)
-    outcome = gencerts.patch_file(path, syntax_check=syntax_check, now=datetime(2026, 1, 2))
+    outcome = patch_file(path, syntax_check=syntax_check, now=datetime(2026, 1, 2))
     assert outcome.backup == path.with_name("gen_certs.sh.orig-20260102")
     assert outcome.backup.read_bytes() == (STAND_INS / "edited" / "post.sh").read_bytes()
 
@@ -649,11 +650,11 @@ def test_a_patch_that_is_killed_at_any_step_leaves_the_old_script_or_the_new_one
         child = os.fork()
         if not child:
             die_at_step(killed)
-            gencerts.patch_file(path, syntax_check=syntax_check)
+            patch_file(path, syntax_check=syntax_check)
             os._exit(0)
         status = os.waitpid(child, 0)[1]
         seen.add(survivors(path))
-        gencerts.patch_file(path, syntax_check=lambda _: None)
+        patch_file(path, syntax_check=lambda _: None)
         assert survivors(path)
         assert len(others(path)) == 1, "the next run cleans up, and keeps one original"
         if status == 0:

@@ -6,10 +6,10 @@ from datetime import datetime, timezone
 
 import pytest
 
-from opensslgen import index
-from opensslgen.crl import dates, decode_dates
-from opensslgen.der import DecodeError
 from opensslgen.errors import UnreadableError
+from opensslgen.pki import index
+from opensslgen.x509.crl import dates, decode_dates
+from opensslgen.x509.der import DecodeError
 
 from .conftest import make_server
 

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from opensslgen import inventory
 from opensslgen.errors import UnreadableError
-from opensslgen.orders import leaf_order
+from opensslgen.orders import inventory
+from opensslgen.orders.order import leaf_order
 
 
 def rows(text):

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from opensslgen.authority import Authority
-from opensslgen.certificate import load
 from opensslgen.errors import Error, UsageError
-from opensslgen.jobs import Violation, intermediate_job, leaf_job, request_job, self_signed_job
-from opensslgen.kinds import CLIENT, SELF_SIGNED, SERVER
-from opensslgen.orders import intermediate_order, leaf_order, root_order
-from opensslgen.report.listing import kind
-from opensslgen.store import Store
+from opensslgen.jobs.issue import intermediate_job, leaf_job, request_job, self_signed_job
+from opensslgen.jobs.job import Violation
+from opensslgen.jobs.perform import Authority
+from opensslgen.orders.kinds import CLIENT, SELF_SIGNED, SERVER, kind_of
+from opensslgen.orders.order import intermediate_order, leaf_order, root_order
+from opensslgen.pki.store import Store
+from opensslgen.x509.certificate import load
 
 from .clients import CLIENTS, serving
 from .conftest import EC, files_below, make_root, make_server, no_secret, opensslgen
@@ -202,5 +202,5 @@ def test_a_leaf_with_its_roots_subject_is_not_taken_for_self_signed(authority):
     # As others make it, and older releases did.
     same = replace(leaf, subject=root.subject)
     assert (same.is_self_issued, same.is_self_signed) == (True, False)
-    assert (kind(same), kind(root)) == ("server", "root")
+    assert (kind_of(same), kind_of(root)) == ("server", "root")
     assert replace(same, authority_key_identifier=None).is_self_signed

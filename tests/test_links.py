@@ -14,25 +14,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from opensslgen import csr
-from opensslgen.authority import Authority
 from opensslgen.errors import Error
-from opensslgen.jobs import (
-    intermediate_job,
-    leaf_job,
-    passphrase_job,
-    renewal_job,
-    request_job,
-    revocation_job,
-    revocation_list_job,
-    root_job,
-    root_renewal_job,
-    self_signed_job,
-    sign_job,
-)
-from opensslgen.kinds import CLIENT, SELF_SIGNED
-from opensslgen.orders import intermediate_order, leaf_order, root_order
-from opensslgen.store import Store
+from opensslgen.jobs.issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
+from opensslgen.jobs.passphrase import passphrase_job
+from opensslgen.jobs.perform import Authority
+from opensslgen.jobs.renew import renewal_job, root_renewal_job
+from opensslgen.jobs.revoke import revocation_job, revocation_list_job
+from opensslgen.jobs.sign import sign_job
+from opensslgen.orders import from_request
+from opensslgen.orders.kinds import CLIENT, SELF_SIGNED
+from opensslgen.orders.order import intermediate_order, leaf_order, root_order
+from opensslgen.pki.store import Store
+from opensslgen.plan.script import as_script
+from opensslgen.x509.request import parse_request
 
 from .conftest import EC, files_below, make_server, no_secret, opensslgen
 from .shells import EACH_SHELL, SHELLS
@@ -44,8 +38,8 @@ def leaf(store, name="pbx.example.com", **options):
 
 
 def signed(store):
-    request = csr.parse_request(REQUEST)
-    order = csr.leaf_order_of(request, names=csr.asked_names(request), stem="signed.example.com")
+    request = parse_request(REQUEST)
+    order = from_request.leaf_order_of(request, names=from_request.asked_names(request), stem="signed.example.com")
     return sign_job(request, order, store=store)
 
 
@@ -154,7 +148,7 @@ def test_no_shell_does(shell, pki):
 def refused_by_script(job, name, pki, shell):
     if job == "root":
         (pki / "index.txt").write_text("")
-    script = JOBS[job](Store(pki)).plan.script(version="test")
+    script = as_script(JOBS[job](Store(pki)).plan, version="test")
     if job == "root":
         (pki / "ca.crt").unlink()
         (pki / "private" / "ca.key").unlink()
@@ -176,7 +170,7 @@ def test_a_folder_that_is_itself_behind_a_link_is_worked_in(way, pki, openssl, t
     if way == "program":
         Authority(store, openssl, no_secret).make(lambda: leaf(store, "new.example.com"))
     else:
-        script = leaf(store, "new.example.com").plan.script(version="test")
+        script = as_script(leaf(store, "new.example.com").plan, version="test")
         subprocess.run(["dash", "/dev/stdin", store.path], input=script, check=True, capture_output=True, text=True)
     assert (pki / "issued" / "new.example.com.crt").exists()
 
@@ -188,7 +182,7 @@ def test_a_link_within_the_folder_is_no_way_out(way, pki, openssl):
     if way == "program":
         Authority(store, openssl, no_secret).make(lambda: leaf(store, "new.example.com"))
     else:
-        script = leaf(store, "new.example.com").plan.script(version="test")
+        script = as_script(leaf(store, "new.example.com").plan, version="test")
         subprocess.run(["dash", "/dev/stdin", pki], input=script, check=True, capture_output=True, text=True)
     assert (pki / "issued" / "new.example.com.crt").exists()
 
@@ -228,7 +222,7 @@ def test_no_decision_moves_files_of_other_folders(name, decision, pki, openssl):
 
 @pytest.mark.parametrize("shell", EACH_SHELL)
 def test_what_another_user_has_left_no_script_carries_out(shell, pki, tmp_path):
-    script = leaf(Store(pki), "new.example.com").plan.script(version="test")
+    script = as_script(leaf(Store(pki), "new.example.com").plan, version="test")
     left = pki / ".script.0badc0"
     left.mkdir(mode=0o700)
     (left / "decided").write_text("key private/ca.key 0600 over\n")

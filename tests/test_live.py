@@ -13,15 +13,15 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from cryptography import x509
 
-from opensslgen import openssl as command
-from opensslgen.audit import s_client
-from opensslgen.audit.live import STARTTLS, judge_servers, server_target
+from opensslgen.audit.live import judge_servers, server_target
 from opensslgen.audit.result import Settings
-from opensslgen.certificate import decode
 from opensslgen.errors import UnreadableError, UsageError
-from opensslgen.openssl import OpenSSLError
-from opensslgen.process import Process, Stopped
-from opensslgen.profiles import rules_of
+from opensslgen.openssl import command, s_client
+from opensslgen.openssl.command import OpenSSLError
+from opensslgen.openssl.process import Process, Stopped
+from opensslgen.openssl.s_client import STARTTLS
+from opensslgen.rules.profiles import rules_of
+from opensslgen.x509.certificate import decode
 
 from . import servers
 from .needs import needs

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from opensslgen.errors import UsageError
-from opensslgen.names import GeneralName, file_name, parse_host, parse_names, slips
-from opensslgen.subject import Subject, given_subject, parse_subject
+from opensslgen.names.general import GeneralName, file_name, parse_host, parse_names
+from opensslgen.names.slips import slips
+from opensslgen.names.subject import Subject, given_subject, parse_subject
 
 from .name_table import ANY, FIELDS, cases
 from .openssls import EVERY
@@ -475,7 +476,7 @@ def test_any_file_name_is_refused_or_safe(text: str) -> None:
 
 def test_importing_is_cheap_and_ascii_names_need_no_idna() -> None:
     code = (
-        "import sys; from opensslgen.names import parse_names; parse_names('pbx.example.com, *.x.example');"
+        "import sys; from opensslgen.names.general import parse_names; parse_names('pbx.example.com, *.x.example');"
         "print(*sorted({'idna', 'ipaddress', 'sh', 'click', 'subprocess'} & sys.modules.keys()))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from opensslgen import index
-from opensslgen.certificate import load
+from opensslgen.pki import index
+from opensslgen.x509.certificate import load
 
 from .conftest import make_root, make_server, opensslgen
 from .needs import needs, program_path

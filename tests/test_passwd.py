@@ -11,12 +11,13 @@ import sys
 
 import pytest
 
-from opensslgen import openssl as command
-from opensslgen.authority import Authority
 from opensslgen.errors import Error, UsageError
-from opensslgen.jobs import passphrase_job
-from opensslgen.recipes import CA_PASSPHRASE, NEW_PASSPHRASE
-from opensslgen.store import Store
+from opensslgen.jobs.passphrase import passphrase_job
+from opensslgen.jobs.perform import Authority
+from opensslgen.openssl import command
+from opensslgen.pki.store import Store
+from opensslgen.plan.script import as_script
+from opensslgen.plan.secrets import CA_PASSPHRASE, NEW_PASSPHRASE
 
 from .conftest import CHECKOUT, files_below, make_root, make_server, no_secret, opensslgen
 from .needs import need
@@ -98,7 +99,7 @@ def test_a_key_that_is_not_the_certificates_stays_as_it_is(openssl, pki, tmp_pat
     with pytest.raises(Error, match="do not belong together"):
         change(pki, openssl, **{NEW_PASSPHRASE: NEW})
     assert (pki / "private" / "ca.key").read_bytes() == made.files["root key"].read_bytes()
-    script = passphrase_job(store=Store(pki)).plan.script(version="test")
+    script = as_script(passphrase_job(store=Store(pki)).plan, version="test")
     done = subprocess.run(
         ["dash", "/dev/stdin"], input=script, env={**os.environ, NEW_PASSPHRASE: NEW}, capture_output=True, text=True
     )

@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opensslgen.certificate import CERTIFICATE_LABELS, DecodeError, PemBlock, decode_block, load, pem_blocks
 from opensslgen.errors import UnreadableError
+from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block, load
+from opensslgen.x509.der import DecodeError
+from opensslgen.x509.pem import PemBlock, pem_blocks
 
 from .der_writer import certificate, context, name, octets, oid, seq, utf8
 

@@ -10,11 +10,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from opensslgen import recipes, template
-from opensslgen.authority import Authority
-from opensslgen.orders import leaf_order, root_order
-from opensslgen.plan import Check, Join, Plan, Publish, Record, Run, Serial, Validity, Write
-from opensslgen.store import Store
+from opensslgen.jobs.perform import Authority
+from opensslgen.orders.order import leaf_order, root_order
+from opensslgen.pki.store import Store
+from opensslgen.plan import issue, template
+from opensslgen.plan import issue as recipes
+from opensslgen.plan.script import as_script
+from opensslgen.plan.steps import Check, Join, Plan, Publish, Record, Run, Serial, Validity, Write
 
 from .conftest import EC, make_root, make_server, no_secret
 from .jobs import NEEDS_ROOT, RECIPES, SECRETS, job_of, summary
@@ -31,7 +33,7 @@ def test_run_and_script_make_the_same(name, shell, openssl, tmp_path):
             first = Authority(store, openssl, no_secret)
             make_root(first, common_name="Test root")
             make_server(first, "first.example.com")
-    script = job_of(name, printed).plan.script(version="test")
+    script = as_script(job_of(name, printed).plan, version="test")
     assert not set(SECRETS.values()) & set(re.split(r"[\n']", script))
     Authority(run, openssl, SECRETS.__getitem__).make(lambda: job_of(name, run))
     done = subprocess.run(
@@ -51,13 +53,13 @@ def test_run_and_script_make_the_same(name, shell, openssl, tmp_path):
 def test_a_script_is_clean_under_shellcheck(name, authority, tmp_path):
     if name in NEEDS_ROOT:
         make_root(authority)
-    (tmp_path / "script.sh").write_text(job_of(name, authority.store).plan.script(version="test"))
+    (tmp_path / "script.sh").write_text(as_script(job_of(name, authority.store).plan, version="test"))
     done = subprocess.run(["shellcheck", "-s", "sh", tmp_path / "script.sh"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
 def script_of(tmp_path, name="server-short"):
-    return job_of(name, Store(tmp_path / "pki")).plan.script(version="test")
+    return as_script(job_of(name, Store(tmp_path / "pki")).plan, version="test")
 
 
 def run_script(script, tmp_path, shell="dash", **environment):
@@ -187,8 +189,8 @@ def test_the_plan_for_a_root_is_this():
 
 
 def test_the_plan_for_a_server_signs_with_its_own_extension_file():
-    root = recipes.Issuer(certificate="../ca.crt", key="../private/ca.key", encrypted=True)
-    plan = recipes.leaf(leaf_order("pbx.example.com", san=["10.0.0.5"]), root)
+    root = issue.Issuer(certificate="../ca.crt", key="../private/ca.key", encrypted=True)
+    plan = issue.leaf(leaf_order("pbx.example.com", san=["10.0.0.5"]), root)
     extensions = next(step for step in plan.steps if isinstance(step, Write) and step.path == "v3_req.cnf")
     assert extensions.text.splitlines() == [
         "[ v3_req ]",
@@ -212,7 +214,7 @@ def test_the_plan_for_a_server_signs_with_its_own_extension_file():
 
 def test_a_request_never_carries_an_authority_key_identifier():
     for order in (leaf_order("a.example"), leaf_order("a.example", key_type=EC)):
-        texts = [step.text for step in recipes.request_only(order).steps if isinstance(step, Write)]
+        texts = [step.text for step in issue.request_only(order).steps if isinstance(step, Write)]
         assert "authorityKeyIdentifier" not in "".join(texts)
 
 

@@ -10,13 +10,14 @@ from datetime import datetime, timezone
 import pytest
 
 import opensslgen
-from opensslgen import gencerts
-from opensslgen import openssl as command
-from opensslgen.audit import Settings, audit
-from opensslgen.authority import Authority
+from opensslgen.audit.result import Settings
+from opensslgen.audit.targets import audit
 from opensslgen.errors import Error
-from opensslgen.profiles import rules_of
-from opensslgen.store import Store
+from opensslgen.gen_certs import patch
+from opensslgen.jobs.perform import Authority
+from opensslgen.openssl import command
+from opensslgen.pki.store import Store
+from opensslgen.rules.profiles import rules_of
 
 from .conftest import CHECKOUT, make_root, make_server, no_secret, start_with_subprocess
 
@@ -93,5 +94,5 @@ def test_nothing_else_in_the_package_starts_a_process(fp, served, tmp_path):
     assert [result.unreadable for result in audit([str(served.files["certificate"])], settings)] == [None]
     script = tmp_path / "gen_certs.sh"
     script.write_bytes((CHECKOUT / "tests" / "gen_certs" / "edited" / "post.sh").read_bytes())
-    assert gencerts.patch_file(script, syntax_check=lambda _: None).backup
+    assert patch.patch_file(script, syntax_check=lambda _: None).backup
     assert fp.calls == type(fp.calls)()

@@ -28,14 +28,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from cryptography.x509.verification import PolicyBuilder
 from cryptography.x509.verification import Store as TrustStore
 
-from opensslgen import keys, recipes
-from opensslgen import openssl as command
-from opensslgen.authority import Authority
-from opensslgen.cli import cli
-from opensslgen.jobs import intermediate_job, leaf_job, renewal_job, root_job, root_renewal_job, self_signed_job
-from opensslgen.kinds import KINDS, SELF_SIGNED
-from opensslgen.orders import intermediate_order, leaf_order, root_order
-from opensslgen.store import Store
+from opensslgen.cli.main import cli
+from opensslgen.jobs.issue import intermediate_job, leaf_job, root_job, self_signed_job
+from opensslgen.jobs.perform import Authority
+from opensslgen.jobs.renew import renewal_job, root_renewal_job
+from opensslgen.openssl import command
+from opensslgen.orders.kinds import KINDS, SELF_SIGNED
+from opensslgen.orders.order import intermediate_order, leaf_order, root_order
+from opensslgen.pki.store import Store
+from opensslgen.plan import secrets
+from opensslgen.plan.script import as_script
+from opensslgen.x509 import key_types
 
 from .conftest import CHECKOUT, EC, files_below, make_root, make_server, no_secret, opensslgen
 from .jobs import SECRETS, summary
@@ -101,8 +104,8 @@ def likeness(certificate):
 LEAVES = {
     "names": {"name": "pbx.example.com", "san": ["10.0.0.5, sip.example.com", "2001:db8::1", "URI:https://a.example/"]},
     "subject": {"name": "pbx.example.com", "organization": "O'Neil & Söhne $x", "country": "de", "state": "NRW"},
-    "p-384": {"name": "pbx.example.com", "key_type": keys.key_type("p-384")},
-    "rsa": {"name": "pbx.example.com", "key_type": keys.key_type("rsa-2048")},
+    "p-384": {"name": "pbx.example.com", "key_type": key_types.key_type("p-384")},
+    "rsa": {"name": "pbx.example.com", "key_type": key_types.key_type("rsa-2048")},
     "crl": {"name": "pbx.example.com", "crl_url": CRL_URL},
     "days": {"name": "pbx.example.com", "days": 90},
     "usages": {"name": "pbx.example.com", "extended_key_usage": ["serverAuth", "1.3.6.1.5.5.7.3.17"]},
@@ -187,11 +190,11 @@ def test_an_old_pkcs12_file_is_put_aside_or_made_anew(openssl):
     assert aside.read_bytes() == old
     assert ".old-" in aside.name
     for keep in ((), ("--keep-key",)):
-        Path("password").write_text(SECRETS[recipes.P12_PASSWORD])
+        Path("password").write_text(SECRETS[secrets.P12_PASSWORD])
         done = renew("pbx.example.com", "--p12", "--p12-password-file", "password", *keep)
         assert done.exit_code == 0, done.output
         bundle = load_pkcs12(
-            Path("pki/private/pbx.example.com.p12").read_bytes(), SECRETS[recipes.P12_PASSWORD].encode()
+            Path("pki/private/pbx.example.com.p12").read_bytes(), SECRETS[secrets.P12_PASSWORD].encode()
         )
         assert bundle.cert.certificate == issued("pbx.example.com")
         assert bundle.key.public_key() == issued("pbx.example.com").public_key()
@@ -463,7 +466,7 @@ def test_a_root_of_other_making_keeps_its_identifier_and_its_encrypted_key(opens
     )
     Path("pki/private").mkdir(parents=True)
     Path("pki/ca.crt").write_bytes(made.public_bytes(Encoding.PEM))
-    passphrase = SECRETS[recipes.CA_PASSPHRASE]
+    passphrase = SECRETS[secrets.CA_PASSPHRASE]
     encryption = BestAvailableEncryption(passphrase.encode())
     Path("pki/private/ca.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
     Path("passphrase").write_text(passphrase)
@@ -608,7 +611,7 @@ def both_ways(name, shell, openssl, tmp_path):
     for store in (run, printed):
         store.path.parent.mkdir()
     Authority(run, openssl, SECRETS.__getitem__).make(old_and_job(name, run, openssl))
-    script = old_and_job(name, printed, openssl)().plan.script(version="test")
+    script = as_script(old_and_job(name, printed, openssl)().plan, version="test")
     assert not set(SECRETS.values()) & set(re.split(r"[\n']", script))
     done = subprocess.run(
         [*SHELLS[shell], "/dev/stdin"],

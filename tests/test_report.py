@@ -16,12 +16,13 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
-from opensslgen.audit import Result, Settings, audit
-from opensslgen.certificate import visible
-from opensslgen.cli import cli
-from opensslgen.profiles import rules_of
+from opensslgen.audit.result import Result, Settings
+from opensslgen.audit.targets import audit
+from opensslgen.cli.main import cli
 from opensslgen.report import nagios, sarif, tally, text
-from opensslgen.rules import RULES, Finding
+from opensslgen.rules.profiles import RULES, rules_of
+from opensslgen.rules.rule import Finding
+from opensslgen.text import visible
 
 from .conftest import CHECKOUT
 from .needs import need

@@ -19,22 +19,19 @@ from cryptography import x509 as judge
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from opensslgen import decision, index, recipes
-from opensslgen import openssl as command
-from opensslgen.authority import Authority
-from opensslgen.certificate import load
 from opensslgen.errors import Error, UsageError
-from opensslgen.jobs import (
-    intermediate_job,
-    leaf_job,
-    passphrase_job,
-    revocation_job,
-    revocation_list_job,
-    self_signed_job,
-)
-from opensslgen.kinds import CLIENT, SELF_SIGNED
-from opensslgen.orders import intermediate_order, leaf_order, root_order
-from opensslgen.store import Store
+from opensslgen.jobs.issue import intermediate_job, leaf_job, self_signed_job
+from opensslgen.jobs.passphrase import passphrase_job
+from opensslgen.jobs.perform import Authority
+from opensslgen.jobs.revoke import revocation_job, revocation_list_job
+from opensslgen.openssl import command
+from opensslgen.orders.kinds import CLIENT, SELF_SIGNED
+from opensslgen.orders.order import intermediate_order, leaf_order, root_order
+from opensslgen.pki import decision, index
+from opensslgen.pki.store import Store
+from opensslgen.plan import secrets
+from opensslgen.plan.script import as_script
+from opensslgen.x509.certificate import load
 
 from .conftest import CHECKOUT, EC, files_below, make_root, make_server, no_secret, opensslgen
 from .jobs import SECRETS
@@ -371,7 +368,7 @@ def test_nothing_is_revoked_by_a_file_that_the_authority_has_not_signed(has_copi
 def test_no_script_revokes_what_the_authority_has_not_signed(work, pki, tmp_path):
     file = forged(tmp_path / "forged.crt", pki, serial=4711)
     before = (pki / "index.txt").read_bytes()
-    script = revocation_job(str(file), store=work.store).plan.script(version="test")
+    script = as_script(revocation_job(str(file), store=work.store).plan, version="test")
     done = subprocess.run(["sh", "/dev/stdin", pki], input=script, capture_output=True, text=True)
     assert done.returncode == 1
     assert "openssl verify does not accept revoked.pem" in done.stderr
@@ -392,7 +389,7 @@ def test_what_has_no_copy_is_revoked_by_its_signature_though_it_expired(openssl,
     made = revoke(Authority(Store(day), openssl, no_secret), day / "issued/old.example.com.crt")
     assert "chain, by openssl verify" in made.checks
     other = Store(tmp_path / "other")
-    script = revocation_job("old.example.com", store=other).plan.script(version="test")
+    script = as_script(revocation_job("old.example.com", store=other).plan, version="test")
     subprocess.run(["sh", "/dev/stdin", other.path], input=script, check=True, capture_output=True, text=True)
     assert [entry.state for pki in (day, other.path) for entry in index.read(pki / "index.txt")] == ["R", "R"]
 
@@ -458,7 +455,7 @@ def test_a_hundred_thousand_lines(work, pki):
             file.write(f"R\t290101000000Z\t250101000000Z\t{number << 1:032X}\tunknown\t/CN=phone-{number}\n")
     copy = shutil.copytree(pki, pki.parent / "copy" / "pki")
     revoke(work, "bob")
-    script = revocation_job("bob", store=Store(copy)).plan.script(version="test")
+    script = as_script(revocation_job("bob", store=Store(copy)).plan, version="test")
     subprocess.run(["busybox", "sh", "/dev/stdin"], input=script, cwd=copy.parent, check=True, text=True)
     for folder in (pki, copy):
         assert len(judged(folder)) == 50001
@@ -550,7 +547,7 @@ def prepared(name, pki, work):
         (pki / "ca.crt").rename(pki / "cacert.pem")
         (pki / "private" / "ca.key").rename(pki / "private" / "cakey.pem")
     if name in ("list-passphrase", "change-passphrase", "remove-passphrase"):
-        encrypted = replace(work, secret={recipes.NEW_PASSPHRASE: SECRETS[recipes.CA_PASSPHRASE]}.__getitem__)
+        encrypted = replace(work, secret={secrets.NEW_PASSPHRASE: SECRETS[secrets.CA_PASSPHRASE]}.__getitem__)
         encrypted.make(lambda: passphrase_job(store=work.store))
 
 
@@ -574,7 +571,7 @@ def both_ways(name, pki, openssl, shell):
     prepared(name, pki, Authority(Store(pki), openssl, SECRETS.__getitem__))
     printed = pki.parent / "printed" / "pki"
     shutil.copytree(pki, printed)
-    script = JOBS[name](Store(printed)).plan.script(version="test")
+    script = as_script(JOBS[name](Store(printed)).plan, version="test")
     assert not set(SECRETS.values()) & set(re.split(r"[\n']", script))
     run = Authority(Store(pki), openssl, SECRETS.__getitem__)
     run.make(lambda: JOBS[name](run.store))
@@ -610,7 +607,7 @@ def test_every_openssl_does_it(name, path, pki):
 @pytest.mark.parametrize("name", ["revoke-listed", "revoke-unlisted", "list", "change-passphrase"])
 def test_a_script_is_clean_under_shellcheck(name, work, pki, tmp_path):
     prepared(name, pki, work)
-    (tmp_path / "script.sh").write_text(JOBS[name](work.store).plan.script(version="test"))
+    (tmp_path / "script.sh").write_text(as_script(JOBS[name](work.store).plan, version="test"))
     done = subprocess.run(["shellcheck", "-s", "sh", tmp_path / "script.sh"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
@@ -642,7 +639,7 @@ def test_what_openssl_gets_wrong_is_seen_both_ways(lie, work, pki, tmp_path):
     liar = tmp_path / "openssl"
     liar.write_text(f'#!/bin/sh\n{work.openssl.path} "$@" || exit\ncase "$*" in "ca "*{option}*) {harm};; esac\n')
     liar.chmod(0o755)
-    script = revocation_job("bob", store=work.store).plan.script(version="test")
+    script = as_script(revocation_job("bob", store=work.store).plan, version="test")
     before = files_below(pki), (pki / "index.txt").read_bytes(), (pki / "crl.pem").read_bytes()
     with pytest.raises(Error, match=message):
         revoke(Authority(work.store, command.find(str(liar)), no_secret), "bob")

@@ -11,24 +11,18 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from opensslgen.certificate import BasicConstraints, Certificate, Name, PublicKey, decode_request, load, pem_blocks
 from opensslgen.errors import UsageError
-from opensslgen.names import GeneralName, parse_host, parse_names
-from opensslgen.profiles import PROFILES, rules_of
-from opensslgen.rules import (
-    ERROR,
-    NOTE,
-    RULES,
-    WARNING,
-    Case,
-    Finding,
-    Rule,
-    issuer_among,
-    judge,
-    judge_request,
-    matches,
-    raised,
-)
+from opensslgen.names.general import GeneralName, parse_host, parse_names
+from opensslgen.rules.chain import issuer_among
+from opensslgen.rules.names import matches
+from opensslgen.rules.profiles import PROFILES, RULES, rules_of
+from opensslgen.rules.rule import ERROR, NOTE, WARNING, Case, Finding, Rule, judge, judge_request, raised
+from opensslgen.x509.certificate import Certificate, load
+from opensslgen.x509.extensions import BasicConstraints
+from opensslgen.x509.names import Name
+from opensslgen.x509.pem import pem_blocks
+from opensslgen.x509.public_keys import PublicKey
+from opensslgen.x509.request import decode_request
 
 from .certificate_files import FILES, FOLDER, expectation, settings
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opensslgen import gencerts
 from opensslgen.audit.result import Settings
 from opensslgen.audit.scripts import judge_script, looks_like_script
-from opensslgen.profiles import rules_of
+from opensslgen.gen_certs.patch import patched
+from opensslgen.rules.profiles import rules_of
 
 from .conftest import CHECKOUT, opensslgen
 from .needs import program_path
@@ -78,7 +78,7 @@ def test_what_patch_would_edit_is_found_and_nothing_afterwards(path):
     data = path.read_bytes()
     assert looks_like_script(data)
     rules = {rule for _, rule in found(audit(data))}
-    patch = gencerts.patched(data.decode("latin-1"))
+    patch = patched(data.decode("latin-1"))
     reasons = " ".join(edit.reason for edit in patch.edits)
     assert ("script-validity" in rules) == ("validity" in reasons)
     assert ("script-no-eku" in rules) == ("extended" in reasons.lower())

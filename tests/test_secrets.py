@@ -13,13 +13,13 @@ import traceback
 
 import pytest
 
-from opensslgen import openssl as command
-from opensslgen import recipes
-from opensslgen.authority import Authority
 from opensslgen.errors import Error, UsageError
-from opensslgen.jobs import root_job
-from opensslgen.orders import root_order
-from opensslgen.store import Store
+from opensslgen.jobs.issue import root_job
+from opensslgen.jobs.perform import Authority
+from opensslgen.openssl import command
+from opensslgen.orders.order import root_order
+from opensslgen.pki.store import Store
+from opensslgen.plan import secrets
 
 from .conftest import CHECKOUT, EC, make_server, opensslgen
 from .needs import need
@@ -94,13 +94,13 @@ def test_on_a_pipe_nothing_is_asked_for():
 @pytest.mark.parametrize("secret", ["", "abc", "with\nnewline", "bell\a", "x" * 1001])
 def test_what_openssl_cannot_take_as_a_passphrase_is_refused(secret):
     with pytest.raises(UsageError, match="passphrase"):
-        recipes.fit_secret(recipes.CA_PASSPHRASE, secret)
+        secrets.fit_secret(secrets.CA_PASSPHRASE, secret)
 
 
 def test_a_p12_password_is_ascii_as_openssls_differ_in_how_they_encode_others():
-    assert recipes.fit_secret(recipes.CA_PASSPHRASE, "Zürich") == "Zürich"
+    assert secrets.fit_secret(secrets.CA_PASSPHRASE, "Zürich") == "Zürich"
     with pytest.raises(UsageError, match="PKCS#12"):
-        recipes.fit_secret(recipes.P12_PASSWORD, "Zürich")
+        secrets.fit_secret(secrets.P12_PASSWORD, "Zürich")
 
 
 def test_on_a_terminal_it_is_asked_for_twice_and_not_shown(tmp_path):

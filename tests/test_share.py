@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from opensslgen import trust
 from opensslgen.errors import Error, UsageError
+from opensslgen.trust import anchor, files, pages
 from opensslgen.web import serving, share
 
 from . import qr_codes
@@ -38,7 +38,7 @@ def pki(served):
 
 @pytest.fixture(scope="session")
 def root(pki):
-    return trust.anchor(pki)
+    return anchor.anchor(pki)
 
 
 @contextlib.contextmanager
@@ -94,7 +94,7 @@ def raw(url, data, *, source=HOST, timeout=5):
 
 
 def test_it_gives_what_trust_writes_and_its_codes_and_nothing_else(url, root):
-    for file in (*trust.root_files(root), *trust.pages(root, address=url), *share.codes(url)):
+    for file in (*files.root_files(root), *files.pages(root, address=url), *share.codes(url)):
         response = fetch(url, f"/{file.name}")
         assert (response.status, response.data) == (200, file.data)
         assert response.headers["Content-Type"] == file.media_type
@@ -161,7 +161,7 @@ def test_on_a_terminal_it_says_where_it_is_draws_the_code_and_ends_with_ctrl_c(p
         text = seen.decode().replace("\x1b[97;40m", "").replace("\x1b[0m", "")
         url = next(line.strip() for line in text.splitlines() if "http://" in line)
         assert "for 30 minutes; Ctrl-C ends it" in text
-        assert all(group in text for group in trust.fingerprint_groups(root))
+        assert all(group in text for group in pages.fingerprint_groups(root))
         assert qr_codes.decoded(qr_codes.picture(qr_codes.of_terminal(text))) == url
         assert fetch(url).status == 200
         process.send_signal(signal.SIGINT)

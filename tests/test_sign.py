@@ -20,14 +20,16 @@ from cryptography.x509.verification import PolicyBuilder
 from cryptography.x509.verification import Store as TrustStore
 
 import opensslgen as library
-from opensslgen import csr
-from opensslgen import openssl as command
-from opensslgen.authority import Authority
-from opensslgen.cli import cli
+from opensslgen.cli.main import cli
 from opensslgen.errors import Error
-from opensslgen.jobs import sign_job
-from opensslgen.names import parse_names
-from opensslgen.store import Store
+from opensslgen.jobs.perform import Authority
+from opensslgen.jobs.sign import sign_job
+from opensslgen.names.general import parse_names
+from opensslgen.openssl import command
+from opensslgen.orders import from_request
+from opensslgen.pki.store import Store
+from opensslgen.plan.script import as_script
+from opensslgen.x509.request import parse_request, read_request
 
 from .conftest import CHECKOUT, make_root, make_server, no_secret, opensslgen
 from .needs import need
@@ -361,15 +363,15 @@ def test_every_openssl_tells_a_forged_signature(binary, root):
     store = Store(Path("pki"))
     written(asking(x509.DNSName("b.example")), path="good.req")
     for path, good in ((forged(), False), ("good.req", True)):
-        request = csr.read_request(path)
-        order = csr.leaf_order_of(request, names=csr.asked_names(request), stem="b.example")
+        request = read_request(path)
+        order = from_request.leaf_order_of(request, names=from_request.asked_names(request), stem="b.example")
         authority = Authority(store, other, no_secret)
         if good:
             authority.make(lambda request=request, order=order: sign_job(request, order, store=store))
             continue
         with pytest.raises(Error, match="not signed by the key"):
             authority.make(lambda request=request, order=order: sign_job(request, order, store=store))
-        script = sign_job(request, order, store=store).plan.script(version="test")
+        script = as_script(sign_job(request, order, store=store).plan, version="test")
         done = subprocess.run(
             ["dash", "/dev/stdin"],
             input=script,
@@ -390,7 +392,7 @@ UNREADABLE = {
     "a certificate": lambda: Path("pki/ca.crt").read_bytes(),
     "nothing": lambda: b"",
     "cut": lambda: request_pem()[:-80],
-    "trailing bytes": lambda: csr.parse_request(request_pem()).der + b"\0",
+    "trailing bytes": lambda: parse_request(request_pem()).der + b"\0",
     "more than 1 MiB": lambda: Path(
         written(
             asking(
@@ -529,5 +531,5 @@ def test_many_requests_are_signed_in_a_loop_from_python(root):
 
 
 def test_the_parser_of_names_is_that_of_the_command_line():
-    request = csr.parse_request(request_pem())
-    assert csr.asked_names(request) == parse_names("pbx.example.com, a.example")
+    request = parse_request(request_pem())
+    assert from_request.asked_names(request) == parse_names("pbx.example.com, a.example")

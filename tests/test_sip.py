@@ -13,8 +13,8 @@ import time
 
 import pytest
 
-from opensslgen.authority import Authority
-from opensslgen.store import Store
+from opensslgen.jobs.perform import Authority
+from opensslgen.pki.store import Store
 
 from .conftest import make_root, make_server, no_secret
 from .needs import needs

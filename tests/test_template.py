@@ -4,8 +4,9 @@ import subprocess
 
 import pytest
 
-from opensslgen import template
 from opensslgen.errors import UnreadableError, UsageError
+from opensslgen.files import read
+from opensslgen.plan import template
 
 from .vendor import ECHO_LINES
 
@@ -51,13 +52,13 @@ def test_a_dollar_sign_is_written_twice():
     assert template.fill("x = $$y\n", {}) == "x = $y\n"
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"a\0b", b"#" * (template.LARGEST + 1)])
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"a\0b", b"#" * (read.LARGEST_TEMPLATE + 1)])
 def test_a_template_that_is_no_text_is_unreadable(tmp_path, content):
     (tmp_path / "own.cnf").write_bytes(content)
     with pytest.raises(UnreadableError, match=r"own\.cnf"):
-        template.read(tmp_path / "own.cnf")
+        read.read_template(tmp_path / "own.cnf")
 
 
 def test_a_missing_template_is_named(tmp_path):
     with pytest.raises(UnreadableError, match="No such file"):
-        template.read(tmp_path / "own.cnf")
+        read.read_template(tmp_path / "own.cnf")

@@ -12,16 +12,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from opensslgen.certificate import (
-    BasicConstraints,
-    Certificate,
-    Name,
-    PublicKey,
-    Request,
-    decode,
-    decode_request,
-)
-from opensslgen.names import GeneralName
+from opensslgen.names.general import GeneralName
+from opensslgen.x509.certificate import Certificate, decode
+from opensslgen.x509.extensions import BasicConstraints
+from opensslgen.x509.names import Name
+from opensslgen.x509.public_keys import PublicKey
+from opensslgen.x509.request import Request, decode_request
 
 from .der_writer import (
     context,

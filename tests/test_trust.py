@@ -20,15 +20,16 @@ import pytest
 from asn1crypto import cms
 from cryptography import x509
 
-from opensslgen import openssl as command
-from opensslgen import process, trust
-from opensslgen.authority import Delivery
-from opensslgen.certificate import load
-from opensslgen.destination import Destination
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.jobs import Violation
+from opensslgen.jobs import trust
+from opensslgen.jobs.destination import Destination
+from opensslgen.jobs.job import Violation
+from opensslgen.jobs.perform import Delivery
+from opensslgen.openssl import command, process
+from opensslgen.plan.script import as_script
 from opensslgen.report.trust import sharing_text
-from opensslgen.trust import mobileconfig, signing
+from opensslgen.trust import anchor, devices, files, mobileconfig
+from opensslgen.x509.certificate import load
 
 from . import servers
 from .conftest import CHECKOUT, make_server, no_secret, opensslgen
@@ -54,7 +55,7 @@ def pki(served):
 
 @pytest.fixture(scope="session")
 def root(pki):
-    return trust.anchor(pki)
+    return anchor.anchor(pki)
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +80,7 @@ def write(out, root, *, force=False):
 
 def test_every_form_is_the_root(root, pki):
     judge = x509.load_pem_x509_certificate((pki / "ca.crt").read_bytes())
-    forms = {file.name: file.data for file in trust.root_files(root)}
+    forms = {file.name: file.data for file in files.root_files(root)}
     assert x509.load_der_x509_certificate(forms["root.crt"]) == judge
     text = subprocess.run(["openssl", "x509", "-in", pki / "ca.crt"], capture_output=True, check=True).stdout
     assert forms["root.pem"] == forms["root-pem.crt"] == forms["WebRootCA.pem"] == text
@@ -102,18 +103,18 @@ def test_a_profile_has_the_keys_that_apple_asks_for_and_keeps_its_identifiers(ro
     assert payload["PayloadUUID"] != profile["PayloadUUID"]
     assert payload["PayloadIdentifier"] != profile["PayloadIdentifier"]
     # The same root again replaces it; another one stands beside it.
-    assert mobileconfig.mobileconfig(trust.anchor(pki)) == mobileconfig.mobileconfig(root)
+    assert mobileconfig.mobileconfig(anchor.anchor(pki)) == mobileconfig.mobileconfig(root)
     other = plistlib.loads(mobileconfig.mobileconfig(load(CERTIFICATES / "root-good.pem")))
     assert other["PayloadUUID"] != profile["PayloadUUID"]
     assert other["PayloadIdentifier"] != profile["PayloadIdentifier"]
 
 
 def test_every_device_takes_files_that_there_are(root):
-    forms = {file.name: file for file in trust.root_files(root)}
-    for device in trust.DEVICES:
+    forms = {file.name: file for file in files.root_files(root)}
+    for device in devices.DEVICES:
         assert set(device.files) <= set(forms)
         assert all(device.id in forms[name].devices for name in device.files)
-    assert trust.DEVICES[0].files[0] == "root.mobileconfig"
+    assert devices.DEVICES[0].files[0] == "root.mobileconfig"
     types = {name: file.media_type for name, file in forms.items()}
     assert types == {
         "root.mobileconfig": "application/x-apple-aspen-config",
@@ -133,16 +134,16 @@ def test_of_an_intermediate_the_last_issuer_is_the_anchor(tmp_path):
     low = servers.issue("Low", ca=True, issuer=middle)
     (tmp_path / "ca.crt").write_text(low.pem)
     with pytest.raises(UnreadableError, match=r"ca\.crt is no root, and .*ca-chain\.pem does not hold"):
-        trust.anchor(tmp_path)
+        anchor.anchor(tmp_path)
     (tmp_path / "ca-chain.pem").write_text(middle.pem)
     with pytest.raises(UnreadableError, match="CN=Top root"):
-        trust.anchor(tmp_path)
+        anchor.anchor(tmp_path)
     for chain in (middle.pem + top.pem, top.pem + middle.pem + low.pem):
         (tmp_path / "ca-chain.pem").write_text(chain)
-        assert trust.anchor(tmp_path).der == top.der
+        assert anchor.anchor(tmp_path).der == top.der
     (tmp_path / "ca-chain.pem").write_text("-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n")
     with pytest.raises(UnreadableError, match="base64"):
-        trust.anchor(tmp_path)
+        anchor.anchor(tmp_path)
 
 
 def test_two_that_issued_each_other_have_no_root(tmp_path):
@@ -152,7 +153,7 @@ def test_two_that_issued_each_other_have_no_root(tmp_path):
     (tmp_path / "ca.crt").write_text(crossed.pem)
     (tmp_path / "ca-chain.pem").write_text(second.pem + crossed.pem)
     with pytest.raises(UnreadableError, match="does not hold what is above it"):
-        trust.anchor(tmp_path)
+        anchor.anchor(tmp_path)
 
 
 def test_without_a_root_it_is_said_how_to_make_one(tmp_path):
@@ -217,11 +218,11 @@ def test_the_command_writes_all_of_it_readable_by_everybody(pki, root, tmp_path)
     done = opensslgen("trust", "--pki", pki, "--out", "deep/trust", "--json", umask=0o077)
     assert done.returncode == 0, done.stderr
     out = tmp_path / "deep" / "trust"
-    assert contents(out) == {file.name: file.data for file in trust.files(root)}
+    assert contents(out) == {file.name: file.data for file in files.files(root)}
     assert sorted(contents(out)) == NAMES
     assert {stat.S_IMODE(path.stat().st_mode) for path in out.iterdir()} == {0o644}
     told = json.loads(done.stdout)
-    assert [file["name"] for file in told["files"]] == [file.name for file in trust.files(root)]
+    assert [file["name"] for file in told["files"]] == [file.name for file in files.files(root)]
     assert all(Path(file["path"]).is_file() for file in told["files"])
     assert told["root"]["sha256_fingerprint"] == root.fingerprint
     assert "PRIVATE KEY" not in "".join(data.decode("latin-1") for data in contents(out).values())
@@ -310,7 +311,7 @@ def test_what_was_decided_when_a_run_was_killed_the_next_one_finishes(root, tmp_
     assert len(moved) == 8
     assert write(out, root) == ()
     found = contents(out)
-    assert {file.name: file.data for file in trust.files(root)}.items() <= found.items()
+    assert {file.name: file.data for file in files.files(root)}.items() <= found.items()
     assert {name.split(".old-")[0]: data for name, data in found.items() if ".old-" in name} == {
         name: data for name, data in old.items() if name != "style.css"
     }
@@ -331,10 +332,10 @@ def test_what_a_stranger_put_there_as_decided_is_not_done(root, tmp_path, monkey
 
 @pytest.mark.slow
 def test_killed_at_any_time_it_leaves_all_or_nothing_of_which_the_next_run_makes_all(pki, root, tmp_path):
-    wanted = {file.name: file.data for file in trust.files(root)}
+    wanted = {file.name: file.data for file in files.files(root)}
     code = (
-        f"import sh, sys; from pathlib import Path; from opensslgen import trust; from {__name__} import write\n"
-        "root = trust.anchor(Path(sys.argv[1])); print(flush=True)\n"
+        f"import sh, sys; from pathlib import Path; from opensslgen.trust import anchor; from {__name__} import write\n"
+        "root = anchor.anchor(Path(sys.argv[1])); print(flush=True)\n"
         "write(Path(sys.argv[2]), root)\n"
     )
     for number, pause in enumerate((0.0, 0.03, 0.06, 0.09, 0.12)):
@@ -409,7 +410,7 @@ def digests(signed):
 
 
 def test_the_signature_is_of_sha256_and_brings_its_chain(pki, root, openssl):
-    signed = signing.signed(mobileconfig.mobileconfig(root), signing.signer(pki, "pbx.example.com"), openssl)
+    signed = trust.signed(mobileconfig.mobileconfig(root), trust.signer(pki, "pbx.example.com"), openssl)
     content = cms.ContentInfo.load(signed)["content"]
     assert content["encap_content_info"]["content"].native == mobileconfig.mobileconfig(root)
     assert digests(signed) == ["sha256"]
@@ -427,7 +428,7 @@ def test_below_an_intermediate_the_whole_chain_signs(openssl, tmp_path):
     (tmp_path / "ca-chain.pem").write_text(top.pem)
     (tmp_path / "issued" / "pbx.example.com.crt").write_text(server.pem)
     (tmp_path / "private" / "pbx.example.com.key").write_text(server.key_pem)
-    signed = signing.signed(b"<plist/>", signing.signer(tmp_path, "pbx.example.com"), openssl)
+    signed = trust.signed(b"<plist/>", trust.signer(tmp_path, "pbx.example.com"), openssl)
     names = {
         each.chosen.subject.native["common_name"] for each in cms.ContentInfo.load(signed)["content"]["certificates"]
     }
@@ -441,17 +442,17 @@ def test_what_cannot_sign_is_refused(openssl, pki, tmp_path):
     old = servers.issue("pbx.example.com", days=(-20, -10))
     certificate.write_text(old.pem)
     with pytest.raises(Error, match="cannot sign now"):
-        signing.signer(tmp_path / "pki", "pbx.example.com")
+        trust.signer(tmp_path / "pki", "pbx.example.com")
     stranger = servers.issue("pbx.example.com")
     certificate.write_text(stranger.pem)
     with pytest.raises(Error, match="openssl smime failed"):  # the key is of the one that was there before
-        signing.signed(b"<plist/>", signing.signer(tmp_path / "pki", "pbx.example.com"), openssl)
+        trust.signed(b"<plist/>", trust.signer(tmp_path / "pki", "pbx.example.com"), openssl)
     key.write_text(stranger.key_pem)
     with pytest.raises(Error, match="openssl smime failed"):  # of another root
-        signing.signed(b"<plist/>", signing.signer(tmp_path / "pki", "pbx.example.com"), openssl)
+        trust.signed(b"<plist/>", trust.signer(tmp_path / "pki", "pbx.example.com"), openssl)
     key.unlink()
     with pytest.raises(UnreadableError, match="needed to sign"):
-        signing.signer(tmp_path / "pki", "pbx.example.com")
+        trust.signer(tmp_path / "pki", "pbx.example.com")
 
 
 def lying(subcommand, *, made=None):
@@ -468,13 +469,13 @@ def lying(subcommand, *, made=None):
 
 
 def test_an_openssl_that_signs_nothing_or_something_else_is_found_out(pki):
-    by = signing.signer(pki, "pbx.example.com")
+    by = trust.signer(pki, "pbx.example.com")
     with pytest.raises(Error, match=r"made no root\.mobileconfig"):
-        signing.signed(b"<plist/>", by, lying(["smime", "-sign"]))
+        trust.signed(b"<plist/>", by, lying(["smime", "-sign"]))
     with pytest.raises(Error, match="openssl smime failed"):
-        signing.signed(b"<plist/>", by, lying(["smime", "-sign"], made=b"<plist/>"))
+        trust.signed(b"<plist/>", by, lying(["smime", "-sign"], made=b"<plist/>"))
     with pytest.raises(Error, match="something else than the profile"):
-        signing.signed(b"<plist/>", by, lying(["smime", "-verify"], made=b"<plist>evil</plist>"))
+        trust.signed(b"<plist/>", by, lying(["smime", "-verify"], made=b"<plist>evil</plist>"))
 
 
 def test_an_openssl_that_makes_another_root_of_it_is_found_out(root, tmp_path):
@@ -504,7 +505,7 @@ def test_the_script_writes_the_same_in_every_shell(shell, pki, root, tmp_path):
     text = opensslgen("trust", "--pki", pki, "--script").stdout
     done = run_script(text, "made", shell=shell)
     assert done.returncode == 0, done.stderr
-    assert contents(tmp_path / "made") == {file.name: file.data for file in trust.files(root)}
+    assert contents(tmp_path / "made") == {file.name: file.data for file in files.files(root)}
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "made").iterdir()} == {0o644}
     assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o755
     again = run_script(text, "made", shell=shell)
@@ -516,9 +517,9 @@ def test_the_script_writes_the_same_in_every_shell(shell, pki, root, tmp_path):
 @pytest.mark.parametrize("path", OTHERS or ["openssl"])
 def test_every_openssl_signs_and_its_script_does_the_same(path, pki, root, tmp_path):
     other = command.find(path)
-    by = signing.signer(pki, "pbx.example.com")
-    (tmp_path / "signed").write_bytes(signing.signed(mobileconfig.mobileconfig(root), by, other))
-    text = trust.trust_job(root, by).plan.script(version="test", folder="trust")
+    by = trust.signer(pki, "pbx.example.com")
+    (tmp_path / "signed").write_bytes(trust.signed(mobileconfig.mobileconfig(root), by, other))
+    text = as_script(trust.trust_job(root, by).plan, version="test", folder="trust")
     done = run_script(text, "made", shell=("busybox", "sh"), OPENSSLGEN_OPENSSL=path)
     assert done.returncode == 0, done.stderr
     for signed in (tmp_path / "signed", tmp_path / "made" / "root.mobileconfig"):
@@ -542,8 +543,8 @@ def test_the_profile_of_somebody_elses_root_is_signed_by_a_server_of_ours(pki, t
 
 
 def test_a_script_that_fails_leaves_nothing(pki, root, tmp_path):
-    by = signing.signer(pki, "pbx.example.com")
-    text = trust.trust_job(root, by).plan.script(version="test", folder="trust")
+    by = trust.signer(pki, "pbx.example.com")
+    text = as_script(trust.trust_job(root, by).plan, version="test", folder="trust")
     done = run_script(text.replace("pbx.example.com.key", "missing.key"))
     assert done.returncode == 1
     assert "this command failed: openssl smime -sign" in done.stderr
@@ -599,7 +600,7 @@ class Reader(html.parser.HTMLParser):
 
 def pages_of(root, **options):
     return {
-        file.name: Reader(file.data.decode()) for file in trust.pages(root, **options) if file.name.endswith(".html")
+        file.name: Reader(file.data.decode()) for file in files.pages(root, **options) if file.name.endswith(".html")
     }
 
 
@@ -609,7 +610,7 @@ def words(text):
 
 @pytest.mark.parametrize("address", [None, "http://192.0.2.7:8080/"])
 def test_every_page_is_whole_and_its_links_lead_somewhere(address, root):
-    names = {file.name for file in (*trust.root_files(root), *trust.pages(root))} | {"qr.svg", "qr.png", address}
+    names = {file.name for file in (*files.root_files(root), *files.pages(root))} | {"qr.svg", "qr.png", address}
     for page in pages_of(root, address=address).values():
         assert set(page.links) <= names
         assert page.elements.count("h1") == page.elements.count("main") == 1
@@ -637,7 +638,7 @@ def test_the_guides_say_what_is_known_and_no_more(root):
 
 def test_a_hostile_root_gets_nothing_but_shown(hostile, tmp_path):
     root = load(hostile)
-    shown = trust.title(root)
+    shown = mobileconfig.title(root)
     assert "\n" not in shown
     assert "\u202e" not in shown
     for name, page in pages_of(root).items():
@@ -647,7 +648,7 @@ def test_a_hostile_root_gets_nothing_but_shown(hostile, tmp_path):
     assert profile["PayloadDisplayName"] == shown
     done = run_script(opensslgen("trust", "--root", hostile, "--script").stdout, "made")
     assert done.returncode == 0, done.stderr
-    assert contents(tmp_path / "made") == {file.name: file.data for file in trust.files(root)}
+    assert contents(tmp_path / "made") == {file.name: file.data for file in files.files(root)}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["made"]
     told = opensslgen("trust", "--root", hostile).stdout
     assert shown in told
@@ -657,7 +658,7 @@ def test_a_hostile_root_gets_nothing_but_shown(hostile, tmp_path):
 @needs("certutil", "update-ca-certificates")
 def test_the_commands_of_the_linux_page_make_linux_and_nss_trust_the_root(root, pki, tmp_path):
     """As they stand on the page, but for sudo and the folder that belongs to the system."""
-    page = next(file for file in trust.pages(root) if file.name == "linux.html").data.decode()
+    page = next(file for file in files.pages(root) if file.name == "linux.html").data.decode()
     commands = [html.unescape(text) for text in re.findall(r"<pre><code>(.*?)</code></pre>", page, re.DOTALL)]
     for name in ("bin", "local", "etc", "hooks", "home/.pki/nssdb"):
         (tmp_path / name).mkdir(parents=True)
@@ -696,19 +697,19 @@ def test_the_commands_of_the_linux_page_make_linux_and_nss_trust_the_root(root, 
 
 @pytest.mark.parametrize(("device", "user_agent"), list(user_agents()))
 def test_a_browser_tells_the_device(device, user_agent):
-    found = trust.device_of(user_agent)
+    found = devices.device_of(user_agent)
     assert (found.id if found else "index") == device
 
 
 def test_a_hostile_user_agent_is_read_in_no_time():
     before = time.process_time()
     for text in ("iPhone" * 100_000, "\x00\n" * 100_000, "Mac OS " * 100_000):
-        trust.device_of(text)
+        devices.device_of(text)
     assert time.process_time() - before < 0.1
 
 
 def test_a_new_server_can_sign_at_once(authority, openssl):
     """The validity may begin in the second in which it was made."""
     made = make_server(authority, "a.example.com")
-    by = signing.signer(made.files["root"].parent, "a.example.com")
-    assert signing.signed(b"<plist/>", by, openssl)
+    by = trust.signer(made.files["root"].parent, "a.example.com")
+    assert trust.signed(b"<plist/>", by, openssl)

@@ -23,12 +23,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from opensslgen import certificate as our_certificate
-from opensslgen.authority import Authority
-from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD
-from opensslgen.store import Store
-from opensslgen.trust import root_files
-from opensslgen.web import create_app, sessions
+from opensslgen.jobs.perform import Authority
+from opensslgen.pki.store import Store
+from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
+from opensslgen.trust.files import root_files
+from opensslgen.web import sessions
+from opensslgen.web.app import create_app
+from opensslgen.x509.certificate import load
 
 from .conftest import CHECKOUT, files_below, make_root, make_server, no_secret, opensslgen
 from .forms import FILLED, HOST, PASSWORD, Client, form_config, log_in
@@ -269,7 +270,7 @@ def test_the_first_root_gets_a_passphrase_and_later_it_is_asked_for(client, conf
 
 def test_a_passphrase_that_is_changed_before_the_yes_is_asked_for_again(client, config):
     client.make(passphrase="of the root")
-    serial = our_certificate.load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
+    serial = load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
     shown = [
         client.post("/", **{**FILLED, "name": "b.example.com", "passphrase": "of the root"}),
         client.post(f"/certificates/{serial}/renew", passphrase="of the root"),
@@ -372,7 +373,7 @@ def test_a_certificate_is_renewed_with_a_new_key_or_the_old_one(client, config, 
 def test_a_yes_may_take_its_time(action, client, config):
     """What is put aside is named after a time, which must not make another plan of it."""
     client.make(p12_password="for the test")
-    serial = our_certificate.load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
+    serial = load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
     shown = client.post(f"/certificates/{serial}/{action}")
     time.sleep(1.2)
     assert client.post(shown.location).status_code == 303
@@ -424,7 +425,7 @@ def test_how_a_certificate_is_renewed_is_what_script_prints(client, config, auth
 def test_the_root_is_renewed_with_its_key(client, config, root):
     assert "take it off" not in client.get("/certificates/ca").text
     confirmed(client, "/certificates/ca/renew")
-    new = our_certificate.load(config.pki / "ca.crt")
+    new = load(config.pki / "ca.crt")
     assert new.public_key == root.certificate.public_key
     assert new.serial_number != root.certificate.serial_number
 
@@ -445,7 +446,7 @@ def test_what_keeps_a_certificate_from_being_renewed_is_said_on_its_page(client,
 
 def test_renewing_asks_for_the_passphrase_of_the_root(client, config):
     client.make(passphrase="of the root")
-    serial = our_certificate.load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
+    serial = load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
     assert 'name="passphrase"' in client.get(f"/certificates/{serial}").text
     answer = client.post(f"/certificates/{serial}/renew")
     assert "has a passphrase: write it" in beside(answer.text, "renew-passphrase")
@@ -509,7 +510,7 @@ def test_a_key_that_is_pasted_is_judged_and_not_shown_again(client, served):
 
 
 def test_what_is_uploaded_is_judged(client, served, openssl):
-    der = our_certificate.load(served.files["certificate"]).der
+    der = load(served.files["certificate"]).der
     answer = client.post("/audit", text="", profile="strict", file=(io.BytesIO(der), "server.der"))
     assert "server.der: complies" in answer.text
     made = client.make(p12_password="for the test")
@@ -707,7 +708,7 @@ def test_a_login_gets_a_new_cookie_whatever_came_with_it(by_password):
 def test_without_its_extra_the_command_says_what_to_install():
     code = (
         "import sys; sys.modules['waitress'] = None; sys.argv = ['opensslgen', 'web'];"
-        "from opensslgen.cli import main; main()"
+        "from opensslgen.cli.main import main; main()"
     )
     import sys
 

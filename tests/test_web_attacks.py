@@ -18,8 +18,9 @@ import flask
 import pytest
 from cryptography import x509
 
-from opensslgen.recipes import CA_PASSPHRASE
-from opensslgen.web import create_app, gate
+from opensslgen.plan.secrets import CA_PASSPHRASE
+from opensslgen.web import gate
+from opensslgen.web.app import create_app
 from opensslgen.web.serving import CONNECTIONS
 
 from .conftest import files_below, make_root, make_server, opensslgen
@@ -435,7 +436,7 @@ def test_an_error_tells_nothing_of_the_inside(client, config, monkeypatch, caplo
     def broken(*_, **__):
         raise RuntimeError("detail of the inside")
 
-    monkeypatch.setattr("opensslgen.report.listing.survey", broken)
+    monkeypatch.setattr("opensslgen.web.browsing.survey_of", broken)
     config.pki.mkdir()
     answer = client.get("/certificates")
     assert answer.status_code == 500

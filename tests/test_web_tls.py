@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from opensslgen.authority import Authority
-from opensslgen.jobs import intermediate_job, leaf_job
-from opensslgen.kinds import CLIENT
-from opensslgen.orders import intermediate_order, leaf_order, root_order
-from opensslgen.store import Store
+from opensslgen.jobs.issue import intermediate_job, leaf_job
+from opensslgen.jobs.perform import Authority
+from opensslgen.orders.kinds import CLIENT
+from opensslgen.orders.order import intermediate_order, leaf_order, root_order
+from opensslgen.pki.store import Store
 
 from .conftest import CHECKOUT, EC, make_root, make_server, no_secret, opensslgen
 from .forms import FILLED, PASSWORD, Visitor, memory, raw, running, slow_connections

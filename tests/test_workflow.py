@@ -9,13 +9,13 @@ import pytest
 from cryptography import x509 as judge
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from opensslgen import keys, printed
-from opensslgen import openssl as command
-from opensslgen.authority import Authority
-from opensslgen.certificate import load
 from opensslgen.errors import Error
-from opensslgen.process import Process, start_with_sh
-from opensslgen.recipes import P12_PASSWORD
+from opensslgen.jobs.perform import Authority
+from opensslgen.openssl import command, printed
+from opensslgen.openssl.process import Process, start_with_sh
+from opensslgen.plan.secrets import P12_PASSWORD
+from opensslgen.x509 import key_types
+from opensslgen.x509.certificate import load
 
 from .conftest import make_root, make_server, no_secret
 
@@ -112,10 +112,10 @@ def test_a_second_extended_key_usage_in_print_is_not_believed():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("key_type", keys.KEY_TYPES)
+@pytest.mark.parametrize("key_type", key_types.KEY_TYPES)
 def test_an_independent_reader_finds_what_was_asked_for(key_type, authority):
     made = make_server(
-        authority, "pbx.example.com", san=["IP:10.0.0.5", "*.example.com"], key_type=keys.KEY_TYPES[key_type]
+        authority, "pbx.example.com", san=["IP:10.0.0.5", "*.example.com"], key_type=key_types.KEY_TYPES[key_type]
     )
     certificate = judge.load_pem_x509_certificate(made.files["certificate"].read_bytes())
     root = judge.load_pem_x509_certificate(made.files["root"].read_bytes())

@@ -12,24 +12,37 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from opensslgen.certificate import EXTENSIONS, Certificate, PublicKey
-from opensslgen.distinguished import Name, visible
+from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, read_config
+from opensslgen.config.use import (
+    CA,
+    COPIED,
+    REQUEST,
+    SELF,
+    canonical,
+    loaded_code,
+    reads_requests,
+    sections_used,
+    signs_requests,
+)
 from opensslgen.errors import Error
-from opensslgen.profiles import PROFILES
-from opensslgen.rules import Case, Finding, judge, raised
+from opensslgen.rules.profiles import PROFILES
+from opensslgen.rules.rule import Case, Finding, judge, raised
+from opensslgen.text import visible
+from opensslgen.x509.certificate import Certificate
+from opensslgen.x509.extensions import EXTENSIONS
+from opensslgen.x509.names import Name
+from opensslgen.x509.public_keys import PublicKey
 
-from .config_reader import DEFAULT, UNKNOWN, ConfigError, read_config
-from .config_use import CA, COPIED, REQUEST, SELF, loaded_code, reads_requests, sections_used, signs_requests
 from .result import Result
-from .throwaway import References, RefusedError, canonical, extensions, issued
+from .throwaway import References, RefusedError, extensions, issued
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from opensslgen.rules import Rule
+    from opensslgen.config.reader import Config, Entry, Section
+    from opensslgen.rules.rule import Rule
 
-    from .config_reader import Config, Entry, Section
     from .result import Settings
     from .throwaway import Extensions
 

@@ -16,22 +16,26 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from opensslgen import crl, index
-from opensslgen.certificate import REQUEST_LABELS, DecodeError, decode_request, load, pem_blocks
-from opensslgen.distinguished import visible
+from opensslgen.bundles.holding import key_in_file
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.rules import raised
+from opensslgen.pki import index
+from opensslgen.rules.rule import raised
+from opensslgen.text import visible
+from opensslgen.x509 import crl
+from opensslgen.x509.certificate import load
+from opensslgen.x509.der import DecodeError
+from opensslgen.x509.pem import pem_blocks
+from opensslgen.x509.request import REQUEST_LABELS, decode_request
 
-from .containers import key_in_file
 from .records import COPIES, INDEX, ROOTS, copy_of
 from .result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opensslgen.certificate import Certificate
-    from opensslgen.index import Entry
-    from opensslgen.rules import Finding
+    from opensslgen.pki.index import Entry
+    from opensslgen.rules.rule import Finding
+    from opensslgen.x509.certificate import Certificate
 
     from .result import Settings
 
@@ -158,7 +162,12 @@ class _Audit:
 
     def judge_key(self, name: str, certificate: Certificate, whose: str) -> None:
         try:
-            key, why = key_in_file(str(self.folder / name), certificate.public_key, self.settings)
+            key, why = key_in_file(
+                str(self.folder / name),
+                certificate.public_key,
+                openssl=self.settings.find_openssl,
+                limit=self.settings.limit,
+            )
         except Error as error:
             self.notes.append(f"{self.shown(name)}: whether it is the key of {whose} cannot be seen: {error.message}")
             return

@@ -10,20 +10,22 @@ from functools import partial
 from queue import Empty, PriorityQueue, SimpleQueue
 from typing import TYPE_CHECKING
 
-from opensslgen.certificate import decode
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.names import parse_host, shown
-from opensslgen.rules import Case, issuer_among, judge, raised
+from opensslgen.names.general import parse_host
+from opensslgen.openssl.s_client import STARTTLS, answer
+from opensslgen.rules.chain import issuer_among
+from opensslgen.rules.rule import Case, judge, raised
+from opensslgen.text import shown
+from opensslgen.x509.certificate import decode
 
 from .result import Result
-from .s_client import STARTTLS, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from opensslgen.certificate import Certificate
-    from opensslgen.names import GeneralName
-    from opensslgen.openssl import OpenSSL
+    from opensslgen.names.general import GeneralName
+    from opensslgen.openssl.command import OpenSSL
+    from opensslgen.x509.certificate import Certificate
 
     from .result import Settings
 
@@ -148,10 +150,10 @@ def judge_servers(
     At most `jobs` of them are talked to at once, each for at most `timeout` seconds; looking up a name takes at most as
     long.
     """
-    from opensslgen.openssl import OpenSSLError, find
+    from opensslgen.openssl.command import OpenSSLError
 
     try:
-        openssl = settings.openssl() if settings.openssl else find()
+        openssl = settings.find_openssl()
     except OpenSSLError as error:
         yield from (_unreadable(target.text, error.message) for target in targets)
         return

@@ -13,18 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opensslgen.certificate import EXTENSIONS, load, load_all
-from opensslgen.distinguished import visible
 from opensslgen.errors import UnreadableError
+from opensslgen.text import visible
+from opensslgen.x509.certificate import load, load_all
+from opensslgen.x509.extensions import EXTENSIONS
 
 from .result import AUTHORITY, CLIENT, can_only_be_authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opensslgen.certificate import Certificate, Request
-
-    from .config_reader import Config, Section
+    from opensslgen.config.reader import Config, Section
+    from opensslgen.x509.certificate import Certificate
+    from opensslgen.x509.request import Request
 
 INDEX = "index.txt"
 ROOTS = ("ca.crt", "cacert.pem")
@@ -177,7 +178,7 @@ def record_of(folder: Path, certificate: Certificate) -> tuple[Record | None, st
     path = _recorded(folder, f"{certificate.serial_hex}.cnf")
     if path is None:
         return None, None
-    from .config_reader import read_config  # most folders need none read
+    from opensslgen.config.reader import read_config  # most folders need none read
 
     config = read_config(_text(path))
     script = _recorded(folder, f"{certificate.serial_hex}.sh")

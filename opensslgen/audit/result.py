@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from opensslgen.profiles import rules_of
+from opensslgen.rules.profiles import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from datetime import datetime, timedelta
 
-    from opensslgen.certificate import Certificate
-    from opensslgen.openssl import OpenSSL
-    from opensslgen.rules import Finding, Rule
+    from opensslgen.openssl.command import OpenSSL
+    from opensslgen.rules.rule import Finding, Rule
+    from opensslgen.x509.certificate import Certificate
 
 AUTHORITY, CLIENT = "authority", "client"
 """Kinds of certificates that are not held to what is asked of servers, if they are known to be of them."""
@@ -60,6 +60,18 @@ class Settings:
     """Seconds for looking up a server's name, and for talking to each of its addresses."""
     jobs: int | None = None
     """Processes that decode, and servers that are asked at once; None: as suits the machine."""
+
+    def find_openssl(self) -> OpenSSL:
+        """Return the openssl to ask; raises OpenSSLError if none is of use."""
+        if self.openssl:
+            return self.openssl()
+        from opensslgen.openssl.command import find
+
+        return find()
+
+    def password_of(self, target: str) -> str:
+        """Return the password of a PKCS #12 file; "" if nobody was asked for one."""
+        return self.password(target) if self.password else ""
 
     def rules_for(self, kind: str | None) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
         """Return the rules that a certificate or request of this kind is held to, and a note if they are not `rules`.

@@ -12,19 +12,20 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from opensslgen.distinguished import visible
 from opensslgen.errors import UnreadableError
-from opensslgen.gencerts_reader import SECTION, VALIDITY, read_script
-from opensslgen.rules import APPLE_LIMIT, raised
-from opensslgen.shellscript import commands
+from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
+from opensslgen.gen_certs.shell import commands
+from opensslgen.rules.apple import APPLE_LIMIT
+from opensslgen.rules.rule import raised
+from opensslgen.text import visible
 
 from .result import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opensslgen.gencerts_reader import Block, Script
-    from opensslgen.shellscript import Command
+    from opensslgen.gen_certs.reader import Block, Script
+    from opensslgen.gen_certs.shell import Command
 
     from .result import Settings
 

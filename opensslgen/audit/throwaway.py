@@ -11,24 +11,22 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from opensslgen.certificate import EXTENSIONS, decode
-from opensslgen.distinguished import visible
+from opensslgen.config.reader import DEFAULT, UNKNOWN, Entry, Section, written
 from opensslgen.errors import UnreadableError
-from opensslgen.openssl import reason
-
-from .config_reader import DEFAULT, UNKNOWN, Entry, Section, written
+from opensslgen.openssl.command import reason
+from opensslgen.text import visible
+from opensslgen.x509.certificate import decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from opensslgen.certificate import Certificate
-    from opensslgen.openssl import OpenSSL
-    from opensslgen.process import Process
+    from opensslgen.config.reader import Config
+    from opensslgen.openssl.command import OpenSSL
+    from opensslgen.openssl.process import Process
+    from opensslgen.x509.certificate import Certificate
+from opensslgen.config.use import canonical
 
-    from .config_reader import Config
-
-_NAMES = {oid: name for name, oid in EXTENSIONS.items()}
 _ADDED = ("subjectKeyIdentifier", "authorityKeyIdentifier")
 _OID = re.compile(r"[0-2](?:\.[0-9]+)+")
 _REFUSED = re.compile(r"error in extension:.*?name=([^,\n]+), ?value=")
@@ -84,11 +82,6 @@ class Extensions:
     """Line and name of sections that are referred to and are not there."""
     files: tuple[tuple[int, str], ...]
     """Line and name of files whose content would be a value."""
-
-
-def canonical(key: str) -> str:
-    """Return the short name of an extension that may be named by its object identifier."""
-    return _NAMES.get(key, key)
 
 
 def extensions(references: References, section: Section) -> Extensions:

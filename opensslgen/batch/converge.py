@@ -9,25 +9,25 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from opensslgen.authority import opens
 from opensslgen.errors import Error
-from opensslgen.jobs import stored_issuer
-from opensslgen.recipes import CA_PASSPHRASE
-from opensslgen.workers import Died, cores, workers
+from opensslgen.jobs.job import stored_issuer
+from opensslgen.jobs.perform import opens
+from opensslgen.plan.secrets import CA_PASSPHRASE
 
 from .unit import Unit, make
 from .wanted import FAILED, MADE
+from .workers import Died, cores, workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from opensslgen.inventory import Row
-    from opensslgen.orders import LeafOrder
-    from opensslgen.store import Store
-    from opensslgen.workers import Workers
+    from opensslgen.orders.inventory import Row
+    from opensslgen.orders.order import LeafOrder
+    from opensslgen.pki.store import Store
 
     from .unit import Done
     from .wanted import Batch, Outcome
+    from .workers import Workers
 
 _ROOM = 32
 """How much a process is given at most, to be made and then checked and published together; see `_weight`."""

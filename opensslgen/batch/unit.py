@@ -6,23 +6,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opensslgen import recipes, workflow
-from opensslgen.certificate import load
-from opensslgen.csr import parse_request
-from opensslgen.disk import name_beside, reported
 from opensslgen.errors import Error
-from opensslgen.jobs import has_request, stale_p12
-from opensslgen.plan import Plan, Publish
-from opensslgen.readback import faults as faults_of
+from opensslgen.files.write import name_beside, reported
+from opensslgen.jobs.job import stale_p12
+from opensslgen.jobs.sign import has_request
+from opensslgen.openssl import run
+from opensslgen.openssl.verify import faults as faults_of
+from opensslgen.plan import many
+from opensslgen.plan.steps import Plan, Publish
+from opensslgen.x509.certificate import load
+from opensslgen.x509.request import parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from opensslgen.orders import LeafOrder
-    from opensslgen.plan import Record
-    from opensslgen.recipes import Issuer
-    from opensslgen.store import Staged, Store
+    from opensslgen.orders.order import LeafOrder
+    from opensslgen.pki.store import Staged, Store
+    from opensslgen.plan.issue import Issuer
+    from opensslgen.plan.steps import Record
 
     from .wanted import Batch, Outcome
 
@@ -52,7 +54,7 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
     """Make and check the certificates of a unit in its work folder, and make them ready to be published."""
     work, openssl = unit.work, batch.openssl
     if issuer:
-        workflow.run(Plan("issuers", issuer.steps), work=work, openssl=openssl, secrets={})
+        run.run(Plan("issuers", issuer.steps), work=work, openssl=openssl, secrets={})
     plans: dict[int, Plan] = {}
     notes: dict[int, tuple[str, ...]] = {}
     faults: dict[int, str] = {}
@@ -62,8 +64,8 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
                 plans[position], notes[position] = _plan(order, issuer, batch, name=f"n{position}")
         except Error as error:
             faults[position] = error.message
-    parts = {position: recipes.without_checks(plan) for position, plan in plans.items()}
-    ran = workflow.run_many([making for making, _ in parts.values()], work=work, openssl=openssl, secrets=batch.secrets)
+    parts = {position: many.without_checks(plan) for position, plan in plans.items()}
+    ran = run.run_many([making for making, _ in parts.values()], work=work, openssl=openssl, secrets=batch.secrets)
     faults |= {position: fault.message for position, fault in zip(parts, ran, strict=True) if fault}
     checks = {position: check for position, (_, (check,)) in parts.items() if position not in faults}
     ends: dict[int, datetime] = {}
@@ -95,10 +97,10 @@ def _plan(order: LeafOrder, issuer: Issuer | None, batch: Batch, *, name: str) -
     """Return the plan of an order, and what is to be said of it; raises Error if it could not be published."""
     if order.request is not None and issuer is not None:
         publish = not has_request(parse_request(order.request.encode()), order.stem, batch.store)
-        plan = recipes.signed_in_batch(order, issuer, name=name, publish=publish)
+        plan = many.signed_in_batch(order, issuer, name=name, publish=publish)
     else:
         below = None if order.kind.is_self_signed else issuer
-        plan = recipes.in_batch(order, below, name=name, at_once=batch.openssl.can("req -CA"))
+        plan = many.in_batch(order, below, name=name, at_once=batch.openssl.can("req -CA"))
     aside, notes = stale_p12(order, batch.store)
     plan = replace(plan, publish=plan.publish + aside)
     # One row's obstacle is to stop no other that is published together with it.

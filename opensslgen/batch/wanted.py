@@ -6,26 +6,28 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen import index, recipes
-from opensslgen.authority import with_key
-from opensslgen.certificate import load
-from opensslgen.csr import parse_request
 from opensslgen.errors import Error
-from opensslgen.folder import Folder
-from opensslgen.jobs import Violation, fitted, has_request, refuse_violations, violations
-from opensslgen.names import slips
-from opensslgen.profiles import rules_of
-from opensslgen.rules import Case, judge
+from opensslgen.jobs.job import Violation, fitted, refuse_violations, violations
+from opensslgen.jobs.perform import with_key
+from opensslgen.jobs.sign import has_request
+from opensslgen.names.slips import slips
+from opensslgen.pki import index
+from opensslgen.pki.folder import Folder
+from opensslgen.plan import issue
+from opensslgen.rules.profiles import rules_of
+from opensslgen.rules.rule import Case, judge
+from opensslgen.x509.certificate import load
+from opensslgen.x509.request import parse_request
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from opensslgen.certificate import Certificate
-    from opensslgen.inventory import Row
-    from opensslgen.openssl import OpenSSL
-    from opensslgen.orders import LeafOrder
-    from opensslgen.rules import Finding
-    from opensslgen.store import Store
+    from opensslgen.openssl.command import OpenSSL
+    from opensslgen.orders.inventory import Row
+    from opensslgen.orders.order import LeafOrder
+    from opensslgen.pki.store import Store
+    from opensslgen.rules.rule import Finding
+    from opensslgen.x509.certificate import Certificate
 
 _AT_THE_END = timedelta(days=2)
 
@@ -82,8 +84,8 @@ class Batch:
             order = with_key(order, self.openssl)
             if issuer and not order.kind.is_self_signed:
                 order, _ = fitted(order, self.store, issuer, fixed_days=False)
-            recipes.extensions(order)
-            for demand in recipes.demands(order.names):
+            issue.extensions(order)
+            for demand in issue.demands(order.names):
                 if not self.openssl.can(demand):
                     return f"{self.openssl.banner} cannot {demand}"
             expected = order.expected(not_before=datetime.now(timezone.utc))

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from .doing import do, has_passphrase, secret_of
 from .options import ALLOW, P12_PASSWORD_FILE, PASSPHRASE_FILE, RUNNING, together
+from .run_job import do, has_passphrase, secret_of
 
 
 @click.command()
@@ -39,18 +39,18 @@ def adopt(file: Path, key: Path | None, chain: Path | None, **options: Any) -> N
     key's passphrase opens it and stays its passphrase. A folder of easy-rsa or `openssl ca` need not be adopted: name
     it with --pki.
     """
-    from opensslgen import material
-    from opensslgen import openssl as command
-    from opensslgen.jobs import adopt_job
-    from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD
-    from opensslgen.store import Store
+    from opensslgen.bundles import authority
+    from opensslgen.jobs.adopt import adopt_job
+    from opensslgen.openssl import command
+    from opensslgen.pki.store import Store
+    from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 
     opens = {P12_PASSWORD}
     # Asked for once: a PKCS#12 file is opened here, and again by the plan.
     secret = functools.cache(functools.partial(secret_of, options, opens=opens))
-    reader = material.Reader(openssl=command.find(options["openssl"]), secret=secret)
+    reader = authority.Reader(openssl=command.find(options["openssl"]), secret=secret)
     encrypt = options["passphrase"] or has_passphrase(options)
-    adoption = material.adoption(file, key=key, chain=chain, encrypt=encrypt, reader=reader)
+    adoption = authority.adoption(file, key=key, chain=chain, encrypt=encrypt, reader=reader)
     if adoption.key.encrypted:
         opens.add(CA_PASSPHRASE)
     store = Store(options["pki"])

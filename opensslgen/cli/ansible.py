@@ -28,7 +28,7 @@ def ansible(path: Path, *, force: bool, quiet: bool, output: str) -> None:
     Each appliance makes its own key, which never leaves it, and needs a shell and openssl, but no Python. Ansible's own
     Python has to have opensslgen: pip install '.[ansible]', from a checkout.
     """
-    from opensslgen.collection import write_collection
+    from opensslgen.fleet.collection import write_collection
 
     files, kept = write_collection(path, force=force)
     if output == "json":

@@ -16,6 +16,8 @@ import click
 
 from opensslgen import __version__
 from opensslgen.errors import UsageError
+from opensslgen.rules import profiles as tables
+from opensslgen.rules.profiles import rules_of
 
 from .options import FORMAT, OPENSSL, together
 from .progress import Bar
@@ -23,7 +25,7 @@ from .progress import Bar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from opensslgen.audit import Result, Settings
+    from opensslgen.audit.result import Result, Settings
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
 
@@ -105,9 +107,9 @@ def audit(targets: tuple[str, ...], **options: Any) -> None:
     Exit code: 0 complies, 1 violates a rule that is an error, 2 something could not be read. With --format nagios it
     is 0 to 3, as Nagios counts.
     """
-    from opensslgen.audit import Settings, rules_by_kind
-    from opensslgen.openssl import find
-    from opensslgen.profiles import rules_of
+    from opensslgen.audit.result import Settings, rules_by_kind
+    from opensslgen.openssl.command import find
+    from opensslgen.rules.profiles import rules_of
 
     profiles = _profiles(options["profiles"])
     settings = Settings(
@@ -143,7 +145,7 @@ def _report(
     targets: tuple[str, ...], settings: Settings, *, output: str, profiles: tuple[str, ...], quiet: bool
 ) -> None:
     """Write each result as it comes, and exit with the code that they add up to."""
-    from opensslgen.audit import audited, extent
+    from opensslgen.audit.targets import audited, extent
     from opensslgen.report import document, sarif, tally, text
 
     out = sys.stdout
@@ -184,7 +186,7 @@ def _report(
 
 def _nagios(targets: tuple[str, ...], settings: Settings, *, warning: int | None, critical: int | None) -> NoReturn:
     """Write the one line of the worst result, and exit with its state."""
-    from opensslgen.audit import audited
+    from opensslgen.audit.targets import audited
     from opensslgen.report import nagios
 
     status = functools.partial(nagios.status, at=settings.at, warning=warning, critical=critical)
@@ -195,8 +197,8 @@ def _nagios(targets: tuple[str, ...], settings: Settings, *, warning: int | None
 
 def _password(file: Path | None, name: str) -> str:
     """Return the password of PKCS#12 files: from a file, the environment, or the terminal."""
-    from opensslgen.audit.pkcs import PASSWORD
-    from opensslgen.certificate import visible
+    from opensslgen.bundles.pkcs import PASSWORD
+    from opensslgen.text import visible
 
     from .options import first_line
 
@@ -218,11 +220,10 @@ def rules(profiles: tuple[str, ...], output: str) -> None:
     opensslgen rules
     opensslgen rules --profile root --json
     """
-    from opensslgen import profiles as tables
-    from opensslgen.rules import RULES
+    from opensslgen.rules.profiles import RULES
 
-    chosen = tables.rules_of(_profiles(profiles)) if profiles else tuple(RULES.values())
-    within = {name: tables.rules_of([name]) for name in tables.PROFILES}
+    chosen = rules_of(_profiles(profiles)) if profiles else tuple(RULES.values())
+    within = {name: rules_of([name]) for name in tables.PROFILES}
     if output == "json":
         listed = [
             {

@@ -14,18 +14,20 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from opensslgen import keys
 from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.orders import inventory as table
+from opensslgen.report.batch import HEAD, outcome_json, outcome_text, tail_json, tail_text
+from opensslgen.x509 import key_types
 
-from .doing import has_passphrase, secret_of
 from .options import ALLOW, FOLDER, FORMAT, OPENSSL, PASSPHRASE_FILE, together
 from .progress import Bar
+from .run_job import has_passphrase, secret_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opensslgen.batch import Batch, Outcome
-    from opensslgen.inventory import Row
+    from opensslgen.batch.wanted import Batch, Outcome
+    from opensslgen.orders.inventory import Row
 
 
 @click.command()
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     click.option("--check", is_flag=True, help="Make nothing: tell what would be made; exit 1 if anything."),
     click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes.  [default: one for each core]"),
     click.option(
-        "--key-type", type=click.Choice(list(keys.KEY_TYPES)), default=keys.DEFAULT.name, show_default=True,
+        "--key-type", type=click.Choice(list(key_types.KEY_TYPES)), default=key_types.DEFAULT.name, show_default=True,
         help="For rows that name none.",
     ),
     click.option(
@@ -69,11 +71,11 @@ def batch(inventory: Path, **options: Any) -> None:
 
     Exit code: 0 all is as asked, 1 a row failed or with --check something is to be made, 2 faults in the inventory.
     """
-    from opensslgen import inventory as table
-    from opensslgen.batch import Batch, converge
-    from opensslgen.certificate import visible
-    from opensslgen.openssl import find
-    from opensslgen.store import Store
+    from opensslgen.batch.converge import converge
+    from opensslgen.batch.wanted import Batch
+    from opensslgen.openssl.command import find
+    from opensslgen.pki.store import Store
+    from opensslgen.text import visible
 
     store = Store(options["pki"])
     for warning in store.warnings():
@@ -134,22 +136,21 @@ class _Count:
 
 def _checked(batch: Batch, rows: Iterator[Row], title: str, *, as_json: bool) -> _Count:
     """Return what the rows need; raises UsageError, after each fault was listed, if any has one."""
-    from opensslgen.batch import FAILED, Outcome
-    from opensslgen.certificate import visible
-    from opensslgen.report import batch as written
+    from opensslgen.batch.wanted import FAILED, Outcome
+    from opensslgen.text import visible
 
     count, faults = _Count(), 0
     for row in batch.faults(count.seen(rows)):
         if as_json:
-            failed = written.outcome_json(Outcome(row.line, row.name, FAILED, row.fault or ""))
-            sys.stdout.write((",\n" if faults else written.HEAD) + failed)
+            failed = outcome_json(Outcome(row.line, row.name, FAILED, row.fault or ""))
+            sys.stdout.write((",\n" if faults else HEAD) + failed)
         else:
             name = f", {row.name!a}" if row.name else ""
             click.echo(visible(f"{title}, line {row.line}{name}: {row.fault}"), err=True)
         faults += 1
     if faults:
         if as_json:
-            sys.stdout.write(written.tail_json({"made": 0, "left": 0, "failed": faults}))
+            sys.stdout.write(tail_json({"made": 0, "left": 0, "failed": faults}))
         raise UsageError(
             f"{faults} of {count.rows} row{'s' if count.rows > 1 else ''} of {title}"
             f" {'have faults' if faults > 1 else 'has a fault'}, so nothing was made"
@@ -159,7 +160,7 @@ def _checked(batch: Batch, rows: Iterator[Row], title: str, *, as_json: bool) ->
 
 def _secrets(store: Any, count: _Count, options: dict[str, Any]) -> dict[str, str]:
     """Return the secrets that the rows need, each asked for once."""
-    from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD
+    from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 
     names = [P12_PASSWORD] if count.p12 else []
     if count.below and (store.ca_key_is_encrypted() if store.issuer() else has_passphrase(options)):
@@ -171,9 +172,9 @@ def _make_root(batch: Batch, count: _Count, options: dict[str, Any]) -> None:
     """Make a root if the rows need one and there is none."""
     if not count.below or batch.store.issuer() is not None:
         return
-    from opensslgen.authority import Authority
-    from opensslgen.jobs import root_job
-    from opensslgen.orders import root_order
+    from opensslgen.jobs.issue import root_job
+    from opensslgen.jobs.perform import Authority
+    from opensslgen.orders.order import root_order
 
     order = root_order(encrypted=has_passphrase(options))
     try:
@@ -190,19 +191,17 @@ def _make_root(batch: Batch, count: _Count, options: dict[str, Any]) -> None:
 
 def _report(outcomes: Iterator[Outcome], count: _Count, options: dict[str, Any], *, state: str) -> int:
     """Write each outcome as it comes and their sum, and return 1 if any has the state."""
-    from opensslgen.report import batch as written
-
     totals = {"made": 0, "left": 0, "failed": 0}
     bar = Bar(rate=True)
     bar.begin(lambda: count.rows)
     as_json = options["output"] == "json"
     out = sys.stdout
-    between = written.HEAD if as_json else ""
+    between = HEAD if as_json else ""
     try:
         for outcome in outcomes:
             totals[outcome.state] += 1
             bar.advance(1)
-            text = written.outcome_json(outcome) if as_json else written.outcome_text(outcome, quiet=options["quiet"])
+            text = outcome_json(outcome) if as_json else outcome_text(outcome, quiet=options["quiet"])
             if text:
                 bar.clear()
                 stream = sys.stderr if outcome.state == "failed" and not as_json else out
@@ -211,8 +210,8 @@ def _report(outcomes: Iterator[Outcome], count: _Count, options: dict[str, Any],
     finally:
         bar.clear()
     if as_json:
-        out.write(("" if between != written.HEAD else written.HEAD) + written.tail_json(totals))
+        out.write(("" if between != HEAD else HEAD) + tail_json(totals))
     elif not options["quiet"]:
-        out.write(written.tail_text(totals, check=options["check"]))
+        out.write(tail_text(totals, check=options["check"]))
     out.flush()
     return int(bool(totals["failed"] or totals[state]))

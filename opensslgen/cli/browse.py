@@ -16,7 +16,7 @@ from opensslgen.errors import Error, UsageError
 from .options import FOLDER, FORMAT, together
 
 if TYPE_CHECKING:
-    from opensslgen.report.listing import Survey
+    from opensslgen.pki.survey import Survey
 
 
 @click.command("list")
@@ -51,8 +51,9 @@ def list_(pki: Path, within: int | None, everything: bool, output: str, critical
 
     Exit code: 0, with --within 1 if anything ends so soon, 2 if the index cannot be read.
     """
-    from opensslgen.folder import Folder
-    from opensslgen.report import browse, listing
+    from opensslgen.pki.folder import Folder
+    from opensslgen.pki.survey import SOON, crl_fault, rows_of, survey_of
+    from opensslgen.report import browse
 
     if critical is not None and output != "nagios":
         raise UsageError("--critical goes with --format nagios only; --within is for all")
@@ -61,10 +62,10 @@ def list_(pki: Path, within: int | None, everything: bool, output: str, critical
     if output == "nagios":
         _nagios(pki, at=at, warning=30 if within is None else within, critical=7 if critical is None else critical)
     _warn_of_others(pki)
-    survey = listing.survey(Folder(pki), at=at, everything=everything, on_torn=_warn)
-    soon = listing.SOON if within is None else timedelta(days=within)
-    rows, found = listing.rows(survey, soon=soon, only_soon=within is not None)
-    fault = listing.crl_fault(survey)
+    survey = survey_of(Folder(pki), at=at, everything=everything, on_torn=_warn)
+    soon = SOON if within is None else timedelta(days=within)
+    rows, found = rows_of(survey, soon=soon, only_soon=within is not None)
+    fault = crl_fault(survey)
     if fault:
         _warn(fault)
     if output == "json":
@@ -97,12 +98,13 @@ def _say_what_is_left_out(survey: Survey, *, everything: bool) -> None:
 
 
 def _nagios(pki: Path, *, at: datetime, warning: int, critical: int) -> NoReturn:
-    from opensslgen.folder import Folder
-    from opensslgen.report import browse, listing
+    from opensslgen.pki.folder import Folder
+    from opensslgen.pki.survey import crl_fault, survey_of
+    from opensslgen.report import browse
 
     try:
-        survey = listing.survey(Folder(pki), at=at, on_torn=_warn)
-        status = browse.status(survey, warning=warning, critical=critical, crl_fault=listing.crl_fault(survey))
+        survey = survey_of(Folder(pki), at=at, on_torn=_warn)
+        status = browse.status(survey, warning=warning, critical=critical, crl_fault=crl_fault(survey))
     except Error as error:
         status = browse.unknown(error.message)
     click.echo(status.line, nl=False)
@@ -125,8 +127,8 @@ def show(certificate: str, pki: Path, output: str) -> None:
     A file that exists is taken for the file. What is said of devices are published rules and measurements, held
     against this certificate; no device was asked.
     """
-    from opensslgen import lookup
-    from opensslgen.folder import Folder
+    from opensslgen.pki import lookup
+    from opensslgen.pki.folder import Folder
     from opensslgen.report import explain
 
     out = _plain_output()
@@ -150,13 +152,13 @@ def _plain_output() -> io.TextIOBase:
 
 def _warn_of_others(pki: Path) -> None:
     """Say what in the folder others can read, or change, and should not."""
-    from opensslgen.store import Store
+    from opensslgen.pki.store import Store
 
     for warning in Store(pki).warnings():
         _warn(warning)
 
 
 def _warn(message: str) -> None:
-    from opensslgen.certificate import visible
+    from opensslgen.text import visible
 
     click.echo(f"Warning: {visible(message)}", err=True)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opensslgen.errors import UsageError
+from opensslgen.plan import export as recipes
 
-from .doing import do
 from .options import P12_PASSWORD_FILE, RUNNING, together
+from .run_job import do
 
 if TYPE_CHECKING:
-    from opensslgen.destination import Destination
-    from opensslgen.lookup import Found
-    from opensslgen.recipes import Export, Form
+    from opensslgen.jobs.destination import Destination
+    from opensslgen.pki.lookup import Found
+    from opensslgen.plan.export import Export, Form
 
 # Spelled out, as the help must not wait for the recipes; a test holds them against one another.
 FORMATS = ("p12", "p12-compat", "pem", "chain", "der", "key")
@@ -53,10 +54,10 @@ def export(name: str, form: str | None, receiver: str | None, out: str | None, *
     A full chain has no root in it, as clients have that; --as chain has. Files with a key in them can be read by you
     alone.
     """
-    from opensslgen import lookup, recipes
-    from opensslgen.destination import Destination
-    from opensslgen.folder import Folder
-    from opensslgen.jobs import export_job
+    from opensslgen.jobs.destination import Destination
+    from opensslgen.jobs.export import export_job
+    from opensslgen.pki import lookup
+    from opensslgen.pki.folder import Folder
 
     if bool(form) == bool(receiver):
         raise UsageError("say either --as or --for, and one of them")
@@ -84,11 +85,11 @@ def _place(out: str | None, form: Form) -> tuple[Path, str | None]:
 
 
 def _order(found: Found, pki: Path, form: Form, file: str | None) -> Export:
-    from opensslgen.certificate import load_all
-    from opensslgen.index import REVOKED
-    from opensslgen.recipes import Export
-    from opensslgen.rules import issuers_among
-    from opensslgen.store import Store
+    from opensslgen.pki.index import REVOKED
+    from opensslgen.pki.store import Store
+    from opensslgen.plan.export import Export
+    from opensslgen.rules.chain import issuers_among
+    from opensslgen.x509.certificate import load_all
 
     store = Store(pki)
     others = [*filter(None, [store.issuer()]), *store.above(), *load_all(found.path)]
@@ -108,7 +109,7 @@ def _order(found: Found, pki: Path, form: Form, file: str | None) -> Export:
 
 def _stem(found: Found) -> str:
     """Return what the files are to be called: as the folder has it, else by what the certificate says."""
-    from opensslgen.names import file_name
+    from opensslgen.names.general import file_name
 
     if "certificate" in found.files:
         return found.files["certificate"].stem
@@ -120,7 +121,7 @@ def _stem(found: Found) -> str:
 
 def _print(order: Export, into: Destination) -> None:
     """Print the one file that there is to print; raises UsageError for a secret or what is no text."""
-    from opensslgen.jobs import export_job
+    from opensslgen.jobs.export import export_job
 
     (piece, *more) = order.pieces
     if more or piece.holds_key or piece.form != "pem":

@@ -19,7 +19,7 @@ def doctor(pki: Path, openssl: str | None, output: str) -> None:
     \b
     opensslgen doctor --openssl /usr/local/bin/openssl
     """
-    from opensslgen.doctor import examine
+    from .examination import examine
 
     answers = examine(pki, openssl)
     if output == "json":

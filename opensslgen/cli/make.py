@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .doing import do, given, has_passphrase
 from .options import (
     ALLOW,
     CRL_URL,
@@ -21,12 +20,13 @@ from .options import (
     SUBJECT_FIELDS,
     together,
 )
+from .run_job import do, given, has_passphrase
 
 if TYPE_CHECKING:
-    from opensslgen.jobs import Job
-    from opensslgen.kinds import Kind
-    from opensslgen.openssl import OpenSSL
-    from opensslgen.orders import LeafOrder
+    from opensslgen.jobs.job import Job
+    from opensslgen.openssl.command import OpenSSL
+    from opensslgen.orders.kinds import Kind
+    from opensslgen.orders.order import LeafOrder
 
 
 _LEAF = together(
@@ -65,7 +65,7 @@ def server(**options: Any) -> None:
 
     NAME is a host name or an IP address; it becomes the common name and the first subject alternative name.
     """
-    from opensslgen.kinds import SERVER
+    from opensslgen.orders.kinds import SERVER
 
     _leaf(SERVER, options)
 
@@ -82,7 +82,7 @@ def client(**options: Any) -> None:
 
     NAME becomes the common name and names the files; a host name or mail address is a subject alternative name, too.
     """
-    from opensslgen.kinds import CLIENT
+    from opensslgen.orders.kinds import CLIENT
 
     _leaf(CLIENT, options)
 
@@ -98,9 +98,9 @@ def self_signed(**options: Any) -> None:
     Phones cannot install it as a root: each device has to accept it by hand. Where it can be had, a certificate below a
     root of your own is better: `server`, or `sign` for a request that the box has made.
     """
-    from opensslgen.jobs import self_signed_job
-    from opensslgen.kinds import SELF_SIGNED
-    from opensslgen.store import Store
+    from opensslgen.jobs.issue import self_signed_job
+    from opensslgen.orders.kinds import SELF_SIGNED
+    from opensslgen.pki.store import Store
 
     openssl = _openssl(options)
     order = _leaf_order(SELF_SIGNED, options, openssl)
@@ -109,9 +109,9 @@ def self_signed(**options: Any) -> None:
 
 def _leaf(kind: Kind, options: dict[str, Any]) -> None:
     """Make a leaf below the folder's authority, or a request for one."""
-    from opensslgen.jobs import leaf_job, request_job
-    from opensslgen.orders import root_order
-    from opensslgen.store import Store
+    from opensslgen.jobs.issue import leaf_job, request_job
+    from opensslgen.orders.order import root_order
+    from opensslgen.pki.store import Store
 
     openssl = _openssl(options)
     order = _leaf_order(kind, options, openssl)
@@ -128,14 +128,15 @@ def _leaf(kind: Kind, options: dict[str, Any]) -> None:
 
 def _openssl(options: dict[str, Any]) -> OpenSSL | None:
     """Return the openssl; None for a script that needs nothing of it now."""
-    from opensslgen import openssl as command
+    from opensslgen.openssl import command
 
     return None if options["script"] and not options["key_file"] else command.find(options["openssl"])
 
 
 def _leaf_order(kind: Kind, options: dict[str, Any], openssl: OpenSSL | None) -> LeafOrder:
-    from opensslgen.authority import with_key
-    from opensslgen.orders import LEAF_DAYS, leaf_order
+    from opensslgen.files.read import read_template
+    from opensslgen.jobs.perform import with_key
+    from opensslgen.orders.order import LEAF_DAYS, leaf_order
 
     order = leaf_order(
         options["name"],
@@ -146,7 +147,7 @@ def _leaf_order(kind: Kind, options: dict[str, Any], openssl: OpenSSL | None) ->
         days=options["days"] or LEAF_DAYS,
         extended_key_usage=options["eku"],
         key_usage=options["key_usage"],
-        template_file=options["template"],
+        template=read_template(options["template"]) if options["template"] else None,
         p12=options["p12"],
         crl_url=options.get("crl_url"),
         **{field: options[field] for field in SUBJECT_FIELDS},
@@ -172,9 +173,9 @@ def root(**options: Any) -> None:
     opensslgen root --key-type p-256 --passphrase
     opensslgen root --permit example.com --permit 10.0.0.0/8
     """
-    from opensslgen.jobs import root_job
-    from opensslgen.orders import root_order
-    from opensslgen.store import Store
+    from opensslgen.jobs.issue import root_job
+    from opensslgen.orders.order import root_order
+    from opensslgen.pki.store import Store
 
     order = root_order(
         key_type=options["key_type"],
@@ -214,9 +215,9 @@ def intermediate(**options: Any) -> None:
 
     NAME becomes the common name and names the files. The limits that --permit and --exclude set are honoured by phones.
     """
-    from opensslgen.jobs import intermediate_job
-    from opensslgen.orders import INTERMEDIATE_DAYS, intermediate_order
-    from opensslgen.store import Store
+    from opensslgen.jobs.issue import intermediate_job
+    from opensslgen.orders.order import INTERMEDIATE_DAYS, intermediate_order
+    from opensslgen.pki.store import Store
 
     order = intermediate_order(
         options["name"],

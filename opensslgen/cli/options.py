@@ -13,7 +13,7 @@ from opensslgen.errors import UnreadableError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opensslgen.keys import KeyType
+    from opensslgen.x509.key_types import KeyType
 
 
 class KeyTypeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] # generic since click 8.5
@@ -23,10 +23,10 @@ class KeyTypeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> KeyType:
         """Return the key type, or fail as click does."""
-        from opensslgen import keys
+        from opensslgen.x509 import key_types
 
         try:
-            return value if isinstance(value, keys.KeyType) else keys.key_type(value)
+            return value if isinstance(value, key_types.KeyType) else key_types.key_type(value)
         except UsageError as error:
             self.fail(error.message, param, ctx)
 

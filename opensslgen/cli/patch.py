@@ -11,8 +11,10 @@ from typing import Any
 import click
 
 from opensslgen.errors import Error, UsageError
+from opensslgen.gen_certs.patch import check_file, diff_file, patch_file, patcher_script, restore_file
+from opensslgen.plan.template import shipped
 
-from . import Failure
+from .main import Failure
 from .options import FORMAT, together
 
 
@@ -39,8 +41,6 @@ def patch(files: tuple[Path, ...], **options: Any) -> None:
     The default validity becomes 820 days, and the certificates gain the extended key usage serverAuth,clientAuth. The
     original is kept beside the script; a script that is not recognised is left alone.
     """
-    from opensslgen import gencerts
-
     actions = [name for name in ("diff", "check", "restore", "script") if options[name]]
     if len(actions) > 1:
         raise UsageError(f"--{actions[0]} and --{actions[1]} exclude each other")
@@ -48,7 +48,7 @@ def patch(files: tuple[Path, ...], **options: Any) -> None:
     if options["force"] and action != "restore":
         raise UsageError("--force goes with --restore only")
     if action == "script":
-        click.echo(gencerts.patcher_script(options["days"]), nl=False)
+        click.echo(patcher_script(options["days"]), nl=False)
         return
     if not files:
         raise click.UsageError("Missing argument 'FILE...'.")
@@ -71,9 +71,8 @@ def patch(files: tuple[Path, ...], **options: Any) -> None:
 
 
 def _patch(path: Path, options: dict[str, Any]) -> dict[str, Any]:
-    from opensslgen import gencerts
 
-    outcome = gencerts.patch_file(path, days=options["days"], syntax_check=_syntax_fault)
+    outcome = patch_file(path, days=options["days"], syntax_check=_syntax_fault)
     edits = outcome.patch.edits
     text = f"{path}: has both edits already\n"
     if edits:
@@ -85,25 +84,22 @@ def _patch(path: Path, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(path: Path, options: dict[str, Any]) -> dict[str, Any]:
-    from opensslgen import gencerts
 
-    edits = gencerts.check_file(path, days=options["days"])
+    edits = check_file(path, days=options["days"])
     lines = "".join(f"  line {edit.line}: {edit.reason}\n" for edit in edits)
     state = f"{len(edits)} edit{'s are' if len(edits) > 1 else ' is'} missing" if edits else "has both edits"
     return _told(path, edits, f"{path}: {state}\n{lines}")
 
 
 def _diff(path: Path, options: dict[str, Any]) -> dict[str, Any]:
-    from opensslgen import gencerts
 
-    text = gencerts.diff_file(path, days=options["days"])
-    return {**_told(path, gencerts.check_file(path, days=options["days"]), text), "diff": text}
+    text = diff_file(path, days=options["days"])
+    return {**_told(path, check_file(path, days=options["days"]), text), "diff": text}
 
 
 def _restore(path: Path, options: dict[str, Any]) -> dict[str, Any]:
-    from opensslgen import gencerts
 
-    outcome = gencerts.restore_file(path, force=options["force"])
+    outcome = restore_file(path, force=options["force"])
     text = f"{path}: restored from {outcome.backup}\n"
     if outcome.kept:
         text += f"  what was there is now {outcome.kept}\n"
@@ -122,7 +118,7 @@ def _syntax_fault(script: Path) -> str | None:
     """Return what bash has against a script, or sh where there is no bash; raises Error without either."""
     import shutil
 
-    from opensslgen.process import start_with_sh
+    from opensslgen.openssl.process import start_with_sh
 
     shell = shutil.which("bash") or shutil.which("sh")
     if shell is None:
@@ -157,10 +153,11 @@ def ext(names: tuple[str, ...], template: str, **options: Any) -> None:
     from dataclasses import replace
     from datetime import datetime, timezone
 
-    from opensslgen import template as templates
-    from opensslgen.jobs import refuse_violations
-    from opensslgen.orders import leaf_order
-    from opensslgen.section import extended_key_usages, from_script, key_usages
+    from opensslgen.files.read import read_template
+    from opensslgen.jobs.job import refuse_violations
+    from opensslgen.orders.order import leaf_order
+    from opensslgen.orders.usages import extended_key_usages, key_usages
+    from opensslgen.plan.section import from_script
 
     if not names and not os.environ.get("SUBJECT_ALT_NAME"):
         raise UsageError("no names", hint="give them as arguments or in SUBJECT_ALT_NAME")
@@ -172,5 +169,5 @@ def ext(names: tuple[str, ...], template: str, **options: Any) -> None:
         expected = order.expected(not_before=datetime.now(timezone.utc))
         refuse_violations(expected, None, profile="apple", allow=options["allow"])
     known = template in {"gen_certs", "v3_req"}
-    text = templates.shipped(f"{template}.cnf") if known else templates.read(Path(template))
+    text = shipped(f"{template}.cnf") if known else read_template(Path(template))
     click.echo(section.fill(text), nl=False)

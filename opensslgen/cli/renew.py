@@ -13,19 +13,19 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
-from . import Failure
-from .doing import do, make
+from .main import Failure
 from .options import ALLOW, P12, PASSPHRASE_FILE, REPLACING, together
+from .run_job import do, make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opensslgen.authority import Made
-    from opensslgen.folder import Folder
-    from opensslgen.index import Entry
-    from opensslgen.jobs import Job
-    from opensslgen.openssl import OpenSSL
-    from opensslgen.store import Store
+    from opensslgen.jobs.job import Job
+    from opensslgen.jobs.perform import Made
+    from opensslgen.openssl.command import OpenSSL
+    from opensslgen.pki.folder import Folder
+    from opensslgen.pki.index import Entry
+    from opensslgen.pki.store import Store
 
 _ROOT = "ca"
 
@@ -65,9 +65,9 @@ def renew(**options: Any) -> None:
     third of its life. One that fails does not keep the others from it. Exit code: 0, or 1 if any failed. `opensslgen
     script systemd` and `script cron` print what starts this each day.
     """
-    from opensslgen import openssl as command
-    from opensslgen.folder import Folder
-    from opensslgen.store import Store
+    from opensslgen.openssl import command
+    from opensslgen.pki.folder import Folder
+    from opensslgen.pki.store import Store
 
     store, folder = Store(options["pki"]), Folder(options["pki"])
     within, names = options["within"], options["names"]
@@ -111,7 +111,7 @@ def _print_script(names: tuple[str, ...], store: Store, folder: Folder, options:
 
 def _job(title: str, stem: str | None, store: Store, folder: Folder, options: dict[str, Any]) -> Job:
     """Return the job for what a user calls so, or whose files are already known by their stem."""
-    from opensslgen.jobs import renewal_job, root_renewal_job
+    from opensslgen.jobs.renew import renewal_job, root_renewal_job
 
     if stem is None:
         stem = _stem(folder, title)
@@ -133,24 +133,24 @@ def _job(title: str, stem: str | None, store: Store, folder: Folder, options: di
 
 
 def _is_authority(stem: str, store: Store) -> bool:
-    from opensslgen.certificate import load
+    from opensslgen.x509.certificate import load
 
     return stem == _ROOT or load(store.path / "issued" / f"{stem}.crt").is_authority
 
 
 def _stem(folder: Folder, name: str) -> str:
     """Return the stem of the files of a certificate that can be renewed; raises Error for any other."""
-    from opensslgen import lookup
+    from opensslgen.pki import lookup
 
     return _ROOT if name == _ROOT else lookup.stem_to_renew(folder, lookup.find(folder, name))
 
 
 def _due(folder: Folder, within: int) -> Iterator[tuple[str, str | None]]:
     """Yield what ends so soon and has not been renewed, or ended without, with its stem: the root, then by end."""
-    from opensslgen.report import listing
+    from opensslgen.pki.survey import survey_of
 
     limit = timedelta(days=within)
-    survey = listing.survey(folder, at=datetime.now(timezone.utc).replace(microsecond=0))
+    survey = survey_of(folder, at=datetime.now(timezone.utc).replace(microsecond=0))
     root = folder.root.certificate if folder.root else None
     if root and root.ends_soon(limit, now=survey.at):
         # First of all, as nothing below it can end later than it.
@@ -168,9 +168,9 @@ def _is_replaced(folder: Folder, entry: Entry) -> bool:
 
     That one may have another subject or fewer names, so that it does not stand in for it otherwise.
     """
-    from opensslgen.certificate import load
     from opensslgen.errors import UnreadableError
-    from opensslgen.names import file_name
+    from opensslgen.names.general import file_name
+    from opensslgen.x509.certificate import load
 
     if entry.serial_number in folder.replaced:
         return True
@@ -191,7 +191,7 @@ def _is_due(folder: Folder, entry: Entry, at: datetime, limit: timedelta) -> boo
 
 
 def _told(made: Made, options: dict[str, Any]) -> dict[str, Any]:
-    from opensslgen.report import made_json, made_text
+    from opensslgen.report.made import made_json, made_text
 
     if options["output"] != "json" and not options["quiet"]:
         click.echo(made_text(made), nl=False)
@@ -199,15 +199,15 @@ def _told(made: Made, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _failed(title: str, error: Error) -> dict[str, Any]:
-    from opensslgen.jobs import Violation
-    from opensslgen.report import violation_json
+    from opensslgen.jobs.job import Violation
+    from opensslgen.report.made import violation_json
 
     told = violation_json(error) if isinstance(error, Violation) else {"error": error.message}
     return {"name": title, **told}
 
 
 def _run_hook(made: Made, store: Store, openssl: OpenSSL, options: dict[str, Any]) -> None:
-    from opensslgen.hook import run_hook
+    from opensslgen.jobs.hook import run_hook
 
     if options["hook"]:
         # What it says is for people, and what is said of the certificates for programs.

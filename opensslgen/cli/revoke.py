@@ -9,11 +9,11 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
-from .doing import do
 from .options import NEW_PASSPHRASE_FILE, PASSPHRASE_FILE, REPLACING, together
+from .run_job import do
 
 if TYPE_CHECKING:
-    from opensslgen.jobs import Job
+    from opensslgen.jobs.job import Job
 
 _REASONS = (
     "keyCompromise", "superseded", "cessationOfOperation", "affiliationChanged", "CACompromise", "unspecified",
@@ -45,8 +45,8 @@ def revoke(certificate: str, reason: str | None, yes: bool, **options: Any) -> N
     a new certificate. If there is a revocation list, a new one is made at once, good for as long as the last one; if
     not, `opensslgen crl` makes the first.
     """
-    from opensslgen.jobs import revocation_job
-    from opensslgen.store import Store
+    from opensslgen.jobs.revoke import revocation_job
+    from opensslgen.pki.store import Store
 
     store = Store(options["pki"])
     asked = None
@@ -85,8 +85,8 @@ def crl(days: int, **options: Any) -> None:
     Who checks the list refuses every certificate once it is out of date; `opensslgen list` warns a week before. Clients
     find it where certificates say, if they were made with --crl-url http://…/crl.der, which has to be the one in DER.
     """
-    from opensslgen.jobs import revocation_list_job
-    from opensslgen.store import Store
+    from opensslgen.jobs.revoke import revocation_list_job
+    from opensslgen.pki.store import Store
 
     store = Store(options["pki"])
     do(lambda: revocation_list_job(store=store, days=days), options, None)
@@ -109,8 +109,8 @@ def passwd(remove: bool, **options: Any) -> None:
 
     The file that the old passphrase opens is not kept. Its copies elsewhere, such as backups, go on opening by it.
     """
-    from opensslgen.jobs import passphrase_job
-    from opensslgen.store import Store
+    from opensslgen.jobs.passphrase import passphrase_job
+    from opensslgen.pki.store import Store
 
     if remove and options["new_passphrase_file"]:
         raise UsageError("--remove needs no --new-passphrase-file")

@@ -36,7 +36,7 @@ def gen_certs() -> None:
     It makes a root and server certificates in the same folder and form as `opensslgen server`, and checks what it is
     given as strictly. It needs a shell, openssl from 1.0.1 on, coreutils, grep and sed.
     """
-    from opensslgen.gencerts_script import gen_certs_script
+    from opensslgen.gen_certs.replacement import gen_certs_script
 
     click.echo(gen_certs_script(version=__version__), nl=False)
 
@@ -62,7 +62,7 @@ def systemd(unit: str, **options: Any) -> None:
     opensslgen script systemd timer > /etc/systemd/system/opensslgen-renew.timer
     systemctl enable --now opensslgen-renew.timer
     """
-    from opensslgen import schedule
+    from opensslgen.jobs import schedule
 
     text = schedule.timer() if unit == "timer" else schedule.service(_renewal(options), folder=str(options["pki"]))
     click.echo(text, nl=False)
@@ -77,7 +77,7 @@ def cron(user: str, **options: Any) -> None:
     \b
     opensslgen script cron --hook "systemctl reload nginx" > /etc/cron.d/opensslgen
     """
-    from opensslgen import schedule
+    from opensslgen.jobs import schedule
 
     click.echo(schedule.crontab(_renewal(options), user=user), nl=False)
 

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opensslgen.errors import Error, UsageError
+from opensslgen.orders import from_request
+from opensslgen.x509.request import STDIN, read_request
 
-from .doing import do
 from .options import ALLOW, CRL_URL, LIMITS, PASSPHRASE_FILE, RUNNING, together
+from .run_job import do
 
 if TYPE_CHECKING:
-    from opensslgen.certificate import Request
-    from opensslgen.names import GeneralName
-    from opensslgen.orders import AuthorityOrder, LeafOrder
+    from opensslgen.names.general import GeneralName
+    from opensslgen.orders.order import AuthorityOrder, LeafOrder
+    from opensslgen.x509.request import Request
 
 
 @click.command()
@@ -52,11 +54,10 @@ def sign(**options: Any) -> None:
     for only the names are taken over, once they are confirmed or given; all else is left out, and said so. Its subject
     and its key become those of the certificate.
     """
-    from opensslgen import csr
-    from opensslgen.jobs import sign_job
-    from opensslgen.store import Store
+    from opensslgen.jobs.sign import sign_job
+    from opensslgen.pki.store import Store
 
-    request = csr.read_request(options["request"])
+    request = read_request(options["request"])
     order = _authority(request, options) if options["kind"] == "intermediate" else _leaf(request, options)
     _confirm(request, order, options)
     store, fixed_days = Store(options["pki"]), options["days"] is not None
@@ -64,19 +65,18 @@ def sign(**options: Any) -> None:
 
 
 def _leaf(request: Request, options: dict[str, Any]) -> LeafOrder:
-    from opensslgen import csr
-    from opensslgen.kinds import KINDS
-    from opensslgen.names import parse_names
-    from opensslgen.orders import LEAF_DAYS
+    from opensslgen.names.general import parse_names
+    from opensslgen.orders.kinds import KINDS
+    from opensslgen.orders.order import LEAF_DAYS
 
     for option in ("pathlen", "permit", "exclude"):
         if options[option] not in (None, ()):
             raise UsageError(f"--{option} goes with --as intermediate")
     kind = KINDS[options["kind"]]
     given = tuple(name for text in options["san"] for name in parse_names(text))
-    return csr.leaf_order_of(
+    return from_request.leaf_order_of(
         request,
-        names=given or csr.asked_names(request, kind),
+        names=given or from_request.asked_names(request, kind),
         kind=kind,
         stem=options["name"],
         days=options["days"] or LEAF_DAYS,
@@ -87,13 +87,12 @@ def _leaf(request: Request, options: dict[str, Any]) -> LeafOrder:
 
 
 def _authority(request: Request, options: dict[str, Any]) -> AuthorityOrder:
-    from opensslgen import csr
-    from opensslgen.orders import INTERMEDIATE_DAYS
+    from opensslgen.orders.order import INTERMEDIATE_DAYS
 
     for option in ("san", "eku", "key_usage"):
         if options[option]:
             raise UsageError(f"--{option.replace('_', '-')} does not go with --as intermediate")
-    return csr.authority_order_of(
+    return from_request.authority_order_of(
         request,
         stem=options["name"],
         days=options["days"] or INTERMEDIATE_DAYS,
@@ -106,12 +105,10 @@ def _authority(request: Request, options: dict[str, Any]) -> AuthorityOrder:
 
 def _confirm(request: Request, order: LeafOrder | AuthorityOrder, options: dict[str, Any]) -> None:
     """Show whom a certificate would be for, and ask unless the names were given; raises UsageError on a pipe."""
-    from opensslgen import csr
-
     names: tuple[GeneralName, ...] = getattr(order, "subject_alternative_names", ())
     sure = options["yes"] or options["san"]
     # Who gives the request on standard input has no more to say there.
-    if not sure and (options["request"] == csr.STDIN or not sys.stdin.isatty()):
+    if not sure and (options["request"] == STDIN or not sys.stdin.isatty()):
         what = ", ".join(map(str, names)) or f"the subject {request.subject}"
         some = f", or name those that it is to have: {_as_options(names)}" if names else ""
         raise UsageError(f"it has to be confirmed, and nobody can be asked here: {what}", hint=f"--yes takes it{some}")

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opensslgen.errors import UsageError
+from opensslgen.jobs.trust import signed, signer, trust_job
+from opensslgen.report.trust import Written, trust_json, trust_text
+from opensslgen.trust import anchor, files
 
-from .doing import do, make
 from .options import FOLDER, FORMAT, OPENSSL, from_web, together
+from .run_job import do, make
 
 if TYPE_CHECKING:
-    from opensslgen.certificate import Certificate
-    from opensslgen.rules import Finding
-    from opensslgen.trust import Signer
+    from opensslgen.plan.trust import Signer
+    from opensslgen.rules.rule import Finding
+    from opensslgen.x509.certificate import Certificate
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -75,28 +78,26 @@ def trust(**options: Any) -> None:
 
     First the root is held against the rules of the profile root: what a phone would hide or refuse is not written.
     """
-    from opensslgen import openssl as command
-    from opensslgen import trust as roots
-    from opensslgen.destination import Destination
-    from opensslgen.report import trust as report
+    from opensslgen.jobs.destination import Destination
+    from opensslgen.openssl import command
 
     _refuse_what_does_not_go_together(options)
-    root = roots.root_in(options["root_file"]) if options["root_file"] else roots.anchor(options["pki"])
+    root = anchor.root_in(options["root_file"]) if options["root_file"] else anchor.anchor(options["pki"])
     findings = _judged(root, options)
-    by = roots.signer(options["pki"], options["sign"]) if options["sign"] else None
+    by = signer(options["pki"], options["sign"]) if options["sign"] else None
     if options["share"]:
         _share(root, _signed(root, by, options), options)
         return
     into = Destination(options["pki"].parent / "trust" if options["out"] is None else options["out"])
-    job = roots.trust_job(root, by)
+    job = trust_job(root, by)
     if options["script"]:
         do(lambda: job, options, None, into=into)
         return
     made = make(lambda: job, options, command.find(options["openssl"]), into=into)
-    written = report.Written(
+    written = Written(
         root=root,
         folder=into.path,
-        files=roots.files(root),
+        files=files.files(root),
         signer=options["sign"],
         allow=options["allow"],
         findings=findings,
@@ -104,9 +105,9 @@ def trust(**options: Any) -> None:
         sharing=_sharing(options),
     )
     if options["output"] == "json":
-        click.echo(json.dumps(report.trust_json(written), indent=2))
+        click.echo(json.dumps(trust_json(written), indent=2))
     elif not options["quiet"]:
-        click.echo(report.trust_text(written), nl=False)
+        click.echo(trust_text(written), nl=False)
 
 
 def _refuse_what_does_not_go_together(options: dict[str, Any]) -> None:
@@ -135,15 +136,15 @@ def _sharing(options: dict[str, Any]) -> str:
 
 def _judged(root: Certificate, options: dict[str, Any]) -> list[Finding]:
     """Return what may speak against the root, and say it; raises Violation if a phone would hide or refuse it."""
-    from opensslgen.jobs import Violation
-    from opensslgen.trust import judged
+    from opensslgen.jobs.job import Violation
+    from opensslgen.jobs.trust import judged
 
     try:
         found = judged(root, allow=options["allow"])
     except Violation as refused:
         violation = Violation(f"{refused.message}, so nothing was made of it", refused.findings)
         if options["output"] == "json":
-            from opensslgen.report import finding_json
+            from opensslgen.report.made import finding_json
 
             findings = [finding_json(finding) for finding in violation.findings]
             click.echo(json.dumps({"error": violation.message, "findings": findings}, indent=2))
@@ -158,15 +159,14 @@ def _signed(root: Certificate, by: Signer | None, options: dict[str, Any]) -> by
     """Return the signed profile, if it was asked for."""
     if by is None:
         return None
-    from opensslgen import openssl as command
-    from opensslgen import trust as roots
+    from opensslgen.openssl import command
     from opensslgen.trust.mobileconfig import mobileconfig
 
     def say(line: str) -> None:
         if options["verbose"]:
             click.echo(line, err=True)
 
-    return roots.signed(mobileconfig(root), by, command.find(options["openssl"]), on_command=say)
+    return signed(mobileconfig(root), by, command.find(options["openssl"]), on_command=say)
 
 
 def _share(root: Certificate, profile: bytes | None, options: dict[str, Any]) -> None:

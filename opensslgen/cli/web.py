@@ -59,9 +59,9 @@ def web(**options: Any) -> None:
     import ipaddress
     import secrets
 
-    from opensslgen.openssl import find
-    from opensslgen.recipes import CA_PASSPHRASE, SECRETS, fit_secret
-    from opensslgen.web import Config, create_app
+    from opensslgen.openssl.command import find
+    from opensslgen.plan.secrets import CA_PASSPHRASE, SECRETS, fit_secret
+    from opensslgen.web.app import Config, create_app
 
     address = _address(options["address"])
     openssl = functools.cache(lambda: find(options["openssl"]))
@@ -142,10 +142,10 @@ def _tls(options: dict[str, Any], address: str) -> tuple[SSLContext, set[str]]:
     """Return the TLS settings, and the names by which browsers may ask."""
     import ipaddress
 
-    from opensslgen import lookup
-    from opensslgen.folder import Folder
-    from opensslgen.openssl import find
-    from opensslgen.store import CA_CHAIN
+    from opensslgen.openssl.command import find
+    from opensslgen.pki import lookup
+    from opensslgen.pki.folder import Folder
+    from opensslgen.plan.layout import CA_CHAIN
     from opensslgen.web.tls import context_of
 
     if ipaddress.ip_address(address).is_unspecified and not options["name"]:

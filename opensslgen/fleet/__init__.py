@@ -1,4 +1,4 @@
-"""Many hosts: each makes its key and request itself, they are signed here, put in place there and audited from here.
+"""Many hosts: each makes its own key and request; they are signed, installed and audited from here.
 
-The collection in `opensslgen/ansible` is the face of this for Ansible; nothing here but `action` knows of that.
+Imports report, jobs and what is below them; only `action` knows of Ansible.
 """

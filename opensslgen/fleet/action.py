@@ -8,8 +8,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from opensslgen.errors import Error
-from opensslgen.jobs import Violation
-from opensslgen.report import findings_text
+from opensslgen.jobs.job import Violation
+from opensslgen.report.made import findings_text
 
 from .remote import Host
 

@@ -11,9 +11,9 @@ from opensslgen import __version__
 from opensslgen.audit.live import JOBS, TIMEOUT, judge_servers, server_target
 from opensslgen.audit.result import Settings
 from opensslgen.errors import Error, UsageError
-from opensslgen.profiles import rules_of
 from opensslgen.report import document, sarif
 from opensslgen.report.tally import Tally, tally, verdict, worst_first
+from opensslgen.rules.profiles import rules_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen import gencerts
-from opensslgen.certificate import pem, visible
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.names import file_name, parse_host
-from opensslgen.pem import read_file
+from opensslgen.files.read import read_file
+from opensslgen.gen_certs.patch import DAYS, patched
+from opensslgen.names.general import file_name, parse_host
+from opensslgen.text import visible
 from opensslgen.trust.anchor import anchor
+from opensslgen.x509.certificate import pem
 
 from .remote import call
 from .request import FOLDER, YET, decoded_certificate, described, key_of, paths
@@ -49,7 +50,7 @@ class Wish:
     places: tuple[Place, ...] = ()
     script: str = VENDORS_SCRIPT
     """The vendor's script, which is mended if it is there; empty: none is."""
-    script_days: int = gencerts.DAYS
+    script_days: int = DAYS
     reload: str = ""
     """The command that is run when anything has changed, and again in the next run until it succeeds."""
 
@@ -218,7 +219,7 @@ def _mended(there: Answer, wish: Wish) -> tuple[tuple[Change, str] | None, str |
     try:
         if b"\0" in data:
             raise UnreadableError(f"{wish.script}: holds a NUL byte, so it is no shell script")
-        patch = gencerts.patched(data.decode("latin-1"), days=wish.script_days, name=wish.script)
+        patch = patched(data.decode("latin-1"), days=wish.script_days, name=wish.script)
     except UnreadableError as error:
         return None, visible(error.message)
     if not patch.edits:

@@ -11,9 +11,9 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from opensslgen import template
-from opensslgen.certificate import visible
 from opensslgen.errors import Error
+from opensslgen.plan import template
+from opensslgen.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,24 +8,30 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opensslgen import __version__, keys
-from opensslgen.certificate import CERTIFICATE_LABELS, decode_block, decode_public_key, visible
-from opensslgen.csr import parse_request
+from opensslgen import __version__
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.jobs import request_job
-from opensslgen.orders import leaf_order
-from opensslgen.pem import pem_blocks
-from opensslgen.store import Store
+from opensslgen.jobs.issue import request_job
+from opensslgen.orders.order import leaf_order
+from opensslgen.pki.store import Store
+from opensslgen.plan.script import as_script
+from opensslgen.text import visible
+from opensslgen.x509 import key_types
+from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
+from opensslgen.x509.pem import pem_blocks
+from opensslgen.x509.public_keys import decode_public_key
+from opensslgen.x509.request import parse_request
 
 from .remote import call, subshell
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-    from opensslgen.certificate import Certificate, PublicKey, Request
-    from opensslgen.names import GeneralName
-    from opensslgen.orders import LeafOrder
-    from opensslgen.pem import PemBlock
+    from opensslgen.names.general import GeneralName
+    from opensslgen.orders.order import LeafOrder
+    from opensslgen.x509.certificate import Certificate
+    from opensslgen.x509.pem import PemBlock
+    from opensslgen.x509.public_keys import PublicKey
+    from opensslgen.x509.request import Request
 
     from .remote import Answer, Host
 
@@ -61,7 +67,7 @@ def order_of(options: Mapping[str, Any]) -> LeafOrder:
     if unknown := sorted(map(str, set(options) - wanted)):
         raise UsageError(f"unknown option {', '.join(unknown)}: the options are {', '.join(sorted(wanted))}")
     given = {name: value for name, value in options.items() if value is not None}
-    given["key_type"] = keys.key_type(str(given.get("key_type", keys.DEFAULT.name)))
+    given["key_type"] = key_types.key_type(str(given.get("key_type", key_types.DEFAULT.name)))
     subject = given.pop("subject", {})
     try:
         return leaf_order(str(given.pop("name")), **given, **subject)
@@ -127,7 +133,7 @@ def requested(
     made = host.answer(
         call("set_aside", files["request"]),
         *(() if keeps_key else (call("set_aside", files["key"]),)),
-        subshell(plan.script(version=__version__), folder),
+        subshell(as_script(plan, version=__version__), folder),
         call("tell_key", "key", files["key"]),
         call("tell_request", "request", files["request"]),
     )
@@ -215,6 +221,8 @@ def _words(attributes: Pairs, names: Iterable[GeneralName], key: str) -> str:
 
 def _words_of(request: Request) -> str:
     key = request.public_key
-    kinds = (kind.name for kind in keys.KEY_TYPES.values() if (kind.algorithm, kind.bits) == (key.algorithm, key.bits))
+    kinds = (
+        kind.name for kind in key_types.KEY_TYPES.values() if (kind.algorithm, kind.bits) == (key.algorithm, key.bits)
+    )
     names = request.subject_alternative_names or ()
     return _words(request.subject.attributes, names, next(kinds, key.algorithm))

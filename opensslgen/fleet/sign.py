@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from opensslgen.batch import FAILED, LEFT, Batch, converge
-from opensslgen.certificate import load, visible
-from opensslgen.csr import leaf_order_of, parse_request
+from opensslgen.batch.converge import converge
+from opensslgen.batch.wanted import FAILED, LEFT, Batch
 from opensslgen.errors import Error, UsageError
-from opensslgen.inventory import Row
-from opensslgen.openssl import find
-from opensslgen.recipes import CA_PASSPHRASE, SECRETS, fit_secret
-from opensslgen.store import Store
+from opensslgen.openssl.command import find
+from opensslgen.orders.from_request import leaf_order_of
+from opensslgen.orders.inventory import Row
+from opensslgen.pki.store import Store
+from opensslgen.plan.secrets import CA_PASSPHRASE, SECRETS, fit_secret
+from opensslgen.text import visible
+from opensslgen.x509.certificate import load
+from opensslgen.x509.request import parse_request
 
 from .request import WITHIN, YET, described, order_of
 
@@ -21,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
-    from opensslgen.batch import Outcome
-    from opensslgen.orders import LeafOrder
+    from opensslgen.batch.wanted import Outcome
+    from opensslgen.orders.order import LeafOrder
 
 
 @dataclass(frozen=True)

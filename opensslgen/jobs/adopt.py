@@ -5,23 +5,23 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen import recipes
-from opensslgen.certificate import visible
-from opensslgen.disk import name_beside
 from opensslgen.errors import Error
-from opensslgen.profiles import rules_of
-from opensslgen.rules import Case, judge
-from opensslgen.store import CA_CHAIN
+from opensslgen.files.write import name_beside
+from opensslgen.plan import adopt
+from opensslgen.plan.layout import CA_CHAIN
+from opensslgen.rules.profiles import rules_of
+from opensslgen.rules.rule import Case, judge
+from opensslgen.text import visible
 
 from .job import Job, Violation, about_replaced, violations
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from opensslgen.certificate import Certificate
-    from opensslgen.recipes import Adoption
-    from opensslgen.rules import Finding
-    from opensslgen.store import Store
+    from opensslgen.pki.store import Store
+    from opensslgen.plan.adopt import Adoption
+    from opensslgen.rules.rule import Finding
+    from opensslgen.x509.certificate import Certificate
 
 
 def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), tell: bool = False) -> Job:
@@ -44,7 +44,7 @@ def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), 
     return Job(
         name=certificate.subject.common_name or name,
         done=f"Adopted {name}",
-        plan=recipes.adopt(
+        plan=adopt.adopt(
             adoption, certificate=store.ca_certificate, key=store.ca_key, old_chain=_old_chain(store, adoption)
         ),
         judged="ca.crt",

@@ -6,14 +6,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opensslgen import recipes
 from opensslgen.errors import Error, UnreadableError
+from opensslgen.plan import export
 
 from .job import Job
 
 if TYPE_CHECKING:
-    from opensslgen.destination import Destination
-    from opensslgen.recipes import Export
+    from opensslgen.plan.export import Export
+
+    from .destination import Destination
 
 
 def export_job(order: Export, *, into: Destination) -> Job:
@@ -30,7 +31,7 @@ def export_job(order: Export, *, into: Destination) -> Job:
     return Job(
         name=order.title,
         done=f"Exported {order.title}",
-        plan=recipes.export(order),
+        plan=export.export(order),
         notes=_notes(order),
         next_step=order.form.use.format_map({what: str(path) for what, path in files.items()} | _absent(order)),
     )

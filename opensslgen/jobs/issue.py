@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen import recipes
 from opensslgen.errors import UsageError
-from opensslgen.kinds import CLIENT, SELF_SIGNED
-from opensslgen.names import slips
-from opensslgen.store import CA_CHAIN
+from opensslgen.names.slips import slips
+from opensslgen.orders.kinds import CLIENT, SELF_SIGNED
+from opensslgen.plan import issue
+from opensslgen.plan import issue as recipes
+from opensslgen.plan.layout import CA_CHAIN
 
 from .job import Job, about_replaced, fitted, refuse_compromised, refuse_violations, root_of, stale_p12, stored_issuer
 
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from opensslgen.certificate import Certificate
-    from opensslgen.kinds import Kind
-    from opensslgen.orders import AuthorityOrder, LeafOrder
-    from opensslgen.plan import Plan
-    from opensslgen.store import Store
+    from opensslgen.orders.kinds import Kind
+    from opensslgen.orders.order import AuthorityOrder, LeafOrder
+    from opensslgen.pki.store import Store
+    from opensslgen.plan.steps import Plan
+    from opensslgen.x509.certificate import Certificate
 
 
 def root_job(order: AuthorityOrder, *, store: Store) -> Job:
@@ -53,9 +54,9 @@ def leaf_job(
     order, shortened = fitted(order, store, issuer or root, fixed_days=fixed_days)
     refuse_violations(_expected(order), issuer, profile=order.kind.profile, allow=allow, above=store.above())
     if issuer is None:
-        plan = recipes.root(root) + recipes.leaf(order, recipes.new_root(root))
+        plan = recipes.root(root) + issue.leaf(order, issue.new_root(root))
     else:
-        plan = recipes.leaf(order, stored_issuer(store))
+        plan = issue.leaf(order, stored_issuer(store))
     return _leaf_job(order, plan, store, notes=shortened, makes_root=issuer is None)
 
 
@@ -67,13 +68,13 @@ def self_signed_job(order: LeafOrder, *, store: Store, allow: Collection[str] = 
         "phones cannot install a self-signed leaf as a root: a certificate below a root that they trust is better"
         " (opensslgen server, or sign for a request that the box makes)"
     )
-    return _leaf_job(order, recipes.self_signed(order), store, notes=(note,))
+    return _leaf_job(order, issue.self_signed(order), store, notes=(note,))
 
 
 def request_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
     """Return the job of making a key and a request that another authority is to sign."""
     refuse_violations(_expected(order), None, profile=order.kind.profile, allow=allow)
-    plan = recipes.request_only(order)
+    plan = issue.request_only(order)
     files = published(plan, store)
     return Job(
         name=order.title,
@@ -90,7 +91,7 @@ def intermediate_job(order: AuthorityOrder, *, store: Store, fixed_days: bool) -
     Raises Error if there is none, and UsageError if it allows none below itself.
     """
     order, notes = fitted_below(order, store, fixed_days=fixed_days)
-    plan = recipes.intermediate(order, stored_issuer(store))
+    plan = issue.intermediate(order, stored_issuer(store))
     files = published(plan, store)
     folder = store.path.with_name(f"{store.path.name}-{order.stem}")
     return Job(

@@ -7,25 +7,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar
 
-from opensslgen import index
-from opensslgen.certificate import Certificate, load
-from opensslgen.disk import name_beside
-from opensslgen.distinguished import Name
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.folder import Folder
-from opensslgen.orders import AuthorityOrder, LeafOrder
-from opensslgen.plan import Publish
-from opensslgen.profiles import rules_of
-from opensslgen.recipes import Issuer
-from opensslgen.rules import ERROR, Case, Finding, judge
-from opensslgen.store import CA_CHAIN
+from opensslgen.files.write import name_beside
+from opensslgen.orders.order import AuthorityOrder, LeafOrder
+from opensslgen.pki import index
+from opensslgen.pki.folder import Folder
+from opensslgen.plan.issue import Issuer
+from opensslgen.plan.layout import CA_CHAIN
+from opensslgen.plan.steps import Publish
+from opensslgen.rules.profiles import rules_of
+from opensslgen.rules.rule import ERROR, Case, Finding, judge
+from opensslgen.x509.certificate import Certificate, load
+from opensslgen.x509.names import Name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from opensslgen.algorithms import PublicKey
-    from opensslgen.plan import Plan
-    from opensslgen.store import Store
+    from opensslgen.pki.store import Store
+    from opensslgen.plan.steps import Plan
+    from opensslgen.x509.public_keys import PublicKey
 
 Order = TypeVar("Order", AuthorityOrder, LeafOrder)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opensslgen import recipes
 from opensslgen.errors import Error, UsageError
+from opensslgen.plan import passphrase
 
 from .job import Job, stored_issuer
 
 if TYPE_CHECKING:
-    from opensslgen.store import Store
+    from opensslgen.pki.store import Store
 
 
 def passphrase_job(*, store: Store, remove: bool = False) -> Job:
@@ -26,7 +26,7 @@ def passphrase_job(*, store: Store, remove: bool = False) -> Job:
     return Job(
         name=str(key),
         done=f"{done} the passphrase of the authority's key",
-        plan=recipes.passphrase(issuer, remove=remove),
+        plan=passphrase.passphrase(issuer, remove=remove),
         notes=(note,),
         checks=("the new file opens, and its key is that of the certificate",),
     )

@@ -6,18 +6,22 @@ from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen import csr, recipes
-from opensslgen.certificate import Certificate, load, visible
-from opensslgen.constraints import UNLIMITED, parse_constraints
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.extensions import KEY_USAGES
-from opensslgen.folder import issued_files
-from opensslgen.keys import KEY_TYPES, KeyType
-from opensslgen.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
-from opensslgen.names import parse_url, shown, slips
-from opensslgen.orders import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, AuthorityOrder, LeafOrder, lifetime
-from opensslgen.section import extended_key_usages
-from opensslgen.subject import Subject, given_subject
+from opensslgen.names.constraints import UNLIMITED, parse_constraints
+from opensslgen.names.general import parse_url
+from opensslgen.names.slips import slips
+from opensslgen.names.subject import Subject, given_subject
+from opensslgen.orders import from_request
+from opensslgen.orders.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
+from opensslgen.orders.order import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, AuthorityOrder, LeafOrder, lifetime
+from opensslgen.orders.usages import extended_key_usages
+from opensslgen.pki.folder import issued_files
+from opensslgen.plan import renew
+from opensslgen.text import shown, visible
+from opensslgen.x509.certificate import Certificate, load
+from opensslgen.x509.extensions import KEY_USAGES
+from opensslgen.x509.key_types import KEY_TYPES, KeyType
+from opensslgen.x509.request import read_request, request_pem
 
 from .issue import fitted_below, leaf_next_step, published
 from .job import Job, fitted, refuse_violations, root_of, stale_p12, stored_issuer
@@ -25,8 +29,8 @@ from .job import Job, fitted, refuse_violations, root_of, stale_p12, stored_issu
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from opensslgen.constraints import NameConstraints
-    from opensslgen.store import Store
+    from opensslgen.names.constraints import NameConstraints
+    from opensslgen.pki.store import Store
 
 _MOST_DAYS = 825
 """Those of Apple's rule: what was valid for longer gets the default."""
@@ -83,7 +87,7 @@ def renewal_job(
         above=store.above() if issuer else (),
     )
     aside, about_p12 = stale_p12(order, store, at=at)
-    plan = recipes.renewed_leaf(order, stored_issuer(store) if issuer else None, request=request, aside=aside)
+    plan = renew.renewed_leaf(order, stored_issuer(store) if issuer else None, request=request, aside=aside)
     return Job(
         name=order.title,
         done=f"Renewed {order.kind.title} for {order.title}",
@@ -130,7 +134,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
     if now + timedelta(days=order.days) <= old.not_after:
         raise UsageError(f"the new root would end before the old one, which ends on {old.not_after:%Y-%m-%d}")
     refuse_violations(order.expected(not_before=now), None, profile="root", allow=allow)
-    plan = recipes.renewed_root(
+    plan = renew.renewed_root(
         order, stored_issuer(store), target=store.ca_certificate, key_identifier=old.subject_key_identifier
     )
     name = visible(old.subject.common_name or str(old.subject))
@@ -162,7 +166,7 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
     _refuse_no_gain(old, order.days, notes)
     now = datetime.now(timezone.utc)
     refuse_violations(order.expected(not_before=now), store.issuer(), profile="root", allow=allow, above=store.above())
-    plan = recipes.renewed_intermediate(order, stored_issuer(store), request=request)
+    plan = renew.renewed_intermediate(order, stored_issuer(store), request=request)
     files = published(plan, store)
     return Job(
         name=order.subject.common_name or stem,
@@ -183,7 +187,7 @@ def _leaf_order(
     usages = old.key_usage or frozenset()
     return LeafOrder(
         kind=KINDS.get(kind, SERVER),
-        names=tuple(csr.strict_name(name) for name in old.names),
+        names=tuple(from_request.strict_name(name) for name in old.names),
         subject=given_subject(old.subject.attributes),
         stem=stem,
         key_type=_key_type_of_new(old) if new_key else old.public_key.key_type,
@@ -214,12 +218,12 @@ def _old_request(old: Certificate, stem: str, store: Store) -> str:
     path = store.path / "reqs" / f"{stem}.req"
     if not path.exists():
         raise Error(f"{path}, which would be signed again, is not there", hint="only a new key can be made")
-    request = csr.read_request(path)
+    request = read_request(path)
     if request.public_key.der != old.public_key.der:
         raise Error(f"{path}, which would be signed again, is of another key than issued/{stem}.crt")
     if request.subject.der != old.subject.der:
         raise Error(f"{path}, which would be signed again, has another subject than issued/{stem}.crt")
-    return csr.pem(request)
+    return request_pem(request)
 
 
 def _crl_url(old: Certificate) -> str | None:

@@ -6,13 +6,18 @@ from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen import crl, index, lookup, recipes
-from opensslgen.certificate import REQUEST_LABELS, decode_request, load, pem, visible
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.folder import COPIES, Folder
-from opensslgen.pem import pem_blocks, read_file
-from opensslgen.plan import Publish
-from opensslgen.rules import issuer_among
+from opensslgen.files.read import read_file
+from opensslgen.pki import index, lookup
+from opensslgen.pki.folder import COPIES, Folder
+from opensslgen.plan import revoke
+from opensslgen.plan.steps import Publish
+from opensslgen.rules.chain import issuer_among
+from opensslgen.text import visible
+from opensslgen.x509 import crl
+from opensslgen.x509.certificate import load, pem
+from opensslgen.x509.pem import pem_blocks
+from opensslgen.x509.request import REQUEST_LABELS, decode_request
 
 from .job import Job, stored_issuer
 
@@ -20,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from opensslgen.certificate import Certificate
-    from opensslgen.index import Entry
-    from opensslgen.store import Store
+    from opensslgen.pki.index import Entry
+    from opensslgen.pki.store import Store
+    from opensslgen.x509.certificate import Certificate
 
 REASONS = ("keyCompromise", "superseded", "cessationOfOperation", "affiliationChanged", "CACompromise", "unspecified")
 """Why a certificate can be revoked for good (RFC 5280 section 5.3.1). To take back a hold, openssl has no command."""
@@ -55,7 +60,7 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
     moves, left = _moves(store, certificate, found)
     notes += left
     new_list, about_list = _renewed_list(store, authority)
-    order = recipes.RevocationOrder(
+    order = revoke.RevocationOrder(
         title=title,
         certificate=pem(certificate),
         serial_hex=entry.serial_hex if entry else certificate.serial_hex,
@@ -68,7 +73,7 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
     return Job(
         name=title,
         done=f"Revoked {title}, serial number {order.serial_hex}" + (f", for {reason}" if reason else ""),
-        plan=recipes.revocation(order, stored_issuer(store), new_list),
+        plan=revoke.revocation(order, stored_issuer(store), new_list),
         notes=(*notes, *about_list),
         checks=(*checks, *_LIST_CHECKS) if new_list else checks,
         next_step="put the new list where servers and clients look for it"
@@ -77,7 +82,7 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
     )
 
 
-def revocation_list_job(*, store: Store, days: int = recipes.LIST_DAYS) -> Job:
+def revocation_list_job(*, store: Store, days: int = revoke.LIST_DAYS) -> Job:
     """Return the job of making a revocation list that is good for so many days; raises UsageError, UnreadableError."""
     authority = _authority(store)
     if not _may_sign_lists(authority):
@@ -92,7 +97,7 @@ def revocation_list_job(*, store: Store, days: int = recipes.LIST_DAYS) -> Job:
     return Job(
         name=authority.subject.common_name or "",
         done=f"Made a revocation list with {revoked} certificate{'' if revoked == 1 else 's'}, until {until:%Y-%m-%d}",
-        plan=recipes.revocation_list(_list_order(authority, timedelta(days=days)), stored_issuer(store)),
+        plan=revoke.revocation_list(_list_order(authority, timedelta(days=days)), stored_issuer(store)),
         notes=notes,
         checks=_LIST_CHECKS,
         next_step="put it where servers and clients look for it (crl.der at the --crl-url), and make the next one in"
@@ -178,7 +183,7 @@ def _time_of_validity(*chain: Certificate) -> int:
     return int(max(certificate.not_before for certificate in chain).timestamp())
 
 
-def _renewed_list(store: Store, authority: Certificate) -> tuple[recipes.ListOrder | None, tuple[str, ...]]:
+def _renewed_list(store: Store, authority: Certificate) -> tuple[revoke.ListOrder | None, tuple[str, ...]]:
     """Return the order for a list like the one that is there, if there is one, and what is to be said of it."""
     path = store.path / "crl.pem"
     if not path.exists():
@@ -190,16 +195,16 @@ def _renewed_list(store: Store, authority: Certificate) -> tuple[recipes.ListOrd
     try:
         dates = crl.dates(path)
     except UnreadableError as error:
-        return _list_order(authority, timedelta(days=recipes.LIST_DAYS)), (f"a new one takes the place of {error}",)
+        return _list_order(authority, timedelta(days=revoke.LIST_DAYS)), (f"a new one takes the place of {error}",)
     lifetime = dates.next_update - dates.this_update if dates.next_update else timedelta()
     if not timedelta() < lifetime <= _LONGEST_LIST:
-        lifetime = timedelta(days=recipes.LIST_DAYS)
+        lifetime = timedelta(days=revoke.LIST_DAYS)
     return _list_order(authority, lifetime), ()
 
 
-def _list_order(authority: Certificate, lifetime: timedelta) -> recipes.ListOrder:
+def _list_order(authority: Certificate, lifetime: timedelta) -> revoke.ListOrder:
     hours = -(-lifetime // timedelta(hours=1))
-    return recipes.ListOrder(hours=hours, by_key_identifier=authority.subject_key_identifier is not None)
+    return revoke.ListOrder(hours=hours, by_key_identifier=authority.subject_key_identifier is not None)
 
 
 def _may_sign_lists(authority: Certificate) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen import csr, recipes
-from opensslgen.certificate import EXTENSIONS
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.names import slips
-from opensslgen.orders import AuthorityOrder
+from opensslgen.names.slips import slips
+from opensslgen.orders import from_request
+from opensslgen.orders.order import AuthorityOrder
+from opensslgen.plan import sign
+from opensslgen.x509.extensions import EXTENSIONS
+from opensslgen.x509.request import read_request, request_pem
 
 from .issue import fitted_below, leaf_next_step, published
 from .job import Job, fitted, refuse_compromised, refuse_violations, root_of, stored_issuer
@@ -17,9 +19,9 @@ from .job import Job, fitted, refuse_compromised, refuse_violations, root_of, st
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from opensslgen.certificate import Request
-    from opensslgen.orders import LeafOrder
-    from opensslgen.store import Store
+    from opensslgen.orders.order import LeafOrder
+    from opensslgen.pki.store import Store
+    from opensslgen.x509.request import Request
 
 
 def sign_job(
@@ -47,7 +49,7 @@ def sign_job(
         order.expected(not_before=now), issuer, profile=order.kind.profile, allow=allow, above=store.above()
     )
     publish = not has_request(request, order.stem, store)
-    plan = recipes.signed_leaf(order, stored_issuer(store), request=csr.pem(request), publish=publish)
+    plan = sign.signed_leaf(order, stored_issuer(store), request=request_pem(request), publish=publish)
     return Job(
         name=order.title,
         done=f"Signed {order.kind.title} for {order.title}",
@@ -66,7 +68,7 @@ def _intermediate(
     now = datetime.now(timezone.utc)
     refuse_violations(order.expected(not_before=now), store.issuer(), profile="root", allow=allow, above=store.above())
     publish = not has_request(request, order.stem, store)
-    plan = recipes.signed_intermediate(order, stored_issuer(store), request=csr.pem(request), publish=publish)
+    plan = sign.signed_intermediate(order, stored_issuer(store), request=request_pem(request), publish=publish)
     return Job(
         name=order.subject.common_name or order.stem,
         done=f"Signed an intermediate certificate, {order.subject.common_name}",
@@ -82,7 +84,7 @@ def has_request(request: Request, stem: str, store: Store) -> bool:
     """Tell whether the folder has the request already, as it has with --csr-only; raises Error for another key."""
     path = store.path / "reqs" / f"{stem}.req"
     try:
-        if path.exists() and csr.read_request(path).der == request.der:
+        if path.exists() and read_request(path).der == request.der:
             return True
     except UnreadableError:
         pass
@@ -102,7 +104,7 @@ def _left_out(request: Request, order: LeafOrder | AuthorityOrder) -> list[str]:
     constraints = request.basic_constraints
     if constraints and constraints.ca and not isinstance(order, AuthorityOrder):
         notes.append("the request asks to be a certificate authority (CA:TRUE), which it does not become")
-    left_out = csr.names_left_out(request, names)
+    left_out = from_request.names_left_out(request, names)
     if left_out:
         more = f" and {len(left_out) - _MOST} more" if len(left_out) > _MOST else ""
         notes.append(f"names that the request asks for and does not get: {', '.join(left_out[:_MOST])}{more}")

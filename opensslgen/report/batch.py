@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from opensslgen.certificate import visible
+from opensslgen.text import visible
 
 if TYPE_CHECKING:
-    from opensslgen.batch import Outcome
+    from opensslgen.batch.wanted import Outcome
 
 HEAD = '{"version": 1, "rows": [\n'
 

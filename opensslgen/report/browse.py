@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from opensslgen.certificate import visible
+from opensslgen.text import visible
 
 from .made import certificate_json
 from .nagios import NAMES
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from .listing import Row, Survey
+    from opensslgen.pki.survey import Row, Survey
 
 VERSION = 1
 """Of the JSON; goes up when a field is taken away or changes its meaning."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from opensslgen.audit import Result
+    from opensslgen.audit.result import Result
 
     from .tally import Tally
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opensslgen.certificate import visible
-from opensslgen.index import REVOKED, VALID
+from opensslgen.orders.kinds import kind_of
+from opensslgen.pki.index import REVOKED, VALID
+from opensslgen.rules.devices import Verdict, verdicts
+from opensslgen.text import visible
 
-from .devices import Verdict, verdicts
-from .listing import kind
 from .made import certificate_json, finding_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from opensslgen.certificate import Certificate
-    from opensslgen.lookup import Found
+    from opensslgen.pki.lookup import Found
+    from opensslgen.x509.certificate import Certificate
 
 _PURPOSES = {
     "root": "a root: it signs certificates, and devices trust it by hand",
@@ -36,7 +36,7 @@ def facts(found: Found, *, at: datetime) -> list[tuple[str, str]]:
     certificate = found.certificate
     constraints = certificate.basic_constraints
     usages = certificate.extended_key_usage
-    purpose = _PURPOSES[kind(certificate)]
+    purpose = _PURPOSES[kind_of(certificate)]
     if constraints and constraints.ca and constraints.path_length == 0:
         purpose += " of servers and clients, and no other authority's"
     return [
@@ -116,7 +116,7 @@ def _state(found: Found) -> str:
         return f"cannot be asked: {found.index_fault}"
     if entry is None:
         # A root signs itself, and easy-rsa and we record what it signs.
-        return "not in it" + (", as is usual for a root" if kind(found.certificate) == "root" else "")
+        return "not in it" + (", as is usual for a root" if kind_of(found.certificate) == "root" else "")
     if entry.state == REVOKED and entry.revoked_at:
         why = f": {visible(entry.reason)}" if entry.reason else ""
         return f"REVOKED on {entry.revoked_at:{_TIME}}{why} (line {entry.line})"
@@ -128,7 +128,7 @@ def explained_json(found: Found, *, at: datetime) -> dict[str, Any]:
     entry = found.entry
     return {
         "version": 1,
-        "kind": kind(found.certificate),
+        "kind": kind_of(found.certificate),
         "file": str(found.path),
         "files": {what.replace(" ", "_"): str(path) for what, path in found.files.items()},
         "days_left": (found.certificate.not_after - at).days,

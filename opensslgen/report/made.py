@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from opensslgen.certificate import visible
-from opensslgen.distinguished import visible_lines
+from opensslgen.text import visible, visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from opensslgen.authority import Made
-    from opensslgen.certificate import Certificate
-    from opensslgen.jobs import Violation
-    from opensslgen.rules import Finding
+    from opensslgen.jobs.job import Violation
+    from opensslgen.jobs.perform import Made
+    from opensslgen.rules.rule import Finding
+    from opensslgen.x509.certificate import Certificate
 
 
 def made_text(made: Made) -> str:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from opensslgen.certificate import visible
-from opensslgen.rules import ERROR, WARNING
+from opensslgen.rules.rule import ERROR, WARNING
+from opensslgen.text import visible
 
 from .tally import worst_first
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from opensslgen.audit import Result
+    from opensslgen.audit.result import Result
 
 NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 """The states by their exit codes."""

@@ -8,15 +8,15 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from opensslgen.certificate import visible
+from opensslgen.text import visible
 
 from .tally import worst_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from opensslgen.audit import Result
-    from opensslgen.rules import Finding, Rule
+    from opensslgen.audit.result import Result
+    from opensslgen.rules.rule import Finding, Rule
 
     from .tally import Tally
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from opensslgen.rules import ERROR, NOTE, WARNING
+from opensslgen.rules.rule import ERROR, NOTE, WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from opensslgen.audit import Result
-    from opensslgen.rules import Finding
+    from opensslgen.audit.result import Result
+    from opensslgen.rules.rule import Finding
 
 RANKS = {ERROR: 0, WARNING: 1, NOTE: 2}
 """The severities, worst first."""

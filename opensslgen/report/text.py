@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opensslgen.certificate import visible
-from opensslgen.rules import ERROR, NOTE, WARNING
+from opensslgen.rules.rule import ERROR, NOTE, WARNING
+from opensslgen.text import visible
 
 from .tally import COMPLIES, UNREADABLE, VIOLATES, verdict, worst_first
 
 if TYPE_CHECKING:
-    from opensslgen.audit import Result
+    from opensslgen.audit.result import Result
 
     from .tally import Tally
 

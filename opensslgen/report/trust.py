@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from opensslgen.certificate import visible
-from opensslgen.profiles import PROFILES
-from opensslgen.trust import DEVICES, fingerprint_groups, title
+from opensslgen.rules.profiles import PROFILES
+from opensslgen.text import visible
+from opensslgen.trust.devices import DEVICES
+from opensslgen.trust.mobileconfig import title
+from opensslgen.trust.pages import fingerprint_groups
 
 from .made import certificate_json, finding_json
 
@@ -15,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from pathlib import Path
 
-    from opensslgen.certificate import Certificate
-    from opensslgen.rules import Finding
-    from opensslgen.trust import TrustFile
+    from opensslgen.rules.rule import Finding
+    from opensslgen.trust.files import TrustFile
+    from opensslgen.x509.certificate import Certificate
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from .case import ERROR, PASS, Case, Messages, Rule
+from .rule import ERROR, PASS, Case, Messages, Rule
 
 if TYPE_CHECKING:
-    from opensslgen.certificate import Certificate
+    from opensslgen.x509.certificate import Certificate
 
 APPLE = "Apple support 103769, https://support.apple.com/103769"
 SINCE_JULY_2019 = date(2019, 7, 1)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from opensslgen.names import GeneralName
+from opensslgen.names.general import GeneralName
 
-from .case import ERROR, PASS, WARNING, Case, Messages, Rule, shown
+from .rule import ERROR, PASS, WARNING, Case, Messages, Rule, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from opensslgen.certificate import Certificate, Name
+    from opensslgen.x509.certificate import Certificate
+    from opensslgen.x509.names import Name
 
 
 def issuer_among(certificate: Certificate, others: Iterable[Certificate]) -> Certificate | None:

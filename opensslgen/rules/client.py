@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .case import ERROR, PASS, Case, Messages, Rule
+from .rule import ERROR, PASS, Case, Messages, Rule
 
 
 def _client_auth(case: Case) -> Messages:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from opensslgen.certificate import EXTENSIONS
+from opensslgen.x509.extensions import EXTENSIONS
 
-from .case import ERROR, PASS, WARNING, Case, Messages, Rule
+from .rule import ERROR, PASS, WARNING, Case, Messages, Rule
 
 _LONGEST_SERIAL = 20  # bytes
 # In bytes and not bits, as random numbers begin with zeros, too: half of those drawn from 64 bits have fewer than 64.

@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
-from opensslgen.names import GeneralName, parse_host, slips
+from opensslgen.names.general import GeneralName, parse_host
+from opensslgen.names.slips import slips
 
-from .case import ERROR, PASS, WARNING, Case, Messages, Rule, shown
+from .rule import ERROR, PASS, WARNING, Case, Messages, Rule, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

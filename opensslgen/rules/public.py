@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from .apple import span
-from .case import ERROR, PASS, Case, Messages, Rule, shown
+from .rule import ERROR, PASS, Case, Messages, Rule, shown
 
 BASELINE = "CA/Browser Forum Baseline Requirements"
 SINCE_SEPTEMBER_2020 = date(2020, 9, 1)

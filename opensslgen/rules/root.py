@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .case import ERROR, PASS, WARNING, Case, Messages, Rule
+from .rule import ERROR, PASS, WARNING, Case, Messages, Rule
 
 
 def _common_name(case: Case) -> Messages:

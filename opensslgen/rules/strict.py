@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .case import ERROR, PASS, Case, Messages, Rule
+from .rule import ERROR, PASS, Case, Messages, Rule
 
 if TYPE_CHECKING:
-    from opensslgen.certificate import Certificate
+    from opensslgen.x509.certificate import Certificate
 
 PYTHON = "OpenSSL X509_V_FLAG_X509_STRICT, Python 3.13's default"
 PYCA = "the verifier of Python's cryptography"

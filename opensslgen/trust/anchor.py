@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen.certificate import load, visible
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.jobs import Violation, violations
-from opensslgen.profiles import rules_of
-from opensslgen.rules import Case, Finding, judge
-from opensslgen.store import CA_CHAIN, Store
+from opensslgen.pki.store import Store
+from opensslgen.plan.layout import CA_CHAIN
+from opensslgen.text import visible
+from opensslgen.x509.certificate import load
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
     from pathlib import Path
 
-    from opensslgen.certificate import Certificate
+    from opensslgen.x509.certificate import Certificate
 
 
 def anchor(folder: Path) -> Certificate:
@@ -53,14 +50,3 @@ def root_in(file: Path) -> Certificate:
     if not certificate.is_self_issued:
         raise UnreadableError(f"{visible(str(file))}: no root, as it was issued by {certificate.issuer}")
     return certificate
-
-
-def judged(root: Certificate, *, allow: Collection[str] = ()) -> list[Finding]:
-    """Return what may speak against a root on a phone, by the rules of the profile root but those that are allowed.
-
-    Raises Violation if a phone would hide or refuse it.
-    """
-    found = judge(Case(root, root, datetime.now(timezone.utc)), rules_of(["root"], allow))
-    if violations(found):
-        raise Violation("a phone would hide or refuse this root", violations(found))
-    return found

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from opensslgen.certificate import pem
+from opensslgen.x509.certificate import pem
 
 from .devices import DEVICES
 from .mobileconfig import mobileconfig
 from .pages import guide_page, index_page, server_page, style
 
 if TYPE_CHECKING:
-    from opensslgen.certificate import Certificate
+    from opensslgen.x509.certificate import Certificate
 
 DER = "application/x-x509-ca-cert"
 PEM = "application/x-pem-file"

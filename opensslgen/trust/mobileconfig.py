@@ -7,10 +7,10 @@ import uuid
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from opensslgen.certificate import visible
+from opensslgen.text import visible
 
 if TYPE_CHECKING:
-    from opensslgen.certificate import Certificate
+    from opensslgen.x509.certificate import Certificate
 
 MEDIA_TYPE = "application/x-apple-aspen-config"
 

@@ -10,13 +10,13 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING
 
-from opensslgen import template
+from opensslgen.plan import template
 
 from .devices import DEVICES
 from .mobileconfig import title
 
 if TYPE_CHECKING:
-    from opensslgen.certificate import Certificate
+    from opensslgen.x509.certificate import Certificate
 
     from .devices import Device
 

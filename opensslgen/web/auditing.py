@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, render_template, request
 
 from opensslgen.errors import UsageError
-from opensslgen.profiles import PROFILES, rules_of
 from opensslgen.report.tally import verdict, worst_first
+from opensslgen.rules.profiles import PROFILES, rules_of
 
-from . import UPLOAD_LIMIT
+from .app import UPLOAD_LIMIT
 from .making import this_config
 
 if TYPE_CHECKING:
-    from opensslgen.audit import Result, Settings
-    from opensslgen.openssl import OpenSSL
+    from opensslgen.audit.result import Result, Settings
+    from opensslgen.openssl.command import OpenSSL
 
 blueprint = Blueprint("auditing", __name__)
 
@@ -34,7 +34,7 @@ def form() -> str:
 @blueprint.post("/audit")
 def judge() -> str | tuple[str, int]:
     """Judge what was sent; nothing of it is kept."""
-    from opensslgen.audit import audit_content
+    from opensslgen.audit.targets import audit_content
 
     text, profile = request.form.get("text", ""), request.form.get("profile", "")
     upload = request.files.get("file")
@@ -69,7 +69,7 @@ def _page(*, text: str, profile: str, results: list[Result] | None, problem: str
 
 
 def _settings(profile: str) -> Settings:
-    from opensslgen.audit import Settings, rules_by_kind
+    from opensslgen.audit.result import Settings, rules_by_kind
 
     return Settings(
         rules=rules_of([profile or "apple"]),

@@ -7,11 +7,12 @@ from datetime import datetime, timezone
 
 from flask import Blueprint, Response, abort, render_template, request
 
-from opensslgen import lookup
 from opensslgen.errors import UsageError
-from opensslgen.folder import Folder
-from opensslgen.jobs import REASONS
-from opensslgen.report import browse, explain, listing
+from opensslgen.jobs.revoke import REASONS
+from opensslgen.pki import lookup
+from opensslgen.pki.folder import Folder
+from opensslgen.pki.survey import crl_fault, rows_of, survey_of
+from opensslgen.report import browse, explain
 
 from .fields import Problem
 from .making import this_config
@@ -31,15 +32,15 @@ def table() -> str:
     everything = "all" in request.args
     if not this_config().pki.is_dir():
         return render_template("list.html", rows=[], survey=None, everything=everything, names=browse.names, fault=None)
-    survey = listing.survey(Folder(this_config().pki), at=_now(), everything=everything)
-    rows, _ = listing.rows(survey)
+    survey = survey_of(Folder(this_config().pki), at=_now(), everything=everything)
+    rows, _ = rows_of(survey)
     return render_template(
         "list.html",
         rows=list(rows),
         survey=survey,
         everything=everything,
         names=browse.names,
-        fault=listing.crl_fault(survey),
+        fault=crl_fault(survey),
     )
 
 

@@ -8,17 +8,12 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, redirect, request, url_for
 
 from opensslgen.errors import Error
-from opensslgen.folder import Folder
-from opensslgen.jobs import (
-    REASONS,
-    Violation,
-    renewal_job,
-    revocation_job,
-    revocation_list_job,
-    root_renewal_job,
-)
-from opensslgen.lookup import ROOT, stem_to_renew
-from opensslgen.recipes import P12_PASSWORD, fit_secret
+from opensslgen.jobs.job import Violation
+from opensslgen.jobs.renew import renewal_job, root_renewal_job
+from opensslgen.jobs.revoke import REASONS, revocation_job, revocation_list_job
+from opensslgen.pki.folder import Folder
+from opensslgen.pki.lookup import ROOT, stem_to_renew
+from opensslgen.plan.secrets import P12_PASSWORD, fit_secret
 
 from . import fields
 from .browsing import found_by, page
@@ -32,7 +27,7 @@ if TYPE_CHECKING:
 
     from werkzeug.wrappers import Response
 
-    from opensslgen.jobs import Job
+    from opensslgen.jobs.job import Job
 
 blueprint = Blueprint("changing", __name__)
 

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen import keys
 from opensslgen.errors import Error, UsageError
-from opensslgen.jobs import Violation, refuse_violations
-from opensslgen.kinds import SERVER
-from opensslgen.orders import LEAF_DAYS, LeafOrder, leaf_order
-from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD, fit_secret
+from opensslgen.jobs.job import Violation, refuse_violations
+from opensslgen.orders.kinds import SERVER
+from opensslgen.orders.order import LEAF_DAYS, LeafOrder, leaf_order
+from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD, fit_secret
+from opensslgen.x509 import key_types
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from werkzeug.datastructures import MultiDict
 
-    from opensslgen.rules import Finding
+    from opensslgen.rules.rule import Finding
 
 EXTENDED_KEY_USAGES = SERVER.extended_key_usage
 """Those that can be ticked."""
@@ -51,7 +51,7 @@ class Typed:
     """Subject alternative names, in lines or between commas."""
     days: str = str(LEAF_DAYS)
     eku: tuple[str, ...] = EXTENDED_KEY_USAGES
-    key_type: str = keys.DEFAULT.name
+    key_type: str = key_types.DEFAULT.name
     key_usage: tuple[str, ...] = ()
     """None: what suits the key."""
     compatible: bool = False
@@ -102,7 +102,7 @@ def order(wanted: Typed, *, p12: bool) -> LeafOrder:
     return leaf_order(
         wanted.name,
         san=wanted.lines,
-        key_type=keys.key_type(wanted.key_type),
+        key_type=key_types.key_type(wanted.key_type),
         days=_days(wanted.days),
         extended_key_usage=wanted.eku,
         key_usage=wanted.key_usage,
@@ -117,7 +117,7 @@ def problems(wanted: Typed, given: Mapping[str, str]) -> dict[str, Problem]:
         "names": lambda: leaf_order(_ANY, san=wanted.lines),
         "days": lambda: leaf_order(_ANY, days=_days(wanted.days)),
         "eku": lambda: _extended_key_usage(wanted),
-        "key_type": lambda: leaf_order(_ANY, key_type=keys.key_type(wanted.key_type)),
+        "key_type": lambda: leaf_order(_ANY, key_type=key_types.key_type(wanted.key_type)),
         "key_usage": lambda: leaf_order(_ANY, key_usage=wanted.key_usage),
         "p12_password": lambda: _p12_password(wanted, given),
         "passphrase": lambda: _passphrase(given),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from werkzeug.wrappers import Response
 
-    from . import Config
+    from .app import Config
 
 HEADERS = {
     "Cache-Control": "no-store",

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, abort, current_app, jsonify, redirect, render_template, request, url_for
 
-from opensslgen import keys
 from opensslgen.errors import Error, UsageError
-from opensslgen.jobs import Violation
-from opensslgen.names import parse_names
-from opensslgen.recipes import CA_PASSPHRASE
+from opensslgen.jobs.job import Violation
+from opensslgen.names.general import parse_names
+from opensslgen.plan.secrets import CA_PASSPHRASE
+from opensslgen.x509 import key_types
 
-from . import Config, fields
+from . import fields
+from .app import Config
 from .fields import FORM, Problem, Typed
 from .gate import this_session
 from .pages import attachment
@@ -61,7 +62,7 @@ def _form(wanted: Typed | None, found: dict[str, Problem]) -> str:
         problems=found,
         warnings=store.warnings(),
         eku_choices=fields.EXTENDED_KEY_USAGES,
-        key_types=tuple(keys.KEY_TYPES),
+        key_types=tuple(key_types.KEY_TYPES),
         key_usage_choices=fields.KEY_USAGES,
         is_first=is_first,
         asks_passphrase=passphrase_is_needed(this_config())
@@ -148,7 +149,7 @@ def result(name: str) -> str:
     """Show what was made, and how it was found to be."""
     from datetime import datetime, timezone
 
-    from opensslgen.report.devices import verdicts
+    from opensslgen.rules.devices import verdicts
 
     made = _delivery(name).made
     at = datetime.now(timezone.utc).replace(microsecond=0)

@@ -11,9 +11,10 @@ import jinja2
 from flask import Blueprint, Response, abort, current_app, g, render_template
 from werkzeug.exceptions import HTTPException
 
-from opensslgen import __version__, template
-from opensslgen.certificate import visible
+from opensslgen import __version__
 from opensslgen.errors import Error
+from opensslgen.plan import template
+from opensslgen.text import visible
 
 if TYPE_CHECKING:
     from flask import Flask

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen import __version__
-from opensslgen.authority import Authority, opens
-from opensslgen.disk import exists
 from opensslgen.errors import Error, UsageError
-from opensslgen.jobs import Violation, leaf_job
-from opensslgen.orders import LEAF_DAYS, root_order
-from opensslgen.recipes import CA_PASSPHRASE, P12_PASSWORD, SECRETS
+from opensslgen.files.write import exists
+from opensslgen.jobs.issue import leaf_job
+from opensslgen.jobs.job import Violation
+from opensslgen.jobs.perform import Authority, opens
+from opensslgen.orders.order import LEAF_DAYS, root_order
+from opensslgen.plan.script import as_script
+from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD, SECRETS
 
 from . import fields
 from .fields import Problem
@@ -21,11 +23,11 @@ from .fields import Problem
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opensslgen.authority import Made
-    from opensslgen.jobs import Job
-    from opensslgen.orders import LeafOrder
+    from opensslgen.jobs.job import Job
+    from opensslgen.jobs.perform import Made
+    from opensslgen.orders.order import LeafOrder
 
-    from . import Config
+    from .app import Config
     from .fields import Typed
 
 
@@ -61,7 +63,7 @@ class Pending:
 
     def script(self, config: Config) -> str:
         """Return what was shown as a shell script, as --script prints it."""
-        return self.shown.plan.script(version=__version__, folder=str(config.pki))
+        return as_script(self.shown.plan, version=__version__, folder=str(config.pki))
 
     def make(self, config: Config) -> Made:
         """Do it, or nothing if that would not be what was shown; raises Error."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, render_template
 
 from opensslgen.errors import Error
-from opensslgen.trust import anchor, files, fingerprint_groups, judged, root_files
+from opensslgen.jobs.trust import judged
+from opensslgen.trust.anchor import anchor
+from opensslgen.trust.files import files, root_files
+from opensslgen.trust.pages import fingerprint_groups
 
 from .making import this_config
 from .pages import attachment

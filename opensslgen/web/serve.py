@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from opensslgen.errors import Error
 
-from . import UPLOAD_LIMIT
+from .app import UPLOAD_LIMIT
 from .serving import CONNECTIONS, Limits, serve
 
 if TYPE_CHECKING:

@@ -18,12 +18,13 @@ from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
 from opensslgen.errors import Error, UsageError
-from opensslgen.trust import TrustFile, device_of, pages, root_files
+from opensslgen.trust.devices import device_of
+from opensslgen.trust.files import TrustFile, pages, root_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opensslgen.certificate import Certificate
+    from opensslgen.x509.certificate import Certificate
 
 _HEADERS = {
     "Cache-Control": "no-store",

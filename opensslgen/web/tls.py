@@ -19,16 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opensslgen.errors import Error, UsageError
-from opensslgen.rules import issuer_among
+from opensslgen.rules.chain import issuer_among
 
 from .serving import OF_ONE_CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
-    from opensslgen.certificate import Certificate
-    from opensslgen.lookup import Found
-    from opensslgen.openssl import OpenSSL
+    from opensslgen.openssl.command import OpenSSL
+    from opensslgen.pki.lookup import Found
+    from opensslgen.x509.certificate import Certificate
 
 CONNECTIONS = 150
 """Open at once at most; each takes two files, and the form behind has as many places."""

@@ -10,7 +10,7 @@ import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa:
 
 from opensslgen.fleet.action import FleetAction
 from opensslgen.fleet.request import order_of, requested
-from opensslgen.folder import Folder
+from opensslgen.pki.folder import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

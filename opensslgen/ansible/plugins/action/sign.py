@@ -11,7 +11,7 @@ import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa:
 
 from opensslgen.fleet.action import FleetAction
 from opensslgen.fleet.sign import sign_all
-from opensslgen.recipes import CA_PASSPHRASE
+from opensslgen.plan.secrets import CA_PASSPHRASE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

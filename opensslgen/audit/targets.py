@@ -1,0 +1,234 @@
+"""Audit: what certificates, requests, bundles, configs, scripts and servers have against the rules."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from dataclasses import replace
+from functools import partial
+from itertools import chain, islice
+from typing import TYPE_CHECKING, NoReturn, TypeVar, Union
+
+from opensslgen.errors import UnreadableError
+from opensslgen.files.read import STDIN, File, chunks, limited, opened, pieces, walk
+
+from .kinds import kind_of
+from .result import Result, Settings
+from .verdict import Piece, judge_content, judge_file, judge_piece
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from .live import ServerTarget
+
+
+T = TypeVar("T")
+
+FEW = 512
+"""Up to so many files or blocks are judged in this process: others would take as long to start."""
+_BATCH = 64
+"""Files, or blocks, that a process is given at once."""
+_SPLIT = 1 << 16
+"""With `each`, larger files than this many bytes are shared out among the processes, block by block."""
+_BLOCK = 1000
+"""Bytes that a certificate takes, roughly; for progress alone."""
+
+
+def audit(targets: Sequence[str], settings: Settings) -> Iterator[Result]:
+    """Yield the verdict on each thing that the targets hold, in their order, as they are judged.
+
+    A target is a file, a folder, - for standard input, or a server as host:port; a path that exists goes before a
+    server. Raises UsageError for a server that is none.
+    """
+    return audited(targets, settings, then=_itself)
+
+
+_NOWHERE = f"{os.devnull}/-"
+"""A path around which there is nothing."""
+
+
+def audit_content(data: bytes, name: str, settings: Settings) -> list[Result]:
+    """Return the verdict on what somebody has sent under a name, which is shown, and never looked for."""
+    content = limited([data], limit=settings.limit)
+    found = judge_content(content, File(_NOWHERE, named=True), settings)
+    return [replace(result, target=name) for result in found]
+
+
+def _itself(result: Result) -> Result:
+    return result
+
+
+def audited(
+    targets: Sequence[str], settings: Settings, *, then: Callable[[Result], T], progress: Callable[[int], object] = int
+) -> Iterator[T]:
+    """Yield what `then` makes of each verdict of `audit`, in the same order.
+
+    `then` is called where the verdict is reached, which may be another process, so that certificates need not travel;
+    it must be a function of a module. `progress` is called with the number of files and blocks that are done since.
+    """
+    return _audited(_units([_target(text, settings) for text in targets], settings), settings, then, progress)
+
+
+def _audited(
+    units: Iterator[_Unit], settings: Settings, then: Callable[[Result], T], progress: Callable[[int], object]
+) -> Iterator[T]:
+    from opensslgen.batch.workers import cores
+
+    beginning = list(islice(units, FEW + 1))
+    units, processes = chain(beginning, units), settings.jobs or cores()
+    if processes > 1 and len(beginning) > FEW:
+        yield from _shared_out(units, settings, then, progress, processes=processes)
+        return
+    for unit in units:
+        yield from map(then, _verdicts(unit, settings))
+        progress(1)
+
+
+def extent(targets: Sequence[str], settings: Settings) -> int:
+    """Return about how often `progress` will be called, counted in ones."""
+    total = 0
+    for target in targets:
+        for file in walk(target) if os.path.isdir(target) else (File(target, named=True),):  # noqa: PTH112
+            total += 1
+            if settings.each:
+                try:
+                    total += os.stat(file.path).st_size // _BLOCK  # noqa: PTH116
+                except OSError:
+                    continue
+    return total
+
+
+_Unit = Union[File, Piece, Result, "tuple[ServerTarget, ...]"]
+
+
+def _target(text: str, settings: Settings) -> File | ServerTarget:
+    """Return what a target is; what exists as a path is one, and what is neither will be told to be missing."""
+    if text == STDIN or os.path.lexists(text):
+        return File(text, named=True)
+    from .live import server_target
+
+    return server_target(text, starttls=settings.starttls, servername=settings.servername) or File(text, named=True)
+
+
+def _units(targets: Iterable[File | ServerTarget], settings: Settings) -> Iterator[_Unit]:
+    """Yield what is judged one by one; servers that follow one another are asked together."""
+    servers: list[ServerTarget] = []
+    for target in targets:
+        if not isinstance(target, File):
+            servers.append(target)
+            continue
+        if servers:
+            yield tuple(servers)
+            servers = []
+        is_folder = os.path.isdir(target.path)  # noqa: PTH112
+        for file in walk(target.path) if is_folder else (target,):
+            yield from _split(file, settings) if settings.each else (file,)
+    if servers:
+        yield tuple(servers)
+
+
+def _split(file: File, settings: Settings) -> Iterator[_Unit]:
+    """Yield a large PEM file block by block, and any other as it is."""
+    try:
+        with opened(file) as found:
+            if found is None:
+                return
+            stream, status = found
+            if status is None or status.st_size > _SPLIT:
+                read = chunks(stream)
+                head = next(read, b"")
+                if kind_of(head) == "pem":
+                    mode = status.st_mode & 0o777 if status else None
+                    for line, data in pieces(chain((head,), read), limit=settings.limit):
+                        yield Piece(file.path, line, data, mode)
+                    return
+                if status is None:
+                    yield from judge_content(limited(chain((head,), read), limit=settings.limit), file, settings)
+                    return
+        yield file
+    except UnreadableError as error:
+        yield Result(target=file.path, kind="file", unreadable=error.message)
+
+
+def _verdicts(unit: _Unit, settings: Settings) -> Iterable[Result]:
+    if isinstance(unit, File):
+        return judge_file(unit, settings)
+    if isinstance(unit, Piece):
+        return judge_piece(unit, settings)
+    if isinstance(unit, Result):
+        return (unit,)
+    from .live import JOBS, judge_servers
+
+    return judge_servers(unit, settings=settings, timeout=settings.timeout, jobs=settings.jobs or JOBS)
+
+
+def _shared_out(
+    units: Iterable[_Unit],
+    settings: Settings,
+    then: Callable[[Result], T],
+    progress: Callable[[int], object],
+    *,
+    processes: int,
+) -> Iterator[T]:
+    """Yield the answers to all units, most of which other processes find, a batch at a time."""
+    from opensslgen.batch.workers import workers
+
+    work = partial(_answers, settings=replace(settings, password=_elsewhere, openssl=_elsewhere), then=then)
+    given: deque[list[_Unit]] = deque()
+    """What the processes were given, and between that what is left to this one, a unit at a time."""
+    with workers(processes, work) as crew:
+
+        def first() -> Iterator[T]:
+            batch = given.popleft()
+            answers = crew.take() if _travels(batch[0]) else [None]
+            for unit, answer in zip(batch, answers, strict=True):
+                yield from map(then, _verdicts(unit, settings)) if answer is None else answer
+            progress(len(batch))
+
+        for batch in _batches(units):
+            while crew.are_busy or len(given) > 2 * processes:
+                yield from first()
+            if _travels(batch[0]):
+                crew.give(batch)
+            given.append(batch)
+        while given:
+            yield from first()
+
+
+def _travels(unit: _Unit) -> bool:
+    """Tell whether another process can judge it: none but this one has the standard input and the servers' threads."""
+    return isinstance(unit, Piece) or (isinstance(unit, File) and unit.path != STDIN)
+
+
+def _batches(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
+    """Yield units in batches for another process, and by itself each that this one has to judge."""
+    batch: list[_Unit] = []
+    for unit in units:
+        if _travels(unit):
+            batch.append(unit)
+        if batch and (len(batch) == _BATCH or not _travels(unit)):
+            yield batch
+            batch = []
+        if not _travels(unit):
+            yield [unit]
+    if batch:
+        yield batch
+
+
+class _ElsewhereError(Exception):
+    """What only the process that was asked can do: it starts openssl, and asks for passwords."""
+
+
+def _elsewhere(*_: object) -> NoReturn:
+    raise _ElsewhereError
+
+
+def _answers(batch: list[_Unit], settings: Settings, then: Callable[[Result], T]) -> list[list[T] | None]:
+    """Return what `then` makes of the verdicts on each unit; None for what has to be judged elsewhere."""
+    found: list[list[T] | None] = []
+    for unit in batch:
+        try:
+            found.append([then(result) for result in _verdicts(unit, settings)])
+        except _ElsewhereError:
+            found.append(None)
+    return found

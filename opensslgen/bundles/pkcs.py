@@ -1,0 +1,155 @@
+"""PKCS#7 and PKCS#12: the certificates in them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import UnreadableError
+from opensslgen.openssl.command import reason
+from opensslgen.openssl.process import Process
+from opensslgen.rules.chain import issuer_among
+from opensslgen.rules.rule import raised
+from opensslgen.x509.certificate import decode, decode_block
+from opensslgen.x509.der import (
+    INTEGER,
+    OBJECT_IDENTIFIER,
+    SEQUENCE,
+    SET,
+    DecodeError,
+    element,
+    finish,
+    object_identifier,
+    whole,
+)
+from opensslgen.x509.pem import pem_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opensslgen.openssl.command import OpenSSL
+    from opensslgen.rules.rule import Finding, Rule
+    from opensslgen.x509.certificate import Certificate
+
+PASSWORD = "OPENSSLGEN_P12_PASSWORD"  # noqa: S105 - the variable's name
+TIMEOUT = 30.0
+"""Seconds for one PKCS#12 file, which says itself how long its password is to be hashed."""
+OUTPUT = 16 << 20
+"""Bytes that openssl may print of it."""
+_SIGNED_DATA = "1.2.840.113549.1.7.2"
+
+
+def pkcs7_certificates(der: bytes) -> list[Certificate]:
+    """Return the certificates of a SignedData (RFC 5652 section 5.1), leaf first; raises DecodeError."""
+    at, end = whole(der, SEQUENCE, "a PKCS#7 file")
+    start, at = element(der, at, end, OBJECT_IDENTIFIER, "the kind of a PKCS#7 file")
+    if object_identifier(der, start, at) != _SIGNED_DATA:
+        raise DecodeError("a PKCS#7 file is not signed data, which certificates come in", start)
+    start, at = element(der, at, end, 0xA0, "the content of a PKCS#7 file")
+    finish(at, end, "a PKCS#7 file")
+    first, last = element(der, start, at, SEQUENCE, "signed data")
+    finish(last, at, "signed data")
+    _, at = element(der, first, last, INTEGER, "the version of signed data")
+    _, at = element(der, at, last, SET, "the digests of signed data")
+    _, at = element(der, at, last, SEQUENCE, "what signed data is about")
+    certificates: list[Certificate] = []
+    if at < last and der[at] == 0xA0:
+        start, at = element(der, at, last, 0xA0, "the certificates of signed data")
+        while start < at:
+            _, stop = element(der, start, at, SEQUENCE, "a certificate in signed data")
+            certificates.append(decode(der[start:stop]))
+            start = stop
+    if at < last and der[at] == 0xA1:
+        _, at = element(der, at, last, 0xA1, "the revocation lists of signed data")
+    _, at = element(der, at, last, SET, "the signers of signed data")
+    finish(at, last, "signed data")
+    if not certificates:
+        raise DecodeError("a PKCS#7 file has no certificate in it")
+    return leaf_first(certificates)
+
+
+def leaf_first(certificates: Sequence[Certificate]) -> list[Certificate]:
+    """Return certificates whose order means nothing: the first that issued none of them, its issuers, the rest."""
+    issuers = {
+        issuer.der for each in certificates if (issuer := issuer_among(each, certificates)) and issuer.der != each.der
+    }
+    leaf = next((each for each in certificates if each.der not in issuers), certificates[0])
+    ordered = [leaf]
+    rest = [each for each in certificates if each.der != leaf.der]
+    while issuer := issuer_among(ordered[-1], rest):
+        ordered.append(issuer)
+        rest.remove(issuer)
+    return ordered + rest
+
+
+def pkcs12_certificates(data: bytes, openssl: OpenSSL, password: str) -> list[Certificate]:
+    """Return the certificates of a PKCS#12 file, leaf first, as openssl decrypts them; no key comes out.
+
+    Raises UnreadableError and OpenSSLError.
+    """
+    process = _printed(data, replace(openssl, timeout=min(openssl.timeout, TIMEOUT), limit=OUTPUT), password)
+    # Besides the blocks it prints names that are in the file as they are, even one with lines that are a block. But on
+    # stderr, where no names are, it counts the certificates.
+    blocks = [block for block in pem_blocks(process.stdout) if block.label == "CERTIFICATE"]
+    if len(blocks) != process.stderr.count(b"Certificate bag"):
+        raise UnreadableError("a name in the PKCS#12 file is made to look like a certificate")
+    if not blocks:
+        raise UnreadableError("the PKCS#12 file has no certificate in it")
+    return leaf_first([decode_block(block) for block in blocks])
+
+
+def _printed(data: bytes, openssl: OpenSSL, password: str) -> Process:
+    command = ["pkcs12", "-info", "-nokeys", "-passin", f"env:{PASSWORD}"]
+    secrets = {PASSWORD: password}
+    process = openssl.run(command, stdin=data, secrets=secrets, check=False)
+    if (
+        process.exit_code
+        and openssl.flavour == "OpenSSL"
+        and openssl.version >= (3,)
+        and b"unsupported" in process.stderr
+    ):
+        process = openssl.run([*command, "-legacy"], stdin=data, secrets=secrets, check=False)
+    if process.exit_code == 0:
+        return process
+    if re.search(rb"mac verify (error|failure)|invalid password|bad decrypt", process.stderr, re.IGNORECASE):
+        raise UnreadableError("the password does not open the PKCS#12 file, or it is damaged")
+    told = _INFO.sub(b"", process.stderr)
+    raise UnreadableError(f"openssl cannot read the PKCS#12 file: {reason(Process(process.exit_code, b'', told))}")
+
+
+def has_private_key(data: bytes, openssl: OpenSSL, password: str) -> bool:
+    """Tell whether a PKCS#12 file has a private key in it, which is not decrypted; raises UnreadableError."""
+    return any(line.startswith(_KEY_BAGS) for line in _printed(data, openssl, password).stderr.splitlines())
+
+
+_KEY_BAGS = (b"Shrouded Keybag", b"Key bag")
+_INFO = re.compile(rb"^(?:MAC|PKCS7|Shrouded|Certificate bag|Key bag)[^\n]*\n", re.MULTILINE)
+
+_RC2 = {
+    bytes.fromhex("060a2a864886f70d010c0105"): "RC2 with 128 bits",
+    bytes.fromhex("060a2a864886f70d010c0106"): "RC2 with 40 bits",
+}
+_PBES2 = bytes.fromhex("06092a864886f70d01050d")
+_PBMAC1 = bytes.fromhex("06092a864886f70d01050e")
+_SHA2_DIGEST = re.compile(rb"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02[\x01-\x04](?:\x05\x00)?\x04[\x1c\x20\x30\x40]")
+"""The identifier of one of SHA-2's digests, and the beginning of the digest itself."""
+
+
+def encrypted_by_rc2(data: bytes) -> bool:
+    """Tell whether a PKCS#12 file needs openssl's -legacy from 3.0 on."""
+    return any(identifier in data for identifier in _RC2)
+
+
+def pkcs12_encryption(data: bytes, rules: Sequence[Rule]) -> tuple[Finding, ...]:
+    """Return the findings on how a PKCS#12 file is encrypted (RFC 7292).
+
+    The identifiers of its ciphers stand open in it, and are looked for wherever they are: Windows and NSS write BER, in
+    which no strict reader finds its way.
+    """
+    old = [name for identifier, name in _RC2.items() if identifier in data]
+    new = ["encrypted by PBES2"] if _PBES2 in data else []
+    if _PBMAC1 in data or _SHA2_DIGEST.search(data):
+        new.append("authenticated by SHA-2")
+    findings = raised(rules, "p12-rc2", f"it is encrypted by {' and '.join(old)}") if old else ()
+    return findings + (raised(rules, "p12-too-new", f"it is {' and '.join(new)}") if new else ())

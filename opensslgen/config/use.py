@@ -1,0 +1,116 @@
+"""What a config is used for: which of its sections openssl applies to certificates, and what it would load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opensslgen.x509.extensions import EXTENSIONS
+
+from .reader import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .reader import Config, Section
+
+SELF, REQUEST, CA, COPIED, FILE = "self", "request", "ca", "copied", "file"
+"""Ways to use a section: `req -x509`; `req -new`; `ca`; `ca` with extensions of the request; `x509 -extfile`."""
+
+_COMMON = "v3_req"
+# Of these openssl has the code already (CONF_modules_load); all others it looks for in shared libraries.
+_BUILT_IN = ("oid_section", "stbl_section", "alg_section", "ssl_conf", "random", "engines", "providers")
+_PROVIDERS = ("default", "base", "legacy", "fips", "null")
+
+
+def sections_used(
+    config: Config, asked: Sequence[str]
+) -> tuple[dict[str, set[str]], list[tuple[int, str]], list[tuple[int, str]]]:
+    """Return the sections of extensions and the ways in which each is used.
+
+    Also return line and name of those that are named and are not there, and line and key where the name is not known.
+    """
+    used: dict[str, set[str]] = {}
+    absent: list[tuple[int, str]] = []
+    unnamed: list[tuple[int, str]] = []
+    for section in config.sections.values():
+        for entry in section.entries:
+            use = _use(config, section, entry.key)
+            if use is None or not entry.value:
+                continue
+            if not entry.is_known:
+                unnamed.append((entry.line, entry.key))
+            elif entry.value in config.sections:
+                used.setdefault(entry.value, set()).add(use)
+            else:
+                absent.append((entry.line, entry.value))
+    if is_extension_file(config):
+        used.setdefault(DEFAULT, set()).add(FILE)
+    if _COMMON in config.sections and _COMMON not in used:
+        used[_COMMON] = {FILE}
+    for name in asked:
+        if name in config.sections:
+            used.setdefault(name, set()).add(FILE)
+    return used, absent, unnamed
+
+
+def _use(config: Config, section: Section, key: str) -> str | None:
+    if key == "req_extensions":
+        return REQUEST
+    if key == "extensions" and section.name == DEFAULT:
+        return FILE
+    if key != "x509_extensions":
+        return None
+    if reads_requests(config, section.name) or (section.name == DEFAULT and "req" in config.sections):
+        return SELF
+    copying = config.entry(section.name, "copy_extensions")
+    return COPIED if copying and copying.value in ("copy", "copyall") else CA
+
+
+def reads_requests(config: Config, section: str) -> bool:
+    """Tell whether a section is one that `openssl req` reads."""
+    return section == "req" or config.own(section, "distinguished_name") is not None
+
+
+def signs_requests(config: Config, section: str) -> bool:
+    """Tell whether a section is one that `openssl ca` reads."""
+    if section == DEFAULT or reads_requests(config, section):
+        return False
+    named = config.entry("ca", "default_ca")
+    marks = ("database", "new_certs_dir", "x509_extensions")
+    return bool(named and named.value == section) or any(config.own(section, mark) for mark in marks)
+
+
+def is_extension_file(config: Config) -> bool:
+    """Tell whether openssl would apply the keys before the first header, for `-extfile` alone (openssl-x509(1))."""
+    default = config.sections[DEFAULT]
+    if "req" in config.sections or "ca" in config.sections or config.own(DEFAULT, "extensions"):
+        return False
+    return any(canonical(entry.key) in EXTENSIONS for entry in default.entries)
+
+
+def loaded_code(config: Config) -> Iterator[tuple[int, str]]:
+    """Yield line and description of each library that openssl would load because of the config (config(5))."""
+    named = config.entry(DEFAULT, "openssl_conf")
+    modules = config.sections.get(named.value) if named else None
+    for entry in modules.entries if modules else ():
+        # Modules may be named twice, as in engines.1 and engines.2.
+        module = entry.key.rpartition(".")[0] or entry.key
+        inner = config.sections.get(entry.value)
+        if module not in _BUILT_IN:
+            yield entry.line, f"the module {entry.key}"
+        elif module in ("engines", "providers") and inner:
+            for each in inner.entries:
+                library = config.own(each.value, "dynamic_path" if module == "engines" else "module")
+                identity = config.own(each.value, "identity")
+                name = identity.value if identity else each.key.rpartition(".")[2]
+                if module == "engines" or library or name not in _PROVIDERS:
+                    what = f"the {module[:-1]} {each.key}"
+                    yield library.line if library else each.line, f"{what} from {library.value}" if library else what
+
+
+_NAMES = {oid: name for name, oid in EXTENSIONS.items()}
+
+
+def canonical(key: str) -> str:
+    """Return the short name of an extension that may be named by its object identifier."""
+    return _NAMES.get(key, key)

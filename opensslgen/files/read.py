@@ -1,0 +1,231 @@
+"""Files and folders: what is there to read, in order, without ever waiting, and no more of it than the limit."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import UnreadableError
+from opensslgen.text import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+STDIN = "-"
+_CHUNK = 1 << 20
+_END = b"-----END "
+_LINE_END = re.compile(rb"\r?\n|\r")
+_NO_FILE = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO})
+"""What opening a dangling link, a link to itself, or a socket gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file to judge."""
+
+    path: str
+    named: bool
+    """Given by itself, and not found in a folder: then it has to be something that can be judged."""
+    unreadable: str | None = None
+    """Why a folder cannot be listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was read of a file."""
+
+    data: bytes
+    size: int
+    """In bytes, of the whole file; for standard input, of what was read."""
+    mode: int | None
+    """Its permissions; None for standard input."""
+
+
+def walk(folder: str) -> Iterator[File]:
+    """Yield the files in a folder and below it in sorted order.
+
+    Links to folders are not followed, as they may lead round in circles or out of the folder.
+    """
+    # A list, as folders may be nested more deeply than functions.
+    pending = [(folder, True)]
+    while pending:
+        path, is_folder = pending.pop()
+        if not is_folder:
+            yield File(path, named=False)
+            continue
+        try:
+            with os.scandir(path) as listing:
+                entries = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in listing)
+        except OSError as error:
+            yield File(path, named=True, unreadable=_reason(error))
+            continue
+        # Joined by hand: a Path for each costs as much as reading the file.
+        start = path if path.endswith(os.sep) else path + os.sep
+        pending += [(start + name, is_folder) for name, is_folder in reversed(entries)]
+
+
+@contextmanager
+def opened(file: File) -> Iterator[tuple[BinaryIO, os.stat_result | None] | None]:
+    """Open a regular file or standard input; None for what is no file and was only found in a folder.
+
+    Raises UnreadableError.
+    """
+    if file.path == STDIN and file.named:
+        yield sys.stdin.buffer, None
+        return
+    try:
+        # A named pipe would otherwise wait for a writer, perhaps for ever.
+        descriptor = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:  # ValueError is a null byte in the path
+        if not file.named and isinstance(error, OSError) and error.errno in _NO_FILE:
+            yield None
+            return
+        raise UnreadableError(_reason(error)) from error
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode):
+            with os.fdopen(descriptor, "rb", closefd=False) as raw:
+                yield raw, status
+        elif file.named:
+            raise UnreadableError("not a regular file")
+        else:
+            yield None
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return ((isinstance(error, OSError) and error.strerror) or str(error)).lower()
+
+
+def content(file: File, *, limit: int) -> Content | None:
+    """Return up to `limit` bytes of a file; None for what is no file and was only found in a folder.
+
+    Raises UnreadableError.
+    """
+    with opened(file) as found:
+        if found is None:
+            return None
+        stream, status = found
+        if status is None:
+            return limited(chunks(stream), limit=limit)
+        try:
+            # Some file systems do not tell a size.
+            data = stream.read(min(limit, status.st_size or limit) + 1)
+        except OSError as error:
+            raise UnreadableError(_reason(error)) from error
+    return Content(data[:limit], max(len(data), status.st_size), stat.S_IMODE(status.st_mode))
+
+
+def limited(chunks: Iterable[bytes], *, limit: int) -> Content:
+    """Return the first `limit` bytes of standard input."""
+    data = b""
+    for chunk in chunks:
+        data += chunk
+        if len(data) > limit:
+            break
+    return Content(data[:limit], len(data), None)
+
+
+def chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield what a file holds, 1 MiB at a time; raises UnreadableError."""
+    try:
+        while chunk := stream.read(_CHUNK):
+            yield chunk
+    except OSError as error:
+        raise UnreadableError(_reason(error)) from error
+
+
+def pieces(chunks: Iterable[bytes], *, limit: int) -> Iterator[tuple[int, bytes]]:
+    """Cut PEM after each line that has -----END in it, and yield the number of each piece's first line and itself.
+
+    The pieces together are the whole input, of which no more than `limit` bytes and a chunk are held. Raises
+    UnreadableError if a piece is larger.
+    """
+    line, rest, searched = 1, b"", 0
+    for chunk in chain(chunks, (b"",)):
+        data, start = rest + chunk, 0
+        while (mark := data.find(_END, max(start, searched))) >= 0:
+            end = _after_line(data, mark, last=not chunk)
+            if end is None:
+                break
+            piece = data[start:end]
+            _check(piece, line, limit)
+            yield line, piece
+            line += piece.count(b"\n")
+            start = end
+        rest = data[start:]
+        # What was searched need not be searched again, but for a mark that is cut in two or whose line goes on.
+        searched = max(0, (mark if mark >= 0 else len(data) - len(_END)) - start)
+        _check(rest, line, limit)
+    if rest:
+        yield line, rest
+
+
+def _after_line(data: bytes, at: int, *, last: bool) -> int | None:
+    """Return the offset after the line in which `at` is; None if it may go on in what is not read yet."""
+    found = _LINE_END.search(data, at)
+    if found is None or (found.end() == len(data) and found[0] == b"\r" and not last):
+        return None
+    return found.end()
+
+
+def _check(piece: bytes, line: int, limit: int) -> None:
+    if len(piece) > limit:
+        raise UnreadableError(f"line {line}: more than {limit} bytes without the end of a block")
+
+
+LARGEST_TEMPLATE = 1 << 20
+"""Bytes of a user's own template that are read at most."""
+
+
+def read_template(path: Path) -> str:
+    """Return the text of the user's own template; raises UnreadableError if it is none."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_TEMPLATE + 1)
+    except OSError as error:
+        raise UnreadableError(f"cannot read the template {path}: {error.strerror}") from error
+    if len(data) > LARGEST_TEMPLATE:
+        raise UnreadableError(f"the template {path} is larger than {LARGEST_TEMPLATE} bytes")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"the template {path} is not UTF-8 text") from error
+    if "\0" in text:
+        raise UnreadableError(f"the template {path} holds a NUL byte")
+    return text
+
+
+LARGEST_FILE = 16 * 1024 * 1024
+"""In bytes; a bundle of all the world's roots has less than a tenth."""
+
+
+def read_file(path: str | os.PathLike[str]) -> bytes:
+    """Return the bytes of a regular file of at most 16 MiB; raises UnreadableError, naming the file."""
+    shown = visible(os.fspath(path))
+    try:
+        # A named pipe would otherwise wait for a writer, perhaps for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise UnreadableError(f"{shown}: not a regular file")
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(LARGEST_FILE + 1)
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:  # ValueError is a null byte in the path
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise UnreadableError(f"{shown}: {(reason or str(error)).lower()}") from error
+    if len(data) > LARGEST_FILE:
+        raise UnreadableError(f"{shown}: larger than 16 MiB")
+    return data

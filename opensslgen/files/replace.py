@@ -1,0 +1,234 @@
+"""Put another text in a file's place, so that at every instant the old one or the new one is there, whole.
+
+What is written lies beside the file, in its folder, and is moved over it in one rename; a copy of the old one is kept
+first. `.NAME.opensslgen-PID…` is work under way; what a killed run has left of it, the next one removes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+import sys
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import Error, UnreadableError
+
+from .write import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+LARGEST = 1 << 20
+"""Bytes that are read at most."""
+
+# Hashes and signatures that the kernel keeps of the old content.
+_NOT_COPIED = frozenset({"security.ima", "security.evm"})
+
+
+@dataclass(frozen=True)
+class Original:
+    """A regular file as it was when it was read."""
+
+    name: Path
+    """As the caller wrote it."""
+    path: Path
+    """Without symbolic links."""
+    data: bytes
+    status: os.stat_result
+
+    def is_unchanged(self) -> bool:
+        """Tell whether the file is still the same, by its identity, times and content."""
+        try:
+            now = read(self.path)
+        except UnreadableError:
+            return False
+        return now.data == self.data and _identity(now.status) == _identity(self.status)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where the files of one replacement are made."""
+
+    original: Original
+    path: Path
+
+    def write(self, data: bytes) -> Path:
+        """Write the new content into a file with the mode, owner and attributes of the old one."""
+        self._create(self.path, data)
+        return self.path
+
+    def keep(self, label: str, now: datetime) -> Path:
+        """Keep a whole copy of the file, its times too, as `NAME.LABEL-YYYYMMDD`, or with `-2` and so on behind it."""
+        copy = self.path.with_name(f"{self.path.name}.{label}")
+        self._create(
+            copy, self.original.data, times=(self.original.status.st_atime_ns, self.original.status.st_mtime_ns)
+        )
+        dated = self.original.path.with_name(f"{self.original.path.name}.{label}-{now:%Y%m%d}")
+        kept, number = dated, 1
+        while not _appears_as(copy, kept):
+            number += 1
+            kept = dated.with_name(f"{dated.name}-{number}")
+        copy.unlink(missing_ok=True)
+        sync(kept.parent)
+        return kept
+
+    def _create(self, path: Path, data: bytes, *, times: tuple[int, int] | None = None) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 (a descriptor, which no Path opens)
+            file.write(data)
+            file.flush()
+            _copy_attributes(self.original, descriptor)
+            if times:
+                os.utime(descriptor, ns=times)
+            os.fsync(descriptor)
+
+
+def read(name: Path) -> Original:
+    """Return a regular file, symbolic links resolved; raises UnreadableError for anything else, or one too large."""
+    try:
+        path = name.resolve(strict=True)
+        # Without O_NONBLOCK a FIFO would hang here.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor, which no Path opens)
+            status = os.fstat(descriptor)
+            data = file.read(LARGEST + 1) if stat.S_ISREG(status.st_mode) else None
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a loop of symbolic links"
+        raise UnreadableError(f"{name}: {reason}") from error
+    if data is None:
+        raise UnreadableError(f"{name}: not a regular file")
+    if len(data) > LARGEST:
+        raise UnreadableError(f"{name}: larger than {LARGEST} bytes")
+    return Original(name, path, data, status)
+
+
+@contextmanager
+def work(original: Original) -> Iterator[Work]:
+    """Give a place to make files in, and clean it up; refuses a file whose other hard links a rename would part."""
+    if original.status.st_nlink > 1:
+        raise Error(
+            f"{original.name}: has {original.status.st_nlink} hard links, which a new file would part",
+            hint="make a copy of it that has one",
+        )
+    _sweep(original.path)
+    here = Work(original, original.path.with_name(f".{original.path.name}.opensslgen-{os.getpid()}"))
+    try:
+        yield here
+    except OSError as error:
+        raise Error(f"{original.name}: {error.strerror}; it was left as it was") from error
+    finally:
+        _remove(here.path)
+
+
+def replace(original: Original, new: Path) -> None:
+    """Move a file into the place of another, in one rename; raises Error if that has changed since it was read."""
+    if not original.is_unchanged():
+        raise Error(f"{original.name}: was changed meanwhile, and left alone")
+    new.replace(original.path)
+    sync(original.path.parent)
+
+
+def newest(path: Path, label: str) -> Path | None:
+    """Return the newest copy that was kept of a file, or None."""
+    found = []
+    for entry in os.scandir(path.parent):
+        match = re.fullmatch(rf"{re.escape(path.name)}\.{label}-([0-9]{{8}})(?:-([0-9]+))?", entry.name)
+        if match and entry.is_file(follow_symlinks=False):
+            found.append((match[1], int(match[2] or 1), Path(entry.path)))
+    return max(found)[2] if found else None
+
+
+def has_attributes_of(one: os.stat_result, other: os.stat_result) -> bool:
+    """Tell whether two files have the same mode, owner and modification time."""
+    return all(
+        getattr(one, name) == getattr(other, name) for name in ("st_mode", "st_uid", "st_gid", "st_mtime_ns", "st_size")
+    )
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    # Not the change time, which a backup program moves that puts the access time back.
+    return (status.st_dev, status.st_ino, status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns)
+
+
+def _copy_attributes(original: Original, descriptor: int) -> None:
+    wanted = original.status
+    now = os.fstat(descriptor)
+    if (now.st_uid, now.st_gid) != (wanted.st_uid, wanted.st_gid):
+        with suppress(PermissionError):
+            os.fchown(descriptor, wanted.st_uid, wanted.st_gid)
+    # After the owner, whose change takes some bits away.
+    os.fchmod(descriptor, stat.S_IMODE(wanted.st_mode))
+    if sys.platform == "linux":
+        _copy_extended_attributes(original.path, descriptor)
+    now = os.fstat(descriptor)
+    if (now.st_uid, now.st_gid, now.st_mode) != (wanted.st_uid, wanted.st_gid, wanted.st_mode):
+        raise Error(
+            f"{original.name}: a new file would not have its owner and mode", hint="run this as its owner or root"
+        )
+
+
+if sys.platform == "linux":
+
+    def _copy_extended_attributes(path: Path, descriptor: int) -> None:
+        """Copy what else belongs to a file: its SELinux context, its access control list, the user's own."""
+        try:
+            names = set(os.listxattr(path)) - _NOT_COPIED
+        except OSError as error:
+            if error.errno == errno.ENOTSUP:
+                return
+            raise
+        for name in sorted(names):
+            value = os.getxattr(path, name)
+            try:
+                os.setxattr(descriptor, name, value)
+            except OSError:
+                # The folder may have given the new file the same one already.
+                if name not in os.listxattr(descriptor) or os.getxattr(descriptor, name) != value:
+                    raise
+
+
+def _appears_as(file: Path, name: Path) -> bool:
+    """Give a finished file its name, unless that is taken, and tell so; the name never stands for half a file."""
+    try:
+        name.hardlink_to(file)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+            raise
+        # A file system without hard links.
+        if name.exists() or name.is_symlink():
+            return False
+        file.rename(name)
+    return True
+
+
+def _remove(prefix: Path) -> None:
+    for entry in os.scandir(prefix.parent):
+        if entry.name == prefix.name or entry.name.startswith(f"{prefix.name}."):
+            with suppress(OSError):
+                Path(entry.path).unlink()
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a run that was killed has left beside a file."""
+    for entry in os.scandir(path.parent):
+        match = re.match(rf"(\.{re.escape(path.name)}\.opensslgen-([0-9]+))(?:\.|\Z)", entry.name)
+        if match and not _lives(int(match[2])):
+            _remove(path.with_name(match[1]))
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True

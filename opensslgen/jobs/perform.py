@@ -1,0 +1,239 @@
+"""Do jobs in a pki folder: run the plan, judge what came out, publish it."""
+
+from __future__ import annotations
+
+import shlex
+import stat
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.files.write import exists
+from opensslgen.openssl import run
+from opensslgen.plan.layout import CA_CHAIN
+from opensslgen.plan.secrets import CA_PASSPHRASE
+from opensslgen.plan.steps import Check, CheckChain, CheckKey
+from opensslgen.rules.profiles import PROFILES, rules_of
+from opensslgen.rules.rule import Case, Finding, judge
+from opensslgen.x509.certificate import load, load_all
+from opensslgen.x509.public_keys import decode_public_key
+
+from .job import Job, Violation, violations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from opensslgen.openssl.command import OpenSSL
+    from opensslgen.orders.order import LeafOrder
+    from opensslgen.pki.store import Store
+    from opensslgen.x509.certificate import Certificate
+    from opensslgen.x509.public_keys import PublicKey
+
+    from .destination import Destination
+
+
+_SLIPS = {"cn-not-in-san", "san-twice", "name-near-miss", "wildcard-tld"}
+"""Rules whose findings a job's notes have told already, when it was prepared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What has been made."""
+
+    job: Job
+    files: dict[str, Path]
+    """By what they are: certificate, chain, key, request, p12, root, root key; what is only moved has no name."""
+    certificate: Certificate | None
+    """None if only a request was made."""
+    issuer: Certificate | None
+    checks: tuple[str, ...]
+    """What was checked, in words."""
+    notes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    """Warnings and notes of the rules."""
+    kept: tuple[Path, ...]
+    """Files that were replaced, under their new names."""
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A pki folder, and the openssl that works in it."""
+
+    store: Store
+    openssl: OpenSSL
+    secret: Callable[[str], str]
+    """Returns the value of a secret by the name that plans have for it; raises Error if there is none."""
+    on_command: Callable[[str], None] = lambda _: None
+    allow: Collection[str] = ()
+    """Ids of rules that need not be kept."""
+    force: bool = False
+    """Whether files that exist may be replaced; they are kept beside the new ones."""
+
+    def make(self, prepare: Callable[[], Job]) -> Made:
+        """Run a job in a work folder, judge the certificate that came out, and publish it, or nothing at all.
+
+        Raises Violation if the certificate breaks a rule, and Error for whatever else goes wrong.
+        """
+        self.store.finish()
+        # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.
+        secrets = {name: self.secret(name) for name in self._possible(prepare()).plan.secrets}
+        with self.store.locked() as work:
+            job = self._possible(prepare())
+            secrets |= {name: self.secret(name) for name in job.plan.secrets if name not in secrets}
+            self.on_command(f"cd {shlex.quote(str(work))}")
+            run.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
+            certificate = issuer = None
+            findings: list[Finding] = []
+            if job.judged is not None:
+                certificate = load(work / job.judged)
+                authorities = self._authorities_of(certificate, work)
+                issuer = next(iter(authorities), None)
+                chain = authorities if len(authorities) > 1 else ()
+                case = Case(certificate, issuer, datetime.now(timezone.utc), chain=chain)
+                findings = judge(case, rules_of([job.profile], self.allow))
+                if violations(findings):
+                    raise Violation(
+                        "the finished certificate breaks a rule, so it was not published", violations(findings)
+                    )
+            # Keys take seconds to make: someone may have published in the meantime who knows nothing of our lock.
+            staged = self.store.staged(self._possible(job).plan, work=work)
+            self.store.publish(staged, work=work)
+        return Made(
+            job=job,
+            files={publish.what: self.store.path / publish.target for publish in job.plan.publish if publish.what},
+            certificate=certificate,
+            issuer=issuer,
+            checks=_checks(job, self.allow),
+            notes=job.notes + self._backdating(job),
+            findings=tuple(finding for finding in findings if finding.rule.id not in _SLIPS),
+            kept=tuple(self.store.path / name for name in staged.kept.values()),
+        )
+
+    def _possible(self, job: Job) -> Job:
+        """Return the job, unless it would replace what it must not, or openssl cannot do it."""
+        for demand in job.plan.demands:
+            if not self.openssl.can(demand):
+                raise Error(f"{self.openssl.path} is {self.openssl.banner}, which cannot {demand}")
+        self.store.refuse_odd_files(job.plan)
+        there = self.store.existing(job.plan)
+        if there and not self.force:
+            raise exists(self.store.path, there)
+        self.store.refuse_repeated(job.plan)
+        return job
+
+    def _authorities_of(self, certificate: Certificate, work: Path) -> tuple[Certificate, ...]:
+        """Return what stands above a certificate: what has just been made or adopted, else what the store has."""
+        for name in (CA_CHAIN, "ca.crt"):
+            if (work / name).exists():
+                return tuple(load_all(work / name))
+        issuer = None if certificate.is_self_signed else self.store.issuer()
+        return (issuer, *self.store.above()) if issuer else ()
+
+    def _backdating(self, job: Job) -> tuple[str, ...]:
+        if not any(isinstance(step, Check) for step in job.plan.steps) or self.openssl.can("-not_before"):
+            return ()
+        return (
+            f"it is valid from now on and not from an hour ago, which {self.openssl.banner.split(' (')[0]} cannot do:"
+            " a phone whose clock is slow has to wait",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A folder of the user's, and the openssl that works in it."""
+
+    into: Destination
+    openssl: OpenSSL
+    secret: Callable[[str], str]
+    """As in Authority, like the others."""
+    on_command: Callable[[str], None] = lambda _: None
+    force: bool = False
+
+    def make(self, prepare: Callable[[], Job]) -> Made:
+        """Run a job in a work folder, and put what it makes into the folder, or nothing at all."""
+        job = prepare()
+        # What is no secret may turn out to be the same.
+        there = [publish.target for publish in self.into.existing(job.plan) if publish.is_secret]
+        if there and not self.force:
+            raise exists(self.into.path, there)
+        secrets = {name: self.secret(name) for name in job.plan.secrets}
+        with self.into.work() as work:
+            self.on_command(f"cd {shlex.quote(str(work))}")
+            run.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
+            kept = self.into.publish(job.plan, work=work, force=self.force)
+        return Made(
+            job=job,
+            files={publish.what: self.into.path / publish.target for publish in job.plan.publish},
+            certificate=None,
+            issuer=None,
+            checks=_checks(job, ()),
+            notes=job.notes,
+            findings=(),
+            kept=tuple(self.into.path / name for name in kept.values()),
+        )
+
+
+def check(certificate: Certificate, *, issuer: Certificate | None = None, profile: str = "apple") -> list[Finding]:
+    """Return what speaks against a certificate now, by the rules of a profile; nothing if it complies."""
+    return judge(Case(certificate, issuer, datetime.now(timezone.utc)), rules_of([profile]))
+
+
+def opens(passphrase: str, store: Store, openssl: OpenSSL) -> bool:
+    """Tell whether this is the passphrase of the authority's key; raises OpenSSLError if openssl cannot be run."""
+    command = ["pkey", "-in", str((store.path / store.ca_key).absolute()), "-passin", f"env:{CA_PASSPHRASE}", "-noout"]
+    return openssl.run(command, secrets={CA_PASSPHRASE: passphrase}, check=False).exit_code == 0
+
+
+def with_key(order: LeafOrder, openssl: OpenSSL) -> LeafOrder:
+    """Return the order with the public half of the user's own key, if it names one.
+
+    Raises Error if that cannot be read or is of no use.
+    """
+    if order.key_file is None:
+        return order
+    key = _public_half_of(Path(order.key_file), openssl)
+    return replace(order, key_type=key.key_type, public_key=key)
+
+
+def _public_half_of(path: Path, openssl: OpenSSL) -> PublicKey:
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+        encrypted = regular and b"ENCRYPTED" in path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"cannot read the key {path}: {error.strerror}") from error
+    if not regular:
+        raise UnreadableError(f"the key {path} is not a regular file")
+    if encrypted:
+        raise UsageError(
+            f"the key {path} has a passphrase, and a server's key must not",
+            hint=f"write it without, into a file that only you can read: openssl pkey -in {path} -out FILE",
+        )
+    answer = openssl.run(["pkey", "-in", str(path.absolute()), "-pubout", "-outform", "DER"])
+    key = decode_public_key(answer.stdout)
+    if key.algorithm not in {"RSA", "EC"}:
+        raise Error(f"{path} holds a key of the kind {key.algorithm}; RSA and EC keys are accepted")
+    return key
+
+
+_CHECKED = {
+    Check: ("extended key usage and validity, as openssl prints them and as decoded", "chain, by openssl verify"),
+    CheckKey: ("that key and certificate belong together, by openssl",),
+    CheckChain: ("chain, by openssl verify",),
+}
+"""What the steps of a plan check, in words."""
+
+
+def _checks(job: Job, allow: Collection[str]) -> tuple[str, ...]:
+    told = dict.fromkeys(line for step in job.plan.steps for line in _CHECKED.get(type(step), ()))
+    if job.judged is None:
+        return (*told, *job.checks)
+    profile = PROFILES[job.profile]
+    left_out = [rule for rule in profile.rules if rule in allow]
+    return (
+        *told,
+        *job.checks,
+        f"{len(profile.rules) - len(left_out)} rules: {profile.title}"
+        + (f"; not {', '.join(left_out)}" if left_out else ""),
+    )

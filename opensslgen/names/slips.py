@@ -1,0 +1,59 @@
+"""Probable typing slips in the names of one server."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+from opensslgen.text import shown
+
+from .general import GeneralName, parse_host
+
+
+def slips(common_name: str | None, names: Sequence[GeneralName]) -> list[str]:
+    """Return a message for each probable typing slip in the names of one server, in linear time."""
+    given = Counter(names)
+    common = _common(common_name) if common_name else None
+    messages = []
+    # A person's name in a client certificate needs no alternative name.
+    if common and common not in given and any(name.kind in ("DNS", "IP") for name in given):
+        messages.append(f"the common name {shown(common_name or '')} is not among the alternative names")
+    messages += [f"{shown(str(name))} is given {count} times" for name, count in given.items() if count > 1]
+    hosts = dict.fromkeys(name.value for name in given if name.kind == "DNS")
+    if common and common.kind == "DNS":
+        hosts = {common.value: None, **hosts}
+    done: set[str] = set()
+    for host in hosts:
+        done.add(host)
+        messages += [
+            f"{shown(host)} and {shown(other)} differ by two swapped letters: one may be a slip"
+            for other in _swapped(host)
+            if other in hosts and other not in done
+        ]
+    messages += [
+        f"{shown(host)} is a wildcard directly under a top-level label: many clients refuse it"
+        for host in hosts
+        if host.startswith("*.") and host.count(".") == 1
+    ]
+    return messages
+
+
+def _common(text: str) -> GeneralName:
+    """Return a common name as the alternative name that should repeat it."""
+    try:
+        return parse_host(text)
+    except UsageError:
+        return GeneralName("", text)
+
+
+def _swapped(host: str) -> list[str]:
+    """Return every spelling of a host with two neighbouring letters swapped; digits count addresses and floors up."""
+    return [
+        host[:at] + host[at + 1] + host[at] + host[at + 2 :]
+        for at in range(len(host) - 1)
+        if host[at] != host[at + 1] and host[at].isalpha() and host[at + 1].isalpha()
+    ]

@@ -1,0 +1,144 @@
+"""The subject of a certificate: its attributes checked, and written as openssl's config and index hold them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import UsageError
+from opensslgen.text import refuse_hidden, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# RFC 5280 appendix A.1; for emailAddress its 128 and not 255, which is what openssl holds to as well.
+_UPPER_BOUNDS = {
+    "common_name": 64,
+    "organization": 64,
+    "organizational_unit": 64,
+    "state": 128,
+    "locality": 128,
+    "email_address": 128,
+}
+_SPECIAL = re.compile(r"""[\\$#"'`]""")
+# OpenSSL 1.1.1 and LibreSSL read a line in pieces of 510 bytes and lose a backslash that ends one, and so the escape.
+_LONGEST_LINE = 500  # bytes
+
+
+# By openssl's short names, in the order of openssl and easy-rsa.
+_FIELDS = {
+    "C": "country",
+    "ST": "state",
+    "L": "locality",
+    "O": "organization",
+    "OU": "organizational_unit",
+    "CN": "common_name",
+    "emailAddress": "email_address",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A distinguished name with at most one of each attribute.
+
+    `parse_subject` makes one from what people type, `given_subject` from what a request or a certificate has.
+    """
+
+    attributes: tuple[tuple[str, str], ...]
+    """By openssl's short names, in their order."""
+
+    @property
+    def common_name(self) -> str | None:
+        """The common name; None if there is none."""
+        return dict(self.attributes).get("CN")
+
+    def config_lines(self) -> str:
+        """Return the lines of a `prompt = no` distinguished-name section, without a newline at the end."""
+        return "\n".join(_config_line(name, value) for name, value in self.attributes)
+
+    def oneline(self) -> str:
+        """Return the subject as OpenSSL 3 and later writes it to index.txt; earlier ones leave / and + bare."""
+        return "".join(f"/{name}={_oneline(value)}" for name, value in self.attributes)
+
+
+def parse_subject(
+    *,
+    common_name: str | None = None,
+    organization: str | None = None,
+    organizational_unit: str | None = None,
+    country: str | None = None,
+    state: str | None = None,
+    locality: str | None = None,
+    email_address: str | None = None,
+) -> Subject:
+    """Return a subject, None leaving an attribute out; `UsageError` on what RFC 5280 or openssl would not take."""
+    texts = {
+        "common_name": common_name,
+        "organization": organization,
+        "organizational_unit": organizational_unit,
+        "country": country,
+        "state": state,
+        "locality": locality,
+        "email_address": email_address,
+    }
+    checked = {field: _checked(field, text) for field, text in texts.items() if text is not None}
+    if not checked:
+        raise UsageError("the subject is empty: give a common name with --cn")
+    return Subject(
+        tuple((name, _fit_line(name, checked[field])) for name, field in _FIELDS.items() if field in checked)
+    )
+
+
+def given_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
+    """Return the subject that a request or a certificate has, in its order; `UsageError` on what nobody may type.
+
+    It may be empty, or have an empty common name, of which a rule tells.
+    """
+    found: dict[str, str] = {}
+    for name, value in attributes:
+        if name not in _FIELDS:
+            raise UsageError(f"its subject has the attribute {name}: only {', '.join(_FIELDS)} are taken")
+        if name in found:
+            raise UsageError(f"its subject has more than one {name}: only one of each is taken")
+        if (name, value) != ("CN", ""):
+            if len(_checked(_FIELDS[name], value)) != len(value):
+                raise UsageError(f"the {name} of its subject, {shown(value)}, begins or ends with a blank")
+            _fit_line(name, value)
+        found[name] = value
+    return Subject(tuple(found.items()))
+
+
+def _fit_line(name: str, value: str) -> str:
+    if len(_config_line(name, value).encode()) > _LONGEST_LINE:
+        raise UsageError(f"{shown(value)} is too long for openssl: write a shorter {name}")
+    return value
+
+
+def _checked(field: str, text: str) -> str:
+    what = f"the {field.replace('_', ' ')}"
+    refuse_hidden(text, what)
+    value = text.strip()
+    # Joiners alone, which refuse_hidden lets through inside words, would show as an empty name.
+    if not value.strip("\u200c\u200d"):
+        raise UsageError(f"{what} is empty: write one or leave it out")
+    if field == "country":
+        if not re.fullmatch(r"[A-Za-z]{2}", value):
+            raise UsageError(f"{what} {shown(value)} is no country code: write its two letters, such as DE")
+        return value.upper()
+    if field == "email_address" and not re.fullmatch(r"[!-~]+@[!-~]+", value):
+        raise UsageError(f"{what} {shown(value)} is no mail address in ASCII: write one such as name@example.com")
+    if len(value) > _UPPER_BOUNDS[field]:
+        cure = "give a shorter one with --cn" if field == "common_name" else "write a shorter one"
+        limit = _UPPER_BOUNDS[field]
+        raise UsageError(f"{what} {shown(value)} has {len(value)} characters, at most {limit} are allowed: {cure}")
+    return value
+
+
+def _config_line(name: str, value: str) -> str:
+    return f"{name} = " + _SPECIAL.sub(lambda special: "\\" + special[0], value)
+
+
+def _oneline(value: str) -> str:
+    shown_bytes = (chr(byte) if 0x20 <= byte <= 0x7E else f"\\x{byte:02X}" for byte in value.encode())
+    return "".join(f"\\{char}" if char in "/+" else char for char in shown_bytes)

@@ -1,0 +1,104 @@
+"""The copy of an authority's index that `openssl ca` works on, and what it has made of it, read back."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import Error, UnreadableError
+from opensslgen.pki import index
+from opensslgen.x509 import certificate as x509
+from opensslgen.x509 import crl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .command import OpenSSL
+
+BEFORE = "index.before"
+"""In the work folder: the index as it was copied."""
+
+_NUMBER = re.compile(r"[0-9A-Fa-f]+")
+
+
+def copy_database(pki: Path, work: Path) -> None:
+    """Put index.txt, mended, and crlnumber into the work folder; raises Error if they cannot be read."""
+    path = pki / "index.txt"
+    try:
+        mended = index.mended(path.read_bytes() if path.exists() else b"")
+    except OSError as error:
+        raise UnreadableError(f"cannot read {path}: {error.strerror}") from error
+    for name in (BEFORE, "index.txt"):
+        (work / name).write_bytes(mended)
+    # The folder's own might refuse what it holds already.
+    (work / "index.txt.attr").write_text("unique_subject = no\n", encoding="ascii")
+    number = f"{_next_number(pki):X}"
+    (work / "crlnumber").write_text(f"{number.zfill(len(number) + len(number) % 2)}\n", encoding="ascii")
+
+
+def _next_number(pki: Path) -> int:
+    """Return the number of the next revocation list (RFC 5280 section 5.2.3: never a lower one)."""
+    path = pki / "crlnumber"
+    if path.exists():
+        text = path.read_text(encoding="ascii", errors="replace").strip()
+        if not _NUMBER.fullmatch(text):
+            raise UnreadableError(f"{path}: expected is the number of the next revocation list, in hex")
+        return int(text, 16)
+    try:
+        last = crl.load(pki / "crl.pem").number if (pki / "crl.pem").exists() else None
+    except UnreadableError:
+        last = None
+    return 1 if last is None else last + 1
+
+
+def check_revoked(work: Path, *, serial_hex: str, reason: str | None, recorded: bool) -> None:
+    """Raise Error unless this certificate's line alone has changed, and says that it is revoked, and why."""
+    given = b"" if reason is None else b",%b" % reason.encode()
+    serial = serial_hex.encode()
+    revoked = re.compile(rb"R\t[^\t]*\t[0-9]+Z%b\t%b\t.*" % (re.escape(given), re.escape(serial)))
+    # What may have changed is blanked on both sides.
+    state = re.compile(rb"^[VER]\t([^\t]*)\t[^\t]*(\t%b\t)" % re.escape(serial), re.MULTILINE)
+    before, after = (state.sub(rb"\1\2", (work / name).read_bytes()) for name in (BEFORE, "index.txt"))
+    lines = (work / "index.txt").read_bytes().splitlines()
+    if not recorded:
+        after = after[: after.rstrip(b"\n").rfind(b"\n") + 1]
+    if before != after or sum(map(bool, map(revoked.fullmatch, lines))) != 1:
+        raise Error(f"openssl ca has done something else to the index than to revoke {serial_hex}")
+
+
+def check_list(work: Path, *, issuer: str, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
+    """Raise Error unless crl.pem is signed by the issuer, and says what the index says of revocations."""
+    command = ["crl", "-in", "crl.pem", "-CAfile", issuer, "-noout"]
+    on_command(shlex.join(["openssl", *command]))
+    process = openssl.run(command, cwd=work, check=False)
+    told = (process.stdout + process.stderr).decode("utf-8", "replace").split()
+    # The exit code is 0 for a bad signature, too.
+    if told != ["verify", "OK"]:
+        raise Error(f"openssl does not accept the signature of the new revocation list: {' '.join(told)}")
+    made = crl.load(work / "crl.pem")
+    if made.issuer != x509.load(work / issuer).subject:
+        raise Error("the new revocation list names another issuer")
+    listed = sorted((entry.serial_number, entry.at, entry.reason or _UNSPECIFIED) for entry in made.revocations)
+    entries = (entry for entry in index.read(work / "index.txt") if entry.state == index.REVOKED)
+    if listed != sorted((entry.serial_number, entry.revoked_at, _reason(entry)) for entry in entries):
+        raise Error("the new revocation list does not say of revocations what the index says")
+    # openssl ca has counted on by now.
+    if made.number is None or made.number + 1 != int((work / "crlnumber").read_text(encoding="ascii"), 16):
+        raise Error("the new revocation list has another number than the next one")
+
+
+def _reason(entry: index.Entry) -> str:
+    """Return the reason in the list for what the index has, which may say more (`openssl ca -crl_hold` and so on)."""
+    word = (entry.reason or _UNSPECIFIED).partition(",")[0]
+    return _WORDS.get(word.lower(), word)
+
+
+_UNSPECIFIED = crl.REASONS[0]
+_WORDS = {
+    **{word.lower(): word for word in crl.REASONS.values()},
+    "holdinstruction": "certificateHold",
+    "keytime": "keyCompromise",
+    "cakeytime": "CACompromise",
+}

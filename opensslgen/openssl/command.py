@@ -1,0 +1,280 @@
+"""The only place where openssl is found and run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import Error
+
+from .process import Process, Stopped, start_with_sh
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .process import Start
+
+TIMEOUT = 120.0
+"""Seconds that one openssl command may take; an RSA key of 4096 bits takes a slow appliance about thirty."""
+
+OLDEST = {"OpenSSL": (1, 0, 1), "LibreSSL": (2, 8, 0)}
+
+CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
+    "-not_before": {"OpenSSL": (3, 5, 0)},
+    "-ext": {"OpenSSL": (1, 1, 1)},
+    "req -CA": {"OpenSSL": (3, 0, 0)},
+    "-copy_extensions": {"OpenSSL": (3, 0, 0)},
+    "-legacy": {"OpenSSL": (3, 0, 0)},
+    "-verify_hostname": {"OpenSSL": (1, 0, 2)},
+    "ed25519": {"OpenSSL": (1, 1, 1), "LibreSSL": (3, 7, 0)},
+    "s_client to IPv6": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
+    "-starttls lmtp": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
+    "-starttls ldap": {"OpenSSL": (1, 1, 1)},
+    "-starttls sieve": {"OpenSSL": (1, 1, 1), "LibreSSL": (4, 3, 2)},
+    "-xmpphost": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
+    "@SECLEVEL": {"OpenSSL": (1, 1, 1), "LibreSSL": (4, 3, 2)},
+    "-legacy_server_connect": {"OpenSSL": (3, 0, 0)},
+    # LibreSSL 3.3.6, macOS's own, refuses to verify any URI without //; 2.8.3 did not, and 4.3.2 does not.
+    "verify URI:sip": {"OpenSSL": (1, 0, 1), "LibreSSL": (4, 0, 0)},
+}
+"""The first version of each flavour that has it; measured, and asked for by `OpenSSL.can` alone."""
+
+
+class OpenSSLError(Error):
+    """Openssl is missing, is none, is too old, failed, did not end in time, or printed too much."""
+
+    left: Process | None = None
+    """What it had printed when it was ended for that."""
+
+
+@dataclass(frozen=True)
+class OpenSSL:
+    """One openssl command: where it is, and what it can do."""
+
+    path: str
+    flavour: str
+    """"OpenSSL" or "LibreSSL"."""
+    version: tuple[int, int, int]
+    banner: str
+    """The whole line that `openssl version` prints."""
+    start: Start = field(default=start_with_sh, repr=False)
+    timeout: float = TIMEOUT
+    """Seconds that a command may take."""
+    limit: int | None = None
+    """Bytes that a command may print; None: any number."""
+
+    def can(self, capability: str) -> bool:
+        """Tell whether this openssl has what CAPABILITIES lists by that name."""
+        first = CAPABILITIES[capability].get(self.flavour)
+        return first is not None and self.version >= first
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        secrets: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        check: bool = True,
+    ) -> Process:
+        """Run `openssl ARGUMENTS…` and return what it left; `secrets` reach only this child's environment.
+
+        Raises OpenSSLError if it cannot be started, hangs, or (with `check`) does not exit with 0.
+        """
+        folder = str(cwd or Path.cwd())
+        process = _started(
+            self.start,
+            [self.path, *arguments],
+            cwd=folder,
+            secrets=secrets or {},
+            stdin=stdin,
+            timeout=self.timeout,
+            limit=self.limit,
+        )
+        if check and process.exit_code != 0:
+            raise OpenSSLError(f"openssl {arguments[0]} failed: {reason(process)}")
+        return process
+
+    def run_scripts(
+        self, scripts: Sequence[str], *, cwd: Path, secrets: Mapping[str, str]
+    ) -> list[OpenSSLError | None]:
+        """Run files of commands `openssl ARGUMENTS…`, and return what went wrong with each, None if nothing.
+
+        They lie in the folder `cwd`. Each ends at its first command that fails; a secret reaches the commands alone
+        whose arguments name it. One shell runs all of them, as it starts a process much faster than Python does, and
+        `timeout` is for all; what comes after one that did not end gets a shell, and the time, of its own.
+        """
+        found: list[OpenSSLError | None] = []
+        while len(found) < len(scripts):
+            left = scripts[len(found) :]
+            try:
+                process = _started(
+                    self.start,
+                    ["/bin/sh", "-c", _SCRIPTS, self.path, " ".join(secrets), *left],
+                    cwd=str(cwd),
+                    secrets=secrets,
+                    stdin=b"",
+                    timeout=self.timeout,
+                )
+                cut = "the shell that runs openssl has ended too early: {}"
+            except OpenSSLError as error:
+                if error.left is None:
+                    return found + [error for _ in left]
+                process, cut = error.left, f"openssl did not end within {self.timeout:g} seconds"
+            answers = process.stdout.decode("utf-8", "replace").splitlines()
+            told = ((cwd / _TOLD).read_bytes() if (cwd / _TOLD).exists() else b"").split(b"\0")
+            for answer, stderr in zip(answers, told, strict=False):
+                code, name = answer.split(" ", 1)
+                # The shell has 128 and more for what a signal has ended.
+                ended = Process(int(code) if int(code) <= 128 else 128 - int(code), b"", stderr)
+                found.append(OpenSSLError(f"openssl {name} failed: {reason(ended)}") if ended.exit_code else None)
+            if len(answers) < len(left):
+                last = Process(process.exit_code, b"", process.stderr + told[-1])
+                found.append(OpenSSLError(cut.format(reason(last))))
+        return found
+
+
+_TOLD = "told"
+"""What commands of scripts print on stderr, in their folder: Python would have to read each dot of theirs by itself."""
+
+_SCRIPTS = rf"""
+exec 3>&1 >/dev/null 2>{_TOLD}
+# The alarm that was set for us ends the openssl that we wait for, too.
+trap 'kill -9 0' ALRM
+secrets=$1
+shift
+for secret in $secrets; do
+    eval "of_$secret=\$$secret"
+    unset "$secret"
+done
+openssl() {{
+    [ "$code" = 0 ] || return 0
+    # Nobody waits for what is made after our parent was killed.
+    kill -0 "$PPID" || exit
+    (
+        for secret in $secrets; do
+            case " $* " in
+                *" env:$secret "*) eval "export $secret=\"\$of_$secret\"" ;;
+            esac
+        done
+        case " $* " in
+            *" -passin stdin "*) exec "$0" "$@" <<PASSPHRASE ;;
+$of_OPENSSLGEN_CA_PASSPHRASE
+PASSPHRASE
+        esac
+        exec "$0" "$@"
+    ) &
+    wait "$!"
+    code=$? name=$1
+}}
+for script do
+    code=0 name=
+    . "./$script" || code=127
+    echo "$code $name" >&3
+    printf '\0' >&2
+done
+"""
+"""Takes openssl, names of secrets, and scripts; answers with a line `EXIT-CODE SUBCOMMAND` for each.
+
+What a command prints on stderr goes to a file, with a zero byte after what each script has printed.
+"""
+
+
+def find(path: str | None = None, *, start: Start = start_with_sh, timeout: float = TIMEOUT) -> OpenSSL:
+    """Return the openssl at `path`, in OPENSSLGEN_OPENSSL or on the PATH; raises OpenSSLError if none is of use."""
+    wanted = path or os.environ.get("OPENSSLGEN_OPENSSL") or "openssl"
+    found = shutil.which(wanted)
+    if found is None:
+        raise OpenSSLError(
+            f"no openssl found at {wanted}" if os.sep in wanted else f"no {wanted} found on the PATH",
+            hint="install it (apt install openssl), or name one with --openssl or OPENSSLGEN_OPENSSL",
+        )
+    found = str(Path(found).absolute())
+    process = _started(start, [found, "version"], cwd=os.sep, secrets={}, stdin=b"", timeout=timeout)
+    banner = process.stdout.decode("utf-8", "replace").strip()
+    match = re.match(r"(OpenSSL|LibreSSL) (\d+)\.(\d+)\.(\d+)", banner)
+    if match is None:
+        answer = banner.splitlines()[0][:80] if banner else reason(process)
+        raise OpenSSLError(f"{found} is not an openssl: `version` answers {answer!r}")
+    flavour, version = match[1], (int(match[2]), int(match[3]), int(match[4]))
+    if version < OLDEST[flavour]:
+        oldest = ".".join(map(str, OLDEST[flavour]))
+        raise OpenSSLError(f"{found} is too old: {banner}; {flavour} {oldest} is the oldest that works")
+    return OpenSSL(found, flavour, version, banner, start, timeout)
+
+
+def environment(*, folder: str, secrets: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of an openssl command: the caller's without what would change openssl's answers."""
+    # OPENSSL_*: each plan brings its own config. OPENSSLGEN_*: secrets go only to the command that names them.
+    # SSLKEYLOGFILE and the rest of SSL_*: a certificate command has no use for them.
+    child = {name: value for name, value in os.environ.items() if not name.startswith(("OPENSSL", "SSL", "RANDFILE"))}
+    return child | {
+        "LC_ALL": "C",
+        "OPENSSL_CONF": os.devnull,
+        # Loading the system's roots costs 16 ms a start, and `verify` would trust them.
+        "SSL_CERT_DIR": "",
+        "SSL_CERT_FILE": os.devnull,
+        # OpenSSL 1.0 writes its random state into the caller's home, unless it is told of another place.
+        "RANDFILE": str(Path(folder) / ".rnd"),
+        **secrets,
+    }
+
+
+def reason(process: Process) -> str:
+    """Return the first line of openssl's stderr that tells why, as text that is safe to print."""
+    lines = [_printable(line) for line in process.stderr.decode("utf-8", "replace").splitlines()]
+    told = [line for line in lines if line and not _CHATTER.match(line)]
+    plain = next((line for line in told if not _STACK.search(line)), None)
+    stack = [_STACK.sub("", line).split(":") for line in told if _STACK.search(line)]
+    # Behind a wrong passphrase OpenSSL 3 lists first all the formats that the key is not in.
+    deeper = next((entry for entry in stack if _PASSPHRASE.search(":".join(entry))), stack[0] if stack else None)
+    # An entry of the error stack reads library:function:reason:file:line:data.
+    why = ": ".join(filter(None, (deeper[2], ":".join(deeper[5:]).strip()))) if deeper and len(deeper) > 2 else None
+    if plain and why:
+        return f"{plain.rstrip(':')} ({why})"
+    if plain or why:
+        return plain or why or ""
+    return f"killed by signal {-process.exit_code}" if process.exit_code < 0 else f"exit code {process.exit_code}"
+
+
+_PASSPHRASE = re.compile("bad decrypt|bad password|maybe wrong password")
+_STACK = re.compile(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]+:")
+_CHATTER = re.compile(
+    r"""[.+*\-]+$ | Generating\ an?\ | writing\ new\ private\ key | Signature\ ok | subject\ ?= | Getting\ (CA\ )?
+    | Certificate\ request\ self-signature | unable\ to\ write\ 'random\ state' | Can't\ load\ .*\.rnd
+    | Using\ configuration\ from
+    | e\ is\ \d+ | WARNING:\ can't\ open\ config | read\ EC\ key | writing\ EC\ key | \.+\+""",
+    re.VERBOSE,
+)
+
+
+def _printable(line: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in line).strip()
+
+
+def _started(
+    start: Start,
+    argv: list[str],
+    *,
+    cwd: str,
+    secrets: Mapping[str, str],
+    stdin: bytes,
+    timeout: float,
+    limit: int | None = None,
+) -> Process:
+    env = environment(folder=cwd, secrets=secrets)
+    # Most callers set no limit, and most that stand in for `start` know none.
+    limits = {} if limit is None else {"limit": limit}
+    try:
+        return start(argv, env=env, cwd=cwd, stdin=stdin, timeout=timeout, **limits)
+    except TimeoutError as error:
+        within = f"within {timeout:g} seconds" + (f" and {limit} bytes" if limit is not None else "")
+        failure = OpenSSLError(f"openssl {argv[1]} did not end {within}: {argv[0]}")
+        failure.left = error.left if isinstance(error, Stopped) else None
+        raise failure from error
+    except OSError as error:
+        raise OpenSSLError(f"cannot run {argv[0]}: {error.strerror or error}") from error

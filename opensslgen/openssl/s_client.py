@@ -1,0 +1,239 @@
+"""Asking `openssl s_client` what a server sends, and reading what it prints.
+
+That is not trusted further than s_client's own layout reaches: the names in it are a stranger's text.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import UnreadableError
+from opensslgen.text import visible
+
+from .command import OpenSSLError, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .command import OpenSSL
+    from .process import Process
+
+STARTTLS: dict[str, str | None] = {
+    "smtp": None,
+    "pop3": None,
+    "imap": None,
+    "ftp": None,
+    "xmpp": None,
+    "lmtp": "-starttls lmtp",
+    "sieve": "-starttls sieve",
+    "ldap": "-starttls ldap",
+    "xmpp-server": "-starttls ldap",
+    "irc": "-starttls ldap",
+    "postgres": "-starttls ldap",
+    "mysql": "-starttls ldap",
+    "nntp": "-starttls ldap",
+    "telnet": "-starttls ldap",
+}
+"""The protocols that s_client can ask for TLS, and which of `openssl.CAPABILITIES` tells whether an old one can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server sends."""
+
+    chain: tuple[bytes, ...]
+    """Certificates in DER, in the order in which they were sent; at least one."""
+    protocol: str | None
+    """Such as "TLSv1.2"; None if the handshake was not completed."""
+    notes: tuple[str, ...]
+
+
+def answer(openssl: OpenSSL, address: str, port: int, *, starttls: str | None, servername: str | None) -> Answer:
+    """Return what a server at an IP address sends, within the time limit of `openssl`; SNI (RFC 6066) if it has a name.
+
+    Raises UnreadableError, saying why, if it sends no certificate, and OpenSSLError if openssl cannot be started.
+    """
+    if ":" in address and not openssl.can("s_client to IPv6"):
+        raise UnreadableError(f"{_version(openssl)} cannot talk to IPv6 addresses")
+    if starttls and (needed := STARTTLS[starttls]) and not openssl.can(needed):
+        raise UnreadableError(f"{_version(openssl)} does not know -starttls {starttls}")
+    deadline = time.monotonic() + openssl.timeout
+    # -host and -port, because LibreSSL does not understand the brackets of an IPv6 address.
+    arguments = ["-host", address, "-port", str(port), "-showcerts"]
+    if servername:
+        arguments += ["-servername", servername]
+    if starttls:
+        arguments += ["-starttls", starttls]
+        if servername and starttls.startswith("xmpp") and openssl.can("-xmpphost"):
+            arguments += ["-xmpphost", servername]
+    talk = _talk(openssl, arguments)
+    left = deadline - time.monotonic()
+    if talk.protocol is None and talk.connected and not talk.stopped and left > 0 and openssl.can("@SECLEVEL"):
+        # What openssl refuses by default: old protocols and signatures, short keys; last, servers without certificate.
+        lenient = ["-cipher", "ALL:+aNULL:@SECLEVEL=0"]
+        if openssl.can("-legacy_server_connect"):
+            lenient.append("-legacy_server_connect")
+        second = _talk(replace(openssl, timeout=left), [*arguments, *lenient])
+        if second.protocol is not None:
+            if not second.chain:
+                raise UnreadableError("it speaks TLS, but sends no certificate")
+            return Answer(second.chain, second.protocol, (_LENIENT, *_doubts(second)))
+    if not talk.chain:
+        raise UnreadableError(_refusal(talk, openssl, address, port, starttls=starttls))
+    return Answer(talk.chain, talk.protocol, _doubts(talk))
+
+
+def _version(openssl: OpenSSL) -> str:
+    return " ".join(openssl.banner.split()[:2])
+
+
+_LENIENT = "it answers only at openssl's security level 0, which allows old protocols and signatures, and short keys"
+
+
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """What s_client printed of one connection."""
+
+    process: Process
+    stopped: bool
+    """Whether it was ended for taking too long or printing too much."""
+    connected: bool = False
+    """Whether it says that there was a TCP connection; one that was ended early may not have said so."""
+    chain: tuple[bytes, ...] = ()
+    protocol: str | None = None
+
+
+def _talk(openssl: OpenSSL, arguments: Sequence[str]) -> _Talk:
+    try:
+        # Q ends s_client as soon as the handshake is done.
+        process, stopped = openssl.run(["s_client", *arguments], stdin=b"Q\n", check=False), False
+    except OpenSSLError as error:
+        if error.left is None:
+            raise
+        process, stopped = error.left, True
+    return _read(process, stopped=stopped)
+
+
+# A name is printed on a line of its own, behind what stands here, and no openssl prints a line break in it (1.0 and
+# LibreSSL write \x0A, the others \0A). So nothing that a server sends is taken for a line of s_client's own, as long as
+# lines are matched from their beginning, one after the other from the first one on, and none is skipped.
+_BLOCK = rb"-----BEGIN CERTIFICATE-----\n((?:[A-Za-z0-9+/=]{1,76}\n)+)-----END CERTIFICATE-----\n"
+_HEAD = re.compile(rb"CONNECTED\([0-9A-F]+\)\n(?:(?:read|write) [RWX] BLOCK\n)*---\n")
+_CHAIN = b"Certificate chain\n"
+_ENTRY = re.compile(rb" ?([0-9]+) s:.*\n   i:.*\n(?:   [av]:.*\n)*" + _BLOCK)
+_LEAF = re.compile(rb"---\nServer certificate\n(?:" + _BLOCK + rb")?subject=")
+# What follows up to these are names of authorities, which begin with a slash or the kind of their first attribute.
+_CIPHER = re.compile(rb"^New, (\S+), Cipher is (\S+)$", re.MULTILINE)
+_PROTOCOL = re.compile(rb"^(?:    Protocol  |Protocol): ([A-Za-z0-9.]+)$", re.MULTILINE)
+
+
+def _read(process: Process, *, stopped: bool) -> _Talk:
+    """Return what s_client printed; raises UnreadableError if it is laid out as no s_client does."""
+    output = process.stdout
+    head = _HEAD.match(output)
+    if head is None:
+        return _Talk(process, stopped, connected=output.startswith(b"CONNECTED("))
+    at = head.end()
+    chain: list[bytes] = []
+    if output.startswith(_CHAIN, at):
+        at += len(_CHAIN)
+        while entry := _ENTRY.match(output, at):
+            if int(entry[1]) != len(chain):
+                raise UnreadableError("openssl s_client printed certificates that it does not count one by one")
+            chain.append(_decoded(entry[2]))
+            at = entry.end()
+        leaf = _LEAF.match(output, at)
+        if leaf is None or not chain:
+            raise UnreadableError("openssl s_client printed its certificates in a form of which none is known")
+        if leaf[1] and _decoded(leaf[1]) != chain[0]:
+            raise UnreadableError("openssl s_client printed two different certificates of the server")
+    cipher, protocol = _CIPHER.search(output, at), _PROTOCOL.search(output, at)
+    if cipher is None or cipher[2] == b"(NONE)":
+        version = None
+    elif cipher[1] == b"TLSv1.3":
+        # OpenSSL 1.1.1 prints no other line on it before a session, and that the server may never send.
+        version = "TLSv1.3"
+    else:
+        version = protocol[1].decode("ascii") if protocol else None
+    return _Talk(process, stopped, connected=True, chain=tuple(chain), protocol=version)
+
+
+def _decoded(text: bytes) -> bytes:
+    try:
+        return a2b_base64(text)
+    except Base64Error as error:
+        raise UnreadableError("openssl s_client printed a certificate that is not base64") from error
+
+
+_STACK = re.compile(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]*:[^:]*:[^:]*:([^:]+):", re.MULTILINE)
+_ALERT = re.compile(r"alert ([a-z ]+)")
+_FAULTS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"^didn't f(?:ou|i)nd starttls", re.MULTILINE | re.IGNORECASE), "it does not offer TLS by STARTTLS"),
+    (
+        re.compile(r"wrong version number|unknown protocol|http request|https proxy request|packet length too long"),
+        "it does not speak TLS{usual}",
+    ),
+    (
+        re.compile(r"protocol version|unsupported protocol"),
+        "it speaks no version of TLS that {openssl} knows, or no TLS at all{usual}",
+    ),
+    (_ALERT, "it ends the handshake with the alert {0}"),
+    (
+        re.compile(r"unexpected eof|ssl handshake failure|^(?:read|write):errno=|^poll error", re.MULTILINE),
+        "it closes the connection before it has sent a certificate{usual}",
+    ),
+)
+"""What s_client's stderr means, whichever version wrote it; the first that is found counts."""
+_USUAL = {25: "smtp", 587: "smtp", 110: "pop3", 143: "imap", 389: "ldap", 21: "ftp", 5432: "postgres", 3306: "mysql"}
+
+
+def _complaint(process: Process) -> str:
+    """Return the reason in the first entry of openssl's error stack; empty if there is none."""
+    reasons = _STACK.findall(process.stderr.decode("utf-8", "replace"))
+    return visible(reasons[0][:80]) if reasons else ""
+
+
+def _doubts(talk: _Talk) -> tuple[str, ...]:
+    """Return what is to be said of a talk that gave a chain, but did not end well."""
+    complaint = _complaint(talk.process)
+    if talk.stopped:
+        return ("it sent its certificate and did not come to an end, so that the connection was cut",)
+    if alert := _ALERT.search(complaint):
+        return (f"it sent its certificate, and then the alert {alert[1]}; it may ask for a client's certificate",)
+    if talk.protocol is None:
+        return (f"it sent its certificate, but the handshake failed: {complaint or 'it ended too early'}",)
+    return ()
+
+
+def _refusal(talk: _Talk, openssl: OpenSSL, address: str, port: int, *, starttls: str | None) -> str:
+    """Return why a server gave no certificate."""
+    usual = f"; on port {port}, --starttls {_USUAL[port]} is usual" if port in _USUAL and not starttls else ""
+    if talk.stopped or not talk.connected:
+        fault = _no_connection(address, port, timeout=min(1.0, openssl.timeout))
+        if fault:
+            return f"no answer within {openssl.timeout:g} s" if fault == "timed out" else fault
+        if talk.stopped:
+            return f"it takes the connection, but no TLS came within {openssl.timeout:g} s{usual}"
+    else:
+        # The other lines are about names, which may be anything.
+        lines = talk.process.stderr.decode("utf-8", "replace").splitlines()
+        told = "\n".join(line for line in lines if not line.startswith(("depth=", "verify ")))
+        for pattern, meaning in _FAULTS:
+            if match := pattern.search(told):
+                return meaning.format(*match.groups(), openssl=_version(openssl), usual=usual)
+    return f"openssl s_client failed: {_complaint(talk.process) or reason(talk.process)}"
+
+
+def _no_connection(address: str, port: int, *, timeout: float) -> str | None:
+    """Return why there is no TCP connection; None if there is one. The versions of openssl say it in various ways."""
+    try:
+        socket.create_connection((address, port), timeout=timeout).close()
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None

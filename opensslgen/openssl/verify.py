@@ -1,0 +1,182 @@
+"""What came out is read back: a certificate by two witnesses and `openssl verify`, a request and a key by openssl."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import Error, UnreadableError
+from opensslgen.text import visible
+from opensslgen.x509.certificate import Certificate, load, load_all
+
+from . import printed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from opensslgen.plan.steps import Check, CheckChain, CheckKey
+
+    from .command import OpenSSL
+
+
+def verify_request(request: str, *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
+    """Raise Error unless openssl says that the request is signed by its own key; 0 is no proof of it before 3.5."""
+    command = ["req", "-in", request, "-noout", "-verify"]
+    on_command(shlex.join(["openssl", *command]))
+    process = openssl.run(command, cwd=work, check=False)
+    told = [line.strip() for line in (process.stdout + process.stderr).decode("utf-8", "replace").splitlines()]
+    if process.exit_code != 0 or not any(line in _VERIFIED for line in told):
+        raise Error(
+            "the request is not signed by the key that it holds, so whoever made it need not have that key",
+            hint="have it made anew",
+        )
+
+
+_VERIFIED = ("verify OK", "Certificate request self-signature verify OK")
+"""On stderr up to 3.4, on stdout from 3.5 on."""
+
+
+def faults(
+    checks: Sequence[Check], *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None] = lambda _: None
+) -> list[str | None]:
+    """Hear both witnesses and `openssl verify`; return what is wrong with each certificate, None if all agree.
+
+    Those that have one issuer and purpose are verified by one process, and many are printed by one.
+    """
+    answers = _printed([check.certificate for check in checks], work=work, openssl=openssl, on_command=on_command)
+    ends = {issuer: load(work / issuer).not_after for issuer in {check.issuer for check in checks}}
+    found = [_fault(check, answer, ends[check.issuer], work) for check, answer in zip(checks, answers, strict=True)]
+    groups: dict[tuple[str, str], list[str]] = {}
+    for check, fault in zip(checks, found, strict=True):
+        if fault is None:
+            groups.setdefault((check.issuer, check.purpose), []).append(check.certificate)
+    refused: dict[str, str] = {}
+    for (issuer, purpose), certificates in groups.items():
+        refused |= _refused(certificates, issuer, purpose, work=work, openssl=openssl, on_command=on_command)
+    return [fault or refused.get(check.certificate) for check, fault in zip(checks, found, strict=True)]
+
+
+def _printed(
+    certificates: Sequence[str], *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]
+) -> list[printed.Printed | Error]:
+    """Return what openssl prints of certificates, in their order, or why that cannot be read."""
+    if len(certificates) > 1:
+        try:
+            return [*_printed_together(certificates, work=work, openssl=openssl)]
+        except Error:
+            pass  # one by one it is seen whose fault it is
+    answers: list[printed.Printed | Error] = []
+    for certificate in certificates:
+        command = ["x509", "-in", certificate, *printed.ARGUMENTS]
+        on_command(shlex.join(["openssl", *command]))
+        try:
+            answers.append(printed.parse(openssl.run(command, cwd=work).stdout.decode("utf-8", "replace")))
+        except Error as error:
+            answers.append(error)
+    return answers
+
+
+def _printed_together(certificates: Sequence[str], *, work: Path, openssl: OpenSSL) -> list[printed.Printed]:
+    """Return what openssl prints of certificates, each a file of its own; raises Error if it is not one of each."""
+    bundle = b"".join((work / certificate).read_bytes() for certificate in certificates)
+    (work / _BUNDLE).write_bytes(bundle)
+    openssl.run(["crl2pkcs7", "-nocrl", "-certfile", _BUNDLE, "-out", f"{_BUNDLE}.p7b"], cwd=work)
+    text = openssl.run(["pkcs7", "-in", f"{_BUNDLE}.p7b", *printed.OF_MANY], cwd=work).stdout.decode("utf-8", "replace")
+    answers = printed.parse_many(text)
+    if len(answers) != len(certificates):
+        raise Error(f"openssl printed {len(answers)} certificates of {len(certificates)}")
+    return answers
+
+
+_BUNDLE = "bundle.pem"
+
+
+def _fault(check: Check, answer: printed.Printed | Error, issuer_end: datetime, work: Path) -> str | None:
+    """Return what is wrong with a certificate by what openssl prints of it, and by what it is when decoded."""
+    try:
+        decoded, *more = load_all(work / check.certificate)
+    except UnreadableError as error:
+        answer = error
+    if isinstance(answer, Error):
+        return answer.message
+    if more:
+        return f"openssl wrote {1 + len(more)} certificates into {check.certificate}"
+    difference = printed.disagreement(answer, decoded)
+    if difference:
+        return f"openssl and opensslgen read the new certificate differently: {difference}"
+    return _not_as_asked(check, decoded, issuer_end)
+
+
+def _not_as_asked(check: Check, decoded: Certificate, issuer_end: datetime) -> str | None:
+    lacking = set(check.extended_key_usage) - set(decoded.extended_key_usage or ())
+    if lacking:
+        return f"the new certificate's extended key usage lacks {', '.join(sorted(lacking))}"
+    absent = [str(name) for name in check.names if name not in decoded.names]
+    if absent:
+        return f"the new certificate lacks {', '.join(absent)}, so its template does not use $SUBJECT_ALT_NAME"
+    # With -days openssl reads the clock twice, and a second may pass meanwhile.
+    if decoded.validity - timedelta(days=check.days) not in (timedelta(), timedelta(seconds=1)):
+        return f"the new certificate is valid for {decoded.validity} and not for {check.days} days"
+    if decoded.not_after > issuer_end:
+        return "the new certificate would outlive its issuer"
+    return None
+
+
+def _refused(
+    certificates: Sequence[str],
+    issuer: str,
+    purpose: str,
+    *,
+    work: Path,
+    openssl: OpenSSL,
+    on_command: Callable[[str], None],
+    at: int | None = None,
+) -> dict[str, str]:
+    """Return those certificates that `openssl verify` does not accept, with what it says."""
+    time = () if at is None else ("-attime", str(at))
+    command = ["verify", "-CAfile", issuer, "-purpose", purpose, *time, *certificates]
+    on_command(shlex.join(["openssl", *command]))
+    process = openssl.run(command, cwd=work, check=False)
+    # OpenSSL 1.0 exits with 0 for an expired certificate, too; this is the sign of success that holds on all.
+    good = "\n".join(f"{certificate}: OK" for certificate in certificates)
+    if process.exit_code == 0 and process.stdout.decode("utf-8", "replace").strip() == good:
+        return {}
+    if len(certificates) > 1:
+        # One by one, so that what is said of one is not taken for another's.
+        found: dict[str, str] = {}
+        for certificate in certificates:
+            found |= _refused([certificate], issuer, purpose, work=work, openssl=openssl, on_command=on_command)
+        return found
+    told = (process.stdout + process.stderr).decode("utf-8", "replace")
+    return {certificates[0]: f"openssl verify does not accept the certificate: {visible(' '.join(told.split()))}"}
+
+
+def check_chain(step: CheckChain, *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
+    """Raise Error unless `openssl verify` says that the certificate stands below the issuers."""
+    refused = _refused(
+        [step.certificate], step.issuers, step.purpose, work=work, openssl=openssl, on_command=on_command, at=step.at
+    )
+    if refused:
+        raise Error(refused[step.certificate])
+
+
+def check_key(
+    step: CheckKey,
+    *,
+    work: Path,
+    openssl: OpenSSL,
+    secrets: Mapping[str, str],
+    on_command: Callable[[str], None],
+) -> None:
+    """Have openssl print the public half of a key and the certificate's; raises Error unless they are the same."""
+    printed_keys = []
+    for command in (
+        ["pkey", "-in", step.key, *step.unlock, "-pubout"],
+        ["x509", "-in", step.certificate, "-noout", "-pubkey"],
+    ):
+        on_command(shlex.join(["openssl", *command]))
+        printed_keys.append(openssl.run(command, cwd=work, secrets=secrets).stdout.strip())
+    if not printed_keys[0] or printed_keys[0] != printed_keys[1]:
+        raise Error("the key and the certificate do not belong together")

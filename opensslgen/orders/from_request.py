@@ -1,0 +1,148 @@
+"""Certificate requests made elsewhere, turned into orders as strict as those from what people type."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import UsageError
+from opensslgen.names.constraints import parse_constraints
+from opensslgen.names.general import GeneralName, file_name, parse_names, parse_url
+from opensslgen.names.subject import given_subject
+from opensslgen.text import shown, visible
+
+from .kinds import SELF_SIGNED, SERVER
+from .order import INTERMEDIATE_DAYS, LEAF_DAYS, AuthorityOrder, LeafOrder, lifetime, main_names
+from .usages import extended_key_usages, key_usages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from opensslgen.names.subject import Subject
+    from opensslgen.x509.request import Request
+
+    from .kinds import Kind
+
+from opensslgen.x509.request import request_pem
+
+
+def asked_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName, ...]:
+    """Return the names that a request asks for, its common name first if it can be one.
+
+    Raises UsageError for a name that no certificate should have.
+    """
+    names = [_asked_name(name) for name in request.subject_alternative_names or ()]
+    try:
+        main = main_names(request.subject.common_name or "", kind)
+    except UsageError:
+        # What people call the box, perhaps; the subject is checked by itself, and kept.
+        main = ()
+    for one in main:
+        if one in names:
+            names.remove(one)
+    return (*main, *names)
+
+
+def _asked_name(name: GeneralName) -> GeneralName:
+    try:
+        return strict_name(name)
+    except UsageError as error:
+        raise UsageError(
+            f"the request asks for the name {shown(str(name))}, which cannot be taken over: {error.message}",
+            hint="give the names that the certificate is to have with --san",
+        ) from error
+
+
+def strict_name(name: GeneralName) -> GeneralName:
+    """Return a decoded name as it would be if somebody had typed it; raises UsageError for what nobody may type."""
+    # To the parser a comma would be the end of one name and the beginning of another.
+    if "," in name.value or name.value != name.value.strip():
+        raise UsageError(f"{shown(name.value)} has a comma, or a blank at its beginning or end")
+    (parsed,) = parse_names(str(name))
+    return parsed
+
+
+def names_left_out(request: Request, names: Iterable[GeneralName]) -> list[str]:
+    """Return those alternative names that a request asks for and does not get, as text that is safe to print."""
+    taken = {(name.kind, name.value) for name in names}
+    return [
+        visible(str(name))
+        for name in dict.fromkeys(request.subject_alternative_names or ())
+        if (name.kind, name.value.lower() if name.kind == "DNS" else name.value) not in taken
+    ]
+
+
+def leaf_order_of(
+    request: Request,
+    *,
+    names: tuple[GeneralName, ...],
+    kind: Kind = SERVER,
+    stem: str | None = None,
+    days: int = LEAF_DAYS,
+    extended_key_usage: Iterable[str] = (),
+    key_usage: Iterable[str] = (),
+    crl_url: str | None = None,
+) -> LeafOrder:
+    """Return the order for a leaf with a request's key and subject, and with these names; raises UsageError."""
+    if kind is SELF_SIGNED:
+        raise UsageError("only who has the key can sign itself by it: a request is signed as a server's or a client's")
+    if not names and kind.demanded == "serverAuth":
+        raise UsageError("the request names no server", hint="give the names that it is to have with --san")
+    usages = key_usages(key_usage)
+    if not {"keyCertSign", "cRLSign"}.isdisjoint(usages):
+        raise UsageError("keyCertSign and cRLSign are for authorities: --as intermediate makes one")
+    subject = _subject(request)
+    return LeafOrder(
+        kind=kind,
+        names=names,
+        subject=subject,
+        stem=_stem(stem or (names[0].value if names else subject.common_name or "")),
+        key_type=request.public_key.key_type,
+        public_key=request.public_key,
+        request=request_pem(request),
+        days=lifetime(days),
+        extended_key_usage=extended_key_usages(extended_key_usage) or kind.extended_key_usage,
+        key_usage=usages or None,
+        crl_url=None if crl_url is None else parse_url(crl_url),
+    )
+
+
+def authority_order_of(
+    request: Request,
+    *,
+    stem: str | None = None,
+    days: int = INTERMEDIATE_DAYS,
+    path_length: int | None = 0,
+    permit: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    crl_url: str | None = None,
+) -> AuthorityOrder:
+    """Return the order for an intermediate with a request's key and subject; raises UsageError."""
+    subject = _subject(request)
+    return AuthorityOrder(
+        subject=subject,
+        key_type=request.public_key.key_type,
+        public_key=request.public_key,
+        days=lifetime(days),
+        path_length=path_length,
+        constraints=parse_constraints(permit=permit, exclude=exclude),
+        stem=_stem(stem or subject.common_name or ""),
+        crl_url=None if crl_url is None else parse_url(crl_url),
+    )
+
+
+def _subject(request: Request) -> Subject:
+    """Return a request's subject, which openssl takes over as it is; raises UsageError for what nobody may type."""
+    try:
+        return given_subject(request.subject.attributes)
+    except UsageError as error:
+        raise UsageError(
+            f"the request cannot be signed as it is: {error.message}",
+            hint="a certificate has the subject of its request: have the request made anew with another one",
+        ) from error
+
+
+def _stem(text: str) -> str:
+    try:
+        return file_name(text.replace(" ", "_"))
+    except UsageError as error:
+        raise UsageError(error.message, hint="--name STEM names its files") from error

@@ -1,0 +1,208 @@
+"""An inventory: a table with a certificate in each row, as a spreadsheet exports it or as lines of JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from opensslgen.errors import UnreadableError, UsageError
+from opensslgen.files.read import read_template
+from opensslgen.text import refuse_hidden, shown
+from opensslgen.x509 import key_types
+
+from .kinds import KINDS
+from .order import LEAF_DAYS, leaf_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .order import LeafOrder
+
+COLUMNS = {
+    "name": "the host name, address or client",
+    "kind": f"{', '.join(KINDS)}",
+    "san": "further names, with commas or line ends between them",
+    "days": "of validity",
+    "cn": "common name",
+    "org": "organization",
+    "org-unit": "organizational unit",
+    "country": "two letters",
+    "state": "state or province",
+    "locality": "city",
+    "email": "mail address in the subject",
+    "key-type": ", ".join(key_types.KEY_TYPES),
+    "key-file": "a key that is there already",
+    "eku": "extended key usage",
+    "key-usage": "key usage",
+    "template": "an extension file",
+    "p12": "yes or compat",
+    "crl-url": "where the revocation list is",
+}
+"""The columns, as the options of `server`, `client` and `self-signed` are called, with what is in them."""
+
+_SUBJECT = {
+    "cn": "common_name",
+    "org": "organization",
+    "org-unit": "organizational_unit",
+    "country": "country",
+    "state": "state",
+    "locality": "locality",
+    "email": "email_address",
+}
+_P12 = {"": None, "no": None, "false": None, "yes": "p12", "true": "p12", "p12": "p12"} | dict.fromkeys(
+    ("compat", "p12-compat"), "p12-compat"
+)
+_LARGEST_CELL = 1 << 20  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row."""
+
+    line: int
+    """In the file, counted from 1: the one that it begins on."""
+    name: str
+    """As it is written; "" if there is none."""
+    order: LeafOrder | None
+    """None if the row has a fault."""
+    fault: str | None = None
+
+
+def read(file: IO[str], *, title: str, key_type: str = key_types.DEFAULT.name) -> Iterator[Row]:
+    """Yield the rows of an inventory one by one, those with a fault, too.
+
+    `key_type` is for rows that name none. Raises UnreadableError, with file and line, for what is no such table.
+    """
+    csv.field_size_limit(_LARGEST_CELL)
+    try:
+        head, line = _head(file)
+        cells = _json_lines if head.lstrip().startswith("{") else _table
+        for number, values in cells(head, line, file):
+            yield _row(number, values, key_type)
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"{title} is not UTF-8 text", hint="export it as CSV UTF-8") from error
+    except (csv.Error, ValueError) as error:
+        raise UnreadableError(f"{title}: {error}") from error
+    except OSError as error:
+        raise UnreadableError(f"cannot read {title}: {error.strerror}") from error
+
+
+def _head(file: IO[str]) -> tuple[str, int]:
+    """Return the first line that says something, and its number; a byte order mark says nothing."""
+    for number, text in enumerate(iter(file.readline, ""), 1):
+        line = text.removeprefix("\ufeff") if number == 1 else text
+        if line.strip() and not line.startswith("#"):
+            return line, number
+    raise ValueError("nothing is in it")
+
+
+def _json_lines(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    line, number = head, first
+    while line:
+        if line.strip():
+            try:
+                value = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise ValueError(f"line {number}: no JSON: {error}") from error
+            if not isinstance(value, dict):
+                raise ValueError(f"line {number}: a JSON object is expected in each line")
+            yield number, {_column(str(name), number): cell for name, cell in value.items()}
+        line, number = file.readline(), number + 1
+
+
+def _table(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    separator = None
+    if match := re.fullmatch(r"sep=(.)\r?\n?", head):
+        # A spreadsheet's own word on how it separates.
+        separator, head, first = match[1], file.readline(), first + 1
+    separator = separator or max(",;\t", key=head.count)
+    names = [_column(cell, first) for cell in next(csv.reader([head], delimiter=separator, strict=True))]
+    if "name" not in names:
+        raise ValueError(f"line {first}: no column is called name; a header row with {', '.join(COLUMNS)} is expected")
+    if len(set(names)) < len(names):
+        raise ValueError(f"line {first}: two columns have the same name")
+    reader = csv.reader(file, delimiter=separator, strict=True)
+    begins = first + 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
+                if len(cells) > len(names) and any(cell.strip() for cell in cells[len(names) :]):
+                    yield begins, {"": f"{len(cells)} cells, and the header row has {len(names)}"}
+                else:
+                    yield begins, dict(zip(names, cells, strict=False))
+            begins = first + reader.line_num + 1
+    except csv.Error as error:
+        raise ValueError(f"line {begins}: {error}") from error
+
+
+def _column(name: str, line: int) -> str:
+    """Return a column's name as COLUMNS has it; raises ValueError for any other."""
+    plain = name.strip().lower().lstrip("-").replace("_", "-").replace(" ", "-")
+    if plain not in COLUMNS:
+        raise ValueError(f"line {line}: the column {shown(name)} is not known: {', '.join(COLUMNS)} are")
+    return plain
+
+
+def _row(line: int, values: dict[str, Any], key_type: str) -> Row:
+    if "" in values:
+        return Row(line, "", None, values[""])
+    name = values.get("name") or ""
+    try:
+        texts = {column: _text(column, value) for column, value in values.items() if value not in (None, "")}
+        return Row(line, texts.get("name", "").strip(), _order(texts, key_type))
+    except (UsageError, UnreadableError) as error:
+        return Row(line, str(name).strip(), None, error.message)
+
+
+def _text(column: str, value: Any) -> str:
+    """Return a cell as text; JSON has numbers, truth values and lists, too."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ",".join(value)
+    if isinstance(value, (str, int)):
+        return str(value)
+    raise UsageError(f"{column} is {shown(json.dumps(value))}: write text")
+
+
+def _order(texts: dict[str, str], key_type: str) -> LeafOrder:
+    text = {column: value.strip() for column, value in texts.items()}
+    for column, value in text.items():
+        if column not in ("name", "san"):  # which may have line ends, and are looked at name by name
+            refuse_hidden(value, column)
+    if not text.get("name"):
+        raise UsageError("no name")
+    kind = KINDS.get(text.get("kind", "server").lower())
+    if kind is None:
+        raise UsageError(f"the kind {shown(text['kind'])} is not known: write one of {', '.join(KINDS)}")
+    days = text.get("days", str(LEAF_DAYS))
+    if not re.fullmatch(r"[0-9]{1,6}", days):
+        raise UsageError(f"{shown(days)} days: write a whole number")
+    p12 = text.get("p12", "").lower()
+    if p12 not in _P12:
+        raise UsageError(f"p12 is {shown(p12)}: write yes, compat or nothing")
+    if kind.is_self_signed and text.get("crl-url"):
+        raise UsageError("a self-signed certificate has no revocation list: leave crl-url out")
+    san = [entry for entry in re.split(r"[,;\r\n]+", text.get("san", "")) if entry.strip()]
+    return leaf_order(
+        text["name"],
+        kind=kind,
+        san=san,
+        key_type=key_types.key_type(text.get("key-type", key_type)),
+        key_file=Path(text["key-file"]) if text.get("key-file") else None,
+        days=int(days),
+        extended_key_usage=_words(text.get("eku")),
+        key_usage=_words(text.get("key-usage")),
+        template=read_template(Path(text["template"])) if text.get("template") else None,
+        p12=_P12[p12],
+        crl_url=text.get("crl-url") or None,
+        **{field: text.get(column) or None for column, field in _SUBJECT.items()},
+    )
+
+
+def _words(text: str | None) -> list[str]:
+    return [text.replace(";", ",").replace(" ", "")] if text else []

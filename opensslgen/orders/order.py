@@ -1,0 +1,263 @@
+"""Orders: what is wanted, parsed from what people type."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import UsageError
+from opensslgen.names.constraints import UNLIMITED, NameConstraints, parse_constraints
+from opensslgen.names.general import GeneralName, file_name, parse_host, parse_names, parse_url
+from opensslgen.names.subject import parse_subject
+from opensslgen.text import refuse_hidden, shown
+from opensslgen.x509 import key_types
+from opensslgen.x509.certificate import Certificate
+from opensslgen.x509.extensions import BasicConstraints
+from opensslgen.x509.names import Name
+from opensslgen.x509.public_keys import PublicKey
+
+from .kinds import SERVER
+from .usages import extended_key_usages, key_usages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from opensslgen.names.subject import Subject
+    from opensslgen.x509.key_types import KeyType
+
+    from .kinds import Kind
+
+ROOT_DAYS = 3650
+INTERMEDIATE_DAYS = 1825
+LEAF_DAYS = 820
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorityOrder:
+    """A root or an intermediate that is wanted."""
+
+    subject: Subject
+    key_type: KeyType = key_types.DEFAULT
+    days: int = ROOT_DAYS
+    encrypted: bool = False
+    """Whether its key gets a passphrase: a root's that of CA_PASSPHRASE, an intermediate's that of NEW_PASSPHRASE."""
+    path_length: int | None = None
+    """How many authorities may stand below it; None: any number."""
+    constraints: NameConstraints = UNLIMITED
+    stem: str = "ca"
+    """Of its files; an intermediate's are named after it."""
+    crl_url: str | None = None
+    public_key: PublicKey | None = None
+    """That of a request made elsewhere, of the kind that `key_type` tells; None: a new one."""
+
+    @property
+    def basic_constraints(self) -> str:
+        """As an extension file has them, but for `critical`."""
+        return "CA:TRUE" if self.path_length is None else f"CA:TRUE,pathlen:{self.path_length}"
+
+    def expected(self, *, not_before: datetime) -> Certificate:
+        """Return the certificate that this will give, as far as it is known, to be held against the rules before."""
+        return replace(
+            _expected(self, not_before),
+            key_usage=frozenset({"keyCertSign", "cRLSign"}),
+            basic_constraints=BasicConstraints(True, self.path_length),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeafOrder:
+    """The certificate of a server or a client that is wanted."""
+
+    kind: Kind
+    names: tuple[GeneralName, ...]
+    """As they were given, the main name first."""
+    subject: Subject
+    stem: str
+    """Of its files."""
+    key_type: KeyType = key_types.DEFAULT
+    key_file: str | None = None
+    """The user's own key, of the kind that `key_type` tells, instead of a new one."""
+    days: int = LEAF_DAYS
+    extended_key_usage: tuple[str, ...] = SERVER.extended_key_usage
+    key_usage: tuple[str, ...] | None = None
+    """None: what suits the key."""
+    template: str | None = None
+    """The text of an extension file; None: ours."""
+    p12: str | None = None
+    """A key of P12_ENCRYPTIONS, or None for no PKCS#12 file."""
+    crl_url: str | None = None
+    public_key: PublicKey | None = None
+    """That of a request made elsewhere, of the kind that `key_type` tells; None: a new one, or that of `key_file`."""
+    request: str | None = None
+    """That request, in PEM."""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.names[0].value if self.names else self.subject.common_name or self.stem
+
+    @property
+    def subject_alternative_names(self) -> tuple[GeneralName, ...]:
+        """The names, each once."""
+        return tuple(dict.fromkeys(self.names))
+
+    @property
+    def usages(self) -> tuple[str, ...]:
+        """The key usages, by the kind of key if none were asked for."""
+        return self.key_usage or self.key_type.key_usage
+
+    def expected(self, *, not_before: datetime) -> Certificate:
+        """Return the certificate that this will give, as far as it is known, to be held against the rules before."""
+        return replace(
+            _expected(self, not_before),
+            subject_alternative_names=self.subject_alternative_names,
+            extended_key_usage=self.extended_key_usage or None,
+            key_usage=frozenset(self.usages),
+            basic_constraints=BasicConstraints(False, None),
+        )
+
+
+def _expected(order: AuthorityOrder | LeafOrder, not_before: datetime) -> Certificate:
+    """Return what all certificates that are made here have, without their extensions."""
+    return Certificate(
+        serial_number=1 << 126,
+        signature_algorithm="sha256",
+        signature_hash="sha256",
+        issuer=Name(()),
+        subject=Name(order.subject.attributes),
+        not_before=not_before,
+        not_after=not_before + timedelta(days=order.days),
+        public_key=order.public_key or PublicKey(order.key_type.algorithm, order.key_type.bits, None, b""),
+    )
+
+
+def root_order(
+    *,
+    common_name: str | None = None,
+    organization: str | None = None,
+    key_type: KeyType = key_types.DEFAULT,
+    days: int = ROOT_DAYS,
+    encrypted: bool = False,
+    permit: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    **subject: str | None,
+) -> AuthorityOrder:
+    """Return the order for a root; raises UsageError for a fault in its subject, key type or limits.
+
+    Its common name is by default unlike any other root's, as IP Office builds chains by it: the owner and the time.
+    """
+    owner = organization or socket.gethostname().partition(".")[0] or "opensslgen"
+    time = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S}"
+    return AuthorityOrder(
+        subject=parse_subject(
+            common_name=common_name if common_name is not None else f"{owner[: 64 - 6 - len(time)]} root {time}",
+            organization=organization,
+            **subject,
+        ),
+        key_type=key_type,
+        days=lifetime(days),
+        encrypted=encrypted,
+        constraints=parse_constraints(permit=permit, exclude=exclude),
+    )
+
+
+def intermediate_order(
+    name: str,
+    *,
+    common_name: str | None = None,
+    key_type: KeyType = key_types.DEFAULT,
+    days: int = INTERMEDIATE_DAYS,
+    path_length: int | None = 0,
+    encrypted: bool = False,
+    permit: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    crl_url: str | None = None,
+    **subject: str | None,
+) -> AuthorityOrder:
+    """Return the order for an intermediate, whose files are named after `name`; raises UsageError for any fault."""
+    return AuthorityOrder(
+        subject=parse_subject(common_name=name if common_name is None else common_name, **subject),
+        key_type=key_type,
+        days=lifetime(days),
+        encrypted=encrypted,
+        path_length=path_length,
+        constraints=parse_constraints(permit=permit, exclude=exclude),
+        stem=_stem(name.strip()),
+        crl_url=None if crl_url is None else parse_url(crl_url),
+    )
+
+
+def leaf_order(
+    name: str,
+    *,
+    kind: Kind = SERVER,
+    san: Iterable[str] = (),
+    common_name: str | None = None,
+    key_type: KeyType = key_types.DEFAULT,
+    key_file: Path | None = None,
+    days: int = LEAF_DAYS,
+    extended_key_usage: Iterable[str] = (),
+    key_usage: Iterable[str] = (),
+    template: str | None = None,
+    p12: str | None = None,
+    crl_url: str | None = None,
+    **subject: str | None,
+) -> LeafOrder:
+    """Return the order for a server's or client's certificate; raises UsageError for a fault in any part of it."""
+    main = main_names(name, kind)
+    others = [other for text in san for other in parse_names(text)]
+    for one in main:
+        if one in others:
+            # People write the main name in the one-line form, too; there it is no repetition.
+            others.remove(one)
+    called = main[0].value if main else name.strip()
+    return LeafOrder(
+        kind=kind,
+        names=(*main, *others),
+        subject=parse_subject(common_name=called if common_name is None else common_name, **subject),
+        stem=_stem(called),
+        key_type=key_type,
+        key_file=None if key_file is None else str(key_file),
+        days=lifetime(days),
+        extended_key_usage=extended_key_usages(extended_key_usage) or kind.extended_key_usage,
+        key_usage=key_usages(key_usage) or None,
+        template=template,
+        p12=p12,
+        crl_url=None if crl_url is None else parse_url(crl_url),
+    )
+
+
+def _stem(name: str) -> str:
+    """Return what files are called after a name that need not be a host's; raises UsageError if they cannot be."""
+    try:
+        return file_name(name.replace(" ", "_"))
+    except UsageError as error:
+        hint = f"call it something short that can, and write the name in full as --cn {shown(name)}"
+        raise UsageError(error.message, hint=hint) from error
+
+
+def main_names(name: str, kind: Kind) -> tuple[GeneralName, ...]:
+    """Return the name that files and subject are called after as an alternative name, if it is one.
+
+    A server has a host name or an address; raises UsageError for any other. A client may be called anything: a mail
+    address or a host name with a dot in it is also its alternative name.
+    """
+    if kind.demanded == "serverAuth":
+        return (parse_host(name),)
+    refuse_hidden(name)
+    if "." not in name and ":" not in name:
+        return ()
+    try:
+        return parse_names(name)[:1] if "@" in name else (parse_host(name),)
+    except UsageError:
+        return ()
+
+
+def lifetime(days: int) -> int:
+    """Return a number of days that gives dates which a certificate can hold; raises UsageError for any other."""
+    if not 1 <= days <= 36500:
+        raise UsageError(f"{days} days: write a number from 1 to 36500")
+    return days

@@ -1,0 +1,40 @@
+"""Key usages and extended key usages, as people type them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import UsageError
+from opensslgen.text import shown
+from opensslgen.x509.extensions import EXTENDED_KEY_USAGES, KEY_USAGES, PRINTED_USAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def extended_key_usages(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return extended key usages by openssl's names, or dotted; raises UsageError for one that is not known."""
+    usages = []
+    for text in _words(texts):
+        is_oid = "." in text and all(arc.isdigit() for arc in text.split("."))
+        known = EXTENDED_KEY_USAGES.get(text, text)
+        usages.append(known if is_oid else _known(text, PRINTED_USAGES, "extended key usage"))
+    return tuple(dict.fromkeys(usages))
+
+
+def key_usages(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return key usages by openssl's names; raises UsageError for one that is not known."""
+    return tuple(dict.fromkeys(_known(text, KEY_USAGES, "key usage") for text in _words(texts)))
+
+
+def _words(texts: Iterable[str]) -> Iterator[str]:
+    """Yield each value of an option that can be repeated and can hold a list with commas."""
+    return (word.strip() for text in texts for word in text.split(","))
+
+
+def _known(text: str, names: Iterable[str], what: str) -> str:
+    """Return the name as openssl writes it."""
+    for name in names:
+        if name.lower() == text.lower():
+            return name
+    raise UsageError(f"unknown {what} {shown(text)}: write one of {', '.join(names)}")

@@ -1,0 +1,129 @@
+"""A pki folder, read: its root, its index, and where the certificate that belongs to a line of the index is."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from opensslgen.errors import UnreadableError
+from opensslgen.x509.certificate import load
+
+from .index import REVOKED, read
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opensslgen.x509.certificate import Certificate
+    from opensslgen.x509.public_keys import PublicKey
+
+    from .index import Entry
+
+COPIES = (
+    ("certs_by_serial", ".pem"),
+    ("newcerts", ".pem"),
+    ("revoked/certs_by_serial", ".crt"),
+    ("renewed/certs_by_serial", ".crt"),
+)
+"""Where openssl ca and easy-rsa 3 put the copies by serial number."""
+_ROOTS = ("ca.crt", "cacert.pem")
+# As `openssl ca` and easy-rsa write the reasons; the last two have a date behind them.
+_COMPROMISED = ("keycompromise", "cacompromise", "keytime", "cakeytime")
+
+
+class Copy(NamedTuple):
+    """The certificate that belongs to a line of the index, or why there is none."""
+
+    path: Path | None
+    certificate: Certificate | None
+    fault: str | None
+    """What is wrong with the copy; None if nothing is."""
+
+
+def issued_files(folder: Path) -> list[Path]:
+    """Return the files of a pki folder's `issued/`; raises UnreadableError if that cannot be looked into."""
+    try:
+        return sorted((folder / "issued").glob("*.crt"))
+    except OSError as error:
+        raise UnreadableError(f"cannot look into {folder / 'issued'}: {error.strerror}") from error
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A pki folder, read only and as far as is asked."""
+
+    path: Path
+
+    @property
+    def index(self) -> Path:
+        """The index."""
+        return self.path / "index.txt"
+
+    @cached_property
+    def root(self) -> Copy | None:
+        """The root certificate; None if there is none."""
+        for name in _ROOTS:
+            path = self.path / name
+            if path.exists():
+                try:
+                    return Copy(path, load(path), None)
+                except UnreadableError as error:
+                    return Copy(path, None, error.message)
+        return None
+
+    @cached_property
+    def issued(self) -> dict[int, Path]:
+        """The files of `issued/` by the serial numbers of their certificates; what cannot be read is left out."""
+        found = {}
+        for path in issued_files(self.path):
+            try:
+                found[load(path).serial_number] = path
+            except UnreadableError:
+                continue
+        return found
+
+    @cached_property
+    def replaced(self) -> frozenset[int]:
+        """The serial numbers of certificates whose files in `issued/` were kept beside those that replaced them."""
+        found = set()
+        for path in (self.path / "issued").glob("*.crt.old-*"):
+            with suppress(UnreadableError):
+                found.add(load(path).serial_number)
+        return frozenset(found)
+
+    @cached_property
+    def compromised(self) -> frozenset[PublicKey]:
+        """The keys of what was revoked because others may have them; raises UnreadableError for a faulty index.
+
+        A certificate of which there is no copy that can be read is left out: nothing tells its key any more.
+        """
+        entries = read(self.index, mend=True, state=REVOKED) if self.index.exists() else ()
+        reasons = ((entry, (entry.reason or "").partition(",")[0].lower()) for entry in entries)
+        copies = [self.copy(entry).certificate for entry, reason in reasons if reason in _COMPROMISED]
+        return frozenset(certificate.public_key for certificate in copies if certificate)
+
+    @cached_property
+    def _copies(self) -> list[tuple[Path, str]]:
+        return [(self.path / name, suffix) for name, suffix in COPIES if (self.path / name).is_dir()]
+
+    def copy(self, entry: Entry) -> Copy:
+        """Return the certificate of a line of the index: its copy by serial number, else what `issued/` has."""
+        for folder, suffix in self._copies:
+            path = folder / f"{entry.serial_hex}{suffix}"
+            if path.exists():
+                break
+        else:
+            found = self.issued.get(entry.serial_number)
+            if found is None:
+                return Copy(None, None, "its copy is missing")
+            path = found
+        try:
+            certificate = load(path)
+        except UnreadableError as error:
+            return Copy(path, None, f"its copy cannot be read: {error.message}")
+        if certificate.serial_number != entry.serial_number:
+            return Copy(path, None, f"{path} is another certificate, with the serial number {certificate.serial_hex}")
+        if certificate.not_after != entry.not_after:
+            return Copy(path, certificate, f"it ends on {certificate.not_after:%Y-%m-%d}, other than the index says")
+        return Copy(path, certificate, None)

@@ -1,0 +1,350 @@
+"""The pki folder, laid out as easy-rsa lays it out: its lock, its index, and publishing all or nothing.
+
+    pki/ca.crt  private/ca.key                the root, or an intermediate
+    pki/ca-chain.pem                          what stands above an intermediate, up to the root
+    pki/private/NAME.key  NAME.p12            keys, 0600
+    pki/issued/NAME.crt  NAME-chain.pem       certificates; the chain is the certificate and its issuers
+    pki/reqs/NAME.req                         requests
+    pki/certs_by_serial/SERIAL.pem .cnf .sh   a copy of each certificate that was ever made, and what made it
+    pki/revoked/certs_by_serial/ …            what was revoked
+    pki/crl.pem  crl.der  crlnumber           the revocation list
+    pki/index.txt  index.txt.attr  serial     openssl ca's database
+    pki/openssl-easyrsa.cnf                   what easy-rsa works by
+    pki/.lock  .work-…                        ours; printed scripts have .lock.script and .script.…
+
+A folder of `openssl ca` has cacert.pem, private/cakey.pem and newcerts/ instead, and is worked in as it stands.
+Files are made in `.work-…`. Once all of them are there, a decision (what goes where, which lines the index gains) is
+put beside them in one rename. Before that, nothing has happened; after it, all of it will, if need be in the next run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import stat
+from collections import Counter
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import Error, UnreadableError
+from opensslgen.files import locks
+from opensslgen.files.write import copy_file, name_beside, reported, sync, told, write_new
+from opensslgen.plan import template
+from opensslgen.plan.layout import CA_CHAIN, FOLDERS
+from opensslgen.x509.certificate import load, load_all
+
+from . import decision
+from .index import VALID
+from .index import read as read_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from opensslgen.plan.steps import Plan, Publish
+    from opensslgen.x509.certificate import Certificate
+
+LOCK_TIMEOUT = 120.0
+"""Seconds to wait for another process that works in the same folder."""
+
+_UNIQUE = re.compile(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
+"""As openssl ca reads it: yes, true, 1."""
+_SCRIPT_LOCK = ".lock.script"
+_DATABASE = {"index.txt": "", "index.txt.attr": "unique_subject = no\n", "serial": "01\n"}
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What is ready to be published."""
+
+    lines: tuple[str, ...]
+    """That the index gains."""
+    moves: tuple[tuple[str, str], ...]
+    """From the work folder, to the pki folder."""
+    kept: dict[str, str]
+    """Under which name an old file is kept, by its own."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """A pki folder, which need not be there yet."""
+
+    path: Path
+
+    @property
+    def ca_certificate(self) -> str:
+        """The file of the authority's certificate, below the folder."""
+        return self._there("ca.crt", "cacert.pem")
+
+    @property
+    def ca_key(self) -> str:
+        """The file of the authority's key, below the folder."""
+        return self._there("private/ca.key", "private/cakey.pem")
+
+    def _there(self, name: str, other: str) -> str:
+        """Return `name`, unless only `other` exists; raises UnreadableError if that cannot be told."""
+        try:
+            return name if (self.path / name).exists() or not (self.path / other).exists() else other
+        except OSError as error:
+            raise UnreadableError(f"cannot look into {self.path}: {error.strerror}") from error
+
+    def issuer(self) -> Certificate | None:
+        """Return the certificate that signs here, or None if there is none yet; raises UnreadableError."""
+        path = self.path / self.ca_certificate
+        return load(path) if path.exists() else None
+
+    def above(self) -> tuple[Certificate, ...]:
+        """Return the certificates above the authority's, its issuer first and the root last; raises UnreadableError."""
+        path = self.path / CA_CHAIN
+        return tuple(load_all(path)) if path.exists() else ()
+
+    def ca_key_is_encrypted(self) -> bool:
+        """Tell whether the authority's key has a passphrase; raises Error if there is no such key."""
+        path = self.path / self.ca_key
+        try:
+            text = path.read_text(encoding="ascii", errors="replace")
+        except OSError as error:
+            raise UnreadableError(f"cannot read the root's key {path}: {error.strerror}") from error
+        return "ENCRYPTED" in text
+
+    @contextmanager
+    def locked(self, *, timeout: float = LOCK_TIMEOUT) -> Iterator[Path]:
+        """Hold the folder's lock, finish or sweep what a killed run left, and yield a private work folder.
+
+        Makes the pki folder if need be, and takes it away again if nothing came of it. Raises Error when the lock
+        cannot be had within `timeout` seconds, or when the folder cannot be written.
+        """
+        with reported(self.path):
+            made = not self.path.exists()
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._refuse_links()
+            lock = locks.lock(self.path / ".lock", timeout=timeout)
+            try:
+                locks.lock_out_scripts(self.path / _SCRIPT_LOCK, timeout=timeout)
+                decision.recover(self.path)
+                work = self.new_work()
+                try:
+                    yield work
+                finally:
+                    if not decision.is_decided(work):
+                        locks.remove(work)
+            finally:
+                locks.unlock_scripts(self.path / _SCRIPT_LOCK)
+                if made:
+                    self._leave()
+                lock.close()
+
+    def new_work(self) -> Path:
+        """Make one more private work folder, for what is published by itself; the lock must be held."""
+        work = self.path / f".work-{os.urandom(4).hex()}"
+        work.mkdir(mode=0o700)
+        return work
+
+    def _refuse_links(self) -> None:
+        """Raise Error for a symbolic link that would have us work, or look for the authority's key, somewhere else."""
+        self._refuse_ways_out([*self.path.iterdir(), self.path / self.ca_key])
+
+    def _refuse_ways_out(self, paths: Iterable[Path]) -> None:
+        """Raise Error if a file of the folder, or a folder on the way to it, is a link that leads out of this one."""
+        home = self.path.resolve()
+        for path in paths:
+            try:
+                inside = path.resolve().is_relative_to(home)
+            except RuntimeError:  # it leads round in circles; newer Pythons take it for a file
+                inside = False
+            if not inside:
+                raise Error(
+                    f"{path} is a symbolic link that leads out of {self.path}", hint="put the thing itself there"
+                )
+
+    def refuse_odd_files(self, plan: Plan) -> None:
+        """Raise Error if what the plan reads or replaces in the folder is no file, or would be one outside of it."""
+        paths = [self.path / name for name in plan.touches]
+        self._refuse_ways_out(paths)
+        for path in paths:
+            if path.exists() and not path.is_file():
+                raise Error(f"{path} is not a regular file")
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what in the folder others than its owner can read, or change, and should not."""
+        private = self.path / "private"
+        found = [
+            *_open(self.path, 0o022, "go-w"),
+            *_open(private, 0o077, "700"),
+            *_open(self.path / self.ca_key, 0o077, "600"),
+        ]
+        with suppress(OSError):
+            # Nobody gets at what is in a folder that is closed.
+            if private.stat().st_mode & 0o011:
+                keys = [path for path in private.glob("*.key") if path.lstat().st_mode & 0o044 and path.stem != "ca"]
+                if keys:
+                    cure = f"chmod 600 {shlex.quote(str(private))}/*.key"
+                    found.append(
+                        f"{len(keys)} more key{'s' * (len(keys) > 1)} in {private} can be read by others: {cure}"
+                    )
+        return tuple(found)
+
+    def finish(self) -> None:
+        """Carry out or sweep what killed runs have left, if there is anything, so that the folder can be judged."""
+        try:
+            left = any(self.path.glob(".work-*")) or any(self.path.glob(".script.*"))
+        except OSError as error:
+            raise UnreadableError(f"cannot look into {self.path}: {error.strerror}") from error
+        if left:
+            with self.locked():
+                pass
+
+    def existing(self, plan: Plan) -> list[str]:
+        """Return those files of the pki folder that the plan would overwrite and must not."""
+        targets = [publish.target for publish in plan.publish if publish.over == "nothing"]
+        return [target for target in targets if os.path.lexists(self.path / target)]
+
+    def refuse_repeated(self, plan: Plan) -> None:
+        """Raise Error if a subject would stand twice in an index that says `unique_subject = yes`.
+
+        `openssl ca` would not read it any more.
+        """
+        subjects = {record.subject for record in plan.records if record.subject is not None}
+        path = self.path / "index.txt.attr"
+        try:
+            if not subjects or not path.exists() or not _UNIQUE.search(path.read_text("utf-8", "replace")):
+                return
+        except OSError as error:
+            raise UnreadableError(f"cannot read {path}: {error.strerror}") from error
+        for entry in read_index(self.path / "index.txt"):
+            if entry.state == VALID and entry.subject in subjects:
+                raise Error(
+                    f"{self.path / 'index.txt'}, line {entry.line}, has a certificate for {entry.title} already,"
+                    f" and {path.name} says unique_subject = yes",
+                    hint="revoke that one first, or write unique_subject = no there",
+                )
+
+    def staged(self, plan: Plan, *, work: Path) -> Staged:
+        """Make ready in its work folder what a plan is to publish, and write it to the disk.
+
+        An old file of the same name is to be kept beside the new one, unless the plan says that it is lost.
+        """
+        self.refuse_odd_files(plan)
+        self.refuse_repeated(plan)
+        targets = {str(Path(publish.target).parent) for publish in plan.publish} - {"."}
+        for folder in dict.fromkeys((*FOLDERS, *sorted(targets))):
+            self._make_folder(folder)
+            # What is decided must be possible: nothing can be renamed onto another file system.
+            if (self.path / folder).stat().st_dev != work.stat().st_dev:
+                raise Error(f"{self.path / folder} is on another file system than {self.path}")
+            if not os.access(self.path / folder, os.W_OK | os.X_OK):
+                raise Error(f"cannot write to {self.path / folder}: Permission denied")
+        for name, content in self._database().items():
+            if not (self.path / name).exists():
+                # By a rename: a kill between making and writing it would leave an empty file, which openssl refuses.
+                write_new(work / f"new-{name}", content.encode())
+                (work / f"new-{name}").rename(self.path / name)
+        moves: list[tuple[str, str]] = []
+        lines = []
+        wanted = Counter(publish.source for publish in plan.publish)
+        for record in plan.records:
+            wanted.update((record.certificate, record.config, record.commands))
+        for record in plan.records:
+            certificate = load(work / record.certificate)
+            made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", record.commands))
+            for suffix, source in made_from:
+                name = f"{certificate.serial_hex}.{suffix}"
+                moves.append(
+                    (_for_the_record(source, name, work, alone=wanted[source] == 1), f"certs_by_serial/{name}")
+                )
+            if record.subject is not None:
+                lines.append(_index_line(certificate, record.subject))
+        kept = {
+            publish.target: name_beside(self.path, publish.target)
+            for publish in plan.publish
+            if publish.over != "lost" and os.path.lexists(self.path / publish.target)
+        }
+        for number, (target, old) in enumerate(kept.items()):
+            copy_file(self.path / target, work / f"old-{number}")
+            moves.append((f"old-{number}", old))
+        for publish in plan.publish:
+            self._set_mode(publish, work)
+            moves.append((publish.source, publish.target))
+        for publish in plan.publish:
+            sync(work / publish.source)
+        return Staged(tuple(lines), tuple(moves), kept)
+
+    def publish(self, staged: Staged, *, work: Path) -> None:
+        """Record and publish what has been made ready in a work folder: everything or nothing."""
+        decision.decide(work, lines=staged.lines, moves=staged.moves)
+        try:
+            decision.carry_out(self.path, work, fresh=True)
+        except OSError as error:
+            if not decision.is_decided(work):
+                raise
+            raise Error(
+                told(error, self.path), hint="what was made is kept, and the next run in this folder puts it in place"
+            ) from error
+
+    def _set_mode(self, publish: Publish, work: Path) -> None:
+        """Give a finished file its mode: the one asked for, or else mode and owner of the file that it replaces."""
+        if publish.mode is not None:
+            (work / publish.source).chmod(publish.mode)
+        elif not publish.source.startswith("../"):
+            # So whoever reads that goes on reading: a responder reads the index.
+            with suppress(FileNotFoundError):
+                there = (self.path / publish.target).stat()
+                (work / publish.source).chmod(stat.S_IMODE(there.st_mode))
+                with suppress(PermissionError):
+                    os.chown(work / publish.source, there.st_uid, there.st_gid)
+
+    def _database(self) -> dict[str, str]:
+        """Return the files that `openssl ca` and easy-rsa need, with their first content."""
+        # A folder of `openssl ca` is none of easy-rsa's.
+        if (self.path / "cacert.pem").exists():
+            return _DATABASE
+        return _DATABASE | {template.EASYRSA_CONFIG: template.shipped(template.EASYRSA_CONFIG)}
+
+    def _make_folder(self, name: str) -> None:
+        """Make a folder, which is for us alone, with those that it lies in."""
+        for folder in (*reversed(Path(name).parents[:-1]), Path(name)):
+            (self.path / folder).mkdir(mode=0o700, exist_ok=True)
+
+    def _leave(self) -> None:
+        """Take away a folder that was made for a run of which nothing came."""
+        with suppress(OSError):
+            if any(self.path.glob(".work-*")):
+                return  # what was decided there is still to be done
+            if (self.path / "ca.crt").exists() or (self.path / "index.txt").stat().st_size:
+                return
+        with suppress(OSError):
+            for folder in FOLDERS:
+                if (self.path / folder).exists():
+                    (self.path / folder).rmdir()
+            for name in (*_DATABASE, template.EASYRSA_CONFIG, ".lock"):
+                (self.path / name).unlink(missing_ok=True)
+            self.path.rmdir()
+
+
+def _for_the_record(source: str, name: str, work: Path, *, alone: bool) -> str:
+    """Return the file that is kept for the record, on the disk: the source if nobody else wants it, else a copy."""
+    if not alone:
+        write_new(work / name, (work / source).read_bytes())
+        return name
+    (work / source).chmod(0o600)
+    sync(work / source)
+    return source
+
+
+def _open(path: Path, bits: int, cure: str) -> Iterator[str]:
+    """Yield a warning if others can do with a file or folder what these bits of its mode allow."""
+    with suppress(OSError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & bits:
+            who = "everybody" if mode & bits & 0o007 else "its group"
+            yield f"{path} is open to {who} (mode {mode:04o}): chmod {cure} {shlex.quote(str(path))}"
+
+
+def _index_line(certificate: Certificate, subject: str) -> str:
+    """Return a line of openssl ca's database (state, end, revocation, serial, file, subject)."""
+    end = certificate.not_after
+    # As in the certificate: UTCTime until 2049 (RFC 5280 section 4.1.2.5).
+    stamp = f"{end:%y%m%d%H%M%SZ}" if end.year < 2050 else f"{end:%Y%m%d%H%M%SZ}"
+    return f"V\t{stamp}\t\t{certificate.serial_hex}\tunknown\t{subject}\n"

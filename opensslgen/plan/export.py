@@ -1,0 +1,194 @@
+"""Plans that put a certificate, those above it and its key into the files that servers and appliances take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opensslgen.text import visible
+from opensslgen.x509.pem import pem
+
+from .issue import P12_ENCRYPTIONS, pkcs12
+from .steps import CheckKey, Join, Outside, Plan, Publish, Write, openssl
+
+if TYPE_CHECKING:
+    from opensslgen.x509.certificate import Certificate
+
+    from .steps import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One file of an export."""
+
+    what: str
+    """What it is to people."""
+    suffix: str
+    """Of its name, which begins with that of the certificate."""
+    parts: tuple[str, ...] = ()
+    """What stands in it one after another, in PEM: "certificate", "intermediates", "root", "key"."""
+    form: str = "pem"
+    """Or "der", the certificate alone, or one of P12_ENCRYPTIONS, everything."""
+
+    @property
+    def holds_key(self) -> bool:
+        """Whether it is secret."""
+        return "key" in self.parts or self.form in P12_ENCRYPTIONS
+
+    @property
+    def holds_issuers(self) -> bool:
+        """Whether what stands above the certificate has to be known."""
+        return self.form in P12_ENCRYPTIONS or bool({"intermediates", "root"}.intersection(self.parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a certificate is exported as, or for whom."""
+
+    pieces: tuple[Piece, ...]
+    use: str
+    """What to do with it, as a sentence, with the files by what they are in braces."""
+    alias: str | None = None
+    """The name of the entry in a PKCS#12 file, if the reader looks for it by that."""
+
+
+_KEY = Piece("key", ".key", ("key",))
+_FULLCHAIN = Piece("chain", "-fullchain.pem", ("certificate", "intermediates"))
+_CA_LIST = Piece("CA list", "-ca.pem", ("root",))
+
+FORMATS = {
+    "p12": Form((Piece("p12", ".p12", form="p12"),), "{p12} holds the key, the certificate and those above it"),
+    "p12-compat": Form(
+        (Piece("p12", ".p12", form="p12-compat"),), "{p12} is for older Apple devices, Windows and appliances"
+    ),
+    "pem": Form((Piece("certificate", ".pem", ("certificate",)),), "{certificate} is the certificate alone"),
+    "chain": Form(
+        (Piece("chain", "-chain.pem", ("certificate", "intermediates", "root")),),
+        "{chain} is the certificate and those above it, the root last",
+    ),
+    "der": Form((Piece("certificate", ".der", form="der"),), "{certificate} is the certificate alone, in DER"),
+    "key": Form((_KEY,), "{key} is secret"),
+}
+"""What a certificate can be exported as."""
+
+RECEIVERS = {
+    "ip-office": Form(
+        (Piece("p12", ".p12", form="p12-compat"),),
+        "import {p12} in IP Office's security settings as the identity certificate; all signing certificates are in it",
+    ),
+    "vodia": Form(
+        (Piece("bundle", "-vodia.pem", ("certificate", "intermediates", "key")),),
+        "paste all of {bundle} into Vodia's certificate page: the certificate, those above it, and the key",
+    ),
+    "synology": Form(
+        (
+            _KEY,
+            Piece("certificate", ".crt", ("certificate",)),
+            Piece("chain", "-ca.crt", ("intermediates", "root")),
+        ),
+        "in Control Panel > Security > Certificate, import {key}, {certificate}, and {chain} as the intermediate one",
+    ),
+    "unifi": Form(
+        (Piece("p12", "-unifi.p12", form="p12-compat"),),
+        "import {p12} into the controller's keystore (keytool -importkeystore); its alias is unifi, as the controller"
+        " wants it",
+        alias="unifi",
+    ),
+    "nginx": Form((_KEY, _FULLCHAIN), "in nginx: ssl_certificate {chain}; ssl_certificate_key {key};"),
+    "asterisk": Form(
+        (_KEY, _FULLCHAIN, _CA_LIST),
+        "in a transport of pjsip.conf: cert_file={chain} priv_key_file={key} ca_list_file={CA list}",
+    ),
+    "kamailio": Form(
+        (_KEY, _FULLCHAIN, _CA_LIST),
+        "in tls.cfg: certificate = {chain} private_key = {key} ca_list = {CA list}",
+    ),
+}
+"""For whom a certificate can be exported, and what to do with it there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """A certificate that is to be exported, and what belongs to it."""
+
+    certificate: Certificate
+    issuers: tuple[Certificate, ...]
+    """Its issuer first, the root last; none for what signed itself."""
+    key: str | None
+    """The file of its private key; None if there is none."""
+    stem: str
+    """Of the new files."""
+    form: Form
+    revoked: bool = False
+    file: str | None = None
+    """The name of the one file, if it is not to be the stem with its suffix."""
+
+    @property
+    def title(self) -> str:
+        """What people call the certificate."""
+        return visible(self.certificate.subject.common_name or self.stem)
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The files that there will be: one that would hold nothing is left out, as with what signed itself."""
+        return tuple(piece for piece in self.form.pieces if piece.form != "pem" or self.contents(piece))
+
+    def contents(self, piece: Piece) -> tuple[str, ...]:
+        """Return those parts of a PEM file that are there."""
+        return tuple(part for part in piece.parts if part == "key" or self.text(part))
+
+    def text(self, part: str) -> str:
+        """Return a part that is no secret, in PEM; empty if there is none."""
+        root = self.issuers[-1:] if self.issuers and self.issuers[-1].is_self_issued else ()
+        certificates = {
+            "certificate": (self.certificate,),
+            "intermediates": self.issuers[: len(self.issuers) - len(root)],
+            "root": root,
+        }
+        return "".join(pem("CERTIFICATE", each.der) for each in certificates[part])
+
+    def target(self, piece: Piece) -> str:
+        """Return the name of a file."""
+        return self.file or f"{self.stem}{piece.suffix}"
+
+
+def export(order: Export) -> Plan:
+    """Return the plan that makes the files of an export; it works in the folder where they shall be."""
+    parts = dict.fromkeys(part for piece in order.pieces for part in order.contents(piece) if part != "key")
+    p12s = [piece for piece in order.pieces if piece.form in P12_ENCRYPTIONS]
+    if p12s or any(piece.form == "der" or piece.holds_key for piece in order.pieces):
+        parts["certificate"] = None
+    steps: list[Step] = [Write(f"{part}.part", order.text(part)) for part in parts]
+    if any(piece.holds_key for piece in order.pieces):
+        assert order.key is not None
+        steps.append(openssl("pkey -in {file} -out key.part", file=Outside(order.key)))
+        steps.append(CheckKey("certificate.part", "key.part"))
+    above = "".join(pem("CERTIFICATE", each.der) for each in order.issuers)
+    if p12s and above:
+        steps.append(Write("issuers.part", above))
+    for piece in order.pieces:
+        made = f"new{piece.suffix}"
+        if piece.form == "pem":
+            steps.append(Join(tuple(f"{part}.part" for part in order.contents(piece)), made))
+        elif piece.form == "der":
+            steps.append(openssl("x509 -in certificate.part -outform DER -out {made}", made=made))
+        else:
+            steps.append(
+                pkcs12(
+                    made,
+                    key="key.part",
+                    certificate="certificate.part",
+                    authorities="issuers.part" if above else None,
+                    name=order.form.alias or order.title,
+                    encryption=piece.form,
+                )
+            )
+    return Plan(
+        f"{order.title}, exported",
+        tuple(steps),
+        publish=tuple(
+            Publish(f"new{piece.suffix}", order.target(piece), 0o600 if piece.holds_key else 0o644, piece.what)
+            for piece in order.pieces
+        ),
+        database=False,
+    )

@@ -1,0 +1,117 @@
+"""The section [ v3_req ]: the extensions of a leaf, as an extension file holds them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opensslgen.config.reader import ConfigError, read_config
+from opensslgen.errors import UsageError
+from opensslgen.names.general import parse_names
+from opensslgen.orders.kinds import SERVER_USAGES
+from opensslgen.text import shown
+
+from . import template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from opensslgen.names.general import GeneralName
+    from opensslgen.orders.order import LeafOrder
+from opensslgen.orders.usages import key_usages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """What fills the templates of leaves: v3_req.cnf, self-signed.cnf, gen_certs.cnf."""
+
+    names: tuple[GeneralName, ...]
+    key_usage: tuple[str, ...]
+    extended_key_usage: tuple[str, ...] = SERVER_USAGES
+    basic_constraints: str = "CA:FALSE"
+    crl_url: str | None = None
+    """Where clients find the revocation list."""
+
+    def fill(self, text: str) -> str:
+        """Return a template with these values in place of the names that the vendor's script has for them.
+
+        Raises UsageError for a template that asks for other names, that has no place for one that was given, or that
+        has no section [ v3_req ].
+        """
+        if self.crl_url and "$CRL_URL" not in text:
+            raise UsageError("the template has no line crlDistributionPoints = $CRL_URL for the URL that was given")
+        filled = template.fill(
+            text,
+            {
+                "CA": self.basic_constraints,
+                "KEY_USAGE": ",".join(self.key_usage),
+                "SUBJECT_ALT_NAME": ",".join(map(str, dict.fromkeys(self.names))),
+                "EXTENDED_KEY_USAGE": ",".join(self.extended_key_usage),
+                "CRL_URL": f"URI:{self.crl_url}" if self.crl_url else "",
+            },
+        )
+        _refuse_reading(filled)
+        # openssl applies nothing, and says nothing, of what stands in a section that it was not told to read.
+        if not any(line.replace(" ", "").replace("\t", "") == "[v3_req]" for line in filled.splitlines()):
+            raise UsageError("the template has no section [ v3_req ]")
+        return filled
+
+
+_READING = re.compile(r"ENV::|proxyCertInfo|openssl_conf")
+_DIRECTIVE = re.compile(r"^[ \t]*\.(include|pragma)", re.MULTILINE)
+_LEAK = "which could put a secret into a certificate"
+_OTHER_SECTIONS = ("ENV", "req", "ca")
+_OTHER_KEYS = ("openssl_conf", "oid_file", "oid_section", "RANDFILE", "proxyCertInfo")
+
+
+def _refuse_reading(filled: str) -> None:
+    """Raise UsageError for an extension file that would have openssl read something else, or that is malformed.
+
+    What else there is on the machine is secret: the environment, the CA's key. Older versions read some lines in
+    another way (1.1.1 drops a backslash at the 510th byte of a line), so the plain text is looked at as well.
+    """
+    try:
+        config = read_config(filled)
+    except ConfigError as error:
+        raise UsageError(f"the template is not an extension file: {error.message}") from error
+    plain = re.sub(r"[\\\"'`\s]", "", filled)
+    if config.environment or "ENV" in config.sections or "ENV::" in plain:
+        raise UsageError(f"the template reads the environment (ENV::), {_LEAK}")
+    if config.includes or config.pragmas or _DIRECTIVE.search(filled):
+        raise UsageError(f"the template has a line .include or .pragma, {_LEAK}: write out what it would include")
+    for section in config.sections.values():
+        if section.name in _OTHER_SECTIONS:
+            raise UsageError(f"the template has a section [ {section.name} ], {_LEAK}: leave it out")
+        for entry in section.entries:
+            if entry.key in _OTHER_KEYS:
+                raise UsageError(f"line {entry.line} of the template sets {entry.key}, {_LEAK}: leave it out")
+    if found := _READING.search(plain):
+        raise UsageError(f"the template mentions {found[0]}, {_LEAK}: leave it out")
+
+
+def section_of(order: LeafOrder) -> Section:
+    """Return what fills the extension file of a leaf."""
+    return Section(
+        names=order.names,
+        key_usage=order.usages,
+        extended_key_usage=order.extended_key_usage,
+        crl_url=order.crl_url,
+    )
+
+
+def from_script(variables: Mapping[str, str], *, names: Iterable[str], key_usage: tuple[str, ...]) -> Section:
+    """Return the section that the vendor's script would write with its variables CA, KEY_USAGE, SUBJECT_ALT_NAME.
+
+    `names` and `key_usage`, if there are any, count before the variables; raises UsageError for a fault in any value.
+    """
+    texts = tuple(names) or (variables.get("SUBJECT_ALT_NAME", ""),)
+    usages = key_usage or key_usages([variables["KEY_USAGE"]] if variables.get("KEY_USAGE") else [])
+    constraints = variables.get("CA") or "CA:FALSE"
+    if not re.fullmatch(r"(critical ?, ?)?CA:(TRUE|FALSE)( ?, ?pathlen:\d{1,3})?", constraints):
+        raise UsageError(f"CA is {shown(constraints)}: write CA:FALSE, or CA:TRUE for an authority")
+    return Section(
+        names=tuple(name for text in texts for name in parse_names(text)),
+        key_usage=usages or ("digitalSignature", "keyEncipherment"),
+        basic_constraints=constraints,
+    )

@@ -1,0 +1,281 @@
+"""The shell workflow as a value: files to write and openssl commands to run, in order, as data.
+
+A plan is run (`workflow.run`) or printed as a POSIX shell script (`Plan.script`); both do the same steps. All paths
+are relative to a private work folder inside the pki folder, so that `../ca.crt` is the root of that folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opensslgen.names.general import GeneralName
+
+
+@dataclass(frozen=True, slots=True)
+class Serial:
+    """An argument: a serial number of 127 bits, drawn when the command runs, in openssl's form 0x…."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """Arguments: from an hour ago (now, where openssl cannot) and for so many days of 86,400 seconds."""
+
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """An argument: a file of the user's, relative to where the command was started."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Legacy:
+    """An argument: -legacy, where openssl has it, which it then needs for PKCS#12 files encrypted by RC2."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassphraseOnStdin:
+    """Arguments: the passphrase of the CA's key, read from standard input, so that it is not in the environment."""
+
+    secret: str
+    """The name of the passphrase."""
+
+
+Argument = str | Serial | Validity | Outside | Legacy | PassphraseOnStdin
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write a text file; never one that holds a secret."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run `openssl ARGUMENTS…`."""
+
+    arguments: tuple[Argument, ...]
+
+    @property
+    def creates(self) -> tuple[str, ...]:
+        """The files that it writes."""
+        pairs = zip(self.arguments, self.arguments[1:], strict=False)
+        return tuple(str(path) for option, path in pairs if option in {"-out", "-keyout"})
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the environment variables that its `env:` arguments read."""
+        words = (argument for argument in self.arguments if isinstance(argument, str))
+        return tuple(dict.fromkeys(word[4:] for word in words if word.startswith("env:")))
+
+    @property
+    def stdin(self) -> str | None:
+        """The name of the secret that it reads from standard input, or None."""
+        piped = (argument.secret for argument in self.arguments if isinstance(argument, PassphraseOnStdin))
+        return next(piped, None)
+
+
+PIPED = ("-passin", "stdin")
+"""How openssl takes a passphrase that is piped to it; the shell functions know it by these two words."""
+
+
+def openssl(text: str, **values: Argument | tuple[Argument, ...]) -> Run:
+    """Return the step `openssl TEXT`, where a word {name} stands for the argument, or the arguments, of that name."""
+    arguments: list[Argument] = []
+    for word in text.split():
+        value = values[word[1:-1]] if word.startswith("{") else word
+        arguments += value if isinstance(value, tuple) else (value,)
+    return Run(tuple(arguments))
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Put PEM files one after another into a new one."""
+
+    parts: tuple[str | Outside, ...]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRequest:
+    """Check that a request is signed by the key that it holds."""
+
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Read a finished certificate back: names, extended key usage, validity, chain."""
+
+    certificate: str
+    issuer: str
+    days: int
+    purpose: str
+    """As `openssl verify -purpose` names it."""
+    extended_key_usage: tuple[str, ...]
+    """Those that it must have at least."""
+    names: tuple[GeneralName, ...]
+    """The same; an authority has none, and whatever has one must be no authority."""
+
+
+COMMANDS = "commands.sh"
+"""In the work folder: the openssl commands that have run, for the record; no secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckKey:
+    """Check that a private key is the certificate's own."""
+
+    certificate: str
+    key: str
+    passphrase: str | None = None
+    """The name of its secret, if it has one."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the environment variables that it reads."""
+        return () if self.passphrase is None else (self.passphrase,)
+
+    @property
+    def unlock(self) -> tuple[str, ...]:
+        """The arguments of `openssl pkey` that open the key."""
+        return () if self.passphrase is None else ("-passin", f"env:{self.passphrase}")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckChain:
+    """Check by `openssl verify` that a certificate stands below those of a file, which are trusted."""
+
+    certificate: str
+    issuers: str
+    purpose: str
+    """As `openssl verify -purpose` names it."""
+    at: int | None = None
+    """The time by which validity is judged, in seconds since 1970; None is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSame:
+    """Check that two files hold the same."""
+
+    made: str
+    wanted: str
+    fault: str
+    """What it means if they do not, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class CopyDatabase:
+    """Put a copy of the folder's index.txt and crlnumber into the work folder, for `openssl ca` to change.
+
+    The index is mended, see `index.mended`. Where there is no crlnumber, it is the one after that of crl.pem, or 01.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRevoked:
+    """See that of all lines of the copied index this certificate's alone has changed, and says that it is revoked."""
+
+    serial_hex: str
+    reason: str | None
+    recorded: bool
+    """Whether the index had its line before; otherwise it has one more now."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRevocationList:
+    """Hold the new crl.pem against the copied index and number, and its signature against its issuer's key."""
+
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Keep a copy of a certificate by its serial number, and beside it what it was made from: .pem, .cnf and .sh.
+
+    The commands of a plan up to the certificate are in COMMANDS, in the work folder.
+    """
+
+    certificate: str
+    config: str
+    """The extension file."""
+    subject: str | None
+    """As index.txt has it: /C=DE/CN=pbx.example.com; None for what does not belong there, which is a root."""
+    commands: str = COMMANDS
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Give a finished file its final name in the pki folder, or move one there that begins with `../`."""
+
+    source: str
+    target: str
+    mode: int | None
+    """None: as that of the file which it replaces, or as it is."""
+    what: str
+    """What it is to people: certificate, chain, key, request, p12, root, root key, crl."""
+    over: str = "nothing"
+    """What may stand there already: "nothing", "kept" (any file, which is kept beside it) or "lost" (any file)."""
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether it is for us alone."""
+        return self.mode is not None and not self.mode & 0o077
+
+
+Checking = VerifyRequest | Check | CheckKey | CheckChain | CheckSame | CopyDatabase | CheckRevoked | CheckRevocationList
+Step = Write | Run | Join | Checking
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done, and nothing of it done yet."""
+
+    title: str
+    steps: tuple[Step, ...]
+    records: tuple[Record, ...] = ()
+    publish: tuple[Publish, ...] = ()
+    needs: tuple[str, ...] = ()
+    """Files that the pki folder must hold already."""
+    demands: tuple[str, ...] = ()
+    """What openssl must be able to do, by names of `openssl.CAPABILITIES`."""
+    database: bool = True
+    """Whether it works in a pki folder, which has an index; else in any folder, into which it only puts files."""
+    commands: str = COMMANDS
+    """Where in the work folder the commands are noted that have run."""
+
+    def __add__(self, other: Plan) -> Plan:
+        """Return one plan that does this and then the other, and publishes both together or neither."""
+        made = {publish.target for publish in self.publish}
+        return Plan(
+            f"{self.title}, and {other.title}",
+            self.steps + other.steps,
+            self.records + other.records,
+            self.publish + other.publish,
+            self.needs + tuple(need for need in other.needs if need not in made),
+            self.demands + other.demands,
+            self.database,
+        )
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of all secrets that the plan's commands read from their environment."""
+        reading = (step for step in self.steps if isinstance(step, Run | CheckKey))
+        piped = (step.stdin for step in self.steps if isinstance(step, Run) and step.stdin)
+        return tuple(dict.fromkeys((*(name for step in reading for name in step.secrets), *piped)))
+
+    @property
+    def touches(self) -> tuple[str, ...]:
+        """The files of the pki folder that its steps read and that it replaces."""
+        read: list[str] = list(self.needs)
+        for step in self.steps:
+            words = step.arguments if isinstance(step, Run) else step.parts if isinstance(step, Join) else ()
+            read += [word[3:] for word in words if isinstance(word, str) and word.startswith("../")]
+        moved = [publish.source[3:] for publish in self.publish if publish.source.startswith("../")]
+        return tuple(dict.fromkeys((*read, *moved, *(publish.target for publish in self.publish))))

@@ -1,0 +1,60 @@
+"""Extension files: find one of ours or the user's, and fill it by name."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EASYRSA_CONFIG = "openssl-easyrsa.cnf"
+"""Without this file easy-rsa 3 does nothing in a folder."""
+
+
+def shipped(name: str) -> str:
+    """Return the text of `templates/NAME`, from a checkout, an installed package or a zipapp."""
+    package = Path(__file__).parent.parent
+    for folder in (package / "templates", package.parent / "templates"):
+        if (folder / name).is_file():
+            return (folder / name).read_text(encoding="utf-8")
+    # Inside a zipapp there is no folder to look into, only the loader; it is late, as it costs 20 ms to import.
+    from importlib import resources
+
+    return (resources.files("opensslgen") / "templates" / name).read_text(encoding="utf-8")
+
+
+def functions() -> str:
+    """Return the shell functions that all printed scripts begin with, with the file that they write in place."""
+    return shipped("functions.sh").replace(f"#include {EASYRSA_CONFIG}\n", shipped(EASYRSA_CONFIG))
+
+
+def without(text: str, *names: str) -> str:
+    """Return the template without its lines `key = $NAME` for these names."""
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not line.strip().endswith(tuple(f"= ${name}" for name in names)))
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Return the template with `$NAME` replaced by its value (`$$` is a dollar sign) and a newline at its end.
+
+    A line `key = $NAME` whose value is empty is left out, as openssl would not take it. Values are validated before
+    they come here. Raises UsageError for a name that is not in `values`.
+    """
+    try:
+        filled = string.Template(without(text, *(name for name, value in values.items() if not value))).substitute(
+            values
+        )
+    except KeyError as error:
+        raise UsageError(
+            f"the template asks for ${error.args[0]}, which is not known",
+            hint=f"it can ask for {', '.join('$' + name for name in sorted(values))}; a dollar sign itself is $$",
+        ) from error
+    except ValueError as error:
+        raise UsageError(
+            f"the template has a $ that names nothing ({error})", hint="a dollar sign itself is $$"
+        ) from error
+    return filled if filled.endswith("\n") else filled + "\n"

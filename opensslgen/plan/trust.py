@@ -1,0 +1,45 @@
+"""Signing a configuration profile with a server's certificate of ours (CMS, RFC 5652), by openssl."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opensslgen.x509.certificate import pem
+
+from .steps import CheckSame, Outside, Write, openssl
+
+if TYPE_CHECKING:
+    from opensslgen.x509.certificate import Certificate
+
+    from .steps import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signer:
+    """A server's certificate of ours that signs profiles, by its files in the pki folder."""
+
+    certificate: Path
+    key: Path
+    authorities: tuple[Certificate, ...]
+    """What is above it, the root last."""
+
+
+def signing(profile: str, by: Signer) -> tuple[Step, ...]:
+    """Return the steps that make root.mobileconfig, a profile with all of it inside the signature, and verify it."""
+    return (
+        Write("profile.xml", profile),
+        Write("chain.pem", "".join(map(pem, by.authorities))),
+        Write("anchor.pem", pem(by.authorities[-1])),
+        # SHA-1 is the default before OpenSSL 1.1; without -binary the lines of the profile would get other ends.
+        openssl(
+            "smime -sign -binary -nodetach -md sha256 -outform der -signer {certificate} -inkey {key}"
+            " -certfile chain.pem -in profile.xml -out root.mobileconfig",
+            certificate=Outside(str(by.certificate)),
+            key=Outside(str(by.key)),
+        ),
+        # The extended key usage of a server is not that of mail, which openssl asks for by default.
+        openssl("smime -verify -purpose any -inform der -in root.mobileconfig -CAfile anchor.pem -out verified.xml"),
+        CheckSame("verified.xml", "profile.xml", "openssl signed something else than the profile"),
+    )

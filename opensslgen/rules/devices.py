@@ -1,0 +1,134 @@
+"""On which devices a certificate works, as far as published rules and measurements tell: never more than they do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opensslgen.orders.kinds import kind_of
+
+from .apple import APPLE
+from .profiles import PROFILES, rules_of
+from .rule import ERROR, Case, Finding, Rule, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from opensslgen.x509.certificate import Certificate
+
+APPLE_DEVICES, ANDROID, PYTHON, BROWSERS = "iPhone, iPad, Mac", "Android", "Python 3.13 and later", "browsers"
+ALL = "all clients"
+
+_GOOD = "nothing known speaks against it"
+_STRICT = "complies with what its strict check and its library cryptography ask"
+_ON_ANDROID = "Chrome trusts a root that was installed, apps do only if they ask to"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is known of a certificate on one kind of device."""
+
+    device: str
+    complies: bool | None
+    """None if there is no rule to hold it against."""
+    words: str
+    findings: tuple[Finding, ...] = ()
+    """What speaks against it, or may."""
+
+
+def verdicts(certificate: Certificate, *, issuer: Certificate | None, is_private: bool, at: datetime) -> list[Verdict]:
+    """Return what is known of a certificate by the kind of device, that for all of them first."""
+    case = Case(certificate, issuer, at)
+    what = kind_of(certificate)
+    if what in ("root", "authority"):
+        return _of_authority(case, at_root=what == "root")
+    if what in ("client", "other"):
+        return _of_client(case)
+    return _of_server(case, is_private=is_private)
+
+
+def _of_server(case: Case, *, is_private: bool) -> list[Verdict]:
+    found = judge(case, rules_of(("apple",)))
+    strict = [finding for finding in judge(case, rules_of(("strict",))) if finding.rule.id.startswith("strict-")]
+    if is_private:
+        browsers = Verdict(
+            BROWSERS, None, "no further rule; the limits of public authorities are not those of a root of your own"
+        )
+    else:
+        public = [finding for finding in judge(case, rules_of(("public",))) if finding.rule.id.startswith("public-")]
+        browsers = _verdict(
+            BROWSERS,
+            public,
+            "complies with the rules for public authorities, if one has issued it",
+            "violates the rules for public authorities, if one has issued it",
+        )
+    return [
+        _verdict(ALL, _not_of_apple(found), _GOOD),
+        _apple(found, "complies with Apple's published rules"),
+        _android(),
+        _verdict(PYTHON, strict, _STRICT),
+        browsers,
+    ]
+
+
+def _of_authority(case: Case, *, at_root: bool) -> list[Verdict]:
+    found = judge(case, rules_of(("root",)))
+    on_phones = [finding for finding in found if finding.rule.id in ("root-cn", "root-ca", "root-key-cert-sign")]
+    everybody = [finding for finding in _not_of_apple(found) if not finding.rule.id.startswith("root-")]
+    strict = [
+        finding
+        for finding in judge(case, rules_of(("strict", "root")))
+        if finding.rule.id.startswith("strict-") or finding.rule.id == "root-eku"
+    ]
+    said = [
+        _verdict(ALL, everybody, _GOOD),
+        _apple(found, "complies with Apple's published rules for what stands above a server"),
+        _verdict(PYTHON, strict, _STRICT),
+    ]
+    if at_root:
+        said += [
+            _verdict("installed on a phone", on_phones, "can be, as a root; iPhones want it switched on by hand, too"),
+            Verdict(ANDROID, None, _ON_ANDROID),
+        ]
+    # Some appliances show one and the same certificate as a server, and say that it is an authority.
+    if any(name.kind in ("DNS", "IP") for name in case.certificate.names):
+        of_server = [finding for finding in judge(case, rules_of(("apple",))) if finding not in found]
+        said.append(_verdict("shown by a server", of_server, _GOOD))
+    return said
+
+
+def _of_client(case: Case) -> list[Verdict]:
+    # What both ask is asked of anything that has a key and is signed.
+    both = set(PROFILES["apple"].rules) & set(PROFILES["root"].rules)
+    found = judge(case, [rule for rule in rules_of(("apple",)) if rule.id in both])
+    return [
+        _verdict(ALL, _not_of_apple(found), _GOOD),
+        Verdict(APPLE_DEVICES, None, "Apple's published rules are for servers, and this is none"),
+    ]
+
+
+def _of_apple(rule: Rule) -> bool:
+    return rule.id.startswith("apple-")
+
+
+def _not_of_apple(found: Iterable[Finding]) -> list[Finding]:
+    return [finding for finding in found if not _of_apple(finding.rule)]
+
+
+def _apple(found: Iterable[Finding], good: str) -> Verdict:
+    of_apple = [finding for finding in found if _of_apple(finding.rule)]
+    published = [finding for finding in of_apple if finding.rule.citation == APPLE]
+    bad = f"violates Apple's published rule{'s' if len(published) > 1 else ''}"
+    return _verdict(APPLE_DEVICES, of_apple, good, bad if published else "is of a kind that Apple's code does not know")
+
+
+def _android() -> Verdict:
+    return Verdict(ANDROID, None, f"no rules of its own are known; {_ON_ANDROID}")
+
+
+def _verdict(device: str, found: Iterable[Finding], good: str, bad: str = "this speaks against it") -> Verdict:
+    findings = tuple(found)
+    if any(finding.rule.severity == ERROR for finding in findings):
+        return Verdict(device, False, bad, findings)
+    return Verdict(device, True, "this may speak against it" if findings else good, findings)

@@ -1,0 +1,140 @@
+"""Profiles: which rules a certificate of some kind, or for some judge, must keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import UsageError
+
+from . import apple, chain, client, form, names, public, raised, root, strict
+from .rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from .rule import Rule
+
+
+RULES: dict[str, Rule] = {
+    rule.id: rule
+    for module in (apple, public, strict, root, client, chain, form, names, raised)
+    for rule in module.RULES
+}
+"""All rules by their ids, those of one profile first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A named table of rules."""
+
+    name: str
+    title: str
+    rules: tuple[str, ...]
+    """By their ids."""
+    instead: tuple[str, ...] = ()
+    """Rules of other profiles that do not apply where this one is named, too."""
+
+
+# Found by those who read files, configs, scripts and servers, and so of no single profile.
+_OF_READERS = tuple(rule.id for rule in RULES.values() if rule.check is None)
+
+_ANYTHING = (
+    "expired",
+    "not-yet-valid",
+    "expires-soon",
+    "key-mismatch",
+    "issuer-mismatch",
+    "aki-mismatch",
+    "issuer-not-ca",
+    "path-length",
+    "chain-order",
+    "critical-unknown",
+    "ec-explicit",
+    "serial-negative",
+    "serial-long",
+    "serial-short",
+)
+_KEYS = ("apple-key-size", "apple-key-type", "apple-signature-hash")
+_SERVER = (
+    "leaf-is-ca",
+    "host-mismatch",
+    "ip-as-dns",
+    "dns-malformed",
+    "leaf-outlives-issuer",
+    "name-constraints",
+    "key-usage",
+    "cn-not-in-san",
+    "san-twice",
+    "name-near-miss",
+    "wildcard-tld",
+)
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile(
+            "apple",
+            "what Apple publishes for TLS servers, and what every client asks of a leaf",
+            (*_KEYS, "apple-san", "apple-eku", "apple-validity", "empty-cn", *_SERVER, *_ANYTHING),
+        ),
+        Profile(
+            "public",
+            "what the CA/Browser Forum asks of public authorities, and Apple of all",
+            (*_KEYS, "public-san", "public-internal-name", "public-eku", "public-validity", *_SERVER, *_ANYTHING),
+        ),
+        Profile(
+            "strict",
+            "what Python from 3.13 on and its library cryptography refuse",
+            (
+                *("apple-key-size", "apple-signature-hash", "apple-san"),
+                *(rule for rule in RULES if rule.startswith("strict-")),
+                *_SERVER,
+                *_ANYTHING,
+            ),
+        ),
+        Profile(
+            "client",
+            "what servers ask of a client's certificate",
+            (
+                *_KEYS,
+                "client-eku",
+                "empty-cn",
+                "leaf-is-ca",
+                "leaf-outlives-issuer",
+                "key-usage",
+                "name-constraints",
+                "san-twice",
+                "ip-as-dns",
+                "dns-malformed",
+                *_ANYTHING,
+            ),
+        ),
+        Profile(
+            "root",
+            "what a phone needs of a root",
+            (*(rule for rule in RULES if rule.startswith("root-")), *_KEYS, *_ANYTHING),
+            instead=(
+                *("apple-san", "apple-eku", "apple-validity", "empty-cn", "strict-eku", *_SERVER),
+                *(rule for rule in RULES if rule.startswith("public-")),
+            ),
+        ),
+    )
+}
+
+
+def rules_of(names: Collection[str], allowed: Collection[str] = ()) -> tuple[Rule, ...]:
+    """Return the rules of some profiles, each once, but those that `--allow` names; raises UsageError for unknown ids.
+
+    A root is judged as such even if a profile for servers is named beside it.
+    """
+    for name in names:
+        if name not in PROFILES:
+            raise UsageError(f"unknown profile {name!r}", hint=f"the profiles are {', '.join(PROFILES)}")
+    for rule in allowed:
+        if rule not in RULES:
+            raise UsageError(f"unknown rule {rule!r}", hint=f"the rules are {', '.join(RULES)}")
+    profiles = [PROFILES[name] for name in dict.fromkeys(names)]
+    dropped = {rule for profile in profiles for rule in profile.instead}.union(allowed)
+    ids = dict.fromkeys(rule for profile in profiles for rule in (*profile.rules, *_OF_READERS))
+    return tuple(RULES[rule] for rule in ids if rule not in dropped)

@@ -1,0 +1,333 @@
+"""Certificates and certificate requests, decoded from DER and never scraped from printed text.
+
+The reader is strict: what is no DER, or what cryptography would not read, is a DecodeError and so never called good.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from opensslgen.errors import UnreadableError
+from opensslgen.files.read import read_file
+from opensslgen.text import visible
+
+from .der import (
+    BIT_STRING,
+    INTEGER,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    SEQUENCE,
+    UTF8_STRING,
+    DecodeError,
+    anything,
+    bit_string,
+    each,
+    element,
+    finish,
+    integer,
+    object_identifier,
+    octets,
+    sequence,
+    text,
+    time,
+    well_formed,
+    whole,
+)
+from .extensions import EXTENSIONS, AuthorityKeyIdentifier, BasicConstraints, Extension, read_extensions
+from .names import Name, read_name
+from .pem import PemBlock, pem_blocks
+from .public_keys import PublicKey, decode_public_key, signature_algorithm
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+    from datetime import datetime, timedelta
+
+    from opensslgen.names.constraints import NameConstraints
+    from opensslgen.names.general import GeneralName
+
+
+CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
+"""The labels of PEM blocks that openssl takes for certificates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate (RFC 5280 section 4.1): decoded, or expected and not made yet."""
+
+    serial_number: int
+    """May be negative."""
+    signature_algorithm: str
+    """As openssl prints it, such as "sha256WithRSAEncryption" or "ecdsa-with-SHA256", else a dotted identifier."""
+    signature_hash: str | None
+    """Such as "sha256"; None if it is not known or there is none, as with Ed25519."""
+    issuer: Name
+    subject: Name
+    not_before: datetime
+    """The first second of its validity, in UTC."""
+    not_after: datetime
+    """The last second of its validity, in UTC."""
+    public_key: PublicKey
+    subject_alternative_names: tuple[GeneralName, ...] | None = None
+    """None if there is no such extension, as with the others."""
+    extended_key_usage: tuple[str, ...] | None = None
+    """openssl's short names such as "serverAuth", else dotted identifiers."""
+    key_usage: frozenset[str] | None = None
+    """openssl's short names such as "keyCertSign"."""
+    basic_constraints: BasicConstraints | None = None
+    subject_key_identifier: bytes | None = None
+    authority_key_identifier: AuthorityKeyIdentifier | None = None
+    name_constraints: NameConstraints | None = None
+    crl_urls: tuple[str, ...] | None = None
+    """Where its revocation list is."""
+    extensions: tuple[Extension, ...] = ()
+    """All of them, in the order written, also those above."""
+    version: int = 3
+    """1 or 3."""
+    der: bytes = field(default=b"", repr=False)
+    """The whole certificate; empty in one that was not decoded, as are the next two."""
+    tbs: bytes = field(default=b"", repr=False)
+    """What is signed."""
+    signature: bytes = field(default=b"", repr=False)
+
+    @property
+    def validity(self) -> timedelta:
+        """How long it is valid, in whole seconds: its end less its beginning."""
+        return self.not_after - self.not_before
+
+    def ends_soon(self, within: timedelta, *, now: datetime) -> bool:
+        """Tell whether it ends within a time, and is in the last third of its life.
+
+        Otherwise what is valid for hardly longer than that would be made anew again and again.
+        """
+        return self.not_after - now <= min(within, self.validity / 3)
+
+    @property
+    def is_authority(self) -> bool:
+        """Whether its basic constraints say so (CA:TRUE, RFC 5280 section 4.2.1.9)."""
+        return bool(self.basic_constraints and self.basic_constraints.ca)
+
+    @property
+    def is_self_issued(self) -> bool:
+        """Whether subject and issuer are the same name, byte for byte."""
+        return self.subject == self.issuer
+
+    @property
+    def is_self_signed(self) -> bool:
+        """Whether it is self-issued, and no other key is named as its signer's (RFC 5280 section 4.2.1.1)."""
+        signer = self.authority_key_identifier and self.authority_key_identifier.key_identifier
+        return self.is_self_issued and (signer is None or signer == self.subject_key_identifier)
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the DER, in upper-case hex with colons, as openssl prints it."""
+        import hashlib
+
+        return hashlib.sha256(self.der).digest().hex(":").upper()
+
+    @property
+    def serial_hex(self) -> str:
+        """The serial number in upper-case hex with an even number of digits, as `openssl x509 -serial` prints it."""
+        digits = f"{abs(self.serial_number):X}"
+        return ("-" if self.serial_number < 0 else "") + digits.zfill(len(digits) + len(digits) % 2)
+
+    @property
+    def names(self) -> tuple[GeneralName, ...]:
+        """The subject alternative names; empty if there is no such extension."""
+        return self.subject_alternative_names or ()
+
+    def is_critical(self, extension: str) -> bool:
+        """Return whether the extension with this identifier or short name is there and critical."""
+        return is_critical(self.extensions, extension)
+
+
+def is_critical(extensions: tuple[Extension, ...], name: str) -> bool:
+    """Return whether the extension with this identifier or short name is there and critical."""
+    identifier = EXTENSIONS.get(name, name)
+    return any(extension.critical and extension.oid == identifier for extension in extensions)
+
+
+SUBJECT_ALTERNATIVE_NAMES = EXTENSIONS["subjectAltName"]
+EXTENDED_KEY_USAGE = EXTENSIONS["extendedKeyUsage"]
+KEY_USAGE = EXTENSIONS["keyUsage"]
+BASIC_CONSTRAINTS = EXTENSIONS["basicConstraints"]
+SUBJECT_KEY_IDENTIFIER = EXTENSIONS["subjectKeyIdentifier"]
+AUTHORITY_KEY_IDENTIFIER = EXTENSIONS["authorityKeyIdentifier"]
+_NAME_CONSTRAINTS = EXTENSIONS["nameConstraints"]
+_CRL_DISTRIBUTION_POINTS = EXTENSIONS["crlDistributionPoints"]
+# The longest in use is a hundredth of it; a few bytes of DER can be an object a hundred times as large.
+_LARGEST = 1024 * 1024  # bytes
+# RFC 5280 section 4.1.2.2 allows 20; Python refuses to print more than 4300 digits.
+_LONGEST_SERIAL = 1024  # bytes
+
+
+def decode(der: bytes) -> Certificate:
+    """Return the certificate (RFC 5280 section 4.1) that the bytes are, all of them; raises DecodeError."""
+    start, stop = read_outermost(der, "a certificate")
+    at, end = element(der, start, stop, SEQUENCE, "what a certificate signs")
+    tbs = der[start:end]
+    algorithm, signature = read_signature(der, end, stop)
+    version = 1
+    if at < end and der[at] == 0xA0:
+        first, at = element(der, at, end, 0xA0, "the version")
+        if der[first:at] != b"\x02\x01\x02":
+            raise DecodeError(
+                "a certificate is neither of version 1, which is not written out, nor of version 3", first
+            )
+        version = 3
+    first, at = element(der, at, end, INTEGER, "the serial number")
+    if at - first > _LONGEST_SERIAL:
+        raise DecodeError("the serial number is longer than 1024 bytes", first)
+    serial_number = integer(der, first, at)
+    first, (_, at) = at, element(der, at, end, SEQUENCE, "the inner signature algorithm")
+    if der[first:at] != algorithm:
+        # Otherwise the outer one, which nobody signed, would say how good the signature is (RFC 5280 section 4.1.1.2).
+        raise DecodeError("the certificate names two different signature algorithms", first)
+    name, hashed = read_algorithm(algorithm, first)
+    issuer, at = read_name(der, at, end, "the issuer")
+    first, last = element(der, at, end, SEQUENCE, "the validity")
+    not_before, first = time(der, first, last, "the start of the validity")
+    not_after, first = time(der, first, last, "the end of the validity")
+    finish(first, last, "the validity")
+    subject, at = read_name(der, last, end, "the subject")
+    first, (_, at) = at, element(der, at, end, SEQUENCE, "the public key")
+    public_key = read_public_key(der, first, at)
+    extensions: tuple[Extension, ...] = ()
+    values: dict[str, Any] = {}
+    if at < end:
+        if version != 3:
+            raise DecodeError("a certificate of version 1 has what only later ones may have", at)
+        for tag in (0x81, 0x82):
+            if at < end and der[at] == tag:
+                first, at = element(der, at, end, tag, "a unique identifier")
+                bit_string(der, first, at)
+        if at < end:
+            first, last = element(der, at, end, 0xA3, "the extensions")
+            finish(last, end, "the extensions")
+            first, at = element(der, first, last, SEQUENCE, "the extensions")
+            finish(at, last, "the extensions")
+            extensions, values = read_extensions(der, first, at)
+    value = values.get
+    return Certificate(
+        serial_number,
+        name,
+        hashed,
+        issuer,
+        subject,
+        not_before,
+        not_after,
+        public_key,
+        value(SUBJECT_ALTERNATIVE_NAMES),
+        value(EXTENDED_KEY_USAGE),
+        value(KEY_USAGE),
+        value(BASIC_CONSTRAINTS),
+        value(SUBJECT_KEY_IDENTIFIER),
+        value(AUTHORITY_KEY_IDENTIFIER),
+        value(_NAME_CONSTRAINTS),
+        value(_CRL_DISTRIBUTION_POINTS),
+        extensions,
+        version,
+        der,
+        tbs,
+        signature,
+    )
+
+
+def read_outermost(der: bytes, what: str) -> tuple[int, int]:
+    """Return where the content of the whole structure begins and ends; raises DecodeError."""
+    if len(der) > _LARGEST:
+        raise DecodeError(f"{what} is larger than 1 MiB")
+    return whole(der, SEQUENCE, what)
+
+
+def read_signature(der: bytes, at: int, end: int) -> tuple[bytes, bytes]:
+    """Return the AlgorithmIdentifier and the signature after what is signed."""
+    _, last = element(der, at, end, SEQUENCE, "the signature algorithm")
+    first, stop = element(der, last, end, BIT_STRING, "the signature")
+    finish(stop, end, "the signature")
+    return der[at:last], octets(der, first, stop)
+
+
+def read_algorithm(encoding: bytes, at: int) -> tuple[str, str | None]:
+    """Return the name and the hash of a signature algorithm that stands at `at`; raises DecodeError."""
+    try:
+        return signature_algorithm(encoding)
+    except DecodeError as error:
+        raise error.moved(at) from None
+
+
+def read_public_key(der: bytes, start: int, stop: int) -> PublicKey:
+    """Return the public key between two offsets; raises DecodeError."""
+    try:
+        return decode_public_key(der[start:stop])
+    except DecodeError as error:
+        raise error.moved(start) from None
+
+
+def decode_block(block: PemBlock) -> Certificate:
+    """Return the certificate in a PEM block with one of `CERTIFICATE_LABELS`; raises DecodeError."""
+    body = block.body
+    if block.label == "TRUSTED CERTIFICATE":
+        _, stop = element(body, 0, len(body), SEQUENCE, "a certificate")
+        if stop < len(body):
+            _check_trust(body, stop, len(body))
+        body = body[:stop]
+    return decode(body)
+
+
+def _check_trust(data: bytes, at: int, end: int) -> None:
+    """Raise DecodeError unless this is what openssl adds to a certificate (X509_CERT_AUX)."""
+    sequence(
+        data,
+        at,
+        end,
+        (SEQUENCE, _purposes, True),
+        (0xA0, _purposes, True),
+        (UTF8_STRING, _alias, True),
+        (OCTET_STRING, anything, True),
+        (0xA1, well_formed, True),
+    )
+
+
+def _purposes(data: bytes, start: int, stop: int) -> None:
+    each(data, start, stop, OBJECT_IDENTIFIER, object_identifier)
+
+
+def _alias(data: bytes, start: int, stop: int) -> None:
+    text(data, UTF8_STRING, start, stop)
+
+
+def pem(certificate: Certificate) -> str:
+    """Return a certificate in PEM, as openssl writes it."""
+    from ssl import DER_cert_to_PEM_cert  # late, as it loads a library
+
+    return DER_cert_to_PEM_cert(certificate.der)
+
+
+def load(path: str | os.PathLike[str]) -> Certificate:
+    """Return the first certificate in a PEM file, or the one that a DER file is; raises UnreadableError."""
+    return next(load_all(path))
+
+
+def load_all(path: str | os.PathLike[str]) -> Iterator[Certificate]:
+    """Yield the certificates in a PEM file, or the one that a DER file is; raises UnreadableError if there is none."""
+    data = read_file(path)
+    found = False
+    try:
+        # DER of this size has a length of more than one byte, and so a second byte that no text has.
+        if data[:1] == b"\x30" and data[1:2] >= b"\x80":
+            yield decode(data)
+            return
+        for block in pem_blocks(data):
+            if block.label in CERTIFICATE_LABELS:
+                try:
+                    certificate = decode_block(block)
+                except DecodeError as error:
+                    raise DecodeError(f"line {block.line}: {error}") from None
+                found = True
+                yield certificate
+    except DecodeError as error:
+        raise UnreadableError(f"{visible(str(path))}: {error}") from error
+    if not found:
+        raise UnreadableError(f"{visible(str(path))}: no certificate in it")

@@ -1,0 +1,203 @@
+"""Revocation lists (RFC 5280 section 5): their dates, and all that one says, decoded strictly from DER."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import UnreadableError
+from opensslgen.files.read import read_file
+from opensslgen.text import visible
+
+from .der import (
+    BIT_STRING,
+    ENUMERATED,
+    GENERALIZED_TIME,
+    INTEGER,
+    SEQUENCE,
+    UTC_TIME,
+    DecodeError,
+    big_natural,
+    element,
+    finish,
+    integer,
+    natural,
+    octets,
+    time,
+    whole,
+)
+from .extensions import Extension, read_extensions
+from .names import Name, read_name
+from .pem import pem_blocks
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from datetime import datetime
+    from typing import TypeVar
+
+    Answer = TypeVar("Answer")
+
+LABELS = ("X509 CRL",)
+"""The label of PEM blocks that openssl takes for revocation lists."""
+
+REASONS = {
+    0: "unspecified",
+    1: "keyCompromise",
+    2: "CACompromise",
+    3: "affiliationChanged",
+    4: "superseded",
+    5: "cessationOfOperation",
+    6: "certificateHold",
+    8: "removeFromCRL",
+    9: "privilegeWithdrawn",
+    10: "AACompromise",
+}
+"""The reasons for a revocation by their numbers (RFC 5280 section 5.3.1), in the words of `openssl ca`."""
+
+_NUMBER, _REASON = "2.5.29.20", "2.5.29.21"
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """When a revocation list (RFC 5280 section 5.1) was made, and when the next one is due."""
+
+    this_update: datetime
+    next_update: datetime | None
+    """None if it does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """One certificate that is revoked."""
+
+    serial_number: int
+    at: datetime
+    """In UTC."""
+    reason: str | None
+    """One of REASONS; None if none is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationList:
+    """A whole revocation list, whose signature has not been checked."""
+
+    issuer: Name
+    dates: Dates
+    revocations: tuple[Revocation, ...]
+    """In the order written."""
+    number: int | None
+    extensions: tuple[Extension, ...]
+
+
+def dates(path: str | os.PathLike[str]) -> Dates:
+    """Return the dates of the revocation list in a PEM or DER file; raises UnreadableError."""
+    return _read(path, decode_dates)
+
+
+def load(path: str | os.PathLike[str]) -> RevocationList:
+    """Return the revocation list in a PEM or DER file; raises UnreadableError."""
+    return _read(path, decode)
+
+
+def _read(path: str | os.PathLike[str], decoded: Callable[[bytes], Answer]) -> Answer:
+    data = read_file(path)
+    try:
+        if data[:1] == b"\x30" and data[1:2] >= b"\x80":
+            return decoded(data)
+        for block in pem_blocks(data):
+            if block.label in LABELS:
+                return decoded(block.body)
+    except DecodeError as error:
+        raise UnreadableError(f"{visible(str(path))}: {error}") from error
+    raise UnreadableError(f"{visible(str(path))}: no revocation list in it")
+
+
+def decode_dates(der: bytes) -> Dates:
+    """Return the dates of the revocation list that the bytes are; raises DecodeError.
+
+    What comes after the dates is not looked at, nor is the signature checked.
+    """
+    start, stop = whole(der, SEQUENCE, "a revocation list")
+    at, end = element(der, start, stop, SEQUENCE, "what a revocation list signs")
+    if at < end and der[at] == INTEGER:
+        _, at = element(der, at, end, INTEGER, "the version")
+    _, at = element(der, at, end, SEQUENCE, "the signature algorithm")
+    _, at = element(der, at, end, SEQUENCE, "the issuer")
+    return _dates(der, at, end)[0]
+
+
+def _dates(der: bytes, at: int, end: int) -> tuple[Dates, int]:
+    this_update, at = time(der, at, end, "the time of this update")
+    next_update = None
+    if at < end and der[at] in (UTC_TIME, GENERALIZED_TIME):
+        next_update, at = time(der, at, end, "the time of the next update")
+    return Dates(this_update, next_update), at
+
+
+def decode(der: bytes) -> RevocationList:
+    """Return the revocation list that the bytes are, all of them; raises DecodeError."""
+    start, stop = whole(der, SEQUENCE, "a revocation list")
+    at, end = element(der, start, stop, SEQUENCE, "what a revocation list signs")
+    first, (_, last) = end, element(der, end, stop, SEQUENCE, "the signature algorithm")
+    outer = der[first:last]
+    first, last = element(der, last, stop, BIT_STRING, "the signature")
+    octets(der, first, last)
+    finish(last, stop, "a revocation list")
+    version = 1
+    if at < end and der[at] == INTEGER:
+        first, at = element(der, at, end, INTEGER, "the version")
+        version = natural(der, first, at) + 1
+        if version != 2:
+            raise DecodeError("a revocation list is neither of version 1, which is not written out, nor of 2", first)
+    first, (_, at) = at, element(der, at, end, SEQUENCE, "the inner signature algorithm")
+    if der[first:at] != outer:
+        raise DecodeError("the revocation list names two different signature algorithms", first)
+    issuer, at = read_name(der, at, end, "the issuer")
+    of, at = _dates(der, at, end)
+    revocations: tuple[Revocation, ...] = ()
+    if at < end and der[at] == SEQUENCE:
+        first, at = element(der, at, end, SEQUENCE, "the revoked certificates")
+        revocations = tuple(_revocations(der, first, at, version))
+    extensions: tuple[Extension, ...] = ()
+    if at < end:
+        if version == 1:
+            raise DecodeError("a revocation list of version 1 has extensions", at)
+        first, at = element(der, at, end, 0xA0, "the extensions")
+        first, last = element(der, first, at, SEQUENCE, "the extensions")
+        finish(last, at, "the extensions")
+        extensions, _ = read_extensions(der, first, last)
+    finish(at, end, "what a revocation list signs")
+    written = next((extension.value for extension in extensions if extension.oid == _NUMBER), None)
+    number = None if written is None else big_natural(written, *whole(written, INTEGER, "the list's number"))
+    return RevocationList(issuer, of, revocations, number, extensions)
+
+
+def _revocations(der: bytes, at: int, end: int, version: int) -> list[Revocation]:
+    found = []
+    while at < end:
+        start, stop = element(der, at, end, SEQUENCE, "a revoked certificate")
+        first, last = element(der, start, stop, INTEGER, "the serial number")
+        serial_number = integer(der, first, last)
+        revoked_at, last = time(der, last, stop, "the time of a revocation")
+        reason = None
+        if last < stop:
+            if version == 1:
+                raise DecodeError("a revocation list of version 1 has extensions", last)
+            first, last = element(der, last, stop, SEQUENCE, "the extensions of a revocation")
+            reason = _reason(read_extensions(der, first, last)[0])
+        finish(last, stop, "a revoked certificate")
+        found.append(Revocation(serial_number, revoked_at, reason))
+        at = stop
+    return found
+
+
+def _reason(extensions: tuple[Extension, ...]) -> str | None:
+    for extension in extensions:
+        if extension.oid == _REASON:
+            value = extension.value
+            code = natural(value, *whole(value, ENUMERATED, "the reason of a revocation"))
+            if code not in REASONS:
+                raise DecodeError(f"a revocation has the reason {code}, which does not exist")
+            return REASONS[code]
+    return None

@@ -1,0 +1,367 @@
+"""A strict reader of DER (X.690 section 10), which refuses whatever only BER allows.
+
+It works on offsets into one `bytes`, since an object for each element would take most of the time. A reader takes the
+offset where an element begins and the offset where its container ends, and returns the offset after it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from opensslgen.errors import UnreadableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Content = Callable[[bytes, int, int], object]
+    """Reads what lies between two offsets, and raises DecodeError if it cannot."""
+
+BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OBJECT_IDENTIFIER = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
+ENUMERATED, SEQUENCE, SET = 0x0A, 0x30, 0x31
+UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
+UTF8_STRING, PRINTABLE_STRING, T61_STRING, IA5_STRING, VISIBLE_STRING = 0x0C, 0x13, 0x14, 0x16, 0x1A
+NUMERIC_STRING, UNIVERSAL_STRING, BMP_STRING = 0x12, 0x1C, 0x1E
+
+_PRINTABLE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?"
+_LONGEST_IDENTIFIER = 63  # bytes; cryptography reads no longer one
+_CONSTRUCTED = 0x20
+# EXTERNAL, EMBEDDED PDV, SEQUENCE and SET; DER builds no string from pieces (X.690 section 10.2).
+_CONSTRUCTED_UNIVERSALS = frozenset({0x28, 0x2B, SEQUENCE, SET})
+_Z = ord("Z")
+_ZERO = 48 * 11  # what the two digits of "00" add up to as ten times the first and the second
+
+
+class DecodeError(UnreadableError):
+    """Bytes that are no DER, or not the structure that is looked for; says what is wrong at which byte."""
+
+    def __init__(self, what: str, offset: int | None = None) -> None:
+        """Take the fault and its offset in bytes, counted from the start of the input."""
+        super().__init__(what if offset is None else f"{what} at byte {offset}")
+        self.what = what
+        self.offset = offset
+
+    def moved(self, by: int) -> DecodeError:
+        """Return the same fault for an input whose `by`-th byte the reader took for the first."""
+        return DecodeError(self.what, None if self.offset is None else self.offset + by)
+
+
+def header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
+    """Return tag, start and stop of the element at `at` (X.690 sections 8.1 and 10.1).
+
+    The tag is the identifier octet; one with a high number has that number in the bits above.
+    """
+    start = at + 2
+    if start > end:
+        raise DecodeError("the data ends within an element", at)
+    tag = data[at]
+    if tag & 0x1F == 0x1F:
+        tag, start = _high_tag(data, at, end)
+    length = data[start - 1]
+    if length >= 0x80:
+        length, start = _long_length(data, start, end)
+    stop = start + length
+    if stop > end:
+        raise DecodeError("an element is longer than what contains it", at)
+    return tag, start, stop
+
+
+def _high_tag(data: bytes, at: int, end: int) -> tuple[int, int]:
+    number, position = 0, at + 1
+    while True:
+        # Four bytes are far more than any standard needs.
+        if position >= end or position > at + 4:
+            raise DecodeError("a tag number is cut off or too large", at)
+        byte = data[position]
+        if number == 0 and byte == 0x80:
+            raise DecodeError("a tag number has leading zeros", at)
+        number = number << 7 | byte & 0x7F
+        position += 1
+        if byte < 0x80:
+            break
+    if number < 0x1F:
+        raise DecodeError("a tag number is not in its short form", at)
+    if position >= end:
+        raise DecodeError("the data ends within an element", at)
+    return number << 8 | data[at], position + 1
+
+
+def _long_length(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """Return a length that has a first byte of 80 or more, and the offset after it."""
+    size = data[start - 1] & 0x7F
+    if size == 0:
+        raise DecodeError("an indefinite length", start - 1)
+    if size > 4:
+        raise DecodeError("a length of more than four bytes", start - 1)
+    if start + size > end:
+        raise DecodeError("the data ends within a length", start - 1)
+    length = int.from_bytes(data[start : start + size], "big")
+    if length < 0x80 or length >> (8 * size - 8) == 0:
+        raise DecodeError("a length is not in its shortest form", start - 1)
+    return length, start + size
+
+
+def element(data: bytes, at: int, end: int, tag: int, what: str) -> tuple[int, int]:
+    """Return start and stop of the element at `at`, which must have this tag; `what` names it in the fault."""
+    start = at + 2
+    if start <= end and data[at] == tag:
+        length = data[at + 1]
+        if length >= 0x80:
+            length, start = _long_length(data, start, end)
+        stop = start + length
+        if stop <= end:
+            return start, stop
+        raise DecodeError(f"{what} is longer than what contains it", at)
+    if at >= end:
+        raise DecodeError(f"{what} is missing", at)
+    if data[at] != tag:
+        raise DecodeError(f"{what} has the tag {data[at]:02X} and not {tag:02X}", at)
+    raise DecodeError(f"the data ends within {what}", at)
+
+
+def whole(data: bytes, tag: int, what: str) -> tuple[int, int]:
+    """Return start and stop of the one element that the whole data is."""
+    start, stop = element(data, 0, len(data), tag, what)
+    finish(stop, len(data), what)
+    return start, stop
+
+
+def finish(at: int, end: int, what: str) -> None:
+    """Raise DecodeError unless a container was read to its end."""
+    if at != end:
+        raise DecodeError(f"{what} is followed by what does not belong there", at)
+
+
+def anything(data: bytes, start: int, stop: int) -> bytes:
+    """Return the content of an element as it is."""
+    return data[start:stop]
+
+
+def fields(data: bytes, at: int, end: int, *kinds: tuple[int, Content, bool]) -> list[Any]:
+    """Return what is read in each element between two offsets, given tag, reader, and whether it may be missing."""
+    found: list[Any] = []
+    for tag, content, optional in kinds:
+        if optional and (at == end or data[at] != tag):
+            found.append(None)
+            continue
+        start, at = element(data, at, end, tag, "a part of a structure")
+        found.append(content(data, start, at))
+    finish(at, end, "a structure")
+    return found
+
+
+def each(data: bytes, at: int, end: int, tag: int, content: Content, *, least: int = 0) -> list[Any]:
+    """Return what is read in each of the elements of one kind between two offsets, of which so many must be there."""
+    found: list[Any] = []
+    while at < end or len(found) < least:
+        start, at = element(data, at, end, tag, "a member of a list")
+        found.append(content(data, start, at))
+    return found
+
+
+def sequence(data: bytes, at: int, end: int, *kinds: tuple[int, Content, bool]) -> list[Any]:
+    """Return the `fields` of the SEQUENCE that is all there is between two offsets."""
+    start, stop = element(data, at, end, SEQUENCE, "a structure")
+    finish(stop, end, "a structure")
+    return fields(data, start, stop, *kinds)
+
+
+def list_of(data: bytes, at: int, end: int, tag: int, content: Content, *, least: int = 0) -> list[Any]:
+    """Return `each` of the SEQUENCE that is all there is between two offsets."""
+    start, stop = element(data, at, end, SEQUENCE, "a list")
+    finish(stop, end, "a list")
+    return each(data, start, stop, tag, content, least=least)
+
+
+def boolean(data: bytes, start: int, stop: int) -> bool:
+    """Return a BOOLEAN's content, 00 or FF (X.690 section 11.1)."""
+    if stop - start != 1 or data[start] not in (0x00, 0xFF):
+        raise DecodeError("a BOOLEAN is neither 00 nor FF", start)
+    return data[start] == 0xFF
+
+
+def integer(data: bytes, start: int, stop: int) -> int:
+    """Return an INTEGER's content, which must have its shortest form (X.690 section 8.3.2)."""
+    if start == stop:
+        raise DecodeError("an INTEGER is empty", start)
+    if stop - start > 1 and (data[start] + (data[start + 1] >> 7)) & 0xFF == 0:
+        raise DecodeError("an INTEGER is not in its shortest form", start)
+    return int.from_bytes(data[start:stop], "big", signed=True)
+
+
+def natural(data: bytes, start: int, stop: int, *, bits: int = 64) -> int:
+    """Return an INTEGER's content, which must be no less than 0 and fit in so many bits."""
+    value = integer(data, start, stop)
+    if value < 0:
+        raise DecodeError("an INTEGER is negative", start)
+    if value.bit_length() > bits:
+        raise DecodeError(f"an INTEGER is larger than {bits} bits", start)
+    return value
+
+
+def big_natural(data: bytes, start: int, stop: int) -> int:
+    """Return an INTEGER's content, which must be no less than 0 and may be of any size."""
+    return natural(data, start, stop, bits=8 * (stop - start))
+
+
+def bit_string(data: bytes, start: int, stop: int) -> tuple[int, int]:
+    """Return the number of unused bits, which must be zero, and where the bytes begin (X.690 section 11.2.1)."""
+    if start == stop:
+        raise DecodeError("a BIT STRING is empty", start)
+    unused = data[start]
+    if unused:
+        if unused > 7 or stop - start == 1:
+            raise DecodeError("a BIT STRING has more unused bits than it can", start)
+        if data[stop - 1] & ((1 << unused) - 1):
+            raise DecodeError("a BIT STRING has unused bits that are not zero", start)
+    return unused, start + 1
+
+
+def octets(data: bytes, start: int, stop: int) -> bytes:
+    """Return a BIT STRING's content if it is whole bytes, as keys and signatures are."""
+    unused, first = bit_string(data, start, stop)
+    if unused:
+        raise DecodeError("a BIT STRING is not of whole bytes", start)
+    return data[first:stop]
+
+
+def object_identifier(data: bytes, start: int, stop: int) -> str:
+    """Return an OBJECT IDENTIFIER's content in dotted form (X.690 section 8.19)."""
+    content = data[start:stop]
+    if len(content) > _LONGEST_IDENTIFIER:
+        raise DecodeError("an OBJECT IDENTIFIER is too long", start)
+    try:
+        return dotted(content)
+    except DecodeError as error:
+        raise error.moved(start) from None
+
+
+@lru_cache(maxsize=512)
+def dotted(content: bytes) -> str:
+    """Return an OBJECT IDENTIFIER in dotted form, given its content."""
+    if not content or content[-1] >= 0x80:
+        raise DecodeError("an OBJECT IDENTIFIER is cut off", 0)
+    arcs: list[int] = []
+    arc = 0
+    fresh = True
+    for offset, byte in enumerate(content):
+        if fresh and byte == 0x80:
+            raise DecodeError("an OBJECT IDENTIFIER has leading zeros", offset)
+        arc = arc << 7 | byte & 0x7F
+        fresh = byte < 0x80
+        if fresh:
+            if arc >> 128:
+                raise DecodeError("an OBJECT IDENTIFIER has a number of more than 128 bits", offset)
+            arcs.append(arc)
+            arc = 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(map(str, (first, arcs[0] - 40 * first, *arcs[1:])))
+
+
+def time(data: bytes, at: int, end: int, what: str) -> tuple[datetime, int]:
+    """Return a UTCTime or GeneralizedTime, to the second and in UTC, and the offset after it.
+
+    RFC 5280 section 4.1.2.5 allows one form of each. It also wants UTCTime until 2049; like others we do not insist.
+    """
+    tag, start, stop = header(data, at, end)
+    if tag == GENERALIZED_TIME:
+        return generalized_time(data, start, stop), stop
+    if tag != UTC_TIME:
+        raise DecodeError(f"{what} is no UTCTime and no GeneralizedTime", at)
+    digits = data[start : stop - 1]
+    if len(digits) != 12 or not digits.isdigit() or data[stop - 1] != _Z:
+        raise DecodeError(f"{what} is not written as YYMMDDHHMMSSZ", start)
+    year = digits[0] * 10 + digits[1] - _ZERO
+    return _instant(year + (2000 if year < 50 else 1900), digits, 2, start), stop
+
+
+def generalized_time(data: bytes, start: int, stop: int) -> datetime:
+    """Return a GeneralizedTime's content, to the second and in UTC (RFC 5280 section 4.1.2.5.2)."""
+    digits = data[start : stop - 1]
+    if len(digits) != 14 or not digits.isdigit() or data[stop - 1] != _Z:
+        raise DecodeError("a GeneralizedTime is not written as YYYYMMDDHHMMSSZ", start)
+    return _instant(int(digits[:4]), digits, 4, start)
+
+
+def _instant(year: int, digits: bytes, at: int, start: int) -> datetime:
+    m, n, d, e, h, i, t, u, s, v = digits[at:]
+    try:
+        return datetime(
+            year,
+            m * 10 + n - _ZERO,
+            d * 10 + e - _ZERO,
+            h * 10 + i - _ZERO,
+            t * 10 + u - _ZERO,
+            s * 10 + v - _ZERO,
+            tzinfo=timezone.utc,
+        )
+    except ValueError:
+        raise DecodeError("a date and time that does not exist", start) from None
+
+
+_CODECS = {
+    UTF8_STRING: ("UTF8String", "utf-8"),
+    PRINTABLE_STRING: ("PrintableString", "ascii"),
+    # Its real repertoire is T.61, but those who wrote it meant this, and openssl and Apple read it so.
+    # Beyond ASCII its readers disagree: Latin-1 to openssl and Apple, UTF-8 to cryptography.
+    T61_STRING: ("T61String", "ascii"),
+    IA5_STRING: ("IA5String", "ascii"),
+    VISIBLE_STRING: ("VisibleString", "ascii"),
+    NUMERIC_STRING: ("NumericString", "ascii"),
+    UNIVERSAL_STRING: ("UniversalString", "utf-32-be"),
+    # Its real repertoire has no surrogates; Windows writes UTF-16, and cryptography reads it.
+    BMP_STRING: ("BMPString", "utf-16-be"),
+}
+
+
+def text(data: bytes, tag: int, start: int, stop: int) -> str:
+    """Return the content of a string type; raises DecodeError on bytes that its type forbids (X.680 section 41)."""
+    if tag not in _CODECS:
+        raise DecodeError(f"a value with the tag {tag:02X} is no text", start)
+    name, codec = _CODECS[tag]
+    content = data[start:stop]
+    try:
+        value = content.decode(codec)
+    except UnicodeDecodeError as error:
+        raise DecodeError(f"a byte that no {name} has", start + error.start) from None
+    if (
+        (tag == PRINTABLE_STRING and content.translate(None, _PRINTABLE))
+        or (tag == NUMERIC_STRING and content.translate(None, b"0123456789 "))
+        or (tag == VISIBLE_STRING and not value.isprintable())
+    ):
+        raise DecodeError(f"a character that no {name} has", start)
+    return value
+
+
+def well_formed(data: bytes, at: int, end: int) -> None:
+    """Raise DecodeError unless what lies between two offsets is DER elements of any kind, down to the innermost."""
+    ends = [end]
+    while ends:
+        if at == ends[-1]:
+            ends.pop()
+            continue
+        tag, start, stop = header(data, at, ends[-1])
+        if tag & _CONSTRUCTED:
+            if tag < 0x40 and tag not in _CONSTRUCTED_UNIVERSALS:
+                raise DecodeError("a value is built from pieces", at)
+            ends.append(stop)
+            at = start
+        else:
+            _primitive(data, tag, start, stop)
+            at = stop
+
+
+def _primitive(data: bytes, tag: int, start: int, stop: int) -> None:
+    if tag == BOOLEAN:
+        boolean(data, start, stop)
+    elif tag == INTEGER:
+        integer(data, start, stop)
+    elif tag == BIT_STRING:
+        bit_string(data, start, stop)
+    elif tag == OBJECT_IDENTIFIER:
+        object_identifier(data, start, stop)
+    elif tag == NULL:
+        finish(start, stop, "a NULL")
+    elif tag in (0x00, 0x10, 0x11):
+        raise DecodeError("a tag that DER does not have", start)

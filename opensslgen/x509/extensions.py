@@ -1,0 +1,234 @@
+"""The extensions of certificates and requests (RFC 5280 section 4.2), and the values of those that rules ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from .der import (
+    BIT_STRING,
+    BOOLEAN,
+    INTEGER,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    SEQUENCE,
+    DecodeError,
+    anything,
+    bit_string,
+    boolean,
+    element,
+    finish,
+    integer,
+    list_of,
+    natural,
+    object_identifier,
+    sequence,
+)
+from .names import general_names
+from .rare_extensions import CHECKS
+
+if TYPE_CHECKING:
+    from opensslgen.names.general import GeneralName
+
+    from .der import Content
+
+EXTENSIONS = {
+    "subjectDirectoryAttributes": "2.5.29.9",
+    "subjectKeyIdentifier": "2.5.29.14",
+    "keyUsage": "2.5.29.15",
+    "privateKeyUsagePeriod": "2.5.29.16",
+    "subjectAltName": "2.5.29.17",
+    "issuerAltName": "2.5.29.18",
+    "basicConstraints": "2.5.29.19",
+    "nameConstraints": "2.5.29.30",
+    "crlDistributionPoints": "2.5.29.31",
+    "certificatePolicies": "2.5.29.32",
+    "policyMappings": "2.5.29.33",
+    "authorityKeyIdentifier": "2.5.29.35",
+    "policyConstraints": "2.5.29.36",
+    "extendedKeyUsage": "2.5.29.37",
+    "freshestCRL": "2.5.29.46",
+    "inhibitAnyPolicy": "2.5.29.54",
+    "authorityInfoAccess": "1.3.6.1.5.5.7.1.1",
+    "subjectInfoAccess": "1.3.6.1.5.5.7.1.11",
+    "tlsfeature": "1.3.6.1.5.5.7.1.24",
+    "noCheck": "1.3.6.1.5.5.7.48.1.5",
+    "ct_precert_scts": "1.3.6.1.4.1.11129.2.4.2",
+    "ct_precert_poison": "1.3.6.1.4.1.11129.2.4.3",
+    "certificateTemplate": "1.3.6.1.4.1.311.21.7",
+    "admissions": "1.3.36.8.3.3",
+    "nsCertType": "2.16.840.1.113730.1.1",
+    "nsComment": "2.16.840.1.113730.1.13",
+}
+"""Identifiers by openssl's short names."""
+
+EXTENDED_KEY_USAGES = {
+    "1.3.6.1.5.5.7.3.1": "serverAuth",
+    "1.3.6.1.5.5.7.3.2": "clientAuth",
+    "1.3.6.1.5.5.7.3.3": "codeSigning",
+    "1.3.6.1.5.5.7.3.4": "emailProtection",
+    "1.3.6.1.5.5.7.3.8": "timeStamping",
+    "1.3.6.1.5.5.7.3.9": "OCSPSigning",
+    "2.5.29.37.0": "anyExtendedKeyUsage",
+}
+"""Extended key usages by their identifiers, as openssl's config writes them."""
+KEY_USAGES = (
+    "digitalSignature",
+    "nonRepudiation",
+    "keyEncipherment",
+    "dataEncipherment",
+    "keyAgreement",
+    "keyCertSign",
+    "cRLSign",
+    "encipherOnly",
+    "decipherOnly",
+)
+_CACHED_SIZE = 512
+"""In bytes; what is longer is mostly another one in each certificate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """One extension as it stands in a certificate (RFC 5280 section 4.1)."""
+
+    oid: str
+    """Dotted."""
+    critical: bool
+    value: bytes
+    """The content of the OCTET STRING."""
+
+
+@dataclass(frozen=True, slots=True)
+class BasicConstraints:
+    """Whether the subject is a certificate authority (RFC 5280 section 4.2.1.9)."""
+
+    ca: bool
+    path_length: int | None
+    """How many authorities may follow below this one; None if that is not limited."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityKeyIdentifier:
+    """Which key signed the certificate (RFC 5280 section 4.2.1.1)."""
+
+    key_identifier: bytes | None
+    has_issuer: bool
+    """Whether the issuer's own issuer is named."""
+    has_serial: bool
+    """Whether the issuer's serial number is named."""
+
+
+def read_extensions(data: bytes, at: int, end: int) -> tuple[tuple[Extension, ...], dict[str, Any]]:
+    """Return the extensions between two offsets, at least one, and their values by identifier; raises DecodeError."""
+    if at == end:
+        raise DecodeError("the list of extensions is empty", at)
+    extensions: list[Extension] = []
+    values: dict[str, Any] = {}
+    while at < end:
+        _, stop = element(data, at, end, SEQUENCE, "an extension")
+        encoding = data[at:stop]
+        try:
+            extension, value = _cached_extension(encoding) if stop - at <= _CACHED_SIZE else _extension(encoding)
+        except DecodeError as error:
+            raise error.moved(at) from None
+        extensions.append(extension)
+        values[extension.oid] = value
+        if len(values) < len(extensions):
+            raise DecodeError(f"the extension {extension.oid} is there twice", at)
+        at = stop
+    return tuple(extensions), values
+
+
+def _extension(der: bytes) -> tuple[Extension, Any]:
+    end = len(der)
+    at, _ = element(der, 0, end, SEQUENCE, "an extension")
+    first, at = element(der, at, end, OBJECT_IDENTIFIER, "the identifier of an extension")
+    identifier = object_identifier(der, first, at)
+    critical = False
+    if at < end and der[at] == BOOLEAN:
+        first, at = element(der, at, end, BOOLEAN, "the criticality of an extension")
+        critical = boolean(der, first, at)
+        if not critical:
+            raise DecodeError("an extension has its default criticality written out", first)
+    first, at = element(der, at, end, OCTET_STRING, "the value of an extension")
+    finish(at, end, "the value of an extension")
+    reader = _READERS.get(identifier)
+    return Extension(identifier, critical, der[first:at]), reader(der, first, at) if reader else None
+
+
+_cached_extension = lru_cache(maxsize=512)(_extension)
+
+
+def _subject_alternative_names(data: bytes, at: int, end: int) -> tuple[GeneralName, ...]:
+    start, stop = element(data, at, end, SEQUENCE, "the list of names")
+    finish(stop, end, "the list of names")
+    return general_names(data, start, stop)
+
+
+def _extended_key_usage(data: bytes, at: int, end: int) -> tuple[str, ...]:
+    usages = list_of(data, at, end, OBJECT_IDENTIFIER, object_identifier, least=1)
+    return tuple([EXTENDED_KEY_USAGES.get(usage, usage) for usage in usages])
+
+
+def _key_usage(data: bytes, at: int, end: int) -> frozenset[str]:
+    start, stop = element(data, at, end, BIT_STRING, "the key usage")
+    finish(stop, end, "the key usage")
+    _, first = bit_string(data, start, stop)
+    bits = int.from_bytes(data[first : first + 2].ljust(2, b"\0"), "big") >> 7
+    usages = frozenset([usage for position, usage in enumerate(KEY_USAGES) if bits & (0x100 >> position)])
+    if "keyAgreement" not in usages and not usages.isdisjoint(("encipherOnly", "decipherOnly")):
+        # RFC 5280 section 4.2.1.3 leaves these two undefined then.
+        raise DecodeError("the key usage restricts keyAgreement and does not have it", start)
+    return usages
+
+
+def _basic_constraints(data: bytes, at: int, end: int) -> BasicConstraints:
+    ca, path_length = sequence(data, at, end, (BOOLEAN, boolean, True), (INTEGER, natural, True))
+    if ca is False:
+        raise DecodeError("basicConstraints has its default CA:FALSE written out", at)
+    if path_length is not None and not ca:
+        raise DecodeError("basicConstraints limits the path below what is no authority", at)
+    return BasicConstraints(bool(ca), path_length)
+
+
+def _subject_key_identifier(data: bytes, at: int, end: int) -> bytes:
+    start, stop = element(data, at, end, OCTET_STRING, "the subject key identifier")
+    finish(stop, end, "the subject key identifier")
+    return data[start:stop]
+
+
+def _issuer_names(data: bytes, start: int, stop: int) -> bool:
+    general_names(data, start, stop)
+    return True
+
+
+def _authority_key_identifier(data: bytes, at: int, end: int) -> AuthorityKeyIdentifier:
+    key, issuer, serial = sequence(
+        data, at, end, (0x80, anything, True), (0xA1, _issuer_names, True), (0x82, integer, True)
+    )
+    if (issuer is None) != (serial is None):
+        raise DecodeError("the authority key identifier has only one of issuer and serial number", at)
+    return AuthorityKeyIdentifier(key, issuer is not None, serial is not None)
+
+
+_READERS: dict[str, Content] = {
+    **{EXTENSIONS[name]: check for name, check in CHECKS.items()},
+    EXTENSIONS["subjectAltName"]: _subject_alternative_names,
+    EXTENSIONS["extendedKeyUsage"]: _extended_key_usage,
+    EXTENSIONS["keyUsage"]: _key_usage,
+    EXTENSIONS["basicConstraints"]: _basic_constraints,
+    EXTENSIONS["subjectKeyIdentifier"]: _subject_key_identifier,
+    EXTENSIONS["authorityKeyIdentifier"]: _authority_key_identifier,
+}
+
+PRINTED_USAGES = {
+    "serverAuth": "TLS Web Server Authentication",
+    "clientAuth": "TLS Web Client Authentication",
+    "codeSigning": "Code Signing",
+    "emailProtection": "E-mail Protection",
+    "timeStamping": "Time Stamping",
+    "OCSPSigning": "OCSP Signing",
+    "anyExtendedKeyUsage": "Any Extended Key Usage",
+}
+"""Extended key usages as every openssl prints them; what is not here is printed differently by version."""

@@ -1,0 +1,47 @@
+"""Key types: what `--key-type` offers, and how openssl is asked for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opensslgen.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class KeyType:
+    """One kind of key pair; all of them are accepted by Apple's devices (support page 103769)."""
+
+    name: str
+    algorithm: str
+    """"RSA" or "EC", as `certificate.PublicKey.algorithm` has it."""
+    bits: int
+    """Of the RSA modulus or the EC field."""
+    curve: str | None = None
+    """The curve's name in openssl, which is the one that every version since 1.0.1 knows."""
+
+    @property
+    def key_usage(self) -> tuple[str, ...]:
+        """Key usages of a leaf with such a key: an EC key cannot encipher (RFC 8813 section 3)."""
+        return ("digitalSignature", "keyEncipherment") if self.algorithm == "RSA" else ("digitalSignature",)
+
+
+KEY_TYPES = {
+    key_type.name: key_type
+    for key_type in (
+        KeyType("rsa-2048", "RSA", 2048),
+        KeyType("rsa-3072", "RSA", 3072),
+        KeyType("rsa-4096", "RSA", 4096),
+        KeyType("p-256", "EC", 256, "prime256v1"),
+        KeyType("p-384", "EC", 384, "secp384r1"),
+    )
+}
+DEFAULT = KEY_TYPES["rsa-2048"]
+
+
+def key_type(name: str) -> KeyType:
+    """Return the key type that a user calls `RSA 2048`, `rsa:2048`, `2048`, `P-256` or `prime256v1`."""
+    plain = "".join(character for character in name.lower() if character.isalnum())
+    for known in KEY_TYPES.values():
+        if plain in {known.name.replace("-", ""), str(known.bits) if known.algorithm == "RSA" else known.curve}:
+            return known
+    raise UsageError(f"unknown key type {name!r}: write one of {', '.join(KEY_TYPES)}")

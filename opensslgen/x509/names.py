@@ -1,0 +1,241 @@
+"""Distinguished names and general names as certificates hold them, and how text that may be hostile is shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from opensslgen.names.general import GeneralName
+from opensslgen.text import visible
+
+from .der import (
+    BIT_STRING,
+    GENERALIZED_TIME,
+    IA5_STRING,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    SEQUENCE,
+    SET,
+    UTC_TIME,
+    UTF8_STRING,
+    DecodeError,
+    bit_string,
+    element,
+    finish,
+    header,
+    object_identifier,
+    text,
+    well_formed,
+)
+
+# Those of openssl, which are the ones that its users know.
+_SHORT_NAMES = {
+    "2.5.4.3": "CN",
+    "2.5.4.4": "SN",
+    "2.5.4.5": "serialNumber",
+    "2.5.4.6": "C",
+    "2.5.4.7": "L",
+    "2.5.4.8": "ST",
+    "2.5.4.9": "street",
+    "2.5.4.10": "O",
+    "2.5.4.11": "OU",
+    "2.5.4.12": "title",
+    "2.5.4.13": "description",
+    "2.5.4.15": "businessCategory",
+    "2.5.4.17": "postalCode",
+    "2.5.4.41": "name",
+    "2.5.4.42": "GN",
+    "2.5.4.43": "initials",
+    "2.5.4.44": "generationQualifier",
+    "2.5.4.45": "x500UniqueIdentifier",
+    "2.5.4.46": "dnQualifier",
+    "2.5.4.65": "pseudonym",
+    "2.5.4.97": "organizationIdentifier",
+    "0.9.2342.19200300.100.1.1": "UID",
+    "0.9.2342.19200300.100.1.25": "DC",
+    "1.2.840.113549.1.9.1": "emailAddress",
+    "1.2.840.113549.1.9.2": "unstructuredName",
+    "1.3.6.1.4.1.311.60.2.1.1": "jurisdictionL",
+    "1.3.6.1.4.1.311.60.2.1.2": "jurisdictionST",
+    "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionC",
+}
+_UNIQUE_IDENTIFIER = "2.5.4.45"
+_SPECIAL = re.compile(r'[\\,+"]')
+_CACHED_SIZE = 1024
+"""In bytes; whatever is longer is no name that comes again and again, and would fill the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A distinguished name (RFC 5280 section 4.1.2.4); two are equal if their encodings are, too."""
+
+    attributes: tuple[tuple[str, str], ...]
+    """Pairs such as ("CN", "pbx.example.com") in the order written; openssl's short names, else dotted identifiers."""
+    der: bytes = b""
+    """Empty in a name that was not decoded."""
+
+    @property
+    def common_name(self) -> str | None:
+        """The last common name, which is the most specific one; None if there is none."""
+        for kind, value in reversed(self.attributes):
+            if kind == "CN":
+                return value
+        return None
+
+    def __str__(self) -> str:
+        return visible(", ".join(f"{kind}={_SPECIAL.sub(_escaped, value)}" for kind, value in self.attributes))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\{match[0]}"
+
+
+def read_name(data: bytes, at: int, end: int, what: str) -> tuple[Name, int]:
+    """Return the name at `at` and the offset after it; raises DecodeError."""
+    _, stop = element(data, at, end, SEQUENCE, what)
+    encoding = data[at:stop]
+    try:
+        return (_cached_name(encoding) if len(encoding) <= _CACHED_SIZE else _name(encoding)), stop
+    except DecodeError as error:
+        raise error.moved(at) from None
+
+
+def _name(der: bytes) -> Name:
+    end = len(der)
+    at, _ = element(der, 0, end, SEQUENCE, "a name")
+    attributes: list[tuple[str, str]] = []
+    while at < end:
+        start, at = element(der, at, end, SET, "a relative distinguished name")
+        attributes += relative_name(der, start, at)
+    return Name(tuple(attributes), der)
+
+
+_cached_name = lru_cache(maxsize=256)(_name)
+
+
+def relative_name(data: bytes, start: int, stop: int) -> tuple[tuple[str, str], ...]:
+    """Return the attributes, mostly one, in the content of a relative distinguished name; raises DecodeError."""
+    content = data[start:stop]
+    try:
+        return _cached_attributes(content) if len(content) <= _CACHED_SIZE else _attributes(content)
+    except DecodeError as error:
+        raise error.moved(start) from None
+
+
+def _attributes(data: bytes) -> tuple[tuple[str, str], ...]:
+    """Return at least one attribute, in the order that DER wants in a SET (X.690 section 11.6), and none twice."""
+    found: list[tuple[str, str]] = []
+    at, end, before = 0, len(data), b""
+    while at < end or not found:
+        start, stop = element(data, at, end, SEQUENCE, "an attribute of a name")
+        encoding = data[at:stop]
+        if encoding < before:
+            raise DecodeError("the attributes of a relative distinguished name are not in order", at)
+        before = encoding
+        first, last = element(data, start, stop, OBJECT_IDENTIFIER, "the type of an attribute")
+        kind = object_identifier(data, first, last)
+        tag, first, last = header(data, last, stop)
+        finish(last, stop, "an attribute's value")
+        found.append((_SHORT_NAMES.get(kind, kind), _attribute_value(data, kind, tag, first, last)))
+        at = stop
+    if len(set(found)) < len(found):
+        raise DecodeError("a relative distinguished name has an attribute twice", 0)
+    return tuple(found)
+
+
+_cached_attributes = lru_cache(maxsize=512)(_attributes)
+
+
+def _attribute_value(data: bytes, kind: str, tag: int, start: int, stop: int) -> str:
+    if tag == BIT_STRING and kind == _UNIQUE_IDENTIFIER:
+        bit_string(data, start, stop)
+        return data[start:stop].hex()
+    if tag in (OCTET_STRING, UTC_TIME, GENERALIZED_TIME):  # as dateOfBirth and a few others have them
+        tag = UTF8_STRING
+    return text(data, tag, start, stop)
+
+
+_KINDS = {
+    0xA0: "otherName",
+    0x81: "email",
+    0x82: "DNS",
+    0xA4: "dirName",
+    0x86: "URI",
+    0x87: "IP",
+    0x88: "RID",
+}
+_IPV4_MAPPED = bytes(10) + b"\xff\xff"
+_TEXTS = frozenset({"email", "DNS", "URI"})
+
+
+def general_names(data: bytes, start: int, stop: int) -> tuple[GeneralName, ...]:
+    """Return the names in the content of a GeneralNames (RFC 5280 section 4.2.1.6): at least one."""
+    if start == stop:
+        raise DecodeError("a list of names is empty", start)
+    names = []
+    while start < stop:
+        name, start = general_name(data, start, stop)
+        names.append(name)
+    return tuple(names)
+
+
+def general_name(
+    data: bytes, at: int, end: int, *, address_sizes: tuple[int, int] = (4, 16), strict: bool = True
+) -> tuple[GeneralName, int]:
+    """Return the general name at `at` and the offset after it.
+
+    `address_sizes` are the bytes of an IPv4 and an IPv6 address or network. Without `strict`, UTF-8 may stand where
+    ASCII belongs, as it does in the addresses of some revocation lists.
+    """
+    tag, start, stop = header(data, at, end)
+    kind = _KINDS.get(tag)
+    if kind is None:
+        # Also an x400Address and an ediPartyName: nobody has them, and cryptography does not read them.
+        raise DecodeError(f"a name of the kind {tag:02X} cannot be read", at)
+    if kind in _TEXTS:
+        value = text(data, IA5_STRING if strict else UTF8_STRING, start, stop)
+    elif kind == "IP":
+        value = _address(data, start, stop, address_sizes)
+    elif kind == "dirName":
+        name, last = read_name(data, start, stop, "a directory name")
+        finish(last, stop, "a directory name")
+        value = str(name)
+    elif kind == "RID":
+        value = object_identifier(data, start, stop)
+    else:
+        value = _other_name(data, start, stop)
+    return GeneralName(kind, value), stop
+
+
+def _address(data: bytes, start: int, stop: int, sizes: tuple[int, int]) -> str:
+    content = data[start:stop]
+    if len(content) not in sizes:
+        raise DecodeError(f"an IP address has {len(content)} bytes and not {sizes[0]} or {sizes[1]}", start)
+    if len(content) == 4:
+        return ".".join(map(str, content))
+    if len(content) == 16 and content.startswith(_IPV4_MAPPED):
+        # RFC 5952 section 5; Python's own form of these is another one before 3.13.
+        return "::ffff:" + ".".join(map(str, content[12:]))
+    import ipaddress  # late, as most certificates have no IPv6 address
+
+    if len(content) == 16:
+        return str(ipaddress.IPv6Address(content))
+    half = len(content) // 2
+    mask = int.from_bytes(content[half:], "big")
+    hosts = (1 << 8 * half) - 1 - mask
+    # A mask is ones, then zeros, and the network's address has no bits where it has zeros.
+    if hosts & (hosts + 1) or int.from_bytes(content[:half], "big") & hosts:
+        raise DecodeError("an IP network has a mask or host bits that it must not have", start)
+    return f"{ipaddress.ip_address(content[:half])}/{mask.bit_count()}"
+
+
+def _other_name(data: bytes, start: int, stop: int) -> str:
+    first, last = element(data, start, stop, OBJECT_IDENTIFIER, "the type of an otherName")
+    object_identifier(data, first, last)
+    first, last = element(data, last, stop, 0xA0, "the value of an otherName")
+    finish(last, stop, "the value of an otherName")
+    _, _, value_stop = header(data, first, last)
+    finish(value_stop, last, "the value of an otherName")
+    well_formed(data, first, last)
+    return data[start:stop].hex()

@@ -1,0 +1,86 @@
+"""PEM (RFC 7468): the blocks of a file, strictly, with the text around them that openssl prints."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .der import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# To openssl it begins its line; a block that was pasted into a configuration file is indented.
+_BOUNDARY = re.compile(rb"(?:^|\r)(?:\xef\xbb\xbf)?[ \t]*-----(BEGIN|END) ([^\r\n]*)", re.MULTILINE)
+_LABEL = re.compile(rb"([!-,.-~]+(?:[ -][!-,.-~]+)*)-----[ \t]*")
+_HEADERS = re.compile(rb"\s*(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*)+[ \t]*\r?\n")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+# The last character before the padding holds two or four bits that must be zero (RFC 4648 section 3.5).
+_LAST = {b"": _ALPHABET, b"=": _ALPHABET[::4], b"==": _ALPHABET[::16]}
+
+
+@dataclass(frozen=True, slots=True)
+class PemBlock:
+    """What stands between one BEGIN line and its END line."""
+
+    label: str
+    """Such as "CERTIFICATE"."""
+    body: bytes
+    """Decoded; still encrypted in a key that says so."""
+    line: int
+    """The number of the BEGIN line, from 1."""
+
+
+def pem_blocks(data: bytes) -> Iterator[PemBlock]:
+    """Yield the blocks one after another; raises DecodeError, naming the line, at the first that is not whole.
+
+    A block is not skipped because it is damaged: whoever audits a file has to hear of it.
+    """
+    label, begin, body_start = b"", 0, 0
+    line, counted = 1, 0
+    for boundary in _BOUNDARY.finditer(data):
+        line += data.count(b"\n", counted, boundary.start())
+        counted = boundary.start()
+        marked = _LABEL.fullmatch(boundary[2])
+        if not marked:
+            raise DecodeError(f"line {line}: {boundary[1].decode()} is not followed by a label and five hyphens")
+        if boundary[1] == b"BEGIN":
+            if begin:
+                raise DecodeError(f"line {line}: BEGIN before the END that belongs to line {begin}")
+            label, begin, body_start = marked[1], line, boundary.end()
+        elif not begin or marked[1] != label:
+            raise DecodeError(f"line {line}: END without the BEGIN that belongs to it")
+        else:
+            yield PemBlock(label.decode("ascii"), _body(data[body_start : boundary.start()], label, begin), begin)
+            begin = 0
+    if begin:
+        raise DecodeError(f"line {begin}: BEGIN without the END that belongs to it")
+
+
+def pem(label: str, body: bytes) -> str:
+    """Return a block; its lines are of 64 characters, as openssl 1.0 reads no longer ones."""
+    import binascii
+
+    base64 = binascii.b2a_base64(body, newline=False).decode("ascii")
+    lines = (base64[at : at + 64] for at in range(0, len(base64), 64))
+    return "\n".join((f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""))
+
+
+def _body(text: bytes, label: bytes, line: int) -> bytes:
+    if label.endswith(b"PRIVATE KEY") and (headers := _HEADERS.match(text)):
+        text = text[headers.end() :]
+    letters = text.translate(None, b" \t\r\n")
+    padding = letters.translate(None, _ALPHABET)
+    last = letters[-1 - len(padding) : len(letters) - len(padding)]
+    if (
+        not letters.endswith(padding)
+        or len(letters) % 4
+        or padding not in _LAST
+        or not last
+        or last not in _LAST[padding]
+    ):
+        raise DecodeError(f"line {line}: what follows BEGIN is not base64")
+    import binascii  # late, as most commands start without reading a file
+
+    return binascii.a2b_base64(letters)

@@ -1,0 +1,184 @@
+"""Certificate requests (PKCS #10, RFC 2986), decoded as strictly as certificates."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from opensslgen.errors import UnreadableError
+from opensslgen.files.read import LARGEST_FILE, read_file
+from opensslgen.text import visible
+
+from .der import (
+    INTEGER,
+    OBJECT_IDENTIFIER,
+    SEQUENCE,
+    SET,
+    DecodeError,
+    element,
+    finish,
+    header,
+    integer,
+    object_identifier,
+    well_formed,
+)
+from .extensions import AuthorityKeyIdentifier, BasicConstraints, Extension, read_extensions
+from .names import Name, read_name
+from .pem import pem, pem_blocks
+from .public_keys import PublicKey
+
+if TYPE_CHECKING:
+    import os
+
+    from opensslgen.names.general import GeneralName
+
+from .certificate import (
+    AUTHORITY_KEY_IDENTIFIER,
+    BASIC_CONSTRAINTS,
+    EXTENDED_KEY_USAGE,
+    KEY_USAGE,
+    SUBJECT_ALTERNATIVE_NAMES,
+    SUBJECT_KEY_IDENTIFIER,
+    is_critical,
+    read_algorithm,
+    read_outermost,
+    read_public_key,
+    read_signature,
+)
+
+REQUEST_LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
+"""The labels of PEM blocks that openssl takes for requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A certificate request (RFC 2986), with the extensions that it asks for."""
+
+    signature_algorithm: str
+    """As openssl prints it, else a dotted identifier."""
+    signature_hash: str | None
+    """Such as "sha256"; None if it is not known or there is none, as with Ed25519."""
+    subject: Name
+    public_key: PublicKey
+    subject_alternative_names: tuple[GeneralName, ...] | None = None
+    """None if it does not ask for this extension, as with the others."""
+    extended_key_usage: tuple[str, ...] | None = None
+    key_usage: frozenset[str] | None = None
+    basic_constraints: BasicConstraints | None = None
+    subject_key_identifier: bytes | None = None
+    authority_key_identifier: AuthorityKeyIdentifier | None = None
+    extensions: tuple[Extension, ...] = ()
+    der: bytes = field(default=b"", repr=False)
+    tbs: bytes = field(default=b"", repr=False)
+    """What is signed."""
+    signature: bytes = field(default=b"", repr=False)
+
+    def is_critical(self, extension: str) -> bool:
+        """Return whether it asks for the extension with this identifier or short name as a critical one."""
+        return is_critical(self.extensions, extension)
+
+
+_EXTENSION_REQUESTS = ("1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14")
+
+
+def decode_request(der: bytes) -> Request:
+    """Return the certificate request (RFC 2986 section 4) that the bytes are, all of them; raises DecodeError."""
+    start, stop = read_outermost(der, "a certificate request")
+    at, end = element(der, start, stop, SEQUENCE, "what a request signs")
+    algorithm, signature = read_signature(der, end, stop)
+    name, hashed = read_algorithm(algorithm, end)
+    first, last = element(der, at, end, INTEGER, "the version")
+    if integer(der, first, last) != 0:
+        raise DecodeError("a request is not of version 1", first)
+    subject, at = read_name(der, last, end, "the subject")
+    first, (_, at) = at, element(der, at, end, SEQUENCE, "the public key")
+    public_key = read_public_key(der, first, at)
+    first, at = element(der, at, end, 0xA0, "the attributes")
+    finish(at, end, "the attributes")
+    extensions, values = _requested_extensions(der, first, at)
+    value = values.get
+    return Request(
+        name,
+        hashed,
+        subject,
+        public_key,
+        value(SUBJECT_ALTERNATIVE_NAMES),
+        value(EXTENDED_KEY_USAGE),
+        value(KEY_USAGE),
+        value(BASIC_CONSTRAINTS),
+        value(SUBJECT_KEY_IDENTIFIER),
+        value(AUTHORITY_KEY_IDENTIFIER),
+        extensions,
+        der,
+        der[start:end],
+        signature,
+    )
+
+
+def _requested_extensions(der: bytes, at: int, end: int) -> tuple[tuple[Extension, ...], dict[str, Any]]:
+    """Return the extensions that a request's attributes ask for (RFC 2985 section 5.4.2)."""
+    found: tuple[tuple[Extension, ...], dict[str, Any]] | None = None
+    before = b""
+    while at < end:
+        start, stop = element(der, at, end, SEQUENCE, "an attribute")
+        if der[at:stop] < before:
+            raise DecodeError("the attributes are not in order", at)
+        before = der[at:stop]
+        first, last = element(der, start, stop, OBJECT_IDENTIFIER, "the type of an attribute")
+        kind = object_identifier(der, first, last)
+        first, last = element(der, last, stop, SET, "the values of an attribute")
+        finish(last, stop, "an attribute")
+        # By the letter it may have more values, but not where extensions are asked for, and other readers take one.
+        finish(header(der, first, last)[2], last, "the value of an attribute")
+        if kind in _EXTENSION_REQUESTS:
+            if found:
+                raise DecodeError("a request asks twice for extensions", at)
+            start, _ = element(der, first, last, SEQUENCE, "the requested extensions")
+            found = read_extensions(der, start, last)
+        else:
+            well_formed(der, first, last)
+        at = stop
+    return found or ((), {})
+
+
+STDIN = "-"
+
+
+def read_request(path: str | os.PathLike[str]) -> Request:
+    """Return the one request in a file, PEM or DER, or on standard input; raises UnreadableError."""
+    if path != STDIN:
+        return parse_request(read_file(path), shown=visible(os.fspath(path)))
+    data = sys.stdin.buffer.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        raise UnreadableError("standard input: larger than 16 MiB")
+    return parse_request(data, shown="standard input")
+
+
+def parse_request(data: bytes, *, shown: str = "the request") -> Request:
+    """Return the one request in some PEM, or the one that some DER is; raises UnreadableError that names it."""
+    try:
+        return _decoded(data)
+    except DecodeError as error:
+        raise UnreadableError(f"{shown}: {error}") from error
+
+
+def _decoded(data: bytes) -> Request:
+    # DER of this size has a length of more than one byte, and so a second byte that no text has.
+    if data[:1] == b"\x30" and data[1:2] >= b"\x80":
+        return decode_request(data)
+    blocks = [block for block in pem_blocks(data) if block.label in REQUEST_LABELS]
+    if len(blocks) > 1:
+        raise DecodeError(f"{len(blocks)} certificate requests in it, and only one can be signed at a time")
+    if not blocks:
+        raise DecodeError("no certificate request in it")
+    try:
+        return decode_request(blocks[0].body)
+    except DecodeError as error:
+        raise DecodeError(f"line {blocks[0].line}: {error}") from None
+
+
+def request_pem(request: Request) -> str:
+    """Return a request as PEM of nothing else."""
+    return pem("CERTIFICATE REQUEST", request.der)
