@@ -44,8 +44,8 @@ def pytest_runtest_setup(item):
 def pytest_runtest_makereport(call):
     """Note in the report what was missing; a property comes back from the workers, as an exception does not."""
     outcome = yield
-    if call.excinfo and isinstance(call.excinfo.value, needs.Missing):
-        outcome.get_result().user_properties.append(("missing", call.excinfo.value.names))
+    if missing := call.excinfo and getattr(call.excinfo.value, "missing", None):
+        outcome.get_result().user_properties.append(("missing", missing))
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

@@ -81,14 +81,6 @@ OTHERS = {
 }
 
 
-class Missing(pytest.skip.Exception):
-    """A test is skipped for want of these."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        super().__init__(why(names))
-        self.names = names
-
-
 def why(names: tuple[str, ...]) -> str:
     """Return the reason why a test is skipped: what is missing, and which package of Debian brings it."""
     found = [f"{name} (Debian: {programs.PACKAGES[name]})" for name in names if name in programs.PACKAGES]
@@ -111,7 +103,9 @@ def need(*names: str) -> None:
     if found and REQUIRE_ALL:
         pytest.fail(why(found))
     if found:
-        raise Missing(found)
+        skipped = pytest.skip.Exception(why(found))
+        skipped.missing = found
+        raise skipped
 
 
 def program_path(program: str) -> str:
