@@ -310,6 +310,7 @@ def test_a_pkcs12_file_without_a_key_is_told_for_what_it_is(arguments, root, giv
     assert "nokey.p12: no private key in it" in done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("root",), ("adopt", "root.pem")])
 def test_an_authority_whose_certificates_could_not_be_revoked_any_more_stays(command, root, given, tmp_path):
     given("root.pem", root.pem, key_of(root))

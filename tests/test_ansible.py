@@ -396,6 +396,7 @@ def test_another_user_on_the_host_is_become(pair):
     assert oct((box.root / "home/admin/tls/key.pem").stat().st_mode) == "0o100600"
 
 
+@pytest.mark.slow
 def test_the_documentation_of_an_action_has_the_options_that_it_takes(collections):
     actions = [f"opensslgen.fleet.{name}" for name in ("request", "sign", "install", "audit")]
     told = json.loads(ansible(collections, "ansible-doc", "--json", "-t", "module", *actions))

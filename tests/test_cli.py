@@ -244,6 +244,7 @@ def test_a_terminal_without_a_tick_is_no_failure(tmp_path):
     assert "? chain, by openssl verify" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_rule_that_was_allowed_is_not_said_to_be_kept():
     done = opensslgen("server", "a.example", *FAST, "--days", "2555", "--allow", "apple-validity")
     assert "; not apple-validity" in done.stdout

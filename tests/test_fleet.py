@@ -283,6 +283,7 @@ def test_a_faulty_order_is_refused(options, message):
 # ---- Signing
 
 
+@pytest.mark.slow
 def test_what_is_signed_is_left_alone_until_it_ends_soon_or_is_asked_differently(authority, folder, monkeypatch):
     make_root(authority)
     request = request_of(folder).request
@@ -521,6 +522,7 @@ def test_a_server_that_the_command_starts_does_not_hold_the_connection(ready, fo
     assert datetime.now(timezone.utc) - begun < timedelta(seconds=20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shell", "content"),
     [

@@ -207,14 +207,9 @@ def secrets(encrypted):
     return SECRETS if encrypted else {P12_PASSWORD: SECRETS[P12_PASSWORD]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "shell"),
-    [
-        pytest.param(name, shell, marks=[] if shell == "dash" else pytest.mark.slow)
-        for name in SAME
-        for shell in SHELLS
-        if shell == "dash" or name not in ONE_SHELL
-    ],
+    ("name", "shell"), [(name, shell) for name in SAME for shell in SHELLS if shell == "dash" or name not in ONE_SHELL]
 )
 def test_it_makes_what_opensslgen_makes(script, name, shell, by_python, tmp_path):
     for arguments in SAME[name]:
@@ -367,6 +362,7 @@ def not_in_shell():
     return {(row[0], unescaped(row[2])) for row in rows}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", EACH_SHELL)
 def test_the_table_of_names(script, stub, shell, tmp_path):
     asked = Asked(script, stub, tmp_path, shell)
@@ -446,6 +442,7 @@ LABELS = (
 UNKNOWN = {"xn--80ak6aa92e", "xn--mgba3a4f16a", "xn--ab--c-kva"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", EACH_SHELL)
 def test_addresses_and_punycode_one_by_one(script, stub, shell, tmp_path):
     asked = Asked(script, stub, tmp_path, shell)
@@ -887,6 +884,7 @@ def test_interrupts_leave_nothing(script, tmp_path):
             assert not (tmp_path / "pki").exists(), (shell, number)
 
 
+@pytest.mark.slow
 def test_two_at_once(script, tmp_path):
     names = ["a.example", "b.example", "c.example", "a.example"]
 
@@ -947,6 +945,7 @@ def test_a_full_disk(script, tmp_path):
     assert successes >= 1
 
 
+@pytest.mark.slow
 def test_hostile_settings_and_folders(script, tmp_path):
     (tmp_path / "hostile.cnf").write_text("openssl_conf = x\n[x]\nengines = y\n[y]\n[[[ garbage $$$\n")
     names = ("OPENSSL_CONF", "OPENSSL_MODULES", "OPENSSL_ENGINES", "SSL_CERT_FILE", "SSL_CERT_DIR", "RANDFILE")

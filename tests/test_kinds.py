@@ -76,6 +76,7 @@ def test_a_client_may_not_be_called_so(name):
     assert told.value.message.isprintable()
 
 
+@pytest.mark.slow
 def test_a_name_that_cannot_name_files_can_be_the_common_name(tmp_path):
     done = opensslgen("client", "Jürgen Söhne", "--key-type", "p-256")
     assert done.returncode == 2

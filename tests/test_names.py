@@ -106,6 +106,7 @@ def test_any_text_is_refused_or_harmless(text: str) -> None:
         assert parse_names(str(name)) == (name,)
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(ANY)
 def test_any_host_is_refused_or_is_also_an_alternative_name(text: str) -> None:

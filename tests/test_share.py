@@ -180,6 +180,7 @@ def test_on_a_terminal_it_says_where_it_is_draws_the_code_and_ends_with_ctrl_c(p
 # How it ends
 
 
+@pytest.mark.slow
 def test_it_ends_by_itself(pki):
     before = time.monotonic()
     done = opensslgen("trust", "--pki", pki, "--share", "--address", HOST, "--port", "0", "--for", "1s", "-q")
