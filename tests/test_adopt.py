@@ -113,6 +113,7 @@ def in_shell(shell, script, **env):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 def test_every_form_is_adopted_and_by_its_script_too(name, root, given, tmp_path):
     arguments, secrets = arguments_of(name, root, given), secrets_of(name)

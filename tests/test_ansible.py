@@ -423,6 +423,7 @@ def without_words(options):
     return found
 
 
+@pytest.mark.slow
 def test_the_role_is_documented_and_its_defaults_are_those_of_the_code(collections):
     told = json.loads(ansible(collections, "ansible-doc", "--json", "-t", "role", "opensslgen.fleet.fleet"))
     options = told["opensslgen.fleet.fleet"]["entry_points"]["main"]["options"]
@@ -435,6 +436,7 @@ def test_the_collection_has_the_version_of_the_package():
     assert galaxy["version"] == package.__version__
 
 
+@pytest.mark.slow
 def test_a_controller_without_the_package_is_told_what_to_install(collections, tmp_path):
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['opensslgen'] = None\n")
     environment = {

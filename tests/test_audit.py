@@ -183,6 +183,7 @@ def test_an_endless_block_is_given_up_at_the_limit():
 # --- many
 
 
+@pytest.mark.slow
 def test_many_files_are_judged_by_several_processes_in_order(tmp_path, good, bad):
     for index in range(FEW + 200):
         write(tmp_path / "folder" / f"{index:04}.pem", bad if index % 7 == 0 else good)
@@ -329,6 +330,7 @@ def test_what_is_not_known_is_a_usage_error(tmp_path, good, options):
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_an_authority_is_judged_as_such_unless_a_profile_is_named(authority):
     made = make_server(authority)
     folder = authority.store.path
@@ -405,6 +407,7 @@ def test_quiet_shows_only_what_does_not_comply(tmp_path, good, bad):
     assert "bad.pem" in shown
 
 
+@pytest.mark.slow
 def test_a_bar_is_drawn_on_a_terminal_only(tmp_path, good):
     path = write(tmp_path / "bundle.pem", good * 10000)
     assert opensslgen("audit", "--each", path).stderr == ""
@@ -463,6 +466,7 @@ def test_folders_may_be_nested_deeply(tmp_path, good):
     subprocess.run(["rm", "-rf", folder], check=True)
 
 
+@pytest.mark.slow
 def test_with_other_threads_the_processes_are_started_anew(tmp_path, good):
     path = write(tmp_path / "bundle.pem", good * (FEW + 100))
     code = (

@@ -171,6 +171,7 @@ def test_what_is_asked_otherwise_is_made_anew_and_the_old_is_kept(row, why, tmp_
     assert answers("sites.csv")[1]["left"] == 2
 
 
+@pytest.mark.slow
 def test_what_ends_soon_is_made_anew(tmp_path):
     batch(table(tmp_path, "a.example.com,,,31", "b.example.com,,,45", "c.example.com,,,10"))
     checked = ["batch", "sites.csv", "--check", *EC]
@@ -222,6 +223,7 @@ def test_a_certificate_that_the_roots_end_has_shortened_is_not_made_anew_each_da
     assert done.stdout == "0 made, 1 left alone, 0 failed\n"
 
 
+@pytest.mark.slow
 def test_a_request_of_the_key_before_does_not_stay_beside_the_new_key(tmp_path):
     opensslgen("server", "a.example.com", *EC)
     old = (tmp_path / "pki/reqs/a.example.com.req").read_bytes()
@@ -457,6 +459,7 @@ def test_below_an_intermediate_the_chain_leads_to_the_root(tmp_path):
     assert (forbidden.returncode, "[name-constraints]" in forbidden.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_standard_input_and_an_empty_inventory(tmp_path):
     done = batch("-", input="name\na.example.com\n", stdin=None)
     assert done.returncode == 0, done.stderr
@@ -465,6 +468,7 @@ def test_standard_input_and_an_empty_inventory(tmp_path):
     assert (answer["rows"], answer["made"], code) == ([], 0, 0)
 
 
+@pytest.mark.slow
 def test_quiet_says_nothing_unless_something_fails(tmp_path):
     done = batch(table(tmp_path, "a.example.com,,,"), "-q")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

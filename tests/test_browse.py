@@ -352,6 +352,7 @@ def test_colour_goes_by_urgency(pki):
     assert "\x1b" not in "".join(browse.table(rows, serial_width=6, colour=False))
 
 
+@pytest.mark.slow
 def test_many_lines_are_listed_soon(pki):
     with pki.index.open("a") as file:
         for number in range(1, 20_001):

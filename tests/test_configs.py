@@ -248,6 +248,7 @@ def test_any_bytes_are_read_or_refused(data):
     assert lines <= set(range(1, data.count(b"\n") + 2))
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     value=st.text(alphabet='DNS:IP,@critical abt1.;=$\\"', max_size=30),

@@ -216,6 +216,7 @@ def test_a_folder_of_openssl_ca_is_used_as_it_stands(demo):
     assert "REVOKED on " in succeed("show", "new.example.com", "--pki", demo).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", [None, *EACH_SHELL])
 def test_an_index_that_wants_each_subject_once_is_kept_so(shell, demo):
     """`openssl ca` writes unique_subject = yes by itself, and reads no index any more that breaks it."""

@@ -197,6 +197,7 @@ def test_a_check_makes_nothing(folder):
     assert not Path(folder).exists()
 
 
+@pytest.mark.slow
 def test_other_names_keep_the_key_and_another_kind_of_key_does_not(host, folder):
     first = parse_request(request_of(folder, host).request.encode())
     renamed = request_of(folder, host, order={"san": ["sip.example.com"], "subject": {"organization": "Example"}})
@@ -220,6 +221,7 @@ def test_a_new_key_is_made_for_a_certificate_that_ends_soon(ready, folder, monke
     assert request_of(folder, new_key=True, within=LATE).changed
 
 
+@pytest.mark.slow
 def test_a_key_revoked_as_compromised_is_never_signed_again_and_its_host_makes_another(ready, folder):
     install(ready, folder)
     pki = ready.store.path
@@ -385,6 +387,7 @@ def test_a_root_with_a_passphrase_signs_with_it_only(folder, tmp_path):
 # ---- Installing
 
 
+@pytest.mark.slow
 def test_files_are_put_in_place_once(host, ready, folder, tmp_path):
     places = (
         place("key", path=f"{tmp_path}/live/key.pem", mode="0640"),

@@ -92,6 +92,7 @@ def test_a_fresh_folder_with_one_of_each_kind_complies(pki):
     assert not any("pbx" in name or "ip500" in name for name in said)
 
 
+@pytest.mark.slow
 def test_it_is_the_same_from_wherever_a_file_is_named(pki):
     for folder, name in (
         (pki, "issued/9608-phone.crt"),

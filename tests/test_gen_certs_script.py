@@ -237,6 +237,7 @@ def test_it_makes_what_opensslgen_makes_with_a_passphrase(script, name, shell, b
         assert (done.returncode != 0) == code
 
 
+@pytest.mark.slow
 def test_opensslgen_goes_on_in_its_folder_and_it_in_that_of_opensslgen(script, tmp_path):
     made(script, "server", "one.example.com", *FAST, cwd=tmp_path)
     assert opensslgen("server", "two.example.com", *FAST, cwd=tmp_path).returncode == 0
@@ -456,6 +457,7 @@ def test_addresses_and_punycode_one_by_one(script, stub, shell, tmp_path):
         assert text in known or asked("san", text) is None, text
 
 
+@pytest.mark.slow
 def test_its_letters_are_valid_in_names(script):
     """Every letter that the script takes inside punycode, and what it leaves out beside it."""
     text = script.read_text("utf-8")
@@ -723,6 +725,7 @@ def test_nothing_is_overwritten(script, shell, tmp_path):
     assert_nothing_left(pki)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", EACH_SHELL)
 def test_no_leaf_outlives_its_root(script, shell, tmp_path):
     made(script, "root", "--days", "100", *FAST, shell=shell, cwd=tmp_path)
@@ -798,6 +801,7 @@ def test_an_openssl_that_fails_or_lies(script, tmp_path):
         assert not (tmp_path / "pki").exists()
 
 
+@pytest.mark.slow
 def test_no_secret_is_ever_an_argument(script, tmp_path):
     log = tmp_path / "log"
     for name in (*NEEDED, "openssl"):
@@ -904,6 +908,7 @@ def test_two_at_once(script, tmp_path):
     assert_nothing_left(pki)
 
 
+@pytest.mark.slow
 def test_a_lock_in_use_is_named(script, tmp_path):
     lock = tmp_path / "pki" / ".lock.script"
     lock.mkdir(parents=True)

@@ -374,6 +374,7 @@ def test_a_closed_port_is_refused(client):
     assert judged(f"{HOST}:{servers.free_port()}", client=client).unreadable == "connection refused"
 
 
+@pytest.mark.slow
 def test_a_server_that_never_stops_sending_is_judged_and_left(client, tmp_path, leaf, middle):
     begun = time.monotonic()
     with scripted(servers.endless(tls_context(tmp_path, leaf, middle))) as port:

@@ -93,6 +93,7 @@ def answer(function: Callable[..., T], *arguments: str, **more: str) -> T | None
     return None
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(ANY)
 def test_any_text_is_refused_or_harmless(text: str) -> None:

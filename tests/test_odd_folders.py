@@ -51,6 +51,7 @@ def test_an_index_that_an_editor_has_saved_gains_a_line_that_openssl_ca_finds(en
     assert openssl_ca_knows(authority.store.path, second)
 
 
+@pytest.mark.slow
 def test_a_line_that_is_none_is_named_and_hinders_nobody_from_issuing(authority):
     issue(authority, "a.example")
     path = authority.store.path / "index.txt"
@@ -119,6 +120,7 @@ def test_a_certificate_of_the_future_is_told_from_a_valid_one(authority, tmp_pat
     assert issue(authority, "now.example")
 
 
+@pytest.mark.slow
 def test_what_has_expired_counts_where_it_is_in_use_and_not_where_it_is_kept(authority):
     issue(authority, "pbx.example.com")
     authority = replace(authority, force=True)

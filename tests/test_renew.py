@@ -236,6 +236,7 @@ def test_within_renews_what_ends_soon_once_and_goes_on_after_a_failure(authority
     assert again["name"] == "foreign.example.com"
 
 
+@pytest.mark.slow
 def test_within_renews_what_has_ended_meanwhile_but_not_what_was_revoked(authority):
     make_server(authority, "off.example.com", days=100)
     make_server(authority, "gone.example.com", days=90)
@@ -263,6 +264,7 @@ def test_within_leaves_alone_what_a_later_one_with_another_subject_or_fewer_name
     assert (done.returncode, done.stdout, done.stderr) == (0, "nothing ends within 30 days\n", "")
 
 
+@pytest.mark.slow
 def test_within_leaves_alone_what_was_replaced_by_one_that_was_revoked_and_made_again(authority):
     make_server(authority, days=100, san=["sip.example.com"])
     assert renew("pbx.example.com").exit_code == 0
@@ -424,6 +426,7 @@ def verify_by_all(root, leaf, *between):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"permit": ["example.com", "10.0.0.0/8"], "exclude": ["bad.example.com"]}])
 def test_what_a_root_has_signed_stands_below_the_renewed_root_and_the_other_way_round(options, authority):
     make_root(authority, common_name="Wurzel Ä", **options)
@@ -536,6 +539,7 @@ def test_an_intermediate_keeps_its_key_so_that_its_leaves_go_on(authority, opens
     assert renew("Site_Berlin", "--p12").exit_code == 2
 
 
+@pytest.mark.slow
 def test_the_hook_is_told_what_was_made_and_no_secret(openssl, monkeypatch):
     authority = Authority(Store(Path("pki")), openssl, SECRETS.__getitem__)
     make_server(authority)
@@ -561,6 +565,7 @@ def test_the_hook_is_told_what_was_made_and_no_secret(openssl, monkeypatch):
     assert kept.returncode == 0, kept.stderr
 
 
+@pytest.mark.slow
 def test_a_failing_hook_is_an_error_but_the_certificate_stays(authority):
     make_server(authority)
     old = issued("pbx.example.com")
@@ -739,6 +744,7 @@ def test_the_line_of_cron_renews(authority, tmp_path, monkeypatch):
     assert (tmp_path / "hook.out").read_text() == "due.example.com\n100%\nit's\n"
 
 
+@pytest.mark.slow
 def test_the_units_of_systemd_are_sound_and_renew(authority, tmp_path, monkeypatch):
     on_the_path(tmp_path, monkeypatch)
     due(authority)

@@ -107,6 +107,7 @@ def test_json_names_the_profiles_and_the_days_left():
     assert result["days_left"] == (datetime(2028, 3, 31, tzinfo=timezone.utc) - AT).days
 
 
+@pytest.mark.slow
 def test_every_certificate_file_keeps_the_schemas():
     results("--password-file", os.devnull, CERTIFICATES)
     sarif_run("--password-file", os.devnull, CERTIFICATES)

@@ -299,6 +299,7 @@ def intermediate_site(work, tmp_path):
     return Authority(Store(site), work.openssl, SECRETS.__getitem__)
 
 
+@pytest.mark.slow
 def test_an_intermediate_revokes_what_it_signed(work, tmp_path):
     site = intermediate_site(work, tmp_path)
     made = make_server(site, "berlin.example.com")

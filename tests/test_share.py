@@ -342,6 +342,7 @@ def test_every_answer_forbids_scripts_frames_guesses_and_caches(url):
         assert "Set-Cookie" not in headers
 
 
+@pytest.mark.slow
 def test_huge_headers_bodies_and_nonsense_get_an_answer_or_none_and_the_site_goes_on(url, root):
     attacks = {
         b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n": b"431",

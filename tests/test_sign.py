@@ -123,6 +123,7 @@ def test_only_the_names_are_taken_over_and_each_other_wish_is_noted(root):
     assert not list(Path("pki/private").glob("pbx*"))
 
 
+@pytest.mark.slow
 def test_cryptography_accepts_what_was_signed(root):
     assert sign(greedy(), "--yes").exit_code == 0
     verifier = PolicyBuilder().store(TrustStore([read("pki/ca.crt")])).build_server_verifier(x509.DNSName("google.com"))
@@ -144,6 +145,7 @@ def test_given_names_are_all_that_it_gets(root):
     assert "asks for and does not get: DNS:google.com" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [(b"y\n", 0), (b"n\n", 1), (b"\n", 1)])
 def test_on_a_terminal_each_name_is_shown_and_confirmed(answer, code, root):
     greedy()
@@ -509,6 +511,7 @@ def test_a_key_revoked_as_compromised_is_never_signed_again(root):
     assert nothing_made()
 
 
+@pytest.mark.slow
 def test_nor_is_it_taken_as_a_key_of_the_users_own(root):
     subprocess.run(["openssl", "genrsa", "-out", "own.key", "2048"], check=True, capture_output=True)
     assert opensslgen("server", "pbx.example.com", "--key-file", "own.key").returncode == 0

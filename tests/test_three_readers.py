@@ -321,6 +321,7 @@ def test_three_readers_agree_on_any_certificate(
     assert_asn1crypto_agrees_on_limits(ours, asn1.Certificate.load(der))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     subject=distinguished_names,

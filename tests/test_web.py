@@ -553,6 +553,7 @@ def test_the_cookie_is_for_this_form_alone(secure, openssl, tmp_path):
     assert "Domain" not in cookie
 
 
+@pytest.mark.slow
 def test_a_key_is_given_only_to_the_session_that_made_it(by_password):
     first, second = (log_in(Client(by_password)) for _ in range(2))
     made = first.make(p12_password="for the test")

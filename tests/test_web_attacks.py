@@ -537,6 +537,7 @@ def test_many_fields_and_many_files_are_refused(client):
     assert answer.status_code == 413
 
 
+@pytest.mark.slow
 def test_two_hundred_slow_connections_keep_nobody_out(form):
     with slow_connections(form.port, 200):
         for _ in range(5):
@@ -572,6 +573,7 @@ def test_who_sends_a_byte_now_and_then_is_cut_off_in_the_end(tmp_path):
 # Secrets
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_what_the_form_prints_nor_in_its_pages_or_addresses(tmp_path):
     passphrase, password = "of-the-root-1234", "of-the-p12-5678"
     with running("--pki", tmp_path / "pki", "-v") as form:
@@ -614,6 +616,7 @@ def test_keys_are_readable_by_the_owner_alone(form):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 def test_the_passphrase_may_come_from_the_environment_and_stays_there(tmp_path):
     with running("--pki", tmp_path / "pki", env={CA_PASSPHRASE: "of the root"}) as form:
         mine = visitor(form)

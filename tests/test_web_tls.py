@@ -112,6 +112,7 @@ def test_there_is_no_link_beside_the_password(form, context):
         assert visitor.get(path).status == 403
 
 
+@pytest.mark.slow
 def test_who_guesses_passwords_keeps_nobody_else_out(folder, context):
     """Whatever a client says of where it comes from, and however many go through the same socket of ours."""
     with running(*options(folder)) as form:
@@ -139,6 +140,7 @@ def test_old_tls_is_not_spoken(form):
 # Nobody keeps others out
 
 
+@pytest.mark.slow
 def test_two_hundred_slow_connections_keep_nobody_out(form, context):
     visitor = logged_in(form, context)
     for source in ("127.0.0.2", "127.0.0.1"):
@@ -328,6 +330,7 @@ def test_an_address_that_is_none_of_ours_is_refused(address, said, folder, opens
     assert said in refused(*arguments, *named)
 
 
+@pytest.mark.slow
 def test_on_this_machine_alone_a_password_is_enough(folder):
     with running("--pki", folder / "pki", "--password-file", folder / "password") as form:
         assert form.url == f"http://127.0.0.1:{form.port}/login"
