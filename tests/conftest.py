@@ -64,6 +64,8 @@ def no_settings_from_outside(monkeypatch, tmp_path):
     for name in list(os.environ):
         if name.startswith("OPENSSLGEN_") and not name.startswith("OPENSSLGEN_TEST_"):
             monkeypatch.delenv(name)
+    # Whether Python keeps its output back is the program's business, as it is for users.
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     monkeypatch.chdir(tmp_path)
 
 
