@@ -70,10 +70,6 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except Error as error:
             raise Failure(error) from error
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            raise Failure(Error(f"cannot write the output: {error.strerror}")) from error
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -100,5 +96,13 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks ✓ is no reason to fail when the work is done.
             stream.reconfigure(errors="replace")
-    cli(prog_name="opensslgen")
+    try:
+        cli(prog_name="opensslgen")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        Failure(Error(f"cannot write the output: {error.strerror}")).show()
+        # What waits to be written is given up; Python would try once more at the end, and exit with 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
     sys.exit(0)  # not reached: click exits
