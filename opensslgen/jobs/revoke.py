@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.read import read_file
 from opensslgen.pki import index, lookup
-from opensslgen.pki.folder import COPIES, Folder
-from opensslgen.plan import revoke
+from opensslgen.pki.folder import Folder
+from opensslgen.plan import layout, revoke
 from opensslgen.plan.steps import Publish
 from opensslgen.rules.chain import issuer_among
 from opensslgen.text import visible
@@ -162,7 +162,7 @@ def _has_copy(store: Store, certificate: Certificate) -> bool:
     Whatever else is in a certificate, a stranger can write, too: name, key identifiers, serial number and dates.
     """
     digits = certificate.serial_hex.lstrip("0")
-    for folder, suffix in COPIES:
+    for folder, suffix in layout.COPIES_BY_SERIAL:
         # easy-rsa and openssl ca write a whole number of bytes, as does serial_hex; others may not.
         for name in dict.fromkeys((certificate.serial_hex, digits, f"0{digits}")):
             path = store.path / folder / f"{name}{suffix}"

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error
 from opensslgen.files import locks
 from opensslgen.files.write import naming, sync, write_new
+from opensslgen.plan import layout
 
 from .index import is_whole
 
@@ -127,7 +128,7 @@ def _append(folder: Path, lines: list[bytes], *, fresh: bool) -> None:
 
     Those that are not `fresh` may be there already, and then do not come again.
     """
-    with naming(folder / "index.txt"), (folder / "index.txt").open("r+b", buffering=0) as index:
+    with naming(folder / layout.INDEX), (folder / layout.INDEX).open("r+b", buffering=0) as index:
         size = index.seek(0, os.SEEK_END)
         index.seek(max(0, size - 4096) if fresh else 0)
         there = index.read()
