@@ -18,8 +18,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.files import locks
-from opensslgen.files.write import copy_file, name_beside, reported, sync, told, write_new
+from opensslgen.files import locks, place
+from opensslgen.files.place import Decision, Move
+from opensslgen.files.write import (
+    copy_file,
+    explain_errors,
+    explanation,
+    name_beside,
+    remove_folder,
+    sync,
+    write_new,
+)
 from opensslgen.plan import layout, template
 from opensslgen.x509.certificate import load, load_all
 
@@ -45,10 +54,7 @@ _DATABASE = {layout.INDEX: "", layout.INDEX_ATTRIBUTES: "unique_subject = no\n",
 class Staged:
     """What is ready to be published."""
 
-    lines: tuple[str, ...]
-    """That the index gains."""
-    moves: tuple[tuple[str, str], ...]
-    """From the work folder, to the pki folder."""
+    decision: Decision
     kept: dict[str, str]
     """Under which name an old file is kept, by its own."""
 
@@ -102,25 +108,18 @@ class Store:
         Makes the pki folder if need be, and takes it away again if nothing came of it. Raises Error when the lock
         cannot be had within `timeout` seconds, or when the folder cannot be written.
         """
-        with reported(self.path):
+        with explain_errors(self.path):
             made = not self.path.exists()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refuse_links()
-            lock = locks.lock(self.path / layout.LOCK, timeout=timeout)
-            try:
-                locks.lock_out_scripts(self.path / layout.SCRIPT_LOCK, timeout=timeout)
+            with locks.hold(self.path, timeout=timeout, finish=self._leave if made else lambda: None):
                 decision.recover(self.path)
                 work = self.new_work()
                 try:
                     yield work
                 finally:
-                    if not decision.is_decided(work):
-                        locks.remove(work)
-            finally:
-                locks.unlock_scripts(self.path / layout.SCRIPT_LOCK)
-                if made:
-                    self._leave()
-                lock.close()
+                    if not place.is_decided(work):
+                        remove_folder(work)
 
     def new_work(self) -> Path:
         """Make one more private work folder, for what is published by itself; the lock must be held."""
@@ -227,7 +226,7 @@ class Store:
                 # By a rename: a kill between making and writing it would leave an empty file, which openssl refuses.
                 write_new(work / f"new-{name}", content.encode())
                 (work / f"new-{name}").rename(self.path / name)
-        moves: list[tuple[str, str]] = []
+        moves: list[Move] = []
         lines = []
         wanted = Counter(publish.source for publish in plan.publish)
         for record in plan.records:
@@ -237,9 +236,8 @@ class Store:
             made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", record.commands))
             for suffix, source in made_from:
                 name = f"{certificate.serial_hex}.{suffix}"
-                moves.append(
-                    (_for_the_record(source, name, work, alone=wanted[source] == 1), f"{layout.COPIES}/{name}")
-                )
+                kept_source = _for_the_record(source, name, work, alone=wanted[source] == 1)
+                moves.append(Move(kept_source, f"{layout.COPIES}/{name}"))
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
         kept = {
@@ -249,24 +247,25 @@ class Store:
         }
         for number, (target, old) in enumerate(kept.items()):
             copy_file(self.path / target, work / f"old-{number}")
-            moves.append((f"old-{number}", old))
+            moves.append(Move(f"old-{number}", old))
         for publish in plan.publish:
             self._set_mode(publish, work)
-            moves.append((publish.source, publish.target))
+            moves.append(Move(publish.source, publish.target))
         for publish in plan.publish:
             sync(work / publish.source)
-        return Staged(tuple(lines), tuple(moves), kept)
+        return Staged(Decision(tuple(moves), tuple(lines)), kept)
 
     def publish(self, staged: Staged, *, work: Path) -> None:
         """Record and publish what has been made ready in a work folder: everything or nothing."""
-        decision.decide(work, lines=staged.lines, moves=staged.moves)
+        place.decide(work, staged.decision)
         try:
-            decision.carry_out(self.path, work, fresh=True)
+            decision.carry_out(work, fresh=True)
         except OSError as error:
-            if not decision.is_decided(work):
+            if not place.is_decided(work):
                 raise
             raise Error(
-                told(error, self.path), hint="what was made is kept, and the next run in this folder puts it in place"
+                explanation(error, self.path),
+                hint="what was made is kept, and the next run in this folder puts it in place",
             ) from error
 
     def _set_mode(self, publish: Publish, work: Path) -> None:
@@ -304,7 +303,7 @@ class Store:
             for folder in layout.FOLDERS:
                 if (self.path / folder).exists():
                     (self.path / folder).rmdir()
-            for name in (*_DATABASE, template.EASYRSA_CONFIG, layout.LOCK):
+            for name in (*_DATABASE, template.EASYRSA_CONFIG, locks.LOCK):
                 (self.path / name).unlink(missing_ok=True)
             self.path.rmdir()
 

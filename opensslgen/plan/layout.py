@@ -49,9 +49,6 @@ COPIES_BY_SERIAL = (
 `openssl ca` has newcerts; easy-rsa moves what it revokes or renews.
 """
 
-LOCK, SCRIPT_LOCK = ".lock", ".lock.script"
-"""A file that is locked by the kernel, and a folder that printed scripts make (`files.locks`)."""
-
 
 def certificate(stem: str) -> str:
     """Return the name of a certificate."""
