@@ -464,7 +464,8 @@ def test_with_other_threads_the_processes_are_started_anew(tmp_path, good):
     code = (
         "import sys, threading, time\n"
         "from datetime import datetime, timezone\n"
-        "from opensslgen.audit import Settings, audit\n"
+        "from opensslgen.audit.result import Settings\n"
+        "from opensslgen.audit.targets import audit\n"
         "from opensslgen.rules.profiles import rules_of\n"
         "if __name__ == '__main__':\n"
         "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
