@@ -16,7 +16,7 @@ from opensslgen.names.general import file_name, parse_host
 from opensslgen.plan import layout
 from opensslgen.text import visible
 from opensslgen.trust.anchor import anchor
-from opensslgen.x509.certificate import pem
+from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .remote import call
 from .request import FOLDER, YET, decoded_certificate, described, key_of, paths
@@ -132,7 +132,7 @@ def installed(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOL
 
 def _content(stem: str, pki: Path) -> dict[str, bytes]:
     """Return the root that clients are to trust, and certificate and chain for a host if there are any yet."""
-    content = {"root": pem(anchor(pki)).encode()}
+    content = {"root": pem(CERTIFICATE, anchor(pki).der).encode()}
     certificate, chain = (pki / layout.certificate(stem), pki / layout.chain(stem))
     if certificate.exists():
         content["certificate"] = read_file(certificate)

@@ -15,8 +15,8 @@ from opensslgen.plan.steps import Publish
 from opensslgen.rules.chain import issuer_among
 from opensslgen.text import visible
 from opensslgen.x509 import crl
-from opensslgen.x509.certificate import load, pem
-from opensslgen.x509.pem import pem_blocks
+from opensslgen.x509.certificate import load
+from opensslgen.x509.pem import CERTIFICATE, pem, pem_blocks
 from opensslgen.x509.request import REQUEST_LABELS, decode_request
 
 from .job import Job, stored_issuer
@@ -62,7 +62,7 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
     new_list, about_list = _renewed_list(store, authority)
     order = revoke.RevocationOrder(
         title=title,
-        certificate=pem(certificate),
+        certificate=pem(CERTIFICATE, certificate.der),
         serial_hex=entry.serial_hex if entry else certificate.serial_hex,
         reason=reason,
         recorded=entry is not None,
