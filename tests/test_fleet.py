@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import subprocess
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -23,7 +22,8 @@ from opensslgen.fleet.sign import sign_all
 from opensslgen.jobs.job import Violation
 from opensslgen.pki.folder import Folder
 from opensslgen.x509.certificate import Certificate, load
-from opensslgen.x509.request import parse_request, request_pem
+from opensslgen.x509.pem import REQUEST, pem
+from opensslgen.x509.request import parse_request
 
 from .conftest import CHECKOUT, files_below, make_root, opensslgen
 from .openssls import BINARIES
@@ -324,7 +324,7 @@ def test_the_names_come_from_the_order_and_not_from_the_request(authority, folde
 def forgery(request):
     """Return the request with another signature."""
     parsed = parse_request(request.encode())
-    return request_pem(replace(parsed, der=parsed.der[:-1] + bytes([parsed.der[-1] ^ 1])))
+    return pem(REQUEST, parsed.der[:-1] + bytes([parsed.der[-1] ^ 1]))
 
 
 @pytest.mark.parametrize("binary", BINARIES)

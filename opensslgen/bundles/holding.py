@@ -129,17 +129,36 @@ def _pem(data: bytes) -> Holding:
 
 def add(holding: Holding, block: PemBlock, data: bytes) -> None:
     """Add what a block of a PEM file holds; raises DecodeError if that cannot be read."""
-    if block.label in CERTIFICATE_LABELS:
-        holding.certificates.append(decode_block(block))
-    elif block.label in REQUEST_LABELS:
+    if block.label in REQUEST_LABELS:
         holding.requests.append(decode_request(block.body))
-    elif block.label in PKCS7_LABELS:
-        holding.certificates.extend(pkcs7_certificates(block.body))
-    elif block.label.endswith("PRIVATE KEY"):
-        encrypted = b"Proc-Type: 4,ENCRYPTED" in data and _inside(block.body, 0)[1] != len(block.body)
-        holding.keys.append((ENCRYPTED if encrypted else block.label, block.body))
-    elif "CERTIFICATE" in block.label:
-        raise DecodeError(f"a block that is called {block.label} is not known")
+    elif is_key(block):
+        holding.keys.append((label_of_key(block, data), block.body))
+    else:
+        certificates = certificates_in(block)
+        if not certificates and "CERTIFICATE" in block.label:
+            raise DecodeError(f"a block that is called {block.label} is not known")
+        holding.certificates.extend(certificates)
+
+
+def certificates_in(block: PemBlock) -> list[Certificate]:
+    """Return the certificates in a block of a PEM file; raises DecodeError if they cannot be read."""
+    if block.label in CERTIFICATE_LABELS:
+        return [decode_block(block)]
+    return pkcs7_certificates(block.body) if block.label in PKCS7_LABELS else []
+
+
+def is_key(block: PemBlock) -> bool:
+    """Tell whether a block is called a private key."""
+    return block.label.endswith("PRIVATE KEY")
+
+
+def label_of_key(block: PemBlock, data: bytes) -> str:
+    """Return the label of a private key in a PEM file; ENCRYPTED, too, if a header of the block says that.
+
+    The form before PKCS#8 says so in a header (RFC 1421 section 4.6.1.1), and what is encrypted is no DER.
+    """
+    encrypted = b"Proc-Type: 4,ENCRYPTED" in data and _inside(block.body, 0)[1] != len(block.body)
+    return ENCRYPTED if encrypted else block.label
 
 
 def key_label(data: bytes) -> str:

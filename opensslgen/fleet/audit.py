@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opensslgen.audit.live import JOBS, TIMEOUT, judge_servers, server_target
 from opensslgen.audit.result import Settings
 from opensslgen.errors import Error, UsageError
+from opensslgen.files.place import replace_file
 from opensslgen.report.audit import Report, audit_format
 from opensslgen.report.tally import Tally, verdict, worst_first
 from opensslgen.rules.profiles import rules_of
@@ -63,12 +63,9 @@ def audited(
 
 def write_report(path: Path, report: str) -> None:
     """Put a report in the place of an older one; raises Error."""
-    new = path.with_name(f".{path.name}.opensslgen-{os.getpid()}")
     try:
-        new.write_text(report, encoding="ascii")
-        new.replace(path)
+        replace_file(path, report.encode("ascii"))
     except OSError as error:
-        new.unlink(missing_ok=True)
         raise Error(f"cannot write the report {path}: {error.strerror}") from error
 
 

@@ -13,9 +13,10 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.read import read_file
 from opensslgen.gen_certs.patch import DAYS, patched
 from opensslgen.names.general import file_name, parse_host
+from opensslgen.plan import layout
 from opensslgen.text import visible
 from opensslgen.trust.anchor import anchor
-from opensslgen.x509.certificate import pem
+from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .remote import call
 from .request import FOLDER, YET, decoded_certificate, described, key_of, paths
@@ -131,8 +132,8 @@ def installed(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOL
 
 def _content(stem: str, pki: Path) -> dict[str, bytes]:
     """Return the root that clients are to trust, and certificate and chain for a host if there are any yet."""
-    content = {"root": pem(anchor(pki)).encode()}
-    certificate, chain = (pki / "issued" / f"{stem}{end}" for end in (".crt", "-chain.pem"))
+    content = {"root": pem(CERTIFICATE, anchor(pki).der).encode()}
+    certificate, chain = (pki / layout.certificate(stem), pki / layout.chain(stem))
     if certificate.exists():
         content["certificate"] = read_file(certificate)
         content["chain"] = read_file(chain if chain.exists() else certificate)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from opensslgen.errors import Error
 from opensslgen.plan import template
 from opensslgen.text import visible
+from opensslgen.x509.pem import base64_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,10 +91,7 @@ def call(function: str, *arguments: str, stdin: bytes | None = None) -> str:
     line = shlex.join([function, *arguments])
     if stdin is None:
         return line
-    # OpenSSL 1.0 reads lines of up to 76 characters only.
-    text = base64.b64encode(stdin).decode()
-    lines = (text[at : at + 64] for at in range(0, len(text), 64))
-    return "\n".join((f"{line} <<'EOF'", *lines, "EOF"))
+    return "\n".join((f"{line} <<'EOF'", *base64_lines(stdin), "EOF"))
 
 
 def subshell(script: str, argument: str) -> str:

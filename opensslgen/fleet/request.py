@@ -13,6 +13,7 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.jobs.issue import request_job
 from opensslgen.orders.order import leaf_order
 from opensslgen.pki.store import Store
+from opensslgen.plan import layout
 from opensslgen.plan.script import as_script
 from opensslgen.text import visible
 from opensslgen.x509 import key_types
@@ -80,11 +81,11 @@ def paths(stem: str, folder: str) -> dict[str, str]:
     if not folder.startswith("/") or "\n" in folder:
         raise UsageError(f"the folder {visible(folder)} on the host must be an absolute path")
     files = {
-        "key": f"private/{stem}.key",
-        "request": f"reqs/{stem}.req",
-        "certificate": f"issued/{stem}.crt",
-        "chain": f"issued/{stem}-chain.pem",
-        "root": "ca.crt",
+        "key": layout.key(stem),
+        "request": layout.request(stem),
+        "certificate": layout.certificate(stem),
+        "chain": layout.chain(stem),
+        "root": layout.CA,
     }
     return {what: posixpath.join(folder, path) for what, path in files.items()}
 

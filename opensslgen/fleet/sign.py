@@ -13,6 +13,7 @@ from opensslgen.openssl.command import find
 from opensslgen.orders.from_request import leaf_order_of
 from opensslgen.orders.inventory import Row
 from opensslgen.pki.store import Store
+from opensslgen.plan import layout
 from opensslgen.plan.secrets import CA_PASSPHRASE, SECRETS, fit_secret
 from opensslgen.text import visible
 from opensslgen.x509.certificate import load
@@ -82,7 +83,7 @@ def sign_all(
     outcomes = (outcome for _, outcome in batch.wanting(rows)) if check else converge(batch, rows)
     stems = {row.line: row.order.stem for row in rows if row.order}
     for outcome in outcomes:
-        found[outcome.line] = _signed(outcome, store.path / "issued" / f"{stems[outcome.line]}.crt", check=check)
+        found[outcome.line] = _signed(outcome, store.path / layout.certificate(stems[outcome.line]), check=check)
     return [found[line] for line in sorted(found)]
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UnreadableError
 from opensslgen.orders.kinds import kind_of
 from opensslgen.pki import index
+from opensslgen.plan import layout
 from opensslgen.text import visible
 from opensslgen.x509 import crl
 
@@ -196,7 +197,7 @@ def _state(certificate: Certificate | None, entry: Entry | None, at: datetime, s
 
 def crl_fault(survey: Survey) -> str | None:
     """Return what is wrong with the folder's revocation list; None if it is in order, or if there is none."""
-    path = survey.folder.path / "crl.pem"
+    path = survey.folder.path / layout.CRL
     if not path.exists():
         return None
     try:
