@@ -13,8 +13,7 @@ from .options import P12_PASSWORD, RUNNING, Running, together
 from .run_job import do
 
 if TYPE_CHECKING:
-    from opensslgen.jobs.destination import Destination
-    from opensslgen.plan.export import Export, Form
+    from opensslgen.plan.export import Form
 
     from .secrets import Secrets
 
@@ -56,7 +55,7 @@ def export(
     can only be read by you.
     """
     from opensslgen.jobs.destination import Destination
-    from opensslgen.jobs.export import export_job, export_order
+    from opensslgen.jobs.export import export_job, export_order, export_text
     from opensslgen.pki import lookup
     from opensslgen.pki.folder import Folder
     from opensslgen.pki.store import Store
@@ -70,7 +69,7 @@ def export(
     order = export_order(found, store=Store(running.pki), form=wanted, file=file)
     into = Destination(folder)
     if out == "-":
-        _print(order, into)
+        click.echo(export_text(order, into=into), nl=False)
         return
     if running.is_printed and any(char.isspace() for piece in order.pieces for char in order.target(piece)):
         raise UsageError("a script cannot write a file whose name has a space", hint="choose another name with --out")
@@ -86,14 +85,3 @@ def _place(out: str | None, form: Form) -> tuple[Path, str | None]:
         raise UsageError(f"{path.parent} is not a folder")
     is_file = len(form.pieces) == 1 and not path.is_dir() and not out.endswith("/")
     return (path.parent, path.name) if is_file else (path, None)
-
-
-def _print(order: Export, into: Destination) -> None:
-    """Print the one file that there is to print; raises UsageError for a secret or what is no text."""
-    from opensslgen.jobs.export import export_job
-
-    (piece, *more) = order.pieces
-    if more or piece.holds_key or piece.form != "pem":
-        raise UsageError("only --as pem and --as chain can be written to standard output: no keys, and only text")
-    export_job(order, into=into)
-    click.echo("".join(order.text(part) for part in order.contents(piece)), nl=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,18 +18,15 @@ from .run_job import do, make
 from .say import print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from opensslgen.jobs.due import Due
     from opensslgen.jobs.job import Job
     from opensslgen.jobs.perform import Made
+    from opensslgen.jobs.renewal import Renewal
     from opensslgen.openssl.command import OpenSSL
-    from opensslgen.pki.folder import Folder
     from opensslgen.pki.store import Store
 
     from .secrets import Secrets
-
-_ROOT = "ca"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +39,12 @@ class Renewing:
     p12: str | None
     hook: str | None
     allow: tuple[str, ...]
+
+    def renewal(self) -> Renewal:
+        """Return what concerns the certificate."""
+        from opensslgen.jobs.renewal import Renewal
+
+        return Renewal(keep_key=self.keep_key, days=self.days, p12=self.p12, allow=self.allow)
 
 
 @click.command()
@@ -86,31 +89,23 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
     a renewal each day.
     """
     from opensslgen.openssl import command
-    from opensslgen.pki.folder import Folder
     from opensslgen.pki.store import Store
     from opensslgen.report.browse import nothing_found
     from opensslgen.report.made import failed_json, made_json, made_text
 
-    store, folder = Store(running.pki), Folder(running.pki)
-    within = renewing.within
+    store, within = Store(running.pki), renewing.within
     if bool(names) == (within is not None):
         raise UsageError("name the certificates to renew, or use --within DAYS, but not both")
     secret = secrets.for_pki(running.pki)
     if running.is_printed:
-        _print_script(names, store, folder, renewing, running)
+        _print_script(names, store, renewing, running)
         return
     openssl = command.find(running.openssl)
     answers: list[dict[str, object]] = []
     failures = []
-    for title, stem in _due(folder, within) if within is not None else ((name, None) for name in names):
+    for title, prepare in _jobs(names, renewing, store):
         try:
-            made = make(
-                partial(_job, title, stem, store, folder, renewing),
-                running,
-                secret=secret,
-                allow=renewing.allow,
-                openssl=openssl,
-            )
+            made = make(prepare, running, secret=secret, allow=renewing.allow, openssl=openssl)
         except Error as error:
             failures.append(error)
             answers.append(failed_json(title, error))
@@ -132,56 +127,29 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
     sys.exit(failures[0].exit_code if failures and len(answers) == 1 else 1 if failures else 0)
 
 
-def _print_script(names: tuple[str, ...], store: Store, folder: Folder, renewing: Renewing, running: Running) -> None:
+def _print_script(names: tuple[str, ...], store: Store, renewing: Renewing, running: Running) -> None:
+    from opensslgen.jobs.renewal import named_job
+
     if len(names) != 1:
         raise UsageError("--script needs exactly one name")
     if renewing.hook:
         raise UsageError("--hook cannot be used with --script: run the command after the script")
-    do(partial(_job, names[0], None, store, folder, renewing), running)
+    do(partial(named_job, names[0], renewing.renewal(), store=store), running)
 
 
-def _job(title: str, stem: str | None, store: Store, folder: Folder, renewing: Renewing) -> Job:
-    """Return the job for what a user calls so, or whose files are already known by their stem."""
-    from opensslgen.jobs.renew import renewal_job, root_renewal_job
-
-    if stem is None:
-        stem = _stem(folder, title)
-    elif _is_authority(stem, store):
-        # Of all that are due, --days and --p12 mean the leaves.
-        renewing = replace(renewing, days=None, p12=None)
-    if stem == _ROOT:
-        if renewing.p12:
-            raise UsageError("a root cannot be written as a PKCS#12 file")
-        return root_renewal_job(store=store, days=renewing.days, allow=renewing.allow)
-    return renewal_job(
-        stem,
-        store=store,
-        keep_key=renewing.keep_key,
-        days=renewing.days,
-        p12=renewing.p12,
-        allow=renewing.allow,
-    )
-
-
-def _is_authority(stem: str, store: Store) -> bool:
-    from opensslgen.x509.certificate import load
-
-    return stem == _ROOT or load(store.path / "issued" / f"{stem}.crt").is_authority
-
-
-def _stem(folder: Folder, name: str) -> str:
-    """Return the stem of the files of a certificate that can be renewed; raises Error for any other."""
-    from opensslgen.pki import lookup
-
-    return _ROOT if name == _ROOT else lookup.stem_to_renew(folder, lookup.find(folder, name))
-
-
-def _due(folder: Folder, within: int) -> Iterator[Due]:
+def _jobs(names: tuple[str, ...], renewing: Renewing, store: Store) -> Iterator[tuple[str, Callable[[], Job]]]:
+    """Yield what to renew, each with its title: what the user has named, or what is due."""
     from opensslgen.jobs.due import due
+    from opensslgen.jobs.renewal import due_job, named_job
+    from opensslgen.pki.folder import Folder
     from opensslgen.pki.survey import survey_of
 
-    now = datetime.now(timezone.utc).replace(microsecond=0)
-    return due(survey_of(folder, at=now), days=within, now=now)
+    for name in names:
+        yield name, partial(named_job, name, renewing.renewal(), store=store)
+    if renewing.within is not None:
+        now = datetime.now(timezone.utc).replace(microsecond=0)
+        for each in due(survey_of(Folder(store.path), at=now), days=renewing.within, now=now):
+            yield each.title, partial(due_job, each, renewing.renewal(), store=store)
 
 
 def _run_hook(made: Made, store: Store, openssl: OpenSSL, hook: str | None) -> None:
