@@ -14,7 +14,7 @@ import click
 from opensslgen.errors import Error, UsageError
 
 from .main import Failure
-from .options import ALLOW, P12, PASSPHRASE_FILE, REPLACING, together
+from .options import ALLOW, P12, PASSPHRASE_FILE, REPLACING, is_printed, together
 from .run_job import do, make
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def renew(**options: Any) -> None:
     within, names = options["within"], options["names"]
     if bool(names) == (within is not None):
         raise UsageError("give names, or --within DAYS for all that end so soon")
-    if options["script"]:
+    if is_printed(options):
         _print_script(names, store, folder, options)
         return
     openssl = command.find(options["openssl"])
@@ -102,10 +102,11 @@ def renew(**options: Any) -> None:
 
 
 def _print_script(names: tuple[str, ...], store: Store, folder: Folder, options: dict[str, Any]) -> None:
+    way = "--commands" if options["commands"] else "--script"
     if len(names) != 1:
-        raise UsageError("--script goes with one name")
+        raise UsageError(f"{way} goes with one name")
     if options["hook"]:
-        raise UsageError("--script goes without --hook: run it after the script")
+        raise UsageError(f"{way} goes without --hook: run the hook afterwards")
     do(partial(_job, names[0], None, store, folder, options), options, None)
 
 
