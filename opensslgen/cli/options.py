@@ -78,15 +78,22 @@ class Running:
     """The program to run; None: the one that is found."""
     script: bool
     """Print the job as a shell script instead."""
+    commands: bool
+    """Print only its files and its openssl commands instead."""
     verbose: bool
     quiet: bool
     output: Output
     force: bool = False
 
     @property
+    def printing(self) -> str:
+        """The option by which the job is printed, for messages."""
+        return "--commands" if self.commands else "--script"
+
+    @property
     def is_printed(self) -> bool:
         """Whether the job is printed, not run."""
-        return self.script
+        return self.script or self.commands
 
     @property
     def as_json(self) -> bool:
@@ -108,9 +115,27 @@ FORMAT = together(
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Show each openssl command as it runs.")
 FORCE = click.option("--force", is_flag=True, help="Replace existing files; the old ones are kept next to the new.")
-SCRIPT = click.option("--script", is_flag=True, help="Print a shell script that does this, and change nothing.")
-RUNNING = grouped(Running, PKI, OPENSSL, SCRIPT, FORCE, VERBOSE, QUIET, FORMAT)
-REPLACING = grouped(Running, PKI, OPENSSL, SCRIPT, VERBOSE, QUIET, FORMAT)
+
+
+def _alone(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    """Return the value of --script or --commands, or fail as click does if the other one is used as well."""
+    if value and any(ctx.params.get(name) for name in ("script", "commands") if name != param.name):
+        raise click.UsageError("--script cannot be used with --commands", ctx)
+    return value
+
+
+PRINTING = together(
+    click.option(
+        "--script", is_flag=True, callback=_alone,
+        help="Print a shell script that does this, with all checks, and change nothing.",
+    ),
+    click.option(
+        "--commands", is_flag=True, callback=_alone,
+        help="Print only the files and the openssl commands, to read or to paste, and change nothing.",
+    ),
+)  # fmt: skip
+RUNNING = grouped(Running, PKI, OPENSSL, PRINTING, FORCE, VERBOSE, QUIET, FORMAT)
+REPLACING = grouped(Running, PKI, OPENSSL, PRINTING, VERBOSE, QUIET, FORMAT)
 """The same without --force, for commands that always replace files."""
 
 ALLOW = click.option(

@@ -131,9 +131,9 @@ def _print_script(names: tuple[str, ...], store: Store, renewing: Renewing, runn
     from opensslgen.jobs.renewal import named_job
 
     if len(names) != 1:
-        raise UsageError("--script needs exactly one name")
+        raise UsageError(f"{running.printing} needs exactly one name")
     if renewing.hook:
-        raise UsageError("--hook cannot be used with --script: run the command after the script")
+        raise UsageError(f"--hook cannot be used with {running.printing}: run the command afterwards")
     do(partial(named_job, names[0], renewing.renewal(), store=store), running)
 
 

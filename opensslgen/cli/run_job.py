@@ -33,7 +33,7 @@ def do(
     openssl: OpenSSL | None = None,
     into: Destination | None = None,
 ) -> None:
-    """Print a job as a script, or run it and report.
+    """Print a job as a script or as commands, or run it and report.
 
     `secret` returns a secret by its name; None: the job has none, or each is in the environment or typed. `into` takes
     the place of the pki folder.
@@ -54,15 +54,16 @@ def do(
 
 
 def _print_script(prepare: Callable[[], Job], running: Running, into: Destination | None) -> None:
-    from opensslgen.plan.script import as_script
+    from opensslgen.plan.script import as_commands, as_script
 
     for option, is_set in (("force", running.force), ("verbose", running.verbose)):
         if is_set:
-            raise UsageError(f"--{option} has no effect with --script, which only prints")
+            raise UsageError(f"--{option} has no effect with {running.printing}, which only prints")
     job = prepare()
     print_notes(job.notes, quiet=running.quiet)
     folder = into.path if into else running.pki
-    click.echo(as_script(job.plan, version=__version__, folder=str(folder)), nl=False)
+    show = as_commands if running.commands else as_script
+    click.echo(show(job.plan, version=__version__, folder=str(folder)), nl=False)
 
 
 def make(

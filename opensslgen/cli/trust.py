@@ -149,9 +149,9 @@ def _write(
 def _refuse_options_without_effect(sharing: Sharing, out: Path | None, running: Running) -> None:
     """Raise UsageError for an option that would have no effect."""
     if sharing.share:
-        for option, is_set in (("script", running.is_printed), ("out", out), ("force", running.force)):
+        for option, is_set in ((running.printing, running.is_printed), ("--out", out), ("--force", running.force)):
             if is_set:
-                raise UsageError(f"--{option} cannot be used with --share, which writes no files")
+                raise UsageError(f"{option} cannot be used with --share, which writes no files")
     for option, value in (("address", sharing.address), ("port", sharing.port), ("for", sharing.duration)):
         if value is not None and not sharing.share:
             raise UsageError(f"--{option} can only be used with --share")
