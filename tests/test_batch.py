@@ -18,9 +18,12 @@ from cryptography import x509 as judge
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
 from opensslgen.batch.converge import converge
+from opensslgen.batch.needs import Needs
 from opensslgen.batch.wanted import Batch
 from opensslgen.orders.inventory import Row
+from opensslgen.orders.kinds import SELF_SIGNED, SERVER
 from opensslgen.orders.order import leaf_order
+from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 from opensslgen.x509.certificate import load, load_all
 
 from .conftest import CHECKOUT, files_below, is_running, make_root, opensslgen, wait
@@ -562,3 +565,37 @@ def test_progress_with_rate_and_time_left_on_a_terminal(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0
     assert re.search(r"\[#+-*\] +\d+%  \d+\.\d/s, 0:00:\d\d left", done.stdout)
+
+
+def rows(*orders):
+    return [Row(line, "a", order) for line, order in enumerate(orders, 2)]
+
+
+@pytest.mark.parametrize(
+    ("orders", "has_passphrase", "secrets"),
+    [
+        ([], True, ()),
+        ([leaf_order("a.example")], False, ()),
+        ([leaf_order("a.example")], True, (CA_PASSPHRASE,)),
+        ([leaf_order("a.example", kind=SELF_SIGNED)], True, ()),
+        ([leaf_order("a.example", kind=SELF_SIGNED, p12="p12")], True, (P12_PASSWORD,)),
+        ([leaf_order("a.example", p12="p12"), leaf_order("b.example")], True, (P12_PASSWORD, CA_PASSPHRASE)),
+    ],
+)
+def test_only_secrets_that_a_row_needs_are_asked_for(orders, has_passphrase, secrets, authority):
+    needs = Needs()
+    seen = list(needs.seen(rows(*orders, None)))
+    assert len(seen) == needs.rows == len(orders) + 1
+    assert needs.secrets(authority.store, has_passphrase=has_passphrase) == secrets
+    # The key of a root that exists has no passphrase here, whatever could be given.
+    make_root(authority)
+    assert CA_PASSPHRASE not in needs.secrets(authority.store, has_passphrase=has_passphrase)
+
+
+@pytest.mark.parametrize(("kind", "is_made"), [(SERVER, True), (SELF_SIGNED, False)])
+def test_a_root_is_made_once_and_only_if_a_row_needs_it(kind, is_made, authority):
+    batch, needs = Batch(authority.store, authority.openssl, {}, timedelta()), Needs()
+    list(needs.seen(rows(leaf_order("a.example", kind=kind))))
+    assert (needs.make_root(batch) is not None) == is_made
+    assert (authority.store.issuer() is not None) == is_made
+    assert needs.make_root(batch) is None

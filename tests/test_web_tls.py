@@ -20,6 +20,7 @@ from opensslgen.jobs.perform import Authority
 from opensslgen.orders.kinds import CLIENT
 from opensslgen.orders.order import intermediate_order, leaf_order, root_order
 from opensslgen.pki.store import Store
+from opensslgen.web.entrance import Entrance
 
 from .conftest import CHECKOUT, EC, make_root, make_server, no_secret, opensslgen
 from .forms import FILLED, PASSWORD, Visitor, memory, raw, running, slow_connections
@@ -341,3 +342,17 @@ def test_on_this_machine_alone_a_password_is_enough(folder):
         visitor = Visitor(form.port)
         visitor.csrf = visitor.get("/login").csrf
         assert visitor.post("/login", password=PASSWORD).status == 303
+
+
+PORTS = {80: False, 443: True, 8820: None}
+"""Whether a port is the default one of TLS; None: of neither scheme."""
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+@pytest.mark.parametrize("port", PORTS)
+def test_browsers_leave_out_the_port_that_is_the_default(port, is_tls):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if is_tls else None
+    entrance = Entrance(host="2001:db8::1", names=frozenset({"2001:db8::1", NAME}), context=context)
+    with_port = {f"[2001:db8::1]:{port}", f"{NAME}:{port}"}
+    assert entrance.hosts(port) == with_port | ({"[2001:db8::1]", NAME} if PORTS[port] is is_tls else set())
+    assert entrance.url(port) == f"{'https' if is_tls else 'http'}://[2001:db8::1]:{port}/"

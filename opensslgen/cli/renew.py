@@ -77,8 +77,8 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
 
     A renewed certificate has the same names, kind and type of key, and a later expiry date. The old files are kept next
     to the new ones, and the old certificate remains valid until it expires. A CA keeps its key, and so does a
-    certificate whose key is not in the pki folder: its request is signed again. Certificates of the old root are also
-    valid under the renewed root.
+    certificate whose key is not in the pki folder: its request is signed again. Certificates that the old root has
+    issued are valid under the renewed root as well.
 
     A hook finds paths in OPENSSLGEN_CERTIFICATE, _CHAIN, _KEY, _P12, _ROOT and _PKI, and the name in OPENSSLGEN_NAME.
 

@@ -18,7 +18,7 @@ def rules_text(rules: Iterable[Rule]) -> str:
     lines = []
     for rule in rules:
         since = f", since {rule.effective}" if rule.effective else ""
-        lines.append(f"{rule.id} ({rule.severity} in {', '.join(profiles[rule.id])}{since})")
+        lines.append(f"{rule.id} ({rule.severity} in {', '.join(profiles.get(rule.id, []))}{since})")
         lines.append(f"    {rule.reason} ({rule.citation})")
     return "\n".join(lines) + "\n"
 
@@ -33,7 +33,7 @@ def rules_json(rules: Iterable[Rule]) -> list[dict[str, object]]:
             "reason": rule.reason,
             "citation": rule.citation,
             "effective": rule.effective and rule.effective.isoformat(),
-            "profiles": profiles[rule.id],
+            "profiles": profiles.get(rule.id, []),
         }
         for rule in rules
     ]
