@@ -350,6 +350,15 @@ def test_each_command_has_help_with_a_worked_example(command):
     assert re.search(rf"^  opensslgen {command} ", done.stdout, re.MULTILINE)
 
 
+NOT_TO_USE = r"anew|whose own|those of others|who checks|makes it all|\btold\b|of old\b|, too\b|taken? back"
+"""From the list of words in report/README.md."""
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_help_is_plain_english(command):
+    assert re.findall(NOT_TO_USE, re.sub(r"\s+", " ", opensslgen(command, "-h").stdout)) == []
+
+
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_each_option_has_a_help_text(command):
     for parameter in cli.get_command(click.Context(cli), command).params:

@@ -51,8 +51,8 @@ def export(
           asterisk    NAME.key, NAME-fullchain.pem, NAME-ca.pem: priv_key_file, cert_file, ca_list_file
           kamailio    the same three: private_key, certificate, ca_list
 
-    A full chain ends below the root, which clients have; the chain of --as chain includes the root. Files with a key
-    can only be read by you.
+    A full chain does not contain the root, which clients already have; --as chain does. Files with a key can
+    only be read by you.
     """
     from opensslgen.jobs.destination import Destination
     from opensslgen.jobs.export import export_job, export_order, export_text

@@ -73,7 +73,7 @@ class Secrets:
 
 
 def first_line(path: Path, what: str) -> str:
-    """Return a file's first line without its line end, as openssl's `file:` reads it; a carriage return goes, too."""
+    """Return a file's first line without its line end, as openssl's `file:` reads it, and without a carriage return."""
     try:
         with path.open("rb") as file:
             return file.readline(4096).rstrip(b"\r\n").decode("utf-8")

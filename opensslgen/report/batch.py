@@ -40,8 +40,8 @@ def outcome_text(outcome: Outcome, *, quiet: bool) -> str:
         return f"Error: line {outcome.line}, {name}: {visible(outcome.why)}\n"
     if outcome.state == "left" or quiet:
         return ""
-    ends = f", expires {outcome.not_after:%Y-%m-%d}" if outcome.not_after else ""
-    lines = [f"{name}: {visible(outcome.why)}{ends}"]
+    expiry = f", expires {outcome.not_after:%Y-%m-%d}" if outcome.not_after else ""
+    lines = [f"{name}: {visible(outcome.why)}{expiry}"]
     lines += [f"  note: {visible(note)}" for note in outcome.notes]
     return "\n".join(lines) + "\n"
 

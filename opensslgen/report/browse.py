@@ -57,11 +57,11 @@ def table(rows: Iterable[Row], *, serial_width: int, colour: bool) -> Iterator[s
     """Yield the lines of the table one by one, as each row reads its certificate; the longest column is the last."""
     yield f"{'EXPIRES':<10}  {'DAYS':>6}  {'STATE':<13}  {'KIND':<11}  {'SERIAL':<{serial_width}}  NAMES\n"
     for row in rows:
-        ends = f"{row.not_after:%Y-%m-%d}" if row.not_after else "?"
+        expires = f"{row.not_after:%Y-%m-%d}" if row.not_after else "?"
         days = "-" if row.days is None or row.state == "revoked" else str(row.days)
         left = f"{days:>6}  {row.state:<13}"
         yield (
-            f"{ends:<10}  {_painted(left, row) if colour else left}  {row.kind:<11}"
+            f"{expires:<10}  {_painted(left, row) if colour else left}  {row.kind:<11}"
             f"  {row.serial_hex:<{serial_width}}  {names(row)}{_remark(row)}\n"
         )
 
@@ -144,12 +144,12 @@ def status(survey: Survey, *, warning: int, critical: int, crl_fault: str | None
     root = survey.root()
     if root and root.not_after is None:
         return unknown(f"the root: {root.copy.fault}")
-    ends: list[tuple[datetime, str]] = [(root.not_after, "the root")] if root and root.not_after else []
+    expiries: list[tuple[datetime, str]] = [(root.not_after, "the root")] if root and root.not_after else []
     # Only the first of them can matter, and only their names are looked up.
-    ends += [(entry.not_after, entry.title) for entry in (*survey.current[:1], *survey.lapsed[:1])]
-    if not ends:
+    expiries += [(entry.not_after, entry.title) for entry in (*survey.current[:1], *survey.lapsed[:1])]
+    if not expiries:
         return unknown("no certificate to monitor")
-    first, name = min(ends)
+    first, name = min(expiries)
     days = (first - survey.at).days
     state = 2 if days < critical else 1 if days < warning or crl_fault else 0
     count = len(survey.current) + len(survey.lapsed)

@@ -81,13 +81,13 @@ def _verdict_lines(verdict: Verdict) -> Iterable[str]:
 
 
 def _validity(certificate: Certificate, at: datetime) -> str:
-    begins, ends = certificate.not_before, certificate.not_after
-    span = f"{begins:{_TIME}} to {ends:{_TIME}}, {certificate.validity.days} days"
+    begins, expires = certificate.not_before, certificate.not_after
+    span = f"{begins:{_TIME}} to {expires:{_TIME}}, {certificate.validity.days} days"
     if at < begins:
         return f"{span}; not valid yet: by this machine's clock, it will be in {_days((begins - at).days)}"
-    if at > ends:
-        return f"{span}; expired {_days((at - ends).days)} ago"
-    return f"{span}; {_days((ends - at).days)} left"
+    if at > expires:
+        return f"{span}; expired {_days((at - expires).days)} ago"
+    return f"{span}; {_days((expires - at).days)} left"
 
 
 def _days(number: int) -> str:
