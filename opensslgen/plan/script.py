@@ -51,11 +51,6 @@ _HERE_DOCUMENT = re.compile(r"<<'?(\w+)'?(.*\n)(?:.*\n)*?\1\n")
 _COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
 
 
-def steps_script(plan: Plan) -> str:
-    """Return the files and commands alone, in order, as they stand in the script."""
-    return "\n\n".join("\n".join(_shell(step)) for step in plan.steps)
-
-
 def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
     """Return the plan as a standalone POSIX shell script that needs openssl, coreutils, grep and sed.
 
@@ -107,6 +102,11 @@ def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
     ]
     program = with_functions("\n".join(story), shipped("functions.sh"))
     return f'{program}\nmain "$@"\n'
+
+
+def steps_script(plan: Plan) -> str:
+    """Return what the script does, in order, without what it puts in place."""
+    return "\n\n".join("\n".join(_in_script(step)) for step in plan.steps)
 
 
 def with_functions(story: str, library: str) -> str:
