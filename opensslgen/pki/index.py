@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
-from opensslgen.text import visible
+from opensslgen.text import quote, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,16 +134,16 @@ def _entry(line: str, number: int) -> Entry:
         )
     state, end, revocation, serial, file, subject = fields
     if state not in (VALID, REVOKED, EXPIRED):
-        raise ValueError(f"the state is {_quoted(state)}; expected is V (valid), R (revoked) or E (expired)")
+        raise ValueError(f"the state is {_quote(state)}; expected is V (valid), R (revoked) or E (expired)")
     if not _SERIAL.fullmatch(serial):
-        raise ValueError(f"the serial number is {_quoted(serial)}; expected is an even number of hex digits")
+        raise ValueError(f"the serial number is {_quote(serial)}; expected is an even number of hex digits")
     revoked_at = reason = None
     if state == REVOKED:
         time, _, why = revocation.partition(",")
         revoked_at = _time(time, "revocation")
         reason = why or None
     elif revocation:
-        raise ValueError(f"the state is {state}, and the revocation {_quoted(revocation)}; expected is none")
+        raise ValueError(f"the state is {state}, and the revocation {_quote(revocation)}; expected is none")
     return Entry(state, _time(end, "end"), revoked_at, reason, serial, file, subject, number)
 
 
@@ -166,8 +166,8 @@ def _time(text: str, what: str) -> datetime:
             )
         except ValueError:
             pass
-    raise ValueError(f"the time of the {what} is {_quoted(text)}; expected is one such as 290131235959Z")
+    raise ValueError(f"the time of the {what} is {_quote(text)}; expected is one such as 290131235959Z")
 
 
-def _quoted(text: str) -> str:
-    return f"'{visible(text if len(text) <= 40 else f'{text[:39]}…')}'"
+def _quote(text: str) -> str:
+    return quote(text, most=40, always=True)
