@@ -26,7 +26,7 @@ FORMATS = ("json", "sarif")
 
 
 @dataclass(frozen=True)
-class Audited:
+class FleetReport:
     """What the audit of a fleet has found."""
 
     report: str
@@ -36,7 +36,7 @@ class Audited:
     """Each server that does not comply, and what speaks against it first."""
 
 
-def audited(
+def audit_servers(
     servers: Sequence[Mapping[str, Any]],
     *,
     profiles: Collection[str] = ("apple",),
@@ -45,7 +45,7 @@ def audited(
     output: str = "json",
     timeout: float = TIMEOUT,
     jobs: int = JOBS,
-) -> Audited:
+) -> FleetReport:
     """Ask each server for its chain and judge it; one that does not answer is in the report, too.
 
     A server has an `address` and a `port`, and may have a `name`, which its certificate must carry in place of the
@@ -68,7 +68,7 @@ def audited(
         entries = [entry for entry in map(sarif.sarif_entry, results) if entry]
         tail = sarif.sarif_tail(total)
     faults = tuple((result.target, _worst(result)) for result in results if verdict(result) != "complies")
-    return Audited(head + ",\n".join(entries) + tail, total, faults)
+    return FleetReport(head + ",\n".join(entries) + tail, total, faults)
 
 
 def write_report(path: Path, report: str) -> None:
