@@ -46,10 +46,10 @@ def audit_servers(
     timeout: float = TIMEOUT,
     jobs: int = JOBS,
 ) -> FleetReport:
-    """Ask each server for its chain and judge it; one that does not answer is in the report, too.
+    """Ask each server for its chain and judge it; one that does not answer is in the report as well.
 
     A server has an `address` and a `port`, and may have a `name`, which its certificate must carry in place of the
-    address, and `starttls`. Raises UsageError for one that is none.
+    address, and `starttls`. Raises UsageError for any other server.
     """
     if output not in FORMATS:
         raise UsageError(f"unknown format {output!r}: it is one of {', '.join(FORMATS)}")

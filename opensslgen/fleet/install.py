@@ -73,13 +73,13 @@ class Installation:
     changes: tuple[Change, ...]
     reloaded: bool
     not_after: datetime | None
-    """When the certificate ends; None if it is yet to be signed."""
+    """When the certificate expires; None if it is yet to be signed."""
     fault: str | None = None
     """What went wrong although the files are in place: the script was not recognised, or the command failed."""
 
 
 def parse_place(what: str, *, path: str, mode: str | None = None, owner: str | None = None) -> Place:
-    """Return where a file goes; raises UsageError for a path, mode or owner that is none, or a key all can read."""
+    """Return where a file goes; raises UsageError for a faulty path, mode or owner, or a key that all can read."""
     mode = mode or ("0600" if what == "key" else "0644")
     if not path.startswith("/") or path.endswith("/") or not path.isprintable():
         raise UsageError(f"{visible(path)} is not the absolute path of a file")
@@ -219,7 +219,7 @@ def _mend_script(there: Answer, wish: Wish) -> tuple[tuple[Change, str] | None, 
         return None, None
     try:
         if b"\0" in data:
-            raise UnreadableError(f"{wish.script}: holds a NUL byte, so it is no shell script")
+            raise UnreadableError(f"{wish.script}: has a NUL byte, so it is not a shell script")
         patch = patched(data.decode("latin-1"), days=wish.script_days, name=wish.script)
     except UnreadableError as error:
         return None, visible(error.message)

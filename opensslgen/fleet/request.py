@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 FOLDER = "/etc/opensslgen/pki"
 """The pki folder on a host, by default."""
 WITHIN = timedelta(days=30)
-"""What ends within this time is made anew, by default."""
+"""A certificate that expires within this time is replaced, by default."""
 YET = "a certificate that is yet to be signed\n"
 """What a check says in place of one."""
 
@@ -140,7 +140,7 @@ def ensure_request(
     )
     key, request = key_of(made), _request(made)
     if key is None or request is None or not _is_as_wanted(request, order, key):
-        raise Error("the host has made a request that is not as it was told to")
+        raise Error("the host has made another request than it was asked for")
     return HostRequest(True, before, after, _pem(made, "request"), job.notes)
 
 

@@ -36,7 +36,7 @@ class NameConstraints:
         return ",".join(["critical", *entries]) if entries else ""
 
     def forbids(self, name: GeneralName) -> bool:
-        """Tell whether a certificate below this authority must not have the name; others than DNS and IP may."""
+        """Tell whether a certificate below this authority must not have the name, a DNS name or an address."""
         permitted = [limit for limit in self.permitted if limit.kind == name.kind]
         if name.kind not in ("DNS", "IP"):
             return False

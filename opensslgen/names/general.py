@@ -142,7 +142,7 @@ def _dns(text: str) -> str:
 
 
 def _checked_labels(text: str, whole: str) -> str:
-    name = text.lower() if text.isascii() else _mapped(text)
+    name = text.lower() if text.isascii() else _map_to_ascii(text)
     if name.endswith(".") and name.strip("."):
         raise UsageError(f"{quote(whole)} ends with a dot: write {quote(whole.rstrip(_DOTS))}")
     labels = []
@@ -166,7 +166,7 @@ def _checked_labels(text: str, whole: str) -> str:
     return ".".join(labels)
 
 
-def _mapped(text: str) -> str:
+def _map_to_ascii(text: str) -> str:
     """Return an internationalised name with case, width and dots unified (UTS #46, not transitional)."""
     import idna  # 4 ms that ASCII names need not wait for
 

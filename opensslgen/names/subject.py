@@ -82,7 +82,7 @@ def parse_subject(
         "locality": locality,
         "email_address": email_address,
     }
-    checked = {field: _checked(field, text) for field, text in texts.items() if text is not None}
+    checked = {field: _check(field, text) for field, text in texts.items() if text is not None}
     if not checked:
         raise UsageError("the subject is empty: give a common name with --cn")
     return Subject(
@@ -102,7 +102,7 @@ def given_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
         if name in found:
             raise UsageError(f"its subject has more than one {name}: only one of each is taken")
         if (name, value) != ("CN", ""):
-            if len(_checked(_FIELDS[name], value)) != len(value):
+            if len(_check(_FIELDS[name], value)) != len(value):
                 raise UsageError(f"the {name} of its subject, {quote(value)}, begins or ends with a blank")
             _fit_line(name, value)
         found[name] = value
@@ -115,7 +115,7 @@ def _fit_line(name: str, value: str) -> str:
     return value
 
 
-def _checked(field: str, text: str) -> str:
+def _check(field: str, text: str) -> str:
     what = f"the {field.replace('_', ' ')}"
     refuse_hidden(text, what)
     value = text.strip()
