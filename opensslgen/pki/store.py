@@ -76,7 +76,7 @@ class Store:
         return self._there(*layout.CA_KEYS)
 
     def _there(self, name: str, other: str) -> str:
-        """Return `name`, unless only `other` exists; raises UnreadableError if that cannot be told."""
+        """Return `name`, unless only `other` exists; raises UnreadableError if that cannot be seen."""
         try:
             return name if (self.path / name).exists() or not (self.path / other).exists() else other
         except OSError as error:
@@ -153,7 +153,7 @@ class Store:
                 raise Error(f"{path} is not a regular file")
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what in the folder others than its owner can read, or change, and should not."""
+        """Return what other users than the owner of the folder can read or change there, and should not."""
         private = self.path / layout.PRIVATE
         found = [
             *_open(self.path, 0o022, "go-w"),
@@ -282,7 +282,7 @@ class Store:
 
     def _database(self) -> dict[str, str]:
         """Return the files that `openssl ca` and easy-rsa need, with their first content."""
-        # A folder of `openssl ca` is none of easy-rsa's.
+        # easy-rsa does not work in a folder of `openssl ca`.
         if (self.path / layout.CAS[1]).exists():
             return _DATABASE
         return _DATABASE | {template.EASYRSA_CONFIG: template.shipped(template.EASYRSA_CONFIG)}
