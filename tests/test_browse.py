@@ -434,7 +434,7 @@ def test_show_explains_what_we_made(authority):
         "browsers": None,
     }
     root = run("show", "ca").stdout
-    assert "a root: it signs certificates" in root
+    assert "root CA: it issues certificates" in root
     assert "pki/private/ca.key" in root
     assert "✗" not in root
 
