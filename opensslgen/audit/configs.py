@@ -16,9 +16,11 @@ from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, read_config
 from opensslgen.config.use import (
     CA,
     COPIED,
+    FILE,
     REQUEST,
     SELF,
     canonical,
+    default_section,
     loaded_code,
     reads_requests,
     sections_used,
@@ -33,7 +35,7 @@ from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
 
-from .result import Result
+from .result import AUTHORITY, Result
 from .throwaway import References, RefusedError, extensions, issued
 
 if TYPE_CHECKING:
@@ -99,6 +101,53 @@ def judge_config(data: bytes, *, target: str, settings: Settings) -> list[Result
     findings = sorted(dict.fromkeys(audit.findings), key=lambda finding: finding.line or 0)
     whole = replace(result, findings=tuple(findings), notes=tuple(audit.notes), unreadable=audit.nothing)
     return [whole, *(replace(result, unreadable=why, line=line) for why, line in audit.refused)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a certificate, or request, would have by one section of extensions."""
+
+    purpose: str | None = None
+    """AUTHORITY for a section of a certificate authority; None for a server's, or what could be a server's."""
+    findings: tuple[Finding, ...] = ()
+    """With lines counted from 1 in the text that was judged."""
+    unknown: str | None = None
+    """What a rule needs to know and the text does not say, with the reason; such a section is never good."""
+    unreadable: str | None = None
+    """Why openssl would make nothing by it; such a section is never good either."""
+    line: int | None = None
+    """The line that `unknown` or `unreadable` is about."""
+    notes: tuple[str, ...] = ()
+
+
+def judge_text(text: str, *, section: str | None = None, use: str = FILE, settings: Settings) -> Judged:
+    """Return what openssl would make by one section of a config or extension file that a command names.
+
+    `use` is a way of `config.use`: FILE for `x509 -extfile` and `ca -extfile`, SELF for `req -x509`, REQUEST for
+    `req -new`, CA for `ca -config`. Without a section it is the one that openssl takes by itself; an empty text is
+    the command without a file. The character `config.reader.UNKNOWN` stands in the text for what is not known, such as
+    a variable of the shell: within a value, or as a line. Raises nothing that is an `Error`.
+    """
+    try:
+        audit = _Audit(read_config(text), settings)
+        name = section or default_section(audit.config, use)
+        found = audit.config.sections.get(name)
+        if found is None:
+            return Judged(unreadable=f"there is no section [ {_shown(name)} ]")
+        made = audit.made(found, {use})
+        findings = tuple(audit.judged(made)) if made else ()
+    except ConfigError as error:
+        return Judged(unreadable=error.message, line=error.line)
+    refused, line = audit.refused[0] if audit.refused else (None, None)
+    unknown = f"{', '.join(map(visible, made.asked.unknown))} cannot be told" if made and made.asked.unknown else None
+    return Judged(
+        purpose=AUTHORITY if made and made.is_authority else None,
+        findings=(*audit.findings, *findings),
+        unknown=unknown,
+        unreadable=refused,
+        line=line,
+        notes=tuple(audit.notes),
+    )
 
 
 @dataclass

@@ -65,7 +65,7 @@ class RefusedError(UnreadableError):
     def __init__(self, message: str, line: int | None) -> None:
         """Take openssl's reason, and the line of the key that it is about, if it says so."""
         super().__init__(message)
-        self.line = line
+        self.line = line  # which the message leaves to the caller
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,7 @@ class ConfigError(UnreadableError):
 
     def __init__(self, line: int, message: str) -> None:
         """Take the line, from 1, and what is wrong there."""
-        super().__init__(f"line {line}: {message}")
-        self.line = line
+        super().__init__(message, line=line)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,20 @@ def sections_used(
     return used, absent, unnamed
 
 
+def default_section(config: Config, use: str) -> str:
+    """Return the section that openssl applies where none is named on its command line; DEFAULT if it applies none."""
+    if use == FILE:
+        named = config.own(DEFAULT, "extensions")
+    elif use == REQUEST:
+        named = config.entry("req", "req_extensions")
+    elif use == SELF:
+        named = config.entry("req", "x509_extensions")
+    else:
+        authority = config.entry("ca", "default_ca")
+        named = config.entry(authority.value, "x509_extensions") if authority else None
+    return named.value if named else DEFAULT
+
+
 def _use(config: Config, section: Section, key: str) -> str | None:
     if key == "req_extensions":
         return REQUEST
