@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opensslgen.x509.extensions import EXTENSIONS
 
-from .rule import ERROR, PASS, WARNING, Case, Messages, Rule
+from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule
 
 _LONGEST_SERIAL = 20  # bytes
 # In bytes and not bits, as random numbers begin with zeros, too: half of those drawn from 64 bits have fewer than 64.
@@ -78,7 +78,8 @@ def _unknown_critical(case: Case) -> Messages:
     for extension in case.certificate.extensions:
         if extension.critical and extension.oid not in _UNDERSTOOD:
             name = _NAMES.get(extension.oid)
-            found += (f"its critical extension {extension.oid}{f' ({name})' if name else ''} is not known to clients",)
+            message = f"its critical extension {extension.oid}{f' ({name})' if name else ''} is not known to clients"
+            found += (Fault(message, extension=name or extension.oid),)
     return found
 
 
