@@ -24,6 +24,7 @@ from opensslgen.config.use import (
     copies_extensions,
     default_section,
     is_for_lists,
+    is_for_proxies,
     loaded_code,
     looks_like_extensions,
     reads_requests,
@@ -305,9 +306,11 @@ class _Audit:
             if section.name not in used and section.name != DEFAULT and looks_like_extensions(section)
         ]
         lists = [section for section in found if is_for_lists(self.config, section)]
-        if lists:
-            self.notes.append(f"for revocation lists, and not judged: {', '.join(map(_bracketed, lists))}")
-        found = [section for section in found if section not in lists]
+        proxies = [section for section in found if is_for_proxies(section)]
+        for what, sections in (("revocation lists", lists), ("proxy certificates", proxies)):
+            if sections:
+                self.notes.append(f"for {what}, and not judged: {', '.join(map(_bracketed, sections))}")
+        found = [section for section in found if section not in lists and section not in proxies]
         for section in found if is_alone else ():
             name = visible(section.name)
             message = f"nothing names the section [ {name} ]: openssl applies it with -extensions {name} alone"
@@ -350,7 +353,7 @@ class _Audit:
                 raise RefusedError("openssl is needed to read it", None)
             self.references.refuse_more_time()
             made = issued(asked, self.settings.openssl())
-            kind, why = purpose(section.name, made, extensions=asked.lines, unknown=asked.unknown, named_by=named_by)
+            kind, why = purpose(section.name, made, unknown=asked.unknown, named_by=named_by)
             return _Made(section, uses, asked, made, kind, why)
         except CostlyError:
             raise

@@ -18,13 +18,11 @@ SERVER, OTHER = "server", "other"
 """Kinds beside AUTHORITY and CLIENT; what could be a server's is judged as one."""
 
 _ANY_SERVER = frozenset({"serverAuth", "anyExtendedKeyUsage"})
-_SERVER = re.compile(r"serv|srv|https|web|host|tls|ssl|pbx", re.IGNORECASE)
+_SERVER = re.compile(r"serv|srv|https|web|www|host|tls|ssl|pbx", re.IGNORECASE)
 _CLIENT = re.compile(r"client|usr|user|person|mail|smime", re.IGNORECASE)
 
 
-def purpose(
-    name: str, made: Certificate, *, extensions: Collection[str], unknown: Collection[str], named_by: str | None
-) -> tuple[str, str]:
+def purpose(name: str, made: Certificate, *, unknown: Collection[str], named_by: str | None) -> tuple[str, str]:
     """Return what a section is for, AUTHORITY, CLIENT, SERVER or OTHER, and why.
 
     `made` is a certificate with the extensions of the section `name`, of which `unknown` are not known as a whole.
@@ -36,8 +34,6 @@ def purpose(
         return AUTHORITY, "CA:TRUE"
     if named_by is not None or name == COMMON:
         return SERVER, named_by or "its name"
-    if "proxyCertInfo" in extensions:
-        return OTHER, "proxyCertInfo"
     if usages and "extendedKeyUsage" not in unknown and not _may_be_server(name, usages, has_hosts=has_hosts):
         return CLIENT if "clientAuth" in usages else OTHER, f"its extendedKeyUsage is {', '.join(usages)}"
     if not usages and not has_hosts and _CLIENT.search(name) and not _SERVER.search(name):

@@ -67,6 +67,11 @@ def is_for_lists(config: Config, section: Section) -> bool:
     )
 
 
+def is_for_proxies(section: Section) -> bool:
+    """Tell whether a section is one of proxy certificates (RFC 3820)."""
+    return any(canonical(entry.key) == "proxyCertInfo" for entry in section.entries)
+
+
 def copies_extensions(config: Config) -> bool:
     """Tell whether the section that `openssl ca` reads by default copies extensions from requests."""
     authority = config.entry("ca", "default_ca")
