@@ -322,10 +322,10 @@ def test_openssl_has_limits_while_it_judges(openssl, tmp_path):
         ("[a\n", (None, FILE), [], "unreadable"),
         ("[req]\nx509_extensions = a\n[a]\nextendedKeyUsage = serverAuth\n", (None, SELF), ["apple-san"], None),
         ("[req]\nreq_extensions = a\n[a]\nextendedKeyUsage = serverAuth\n", (None, REQUEST), ["apple-san"], None),
-        ("[ca]\ndefault_ca=c\n[c]\nx509_extensions=a\n[a]\nextendedKeyUsage=serverAuth\n", (None, CA), ["apple-san"], None),
+        ("[ca]\ndefault_ca=c\n[c]\nx509_extensions=a\n[a]\nnsComment=x", (None, CA), ["apple-san", "apple-eku"], None),
         ("[req]\nx509_extensions = a\n[a]\nbasicConstraints = critical,CA:TRUE\n", (None, SELF), [], None),
         (f"extendedKeyUsage = serverAuth\nsubjectAltName = {UNKNOWN}\n", (None, FILE), [], "unknown"),
-        (f"extendedKeyUsage = serverAuth\nsubjectAltName = DNS:a.example.com\n{UNKNOWN}\n", (None, FILE), [], "unknown"),
+        (f"extendedKeyUsage = serverAuth\nsubjectAltName = DNS:a.b\n{UNKNOWN}\n", (None, FILE), [], "unknown"),
         (f"[ {UNKNOWN} ]\nkeyUsage = x\n[ a ]\nsubjectAltName = DNS:a.b\n", ("a", FILE), ["apple-eku"], "unknown"),
         ("extendedKeyUsage = serverAuth\nsubjectAltName = $SUBJECT_ALT_NAME\n", (None, FILE), [], "unreadable"),
         ("DNS.1 = a\nDNS.1 = b\nsubjectAltName = DNS:a\n", (None, FILE), ["config-key-twice"], "unreadable"),
@@ -473,7 +473,7 @@ class Raw:
         self.openssl = openssl
 
     def comment(self, text, section):
-        """Return the comment of a certificate; None if openssl refuses the config."""
+        """Return the comment of a certificate, empty if it has none; None if openssl refuses the config."""
         done = subprocess.run(
             [self.openssl.path, "x509", "-req", "-in", "request.pem", "-CA", "root.pem", "-CAkey", "key.pem"]
             + ["-days", "30", "-sha256", "-set_serial", "1", "-extfile", "/dev/stdin", "-outform", "DER"]
@@ -486,7 +486,8 @@ class Raw:
         if done.returncode:
             return None
         certificate = x509.load_der_x509_certificate(done.stdout)
-        return certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier("2.16.840.1.113730.1.13")).value.value
+        comment = x509.ObjectIdentifier("2.16.840.1.113730.1.13")
+        return next((each.value.value for each in certificate.extensions if each.oid == comment), b"")
 
 
 @hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

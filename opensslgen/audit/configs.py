@@ -44,7 +44,7 @@ from opensslgen.x509.public_keys import PublicKey
 
 from .purpose import OTHER, SERVER, purpose
 from .result import AUTHORITY, CLIENT, Result
-from .throwaway import MISSING, CostlyError, References, RefusedError, extensions, issued
+from .throwaway import MISSING, UNSAID, CostlyError, References, RefusedError, extensions, issued
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -149,7 +149,10 @@ class Judged:
     why: str = ""
     """What says so."""
     findings: tuple[Finding, ...] = ()
-    """With lines counted from 1 in the text that was judged; none on what is OTHER, or CLIENT without a profile."""
+    """With lines counted from 1 in the text that was judged, and messages that do not name the section.
+
+    There are none on what is OTHER, nor on a CLIENT where a profile was named.
+    """
     unknown: str | None = None
     """What a rule needs to know and the text does not say; such a section is never good."""
     unreadable: str | None = None
@@ -172,7 +175,7 @@ def judge_text(text: str, *, section: str | None = None, use: str = FILE, settin
         name = section or default_section(config, use)
         if name not in config.sections:
             return Judged(unreadable=f"there is no section [ {_shown(name)} ]")
-        audit = _Audit(config, settings)
+        audit = _Audit(config, settings, has_titles=False)
         audit.add_repeated()
         made = audit.made(config.sections[name], {use}, named_by=None)
         findings = tuple(audit.judged(made)) if made else ()
@@ -207,6 +210,8 @@ class _Audit:
 
     config: Config
     settings: Settings
+    has_titles: bool = True
+    """Whether messages begin with the section that they are about."""
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     doubts: list[_Doubt] = field(default_factory=list)
@@ -242,6 +247,9 @@ class _Audit:
     def add(self, rule: str, message: str, line: int) -> None:
         if len(self.findings) <= _MOST_FINDINGS:
             self.findings += raised(self.settings.rules, rule, message, line=line)
+
+    def title(self, section: Section) -> str:
+        return f"{_bracketed(section)}: " if self.has_titles and section.name != DEFAULT else ""
 
     def add_file(self, line: int, path: str) -> None:
         self.add("config-reads-files", f"it takes what is in {_shown(path)}, which was not read", line)
@@ -325,7 +333,7 @@ class _Audit:
         for each in made:
             because = f"{_bracketed(each.section)} ({each.why})"
             if is_for_roots and self.authorities and each.purpose != AUTHORITY:
-                self.notes.append(f"{_title(each.section)}is for no root, and is not judged as one")
+                self.notes.append(f"{self.title(each.section)}is for no root, and is not judged as one")
             elif self.rules(each) is None:
                 skipped.append(because)
             else:
@@ -359,7 +367,7 @@ class _Audit:
             raise
         except Error as error:
             line = error.line if isinstance(error, UnreadableError) and error.line else section.line
-            self.doubts.append(_Doubt(f"{_title(section)}{error.message}", line, is_unknown=False))
+            self.doubts.append(_Doubt(f"{self.title(section)}{error.message}", line, is_unknown=False))
         return None
 
     def judged(self, made: _Made) -> Iterator[Finding]:
@@ -382,11 +390,10 @@ class _Audit:
                 line = lines.get(_place(finding.name.kind, finding.name.value), line)
             # It is an answer of ours that has this subject, and no certificate of theirs.
             message = finding.message.replace(f"the authority {subject}", "the authority").replace(subject, "it")
-            yield replace(finding, message=f"{_title(made.section)}{message}", line=line)
+            yield replace(finding, message=f"{self.title(made.section)}{message}", line=line)
         if copied:
-            self.notes.append(
-                f"{_title(made.section)}lacks {', '.join(copied)}, which openssl ca copies from requests that have it"
-            )
+            lacking = f"lacks {', '.join(copied)}, which openssl ca copies from requests that have it"
+            self.notes.append(f"{self.title(made.section)}{lacking}")
 
     def add_unknown(self, made: _Made, rules: Iterable[Rule]) -> None:
         """Say of each extension that is not known as a whole what it depends on."""
@@ -400,10 +407,10 @@ class _Audit:
                 unknown.setdefault(source, []).append(name)
             else:
                 self.notes.append(
-                    f"{_title(made.section)}{visible(name)} (line {line}) depends on {source}, and is not judged"
+                    f"{self.title(made.section)}{visible(name)} (line {line}) depends on {source}, and is not judged"
                 )
         for source, names in unknown.items():
-            why = f"{_title(made.section)}{', '.join(names)} {'depends' if len(names) == 1 else 'depend'} on {source}"
+            why = f"{self.title(made.section)}{_depends(names, source)}"
             self.doubts.append(_Doubt(why, made.asked.lines[names[0]], is_unknown=True))
 
     def is_reported(self, source: str) -> bool:
@@ -442,9 +449,8 @@ class _Audit:
                 elif entry:
                     unknown.setdefault(key, entry.line)
         if unknown:
-            source = "the environment" if self.config.environment else "what is not known"
-            why = f"{', '.join(unknown)} {'depends' if len(unknown) == 1 else 'depend'} on {source}"
-            self.doubts.append(_Doubt(why, min(unknown.values()), is_unknown=True))
+            source = "the environment" if self.config.environment else UNSAID
+            self.doubts.append(_Doubt(_depends(unknown, source), min(unknown.values()), is_unknown=True))
 
     def judge_default_bits(self, _: str, entry: Entry) -> None:
         bits = _number(entry)
@@ -517,12 +523,16 @@ def _place(kind: str, value: str) -> tuple[str, str]:
     return kind.upper(), value.strip().lower()
 
 
+def _depends(names: Iterable[str], source: str) -> str:
+    """Say that something depends on something else, or on what nobody knows."""
+    some = list(names)
+    if source == UNSAID:
+        return f"{', '.join(some)} cannot be told"
+    return f"{', '.join(some)} {'depends' if len(some) == 1 else 'depend'} on {source}"
+
+
 def _bracketed(section: Section) -> str:
     return f"[ {visible(section.name)} ]"
-
-
-def _title(section: Section) -> str:
-    return "" if section.name == DEFAULT else f"{_bracketed(section)}: "
 
 
 def _shown(text: str) -> str:

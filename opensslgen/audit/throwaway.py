@@ -46,7 +46,8 @@ _DEEPEST = 50
 """Sections in sections, as in openssl (ASN1_GEN_SEQ_MAX_DEPTH)."""
 
 MISSING = "a section that is not there"
-"""What an extension may depend on."""
+UNSAID = "what is not known"
+"""What an extension may depend on; UNSAID stands for itself."""
 _NESTED = 4
 """Sections in sections that openssl follows besides those of ASN.1: a policy's notice is at the third."""
 MOST_VALUES = 10_000
@@ -171,7 +172,7 @@ def _depends_on(entry: Entry, behind: Sequence[_Part], config: Config, *, absent
         # What is not known is so because of one of these.
         if config.environment:
             return "the environment"
-        return "a file that is included" if config.includes else "what is not known"
+        return "a file that is included" if config.includes else UNSAID
     return MISSING if absent else None
 
 
