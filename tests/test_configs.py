@@ -307,6 +307,12 @@ def test_openssl_has_limits_while_it_judges(openssl, tmp_path):
     assert replace(limited, memory=None, cpu=None).run(["x509"]).stdout.split()[-1] != b"10"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory in this way")
+def test_openssl_gets_no_more_memory_than_a_config_is_worth(openssl):
+    [result] = audit("[v3_req]\n1.2.3 = ASN1:FORMAT:BITLIST,BITSTRING:2147483640\n", openssl)
+    assert result.unreadable == "more than 10 s of CPU, or 256 MiB, to judge it"
+
+
 # --- one section of a text
 
 

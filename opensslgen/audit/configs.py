@@ -42,7 +42,7 @@ from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
 
-from .purpose import OTHER, SERVER, purpose
+from .purpose import OTHER, SERVER, purpose, sounds_like_server
 from .result import AUTHORITY, CLIENT, Result
 from .throwaway import MISSING, UNSAID, CostlyError, References, RefusedError, extensions, issued
 
@@ -313,7 +313,9 @@ class _Audit:
             for section in self.config.sections.values()
             if section.name not in used and section.name != DEFAULT and looks_like_extensions(section)
         ]
-        lists = [section for section in found if is_for_lists(self.config, section)]
+        lists = [
+            section for section in found if is_for_lists(self.config, section) and not sounds_like_server(section.name)
+        ]
         proxies = [section for section in found if is_for_proxies(section)]
         for what, sections in (("revocation lists", lists), ("proxy certificates", proxies)):
             if sections:
@@ -392,8 +394,10 @@ class _Audit:
             message = finding.message.replace(f"the authority {subject}", "the authority").replace(subject, "it")
             yield replace(finding, message=f"{self.title(made.section)}{message}", line=line)
         if copied:
-            lacking = f"lacks {', '.join(copied)}, which openssl ca copies from requests that have it"
-            self.notes.append(f"{self.title(made.section)}{lacking}")
+            why = (
+                f"{self.title(made.section)}{_depends(copied, 'requests, from which openssl ca copies what it lacks')}"
+            )
+            self.doubts.append(_Doubt(why, made.section.line, is_unknown=True))
 
     def add_unknown(self, made: _Made, rules: Iterable[Rule]) -> None:
         """Say of each extension that is not known as a whole what it depends on."""

@@ -36,14 +36,19 @@ def purpose(name: str, made: Certificate, *, unknown: Collection[str], named_by:
         return SERVER, named_by or "its name"
     if usages and "extendedKeyUsage" not in unknown and not _may_be_server(name, usages, has_hosts=has_hosts):
         return CLIENT if "clientAuth" in usages else OTHER, f"its extendedKeyUsage is {', '.join(usages)}"
-    if not usages and not has_hosts and _CLIENT.search(name) and not _SERVER.search(name):
+    if not usages and not has_hosts and _CLIENT.search(name) and not sounds_like_server(name):
         return CLIENT, "its name"
     return SERVER, _why_server(name, usages, has_hosts=has_hosts)
 
 
+def sounds_like_server(name: str) -> bool:
+    """Tell whether a section is called as one for servers."""
+    return _SERVER.search(name) is not None
+
+
 def _may_be_server(name: str, usages: Collection[str], *, has_hosts: bool) -> bool:
     """Tell whether a section with an extended key usage is meant for servers, be that right or wrong."""
-    if not _ANY_SERVER.isdisjoint(usages) or _SERVER.search(name):
+    if not _ANY_SERVER.isdisjoint(usages) or sounds_like_server(name):
         return True
     return has_hosts and not _CLIENT.search(name)
 
@@ -51,6 +56,6 @@ def _may_be_server(name: str, usages: Collection[str], *, has_hosts: bool) -> bo
 def _why_server(name: str, usages: Collection[str], *, has_hosts: bool) -> str:
     if not _ANY_SERVER.isdisjoint(usages):
         return f"its extendedKeyUsage has {min(_ANY_SERVER.intersection(usages))}"
-    if _SERVER.search(name):
+    if sounds_like_server(name):
         return "its name"
     return "its subjectAltName has a host" if has_hosts else "nothing in it says otherwise"
