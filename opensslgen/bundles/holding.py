@@ -123,7 +123,7 @@ def _pem(data: bytes) -> Holding:
         try:
             add(holding, block, data)
         except DecodeError as error:
-            raise DecodeError(f"line {block.line}: {error}") from error
+            raise error.in_line(block.line) from error
     return holding
 
 
