@@ -233,7 +233,7 @@ def test_a_failing_command_gives_openssls_own_reason(openssl):
             "Error checking x509 extension section v3_req (unsupported option: name=foo)",
         ),
         ("", "exit code 1"),
-        ("bad\x1b[31m thing\n", "bad?[31m thing"),
+        ("bad\x1b[31m thing\n", r"bad\u{1B}[31m thing"),
     ],
 )
 def test_the_reason_is_the_first_meaningful_line(stderr, reason):

@@ -26,7 +26,7 @@ from opensslgen.pki.store import Store
 from opensslgen.plan import issue, secrets, template
 from opensslgen.plan import issue as recipes
 from opensslgen.plan.script import as_script
-from opensslgen.plan.steps import Check, Join, Plan, Publish, Record, Run, Serial, Validity, Write
+from opensslgen.plan.steps import Check, Join, Plan, Publish, Record, Run, Serial, Validity, What, Write
 from opensslgen.x509 import key_types
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
@@ -331,7 +331,7 @@ def test_the_plan_for_a_server_signs_with_its_own_extension_file():
 
 def test_a_request_never_carries_an_authority_key_identifier():
     for order in (leaf_order("a.example"), leaf_order("a.example", key_type=EC)):
-        texts = [step.text for step in issue.request_only(order).steps if isinstance(step, Write)]
+        texts = [step.text for step in issue.new_request(order).steps if isinstance(step, Write)]
         assert "authorityKeyIdentifier" not in "".join(texts)
 
 
@@ -341,7 +341,7 @@ def test_an_ec_leaf_does_not_claim_to_encipher():
 
 
 def test_two_plans_publish_together():
-    first = Plan("a", (Write("a", "a"),), publish=(Publish("a", "ca.crt", 0o644, "root"),))
+    first = Plan("a", (Write("a", "a"),), publish=(Publish("a", "ca.crt", 0o644, What.ROOT),))
     second = Plan("b", (Write("b", "b"),), needs=("ca.crt", "private/ca.key"))
     both = first + second
     assert both.steps == first.steps + second.steps

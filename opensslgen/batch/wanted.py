@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.jobs.job import Violation, fitted, refuse_violations, violations
+from opensslgen.jobs.job import Violation, fit_to_issuer, refuse_violations, violations
 from opensslgen.jobs.perform import with_key
 from opensslgen.jobs.sign import has_request
 from opensslgen.names.slips import slips
@@ -83,7 +83,7 @@ class Batch:
         try:
             order = with_key(order, self.openssl)
             if issuer and not order.kind.is_self_signed:
-                order, _ = fitted(order, self.store, issuer, fixed_days=False)
+                order, _ = fit_to_issuer(order, self.store, issuer, fixed_days=False)
             issue.extensions(order)
             for demand in issue.demands(order.names):
                 if not self.openssl.can(demand):
@@ -118,7 +118,7 @@ class Batch:
             try:
                 order = with_key(order, self.openssl)
                 if issuer and not order.kind.is_self_signed:
-                    order, shortened = fitted(order, self.store, issuer, fixed_days=False)
+                    order, shortened = fit_to_issuer(order, self.store, issuer, fixed_days=False)
                     notes += shortened
                 if order.public_key in compromised:
                     raise Error("this key was revoked as compromised")

@@ -155,6 +155,7 @@ def ext(names: tuple[str, ...], template: str, **options: Any) -> None:
 
     from opensslgen.files.read import read_template
     from opensslgen.jobs.job import refuse_violations
+    from opensslgen.orders.kinds import SERVER
     from opensslgen.orders.order import leaf_order
     from opensslgen.orders.usages import extended_key_usages, key_usages
     from opensslgen.plan.section import from_script
@@ -167,7 +168,7 @@ def ext(names: tuple[str, ...], template: str, **options: Any) -> None:
     if "CA:FALSE" in section.basic_constraints:
         order = replace(leaf_order("host.invalid"), names=section.names, extended_key_usage=section.extended_key_usage)
         expected = order.expected(not_before=datetime.now(timezone.utc))
-        refuse_violations(expected, None, profile="apple", allow=options["allow"])
+        refuse_violations(expected, None, profile=SERVER.profile, allow=options["allow"])
     known = template in {"gen_certs", "v3_req"}
     text = shipped(f"{template}.cnf") if known else read_template(Path(template))
     click.echo(section.fill(text), nl=False)

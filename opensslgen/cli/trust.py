@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from opensslgen.errors import UsageError
-from opensslgen.jobs.trust import signed, signer, trust_job
+from opensslgen.jobs.trust import find_signer, sign, trust_job
 from opensslgen.report.trust import Written, trust_json, trust_text
 from opensslgen.trust import anchor, files
 
@@ -84,7 +84,7 @@ def trust(**options: Any) -> None:
     _refuse_what_does_not_go_together(options)
     root = anchor.root_in(options["root_file"]) if options["root_file"] else anchor.anchor(options["pki"])
     findings = _judged(root, options)
-    by = signer(options["pki"], options["sign"]) if options["sign"] else None
+    by = find_signer(options["pki"], options["sign"]) if options["sign"] else None
     if options["share"]:
         _share(root, _signed(root, by, options), options)
         return
@@ -137,10 +137,10 @@ def _sharing(options: dict[str, Any]) -> str:
 def _judged(root: Certificate, options: dict[str, Any]) -> list[Finding]:
     """Return what may speak against the root, and say it; raises Violation if a phone would hide or refuse it."""
     from opensslgen.jobs.job import Violation
-    from opensslgen.jobs.trust import judged
+    from opensslgen.jobs.trust import judge_root
 
     try:
-        found = judged(root, allow=options["allow"])
+        found = judge_root(root, allow=options["allow"])
     except Violation as refused:
         violation = Violation(f"{refused.message}, so nothing was made of it", refused.findings)
         if options["output"] == "json":
@@ -166,7 +166,7 @@ def _signed(root: Certificate, by: Signer | None, options: dict[str, Any]) -> by
         if options["verbose"]:
             click.echo(line, err=True)
 
-    return signed(mobileconfig(root), by, command.find(options["openssl"]), on_command=say)
+    return sign(mobileconfig(root), by, command.find(options["openssl"]), on_command=say)
 
 
 def _share(root: Certificate, profile: bytes | None, options: dict[str, Any]) -> None:

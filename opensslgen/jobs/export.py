@@ -27,7 +27,7 @@ def export_job(order: Export, *, into: Destination) -> Job:
             f"{last.issuer or 'a nameless authority'}, which stands above {last.subject or 'it'}, is not in the folder:"
             " the chain would not lead to a root"
         )
-    files = {piece.what: into.path / order.target(piece) for piece in order.pieces}
+    files = {piece.what.value: into.path / order.target(piece) for piece in order.pieces}
     return Job(
         name=order.title,
         done=f"Exported {order.title}",
@@ -67,4 +67,4 @@ def _notes(order: Export) -> tuple[str, ...]:
 def _absent(order: Export) -> dict[str, str]:
     """Return what to say in the place of files that are left out."""
     there = {piece.what for piece in order.pieces}
-    return {piece.what: "(none)" for piece in order.form.pieces if piece.what not in there}
+    return {piece.what.value: "(none)" for piece in order.form.pieces if piece.what not in there}

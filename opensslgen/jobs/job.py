@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.write import name_beside
+from opensslgen.orders.kinds import ProfileName
 from opensslgen.orders.order import AuthorityOrder, LeafOrder
 from opensslgen.pki import index
 from opensslgen.pki.folder import Folder
@@ -22,6 +23,7 @@ from opensslgen.x509.names import Name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from pathlib import Path
 
     from opensslgen.pki.store import Store
     from opensslgen.plan.steps import Plan
@@ -47,9 +49,10 @@ class Job:
     done: str
     """What will have been done, as a sentence without its end: Made a server certificate for pbx.example.com."""
     plan: Plan
-    judged: str | None = None
+    certificate: str | None = None
     """The file in the work folder that holds the finished certificate, if there is to be one."""
-    profile: str = "apple"
+    profile: ProfileName = ProfileName.APPLE
+    """What that is held against."""
     makes_root: bool = False
     notes: tuple[str, ...] = ()
     """What the user should know, such as a likely slip in a name."""
@@ -68,7 +71,7 @@ def refuse_violations(
     certificate: Certificate,
     issuer: Certificate | None,
     *,
-    profile: str,
+    profile: ProfileName,
     allow: Collection[str],
     above: tuple[Certificate, ...] = (),
 ) -> None:
@@ -126,7 +129,7 @@ def stored_issuer(store: Store) -> Issuer:
     )
 
 
-def fitted(
+def fit_to_issuer(
     order: Order, store: Store, issuer: Certificate | AuthorityOrder, *, fixed_days: bool
 ) -> tuple[Order, tuple[str, ...]]:
     """Return the order, shortened if it would outlive its issuer, and a note that says so.
@@ -163,6 +166,18 @@ def fitted(
     )
 
 
+def final_paths(plan: Plan, folder: Path) -> dict[str, Path]:
+    """Return where a plan puts its files in a folder, by what they are to people.
+
+    In a pki folder, what is nothing to people is left out; elsewhere it goes by its name.
+    """
+    return {
+        publish.what.value if publish.what else publish.target: folder / publish.target
+        for publish in plan.publish
+        if publish.what or not plan.database
+    }
+
+
 def stale_p12(
     order: LeafOrder, store: Store, *, at: datetime | None = None
 ) -> tuple[tuple[Publish, ...], tuple[str, ...]]:
@@ -175,7 +190,7 @@ def stale_p12(
         return (), ()
     aside = f"{name}.old-{at:%Y%m%dT%H%M%SZ}" if at else name_beside(store.path, name)
     note = f"{store.path / name} holds the old certificate and was put aside, as {aside}: --p12 makes a new one"
-    return (Publish(f"../{name}", aside, None, ""),), (note,)
+    return (Publish(f"../{name}", aside, None),), (note,)
 
 
 def _compared(attributes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

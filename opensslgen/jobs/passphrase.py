@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UsageError
-from opensslgen.plan import passphrase
+from opensslgen.plan import adopt
 
 from .job import Job, stored_issuer
 
@@ -22,11 +22,11 @@ def passphrase_job(*, store: Store, remove: bool = False) -> Job:
     if remove and not issuer.encrypted:
         raise UsageError(f"{key} has no passphrase")
     done = "Removed" if remove else "Changed" if issuer.encrypted else "Set"
-    note = "copies of the old file elsewhere, such as backups, go on opening as before"
+    note = "copies of the old file elsewhere, such as backups, still open with the old passphrase"
     return Job(
         name=str(key),
         done=f"{done} the passphrase of the authority's key",
-        plan=passphrase.passphrase(issuer, remove=remove),
+        plan=adopt.change_passphrase(issuer, remove=remove),
         notes=(note,),
         checks=("the new file opens, and its key is that of the certificate",),
     )

@@ -20,7 +20,7 @@ from opensslgen.rules.rule import Case, Finding, judge
 from opensslgen.x509.certificate import load, load_all
 from opensslgen.x509.public_keys import decode_public_key
 
-from .job import Job, Violation, violations
+from .job import Job, Violation, final_paths, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -86,8 +86,8 @@ class Authority:
             run.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
             certificate = issuer = None
             findings: list[Finding] = []
-            if job.judged is not None:
-                certificate = load(work / job.judged)
+            if job.certificate is not None:
+                certificate = load(work / job.certificate)
                 authorities = self._authorities_of(certificate, work)
                 issuer = next(iter(authorities), None)
                 chain = authorities if len(authorities) > 1 else ()
@@ -102,7 +102,7 @@ class Authority:
             self.store.publish(staged, work=work)
         return Made(
             job=job,
-            files={publish.what: self.store.path / publish.target for publish in job.plan.publish if publish.what},
+            files=final_paths(job.plan, self.store.path),
             certificate=certificate,
             issuer=issuer,
             checks=_checks(job, self.allow),
@@ -165,7 +165,7 @@ class Delivery:
             kept = self.into.publish(job.plan, work=work, force=self.force)
         return Made(
             job=job,
-            files={publish.what: self.into.path / publish.target for publish in job.plan.publish},
+            files=final_paths(job.plan, self.into.path),
             certificate=None,
             issuer=None,
             checks=_checks(job, ()),
@@ -226,13 +226,13 @@ _CHECKED = {
 
 
 def _checks(job: Job, allow: Collection[str]) -> tuple[str, ...]:
-    told = dict.fromkeys(line for step in job.plan.steps for line in _CHECKED.get(type(step), ()))
-    if job.judged is None:
-        return (*told, *job.checks)
+    lines = dict.fromkeys(line for step in job.plan.steps for line in _CHECKED.get(type(step), ()))
+    if job.certificate is None:
+        return (*lines, *job.checks)
     profile = PROFILES[job.profile]
     left_out = [rule for rule in profile.rules if rule in allow]
     return (
-        *told,
+        *lines,
         *job.checks,
         f"{len(profile.rules) - len(left_out)} rules: {profile.title}"
         + (f"; not {', '.join(left_out)}" if left_out else ""),

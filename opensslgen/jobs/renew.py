@@ -12,19 +12,19 @@ from opensslgen.names.general import parse_url
 from opensslgen.names.slips import slips
 from opensslgen.names.subject import Subject, given_subject
 from opensslgen.orders import from_request
-from opensslgen.orders.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
+from opensslgen.orders.kinds import KINDS, SELF_SIGNED, SERVER, ProfileName, kind_name
 from opensslgen.orders.order import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, AuthorityOrder, LeafOrder, lifetime
 from opensslgen.orders.usages import extended_key_usages
 from opensslgen.pki.folder import issued_files
-from opensslgen.plan import renew
+from opensslgen.plan import issue, renew
 from opensslgen.text import shown, visible
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.extensions import KEY_USAGES
 from opensslgen.x509.key_types import KEY_TYPES, KeyType
 from opensslgen.x509.request import read_request, request_pem
 
-from .issue import fitted_below, leaf_next_step, published
-from .job import Job, fitted, refuse_violations, root_of, stale_p12, stored_issuer
+from .issue import fit_intermediate, leaf_next_step
+from .job import Job, final_paths, fit_to_issuer, refuse_violations, root_of, stale_p12, stored_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -76,7 +76,7 @@ def renewal_job(
     issuer = None
     if order.kind is not SELF_SIGNED:
         issuer = root_of(store)
-        order, notes = fitted(order, store, issuer, fixed_days=days is not None)
+        order, notes = fit_to_issuer(order, store, issuer, fixed_days=days is not None)
         _refuse_no_gain(old, order.days, notes)
     now = datetime.now(timezone.utc)
     refuse_violations(
@@ -86,13 +86,13 @@ def renewal_job(
         allow=allow,
         above=store.above() if issuer else (),
     )
-    aside, about_p12 = stale_p12(order, store, at=at)
-    plan = renew.renewed_leaf(order, stored_issuer(store) if issuer else None, request=request, aside=aside)
+    moves, about_p12 = stale_p12(order, store, at=at)
+    plan = renew.leaf(order, stored_issuer(store) if issuer else None, request=request, moves=moves)
     return Job(
         name=order.title,
         done=f"Renewed {order.kind.title} for {order.title}",
         plan=plan,
-        judged=f"{order.kind.name}.crt",
+        certificate=f"{order.kind.name}.crt",
         profile=order.kind.profile,
         notes=(
             *slips(order.subject.common_name, order.names),
@@ -133,8 +133,8 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
     now = datetime.now(timezone.utc)
     if now + timedelta(days=order.days) <= old.not_after:
         raise UsageError(f"the new root would end before the old one, which ends on {old.not_after:%Y-%m-%d}")
-    refuse_violations(order.expected(not_before=now), None, profile="root", allow=allow)
-    plan = renew.renewed_root(
+    refuse_violations(order.expected(not_before=now), None, profile=ProfileName.ROOT, allow=allow)
+    plan = renew.root(
         order, stored_issuer(store), target=store.ca_certificate, key_identifier=old.subject_key_identifier
     )
     name = visible(old.subject.common_name or str(old.subject))
@@ -142,8 +142,8 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         name=name,
         done=f"Renewed the root {name}, with the same key",
         plan=plan,
-        judged="ca.crt",
-        profile="root",
+        certificate="ca.crt",
+        profile=ProfileName.ROOT,
         notes=_below_root(store),
         next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}: until then the old root, which they have,"
         "\n      is as good, and all that was signed stands below either",
@@ -162,18 +162,21 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
         stem=stem,
         crl_url=_crl_url(old),
     )
-    order, notes = fitted_below(order, store, fixed_days=days is not None)
+    order, notes = fit_intermediate(order, store, fixed_days=days is not None)
     _refuse_no_gain(old, order.days, notes)
     now = datetime.now(timezone.utc)
-    refuse_violations(order.expected(not_before=now), store.issuer(), profile="root", allow=allow, above=store.above())
-    plan = renew.renewed_intermediate(order, stored_issuer(store), request=request)
-    files = published(plan, store)
+    refuse_violations(
+        order.expected(not_before=now), store.issuer(), profile=ProfileName.ROOT, allow=allow, above=store.above()
+    )
+    made_by = issue.existing_request(order, request, publish=False)
+    plan = issue.intermediate(order, stored_issuer(store), request=made_by).keeping_existing()
+    files = final_paths(plan, store.path)
     return Job(
         name=order.subject.common_name or stem,
         done=f"Renewed the intermediate certificate {order.subject.common_name}, with the same key",
         plan=plan,
-        judged="intermediate.crt",
-        profile="root",
+        certificate="intermediate.crt",
+        profile=ProfileName.ROOT,
         notes=(*notes, *_about_issuer(old, store.issuer()), *_about_old(old)),
         next_step=f"give {files['chain']} to the folder where it signs (opensslgen adopt)",
     )
@@ -206,9 +209,9 @@ def _key_type_of_new(old: Certificate) -> KeyType:
     key = old.public_key
     if key.algorithm == "RSA":
         return KeyType(f"rsa-{key.bits}", "RSA", key.bits)
-    for known in KEY_TYPES.values():
-        if known.algorithm == key.algorithm and key.curve == f"P-{known.bits}":
-            return known
+    for key_type in KEY_TYPES.values():
+        if key_type.algorithm == key.algorithm and key.curve == f"P-{key_type.bits}":
+            return key_type
     what = visible(f"{key.algorithm} {key.curve or ''}".strip())
     raise UsageError(f"it has a key of the kind {what}, of which no new one is made", hint="--keep-key keeps it")
 
@@ -217,7 +220,7 @@ def _old_request(old: Certificate, stem: str, store: Store) -> str:
     """Return the request of old in PEM; raises Error if it is not there or not of this certificate."""
     path = store.path / "reqs" / f"{stem}.req"
     if not path.exists():
-        raise Error(f"{path}, which would be signed again, is not there", hint="only a new key can be made")
+        raise Error(f"{path}, which would be signed again, is missing", hint="only a new key can be made")
     request = read_request(path)
     if request.public_key.der != old.public_key.der:
         raise Error(f"{path}, which would be signed again, is of another key than issued/{stem}.crt")

@@ -156,7 +156,9 @@ class Delivery:
 def delivery(made: Made) -> Delivery:
     """Return what may be fetched of what was made just now: nothing that is only moved, and no key of before."""
     # A key that was there belongs to whoever made it, and not to the session that revokes or renews its certificate.
-    new = {publish.what for publish in made.job.plan.publish if not publish.source.startswith("../")}
+    new = {
+        publish.what.value for publish in made.job.plan.publish if publish.what and not publish.source.startswith("../")
+    }
     if "key" not in new:
         new -= _SECRET
     files = {what: made.files[what] for what in DELIVERED if what in new}
