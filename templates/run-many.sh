@@ -1,14 +1,14 @@
 #!/bin/sh
-# Runs groups of openssl commands in one shell, which starts a process much faster than Python does. Arguments, of
-# `sh -c`: the path of openssl, the names of the environment variables that hold secrets, and a file in this folder.
-# The file holds lines `openssl ARGUMENTS...`, and after each group of them a line `answer`.
+# Runs groups of openssl commands in one shell, which starts a process much faster than Python does. The groups are
+# appended to this file: lines `openssl ARGUMENTS...`, and after each group a line `answer`.
+# Arguments: the path of openssl, and the names of the environment variables that hold secrets.
 #
 # A group ends at its first command that fails. For each group a line `EXIT-CODE SUBCOMMAND` is printed; what the last
 # command of the group has printed on stderr is in errors.NUMBER, counted from 0.
 exec 3>&1 >/dev/null 2>&1
 # The alarm that was set for this shell also ends the openssl that it waits for.
 trap 'kill -9 0' ALRM
-secrets=$2
+openssl=$1 secrets=$2
 number=0 code=0 name=
 # If a variable of this name is in the environment, it would be handed on with the passphrase in it.
 unset passphrase
@@ -41,7 +41,3 @@ answer() {
     echo "$code $name" >&3
     number=$((number + 1)) code=0 name=
 }
-
-openssl=$1
-# shellcheck disable=SC1090 # it is made for each run
-. "./$3"

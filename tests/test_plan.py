@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from cryptography import x509 as asked
@@ -16,15 +17,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from opensslgen.jobs.issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
+from opensslgen.jobs.job import stored_issuer
 from opensslgen.jobs.perform import Authority
 from opensslgen.jobs.sign import sign_job
 from opensslgen.names.general import parse_names
+from opensslgen.openssl.run import run_together
+from opensslgen.openssl.workplace import Workplace
 from opensslgen.orders import from_request
 from opensslgen.orders.kinds import CLIENT, KINDS, SELF_SIGNED, SERVER
 from opensslgen.orders.order import intermediate_order, leaf_order, root_order
 from opensslgen.pki.store import Store
 from opensslgen.plan import issue, secrets, template
-from opensslgen.plan import issue as recipes
 from opensslgen.plan.script import as_script
 from opensslgen.plan.steps import Check, Join, Plan, Publish, Record, Run, Serial, Validity, What, Write
 from opensslgen.x509 import key_types
@@ -288,7 +291,7 @@ exec {real} "$@"
 
 
 def test_the_plan_for_a_root_is_this():
-    plan = recipes.root(root_order(common_name="Test root", organization="Acme"))
+    plan = issue.root(root_order(common_name="Test root", organization="Acme"))
     config, run, check = plan.steps
     assert config == Write(
         "ca.cnf",
@@ -346,3 +349,66 @@ def test_two_plans_publish_together():
     both = first + second
     assert both.steps == first.steps + second.steps
     assert both.needs == ("private/ca.key",)
+
+
+ORDERS = {
+    "rsa": leaf_order("pbx.example.com", san=["10.0.0.5"]),
+    "ec-p12": leaf_order("pbx.example.com", key_type=EC, p12="p12", crl_url="http://pki.example.com/crl.der"),
+    "own-key": leaf_order("pbx.example.com", key_file=Path("own.key")),
+    "self-signed": leaf_order("pbx.example.com", kind=SELF_SIGNED, key_type=EC, p12="p12-compat"),
+    "signed": from_request.leaf_order_of(request_from_elsewhere(), names=parse_names("pbx.example.com")),
+}
+ISSUERS = {
+    "root": issue.Issuer(certificate="../ca.crt", key="../private/ca.key", encrypted=True),
+    "intermediate": issue.Issuer(
+        certificate="../ca.crt", key="../private/ca.key", encrypted=False, above="../ca-chain.pem"
+    ),
+}
+
+
+@pytest.mark.parametrize("one_command", [False, True])
+@pytest.mark.parametrize("issuer", ISSUERS)
+@pytest.mark.parametrize("name", ORDERS)
+def test_one_recipe_makes_a_certificate_alone_and_among_others(name, issuer, one_command):
+    order = ORDERS[name]
+
+    def plan(prefix):
+        request = issue.existing_request(order, order.request, prefix=prefix) if order.request else None
+        below = None if order.kind is SELF_SIGNED else ISSUERS[issuer]
+        return issue.leaf(order, below, request=request, prefix=prefix, one_command=one_command and not request)
+
+    alone, first, second = map(plan, ("", "n0-", "n1-"))
+    assert repr(first).replace("n0-", "") == repr(second).replace("n1-", "") == repr(alone)
+    assert "n0-" not in repr(alone)
+    # Each writes files of its own, but for what is the same for all of them.
+    files = [
+        {path for step in plan.steps for path in getattr(step, "creates", (getattr(step, "path", None),)) if path}
+        for plan in (first, second)
+    ]
+    assert files[0] & files[1] <= {"issuers.pem"}
+
+
+@pytest.mark.parametrize("name", ["rsa", "ec-p12", "self-signed"])
+def test_one_command_makes_what_two_make(name, authority, openssl):
+    if not openssl.can("req -CA"):
+        pytest.skip(f"{openssl.banner} makes no certificate of an authority by one command")
+    make_root(authority)
+    order = ORDERS[name]
+    issuer = None if order.kind is SELF_SIGNED else stored_issuer(authority.store)
+    plans = [
+        issue.leaf(order, issuer, prefix=prefix, one_command=one_command)
+        for prefix, one_command in (("n0-", False), ("n1-", True))
+    ]
+    work = authority.store.path / ".work-test"
+    work.mkdir()
+    assert run_together(plans, Workplace(work=work, openssl=openssl, secrets=SECRETS)) == [None, None]
+    two, one = (load(work / plan.records[0].certificate) for plan in plans)
+    for field in ("subject", "issuer", "names", "extended_key_usage", "key_usage", "basic_constraints", "crl_urls"):
+        assert getattr(one, field) == getattr(two, field), field
+    assert one.validity == two.validity
+    assert [(each.oid, each.critical) for each in one.extensions] == [
+        (each.oid, each.critical) for each in two.extensions
+    ]
+    assert {publish.what for publish in plans[0].publish} - {publish.what for publish in plans[1].publish} == {
+        What.REQUEST
+    }

@@ -115,12 +115,12 @@ class OpenSSL:
         found: list[OpenSSLError | None] = []
         while len(found) < len(groups):
             left = groups[len(found) :]
-            lines = (f"{line}\n" for group in left for line in (*group, "answer"))
-            (cwd / _GROUPS).write_text("".join(lines), encoding="utf-8", errors="surrogateescape")
+            script = shipped("run-many.sh") + "".join(f"{line}\n" for group in left for line in (*group, "answer"))
+            (cwd / _GROUPS).write_text(script, encoding="utf-8", errors="surrogateescape")
             try:
                 process = _start(
                     self.start,
-                    ["/bin/sh", "-c", shipped("run-many.sh"), "run-many", self.path, " ".join(secrets), _GROUPS],
+                    ["/bin/sh", _GROUPS, self.path, " ".join(secrets)],
                     cwd=str(cwd),
                     secrets=secrets,
                     stdin=b"",
@@ -147,7 +147,7 @@ class OpenSSL:
 
 
 _GROUPS = "groups.sh"
-"""In the work folder: the commands that a shell runs."""
+"""In the work folder: the commands that a shell runs, below the functions that they call."""
 
 
 def _errors(folder: Path, number: int) -> bytes:
