@@ -24,9 +24,9 @@ from opensslgen.pki.survey import survey_of
 from opensslgen.report import browse
 
 from .conftest import make_server
+from .needs import needs, program_path
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
-EASYRSA = shutil.which("easyrsa") or "/usr/share/easy-rsa/easyrsa"
 KEY = ec.generate_private_key(ec.SECP256R1())
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
 
@@ -352,6 +352,7 @@ def test_colour_goes_by_urgency(pki):
     assert "\x1b" not in "".join(browse.table(rows, serial_width=6, colour=False))
 
 
+@pytest.mark.slow
 def test_many_lines_are_listed_soon(pki):
     with pki.index.open("a") as file:
         for number in range(1, 20_001):
@@ -546,7 +547,7 @@ def test_the_help_has_worked_examples(command):
     assert done.stdout.count(f"  opensslgen {command}") >= 3
 
 
-@pytest.mark.skipif(not Path(EASYRSA).exists(), reason="easy-rsa is not installed")
+@needs("easyrsa")
 def test_a_folder_that_easyrsa_made(tmp_path):
     environment = {
         **os.environ,
@@ -565,7 +566,7 @@ def test_a_folder_that_easyrsa_made(tmp_path):
         ("revoke", "lost", "keyCompromise"),
         ("gen-crl",),
     ):
-        done = subprocess.run([EASYRSA, *command], env=environment, capture_output=True, text=True)
+        done = subprocess.run([program_path("easyrsa"), *command], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
     done = run("list", "--all", "--json")
     assert done.stderr == ""

@@ -204,6 +204,7 @@ def test_plain_text_is_shown_at_once() -> None:
 ANY_TEXT = sorted(kind for kind, short in SHORT_NAMES.items() if short not in ("DC", "emailAddress", "1.2.3.4"))
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.lists(st.tuples(st.sampled_from(ANY_TEXT), st.text(max_size=12)), max_size=6))
 def test_any_name_is_read_as_asn1crypto_reads_it(pairs: list[tuple[str, str]]) -> None:

@@ -26,9 +26,9 @@ from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.request import parse_request, request_pem
 
 from .conftest import CHECKOUT, files_below, make_root, opensslgen
+from .openssls import BINARIES
 from .servers import HOST, free_port, issue, s_server
-from .test_every_openssl import BINARIES
-from .test_plan import SHELLS
+from .shells import EACH_SHELL, SHELLS
 
 ORDER = {"name": "pbx.example.com", "san": ["IP:10.0.0.5"], "key_type": "p-256"}
 LATE = timedelta(days=250)
@@ -52,7 +52,7 @@ def local(shell="dash", openssl="openssl"):
     return Host(run, openssl)
 
 
-@pytest.fixture(params=SHELLS)
+@pytest.fixture(params=EACH_SHELL)
 def host(request):
     return local(request.param)
 
@@ -91,7 +91,7 @@ def install(authority, folder, host=None, name="pbx.example.com", *, check=False
 # ---- What is sent
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_half_of_a_program_does_nothing(shell, tmp_path):
     text = program(f"echo done >{tmp_path}/done", *[call("say", "name", "text")] * 500)
     for share in range(1, 40):
@@ -197,6 +197,7 @@ def test_a_check_makes_nothing(folder):
     assert not Path(folder).exists()
 
 
+@pytest.mark.slow
 def test_other_names_keep_the_key_and_another_kind_of_key_does_not(host, folder):
     first = parse_request(request_of(folder, host).request.encode())
     renamed = request_of(folder, host, order={"san": ["sip.example.com"], "subject": {"organization": "Example"}})
@@ -220,6 +221,7 @@ def test_a_new_key_is_made_for_a_certificate_that_ends_soon(ready, folder, monke
     assert request_of(folder, new_key=True, within=LATE).changed
 
 
+@pytest.mark.slow
 def test_a_key_revoked_as_compromised_is_never_signed_again_and_its_host_makes_another(ready, folder):
     install(ready, folder)
     pki = ready.store.path
@@ -283,6 +285,7 @@ def test_a_faulty_order_is_refused(options, message):
 # ---- Signing
 
 
+@pytest.mark.slow
 def test_what_is_signed_is_left_alone_until_it_ends_soon_or_is_asked_differently(authority, folder, monkeypatch):
     make_root(authority)
     request = request_of(folder).request
@@ -384,6 +387,7 @@ def test_a_root_with_a_passphrase_signs_with_it_only(folder, tmp_path):
 # ---- Installing
 
 
+@pytest.mark.slow
 def test_files_are_put_in_place_once(host, ready, folder, tmp_path):
     places = (
         place("key", path=f"{tmp_path}/live/key.pem", mode="0640"),
@@ -521,6 +525,7 @@ def test_a_server_that_the_command_starts_does_not_hold_the_connection(ready, fo
     assert datetime.now(timezone.utc) - begun < timedelta(seconds=20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shell", "content"),
     [

@@ -29,7 +29,7 @@ from opensslgen.plan.script import as_script
 from opensslgen.x509.request import parse_request
 
 from .conftest import EC, files_below, make_server, no_secret, opensslgen
-from .test_plan import SHELLS
+from .shells import EACH_SHELL, SHELLS
 
 
 def leaf(store, name="pbx.example.com", **options):
@@ -140,7 +140,7 @@ def test_no_script_follows_a_link_out_of_the_folder(job, name, pki):
     refused_by_script(job, name, pki, "dash")
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_no_shell_does(shell, pki):
     refused_by_script("server", "private", pki, shell)
 
@@ -220,7 +220,7 @@ def test_no_decision_moves_files_of_other_folders(name, decision, pki, openssl):
     assert (pki.parent / "mine").exists()
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_what_another_user_has_left_no_script_carries_out(shell, pki, tmp_path):
     script = as_script(leaf(Store(pki), "new.example.com").plan, version="test")
     left = pki / ".script.0badc0"
@@ -237,6 +237,7 @@ def test_what_another_user_has_left_no_script_carries_out(shell, pki, tmp_path):
     assert "belongs to another user" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "mode", "said"),
     [

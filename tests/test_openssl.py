@@ -17,7 +17,8 @@ from opensslgen.openssl.process import Process, start_with_sh
 from opensslgen.plan.template import shipped
 
 from .conftest import CHECKOUT, is_running, start_with_subprocess, wait
-from .test_plan import SHELLS
+from .needs import need
+from .shells import EACH_SHELL, SHELLS
 
 
 def answer(banner):
@@ -147,8 +148,9 @@ def in_shell(shell, openssl):
     return replace(openssl, start=lambda argv, **options: start_with_sh([*SHELLS[shell], *argv[1:]], **options))
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_groups_of_commands_fail_each_by_itself(shell, tmp_path, stand_in):
+    need(shell)
     groups = [lines for lines, _ in GROUPS]
     faults = in_shell(shell, stand_in).run_groups(groups, cwd=tmp_path, secrets={"SECRET": "hush"})
     for fault, (_, expected) in zip(faults, GROUPS, strict=True):
@@ -160,8 +162,9 @@ def test_groups_of_commands_fail_each_by_itself(shell, tmp_path, stand_in):
 
 
 @pytest.mark.parametrize("passphrase", PASSPHRASES, ids=range(len(PASSPHRASES)))
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_a_passphrase_reaches_only_the_command_that_names_it(shell, passphrase, stand_in, monkeypatch, caplog):
+    need(shell)
     tmp_path = Path(stand_in.path).parent.parent
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     caplog.set_level(logging.DEBUG)
@@ -239,12 +242,14 @@ def killed_in_the_middle(tmp_path, openssl, lines):
     running.wait()
 
 
+@pytest.mark.slow
 def test_nothing_more_is_run_for_one_who_was_killed(tmp_path, stand_in):
     killed_in_the_middle(tmp_path, stand_in, ["openssl slow"] * 5)
     time.sleep(2.5)
     assert (tmp_path / "begun").read_text() == "\n"
 
 
+@pytest.mark.slow
 def test_what_hangs_for_one_who_was_killed_ends_when_its_time_is_over(tmp_path, stand_in):
     killed_in_the_middle(tmp_path, stand_in, ["openssl hang"])
     process = int(wait((tmp_path / "begun").read_text))

@@ -30,7 +30,7 @@ def write_collection(folder: Path, *, force: bool = False) -> tuple[list[str], P
     kept = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        files = sorted(_copy(resources.files(__package__) / "ansible", new))
+        files = sorted(_copy(resources.files("opensslgen") / "ansible", new))
         if _is_empty(folder):
             # Not replaced: it may be the one that the shell is in, which would be left without.
             for path in new.iterdir():

@@ -41,6 +41,11 @@ from .steps import (
 )
 
 
+def steps_script(plan: Plan) -> str:
+    """Return the files and commands alone, in order, as they stand in the script."""
+    return "\n\n".join("\n".join(_shell(step)) for step in plan.steps)
+
+
 def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
     """Return the plan as a standalone POSIX shell script that needs openssl, coreutils, grep and sed.
 
