@@ -75,7 +75,9 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
                 fault = batch.violation(unit.orders[position], certificate)
                 if fault:
                     faults[position] = fault
-            staged = _staged(unit, [plan for position, plan in plans.items() if position not in faults], batch.store)
+            staged = _stage_files(
+                unit, [plan for position, plan in plans.items() if position not in faults], batch.store
+            )
     except Error as error:
         faults |= dict.fromkeys((position for position in made if position not in faults), error.message)
     every = range(len(unit.orders))
@@ -108,7 +110,7 @@ def _plan(order: LeafOrder, issuer: Issuer | None, batch: Batch, *, prefix: str)
     return plan, notes
 
 
-def _staged(unit: Unit, plans: Iterable[Plan], store: Store) -> Staged | None:
+def _stage_files(unit: Unit, plans: Iterable[Plan], store: Store) -> Staged | None:
     """Return what a unit is to publish, made ready; None if all of it failed."""
     records: list[Record] = []
     publish: list[Publish] = []

@@ -7,15 +7,13 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.jobs.job import Violation, fit_to_issuer, refuse_violations, violations
-from opensslgen.jobs.perform import with_key
+from opensslgen.jobs.job import Violation, fit_to_issuer, judge_now, refuse_violations, violations
+from opensslgen.jobs.own_key import with_key
 from opensslgen.jobs.sign import has_request
 from opensslgen.names.slips import slips
 from opensslgen.pki import index
 from opensslgen.pki.folder import Folder
 from opensslgen.plan import issue
-from opensslgen.rules.profiles import rules_of
-from opensslgen.rules.rule import Case, judge
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
 
@@ -94,19 +92,18 @@ class Batch:
                 expected, below, profile=order.kind.profile, allow=self.allow, above=above if below else ()
             )
         except Violation as violation:
-            return _listed(violation.findings)
+            return _explain(violation.findings)
         except Error as error:
             return error.message
         return None
 
     def violation(self, order: LeafOrder, certificate: Certificate) -> str | None:
         """Return which rules a finished certificate breaks; None if none."""
-        issuer, above = (None, ()) if order.kind.is_self_signed else (self.store.issuer(), self.store.above())
-        case = Case(certificate, issuer, datetime.now(timezone.utc), chain=(issuer, *above) if issuer and above else ())
-        found = violations(judge(case, rules_of([order.kind.profile], self.allow)))
-        return _listed(found) or None
+        issuer = None if order.kind.is_self_signed else self.store.issuer()
+        authorities = (issuer, *self.store.above()) if issuer else ()
+        return _explain(violations(judge_now(certificate, authorities, profile=order.kind.profile, allow=self.allow)))
 
-    def wanting(self, rows: Iterable[Row]) -> Iterator[tuple[LeafOrder | None, Outcome]]:
+    def decide(self, rows: Iterable[Row]) -> Iterator[tuple[LeafOrder | None, Outcome]]:
         """Yield the order of each row, and what is to become of it; one that has a fault now has failed."""
         issuer, now, revoked = self.store.issuer(), datetime.now(timezone.utc), self._revoked()
         compromised = Folder(self.store.path).compromised
@@ -163,8 +160,8 @@ class Batch:
         return _difference(order, there, None if order.kind.is_self_signed else issuer), there
 
 
-def _listed(findings: Iterable[Finding]) -> str:
-    return "; ".join(f"{finding.message} [{finding.rule.id}]" for finding in findings)
+def _explain(findings: Iterable[Finding]) -> str | None:
+    return "; ".join(f"{finding.message} [{finding.rule.id}]" for finding in findings) or None
 
 
 def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None) -> str | None:
@@ -184,7 +181,7 @@ def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None
         if wanted != found:
             return f"another {what} is asked for" if what != "self-signed" else "another issuer is asked for"
     if issuer and (there.issuer != issuer.subject or not _same_key(there, issuer)):
-        return "it is below another authority"
+        return "another authority has issued it"
     # What was shortened because the authority ends would otherwise be made anew each day.
     shortened = issuer is not None and issuer.not_after - there.not_after < _AT_THE_END
     if there.validity.days != order.days and not shortened:

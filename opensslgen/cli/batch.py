@@ -94,7 +94,7 @@ def batch(inventory: Path, **options: Any) -> None:
         count = _checked(first, read(file), title, as_json=options["output"] == "json")
         file.seek(0)
         if options["check"]:
-            wanting = (outcome for _, outcome in first.wanting(read(file)))
+            wanting = (outcome for _, outcome in first.decide(read(file)))
             sys.exit(_report(wanting, count, options, state="made"))
         from dataclasses import replace
 

@@ -135,7 +135,7 @@ def _openssl(options: dict[str, Any]) -> OpenSSL | None:
 
 def _leaf_order(kind: Kind, options: dict[str, Any], openssl: OpenSSL | None) -> LeafOrder:
     from opensslgen.files.read import read_template
-    from opensslgen.jobs.perform import with_key
+    from opensslgen.jobs.own_key import with_key
     from opensslgen.orders.order import LEAF_DAYS, leaf_order
 
     order = leaf_order(

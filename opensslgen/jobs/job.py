@@ -67,6 +67,15 @@ def violations(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.rule.severity == ERROR]
 
 
+def judge_now(
+    certificate: Certificate, authorities: tuple[Certificate, ...], *, profile: ProfileName, allow: Collection[str]
+) -> list[Finding]:
+    """Hold a certificate against the rules that are not allowed to be broken; above it is first of all its issuer."""
+    chain = authorities if len(authorities) > 1 else ()
+    case = Case(certificate, next(iter(authorities), None), datetime.now(timezone.utc), chain=chain)
+    return judge(case, rules_of([profile], allow))
+
+
 def refuse_violations(
     certificate: Certificate,
     issuer: Certificate | None,
@@ -76,9 +85,8 @@ def refuse_violations(
     above: tuple[Certificate, ...] = (),
 ) -> None:
     """Hold a certificate that is not made yet against the rules; raises Violation."""
-    chain = (issuer, *above) if issuer and above else ()
-    case = Case(certificate, issuer, datetime.now(timezone.utc), chain=chain)
-    findings = violations(judge(case, rules_of([profile], allow)))
+    authorities = (issuer, *above) if issuer else ()
+    findings = violations(judge_now(certificate, authorities, profile=profile, allow=allow))
     if findings:
         raise Violation("this would break a rule, so nothing was made", findings)
 

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import shlex
-import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.errors import Error
 from opensslgen.files.write import exists
 from opensslgen.openssl import run
 from opensslgen.plan.layout import CA_CHAIN
-from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.plan.steps import Check, CheckChain, CheckKey
 from opensslgen.rules.profiles import PROFILES, rules_of
 from opensslgen.rules.rule import Case, Finding, judge
 from opensslgen.x509.certificate import load, load_all
-from opensslgen.x509.public_keys import decode_public_key
 
-from .job import Job, Violation, final_paths, violations
+from .job import Job, Violation, final_paths, judge_now, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from pathlib import Path
 
     from opensslgen.openssl.command import OpenSSL
-    from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Store
     from opensslgen.x509.certificate import Certificate
-    from opensslgen.x509.public_keys import PublicKey
 
     from .destination import Destination
 
@@ -90,9 +85,7 @@ class Authority:
                 certificate = load(work / job.certificate)
                 authorities = self._authorities_of(certificate, work)
                 issuer = next(iter(authorities), None)
-                chain = authorities if len(authorities) > 1 else ()
-                case = Case(certificate, issuer, datetime.now(timezone.utc), chain=chain)
-                findings = judge(case, rules_of([job.profile], self.allow))
+                findings = judge_now(certificate, authorities, profile=job.profile, allow=self.allow)
                 if violations(findings):
                     raise Violation(
                         "the finished certificate breaks a rule, so it was not published", violations(findings)
@@ -178,43 +171,6 @@ class Delivery:
 def check(certificate: Certificate, *, issuer: Certificate | None = None, profile: str = "apple") -> list[Finding]:
     """Return what speaks against a certificate now, by the rules of a profile; nothing if it complies."""
     return judge(Case(certificate, issuer, datetime.now(timezone.utc)), rules_of([profile]))
-
-
-def opens(passphrase: str, store: Store, openssl: OpenSSL) -> bool:
-    """Tell whether this is the passphrase of the authority's key; raises OpenSSLError if openssl cannot be run."""
-    command = ["pkey", "-in", str((store.path / store.ca_key).absolute()), "-passin", f"env:{CA_PASSPHRASE}", "-noout"]
-    return openssl.run(command, secrets={CA_PASSPHRASE: passphrase}, check=False).exit_code == 0
-
-
-def with_key(order: LeafOrder, openssl: OpenSSL) -> LeafOrder:
-    """Return the order with the public half of the user's own key, if it names one.
-
-    Raises Error if that cannot be read or is of no use.
-    """
-    if order.key_file is None:
-        return order
-    key = _public_half_of(Path(order.key_file), openssl)
-    return replace(order, key_type=key.key_type, public_key=key)
-
-
-def _public_half_of(path: Path, openssl: OpenSSL) -> PublicKey:
-    try:
-        regular = stat.S_ISREG(path.stat().st_mode)
-        encrypted = regular and b"ENCRYPTED" in path.read_bytes()
-    except OSError as error:
-        raise UnreadableError(f"cannot read the key {path}: {error.strerror}") from error
-    if not regular:
-        raise UnreadableError(f"the key {path} is not a regular file")
-    if encrypted:
-        raise UsageError(
-            f"the key {path} has a passphrase, and a server's key must not",
-            hint=f"write it without, into a file that only you can read: openssl pkey -in {path} -out FILE",
-        )
-    answer = openssl.run(["pkey", "-in", str(path.absolute()), "-pubout", "-outform", "DER"])
-    key = decode_public_key(answer.stdout)
-    if key.algorithm not in {"RSA", "EC"}:
-        raise Error(f"{path} holds a key of the kind {key.algorithm}; RSA and EC keys are accepted")
-    return key
 
 
 _CHECKED = {

@@ -1,4 +1,4 @@
-"""The jobs that take certificates back, and that make the list which says so."""
+"""The jobs that revoke certificates, and that make revocation lists."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
         notes.append("it was not in index.txt, which has it from now on")
     moves, left = _moves(store, certificate, found)
     notes += left
-    new_list, about_list = _renewed_list(store, authority)
+    new_list, about_list = _next_list(store, authority)
     order = revoke.RevocationOrder(
         title=title,
         certificate=pem(certificate),
@@ -183,7 +183,7 @@ def _time_of_validity(*chain: Certificate) -> int:
     return int(max(certificate.not_before for certificate in chain).timestamp())
 
 
-def _renewed_list(store: Store, authority: Certificate) -> tuple[revoke.ListOrder | None, tuple[str, ...]]:
+def _next_list(store: Store, authority: Certificate) -> tuple[revoke.ListOrder | None, tuple[str, ...]]:
     """Return the order for a list like the one that is there, if there is one, and what is to be said of it."""
     path = store.path / "crl.pem"
     if not path.exists():

@@ -185,7 +185,7 @@ def intermediate_order(
         encrypted=encrypted,
         path_length=path_length,
         constraints=parse_constraints(permit=permit, exclude=exclude),
-        stem=_stem(name.strip()),
+        stem=file_stem(name.strip()),
         crl_url=None if crl_url is None else parse_url(crl_url),
     )
 
@@ -218,7 +218,7 @@ def leaf_order(
         kind=kind,
         names=(*main, *others),
         subject=parse_subject(common_name=called if common_name is None else common_name, **subject),
-        stem=_stem(called),
+        stem=file_stem(called),
         key_type=key_type,
         key_file=None if key_file is None else str(key_file),
         days=lifetime(days),
@@ -230,12 +230,15 @@ def leaf_order(
     )
 
 
-def _stem(name: str) -> str:
-    """Return what files are called after a name that need not be a host's; raises UsageError if they cannot be."""
+def file_stem(name: str, *, hint: str | None = None) -> str:
+    """Return how the names of files begin that are named after a certificate, which need not be a host's.
+
+    Raises UsageError, with this hint, for a name that no file can have; by default the hint is to use --cn.
+    """
     try:
         return file_name(name.replace(" ", "_"))
     except UsageError as error:
-        hint = f"call it something short that can, and write the name in full as --cn {shown(name)}"
+        hint = hint or f"choose a short name for the files, and write the name in full as --cn {shown(name)}"
         raise UsageError(error.message, hint=hint) from error
 
 
