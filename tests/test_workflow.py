@@ -245,5 +245,5 @@ def test_the_validity_begins_an_hour_ago_where_openssl_can(authority):
         assert not made.notes
     else:
         assert age < timedelta(minutes=2)
-        assert [note for note in made.notes if "not from an hour ago" in note]
+        assert [note for note in made.notes if "not backdated by an hour" in note]
     assert certificate.not_before >= load(made.files["root"]).not_before

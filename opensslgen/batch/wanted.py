@@ -55,7 +55,7 @@ class Batch:
     openssl: OpenSSL
     secrets: Mapping[str, str]
     within: timedelta
-    """What ends so soon, and is in the last third of its life, is made anew."""
+    """What expires so soon, and is in the last third of its life, is made again."""
     allow: Collection[str] = ()
     jobs: int | None = None
     """Processes; None: one for each core."""
@@ -129,7 +129,7 @@ class Batch:
             yield order, Outcome(row.line, row.name, MADE if why else LEFT, why or "as asked", ends, notes)
 
     def _revoked(self) -> frozenset[int]:
-        """Return the serial numbers of what is revoked, by a program that leaves the file where it was, too."""
+        """Return the serial numbers of what is revoked; some programs leave the files where they were."""
         path = self.store.path / "index.txt"
         entries = index.read(path) if path.exists() else ()
         return frozenset(entry.serial_number for entry in entries if entry.state == index.REVOKED)
@@ -182,7 +182,7 @@ def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None
             return f"another {what} is asked for" if what != "self-signed" else "another issuer is asked for"
     if issuer and (there.issuer != issuer.subject or not _same_key(there, issuer)):
         return "another authority has issued it"
-    # What was shortened because the authority ends would otherwise be made anew each day.
+    # What was shortened because the authority ends would otherwise be made again each day.
     shortened = issuer is not None and issuer.not_after - there.not_after < _AT_THE_END
     if there.validity.days != order.days and not shortened:
         return f"{order.days} days are asked for, and not {there.validity.days}"

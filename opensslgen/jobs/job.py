@@ -148,8 +148,8 @@ def fit_to_issuer(
     """
     if _compared(order.subject.attributes) == _compared(issuer.subject.attributes):
         raise UsageError(
-            f"the subject {Name(order.subject.attributes)} is that of the authority that would sign it, and who checks"
-            " the chain would take it for self-signed: another common name (--cn) tells them apart"
+            f"the subject {Name(order.subject.attributes)} is that of the authority that would sign it, and clients"
+            " would take it for self-signed: give it another common name (--cn)"
         )
     now = datetime.now(timezone.utc)
     if isinstance(issuer, Certificate) and issuer.not_before > now:
@@ -162,15 +162,16 @@ def fit_to_issuer(
     left = (end - now - timedelta(minutes=10)).days
     if left < 1:
         path = store.path / store.ca_certificate
-        raise Error(f"the root {path} has less than a day left, it ends at {end:%Y-%m-%d %H:%M} UTC")
+        raise Error(f"the root {path} expires within a day, at {end:%Y-%m-%d %H:%M} UTC")
     if order.days <= left:
         return order, ()
     if fixed_days:
         raise UsageError(
-            f"{order.days} days would outlive the root, which ends on {end:%Y-%m-%d}", hint=f"--days {left} is the most"
+            f"{order.days} days would outlive the root, which expires on {end:%Y-%m-%d}",
+            hint=f"--days {left} is the most",
         )
     return replace(order, days=left), (
-        f"valid for {left} days instead of {order.days}, as the root ends on {end:%Y-%m-%d}",
+        f"valid for {left} days instead of {order.days}, as the root expires on {end:%Y-%m-%d}",
     )
 
 
@@ -197,7 +198,7 @@ def stale_p12(
     if order.p12 or not (store.path / name).exists():
         return (), ()
     aside = f"{name}.old-{at:%Y%m%dT%H%M%SZ}" if at else name_beside(store.path, name)
-    note = f"{store.path / name} holds the old certificate and was put aside, as {aside}: --p12 makes a new one"
+    note = f"{store.path / name} holds the old certificate and was renamed to {aside}: --p12 makes a new one"
     return (Publish(f"../{name}", aside, None),), (note,)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 _SLIPS = {"cn-not-in-san", "san-twice", "name-near-miss", "wildcard-tld"}
-"""Rules whose findings a job's notes have told already, when it was prepared."""
+"""Rules whose findings are among the notes of a job since it was prepared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +117,7 @@ class Authority:
         return job
 
     def _authorities_of(self, certificate: Certificate, work: Path) -> tuple[Certificate, ...]:
-        """Return what stands above a certificate: what has just been made or adopted, else what the store has."""
+        """Return the authorities above a certificate: those just made or adopted, else those of the store."""
         for name in (CA_CHAIN, "ca.crt"):
             if (work / name).exists():
                 return tuple(load_all(work / name))
@@ -128,7 +128,7 @@ class Authority:
         if not any(isinstance(step, Check) for step in job.plan.steps) or self.openssl.can("-not_before"):
             return ()
         return (
-            f"it is valid from now on and not from an hour ago, which {self.openssl.banner.split(' (')[0]} cannot do:"
+            f"it is not backdated by an hour, which {self.openssl.banner.split(' (')[0]} cannot do:"
             " a phone whose clock is slow has to wait",
         )
 

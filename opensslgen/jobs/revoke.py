@@ -159,7 +159,7 @@ def _entry(store: Store, certificate: Certificate) -> Entry | None:
 def _has_copy(store: Store, certificate: Certificate) -> bool:
     """Tell whether the folder has a copy by serial number; raises Error if that is of another certificate.
 
-    Whatever else is in a certificate, a stranger can write, too: name, key identifiers, serial number and dates.
+    A stranger can write whatever else is in a certificate: name, key identifiers, serial number and dates.
     """
     digits = certificate.serial_hex.lstrip("0")
     for folder, suffix in COPIES:

@@ -49,7 +49,7 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
 
 
 class OpenSSLError(Error):
-    """Openssl is missing, is none, is too old, failed, did not end in time, or printed too much."""
+    """Openssl is missing, is another program, is too old, failed, did not end in time, or printed too much."""
 
     left: Process | None = None
     """What it had printed when it was ended for that."""

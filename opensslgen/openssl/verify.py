@@ -139,7 +139,7 @@ def _refusals(
 
 
 def check_chain(step: CheckChain, place: Workplace) -> None:
-    """Raise Error unless `openssl verify` says that the certificate stands below the issuers."""
+    """Raise Error unless `openssl verify` says that the certificate chains up to the issuers."""
     refusals = _refusals([step.certificate], step.issuers, step.purpose, place, at=step.at)
     if refusals:
         raise Error(refusals[step.certificate])

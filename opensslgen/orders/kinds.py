@@ -48,7 +48,7 @@ class Kind:
 
     @property
     def is_self_signed(self) -> bool:
-        """Whether no authority stands above it."""
+        """Whether it is issued by no authority."""
         return self.name == "self-signed"
 
 

@@ -45,7 +45,7 @@ class AuthorityOrder:
     encrypted: bool = False
     """Whether its key gets a passphrase: a root's that of CA_PASSPHRASE, an intermediate's that of NEW_PASSPHRASE."""
     path_length: int | None = None
-    """How many authorities may stand below it; None: any number."""
+    """How many authorities may be below it in a chain; None: any number."""
     constraints: NameConstraints = UNLIMITED
     stem: str = "ca"
     """Of its files; an intermediate's are named after it."""
@@ -211,7 +211,7 @@ def leaf_order(
     others = [other for text in san for other in parse_names(text)]
     for one in main:
         if one in others:
-            # People write the main name in the one-line form, too; there it is no repetition.
+            # In the one-line form people also write the main name; there it is no repetition.
             others.remove(one)
     called = main[0].value if main else name.strip()
     return LeafOrder(

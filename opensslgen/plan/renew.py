@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def leaf(order: LeafOrder, issuer: Issuer | None, *, request: str | None, moves: tuple[Publish, ...] = ()) -> Plan:
-    """Return the plan for a leaf in the place of an old one, below an authority or by itself.
+    """Return the plan for a leaf that replaces an old one, below an authority or by itself.
 
     With `request`, the old one in PEM, it gets the same key, else a new one. `moves` are files that are only moved.
     """
@@ -37,7 +37,7 @@ def leaf(order: LeafOrder, issuer: Issuer | None, *, request: str | None, moves:
 
 
 def root(order: AuthorityOrder, issuer: Issuer, *, target: str, key_identifier: bytes | None) -> Plan:
-    """Return the plan for the root with the same key, subject and key identifier in the place of the old one.
+    """Return the plan for a root with the key, subject and key identifier of the old one, which it replaces.
 
     So what the old one has signed is valid below the new one as well. openssl copies the subject, byte for byte.
     """
@@ -45,7 +45,7 @@ def root(order: AuthorityOrder, issuer: Issuer, *, target: str, key_identifier: 
     if key_identifier is not None:
         section = section.replace("= hash\n", f"= {key_identifier.hex(':').upper()}\n")
     unlock = ("-passin", f"env:{CA_PASSPHRASE}") if issuer.encrypted else ()
-    # OpenSSL 4 asks for the extensions of the request, too; they are the same, and then given again.
+    # OpenSSL 4 also asks for the extensions of the request; they are the same, and then given again.
     request = openssl(
         "x509 -x509toreq -in {certificate} -signkey {key} {unlock} -sha256 -extfile ca.cnf -extensions v3_ca"
         " -out ca.req",

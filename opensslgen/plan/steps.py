@@ -151,7 +151,7 @@ class CheckKey:
 
 @dataclass(frozen=True, slots=True)
 class CheckChain:
-    """Check by `openssl verify` that a certificate stands below those of a file, which are trusted."""
+    """Check by `openssl verify` that a certificate chains up to those of a file, which are trusted."""
 
     certificate: str
     issuers: str
