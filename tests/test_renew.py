@@ -228,7 +228,7 @@ def test_within_renews_what_ends_soon_once_and_goes_on_after_a_failure(authority
     assert done.returncode == 1
     failed, renewed = json.loads(done.stdout)
     assert failed["name"] == "foreign.example.com"
-    assert "is not there" in failed["error"]
+    assert "is missing" in failed["error"]
     assert renewed["name"] == "soon.example.com"
     assert "foreign.example.com.req, which would be signed again, is missing" in done.stderr
     assert read("pki/issued/soon.example.com.crt").not_valid_after_utc > datetime.now(timezone.utc) + timedelta(170)

@@ -113,7 +113,7 @@ def renewal_job(
 def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection[str] = ()) -> Job:
     """Return the job of renewing the folder's root with the same key, so that what it has signed stays valid.
 
-    Raises Error if there is no root, or only an intermediate, and UsageError if its name constraints cannot be reissued.
+    Raises Error if there is no root, or only an intermediate, and UsageError if its limits cannot be reissued.
     """
     old = root_of(store)
     path = store.path / store.ca_certificate
