@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -218,6 +219,40 @@ def test_no_decision_moves_files_of_other_folders(name, decision, pki, openssl):
         Store(pki).finish()
     assert not (pki.parent / "victim").exists()
     assert (pki.parent / "mine").exists()
+
+
+def test_no_decision_moves_files_of_other_folders_from_within(pki, monkeypatch):
+    """A folder that is called `.` has no name that a path could begin with."""
+    work = pki / ".work-0badc0de"
+    work.mkdir(mode=0o700)
+    (work / "decision.json").write_text('{"index": [], "moves": [["key", "../victim"]]}')
+    (work / "key").write_text("evil\n")
+    monkeypatch.chdir(pki)
+    with pytest.raises(Error, match="lies outside of"):
+        Store(Path()).finish()
+    assert not (pki.parent / "victim").exists()
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        '{"index": [], "moves": [["key"]]}',
+        '{"index": [1], "moves": []}',
+        '{"index": [], "moves": 1}',
+    ],
+)
+def test_a_decision_that_no_run_writes_is_an_error(decision, pki):
+    work = pki / ".work-0badc0de"
+    work.mkdir(mode=0o700)
+    (work / "decision.json").write_text(decision)
+    (work / "key").write_text("mine\n")
+    with pytest.raises(Error, match="not what a run of ours writes"):
+        Store(pki).finish()
+    assert (work / "key").exists()
 
 
 @pytest.mark.parametrize("shell", EACH_SHELL)

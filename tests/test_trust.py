@@ -321,7 +321,7 @@ def test_what_a_stranger_put_there_as_decided_is_not_done(root, tmp_path, monkey
     theirs = tmp_path / ".opensslgen-theirs"
     theirs.mkdir()
     (theirs / "evil").write_text("evil")
-    (theirs / "decision.json").write_text('[["evil", "notes.txt", true]]')
+    (theirs / "decision.json").write_text('{"index": [], "moves": [["evil", "notes.txt", true]]}')
     (tmp_path / "notes.txt").write_text("mine")
     real = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: real + 1)

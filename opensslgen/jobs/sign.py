@@ -12,7 +12,8 @@ from opensslgen.orders.kinds import ProfileName
 from opensslgen.orders.order import AuthorityOrder
 from opensslgen.plan import issue
 from opensslgen.x509.extensions import EXTENSIONS
-from opensslgen.x509.request import read_request, request_pem
+from opensslgen.x509.pem import REQUEST, pem
+from opensslgen.x509.request import read_request
 
 from .issue import fit_intermediate, leaf_next_step
 from .job import Job, final_paths, fit_to_issuer, refuse_compromised, refuse_violations, root_of, stored_issuer
@@ -83,7 +84,7 @@ def _intermediate(
 
 
 def _request(request: Request, order: LeafOrder | AuthorityOrder, store: Store) -> Plan:
-    return issue.existing_request(order, request_pem(request), publish=not has_request(request, order.stem, store))
+    return issue.existing_request(order, pem(REQUEST, request.der), publish=not has_request(request, order.stem, store))
 
 
 def has_request(request: Request, stem: str, store: Store) -> bool:

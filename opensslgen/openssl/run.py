@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.files.write import reported
+from opensslgen.files.write import explain_errors
 from opensslgen.plan.steps import (
     PIPED,
     Argument,
@@ -124,7 +124,7 @@ def _do(stage: int, turn: list[tuple[Plan, list[Step]]], place: Workplace) -> li
 def _try(place: Workplace, function: Callable[..., object], *arguments: object) -> Error | None:
     """Call a function, and return what went wrong."""
     try:
-        with reported(place.work.parent):
+        with explain_errors(place.work.parent):
             function(*arguments)
     except Error as error:
         return error
@@ -203,7 +203,7 @@ def _run_in_one_shell(turn: list[tuple[Plan, list[Run]]], place: Workplace) -> l
 def _check_together(checks: Sequence[Sequence[Check]], place: Workplace) -> list[Error | None]:
     """Check the finished certificates of several plans, and return what is wrong with each plan's."""
     try:
-        with reported(place.work.parent):
+        with explain_errors(place.work.parent):
             answers = iter(faults([check for group in checks for check in group], place))
     except Error as error:
         return [error for _ in checks]

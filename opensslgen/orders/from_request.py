@@ -9,7 +9,7 @@ from opensslgen.names.constraints import parse_constraints
 from opensslgen.names.general import GeneralName, parse_names, parse_url
 from opensslgen.names.subject import given_subject
 from opensslgen.text import shown, visible
-from opensslgen.x509.request import request_pem
+from opensslgen.x509.pem import REQUEST, pem
 
 from .kinds import SELF_SIGNED, SERVER
 from .order import INTERMEDIATE_DAYS, LEAF_DAYS, AuthorityOrder, LeafOrder, file_stem, lifetime, main_names
@@ -99,7 +99,7 @@ def leaf_order_of(
         stem=file_stem(stem or (names[0].value if names else subject.common_name or ""), hint=_STEM_HINT),
         key_type=request.public_key.key_type,
         public_key=request.public_key,
-        request=request_pem(request),
+        request=pem(REQUEST, request.der),
         days=lifetime(days),
         extended_key_usage=extended_key_usages(extended_key_usage) or kind.extended_key_usage,
         key_usage=usages or None,
