@@ -9,10 +9,17 @@ import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+import click.testing
 import pytest
+from cryptography import x509 as asked
 
+from opensslgen.cli.main import COMMANDS, cli
+from opensslgen.gen_certs.patch import patcher_script
+from opensslgen.gen_certs.replacement import gen_certs_script
+from opensslgen.jobs.issue import leaf_job, root_job
 from opensslgen.jobs.job import stored_issuer
 from opensslgen.jobs.perform import Authority
+from opensslgen.jobs.revoke import revocation_job, revocation_list_job
 from opensslgen.names.general import parse_names
 from opensslgen.openssl.run import run_together
 from opensslgen.openssl.workplace import Workplace
@@ -20,12 +27,12 @@ from opensslgen.orders import from_request
 from opensslgen.orders.kinds import SELF_SIGNED
 from opensslgen.orders.order import leaf_order, root_order
 from opensslgen.pki.store import Store
-from opensslgen.plan import issue, template
-from opensslgen.plan.script import as_script
+from opensslgen.plan import issue, secrets, template
+from opensslgen.plan.script import as_commands, as_script
 from opensslgen.plan.steps import Check, Join, Plan, Publish, Record, Run, Serial, Validity, What, Write
 from opensslgen.x509.certificate import load
 
-from .conftest import EC, make_root, make_server, no_secret
+from .conftest import CHECKOUT, EC, make_root, make_server, no_secret
 from .jobs import NEEDS_ROOT, RECIPES, SECRETS, job_of, request_from_elsewhere, summary
 from .shells import EACH_SHELL, SHELLS
 
@@ -138,6 +145,234 @@ def test_a_script_runs_in_a_folder_with_spaces_and_without_home(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert (folder / "my pki" / "issued" / "pbx.example.com.crt").exists()
+
+
+# The form of what is printed
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_script_begins_with_what_it_does_and_has_no_function_that_it_does_not_call(name, authority):
+    if name in NEEDS_ROOT:
+        make_root(authority)
+    plan = job_of(name, authority.store).plan
+    script = as_script(plan, version="test")
+    code = [line for line in script.splitlines() if line and not line.startswith("#")]
+    assert (code[0], code[-1]) == ("main() {", 'main "$@"')
+    story, helpers = script.split("\n}\n", 1)
+    assert story.count("run openssl") == sum(isinstance(step, Run) for step in plan.steps)
+    assert not re.search(r"\brun openssl", helpers)
+    functions = re.findall(r"^(\w+)\(\) [{(]$", script, re.MULTILINE)
+    assert len(functions) == len(set(functions)) > 20
+    without_comments = re.sub(r"^ *#.*$", "", script, flags=re.MULTILINE)
+    assert [name for name in functions if len(re.findall(rf"\b{name}\b", without_comments)) < 2] == []
+    assert "copy_database" not in functions
+
+
+PRINTED = {
+    "script": lambda: as_script(issue.root(root_order(common_name="Test root", key_type=EC)), version="test"),
+    "gen-certs": lambda: gen_certs_script(version="test"),
+    "patch": patcher_script,
+}
+ARGUMENTS = {"script": [], "gen-certs": ["root", "--key-type", "p-256"], "patch": ["gen_certs.sh"]}
+
+
+@pytest.mark.parametrize("shell", EACH_SHELL)
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_script_that_ends_too_soon_does_nothing(name, shell, tmp_path):
+    text = PRINTED[name]()
+    (tmp_path / "gen_certs.sh").write_bytes((CHECKOUT / "tests" / "gen_certs" / "edited" / "post.sh").read_bytes())
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    whole = text.rindex("main")
+    for length in (*range(1, whole, whole // 25), whole - 1, whole, whole + 3):
+        subprocess.run(
+            [*SHELLS[shell], "/dev/stdin", *ARGUMENTS[name]],
+            input=text[:length],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before, length
+    done = subprocess.run(
+        [*SHELLS[shell], "/dev/stdin", *ARGUMENTS[name]], input=text, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+# The commands alone
+
+TWO_SHELLS = EACH_SHELL[:2]
+"""Those that people paste into: dash and bash."""
+
+
+def usages_of(certificate):
+    known = {
+        asked.ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth",
+        asked.ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
+        asked.ExtendedKeyUsageOID.EMAIL_PROTECTION: "emailProtection",
+    }
+    try:
+        return {known[oid] for oid in certificate.extensions.get_extension_for_class(asked.ExtendedKeyUsage).value}
+    except asked.ExtensionNotFound:
+        return set()
+
+
+def names_of(certificate):
+    kinds = {asked.DNSName: "DNS", asked.IPAddress: "IP", asked.RFC822Name: "email"}
+    kinds[asked.UniformResourceIdentifier] = "URI"
+    try:
+        names = certificate.extensions.get_extension_for_class(asked.SubjectAlternativeName).value
+    except asked.ExtensionNotFound:
+        return set()
+    return {f"{kinds[type(name)]}:{name.value}" for name in names}
+
+
+def paste(text, shell, folder):
+    return subprocess.run(
+        [*SHELLS[shell], "/dev/stdin"],
+        input=text,
+        cwd=folder,
+        env={**os.environ, **SECRETS},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("shell", TWO_SHELLS)
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_commands_make_what_the_plan_says(name, shell, openssl, tmp_path):
+    pki = tmp_path / "pki"
+    if name in NEEDS_ROOT:
+        make_root(Authority(Store(pki), openssl, no_secret), common_name="Test root")
+    before = {path: path.read_bytes() for path in pki.rglob("*") if path.is_file()}
+    plan = job_of(name, Store(pki)).plan
+    text = as_commands(plan, version="test")
+    assert text.startswith("# These commands neither check nor publish anything")
+    assert "../" not in text
+    assert not set(SECRETS.values()) & set(re.split(r"[\n']", text))
+    done = paste(text, shell, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {path: path.read_bytes() for path in pki.rglob("*") if path.is_file()} == before
+    checks = [step for step in plan.steps if isinstance(step, Check)]
+    assert checks or name == "csr-only"
+    for check in checks:
+        made = asked.load_pem_x509_certificate((tmp_path / check.certificate).read_bytes())
+        assert made.not_valid_after_utc - made.not_valid_before_utc == timedelta(days=check.days)
+        assert abs(made.not_valid_before_utc - datetime.now(timezone.utc)) < timedelta(minutes=5)
+        assert usages_of(made) == set(check.extended_key_usage)
+        assert names_of(made) == {str(name) for name in check.names}
+        assert made.serial_number.bit_length() > 64
+        issuer = tmp_path / check.issuer.replace("../", "pki/")
+        made.verify_directly_issued_by(asked.load_pem_x509_certificate(issuer.read_bytes()))
+    for key in tmp_path.glob("*.key"):
+        assert key.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_commands_for_a_server_are_few(authority):
+    make_root(authority)
+    text = as_commands(job_of("server-second", authority.store).plan, version="test")
+    assert len(text.splitlines()) < 40
+    assert len(re.findall("^openssl ", text, re.MULTILINE)) == 3
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_commands_are_clean_under_shellcheck(name, authority, tmp_path):
+    if name in NEEDS_ROOT:
+        make_root(authority)
+    text = as_commands(job_of(name, authority.store).plan, version="test")
+    done = subprocess.run(["shellcheck", "-s", "sh", "-"], input=text, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("shell", TWO_SHELLS)
+@pytest.mark.parametrize("folder", ["pki", "Büro 1 $x #2 'q'", "-pki"])
+def test_the_commands_that_revoke_make_a_list(folder, shell, openssl, tmp_path):
+    store = Store(tmp_path / folder)
+    authority = Authority(store, openssl, no_secret)
+    make_server(authority, "old.example.com")
+    authority.make(lambda: revocation_list_job(store=store))
+    root = asked.load_pem_x509_certificate((store.path / "ca.crt").read_bytes())
+    old = asked.load_pem_x509_certificate((store.path / "issued" / "old.example.com.crt").read_bytes())
+    for number, (plan, revoked) in enumerate(
+        (
+            (revocation_list_job(store=store).plan, []),
+            (revocation_job("old.example.com", store=store).plan, [old.serial_number]),
+        )
+    ):
+        work = tmp_path / f"work{number}"
+        work.mkdir()
+        (work / folder).symlink_to(store.path)
+        done = paste(as_commands(plan, version="test", folder=folder), shell, work)
+        assert done.returncode == 0, done.stderr
+        made = asked.load_pem_x509_crl((work / "crl.pem").read_bytes())
+        assert made.is_signature_valid(root.public_key())
+        assert [entry.serial_number for entry in made] == revoked
+        assert asked.load_der_x509_crl((work / "crl.der").read_bytes()) == made
+    assert (store.path / "index.txt").read_text().startswith("V")
+    assert (work / "index.txt").read_text().startswith("R")
+
+
+def test_a_template_of_the_users_finds_no_passphrase(openssl, tmp_path):
+    """As in the script: openssl would read $ENV:: in it, and put what it finds into the certificate."""
+    store = Store(tmp_path / "pki")
+    order = root_order(common_name="Test root", encrypted=True, key_type=EC)
+    Authority(store, openssl, SECRETS.__getitem__).make(lambda: root_job(order, store=store))
+    template = "[ v3_req ]\nextendedKeyUsage = serverAuth\nsubjectAltName = $SUBJECT_ALT_NAME\n"
+    order = leaf_order("pbx.example.com", key_type=EC, template=template)
+    plan = leaf_job(order, store=store, root=root_order(), fixed_days=False).plan
+    text = as_commands(plan, version="test")
+    log = tmp_path / "log"
+    (tmp_path / "openssl").write_text(f'#!/bin/sh\nenv >>{log}\nexec {shutil.which("openssl")} "$@"\n')
+    (tmp_path / "openssl").chmod(0o755)
+    signing = text[text.index("(unset") :]
+    assert paste(text, "dash", tmp_path).returncode == 0
+    done = subprocess.run(
+        ["dash", "/dev/stdin"],
+        input=signing,
+        cwd=tmp_path,
+        env={**os.environ, **SECRETS, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    told = log.read_text()
+    assert "PATH=" in told
+    assert SECRETS[secrets.CA_PASSPHRASE] not in told
+
+
+def commands_that_print():
+    commands = {name: cli.get_command(None, name) for name in COMMANDS}
+    options = {name: {option.name for option in command.params} for name, command in commands.items()}
+    # `patch` prints a program that mends scripts; no openssl command is in it.
+    return [name for name, names in options.items() if "script" in names and name != "patch"]
+
+
+def test_every_command_that_prints_a_script_prints_commands():
+    assert len(commands_that_print()) >= 12
+    for name in commands_that_print():
+        assert "--commands" in click.testing.CliRunner().invoke(cli, [name, "--help"]).output
+
+
+@pytest.mark.parametrize("both", [("--script", "--commands"), ("--commands", "--script")])
+@pytest.mark.parametrize("name", commands_that_print())
+def test_script_and_commands_exclude_each_other(name, both, tmp_path):
+    done = click.testing.CliRunner().invoke(cli, [name, *both])
+    assert done.exit_code == 2
+    assert "--script cannot be used with --commands" in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_prints_them_and_makes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["server", "pbx.example.com", "--san", "10.0.0.5", "--commands"]
+    done = click.testing.CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0
+    assert done.stdout.startswith("# These commands neither check nor publish anything")
+    assert list(tmp_path.iterdir()) == []
+    for option in ("--force", "--verbose"):
+        refused = click.testing.CliRunner().invoke(cli, [*arguments, option])
+        assert refused.exit_code == 2
+        assert f"{option} has no effect with --commands" in refused.output
 
 
 @pytest.mark.parametrize("days", [0, 1, 59, 60, 365, 366, 11016, 19000, 20000, 47481, 47482, 60000])

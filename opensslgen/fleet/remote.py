@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from opensslgen.errors import Error
 from opensslgen.plan import template
+from opensslgen.plan.script import with_functions
 from opensslgen.text import visible
 from opensslgen.x509.pem import base64_lines
 
@@ -67,23 +68,23 @@ class Answer:
 
 
 def program(*calls: str, openssl: str = "openssl") -> str:
-    """Return the shell text for some calls.
+    """Return the shell text for some calls, and behind them those functions of `fleet.sh` that they need.
 
-    It is one function, called in its last line: a shell that got only half of it finds a syntax error and runs nothing.
+    It is one function, called in its last line: a shell that got only half of it runs nothing.
     """
-    return "\n".join(
-        (
-            "fleet() {",
-            template.shipped("fleet.sh"),
-            f"OPENSSLGEN_OPENSSL={shlex.quote(openssl)}",
-            "need_openssl",
-            *calls,
-            f"say {_END} ''",
-            "}",
-            "fleet </dev/null",
-            "",
-        )
+    story = (
+        "fleet() {",
+        "set -eu",
+        "mask=$(umask) staged=''",
+        "umask 077",
+        f"OPENSSLGEN_OPENSSL={shlex.quote(openssl)}",
+        "need_openssl",
+        *calls,
+        f"say {_END} ''",
+        "}",
+        "",
     )
+    return with_functions("\n".join(story), template.shipped("fleet.sh")) + "\nfleet </dev/null\n"
 
 
 def call(function: str, *arguments: str, stdin: bytes | None = None) -> str:
