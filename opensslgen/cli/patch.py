@@ -151,11 +151,9 @@ def ext(names: tuple[str, ...], template: str, **options: Any) -> None:
     What is not given comes from the variables that the vendor's script uses: SUBJECT_ALT_NAME, KEY_USAGE, CA.
     """
     from dataclasses import replace
-    from datetime import datetime, timezone
 
     from opensslgen.files.read import read_template
     from opensslgen.jobs.job import refuse_violations
-    from opensslgen.orders.kinds import SERVER
     from opensslgen.orders.order import leaf_order
     from opensslgen.orders.usages import extended_key_usages, key_usages
     from opensslgen.plan.section import from_script
@@ -167,8 +165,7 @@ def ext(names: tuple[str, ...], template: str, **options: Any) -> None:
     section = replace(section, extended_key_usage=usages) if usages else section
     if "CA:FALSE" in section.basic_constraints:
         order = replace(leaf_order("host.invalid"), names=section.names, extended_key_usage=section.extended_key_usage)
-        expected = order.expected(not_before=datetime.now(timezone.utc))
-        refuse_violations(expected, None, profile=SERVER.profile, allow=options["allow"])
+        refuse_violations(order, allow=options["allow"])
     known = template in {"gen_certs", "v3_req"}
     text = shipped(f"{template}.cnf") if known else read_template(Path(template))
     click.echo(section.fill(text), nl=False)
