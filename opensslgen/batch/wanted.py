@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.jobs.job import Violation, fit_to_issuer, judge_now, refuse_violations, violations
+from opensslgen.jobs.job import Violation, authorities_of, fit_to_issuer, judge_now, refuse_violations, violations
 from opensslgen.jobs.own_key import with_key
 from opensslgen.jobs.sign import has_request
 from opensslgen.names.slips import slips
@@ -86,11 +86,8 @@ class Batch:
             for demand in issue.demands(order.names):
                 if not self.openssl.can(demand):
                     return f"{self.openssl.banner} cannot {demand}"
-            expected = order.expected(not_before=datetime.now(timezone.utc))
-            below = None if order.kind.is_self_signed else issuer
-            refuse_violations(
-                expected, below, profile=order.kind.profile, allow=self.allow, above=above if below else ()
-            )
+            authorities = (issuer, *above) if issuer and not order.kind.is_self_signed else ()
+            refuse_violations(order, authorities, allow=self.allow)
         except Violation as violation:
             return _explain(violation.findings)
         except Error as error:
@@ -99,9 +96,8 @@ class Batch:
 
     def violation(self, order: LeafOrder, certificate: Certificate) -> str | None:
         """Return which rules a finished certificate breaks; None if none."""
-        issuer = None if order.kind.is_self_signed else self.store.issuer()
-        authorities = (issuer, *self.store.above()) if issuer else ()
-        return _explain(violations(judge_now(certificate, authorities, profile=order.kind.profile, allow=self.allow)))
+        authorities = () if order.kind.is_self_signed else authorities_of(self.store)
+        return _explain(violations(judge_now(certificate, authorities, profile=order.profile, allow=self.allow)))
 
     def decide(self, rows: Iterable[Row]) -> Iterator[tuple[LeafOrder | None, Outcome]]:
         """Yield the order of each row, and what is to become of it; one that has a fault now has failed."""

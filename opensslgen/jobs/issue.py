@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
@@ -15,6 +14,7 @@ from opensslgen.plan.layout import CA_CHAIN
 from .job import (
     Job,
     about_replaced,
+    authorities_of,
     final_paths,
     fit_to_issuer,
     refuse_compromised,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from opensslgen.orders.order import AuthorityOrder, LeafOrder
     from opensslgen.pki.store import Store
     from opensslgen.plan.steps import Plan
-    from opensslgen.x509.certificate import Certificate
 
 
 def root_job(order: AuthorityOrder, *, store: Store) -> Job:
@@ -60,7 +59,7 @@ def leaf_job(
     refuse_compromised(order.public_key, store)
     issuer = store.issuer()
     order, shortened = fit_to_issuer(order, store, issuer or root, fixed_days=fixed_days)
-    refuse_violations(_expected(order), issuer, profile=order.kind.profile, allow=allow, above=store.above())
+    refuse_violations(order, authorities_of(store), allow=allow)
     if issuer is None:
         plan = issue.root(root) + issue.leaf(order, issue.new_root(root))
     else:
@@ -71,7 +70,7 @@ def leaf_job(
 def self_signed_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
     """Return the job of making a leaf that signs itself; raises Violation if the order breaks a rule."""
     refuse_compromised(order.public_key, store)
-    refuse_violations(_expected(order), None, profile=order.kind.profile, allow=allow)
+    refuse_violations(order, allow=allow)
     note = (
         "phones cannot install a self-signed leaf as a root: a certificate below a root that they trust is better"
         " (opensslgen server, or sign for a request that the box makes)"
@@ -81,7 +80,7 @@ def self_signed_job(order: LeafOrder, *, store: Store, allow: Collection[str] = 
 
 def request_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
     """Return the job of making a key and a request that another authority is to sign."""
-    refuse_violations(_expected(order), None, profile=order.kind.profile, allow=allow)
+    refuse_violations(order, allow=allow)
     plan = issue.new_request(order)
     files = final_paths(plan, store.path)
     return Job(
@@ -136,7 +135,7 @@ def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, .
         done=f"Made {order.kind.title} for {order.title}",
         plan=replace(plan, publish=plan.publish + aside),
         certificate=f"{order.kind.name}.crt",
-        profile=order.kind.profile,
+        profile=order.profile,
         makes_root=makes_root,
         notes=(*slips(order.subject.common_name, order.names), *notes, *about_p12),
         next_step=leaf_next_step(order.kind, plan, store),
@@ -164,7 +163,3 @@ def leaf_next_step(kind: Kind, plan: Plan, store: Store) -> str:
         "      (opensslgen trust says how on each device; on an iPhone the second of two steps is\n"
         "      Settings > General > About > Certificate Trust Settings)."
     )
-
-
-def _expected(order: LeafOrder) -> Certificate:
-    return order.expected(not_before=datetime.now(timezone.utc))

@@ -77,18 +77,19 @@ def judge_now(
 
 
 def refuse_violations(
-    certificate: Certificate,
-    issuer: Certificate | None,
-    *,
-    profile: ProfileName,
-    allow: Collection[str],
-    above: tuple[Certificate, ...] = (),
+    order: AuthorityOrder | LeafOrder, authorities: tuple[Certificate, ...] = (), *, allow: Collection[str]
 ) -> None:
-    """Hold a certificate that is not made yet against the rules; raises Violation."""
-    authorities = (issuer, *above) if issuer else ()
-    findings = violations(judge_now(certificate, authorities, profile=profile, allow=allow))
+    """Hold a certificate that was not made yet against the rules; raises Violation."""
+    certificate = order.expected(not_before=datetime.now(timezone.utc))
+    findings = violations(judge_now(certificate, authorities, profile=order.profile, allow=allow))
     if findings:
         raise Violation("this would break a rule, so nothing was made", findings)
+
+
+def authorities_of(store: Store) -> tuple[Certificate, ...]:
+    """Return the certificates of the pki folder's authority and of those above it; none if it has no authority."""
+    issuer = store.issuer()
+    return (issuer, *store.above()) if issuer else ()
 
 
 def refuse_compromised(key: PublicKey | None, store: Store) -> None:

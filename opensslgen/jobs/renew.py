@@ -12,7 +12,7 @@ from opensslgen.names.general import parse_url
 from opensslgen.names.slips import slips
 from opensslgen.names.subject import Subject, given_subject
 from opensslgen.orders import from_request
-from opensslgen.orders.kinds import KINDS, SELF_SIGNED, SERVER, ProfileName, kind_name
+from opensslgen.orders.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
 from opensslgen.orders.order import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, AuthorityOrder, LeafOrder, lifetime
 from opensslgen.orders.usages import extended_key_usages
 from opensslgen.pki.folder import issued_files
@@ -25,7 +25,7 @@ from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
 
 from .issue import fit_intermediate, leaf_next_step
-from .job import Job, final_paths, fit_to_issuer, refuse_violations, root_of, stale_p12, stored_issuer
+from .job import Job, authorities_of, final_paths, fit_to_issuer, refuse_violations, root_of, stale_p12, stored_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -79,14 +79,7 @@ def renewal_job(
         issuer = root_of(store)
         order, notes = fit_to_issuer(order, store, issuer, fixed_days=days is not None)
         _refuse_no_gain(old, order.days, notes)
-    now = datetime.now(timezone.utc)
-    refuse_violations(
-        order.expected(not_before=now),
-        issuer,
-        profile=order.kind.profile,
-        allow=allow,
-        above=store.above() if issuer else (),
-    )
+    refuse_violations(order, authorities_of(store) if issuer else (), allow=allow)
     moves, about_p12 = stale_p12(order, store, at=at)
     plan = renew.leaf(order, stored_issuer(store) if issuer else None, request=request, moves=moves)
     return Job(
@@ -94,7 +87,7 @@ def renewal_job(
         done=f"Renewed {order.kind.title} for {order.title}",
         plan=plan,
         certificate=f"{order.kind.name}.crt",
-        profile=order.kind.profile,
+        profile=order.profile,
         notes=(
             *slips(order.subject.common_name, order.names),
             *notes,
@@ -134,7 +127,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
     now = datetime.now(timezone.utc)
     if now + timedelta(days=order.days) <= old.not_after:
         raise UsageError(f"the new root would expire before the old one, which expires on {old.not_after:%Y-%m-%d}")
-    refuse_violations(order.expected(not_before=now), None, profile=ProfileName.ROOT, allow=allow)
+    refuse_violations(order, allow=allow)
     plan = renew.root(
         order, stored_issuer(store), target=store.ca_certificate, key_identifier=old.subject_key_identifier
     )
@@ -144,7 +137,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         done=f"Renewed the root {name}, with the same key",
         plan=plan,
         certificate="ca.crt",
-        profile=ProfileName.ROOT,
+        profile=order.profile,
         notes=_below_root(store),
         next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}: until then the old root, which they have,"
         "\n      is as good: what was signed is valid below both",
@@ -165,10 +158,7 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
     )
     order, notes = fit_intermediate(order, store, fixed_days=days is not None)
     _refuse_no_gain(old, order.days, notes)
-    now = datetime.now(timezone.utc)
-    refuse_violations(
-        order.expected(not_before=now), store.issuer(), profile=ProfileName.ROOT, allow=allow, above=store.above()
-    )
+    refuse_violations(order, authorities_of(store), allow=allow)
     made_by = issue.existing_request(order, request, publish=False)
     plan = issue.intermediate(order, stored_issuer(store), request=made_by).keeping_existing()
     files = final_paths(plan, store.path)
@@ -177,7 +167,7 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
         done=f"Renewed the intermediate certificate {order.subject.common_name}, with the same key",
         plan=plan,
         certificate="intermediate.crt",
-        profile=ProfileName.ROOT,
+        profile=order.profile,
         notes=(*notes, *_about_issuer(old, store.issuer()), *_about_old(old)),
         next_step=f"give {files['chain']} to the folder where it signs (opensslgen adopt)",
     )

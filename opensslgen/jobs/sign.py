@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.names.slips import slips
 from opensslgen.orders import from_request
-from opensslgen.orders.kinds import ProfileName
 from opensslgen.orders.order import AuthorityOrder
 from opensslgen.plan import issue
 from opensslgen.x509.extensions import EXTENSIONS
@@ -16,7 +15,16 @@ from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
 
 from .issue import fit_intermediate, leaf_next_step
-from .job import Job, final_paths, fit_to_issuer, refuse_compromised, refuse_violations, root_of, stored_issuer
+from .job import (
+    Job,
+    authorities_of,
+    final_paths,
+    fit_to_issuer,
+    refuse_compromised,
+    refuse_violations,
+    root_of,
+    stored_issuer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -47,17 +55,14 @@ def sign_job(
         return _intermediate(request, order, store=store, fixed_days=fixed_days, allow=allow)
     issuer = root_of(store)
     order, shortened = fit_to_issuer(order, store, issuer, fixed_days=fixed_days)
-    now = datetime.now(timezone.utc)
-    refuse_violations(
-        order.expected(not_before=now), issuer, profile=order.kind.profile, allow=allow, above=store.above()
-    )
+    refuse_violations(order, authorities_of(store), allow=allow)
     plan = issue.leaf(order, stored_issuer(store), request=_request(request, order, store))
     return Job(
         name=order.title,
         done=f"Signed {order.kind.title} for {order.title}",
         plan=plan,
         certificate=f"{order.kind.name}.crt",
-        profile=order.kind.profile,
+        profile=order.profile,
         notes=(*slips(order.subject.common_name, order.names), *shortened, *_left_out(request, order)),
         next_step=leaf_next_step(order.kind, plan, store),
     )
@@ -67,17 +72,14 @@ def _intermediate(
     request: Request, order: AuthorityOrder, *, store: Store, fixed_days: bool, allow: Collection[str]
 ) -> Job:
     order, shortened = fit_intermediate(order, store, fixed_days=fixed_days)
-    now = datetime.now(timezone.utc)
-    refuse_violations(
-        order.expected(not_before=now), store.issuer(), profile=ProfileName.ROOT, allow=allow, above=store.above()
-    )
+    refuse_violations(order, authorities_of(store), allow=allow)
     plan = issue.intermediate(order, stored_issuer(store), request=_request(request, order, store))
     return Job(
         name=order.subject.common_name or order.stem,
         done=f"Signed an intermediate certificate, {order.subject.common_name}",
         plan=plan,
         certificate="intermediate.crt",
-        profile=ProfileName.ROOT,
+        profile=order.profile,
         notes=(*shortened, *_left_out(request, order)),
         next_step=f"give {final_paths(plan, store.path)['chain']} to whoever has its key",
     )

@@ -18,7 +18,7 @@ from opensslgen.x509.extensions import BasicConstraints
 from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
 
-from .kinds import SERVER
+from .kinds import SERVER, ProfileName
 from .usages import extended_key_usages, key_usages
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class AuthorityOrder:
     crl_url: str | None = None
     public_key: PublicKey | None = None
     """That of a request made elsewhere, of the kind that `key_type` tells; None: a new one."""
+
+    @property
+    def profile(self) -> ProfileName:
+        """The profile that its certificate is held against."""
+        return ProfileName.ROOT
 
     @property
     def basic_constraints(self) -> str:
@@ -98,6 +103,11 @@ class LeafOrder:
     def title(self) -> str:
         """What people call it."""
         return self.names[0].value if self.names else self.subject.common_name or self.stem
+
+    @property
+    def profile(self) -> ProfileName:
+        """The profile that its certificate is held against."""
+        return self.kind.profile
 
     @property
     def subject_alternative_names(self) -> tuple[GeneralName, ...]:
