@@ -285,7 +285,7 @@ def test_commands_are_clean_under_shellcheck(name, authority, tmp_path):
 
 
 @pytest.mark.parametrize("shell", TWO_SHELLS)
-@pytest.mark.parametrize("folder", ["pki", "Büro 1 $x #2 'q'", "-pki"])
+@pytest.mark.parametrize("folder", ["pki", "Büro 1 $x #2 'q'", "-pki", "pki\\"])
 def test_the_commands_that_revoke_make_a_list(folder, shell, openssl, tmp_path):
     store = Store(tmp_path / folder)
     authority = Authority(store, openssl, no_secret)
@@ -310,6 +310,12 @@ def test_the_commands_that_revoke_make_a_list(folder, shell, openssl, tmp_path):
         assert asked.load_der_x509_crl((work / "crl.der").read_bytes()) == made
     assert (store.path / "index.txt").read_text().startswith("V")
     assert (work / "index.txt").read_text().startswith("R")
+
+
+def test_a_folder_with_a_line_break_stays_in_its_comment(authority):
+    make_root(authority)
+    text = as_commands(job_of("server-second", authority.store).plan, version="test", folder="a\ntouch bad")
+    assert not re.search("^touch bad'[.]$", text, re.MULTILINE)
 
 
 def test_a_template_of_the_users_finds_no_passphrase(openssl, tmp_path):
