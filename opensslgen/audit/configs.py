@@ -35,7 +35,7 @@ from opensslgen.errors import Error, UnreadableError
 from opensslgen.orders.kinds import SERVER_USAGES
 from opensslgen.rules.form import UNDERSTOOD
 from opensslgen.rules.profiles import PROFILES
-from opensslgen.rules.rule import ERROR, Case, Finding, judge, raised
+from opensslgen.rules.rule import ANY, ERROR, Case, Finding, judge, raised
 from opensslgen.text import visible
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.extensions import EXTENSIONS
@@ -56,19 +56,6 @@ if TYPE_CHECKING:
     from .result import Settings
     from .throwaway import Extensions
 
-ABOUT: dict[str, str | None] = {
-    **dict.fromkeys(("apple-san", "public-san", "public-internal-name", "ip-as-dns"), "subjectAltName"),
-    **dict.fromkeys(("dns-malformed", "san-twice", "wildcard-tld", "name-near-miss"), "subjectAltName"),
-    **dict.fromkeys(("apple-eku", "public-eku", "strict-eku", "root-eku", "client-eku"), "extendedKeyUsage"),
-    **dict.fromkeys(("key-usage", "strict-key-usage", "strict-key-cert-sign", "root-key-cert-sign"), "keyUsage"),
-    **dict.fromkeys(("leaf-is-ca", "root-ca", "strict-basic-constraints"), "basicConstraints"),
-    "strict-aki": "authorityKeyIdentifier",
-    **dict.fromkeys(("strict-ski", "root-ski"), "subjectKeyIdentifier"),
-    **dict.fromkeys(("critical-unknown", "strict-critical", "root-critical")),
-}
-"""The rules that a section of extensions can break, and the extension that each is about; None: its finding says it."""
-
-_OF_ONE_NAME = ("public-internal-name", "ip-as-dns", "dns-malformed", "san-twice", "wildcard-tld", "name-near-miss")
 _VALIDITY = ("apple-validity", "public-validity")
 _SUBJECT = Name((("CN", "opensslgen throwaway"),))
 _MOST_SECTIONS = 100
@@ -381,7 +368,7 @@ class _Audit:
         copied: dict[str, None] = {}
         lines = made.lines_of_names()
         for finding in judge(Case(made.certificate_at(self.settings.at), None, self.settings.at), rules):
-            name = "subjectAltName" if finding.name else finding.extension or ABOUT[finding.rule.id] or ""
+            name = "subjectAltName" if finding.name else finding.extension or finding.rule.extension or ""
             line = made.asked.lines.get(name, made.section.line)
             if name in made.asked.unknown and not finding.name:
                 continue
@@ -401,8 +388,8 @@ class _Audit:
 
     def add_unknown(self, made: _Made, rules: Iterable[Rule]) -> None:
         """Say of each extension that is not known as a whole what it depends on."""
-        needed = {ABOUT[rule.id] for rule in rules}
-        if None in needed:  # rules on whatever is critical
+        needed = {rule.extension for rule in rules}
+        if ANY in needed:  # rules on whatever is critical
             needed |= {name for name in made.asked.maybe_critical if EXTENSIONS.get(name, name) not in UNDERSTOOD}
         unknown: dict[str, list[str]] = {}
         for name, source in made.asked.unknown.items():
@@ -431,7 +418,7 @@ class _Audit:
         return [
             rule
             for rule in rules
-            if rule.id in ABOUT
+            if rule.extension
             and (made.uses != {REQUEST} or rule.of_requests)
             and (made.purpose != AUTHORITY or rule.id not in PROFILES["root"].instead)
         ]

@@ -137,11 +137,9 @@ def _rules_for_request(request: Request, target: str, settings: Settings) -> tup
     answer = answer_to(target, request) if settings.rules_by_kind else None
     if answer is None:
         return settings.rules, ()
-    from .configs import ABOUT
-
     rules, told = settings.rules_for(kind_of_certificate(*answer))
     note = f"only its key is judged: what it asks for is answered by {answer[0]}"
-    return tuple(rule for rule in rules if rule.id not in ABOUT), (*told, note)
+    return tuple(rule for rule in rules if rule.extension is None), (*told, note)
 
 
 def _of_certificate(certificate: Certificate, *, target: str, settings: Settings, line: int | None = None) -> Result:

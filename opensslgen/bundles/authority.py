@@ -1,4 +1,4 @@
-"""What people have of an authority, in any of the forms in which it comes: recognised by content, and put in order."""
+"""Read the certificate, the chain and the key of a CA, in any format, recognised by content."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """What it takes to look into encrypted files."""
+    """What is needed to read encrypted files."""
 
     openssl: OpenSSL
     secret: Callable[[str], str]
-    """As in `Authority`."""
+    """Returns a secret by its name."""
 
 
 def adoption(file: Path, *, key: Path | None, chain: Path | None, encrypt: bool, reader: Reader) -> Adoption:
-    """Return the authority that is in a file: a certificate, perhaps with those above it, and its key.
+    """Return the CA in a file: its certificate, perhaps those above it, and its key.
 
-    `key` and `chain` name files with what is not in it; with `encrypt` a key without a passphrase gets one. Raises
-    UnreadableError for what cannot be read, and UsageError if something is missing.
+    `key` and `chain` are files with what the first file lacks. With `encrypt`, a key without a passphrase gets one.
+    Raises UnreadableError if a file cannot be read, and UsageError if something is missing.
     """
     certificates = leaf_first(_certificates(file, reader))
     others = [*certificates[1:], *(_certificates(chain, reader) if chain else ())]
     key_file = _key_file(key or file, reader)
     if key_file is None:
         raise UsageError(
-            f"{visible(str(key or file))}: no private key in it", hint=None if key else "name its file with --key FILE"
+            f"{visible(str(key or file))}: contains no private key", hint=None if key else "add --key FILE"
         )
     return Adoption(
         certificate=certificates[0],
@@ -73,7 +73,7 @@ def _certificates(path: Path, reader: Reader) -> list[Certificate]:
     except UnreadableError as error:
         raise UnreadableError(f"{visible(str(path))}: {error.message}") from error
     if not found:
-        raise UnreadableError(f"{visible(str(path))}: no certificate in it")
+        raise UnreadableError(f"{visible(str(path))}: contains no certificate")
     return found
 
 
@@ -102,12 +102,12 @@ def _key_file(path: Path, reader: Reader) -> KeyFile | None:
 
 
 def _above(certificate: Certificate, others: list[Certificate]) -> tuple[Certificate, ...]:
-    """Return the certificates above one, up to the root; raises Error if one is missing."""
+    """Return the certificates above one, up to the root; raises Error if any is missing."""
     above = issuers_among(certificate, others)
     last = (certificate, *above)[-1]
     if not last.is_self_issued:
         raise Error(
-            f"{last.issuer or 'a nameless authority'} is missing, which stands above {last.subject}",
-            hint="phones trust the root: give the certificates up to it with --chain FILE",
+            f"the certificate of {last.issuer or 'a CA without a name'}, which issued {last.subject}, is missing",
+            hint="phones trust only the root: add --chain FILE, with the certificates up to the root",
         )
     return above

@@ -1,4 +1,4 @@
-"""The Ansible collection that lies in this package, written out so that ansible-galaxy can install it."""
+"""Write the Ansible collection of this package to a folder, so that ansible-galaxy can install it."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 def write_collection(folder: Path, *, force: bool = False) -> tuple[list[str], Path | None]:
-    """Write the collection's files into a new or empty folder; return them, and what was replaced by `force`.
+    """Write the collection to a new or empty folder; return its files, and the new name of an old folder.
 
-    An old folder is kept under another name. Raises Error if there is one and `force` is not given, and for `/`.
+    With `force`, an old folder is kept under another name. Without it, raises Error if there is one; always for `/`.
     """
     if folder.name in ("", ".."):
         folder = folder.resolve()
     if not folder.name:
         raise Error(f"{folder} cannot be the collection's folder")
     if os.path.lexists(folder) and not force and not _is_empty(folder):
-        raise Error(f"{folder} exists", hint="--force replaces it, and keeps the old one beside it")
+        raise Error(f"{folder} exists", hint="to replace it, add --force; the old one is kept next to it")
     kept = None
     with explain_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with beside(folder) as new:
             files = sorted(_copy(resources.files("opensslgen") / "ansible", new))
             if _is_empty(folder):
-                # Not replaced: it may be the one that the shell is in, which would be left without.
+                # Filled instead of replaced, as it may be the working directory of the shell.
                 for path in new.iterdir():
                     path.rename(folder / path.name)
             else:
@@ -48,7 +48,7 @@ def _is_empty(folder: Path) -> bool:
 
 
 def _copy(source: Traversable, folder: Path, prefix: str = "") -> list[str]:
-    """Copy what a folder of the package holds, which may be inside a zipapp."""
+    """Copy a folder of the package, which may be inside a zipapp."""
     folder.mkdir()
     files = []
     for entry in source.iterdir():

@@ -47,6 +47,7 @@ def _result_json(result: Result, at: datetime) -> dict[str, object]:
         "line": result.line,
         "verdict": verdict(result),
         "unreadable": result.unreadable,
+        "unknown": result.is_unknown,
         "findings": [finding_json(finding) | {"line": finding.line} for finding in worst_first(result.findings)],
         "notes": list(result.notes),
         "certificate": certificate and certificate_json(certificate),

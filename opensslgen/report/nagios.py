@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from opensslgen.rules.rule import ERROR, WARNING
 from opensslgen.text import visible
 
-from .tally import worst_first
+from .tally import verdict, worst_first
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,13 +43,13 @@ def status(result: Result, *, at: datetime, warning: int | None, critical: int |
     """Return the state of a result; fewer days left than `warning` or `critical` are that state."""
     days = (result.certificate.not_after - at).days if result.certificate else None
     where = result.target + (f":{result.line}" if result.line else "")
-    if result.unreadable is not None:
-        return Status(3, f"{where}: {result.unreadable}", days, 1)
-    left = f"{days} days left" if days is not None else "complies"
+    left = f"{days} days left" if days is not None else verdict(result)
     findings = worst_first(result.findings)
     severities = {finding.rule.severity for finding in findings}
     state = 2 if ERROR in severities else 1 if WARNING in severities else 0
     message = f"{findings[0].message} [{findings[0].rule.id}], {left}" if state else left
+    if result.unreadable is not None and state < 2:
+        return Status(3, f"{where}: cannot be {'told' if result.is_unknown else 'read'}: {result.unreadable}", days, 1)
     if days is not None:
         state = max(state, 2 if critical is not None and days < critical else 0)
         state = max(state, 1 if warning is not None and days < warning else 0)

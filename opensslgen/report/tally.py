@@ -19,23 +19,26 @@ COMPLIES, VIOLATES, UNREADABLE = "complies", "violates", "unreadable"
 
 
 class Tally(NamedTuple):
-    """How many results there are of each kind, and findings of each severity."""
+    """How many results there are of each verdict, and findings of each severity."""
 
     complies: int = 0
     violates: int = 0
     unreadable: int = 0
+    """Those that cannot be told as well."""
     errors: int = 0
     warnings: int = 0
     notes: int = 0
+    unknown: int = 0
+    """How many of the unreadable were read, but do not say what a rule needs to know."""
 
     @property
     def results(self) -> int:
-        """How many things were judged or could not be read."""
+        """How many results there are of all verdicts."""
         return self.complies + self.violates + self.unreadable
 
     @property
     def exit_code(self) -> int:
-        """2 if anything could not be read, else 1 if anything violates a rule, else 0."""
+        """2 if anything could not be read or told, else 1 if anything violates a rule, else 0."""
         return 2 if self.unreadable else 1 if self.violates else 0
 
     def plus(self, other: Tally) -> Tally:
@@ -51,7 +54,7 @@ class Entry(NamedTuple):
 
 
 def verdict(result: Result) -> str:
-    """Return "unreadable", "violates" if it has a finding that is an error, or "complies"."""
+    """Return "unreadable" for what cannot be read or told, "violates" if a finding is an error, or "complies"."""
     if result.unreadable is not None:
         return UNREADABLE
     return VIOLATES if any(finding.rule.severity == ERROR for finding in result.findings) else COMPLIES
@@ -62,7 +65,7 @@ def tally(result: Result) -> Tally:
     is_a = verdict(result)
     severities = [finding.rule.severity for finding in result.findings]
     counts = (severities.count(severity) for severity in RANKS)
-    return Tally(is_a == COMPLIES, is_a == VIOLATES, is_a == UNREADABLE, *counts)
+    return Tally(is_a == COMPLIES, is_a == VIOLATES, is_a == UNREADABLE, *counts, result.is_unknown)
 
 
 def entry(result: Result, *, write: Callable[[Result], str]) -> Entry:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _COLOURS = {ERROR: 31, WARNING: 33, NOTE: 36, COMPLIES: 32, VIOLATES: 31, UNREADABLE: 35}
 """Red, yellow, cyan, green and magenta, as terminals number them."""
 _WORDS = {COMPLIES: "complies", VIOLATES: "violates the rules", UNREADABLE: "cannot be read"}
+_UNKNOWN = "cannot be told"
 
 
 def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> str:
@@ -25,7 +26,7 @@ def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> 
     if quiet and is_a == COMPLIES:
         return ""
     where = visible(result.target) + (f":{result.line}" if result.line else "")
-    words = _painted("cannot be told" if result.is_unknown else _WORDS[is_a], is_a, colour)
+    words = _paint(_UNKNOWN if result.is_unknown else _WORDS[is_a], is_a, colour)
     lines = [f"{where}: {words}{_about(result)}"]
     if result.unreadable is not None:
         lines.append(f"  {visible(result.unreadable)}")
@@ -33,7 +34,7 @@ def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> 
         severity = finding.rule.severity
         line = f"line {finding.line}: " if finding.line else ""
         lines += [
-            f"  {_painted(severity, severity, colour)}: {line}{visible(finding.message)} [{finding.rule.id}]",
+            f"  {_paint(severity, severity, colour)}: {line}{visible(finding.message)} [{finding.rule.id}]",
             f"    {finding.rule.reason} ({finding.rule.citation})",
         ]
     lines += [f"  {visible(note)}" for note in result.notes]
@@ -48,7 +49,7 @@ def _about(result: Result) -> str:
     return f" ({f'{subject}, ' if subject else ''}expires {certificate.not_after:%Y-%m-%d})"
 
 
-def _painted(text: str, kind: str, colour: bool) -> str:
+def _paint(text: str, kind: str, colour: bool) -> str:
     return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if colour else text
 
 
@@ -57,9 +58,10 @@ def text_tail(tally: Tally) -> str:
     if not tally.results:
         return "nothing found to check\n"
     verdicts = f"{tally.complies} of {tally.results} comply, {tally.violates} violate the rules"
-    unreadable = f", {tally.unreadable} cannot be read" if tally.unreadable else ""
+    for number, words in ((tally.unreadable - tally.unknown, _WORDS[UNREADABLE]), (tally.unknown, _UNKNOWN)):
+        verdicts += f", {number} {words}" if number else ""
     counts = ", ".join(
         f"{count} {what}{'' if count == 1 else 's'}"
         for what, count in ((ERROR, tally.errors), (WARNING, tally.warnings), (NOTE, tally.notes))
     )
-    return f"{verdicts}{unreadable}: {counts}\n"
+    return f"{verdicts}: {counts}\n"

@@ -125,6 +125,7 @@ RULES = (
         None,
         _san,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "apple-eku",
@@ -134,6 +135,7 @@ RULES = (
         SINCE_JULY_2019,
         _server_auth,
         of_requests=True,
+        extension="extendedKeyUsage",
     ),
     Rule(
         "apple-validity",

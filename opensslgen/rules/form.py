@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opensslgen.x509.extensions import EXTENSIONS
 
-from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule
+from .rule import ANY, ERROR, PASS, WARNING, Case, Fault, Messages, Rule
 
 _LONGEST_SERIAL = 20  # bytes
 # In bytes and not bits, as random numbers begin with zeros, too: half of those drawn from 64 bits have fewer than 64.
@@ -93,6 +93,7 @@ RULES = (
         None,
         _not_ca,
         of_requests=True,
+        extension="basicConstraints",
     ),
     Rule(
         "key-usage",
@@ -102,6 +103,7 @@ RULES = (
         None,
         _digital_signature,
         of_requests=True,
+        extension="keyUsage",
     ),
     Rule(
         "critical-unknown",
@@ -111,6 +113,7 @@ RULES = (
         None,
         _unknown_critical,
         of_requests=True,
+        extension=ANY,
     ),
     Rule(
         "ec-explicit",

@@ -159,6 +159,7 @@ RULES = (
         None,
         _ip_as_dns,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "dns-malformed",
@@ -168,6 +169,7 @@ RULES = (
         None,
         _malformed,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "empty-cn",
@@ -195,6 +197,7 @@ RULES = (
         None,
         _twice,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "name-near-miss",
@@ -204,6 +207,7 @@ RULES = (
         None,
         _near_miss,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "wildcard-tld",
@@ -213,5 +217,6 @@ RULES = (
         None,
         _wildcard,
         of_requests=True,
+        extension="subjectAltName",
     ),
 )

@@ -93,6 +93,7 @@ RULES = (
         None,
         _usages,
         of_requests=True,
+        extension="extendedKeyUsage",
     ),
     Rule(
         "public-san",
@@ -102,6 +103,7 @@ RULES = (
         None,
         _names,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "public-internal-name",
@@ -111,5 +113,6 @@ RULES = (
         None,
         _internal,
         of_requests=True,
+        extension="subjectAltName",
     ),
 )
