@@ -24,7 +24,7 @@ from opensslgen.audit.configs import judge_config, judge_text, looks_like_config
 from opensslgen.audit.result import Settings
 from opensslgen.audit.throwaway import _workshop
 from opensslgen.cli.main import cli
-from opensslgen.config.reader import UNKNOWN, ConfigError, Entry, Section, read_config, written
+from opensslgen.config.reader import UNKNOWN, ConfigError, Entry, Section, config_text, read_config
 from opensslgen.config.use import CA, FILE, REQUEST, SELF
 from opensslgen.errors import Error
 from opensslgen.openssl import command
@@ -204,12 +204,24 @@ def test_what_is_missing_for_a_verdict_is_not_called_unreadable(tmp_path):
     ("names", "tail", "state"),
     [
         (("good",), "1 of 1 comply, 0 violate the rules: ", "OK"),
-        (("unknown",), "0 of 1 comply, 0 violate the rules, 1 cannot be told: ", "UNKNOWN - unknown.cnf:1: cannot be told"),
-        (("refused",), "0 of 1 comply, 0 violate the rules, 1 cannot be read: ", "UNKNOWN - refused.cnf:1: cannot be read"),
-        (("good", "unknown", "refused", "unknown"), "1 of 4 comply, 0 violate the rules, 1 cannot be read, 2 cannot be told: ",
-         "UNKNOWN"),
+        (
+            ("unknown",), "0 of 1 comply, 0 violate the rules, 1 cannot be told: ",
+            "UNKNOWN - unknown.cnf:1: cannot be told: ",
+        ),
+        (
+            ("refused",), "0 of 1 comply, 0 violate the rules, 1 cannot be read: ",
+            "UNKNOWN - refused.cnf:1: cannot be read: ",
+        ),
+        (
+            ("good", "unknown", "refused", "unknown"),
+            "1 of 4 comply, 0 violate the rules, 1 cannot be read, 2 cannot be told: ", "UNKNOWN",
+        ),
         (("bad", "unknown"), "0 of 2 comply, 1 violate the rules, 1 cannot be told: ", "CRITICAL - bad.cnf"),
-        (("both",), "0 of 1 comply, 0 violate the rules, 1 cannot be told: ", "CRITICAL - both.cnf:2: it lacks serverAuth"),
+        (
+            ("both",), "0 of 1 comply, 0 violate the rules, 1 cannot be told: ",
+            "CRITICAL - both.cnf:2: its extended key usage is clientAuth; serverAuth (1.3.6.1.5.5.7.3.1) is needed"
+            " [apple-eku], the rest cannot be told",
+        ),
     ],
     ids=str,
 )  # fmt: skip
@@ -549,7 +561,7 @@ def test_the_reader_and_openssl_agree_on_values(beginning, rest, openssl):
     except ConfigError:
         assert theirs is None
         return
-    ours = raw.comment(written([config.sections["s"]]), "s") if "s" in config.sections else None
+    ours = raw.comment(config_text([config.sections["s"]]), "s") if "s" in config.sections else None
     assert ours == theirs
 
 
@@ -600,7 +612,7 @@ def test_what_is_written_is_read_again(value, name):
     name = "".join(character for character in name if character.isascii())
     sections = [Section(name, 1, (Entry("a", value, 2),))]
     if "\n" not in value:
-        assert read_config(written(sections)).index[name]["a"].value == value
+        assert read_config(config_text(sections)).index[name]["a"].value == value
 
 
 def test_lines_are_counted_as_editors_count_them():

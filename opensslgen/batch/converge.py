@@ -63,7 +63,7 @@ def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
         units: dict[int, Unit] = {}
         ahead, number = _Ahead(decisions, len(crew)), 0
         while ahead.more:
-            with batch.store.locked():
+            with batch.store.lock():
                 ends = time.monotonic() + TURN
                 done: Done | None = None
                 while True:
@@ -98,8 +98,8 @@ def _answer(crew: Workers[Unit, Done], units: dict[int, Unit]) -> tuple[Done | N
 
 def _publish(unit: Unit, done: Done, store: Store) -> Iterator[Outcome]:
     """Publish what a process has made, together, and yield what became of its rows."""
-    if done.staged:
-        store.publish(done.staged, work=unit.work)
+    if done.publication:
+        store.publish(done.publication, work=unit.work)
     else:
         shutil.rmtree(unit.work, ignore_errors=True)
     made = zip(unit.outcomes, done.faults, done.ends, done.notes, strict=True)

@@ -121,7 +121,7 @@ def show(certificate: str, pki: Path, output: Output) -> None:
     warn_of_open_files(pki)
     found = lookup.find(Folder(pki), certificate)
     if output == "json":
-        print_json(explain.explained_json(found, at=at))
+        print_json(explain.explanation_json(found, at=at))
     else:
-        out.write(explain.explained(found, at=at))
+        out.write(explain.explanation(found, at=at))
         out.flush()

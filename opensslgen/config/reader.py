@@ -349,7 +349,7 @@ def _without_comment(line: str) -> str:
     return line
 
 
-def written(sections: Iterable[Section]) -> str:
+def config_text(sections: Iterable[Section]) -> str:
     """Return a file with just these sections, keys and values, which all versions of openssl read alike."""
     lines = []
     for section in sections:

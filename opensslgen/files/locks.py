@@ -33,8 +33,8 @@ _UNNAMED = 5.0
 def hold(folder: Path, *, timeout: float, finish: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold both locks of a folder, and create the folder again if it disappears while we wait.
 
-    `finish` is called at the end, while other processes are still locked out, but scripts no longer are. Raises Error if
-    the folder cannot be locked within `timeout` seconds, and OSError.
+    At the end, `finish` is called while other processes are still locked out, but scripts no longer are. Raises Error
+    if the folder cannot be locked within `timeout` seconds, and OSError.
     """
     with _lock(folder / LOCK, timeout=timeout):
         try:

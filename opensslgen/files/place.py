@@ -170,7 +170,7 @@ def put(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[Path]:
+def temporary_name(path: Path) -> Iterator[Path]:
     """Yield a name next to a file or folder, for what is to replace it; at the end, a file of that name is removed.
 
     So are files whose names begin with it and a dot, and those that killed runs have left there.
@@ -199,7 +199,7 @@ def _sweep(folder: Path, prefix: re.Pattern[str], *, dead: bool) -> None:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file, and replace an old one; raises OSError, and then nothing has changed."""
-    with beside(path) as new:
+    with temporary_name(path) as new:
         with new.open("xb") as file:
             file.write(data)
             file.flush()

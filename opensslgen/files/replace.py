@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
 
-from .place import beside, put
+from .place import put, temporary_name
 from .write import sync
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Work:
 
 
 def read(name: Path) -> Original:
-    """Return a regular file, symbolic links resolved; raises UnreadableError for anything else, or if it is too large."""
+    """Return a regular file, symbolic links resolved; raises UnreadableError for anything else, or a larger one."""
     try:
         path = name.resolve(strict=True)
         # Without O_NONBLOCK, opening a FIFO would hang.
@@ -113,13 +113,13 @@ def read(name: Path) -> Original:
 
 @contextmanager
 def work(original: Original) -> Iterator[Work]:
-    """Yield a place to write files, and clean it up; raises Error for a file with more hard links, which would be lost."""
+    """Yield a place to write files, and clean it up; raises Error if the original has several hard links."""
     if original.status.st_nlink > 1:
         raise Error(
             f"{original.name}: has {original.status.st_nlink} hard links, which a new file would not have",
             hint="make a copy of it, which has one hard link",
         )
-    with beside(original.path) as here:
+    with temporary_name(original.path) as here:
         try:
             yield Work(original, here)
         except OSError as error:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def name_beside(folder: Path, target: str) -> str:
+def free_name(folder: Path, target: str) -> str:
     """Return a name that no file has, under which an old file is kept next to the new one."""
     name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
     names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
@@ -28,7 +28,8 @@ def overwrite_refusal(folder: Path, targets: list[str]) -> Error:
     """Return the error that says which files exist, so that they are not overwritten."""
     files = ", ".join(str(folder / target) for target in targets)
     return Error(
-        f"{files} exist{'s' if len(targets) == 1 else ''}", hint="to replace them, add --force; the old ones are kept next to the new ones"
+        f"{files} exist{'s' if len(targets) == 1 else ''}",
+        hint="to replace them, add --force; the old ones are kept next to the new ones",
     )
 
 

@@ -7,8 +7,8 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.files.place import beside
-from opensslgen.files.write import explain_errors, name_beside
+from opensslgen.files.place import temporary_name
+from opensslgen.files.write import explain_errors, free_name
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -25,11 +25,11 @@ def write_collection(folder: Path, *, force: bool = False) -> tuple[list[str], P
     if not folder.name:
         raise Error(f"{folder} cannot be the collection's folder")
     if os.path.lexists(folder) and not force and not _is_empty(folder):
-        raise Error(f"{folder} exists", hint="to replace it, add --force; the old one is kept next to it")
+        raise Error(f"{folder} exists", hint="to replace it, add --force; the old one is kept")
     kept = None
     with explain_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with beside(folder) as new:
+        with temporary_name(folder) as new:
             files = sorted(_copy(resources.files("opensslgen") / "ansible", new))
             if _is_empty(folder):
                 # Filled instead of replaced, as it may be the working directory of the shell.
@@ -37,7 +37,7 @@ def write_collection(folder: Path, *, force: bool = False) -> tuple[list[str], P
                     path.rename(folder / path.name)
             else:
                 if os.path.lexists(folder):
-                    kept = folder.with_name(name_beside(folder.parent, folder.name))
+                    kept = folder.with_name(free_name(folder.parent, folder.name))
                     folder.rename(kept)
                 new.rename(folder)
     return files, kept

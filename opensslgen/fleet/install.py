@@ -79,7 +79,7 @@ class Installation:
 
 
 def parse_place(what: str, *, path: str, mode: str | None = None, owner: str | None = None) -> Place:
-    """Return the place of a file; raises UsageError for a wrong path, mode or owner, or a key that everybody can read."""
+    """Return the place of a file; raises UsageError for a wrong path, mode or owner, or if all could read the key."""
     mode = mode or ("0600" if what == "key" else "0644")
     if not path.startswith("/") or path.endswith("/") or not path.isprintable():
         raise UsageError(f"{visible(path)} is not the absolute path of a file")
@@ -211,7 +211,7 @@ def _certificates(data: bytes) -> str:
 
 
 def _patch_script(there: Answer, wish: Wish) -> tuple[tuple[Change, str] | None, str | None]:
-    """Return the change to the vendor's script and the call that makes it, if needed, or what is wrong with the script."""
+    """Return the change to the vendor's script and the call that makes it, if needed, or what is wrong with it."""
     data = there.data("script")
     if data is None:
         return None, None

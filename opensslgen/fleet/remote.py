@@ -96,7 +96,7 @@ def call(function: str, *arguments: str, stdin: bytes | None = None) -> str:
 
 
 def subshell(script: str, argument: str) -> str:
-    """Return the lines that run a script with one argument in a subshell, so that its variables and traps stay inside."""
+    """Return the lines that run a script with one argument in a subshell, to keep its variables and traps inside."""
     return f"(\nset -- {shlex.quote(argument)}\n{script}) >/dev/null"
 
 
@@ -106,4 +106,7 @@ def _reason(code: int, stderr: str) -> str:
     errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
     if errors:
         return visible(errors[-1])
-    return f"the shell on the host failed with exit code {code}" + (f": {visible(lines[-1])}" if lines else " and without a complete answer")
+    why = f": {visible(lines[-1])}" if lines else " and without a complete answer"
+    return f"the shell on the host failed with exit code {code}" + (
+        f": {visible(lines[-1])}" if lines else " and without a complete answer"
+    )

@@ -105,7 +105,7 @@ def ensure_request(
     """Return the request of a host, which generates a key and a request unless it has those that the order wants.
 
     A key of the right type is kept, also for other names. It is replaced if it is among the `compromised` keys
-    (`Folder.compromised`) and, with `new_key`, if the certificate on the host expires `within` this time. Replaced files
+    (`Folder.compromised`) and, with `new_key`, if the certificate on the host expires `within` this time. Old files
     are renamed. With `check`, nothing is made. Raises Error, or Violation if the order breaks a rule.
     """
     store = Store(Path(folder))

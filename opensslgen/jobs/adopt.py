@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.files.write import name_beside
+from opensslgen.files.write import free_name
 from opensslgen.orders.kinds import ProfileName
 from opensslgen.plan import adopt
 from opensslgen.plan.layout import CA_CHAIN
@@ -78,4 +78,4 @@ def _old_chain(store: Store, adoption: Adoption) -> tuple[str, str] | None:
     """Return which file of the authority before has to go, and under which name it stays beside."""
     if adoption.above or not (store.path / CA_CHAIN).exists():
         return None
-    return CA_CHAIN, name_beside(store.path, CA_CHAIN)
+    return CA_CHAIN, free_name(store.path, CA_CHAIN)

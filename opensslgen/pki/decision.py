@@ -47,7 +47,7 @@ def _leftovers(folder: Path, pattern: str) -> Iterator[Path]:
         if not stat.S_ISDIR(status.st_mode):
             raise Error(f"{work} is not a folder, so opensslgen did not leave it there: remove it")
         if status.st_uid != os.geteuid():
-            raise Error(f"{work} belongs to another user, so its decision was not carried out: let that user run opensslgen")
+            raise Error(f"{work} belongs to another user, so it was not carried out: let that user run opensslgen")
         yield work
 
 
@@ -75,7 +75,7 @@ def _carry_out_of_script(folder: Path, work: Path) -> None:
     for number, words in enumerate(decided, 1):
         if len(words) not in (3, 4) or (*words, "new")[3] not in ("new", "over"):
             raise Error(
-                f"{work / 'decided'}, line {number}, was not written by a script of opensslgen, so {work} was left as it is",
+                f"{work / 'decided'}, line {number}, was not written by a script of opensslgen, so {work} remains",
                 hint=f"move what you need out of that folder, and remove it: rm -r {shlex.quote(str(work))}",
             )
     if (work / "line").exists():

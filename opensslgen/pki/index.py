@@ -95,9 +95,9 @@ def read(
     """Yield the lines of an index one by one; raises UnreadableError, with file and line, at the first error.
 
     A last line without a newline was cut off by a kill or a full disk. It is ignored, as openssl ignores it, and
-    `on_torn` gets a message about it. With `mend` it counts if it is complete otherwise, as in `mend_index`. If there is
-    an `on_fault`, it gets the number and the error of each wrong line, and reading continues. With a `state`, lines of
-    other states are skipped unread.
+    `on_torn` gets a message about it. With `mend` it counts if it is complete otherwise, as in `mend_index`. An
+    `on_fault` gets the number and the error of each wrong line, and reading continues. With a `state`, lines of other
+    states are skipped unread.
     """
     shown = visible(str(path))
     try:

@@ -62,11 +62,11 @@ def find(folder: Folder, wanted: str) -> Found:
     """
     path = Path(wanted)
     if not path.is_file():
-        return stored(folder, wanted)
+        return find_in_folder(folder, wanted)
     return _around(folder, path, load(path))
 
 
-def stored(folder: Folder, wanted: str) -> Found:
+def find_in_folder(folder: Folder, wanted: str) -> Found:
     """Return the same, but never read a file outside of the folder."""
     path = _in_folder(folder, wanted)
     return _around(folder, path, load(path))
@@ -76,7 +76,7 @@ def stem_to_renew(folder: Folder, found: Found) -> str:
     """Return the stem of the files of a certificate, "ca" for the root; raises Error if it cannot be renewed."""
     name = visible(found.certificate.subject.common_name or str(found.path))
     if found.entry and found.entry.state == index.REVOKED:
-        raise Error(f"{name} was revoked, so it cannot be renewed", hint="issue a new one: opensslgen server NAME --force")
+        raise Error(f"{name} was revoked, so it cannot be renewed", hint="run: opensslgen server NAME --force")
     path = found.files.get("certificate")
     if path is None:
         raise UsageError(f"{found.path} is not in {folder.path / layout.ISSUED}, so it cannot be renewed there")
@@ -100,7 +100,9 @@ def _in_folder(folder: Folder, wanted: str) -> Path:
     if len(found) > 1:
         more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
         listed = ", ".join(visible(str(path)) for path in found[:_MOST])
-        raise UsageError(f"{visible(wanted)} is in {len(found)} certificates: {listed}{more}", hint="use the name of its file")
+        raise UsageError(
+            f"{visible(wanted)} is in {len(found)} certificates: {listed}{more}", hint="use the name of its file"
+        )
     return found[0]
 
 

@@ -24,7 +24,7 @@ from opensslgen.files.write import (
     copy_file,
     explain_errors,
     explanation,
-    name_beside,
+    free_name,
     remove_folder,
     sync,
     write_new,
@@ -52,7 +52,7 @@ _DATABASE = {layout.INDEX: "", layout.INDEX_ATTRIBUTES: "unique_subject = no\n",
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class Publication:
     """Files that are ready to be published."""
 
     decision: Decision
@@ -103,7 +103,7 @@ class Store:
         return "ENCRYPTED" in text
 
     @contextmanager
-    def locked(self, *, timeout: float = LOCK_TIMEOUT) -> Iterator[Path]:
+    def lock(self, *, timeout: float = LOCK_TIMEOUT) -> Iterator[Path]:
         """Lock the folder, finish or remove what killed runs have left, and yield a private work folder.
 
         Creates the pki folder if necessary, and removes it again if nothing was published. Raises Error if the folder
@@ -142,7 +142,8 @@ class Store:
                 inside = False
             if not inside:
                 raise Error(
-                    f"{path} is a symbolic link that leads out of {self.path}", hint="replace the link with the file or folder itself"
+                    f"{path} is a symbolic link that leads out of {self.path}",
+                    hint="put the target there instead",
                 )
 
     def refuse_odd_files(self, plan: Plan) -> None:
@@ -179,7 +180,7 @@ class Store:
         except OSError as error:
             raise UnreadableError(f"cannot read {self.path}: {error.strerror}") from error
         if left:
-            with self.locked():
+            with self.lock():
                 pass
 
     def existing(self, plan: Plan) -> list[str]:
@@ -207,7 +208,7 @@ class Store:
                     hint=f"revoke that certificate first, or write unique_subject = no in {path}",
                 )
 
-    def staged(self, plan: Plan, *, work: Path) -> Staged:
+    def prepare(self, plan: Plan, *, work: Path) -> Publication:
         """Prepare the files that a plan publishes, in its work folder, and write them to the disk.
 
         An old file of the same name will be kept next to the new one, unless the plan replaces it without a copy.
@@ -242,7 +243,7 @@ class Store:
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
         kept = {
-            publish.target: name_beside(self.path, publish.target)
+            publish.target: free_name(self.path, publish.target)
             for publish in plan.publish
             if publish.existing is not Existing.REPLACE and os.path.lexists(self.path / publish.target)
         }
@@ -254,11 +255,11 @@ class Store:
             moves.append(Move(publish.source, publish.target))
         for publish in plan.publish:
             sync(work / publish.source)
-        return Staged(Decision(tuple(moves), tuple(lines)), kept)
+        return Publication(Decision(tuple(moves), tuple(lines)), kept)
 
-    def publish(self, staged: Staged, *, work: Path) -> None:
+    def publish(self, publication: Publication, *, work: Path) -> None:
         """Record and publish what was prepared in a work folder: everything or nothing."""
-        place.decide(work, staged.decision)
+        place.decide(work, publication.decision)
         try:
             decision.carry_out(work, fresh=True)
         except OSError as error:

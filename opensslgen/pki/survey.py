@@ -105,7 +105,7 @@ def survey_of(
     Raises UnreadableError if the index, or a line of it, cannot be read.
     """
     if not folder.path.is_dir():
-        raise UnreadableError(f"{visible(str(folder.path))}: no such folder", hint="to use another folder, add --pki DIR")
+        raise UnreadableError(f"{visible(str(folder.path))}: no such folder", hint="add --pki DIR")
     root = folder.root.certificate if folder.root else None
     alive: dict[str, list[Entry]] = defaultdict(list)
     last: dict[str, Entry] = {}

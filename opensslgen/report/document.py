@@ -1,6 +1,6 @@
-"""An audit as JSON; schema/audit.schema.json describes it.
+"""Write an audit as JSON, which schema/audit.schema.json describes.
 
-It is ASCII: JSON escapes control characters and all others.
+It is pure ASCII, as JSON escapes all other characters.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from .tally import Tally
 
 VERSION = 1
-"""Goes up when a field is removed or changes its meaning; fields may be added at any time."""
+"""Increases when a field is removed or changes its meaning; fields may be added at any time."""
 
 
 def json_head(*, version: str, at: datetime, profiles: Sequence[str]) -> str:
-    """Return what stands before the results."""
+    """Return the text before the results."""
     head = {
         "version": VERSION,
         "generator": {"name": "opensslgen", "version": version},
@@ -35,7 +35,7 @@ def json_head(*, version: str, at: datetime, profiles: Sequence[str]) -> str:
 
 
 def json_entry(result: Result, *, at: datetime) -> str:
-    """Return a result in one line."""
+    """Return a result on one line."""
     return json.dumps(_result_json(result, at))
 
 
@@ -56,6 +56,6 @@ def _result_json(result: Result, at: datetime) -> dict[str, object]:
 
 
 def json_tail(tally: Tally) -> str:
-    """Return what stands after the results."""
+    """Return the text after the results."""
     totals = {"results": tally.results, **tally._asdict()}
     return f'\n], "totals": {json.dumps(totals)}, "exit_code": {tally.exit_code}}}\n'

@@ -1,4 +1,4 @@
-"""An explanation of one certificate, as text for people and as JSON for programs."""
+"""Explain one certificate, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def facts(found: Found, *, at: datetime) -> list[tuple[str, str]]:
     ]
 
 
-def explained(found: Found, *, at: datetime) -> str:
+def explanation(found: Found, *, at: datetime) -> str:
     """Return what a certificate is for, its names, dates and files, and on which devices it works."""
     certificate = found.certificate
     lines = [visible(str(certificate.subject.common_name or found.path.name))]
@@ -123,7 +123,7 @@ def _state(found: Found) -> str:
     return f"{'valid' if entry.state == VALID else 'expired'} (line {entry.line})"
 
 
-def explained_json(found: Found, *, at: datetime) -> dict[str, object]:
+def explanation_json(found: Found, *, at: datetime) -> dict[str, object]:
     """Return the same for a program."""
     entry = found.entry
     return {

@@ -24,7 +24,7 @@ class Tally(NamedTuple):
     complies: int = 0
     violates: int = 0
     unreadable: int = 0
-    """Those that cannot be told as well."""
+    """How many cannot be read, or cannot be told."""
     errors: int = 0
     warnings: int = 0
     notes: int = 0
@@ -47,7 +47,7 @@ class Tally(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A result as it is written."""
+    """The text of a result, and what it adds to the totals."""
 
     text: str
     tally: Tally
@@ -61,18 +61,18 @@ def verdict(result: Result) -> str:
 
 
 def tally(result: Result) -> Tally:
-    """Return what one result adds to the totals."""
+    """Return what a result adds to the totals."""
     is_a = verdict(result)
     severities = [finding.rule.severity for finding in result.findings]
     counts = (severities.count(severity) for severity in RANKS)
-    return Tally(is_a == COMPLIES, is_a == VIOLATES, is_a == UNREADABLE, *counts, result.is_unknown)
+    return Tally(is_a == COMPLIES, is_a == VIOLATES, is_a == UNREADABLE, *counts)._replace(unknown=result.is_unknown)
 
 
 def entry(result: Result, *, write: Callable[[Result], str]) -> Entry:
-    """Return a result as `write` writes it, with what it adds to the totals."""
+    """Return the text of a result, by `write`, and what it adds to the totals."""
     return Entry(write(result), tally(result))
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings by severity, and within one severity in their order."""
+    """Return findings sorted by severity; those of one severity keep their order."""
     return sorted(findings, key=lambda finding: RANKS[finding.rule.severity])

@@ -1,4 +1,4 @@
-"""An audit as text for people."""
+"""Write an audit as text for people."""
 
 from __future__ import annotations
 
