@@ -27,10 +27,8 @@ def free_name(folder: Path, target: str) -> str:
 def overwrite_refusal(folder: Path, targets: list[str]) -> Error:
     """Return the error that says which files exist, so that they are not overwritten."""
     files = ", ".join(str(folder / target) for target in targets)
-    return Error(
-        f"{files} exist{'s' if len(targets) == 1 else ''}",
-        hint="to replace them, add --force; the old ones are kept next to the new ones",
-    )
+    exist, them, are = ("exists", "it", "one is") if len(targets) == 1 else ("exist", "them", "ones are")
+    return Error(f"{files} {exist}", hint=f"to replace {them}, add --force; the old {are} kept")
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
@@ -17,11 +18,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+def options_of(documentation: str) -> dict[str, dict[str, Any]]:
+    """Return the options in the documentation of a plugin, as the `argument_spec` of Ansible's modules."""
+    options: dict[str, dict[str, Any]] = yaml.safe_load(documentation)["options"]
+    return _specification(options)
+
+
+def _specification(options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, option in options.items():
+        spec: dict[str, Any] = {
+            key: option[key] for key in ("type", "elements", "required", "default", "choices") if key in option
+        }
+        if "suboptions" in option:
+            spec["options"] = _specification(option["suboptions"])
+        found[name] = spec | {"no_log": name == "passphrase"}
+    return found
+
+
 class FleetAction(ActionBase):  # type: ignore[misc] # ansible has no types
     """An action that checks its options, acts, and turns an Error into a failed task."""
 
     OPTIONS: ClassVar[dict[str, dict[str, Any]]] = {}
-    """As the `argument_spec` of Ansible's modules; the documentation of each plugin says the same."""
+    """From the documentation of each plugin, as the `argument_spec` of Ansible's modules."""
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_async = False
