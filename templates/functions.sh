@@ -125,7 +125,7 @@ take_lock() {
             continue
         fi
         [ "$waited" -lt 120 ] ||
-            fail "$pki is in use by process ${holder:-?}; if that is no such script, remove $pki/.lock.script"
+            fail "$pki is in use by process ${holder:-?}; if no such script is running, remove $pki/.lock.script"
         sleep 1
         waited=$((waited + 1))
     done
@@ -155,7 +155,7 @@ sweep_folder() {
     # What opensslgen has left when it was killed: it has the lock, too, so it is dead.
     for left in "$pki"/.work-*; do
         [ -d "$left" ] || continue
-        is_own "$left" || fail "$left belongs to another user, and what it may say is not done"
+        is_own "$left" || fail "$left belongs to another user, so it was not carried out"
         [ ! -f "$left/decision.json" ] ||
             fail "$left holds what a killed opensslgen had decided: let opensslgen finish it first"
         rm -rf "$left"
@@ -165,7 +165,7 @@ sweep_folder() {
     done
     for left in "$pki"/.script.*; do
         if [ -d "$left" ] && ! { [ -f "$left/pid" ] && alive "$(cat "$left/pid")"; }; then
-            is_own "$left" || fail "$left belongs to another user, and what it may say is not done"
+            is_own "$left" || fail "$left belongs to another user, so it was not carried out"
             [ ! -f "$left/decided" ] || carry_out "$left"
             rm -rf "$left"
         fi
@@ -185,7 +185,7 @@ refuse_link() {
         way=$way/${rest%%/*} rest=${rest#*/}
         if [ -L "$pki$way" ]; then
             case $(readlink "$pki$way") in
-                */* | . | ..) fail "$pki$way is a symbolic link that leads out of $pki: put the thing itself there" ;;
+                */* | . | ..) fail "$pki$way is a symbolic link that leads out of $pki: put the target there instead" ;;
             esac
         fi
     done

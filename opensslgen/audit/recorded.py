@@ -44,13 +44,13 @@ def judge_config_file(data: bytes, *, target: str, settings: Settings) -> list[R
         record, fault = record_of(folder, certificate)
     except UnreadableError:
         record = fault = None  # judge_config reports it
-    rules, told = settings.rules_for(kind_of_certificate(target, certificate))
+    rules, kind_notes = settings.rules_for(kind_of_certificate(target, certificate))
     sections = settings.sections if record is None else (record.section.name, *settings.sections)
     whole, *others = judge_config(data, target=target, settings=replace(settings, rules=rules, sections=sections))
     findings = [*whole.findings, *(raised(settings.rules, "pki-config-differs", fault) if fault else ())]
     if record and whole.unreadable is None and not others:
         findings += _differences(record, certificate, settings)
-    return [replace(whole, findings=tuple(findings), notes=(*told, *whole.notes)), *others]
+    return [replace(whole, findings=tuple(findings), notes=(*kind_notes, *whole.notes)), *others]
 
 
 def _made_by(path: str) -> Certificate | None:

@@ -46,7 +46,7 @@ def adoption(file: Path, *, key: Path | None, chain: Path | None, encrypt: bool,
     key_file = _key_file(key or file, reader)
     if key_file is None:
         raise UsageError(
-            f"{visible(str(key or file))}: contains no private key", hint=None if key else "add --key FILE"
+            f"{visible(str(key or file))}: no private key in it", hint=None if key else "add --key FILE"
         )
     return Adoption(
         certificate=certificates[0],
@@ -73,7 +73,7 @@ def _certificates(path: Path, reader: Reader) -> list[Certificate]:
     except UnreadableError as error:
         raise UnreadableError(f"{visible(str(path))}: {error.message}") from error
     if not found:
-        raise UnreadableError(f"{visible(str(path))}: contains no certificate")
+        raise UnreadableError(f"{visible(str(path))}: no certificate in it")
     return found
 
 

@@ -201,5 +201,5 @@ def key_in_file(
     found = content(File(path, named=True), limit=limit)
     kind = kind_of(found.data) if found else None
     if found is None or kind not in ("pem", "key"):
-        raise UnreadableError("it contains no private key")
+        raise UnreadableError("no private key in it")
     return key_of(holding_of(found.data, kind, openssl=openssl, password=str), subject, openssl)

@@ -65,7 +65,7 @@ def pkcs7_certificates(der: bytes) -> list[Certificate]:
     _, at = element(der, at, last, SET, "the signers of signed data")
     finish(at, last, "signed data")
     if not certificates:
-        raise DecodeError("a PKCS#7 file contains no certificate")
+        raise DecodeError("a PKCS#7 file has no certificate in it")
     return leaf_first(certificates)
 
 
@@ -95,7 +95,7 @@ def pkcs12_certificates(data: bytes, openssl: OpenSSL, password: str) -> list[Ce
     if len(blocks) != process.stderr.count(b"Certificate bag"):
         raise UnreadableError("a name in the PKCS#12 file imitates a certificate")
     if not blocks:
-        raise UnreadableError("the PKCS#12 file contains no certificate")
+        raise UnreadableError("the PKCS#12 file has no certificate in it")
     return leaf_first([decode_block(block) for block in blocks])
 
 

@@ -184,48 +184,33 @@ def _check(piece: bytes, line: int, limit: int) -> None:
         raise UnreadableError(f"more than {limit} bytes without the end of a block", line=line)
 
 
+LARGEST_FILE = 16 << 20
+"""Bytes; a bundle of all public roots has less than a tenth."""
 LARGEST_TEMPLATE = 1 << 20
 """Most bytes of a user's template."""
+
+
+def read_file(path: str | os.PathLike[str], *, limit: int = LARGEST_FILE) -> bytes:
+    """Return the bytes of a regular file of at most `limit` bytes; raises UnreadableError that names the file."""
+    name = os.fspath(path)
+    try:
+        found = content(File(f"./{STDIN}" if name == STDIN else name, named=True), limit=limit)
+    except UnreadableError as error:
+        raise UnreadableError(f"{visible(name)}: {error.message}") from error
+    assert found
+    if found.size > limit:
+        raise UnreadableError(f"{visible(name)}: larger than {limit >> 20} MiB")
+    return found.data
 
 
 def read_template(path: Path) -> str:
     """Return the text of a user's template; raises UnreadableError."""
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_TEMPLATE + 1)
-    except OSError as error:
-        raise UnreadableError(f"cannot read the template {path}: {error.strerror}") from error
-    if len(data) > LARGEST_TEMPLATE:
-        raise UnreadableError(f"the template {path} is larger than {LARGEST_TEMPLATE} bytes")
-    try:
-        text = data.decode("utf-8")
+        text = read_file(path, limit=LARGEST_TEMPLATE).decode("utf-8")
+    except UnreadableError as error:
+        raise UnreadableError(f"cannot read the template {error.message}") from error
     except UnicodeDecodeError as error:
         raise UnreadableError(f"the template {path} is not UTF-8 text") from error
     if "\0" in text:
         raise UnreadableError(f"the template {path} contains a NUL byte")
     return text
-
-
-LARGEST_FILE = 16 * 1024 * 1024
-"""Bytes; a bundle of all public roots has less than a tenth."""
-
-
-def read_file(path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a regular file of at most 16 MiB; raises UnreadableError that names the file."""
-    shown = visible(os.fspath(path))
-    try:
-        # Otherwise opening a named pipe would wait for a writer, perhaps for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UnreadableError(f"{shown}: not a regular file")
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                data = file.read(LARGEST_FILE + 1)
-        finally:
-            os.close(descriptor)
-    except (OSError, ValueError) as error:  # ValueError is a null byte in the path
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise UnreadableError(f"{shown}: {(reason or str(error)).lower()}") from error
-    if len(data) > LARGEST_FILE:
-        raise UnreadableError(f"{shown}: larger than 16 MiB")
-    return data

@@ -65,7 +65,7 @@ def remove_folder(folder: Path) -> None:
     """Remove one of our folders; what cannot be removed now, the next run removes."""
     for _ in range(3):
         shutil.rmtree(folder, ignore_errors=True)
-        # An openssl that outlives its killed opensslgen may have put something there meanwhile.
+        # An openssl that outlives its killed opensslgen may have written a file there in the meantime.
         if not folder.exists():
             return
 

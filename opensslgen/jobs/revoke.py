@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from opensslgen.pki.store import Store
     from opensslgen.x509.certificate import Certificate
 
-REASONS = ("keyCompromise", "superseded", "cessationOfOperation", "affiliationChanged", "CACompromise", "unspecified")
-"""Why a certificate can be revoked for good (RFC 5280 section 5.3.1). To take back a hold, openssl has no command."""
-
 _LONGEST_LIST = timedelta(days=36500)
 
 

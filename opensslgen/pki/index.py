@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 VALID, REVOKED, EXPIRED = "V", "R", "E"
 """The states. An expired certificate remains "V" until somebody runs `openssl ca -updatedb`."""
 
+REASONS = ("keyCompromise", "superseded", "cessationOfOperation", "affiliationChanged", "CACompromise", "unspecified")
+"""Why a certificate can be revoked (RFC 5280 section 5.3.1); not certificateHold, which openssl cannot remove."""
+
 _SERIAL = re.compile(r"-?(?:[0-9A-Fa-f]{2})+")
 _TIME = re.compile(r"(?:[0-9]{2}){6,7}Z")
 _ESCAPES = re.compile(r"(?:\\x[0-9A-F]{2})+")

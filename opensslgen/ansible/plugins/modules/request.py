@@ -12,8 +12,8 @@ version_added: 0.1.0
 author: The authors of opensslgen (@opensslgen)
 options:
   name:
-    description: The main name of the host, or an IP address. It becomes the common name and the first subject alternative
-      name. By default the name of the host in the inventory.
+    description: The main name of the host, or an IP address. It becomes the common name and the first subject
+      alternative name. By default the name of the host in the inventory.
     type: str
   san:
     description: Additional names, such as C(IP:10.0.0.5) or C(sip.example.com).
