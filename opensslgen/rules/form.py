@@ -7,6 +7,8 @@ from opensslgen.x509.extensions import EXTENSIONS
 from .rule import ERROR, PASS, WARNING, Case, Messages, Rule
 
 _LONGEST_SERIAL = 20  # bytes
+# Many add a zero byte to 20 random ones whose first bit is set.
+_TOLERATED_SERIAL = 21
 # In bytes and not bits, as random numbers begin with zeros, too: half of those drawn from 64 bits have fewer than 64.
 _SHORTEST_SERIAL = 8
 
@@ -55,7 +57,13 @@ def _serial_bytes(case: Case) -> int:
 
 def _long_serial(case: Case) -> Messages:
     size = _serial_bytes(case)
-    return (f"its serial number has {size} bytes; {_LONGEST_SERIAL} is the most",) if size > _LONGEST_SERIAL else PASS
+    return (f"its serial number has {size} bytes; {_LONGEST_SERIAL} is the most",) if size > _TOLERATED_SERIAL else PASS
+
+
+def _serial_of_21_bytes(case: Case) -> Messages:
+    if _serial_bytes(case) != _TOLERATED_SERIAL:
+        return PASS
+    return (f"its serial number has {_TOLERATED_SERIAL} bytes, the first of them zero; {_LONGEST_SERIAL} is the most",)
 
 
 def _short_serial(case: Case) -> Messages:
@@ -75,10 +83,13 @@ def _explicit_curve(case: Case) -> Messages:
 
 def _unknown_critical(case: Case) -> Messages:
     found = PASS
-    for extension in case.certificate.extensions:
-        if extension.critical and extension.oid not in _UNDERSTOOD:
-            name = _NAMES.get(extension.oid)
-            found += (f"its critical extension {extension.oid}{f' ({name})' if name else ''} is not known to clients",)
+    for certificate in (case.certificate, *case.authorities):
+        for extension in certificate.extensions:
+            if extension.critical and extension.oid not in _UNDERSTOOD:
+                name = _NAMES.get(extension.oid)
+                what = f"critical extension {extension.oid}{f' ({name})' if name else ''}"
+                whose = "its" if certificate is case.certificate else f"its issuer {certificate.subject} has a"
+                found += (f"{whose} {what}{' is' if whose == 'its' else ', which is'} not known to clients",)
     return found
 
 
@@ -134,6 +145,14 @@ RULES = (
         "RFC 5280 section 4.1.2.2",
         None,
         _long_serial,
+    ),
+    Rule(
+        "serial-21-bytes",
+        WARNING,
+        "OpenSSL and Python's cryptography take a serial number of 21 bytes; a client need not.",
+        "RFC 5280 section 4.1.2.2",
+        None,
+        _serial_of_21_bytes,
     ),
     Rule(
         "serial-short",

@@ -34,11 +34,13 @@ class Case:
     within: timedelta | None = None
     """A certificate that ends within this time of `at` is a finding."""
     chain: tuple[Certificate, ...] = ()
-    """Certificates that came after it, in the order in which they came."""
+    """The certificates above it, its issuer first, each followed by its own issuer."""
     key: PublicKey | None = None
     """The public half of a private key that came with it."""
     host: GeneralName | None = None
     """The name or address by which a server was asked."""
+    others: tuple[Certificate, ...] = ()
+    """What came with it, in the order in which it came, part of its chain or not."""
 
     @property
     def authorities(self) -> tuple[Certificate, ...]:

@@ -1,0 +1,192 @@
+"""Who has signed what: `openssl verify` is asked about many chains at once."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opensslgen.rules.path import folded
+from opensslgen.text import visible
+
+from .command import reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from opensslgen.rules.path import FoldedName
+    from opensslgen.x509.certificate import Certificate
+
+    from .command import OpenSSL
+    from .process import Process
+
+MANY = 500
+"""Certificates that one process is asked about."""
+NO_SIGNATURE = frozenset({4, 6, 7})
+"""Numbers of errors by which openssl says that a signature is not its issuer's key's (x509_vfy.h)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A certificate and those above it, its issuer first; one that signs itself has itself above it."""
+
+    certificate: Certificate
+    issuers: tuple[Certificate, ...]
+    purpose: str | None
+    """As `openssl verify -purpose` names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error of `openssl verify`."""
+
+    number: int
+    """X509_V_ERR_… of x509_vfy.h, the same in all versions."""
+    depth: int
+    """0 for the certificate, 1 for its issuer, and so on."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What openssl says of a chain."""
+
+    accepted: bool
+    problems: tuple[Problem, ...] = ()
+    text: str = ""
+    """What openssl printed where it found no problem and accepted nothing either."""
+    unable: str | None = None
+    """Why this openssl cannot tell."""
+
+
+def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> list[Answer]:
+    """Return what openssl says of each chain, whose last certificate it is to trust; raises OpenSSLError.
+
+    Without -partial_chain (LibreSSL, OpenSSL before 1.0.2) only chains up to a root can be verified.
+    """
+    answers: dict[int, Answer] = {}
+    baskets: list[_Basket] = []
+    full = 0
+    for place, question in enumerate(questions):
+        if not question.issuers[-1].is_self_issued and not openssl.can("-partial_chain"):
+            answers[place] = Answer(False, unable=f"{openssl.banner} verifies no chain without its root")
+            continue
+        while not any(basket.take(place, question) for basket in baskets[full:]):
+            baskets.append(_Basket(question.purpose))
+            full = max(full, len(baskets) - _OPEN_BASKETS)
+    for basket in baskets:
+        _ask(basket.contents, openssl, at, answers)
+    return [answers[place] for place in range(len(questions))]
+
+
+_OPEN_BASKETS = 8
+
+
+@dataclass
+class _Basket:
+    """Questions for one process: no two of all the issuers have one name, so that none can stand in for another."""
+
+    purpose: str | None
+    contents: list[tuple[int, Question]] = field(default_factory=list)
+    issuers: dict[FoldedName, bytes] = field(default_factory=dict)
+    asked: set[bytes] = field(default_factory=set)
+    known: set[bytes] = field(default_factory=set)
+    is_full: bool = False
+
+    def take(self, place: int, question: Question) -> bool:
+        """Put a question in, if it fits."""
+        if self.is_full or question.purpose != self.purpose:
+            return False
+        der = question.certificate.der
+        names = [(folded(issuer.subject), issuer.der) for issuer in question.issuers]
+        if len({name for name, _ in names}) < len(names):
+            # Two of one name: a basket of its own, in which openssl chooses by key identifier.
+            if self.contents:
+                return False
+            self.is_full = True
+        elif any(self.issuers.get(name, issuer) != issuer for name, issuer in names):
+            return False
+        # What is trusted needs no issuer to openssl, unless it signs itself, which is looked at all the same.
+        if der in self.known and der not in (issuer.der for issuer in question.issuers):
+            return False
+        if any(issuer.der in self.asked and issuer.der != der for issuer in question.issuers):
+            return False
+        self.contents.append((place, question))
+        self.is_full = self.is_full or len(self.contents) == MANY
+        self.issuers.update(names)
+        self.known.update(issuer for _, issuer in names)
+        if der not in (issuer for _, issuer in names):
+            self.asked.add(der)
+        return True
+
+
+def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, answers: dict[int, Answer]) -> None:
+    """Have one process verify the certificates, and those again of which it is not clear what it says."""
+    token = os.urandom(8).hex()
+    with tempfile.TemporaryDirectory(prefix="opensslgen-") as folder:
+        work = Path(folder)
+        issuers = {issuer.der: None for _, question in basket for issuer in question.issuers}
+        (work / "issuers").write_bytes(b"".join(map(_pem, issuers)))
+        names = {}
+        for number, (place, question) in enumerate(basket):
+            names[f"{token}-{number}"] = place
+            (work / f"{token}-{number}").write_bytes(_pem(question.certificate.der))
+        command = ["verify", "-CAfile", "issuers", "-check_ss_sig"]
+        if openssl.can("-partial_chain"):
+            command.append("-partial_chain")
+        if openssl.can("-no_check_time"):
+            command.append("-no_check_time")  # the rules see to that, and openssl need not stop at it
+        else:
+            command += ["-attime", str(int(at.timestamp()))]
+        if purpose := basket[0][1].purpose:
+            command += ["-purpose", purpose]
+        process = openssl.run([*command, *names], cwd=work, check=False)
+    accepted = set(process.stdout.decode("utf-8", "replace").splitlines())
+    problems = dict(_problems(process, token))
+    unclear = []
+    for (place, question), name in zip(basket, names, strict=True):
+        # No name of a certificate can make such a line, as the token is ours.
+        if f"{name}: OK" in accepted:
+            answers[place] = Answer(True)
+        elif name in problems:
+            answers[place] = Answer(False, problems[name])
+        elif len(basket) == 1:
+            answers[place] = Answer(False, _listed(process.stdout + process.stderr), visible(reason(process)))
+        else:
+            unclear.append((place, question))
+    if len(unclear) == len(basket):
+        half = len(unclear) // 2
+        _ask(unclear[:half], openssl, at, answers)
+        _ask(unclear[half:], openssl, at, answers)
+    elif unclear:
+        _ask(unclear, openssl, at, answers)
+
+
+_PROBLEM = re.compile(r"error (\d+) at (\d+) depth lookup: ?([^\n]*)")
+
+
+def _listed(printed: bytes) -> tuple[Problem, ...]:
+    found = _PROBLEM.findall(printed.decode("utf-8", "replace"))
+    return tuple(dict.fromkeys(Problem(int(number), int(depth), visible(text)) for number, depth, text in found))
+
+
+def _problems(process: Process, token: str) -> Iterator[tuple[str, tuple[Problem, ...]]]:
+    """Yield the problems of each certificate, as OpenSSL from 1.1.1 on tells them apart: before its name, on stderr."""
+    before: list[bytes] = []
+    for line in process.stderr.splitlines():
+        if match := re.fullmatch(rb"error (%b-\d+): verification failed" % token.encode(), line):
+            if problems := _listed(b"\n".join(before)):
+                yield match[1].decode(), problems
+            before = []
+        else:
+            before.append(line)
+
+
+def _pem(der: bytes) -> bytes:
+    # openssl reads lines of up to 76 characters.
+    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
