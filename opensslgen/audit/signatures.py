@@ -26,19 +26,23 @@ if TYPE_CHECKING:
 
     from .result import Settings
 
+_NO_CA = ("issuer-not-ca", "issuer-key-usage", "strict-key-usage", "root-key-cert-sign", "root-ca")
+_NO_ISSUER = ("aki-mismatch", "issuer-mismatch", *_NO_CA)
 _EXPLAINED: dict[int, tuple[str, ...]] = {
-    2: ("aki-mismatch", "issuer-mismatch", "issuer-key-usage", "issuer-not-ca"),
+    2: _NO_ISSUER,
     9: ("not-yet-valid",),
     10: ("expired",),
-    20: ("aki-mismatch", "issuer-mismatch", "issuer-key-usage", "issuer-not-ca"),
-    21: ("aki-mismatch", "issuer-mismatch", "issuer-key-usage", "issuer-not-ca"),
-    24: ("issuer-not-ca", "issuer-key-usage"),
+    18: _NO_ISSUER,
+    19: _NO_ISSUER,
+    20: _NO_ISSUER,
+    21: _NO_ISSUER,
+    24: _NO_CA,
     25: ("path-length",),
-    26: ("apple-eku", "public-eku", "strict-eku", "client-eku", "issuer-eku", "issuer-not-ca"),
-    32: ("issuer-key-usage",),
+    26: ("apple-eku", "public-eku", "strict-eku", "client-eku", "issuer-eku", "root-eku", *_NO_CA),
+    32: _NO_CA,
     34: ("critical-unknown",),
     **dict.fromkeys(range(47, 54), ("name-constraints",)),
-    79: ("issuer-not-ca", "issuer-key-usage"),
+    79: _NO_CA,
     94: ("ec-explicit",),
 }
 """Which rules say the same as an error of openssl, by its number (x509_vfy.h)."""

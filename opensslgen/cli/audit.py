@@ -51,7 +51,7 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 
 PROFILES = click.option(
     "--profile", "profiles", multiple=True, metavar="NAME",
-    help="apple, public, strict, client, root; several, or a list.  [default: apple, for authorities root]",
+    help="apple, appliance, public, strict, client, root; several, or a list.  [default: apple, for authorities root]",
 )  # fmt: skip
 
 
@@ -61,6 +61,10 @@ PROFILES = click.option(
     PROFILES,
     click.option("--at", type=TimeParameter(), help="Judge as of this time, such as 2026-02-01.  [default: now]"),
     click.option("--within", type=click.IntRange(0, 36500), metavar="DAYS", help="Find what expires within so long."),
+    click.option(
+        "--root", "roots", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+        help="The root that devices trust; every chain has to lead to it, or to one of several.",
+    ),
     click.option("--each", is_flag=True, help="Judge every certificate of a bundle by itself."),
     click.option("--section", "sections", multiple=True, metavar="NAME", help="Judge this section of configs, too."),
     click.option("--allow", multiple=True, metavar="RULE", help="Leave out this rule."),
@@ -100,6 +104,7 @@ def audit(targets: tuple[str, ...], **options: Any) -> None:
     opensslgen audit pbx.example.com:443 '[2001:db8::1]:5061'
     opensslgen audit mail.example.com:25 --starttls smtp
     opensslgen audit --profile root ca.crt --json
+    opensslgen audit --root ca.crt pbx.example.com:443  the chain has to lead to this root
 
     TARGET is a file, a folder, a server as HOST:PORT, or - for standard input. Files are told by their content:
     PEM, DER, PKCS#7, PKCS#12, certificate requests, openssl configs, shell scripts.
@@ -110,6 +115,7 @@ def audit(targets: tuple[str, ...], **options: Any) -> None:
     from opensslgen.audit.result import Settings, rules_by_kind
     from opensslgen.openssl.command import find
     from opensslgen.rules.profiles import rules_of
+    from opensslgen.x509.certificate import load_all
 
     profiles = _profiles(options["profiles"])
     settings = Settings(
@@ -118,6 +124,7 @@ def audit(targets: tuple[str, ...], **options: Any) -> None:
         at=options["at"] or datetime.now(timezone.utc).replace(microsecond=0),
         within=None if options["within"] is None else timedelta(days=options["within"]),
         each=options["each"],
+        roots=tuple(root for file in options["roots"] for root in load_all(file)),
         limit=options["limit"],
         sections=options["sections"],
         password=functools.partial(_password, options["password_file"]),

@@ -94,8 +94,10 @@ class _Basket:
     purpose: str | None
     contents: list[tuple[int, Question]] = field(default_factory=list)
     issuers: dict[FoldedName, bytes] = field(default_factory=dict)
+    trusted: set[bytes] = field(default_factory=set)
+    """The last ones of the chains."""
+    between: set[bytes] = field(default_factory=set)
     asked: set[bytes] = field(default_factory=set)
-    known: set[bytes] = field(default_factory=set)
     is_full: bool = False
 
     def take(self, place: int, question: Question) -> bool:
@@ -111,16 +113,18 @@ class _Basket:
             self.is_full = True
         elif any(self.issuers.get(name, issuer) != issuer for name, issuer in names):
             return False
-        # What is trusted needs no issuer to openssl, unless it signs itself, which is looked at all the same.
-        if der in self.known and der not in (issuer.der for issuer in question.issuers):
+        # Where openssl meets what it trusts it looks no further, and that must be the end.
+        *between, last = (issuer.der for issuer in question.issuers)
+        if last in self.between or not self.trusted.isdisjoint(between):
             return False
-        if any(issuer.der in self.asked and issuer.der != der for issuer in question.issuers):
+        if der != last and (der in self.trusted or last in self.asked):
             return False
         self.contents.append((place, question))
         self.is_full = self.is_full or len(self.contents) == MANY
         self.issuers.update(names)
-        self.known.update(issuer for _, issuer in names)
-        if der not in (issuer for _, issuer in names):
+        self.trusted.add(last)
+        self.between.update(between)
+        if der != last:
             self.asked.add(der)
         return True
 
@@ -130,13 +134,15 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
     token = os.urandom(8).hex()
     with tempfile.TemporaryDirectory(prefix="opensslgen-") as folder:
         work = Path(folder)
-        issuers = {issuer.der: None for _, question in basket for issuer in question.issuers}
-        (work / "issuers").write_bytes(b"".join(map(_pem, issuers)))
+        trusted = {question.issuers[-1].der: None for _, question in basket}
+        between = {issuer.der: None for _, question in basket for issuer in question.issuers[:-1]}
+        (work / "trusted").write_bytes(b"".join(map(_pem, trusted)))
+        (work / "between").write_bytes(b"".join(map(_pem, between)))
         names = {}
         for number, (place, question) in enumerate(basket):
             names[f"{token}-{number}"] = place
             (work / f"{token}-{number}").write_bytes(_pem(question.certificate.der))
-        command = ["verify", "-CAfile", "issuers", "-check_ss_sig"]
+        command = ["verify", "-CAfile", "trusted", *(("-untrusted", "between") if between else ()), "-check_ss_sig"]
         if openssl.can("-partial_chain"):
             command.append("-partial_chain")
         if openssl.can("-no_check_time"):

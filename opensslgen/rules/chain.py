@@ -255,12 +255,24 @@ def _order(case: Case) -> Messages:
 
 def _stray(case: Case) -> Messages:
     """Find what came with a certificate and is no part of its path, if it is not said of its issuer."""
+    twice = [_title(other, case.at) for other in _repeated(case)]
+    found = (f"{', '.join(twice[:3])} {'is' if len(twice) == 1 else 'are'} there twice",) if twice else PASS
     stray = _unrelated(case)
     if not stray or _issuer_name(case):
-        return PASS
+        return found
     named = ", ".join(_title(certificate, case.at) for certificate in stray[:3])
     more = f" and {len(stray) - 3} more" if len(stray) > 3 else ""
-    return (f"{named}{more} {'is' if len(stray) == 1 else 'are'} beside it and not part of its chain",)
+    return (*found, f"{named}{more} {'is' if len(stray) == 1 else 'are'} beside it and not part of its chain")
+
+
+def _repeated(case: Case) -> list[Certificate]:
+    seen = {case.certificate.der}
+    found = []
+    for other in case.others:
+        if other.der in seen:
+            found.append(other)
+        seen.add(other.der)
+    return found
 
 
 def _title(certificate: Certificate, at: datetime) -> str:
