@@ -104,6 +104,14 @@ def authorities(folder: Path) -> Iterator[Certificate]:
                 yield from load_all(folder / name)
 
 
+def former_authorities(folder: Path) -> Iterator[Certificate]:
+    """Yield the folder's authorities that others have replaced, and whose certificates may still be there."""
+    for name in ROOTS:
+        for path in sorted(folder.glob(f"{name}.old-*")):
+            with suppress(UnreadableError):
+                yield from load_all(path)
+
+
 def kind_of_certificate(path: str, certificate: Certificate) -> str | None:
     """Return AUTHORITY or CLIENT if a certificate in a file is judged as such, else None."""
     role = role_in(path, certificate)
@@ -170,9 +178,11 @@ def is_of_easy_rsa(path: str) -> bool:
 def copy_of(folder: Path, serial_hex: str) -> Path | None:
     """Return the copy by serial number; None if there is none."""
     for name, suffix in COPIES:
-        path = folder / name / f"{serial_hex}{suffix}"
-        if path.exists():
-            return path
+        # openssl writes upper case; others write the index, and name the copies, in lower case as well.
+        for stem in dict.fromkeys((serial_hex, serial_hex.upper(), serial_hex.lower())):
+            path = folder / name / f"{stem}{suffix}"
+            if path.exists():
+                return path
     return None
 
 

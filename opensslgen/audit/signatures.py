@@ -12,9 +12,10 @@ from opensslgen.files.read import STDIN, read_file
 from opensslgen.openssl.chains import NO_SIGNATURE, Answer, Question, verify
 from opensslgen.openssl.command import OpenSSLError
 from opensslgen.rules.path import paths
+from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
 
-from .records import authorities, folder_around
+from .records import authorities, folder_around, former_authorities
 from .result import Result
 
 if TYPE_CHECKING:
@@ -72,15 +73,17 @@ class AtHand:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self._found: dict[str, tuple[Certificate, ...]] = {}
+        self._found: dict[str, tuple[tuple[Certificate, ...], tuple[Certificate, ...]]] = {}
         self._within: dict[str, tuple[Certificate, ...]] = {}
 
-    def authorities(self, path: str) -> tuple[Certificate, ...]:
-        """Return the authorities of the pki folder in which a file lies, those above them last."""
+    def authorities(self, path: str) -> tuple[tuple[Certificate, ...], tuple[Certificate, ...]]:
+        """Return the authorities of the pki folder in which a file lies, and those that others have replaced."""
         folder = os.path.dirname(path)  # noqa: PTH120 - as fast as walk
         if folder not in self._found:
             around = folder_around(path)
-            self._found[folder] = tuple(authorities(around)) if around else ()
+            self._found[folder] = (
+                (tuple(authorities(around)), tuple(former_authorities(around))) if around else ((), ())
+            )
         return self._found[folder]
 
     def authorities_within(
@@ -113,6 +116,29 @@ def settled(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
         for inquiry, answer in zip(left, answers, strict=True):
             inquiry.hear(answer)
     return [waiting[place].result() if isinstance(each, Pending) else each for place, each in enumerate(found)]
+
+
+def proof(certificate: Certificate, others: Iterable[Certificate], settings: Settings) -> Result:
+    """Return whether the issuer of a certificate, if it is among others, has signed it: a finding if it has not."""
+    (result,) = settled([_of_signature(certificate, tuple(others), settings)], settings)
+    return result
+
+
+def proofs(
+    certificates: Sequence[Certificate], authorities: tuple[Certificate, ...], settings: Settings
+) -> list[Result]:
+    """Return the same of many certificates that have the same authorities above them."""
+    return settled([_of_signature(certificate, authorities, settings) for certificate in certificates], settings)
+
+
+def _of_signature(certificate: Certificate, others: tuple[Certificate, ...], settings: Settings) -> Pending:
+    return Pending(
+        result=Result(target="", kind="certificate", certificate=certificate),
+        certificate=certificate,
+        case=Case(certificate, None, settings.at),
+        rules=(RULES["chain-signature"],),
+        pool=others,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,5 +285,7 @@ def _purpose(rules: Collection[Rule]) -> str | None:
     """Return what openssl is asked about: servers, clients, or nothing in particular."""
     ids = {rule.id for rule in rules}
     if "root-ca" in ids:
+        return None
+    if "apple-san" not in ids and "client-eku" not in ids and "strict-eku" not in ids and "public-san" not in ids:
         return None
     return "sslclient" if "client-eku" in ids and "apple-san" not in ids else "sslserver"

@@ -16,6 +16,7 @@ from opensslgen.files.read import content, pieces
 from opensslgen.rules.roles import AUTHORITY, SERVER
 from opensslgen.rules.rule import Case, judge_request, raised
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
+from opensslgen.x509.crl import is_revocation_list
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
@@ -60,9 +61,7 @@ def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHan
         if found.size > settings.limit:
             raise UnreadableError(f"larger than {settings.limit} bytes")
         if kind is None:
-            raise UnreadableError(
-                "neither certificate nor request, key, config or script" if found.size else "nothing is in it"
-            )
+            raise UnreadableError(_what(found))
         if kind == "pem" and settings.each:
             pool = tuple(authorities_in(found.data))
             return [
@@ -74,6 +73,17 @@ def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHan
     except Error as error:
         return [Result(target=file.path, kind=_KINDS.get(kind or "", "file"), unreadable=error.message)]
 
+
+def _what(found: Content) -> str:
+    """Return what a file is that is nothing to be judged."""
+    if not found.size:
+        return "nothing is in it"
+    if _REVOCATION_LIST.search(found.data) or is_revocation_list(found.data):
+        return "a certificate revocation list, and no certificate: it is judged with the pki folder that it lies in"
+    return "neither certificate nor request, key, config or script"
+
+
+_REVOCATION_LIST = re.compile(rb"^-----BEGIN X509 CRL-----", re.MULTILINE)
 
 _KINDS = {kind: kind for kind in ("certificate", "request", "key", "config", "script")}
 
@@ -118,6 +128,7 @@ def _of_holding(
         leaf, *others = holding.certificates
         alone = not holding.keys and all(other.is_authority for other in others)
         rules, told = _rules(leaf, target, settings, alone=alone)
+        anchors, former = at_hand.authorities(target)
         return Pending(
             result=Result(
                 target=target,
@@ -129,7 +140,8 @@ def _of_holding(
             certificate=leaf,
             case=Case(leaf, None, settings.at, settings.within, key=key, others=tuple(others)),
             rules=rules,
-            anchors=at_hand.authorities(target),
+            anchors=anchors,
+            pool=former,
         )
     if holding.requests:
         rules, told = _rules_for_request(holding.requests[0], target, settings)
@@ -202,6 +214,7 @@ def _of_certificate(
 ) -> Pending:
     """Return the verdict on a certificate by itself; those of the pool may have issued it."""
     rules, told = _rules(certificate, target, settings, alone=True)
+    anchors, former = at_hand.authorities(target)
     return Pending(
         result=Result(
             target=target,
@@ -213,8 +226,8 @@ def _of_certificate(
         certificate=certificate,
         case=Case(certificate, None, settings.at, settings.within),
         rules=rules,
-        anchors=at_hand.authorities(target),
-        pool=pool,
+        anchors=anchors,
+        pool=(*pool, *former),
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -16,7 +18,10 @@ from opensslgen.errors import Error, UsageError
 from .options import FOLDER, FORMAT, together
 
 if TYPE_CHECKING:
-    from opensslgen.pki.survey import Survey
+    from collections.abc import Iterator
+
+    from opensslgen.audit.result import Settings
+    from opensslgen.pki.survey import Row, Survey
 
 
 @click.command("list")
@@ -65,6 +70,7 @@ def list_(pki: Path, within: int | None, everything: bool, output: str, critical
     survey = survey_of(Folder(pki), at=at, everything=everything, on_torn=_warn)
     soon = SOON if within is None else timedelta(days=within)
     rows, found = rows_of(survey, soon=soon, only_soon=within is not None)
+    rows = _verified(rows, survey, at)
     fault = crl_fault(survey)
     if fault:
         _warn(fault)
@@ -79,6 +85,36 @@ def list_(pki: Path, within: int | None, everything: bool, output: str, critical
         _say_what_is_left_out(survey, everything=everything)
     out.flush()
     sys.exit(1 if within is not None and found else 0)
+
+
+def _settings(at: datetime) -> Settings:
+    from opensslgen.audit.result import Settings
+
+    return Settings(rules=(), at=at)
+
+
+_BATCH = 250
+
+
+def _verified(rows: Iterator[Row], survey: Survey, at: datetime) -> Iterator[Row]:
+    """Yield rows, with the fault of those whose certificates the authority of the folder has not signed."""
+    from opensslgen.audit.records import authorities
+    from opensslgen.audit.signatures import proofs
+
+    issuers = tuple(authorities(survey.folder.path))
+    warned = False
+    while batch := list(islice(rows, _BATCH)):
+        certificates = [row.copy.certificate for row in batch if row.copy.certificate]
+        checked = iter(proofs(certificates, issuers, _settings(at)))
+        for row in batch:
+            result = next(checked) if row.copy.certificate else None
+            if result and result.unreadable and not warned:
+                _warn(f"no signature was checked: {result.unreadable}")
+                warned = True
+            if result and result.findings:
+                yield replace(row, copy=row.copy._replace(fault=result.findings[0].message))
+            else:
+                yield row
 
 
 def _serial_width(survey: Survey) -> int:
@@ -127,6 +163,7 @@ def show(certificate: str, pki: Path, output: str) -> None:
     A file that exists is taken for the file. What is said of devices are published rules and measurements, held
     against this certificate; no device was asked.
     """
+    from opensslgen.audit.signatures import proof
     from opensslgen.pki import lookup
     from opensslgen.pki.folder import Folder
     from opensslgen.report import explain
@@ -134,11 +171,14 @@ def show(certificate: str, pki: Path, output: str) -> None:
     out = _plain_output()
     at = datetime.now(timezone.utc).replace(microsecond=0)
     _warn_of_others(pki)
-    found = lookup.find(Folder(pki), certificate)
+    folder = Folder(pki)
+    found = lookup.find(folder, certificate)
+    issuers = [each for each in (found.issuer, folder.root and folder.root.certificate) if each]
+    checked = proof(found.certificate, issuers, _settings(at))
     if output == "json":
-        click.echo(json.dumps(explain.explained_json(found, at=at), indent=2))
+        click.echo(json.dumps(explain.explained_json(found, at=at, proof=checked), indent=2))
     else:
-        out.write(explain.explained(found, at=at))
+        out.write(explain.explained(found, at=at, proof=checked))
         out.flush()
 
 

@@ -68,7 +68,7 @@ def tally(result: Result) -> Tally:
     is_a = verdict(result)
     severities = [finding.rule.severity for finding in result.findings]
     counts = (severities.count(severity) for severity in RANKS)
-    return Tally(is_a == COMPLIES, is_a == VIOLATES, is_a == UNREADABLE, *counts, is_a == KEY)
+    return Tally(is_a == COMPLIES, is_a == VIOLATES, is_a == UNREADABLE, *counts)._replace(keys=is_a == KEY)
 
 
 def entry(result: Result, *, write: Callable[[Result], str]) -> Entry:

@@ -169,9 +169,7 @@ def names():
         add(f"limits-{stem}", why, below(constraints, server), *found)
     limited = authority(extra=[name_constraints(permitted=(dns("example.com"),))])
     wrong = middle(extra=[san(dns("ca.example.org"))])
-    add(
-        "limits-of-an-issuer", "its names count", pem(BELOW_MIDDLE) + pem(wrong) + pem(limited), bad
-    )
+    add("limits-of-an-issuer", "its names count", pem(BELOW_MIDDLE) + pem(wrong) + pem(limited), bad)
 
 
 def usable():
