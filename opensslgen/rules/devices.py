@@ -62,8 +62,9 @@ def verdicts(
             # What says that it is an authority, and has a server's names, may also be meant as one.
             as_root = [finding for finding in judge(case, rules_of(("root",))) if finding.rule.id.startswith("root-")]
             said.append(_verdict("installed on a phone as a root", as_root, _GOOD))
-    of_all, *others = said
-    return [_verdict(of_all.device, (*proof, *of_all.findings), of_all.words, of_all.words), *others]
+    if broken := tuple(proof):
+        said[0] = _verdict(ALL, (*broken, *said[0].findings), _GOOD)
+    return said
 
 
 def _of_server(case: Case, *, is_private: bool) -> list[Verdict]:
