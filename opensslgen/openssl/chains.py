@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import tempfile
@@ -10,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opensslgen.rules.path import folded
 from opensslgen.text import visible
+from opensslgen.x509.names import canonical
+from opensslgen.x509.pem import pem
 
 from .command import reason
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from opensslgen.rules.path import FoldedName
+    from opensslgen.rules.path import CanonicalName
     from opensslgen.x509.certificate import Certificate
 
     from .command import OpenSSL
@@ -93,7 +93,7 @@ class _Basket:
 
     purpose: str | None
     contents: list[tuple[int, Question]] = field(default_factory=list)
-    issuers: dict[FoldedName, bytes] = field(default_factory=dict)
+    issuers: dict[CanonicalName, bytes] = field(default_factory=dict)
     trusted: set[bytes] = field(default_factory=set)
     """The last ones of the chains."""
     between: set[bytes] = field(default_factory=set)
@@ -105,7 +105,7 @@ class _Basket:
         if self.is_full or question.purpose != self.purpose:
             return False
         der = question.certificate.der
-        names = [(folded(issuer.subject), issuer.der) for issuer in question.issuers]
+        names = [(canonical(issuer.subject), issuer.der) for issuer in question.issuers]
         if len({name for name, _ in names}) < len(names):
             # Two of one name: a basket of its own, in which openssl chooses by key identifier.
             if self.contents:
@@ -194,5 +194,4 @@ def _problems(process: Process, token: str) -> Iterator[tuple[str, tuple[Problem
 
 
 def _pem(der: bytes) -> bytes:
-    # openssl reads lines of up to 76 characters.
-    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
+    return pem("CERTIFICATE", der).encode()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from opensslgen.names.general import GeneralName
 
 from .limits import forbids
-from .path import same_name, wrong_key
+from .path import is_named_by, wrong_key
 from .rule import ERROR, PASS, WARNING, Case, Messages, Rule, shown
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def issuer_among(certificate: Certificate, others: Iterable[Certificate]) -> Certificate | None:
     """Return the one that most likely issued the certificate, by name and key identifier; None if none can have."""
-    by_name = [other for other in others if other.der != certificate.der and same_name(certificate, other)]
+    by_name = [other for other in others if other.der != certificate.der and is_named_by(certificate, other)]
     by_key = [other for other in by_name if not wrong_key(certificate, other)]
     return next(iter(by_key or by_name), None)
 
@@ -76,7 +76,7 @@ def _outlives(case: Case) -> Messages:
     certificate, issuer = case.certificate, case.issuer
     if issuer is None or certificate.not_after <= issuer.not_after:
         return PASS
-    if certificate.der and not same_name(certificate, issuer):
+    if certificate.der and not is_named_by(certificate, issuer):
         return PASS
     return (f"it is valid until {certificate.not_after:{_TIME}}, its issuer until {issuer.not_after:{_TIME}}",)
 
@@ -89,7 +89,7 @@ def _issuer_name(case: Case) -> Messages:
     if case.issuer is None:
         stray = [other for other in case.others if other.is_authority and other.der != certificate.der]
         return () if not stray else (_not_issued_by(certificate, stray[0]),)
-    if not same_name(certificate, case.issuer):
+    if not is_named_by(certificate, case.issuer):
         return (_not_issued_by(certificate, case.issuer),)
     last = (certificate, *case.authorities)[-1]
     stray = [other for other in _unrelated(case) if other.is_authority and other.is_self_signed]
@@ -115,7 +115,7 @@ def _unrelated(case: Case) -> list[Certificate]:
 def _links(case: Case) -> list[tuple[Certificate, Certificate]]:
     """Return the pairs of a certificate and its issuer, by name, that stand one after the other."""
     pairs = [(case.certificate, case.issuer), *zip(case.chain, case.chain[1:], strict=False)]
-    return [(below, above) for below, above in pairs if above and same_name(below, above)]
+    return [(below, above) for below, above in pairs if above and is_named_by(below, above)]
 
 
 def _issuer_key(case: Case) -> Messages:

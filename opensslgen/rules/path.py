@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from opensslgen.x509.names import canonical, same_name
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from datetime import datetime
 
     from opensslgen.x509.certificate import Certificate
-    from opensslgen.x509.names import Name
 
 Path = tuple["Certificate", ...]
 """The certificates above one, its issuer first."""
@@ -22,17 +23,12 @@ _MOST_STEPS = 2000
 _LONGEST = 32
 """Issuers in a path; servers and clients refuse longer ones."""
 
-FoldedName = tuple[tuple[str, str], ...]
+CanonicalName = tuple[tuple[str, str], ...]
 
 
-def folded(name: Name) -> FoldedName:
-    """Return a name as comparison takes it: string types, case and repeated blanks say nothing (RFC 5280 7.1)."""
-    return tuple([(kind, " ".join(value.lower().split())) for kind, value in name.attributes])
-
-
-def same_name(certificate: Certificate, issuer: Certificate) -> bool:
+def is_named_by(certificate: Certificate, issuer: Certificate) -> bool:
     """Tell whether the subject of one is the issuer of the other."""
-    return certificate.issuer == issuer.subject or folded(certificate.issuer) == folded(issuer.subject)
+    return same_name(certificate.issuer, issuer.subject)
 
 
 def wrong_key(certificate: Certificate, issuer: Certificate) -> bool:
@@ -49,11 +45,11 @@ def paths(
     Names and key identifiers link them, signatures are not looked at. Paths that end with one of the `roots` come
     first, then those that end with a root, then what ends where the next issuer is missing.
     """
-    pool: dict[FoldedName, list[Certificate]] = defaultdict(list)
+    pool: dict[CanonicalName, list[Certificate]] = defaultdict(list)
     trusted = {root.der for root in roots}
     for other in {each.der: each for each in (*roots, *others)}.values():
         if other.der != certificate.der:
-            pool[folded(other.subject)].append(other)
+            pool[canonical(other.subject)].append(other)
     if not pool or certificate.der in trusted:
         return [()]
     found: list[Path] = []
@@ -83,12 +79,12 @@ def _rank(path: Path, trusted: Collection[bytes]) -> int:
 
 
 def _issuers(
-    below: Certificate, pool: dict[FoldedName, list[Certificate]], path: Path, at: datetime
+    below: Certificate, pool: dict[CanonicalName, list[Certificate]], path: Path, at: datetime
 ) -> list[Certificate]:
     """Return those that may have issued a certificate, the likeliest first; none twice in a path, under any issuer."""
     by_name = [
         each
-        for each in pool.get(folded(below.issuer), ())
+        for each in pool.get(canonical(below.issuer), ())
         if each.der != below.der
         and all((each.subject, each.public_key.der) != (one.subject, one.public_key.der) for one in path)
     ]
