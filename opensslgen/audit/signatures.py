@@ -102,20 +102,29 @@ class AtHand:
 def settled(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
     """Return the verdicts in their order, after openssl was asked about all that are pending."""
     found: list[Verdict] = list(verdicts)
-    waiting = {place: _Inquiry(each, settings) for place, each in enumerate(found) if isinstance(each, Pending)}
-    left = [*waiting.values()]
-    while left := [inquiry for inquiry in left if inquiry.question]:
+    purposes = {id(each.rules): _purpose(each.rules) for each in _by_rules(found)}
+    waiting = {
+        place: _Inquiry(each, settings, purposes[id(each.rules)])
+        for place, each in enumerate(found)
+        if isinstance(each, Pending)
+    }
+    asked = [(inquiry, question) for inquiry in waiting.values() if (question := inquiry.question)]
+    while asked:
         try:
             answers: Sequence[Answer | OpenSSLError] = verify(
-                [inquiry.question for inquiry in left if inquiry.question],
-                openssl=settings.find_openssl(),
-                at=settings.at,
+                [question for _, question in asked], openssl=settings.find_openssl(), at=settings.at
             )
         except OpenSSLError as error:
-            answers = [error] * len(left)
-        for inquiry, answer in zip(left, answers, strict=True):
+            answers = [error] * len(asked)
+        for (inquiry, _), answer in zip(asked, answers, strict=True):
             inquiry.hear(answer)
+        asked = [(inquiry, question) for inquiry, _ in asked if (question := inquiry.question)]
     return [waiting[place].result() if isinstance(each, Pending) else each for place, each in enumerate(found)]
+
+
+def _by_rules(verdicts: Iterable[Verdict]) -> Iterable[Pending]:
+    """Return one verdict for each table of rules, which most share."""
+    return {id(each.rules): each for each in verdicts if isinstance(each, Pending)}.values()
 
 
 def proof(certificate: Certificate, others: Iterable[Certificate], settings: Settings) -> Result:
@@ -158,8 +167,8 @@ class _Option:
 class _Inquiry:
     """The paths of one certificate, of which openssl is asked one after another until one is good."""
 
-    def __init__(self, pending: Pending, settings: Settings) -> None:
-        self.pending, self.settings = pending, settings
+    def __init__(self, pending: Pending, settings: Settings, purpose: str | None) -> None:
+        self.pending, self.settings, self.purpose = pending, settings, purpose
         roots = settings.roots or pending.anchors
         found = paths(
             pending.certificate, (*pending.case.others, *pending.pool, *pending.anchors), roots=roots, at=settings.at
@@ -175,10 +184,9 @@ class _Inquiry:
         if not self.left or any(option.errors == 0 for option in self.heard):
             return None
         certificate, path = self.pending.certificate, self.left[0].path
-        if path:
-            return Question(certificate, path, _purpose(self.pending.rules))
-        if certificate.is_self_signed:
-            return Question(certificate, (certificate,), _purpose(self.pending.rules))
+        issuers = path or ((certificate,) if certificate.is_self_signed else ())
+        if issuers:
+            return Question(certificate, issuers, self.purpose)
         self.heard.append(self.left.pop(0))
         return self.question
 
@@ -206,7 +214,7 @@ class _Inquiry:
         )
 
     def _option(self, path: Path) -> _Option:
-        case = replace(self.pending.case, issuer=path[0] if path else None, chain=path)
+        case = replace(self.pending.case, issuer=path[0], chain=path) if path else self.pending.case
         return _Option(path, (*judge(case, self.pending.rules), *self._untrusted(path)))
 
     def _untrusted(self, path: Path) -> tuple[Finding, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NoReturn, TypeVar, Union
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 FEW = 512
 """Up to so many files or blocks are judged in this process: others would take as long to start."""
-_BATCH = 256
+_BATCH = 1000
 """Files, or blocks, that are judged at once, so that one openssl verifies the signatures of all."""
 _SPLIT = 1 << 16
 """With `each`, larger files than this many bytes are shared out among the processes, block by block."""
@@ -249,9 +249,15 @@ def _missing(message: str) -> NoReturn:
     raise OpenSSLError(message)
 
 
+@cache
+def _at_hand_here() -> AtHand:
+    """Return what a process that works for another keeps from one batch to the next; it ends with the audit."""
+    return AtHand()
+
+
 def _answers(batch: list[_Unit], settings: Settings, then: Callable[[Result], T]) -> list[list[T] | None]:
     """Return what `then` makes of the verdicts on each unit; None for what has to be judged elsewhere."""
-    at_hand = AtHand()
+    at_hand = _at_hand_here()
     found: list[Verdict] = []
     counts: list[int | None] = []
     for unit in batch:

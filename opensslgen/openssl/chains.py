@@ -16,7 +16,7 @@ from opensslgen.x509.pem import pem
 from .command import reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from opensslgen.rules.path import CanonicalName
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .command import OpenSSL
     from .process import Process
 
-MANY = 500
+MANY = 1000
 """Certificates that one process is asked about."""
 NO_SIGNATURE = frozenset({4, 6, 7})
 """Numbers of errors by which openssl says that a signature is not its issuer's key's (x509_vfy.h)."""
@@ -70,13 +70,15 @@ def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> 
     Without -partial_chain (LibreSSL, OpenSSL before 1.0.2) only chains up to a root can be verified.
     """
     answers: dict[int, Answer] = {}
+    names = {each.der: each.subject for question in questions for each in question.issuers}
+    canonicals = {der: canonical(name) for der, name in names.items()}
     baskets: list[_Basket] = []
     full = 0
     for place, question in enumerate(questions):
         if not question.issuers[-1].is_self_issued and not openssl.can("-partial_chain"):
             answers[place] = Answer(False, unable=f"{openssl.banner} verifies no chain without its root")
             continue
-        while not any(basket.take(place, question) for basket in baskets[full:]):
+        while not any(basket.take(place, question, canonicals) for basket in baskets[full:]):
             baskets.append(_Basket(question.purpose))
             full = max(full, len(baskets) - _OPEN_BASKETS)
     for basket in baskets:
@@ -100,12 +102,12 @@ class _Basket:
     asked: set[bytes] = field(default_factory=set)
     is_full: bool = False
 
-    def take(self, place: int, question: Question) -> bool:
-        """Put a question in, if it fits."""
+    def take(self, place: int, question: Question, canonicals: Mapping[bytes, CanonicalName]) -> bool:
+        """Put a question in, if it fits; the names of issuers are given by their DER."""
         if self.is_full or question.purpose != self.purpose:
             return False
         der = question.certificate.der
-        names = [(canonical(issuer.subject), issuer.der) for issuer in question.issuers]
+        names = [(canonicals[issuer.der], issuer.der) for issuer in question.issuers]
         if len({name for name, _ in names}) < len(names):
             # Two of one name: a basket of its own, in which openssl chooses by key identifier.
             if self.contents:
@@ -132,16 +134,16 @@ class _Basket:
 def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, answers: dict[int, Answer]) -> None:
     """Have one process verify the certificates, and those again of which it is not clear what it says."""
     token = os.urandom(8).hex()
-    with tempfile.TemporaryDirectory(prefix="opensslgen-") as folder:
+    with tempfile.TemporaryDirectory(prefix="opensslgen-", dir=_in_memory()) as folder:
         work = Path(folder)
         trusted = {question.issuers[-1].der: None for _, question in basket}
         between = {issuer.der: None for _, question in basket for issuer in question.issuers[:-1]}
-        (work / "trusted").write_bytes(b"".join(map(_pem, trusted)))
-        (work / "between").write_bytes(b"".join(map(_pem, between)))
+        _write(work / "trusted", trusted)
+        _write(work / "between", between)
         names = {}
         for number, (place, question) in enumerate(basket):
             names[f"{token}-{number}"] = place
-            (work / f"{token}-{number}").write_bytes(_pem(question.certificate.der))
+            _write(work / f"{token}-{number}", [question.certificate.der])
         command = ["verify", "-CAfile", "trusted", *(("-untrusted", "between") if between else ()), "-check_ss_sig"]
         if openssl.can("-partial_chain"):
             command.append("-partial_chain")
@@ -173,6 +175,20 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
         _ask(unclear, openssl, at, answers)
 
 
+def _in_memory() -> str | None:
+    """Return a folder in memory, where there is one: on a disk, writing a file can take longer than its check."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108 - the folder below is ours
+
+
+def _write(path: Path, certificates: Iterable[bytes]) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        # A regular file takes all at once, or its disk is full, which openssl sees.
+        os.write(descriptor, "".join([pem("CERTIFICATE", der) for der in certificates]).encode())
+    finally:
+        os.close(descriptor)
+
+
 _PROBLEM = re.compile(r"error (\d+) at (\d+) depth lookup: ?([^\n]*)")
 
 
@@ -191,7 +207,3 @@ def _problems(process: Process, token: str) -> Iterator[tuple[str, tuple[Problem
             before = []
         else:
             before.append(line)
-
-
-def _pem(der: bytes) -> bytes:
-    return pem("CERTIFICATE", der).encode()

@@ -45,13 +45,17 @@ def paths(
     Names and key identifiers link them, signatures are not looked at. Paths that end with one of the `roots` come
     first, then those that end with a root, then what ends where the next issuer is missing.
     """
-    pool: dict[CanonicalName, list[Certificate]] = defaultdict(list)
     trusted = {root.der for root in roots}
-    for other in {each.der: each for each in (*roots, *others)}.values():
-        if other.der != certificate.der:
-            pool[canonical(other.subject)].append(other)
-    if not pool or certificate.der in trusted:
+    at_hand = {each.der: each for each in (*roots, *others)}
+    at_hand.pop(certificate.der, None)
+    if not at_hand or certificate.der in trusted or certificate.is_self_signed:
         return [()]
+    if len(at_hand) == 1:  # as in most folders and bundles
+        (only,) = at_hand.values()
+        return [(only,) if is_named_by(certificate, only) else ()]
+    pool: dict[CanonicalName, list[Certificate]] = defaultdict(list)
+    for other in at_hand.values():
+        pool[canonical(other.subject)].append(other)
     found: list[Path] = []
     steps = 0
     open_paths: list[Path] = [()]

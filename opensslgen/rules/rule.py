@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from opensslgen.text import brief
@@ -23,7 +24,7 @@ Messages = tuple[str, ...]
 PASS: Messages = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
     """What is judged: a certificate, its issuer if it is known, and the time of judgement."""
 
@@ -42,7 +43,7 @@ class Case:
     others: tuple[Certificate, ...] = ()
     """What came with it, in the order in which it came, part of its chain or not."""
 
-    @property
+    @cached_property
     def authorities(self) -> tuple[Certificate, ...]:
         """The certificates above it, each once: its issuer, then the others of the chain."""
         if self.issuer is None and not self.chain:
