@@ -83,6 +83,12 @@ def _outlives(case: Case) -> Messages:
 
 def _issuer_name(case: Case) -> Messages:
     certificate = case.certificate
+    damaged = [each for each in (certificate, *case.authorities, *case.others) if _has_damaged_name(each)]
+    if damaged:
+        return (
+            f"{damaged[0].subject or 'one without name'} is meant to be its own issuer, by its key or but for one bit,"
+            f" and names {damaged[0].issuer or 'none'}",
+        )
     # What is not made yet names no issuer, and who signs itself needs none.
     if not certificate.der or certificate.is_self_signed:
         return PASS
@@ -100,6 +106,25 @@ def _issuer_name(case: Case) -> Messages:
             " has issued none of it",
         )
     return PASS
+
+
+def _has_damaged_name(certificate: Certificate) -> bool:
+    """Tell whether an authority was a root until its name was changed: it names its own key, or all but its own name.
+
+    Numbers tell authorities apart that have signed each other.
+    """
+    subject, issuer = certificate.subject.der, certificate.issuer.der
+    if not certificate.is_authority or subject == issuer or is_named_by(certificate, certificate):
+        return False
+    key = certificate.authority_key_identifier and certificate.authority_key_identifier.key_identifier
+    if key and key == certificate.subject_key_identifier:
+        return True
+    if len(subject) != len(issuer):
+        return False
+    differing = [(one, other) for one, other in zip(subject, issuer, strict=True) if one != other]
+    one, other = differing[0]
+    both_digits = bytes((one, other)).isdigit()
+    return len(differing) == 1 and (one ^ other).bit_count() == 1 and not both_digits
 
 
 def _not_issued_by(certificate: Certificate, other: Certificate) -> str:
