@@ -262,7 +262,7 @@ def test_a_subject_that_nobody_may_type_is_refused_with_the_cure(subject, root):
     done = sign("box.req", "--yes")
     assert done.exit_code == 2
     assert "the request cannot be signed as it is" in done.stderr
-    assert "have the request made anew" in done.stderr
+    assert "ask for a new request" in done.stderr
     assert re.fullmatch(r"[ -~…\n]*", done.output)
     assert nothing_made()
 
@@ -445,9 +445,9 @@ def test_an_intermediate_is_made_only_when_asked_for_with_its_limits(root):
     ("arguments", "message"),
     [
         (["--key-usage", "keyCertSign"], "are for authorities"),
-        (["--pathlen", "0"], "--pathlen goes with --as intermediate"),
-        (["--permit", "example.com"], "--permit goes with --as intermediate"),
-        (["--as", "intermediate", "--san", "a.example"], "--san does not go with --as intermediate"),
+        (["--pathlen", "0"], "--pathlen can only be used with --as intermediate"),
+        (["--permit", "example.com"], "--permit can only be used with --as intermediate"),
+        (["--as", "intermediate", "--san", "a.example"], "--san cannot be used with --as intermediate"),
         (["--name", "../../etc/x"], "cannot name a file"),
         (["--eku", "nonsense"], "unknown extended key usage"),
     ],

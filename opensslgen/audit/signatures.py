@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
@@ -16,16 +17,17 @@ from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
 
 from .records import authorities, folder_around, former_authorities
-from .result import Result
+from .result import Result, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path as FilePath
 
+    from opensslgen.pki.survey import Row
     from opensslgen.rules.path import Path
     from opensslgen.rules.rule import Finding, Rule
     from opensslgen.x509.certificate import Certificate
-
-    from .result import Settings
 
 _NO_CA = ("issuer-not-ca", "issuer-key-usage", "strict-key-usage", "root-key-cert-sign", "root-ca")
 _NO_ISSUER = ("aki-mismatch", "issuer-mismatch", *_NO_CA)
@@ -140,6 +142,29 @@ def proofs(
     return settled([_of_signature(certificate, authorities, settings) for certificate in certificates], settings)
 
 
+_ROWS = 250
+"""Rows of a list that are read, and verified, at once."""
+
+
+def verified_rows(
+    rows: Iterator[Row], folder: FilePath, *, at: datetime, on_unable: Callable[[str], object]
+) -> Iterator[Row]:
+    """Yield rows of a pki folder, with the fault of those whose certificates its authority has not signed.
+
+    `on_unable` is called once with the reason if openssl cannot be asked.
+    """
+    issuers, settings, unable = tuple(authorities(folder)), Settings(rules=(), at=at), False
+    while batch := list(islice(rows, _ROWS)):
+        checked = iter(proofs([row.copy.certificate for row in batch if row.copy.certificate], issuers, settings))
+        for row in batch:
+            result = next(checked) if row.copy.certificate else None
+            if result and result.unreadable and not unable:
+                on_unable(f"no signature was verified: {result.unreadable}")
+                unable = True
+            fault = result.findings[0].message if result and result.findings else row.copy.fault
+            yield replace(row, copy=row.copy._replace(fault=fault))
+
+
 def _of_signature(certificate: Certificate, others: tuple[Certificate, ...], settings: Settings) -> Pending:
     return Pending(
         result=Result(target="", kind="certificate", certificate=certificate),
@@ -209,6 +234,7 @@ class _Inquiry:
             result,
             findings=(*best.findings, *result.findings),
             unreadable=result.unreadable or best.unable,
+            is_unknown=best.unable is not None,
             notes=(*result.notes, *best.notes, *self._about_root(best.path)),
             path=best.path,
         )

@@ -273,12 +273,11 @@ def judge_piece(
     The pool are the authorities in the whole file; if there is none, they are looked for in it.
     """
     results: list[Verdict] = []
-    before = piece.line - 1
     if pool is None:
         pool = at_hand.authorities_within(piece.target, authorities_in)
     try:
-        for block in pem_blocks(piece.data):
-            holding, line = Holding(), before + block.line
+        for block in pem_blocks(piece.data, first_line=piece.line):
+            holding, line = Holding(), block.line
             try:
                 add(holding, block, piece.data)
                 if holding.certificates:
@@ -297,7 +296,5 @@ def judge_piece(
             except DecodeError as error:
                 results.append(Result(target=piece.target, kind="file", unreadable=str(error), line=line))
     except DecodeError as error:
-        # The lines of a piece are counted from its own beginning.
-        why = re.sub(r"\bline ([0-9]+)", lambda match: f"line {int(match[1]) + before}", str(error))
-        results.append(Result(target=piece.target, kind="file", unreadable=why, line=piece.line))
+        results.append(Result(target=piece.target, kind="file", unreadable=str(error), line=piece.line))
     return results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opensslgen.x509.extensions import EXTENSIONS
 
-from .rule import ERROR, PASS, WARNING, Case, Messages, Rule
+from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule
 
 _LONGEST_SERIAL = 20  # bytes
 # Many add a zero byte to 20 random ones whose first bit is set.
@@ -13,7 +13,7 @@ _TOLERATED_SERIAL = 21
 _SHORTEST_SERIAL = 8
 
 # All that a conforming client must or should know (RFC 5280 section 4.2), and the one that openssl, Apple and Go know.
-_UNDERSTOOD = frozenset(
+UNDERSTOOD = frozenset(
     EXTENSIONS[name]
     for name in (
         "keyUsage",
@@ -30,6 +30,7 @@ _UNDERSTOOD = frozenset(
         "crlDistributionPoints",
     )
 )
+"""Extensions, by object identifier, that may be critical."""
 _NAMES = {oid: name for name, oid in EXTENSIONS.items()}
 
 
@@ -85,11 +86,13 @@ def _unknown_critical(case: Case) -> Messages:
     found = PASS
     for certificate in (case.certificate, *case.authorities):
         for extension in certificate.extensions:
-            if extension.critical and extension.oid not in _UNDERSTOOD:
+            if extension.critical and extension.oid not in UNDERSTOOD:
                 name = _NAMES.get(extension.oid)
                 what = f"critical extension {extension.oid}{f' ({name})' if name else ''}"
-                whose = "its" if certificate is case.certificate else f"its issuer {certificate.subject} has a"
-                found += (f"{whose} {what}{' is' if whose == 'its' else ', which is'} not known to clients",)
+                if certificate is case.certificate:
+                    found += (Fault(f"its {what} is not known to clients", extension=name or extension.oid),)
+                else:
+                    found += (f"its issuer {certificate.subject} has a {what}, which is not known to clients",)
     return found
 
 
