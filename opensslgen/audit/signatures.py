@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import STDIN, read_file
-from opensslgen.openssl.chains import NO_SIGNATURE, Answer, Question, verify
 from opensslgen.openssl.command import OpenSSLError
 from opensslgen.rules.path import paths
 from opensslgen.rules.profiles import RULES
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path as FilePath
 
+    from opensslgen.openssl.chains import Answer, Question
     from opensslgen.pki.survey import Row
     from opensslgen.rules.path import Path
     from opensslgen.rules.rule import Finding, Rule
@@ -111,6 +111,8 @@ def settled(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
         if isinstance(each, Pending)
     }
     asked = [(inquiry, question) for inquiry in waiting.values() if (question := inquiry.question)]
+    if asked:
+        from opensslgen.openssl.chains import verify  # most certificates come alone, and wait for nothing
     while asked:
         try:
             answers: Sequence[Answer | OpenSSLError] = verify(
@@ -211,6 +213,8 @@ class _Inquiry:
         certificate, path = self.pending.certificate, self.left[0].path
         issuers = path or ((certificate,) if certificate.is_self_signed else ())
         if issuers:
+            from opensslgen.openssl.chains import Question
+
             return Question(certificate, issuers, self.purpose)
         self.heard.append(self.left.pop(0))
         return self.question
@@ -267,7 +271,7 @@ class _Inquiry:
         if answer.unable:
             return (), (f"whether its issuers have signed was not checked: {answer.unable}",)
         chain = (self.pending.certificate, *option.path)
-        broken = [problem for problem in answer.problems if problem.number in NO_SIGNATURE]
+        broken = [problem for problem in answer.problems if problem.is_of_signature]
         if broken:
             return self._broken(chain, min(broken[0].depth, len(chain) - 1))
         errors = {finding.rule.id for finding in option.findings if finding.rule.severity == ERROR}

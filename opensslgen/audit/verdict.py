@@ -16,7 +16,6 @@ from opensslgen.files.read import content, pieces
 from opensslgen.rules.roles import AUTHORITY, SERVER
 from opensslgen.rules.rule import Case, judge_request, raised
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
-from opensslgen.x509.crl import is_revocation_list
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
@@ -78,6 +77,8 @@ def _what(found: Content) -> str:
     """Return what a file is that is nothing to be judged."""
     if not found.size:
         return "nothing is in it"
+    from opensslgen.x509.crl import is_revocation_list  # few files are none of those above
+
     if _REVOCATION_LIST.search(found.data) or is_revocation_list(found.data):
         return "a certificate revocation list, and no certificate: it is judged with the pki folder that it lies in"
     return "neither certificate nor request, key, config or script"

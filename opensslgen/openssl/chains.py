@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 MANY = 1000
 """Certificates that one process is asked about."""
-NO_SIGNATURE = frozenset({4, 6, 7})
-"""Numbers of errors by which openssl says that a signature is not its issuer's key's (x509_vfy.h)."""
+_NO_SIGNATURE = frozenset({4, 6, 7})
+"""Numbers of errors by which openssl says that a signature is not by its issuer's key (x509_vfy.h)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,11 @@ class Problem:
     depth: int
     """0 for the certificate, 1 for its issuer, and so on."""
     text: str
+
+    @property
+    def is_of_signature(self) -> bool:
+        """Whether a signature is not by its issuer's key."""
+        return self.number in _NO_SIGNATURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,14 @@ def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> 
     canonicals = {der: canonical(name) for der, name in names.items()}
     baskets: list[_Basket] = []
     full = 0
+    same: dict[tuple[object, ...], int] = {}
+    """Where a question stands first: a pki folder has a certificate in several files."""
+    firsts = []
     for place, question in enumerate(questions):
+        key = question.certificate.der, question.purpose, *(issuer.der for issuer in question.issuers)
+        firsts.append(same.setdefault(key, place))
+        if firsts[-1] != place:
+            continue
         if not question.issuers[-1].is_self_issued and not openssl.can("-partial_chain"):
             answers[place] = Answer(False, unable=f"{openssl.banner} verifies no chain without its root")
             continue
@@ -83,7 +95,7 @@ def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> 
             full = max(full, len(baskets) - _OPEN_BASKETS)
     for basket in baskets:
         _ask(basket.contents, openssl, at, answers)
-    return [answers[place] for place in range(len(questions))]
+    return [answers[place] for place in firsts]
 
 
 _OPEN_BASKETS = 8
