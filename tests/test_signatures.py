@@ -27,10 +27,11 @@ from opensslgen.openssl.process import Process
 from opensslgen.report.tally import verdict
 from opensslgen.rules.path import MOST_PATHS, paths
 from opensslgen.rules.profiles import rules_of
+from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, Role, role_of
 from opensslgen.x509.certificate import decode
 
 from .conftest import make_root, make_server, opensslgen
-from .corpus.der import dns, ec_key, name
+from .corpus.der import days, dns, ec_key, eku, extension, key_usage, name, san, uri
 from .corpus.limits import name_constraints
 from .corpus.writing import AT, BELOW_MIDDLE, GOOD, GOOD_MIDDLE, GOOD_ROOT, PBX, ROOT, ROOT_KEY, authority, leaf, pem
 from .servers import issue, s_server
@@ -318,3 +319,83 @@ def test_the_roots_of_debian_are_judged_as_roots(tmp_path):
     results = list(audit([str(tmp_path)], settings(at=datetime(2024, 1, 1, tzinfo=timezone.utc) + timedelta(days=1))))
     assert len(results) == len(ROOTS)
     assert all("judged as an authority" in result.notes[0] for result in results)
+
+
+KEY_OF_ALL_WORK = key_usage("digitalSignature", "keyEncipherment", "keyCertSign", "cRLSign")
+IP_OFFICE = authority(
+    subject=name(("O", "Example Inc"), ("CN", "ipoffice-root-host1.example.com")),
+    extra=[KEY_OF_ALL_WORK, eku("server", "client"), san(uri("host1.example.com"))],
+)
+IP500 = authority(
+    subject=name(("CN", PBX)),
+    path_length=0,
+    valid=days(825),
+    drop=["KU"],
+    extra=[eku("server", "client"), san(dns(PBX))],
+)
+OF_REQ_X509 = authority(subject=name(("CN", PBX)), drop=["KU"])
+"""What `openssl req -x509 -subj /CN=pbx.example.com` makes."""
+
+
+@pytest.mark.parametrize(
+    ("der", "path", "role", "is_sure"),
+    [
+        (GOOD_ROOT, "x.pem", AUTHORITY, True),
+        (GOOD_MIDDLE, "x.pem", AUTHORITY, True),
+        (IP_OFFICE, "x.pem", AUTHORITY, False),
+        (IP500, "x.pem", SERVER, False),
+        (IP500, "/etc/ssl/certs/x.pem", AUTHORITY, False),
+        (IP500, "somewhere/rootCA.pem", AUTHORITY, False),
+        (OF_REQ_X509, "x.pem", SERVER, False),
+        (OF_REQ_X509, "ca.crt", AUTHORITY, False),
+        (authority(subject=name(("CN", "My CA")), drop=["KU"]), "x.pem", AUTHORITY, False),
+        (authority(subject=name(("O", "Of no name"),), drop=["KU"]), "x.pem", AUTHORITY, False),
+        (GOOD, "ca.crt", SERVER, True),
+        (leaf(usages=("client",)), "x.pem", CLIENT, True),
+    ],
+)  # fmt: skip
+def test_what_a_certificate_is_judged_as(der, path, role, is_sure):
+    assert role_of(decode(der), path=path) == Role(role, is_sure)
+
+
+def test_what_could_be_either_is_said_with_the_option_for_the_other(tmp_path):
+    for der, option in ((IP_OFFICE, "--profile apple"), (IP500, "--profile root")):
+        (tmp_path / "x.pem").write_text(pem(der))
+        done = opensslgen("audit", "--at", "2026-02-01", tmp_path / "x.pem")
+        assert option in done.stdout
+    # audit and show say the same of what is a root.
+    (tmp_path / "x.pem").write_text(pem(IP_OFFICE))
+    assert "installed on a phone" in opensslgen("show", tmp_path / "x.pem").stdout
+
+
+def test_a_private_key_is_called_one_and_never_complies(tmp_path, pki):
+    key = pki / "private" / "pbx.example.com.key"
+    done = opensslgen("audit", key)
+    assert done.returncode == 2
+    assert "a private key, and no certificate" in done.stdout
+    assert "its owner alone can read it (mode 0600)" in done.stdout
+    (result,) = json.loads(opensslgen("audit", key, "--json").stdout)["results"]
+    assert result["verdict"] == "key"
+    assert opensslgen("audit", key, pki / "ca.crt").returncode == 0
+    assert opensslgen("audit", key, "--format", "nagios").returncode == 3
+
+
+@pytest.mark.parametrize("organization", ["A/S Nord", "A+S", "a\\/b", "Å/Ö"])
+def test_a_subject_with_what_parts_names_is_the_one_of_the_index(authority, organization):
+    make_root(authority)
+    make_server(authority, organization=organization)
+    assert opensslgen("audit", authority.store.path).returncode == 0
+
+
+def test_an_index_in_lower_case_is_right(pki):
+    index = pki / "index.txt"
+    lines = [line.split("\t") for line in index.read_text().splitlines()]
+    index.write_text("".join("\t".join([*line[:3], line[3].lower(), *line[4:]]) + "\n" for line in lines))
+    assert opensslgen("audit", pki).returncode == 0
+
+
+def test_what_is_no_certificate_is_called_what_it_is(tmp_path):
+    poison = judged(pem(leaf(extra=[extension("poison", b"\x05\x00", critical=True)])))
+    assert "precertificate" in poison[0].notes[0]
+    (listed,) = judged("-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n")
+    assert "revocation list" in listed.unreadable
