@@ -45,9 +45,7 @@ def adoption(file: Path, *, key: Path | None, chain: Path | None, encrypt: bool,
     others = [*certificates[1:], *(_certificates(chain, reader) if chain else ())]
     key_file = _key_file(key or file, reader)
     if key_file is None:
-        raise UsageError(
-            f"{visible(str(key or file))}: no private key in it", hint=None if key else "add --key FILE"
-        )
+        raise UsageError(f"{visible(str(key or file))}: no private key in it", hint=None if key else "add --key FILE")
     return Adoption(
         certificate=certificates[0],
         above=_above(certificates[0], others),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from opensslgen.rules.rule import ERROR, WARNING
 from opensslgen.text import visible
 
-from .tally import worst_first
+from .tally import KEY, verdict, worst_first
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,6 +43,8 @@ def status(result: Result, *, at: datetime, warning: int | None, critical: int |
     """Return the state of a result; fewer days than `warning` or `critical` are that state."""
     days = (result.certificate.not_after - at).days if result.certificate else None
     where = result.target + (f":{result.line}" if result.line else "")
+    if verdict(result) == KEY and not result.findings:
+        return Status(0, f"{where}: a private key, and no certificate")  # which is no result
     doubt = f"cannot be {'told' if result.is_unknown else 'read'}"
     left = f"{days} days left" if days is not None else "complies" if result.unreadable is None else f"the rest {doubt}"
     findings = worst_first(result.findings)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 RANKS = {ERROR: 0, WARNING: 1, NOTE: 2}
 """The severities, worst first."""
 
-COMPLIES, VIOLATES, UNREADABLE = "complies", "violates", "unreadable"
+COMPLIES, VIOLATES, UNREADABLE, KEY = "complies", "violates", "unreadable", "key"
 
 
 class Tally(NamedTuple):
@@ -28,18 +28,22 @@ class Tally(NamedTuple):
     errors: int = 0
     warnings: int = 0
     notes: int = 0
+    keys: int = 0
+    """Private keys without a certificate, of which only who can read them is judged."""
     unknown: int = 0
     """How many of the unreadable were read, but do not say what a rule needs to know."""
 
     @property
     def results(self) -> int:
         """How many results there are of all verdicts."""
-        return self.complies + self.violates + self.unreadable
+        return self.complies + self.violates + self.unreadable + self.keys
 
     @property
     def exit_code(self) -> int:
-        """2 if anything could not be read or told, else 1 if anything violates a rule, else 0."""
-        return 2 if self.unreadable else 1 if self.violates else 0
+        """2 if anything cannot be read or told, 1 if anything violates a rule, 2 if there are only keys, else 0."""
+        if self.unreadable:
+            return 2
+        return 1 if self.violates else 2 if self.keys and not self.complies else 0
 
     def plus(self, other: Tally) -> Tally:
         """Return the sum."""
@@ -54,18 +58,28 @@ class Entry(NamedTuple):
 
 
 def verdict(result: Result) -> str:
-    """Return "unreadable" for what cannot be read or told, "violates" if a finding is an error, or "complies"."""
+    """Return "unreadable" (also if it cannot be told), "violates" if a finding is an error, "key", or "complies"."""
     if result.unreadable is not None:
         return UNREADABLE
-    return VIOLATES if any(finding.rule.severity == ERROR for finding in result.findings) else COMPLIES
+    if any(finding.rule.severity == ERROR for finding in result.findings):
+        return VIOLATES
+    return KEY if result.kind == "key" else COMPLIES
 
 
 def tally(result: Result) -> Tally:
     """Return what a result adds to the totals."""
     is_a = verdict(result)
-    severities = [finding.rule.severity for finding in result.findings]
-    counts = (severities.count(severity) for severity in RANKS)
-    return Tally(is_a == COMPLIES, is_a == VIOLATES, is_a == UNREADABLE, *counts)._replace(unknown=result.is_unknown)
+    errors, warnings, notes = ([finding.rule.severity for finding in result.findings].count(each) for each in RANKS)
+    return Tally(
+        complies=is_a == COMPLIES,
+        violates=is_a == VIOLATES,
+        unreadable=is_a == UNREADABLE,
+        errors=errors,
+        warnings=warnings,
+        notes=notes,
+        keys=is_a == KEY,
+        unknown=result.is_unknown,
+    )
 
 
 def entry(result: Result, *, write: Callable[[Result], str]) -> Entry:
