@@ -200,6 +200,7 @@ RULES = (
         None,
         _ip_also_as_dns,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "dns-malformed",
