@@ -107,4 +107,4 @@ def _reason(code: int, stderr: str) -> str:
     if errors:
         return visible(errors[-1])
     why = f": {visible(lines[-1])}" if lines else " and without a complete answer"
-    return f"the shell on the host failed with exit code {code}{why}"
+    return f"the shell on the host ended with exit code {code}{why}"
