@@ -347,7 +347,7 @@ def revocation_list(pki, made, due):
         (-1, 30, ""),
         (-40, -10, "expired on "),
         (-1, 5, "expires on "),
-        (1, 30, "is from the future"),
+        (1, 30, "is not valid before"),
         (-3, 30, "lacks the last revocation"),
     ],
 )

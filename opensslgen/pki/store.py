@@ -203,7 +203,7 @@ class Store:
         for entry in read_index(self.path / layout.INDEX):
             if entry.state == VALID and entry.subject in subjects:
                 raise Error(
-                    f"{self.path / layout.INDEX}, line {entry.line}, already has a certificate for {entry.title},"
+                    f"{self.path / layout.INDEX}, line {entry.line}, has a certificate for {entry.title} already,"
                     f" and {path.name} says unique_subject = yes",
                     hint=f"revoke that certificate first, or write unique_subject = no in {path}",
                 )
