@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from opensslgen.plan.adopt import Adoption, KeyFile
 from opensslgen.plan.secrets import P12_PASSWORD
 from opensslgen.rules.chain import issuers_among
 from opensslgen.text import visible
-from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
 from .holding import certificates_in, holding_of, is_key, key_label, kind_of, label_of_key
@@ -19,7 +19,7 @@ from .pkcs import has_private_key, leaf_first, uses_rc2
 from .private_keys import ENCRYPTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from opensslgen.openssl.command import OpenSSL
@@ -54,49 +54,43 @@ def adoption(file: Path, *, key: Path | None, chain: Path | None, encrypt: bool,
     )
 
 
+@contextmanager
+def _name_in_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except UnreadableError as error:
+        raise UnreadableError(f"{visible(str(path))}: {error.message}") from error
+
+
 def _certificates(path: Path, reader: Reader) -> list[Certificate]:
     data = read_file(path)
     kind = kind_of(data)
     found: list[Certificate] = []
-    try:
+    with _name_in_errors(path):
         if kind == "pem":
             found = [each for block in pem_blocks(data) for each in certificates_in(block)]
         elif kind in ("certificate", "pkcs7", "pkcs12"):
-            holding = holding_of(
+            found = holding_of(
                 data, kind, openssl=lambda: reader.openssl, password=lambda: reader.secret(P12_PASSWORD)
-            )
-            found = holding.certificates
-    except DecodeError as error:
-        raise UnreadableError(f"{visible(str(path))}: {error}") from error
-    except UnreadableError as error:
-        raise UnreadableError(f"{visible(str(path))}: {error.message}") from error
-    if not found:
-        raise UnreadableError(f"{visible(str(path))}: no certificate in it")
+            ).certificates
+        if not found:
+            raise UnreadableError("no certificate in it")
     return found
 
 
 def _key_file(path: Path, reader: Reader) -> KeyFile | None:
     data = read_file(path)
     kind = kind_of(data)
-    if kind == "pkcs12":
-        try:
+    with _name_in_errors(path):
+        if kind == "pkcs12":
             if not has_private_key(data, reader.openssl, reader.secret(P12_PASSWORD)):
                 return None
-        except UnreadableError as error:
-            raise UnreadableError(f"{visible(str(path))}: {error.message}") from error
-        return KeyFile(path=str(path), form="pkcs12", legacy=uses_rc2(data))
-    if kind == "key":
-        label = key_label(data)
-        return KeyFile(path=str(path), form="der", label=label, encrypted=label == ENCRYPTED)
-    if kind != "pem":
-        return None
-    try:
-        labels = [label_of_key(block, data) for block in pem_blocks(data) if is_key(block)]
-    except DecodeError as error:
-        raise UnreadableError(f"{visible(str(path))}: {error}") from error
-    if not labels:
-        return None
-    return KeyFile(path=str(path), form="pem", encrypted=labels[0] == ENCRYPTED)
+            return KeyFile(path=str(path), form="pkcs12", legacy=uses_rc2(data))
+        if kind == "key":
+            label = key_label(data)
+            return KeyFile(path=str(path), form="der", label=label, encrypted=label == ENCRYPTED)
+        labels = [label_of_key(block, data) for block in pem_blocks(data) if is_key(block)] if kind == "pem" else []
+    return KeyFile(path=str(path), form="pem", encrypted=labels[0] == ENCRYPTED) if labels else None
 
 
 def _above(certificate: Certificate, others: list[Certificate]) -> tuple[Certificate, ...]:

@@ -11,7 +11,7 @@ from .reader import DEFAULT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .reader import Config, Section
+    from .reader import Config, Entry, Section
 
 SELF, REQUEST, CA, COPIED, FILE = "self", "request", "ca", "copied", "file"
 """Ways to use a section: `req -x509`; `req -new`; `ca`; `ca` with extensions of the request; `x509 -extfile`."""
@@ -74,22 +74,25 @@ def is_for_proxies(section: Section) -> bool:
 
 def copies_extensions(config: Config) -> bool:
     """Tell whether, by default, `openssl ca` copies extensions from requests."""
-    authority = config.entry("ca", "default_ca")
-    copying = config.entry(authority.value, "copy_extensions") if authority else None
-    return copying is not None and copying.value in ("copy", "copyall")
+    return _copies(_entry_of_ca(config, "copy_extensions"))
+
+
+def _copies(entry: Entry | None) -> bool:
+    return entry is not None and entry.value in ("copy", "copyall")
+
+
+def _entry_of_ca(config: Config, key: str) -> Entry | None:
+    section = config.entry("ca", "default_ca")
+    return config.entry(section.value, key) if section else None
 
 
 def default_section(config: Config, use: str) -> str:
     """Return the section that openssl applies if its command line names none; DEFAULT if there is none."""
-    if use == FILE:
-        named = config.own(DEFAULT, "extensions")
-    elif use == REQUEST:
-        named = config.entry("req", "req_extensions")
-    elif use == SELF:
-        named = config.entry("req", "x509_extensions")
-    else:
-        authority = config.entry("ca", "default_ca")
-        named = config.entry(authority.value, "x509_extensions") if authority else None
+    named = {
+        FILE: config.own(DEFAULT, "extensions"),
+        REQUEST: config.entry("req", "req_extensions"),
+        SELF: config.entry("req", "x509_extensions"),
+    }.get(use, _entry_of_ca(config, "x509_extensions"))
     return named.value if named else DEFAULT
 
 
@@ -102,8 +105,7 @@ def _use(config: Config, section: Section, key: str) -> str | None:
         return None
     if reads_requests(config, section.name) or (section.name == DEFAULT and "req" in config.sections):
         return SELF
-    copying = config.entry(section.name, "copy_extensions")
-    return COPIED if copying and copying.value in ("copy", "copyall") else CA
+    return COPIED if _copies(config.entry(section.name, "copy_extensions")) else CA
 
 
 def reads_requests(config: Config, section: str) -> bool:

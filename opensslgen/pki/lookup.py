@@ -185,29 +185,23 @@ def _entry(folder: Folder, certificate: Certificate, root: Certificate | None) -
 def _files(folder: Folder, certificate: Certificate) -> Iterator[tuple[str, Path]]:
     """Yield the files for a certificate: those of a name belong to it if the certificate of that name does."""
     issued = folder.issued.get(certificate.serial_number)
-    if issued:
-        with suppress(UnreadableError):
-            if load(issued).der == certificate.der:
-                stem = issued.stem
-                yield from (
-                    (what, file)
-                    for what, file in (
-                        ("certificate", issued),
-                        ("chain", folder.path / layout.chain(stem)),
-                        ("key", folder.path / layout.key(stem)),
-                        ("p12", folder.path / layout.p12(stem)),
-                        ("request", folder.path / layout.request(stem)),
-                    )
-                    if file.exists()
-                )
-    if folder.root and folder.root.certificate and folder.root.certificate.der == certificate.der:
-        yield from (
-            (what, file)
-            for what, file in (("certificate", folder.root.path), ("key", folder.path / layout.CA_KEY))
-            if file and file.exists()
-        )
+    stem = issued.stem if issued else ""
+    root = folder.root.path if folder.root else None
     copy = folder.path / layout.copy(certificate.serial_hex)
-    if copy.exists():
-        with suppress(UnreadableError):
-            if load(copy).der == certificate.der:
-                yield "copy by serial", copy
+    chain, key, p12, request = layout.chain(stem), layout.key(stem), layout.p12(stem), layout.request(stem)
+    for path, others in (
+        (issued, {"chain": chain, "key": key, "p12": p12, "request": request}),
+        (root, {"key": layout.CA_KEY}),
+        (copy, {}),
+    ):
+        if path and _contains(path, certificate):
+            yield "copy by serial" if path == copy else "certificate", path
+            found = ((what, folder.path / name) for what, name in others.items())
+            yield from ((what, file) for what, file in found if file.exists())
+
+
+def _contains(path: Path, certificate: Certificate) -> bool:
+    try:
+        return load(path).der == certificate.der
+    except UnreadableError:
+        return False
