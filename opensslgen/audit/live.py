@@ -18,7 +18,7 @@ from opensslgen.text import shown
 from opensslgen.x509.certificate import decode
 
 from .result import Result
-from .signatures import Pending, settled
+from .signatures import Pending, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -243,7 +243,7 @@ def _verdict(openssl: OpenSSL, target: ServerTarget, address: str, *, title: str
         case=Case(leaf, None, settings.at, settings.within, host=name, others=tuple(others)),
         rules=settings.rules,
     )
-    (result,) = settled([pending], settings)
+    (result,) = settle([pending], settings)
     about_root = result.notes[len(answered.notes) :]
     return replace(result, notes=(*answered.notes, _sent([leaf, *others], result.path), *about_root))
 
@@ -257,10 +257,10 @@ def _sent(chain: Sequence[Certificate], path: Sequence[Certificate]) -> str:
     last = (chain[0], *path)[-1]
     if not last.is_self_signed:
         titles.append(f"{_title(last.issuer)}, *not sent*")
-    told = f"sent: {' <- '.join(titles)}"
+    text = f"sent: {' <- '.join(titles)}"
     used = {certificate.der for certificate in (chain[0], *path)}
     others = [_title(certificate.subject) for certificate in chain if certificate.der not in used]
-    return f"{told}; also sent, and not part of it: {', '.join(others)}" if others else told
+    return f"{text}; also sent, and not part of it: {', '.join(others)}" if others else text
 
 
 def _title(name: Name) -> str:
