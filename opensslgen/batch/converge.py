@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.jobs.job import stored_issuer
+from opensslgen.jobs.job import issuer_of
 from opensslgen.jobs.passphrase import opens_key
 from opensslgen.plan.secrets import CA_PASSPHRASE
 
@@ -57,7 +57,7 @@ def converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
 
 def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
     decisions = batch.decide(rows)
-    issuer = None if batch.store.issuer() is None else stored_issuer(batch.store)
+    issuer = None if batch.store.issuer() is None else issuer_of(batch.store)
     # Started before the lock is taken, which they would hold on to if this process were killed.
     with workers(batch.jobs or cores(), partial(make, batch=batch, issuer=issuer)) as crew:
         units: dict[int, Unit] = {}

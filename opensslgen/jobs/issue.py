@@ -17,11 +17,11 @@ from .job import (
     authorities_of,
     final_paths,
     fit_to_issuer,
+    issuer_of,
     refuse_compromised,
     refuse_violations,
     root_of,
     stale_p12,
-    stored_issuer,
 )
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def leaf_job(
     if issuer is None:
         plan = issue.root(root) + issue.leaf(order, issue.new_root(root))
     else:
-        plan = issue.leaf(order, stored_issuer(store))
+        plan = issue.leaf(order, issuer_of(store))
     return _leaf_job(order, plan, store, notes=shortened, makes_root=issuer is None)
 
 
@@ -98,7 +98,7 @@ def intermediate_job(order: AuthorityOrder, *, store: Store, fixed_days: bool) -
     Raises Error if there is none, and UsageError if it allows none below itself.
     """
     order, notes = fit_intermediate(order, store, fixed_days=fixed_days)
-    plan = issue.intermediate(order, stored_issuer(store))
+    plan = issue.intermediate(order, issuer_of(store))
     files = final_paths(plan, store.path)
     folder = store.path.with_name(f"{store.path.name}-{order.stem}")
     return Job(

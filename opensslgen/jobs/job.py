@@ -128,7 +128,7 @@ def about_replaced(store: Store, successor: Certificate | None = None) -> tuple[
     return (f"its revocation lists will name the {revoked} that the authority before has revoked",) if revoked else ()
 
 
-def stored_issuer(store: Store) -> Issuer:
+def issuer_of(store: Store) -> Issuer:
     """Return the authority of the pki folder; raises Error if its key is not there."""
     return Issuer(
         certificate=f"../{store.ca_certificate}",

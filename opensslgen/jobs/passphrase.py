@@ -8,7 +8,7 @@ from opensslgen.errors import Error, UsageError
 from opensslgen.plan import adopt
 from opensslgen.plan.secrets import CA_PASSPHRASE
 
-from .job import Job, stored_issuer
+from .job import Job, issuer_of
 
 if TYPE_CHECKING:
     from opensslgen.openssl.command import OpenSSL
@@ -19,7 +19,7 @@ def passphrase_job(*, store: Store, remove: bool = False) -> Job:
     """Return the job; raises Error if there is no authority, and UsageError if there is nothing to remove."""
     if store.issuer() is None:
         raise Error(f"{store.path} has no root yet", hint="--pki DIR names another folder")
-    issuer = stored_issuer(store)
+    issuer = issuer_of(store)
     key = store.path / store.ca_key
     if remove and not issuer.encrypted:
         raise UsageError(f"{key} has no passphrase")

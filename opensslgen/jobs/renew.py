@@ -25,7 +25,7 @@ from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
 
 from .issue import fit_intermediate, leaf_next_step
-from .job import Job, authorities_of, final_paths, fit_to_issuer, refuse_violations, root_of, stale_p12, stored_issuer
+from .job import Job, authorities_of, final_paths, fit_to_issuer, issuer_of, refuse_violations, root_of, stale_p12
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -81,7 +81,7 @@ def renewal_job(
         _refuse_no_gain(old, order.days, notes)
     refuse_violations(order, authorities_of(store) if issuer else (), allow=allow)
     moves, about_p12 = stale_p12(order, store, at=at)
-    plan = renew.leaf(order, stored_issuer(store) if issuer else None, request=request, moves=moves)
+    plan = renew.leaf(order, issuer_of(store) if issuer else None, request=request, moves=moves)
     return Job(
         name=order.title,
         done=f"Renewed {order.kind.title} for {order.title}",
@@ -128,9 +128,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
     if now + timedelta(days=order.days) <= old.not_after:
         raise UsageError(f"the new root would expire before the old one, which expires on {old.not_after:%Y-%m-%d}")
     refuse_violations(order, allow=allow)
-    plan = renew.root(
-        order, stored_issuer(store), target=store.ca_certificate, key_identifier=old.subject_key_identifier
-    )
+    plan = renew.root(order, issuer_of(store), target=store.ca_certificate, key_identifier=old.subject_key_identifier)
     name = visible(old.subject.common_name or str(old.subject))
     return Job(
         name=name,
@@ -160,7 +158,7 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
     _refuse_no_gain(old, order.days, notes)
     refuse_violations(order, authorities_of(store), allow=allow)
     made_by = issue.existing_request(order, request, publish=False)
-    plan = issue.intermediate(order, stored_issuer(store), request=made_by).keeping_existing()
+    plan = issue.intermediate(order, issuer_of(store), request=made_by).keeping_existing()
     files = final_paths(plan, store.path)
     return Job(
         name=order.subject.common_name or stem,

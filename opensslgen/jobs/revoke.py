@@ -19,7 +19,7 @@ from opensslgen.x509.certificate import load
 from opensslgen.x509.pem import CERTIFICATE, pem, pem_blocks
 from opensslgen.x509.request import REQUEST_LABELS, decode_request
 
-from .job import Job, stored_issuer
+from .job import Job, issuer_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +73,7 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
     return Job(
         name=title,
         done=f"Revoked {title}, serial number {order.serial_hex}" + (f", for {reason}" if reason else ""),
-        plan=revoke.revocation(order, stored_issuer(store), new_list),
+        plan=revoke.revocation(order, issuer_of(store), new_list),
         notes=(*notes, *about_list),
         checks=(*checks, *_LIST_CHECKS) if new_list else checks,
         next_step="put the new list where servers and clients look for it"
@@ -97,7 +97,7 @@ def revocation_list_job(*, store: Store, days: int = revoke.LIST_DAYS) -> Job:
     return Job(
         name=authority.subject.common_name or "",
         done=f"Made a revocation list with {revoked} certificate{'' if revoked == 1 else 's'}, until {until:%Y-%m-%d}",
-        plan=revoke.revocation_list(_list_order(authority, timedelta(days=days)), stored_issuer(store)),
+        plan=revoke.revocation_list(_list_order(authority, timedelta(days=days)), issuer_of(store)),
         notes=notes,
         checks=_LIST_CHECKS,
         next_step="put it where servers and clients look for it (crl.der at the --crl-url), and make the next one in"

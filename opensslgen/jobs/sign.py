@@ -20,10 +20,10 @@ from .job import (
     authorities_of,
     final_paths,
     fit_to_issuer,
+    issuer_of,
     refuse_compromised,
     refuse_violations,
     root_of,
-    stored_issuer,
 )
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def sign_job(
     issuer = root_of(store)
     order, shortened = fit_to_issuer(order, store, issuer, fixed_days=fixed_days)
     refuse_violations(order, authorities_of(store), allow=allow)
-    plan = issue.leaf(order, stored_issuer(store), request=_request(request, order, store))
+    plan = issue.leaf(order, issuer_of(store), request=_request(request, order, store))
     return Job(
         name=order.title,
         done=f"Signed {order.kind.title} for {order.title}",
@@ -73,7 +73,7 @@ def _intermediate(
 ) -> Job:
     order, shortened = fit_intermediate(order, store, fixed_days=fixed_days)
     refuse_violations(order, authorities_of(store), allow=allow)
-    plan = issue.intermediate(order, stored_issuer(store), request=_request(request, order, store))
+    plan = issue.intermediate(order, issuer_of(store), request=_request(request, order, store))
     return Job(
         name=order.subject.common_name or order.stem,
         done=f"Signed an intermediate certificate, {order.subject.common_name}",
