@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
 from opensslgen.files.write import explain_errors, name_beside
-from opensslgen.jobs.job import stale_p12
+from opensslgen.jobs.job import old_p12
 from opensslgen.jobs.sign import has_request
 from opensslgen.openssl.run import run_together
 from opensslgen.openssl.workplace import Workplace
@@ -101,7 +101,7 @@ def _plan(order: LeafOrder, issuer: Issuer | None, batch: Batch, *, prefix: str)
         plan = issue.leaf(order, below, prefix=prefix, one_command=batch.openssl.can("req -CA"))
         # Where it takes two commands there is a request, which is not kept either.
         plan = replace(plan, publish=tuple(each for each in plan.publish if each.what is not What.REQUEST))
-    moves, notes = stale_p12(order, batch.store)
+    moves, notes = old_p12(order, batch.store)
     plan = plan.keeping_existing()
     plan = replace(plan, publish=plan.publish + moves)
     # One row's obstacle is to stop no other that is published together with it.

@@ -18,10 +18,10 @@ from .job import (
     final_paths,
     fit_to_issuer,
     issuer_of,
+    old_p12,
     refuse_compromised,
     refuse_violations,
     root_of,
-    stale_p12,
 )
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def fit_intermediate(
 
 
 def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, ...], makes_root: bool = False) -> Job:
-    aside, about_p12 = stale_p12(order, store)
+    aside, about_p12 = old_p12(order, store)
     return Job(
         name=order.title,
         done=f"Made {order.kind.title} for {order.title}",

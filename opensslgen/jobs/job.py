@@ -188,7 +188,7 @@ def final_paths(plan: Plan, folder: Path) -> dict[str, Path]:
     }
 
 
-def stale_p12(
+def old_p12(
     order: LeafOrder, store: Store, *, at: datetime | None = None
 ) -> tuple[tuple[Publish, ...], tuple[str, ...]]:
     """Return how an old PKCS#12 file is put aside if no new one is made, and a note about it.

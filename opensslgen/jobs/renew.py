@@ -25,7 +25,7 @@ from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
 
 from .issue import fit_intermediate, leaf_next_step
-from .job import Job, authorities_of, final_paths, fit_to_issuer, issuer_of, refuse_violations, root_of, stale_p12
+from .job import Job, authorities_of, final_paths, fit_to_issuer, issuer_of, old_p12, refuse_violations, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -80,7 +80,7 @@ def renewal_job(
         order, notes = fit_to_issuer(order, store, issuer, fixed_days=days is not None)
         _refuse_no_gain(old, order.days, notes)
     refuse_violations(order, authorities_of(store) if issuer else (), allow=allow)
-    moves, about_p12 = stale_p12(order, store, at=at)
+    moves, about_p12 = old_p12(order, store, at=at)
     plan = renew.leaf(order, issuer_of(store) if issuer else None, request=request, moves=moves)
     return Job(
         name=order.title,
