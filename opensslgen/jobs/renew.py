@@ -10,7 +10,7 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.constraints import UNLIMITED, parse_constraints
 from opensslgen.names.general import parse_url
 from opensslgen.names.slips import slips
-from opensslgen.names.subject import Subject, given_subject
+from opensslgen.names.subject import Subject, strict_subject
 from opensslgen.orders import from_request
 from opensslgen.orders.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
 from opensslgen.orders.order import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, AuthorityOrder, LeafOrder, lifetime
@@ -145,7 +145,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
 def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None, allow: Collection[str]) -> Job:
     request = _old_request(old, stem, store)
     order = AuthorityOrder(
-        subject=given_subject(old.subject.attributes),
+        subject=strict_subject(old.subject.attributes),
         key_type=old.public_key.key_type,
         public_key=old.public_key,
         days=lifetime(days or old.validity.days or INTERMEDIATE_DAYS),
@@ -180,7 +180,7 @@ def _leaf_order(
     return LeafOrder(
         kind=KINDS.get(kind, SERVER),
         names=tuple(from_request.strict_name(name) for name in old.names),
-        subject=given_subject(old.subject.attributes),
+        subject=strict_subject(old.subject.attributes),
         stem=stem,
         key_type=_key_type_of_new(old) if new_key else old.public_key.key_type,
         public_key=None if new_key else old.public_key,

@@ -42,7 +42,7 @@ _FIELDS = {
 class Subject:
     """A distinguished name with at most one of each attribute.
 
-    `parse_subject` makes one from what people type, `given_subject` from what a request or a certificate has.
+    `parse_subject` makes one from what people type, `strict_subject` from what a request or a certificate has.
     """
 
     attributes: tuple[tuple[str, str], ...]
@@ -90,7 +90,7 @@ def parse_subject(
     )
 
 
-def given_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
+def strict_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
     """Return the subject that a request or a certificate has, in its order; `UsageError` on what nobody may type.
 
     It may be empty, or have an empty common name, of which a rule tells.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UsageError
 from opensslgen.names.constraints import parse_constraints
 from opensslgen.names.general import GeneralName, parse_names, parse_url
-from opensslgen.names.subject import given_subject
+from opensslgen.names.subject import strict_subject
 from opensslgen.text import shown, visible
 from opensslgen.x509.pem import REQUEST, pem
 
@@ -134,7 +134,7 @@ def authority_order_of(
 def _subject(request: Request) -> Subject:
     """Return a request's subject, which openssl takes over as it is; raises UsageError for what nobody may type."""
     try:
-        return given_subject(request.subject.attributes)
+        return strict_subject(request.subject.attributes)
     except UsageError as error:
         raise UsageError(
             f"the request cannot be signed as it is: {error.message}",
