@@ -63,7 +63,7 @@ def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
         units: dict[int, Unit] = {}
         ahead, number = _Ahead(decisions, len(crew)), 0
         while ahead.more:
-            with batch.store.locked():
+            with batch.store.lock():
                 ends = time.monotonic() + TURN
                 done: Done | None = None
                 while True:

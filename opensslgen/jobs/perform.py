@@ -74,7 +74,7 @@ class Authority:
         self.store.finish()
         # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.
         secrets = {name: self.secret(name) for name in self._possible(prepare()).plan.secrets}
-        with self.store.locked() as work:
+        with self.store.lock() as work:
             job = self._possible(prepare())
             secrets |= {name: self.secret(name) for name in job.plan.secrets if name not in secrets}
             self.on_command(f"cd {shlex.quote(str(work))}")

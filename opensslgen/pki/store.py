@@ -103,7 +103,7 @@ class Store:
         return "ENCRYPTED" in text
 
     @contextmanager
-    def locked(self, *, timeout: float = LOCK_TIMEOUT) -> Iterator[Path]:
+    def lock(self, *, timeout: float = LOCK_TIMEOUT) -> Iterator[Path]:
         """Hold the folder's lock, finish or sweep what a killed run left, and yield a private work folder.
 
         Makes the pki folder if need be, and takes it away again if nothing came of it. Raises Error when the lock
@@ -179,7 +179,7 @@ class Store:
         except OSError as error:
             raise UnreadableError(f"cannot look into {self.path}: {error.strerror}") from error
         if left:
-            with self.locked():
+            with self.lock():
                 pass
 
     def existing(self, plan: Plan) -> list[str]:
