@@ -98,8 +98,8 @@ def _answer(crew: Workers[Unit, Done], units: dict[int, Unit]) -> tuple[Done | N
 
 def _publish(unit: Unit, done: Done, store: Store) -> Iterator[Outcome]:
     """Publish what a process has made, together, and yield what became of its rows."""
-    if done.staged:
-        store.publish(done.staged, work=unit.work)
+    if done.publication:
+        store.publish(done.publication, work=unit.work)
     else:
         shutil.rmtree(unit.work, ignore_errors=True)
     made = zip(unit.outcomes, done.faults, done.ends, done.notes, strict=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from opensslgen.orders.order import LeafOrder
-    from opensslgen.pki.store import Staged, Store
+    from opensslgen.pki.store import Publication, Store
     from opensslgen.plan.issue import Issuer
     from opensslgen.plan.steps import Record
 
@@ -47,7 +47,7 @@ class Done:
     faults: tuple[str | None, ...]
     ends: tuple[datetime | None, ...]
     notes: tuple[tuple[str, ...], ...]
-    staged: Staged | None
+    publication: Publication | None
 
 
 def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
@@ -66,7 +66,7 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
     faults |= {position: fault.message for position, fault in zip(plans, found, strict=True) if fault}
     made = [position for position in plans if position not in faults]
     ends: dict[int, datetime] = {}
-    staged = None
+    publication = None
     try:
         with explain_errors(work):
             for position in made:
@@ -75,7 +75,7 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
                 fault = batch.violation(unit.orders[position], certificate)
                 if fault:
                     faults[position] = fault
-            staged = _stage_files(
+            publication = _stage_files(
                 unit, [plan for position, plan in plans.items() if position not in faults], batch.store
             )
     except Error as error:
@@ -86,7 +86,7 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
         tuple(map(faults.get, every)),
         tuple(map(ends.get, every)),
         tuple(notes.get(position, ()) for position in every),
-        staged,
+        publication,
     )
 
 
@@ -110,7 +110,7 @@ def _plan(order: LeafOrder, issuer: Issuer | None, batch: Batch, *, prefix: str)
     return plan, notes
 
 
-def _stage_files(unit: Unit, plans: Iterable[Plan], store: Store) -> Staged | None:
+def _stage_files(unit: Unit, plans: Iterable[Plan], store: Store) -> Publication | None:
     """Return what a unit is to publish, made ready; None if all of it failed."""
     records: list[Record] = []
     publish: list[Publish] = []
@@ -123,4 +123,4 @@ def _stage_files(unit: Unit, plans: Iterable[Plan], store: Store) -> Staged | No
                 # It is the request of the key before, and of no use with the new one.
                 publish.append(Publish(f"../{request}", name_beside(store.path, request), None))
     whole = Plan("many", (), tuple(records), tuple(publish))
-    return store.staged(whole, work=unit.work) if publish else None
+    return store.stage(whole, work=unit.work) if publish else None

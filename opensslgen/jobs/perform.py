@@ -91,8 +91,8 @@ class Authority:
                         "the finished certificate breaks a rule, so it was not published", violations(findings)
                     )
             # Keys take seconds to make: someone may have published in the meantime who knows nothing of our lock.
-            staged = self.store.staged(self._possible(job).plan, work=work)
-            self.store.publish(staged, work=work)
+            publication = self.store.stage(self._possible(job).plan, work=work)
+            self.store.publish(publication, work=work)
         return Made(
             job=job,
             files=final_paths(job.plan, self.store.path),
@@ -101,7 +101,7 @@ class Authority:
             checks=_checks(job, self.allow),
             notes=job.notes + self._backdating(job),
             findings=tuple(finding for finding in findings if finding.rule.id not in _SLIPS),
-            kept=tuple(self.store.path / name for name in staged.kept.values()),
+            kept=tuple(self.store.path / name for name in publication.kept.values()),
         )
 
     def _possible(self, job: Job) -> Job:

@@ -52,7 +52,7 @@ _DATABASE = {layout.INDEX: "", layout.INDEX_ATTRIBUTES: "unique_subject = no\n",
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class Publication:
     """What is ready to be published."""
 
     decision: Decision
@@ -207,7 +207,7 @@ class Store:
                     hint="revoke that one first, or write unique_subject = no there",
                 )
 
-    def staged(self, plan: Plan, *, work: Path) -> Staged:
+    def stage(self, plan: Plan, *, work: Path) -> Publication:
         """Make ready in its work folder what a plan is to publish, and write it to the disk.
 
         An old file of the same name is to be kept beside the new one, unless the plan says that it is lost.
@@ -254,11 +254,11 @@ class Store:
             moves.append(Move(publish.source, publish.target))
         for publish in plan.publish:
             sync(work / publish.source)
-        return Staged(Decision(tuple(moves), tuple(lines)), kept)
+        return Publication(Decision(tuple(moves), tuple(lines)), kept)
 
-    def publish(self, staged: Staged, *, work: Path) -> None:
+    def publish(self, publication: Publication, *, work: Path) -> None:
         """Record and publish what has been made ready in a work folder: everything or nothing."""
-        place.decide(work, staged.decision)
+        place.decide(work, publication.decision)
         try:
             decision.carry_out(work, fresh=True)
         except OSError as error:
