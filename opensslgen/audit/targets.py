@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, NoReturn, TypeVar, Union
 
 from opensslgen.errors import UnreadableError
-from opensslgen.files.read import STDIN, File, chunks, limited, opened, pieces, walk
+from opensslgen.files.read import STDIN, File, chunks, open_file, pieces, read_up_to, walk
 
 from .kinds import kind_of
 from .result import Result, Settings
@@ -49,7 +49,7 @@ _NOWHERE = f"{os.devnull}/-"
 
 def audit_content(data: bytes, name: str, settings: Settings) -> list[Result]:
     """Return the verdict on what somebody has sent under a name, which is shown, and never looked for."""
-    content = limited([data], limit=settings.limit)
+    content = read_up_to([data], limit=settings.limit)
     found = judge_content(content, File(_NOWHERE, named=True), settings)
     return [replace(result, target=name) for result in found]
 
@@ -130,7 +130,7 @@ def _units(targets: Iterable[File | ServerTarget], settings: Settings) -> Iterat
 def _split(file: File, settings: Settings) -> Iterator[_Unit]:
     """Yield a large PEM file block by block, and any other as it is."""
     try:
-        with opened(file) as found:
+        with open_file(file) as found:
             if found is None:
                 return
             stream, status = found
@@ -143,7 +143,7 @@ def _split(file: File, settings: Settings) -> Iterator[_Unit]:
                         yield Piece(file.path, line, data, mode)
                     return
                 if status is None:
-                    yield from judge_content(limited(chain((head,), read), limit=settings.limit), file, settings)
+                    yield from judge_content(read_up_to(chain((head,), read), limit=settings.limit), file, settings)
                     return
         yield file
     except UnreadableError as error:
