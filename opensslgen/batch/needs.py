@@ -14,7 +14,7 @@ from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from opensslgen.jobs.perform import Made
+    from opensslgen.jobs.perform import JobResult
     from opensslgen.orders.inventory import Row
     from opensslgen.pki.store import Store
 
@@ -45,7 +45,7 @@ class Needs:
         encrypted = store.ca_key_is_encrypted() if store.issuer() else has_passphrase
         return (*((P12_PASSWORD,) if self.p12 else ()), *((CA_PASSPHRASE,) if self.issued and encrypted else ()))
 
-    def make_root(self, batch: Batch) -> Made | None:
+    def make_root(self, batch: Batch) -> JobResult | None:
         """Make a root if the rows need one and there is none; its key gets the passphrase of the batch, if any."""
         if not self.issued or batch.store.issuer() is not None:
             return None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from opensslgen.jobs.job import Job
-    from opensslgen.jobs.perform import Made
+    from opensslgen.jobs.perform import JobResult
     from opensslgen.jobs.renewal import Renewal
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.store import Store
@@ -152,7 +152,7 @@ def _jobs(names: tuple[str, ...], renewing: Renewing, store: Store) -> Iterator[
             yield each.title, partial(due_job, each, renewing.renewal(), store=store)
 
 
-def _run_hook(made: Made, store: Store, openssl: OpenSSL, hook: str | None) -> None:
+def _run_hook(made: JobResult, store: Store, openssl: OpenSSL, hook: str | None) -> None:
     from opensslgen.jobs.hook import run_hook
 
     if hook:

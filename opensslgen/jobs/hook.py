@@ -17,13 +17,15 @@ if TYPE_CHECKING:
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.store import Store
 
-    from .perform import Made
+    from .perform import JobResult
 
 TIMEOUT = 600.0
 """Seconds that a hook may take."""
 
 
-def run_hook(command: str, made: Made, *, store: Store, openssl: OpenSSL, on_output: Callable[[bytes], None]) -> None:
+def run_hook(
+    command: str, made: JobResult, *, store: Store, openssl: OpenSSL, on_output: Callable[[bytes], None]
+) -> None:
     """Run a command by /bin/sh with what was made in its environment, but no secret; raises Error if it fails."""
     env = {name: value for name, value in os.environ.items() if name not in SECRETS} | surroundings(made, store)
     try:
@@ -45,7 +47,7 @@ def run_hook(command: str, made: Made, *, store: Store, openssl: OpenSSL, on_out
         )
 
 
-def surroundings(made: Made, store: Store) -> dict[str, str]:
+def surroundings(made: JobResult, store: Store) -> dict[str, str]:
     """Return the variables that a hook finds, with absolute paths; empty where there is no such file."""
     certificate = made.files.get("certificate")
     kept = store.path / layout.key(certificate.stem) if certificate else None

@@ -34,7 +34,7 @@ _SLIPS = {"cn-not-in-san", "san-twice", "name-near-miss", "wildcard-tld"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class JobResult:
     """What has been made."""
 
     job: Job
@@ -66,7 +66,7 @@ class Authority:
     force: bool = False
     """Whether files that exist may be replaced; they are kept beside the new ones."""
 
-    def make(self, prepare: Callable[[], Job]) -> Made:
+    def make(self, prepare: Callable[[], Job]) -> JobResult:
         """Run a job in a work folder, judge the certificate that came out, and publish it, or nothing at all.
 
         Raises Violation if the certificate breaks a rule, and Error for whatever else goes wrong.
@@ -93,7 +93,7 @@ class Authority:
             # Keys take seconds to make: someone may have published in the meantime who knows nothing of our lock.
             publication = self.store.stage(self._possible(job).plan, work=work)
             self.store.publish(publication, work=work)
-        return Made(
+        return JobResult(
             job=job,
             files=final_paths(job.plan, self.store.path),
             certificate=certificate,
@@ -144,7 +144,7 @@ class Delivery:
     on_command: Callable[[str], None] = lambda _: None
     force: bool = False
 
-    def make(self, prepare: Callable[[], Job]) -> Made:
+    def make(self, prepare: Callable[[], Job]) -> JobResult:
         """Run a job in a work folder, and put what it makes into the folder, or nothing at all."""
         job = prepare()
         # What is no secret may turn out to be the same.
@@ -156,7 +156,7 @@ class Delivery:
             self.on_command(f"cd {shlex.quote(str(work))}")
             run.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
             kept = self.into.publish(job.plan, work=work, force=self.force)
-        return Made(
+        return JobResult(
             job=job,
             files=final_paths(job.plan, self.into.path),
             certificate=None,
