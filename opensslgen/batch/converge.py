@@ -16,7 +16,7 @@ from opensslgen.plan.secrets import CA_PASSPHRASE
 
 from .unit import Unit, make
 from .wanted import FAILED, MADE
-from .workers import Died, cores, workers
+from .workers import WorkerError, cores, workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Store
 
-    from .unit import Done
+    from .unit import UnitResult
     from .wanted import Batch, Outcome
     from .workers import Workers
 
@@ -65,7 +65,7 @@ def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
         while ahead.more:
             with batch.store.lock():
                 ends = time.monotonic() + TURN
-                done: Done | None = None
+                done: UnitResult | None = None
                 while True:
                     # Whoever is idle gets something to do before the last answer is published.
                     while not crew.are_busy:
@@ -84,11 +84,11 @@ def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
             time.sleep(_PAUSE if ahead.more else 0)
 
 
-def _answer(crew: Workers[Unit, Done], units: dict[int, Unit]) -> tuple[Done | None, list[Outcome]]:
-    """Return what a process has made, or if it has died what becomes of its rows; raises Died for the last of them."""
+def _answer(crew: Workers[Unit, UnitResult], units: dict[int, Unit]) -> tuple[UnitResult | None, list[Outcome]]:
+    """Return what a process has made, or if it has died what becomes of its rows; raises WorkerError for the last of them."""
     try:
         return crew.take_any(), []
-    except Died as died:
+    except WorkerError as died:
         if not crew:
             raise
         lost = units.pop(died.batch.number)
@@ -96,7 +96,7 @@ def _answer(crew: Workers[Unit, Done], units: dict[int, Unit]) -> tuple[Done | N
         return None, [replace(outcome, state=FAILED, why=died.message) for outcome in lost.outcomes]
 
 
-def _publish(unit: Unit, done: Done, store: Store) -> Iterator[Outcome]:
+def _publish(unit: Unit, done: UnitResult, store: Store) -> Iterator[Outcome]:
     """Publish what a process has made, together, and yield what became of its rows."""
     if done.publication:
         store.publish(done.publication, work=unit.work)

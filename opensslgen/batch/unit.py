@@ -40,7 +40,7 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class UnitResult:
     """What a process has made of a unit."""
 
     number: int
@@ -50,7 +50,7 @@ class Done:
     publication: Publication | None
 
 
-def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
+def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> UnitResult:
     """Make and check the certificates of a unit in its work folder, and make them ready to be published."""
     work = unit.work
     plans: dict[int, Plan] = {}
@@ -81,7 +81,7 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
     except Error as error:
         faults |= dict.fromkeys((position for position in made if position not in faults), error.message)
     every = range(len(unit.orders))
-    return Done(
+    return UnitResult(
         unit.number,
         tuple(map(faults.get, every)),
         tuple(map(ends.get, every)),

@@ -31,7 +31,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Died(Error):
+class WorkerError(Error):
     """A process has ended before it answered."""
 
     def __init__(self, batch: Any) -> None:
@@ -67,11 +67,11 @@ class Workers(Generic[Batch, Answer]):
             connection.send(batch)
 
     def take(self) -> Answer:
-        """Return the answer to the batch that was given first; raises Died."""
+        """Return the answer to the batch that was given first; raises WorkerError."""
         return self._answer(self._busy.popleft())
 
     def take_any(self) -> Answer:
-        """Return the answer of whoever has one first; raises Died."""
+        """Return the answer of whoever has one first; raises WorkerError."""
         ready = wait(self._busy)[0]
         self._busy.remove(ready)  # type: ignore[arg-type]
         return self._answer(ready)  # type: ignore[arg-type]
@@ -81,7 +81,7 @@ class Workers(Generic[Batch, Answer]):
         try:
             answer, error = connection.recv()
         except (EOFError, OSError) as error:
-            raise Died(batch) from error
+            raise WorkerError(batch) from error
         if error is not None:
             raise error
         self._idle.append(connection)
