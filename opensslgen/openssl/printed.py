@@ -32,7 +32,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 @dataclass(frozen=True, slots=True)
-class Printed:
+class Printout:
     """The two things that Apple's rules are about, as openssl prints them."""
 
     extended_key_usage: tuple[str, ...]
@@ -41,12 +41,12 @@ class Printed:
     not_after: datetime
 
 
-def parse(text: str) -> Printed:
+def parse(text: str) -> Printout:
     """Return what an answer to `openssl x509` with ARGUMENTS says; raises Error if it cannot be read."""
     return _read(text, {match[1]: _moment(match) for match in _DATE_LINE.finditer(text) if match[2] in _MONTHS})
 
 
-def parse_many(text: str) -> list[Printed]:
+def parse_many(text: str) -> list[Printout]:
     """Return what an answer to `openssl pkcs7` with OF_MANY says of each certificate; raises Error as `parse` does."""
     parts = _HEAD.split(text)[1:]
     dates = [[match for match in _VALIDITY_LINE.finditer(part) if match[2] in _MONTHS] for part in parts]
@@ -56,14 +56,14 @@ def parse_many(text: str) -> list[Printed]:
     ]
 
 
-def _read(text: str, dates: dict[str, datetime]) -> Printed:
+def _read(text: str, dates: dict[str, datetime]) -> Printout:
     if set(dates) != {"notBefore", "notAfter"}:
         raise Error("openssl printed no validity that can be read")
     usages = _USAGE_LINE.findall(text)
     if len(usages) > 1:
         raise Error("openssl printed the extended key usage twice")
     usage = tuple(usages[0].split(", ")) if usages else ()
-    return Printed(usage, dates["notBefore"], dates["notAfter"])
+    return Printout(usage, dates["notBefore"], dates["notAfter"])
 
 
 def _moment(match: re.Match[str]) -> datetime:
@@ -72,7 +72,7 @@ def _moment(match: re.Match[str]) -> datetime:
     return datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
 
 
-def disagreement(printed: Printed, certificate: Certificate) -> str | None:
+def disagreement(printed: Printout, certificate: Certificate) -> str | None:
     """Return what openssl's print and our decoding of one certificate do not agree on."""
     if (printed.not_before, printed.not_after) != (certificate.not_before, certificate.not_after):
         return f"validity: openssl prints until {printed.not_after}, decoded until {certificate.not_after}"

@@ -55,14 +55,14 @@ def faults(checks: Sequence[Check], place: Workplace) -> list[str | None]:
     return [fault or refusals.get(check.certificate) for check, fault in zip(checks, found, strict=True)]
 
 
-def _print_certificates(certificates: Sequence[str], place: Workplace) -> list[printed.Printed | Error]:
+def _print_certificates(certificates: Sequence[str], place: Workplace) -> list[printed.Printout | Error]:
     """Return what openssl prints of certificates, in their order, or why that cannot be read."""
     if len(certificates) > 1:
         try:
             return [*_print_together(certificates, place)]
         except Error:
             pass  # one by one it is seen whose fault it is
-    answers: list[printed.Printed | Error] = []
+    answers: list[printed.Printout | Error] = []
     for certificate in certificates:
         try:
             process = place.run(["x509", "-in", certificate, *printed.ARGUMENTS])
@@ -72,7 +72,7 @@ def _print_certificates(certificates: Sequence[str], place: Workplace) -> list[p
     return answers
 
 
-def _print_together(certificates: Sequence[str], place: Workplace) -> list[printed.Printed]:
+def _print_together(certificates: Sequence[str], place: Workplace) -> list[printed.Printout]:
     """Return what openssl prints of certificates, each a file of its own; raises Error if it is not one of each."""
     bundle = b"".join((place.work / certificate).read_bytes() for certificate in certificates)
     (place.work / _BUNDLE).write_bytes(bundle)
@@ -87,7 +87,7 @@ def _print_together(certificates: Sequence[str], place: Workplace) -> list[print
 _BUNDLE = "bundle.pem"
 
 
-def _fault(check: Check, answer: printed.Printed | Error, issuer_end: datetime, work: Path) -> str | None:
+def _fault(check: Check, answer: printed.Printout | Error, issuer_end: datetime, work: Path) -> str | None:
     """Return what is wrong with a certificate by what openssl prints of it, and by what it is when decoded."""
     try:
         decoded, *more = load_all(work / check.certificate)
