@@ -584,7 +584,7 @@ def rows(*orders):
 )
 def test_only_secrets_that_a_row_needs_are_asked_for(orders, has_passphrase, secrets, authority):
     needs = Needs()
-    seen = list(needs.seen(rows(*orders, None)))
+    seen = list(needs.count(rows(*orders, None)))
     assert len(seen) == needs.rows == len(orders) + 1
     assert needs.secrets(authority.store, has_passphrase=has_passphrase) == secrets
     # The key of a root that exists has no passphrase here, whatever could be given.
@@ -595,7 +595,7 @@ def test_only_secrets_that_a_row_needs_are_asked_for(orders, has_passphrase, sec
 @pytest.mark.parametrize(("kind", "is_made"), [(SERVER, True), (SELF_SIGNED, False)])
 def test_a_root_is_made_once_and_only_if_a_row_needs_it(kind, is_made, authority):
     batch, needs = Batch(authority.store, authority.openssl, {}, timedelta()), Needs()
-    list(needs.seen(rows(leaf_order("a.example", kind=kind))))
+    list(needs.count(rows(leaf_order("a.example", kind=kind))))
     assert (needs.make_root(batch) is not None) == is_made
     assert (authority.store.issuer() is not None) == is_made
     assert needs.make_root(batch) is None

@@ -366,7 +366,7 @@ def test_every_openssl_tells_a_forged_signature(binary, root):
     written(asking(x509.DNSName("b.example")), path="good.req")
     for path, good in ((forged(), False), ("good.req", True)):
         request = read_request(path)
-        order = from_request.leaf_order_of(request, names=from_request.asked_names(request), stem="b.example")
+        order = from_request.leaf_order_of(request, names=from_request.requested_names(request), stem="b.example")
         authority = Authority(store, other, no_secret)
         if good:
             authority.make(lambda request=request, order=order: sign_job(request, order, store=store))
@@ -535,4 +535,4 @@ def test_many_requests_are_signed_in_a_loop_from_python(root):
 
 def test_the_parser_of_names_is_that_of_the_command_line():
     request = parse_request(request_pem())
-    assert from_request.asked_names(request) == parse_names("pbx.example.com, a.example")
+    assert from_request.requested_names(request) == parse_names("pbx.example.com, a.example")

@@ -31,7 +31,7 @@ class Needs:
     issued: int = field(default=0, init=False)
     """Rows whose certificate is issued by the folder's CA."""
 
-    def seen(self, rows: Iterable[Row]) -> Iterator[Row]:
+    def count(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield the rows, and count what each needs."""
         for row in rows:
             self.rows += 1

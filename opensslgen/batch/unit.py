@@ -102,7 +102,7 @@ def _plan(order: LeafOrder, issuer: Issuer | None, batch: Batch, *, prefix: str)
         # Where it takes two commands there is a request, which is not kept either.
         plan = replace(plan, publish=tuple(each for each in plan.publish if each.what is not What.REQUEST))
     moves, notes = old_p12(order, batch.store)
-    plan = plan.keeping_existing()
+    plan = plan.keep_existing()
     plan = replace(plan, publish=plan.publish + moves)
     # One row's obstacle is to stop no other that is published together with it.
     batch.store.refuse_odd_files(plan)

@@ -27,7 +27,7 @@ def run_hook(
     command: str, made: JobResult, *, store: Store, openssl: OpenSSL, on_output: Callable[[bytes], None]
 ) -> None:
     """Run a command by /bin/sh with what was made in its environment, but no secret; raises Error if it fails."""
-    env = {name: value for name, value in os.environ.items() if name not in SECRETS} | surroundings(made, store)
+    env = {name: value for name, value in os.environ.items() if name not in SECRETS} | hook_environment(made, store)
     try:
         process = openssl.start(
             ["/bin/sh", "-c", command],
@@ -47,7 +47,7 @@ def run_hook(
         )
 
 
-def surroundings(made: JobResult, store: Store) -> dict[str, str]:
+def hook_environment(made: JobResult, store: Store) -> dict[str, str]:
     """Return the variables that a hook finds, with absolute paths; empty where there is no such file."""
     certificate = made.files.get("certificate")
     kept = store.path / layout.key(certificate.stem) if certificate else None

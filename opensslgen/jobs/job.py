@@ -80,7 +80,7 @@ def refuse_violations(
     order: AuthorityOrder | LeafOrder, authorities: tuple[Certificate, ...] = (), *, allow: Collection[str]
 ) -> None:
     """Hold a certificate that was not made yet against the rules; raises Violation."""
-    certificate = order.expected(not_before=datetime.now(timezone.utc))
+    certificate = order.to_certificate(not_before=datetime.now(timezone.utc))
     findings = violations(judge_now(certificate, authorities, profile=order.profile, allow=allow))
     if findings:
         raise Violation("this would break a rule, so nothing was made", findings)

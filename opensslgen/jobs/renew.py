@@ -158,7 +158,7 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
     _refuse_no_gain(old, order.days, notes)
     refuse_violations(order, authorities_of(store), allow=allow)
     made_by = issue.existing_request(order, request, publish=False)
-    plan = issue.intermediate(order, issuer_of(store), request=made_by).keeping_existing()
+    plan = issue.intermediate(order, issuer_of(store), request=made_by).keep_existing()
     files = final_paths(plan, store.path)
     return Job(
         name=order.subject.common_name or stem,

@@ -67,7 +67,7 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
         reason=reason,
         recorded=entry is not None,
         moves=moves,
-        judged_at=None if _has_copy(store, certificate) else _time_of_validity(certificate, authority, *store.above()),
+        verify_at=None if _has_copy(store, certificate) else _time_of_validity(certificate, authority, *store.above()),
     )
     checks = ("index.txt: the line of this certificate alone has changed",)
     return Job(

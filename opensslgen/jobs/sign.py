@@ -148,7 +148,7 @@ def _asked(request: Request) -> dict[str, str]:
 
 def _is_granted(oid: str, request: Request, order: LeafOrder | AuthorityOrder) -> bool:
     """Tell whether the certificate gets just what the request asks for."""
-    expected = order.expected(not_before=datetime.now(timezone.utc))
+    expected = order.to_certificate(not_before=datetime.now(timezone.utc))
     if oid == EXTENSIONS["keyUsage"]:
         return request.key_usage == expected.key_usage
     if oid == EXTENSIONS["extendedKeyUsage"]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _STEM_HINT = "--name STEM names its files"
 
 
-def asked_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName, ...]:
+def requested_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName, ...]:
     """Return the names that a request asks for, its common name first if it can be one.
 
     Raises UsageError for a name that no certificate should have.

@@ -63,7 +63,7 @@ class AuthorityOrder:
         """As an extension file has them, but for `critical`."""
         return "CA:TRUE" if self.path_length is None else f"CA:TRUE,pathlen:{self.path_length}"
 
-    def expected(self, *, not_before: datetime) -> Certificate:
+    def to_certificate(self, *, not_before: datetime) -> Certificate:
         """Return the certificate that this will give, as far as it is known, to be held against the rules before."""
         return replace(
             _expected(self, not_before),
@@ -119,7 +119,7 @@ class LeafOrder:
         """The key usages, by the kind of key if none were asked for."""
         return self.key_usage or self.key_type.key_usage
 
-    def expected(self, *, not_before: datetime) -> Certificate:
+    def to_certificate(self, *, not_before: datetime) -> Certificate:
         """Return the certificate that this will give, as far as it is known, to be held against the rules before."""
         return replace(
             _expected(self, not_before),

@@ -32,7 +32,7 @@ def leaf(order: LeafOrder, issuer: Issuer | None, *, request: str | None, moves:
             request=existing_request(order, request, publish=False),
             key=f"../private/{order.stem}.key",
         )
-    plan = plan.keeping_existing()
+    plan = plan.keep_existing()
     return replace(plan, publish=plan.publish + moves)
 
 

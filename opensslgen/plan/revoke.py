@@ -43,7 +43,7 @@ class RevocationOrder:
     """Whether the index has its line."""
     moves: tuple[Publish, ...]
     """Where its files go."""
-    judged_at: int | None
+    verify_at: int | None
     """When it was valid, in seconds since 1970, if openssl is to verify that the authority has signed it."""
 
 
@@ -85,13 +85,13 @@ def revocation(order: RevocationOrder, issuer: Issuer, new_list: ListOrder | Non
 
 def _signature_checks(order: RevocationOrder, issuer: Issuer) -> tuple[Step, ...]:
     """Return the steps that verify the signature of a certificate of which the folder has no copy."""
-    if order.judged_at is None:
+    if order.verify_at is None:
         return ()
     if issuer.above is None:
-        return (CheckChain("revoked.pem", issuer.certificate, "any", order.judged_at),)
+        return (CheckChain("revoked.pem", issuer.certificate, "any", order.verify_at),)
     return (
         Join((issuer.certificate, issuer.above), "issuers.pem"),
-        CheckChain("revoked.pem", "issuers.pem", "any", order.judged_at),
+        CheckChain("revoked.pem", "issuers.pem", "any", order.verify_at),
     )
 
 

@@ -299,7 +299,7 @@ class Plan:
             self.commands,
         )
 
-    def keeping_existing(self) -> Plan:
+    def keep_existing(self) -> Plan:
         """Return the plan with each file that it replaces kept beside the new one."""
         return replace(self, publish=tuple(replace(each, existing=Existing.KEEP) for each in self.publish))
 
