@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opensslgen.api import sign as sign
     from opensslgen.errors import Error as Error
     from opensslgen.jobs.job import Violation as Violation
-    from opensslgen.jobs.perform import Made as JobResult
+    from opensslgen.jobs.perform import JobResult as JobResult
     from opensslgen.jobs.perform import check as check
     from opensslgen.x509.certificate import Certificate as Certificate
     from opensslgen.x509.certificate import load as load

@@ -336,7 +336,7 @@ class Asked:
 ROOT = issue.Issuer(certificate="../ca.crt", key="../private/ca.key", encrypted=False)
 
 
-def to_certificate(function, text):
+def expected(function, text):
     """Return the configs that Python's plan has, or None if it refuses."""
     try:
         if function == "subject":

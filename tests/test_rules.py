@@ -165,7 +165,7 @@ def test_a_root_of_another_country_is_told_by_its_key():
     assert issuer_among(ROOT, [ROOT]) is None
 
 
-def to_certificate(**changes):
+def expected(**changes):
     """Return what an order promises, before anything is made."""
     fields = {
         "serial_number": 1 << 126,

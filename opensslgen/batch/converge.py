@@ -85,7 +85,7 @@ def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
 
 
 def _answer(crew: Workers[Unit, UnitResult], units: dict[int, Unit]) -> tuple[UnitResult | None, list[Outcome]]:
-    """Return what a process has made, or if it has died what becomes of its rows; raises WorkerError for the last of them."""
+    """Return a result, or the outcomes of the rows whose process died; raises WorkerError if it was the last one."""
     try:
         return crew.take_any(), []
     except WorkerError as died:
