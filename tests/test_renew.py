@@ -212,7 +212,7 @@ def test_whatever_makes_a_certificate_anew_puts_an_old_pkcs12_file_aside(kind, o
     assert done.returncode == 0, done.stderr
     assert "pbx.example.com.p12 holds the old certificate and was renamed" in done.stdout + done.stderr
     (aside,) = Path("pki/private").glob("*.p12*")
-    assert f"as private/{aside.name}" in done.stdout + done.stderr
+    assert f"to private/{aside.name}" in done.stdout + done.stderr
     assert aside.read_bytes() == old
 
 
