@@ -17,7 +17,7 @@ from opensslgen.orders.order import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, Aut
 from opensslgen.orders.usages import extended_key_usages
 from opensslgen.pki.folder import issued_files
 from opensslgen.plan import issue, renew
-from opensslgen.text import shown, visible
+from opensslgen.text import quote, visible
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.extensions import KEY_USAGES
 from opensslgen.x509.key_types import KEY_TYPES, KeyType
@@ -230,7 +230,7 @@ def _constraints(old: Certificate) -> NameConstraints:
         return UNLIMITED
     for name in (*limits.permitted, *limits.excluded):
         if name.kind not in ("DNS", "IP") or parse_constraints(permit=[str(name)], exclude=()).permitted != (name,):
-            raise UsageError(f"its name constraint {shown(str(name))} cannot be reissued")
+            raise UsageError(f"its name constraint {quote(str(name))} cannot be reissued")
     return limits
 
 

@@ -8,7 +8,7 @@ from opensslgen.errors import UsageError
 from opensslgen.names.constraints import parse_constraints
 from opensslgen.names.general import GeneralName, parse_names, parse_url
 from opensslgen.names.subject import strict_subject
-from opensslgen.text import shown, visible
+from opensslgen.text import quote, visible
 from opensslgen.x509.pem import REQUEST, pem
 
 from .kinds import SELF_SIGNED, SERVER
@@ -48,7 +48,7 @@ def _asked_name(name: GeneralName) -> GeneralName:
         return strict_name(name)
     except UsageError as error:
         raise UsageError(
-            f"the request asks for the name {shown(str(name))}, which cannot be taken over: {error.message}",
+            f"the request asks for the name {quote(str(name))}, which cannot be taken over: {error.message}",
             hint="give the names that the certificate is to have with --san",
         ) from error
 
@@ -57,7 +57,7 @@ def strict_name(name: GeneralName) -> GeneralName:
     """Return a decoded name as it would be if somebody had typed it; raises UsageError for what nobody may type."""
     # To the parser a comma would be the end of one name and the beginning of another.
     if "," in name.value or name.value != name.value.strip():
-        raise UsageError(f"{shown(name.value)} has a comma, or a blank at its beginning or end")
+        raise UsageError(f"{quote(name.value)} has a comma, or a blank at its beginning or end")
     (parsed,) = parse_names(str(name))
     return parsed
 

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.files.read import read_template
-from opensslgen.text import refuse_hidden, shown
+from opensslgen.text import quote, refuse_hidden
 from opensslgen.x509 import key_types
 
 from .kinds import KINDS
@@ -143,7 +143,7 @@ def _column(name: str, line: int) -> str:
     """Return a column's name as COLUMNS has it; raises ValueError for any other."""
     plain = name.strip().lower().lstrip("-").replace("_", "-").replace(" ", "-")
     if plain not in COLUMNS:
-        raise ValueError(f"line {line}: the column {shown(name)} is not known: {', '.join(COLUMNS)} are")
+        raise ValueError(f"line {line}: the column {quote(name)} is not known: {', '.join(COLUMNS)} are")
     return plain
 
 
@@ -166,7 +166,7 @@ def _text(column: str, value: Any) -> str:
         return ",".join(value)
     if isinstance(value, (str, int)):
         return str(value)
-    raise UsageError(f"{column} is {shown(json.dumps(value))}: write text")
+    raise UsageError(f"{column} is {quote(json.dumps(value))}: write text")
 
 
 def _order(texts: dict[str, str], key_type: str) -> LeafOrder:
@@ -178,13 +178,13 @@ def _order(texts: dict[str, str], key_type: str) -> LeafOrder:
         raise UsageError("no name")
     kind = KINDS.get(text.get("kind", "server").lower())
     if kind is None:
-        raise UsageError(f"the kind {shown(text['kind'])} is not known: write one of {', '.join(KINDS)}")
+        raise UsageError(f"the kind {quote(text['kind'])} is not known: write one of {', '.join(KINDS)}")
     days = text.get("days", str(LEAF_DAYS))
     if not re.fullmatch(r"[0-9]{1,6}", days):
-        raise UsageError(f"{shown(days)} days: write a whole number")
+        raise UsageError(f"{quote(days)} days: write a whole number")
     p12 = text.get("p12", "").lower()
     if p12 not in _P12:
-        raise UsageError(f"p12 is {shown(p12)}: write yes, compat or nothing")
+        raise UsageError(f"p12 is {quote(p12)}: write yes, compat or nothing")
     if kind.is_self_signed and text.get("crl-url"):
         raise UsageError("a self-signed certificate has no revocation list: leave crl-url out")
     san = [entry for entry in re.split(r"[,;\r\n]+", text.get("san", "")) if entry.strip()]

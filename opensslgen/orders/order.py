@@ -11,7 +11,7 @@ from opensslgen.errors import UsageError
 from opensslgen.names.constraints import UNLIMITED, NameConstraints, parse_constraints
 from opensslgen.names.general import GeneralName, file_name, parse_host, parse_names, parse_url
 from opensslgen.names.subject import parse_subject
-from opensslgen.text import refuse_hidden, shown
+from opensslgen.text import quote, refuse_hidden
 from opensslgen.x509 import key_types
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.extensions import BasicConstraints
@@ -248,7 +248,7 @@ def file_stem(name: str, *, hint: str | None = None) -> str:
     try:
         return file_name(name.replace(" ", "_"))
     except UsageError as error:
-        hint = hint or f"choose a short name for the files, and write the name in full as --cn {shown(name)}"
+        hint = hint or f"choose a short name for the files, and write the name in full as --cn {quote(name)}"
         raise UsageError(error.message, hint=hint) from error
 
 

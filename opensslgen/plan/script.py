@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
-from opensslgen.text import shown, visible
+from opensslgen.text import quote, visible
 from opensslgen.x509.extensions import PRINTED_USAGES
 
 from .secrets import SECRETS
@@ -63,7 +63,7 @@ def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
         for name in (publish.source, publish.target):
             if len(name.split()) != 1:
                 raise UsageError(
-                    f"no script can be printed for a file whose name has white space in it: {shown(name)}",
+                    f"no script can be printed for a file whose name has white space in it: {quote(name)}",
                     hint="without --script it works",
                 )
     argument = "PKI-FOLDER" if plan.database else "FOLDER"

@@ -10,7 +10,7 @@ from opensslgen.config.reader import ConfigError, read_config
 from opensslgen.errors import UsageError
 from opensslgen.names.general import parse_names
 from opensslgen.orders.kinds import SERVER_USAGES
-from opensslgen.text import shown
+from opensslgen.text import quote
 
 from . import template
 
@@ -109,7 +109,7 @@ def from_script(variables: Mapping[str, str], *, names: Iterable[str], key_usage
     usages = key_usage or key_usages([variables["KEY_USAGE"]] if variables.get("KEY_USAGE") else [])
     constraints = variables.get("CA") or "CA:FALSE"
     if not re.fullmatch(r"(critical ?, ?)?CA:(TRUE|FALSE)( ?, ?pathlen:\d{1,3})?", constraints):
-        raise UsageError(f"CA is {shown(constraints)}: write CA:FALSE, or CA:TRUE for an authority")
+        raise UsageError(f"CA is {quote(constraints)}: write CA:FALSE, or CA:TRUE for an authority")
     return Section(
         names=tuple(name for text in texts for name in parse_names(text)),
         key_usage=usages or ("digitalSignature", "keyEncipherment"),

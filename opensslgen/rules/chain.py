@@ -6,9 +6,10 @@ import re
 from typing import TYPE_CHECKING
 
 from opensslgen.names.general import GeneralName
+from opensslgen.text import brief
 from opensslgen.x509.names import same_name
 
-from .rule import ERROR, PASS, WARNING, Case, Messages, Rule, shown
+from .rule import ERROR, PASS, WARNING, Case, Messages, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -146,9 +147,9 @@ def _path_length(case: Case) -> Messages:
 
 
 def _name_constraints(case: Case) -> Messages:
-    names = {name: shown(str(name)) for name in case.certificate.names}
+    names = {name: brief(str(name)) for name in case.certificate.names}
     if common_name := _host_as_common_name(case.certificate):
-        names[common_name] = f"its common name {shown(common_name.value)}, which OpenSSL takes for a host's,"
+        names[common_name] = f"its common name {brief(common_name.value)}, which OpenSSL takes for a host's,"
     return tuple(
         f"{what} is none of the names for which {issuer.subject} may sign"
         for issuer in case.authorities

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from opensslgen.text import brief
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.names import Name
 
@@ -139,6 +138,3 @@ def judge_request(
 def raised(rules: Iterable[Rule], rule: str, message: str, *, line: int | None = None) -> tuple[Finding, ...]:
     """Return the finding of a reader, or nothing if the rule with this id is not among those that apply."""
     return tuple(Finding(each, message, line) for each in rules if each.id == rule)
-
-
-shown = brief
