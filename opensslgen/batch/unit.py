@@ -12,7 +12,7 @@ from opensslgen.jobs.job import old_p12
 from opensslgen.jobs.sign import has_request
 from opensslgen.openssl.run import run_together
 from opensslgen.openssl.workplace import Workplace
-from opensslgen.plan import issue
+from opensslgen.plan import issue, layout
 from opensslgen.plan.steps import Plan, Publish, What
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
@@ -118,7 +118,7 @@ def _stage_files(unit: Unit, plans: Iterable[Plan], store: Store) -> Publication
         records += plan.records
         publish += plan.publish
         for target in [publish.target for publish in plan.publish if publish.what is What.KEY]:
-            request = f"reqs/{Path(target).stem}.req"
+            request = layout.request(Path(target).stem)
             if (store.path / request).exists():
                 # It is the request of the key before, and of no use with the new one.
                 publish.append(Publish(f"../{request}", name_beside(store.path, request), None))

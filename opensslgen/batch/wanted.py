@@ -13,7 +13,7 @@ from opensslgen.jobs.sign import has_request
 from opensslgen.names.slips import slips
 from opensslgen.pki import index
 from opensslgen.pki.folder import Folder
-from opensslgen.plan import issue
+from opensslgen.plan import issue, layout
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
 
@@ -126,7 +126,7 @@ class Batch:
 
     def _revoked(self) -> frozenset[int]:
         """Return the serial numbers of what is revoked; some programs leave the files where they were."""
-        path = self.store.path / "index.txt"
+        path = self.store.path / layout.INDEX
         entries = index.read(path) if path.exists() else ()
         return frozenset(entry.serial_number for entry in entries if entry.state == index.REVOKED)
 
@@ -136,20 +136,19 @@ class Batch:
         """Return why a certificate has to be made, None if what is there will do, and what is there."""
         if order.request is not None:
             has_request(parse_request(order.request.encode()), order.stem, self.store)
-        path = self.store.path / "issued" / f"{order.stem}.crt"
+        path = self.store.path / layout.certificate(order.stem)
         if not path.exists():
             return "it was not there", None
         there = load(path)
         if order.public_key is not None and there.public_key != order.public_key:
             return "it is for another key", there
-        private = self.store.path / "private"
         beside = {
-            "key": None if order.request else private / f"{order.stem}.key",
-            "chain": None if order.kind.is_self_signed else path.with_name(f"{order.stem}-chain.pem"),
-            "PKCS#12 file": private / f"{order.stem}.p12" if order.p12 else None,
+            "key": None if order.request else layout.key(order.stem),
+            "chain": None if order.kind.is_self_signed else layout.chain(order.stem),
+            "PKCS#12 file": layout.p12(order.stem) if order.p12 else None,
         }
         for what, file in beside.items():
-            if file and not file.exists():
+            if file and not (self.store.path / file).exists():
                 return f"its {what} was not there", there
         if there.ends_soon(self.within, now=now):
             return f"it ends on {there.not_after:%Y-%m-%d}", there

@@ -9,7 +9,7 @@ from opensslgen.errors import Error
 from opensslgen.files.write import name_beside
 from opensslgen.orders.kinds import ProfileName
 from opensslgen.plan import adopt
-from opensslgen.plan.layout import CA_CHAIN
+from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import Case, judge
 from opensslgen.text import visible
@@ -48,7 +48,7 @@ def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), 
         plan=adopt.adopt(
             adoption, certificate=store.ca_certificate, key=store.ca_key, old_chain=_old_chain(store, adoption)
         ),
-        certificate="ca.crt",
+        certificate=CA,
         profile=ProfileName.ROOT,
         notes=(
             *about_replaced(store, certificate),

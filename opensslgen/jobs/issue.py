@@ -9,7 +9,7 @@ from opensslgen.errors import UsageError
 from opensslgen.names.slips import slips
 from opensslgen.orders.kinds import CLIENT, SELF_SIGNED, ProfileName
 from opensslgen.plan import issue
-from opensslgen.plan.layout import CA_CHAIN
+from opensslgen.plan.layout import CA, CA_CHAIN
 
 from .job import (
     Job,
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 
 def root_job(order: AuthorityOrder, *, store: Store) -> Job:
     """Return the job of making a root; raises Error if one is there that has signed what is still valid."""
-    path = store.path / "ca.crt"
+    path = store.path / CA
     return Job(
         name=order.subject.common_name or "",
         done=f"Made a root certificate: {order.subject.common_name}",
         plan=issue.root(order),
-        certificate="ca.crt",
+        certificate=CA,
         profile=ProfileName.ROOT,
         makes_root=True,
         notes=about_replaced(store),

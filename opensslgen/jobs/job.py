@@ -13,8 +13,8 @@ from opensslgen.orders.kinds import ProfileName
 from opensslgen.orders.order import AuthorityOrder, LeafOrder
 from opensslgen.pki import index
 from opensslgen.pki.folder import Folder
+from opensslgen.plan import layout
 from opensslgen.plan.issue import Issuer
-from opensslgen.plan.layout import CA_CHAIN
 from opensslgen.plan.steps import Publish
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import ERROR, Case, Finding, judge
@@ -111,7 +111,7 @@ def about_replaced(store: Store, successor: Certificate | None = None) -> tuple[
 
     Raises Error if anything that stands in the index is still valid: with the old key, nobody could revoke it any more.
     """
-    path, lines = store.path / store.ca_certificate, store.path / "index.txt"
+    path, lines = store.path / store.ca_certificate, store.path / layout.INDEX
     if not path.exists() or not lines.exists():
         return ()
     with suppress(UnreadableError):
@@ -134,7 +134,7 @@ def issuer_of(store: Store) -> Issuer:
         certificate=f"../{store.ca_certificate}",
         key=f"../{store.ca_key}",
         encrypted=store.ca_key_is_encrypted(),
-        above=f"../{CA_CHAIN}" if store.above() else None,
+        above=f"../{layout.CA_CHAIN}" if store.above() else None,
     )
 
 
@@ -195,7 +195,7 @@ def old_p12(
 
     It is named after the time `at`, else after now, with a name that nothing has yet.
     """
-    name = f"private/{order.stem}.p12"
+    name = layout.p12(order.stem)
     if order.p12 or not (store.path / name).exists():
         return (), ()
     aside = f"{name}.old-{at:%Y%m%dT%H%M%SZ}" if at else name_beside(store.path, name)

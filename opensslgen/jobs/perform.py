@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.openssl import run
-from opensslgen.plan.layout import CA_CHAIN
+from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.plan.steps import Check, CheckChain, CheckKey
 from opensslgen.rules.profiles import PROFILES, rules_of
 from opensslgen.rules.rule import Case, Finding, judge
@@ -118,7 +118,7 @@ class Authority:
 
     def _authorities_of(self, certificate: Certificate, work: Path) -> tuple[Certificate, ...]:
         """Return the authorities above a certificate: those just made or adopted, else those of the store."""
-        for name in (CA_CHAIN, "ca.crt"):
+        for name in (CA_CHAIN, CA):
             if (work / name).exists():
                 return tuple(load_all(work / name))
         issuer = None if certificate.is_self_signed else self.store.issuer()

@@ -16,7 +16,7 @@ from opensslgen.orders.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
 from opensslgen.orders.order import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, AuthorityOrder, LeafOrder, lifetime
 from opensslgen.orders.usages import extended_key_usages
 from opensslgen.pki.folder import issued_files
-from opensslgen.plan import issue, renew
+from opensslgen.plan import issue, layout, renew
 from opensslgen.text import quote, visible
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.extensions import KEY_USAGES
@@ -55,7 +55,7 @@ def renewal_job(
     depend on it: then the old request is signed again. Raises UsageError for what cannot be reissued, Error if a key or
     request is missing or the authority expires too soon, and Violation if the result would break a rule.
     """
-    path = store.path / "issued" / f"{stem}.crt"
+    path = store.path / layout.certificate(stem)
     old = load(path)
     kind = kind_name(
         authority=old.is_authority,
@@ -68,9 +68,9 @@ def renewal_job(
         if p12:
             raise UsageError(f"{path} is an authority, of which no PKCS#12 file is made")
         return _intermediate(old, stem, store=store, days=days, allow=allow)
-    is_here = (store.path / "private" / f"{stem}.key").exists()
+    is_here = (store.path / layout.key(stem)).exists()
     if not is_here and (p12 or kind == SELF_SIGNED.name):
-        raise Error(f"{store.path / 'private' / stem}.key is missing", hint="make a new certificate")
+        raise Error(f"{store.path / layout.key(stem)} is missing", hint="make a new certificate")
     request = _old_request(old, stem, store) if keep_key or not is_here else None
     order = _leaf_order(old, stem, kind=kind, new_key=request is None, days=days, p12=p12)
     notes: tuple[str, ...] = ()
@@ -134,7 +134,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         name=name,
         done=f"Renewed the root {name}, with the same key",
         plan=plan,
-        certificate="ca.crt",
+        certificate=layout.CA,
         profile=order.profile,
         notes=_below_root(store),
         next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}: until then the old root, which they have,"
@@ -207,14 +207,14 @@ def _key_type_of_new(old: Certificate) -> KeyType:
 
 def _old_request(old: Certificate, stem: str, store: Store) -> str:
     """Return the old request in PEM; raises Error if it is missing or not of this certificate."""
-    path = store.path / "reqs" / f"{stem}.req"
+    path = store.path / layout.request(stem)
     if not path.exists():
         raise Error(f"{path}, which would be signed again, is missing", hint="only a new key can be made")
     request = read_request(path)
     if request.public_key.der != old.public_key.der:
-        raise Error(f"{path}, which would be signed again, is of another key than issued/{stem}.crt")
+        raise Error(f"{path}, which would be signed again, is of another key than {layout.certificate(stem)}")
     if request.subject.der != old.subject.der:
-        raise Error(f"{path}, which would be signed again, has another subject than issued/{stem}.crt")
+        raise Error(f"{path}, which would be signed again, has another subject than {layout.certificate(stem)}")
     return pem(REQUEST, request.der)
 
 

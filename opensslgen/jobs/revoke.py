@@ -135,7 +135,7 @@ def _refuse_others(certificate: Certificate, authority: Certificate, title: str)
 
 
 def _entries(store: Store) -> Iterator[Entry]:
-    path = store.path / "index.txt"
+    path = store.path / layout.INDEX
     return index.read(path, mend=True) if path.exists() else iter(())
 
 
@@ -144,7 +144,7 @@ def _entry(store: Store, certificate: Certificate) -> Entry | None:
     found = None
     for entry in _entries(store):
         if entry.serial_number == certificate.serial_number:
-            where = f"{store.path / 'index.txt'}, line {entry.line}"
+            where = f"{store.path / layout.INDEX}, line {entry.line}"
             if entry.not_after != certificate.not_after:
                 raise Error(f"{where}: another certificate has the serial number {entry.serial_hex}, with another end")
             if entry.serial_hex.lstrip("0") != certificate.serial_hex.lstrip("0"):
@@ -185,7 +185,7 @@ def _time_of_validity(*chain: Certificate) -> int:
 
 def _next_list(store: Store, authority: Certificate) -> tuple[revoke.ListOrder | None, tuple[str, ...]]:
     """Return the order for a list like the one that is there, if there is one, and what is to be said of it."""
-    path = store.path / "crl.pem"
+    path = store.path / layout.CRL
     if not path.exists():
         return None, ()
     if not _may_sign_lists(authority):

@@ -9,7 +9,7 @@ from opensslgen.errors import Error, UnreadableError
 from opensslgen.names.slips import slips
 from opensslgen.orders import from_request
 from opensslgen.orders.order import AuthorityOrder
-from opensslgen.plan import issue
+from opensslgen.plan import issue, layout
 from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
@@ -91,13 +91,13 @@ def _request(request: Request, order: LeafOrder | AuthorityOrder, store: Store) 
 
 def has_request(request: Request, stem: str, store: Store) -> bool:
     """Tell whether the folder has the request already, as it has with --csr-only; raises Error for another key."""
-    path = store.path / "reqs" / f"{stem}.req"
+    path = store.path / layout.request(stem)
     try:
         if path.exists() and read_request(path).der == request.der:
             return True
     except UnreadableError:
         pass
-    key = store.path / "private" / f"{stem}.key"
+    key = store.path / layout.key(stem)
     if key.exists():
         raise Error(
             f"{key} is the key of something else, and would lie beside the new certificate",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.orders.order import LeafOrder
 
+from . import layout
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD
 from .section import section_of
 from .steps import (
@@ -108,7 +109,7 @@ def root(order: AuthorityOrder) -> Plan:
             Check("ca.crt", issuer="ca.crt", days=order.days, purpose="any", extended_key_usage=(), names=()),
         ),
         (Record("ca.crt", "ca.cnf", None),),
-        (Publish("ca.key", "private/ca.key", 0o600, What.ROOT_KEY), Publish("ca.crt", "ca.crt", 0o644, What.ROOT)),
+        (Publish("ca.key", layout.CA_KEY, 0o600, What.ROOT_KEY), Publish("ca.crt", layout.CA, 0o644, What.ROOT)),
     )
 
 
@@ -322,19 +323,19 @@ def file_stem(order: AuthorityOrder | LeafOrder, prefix: str = "") -> str:
 
 
 def _key_file(name: str, stem: str) -> Publish:
-    return Publish(f"{name}.key", f"private/{stem}.key", 0o600, What.KEY)
+    return Publish(f"{name}.key", layout.key(stem), 0o600, What.KEY)
 
 
 def _request_file(name: str, stem: str) -> Publish:
-    return Publish(f"{name}.req", f"reqs/{stem}.req", 0o644, What.REQUEST)
+    return Publish(f"{name}.req", layout.request(stem), 0o644, What.REQUEST)
 
 
 def _chain_file(name: str, stem: str) -> Publish:
-    return Publish(f"{name}-chain.pem", f"issued/{stem}-chain.pem", 0o644, What.CHAIN)
+    return Publish(f"{name}-chain.pem", layout.chain(stem), 0o644, What.CHAIN)
 
 
 def _certificate_file(name: str, stem: str) -> Publish:
-    return Publish(f"{name}.crt", f"issued/{stem}.crt", 0o644, What.CERTIFICATE)
+    return Publish(f"{name}.crt", layout.certificate(stem), 0o644, What.CERTIFICATE)
 
 
 def _p12(
@@ -351,7 +352,7 @@ def _p12(
         name=order.title,
         encryption=order.p12,
     )
-    return (export,), (Publish(f"{name}.p12", f"private/{order.stem}.p12", 0o600, What.P12),)
+    return (export,), (Publish(f"{name}.p12", layout.p12(order.stem), 0o600, What.P12),)
 
 
 def pkcs12(path: str, *, key: str, certificate: str, authorities: str | None, name: str, encryption: str) -> Run:

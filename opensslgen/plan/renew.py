@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.text import visible
 
+from . import layout
 from .issue import authority_section, existing_request
 from .issue import leaf as issue_leaf
 from .secrets import CA_PASSPHRASE
@@ -30,7 +31,7 @@ def leaf(order: LeafOrder, issuer: Issuer | None, *, request: str | None, moves:
             order,
             issuer,
             request=existing_request(order, request, publish=False),
-            key=f"../private/{order.stem}.key",
+            key=f"../{layout.key(order.stem)}",
         )
     plan = plan.keep_existing()
     return replace(plan, publish=plan.publish + moves)

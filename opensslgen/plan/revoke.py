@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import template
+from . import layout, template
 from .secrets import CA_PASSPHRASE
 from .steps import (
     CheckChain,
@@ -75,7 +75,7 @@ def revocation(order: RevocationOrder, issuer: Issuer, new_list: ListOrder | Non
         ),
         # The index goes first: whatever happens then, the revocation is not lost.
         publish=(
-            Publish("index.txt", "index.txt", None, existing=Existing.REPLACE),
+            Publish(layout.INDEX, layout.INDEX, None, existing=Existing.REPLACE),
             *(_list_files() if new_list else ()),
             *order.moves,
         ),
@@ -125,9 +125,9 @@ def _list_steps(issuer: Issuer, order: ListOrder) -> tuple[Step, ...]:
 
 def _list_files() -> tuple[Publish, ...]:
     return (
-        Publish("crl.pem", "crl.pem", 0o644, What.CRL, Existing.REPLACE),
-        Publish("crl.der", "crl.der", 0o644, What.CRL_DER, Existing.REPLACE),
-        Publish("crlnumber", "crlnumber", None, existing=Existing.REPLACE),
+        Publish(layout.CRL, layout.CRL, 0o644, What.CRL, Existing.REPLACE),
+        Publish(layout.CRL_DER, layout.CRL_DER, 0o644, What.CRL_DER, Existing.REPLACE),
+        Publish(layout.CRL_NUMBER, layout.CRL_NUMBER, None, existing=Existing.REPLACE),
     )
 
 
