@@ -194,7 +194,7 @@ refuse_link() {
 # need_file FILE: stops if the pki folder lacks it.
 need_file() {
     refuse_link "$1"
-    [ -f "$pki/$1" ] || fail "$pki/$1 is not there: make the root first"
+    [ -f "$pki/$1" ] || fail "$pki/$1 is missing: make the root first"
 }
 
 # refuse_file FILE: stops if the pki folder has it.
@@ -262,11 +262,11 @@ read_date() {
     # shellcheck disable=SC2086 # its words are the fields
     set -- $1
     set +f
-    [ "$# ${5:-}" = "5 GMT" ] || fail "openssl printed no date that can be read: $*"
+    [ "$# ${5:-}" = "5 GMT" ] || fail "the date that openssl printed cannot be read: $*"
     case $1 in
         Jan) month=1 ;; Feb) month=2 ;; Mar) month=3 ;; Apr) month=4 ;; May) month=5 ;; Jun) month=6 ;;
         Jul) month=7 ;; Aug) month=8 ;; Sep) month=9 ;; Oct) month=10 ;; Nov) month=11 ;; Dec) month=12 ;;
-        *) fail "openssl printed no month that can be read: $1" ;;
+        *) fail "the month that openssl printed cannot be read: $1" ;;
     esac
     hour=${3%%:*} minute=${3#*:} second=${3##*:}
     minute=${minute%%:*}
@@ -286,7 +286,7 @@ read_date() {
 verify_request() {
     verified=$(openssl req -in "$1" -noout -verify 2>&1) || verified=failed
     printf '%s\n' "$verified" | grep -q -x -e 'verify OK' -e 'Certificate request self-signature verify OK' ||
-        fail "the request is not signed by the key that it holds, so whoever made it need not have that key"
+        fail "the request is not signed by the key that it holds, so its sender may not have that key"
 }
 
 # check_certificate FILE ISSUER DAYS PURPOSE [EKU...]: by what openssl prints of it; EKUs, in its words, are the least.
@@ -312,7 +312,7 @@ check_certificate() {
     last_day=$day last_second=$second
     read_date "$(openssl x509 -in "$issuer" -noout -enddate | sed 's/^notAfter=//')"
     [ "$last_day" -lt "$day" ] || { [ "$last_day" -eq "$day" ] && [ "$last_second" -le "$second" ]; } ||
-        fail "$file would outlive its issuer, which ends $stamp"
+        fail "$file would outlive its issuer, which expires $stamp"
     check_chain "$file" "$issuer" "$purpose"
 }
 
@@ -345,7 +345,7 @@ check_key() {
 }
 
 # check_names NAME...: those, as openssl prints them, are among the names of the certificate that was checked last.
-# What has names is no authority, whatever a template says.
+# What has names is no CA, whatever a template says.
 check_names() {
     printed=$(sed -n '/^            X509v3 Subject Alternative Name:/{n;s/^ *//;p;}' text)
     for name; do
@@ -385,7 +385,7 @@ copy_database() {
         number=$(openssl crl -in "$pki/crl.pem" -noout -crlnumber 2>/dev/null) || number=''
         number=$(printf '%s\n' "$number" | sed -n -e 's/0x//' -e 's/^crlNumber=\([0-9A-F]\{1,\}\)$/\1/p')
     fi
-    [ "${#number}" -le 7 ] || fail "write the number of the next revocation list into $pki/crlnumber"
+    [ "${#number}" -le 7 ] || fail "write the number of the next CRL into $pki/crlnumber"
     number=$(printf '%X' $((0x${number:-0} + 1)))
     [ $((${#number} % 2)) -eq 0 ] || number=0$number
     echo "$number" >crlnumber
@@ -400,7 +400,7 @@ check_revoked() {
     [ "$2" = old ] || { sed '$d' after >rest && mv rest after; }
     if [ "$(cksum <before)" != "$(cksum <after)" ] ||
         [ "$(grep -c "^R$tab${field}[0-9]*Z${3:-}$tab$1$tab" index.txt)" != 1 ]; then
-        fail "openssl ca has done something else to the index than to revoke $1"
+        fail "openssl ca has changed more in the index than to revoke $1"
     fi
 }
 
@@ -408,13 +408,13 @@ check_revoked() {
 check_list() {
     # The exit code is 0 for a bad signature, too.
     told=$(openssl crl -in crl.pem -CAfile "$1" -noout 2>&1) || told="$told (failed)"
-    [ "$told" = 'verify OK' ] || fail "openssl does not accept the signature of the new revocation list: $told"
+    [ "$told" = 'verify OK' ] || fail "openssl does not accept the signature of the new CRL: $told"
     openssl crl -in crl.pem -noout -text >text
     sed -n 's/^    Serial Number: //p' text | sort >listed
     sed -n "s/^R$tab$field$field\($field\).*/\1/p" index.txt |
         tr a-f A-F | tr -d "$tab" | sed 's/^\(00\)*\(..\)/\2/' | sort >revoked
     [ "$(cksum <listed)" = "$(cksum <revoked)" ] ||
-        fail "the new revocation list does not say of revocations what the index says"
+        fail "the new CRL does not list the same revocations as the index"
 }
 
 # open_database: the index and its companions, as easy-rsa and openssl ca keep them.

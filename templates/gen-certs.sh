@@ -281,7 +281,7 @@ words() {
 choose_days() {
     trimmed=${value#"${value%%[!0]*}"}
     case $trimmed in
-        '' | *[!"$DIGITS"]* | ??????*) refuse "--days $(shown "$value") is no number from 1 to 36500" ;;
+        '' | *[!"$DIGITS"]* | ??????*) refuse "--days $(shown "$value") is not a number from 1 to 36500" ;;
     esac
     [ "$trimmed" -le 36500 ] || refuse "--days $trimmed is more than 36500"
     days=$trimmed
@@ -554,7 +554,7 @@ parse_dns() {
         '') refuse "the name is empty: write a host name such as pbx.example.com" ;;
         *://*) refuse "$(shown "$1") is a URL: write the host alone" ;;
         *@*) refuse "$(shown "$1") is a mail address: write it behind email:" ;;
-        *' '*) refuse "$(shown "$1") has a blank inside: write one name, or commas between names" ;;
+        *' '*) refuse "$(shown "$1") has a space inside: write one name, or commas between names" ;;
         *:*) refuse "$(shown "$1") has a port or a colon: write the host name alone" ;;
         */*) refuse "$(shown "$1") has a path: write the host name alone" ;;
         *.) refuse "$(shown "$1") ends with a dot: write it without" ;;
@@ -579,7 +579,7 @@ parse_dns() {
             '') refuse "$(shown "$1") has an empty label: write one dot between two labels" ;;
             -* | *-) refuse "$(shown "$1") has the label $label: begin and end it with a letter or digit" ;;
             xn--*)
-                is_punycode "${label#xn--}" || refuse "$(shown "$1") has the label $label, which is no punycode," \
+                is_punycode "${label#xn--}" || refuse "$(shown "$1") has the label $label, which is not valid punycode," \
                     "or of letters that this script does not know: opensslgen itself knows all"
                 ;;
         esac
@@ -593,7 +593,7 @@ parse_dns() {
     esac
     case $label in
         *[!"$figures"]*) ;;
-        *) refuse "$(shown "$1") ends with a number but is no IP address: write four numbers, or a name" ;;
+        *) refuse "$(shown "$1") ends with a number but is not an IP address: write four numbers, or a name" ;;
     esac
     host=$star$host
 }
@@ -651,7 +651,7 @@ is_letter() {
 
 # parse_ip TEXT: sets $ip, an address in its shortest form (RFC 5952).
 parse_ip() {
-    [ ${#1} -le 100 ] || refuse "$(shown "$1") is no IP address"
+    [ ${#1} -le 100 ] || refuse "$(shown "$1") is not an IP address"
     case $1 in
         \[*) refuse "$(shown "$1") has brackets, or a port: write the address alone" ;;
         */*) refuse "$(shown "$1") is a network: write each of its addresses that the server has" ;;
@@ -663,7 +663,7 @@ parse_ip() {
 }
 
 parse_ip4() {
-    four_numbers "$1" || refuse "$(shown "$1") is no IP address: write one such as 10.0.0.5 or 2001:db8::1"
+    four_numbers "$1" || refuse "$(shown "$1") is not an IP address: write one such as 10.0.0.5 or 2001:db8::1"
     dotted=$1 saved=$IFS IFS=.
     # shellcheck disable=SC2086 # its four numbers
     set -- $1
@@ -671,9 +671,9 @@ parse_ip4() {
     for part; do
         case $part in
             0?*) refuse "$(shown "$dotted") has leading zeros, which some read as octal: write it without" ;;
-            ????*) refuse "$(shown "$dotted") is no IP address: each of the four numbers is 0 to 255" ;;
+            ????*) refuse "$(shown "$dotted") is not an IP address: each of the four numbers is 0 to 255" ;;
         esac
-        [ "$part" -le 255 ] || refuse "$(shown "$dotted") is no IP address: each of the four numbers is 0 to 255"
+        [ "$part" -le 255 ] || refuse "$(shown "$dotted") is not an IP address: each of the four numbers is 0 to 255"
     done
     ip=$dotted
 }
@@ -763,7 +763,7 @@ expand_ip6() {
 }
 
 not_an_address() {
-    refuse "$(shown "$address") is no IP address: write one such as 10.0.0.5 or 2001:db8::1"
+    refuse "$(shown "$address") is not an IP address: write one such as 10.0.0.5 or 2001:db8::1"
 }
 
 # parse_email TEXT: sets $email_name (RFC 5280 4.2.1.6, a conservative RFC 5321 mailbox).
@@ -786,7 +786,7 @@ parse_email() {
 }
 
 not_a_mailbox() {
-    refuse "$(shown "$1") is no mail address that fits here: write one such as name@example.com"
+    refuse "$(shown "$1") is not a mail address that is accepted here: write one such as name@example.com"
 }
 
 # parse_uri TEXT: sets $uri, with scheme and host in small letters (RFC 3986 3, RFC 5280 4.2.1.6, RFC 5922 7.1).
@@ -794,7 +794,7 @@ parse_uri() {
     scheme=${1%%:*} user=''
     case $1 in
         *:?*) rest=${1#"$scheme:"} ;;
-        *) refuse "$(shown "$1") is no URI: write its scheme, a colon and the rest, such as sip:example.com" ;;
+        *) refuse "$(shown "$1") is not a URI: write its scheme, a colon and the rest, such as sip:example.com" ;;
     esac
     case $scheme in
         '' | [!"$LETTERS"]* | *[!"$LETTERS$DIGITS"+.-]*) refuse "$(shown "$1") has no scheme such as sip: or https:" ;;
@@ -843,7 +843,7 @@ parse_uri() {
 }
 
 no_host() {
-    refuse "$(shown "$1") names no host: write one such as sip:example.com or https://example.com"
+    refuse "$(shown "$1") has no host: write one such as sip:example.com or https://example.com"
 }
 
 # plain_host WHOLE: checks $host, where no wildcard may stand.
@@ -890,7 +890,7 @@ choose_names() {
         case ,$names, in
             *",$entry,"*)
                 # People write the main name in the one-line form, too; there it is no repetition.
-                [ "$entry$main_repeated" = "$name" ] || note "$entry is given more than once"
+                [ "$entry$main_repeated" = "$name" ] || note "$entry is there more than once"
                 [ "$entry" != "$name" ] || main_repeated=1
                 ;;
             *) names=$names,$entry ;;
@@ -922,11 +922,11 @@ attribute() {
         "Cyrillic letters of UTF-8 are allowed; opensslgen itself knows all"
     case $1 in
         C)
-            fits '[A-Za-z]{2}' || refuse "the country $(shown "$4") is no country code: write two letters, such as DE"
+            fits '[A-Za-z]{2}' || refuse "the country $(shown "$4") is not a country code: write two letters, such as DE"
             trimmed=$(printf '%s\n' "$trimmed" | tr "$LOWER" "$UPPER")
             ;;
         emailAddress)
-            fits '[!-~]+@[!-~]+' || refuse "the mail address $(shown "$4") is none in ASCII: write name@example.com"
+            fits '[!-~]+@[!-~]+' || refuse "the mail address $(shown "$4") is not in ASCII: write name@example.com"
             ;;
     esac
     length=$(printf %s "$trimmed" | tr -d '\200-\277' | wc -c)
@@ -1041,14 +1041,14 @@ check_root() {
     read_date "$(openssl x509 -in "$pki/ca.crt" -noout -enddate | sed 's/^notAfter=//')"
     # Ten minutes, as a slow machine takes its time to make a key, and only then the validity begins.
     time_left=$((day - today - (second < now + 600 ? 1 : 0)))
-    [ "$time_left" -ge 1 ] || fail "the root $pki/ca.crt has ended, or does so within a day: $stamp"
+    [ "$time_left" -ge 1 ] || fail "the root $pki/ca.crt expires within a day, or has expired: $stamp"
     [ "$days" -gt "$time_left" ] || return 0
     if [ -n "$days_given" ]; then
-        printf 'Error: %s\n' "$days days would outlive the root, which ends on $stamp" >&2
+        printf 'Error: %s\n' "$days days would outlive the root, which expires on $stamp" >&2
         printf 'Hint: --days %s is the most\n' "$time_left" >&2
         exit 2
     fi
-    note "valid for $time_left days instead of $days, as the root ends on $stamp"
+    note "valid for $time_left days instead of $days, because the root expires on $stamp"
     days=$time_left
 }
 

@@ -74,7 +74,7 @@ FAULTS = [
     ("name,eku\na.example.com,sererAuth\n", 2, "unknown extended key usage"),
     ("name,p12\na.example.com,perhaps\n", 2, "write yes, compat or nothing"),
     ("name,country\na.example.com,Germany\n", 2, "is no country code"),
-    ("name,san\n,10.0.0.5\n", 2, "no name"),
+    ("name,san\n,10.0.0.5\n", 2, "the name is missing"),
     ("name,san\na.example.com,b.example.com,c.example.com\n", 2, "3 cells, and the header row has 2"),
     ("name,kind,crl-url\na.example.com,self-signed,http://x.example/\n", 2, "leave crl-url out"),
     ("name,crl-url\na.example.com,ftp://x.example/\n", 2, "is no URL"),
@@ -98,8 +98,8 @@ def test_a_row_with_a_fault_says_which(text, line, fault):
 
 
 NO_TABLE = [
-    ("", "nothing is in it"),
-    ("\ufeff\n\n", "nothing is in it"),
+    ("", "it is empty"),
+    ("\ufeff\n\n", "it is empty"),
     ("host,san\n", "line 1: the column host is not known"),
     ("san,days\n", "line 1: no column is called name"),
     ("name,san,SAN\n", "line 1: two columns have the same name"),

@@ -354,8 +354,8 @@ def test_names_that_look_like_s_clients_own_lines_are_not_taken_for_them(client,
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
-        (servers.silent, r"it takes the connection, but no TLS came within 1 s"),
-        (servers.dripping, r"it takes the connection, but no TLS came within 1 s"),
+        (servers.silent, r"it accepts the connection, but sent no TLS within 1 s"),
+        (servers.dripping, r"it accepts the connection, but sent no TLS within 1 s"),
         (servers.closing, r"it closes the connection before it has sent a certificate"),
         (servers.garbage, r"it does not speak TLS|no TLS at all"),
         (servers.alert, r"it ends the handshake with the alert handshake failure"),

@@ -324,7 +324,7 @@ def test_what_would_end_no_later_is_not_renewed(authority):
     done = later(30, "renew", "pbx.example.com")
     assert done.returncode == 1
     assert "would expire no later than the old one" in done.stderr
-    assert "renew the authority first; a root: opensslgen renew ca" in done.stderr
+    assert "renew the CA first; a root: opensslgen renew ca" in done.stderr
     assert later(30, "renew", "ca", "--days", "3650").returncode == 0
     assert later(30, "renew", "pbx.example.com", "--days", "60").returncode == 0
 

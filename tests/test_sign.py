@@ -115,7 +115,7 @@ def test_only_the_names_are_taken_over_and_each_other_wish_is_noted(root):
     assert made.public_key() == request.public_key()
     assert made.subject.public_bytes() == request.subject.public_bytes()
     made.verify_directly_issued_by(read("pki/ca.crt"))
-    assert "asks to be a certificate authority (CA:TRUE), which it does not become" in done.stderr
+    assert "asks to be a CA (CA:TRUE); it is not made one" in done.stderr
     noted = next(line for line in done.stderr.splitlines() if "left out of what" in line)
     for wish in ("keyCertSign", "codeSigning", "nameConstraints", "certificatePolicies", "tlsfeature", "1.2.3.4.5"):
         assert wish in noted.replace("1.3.6.1.5.5.7.1.24", "tlsfeature").replace("2.5.29.32", "certificatePolicies")
@@ -448,7 +448,7 @@ def test_an_intermediate_is_made_only_when_asked_for_with_its_limits(root):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--key-usage", "keyCertSign"], "are for authorities"),
+        (["--key-usage", "keyCertSign"], "are for CAs"),
         (["--pathlen", "0"], "--pathlen can only be used with --as intermediate"),
         (["--permit", "example.com"], "--permit can only be used with --as intermediate"),
         (["--as", "intermediate", "--san", "a.example"], "--san cannot be used with --as intermediate"),
@@ -527,7 +527,7 @@ def test_many_requests_are_signed_in_a_loop_from_python(root):
         written(asking(x509.DNSName("google.com"), subject=((CN, f"Phone {number}"),)))
         made = library.sign("box.req" if number else Path("box.req").read_bytes(), names=f"phone-{number}.example")
         assert names_of(read(made.files["certificate"])) == [f"phone-{number}.example"]
-        assert "names that the request asks for and does not get: DNS:google.com" in made.notes
+        assert "names that the request asks for and the certificate does not get: DNS:google.com" in made.notes
     for request, options in ((b"nothing", {}), ("box.req", {"kind": "self-signed"}), ("box.req", {"kind": "odd"})):
         with pytest.raises(library.Error):
             library.sign(request, names="a.example", **options)

@@ -40,7 +40,7 @@ _PAUSE = 0.05
 def converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
     """Make what is missing, ends soon or is asked otherwise, and yield what became of each row, as it comes.
 
-    The rows have no faults by themselves, and an authority is there for them. One that fails stops no other. Raises
+    The rows have no faults by themselves, and a CA is there for them. One that fails stops no other. Raises
     Error if the folder cannot be worked in, or its key needs another passphrase.
     """
     batch.store.finish()

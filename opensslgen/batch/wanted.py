@@ -77,7 +77,7 @@ class Batch:
 
     def _fault(self, order: LeafOrder, issuer: Certificate | None, above: tuple[Certificate, ...]) -> str | None:
         if order.key_usage and "keyCertSign" in order.key_usage:
-            return "the key usage keyCertSign is an authority's"
+            return "the key usage keyCertSign is for CAs only"
         try:
             order = with_key(order, self.openssl)
             if issuer and not order.kind.is_self_signed:
@@ -138,7 +138,7 @@ class Batch:
             has_request(parse_request(order.request.encode()), order.stem, self.store)
         path = self.store.path / layout.certificate(order.stem)
         if not path.exists():
-            return "it was not there", None
+            return "it was missing", None
         there = load(path)
         if order.public_key is not None and there.public_key != order.public_key:
             return "it is for another key", there
@@ -149,9 +149,9 @@ class Batch:
         }
         for what, file in beside.items():
             if file and not (self.store.path / file).exists():
-                return f"its {what} was not there", there
+                return f"its {what} was missing", there
         if there.ends_soon(self.within, now=now):
-            return f"it ends on {there.not_after:%Y-%m-%d}", there
+            return f"it expires on {there.not_after:%Y-%m-%d}", there
         return _difference(order, there, None if order.kind.is_self_signed else issuer), there
 
 
@@ -168,7 +168,7 @@ def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None
         ("extended key usage", set(order.extended_key_usage), set(there.extended_key_usage or ())),
         ("kind of key", (order.key_type.algorithm, order.key_type.bits), (key.algorithm, key.bits)),
         ("key usage", set(order.usages), set(there.key_usage or ())),
-        ("URL of the revocation list", order.crl_url, next(iter(there.crl_urls or ()), None)),
+        ("URL of the CRL", order.crl_url, next(iter(there.crl_urls or ()), None)),
         ("self-signed", order.kind.is_self_signed, there.is_self_signed),
     )
     # What the user's own template says is not known here.
@@ -176,11 +176,11 @@ def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None
         if wanted != found:
             return f"another {what} is asked for" if what != "self-signed" else "another issuer is asked for"
     if issuer and (there.issuer != issuer.subject or not _same_key(there, issuer)):
-        return "another authority has issued it"
-    # What was shortened because the authority ends would otherwise be made again each day.
+        return "another CA has issued it"
+    # What was shortened because the CA ends would otherwise be made again each day.
     shortened = issuer is not None and issuer.not_after - there.not_after < _AT_THE_END
     if there.validity.days != order.days and not shortened:
-        return f"{order.days} days are asked for, and not {there.validity.days}"
+        return f"{order.days} days are asked for, not {there.validity.days}"
     return None
 
 

@@ -36,7 +36,7 @@ class WorkerError(Error):
 
     def __init__(self, batch: Any) -> None:
         """Take what it was doing."""
-        super().__init__("a process that works for this one has ended too early")
+        super().__init__("a worker process has ended too early")
         self.batch = batch
 
 
@@ -104,7 +104,7 @@ def workers(number: int, work: Callable[[Batch], Answer]) -> Iterator[Workers[Ba
             try:
                 process.start()
             except OSError as error:
-                raise Error(f"cannot start a process that works for this one: {error.strerror}") from error
+                raise Error(f"cannot start a worker process: {error.strerror}") from error
             theirs.close()
             connections.append(ours)
             processes.append(process)

@@ -1,4 +1,4 @@
-"""The job that takes over an authority that exists."""
+"""The job that takes over a CA that exists."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), tell: bool = False) -> Job:
-    """Return the job of taking an authority over into the store.
+    """Return the job of taking a CA over into the store.
 
     Raises Error for what cannot be one at all or would replace one that is in use, and Violation if phones would not
     take it, or the root above it. With `tell` the notes have the rules' warnings in them, for a script, after which
@@ -40,7 +40,7 @@ def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), 
     # What phones are asked to trust is the root.
     of_root = _findings(above[-1], (), allow) if above else []
     if violations([*found, *of_root]):
-        raise Violation(f"phones would not take {name}, so it was not adopted", violations([*found, *of_root]))
+        raise Violation(f"phones would reject {name}, so it was not adopted", violations([*found, *of_root]))
     warnings = [*(found if tell else ()), *of_root]
     return Job(
         name=certificate.subject.common_name or name,
@@ -66,16 +66,16 @@ def _findings(certificate: Certificate, above: tuple[Certificate, ...], allow: C
 
 
 def _refuse_unfit(certificate: Certificate) -> None:
-    """Raise Error for what no --allow makes an authority that signs anything of use."""
+    """Raise Error for what no --allow makes a CA that signs anything of use."""
     name = visible(str(certificate.subject)) or "a certificate without a subject"
     if not certificate.is_authority:
-        raise Error(f"{name} is no certificate authority: it has no CA:TRUE")
+        raise Error(f"{name} is not a CA: it has no CA:TRUE")
     if certificate.not_after < datetime.now(timezone.utc):
         raise Error(f"{name} expired on {certificate.not_after:%Y-%m-%d %H:%M} UTC")
 
 
 def _old_chain(store: Store, adoption: Adoption) -> tuple[str, str] | None:
-    """Return which file of the authority before has to go, and under which name it stays beside."""
+    """Return which file of the CA before has to go, and under which name it stays beside."""
     if adoption.above or not (store.path / CA_CHAIN).exists():
         return None
     return CA_CHAIN, name_beside(store.path, CA_CHAIN)

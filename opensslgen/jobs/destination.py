@@ -111,7 +111,7 @@ class Destination:
             if place.is_decided(work):
                 raise Error(
                     explanation(error, self.path),
-                    hint="what was made is kept, and the next run into this folder puts it there",
+                    hint="the new files are kept, and the next run into this folder puts them in place",
                 ) from error
             if isinstance(error, FileExistsError):
                 raise overwrite_refusal(self.path, [Path(error.filename2 or error.filename).name]) from error

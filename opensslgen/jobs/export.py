@@ -62,8 +62,8 @@ def export_job(order: Export, *, into: Destination) -> Job:
     last = (order.certificate, *order.issuers)[-1]
     if any(piece.holds_issuers for piece in order.pieces) and not last.is_self_issued:
         raise Error(
-            f"{last.issuer or 'a nameless authority'}, which issued {last.subject or 'it'}, is not in the folder:"
-            " the chain would not lead to a root"
+            f"{last.issuer or 'a nameless authority'}, which issued {last.subject or 'it'}, is not in the folder, so"
+            " the chain would not reach a root"
         )
     files = {piece.what.value: into.path / order.target(piece) for piece in order.pieces}
     return Job(
@@ -87,11 +87,11 @@ def export_text(order: Export, *, into: Destination) -> str:
 def _refuse_keyless(order: Export) -> None:
     """Raise Error if there is no key, or none that can be exported."""
     if order.certificate.is_authority:
-        raise Error(f"{order.title} is an authority, whose key stays where it is")
+        raise Error(f"{order.title} is a CA: its key stays where it is")
     if order.key is None:
         raise Error(
-            f"the key of {order.title} is not in the folder: whoever made the request has it",
-            hint="--as chain exports what there is",
+            f"the key of {order.title} is not in the folder: it is where the request was made",
+            hint="to export the certificates alone, use --as chain",
         )
     try:
         encrypted = b"ENCRYPTED" in Path(order.key).read_bytes()
@@ -99,8 +99,8 @@ def _refuse_keyless(order: Export) -> None:
         raise UnreadableError(f"cannot read the key {order.key}: {error.strerror}") from error
     if encrypted:
         raise Error(
-            f"the key {order.key} has a passphrase, which no server could ask for",
-            hint=f"write it without one, and put it there instead: openssl pkey -in {order.key} -out FILE",
+            f"the key {order.key} has a passphrase, and a server cannot ask for it",
+            hint=f"to replace it by one without a passphrase: openssl pkey -in {order.key} -out FILE",
         )
 
 

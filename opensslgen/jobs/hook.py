@@ -37,13 +37,13 @@ def run_hook(
             timeout=TIMEOUT,
         )
     except TimeoutError as error:
-        raise Error(f"the hook did not end within {TIMEOUT:g} seconds; the certificate is there") from error
+        raise Error(f"the hook did not end within {TIMEOUT:g} seconds; the certificate is in place") from error
     except OSError as error:
-        raise Error(f"cannot run the hook: {error.strerror or error}; the certificate is there") from error
+        raise Error(f"cannot run the hook: {error.strerror or error}; the certificate is in place") from error
     on_output(process.stdout + process.stderr)
     if process.exit_code != 0:
         raise Error(
-            f"the hook failed with exit code {process.exit_code}; the certificate of {visible(made.job.name)} is there"
+            f"the hook failed with exit code {process.exit_code}; the certificate of {visible(made.job.name)} is in place"
         )
 
 

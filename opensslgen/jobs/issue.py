@@ -72,14 +72,14 @@ def self_signed_job(order: LeafOrder, *, store: Store, allow: Collection[str] = 
     refuse_compromised(order.public_key, store)
     refuse_violations(order, allow=allow)
     note = (
-        "phones cannot install a self-signed leaf as a root: a certificate below a root that they trust is better"
-        " (opensslgen server, or sign for a request that the box makes)"
+        "phones cannot install a self-signed leaf as a root: better issue a certificate from a root that they trust"
+        " (opensslgen server, or sign for a request from the appliance)"
     )
     return _leaf_job(order, issue.leaf(order, None), store, notes=(note,))
 
 
 def request_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
-    """Return the job of making a key and a request that another authority is to sign."""
+    """Return the job of making a key and a request that another CA is to sign."""
     refuse_violations(order, allow=allow)
     plan = issue.new_request(order)
     files = final_paths(plan, store.path)
@@ -93,7 +93,7 @@ def request_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) 
 
 
 def intermediate_job(order: AuthorityOrder, *, store: Store, fixed_days: bool) -> Job:
-    """Return the job of making an intermediate below the store's authority.
+    """Return the job of making an intermediate below the store's CA.
 
     Raises Error if there is none, and UsageError if it allows none below itself.
     """
@@ -108,7 +108,7 @@ def intermediate_job(order: AuthorityOrder, *, store: Store, fixed_days: bool) -
         certificate="intermediate.crt",
         profile=ProfileName.ROOT,
         notes=notes,
-        next_step="let it sign in a folder of its own:\n"
+        next_step="use it in its own folder:\n"
         f"      opensslgen adopt {files['chain']} --key {files['key']} --pki {folder}",
     )
 
@@ -118,12 +118,12 @@ def fit_intermediate(
 ) -> tuple[AuthorityOrder, tuple[str, ...]]:
     """Return the order for an intermediate as `fit_to_issuer` does.
 
-    Raises Error if the store has no authority, and UsageError if it allows none below itself.
+    Raises Error if the store has no CA, and UsageError if it allows none below itself.
     """
     issuer = root_of(store)
     limit = issuer.basic_constraints.path_length if issuer.basic_constraints else None
     if limit is not None and (limit == 0 or order.path_length is None or order.path_length >= limit):
-        most = f"one with --pathlen {limit - 1} at most" if limit else "no authority"
+        most = f"one with --pathlen {limit - 1} at most" if limit else "no CA"
         raise UsageError(f"{issuer.subject} allows {most} below itself (pathlen:{limit})")
     return fit_to_issuer(order, store, issuer, fixed_days=fixed_days)
 

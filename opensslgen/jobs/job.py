@@ -87,7 +87,7 @@ def refuse_violations(
 
 
 def authorities_of(store: Store) -> tuple[Certificate, ...]:
-    """Return the certificates of the pki folder's authority and of those above it; none if it has no authority."""
+    """Return the certificates of the pki folder's CA and of those above it; none if it has no CA."""
     issuer = store.issuer()
     return (issuer, *store.above()) if issuer else ()
 
@@ -99,7 +99,7 @@ def refuse_compromised(key: PublicKey | None, store: Store) -> None:
 
 
 def root_of(store: Store) -> Certificate:
-    """Return the certificate of the pki folder's authority; raises Error if there is none."""
+    """Return the certificate of the pki folder's CA; raises Error if there is none."""
     issuer = store.issuer()
     if issuer is None:
         raise Error(f"{store.path} has no root yet", hint="make one first: opensslgen root")
@@ -107,7 +107,7 @@ def root_of(store: Store) -> Certificate:
 
 
 def about_replaced(store: Store, successor: Certificate | None = None) -> tuple[str, ...]:
-    """Return what to know of an authority whose place another takes: `successor`, or one with a new key.
+    """Return what to know of a CA whose place another takes: `successor`, or one with a new key.
 
     Raises Error if anything that stands in the index is still valid: with the old key, nobody could revoke it any more.
     """
@@ -122,14 +122,14 @@ def about_replaced(store: Store, successor: Certificate | None = None) -> tuple[
         if entry.state == index.VALID and entry.not_after > now:
             raise Error(
                 f"{entry.title} is valid until {entry.not_after:%Y-%m-%d}, and without {path} nobody could revoke it",
-                hint="make the new authority in a folder of its own: --pki DIR",
+                hint="make the new CA in a folder of its own: --pki DIR",
             )
         revoked += entry.state == index.REVOKED
-    return (f"its revocation lists will name the {revoked} that the authority before has revoked",) if revoked else ()
+    return (f"its CRLs will list the revocations of the previous CA: {revoked}",) if revoked else ()
 
 
 def issuer_of(store: Store) -> Issuer:
-    """Return the authority of the pki folder; raises Error if its key is not there."""
+    """Return the CA of the pki folder; raises Error if its key is not there."""
     return Issuer(
         certificate=f"../{store.ca_certificate}",
         key=f"../{store.ca_key}",
@@ -143,13 +143,13 @@ def fit_to_issuer(
 ) -> tuple[Order, tuple[str, ...]]:
     """Return the order, shortened if it would outlive its issuer, and a note that says so.
 
-    The issuer is the store's authority, or the order for the root that will be made first.
-    Raises UsageError instead if its days are fixed, or if its subject is the issuer's, and Error if the authority has
+    The issuer is the store's CA, or the order for the root that will be made first.
+    Raises UsageError instead if its days are fixed, or if its subject is the issuer's, and Error if the CA has
     less than a day left, or begins later than now.
     """
     if same_name(order.subject, issuer.subject):
         raise UsageError(
-            f"the subject {Name(order.subject.attributes)} is that of the authority that would sign it, and clients"
+            f"the subject {Name(order.subject.attributes)} is that of the CA that would sign it, and clients"
             " would take it for self-signed: give it another common name (--cn)"
         )
     now = datetime.now(timezone.utc)
@@ -172,7 +172,7 @@ def fit_to_issuer(
             hint=f"--days {left} is the most",
         )
     return replace(order, days=left), (
-        f"valid for {left} days instead of {order.days}, as the root expires on {end:%Y-%m-%d}",
+        f"valid for {left} days instead of {order.days}, because the root expires on {end:%Y-%m-%d}",
     )
 
 

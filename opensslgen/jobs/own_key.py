@@ -43,5 +43,5 @@ def _public_key(path: Path, openssl: OpenSSL) -> PublicKey:
     answer = openssl.run(["pkey", "-in", str(path.absolute()), "-pubout", "-outform", "DER"])
     key = decode_public_key(answer.stdout)
     if key.algorithm not in {"RSA", "EC"}:
-        raise Error(f"{path} holds a key of the kind {key.algorithm}; RSA and EC keys are accepted")
+        raise Error(f"{path} has a key of the kind {key.algorithm}; only RSA and EC keys are accepted")
     return key

@@ -1,4 +1,4 @@
-"""The passphrase of the authority's key: whether it is the right one, and the job that changes it."""
+"""The passphrase of the CA's key: whether it is the right one, and the job that changes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def passphrase_job(*, store: Store, remove: bool = False) -> Job:
-    """Return the job; raises Error if there is no authority, and UsageError if there is nothing to remove."""
+    """Return the job; raises Error if there is no CA, and UsageError if there is nothing to remove."""
     if store.issuer() is None:
         raise Error(f"{store.path} has no root yet", hint="--pki DIR names another folder")
     issuer = issuer_of(store)
@@ -27,7 +27,7 @@ def passphrase_job(*, store: Store, remove: bool = False) -> Job:
     note = "copies of the old file elsewhere, such as backups, still open with the old passphrase"
     return Job(
         name=str(key),
-        done=f"{done} the passphrase of the authority's key",
+        done=f"{done} the passphrase of the CA's key",
         plan=adopt.change_passphrase(issuer, remove=remove),
         notes=(note,),
         checks=("the new file opens, and its key is that of the certificate",),
@@ -35,6 +35,6 @@ def passphrase_job(*, store: Store, remove: bool = False) -> Job:
 
 
 def opens_key(passphrase: str, store: Store, openssl: OpenSSL) -> bool:
-    """Tell whether this is the passphrase of the authority's key; raises OpenSSLError if openssl cannot be run."""
+    """Tell whether this is the passphrase of the CA's key; raises OpenSSLError if openssl cannot be run."""
     command = ["pkey", "-in", str((store.path / store.ca_key).absolute()), "-passin", f"env:{CA_PASSPHRASE}", "-noout"]
     return openssl.run(command, secrets={CA_PASSPHRASE: passphrase}, check=False).exit_code == 0

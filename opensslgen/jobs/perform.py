@@ -117,7 +117,7 @@ class Authority:
         return job
 
     def _authorities_of(self, certificate: Certificate, work: Path) -> tuple[Certificate, ...]:
-        """Return the authorities above a certificate: those just made or adopted, else those of the store."""
+        """Return the CAs above a certificate: those just made or adopted, else those of the store."""
         for name in (CA_CHAIN, CA):
             if (work / name).exists():
                 return tuple(load_all(work / name))
@@ -128,8 +128,8 @@ class Authority:
         if not any(isinstance(step, Check) for step in job.plan.steps) or self.openssl.can("-not_before"):
             return ()
         return (
-            f"it is not backdated by an hour, which {self.openssl.banner.split(' (')[0]} cannot do:"
-            " a phone whose clock is slow has to wait",
+            f"it is not backdated by one hour, because {self.openssl.banner.split(' (')[0]} cannot do that:"
+            " a phone with a slow clock has to wait",
         )
 
 

@@ -53,7 +53,7 @@ def renewal_job(
 
     Its key is new, except with `keep_key`, if the key is not in the folder, and for an intermediate, whose leaves
     depend on it: then the old request is signed again. Raises UsageError for what cannot be reissued, Error if a key or
-    request is missing or the authority expires too soon, and Violation if the result would break a rule.
+    request is missing or the CA expires too soon, and Violation if the result would break a rule.
     """
     path = store.path / layout.certificate(stem)
     old = load(path)
@@ -63,10 +63,10 @@ def renewal_job(
         usages=old.extended_key_usage,
     )
     if kind == "root":
-        raise UsageError(f"{path} is a root of its own, and not that of {store.path}")
+        raise UsageError(f"{path} is a root, but not the root of {store.path}")
     if kind == "authority":
         if p12:
-            raise UsageError(f"{path} is an authority, of which no PKCS#12 file is made")
+            raise UsageError(f"{path} is a CA, and no PKCS#12 file is made for a CA")
         return _intermediate(old, stem, store=store, days=days, allow=allow)
     is_here = (store.path / layout.key(stem)).exists()
     if not is_here and (p12 or kind == SELF_SIGNED.name):
@@ -113,8 +113,8 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
     path = store.path / store.ca_certificate
     if store.above() or not old.is_self_signed:
         raise UsageError(
-            f"{path} is an intermediate, which is renewed where its issuer is: {visible(str(old.issuer))}",
-            hint="opensslgen renew NAME --pki THAT-FOLDER, and adopt what comes out",
+            f"{path} is an intermediate: renew it in the folder of its issuer, {visible(str(old.issuer))}",
+            hint="run opensslgen renew NAME --pki THAT-FOLDER, and adopt the result",
         )
     order = AuthorityOrder(
         subject=Subject(old.subject.attributes),
@@ -137,8 +137,8 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         certificate=layout.CA,
         profile=order.profile,
         notes=_below_root(store),
-        next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}: until then the old root, which they have,"
-        "\n      is as good: what was signed is valid below both",
+        next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}; until then the old root, which they"
+        "\n      trust already, remains valid: the certificates are valid below both",
     )
 
 
@@ -186,7 +186,7 @@ def _leaf_order(
         public_key=None if new_key else old.public_key,
         days=lifetime(days or (old.validity.days if is_allowed else LEAF_DAYS)),
         extended_key_usage=extended_key_usages(old.extended_key_usage or ()),
-        # What an authority needs is no part of a leaf, whatever the old one said.
+        # What a CA needs is no part of a leaf, whatever the old one said.
         key_usage=None if "keyCertSign" in usages else tuple(usage for usage in KEY_USAGES if usage in usages) or None,
         p12=p12,
         crl_url=_crl_url(old),
@@ -202,14 +202,16 @@ def _key_type_of_new(old: Certificate) -> KeyType:
         if key_type.algorithm == key.algorithm and key.curve == f"P-{key_type.bits}":
             return key_type
     what = visible(f"{key.algorithm} {key.curve or ''}".strip())
-    raise UsageError(f"it has a key of the kind {what}, of which no new one is made", hint="--keep-key keeps it")
+    raise UsageError(
+        f"it has a key of the kind {what}, and no new key of this kind can be made", hint="--keep-key keeps it"
+    )
 
 
 def _old_request(old: Certificate, stem: str, store: Store) -> str:
     """Return the old request in PEM; raises Error if it is missing or not of this certificate."""
     path = store.path / layout.request(stem)
     if not path.exists():
-        raise Error(f"{path}, which would be signed again, is missing", hint="only a new key can be made")
+        raise Error(f"{path}, which would be signed again, is missing", hint="renew it with a new key")
     request = read_request(path)
     if request.public_key.der != old.public_key.der:
         raise Error(f"{path}, which would be signed again, is of another key than {layout.certificate(stem)}")
@@ -219,12 +221,12 @@ def _old_request(old: Certificate, stem: str, store: Store) -> str:
 
 
 def _crl_url(old: Certificate) -> str | None:
-    """Return the first URL of an old certificate's revocation list; raises UsageError if nobody could type it."""
+    """Return the first URL of an old certificate's CRL; raises UsageError if nobody could type it."""
     return parse_url(old.crl_urls[0]) if old.crl_urls else None
 
 
 def _constraints(old: Certificate) -> NameConstraints:
-    """Return an authority's limits; raises UsageError for those that nobody could type."""
+    """Return a CA's limits; raises UsageError for those that nobody could type."""
     limits = old.name_constraints
     if limits is None:
         return UNLIMITED
@@ -235,21 +237,21 @@ def _constraints(old: Certificate) -> NameConstraints:
 
 
 def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...]) -> None:
-    """Raise Error for a certificate that ends no later than the old one because its authority ends.
+    """Raise Error for a certificate that ends no later than the old one because its CA ends.
 
     Else a timer would renew it each day, in vain.
     """
     if shortened and datetime.now(timezone.utc) + timedelta(days=days - 1) <= old.not_after:
         raise Error(
             f"the new certificate would expire no later than the old one, on {old.not_after:%Y-%m-%d}: {shortened[0]}",
-            hint="renew the authority first; a root: opensslgen renew ca",
+            hint="renew the CA first; a root: opensslgen renew ca",
         )
 
 
 def _about_issuer(old: Certificate, issuer: Certificate | None) -> tuple[str, ...]:
     if issuer is None or old.issuer == issuer.subject:
         return ()
-    return (f"the old one was signed by another authority: {visible(str(old.issuer))}",)
+    return (f"the old certificate was signed by another CA: {visible(str(old.issuer))}",)
 
 
 def _about_old(old: Certificate) -> tuple[str, ...]:
@@ -268,10 +270,10 @@ def _below_root(store: Store) -> tuple[str, ...]:
             identifier = load(path).authority_key_identifier
             if identifier and identifier.has_serial:
                 by_number.append(path.name)
-    notes = ["chain files hold the old root, until their certificates are renewed"]
+    notes = ["chain files contain the old root until their certificates are renewed"]
     if by_number:
         some = ", ".join(map(visible, by_number[:10])) + (", …" if len(by_number) > 10 else "")
         notes.append(
-            f"these name the old root's serial number, and are valid only below it until they are renewed: {some}"
+            f"these contain the old root's serial number, and are valid only below the old root until they are renewed: {some}"
         )
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""The jobs that revoke certificates, and that make revocation lists."""
+"""The jobs that revoke certificates, and that make CRLs."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _LONGEST_LIST = timedelta(days=36500)
 def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> Job:
     """Return the job of revoking the certificate with this file, name or serial number.
 
-    When the folder has a revocation list, a new one is made, which is good for as long as that was.
-    Raises UsageError for what this authority cannot revoke, and Error for what is revoked already.
+    When the folder has a CRL, a new one is made, which is good for as long as that was.
+    Raises UsageError for what this CA cannot revoke, and Error for what is revoked already.
     """
     authority = _authority(store)
     found = lookup.find(Folder(store.path), wanted)
@@ -54,9 +54,9 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
         )
     notes = []
     if certificate.not_after < datetime.now(timezone.utc):
-        notes.append(f"it expired on {certificate.not_after:%Y-%m-%d}: who looks at the date refuses it anyhow")
+        notes.append(f"it expired on {certificate.not_after:%Y-%m-%d}: clients that check the date reject it already")
     if entry is None:
-        notes.append("it was not in index.txt, which has it from now on")
+        notes.append("it was missing from index.txt, and has been added")
     moves, left = _moves(store, certificate, found)
     notes += left
     new_list, about_list = _next_list(store, authority)
@@ -76,38 +76,36 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
         plan=revoke.revocation(order, issuer_of(store), new_list),
         notes=(*notes, *about_list),
         checks=(*checks, *_LIST_CHECKS) if new_list else checks,
-        next_step="put the new list where servers and clients look for it"
+        next_step="put the new CRL where servers and clients look for it"
         if new_list
-        else "nobody knows of it before there is a new revocation list: opensslgen crl",
+        else "make a CRL, so that clients learn of it: opensslgen crl",
     )
 
 
 def revocation_list_job(*, store: Store, days: int = revoke.LIST_DAYS) -> Job:
-    """Return the job of making a revocation list that is good for so many days; raises UsageError, UnreadableError."""
+    """Return the job of making a CRL that is good for so many days; raises UsageError, UnreadableError."""
     authority = _authority(store)
     if not _may_sign_lists(authority):
-        raise UsageError(
-            f"{visible(str(authority.subject))} may not sign revocation lists: its key usage lacks cRLSign"
-        )
+        raise UsageError(f"{visible(str(authority.subject))} may not sign CRLs: its key usage lacks cRLSign")
     revoked = sum(entry.state == index.REVOKED for entry in _entries(store))
     until = datetime.now(timezone.utc) + timedelta(days=days)
     notes: tuple[str, ...] = ()
     if until > authority.not_after:
-        notes = (f"the authority itself ends on {authority.not_after:%Y-%m-%d}, before the list does",)
+        notes = (f"the CA itself expires on {authority.not_after:%Y-%m-%d}, before the CRL",)
     return Job(
         name=authority.subject.common_name or "",
-        done=f"Made a revocation list with {revoked} certificate{'' if revoked == 1 else 's'}, until {until:%Y-%m-%d}",
+        done=f"Made a CRL with {revoked} certificate{'' if revoked == 1 else 's'}, valid until {until:%Y-%m-%d}",
         plan=revoke.revocation_list(_list_order(authority, timedelta(days=days)), issuer_of(store)),
         notes=notes,
         checks=_LIST_CHECKS,
-        next_step="put it where servers and clients look for it (crl.der at the --crl-url), and make the next one in"
-        " time",
+        next_step="put it where servers and clients look for it (crl.der at the --crl-url), and make the next one"
+        " before it expires",
     )
 
 
 _LIST_CHECKS = (
-    "revocation list: signature, by openssl",
-    "revocation list: serial numbers, dates and reasons as in index.txt",
+    "CRL: signature, by openssl",
+    "CRL: serial numbers, dates and reasons as in index.txt",
 )
 
 
@@ -119,14 +117,16 @@ def _authority(store: Store) -> Certificate:
 
 
 def _refuse_others(certificate: Certificate, authority: Certificate, title: str) -> None:
-    """Raise UsageError unless the authority can revoke the certificate."""
+    """Raise UsageError unless the CA can revoke the certificate."""
     if certificate.der == authority.der:
         if certificate.is_self_issued:
-            raise UsageError(f"{title} is the root itself, which nobody can revoke: take it off the devices instead")
-        raise UsageError(f"{title} is this authority's own: only the authority above it can revoke it")
+            raise UsageError(
+                f"{title} is the root itself, and nobody can revoke it: remove it from the devices instead"
+            )
+        raise UsageError(f"{title} is the certificate of this CA: only its issuer can revoke it")
     if issuer_among(certificate, [authority]) is None:
         if certificate.is_self_issued:
-            raise UsageError(f"{title} has signed itself, which nobody can revoke: take it off the devices instead")
+            raise UsageError(f"{title} is self-signed, and nobody can revoke it: remove it from the devices instead")
         raise UsageError(
             f"{title} was issued by {visible(str(certificate.issuer))}, which alone can revoke it, and not by"
             f" {visible(str(authority.subject))}, whose folder this is",
@@ -146,11 +146,13 @@ def _entry(store: Store, certificate: Certificate) -> Entry | None:
         if entry.serial_number == certificate.serial_number:
             where = f"{store.path / layout.INDEX}, line {entry.line}"
             if entry.not_after != certificate.not_after:
-                raise Error(f"{where}: another certificate has the serial number {entry.serial_hex}, with another end")
+                raise Error(
+                    f"{where}: another certificate, with another expiry date, has the serial number {entry.serial_hex}"
+                )
             if entry.serial_hex.lstrip("0") != certificate.serial_hex.lstrip("0"):
                 raise Error(
                     f"{where}: openssl writes the serial number {visible(entry.serial_hex)} as"
-                    f" {certificate.serial_hex}, and finds no other"
+                    f" {certificate.serial_hex}, and would not find it"
                 )
             found = entry
     return found
@@ -171,7 +173,7 @@ def _has_copy(store: Store, certificate: Certificate) -> bool:
                 if copy.der == certificate.der:
                     return True
                 if copy.serial_number == certificate.serial_number:
-                    raise UsageError(f"another certificate has its serial number here: {path}")
+                    raise UsageError(f"another certificate with this serial number is in the folder: {path}")
     return False
 
 
@@ -189,13 +191,13 @@ def _next_list(store: Store, authority: Certificate) -> tuple[revoke.ListOrder |
     if not path.exists():
         return None, ()
     if not _may_sign_lists(authority):
-        return None, (
-            f"{path} stays as it is: the authority may not sign revocation lists (its key usage lacks cRLSign)",
-        )
+        return None, (f"{path} was not changed: the CA may not sign CRLs (its key usage lacks cRLSign)",)
     try:
         dates = crl.dates(path)
     except UnreadableError as error:
-        return _list_order(authority, timedelta(days=revoke.LIST_DAYS)), (f"a new one takes the place of {error}",)
+        return _list_order(authority, timedelta(days=revoke.LIST_DAYS)), (
+            f"a new CRL replaces the old one, which cannot be read: {error}",
+        )
     lifetime = dates.next_update - dates.this_update if dates.next_update else timedelta()
     if not timedelta() < lifetime <= _LONGEST_LIST:
         lifetime = timedelta(days=revoke.LIST_DAYS)
@@ -221,7 +223,7 @@ def _moves(store: Store, certificate: Certificate, found: lookup.Found) -> tuple
         return (), ()
     stem, serial = issued.stem, certificate.serial_hex
     if not stem.isprintable() or " " in stem:
-        return (), (f"its files stay where they are, as their name has a blank in it: {visible(stem)}",)
+        return (), (f"its files stay where they are, because their name has a space in it: {visible(stem)}",)
     candidates = [("issued", ".crt", "certs_by_serial", What.CERTIFICATE)]
     left: tuple[str, ...] = ()
     if _starts_with(store.path / "issued" / f"{stem}-chain.pem", certificate):
@@ -238,7 +240,7 @@ def _moves(store: Store, certificate: Certificate, found: lookup.Found) -> tuple
             ),
         ]
     else:
-        left = (f"reqs/{stem}.req and what goes with it is for another key, and stays where it is",)
+        left = (f"reqs/{stem}.req and the files that belong to it are for another key, and stay where they are",)
     moves = {
         f"{folder}/{stem}{suffix}": Publish(
             f"../{folder}/{stem}{suffix}", f"revoked/{place}/{serial}{suffix}", None, what, Existing.KEEP

@@ -55,5 +55,5 @@ def _systemd_word(word: str) -> str:
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise UsageError("a line of cron, or of a unit, holds no control characters")
+        raise UsageError("a line of cron, or of a systemd unit, cannot contain control characters")
     return text

@@ -47,7 +47,7 @@ def sign_job(
 
     Nothing is asked and nothing printed, so that many requests can be signed in a loop: the order has the names that
     the certificate gets, and the job's notes tell what it does not get. Raises Violation if key or order break a rule,
-    and Error if the folder has no authority, or has another key under the name, or if the key was revoked as
+    and Error if the folder has no CA, or has another key under the name, or if the key was revoked as
     compromised.
     """
     refuse_compromised(order.public_key, store)
@@ -81,7 +81,7 @@ def _intermediate(
         certificate="intermediate.crt",
         profile=order.profile,
         notes=(*shortened, *_left_out(request, order)),
-        next_step=f"give {final_paths(plan, store.path)['chain']} to whoever has its key",
+        next_step=f"give {final_paths(plan, store.path)['chain']} to the owner of its key",
     )
 
 
@@ -100,7 +100,7 @@ def has_request(request: Request, stem: str, store: Store) -> bool:
     key = store.path / layout.key(stem)
     if key.exists():
         raise Error(
-            f"{key} is the key of something else, and would lie beside the new certificate",
+            f"{key} is the key of something else, and would be stored next to the new certificate",
             hint="--name STEM gives its files another name",
         )
     return False
@@ -112,17 +112,21 @@ def _left_out(request: Request, order: LeafOrder | AuthorityOrder) -> list[str]:
     notes = []
     constraints = request.basic_constraints
     if constraints and constraints.ca and not isinstance(order, AuthorityOrder):
-        notes.append("the request asks to be a certificate authority (CA:TRUE), which it does not become")
+        notes.append("the request asks to be a CA (CA:TRUE); it is not made one")
     left_out = from_request.names_left_out(request, names)
     if left_out:
         more = f" and {len(left_out) - _MOST} more" if len(left_out) > _MOST else ""
-        notes.append(f"names that the request asks for and does not get: {', '.join(left_out[:_MOST])}{more}")
+        notes.append(
+            f"names that the request asks for and the certificate does not get: {', '.join(left_out[:_MOST])}{more}"
+        )
     others = [
         text for oid, text in _asked(request).items() if oid not in _SAME and not _is_granted(oid, request, order)
     ]
     if others:
         more = f" and {len(others) - _MOST} more" if len(others) > _MOST else ""
-        notes.append(f"left out of what the request asks for: {', '.join(others[:_MOST])}{more}")
+        notes.append(
+            f"extensions that the request asks for and the certificate does not get: {', '.join(others[:_MOST])}{more}"
+        )
     return notes
 
 

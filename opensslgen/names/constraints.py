@@ -1,4 +1,4 @@
-"""Name constraints: for which names an authority may sign, which phones honour (RFC 5280 section 4.2.1.10)."""
+"""Name constraints: for which names a CA may sign, which phones honour (RFC 5280 section 4.2.1.10)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NameConstraints:
-    """Names below which an authority may sign, and names below which it must not.
+    """Names below which a CA may sign, and names below which it must not.
 
     A DNS name stands for itself and all below it, an IP value is a network such as 10.0.0.0/8. A kind of name that is
     not among the permitted ones is not limited by them.
@@ -36,7 +36,7 @@ class NameConstraints:
         return ",".join(["critical", *entries]) if entries else ""
 
     def forbids(self, name: GeneralName) -> bool:
-        """Tell whether a certificate below this authority must not have the name, a DNS name or an address."""
+        """Tell whether a certificate below this CA must not have the name, a DNS name or an address."""
         permitted = [limit for limit in self.permitted if limit.kind == name.kind]
         if name.kind not in ("DNS", "IP"):
             return False
@@ -46,7 +46,7 @@ class NameConstraints:
 
 
 UNLIMITED = NameConstraints()
-"""What an authority without name constraints has."""
+"""What a CA without name constraints has."""
 
 
 def parse_constraints(*, permit: Iterable[str], exclude: Iterable[str]) -> NameConstraints:
@@ -80,7 +80,7 @@ def _network(text: str) -> str:
     try:
         network = ip_network(text, strict=False)
     except ValueError as error:
-        raise UsageError(f"{quote(text)} is no network: write one such as 10.0.0.0/8") from error
+        raise UsageError(f"{quote(text)} is not a network: write one such as 10.0.0.0/8") from error
     if network.version == 6 and network.network_address.ipv4_mapped:
         raise UsageError(f"{quote(text)} is an IPv4 network written as IPv6: write it as IPv4")
     if ip_interface(text).ip != network.network_address:

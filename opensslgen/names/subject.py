@@ -103,7 +103,7 @@ def strict_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
             raise UsageError(f"its subject has more than one {name}: only one of each is taken")
         if (name, value) != ("CN", ""):
             if len(_check(_FIELDS[name], value)) != len(value):
-                raise UsageError(f"the {name} of its subject, {quote(value)}, begins or ends with a blank")
+                raise UsageError(f"the {name} of its subject, {quote(value)}, begins or ends with a space")
             _fit_line(name, value)
         found[name] = value
     return Subject(tuple(found.items()))
@@ -124,10 +124,10 @@ def _check(field: str, text: str) -> str:
         raise UsageError(f"{what} is empty: write one or leave it out")
     if field == "country":
         if not re.fullmatch(r"[A-Za-z]{2}", value):
-            raise UsageError(f"{what} {quote(value)} is no country code: write its two letters, such as DE")
+            raise UsageError(f"{what} {quote(value)} is not a country code: write its two letters, such as DE")
         return value.upper()
     if field == "email_address" and not re.fullmatch(r"[!-~]+@[!-~]+", value):
-        raise UsageError(f"{what} {quote(value)} is no mail address in ASCII: write one such as name@example.com")
+        raise UsageError(f"{what} {quote(value)} is not a mail address in ASCII: write one such as name@example.com")
     if len(value) > _UPPER_BOUNDS[field]:
         cure = "give a shorter one with --cn" if field == "common_name" else "write a shorter one"
         limit = _UPPER_BOUNDS[field]

@@ -1,4 +1,4 @@
-"""The copy of an authority's index that `openssl ca` works on, and what it has made of it, read back."""
+"""The copy of a CA's index that `openssl ca` works on, and what it has made of it, read back."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def copy_database(pki: Path, work: Path) -> None:
 
 
 def _next_number(pki: Path) -> int:
-    """Return the number of the next revocation list (RFC 5280 section 5.2.3: never a lower one)."""
+    """Return the number of the next CRL (RFC 5280 section 5.2.3: never a lower one)."""
     path = pki / layout.CRL_NUMBER
     if path.exists():
         text = path.read_text(encoding="ascii", errors="replace").strip()
         if not _NUMBER.fullmatch(text):
-            raise UnreadableError(f"{path}: expected the number of the next revocation list, in hex")
+            raise UnreadableError(f"{path}: expected the number of the next CRL, in hex")
         return int(text, 16)
     try:
         last = crl.load(pki / layout.CRL).number if (pki / layout.CRL).exists() else None
@@ -64,7 +64,7 @@ def check_revoked(work: Path, *, serial_hex: str, reason: str | None, recorded: 
     if not recorded:
         after = after[: after.rstrip(b"\n").rfind(b"\n") + 1]
     if before != after or sum(map(bool, map(revoked.fullmatch, lines))) != 1:
-        raise Error(f"openssl ca has done something else to the index than to revoke {serial_hex}")
+        raise Error(f"openssl ca has changed more in the index than to revoke {serial_hex}")
 
 
 def check_list(issuer: str, place: Workplace) -> None:
@@ -74,17 +74,17 @@ def check_list(issuer: str, place: Workplace) -> None:
     answer = (process.stdout + process.stderr).decode("utf-8", "replace").split()
     # The exit code is 0 even for a bad signature.
     if answer != ["verify", "OK"]:
-        raise Error(f"openssl does not accept the signature of the new revocation list: {' '.join(answer)}")
+        raise Error(f"openssl does not accept the signature of the new CRL: {' '.join(answer)}")
     made = crl.load(work / layout.CRL)
     if made.issuer != x509.load(work / issuer).subject:
-        raise Error("the new revocation list names another issuer")
+        raise Error("the new CRL names another issuer")
     listed = sorted((entry.serial_number, entry.at, entry.reason or _UNSPECIFIED) for entry in made.revocations)
     entries = (entry for entry in index.read(work / layout.INDEX) if entry.state == index.REVOKED)
     if listed != sorted((entry.serial_number, entry.revoked_at, _reason(entry)) for entry in entries):
-        raise Error("the new revocation list does not say of revocations what the index says")
+        raise Error("the new CRL does not list the same revocations as the index")
     # openssl ca has counted on by now.
     if made.number is None or made.number + 1 != int((work / layout.CRL_NUMBER).read_text(encoding="ascii"), 16):
-        raise Error("the new revocation list has another number than the next one")
+        raise Error("the new CRL does not have the next number")
 
 
 def _reason(entry: index.Entry) -> str:

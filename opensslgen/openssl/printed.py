@@ -58,7 +58,7 @@ def parse_many(text: str) -> list[Printout]:
 
 def _read(text: str, dates: dict[str, datetime]) -> Printout:
     if set(dates) != {"notBefore", "notAfter"}:
-        raise Error("openssl printed no validity that can be read")
+        raise Error("the validity that openssl printed cannot be read")
     usages = _USAGE_LINE.findall(text)
     if len(usages) > 1:
         raise Error("openssl printed the extended key usage twice")

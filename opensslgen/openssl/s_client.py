@@ -128,7 +128,7 @@ _HEAD = re.compile(rb"CONNECTED\([0-9A-F]+\)\n(?:(?:read|write) [RWX] BLOCK\n)*-
 _CHAIN = b"Certificate chain\n"
 _ENTRY = re.compile(rb" ?([0-9]+) s:.*\n   i:.*\n(?:   [av]:.*\n)*" + _BLOCK)
 _LEAF = re.compile(rb"---\nServer certificate\n(?:" + _BLOCK + rb")?subject=")
-# What follows up to these are names of authorities, which begin with a slash or the kind of their first attribute.
+# What follows up to these are names of CAs, which begin with a slash or the kind of their first attribute.
 _CIPHER = re.compile(rb"^New, (\S+), Cipher is (\S+)$", re.MULTILINE)
 _PROTOCOL = re.compile(rb"^(?:    Protocol  |Protocol): ([A-Za-z0-9.]+)$", re.MULTILINE)
 
@@ -145,12 +145,12 @@ def _read(process: Process, *, stopped: bool) -> _Talk:
         at += len(_CHAIN)
         while entry := _ENTRY.match(output, at):
             if int(entry[1]) != len(chain):
-                raise UnreadableError("openssl s_client printed certificates that it does not count one by one")
+                raise UnreadableError("openssl s_client did not number its certificates in order")
             chain.append(_decoded(entry[2]))
             at = entry.end()
         leaf = _LEAF.match(output, at)
         if leaf is None or not chain:
-            raise UnreadableError("openssl s_client printed its certificates in a form of which none is known")
+            raise UnreadableError("openssl s_client printed its certificates in an unknown form")
         if leaf[1] and _decoded(leaf[1]) != chain[0]:
             raise UnreadableError("openssl s_client printed two different certificates of the server")
     cipher, protocol = _CIPHER.search(output, at), _PROTOCOL.search(output, at)
@@ -203,7 +203,7 @@ def _doubts(talk: _Talk) -> tuple[str, ...]:
     """Return what is to be said of a talk that gave a chain, but did not end well."""
     complaint = _complaint(talk.process)
     if talk.stopped:
-        return ("it sent its certificate and did not come to an end, so that the connection was cut",)
+        return ("it sent its certificate but did not finish the handshake, so the connection was closed",)
     if alert := _ALERT.search(complaint):
         return (f"it sent its certificate, and then the alert {alert[1]}; it may ask for a client's certificate",)
     if talk.protocol is None:
@@ -219,7 +219,7 @@ def _refusal(talk: _Talk, openssl: OpenSSL, address: str, port: int, *, starttls
         if fault:
             return f"no answer within {openssl.timeout:g} s" if fault == "timed out" else fault
         if talk.stopped:
-            return f"it takes the connection, but no TLS came within {openssl.timeout:g} s{usual}"
+            return f"it accepts the connection, but sent no TLS within {openssl.timeout:g} s{usual}"
     else:
         # The other lines are about names, which may be anything.
         lines = talk.process.stderr.decode("utf-8", "replace").splitlines()

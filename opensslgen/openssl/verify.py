@@ -26,8 +26,8 @@ def verify_request(request: str, place: Workplace) -> None:
     lines = [line.strip() for line in (process.stdout + process.stderr).decode("utf-8", "replace").splitlines()]
     if process.exit_code != 0 or not any(line in _VERIFIED for line in lines):
         raise Error(
-            "the request is not signed by the key that it holds, so whoever made it need not have that key",
-            hint="ask for a new one",
+            "the request is not signed by the key that it holds, so its sender may not have that key",
+            hint="ask for a new request",
         )
 
 

@@ -48,8 +48,8 @@ def _asked_name(name: GeneralName) -> GeneralName:
         return strict_name(name)
     except UsageError as error:
         raise UsageError(
-            f"the request asks for the name {quote(str(name))}, which cannot be taken over: {error.message}",
-            hint="give the names that the certificate is to have with --san",
+            f"the request asks for the name {quote(str(name))}, which cannot be used: {error.message}",
+            hint="name the certificate with --san instead",
         ) from error
 
 
@@ -57,7 +57,7 @@ def strict_name(name: GeneralName) -> GeneralName:
     """Return a decoded name as it would be if somebody had typed it; raises UsageError for what nobody may type."""
     # To the parser a comma would be the end of one name and the beginning of another.
     if "," in name.value or name.value != name.value.strip():
-        raise UsageError(f"{quote(name.value)} has a comma, or a blank at its beginning or end")
+        raise UsageError(f"{quote(name.value)} has a comma, or a space at its beginning or end")
     (parsed,) = parse_names(str(name))
     return parsed
 
@@ -87,10 +87,10 @@ def leaf_order_of(
     if kind is SELF_SIGNED:
         raise UsageError("a request cannot be self-signed without its key: it is signed as a server's or a client's")
     if not names and kind.demanded == "serverAuth":
-        raise UsageError("the request names no server", hint="give the names that it is to have with --san")
+        raise UsageError("the request has no server's name", hint="add the names with --san")
     usages = key_usages(key_usage)
     if not {"keyCertSign", "cRLSign"}.isdisjoint(usages):
-        raise UsageError("keyCertSign and cRLSign are for authorities: --as intermediate makes one")
+        raise UsageError("keyCertSign and cRLSign are for CAs: --as intermediate makes one")
     subject = _subject(request)
     return LeafOrder(
         kind=kind,

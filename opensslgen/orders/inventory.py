@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COLUMNS = {
     "name": "the host name, address or client",
     "kind": f"{', '.join(KINDS)}",
-    "san": "further names, with commas or line ends between them",
+    "san": "additional names, with commas or line ends between them",
     "days": "of validity",
     "cn": "common name",
     "org": "organization",
@@ -40,7 +40,7 @@ COLUMNS = {
     "key-usage": "key usage",
     "template": "an extension file",
     "p12": "yes or compat",
-    "crl-url": "where the revocation list is",
+    "crl-url": "where the CRL is",
 }
 """The columns, as the options of `server`, `client` and `self-signed` are called, with what is in them."""
 
@@ -97,7 +97,7 @@ def _head(file: IO[str]) -> tuple[str, int]:
         line = text.removeprefix("\ufeff") if number == 1 else text
         if line.strip() and not line.startswith("#"):
             return line, number
-    raise ValueError("nothing is in it")
+    raise ValueError("it is empty")
 
 
 def _json_lines(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -107,9 +107,9 @@ def _json_lines(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dic
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise ValueError(f"line {number}: no JSON: {error}") from error
+                raise ValueError(f"line {number}: not JSON: {error}") from error
             if not isinstance(value, dict):
-                raise ValueError(f"line {number}: a JSON object is expected in each line")
+                raise ValueError(f"line {number}: expected a JSON object in each line")
             yield number, {_column(str(name), number): cell for name, cell in value.items()}
         line, number = file.readline(), number + 1
 
@@ -122,7 +122,7 @@ def _table(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dict[str
     separator = separator or max(",;\t", key=head.count)
     names = [_column(cell, first) for cell in next(csv.reader([head], delimiter=separator, strict=True))]
     if "name" not in names:
-        raise ValueError(f"line {first}: no column is called name; a header row with {', '.join(COLUMNS)} is expected")
+        raise ValueError(f"line {first}: the column name is missing; expected a header row with {', '.join(COLUMNS)}")
     if len(set(names)) < len(names):
         raise ValueError(f"line {first}: two columns have the same name")
     reader = csv.reader(file, delimiter=separator, strict=True)
@@ -143,7 +143,7 @@ def _column(name: str, line: int) -> str:
     """Return a column's name as COLUMNS has it; raises ValueError for any other."""
     plain = name.strip().lower().lstrip("-").replace("_", "-").replace(" ", "-")
     if plain not in COLUMNS:
-        raise ValueError(f"line {line}: the column {quote(name)} is not known: {', '.join(COLUMNS)} are")
+        raise ValueError(f"line {line}: the column {quote(name)} is unknown: write one of {', '.join(COLUMNS)}")
     return plain
 
 
@@ -175,10 +175,10 @@ def _order(texts: dict[str, str], key_type: str) -> LeafOrder:
         if column not in ("name", "san"):  # which may have line ends, and are looked at name by name
             refuse_hidden(value, column)
     if not text.get("name"):
-        raise UsageError("no name")
+        raise UsageError("the name is missing")
     kind = KINDS.get(text.get("kind", "server").lower())
     if kind is None:
-        raise UsageError(f"the kind {quote(text['kind'])} is not known: write one of {', '.join(KINDS)}")
+        raise UsageError(f"the kind {quote(text['kind'])} is unknown: write one of {', '.join(KINDS)}")
     days = text.get("days", str(LEAF_DAYS))
     if not re.fullmatch(r"[0-9]{1,6}", days):
         raise UsageError(f"{quote(days)} days: write a whole number")
@@ -186,7 +186,7 @@ def _order(texts: dict[str, str], key_type: str) -> LeafOrder:
     if p12 not in _P12:
         raise UsageError(f"p12 is {quote(p12)}: write yes, compat or nothing")
     if kind.is_self_signed and text.get("crl-url"):
-        raise UsageError("a self-signed certificate has no revocation list: leave crl-url out")
+        raise UsageError("a self-signed certificate has no CRL: leave crl-url out")
     san = [entry for entry in re.split(r"[,;\r\n]+", text.get("san", "")) if entry.strip()]
     return leaf_order(
         text["name"],

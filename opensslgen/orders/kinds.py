@@ -48,7 +48,7 @@ class Kind:
 
     @property
     def is_self_signed(self) -> bool:
-        """Whether it is issued by no authority."""
+        """Whether it is issued by no CA."""
         return self.name == "self-signed"
 
 

@@ -45,7 +45,7 @@ class AuthorityOrder:
     encrypted: bool = False
     """Whether its key gets a passphrase: a root's that of CA_PASSPHRASE, an intermediate's that of NEW_PASSPHRASE."""
     path_length: int | None = None
-    """How many authorities may be below it in a chain; None: any number."""
+    """How many CAs may be below it in a chain; None: any number."""
     constraints: NameConstraints = UNLIMITED
     stem: str = "ca"
     """Of its files; an intermediate's are named after it."""

@@ -1,4 +1,4 @@
-"""Plans for an authority that exists: the one that takes it over, and the one that changes its key's passphrase."""
+"""Plans for a CA that exists: the one that takes it over, and the one that changes its key's passphrase."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class KeyFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Adoption:
-    """An authority that exists, to be taken over."""
+    """A CA that exists, to be taken over."""
 
     certificate: Certificate
     above: tuple[Certificate, ...]
@@ -48,9 +48,9 @@ class Adoption:
 
 
 def adopt(adoption: Adoption, *, certificate: str, key: str, old_chain: tuple[str, str] | None = None) -> Plan:
-    """Return the plan that puts an authority into a pki folder, its certificate and key under these names.
+    """Return the plan that puts a CA into a pki folder, its certificate and key under these names.
 
-    `old_chain` is the file of certificates above the authority before it, if that had some and this one has none, and
+    `old_chain` is the file of certificates above the CA before it, if that had some and this one has none, and
     the name that it is to have from then on.
     """
     chain = "".join(pem(CERTIFICATE, each.der) for each in adoption.above)
@@ -61,7 +61,7 @@ def adopt(adoption: Adoption, *, certificate: str, key: str, old_chain: tuple[st
     if old_chain:
         publish.append(Publish(f"../{old_chain[0]}", old_chain[1], None))
     return Plan(
-        f"the authority {visible(str(adoption.certificate.subject))} in this folder",
+        f"the CA {visible(str(adoption.certificate.subject))} in this folder",
         (
             Write("ca.crt", pem(CERTIFICATE, adoption.certificate.der)),
             *((Write(CA_CHAIN, chain),) if chain else ()),
@@ -116,7 +116,7 @@ def _readable(key: KeyFile, *, encrypted: bool) -> tuple[tuple[Step, ...], Argum
 
 
 def change_passphrase(issuer: Issuer, *, remove: bool) -> Plan:
-    """Return the plan that encrypts the authority's key by a new passphrase, or none, and checks that it opens.
+    """Return the plan that encrypts the CA's key by a new passphrase, or none, and checks that it opens.
 
     The old file is lost on purpose: beside the new one it could still be opened by the old passphrase.
     """

@@ -37,7 +37,7 @@ class Piece:
 
     @property
     def holds_issuers(self) -> bool:
-        """Whether the authorities above the certificate have to be known."""
+        """Whether the CAs above the certificate have to be known."""
         return self.form in P12_ENCRYPTIONS or bool({"intermediates", "root"}.intersection(self.parts))
 
 

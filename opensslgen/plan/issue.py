@@ -44,7 +44,7 @@ P12_ENCRYPTIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Issuer:
-    """The authority that signs, by its files as the work folder sees them."""
+    """The CA that signs, by its files as the work folder sees them."""
 
     certificate: str
     key: str
@@ -341,7 +341,7 @@ def _certificate_file(name: str, stem: str) -> Publish:
 def _p12(
     order: LeafOrder, issuer: Issuer | None, *, name: str, key: str
 ) -> tuple[tuple[Run, ...], tuple[Publish, ...]]:
-    """Return how key, certificate and authorities go into a PKCS#12 file, as appliances import them, if ordered."""
+    """Return how key, certificate and CAs go into a PKCS#12 file, as appliances import them, if ordered."""
     if order.p12 is None:
         return (), ()
     export = pkcs12(
@@ -386,7 +386,7 @@ def request_config(order: AuthorityOrder | LeafOrder) -> str:
 
 
 def authority_section(order: AuthorityOrder, name: str) -> str:
-    """Return the template NAME with what an authority is to have."""
+    """Return the template NAME with what a CA is to have."""
     values = {
         "CA": order.basic_constraints,
         "NAME_CONSTRAINTS": order.constraints.config_value(),

@@ -7,7 +7,7 @@
     reqs/NAME.req                         requests
     certs_by_serial/SERIAL.pem .cnf .sh   a copy of each certificate that was ever made, and what made it
     revoked/certs_by_serial/ …            what was revoked
-    crl.pem  crl.der  crlnumber           the revocation list
+    crl.pem  crl.der  crlnumber           the CRL
     index.txt  index.txt.attr  serial     openssl ca's database
     openssl-easyrsa.cnf                   what easy-rsa works by
     .lock  .work-…                        ours; printed scripts have .lock.script and .script.…
@@ -25,7 +25,7 @@ FOLDERS = (PRIVATE, ISSUED, REQUESTS, COPIES)
 CA = "ca.crt"
 CA_KEY = f"{PRIVATE}/ca.key"
 CAS = (CA, "cacert.pem")
-"""What the authority's certificate may be called: ours and easy-rsa's, else that of `openssl ca`."""
+"""What the CA's certificate may be called: ours and easy-rsa's, else that of `openssl ca`."""
 CA_KEYS = (CA_KEY, f"{PRIVATE}/cakey.pem")
 """The same of its key."""
 CA_CHAIN = "ca-chain.pem"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def leaf(order: LeafOrder, issuer: Issuer | None, *, request: str | None, moves: tuple[Publish, ...] = ()) -> Plan:
-    """Return the plan for a leaf that replaces an old one, below an authority or by itself.
+    """Return the plan for a leaf that replaces an old one, below a CA or by itself.
 
     With `request`, the old one in PEM, it gets the same key, else a new one. `moves` are files that are only moved.
     """

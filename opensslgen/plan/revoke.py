@@ -1,4 +1,4 @@
-"""Plans that revoke certificates, and that make revocation lists."""
+"""Plans that revoke certificates, and that make CRLs."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class RevocationOrder:
     moves: tuple[Publish, ...]
     """Where its files go."""
     verify_at: int | None
-    """When it was valid, in seconds since 1970, if openssl is to verify that the authority has signed it."""
+    """When it was valid, in seconds since 1970, if openssl is to verify that the CA has signed it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListOrder:
-    """A revocation list that is wanted."""
+    """A CRL that is wanted."""
 
     hours: int
     """Until the next one is due."""
@@ -96,9 +96,9 @@ def _signature_checks(order: RevocationOrder, issuer: Issuer) -> tuple[Step, ...
 
 
 def revocation_list(order: ListOrder, issuer: Issuer) -> Plan:
-    """Return the plan for a new revocation list, in PEM and DER."""
+    """Return the plan for a new CRL, in PEM and DER."""
     return Plan(
-        "a revocation list",
+        "a CRL",
         (CopyDatabase(), *_list_steps(issuer, order)),
         publish=_list_files(),
         needs=issuer.needs,

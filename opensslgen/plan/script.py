@@ -63,8 +63,8 @@ def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
         for name in (publish.source, publish.target):
             if len(name.split()) != 1:
                 raise UsageError(
-                    f"no script can be printed for a file whose name has white space in it: {quote(name)}",
-                    hint="without --script it works",
+                    f"cannot print a script for a file whose name contains white space: {quote(name)}",
+                    hint="run the command without --script",
                 )
     argument = "PKI-FOLDER" if plan.database else "FOLDER"
     lines = [

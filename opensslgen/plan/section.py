@@ -31,7 +31,7 @@ class Section:
     extended_key_usage: tuple[str, ...] = SERVER_USAGES
     basic_constraints: str = "CA:FALSE"
     crl_url: str | None = None
-    """Where clients find the revocation list."""
+    """Where clients find the CRL."""
 
     def fill(self, text: str) -> str:
         """Return a template with these values in place of the names that the vendor's script has for them.
@@ -40,7 +40,7 @@ class Section:
         has no section [ v3_req ].
         """
         if self.crl_url and "$CRL_URL" not in text:
-            raise UsageError("the template has no line crlDistributionPoints = $CRL_URL for the URL that was given")
+            raise UsageError("the template has no line crlDistributionPoints = $CRL_URL, so --crl-url has no effect")
         filled = template.fill(
             text,
             {
@@ -109,7 +109,7 @@ def from_script(variables: Mapping[str, str], *, names: Iterable[str], key_usage
     usages = key_usage or key_usages([variables["KEY_USAGE"]] if variables.get("KEY_USAGE") else [])
     constraints = variables.get("CA") or "CA:FALSE"
     if not re.fullmatch(r"(critical ?, ?)?CA:(TRUE|FALSE)( ?, ?pathlen:\d{1,3})?", constraints):
-        raise UsageError(f"CA is {quote(constraints)}: write CA:FALSE, or CA:TRUE for an authority")
+        raise UsageError(f"CA is {quote(constraints)}: write CA:FALSE, or CA:TRUE for a CA")
     return Section(
         names=tuple(name for text in texts for name in parse_names(text)),
         key_usage=usages or ("digitalSignature", "keyEncipherment"),

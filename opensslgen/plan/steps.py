@@ -122,7 +122,7 @@ class Check:
     extended_key_usage: tuple[str, ...]
     """Those that it must have at least."""
     names: tuple[GeneralName, ...]
-    """The same; an authority has none, and whatever has one must be no authority."""
+    """The same; a CA has none, and whatever has one must be no CA."""
 
 
 COMMANDS = "commands.sh"

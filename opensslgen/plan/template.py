@@ -45,8 +45,8 @@ def fill(text: str, values: Mapping[str, str]) -> str:
         )
     except KeyError as error:
         raise UsageError(
-            f"the template asks for ${error.args[0]}, which is not known",
-            hint=f"it can ask for {', '.join('$' + name for name in sorted(values))}; a dollar sign itself is $$",
+            f"the template uses ${error.args[0]}, which is unknown",
+            hint=f"it can use {', '.join('$' + name for name in sorted(values))}; a dollar sign itself is $$",
         ) from error
     except ValueError as error:
         raise UsageError(
