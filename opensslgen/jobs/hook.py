@@ -43,7 +43,8 @@ def run_hook(
     on_output(process.stdout + process.stderr)
     if process.exit_code != 0:
         raise Error(
-            f"the hook failed with exit code {process.exit_code}; the certificate of {visible(made.job.name)} is in place"
+            f"the hook failed with exit code {process.exit_code};"
+            f" the certificate of {visible(made.job.name)} is in place"
         )
 
 

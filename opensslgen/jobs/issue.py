@@ -25,7 +25,7 @@ from .job import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from opensslgen.orders.kinds import Kind
     from opensslgen.orders.order import AuthorityOrder, LeafOrder
@@ -101,16 +101,10 @@ def intermediate_job(order: AuthorityOrder, *, store: Store, fixed_days: bool) -
     plan = issue.intermediate(order, issuer_of(store))
     files = final_paths(plan, store.path)
     folder = store.path.with_name(f"{store.path.name}-{order.stem}")
-    return Job(
-        name=order.subject.common_name or order.stem,
-        done=f"Made an intermediate certificate, {order.subject.common_name}",
-        plan=plan,
-        certificate="intermediate.crt",
-        profile=ProfileName.ROOT,
-        notes=notes,
-        next_step="use it in its own folder:\n"
-        f"      opensslgen adopt {files['chain']} --key {files['key']} --pki {folder}",
+    next_step = (
+        f"use it in its own folder:\n      opensslgen adopt {files['chain']} --key {files['key']} --pki {folder}"
     )
+    return intermediate_result("Made an intermediate certificate,", order, plan, notes=notes, next_step=next_step)
 
 
 def fit_intermediate(
@@ -128,18 +122,40 @@ def fit_intermediate(
     return fit_to_issuer(order, store, issuer, fixed_days=fixed_days)
 
 
-def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, ...], makes_root: bool = False) -> Job:
-    aside, about_p12 = old_p12(order, store)
+def leaf_result(
+    verb: str, order: LeafOrder, plan: Plan, store: Store, *, notes: Iterable[str] = (), makes_root: bool = False
+) -> Job:
+    """Return the job of a plan that makes a leaf; its sentence begins with a verb such as "Made"."""
     return Job(
         name=order.title,
-        done=f"Made {order.kind.title} for {order.title}",
-        plan=replace(plan, publish=plan.publish + aside),
+        done=f"{verb} {order.kind.title} for {order.title}",
+        plan=plan,
         certificate=f"{order.kind.name}.crt",
         profile=order.profile,
         makes_root=makes_root,
-        notes=(*slips(order.subject.common_name, order.names), *notes, *about_p12),
+        notes=(*slips(order.subject.common_name, order.names), *notes),
         next_step=leaf_next_step(order.kind, plan, store),
     )
+
+
+def intermediate_result(verb: str, order: AuthorityOrder, plan: Plan, *, notes: Iterable[str], next_step: str) -> Job:
+    """Return the job of a plan that makes an intermediate CA."""
+    name = order.subject.common_name or order.stem
+    return Job(
+        name=name,
+        done=f"{verb} {name}",
+        plan=plan,
+        certificate="intermediate.crt",
+        profile=order.profile,
+        notes=tuple(notes),
+        next_step=next_step,
+    )
+
+
+def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, ...], makes_root: bool = False) -> Job:
+    moves, about_p12 = old_p12(order, store)
+    plan = replace(plan, publish=plan.publish + moves)
+    return leaf_result("Made", order, plan, store, notes=(*notes, *about_p12), makes_root=makes_root)
 
 
 def leaf_next_step(kind: Kind, plan: Plan, store: Store) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opensslgen.errors import Error, UsageError
+from opensslgen.errors import UsageError
 from opensslgen.plan import adopt
 from opensslgen.plan.secrets import CA_PASSPHRASE
 
-from .job import Job, issuer_of
+from .job import Job, issuer_of, root_of
 
 if TYPE_CHECKING:
     from opensslgen.openssl.command import OpenSSL
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def passphrase_job(*, store: Store, remove: bool = False) -> Job:
     """Return the job; raises Error if there is no CA, and UsageError if there is nothing to remove."""
-    if store.issuer() is None:
-        raise Error(f"{store.path} has no root yet", hint="--pki DIR names another folder")
+    root_of(store)
     issuer = issuer_of(store)
     key = store.path / store.ca_key
     if remove and not issuer.encrypted:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.constraints import UNLIMITED, parse_constraints
 from opensslgen.names.general import parse_url
-from opensslgen.names.slips import slips
 from opensslgen.names.subject import Subject, strict_subject
 from opensslgen.orders import from_request
 from opensslgen.orders.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
 from opensslgen.orders.order import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, AuthorityOrder, LeafOrder, lifetime
 from opensslgen.orders.usages import extended_key_usages
-from opensslgen.pki.folder import issued_files
+from opensslgen.pki import lookup
+from opensslgen.pki.folder import Folder, issued_files
+from opensslgen.pki.lookup import ROOT
 from opensslgen.plan import issue, layout, renew
 from opensslgen.text import quote, visible
 from opensslgen.x509.certificate import Certificate, load
@@ -24,7 +26,7 @@ from opensslgen.x509.key_types import KEY_TYPES, KeyType
 from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
 
-from .issue import fit_intermediate, leaf_next_step
+from .issue import fit_intermediate, intermediate_result, leaf_result
 from .job import Job, authorities_of, final_paths, fit_to_issuer, issuer_of, old_p12, refuse_violations, root_of
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
     from opensslgen.names.constraints import NameConstraints
     from opensslgen.pki.store import Store
+
+    from .due import Due
 
 _MOST_DAYS = 825
 """Those of Apple's rule: what was valid for longer gets the default."""
@@ -82,26 +86,9 @@ def renewal_job(
     refuse_violations(order, authorities_of(store) if issuer else (), allow=allow)
     moves, about_p12 = old_p12(order, store, at=at)
     plan = renew.leaf(order, issuer_of(store) if issuer else None, request=request, moves=moves)
-    return Job(
-        name=order.title,
-        done=f"Renewed {order.kind.title} for {order.title}",
-        plan=plan,
-        certificate=f"{order.kind.name}.crt",
-        profile=order.profile,
-        notes=(
-            *slips(order.subject.common_name, order.names),
-            *notes,
-            *(
-                ()
-                if is_here
-                else ("its key is not in this folder: the old request is signed again, and the key stays the same",)
-            ),
-            *about_p12,
-            *_about_issuer(old, issuer),
-            *_about_old(old),
-        ),
-        next_step=leaf_next_step(order.kind, plan, store),
-    )
+    about_key = "its key is not in this folder: the old request is signed again, and the key stays the same"
+    notes = (*notes, *(() if is_here else (about_key,)), *about_p12, *_about_issuer(old, issuer), *_about_old(old))
+    return leaf_result("Renewed", order, plan, store, notes=notes)
 
 
 def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection[str] = ()) -> Job:
@@ -160,15 +147,14 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
     made_by = issue.existing_request(order, request, publish=False)
     plan = issue.intermediate(order, issuer_of(store), request=made_by).keep_existing()
     files = final_paths(plan, store.path)
-    return Job(
-        name=order.subject.common_name or stem,
-        done=f"Renewed the intermediate certificate {order.subject.common_name}, with the same key",
-        plan=plan,
-        certificate="intermediate.crt",
-        profile=order.profile,
+    intermediate = intermediate_result(
+        "Renewed the intermediate certificate",
+        order,
+        plan,
         notes=(*notes, *_about_issuer(old, store.issuer()), *_about_old(old)),
         next_step=f"give {files['chain']} to the folder where it signs (opensslgen adopt)",
     )
+    return replace(intermediate, done=f"{intermediate.done}, with the same key")
 
 
 def _leaf_order(
@@ -274,6 +260,50 @@ def _below_root(store: Store) -> tuple[str, ...]:
     if by_number:
         some = ", ".join(map(visible, by_number[:10])) + (", …" if len(by_number) > 10 else "")
         notes.append(
-            f"these contain the old root's serial number, and are valid only below the old root until they are renewed: {some}"
+            "these contain the old root's serial number, and are valid only below the old root until they are"
+            f" renewed: {some}"
         )
     return tuple(notes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renewal:
+    """How to renew, if not as before."""
+
+    keep_key: bool = False
+    days: int | None = None
+    p12: str | None = None
+    """A key of P12_ENCRYPTIONS, or None for no PKCS#12 file."""
+    allow: Collection[str] = ()
+    """Ids of rules that may be broken."""
+
+
+def named_job(name: str, renewal: Renewal, *, store: Store) -> Job:
+    """Return the job that renews the certificate with this name or serial number, or "ca", the root; raises Error."""
+    folder = Folder(store.path)
+    stem = ROOT if name == ROOT else lookup.stem_to_renew(folder, lookup.find(folder, name))
+    return _job(stem, renewal, store)
+
+
+def due_job(due: Due, renewal: Renewal, *, store: Store) -> Job:
+    """Return the job that renews what is due; `days` and `p12` are for leaves only. Raises Error."""
+    if due.stem is None:
+        return named_job(due.title, renewal, store=store)
+    if due.stem == ROOT or load(store.path / layout.certificate(due.stem)).is_authority:
+        renewal = replace(renewal, days=None, p12=None)
+    return _job(due.stem, renewal, store)
+
+
+def _job(stem: str, renewal: Renewal, store: Store) -> Job:
+    if stem != ROOT:
+        return renewal_job(
+            stem,
+            store=store,
+            keep_key=renewal.keep_key,
+            days=renewal.days,
+            p12=renewal.p12,
+            allow=renewal.allow,
+        )
+    if renewal.p12:
+        raise UsageError("a root cannot be written as a PKCS#12 file")
+    return root_renewal_job(store=store, days=renewal.days, allow=renewal.allow)

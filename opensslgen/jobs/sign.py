@@ -6,7 +6,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.names.slips import slips
 from opensslgen.orders import from_request
 from opensslgen.orders.order import AuthorityOrder
 from opensslgen.plan import issue, layout
@@ -14,7 +13,7 @@ from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
 
-from .issue import fit_intermediate, leaf_next_step
+from .issue import fit_intermediate, intermediate_result, leaf_result
 from .job import (
     Job,
     authorities_of,
@@ -57,15 +56,7 @@ def sign_job(
     order, shortened = fit_to_issuer(order, store, issuer, fixed_days=fixed_days)
     refuse_violations(order, authorities_of(store), allow=allow)
     plan = issue.leaf(order, issuer_of(store), request=_request(request, order, store))
-    return Job(
-        name=order.title,
-        done=f"Signed {order.kind.title} for {order.title}",
-        plan=plan,
-        certificate=f"{order.kind.name}.crt",
-        profile=order.profile,
-        notes=(*slips(order.subject.common_name, order.names), *shortened, *_left_out(request, order)),
-        next_step=leaf_next_step(order.kind, plan, store),
-    )
+    return leaf_result("Signed", order, plan, store, notes=(*shortened, *_left_out(request, order)))
 
 
 def _intermediate(
@@ -74,12 +65,10 @@ def _intermediate(
     order, shortened = fit_intermediate(order, store, fixed_days=fixed_days)
     refuse_violations(order, authorities_of(store), allow=allow)
     plan = issue.intermediate(order, issuer_of(store), request=_request(request, order, store))
-    return Job(
-        name=order.subject.common_name or order.stem,
-        done=f"Signed an intermediate certificate, {order.subject.common_name}",
-        plan=plan,
-        certificate="intermediate.crt",
-        profile=order.profile,
+    return intermediate_result(
+        "Signed an intermediate certificate,",
+        order,
+        plan,
         notes=(*shortened, *_left_out(request, order)),
         next_step=f"give {final_paths(plan, store.path)['chain']} to the owner of its key",
     )
@@ -113,32 +102,27 @@ def _left_out(request: Request, order: LeafOrder | AuthorityOrder) -> list[str]:
     constraints = request.basic_constraints
     if constraints and constraints.ca and not isinstance(order, AuthorityOrder):
         notes.append("the request asks to be a CA (CA:TRUE); it is not made one")
-    left_out = from_request.names_left_out(request, names)
-    if left_out:
-        more = f" and {len(left_out) - _MOST} more" if len(left_out) > _MOST else ""
-        notes.append(
-            f"names that the request asks for and the certificate does not get: {', '.join(left_out[:_MOST])}{more}"
-        )
     others = [
-        text for oid, text in _asked(request).items() if oid not in _SAME and not _is_granted(oid, request, order)
+        text
+        for oid, text in _extension_texts(request).items()
+        if oid not in _HAVE_OWN_NOTES and not _is_granted(oid, request, order)
     ]
-    if others:
-        more = f" and {len(others) - _MOST} more" if len(others) > _MOST else ""
-        notes.append(
-            f"extensions that the request asks for and the certificate does not get: {', '.join(others[:_MOST])}{more}"
-        )
+    for what, lacking in (("names", from_request.names_left_out(request, names)), ("extensions", others)):
+        if lacking:
+            more = f" and {len(lacking) - _MOST} more" if len(lacking) > _MOST else ""
+            texts = ", ".join(lacking[:_MOST])
+            notes.append(f"{what} that the request asks for and the certificate does not get: {texts}{more}")
     return notes
 
 
 _MOST = 20
-"""Things that one note tells."""
+"""Names or extensions in one note."""
 
-_SAME = (EXTENSIONS["subjectAltName"], EXTENSIONS["basicConstraints"])
-"""Of these there are notes of their own."""
+_HAVE_OWN_NOTES = (EXTENSIONS["subjectAltName"], EXTENSIONS["basicConstraints"])
 
 
-def _asked(request: Request) -> dict[str, str]:
-    """Return the extensions that a request asks for, with their values where those are for people."""
+def _extension_texts(request: Request) -> dict[str, str]:
+    """Return the extensions that a request asks for, with those values that people can read."""
     values = {
         EXTENSIONS["extendedKeyUsage"]: request.extended_key_usage,
         EXTENSIONS["keyUsage"]: sorted(request.key_usage or ()),

@@ -120,13 +120,12 @@ def change_passphrase(issuer: Issuer, *, remove: bool) -> Plan:
 
     The old file is lost on purpose: beside the new one it could still be opened by the old passphrase.
     """
-    old = ("-passin", f"env:{CA_PASSPHRASE}") if issuer.encrypted else ()
     new = ("-nocrypt",) if remove else ("-v2", "aes-256-cbc", "-passout", f"env:{NEW_PASSPHRASE}")
     target = issuer.key.removeprefix("../")
     return Plan(
         f"{'no' if remove else 'a new'} passphrase for {target}",
         (
-            openssl("pkcs8 -topk8 -in {key} {old} {new} -out ca.key", key=issuer.key, old=old, new=new),
+            openssl("pkcs8 -topk8 -in {key} {old} {new} -out ca.key", key=issuer.key, old=issuer.unlock, new=new),
             CheckKey(issuer.certificate, "ca.key", None if remove else NEW_PASSPHRASE),
         ),
         publish=(Publish("ca.key", target, 0o600, What.KEY, Existing.REPLACE),),

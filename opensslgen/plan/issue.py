@@ -29,6 +29,8 @@ from .steps import (
 from .template import fill, shipped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opensslgen.names.general import GeneralName
     from opensslgen.orders.order import AuthorityOrder
     from opensslgen.x509.key_types import KeyType
@@ -73,13 +75,18 @@ class Issuer:
         """What has to be done before it can be trusted."""
         return (Join(self.chain, self.trusted),) if self.above else ()
 
+    @property
+    def unlock(self) -> tuple[str, ...]:
+        """The arguments that open its key, with the passphrase in the command's environment."""
+        return ("-passin", f"env:{CA_PASSPHRASE}") if self.encrypted else ()
+
     def signing(self, *, template: str | None = None) -> tuple[Argument, ...]:
         """Return the arguments of `openssl x509 -req` by which it signs, with a user's template or one of ours.
 
         No passphrase is in the environment of a command that reads a user's template.
         """
-        source = ("-passin", f"env:{CA_PASSPHRASE}") if template is None else (PassphraseOnStdin(CA_PASSPHRASE),)
-        return ("-CA", self.certificate, "-CAkey", self.key, *(source if self.encrypted else ()))
+        unlock = self.unlock if template is None or not self.encrypted else (PassphraseOnStdin(CA_PASSPHRASE),)
+        return ("-CA", self.certificate, "-CAkey", self.key, *unlock)
 
 
 def new_root(order: AuthorityOrder) -> Issuer:
@@ -106,7 +113,7 @@ def root(order: AuthorityOrder) -> Plan:
             *parameters(order.key_type, "ca-params.pem"),
             make,
             *_encrypted(order, "ca", CA_PASSPHRASE),
-            Check("ca.crt", issuer="ca.crt", days=order.days, purpose="any", extended_key_usage=(), names=()),
+            Check("ca.crt", issuer="ca.crt", days=order.days),
         ),
         (Record("ca.crt", "ca.cnf", None),),
         (Publish("ca.key", layout.CA_KEY, 0o600, What.ROOT_KEY), Publish("ca.crt", layout.CA, 0o644, What.ROOT)),
@@ -128,12 +135,10 @@ def intermediate(order: AuthorityOrder, issuer: Issuer, *, request: Plan | None 
             *issuer.steps,
             sign_request(name, "intermediate.cnf", issuer.signing(), days=order.days, section="v3_ca"),
             Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),
-            Check(
-                f"{name}.crt", issuer=issuer.trusted, days=order.days, purpose="any", extended_key_usage=(), names=()
-            ),
+            Check(f"{name}.crt", issuer=issuer.trusted, days=order.days),
         ),
         (Record(f"{name}.crt", "intermediate.cnf", order.subject.oneline()),),
-        (*request.publish, _chain_file(name, order.stem), _certificate_file(name, order.stem)),
+        (*request.publish, *_publish(name, order.stem, What.CHAIN, What.CERTIFICATE)),
         needs=issuer.needs,
     )
 
@@ -155,7 +160,7 @@ def _intermediate_request(order: AuthorityOrder) -> Plan:
             make,
             *_encrypted(order, name, NEW_PASSPHRASE),
         ),
-        publish=(_key_file(name, order.stem), _request_file(name, order.stem)),
+        publish=_publish(name, order.stem, What.KEY, What.REQUEST),
     )
 
 
@@ -183,7 +188,8 @@ def leaf(
         signing = issuer.signing(template=order.template) if issuer else ("-signkey", key_file)
         sign = sign_request(name, config, signing, days=order.days)
         made = replace(made, steps=(Write(config, extensions(order)), *made.steps, sign))
-    p12, p12_files = _p12(order, issuer, name=name, key=key_file)
+    p12 = _p12(order, issuer, name=name, key=key_file)
+    kinds = (*((What.CHAIN,) if issuer else ()), What.CERTIFICATE, *((What.P12,) if p12 else ()))
     needs_key = (key.removeprefix("../"),) if key and (issuer is None or order.p12) else ()
     commands = f"{prefix}{COMMANDS}"
     return Plan(
@@ -196,12 +202,7 @@ def leaf(
             check(order, issuer.trusted if issuer else f"{name}.crt", name=name),
         ),
         (Record(f"{name}.crt", config, order.subject.oneline(), commands),),
-        (
-            *made.publish,
-            *((_chain_file(name, order.stem),) if issuer else ()),
-            _certificate_file(name, order.stem),
-            *p12_files,
-        ),
+        (*made.publish, *_publish(name, order.stem, *kinds)),
         needs=(*(issuer.needs if issuer else ()), *needs_key),
         demands=demands(order.names),
         commands=commands,
@@ -229,7 +230,7 @@ def new_request(order: LeafOrder, *, prefix: str = "") -> Plan:
                 request=f"{name}.req",
             ),
         ),
-        publish=(_key_file(name, order.stem), _request_file(name, order.stem)),
+        publish=_publish(name, order.stem, What.KEY, What.REQUEST),
         commands=f"{prefix}{COMMANDS}",
     )
 
@@ -246,7 +247,7 @@ def existing_request(
     return Plan(
         f"a request for {order.stem}",
         (Write(f"{name}.req", text), *((VerifyRequest(f"{name}.req"),) if verify else ())),
-        publish=(_request_file(name, order.stem),) if publish else (),
+        publish=_publish(name, order.stem, What.REQUEST) if publish else (),
     )
 
 
@@ -269,7 +270,7 @@ def _key_and_certificate(order: LeafOrder, issuer: Issuer | None, *, prefix: str
     return Plan(
         f"a key and a certificate for {order.title}",
         (Write(config, f"{request_config(order)}\n{extensions(order)}"), *before, make),
-        publish=(_key_file(name, order.stem),),
+        publish=_publish(name, order.stem, What.KEY),
     )
 
 
@@ -322,28 +323,29 @@ def file_stem(order: AuthorityOrder | LeafOrder, prefix: str = "") -> str:
     return f"{prefix}{order.kind.name if isinstance(order, LeafOrder) else 'intermediate'}"
 
 
-def _key_file(name: str, stem: str) -> Publish:
-    return Publish(f"{name}.key", layout.key(stem), 0o600, What.KEY)
+_FILES: dict[What, tuple[str, Callable[[str], str], int]] = {
+    What.KEY: (".key", layout.key, 0o600),
+    What.REQUEST: (".req", layout.request, 0o644),
+    What.CHAIN: ("-chain.pem", layout.chain, 0o644),
+    What.CERTIFICATE: (".crt", layout.certificate, 0o644),
+    What.P12: (".p12", layout.p12, 0o600),
+}
+"""How the file's name ends in the work folder, its name in the pki folder, and its mode."""
 
 
-def _request_file(name: str, stem: str) -> Publish:
-    return Publish(f"{name}.req", layout.request(stem), 0o644, What.REQUEST)
+def _publish(name: str, stem: str, *kinds: What) -> tuple[Publish, ...]:
+    """Return how files of the work folder that begin with `name` become those of the certificate `stem`."""
+    return tuple(
+        Publish(f"{name}{suffix}", target(stem), mode, what)
+        for what in kinds
+        for suffix, target, mode in [_FILES[what]]
+    )
 
 
-def _chain_file(name: str, stem: str) -> Publish:
-    return Publish(f"{name}-chain.pem", layout.chain(stem), 0o644, What.CHAIN)
-
-
-def _certificate_file(name: str, stem: str) -> Publish:
-    return Publish(f"{name}.crt", layout.certificate(stem), 0o644, What.CERTIFICATE)
-
-
-def _p12(
-    order: LeafOrder, issuer: Issuer | None, *, name: str, key: str
-) -> tuple[tuple[Run, ...], tuple[Publish, ...]]:
+def _p12(order: LeafOrder, issuer: Issuer | None, *, name: str, key: str) -> tuple[Run, ...]:
     """Return how key, certificate and CAs go into a PKCS#12 file, as appliances import them, if ordered."""
     if order.p12 is None:
-        return (), ()
+        return ()
     export = pkcs12(
         f"{name}.p12",
         key=key,
@@ -352,7 +354,7 @@ def _p12(
         name=order.title,
         encryption=order.p12,
     )
-    return (export,), (Publish(f"{name}.p12", layout.p12(order.stem), 0o600, What.P12),)
+    return (export,)
 
 
 def pkcs12(path: str, *, key: str, certificate: str, authorities: str | None, name: str, encryption: str) -> Run:

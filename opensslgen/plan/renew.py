@@ -10,7 +10,6 @@ from opensslgen.text import visible
 from . import layout
 from .issue import authority_section, existing_request
 from .issue import leaf as issue_leaf
-from .secrets import CA_PASSPHRASE
 from .steps import Check, Existing, Plan, Publish, Record, Serial, Validity, What, Write, openssl
 
 if TYPE_CHECKING:
@@ -45,20 +44,19 @@ def root(order: AuthorityOrder, issuer: Issuer, *, target: str, key_identifier: 
     section = authority_section(order, "root.cnf")
     if key_identifier is not None:
         section = section.replace("= hash\n", f"= {key_identifier.hex(':').upper()}\n")
-    unlock = ("-passin", f"env:{CA_PASSPHRASE}") if issuer.encrypted else ()
     # OpenSSL 4 also asks for the extensions of the request; they are the same, and then given again.
     request = openssl(
         "x509 -x509toreq -in {certificate} -signkey {key} {unlock} -sha256 -extfile ca.cnf -extensions v3_ca"
         " -out ca.req",
         certificate=issuer.certificate,
         key=issuer.key,
-        unlock=unlock,
+        unlock=issuer.unlock,
     )
     sign = openssl(
         "x509 -req -in ca.req -signkey {key} {unlock} -sha256 {validity} -set_serial {serial}"
         " -extfile ca.cnf -extensions v3_ca -out ca.crt",
         key=issuer.key,
-        unlock=unlock,
+        unlock=issuer.unlock,
         validity=Validity(order.days),
         serial=Serial(),
     )
@@ -68,7 +66,7 @@ def root(order: AuthorityOrder, issuer: Issuer, *, target: str, key_identifier: 
             Write("ca.cnf", section),
             request,
             sign,
-            Check("ca.crt", issuer="ca.crt", days=order.days, purpose="any", extended_key_usage=(), names=()),
+            Check("ca.crt", issuer="ca.crt", days=order.days),
         ),
         (Record("ca.crt", "ca.cnf", None),),
         (Publish("ca.crt", target, 0o644, What.CERTIFICATE, Existing.KEEP),),

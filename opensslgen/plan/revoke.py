@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import layout, template
-from .secrets import CA_PASSPHRASE
 from .steps import (
     CheckChain,
     CheckRevocationList,
     CheckRevoked,
     CopyDatabase,
     Existing,
-    Join,
     Plan,
     Publish,
     What,
@@ -23,7 +21,7 @@ from .steps import (
 
 if TYPE_CHECKING:
     from .issue import Issuer
-    from .steps import Argument, Step
+    from .steps import Step
 
 LIST_DAYS = 30
 
@@ -60,7 +58,7 @@ class ListOrder:
 def revocation(order: RevocationOrder, issuer: Issuer, new_list: ListOrder | None) -> Plan:
     """Return the plan for a revocation, and for a new list, if there is to be one."""
     reason = () if order.reason is None else ("-crl_reason", order.reason)
-    revoke = openssl("ca -config ca.cnf -revoke revoked.pem {reason} {unlock}", reason=reason, unlock=_unlock(issuer))
+    revoke = openssl("ca -config ca.cnf -revoke revoked.pem {reason} {unlock}", reason=reason, unlock=issuer.unlock)
     config, *make = _list_steps(issuer, new_list or ListOrder(hours=24, by_key_identifier=True))
     return Plan(
         f"the revocation of {order.title}, serial number {order.serial_hex}",
@@ -87,12 +85,7 @@ def _signature_checks(order: RevocationOrder, issuer: Issuer) -> tuple[Step, ...
     """Return the steps that verify the signature of a certificate of which the folder has no copy."""
     if order.verify_at is None:
         return ()
-    if issuer.above is None:
-        return (CheckChain("revoked.pem", issuer.certificate, "any", order.verify_at),)
-    return (
-        Join((issuer.certificate, issuer.above), "issuers.pem"),
-        CheckChain("revoked.pem", "issuers.pem", "any", order.verify_at),
-    )
+    return (*issuer.steps, CheckChain("revoked.pem", issuer.trusted, "any", order.verify_at))
 
 
 def revocation_list(order: ListOrder, issuer: Issuer) -> Plan:
@@ -115,9 +108,7 @@ def _list_steps(issuer: Issuer, order: ListOrder) -> tuple[Step, ...]:
     }
     return (
         Write("ca.cnf", template.fill(template.shipped("ca.cnf"), values)),
-        openssl(
-            "ca -config ca.cnf -gencrl {lifetime} {unlock} -out crl.pem", lifetime=lifetime, unlock=_unlock(issuer)
-        ),
+        openssl("ca -config ca.cnf -gencrl {lifetime} {unlock} -out crl.pem", lifetime=lifetime, unlock=issuer.unlock),
         openssl("crl -in crl.pem -outform DER -out crl.der"),
         CheckRevocationList(issuer.certificate),
     )
@@ -129,7 +120,3 @@ def _list_files() -> tuple[Publish, ...]:
         Publish(layout.CRL_DER, layout.CRL_DER, 0o644, What.CRL_DER, Existing.REPLACE),
         Publish(layout.CRL_NUMBER, layout.CRL_NUMBER, None, existing=Existing.REPLACE),
     )
-
-
-def _unlock(issuer: Issuer) -> tuple[Argument, ...]:
-    return ("-passin", f"env:{CA_PASSPHRASE}") if issuer.encrypted else ()

@@ -117,12 +117,12 @@ class Check:
     certificate: str
     issuer: str
     days: int
-    purpose: str
+    purpose: str = "any"
     """As `openssl verify -purpose` names it."""
-    extended_key_usage: tuple[str, ...]
-    """Those that it must have at least."""
-    names: tuple[GeneralName, ...]
-    """The same; a CA has none, and whatever has one must be no CA."""
+    extended_key_usage: tuple[str, ...] = ()
+    """The least that it must have."""
+    names: tuple[GeneralName, ...] = ()
+    """The least that it must have; a certificate with a name must not be a CA."""
 
 
 COMMANDS = "commands.sh"
