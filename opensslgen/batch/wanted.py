@@ -71,7 +71,7 @@ class Batch:
                 # The file systems of macOS do not tell A from a.
                 before = taken.setdefault(row.order.stem.lower(), row.line)
                 if before != row.line:
-                    fault = fault or f"its files are called {row.order.stem}, as those of line {before}"
+                    fault = fault or f"its files would be called {row.order.stem}, like those of line {before}"
             if fault:
                 yield replace(row, fault=fault, order=None)
 
