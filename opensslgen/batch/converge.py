@@ -1,4 +1,4 @@
-"""Orders are handed out to processes on all cores, and what those have made is published."""
+"""Distribute orders to processes on all cores, and publish the results."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ if TYPE_CHECKING:
     from .workers import Workers
 
 _ROOM = 32
-"""How much a process is given at most, to be made and then checked and published together; see `_weight`."""
+"""The most that a process gets at once, to make, check and publish together; see `_weight`."""
 _LEAST = 4
 TURN = 20.0
-"""Seconds after which the folder's lock is given back for a moment, so that others come to their turn."""
+"""Seconds after which the folder's lock is released for a moment, so that other runs get their turn."""
 _PAUSE = 0.05
 
 
 def converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
-    """Make what is missing, ends soon or is asked otherwise, and yield what became of each row, as it comes.
+    """Issue what is missing, expires soon or does not match its row, and yield the outcome of each row.
 
-    The rows have no faults by themselves, and a CA is there for them. One that fails stops no other. Raises
+    The rows were checked, and there is a CA. A row that fails stops no other row. Raises
     Error if the folder cannot be worked in, or its key needs another passphrase.
     """
     batch.store.finish()
     if CA_PASSPHRASE in batch.secrets and not opens_key(batch.secrets[CA_PASSPHRASE], batch.store, batch.openssl):
-        # Each row would find it out by itself.
+        # Otherwise each row would fail.
         raise Error(f"this is not the passphrase of {batch.store.path / batch.store.ca_key}")
     try:
         yield from _converge(batch, rows)
     except BaseException:
-        # By now the processes have ended, and with them all work in the folders that they were given.
+        # The processes have ended, so nobody works in their folders.
         batch.store.finish()
         raise
 
@@ -58,7 +58,7 @@ def converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
 def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
     decisions = batch.decide(rows)
     issuer = None if batch.store.issuer() is None else issuer_of(batch.store)
-    # Started before the lock is taken, which they would hold on to if this process were killed.
+    # They start before the lock is taken: they would inherit it, and keep it if this process were killed.
     with workers(batch.jobs or cores(), partial(make, batch=batch, issuer=issuer)) as crew:
         units: dict[int, Unit] = {}
         ahead, number = _Ahead(decisions, len(crew)), 0
@@ -67,7 +67,7 @@ def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
                 ends = time.monotonic() + TURN
                 done: UnitResult | None = None
                 while True:
-                    # Whoever is idle gets something to do before the last answer is published.
+                    # Idle processes get work before the last result is published.
                     while not crew.are_busy:
                         yield from ahead.fill(until=ends)
                         if not ahead.weight:
@@ -97,7 +97,7 @@ def _answer(crew: Workers[Unit, UnitResult], units: dict[int, Unit]) -> tuple[Un
 
 
 def _publish(unit: Unit, done: UnitResult, store: Store) -> Iterator[Outcome]:
-    """Publish what a process has made, together, and yield what became of its rows."""
+    """Publish the files of a unit together, and yield the outcomes of its rows."""
     if done.publication:
         store.publish(done.publication, work=unit.work)
     else:
@@ -111,19 +111,19 @@ def _publish(unit: Unit, done: UnitResult, store: Store) -> Iterator[Outcome]:
 
 
 class _Ahead:
-    """Orders that wait for a process; what is read ahead is as much as all processes can be given."""
+    """Orders that wait for a process: as many as all processes can be given at once."""
 
     def __init__(self, decisions: Iterator[tuple[LeafOrder | None, Outcome]], processes: int) -> None:
-        """Take the orders, each with what is to become of it, and how many processes share them."""
+        """Take the orders with their outcomes, and the number of processes."""
         self.weight = 0
         self.more = True
-        """Whether there may be orders that were not read yet."""
+        """Whether there may be more orders to read."""
         self._decisions = decisions
         self._processes = processes
         self._waiting: deque[tuple[LeafOrder, Outcome]] = deque()
 
     def fill(self, *, until: float) -> Iterator[Outcome]:
-        """Read ahead, but not after a time of `time.monotonic`; yield what became of the rows that need nothing."""
+        """Read orders until a time of `time.monotonic`; yield the outcomes of rows that need no certificate."""
         while self.more and self.weight < self._processes * _ROOM and time.monotonic() < until:
             order, outcome = next(self._decisions, (None, None))
             if outcome is None:
@@ -135,7 +135,7 @@ class _Ahead:
                 yield outcome
 
     def share(self) -> tuple[tuple[LeafOrder, ...], tuple[Outcome, ...]]:
-        """Return the next orders for a process: fewer as the end comes near, so that all processes end together."""
+        """Return the next orders for a process: fewer towards the end, so that all processes finish together."""
         most = max(_LEAST, self.weight // self._processes)
         taken: list[tuple[LeafOrder, Outcome]] = []
         weight = 0
@@ -148,7 +148,7 @@ class _Ahead:
 
 
 def _weight(order: LeafOrder) -> int:
-    """Return how long a certificate takes, beside one whose key takes no time: RSA keys take long."""
+    """Return the time that a certificate takes, in units of one with an EC key; RSA keys take long."""
     if order.key_type.algorithm != "RSA" or order.key_file or order.request:
         return 1
     return max(1, ((order.key_type.bits or 0) // 1024) ** 2)

@@ -1,4 +1,4 @@
-"""Which rows of an inventory have faults, which certificates are to be made, and why."""
+"""Which rows of an inventory have errors, which certificates to issue, and why."""
 
 from __future__ import annotations
 
@@ -34,34 +34,34 @@ MADE, LEFT, FAILED = "made", "left", "failed"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a row."""
+    """The outcome of a row."""
 
     line: int
     name: str
     state: str
     """MADE, LEFT (alone) or FAILED."""
     why: str
-    """Why it was made, or what is wrong."""
+    """Why a certificate was issued, or the error."""
     not_after: datetime | None = None
-    """Of the certificate that is there now."""
+    """Of the current certificate."""
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What all rows have in common."""
+    """The settings of a batch."""
 
     store: Store
     openssl: OpenSSL
     secrets: Mapping[str, str]
     within: timedelta
-    """What expires so soon, and is in the last third of its life, is made again."""
+    """A certificate that expires so soon, and is in the last third of its validity, is reissued."""
     allow: Collection[str] = ()
     jobs: int | None = None
     """Processes; None: one for each core."""
 
     def faults(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Yield the rows that have a fault by themselves, or name the files of another; nothing is made."""
+        """Yield the rows that have an error, or the same file names as an earlier row; nothing is made."""
         issuer, above = self.store.issuer(), self.store.above()
         taken: dict[str, int] = {}
         for row in rows:
@@ -95,12 +95,12 @@ class Batch:
         return None
 
     def violation(self, order: LeafOrder, certificate: Certificate) -> str | None:
-        """Return which rules a finished certificate breaks; None if none."""
+        """Return the rules that a new certificate breaks, as text; None if it complies."""
         authorities = () if order.kind.is_self_signed else authorities_of(self.store)
         return _explain(violations(judge_now(certificate, authorities, profile=order.profile, allow=self.allow)))
 
     def decide(self, rows: Iterable[Row]) -> Iterator[tuple[LeafOrder | None, Outcome]]:
-        """Yield the order of each row, and what is to become of it; one that has a fault now has failed."""
+        """Yield the order and the outcome of each row; a row with an error has failed."""
         issuer, now, revoked = self.store.issuer(), datetime.now(timezone.utc), self._revoked()
         compromised = Folder(self.store.path).compromised
         for row in rows:
@@ -125,7 +125,7 @@ class Batch:
             yield order, Outcome(row.line, row.name, MADE if why else LEFT, why or "as asked", ends, notes)
 
     def _revoked(self) -> frozenset[int]:
-        """Return the serial numbers of what is revoked; some programs leave the files where they were."""
+        """Return the serial numbers of revoked certificates; some programs leave their files in `issued/`."""
         path = self.store.path / layout.INDEX
         entries = index.read(path) if path.exists() else ()
         return frozenset(entry.serial_number for entry in entries if entry.state == index.REVOKED)
@@ -133,7 +133,7 @@ class Batch:
     def _reason(
         self, order: LeafOrder, issuer: Certificate | None, now: datetime
     ) -> tuple[str | None, Certificate | None]:
-        """Return why a certificate has to be made, None if what is there will do, and what is there."""
+        """Return why a certificate must be issued, None if the current one will do; and the current one."""
         if order.request is not None:
             has_request(parse_request(order.request.encode()), order.stem, self.store)
         path = self.store.path / layout.certificate(order.stem)
@@ -160,7 +160,7 @@ def _explain(findings: Iterable[Finding]) -> str | None:
 
 
 def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None) -> str | None:
-    """Return in what the certificate that is there is not as asked; None if it is."""
+    """Return how the current certificate differs from the order; None if it does not."""
     key = there.public_key
     asked: tuple[tuple[str, object, object], ...] = (
         ("names", set(order.names), set(there.names)),
@@ -171,13 +171,13 @@ def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None
         ("URL of the CRL", order.crl_url, next(iter(there.crl_urls or ()), None)),
         ("self-signed", order.kind.is_self_signed, there.is_self_signed),
     )
-    # What the user's own template says is not known here.
+    # The contents of the user's own template are not known here.
     for what, wanted, found in asked if order.template is None else asked[:2]:
         if wanted != found:
             return f"another {what} is asked for" if what != "self-signed" else "another issuer is asked for"
     if issuer and (there.issuer != issuer.subject or not _same_key(there, issuer)):
         return "another CA has issued it"
-    # What was shortened because the CA ends would otherwise be made again each day.
+    # A certificate that was shortened because its CA expires would otherwise be reissued each day.
     shortened = issuer is not None and issuer.not_after - there.not_after < _AT_THE_END
     if there.validity.days != order.days and not shortened:
         return f"{order.days} days are asked for, not {there.validity.days}"

@@ -1,4 +1,4 @@
-"""The job that exports a certificate into a folder of the user's, and what belongs into that export."""
+"""The job that exports a certificate into a folder of the user, and the contents of that export."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 def export_order(found: Found, *, store: Store, form: Form, file: str | None = None) -> Export:
-    """Return the order to export a certificate, with the certificates above it and its key as the folder has them.
+    """Return the order to export a certificate with its key and its issuers from the folder.
 
-    `file` is the name of the new file if it is one. Raises UnreadableError.
+    `file` is the name of the new file, if there is only one. Raises UnreadableError.
     """
     others = [*filter(None, [store.issuer()]), *store.above(), *load_all(found.path)]
     if "chain" in found.files:
@@ -46,7 +46,7 @@ def export_order(found: Found, *, store: Store, form: Form, file: str | None = N
 
 
 def _stem(found: Found) -> str:
-    """Return what the files are to be called: as the folder has it, else by what the certificate says."""
+    """Return the stem of the new files: that of the folder, else a name from the certificate."""
     if "certificate" in found.files:
         return found.files["certificate"].stem
     for name in (*(name.value for name in found.certificate.names[:1]), found.certificate.subject.common_name):
@@ -56,7 +56,7 @@ def _stem(found: Found) -> str:
 
 
 def export_job(order: Export, *, into: Destination) -> Job:
-    """Return the job of exporting a certificate; raises Error if something that it needs is not there."""
+    """Return the job of exporting a certificate; raises Error if a file that it needs is missing."""
     if any(piece.holds_key for piece in order.pieces):
         _refuse_keyless(order)
     last = (order.certificate, *order.issuers)[-1]
@@ -76,7 +76,7 @@ def export_job(order: Export, *, into: Destination) -> Job:
 
 
 def export_text(order: Export, *, into: Destination) -> str:
-    """Return the one file of an export, as text; raises UsageError unless it is PEM without a key, and Error."""
+    """Return the only file of an export, as text; raises UsageError unless it is PEM without a key, and Error."""
     (piece, *more) = order.pieces
     if more or piece.holds_key or piece.form != "pem":
         raise UsageError("only --as pem and --as chain can be written to standard output: no keys, and only text")
@@ -85,7 +85,7 @@ def export_text(order: Export, *, into: Destination) -> str:
 
 
 def _refuse_keyless(order: Export) -> None:
-    """Raise Error if there is no key, or none that can be exported."""
+    """Raise Error if the key is missing or cannot be exported."""
     if order.certificate.is_authority:
         raise Error(f"{order.title} is a CA: its key stays where it is")
     if order.key is None:
@@ -112,6 +112,6 @@ def _notes(order: Export) -> tuple[str, ...]:
 
 
 def _absent(order: Export) -> dict[str, str]:
-    """Return what to say instead of the names of files that are left out."""
+    """Return the text that replaces the names of files that are left out."""
     there = {piece.what for piece in order.pieces}
     return {piece.what.value: "(none)" for piece in order.form.pieces if piece.what not in there}

@@ -1,4 +1,4 @@
-"""The user's own command after a renewal: a reload, an upload."""
+"""The user's command after a renewal, such as a reload or an upload."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TIMEOUT = 600.0
 def run_hook(
     command: str, made: JobResult, *, store: Store, openssl: OpenSSL, on_output: Callable[[bytes], None]
 ) -> None:
-    """Run a command by /bin/sh with what was made in its environment, but no secret; raises Error if it fails."""
+    """Run a command in /bin/sh with the new files, but no secret, in its environment; raises Error if it fails."""
     env = {name: value for name, value in os.environ.items() if name not in SECRETS} | hook_environment(made, store)
     try:
         process = openssl.start(
@@ -49,7 +49,7 @@ def run_hook(
 
 
 def hook_environment(made: JobResult, store: Store) -> dict[str, str]:
-    """Return the variables that a hook finds, with absolute paths; empty where there is no such file."""
+    """Return the variables for a hook, with absolute paths; empty for a missing file."""
     certificate = made.files.get("certificate")
     kept = store.path / layout.key(certificate.stem) if certificate else None
     key = made.files.get("key") or (kept if kept and kept.exists() else None)

@@ -1,4 +1,4 @@
-"""The jobs that make certificates."""
+"""The jobs that issue certificates."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def root_job(order: AuthorityOrder, *, store: Store) -> Job:
-    """Return the job of making a root; raises Error if one is there that has signed what is still valid."""
+    """Return the job of making a root; raises Error if the folder has a root with valid certificates."""
     path = store.path / CA
     return Job(
         name=order.subject.common_name or "",
@@ -51,10 +51,10 @@ def root_job(order: AuthorityOrder, *, store: Store) -> Job:
 def leaf_job(
     order: LeafOrder, *, store: Store, root: AuthorityOrder, fixed_days: bool, allow: Collection[str] = ()
 ) -> Job:
-    """Return the job of making a server's or client's certificate, and `root` first if the store has none.
+    """Return the job of making a server's or client's certificate, and `root` first if the folder has no CA.
 
-    Raises Violation if the order breaks a rule. A certificate that would outlive its issuer is shortened, or with
-    `fixed_days` refused.
+    Raises Violation if the order breaks a rule. A certificate that would outlive its issuer gets fewer days, or with
+    `fixed_days` a UsageError.
     """
     refuse_compromised(order.public_key, store)
     issuer = store.issuer()
@@ -79,7 +79,7 @@ def self_signed_job(order: LeafOrder, *, store: Store, allow: Collection[str] = 
 
 
 def request_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
-    """Return the job of making a key and a request that another CA is to sign."""
+    """Return the job of making a key and a request for another CA to sign."""
     refuse_violations(order, allow=allow)
     plan = issue.new_request(order)
     files = final_paths(plan, store.path)
@@ -93,7 +93,7 @@ def request_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) 
 
 
 def intermediate_job(order: AuthorityOrder, *, store: Store, fixed_days: bool) -> Job:
-    """Return the job of making an intermediate below the store's CA.
+    """Return the job of making an intermediate below the folder's CA.
 
     Raises Error if there is none, and UsageError if it allows none below itself.
     """
@@ -112,7 +112,7 @@ def fit_intermediate(
 ) -> tuple[AuthorityOrder, tuple[str, ...]]:
     """Return the order for an intermediate as `fit_to_issuer` does.
 
-    Raises Error if the store has no CA, and UsageError if it allows none below itself.
+    Raises Error if the folder has no CA, and UsageError if that CA allows no CA below itself.
     """
     issuer = root_of(store)
     limit = issuer.basic_constraints.path_length if issuer.basic_constraints else None
@@ -159,7 +159,7 @@ def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, .
 
 
 def leaf_next_step(kind: Kind, plan: Plan, store: Store) -> str:
-    """Return what is left to do with a leaf, as a sentence."""
+    """Return the user's next step with a leaf, as a sentence."""
     files = final_paths(plan, store.path)
     certificate = files.get("chain", files["certificate"])
     give = (

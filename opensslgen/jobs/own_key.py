@@ -1,4 +1,4 @@
-"""The user's own key, of which a certificate is to be made."""
+"""A private key of the user, for a new certificate."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def with_key(order: LeafOrder, openssl: OpenSSL) -> LeafOrder:
-    """Return the order with the public half of the user's own key, if it names one.
+    """Return the order with the public half of the user's key, if it names one.
 
-    Raises Error if that cannot be read or is of no use.
+    Raises Error if the key cannot be read or used.
     """
     if order.key_file is None:
         return order

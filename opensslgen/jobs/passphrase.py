@@ -1,4 +1,4 @@
-"""The passphrase of the CA's key: whether it is the right one, and the job that changes it."""
+"""The passphrase of the CA's key: check it, or change it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def passphrase_job(*, store: Store, remove: bool = False) -> Job:
-    """Return the job; raises Error if there is no CA, and UsageError if there is nothing to remove."""
+    """Return the job; raises Error without a CA, and UsageError if there is no passphrase to remove."""
     root_of(store)
     issuer = issuer_of(store)
     key = store.path / store.ca_key

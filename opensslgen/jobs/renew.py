@@ -1,4 +1,4 @@
-"""The jobs of renewing: a certificate like an old one, in its place, with a later end."""
+"""The jobs that renew: replace a certificate by one like it with a later expiry date."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def renewal_job(
     allow: Collection[str] = (),
     at: datetime | None = None,
 ) -> Job:
-    """Return the job of renewing issued/STEM.crt: the same names, subject, kind and kind of key, and a later end.
+    """Return the job of renewing issued/STEM.crt: same names, subject, kind and key type, later expiry date.
 
-    What is put aside is named after the time `at`, which is now by default.
+    Old files are renamed after the time `at`, by default now.
 
-    Its key is new, except with `keep_key`, if the key is not in the folder, and for an intermediate, whose leaves
+    It gets a new key, except with `keep_key`, if the key is not in the folder, and for an intermediate, whose leaves
     depend on it: then the old request is signed again. Raises UsageError for what cannot be reissued, Error if a key or
     request is missing or the CA expires too soon, and Violation if the result would break a rule.
     """
@@ -92,9 +92,9 @@ def renewal_job(
 
 
 def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection[str] = ()) -> Job:
-    """Return the job of renewing the folder's root with the same key, so that what it has signed stays valid.
+    """Return the job of renewing the folder's root with the same key, so that its certificates stay valid.
 
-    Raises Error if there is no root, or only an intermediate, and UsageError if its limits cannot be reissued.
+    Raises Error without a root, and UsageError for an intermediate or for name constraints that cannot be reissued.
     """
     old = root_of(store)
     path = store.path / store.ca_certificate
@@ -160,7 +160,7 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
 def _leaf_order(
     old: Certificate, stem: str, *, kind: str, new_key: bool, days: int | None, p12: str | None
 ) -> LeafOrder:
-    """Return the order for a leaf like an old one; raises UsageError for what cannot be reissued."""
+    """Return the order for a leaf like an old one; raises UsageError if it cannot be reissued."""
     is_allowed = 1 <= old.validity.days <= _MOST_DAYS
     usages = old.key_usage or frozenset()
     return LeafOrder(
@@ -172,7 +172,7 @@ def _leaf_order(
         public_key=None if new_key else old.public_key,
         days=lifetime(days or (old.validity.days if is_allowed else LEAF_DAYS)),
         extended_key_usage=extended_key_usages(old.extended_key_usage or ()),
-        # What a CA needs is no part of a leaf, whatever the old one said.
+        # A leaf does not get the key usages of a CA, even if the old one had them.
         key_usage=None if "keyCertSign" in usages else tuple(usage for usage in KEY_USAGES if usage in usages) or None,
         p12=p12,
         crl_url=_crl_url(old),
@@ -180,7 +180,7 @@ def _leaf_order(
 
 
 def _key_type_of_new(old: Certificate) -> KeyType:
-    """Return the key type of which a new key is made; raises UsageError if there is none like the old one."""
+    """Return the key type of a new key; raises UsageError if no new key can be like the old one."""
     key = old.public_key
     if key.algorithm == "RSA":
         return KeyType(f"rsa-{key.bits}", "RSA", key.bits)
@@ -194,7 +194,7 @@ def _key_type_of_new(old: Certificate) -> KeyType:
 
 
 def _old_request(old: Certificate, stem: str, store: Store) -> str:
-    """Return the old request in PEM; raises Error if it is missing or not of this certificate."""
+    """Return the old request in PEM; raises Error if it is missing or for another certificate."""
     path = store.path / layout.request(stem)
     if not path.exists():
         raise Error(f"{path}, which would be signed again, is missing", hint="renew it with a new key")
@@ -207,12 +207,12 @@ def _old_request(old: Certificate, stem: str, store: Store) -> str:
 
 
 def _crl_url(old: Certificate) -> str | None:
-    """Return the first URL of an old certificate's CRL; raises UsageError if nobody could type it."""
+    """Return the first URL of an old certificate's CRL; raises UsageError if it is not a valid option."""
     return parse_url(old.crl_urls[0]) if old.crl_urls else None
 
 
 def _constraints(old: Certificate) -> NameConstraints:
-    """Return a CA's limits; raises UsageError for those that nobody could type."""
+    """Return a CA's name constraints; raises UsageError if they are not valid options."""
     limits = old.name_constraints
     if limits is None:
         return UNLIMITED
@@ -223,9 +223,9 @@ def _constraints(old: Certificate) -> NameConstraints:
 
 
 def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...]) -> None:
-    """Raise Error for a certificate that ends no later than the old one because its CA ends.
+    """Raise Error if the new certificate would expire no later than the old one because its CA expires.
 
-    Else a timer would renew it each day, in vain.
+    Otherwise a timer would renew it each day, to no effect.
     """
     if shortened and datetime.now(timezone.utc) + timedelta(days=days - 1) <= old.not_after:
         raise Error(
@@ -241,7 +241,7 @@ def _about_issuer(old: Certificate, issuer: Certificate | None) -> tuple[str, ..
 
 
 def _about_old(old: Certificate) -> tuple[str, ...]:
-    """Return what a user should know of the old certificate while it is valid."""
+    """Return a note about the old certificate while it is valid."""
     if old.not_after <= datetime.now(timezone.utc):
         return ()
     revoke = "" if old.is_self_signed else f"; if its key is lost: opensslgen revoke {old.serial_hex}"
@@ -249,7 +249,7 @@ def _about_old(old: Certificate) -> tuple[str, ...]:
 
 
 def _below_root(store: Store) -> tuple[str, ...]:
-    """Return what becomes of what the old root has signed."""
+    """Return notes about the certificates below the old root."""
     by_number = []
     for path in issued_files(store.path):
         with suppress(UnreadableError):
@@ -268,7 +268,7 @@ def _below_root(store: Store) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Renewal:
-    """How to renew, if not as before."""
+    """How a renewed certificate differs from the old one."""
 
     keep_key: bool = False
     days: int | None = None
@@ -286,7 +286,7 @@ def named_job(name: str, renewal: Renewal, *, store: Store) -> Job:
 
 
 def due_job(due: Due, renewal: Renewal, *, store: Store) -> Job:
-    """Return the job that renews what is due; `days` and `p12` are for leaves only. Raises Error."""
+    """Return the job that renews a certificate that is due; only leaves heed `days` and `p12`. Raises Error."""
     if due.stem is None:
         return named_job(due.title, renewal, store=store)
     if due.stem == ROOT or load(store.path / layout.certificate(due.stem)).is_authority:

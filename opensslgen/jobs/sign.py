@@ -1,4 +1,4 @@
-"""The job of signing a request made elsewhere: only names are taken over from what it asks for."""
+"""The job of signing a request made elsewhere; of the extensions that it asks for, only names are used."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def sign_job(
     fixed_days: bool = False,
     allow: Collection[str] = (),
 ) -> Job:
-    """Return the job of making a certificate of a request, by an order that `csr.leaf_order_of` has made of it.
+    """Return the job of signing a request by an order from `from_request`.
 
-    Nothing is asked and nothing printed, so that many requests can be signed in a loop: the order has the names that
-    the certificate gets, and the job's notes tell what it does not get. Raises Violation if key or order break a rule,
+    It asks and prints nothing, so that many requests can be signed in a loop: the order has the names that
+    the certificate gets, and the job's notes list what it does not get. Raises Violation if key or order break a rule,
     and Error if the folder has no CA, or has another key under the name, or if the key was revoked as
     compromised.
     """
@@ -79,7 +79,7 @@ def _request(request: Request, order: LeafOrder | AuthorityOrder, store: Store) 
 
 
 def has_request(request: Request, stem: str, store: Store) -> bool:
-    """Tell whether the folder has the request already, as it has with --csr-only; raises Error for another key."""
+    """Tell whether the folder already has the request, as after --csr-only; raises Error if it has another key."""
     path = store.path / layout.request(stem)
     try:
         if path.exists() and read_request(path).der == request.der:
@@ -96,7 +96,7 @@ def has_request(request: Request, stem: str, store: Store) -> bool:
 
 
 def _left_out(request: Request, order: LeafOrder | AuthorityOrder) -> list[str]:
-    """Return a note for each thing that the request asks for and does not get."""
+    """Return notes about what the request asks for and the certificate does not get."""
     names = () if isinstance(order, AuthorityOrder) else order.names
     notes = []
     constraints = request.basic_constraints
@@ -135,11 +135,11 @@ def _extension_texts(request: Request) -> dict[str, str]:
 
 
 def _is_granted(oid: str, request: Request, order: LeafOrder | AuthorityOrder) -> bool:
-    """Tell whether the certificate gets just what the request asks for."""
+    """Tell whether the certificate gets this extension exactly as the request has it."""
     expected = order.to_certificate(not_before=datetime.now(timezone.utc))
     if oid == EXTENSIONS["keyUsage"]:
         return request.key_usage == expected.key_usage
     if oid == EXTENSIONS["extendedKeyUsage"]:
         return set(request.extended_key_usage or ()) == set(expected.extended_key_usage or ())
-    # Ours is made of the same key, and in the same way by nearly everybody.
+    # Nearly all programs derive it from the key as we do.
     return oid == EXTENSIONS["subjectKeyIdentifier"]

@@ -1,4 +1,4 @@
-"""The job that writes a root in every form that devices take, with the guides, into a folder of the user's."""
+"""The job that writes a root in every format for devices, with guides, into a folder of the user."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class LeafOrder:
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """Its name in messages."""
         return self.names[0].value if self.names else self.subject.common_name or self.stem
 
     @property

@@ -1,4 +1,4 @@
-"""Plans that make certificates: a root, an intermediate, and leaves."""
+"""Plans that issue certificates: roots, intermediates and leaves."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 P12_ENCRYPTIONS = {
     "p12": ("-keypbe", "AES-256-CBC", "-certpbe", "AES-256-CBC", "-macalg", "sha256"),
-    # What older Apple devices, Windows Server 2016, Android and appliances read; OpenSSL's -legacy would be RC2-40.
+    # For older Apple devices, Windows Server 2016, Android and appliances; OpenSSL's -legacy would be RC2-40.
     "p12-compat": ("-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES", "-macalg", "sha1"),
 }
 
@@ -56,13 +56,13 @@ class Issuer:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Those files that must be in the pki folder already."""
+        """The files of it that must be in the pki folder already."""
         files = (self.certificate, self.key, self.above or "")
         return tuple(path.removeprefix("../") for path in files if path.startswith("../"))
 
     @property
     def chain(self) -> tuple[str, ...]:
-        """The files of its certificate and of those above it, in this order."""
+        """The files of its certificate and of the certificates above it, in this order."""
         return (self.certificate, self.above) if self.above else (self.certificate,)
 
     @property
@@ -72,7 +72,7 @@ class Issuer:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """What has to be done before it can be trusted."""
+        """The steps that make `trusted`."""
         return (Join(self.chain, self.trusted),) if self.above else ()
 
     @property
@@ -81,7 +81,7 @@ class Issuer:
         return ("-passin", f"env:{CA_PASSPHRASE}") if self.encrypted else ()
 
     def signing(self, *, template: str | None = None) -> tuple[Argument, ...]:
-        """Return the arguments of `openssl x509 -req` by which it signs, with a user's template or one of ours.
+        """Return the arguments with which `openssl x509 -req` signs, with the user's template or one of ours.
 
         No passphrase is in the environment of a command that reads a user's template.
         """
@@ -90,12 +90,12 @@ class Issuer:
 
 
 def new_root(order: AuthorityOrder) -> Issuer:
-    """Return the root that the same plan makes as an issuer."""
+    """Return a root that the same plan makes, as an issuer."""
     return Issuer(certificate="ca.crt", key="ca.key", encrypted=order.encrypted)
 
 
 def root(order: AuthorityOrder) -> Plan:
-    """Return the plan for a root: one command, and a second one that encrypts its key well."""
+    """Return the plan for a root: one command, and a second one that encrypts its key strongly."""
     config = f"{request_config(order)}\n{authority_section(order, 'root.cnf')}"
     make = openssl(
         "req -new -x509 -newkey {key} {protection} -sha256 {validity} -set_serial {serial}"
@@ -212,7 +212,7 @@ def leaf(
 def new_request(order: LeafOrder, *, prefix: str = "") -> Plan:
     """Return the plan for a key and a request, which carries the extensions of the vendor's own script."""
     name, config = file_stem(order, prefix), f"{prefix}request.cnf"
-    # Without the authority key identifier: openssl cannot make one before it knows the issuer.
+    # Without the authority key identifier: openssl cannot make one without an issuer.
     extensions = replace(section_of(order), crl_url=None).fill(shipped("gen_certs.cnf"))
     parameter_file = f"{prefix}params.pem"
     before, key = _key(
@@ -238,10 +238,10 @@ def new_request(order: LeafOrder, *, prefix: str = "") -> Plan:
 def existing_request(
     order: AuthorityOrder | LeafOrder, text: str, *, prefix: str = "", publish: bool = True, verify: bool = True
 ) -> Plan:
-    """Return the plan that writes a request, in PEM, whose key is elsewhere; what it asks for is not copied.
+    """Return the plan that writes a request in PEM with its key elsewhere; its extensions are not copied.
 
-    `publish` tells whether the request is kept. With `verify` it is a step by itself to hold the signature against the
-    key in it. `openssl x509 -req` does so in any case, and explains less: many are signed faster without that step.
+    With `publish` the request is kept. With `verify` one step checks its signature with the
+    key in it. `openssl x509 -req` checks it in any case, but explains less: signing many is faster without that step.
     """
     name = file_stem(order, prefix)
     return Plan(
@@ -252,7 +252,7 @@ def existing_request(
 
 
 def _key_and_certificate(order: LeafOrder, issuer: Issuer | None, *, prefix: str) -> Plan:
-    """Return the plan for a key, and for a certificate that is made without a request; of OpenSSL 3.0 and later."""
+    """Return the plan for a key and a certificate without a request, for OpenSSL 3.0 and later."""
     name, config = file_stem(order, prefix), f"{prefix}v3_req.cnf"
     curve = order.key_type.curve
     kind = (new_key(order.key_type, ""),) if curve is None else ("ec", "-pkeyopt", f"ec_paramgen_curve:{curve}")
@@ -277,9 +277,9 @@ def _key_and_certificate(order: LeafOrder, issuer: Issuer | None, *, prefix: str
 def _key(
     order: LeafOrder, name: str, before: tuple[Run, ...], kind: tuple[str, ...]
 ) -> tuple[tuple[Run, ...], tuple[str, ...]]:
-    """Return what to run first, and then the arguments of `openssl req` for the user's own key or a new one.
+    """Return the steps to run first, and the arguments of `openssl req` for the user's key or a new one.
 
-    A new one is of the given kind, and needs what is in `before`.
+    A new key needs `kind` and the steps `before`.
     """
     if order.key_file is None:
         return before, ("-newkey", *kind, "-nodes", "-keyout", f"{name}.key")
@@ -310,7 +310,7 @@ def check(order: LeafOrder, issuer: str, *, name: str) -> Check:
         issuer=issuer,
         days=order.days,
         purpose=kind.purpose if kind.demanded in order.extended_key_usage else "any",
-        # The user's own template may leave out the others, but not without a word.
+        # The user's own template may leave out the others.
         extended_key_usage=tuple(
             usage for usage in order.extended_key_usage if order.template is None or usage == kind.demanded
         ),
@@ -343,7 +343,7 @@ def _publish(name: str, stem: str, *kinds: What) -> tuple[Publish, ...]:
 
 
 def _p12(order: LeafOrder, issuer: Issuer | None, *, name: str, key: str) -> tuple[Run, ...]:
-    """Return how key, certificate and CAs go into a PKCS#12 file, as appliances import them, if ordered."""
+    """Return the step that writes a PKCS#12 file with key, certificate and CAs, if ordered."""
     if order.p12 is None:
         return ()
     export = pkcs12(
@@ -358,7 +358,7 @@ def _p12(order: LeafOrder, issuer: Issuer | None, *, name: str, key: str) -> tup
 
 
 def pkcs12(path: str, *, key: str, certificate: str, authorities: str | None, name: str, encryption: str) -> Run:
-    """Return the step that makes a PKCS#12 file, whose entry has a name for people, by one of P12_ENCRYPTIONS."""
+    """Return the step that makes a PKCS#12 file by one of P12_ENCRYPTIONS; `name` is the name of its entry."""
     return openssl(
         "pkcs12 -export -inkey {key} -in {certificate} {above} -name {name} {encryption} -passout {password}"
         " -out {path}",
@@ -373,7 +373,7 @@ def pkcs12(path: str, *, key: str, certificate: str, authorities: str | None, na
 
 
 def demands(names: tuple[GeneralName, ...]) -> tuple[str, ...]:
-    """Return what openssl must be able to do to verify a certificate with these names."""
+    """Return the capabilities that openssl needs to verify a certificate with these names."""
     return ("verify URI:sip",) if any(name.kind == "URI" and "//" not in name.value for name in names) else ()
 
 
@@ -388,7 +388,7 @@ def request_config(order: AuthorityOrder | LeafOrder) -> str:
 
 
 def authority_section(order: AuthorityOrder, name: str) -> str:
-    """Return the template NAME with what a CA is to have."""
+    """Return the template NAME with the values of a CA."""
     values = {
         "CA": order.basic_constraints,
         "NAME_CONSTRAINTS": order.constraints.config_value(),
@@ -402,15 +402,15 @@ def _protection(order: AuthorityOrder, passphrase: str) -> tuple[str, ...]:
 
 
 def _first_key(order: AuthorityOrder, name: str) -> str:
-    """Return the file of a new key; `req` encrypts by triple DES before OpenSSL 3.5, and a second command does better.
+    """Return the file of a new key; `req` before OpenSSL 3.5 uses triple DES, so a second command encrypts it again.
 
-    So the key is never there in plain.
+    The key is never stored unencrypted.
     """
     return f"{name}-3des.key" if order.encrypted else f"{name}.key"
 
 
 def _encrypted(order: AuthorityOrder, name: str, passphrase: str) -> tuple[Run, ...]:
-    """Return the step that encrypts a new key well, if it is to be."""
+    """Return the step that encrypts a new key strongly, if ordered."""
     if not order.encrypted:
         return ()
     encrypt = openssl(
@@ -423,12 +423,12 @@ def _encrypted(order: AuthorityOrder, name: str, passphrase: str) -> tuple[Run, 
 
 
 def parameters(key_type: KeyType, path: str) -> tuple[Run, ...]:
-    """Return what an EC key needs first: a file that names its curve, which `genpkey` before 1.1 would spell out."""
+    """Return the step that writes the file with an EC key's curve by name; `genpkey` before 1.1 would not name it."""
     if key_type.curve is None:
         return ()
     return (openssl("ecparam -name {curve} -out {path}", curve=key_type.curve, path=path),)
 
 
 def new_key(key_type: KeyType, parameters: str) -> str:
-    """Return what `openssl req -newkey` is given for a kind of key, an EC one by a file that names its curve."""
+    """Return the argument of `openssl req -newkey` for a key type; an EC key needs a file that names its curve."""
     return f"rsa:{key_type.bits}" if key_type.curve is None else f"ec:{parameters}"

@@ -1,4 +1,4 @@
-"""Plans that reissue a certificate, and keep the old files beside the new ones."""
+"""Plans that renew a certificate, and keep the old files next to the new ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def leaf(order: LeafOrder, issuer: Issuer | None, *, request: str | None, moves: tuple[Publish, ...] = ()) -> Plan:
     """Return the plan for a leaf that replaces an old one, below a CA or by itself.
 
-    With `request`, the old one in PEM, it gets the same key, else a new one. `moves` are files that are only moved.
+    With the old request in PEM it keeps its key, else it gets a new one. `moves` are files that are only moved.
     """
     if request is None:
         plan = issue_leaf(order, issuer)
@@ -39,12 +39,12 @@ def leaf(order: LeafOrder, issuer: Issuer | None, *, request: str | None, moves:
 def root(order: AuthorityOrder, issuer: Issuer, *, target: str, key_identifier: bytes | None) -> Plan:
     """Return the plan for a root with the key, subject and key identifier of the old one, which it replaces.
 
-    So what the old one has signed is valid below the new one as well. openssl copies the subject, byte for byte.
+    So the certificates below the old root remain valid. openssl copies the subject byte for byte.
     """
     section = authority_section(order, "root.cnf")
     if key_identifier is not None:
         section = section.replace("= hash\n", f"= {key_identifier.hex(':').upper()}\n")
-    # OpenSSL 4 also asks for the extensions of the request; they are the same, and then given again.
+    # OpenSSL 4 also wants extensions for the request; the certificate gets the same ones.
     request = openssl(
         "x509 -x509toreq -in {certificate} -signkey {key} {unlock} -sha256 -extfile ca.cnf -extensions v3_ca"
         " -out ca.req",

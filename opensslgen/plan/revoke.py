@@ -28,35 +28,35 @@ LIST_DAYS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class RevocationOrder:
-    """A certificate that is to be revoked."""
+    """A certificate to revoke."""
 
     title: str
-    """What people call it."""
+    """Its name in messages."""
     certificate: str
     """In PEM."""
     serial_hex: str
     reason: str | None
-    """As `openssl ca -crl_reason` takes it; None if none is given."""
+    """As `openssl ca -crl_reason` takes it, or None."""
     recorded: bool
     """Whether the index has its line."""
     moves: tuple[Publish, ...]
     """Where its files go."""
     verify_at: int | None
-    """When it was valid, in seconds since 1970, if openssl is to verify that the CA has signed it."""
+    """A time when it was valid, in seconds since 1970, if openssl must verify that the CA signed it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListOrder:
-    """A CRL that is wanted."""
+    """A CRL to make."""
 
     hours: int
     """Until the next one is due."""
     by_key_identifier: bool
-    """Whether the issuer has a subject key identifier by which the list can name it."""
+    """Whether the CRL can name its issuer by a subject key identifier."""
 
 
 def revocation(order: RevocationOrder, issuer: Issuer, new_list: ListOrder | None) -> Plan:
-    """Return the plan for a revocation, and for a new list, if there is to be one."""
+    """Return the plan for a revocation, and for a new CRL if ordered."""
     reason = () if order.reason is None else ("-crl_reason", order.reason)
     revoke = openssl("ca -config ca.cnf -revoke revoked.pem {reason} {unlock}", reason=reason, unlock=issuer.unlock)
     config, *make = _list_steps(issuer, new_list or ListOrder(hours=24, by_key_identifier=True))
@@ -71,7 +71,7 @@ def revocation(order: RevocationOrder, issuer: Issuer, new_list: ListOrder | Non
             CheckRevoked(order.serial_hex, order.reason, order.recorded),
             *(make if new_list else ()),
         ),
-        # The index goes first: whatever happens then, the revocation is not lost.
+        # The index comes first, so that a failure does not lose the revocation.
         publish=(
             Publish(layout.INDEX, layout.INDEX, None, existing=Existing.REPLACE),
             *(_list_files() if new_list else ()),
@@ -82,7 +82,7 @@ def revocation(order: RevocationOrder, issuer: Issuer, new_list: ListOrder | Non
 
 
 def _signature_checks(order: RevocationOrder, issuer: Issuer) -> tuple[Step, ...]:
-    """Return the steps that verify the signature of a certificate of which the folder has no copy."""
+    """Return the steps that verify the signature of a certificate without a copy in the folder."""
     if order.verify_at is None:
         return ()
     return (*issuer.steps, CheckChain("revoked.pem", issuer.trusted, "any", order.verify_at))
@@ -99,7 +99,7 @@ def revocation_list(order: ListOrder, issuer: Issuer) -> Plan:
 
 
 def _list_steps(issuer: Issuer, order: ListOrder) -> tuple[Step, ...]:
-    """Return the step that writes the config, and those that make the list and see that it is right."""
+    """Return the steps that write the config, make the CRL, and check it."""
     lifetime = ("-crlhours", str(order.hours)) if order.hours % 24 else ("-crldays", str(order.hours // 24))
     values = {
         "CERTIFICATE": issuer.certificate,
