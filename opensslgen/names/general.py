@@ -1,4 +1,4 @@
-"""Names that a certificate may carry, parsed so strictly that openssl's config syntax finds nothing to interpret."""
+"""Names in certificates, parsed so strictly that openssl's config syntax has nothing to interpret."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def parse_names(text: str) -> tuple[GeneralName, ...]:
         name = entry.strip(" ")
         if not name:
             raise UsageError(f"{quote(text)} has an empty entry: write one comma between two names")
-        # openssl takes these two, at the start of the line, as orders and not as names.
+        # At the start of the line, openssl reads these two as commands.
         if name == "critical" or name.startswith("@"):
             raise UsageError(f"{quote(name)} is a word of openssl's config, not a name: leave it out")
         refuse_hidden(name)
@@ -92,7 +92,7 @@ def parse_url(text: str) -> str:
 
 
 def _kind(text: str) -> tuple[str, str]:
-    """Return the kind of a name with or without prefix, and its value yet unchecked."""
+    """Return the kind of a name with or without prefix, and its unchecked value."""
     prefix, colon, rest = text.partition(":")
     prefix = prefix.strip(" ").lower()
     if colon and prefix in _PREFIXES:
@@ -170,7 +170,7 @@ def _map_to_ascii(text: str) -> str:
     """Return an internationalised name with case, width and dots unified (UTS #46, not transitional)."""
     import idna  # 4 ms that ASCII names need not wait for
 
-    # What is longer hardly becomes a shorter name, and idna's work grows with the square of the length.
+    # The mapping hardly makes a name shorter, and idna's time grows with the square of the length.
     if len(text) > 253:
         raise UsageError(f"{quote(text)} is longer than 253 characters: write a shorter name")
     try:
@@ -269,7 +269,7 @@ _PARSERS = {"DNS": _dns, "IP": _ip, "email": _email, "URI": _uri}
 
 
 def _plain_host(host: str, whole: str, *, address: bool) -> str:
-    """Return the host inside a mail address or URI, where no wildcard may stand and only perhaps an IP address."""
+    """Return the host of a mail address or URI: no wildcard, and an IP address only with `address`."""
     if "*" in host:
         raise UsageError(f"{quote(whole)} has a wildcard: write the host in full")
     meant_as_ip = _MEANT_AS_IP.match(host)
@@ -282,7 +282,7 @@ def _plain_host(host: str, whole: str, *, address: bool) -> str:
 
 
 def _host_in_uri(text: str) -> str:
-    """Return the host in something like a URI if it is a good one, else an empty string."""
+    """Return the valid host in a text like a URI, or an empty text."""
     parts = _HOST_IN_URI.match(text)
     try:
         return parse_host(parts["ipv6"] or parts["host"]).value if parts else ""
@@ -291,7 +291,7 @@ def _host_in_uri(text: str) -> str:
 
 
 def file_name(name: GeneralName | str) -> str:
-    """Return the stem of a name's files in the pki folder, as easy-rsa spells it; `UsageError` if none is safe."""
+    """Return the stem of a name's files in the pki folder, as easy-rsa spells it; `UsageError` if it is not safe."""
     text = name.value if isinstance(name, GeneralName) else name
     stem = f"_wildcard.{text[2:]}" if text.startswith("*.") else text.replace(":", "_")
     if not _FILE_STEM.fullmatch(stem):

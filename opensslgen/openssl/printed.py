@@ -1,6 +1,6 @@
-"""What openssl prints of a certificate that we made: the witness that the shell workflow has, too.
+"""How openssl prints a certificate that we made, as the shell workflow also checks it.
 
-Only for certificates of our own, whose names were validated: printed text of others can be made to say anything.
+Only for our own certificates with validated names: other certificates can make openssl print anything.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
 ARGUMENTS = ("-noout", "-text", "-startdate", "-enddate")
-"""What `openssl x509` is asked for; `parse` reads the answer of every version since 1.0.1."""
+"""Arguments of `openssl x509`; `parse` reads the output of every version since 1.0.1."""
 
 OF_MANY = ("-print_certs", "-text", "-noout")
-"""What `openssl pkcs7` is asked for; `parse_many` reads the answer of every version."""
+"""Arguments of `openssl pkcs7`; `parse_many` reads the output of every version."""
 
 _USAGE_LINE = re.compile(r"^ {12}X509v3 Extended Key Usage:(?: critical)? *\n {16}(.*)$", re.MULTILINE)
 _DATE_LINE = re.compile(r"^(notBefore|notAfter)=(\w{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4}) GMT$", re.MULTILINE)
@@ -33,21 +33,21 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 @dataclass(frozen=True, slots=True)
 class Printout:
-    """The two things that Apple's rules are about, as openssl prints them."""
+    """The fields of Apple's rules, as openssl prints them."""
 
     extended_key_usage: tuple[str, ...]
-    """In openssl's words; empty if there is none."""
+    """In openssl's words; it may be empty."""
     not_before: datetime
     not_after: datetime
 
 
 def parse(text: str) -> Printout:
-    """Return what an answer to `openssl x509` with ARGUMENTS says; raises Error if it cannot be read."""
+    """Parse the output of `openssl x509` with ARGUMENTS; raises Error if it cannot be read."""
     return _read(text, {match[1]: _moment(match) for match in _DATE_LINE.finditer(text) if match[2] in _MONTHS})
 
 
 def parse_many(text: str) -> list[Printout]:
-    """Return what an answer to `openssl pkcs7` with OF_MANY says of each certificate; raises Error as `parse` does."""
+    """Parse the output of `openssl pkcs7` with OF_MANY, for each certificate; raises Error as `parse` does."""
     parts = _HEAD.split(text)[1:]
     dates = [[match for match in _VALIDITY_LINE.finditer(part) if match[2] in _MONTHS] for part in parts]
     return [
@@ -73,7 +73,7 @@ def _moment(match: re.Match[str]) -> datetime:
 
 
 def disagreement(printed: Printout, certificate: Certificate) -> str | None:
-    """Return what openssl's print and our decoding of one certificate do not agree on."""
+    """Return the difference between openssl's output and our decoding of one certificate, or None."""
     if (printed.not_before, printed.not_after) != (certificate.not_before, certificate.not_after):
         return f"validity: openssl prints until {printed.not_after}, decoded until {certificate.not_after}"
     decoded = certificate.extended_key_usage or ()

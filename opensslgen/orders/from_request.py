@@ -1,4 +1,4 @@
-"""Certificate requests made elsewhere, turned into orders as strict as those from what people type."""
+"""Orders from certificate requests, as strict as those from what people type."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STEM_HINT = "--name STEM names its files"
 
 
 def requested_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName, ...]:
-    """Return the names that a request asks for, its common name first if it can be one.
+    """Return the names that a request asks for, its common name first if it is a valid name.
 
     Raises UsageError for a name that no certificate should have.
     """
@@ -35,7 +35,7 @@ def requested_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName,
     try:
         main = main_names(request.subject.common_name or "", kind)
     except UsageError:
-        # What people call the box, perhaps; the subject is checked by itself, and kept.
+        # It may be a person's name for the appliance; the subject is checked separately, and kept.
         main = ()
     for one in main:
         if one in names:
@@ -54,8 +54,8 @@ def _asked_name(name: GeneralName) -> GeneralName:
 
 
 def strict_name(name: GeneralName) -> GeneralName:
-    """Return a decoded name as it would be if somebody had typed it; raises UsageError for what nobody may type."""
-    # To the parser a comma would be the end of one name and the beginning of another.
+    """Return a decoded name as if it had been typed; raises UsageError for a name that nobody may type."""
+    # The parser would split the name at a comma.
     if "," in name.value or name.value != name.value.strip():
         raise UsageError(f"{quote(name.value)} has a comma, or a space at its beginning or end")
     (parsed,) = parse_names(str(name))
@@ -63,7 +63,7 @@ def strict_name(name: GeneralName) -> GeneralName:
 
 
 def names_left_out(request: Request, names: Iterable[GeneralName]) -> list[str]:
-    """Return those alternative names that a request asks for and does not get, as text that is safe to print."""
+    """Return the alternative names that a request asks for and does not get, as text that is safe to print."""
     taken = {(name.kind, name.value) for name in names}
     return [
         visible(str(name))
@@ -132,7 +132,7 @@ def authority_order_of(
 
 
 def _subject(request: Request) -> Subject:
-    """Return a request's subject, which openssl takes over as it is; raises UsageError for what nobody may type."""
+    """Return a request's subject, which openssl copies; raises UsageError for values that nobody may type."""
     try:
         return strict_subject(request.subject.attributes)
     except UsageError as error:

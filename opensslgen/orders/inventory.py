@@ -1,4 +1,4 @@
-"""An inventory: a table with a certificate in each row, as a spreadsheet exports it or as lines of JSON."""
+"""An inventory: a table with one certificate per row, as a spreadsheet exports it or as lines of JSON."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ COLUMNS = {
     "p12": "yes or compat",
     "crl-url": "where the CRL is",
 }
-"""The columns, as the options of `server`, `client` and `self-signed` are called, with what is in them."""
+"""The columns, named like the options of `server`, `client` and `self-signed`, and their contents."""
 
 _SUBJECT = {
     "cn": "common_name",
@@ -64,18 +64,18 @@ class Row:
     """One row."""
 
     line: int
-    """In the file, counted from 1: the one that it begins on."""
+    """The number of its first line in the file, from 1."""
     name: str
-    """As it is written; "" if there is none."""
+    """As it is written; may be empty."""
     order: LeafOrder | None
     """None if the row has a fault."""
     fault: str | None = None
 
 
 def read(file: IO[str], *, title: str, key_type: str = key_types.DEFAULT.name) -> Iterator[Row]:
-    """Yield the rows of an inventory one by one, including those with a fault.
+    """Yield the rows of an inventory one by one, including those with an error.
 
-    `key_type` is for rows that name none. Raises UnreadableError, with file and line, for what is no such table.
+    `key_type` is the default of the rows. Raises UnreadableError, with file and line, if it is not such a table.
     """
     csv.field_size_limit(_LARGEST_CELL)
     try:
@@ -92,7 +92,7 @@ def read(file: IO[str], *, title: str, key_type: str = key_types.DEFAULT.name) -
 
 
 def _head(file: IO[str]) -> tuple[str, int]:
-    """Return the first line that says something, and its number; a byte order mark says nothing."""
+    """Return the first line that is neither empty nor a comment, and its number."""
     for number, text in enumerate(iter(file.readline, ""), 1):
         line = text.removeprefix("\ufeff") if number == 1 else text
         if line.strip() and not line.startswith("#"):
@@ -117,7 +117,7 @@ def _json_lines(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dic
 def _table(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     separator = None
     if match := re.fullmatch(r"sep=(.)\r?\n?", head):
-        # A spreadsheet's own word on how it separates.
+        # Some spreadsheets name their separator.
         separator, head, first = match[1], file.readline(), first + 1
     separator = separator or max(",;\t", key=head.count)
     names = [_column(cell, first) for cell in next(csv.reader([head], delimiter=separator, strict=True))]
@@ -172,7 +172,7 @@ def _text(column: str, value: Any) -> str:
 def _order(texts: dict[str, str], key_type: str) -> LeafOrder:
     text = {column: value.strip() for column, value in texts.items()}
     for column, value in text.items():
-        if column not in ("name", "san"):  # which may have line ends, and are looked at name by name
+        if column not in ("name", "san"):  # they may have line ends, and are checked name by name
             refuse_hidden(value, column)
     if not text.get("name"):
         raise UsageError("the name is missing")
