@@ -142,7 +142,8 @@ class Store:
                 inside = False
             if not inside:
                 raise Error(
-                    f"{path} is a symbolic link that leads out of {self.path}", hint="replace it by the file or folder itself"
+                    f"{path} is a symbolic link that leads out of {self.path}",
+                    hint="replace it by the file or folder itself",
                 )
 
     def refuse_odd_files(self, plan: Plan) -> None:
