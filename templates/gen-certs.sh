@@ -890,7 +890,7 @@ choose_names() {
         case ,$names, in
             *",$entry,"*)
                 # People also write the main name in the one-line form; that is not a repetition.
-                [ "$entry$main_repeated" = "$name" ] || note "$entry is there more than once"
+                [ "$entry$main_repeated" = "$name" ] || note "$entry is given more than once"
                 [ "$entry" != "$name" ] || main_repeated=1
                 ;;
             *) names=$names,$entry ;;

@@ -150,7 +150,7 @@ def test_a_second_run_leaves_all_alone(made):
 # What changes in the row of pbx.example.com, and why it is then made anew.
 CHANGES = [
     ("pbx.example.com,10.0.0.5,,", "another names is asked for"),
-    ('pbx.example.com,"10.0.0.5,sip.example.com",,400', "400 days are asked for, and not 820"),
+    ('pbx.example.com,"10.0.0.5,sip.example.com",,400', "400 days are asked for, not 820"),
     ('pbx.example.com,"10.0.0.5,sip.example.com",client,', "another extended key usage is asked for"),
     ('pbx.example.com,"10.0.0.5,sip.example.com",self-signed,', "another issuer is asked for"),
 ]
@@ -186,7 +186,7 @@ def test_what_ends_soon_is_made_anew(tmp_path):
         )  # fmt: skip
         assert done.returncode == bool(due)
         assert [line[0] for line in done.stdout.splitlines()[:-1]] == due
-        assert done.stdout.count("it ends on") == len(due)
+        assert done.stdout.count("it expires on") == len(due)
 
 
 @pytest.mark.slow

@@ -433,15 +433,18 @@ def printed(text):
     ("text", "reason"),
     [
         (HEAD + ENTRY.format(0, "TUlJ") + TAIL.format(BLOCK.format("QUJD")), "two different certificates"),
-        (HEAD + ENTRY.format(1, "TUlJ") + TAIL.format(""), "count one by one"),
-        (HEAD + ENTRY.format(0, "TUlJ") + ENTRY.format(0, "TUlJ") + TAIL.format(""), "count one by one"),
-        (HEAD + TAIL.format(""), "form of which none is known"),
-        (HEAD + ENTRY.format(0, "TUlJ") + "x\n" + TAIL.format(""), "form of which none is known"),
-        (HEAD + ENTRY.format(0, "TUlJ") + BLOCK.format("QUJD") + TAIL.format(""), "form of which none is known"),
-        (HEAD + ENTRY.format(0, "TUlJ"), "form of which none is known"),
+        (HEAD + ENTRY.format(1, "TUlJ") + TAIL.format(""), "did not number its certificates in order"),
+        (
+            HEAD + ENTRY.format(0, "TUlJ") + ENTRY.format(0, "TUlJ") + TAIL.format(""),
+            "did not number its certificates in order",
+        ),
+        (HEAD + TAIL.format(""), "in an unknown form"),
+        (HEAD + ENTRY.format(0, "TUlJ") + "x\n" + TAIL.format(""), "in an unknown form"),
+        (HEAD + ENTRY.format(0, "TUlJ") + BLOCK.format("QUJD") + TAIL.format(""), "in an unknown form"),
+        (HEAD + ENTRY.format(0, "TUlJ"), "in an unknown form"),
         (HEAD + ENTRY.format(0, "TUlJQ") + TAIL.format(""), "not base64"),
         (HEAD + ENTRY.format(0, "TUlJ") + TAIL.format(""), "certificate 1 of its chain"),
-        (HEAD + " 0 s:x\n   i:x\n-----BEGIN CERTIFICATE-----\nTUlJ\n", "form of which none is known"),
+        (HEAD + " 0 s:x\n   i:x\n-----BEGIN CERTIFICATE-----\nTUlJ\n", "in an unknown form"),
     ],
 )
 def test_an_output_that_is_not_laid_out_as_it_should_be_is_unreadable(text, reason):

@@ -243,9 +243,9 @@ def test_the_index_keeps_its_mode(work, pki):
 REFUSED = {
     "nobody.example.com": (UsageError, "no name or serial number of a certificate in"),
     "DEADBEEF": (UsageError, "no name or serial number of a certificate in"),
-    "ca": (UsageError, "is the root itself, which nobody can revoke"),
-    "self.example.com": (UsageError, "has signed itself, which nobody can revoke"),
-    "other.crt": (UsageError, "was issued by CN=Other root, which alone can revoke it"),
+    "ca": (UsageError, "is self-signed, and nobody can revoke it"),
+    "self.example.com": (UsageError, "is self-signed, and nobody can revoke it"),
+    "other.crt": (UsageError, "was issued by CN=Other root, and only that CA can revoke it"),
     "b.example.com": (Error, r"was revoked on \d{4}-\d\d-\d\d \d\d:\d\d UTC, for superseded"),
     "empty.crt": (Error, "empty.crt"),
 }

@@ -22,7 +22,7 @@ def slips(common_name: str | None, names: Sequence[GeneralName]) -> list[str]:
     # A person's name in a client certificate needs no alternative name.
     if common and common not in given and any(name.kind in ("DNS", "IP") for name in given):
         messages.append(f"the common name {quote(common_name or '')} is not among the alternative names")
-    messages += [f"{quote(str(name))} is there {count} times" for name, count in given.items() if count > 1]
+    messages += [f"{quote(str(name))} is given {count} times" for name, count in given.items() if count > 1]
     hosts = dict.fromkeys(name.value for name in given if name.kind == "DNS")
     if common and common.kind == "DNS":
         hosts = {common.value: None, **hosts}
