@@ -92,7 +92,7 @@ BANNED = re.compile(
     r"|\bis no (?:URL|URI|IP|network|number)\b",
     re.MULTILINE,
 )
-"""Phrases that the glossary in opensslgen/report/README.md rules out, as far as a pattern can find them without doubt."""
+"""Phrases that opensslgen/report/README.md rules out, as far as a pattern can find them without doubt."""
 NOT_DONE_YET = {"ansible", "audit", "config", "gen_certs", "report", "rules", "trust", "web", "x509"}
 """Packages whose words nobody has gone over."""
 
