@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, NoReturn, TypeVar, Union
 
 from opensslgen.errors import UnreadableError
-from opensslgen.files.read import STDIN, File, chunks, limited, opened, pieces, walk
+from opensslgen.files.read import STDIN, File, chunks, open_file, pieces, read_up_to, walk
 from opensslgen.openssl.command import OpenSSLError
 
 from .kinds import kind_of
@@ -54,7 +54,7 @@ _NOWHERE = f"{os.devnull}/-"
 
 def audit_content(data: bytes, name: str, settings: Settings) -> list[Result]:
     """Return the verdict on what somebody has sent under a name, which is shown, and never looked for."""
-    content = limited([data], limit=settings.limit)
+    content = read_up_to([data], limit=settings.limit)
     found = judge_content(content, File(_NOWHERE, named=True), settings, AtHand())
     return [replace(result, target=name) for result in settle(found, settings)]
 
@@ -136,7 +136,7 @@ def _units(targets: Iterable[File | ServerTarget], settings: Settings) -> Iterat
 def _split(file: File, settings: Settings) -> Iterator[_Unit]:
     """Yield a large PEM file block by block, and any other as it is."""
     try:
-        with opened(file) as found:
+        with open_file(file) as found:
             if found is None:
                 return
             stream, status = found
@@ -149,7 +149,7 @@ def _split(file: File, settings: Settings) -> Iterator[_Unit]:
                         yield Piece(file.path, line, data, mode)
                     return
                 if status is None:
-                    found_content = limited(chain((head,), read), limit=settings.limit)
+                    found_content = read_up_to(chain((head,), read), limit=settings.limit)
                     yield from settle(judge_content(found_content, file, settings, AtHand()), settings)
                     return
         yield file
