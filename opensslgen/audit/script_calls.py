@@ -197,6 +197,7 @@ def follow(machine: Machine, call: Call) -> Status | None:
             machine.note("openssl reads its commands", call.line)
         return 0
     command = words[1]
+    machine.records.append(call)
     if not is_known(command):
         machine.note(f"openssl {with_names(command)} is not known", call.line)
         return 0

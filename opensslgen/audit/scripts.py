@@ -20,9 +20,9 @@ from opensslgen.errors import UnreadableError
 from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
 from opensslgen.rules.apple import APPLE_LIMIT
 from opensslgen.rules.rule import ERROR, raised
-from opensslgen.shell.machine import World, explore
+from opensslgen.shell.machine import Call, World, explore
 from opensslgen.shell.parse import parse
-from opensslgen.shell.values import is_known, unknown_names, with_names
+from opensslgen.shell.values import is_known, unknown_names, with_names, without_names
 from opensslgen.text import visible
 
 from .configs import judge_text
@@ -60,16 +60,16 @@ _LONGEST = 100
 """Characters of a value in a message."""
 HINT = "opensslgen run -- sh SCRIPT judges the certificates that it makes"
 
-_NAME = r"(?i:[\w./-]*openssl[\w.-]*|\$\{?\w{0,40}ssl\w{0,40}(?:[:?=+-][^}\s]{0,80})?\}?)"
+_NAME = r"(?i:openssl[\w.-]{0,40}|\$\{?\w{0,40}ssl\w{0,40}(?:[:?=+-][^}\s]{0,80})?\}?)"
 _SHELL = re.compile(rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(?:ba|da|k|mk|pdk|z|a)?sh\b")
 _BASH = re.compile(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(bash|zsh|dash|ash)\b")
 _SUBS = rb"(?:req|x509|ca|genrsa|genpkey|ecparam)\b"
 _GAP = rb"(?:[ \t]|\\\r?\n)+"
 _MAKES = re.compile(rb"%s[\"'}]{0,2}%s%s" % (_NAME.encode(), _GAP, _SUBS))
-_LOOSE = re.compile(rb"(?i:openssl).{0,4000}?[\"'}]{0,2}[ \t]" + _SUBS, re.DOTALL)
+_SUBCOMMAND = re.compile(rb"[ \t]" + _SUBS)
 _BEFORE = (
-    rb"^[ \t]*(?:(?:[A-Za-z_]\w*=\S*|sudo|env|command|exec|time|nice|nohup|doas|if|while|until|then|else|do|!|\{|\()[ \t]+)*"
-    rb"[\"']?"
+    rb"^[ \t]*(?:(?:[A-Za-z_]\w{0,80}=\S{0,200}|sudo|env|command|exec|time|nice|nohup|doas|if|while|until|then|else|do|!|\{|\()[ \t]+){0,9}"
+    rb"[\"']?(?:[\w.-]{0,80}/){0,9}"
 )
 _VENDOR = re.compile(
     rb"^[ \t]*(?:(?:export|readonly|local|declare|typeset)(?:[ \t]+-\w+)*[ \t]+)?DEFAULT_SERVER_CERT_VALIDITY="
@@ -92,7 +92,7 @@ def looks_like_script(data: bytes) -> bool:
     if b"\0" in data:
         return False
     if _SHELL.match(data):
-        return bool(_MAKES.search(data) or _VENDOR.search(data) or _LOOSE.search(data))
+        return bool(_MAKES.search(data) or _VENDOR.search(data) or (b"openssl" in data and _SUBCOMMAND.search(data)))
     # Without a first line that says so, prose that shows commands must not be taken for one.
     if data.startswith(b"#!") or not _PLAIN.match(data):
         return False
@@ -106,7 +106,8 @@ def judge_script(data: bytes, *, target: str, settings: Settings) -> list[Result
         text = script_text(data)
         verdict = judged(text, target=target, settings=settings)
     except UnreadableError as error:
-        return [replace(result, unreadable=visible(f"cannot be told: {error.message}"), line=error.line)]
+        what = "read" if "more than " in error.message else "told"
+        return [replace(result, unreadable=visible(f"cannot be {what}: {error.message}"), line=error.line)]
     findings, reasons = verdict.findings, verdict.reasons
     notes = tuple(f"line {reason.line}: {visible(reason.text)}" for reason in reasons)
     if not reasons or any(finding.rule.severity == ERROR for finding in findings):
@@ -182,6 +183,13 @@ def judged(text: str, *, target: str, settings: Settings) -> Verdict:
             reasons = [Reason(each.line, each.message) for each in told if not each.rule] + (
                 reasons if audit.sites else []
             )
+            return _verdict(findings, reasons, audit)
+    if not audit.has_calls:
+        reasons.append(Reason(1, "no openssl command was found in it"))
+    return _verdict(findings, reasons, audit)
+
+
+def _verdict(findings: list[Finding], reasons: list[Reason], audit: _Audit) -> Verdict:
     findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
     reasons = sorted(dict.fromkeys(reasons), key=lambda reason: reason.line)
     if len(findings) > _MOST_FINDINGS:
@@ -249,12 +257,13 @@ class _Audit:
         self.asked: dict[tuple[Made, bool], _Answer] = {}
         self.unclear: dict[str, int] = {}
         self.keys: dict[Key, None] = {}
-        self.used: dict[Key, None] = {}
+        self.has_calls = False
 
     def take(self, machine: Machine) -> None:
         """Judge what one way through the script makes."""
         self.unclear.update({what: line for what, line in machine.unclear.items() if what not in self.unclear})
         issuers = {each.path for each in machine.records if isinstance(each, Issuer)}
+        self.has_calls = self.has_calls or any(isinstance(each, Call) for each in machine.records)
         on_this_way: dict[int, list[_Answer]] = {}
         for each in machine.records:
             if isinstance(each, Key):
@@ -321,6 +330,13 @@ _CA_NAME = re.compile(r"(?:^|[^a-z])(?:ca|cas|root|rootca|caroot|authority|issue
 _HOST = re.compile(r"(?:\*\.)?(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}|(?:[0-9]{1,3}\.){3}[0-9]{1,3}|localhost|[0-9a-f:]*:[0-9a-f:]+")
 
 
+_UNKNOWN_LINE = re.compile(rf"^[ \t]*(?:\[[ \t]*)?{UNKNOWN}.*", re.MULTILINE)
+
+
+def _line_of(match: re.Match[str]) -> int:
+    return match.string.count("\n", 0, match.start()) + 1
+
+
 class _Judge:
     """One certificate against the rules."""
 
@@ -358,9 +374,11 @@ class _Judge:
                 return None
             return self.is_issuer or None if made.signs_itself and made.command == "req" else self.is_issuer
         text = made.text
-        judged = judge_text(
-            re.sub(f"{UNKNOWN}[^\ud801]*\ud801", UNKNOWN, text), section=made.section, use=made.use, settings=self.settings
-        )
+        if unknown_line := _UNKNOWN_LINE.search(text):
+            # It may be anything: another extension, or the header of another section.
+            self.wonder(f"a part of its extensions {why_unknown(unknown_line[0])}", self.place(_line_of(unknown_line)))
+            return self.is_issuer
+        judged = judge_text(without_names(text), section=made.section, use=made.use, settings=self.settings)
         if judged.unreadable:
             self.found.refused = f"openssl makes no certificate: {judged.unreadable}"
             return None

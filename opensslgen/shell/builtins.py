@@ -164,7 +164,7 @@ def _sed(machine: Machine, tree: Simple, words: list[str]) -> Status:
         file = machine.file(name)
         new: list[Chunk] = [Chunk(unknown(f"what sed makes of {with_names(name)}") + "\n", tree.line)]
         if file is not None and not file.things:
-            new = _edited(programs, file.chunks, tree.line, known=known) or new
+            new = _edited(machine, programs, file.chunks, known=known) or new
         if not in_place:
             machine.put(new)
         elif file is not None:
@@ -172,7 +172,7 @@ def _sed(machine: Machine, tree: Simple, words: list[str]) -> Status:
     return 0
 
 
-def _edited(programs: list[str], chunks: list[Chunk], line: int, *, known: bool) -> list[Chunk]:
+def _edited(machine: Machine, programs: list[str], chunks: list[Chunk], *, known: bool) -> list[Chunk]:
     """Return what sed makes of pieces; nothing if that is not known."""
     if not known:
         new = _with_unknown(programs, chunks)
@@ -181,13 +181,13 @@ def _edited(programs: list[str], chunks: list[Chunk], line: int, *, known: bool)
     text = "".join(chunk.text for chunk in chunks)
     if all(chunk.text.endswith("\n") for chunk in chunks):
         for chunk in chunks:
-            changed = sed(programs, chunk.text)
+            changed = sed(programs, chunk.text, machine.budget.write)
             if changed is None:
                 return []
             found.append(Chunk(changed, chunk.line))
         return found
-    changed = sed(programs, text)
-    return [] if changed is None else [Chunk(piece, line) for piece in changed.splitlines(keepends=True)]
+    changed = sed(programs, text, machine.budget.write)
+    return [] if changed is None else [Chunk(piece, machine.line) for piece in changed.splitlines(keepends=True)]
 
 
 def _with_unknown(programs: list[str], chunks: list[Chunk]) -> list[Chunk]:

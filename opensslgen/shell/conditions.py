@@ -165,7 +165,7 @@ class _Condition:
                 expression = pattern(text)
                 if expression is None:
                     return Maybe(f"[ {left} = {right} ]")
-                return int((expression.fullmatch(left) is not None) is (operator == "!="))
+                return int(self.machine.fits(expression, left) is (operator == "!="))
             return _binary(left, operator, right, "")
         right = self.machine.one(word)
         return _binary(left, operator, right, f"[[ {left} {operator} {right} ]]")

@@ -41,7 +41,7 @@ from .syntax import (
     Word,
 )
 from .values import Chunk, File, fields, is_known, unknown, with_names
-from .words import calculate, pattern, quoted_pattern
+from .words import calculate, cost, pattern, quoted_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +113,7 @@ class Budget:
         """Spend characters that are written; raises UnreadableError if too few are left."""
         self.written -= size
         if self.written < 0:
-            raise UnreadableError(f"more than {MOST_WRITTEN >> 20} MiB that it writes")
+            raise UnreadableError(f"more than {MOST_WRITTEN >> 20} MiB of text to follow")
 
 
 @dataclass(slots=True)
@@ -526,7 +526,12 @@ class Machine:
         if not is_known(subject):
             return None
         expression = pattern(text)
-        return None if expression is None else expression.fullmatch(subject) is not None
+        return None if expression is None else self.fits(expression, subject)
+
+    def fits(self, expression: re.Pattern[str], value: str) -> bool:
+        """Return whether a value matches a pattern as a whole."""
+        self.budget.write(cost(expression, len(value)))
+        return expression.fullmatch(value) is not None
 
     def as_pattern(self, word: Word) -> str:
         """Return a word as a pattern, in which what is quoted stands for itself."""
@@ -824,8 +829,7 @@ class Machine:
                 if not re.search(r"[*?\[]", text) and operator[0] == "%" and is_known(value.rpartition("\ud801")[2]):
                     return value.removesuffix(literal)
                 return None
-            if len(value) > 10_000:
-                return None
+            self.budget.write(cost(expression, len(value)) * len(value))
             cuts = range(len(value) + 1)
             if operator[0] == "#":
                 order = cuts if operator == "#" else reversed(cuts)
@@ -850,6 +854,7 @@ class Machine:
             expression = pattern(match[1]) if match and is_known(text) else None
             if not match or expression is None or expression.fullmatch(""):
                 return None
+            self.budget.write(cost(expression, len(value)))
             new = re.sub(r"\\(.)", r"\1", match[2] or "")
             return expression.sub(lambda _: new, value, count=0 if operator == "//" else 1)
         return None

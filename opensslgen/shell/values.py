@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _END = "\ud801"
 _NAMED = re.compile(f"{UNKNOWN}([^{_END}]*){_END}")
+_SEPARATOR = re.compile(r"[ \t\n]+")
+_NUMBER = re.compile("\u2063[0-9]+")
 _BLANK = str.maketrans({" ": "\u00a0", "\t": "\u00a0", "\n": "\u00a0", "/": "\u2215", UNKNOWN: None, _END: None})
 
 
@@ -31,12 +33,16 @@ def is_known(value: str) -> bool:
 
 def unknown_names(value: str) -> list[str]:
     """Return the names of what is unknown in a value, each once."""
-    return list(dict.fromkeys(name.replace("\u00a0", " ").replace("\u2215", "/") for name in _NAMED.findall(value)))
+    return list(dict.fromkeys(map(_readable, _NAMED.findall(value))))
 
 
 def with_names(value: str) -> str:
     """Return a value for people to read: what is unknown stands there by its name alone."""
-    return _NAMED.sub(lambda match: match[1].replace("\u00a0", " ").replace("\u2215", "/"), value)
+    return _NAMED.sub(lambda match: _readable(match[1]), value)
+
+
+def _readable(name: str) -> str:
+    return _NUMBER.sub("", name.replace("\u00a0", " ").replace("\u2215", "/"))
 
 
 def without_names(value: str) -> str:
@@ -46,7 +52,7 @@ def without_names(value: str) -> str:
 
 def fields(value: str) -> list[str]:
     """Return the words that a shell makes of a value outside of quotes."""
-    return value.split()
+    return [word for word in _SEPARATOR.split(value) if word]
 
 
 @dataclass(frozen=True, slots=True)
