@@ -450,7 +450,7 @@ def _asked_extensions(config: Config, section: str | None, lines: list[int], lin
 # Requests and certificates
 
 
-def _new_key(machine: Machine, options: _Options, config: Config | None, line: int) -> Key | None:
+def _new_key(machine: Machine, options: _Options, config: Config | None, lines: list[int], line: int) -> Key | None:
     """Return the key that `req` uses or makes."""
     if options.has("key"):
         return _key(machine, options.get("key"))
@@ -460,6 +460,8 @@ def _new_key(machine: Machine, options: _Options, config: Config | None, line: i
     if kind is None or kind in ("rsa", ""):
         given = next((each for each in options.values.get("pkeyopt", []) if each.startswith("rsa_keygen_bits:")), None)
         bits = given.partition(":")[2] if given else default.value if default else None
+        if not given and default:
+            line = _place(lines, default.line, line)
         key: Key | None = _rsa(bits, line)
     elif kind.startswith("rsa:"):
         key = _rsa(kind[4:], line)
@@ -523,7 +525,7 @@ def _req(machine: Machine, call: Call, options: _Options) -> None:
         key = asked.key if isinstance(asked, Asked) else None
         subject = asked.subject if isinstance(asked, Asked) else None
     else:
-        key = _new_key(machine, options, config, call.line)
+        key = _new_key(machine, options, config, lines, call.line)
     req = options.get("section") or "req"
     if not makes_certificate:
         extensions = _request_extensions(options, config, lines, call)

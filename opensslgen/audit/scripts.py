@@ -68,7 +68,7 @@ _GAP = rb"(?:[ \t]|\\\r?\n)+"
 _MAKES = re.compile(rb"%s[\"'}]{0,2}%s%s" % (_NAME.encode(), _GAP, _SUBS))
 _SUBCOMMAND = re.compile(rb"[ \t]" + _SUBS)
 _BEFORE = (
-    rb"^[ \t]*(?:(?:[A-Za-z_]\w{0,80}=\S{0,200}|sudo|env|command|exec|time|nice|nohup|doas|if|while|until|then|else|do|!|\{|\()[ \t]+){0,9}"
+    rb"^(?:[^\n#]{0,200}(?:&&|\|\||[;|({`]))?[ \t]*(?:(?:[A-Za-z_]\w{0,80}=\S{0,200}|sudo|env|command|exec|time|nice|nohup|doas|if|while|until|then|else|do|!|\{|\()[ \t]+){0,9}"
     rb"[\"']?(?:[\w.-]{0,80}/){0,9}"
 )
 _VENDOR = re.compile(
@@ -166,14 +166,18 @@ def judged(text: str, *, target: str, settings: Settings) -> Verdict:
         call=follow,
         system=system_file,
     )
+    if settings.openssl is None:
+        settings = replace(settings, openssl=settings.find_openssl)
     audit = _Audit(settings)
+    variables: dict[str, str] = {}
     for machine in explore(tree, world):
         audit.take(machine)
+        variables.update(machine.state.variables)
     findings, reasons = audit.answers()
     if VALIDITY in text or (SECTION in text and not audit.sites):
         script = read_script(text)
         if script.validities or script.blocks:
-            told = list(_vendors(script))
+            told = list(_vendors(script, variables))
             findings += [
                 finding
                 for each in told
@@ -533,7 +537,7 @@ class _Told:
     message: str
 
 
-def _vendors(script: Script) -> Iterator[_Told]:
+def _vendors(script: Script, variables: dict[str, str]) -> Iterator[_Told]:
     for validity in script.validities:
         if validity.days is None:
             yield _Told(validity.line, None, f"{VALIDITY} cannot be told without running the script")
@@ -541,7 +545,7 @@ def _vendors(script: Script) -> Iterator[_Told]:
             message = f"the default validity is {validity.days} days; {APPLE_LIMIT.days} is the most"
             yield _Told(validity.line, "script-validity", message)
     for block in script.extended_blocks:
-        yield from _vendors_block(block)
+        yield from _vendors_block(block, variables)
     if not script.extended_blocks and (script.validities or script.blocks):
         line = script.blocks[0].line if script.blocks else script.validities[0].line
         yield _Told(
@@ -549,7 +553,7 @@ def _vendors(script: Script) -> Iterator[_Told]:
         )
 
 
-def _vendors_block(block: Block) -> Iterator[_Told]:
+def _vendors_block(block: Block, variables: dict[str, str]) -> Iterator[_Told]:
     if block.complies:
         return
     if not block.usages:
@@ -559,9 +563,13 @@ def _vendors_block(block: Block) -> Iterator[_Told]:
         if usage.server and usage.conditional:
             yield _Told(usage.line, "script-no-eku", "extendedKeyUsage is written under a further condition only")
         elif not usage.server:
-            if usage.values is not None:
-                message = f"the extended key usage is {visible(usage.text)}; serverAuth is needed"
-                yield _Told(usage.line, "script-no-eku", message)
-            else:
+            value = _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], match[0]), usage.text)
+            if not re.fullmatch(r"[A-Za-z0-9., \t]+", value):
                 message = f"the extended key usage {visible(usage.text)} cannot be told without running the script"
                 yield _Told(usage.line, None, message)
+            elif "serverAuth" not in map(str.strip, value.split(",")):
+                message = f"the extended key usage is {visible(value)}; serverAuth is needed"
+                yield _Told(usage.line, "script-no-eku", message)
+
+
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
