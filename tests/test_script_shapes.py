@@ -91,7 +91,9 @@ def complies(certificate):
         and certificate.signature_hash_algorithm.name in ("sha224", "sha256", "sha384", "sha512")
         and (
             (isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048)
-            or (isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1", "secp521r1"))
+            or (
+                isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in ("secp256r1", "secp384r1", "secp521r1")
+            )
         )
     )
 

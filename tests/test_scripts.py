@@ -28,7 +28,9 @@ EXPECTATION = re.compile(r"^# (expect|unreadable|note): (.*?)\r?$", re.MULTILINE
 
 def audit(data, *, allow=()):
     data = data if isinstance(data, bytes) else data.encode("utf-8", "surrogateescape")
-    [result] = judge_script(data, target="some.sh", settings=Settings(rules=rules_of(["apple"], allow), at=AT, openssl=find))
+    [result] = judge_script(
+        data, target="some.sh", settings=Settings(rules=rules_of(["apple"], allow), at=AT, openssl=find)
+    )
     assert result.kind == "script"
     return result
 

@@ -666,8 +666,7 @@ def _x509(machine: Machine, call: Call, options: _Options) -> None:
     issuer = options.get("CA")
     if issuer is not None:
         machine.records.append(Issuer(machine.path(issuer)))
-    key: Key | None = None
-    subject: str | None = None
+    key, subject = None, None
     copied: tuple[tuple[Entry, int], ...] | None = ()
     if options.has("req"):
         asked = _thing(machine, options.get("in"), Asked) or _from_disk(machine, options.get("in"))
@@ -694,7 +693,8 @@ def _x509(machine: Machine, call: Call, options: _Options) -> None:
         key = _key(machine, options.get("force_pubkey"))
     if options.has("subj"):
         subject = _subject(options, None)
-    text, lines, section, why = "", [], options.get("extensions"), None
+    text, section, why = "", options.get("extensions"), None
+    lines: list[int] = []
     extfile = options.get("extfile")
     if extfile is not None:
         found = _source(machine, extfile)
@@ -773,7 +773,9 @@ def _from_disk(machine: Machine, name: str | None) -> Asked | None:
     if file is None or "BEGIN" not in file.text or not is_known(file.text):
         return None
     try:
-        blocks = [block for block in pem_blocks(file.text.encode("utf-8", "surrogateescape")) if "REQUEST" in block.label]
+        blocks = [
+            block for block in pem_blocks(file.text.encode("utf-8", "surrogateescape")) if "REQUEST" in block.label
+        ]
         request = decode_request(blocks[0].body)
     except (Error, IndexError):
         return None

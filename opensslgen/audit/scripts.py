@@ -331,7 +331,9 @@ _SCRIPT_RULES = {"apple-eku": "script-no-eku", "apple-validity": "script-days"}
 _CA_NAME = re.compile(r"(?:^|[^a-z])(?:ca|cas|root|rootca|caroot|authority|issuer|intermediate|sub-?ca|signing)(?:[^a-z]|$)"
                       r"|[a-z]CA(?:[^a-zA-Z]|$)|(?:^|[^a-zA-Z])CA[A-Z_0-9]|[rR]oot|ROOT|Authority|AUTHORITY"
                       r"|[Ii]ntermediate|cacert|myca|(?:^|[^a-z])ca[._-]?(?:cert|crt|pem|key)")  # fmt: skip
-_HOST = re.compile(r"(?:\*\.)?(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}|(?:[0-9]{1,3}\.){3}[0-9]{1,3}|localhost|[0-9a-f:]*:[0-9a-f:]+")
+_HOST = re.compile(
+    r"(?:\*\.)?(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}|(?:[0-9]{1,3}\.){3}[0-9]{1,3}|localhost|[0-9a-f:]*:[0-9a-f:]+"
+)
 
 
 _UNKNOWN_LINE = re.compile(rf"^[ \t]*(?:\[[ \t]*)?{UNKNOWN}.*", re.MULTILINE)
@@ -402,7 +404,9 @@ class _Judge:
                     self.add("script-no-eku", "it has no extended key usage; serverAuth is needed", made.line)
                 self.add("leaf-is-ca", "it is a server's certificate with CA:TRUE", made.line)
                 if not has_extension(text, made.section, "subjectAltName"):
-                    self.add("apple-san", "it has no subject alternative name; the common name does not count", made.line)
+                    self.add(
+                        "apple-san", "it has no subject alternative name; the common name does not count", made.line
+                    )
                 return False
         for finding in judged.findings:
             rule = _SCRIPT_RULES.get(finding.rule.id)
@@ -479,7 +483,11 @@ class _Judge:
             self.wonder(f"its end {_shown(end)} {why_unknown(end)}")
         elif ends - begins > APPLE_LIMIT:
             days = (ends - begins) // timedelta(days=1)
-            self.add("script-days", f"it is valid for {days} days; {APPLE_LIMIT.days} is the most for a server", self.made.line)
+            self.add(
+                "script-days",
+                f"it is valid for {days} days; {APPLE_LIMIT.days} is the most for a server",
+                self.made.line,
+            )
 
     def digest(self, *, authority: bool) -> None:
         made = self.made
@@ -509,7 +517,9 @@ class _Judge:
                     line=self.made.line,
                 )  # fmt: skip
         elif key.algorithm != "EC" or key.curve not in ("P-256", "P-384", "P-521"):
-            kind = f"an EC key on the curve {key.curve}" if key.algorithm == "EC" else f"a key of the kind {key.algorithm}"
+            kind = (
+                f"an EC key on the curve {key.curve}" if key.algorithm == "EC" else f"a key of the kind {key.algorithm}"
+            )
             message = f"it has {visible(kind)}; RSA and the curves P-256, P-384 and P-521 are known"
             self.add("apple-key-type", message, key.line or self.made.line)
 

@@ -23,7 +23,9 @@ def _echo(machine: Machine, tree: Simple, words: list[str]) -> Status:
     bash = machine.world.is_bash
     if machine.output is None:
         return 0
-    if bash is None and (re.fullmatch(r"-[neE]*[eE][neE]*", rest[0] if rest else "") or any("\\" in each for each in rest)):
+    if bash is None and (
+        re.fullmatch(r"-[neE]*[eE][neE]*", rest[0] if rest else "") or any("\\" in each for each in rest)
+    ):
         bash = not machine.choose("echo of dash")
     if bash is False:
         escapes = True
@@ -60,7 +62,8 @@ def _printf(machine: Machine, tree: Simple, words: list[str]) -> Status:
 
 def _operands(words: list[str], valued: str = "") -> list[str]:
     """Return the words behind the options; those in `valued` take the word after them."""
-    found, rest = [], words[1:]
+    found: list[str] = []
+    rest = words[1:]
     while rest:
         word, rest = rest[0], rest[1:]
         if word == "--":
@@ -105,7 +108,11 @@ def _tee(machine: Machine, tree: Simple, words: list[str]) -> Status:
 def _place(machine: Machine, source: str, target: str) -> str:
     """Return where a copy goes: into a folder under its own name, or under the target's."""
     path = machine.path(target)
-    if target.endswith(("/", "/.")) or target in (".", "..") or any(each.startswith(f"{path}/") for each in machine.files):
+    if (
+        target.endswith(("/", "/."))
+        or target in (".", "..")
+        or any(each.startswith(f"{path}/") for each in machine.files)
+    ):
         return f"{path}/{posixpath.basename(source)}"
     return path
 
@@ -122,7 +129,9 @@ def _cp(machine: Machine, _tree: Simple, words: list[str]) -> Status:
             machine.budget.write(64)
             machine.files[place] = File(list(file.chunks))
         else:
-            machine.files[place] = File([Chunk(unknown(f"{with_names(source)}, which is not known") + "\n", machine.line)])
+            machine.files[place] = File(
+                [Chunk(unknown(f"{with_names(source)}, which is not known") + "\n", machine.line)]
+            )
         if words[0].endswith("mv"):
             machine.files[machine.path(source)] = None
     return 0
@@ -175,8 +184,7 @@ def _sed(machine: Machine, tree: Simple, words: list[str]) -> Status:
 def _edited(machine: Machine, programs: list[str], chunks: list[Chunk], *, known: bool) -> list[Chunk]:
     """Return what sed makes of pieces; nothing if that is not known."""
     if not known:
-        new = _with_unknown(programs, chunks)
-        return new
+        return _with_unknown(programs, chunks)
     found = []
     text = "".join(chunk.text for chunk in chunks)
     if all(chunk.text.endswith("\n") for chunk in chunks):
@@ -332,13 +340,12 @@ def _read(machine: Machine, tree: Simple, words: list[str]) -> Status:
         return 1 if is_at_end else Maybe(f"read {machine.counter} {tree.start}")
     text = file.text
     line, _, rest = text.partition("\n")
-    if not is_known(line):
-        if re.fullmatch("\ud800[^\ud801]*\ud801", line) and "not known" in with_names(line):
-            # A line like this stands for any number of lines.
-            file.chunks = [Chunk(rest, tree.line)] if rest else []
-            for name in names:
-                machine.set(name, machine.fresh(f"read {name}"))
-            return 0
+    if not is_known(line) and re.fullmatch("\ud800[^\ud801]*\ud801", line) and "not known" in with_names(line):
+        # A line like this stands for any number of lines.
+        file.chunks = [Chunk(rest, tree.line)] if rest else []
+        for name in names:
+            machine.set(name, machine.fresh(f"read {name}"))
+        return 0
     file.chunks = [Chunk(rest, tree.line)] if rest else []
     separator = machine.get("IFS")
     if separator is not None and separator not in (" \t\n", " ") and separator != "" and is_known(separator):
@@ -393,7 +400,9 @@ def _expr(machine: Machine, tree: Simple, words: list[str]) -> Status:
 
     text = " ".join(words[1:])
     value = calculate(text, {}) if is_known(text) else None
-    machine.print((str(value) if value is not None else unknown(f"$(expr {with_names(text)})")) + "\n", tree.line, tree.last)
+    machine.print(
+        (str(value) if value is not None else unknown(f"$(expr {with_names(text)})")) + "\n", tree.line, tree.last
+    )
     return 0
 
 
@@ -421,9 +430,13 @@ def _tr(text: str, words: list[str]) -> str | None:
         return "".join(character for character in text if character not in deleted)
     if len(words) != 2:
         return None
-    sets = [re.sub(r"\[:(upper|lower):\]", lambda match: {"upper": "A-Z", "lower": "a-z"}[match[1]], word) for word in words]
+    sets = [
+        re.sub(r"\[:(upper|lower):\]", lambda match: {"upper": "A-Z", "lower": "a-z"}[match[1]], word) for word in words
+    ]
     expanded = [
-        re.sub(r"([A-Za-z0-9])-([A-Za-z0-9])", lambda m: "".join(map(chr, range(ord(m[1]), ord(m[2]) + 1))), unescape(each))
+        re.sub(
+            r"([A-Za-z0-9])-([A-Za-z0-9])", lambda m: "".join(map(chr, range(ord(m[1]), ord(m[2]) + 1))), unescape(each)
+        )
         for each in sets
     ]
     first, second = expanded

@@ -79,8 +79,31 @@ _OTHER_SCRIPTS = frozenset("make gmake ninja ant ansible-playbook docker podman 
                            "python python3 perl ruby node awk gawk expect watch".split())  # fmt: skip
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "mksh", "zsh", "ash"})
 _ENDS = frozenset({"exit", "return", "break", "continue"})
-_HARMLESS = frozenset({"echo", "printf", ":", "true", "false", "sleep", "exit", "return", "break", "continue", "mkdir",
-                       "chmod", "chown", "ls", "tput", "logger", "clear", "trap", "umask", "usage", "touch"})
+_HARMLESS = frozenset(
+    {
+        "echo",
+        "printf",
+        ":",
+        "true",
+        "false",
+        "sleep",
+        "exit",
+        "return",
+        "break",
+        "continue",
+        "mkdir",
+        "chmod",
+        "chown",
+        "ls",
+        "tput",
+        "logger",
+        "clear",
+        "trap",
+        "umask",
+        "usage",
+        "touch",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,10 +328,7 @@ class Machine:
             if isinstance(status, Maybe):
                 if self.is_harmless(pipeline):
                     continue
-                if self.leaves(pipeline):
-                    status = 1 if operator == "&&" else 0
-                else:
-                    status = self.decide(status)
+                status = (1 if operator == "&&" else 0) if self.leaves(pipeline) else self.decide(status)
             if (operator == "&&") == (status == 0):
                 status = self.pipeline(pipeline)
         return status
@@ -496,8 +516,11 @@ class Machine:
             staying = [number for number in candidates if not self.leaves(tree.arms[number][1])]
             if candidates and not staying:
                 staying = candidates[-1:] if certain else []
-            certain = certain and bool(staying) and staying[-1] == candidates[-1] or (
-                bool(candidates) and certain and bool(staying)
+            certain = (
+                (certain
+                and bool(staying)
+                and staying[-1] == candidates[-1])
+                or (bool(candidates) and certain and bool(staying))
             )
             candidates = staying
             if all(self.is_harmless(tree.arms[number][1]) for number in candidates):
@@ -561,7 +584,7 @@ class Machine:
         name = _name(simple)
         if name in self.state.functions:
             return depth < 5 and self.is_harmless(self.state.functions[str(name)], depth + 1)
-        return name in _HARMLESS and name not in _ENDS or (
+        return (name in _HARMLESS and name not in _ENDS) or (
             name == "cat" and any(each.body is not None for each in simple.redirections)
         ) or (name in _ENDS and depth > 0 and name == "return")  # fmt: skip
 
@@ -584,9 +607,7 @@ class Machine:
         if name is None:
             return bool(simple.assignments) and not simple.words
         if name in self.state.functions:
-            return depth < 5 and all(
-                self._is_plain(each, depth + 1) for each in _simples(self.state.functions[name])
-            )
+            return depth < 5 and all(self._is_plain(each, depth + 1) for each in _simples(self.state.functions[name]))
         return "ssl" not in name and name not in ("eval", ".", "source") and name not in _OTHER_SCRIPTS | _SHELLS
 
     # Words
@@ -772,10 +793,7 @@ class Machine:
     def parameter(self, part: Parameter) -> str:
         name, operator = part.name, part.operator
         value: str | None
-        if part.index is not None:
-            value = self.element(name, part.index)
-        else:
-            value = self.get(name)
+        value = self.element(name, part.index) if part.index is not None else self.get(name)
         if operator in (":-", "-", ":=", "="):
             if self.state.tainted and value is None and not name.isdigit() and name not in self.state.unset:
                 return self.outside(name)
@@ -925,9 +943,7 @@ class Machine:
             elif target in ("/dev/null", "/dev/stderr", "/dev/tty", "/dev/fd/2"):
                 if each.descriptor == 1:
                     self.output = None
-            elif target in ("/dev/stdout", "/dev/fd/1"):
-                continue
-            elif each.operator == "<>":
+            elif target in ("/dev/stdout", "/dev/fd/1") or each.operator == "<>":
                 continue
             else:
                 file = self.create(target, appends=each.operator in (">>", "&>>"))
@@ -1024,9 +1040,7 @@ class Machine:
             if rest[0] == "--":
                 rest = rest[1:]
                 break
-            if name == "env" and rest[0] in ("-S", "-i", "-"):
-                rest = rest[1:]
-            elif rest[0].startswith("--"):
+            if (name == "env" and rest[0] in ("-S", "-i", "-")) or rest[0].startswith("--"):
                 rest = rest[1:]
             elif rest[0].startswith("-") and len(rest[0]) > 1:
                 rest = rest[2:] if rest[0][-1] in with_values and len(rest[0]) == 2 else rest[1:]
@@ -1109,7 +1123,8 @@ class Machine:
         elif name not in _SUCCEEDS and (
             (mentions and name not in ("apt-get", "apt", "yum", "dnf", "apk", "brew", "dpkg", "rpm"))
             or (name in _OTHER_SCRIPTS and self.runs_other(name, words))
-            or "/" in words[0] and not words[0].startswith(("/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/"))
+            or ("/" in words[0]
+            and not words[0].startswith(("/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/")))
             or name.endswith(".sh")
         ):
             known = self.file(words[0]) if "/" in words[0] else None
@@ -1120,7 +1135,9 @@ class Machine:
             for word in words[1:]:
                 path = self.path(word.rpartition("=")[2])
                 if self.files.get(path) is not None and name not in _SUCCEEDS:
-                    self.files[path] = File([Chunk(unknown(f"what {name} makes of {with_names(word)}") + "\n", tree.line)])
+                    self.files[path] = File(
+                        [Chunk(unknown(f"what {name} makes of {with_names(word)}") + "\n", tree.line)]
+                    )
         if self.output is not None:
             self.put([Chunk(self.fresh(f"$({shown})") + "\n", tree.line)])
         return Maybe(f"{shown} {tree.start}") if name in _QUESTIONS else 0
@@ -1315,4 +1332,3 @@ def _moved(tree: Sequence, line: int) -> Sequence:
     result = moved(tree)
     assert isinstance(result, Sequence)
     return result
-

@@ -54,11 +54,35 @@ _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _PLAIN = re.compile(r"[^ \t\n;&|<>()'\"`$\\]+")
 _PLAIN_QUOTED = re.compile(r"[^\n\"`$\\]+")
 _PLAIN_DOCUMENT = re.compile(r"[^\n`$\\]+")
-_RESERVED = re.compile(r"(?:if|then|elif|else|fi|while|until|do|done|for|case|esac|function|select|\[\[|[{}!])"
-                       r"(?![^ \t\n;&|()<>])")
+_RESERVED = re.compile(
+    r"(?:if|then|elif|else|fi|while|until|do|done|for|case|esac|function|select|\[\[|[{}!])"
+    r"(?![^ \t\n;&|()<>])"
+)
 _CLOSERS = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
-_OPERATORS = (":-", ":=", ":?", ":+", "##", "#", "%%", "%", "//", "/#", "/%", "/", "^^", "^", ",,", ",", "-", "=", "?",
-              "+", ":", "@")
+_OPERATORS = (
+    ":-",
+    ":=",
+    ":?",
+    ":+",
+    "##",
+    "#",
+    "%%",
+    "%",
+    "//",
+    "/#",
+    "/%",
+    "/",
+    "^^",
+    "^",
+    ",,",
+    ",",
+    "-",
+    "=",
+    "?",
+    "+",
+    ":",
+    "@",
+)
 _DECLARES = frozenset({"declare", "local", "export", "readonly", "typeset"})
 _EXTENDED = re.compile(r"[?*+@!]\(")
 _ANSI = re.compile(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
@@ -169,7 +193,7 @@ class _Parser:
         return match[0] if match else ""
 
     def sequence(self) -> Sequence:
-        items = []
+        items: list[AndOr] = []
         while True:
             self.empty_lines()
             if self.at >= len(self.text) or self.starts_with(")", ";;", ";&") or self.reserved() in _CLOSERS:
@@ -184,7 +208,8 @@ class _Parser:
                 self.fail(self.text[self.at : self.at + 40].partition("\n")[0])
 
     def and_or(self) -> AndOr:
-        first, others = self.pipeline(), []
+        first = self.pipeline()
+        others: list[tuple[str, Pipeline]] = []
         while True:
             self.blanks()
             if not self.starts_with("&&", "||"):
@@ -264,10 +289,7 @@ class _Parser:
 
     def expect(self, word: str) -> None:
         self.empty_lines()
-        if word == ")":
-            found = self.starts_with(")")
-        else:
-            found = self.reserved() == word
+        found = self.starts_with(")") if word == ")" else self.reserved() == word
         if not found:
             if self.at >= len(self.text):
                 self.fail(f"{word} is missing at the end")
@@ -367,7 +389,7 @@ class _Parser:
         if not re.compile(r"in(?=[ \t\n]|\\\n)").match(self.text, self.at):
             self.fail("case without in")
         self.at += 2
-        arms = []
+        arms: list[tuple[tuple[Word, ...], Sequence, bool]] = []
         while True:
             self.empty_lines()
             if self.reserved() == "esac":
@@ -420,7 +442,8 @@ class _Parser:
         return Calculation(Word(tuple(parts), line), line)
 
     def condition(self) -> Condition:
-        line, words = self.line(), []
+        line = self.line()
+        words: list[Word] = []
         self.at += 2
         while True:
             while True:
@@ -444,7 +467,8 @@ class _Parser:
 
     def expression(self) -> Word:
         """Return a regular expression, in which parentheses and bars are text."""
-        line, parts, depth = self.line(), [], 0
+        parts: list[Part] = []
+        line, depth = self.line(), 0
         while self.at < len(self.text):
             character = self.text[self.at]
             if character in " \t\n" and depth == 0:
@@ -495,7 +519,7 @@ class _Parser:
                 return Assignment(match[1], appends, Word((), line), index)
             return Assignment(match[1], appends, self.word(), index)
         self.at += 1
-        words = []
+        words: list[Word] = []
         while True:
             self.empty_lines()
             if self.starts_with(")"):
@@ -527,7 +551,8 @@ class _Parser:
     # Words
 
     def word(self) -> Word:
-        line, begin, parts = self.line(), self.at, []
+        parts: list[Part] = []
+        line, begin = self.line(), self.at
         self.spend()
         while self.at < len(self.text):
             character = self.text[self.at]
@@ -603,7 +628,8 @@ class _Parser:
 
     def quoted(self, end: str, plain: re.Pattern[str]) -> list[Part]:
         """Return what stands between double quotes, or in a here-document, whose `end` is empty."""
-        begin, parts = self.at, []
+        parts: list[Part] = []
+        begin = self.at
         buffer: list[str] = []
         line = self.line()
 
@@ -806,7 +832,7 @@ class _Parser:
                 parts += self.single()
             elif character == "\\":
                 escaped = self.text[self.at + 1 : self.at + 2]
-                parts.append(Text(escaped if not quoted or escaped in "$`\\\"}" else f"\\{escaped}", True, line))
+                parts.append(Text(escaped if not quoted or escaped in '$`\\"}' else f"\\{escaped}", True, line))
                 self.at += 2
             elif character in "$`":
                 parts += self.dollar(quoted=quoted)

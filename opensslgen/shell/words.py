@@ -74,7 +74,8 @@ def printf(format_: str, arguments: list[str]) -> str | None:
 
 def calculate(expression: str, variables: dict[str, str]) -> int | None:
     """Return the value of an arithmetic expression, and assign what it assigns; None if it is not supported."""
-    tokens, at = [], 0
+    tokens: list[str] = []
+    at = 0
     expression = expression.strip()
     while at < len(expression):
         match = _TOKEN.match(expression, at)
@@ -234,7 +235,8 @@ def _apply(sign: str, left: int, right: int) -> int:
 
 def pattern(text: str) -> re.Pattern[str] | None:
     """Return a shell's pattern as a regular expression; None for what is not supported. `\\x` stands for itself."""
-    found, at = [], 0
+    found: list[str] = []
+    at = 0
     while at < len(text):
         character = text[at]
         at += 1
@@ -325,7 +327,8 @@ def _replacement(match: re.Match[str]) -> str:
 
 def _basic(expression: str) -> re.Pattern[str] | None:
     """Return a basic regular expression in Python's words; None for what is not supported."""
-    found, at = [], 0
+    found: list[str] = []
+    at = 0
     while at < len(expression):
         character = expression[at]
         at += 1
