@@ -15,13 +15,13 @@ from cryptography.x509.oid import NameOID
 
 from opensslgen.audit.result import Settings
 from opensslgen.audit.targets import audit
-from opensslgen.bundles.holding import kind_of
+from opensslgen.bundles.holding import kind_of, label_of_key
 from opensslgen.bundles.private_keys import public_half
 from opensslgen.openssl import command
 from opensslgen.openssl.process import Process
 from opensslgen.rules.profiles import rules_of
 from opensslgen.x509.certificate import decode
-from opensslgen.x509.pem import pem_blocks
+from opensslgen.x509.pem import pem, pem_blocks
 
 from .conftest import CHECKOUT
 from .servers import issue
@@ -323,6 +323,16 @@ def test_an_encrypted_key_is_a_note(tmp_path, leaf, form):
     assert "encrypted" in result.notes[0]
 
 
+@pytest.mark.parametrize("begins", ["\x17\x80", "\x17\x0e", "\x30\x80", "\x30\x0f", "\x17\x81\x0d"], ids=repr)
+def test_what_is_encrypted_is_never_taken_for_plain_whatever_it_begins_with(begins):
+    """The old form of keys says so in a header; its bytes look like any others, once in 256 times like BER."""
+    body = begins.encode("latin-1").ljust(16, b"x")
+    headers = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n"
+    text = pem("RSA PRIVATE KEY", body).replace("KEY-----\n", f"KEY-----\n{headers}", 1).encode()
+    (block,) = pem_blocks(text)
+    assert (block.body, label_of_key(block, text)) == (body, "ENCRYPTED PRIVATE KEY")
+
+
 def test_a_damaged_key_is_unreadable(tmp_path, leaf):
     lines = leaf.key_pem.splitlines()
     damaged = "\n".join([lines[0], "AAAA" + lines[1][4:], *lines[2:], ""])
@@ -344,6 +354,7 @@ def test_a_request_is_held_against_its_key(tmp_path, leaf, root):
     assert "key-mismatch" in ids(judged(tmp_path / "a.pem", root.key_pem + pem))
 
 
+@pytest.mark.slow
 def test_a_pkcs12_file_that_wants_endless_hashing_is_given_up(tmp_path, leaf, root, monkeypatch):
     monkeypatch.setattr("opensslgen.bundles.pkcs.TIMEOUT", 1.0)
     data = p12(leaf, [root], "-iter", "99999", folder=tmp_path)

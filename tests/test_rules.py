@@ -24,7 +24,7 @@ from opensslgen.x509.pem import pem_blocks
 from opensslgen.x509.public_keys import PublicKey
 from opensslgen.x509.request import decode_request
 
-from .test_certificate_files import FILES, FOLDER, expectation, settings
+from .certificate_files import FILES, FOLDER, expectation, settings
 
 AT = datetime(2026, 2, 1, tzinfo=timezone.utc)
 GOOD = load(FOLDER / "apple-good-ec.pem")
@@ -60,7 +60,8 @@ def test_the_rules_that_readers_raise_are_in_all_profiles():
     readers = {
         "protocol", "key-mode", "p12-rc2", "p12-too-new", "config-runs-code", "config-reads-files",
         "config-reads-environment", "config-default-days", "config-default-bits", "config-default-md",
-        "config-section-unused", "config-section-missing", "script-validity", "script-no-eku", "script-days",
+        "config-section-unused", "config-section-missing", "config-key-twice",
+        "script-validity", "script-no-eku", "script-days",
         "script-sha1", "script-small-key", "pki-index-line", "pki-index-line-ends", "pki-index-twice", "pki-unrecorded",
         "pki-copy-missing", "pki-copy-differs", "pki-other-issuer", "pki-config-differs", "pki-key-mismatch",
         "pki-request-differs", "pki-revoked-in-use", "pki-crl-stale", "pki-crl-incomplete", "pki-open-to-others",

@@ -29,6 +29,9 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "req -CA": {"OpenSSL": (3, 0, 0)},
     "-copy_extensions": {"OpenSSL": (3, 0, 0)},
     "-legacy": {"OpenSSL": (3, 0, 0)},
+    # From 3.0 on `x509 -req` adds subject and authority key identifier unless they are set to none; 4.0 adds nothing.
+    "key identifier none": {"OpenSSL": (3, 0, 0)},
+    "x509 -req adds nothing": {"OpenSSL": (4, 0, 0), "LibreSSL": (2, 8, 0)},
     "-verify_hostname": {"OpenSSL": (1, 0, 2)},
     "ed25519": {"OpenSSL": (1, 1, 1), "LibreSSL": (3, 7, 0)},
     "s_client to IPv6": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
@@ -66,6 +69,10 @@ class OpenSSL:
     """Seconds that a command may take."""
     limit: int | None = None
     """Bytes that a command may print; None: any number."""
+    memory: int | None = None
+    """KiB of address space that a command may have; None: any number. macOS sets no such limit."""
+    cpu: int | None = None
+    """Seconds of CPU that a command may take; None: any number."""
 
     def can(self, capability: str) -> bool:
         """Tell whether this openssl has what CAPABILITIES lists by that name."""
@@ -89,6 +96,7 @@ class OpenSSL:
         process = _started(
             self.start,
             [self.path, *arguments],
+            before=self._limits(),
             cwd=folder,
             secrets=secrets or {},
             stdin=stdin,
@@ -98,6 +106,15 @@ class OpenSSL:
         if check and process.exit_code != 0:
             raise OpenSSLError(f"openssl {arguments[0]} failed: {reason(process)}")
         return process
+
+    def _limits(self) -> list[str]:
+        """Return what starts a command with the limits on memory and CPU; empty if there are none.
+
+        A shell sets them, as Python itself may have more memory than that already when it has forked.
+        """
+        limits = [f"ulimit -v {self.memory} 2>/dev/null"] if self.memory is not None else []
+        limits += [f"ulimit -t {self.cpu} 2>/dev/null"] if self.cpu is not None else []
+        return ["/bin/sh", "-c", "; ".join([*limits, 'exec "$0" "$@"'])] if limits else []
 
     def run_scripts(
         self, scripts: Sequence[str], *, cwd: Path, secrets: Mapping[str, str]
@@ -265,12 +282,13 @@ def _started(
     stdin: bytes,
     timeout: float,
     limit: int | None = None,
+    before: Sequence[str] = (),
 ) -> Process:
     env = environment(folder=cwd, secrets=secrets)
     # Most callers set no limit, and most that stand in for `start` know none.
     limits = {} if limit is None else {"limit": limit}
     try:
-        return start(argv, env=env, cwd=cwd, stdin=stdin, timeout=timeout, **limits)
+        return start([*before, *argv], env=env, cwd=cwd, stdin=stdin, timeout=timeout, **limits)
     except TimeoutError as error:
         within = f"within {timeout:g} seconds" + (f" and {limit} bytes" if limit is not None else "")
         failure = OpenSSLError(f"openssl {argv[1]} did not end {within}: {argv[0]}")
