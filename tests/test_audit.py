@@ -396,7 +396,7 @@ def test_the_password_comes_from_a_file_the_environment_or_not_at_all(tmp_path, 
 def test_an_empty_folder_is_said_to_be_empty(tmp_path):
     (tmp_path / "folder").mkdir()
     done = run(tmp_path / "folder")
-    assert (done.exit_code, done.stdout) == (0, "nothing found to judge\n")
+    assert (done.exit_code, done.stdout) == (0, "nothing found to check\n")
 
 
 def test_quiet_shows_only_what_does_not_comply(tmp_path, good, bad):

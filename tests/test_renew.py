@@ -223,7 +223,7 @@ def test_within_renews_what_ends_soon_once_and_goes_on_after_a_failure(authority
     sign = ("sign", "box.req", "--san", "foreign.example.com", "--days", "90", "-q")
     assert opensslgen(*sign).returncode == 0
     Path("pki/reqs/foreign.example.com.req").unlink()
-    assert renew("--within", "30").stdout == "nothing ends within 30 days\n"
+    assert renew("--within", "30").stdout == "no certificate expires within 30 days\n"
     done = later(75, "renew", "--within", "30", "--json")
     assert done.returncode == 1
     failed, renewed = json.loads(done.stdout)
@@ -247,7 +247,7 @@ def test_within_renews_what_has_ended_meanwhile_but_not_what_was_revoked(authori
     done = later(200, "renew", "--within", "30", "--json")
     assert done.returncode == 0, done.stderr
     assert [made["name"] for made in json.loads(done.stdout)] == ["off.example.com"]
-    assert later(201, "renew", "--within", "30").stdout == "nothing ends within 30 days\n"
+    assert later(201, "renew", "--within", "30").stdout == "no certificate expires within 30 days\n"
 
 
 @pytest.mark.slow
@@ -261,7 +261,7 @@ def test_within_leaves_alone_what_a_later_one_with_another_subject_or_fewer_name
         for path in Path("pki").rglob("*.old-*"):
             path.unlink()
     done = later(80, "renew", "--within", "30")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing ends within 30 days\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "no certificate expires within 30 days\n", "")
 
 
 @pytest.mark.slow
@@ -278,27 +278,32 @@ def test_within_leaves_alone_what_was_replaced_by_one_that_was_revoked_and_made_
 
 def test_what_lives_for_less_is_renewed_in_its_last_third(authority):
     make_server(authority, days=9)
-    assert "nothing ends" in renew("--within", "30").stdout
-    assert "nothing ends" in later(5, "renew", "--within", "30").stdout
+    assert "no certificate expires" in renew("--within", "30").stdout
+    assert "no certificate expires" in later(5, "renew", "--within", "30").stdout
     assert "Renewed" in later(7, "renew", "--within", "30").stdout
 
 
 def test_what_is_valid_for_hardly_longer_than_that_is_not_renewed_each_day(authority):
     make_server(authority, days=31)
-    for days, said in ((2, "nothing ends"), (20, "nothing ends"), (22, "Renewed"), (24, "nothing ends")):
+    for days, said in (
+        (2, "no certificate expires"),
+        (20, "no certificate expires"),
+        (22, "Renewed"),
+        (24, "no certificate expires"),
+    ):
         assert said in later(days, "renew", "--within", "30").stdout
 
 
 def test_a_root_is_renewed_in_its_last_third_and_before_what_is_below_it(authority):
     make_root(authority, days=20)
     make_server(authority)
-    assert "nothing ends" in renew("--within", "30").stdout
+    assert "no certificate expires" in renew("--within", "30").stdout
     done = later(15, "renew", "--within", "30", "--json")
     assert done.returncode == 0, done.stderr
     root, leaf = json.loads(done.stdout)
     assert leaf["name"] == "pbx.example.com"
     assert root["name"] != leaf["name"]
-    assert "nothing ends" in later(16, "renew", "--within", "30").stdout
+    assert "no certificate expires" in later(16, "renew", "--within", "30").stdout
 
 
 def test_days_and_p12_are_of_the_leaves_where_all_are_renewed_that_are_due(authority, monkeypatch):
@@ -328,10 +333,10 @@ def test_what_would_end_no_later_is_not_renewed(authority):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give names, or --within"),
-        (["pbx.example.com", "--within", "3"], "give names, or --within"),
-        (["--within", "30", "--script"], "--script goes with one name"),
-        (["ca", "--p12"], "no PKCS#12 file is made of a root"),
+        ([], "name the certificates to renew, or use --within"),
+        (["pbx.example.com", "--within", "3"], "name the certificates to renew, or use --within"),
+        (["--within", "30", "--script"], "--script needs exactly one name"),
+        (["ca", "--p12"], "a root cannot be written as a PKCS#12 file"),
     ],
 )
 def test_bad_usage_is_refused(arguments, message, authority):

@@ -449,9 +449,9 @@ def test_an_intermediate_is_made_only_when_asked_for_with_its_limits(root):
     ("arguments", "message"),
     [
         (["--key-usage", "keyCertSign"], "are for authorities"),
-        (["--pathlen", "0"], "--pathlen goes with --as intermediate"),
-        (["--permit", "example.com"], "--permit goes with --as intermediate"),
-        (["--as", "intermediate", "--san", "a.example"], "--san does not go with --as intermediate"),
+        (["--pathlen", "0"], "--pathlen can only be used with --as intermediate"),
+        (["--permit", "example.com"], "--permit can only be used with --as intermediate"),
+        (["--as", "intermediate", "--san", "a.example"], "--san cannot be used with --as intermediate"),
         (["--name", "../../etc/x"], "cannot name a file"),
         (["--eku", "nonsense"], "unknown extended key usage"),
     ],

@@ -181,7 +181,7 @@ def test_what_a_phone_would_hide_or_refuse_is_not_written(name, rules, tmp_path)
     done = opensslgen("trust", "--root", CERTIFICATES / f"{name}.pem", "--json")
     assert done.returncode == 1
     assert [finding["rule"] for finding in json.loads(done.stdout)["findings"]] == rules
-    assert done.stderr.startswith("Error: a phone would hide or refuse this root, so nothing was made of it")
+    assert done.stderr.startswith("Error: a phone would hide or refuse this root, so nothing was written")
     assert f"--allow {rules[0]}" in done.stderr
     assert not (tmp_path / "trust").exists()
 
@@ -234,7 +234,7 @@ def test_it_goes_beside_the_pki_folder_and_says_the_fingerprint(pki, root):
     assert sorted(contents(pki.parent / "trust")) == NAMES
     assert root.fingerprint == ":".join(re.findall(r"^  ((?:[0-9A-F]{2}:){7}[0-9A-F]{2})$", done.stdout, re.MULTILINE))
     assert "Certificate Trust Settings" in done.stdout
-    assert f"let them fetch it: opensslgen trust --share --pki {pki}\n" in done.stdout
+    assert f"let them download it: opensslgen trust --share --pki {pki}\n" in done.stdout
     # The same again is no replacement.
     assert opensslgen("trust", "--pki", pki, "-q").stdout == ""
 
@@ -242,7 +242,7 @@ def test_it_goes_beside_the_pki_folder_and_says_the_fingerprint(pki, root):
 def test_what_is_said_of_sharing_tells_whose_choice_the_address_was(root):
     chosen = sharing_text(root, "http://192.0.2.7:8080/", 1800, was_chosen=True)
     assert "  http://192.0.2.7:8080/\nfor 30 minutes;" in chosen
-    assert "--address names another" in chosen
+    assert "--address selects another" in chosen
     given = sharing_text(root, "http://192.0.2.7:8080/", 90, was_chosen=False)
     assert "for 90 seconds;" in given
     assert "--address" not in given
@@ -356,11 +356,11 @@ def test_killed_at_any_time_it_leaves_all_or_nothing_of_which_the_next_run_makes
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--address", "127.0.0.1"), "--address goes with --share only"),
-        (("--for", "1m"), "--for goes with --share only"),
-        (("--share", "--out", "x"), "--out does not go with it"),
-        (("--share", "--script"), "--script does not go with it"),
-        (("--script", "--force"), "--force does not go with it"),
+        (("--address", "127.0.0.1"), "--address can only be used with --share"),
+        (("--for", "1m"), "--for can only be used with --share"),
+        (("--share", "--out", "x"), "--out cannot be used with --share"),
+        (("--share", "--script"), "--script cannot be used with --share"),
+        (("--script", "--force"), "--force has no effect with --script"),
         (("--share", "--for", "2d"), "at most 24h"),
         (("--share", "--for", "25h"), "at most 24h"),
         (("--share", "--for", "0s"), "at most 24h"),

@@ -715,5 +715,5 @@ def test_without_its_extra_the_command_says_what_to_install():
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "Error: this needs waitress, which is not installed" in done.stderr
+    assert "Error: this command needs waitress, which is not installed" in done.stderr
     assert "pip install flask waitress segno" in done.stderr

@@ -75,6 +75,15 @@ def export_job(order: Export, *, into: Destination) -> Job:
     )
 
 
+def export_text(order: Export, *, into: Destination) -> str:
+    """Return the one file of an export, as text; raises UsageError unless it is PEM without a key, and Error."""
+    (piece, *more) = order.pieces
+    if more or piece.holds_key or piece.form != "pem":
+        raise UsageError("only --as pem and --as chain can be written to standard output: no keys, and only text")
+    export_job(order, into=into)
+    return "".join(order.text(part) for part in order.contents(piece))
+
+
 def _refuse_keyless(order: Export) -> None:
     """Raise Error if there is no key, or none that can be exported."""
     if order.certificate.is_authority:

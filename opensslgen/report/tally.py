@@ -1,4 +1,4 @@
-"""What an audit's results add up to, and the exit code that follows."""
+"""The totals of an audit, and its exit code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Tally(NamedTuple):
 
     @property
     def results(self) -> int:
-        """How many things were judged, or should have been."""
+        """How many things were judged or could not be read."""
         return self.complies + self.violates + self.unreadable
 
     @property
@@ -58,7 +58,7 @@ def verdict(result: Result) -> str:
 
 
 def tally(result: Result) -> Tally:
-    """Return what one result adds to the sum."""
+    """Return what one result adds to the totals."""
     is_a = verdict(result)
     severities = [finding.rule.severity for finding in result.findings]
     counts = (severities.count(severity) for severity in RANKS)
@@ -66,10 +66,10 @@ def tally(result: Result) -> Tally:
 
 
 def entry(result: Result, *, write: Callable[[Result], str]) -> Entry:
-    """Return a result as `write` writes it, with what it adds to the sum."""
+    """Return a result as `write` writes it, with what it adds to the totals."""
     return Entry(write(result), tally(result))
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings by severity, and else in their order."""
+    """Return findings by severity, and within one severity in their order."""
     return sorted(findings, key=lambda finding: RANKS[finding.rule.severity])

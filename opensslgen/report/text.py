@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 _COLOURS = {ERROR: 31, WARNING: 33, NOTE: 36, COMPLIES: 32, VIOLATES: 31, UNREADABLE: 35}
 """Red, yellow, cyan, green and magenta, as terminals number them."""
-_SAID = {COMPLIES: "complies", VIOLATES: "violates the rules", UNREADABLE: "cannot be read"}
+_WORDS = {COMPLIES: "complies", VIOLATES: "violates the rules", UNREADABLE: "cannot be read"}
 
 
 def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> str:
-    """Return the verdict on a result, and its findings, worst first, with reason and source; `quiet`: only faults."""
+    """Return the verdict on a result, and its findings, worst first; with `quiet`, only if it does not comply."""
     is_a = verdict(result)
     if quiet and is_a == COMPLIES:
         return ""
     where = visible(result.target) + (f":{result.line}" if result.line else "")
-    said = _painted("cannot be told" if result.is_unknown else _SAID[is_a], is_a, colour)
-    lines = [f"{where}: {said}{_about(result)}"]
+    words = _painted("cannot be told" if result.is_unknown else _WORDS[is_a], is_a, colour)
+    lines = [f"{where}: {words}{_about(result)}"]
     if result.unreadable is not None:
         lines.append(f"  {visible(result.unreadable)}")
     for finding in worst_first(result.findings):
@@ -45,7 +45,7 @@ def _about(result: Result) -> str:
     if certificate is None:
         return ""
     subject = visible(certificate.subject.common_name or (str(certificate.names[0]) if certificate.names else ""))
-    return f" ({f'{subject}, ' if subject else ''}until {certificate.not_after:%Y-%m-%d})"
+    return f" ({f'{subject}, ' if subject else ''}expires {certificate.not_after:%Y-%m-%d})"
 
 
 def _painted(text: str, kind: str, colour: bool) -> str:
@@ -55,7 +55,7 @@ def _painted(text: str, kind: str, colour: bool) -> str:
 def text_tail(tally: Tally) -> str:
     """Return the totals."""
     if not tally.results:
-        return "nothing found to judge\n"
+        return "nothing found to check\n"
     verdicts = f"{tally.complies} of {tally.results} comply, {tally.violates} violate the rules"
     unreadable = f", {tally.unreadable} cannot be read" if tally.unreadable else ""
     counts = ", ".join(
