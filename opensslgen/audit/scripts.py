@@ -26,6 +26,7 @@ from opensslgen.shell.values import is_known, unknown_names, with_names, without
 from opensslgen.text import visible
 
 from .configs import judge_text
+from .purpose import SERVER
 from .result import AUTHORITY, Result
 from .script_calls import (
     Issuer,
@@ -106,8 +107,9 @@ def judge_script(data: bytes, *, target: str, settings: Settings) -> list[Result
         text = script_text(data)
         verdict = judged(text, target=target, settings=settings)
     except UnreadableError as error:
-        what = "read" if "more than " in error.message else "told"
-        return [replace(result, unreadable=visible(f"cannot be {what}: {error.message}"), line=error.line)]
+        if "more than " in error.message:
+            return [replace(result, unreadable=visible(f"cannot be read: {error.message}"), line=error.line)]
+        return [replace(result, unreadable=visible(error.message), line=error.line, is_unknown=True)]
     findings, reasons = verdict.findings, verdict.reasons
     notes = tuple(f"line {reason.line}: {visible(reason.text)}" for reason in reasons)
     if not reasons or any(finding.rule.severity == ERROR for finding in findings):
@@ -118,7 +120,8 @@ def judge_script(data: bytes, *, target: str, settings: Settings) -> list[Result
             result,
             findings=findings,
             notes=notes[1:],
-            unreadable=f"cannot be told: {notes[0]}{more}; {HINT}",
+            unreadable=f"{notes[0]}{more}; {HINT}",
+            is_unknown=True,
             line=reasons[0].line,
         )
     ]
@@ -336,6 +339,7 @@ _HOST = re.compile(
 )
 
 
+_CLIENT_NAME = re.compile(r"(?i)client|user|person")
 _UNKNOWN_LINE = re.compile(rf"^[ \t]*(?:\[[ \t]*)?{UNKNOWN}.*", re.MULTILINE)
 
 
@@ -408,6 +412,9 @@ class _Judge:
                         "apple-san", "it has no subject alternative name; the common name does not count", made.line
                     )
                 return False
+        if not is_authority and judged.purpose != SERVER:
+            self.other()
+            return False
         for finding in judged.findings:
             rule = _SCRIPT_RULES.get(finding.rule.id)
             line = self.place(finding.line) or made.line
@@ -420,6 +427,18 @@ class _Judge:
             else:
                 self.found.findings.append(replace(finding, message=message, line=line))
         return is_authority
+
+    def other(self) -> None:
+        """Judge what has no server's usages: a client's certificate, if the script calls it so, else a server's."""
+        made = self.made
+        has_usages = has_extension(made.text, made.section, "extendedKeyUsage")
+        called = [posixpath.basename(with_names(made.out)), with_names(made.subject or "")]
+        if has_usages and any(_CLIENT_NAME.search(each) for each in called):
+            return
+        what = "its extended key usage lacks serverAuth" if has_usages else "it has no extended key usage"
+        self.add("script-no-eku", f"{what}; serverAuth is needed", made.line)
+        if not has_extension(made.text, made.section, "subjectAltName"):
+            self.add("apple-san", "it has no subject alternative name; the common name does not count", made.line)
 
     def why(self, text: str, line: int | None) -> str:
         """Return what is unknown, and the names of what it depends on."""
