@@ -16,7 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from opensslgen.audit.result import Settings
+from opensslgen.audit.script_edits import edited
 from opensslgen.audit.scripts import judge_script, looks_like_script
+from opensslgen.errors import UnreadableError
 from opensslgen.openssl.command import find
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import ERROR
@@ -105,9 +107,11 @@ def answer(script):
     return answer_of(script.text.encode())
 
 
+SETTINGS = Settings(rules=rules_of(["apple"]), at=AT, openssl=find)
+
+
 def answer_of(data):
-    settings = Settings(rules=rules_of(["apple"]), at=AT, openssl=find)
-    [result] = judge_script(data, target="/nowhere/make.sh", settings=settings)
+    [result] = judge_script(data, target="/nowhere/make.sh", settings=SETTINGS)
     if result.unreadable is not None:
         return ""
     return "bad" if any(finding.rule.severity == ERROR for finding in result.findings) else "good"
@@ -130,3 +134,39 @@ def test_four_fifths_are_known():
     assert len(SCRIPTS) >= 80
     assert len({script.shape for script in SCRIPTS}) >= 25
     assert counts["right"] >= 0.8 * len(SCRIPTS), counts
+
+
+@cache
+def patched(script):
+    """Return the script after its edits, or None if it is refused."""
+    try:
+        return edited(script.text.encode(), name="/nowhere/make.sh", settings=SETTINGS)
+    except UnreadableError as error:
+        assert re.search("line [0-9]+", error.message), error.message
+        return None
+
+
+BAD = [script for script in SCRIPTS if script.truth == "bad"]
+
+
+@pytest.mark.parametrize("script", BAD, ids=str)
+def test_what_is_edited_makes_a_certificate_that_complies(script, tmp_path):
+    patch = patched(script)
+    if patch is None:
+        return
+    assert patch.edits
+    assert complies(run(patch.text, tmp_path, script.arguments))
+    # Only the lines that are told are different.
+    new = {edit.new for edit in patch.edits}
+    assert set(patch.text.split("\n")) - set(script.text.split("\n")) <= new
+
+
+def test_a_half_of_the_bad_scripts_can_be_edited():
+    assert sum(patched(script) is not None for script in BAD) >= 0.5 * len(BAD)
+
+
+@pytest.mark.parametrize("script", [script for script in SCRIPTS if script.truth != "bad"], ids=str)
+def test_what_complies_is_not_edited(script):
+    patch = patched(script)
+    assert patch is None or (patch.edits, patch.text) == ((), script.text)
+    assert (patch is None) == (answer(script) == "")

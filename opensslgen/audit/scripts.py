@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen.config.reader import UNKNOWN
+from opensslgen.config.reader import DEFAULT, UNKNOWN
 from opensslgen.errors import UnreadableError
 from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
 from opensslgen.rules.apple import APPLE_LIMIT
@@ -154,6 +154,10 @@ class Verdict:
     """What cannot be told; empty if all could be."""
     made: int = 0
     """How many commands make certificates."""
+    places: tuple[int, ...] = ()
+    """Lines that write the extensions of certificates that break a rule, and the commands that make these."""
+    authorities: tuple[tuple[int, str], ...] = ()
+    """Line and days of each certificate of an authority."""
 
 
 def judged(text: str, *, target: str, settings: Settings) -> Verdict:
@@ -201,7 +205,24 @@ def _verdict(findings: list[Finding], reasons: list[Reason], audit: _Audit) -> V
     reasons = sorted(dict.fromkeys(reasons), key=lambda reason: reason.line)
     if len(findings) > _MOST_FINDINGS:
         raise UnreadableError(f"more than {_MOST_FINDINGS} findings")
-    return Verdict(tuple(findings), tuple(reasons[:_MOST_FINDINGS]), len(audit.sites))
+    return Verdict(
+        tuple(findings),
+        tuple(reasons[:_MOST_FINDINGS]),
+        len(audit.sites),
+        tuple(dict.fromkeys(line for made in audit.wrong() for line in (*_section_lines(made), made.line))),
+        tuple((made.line, made.days) for (made, _), answer in audit.asked.items() if answer.is_authority),
+    )
+
+
+def _section_lines(made: Made) -> list[int]:
+    """Return the lines of the script that write the extensions of a certificate."""
+    found, is_inside = [], made.section in (None, DEFAULT)
+    for text, line in zip(made.text.split("\n"), made.lines, strict=False):
+        if header := re.match(r"[ \t]*\[[ \t]*([^\]]*?)[ \t]*\]", text):
+            is_inside = header[1] == made.section
+        if is_inside and line and text.strip():
+            found.append(line)
+    return list(dict.fromkeys(found))
 
 
 def _beside(folder: str, path: str) -> str | None:
@@ -243,6 +264,7 @@ class _Answer:
     findings: list[Finding] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     refused: str | None = None
+    is_authority: bool = False
 
     @property
     def status(self) -> str:
@@ -288,6 +310,10 @@ class _Audit:
                 raise UnreadableError(f"more than {_MOST_CERTIFICATES} different certificates")
             self.asked[made, is_issuer] = _Judge(made, self.settings, is_issuer=is_issuer).answer()
         return self.asked[made, is_issuer]
+
+    def wrong(self) -> list[Made]:
+        """Return the certificates that break a rule."""
+        return [made for (made, _), answer in self.asked.items() if answer.status == _VIOLATES]
 
     def answers(self) -> tuple[list[Finding], list[Reason]]:
         """Return what is certain of all ways, and why the rest cannot be told."""
@@ -367,6 +393,7 @@ class _Judge:
         for text in made.unknown:
             self.wonder(text)
         is_authority = self.extensions()
+        self.found.is_authority = is_authority is True
         if is_authority is None or is_authority:
             if is_authority:
                 self.digest(authority=True)
