@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, Entry, Section, read_config, written
 from opensslgen.config.use import CA, FILE, SELF, canonical, default_section
+from opensslgen.shell.status import Maybe
 from opensslgen.shell.values import Chunk, File, is_known, lines_of, unknown, unknown_names, with_names, without_names
 from opensslgen.x509.extensions import EXTENSIONS
 
@@ -204,13 +205,13 @@ def follow(machine: Machine, call: Call) -> Status | None:
     if command in _OPTIONS:
         options = _options(command, words[2:], lines[2:])
         {"x509": _x509, "req": _req, "ca": _ca}[command](machine, call, options)
-        return 0
+        return Maybe(f"openssl {call.start}") if options.has("noout", "checkend", "verify", "status") else 0
     handler = _KEYS.get(command)
     if handler:
         handler(machine, call, words[2:])
     elif machine.output is not None and command not in ("verify",):
         machine.put([Chunk(machine.fresh(f"$(openssl {command})") + "\n", call.line)])
-    return 0
+    return Maybe(f"openssl {call.start}") if command in ("verify", "s_client", "list", "ocsp", "dgst") else 0
 
 
 def _options(command: str, words: list[str], lines: list[int]) -> _Options:
@@ -546,7 +547,7 @@ def _req(machine: Machine, call: Call, options: _Options) -> None:
         section = None if section == DEFAULT else section
     digest, digest_line = _digest(options, config, req)
     added = [_entry(each, options.lines["addext"]) for each in options.values.get("addext", [])]
-    if options.has("copy_extensions"):
+    if options.has("copy_extensions") and options.get("copy_extensions") != "none":
         unknown_parts.append("which extensions of the request it copies is not known")
     _made(
         machine,
@@ -613,6 +614,9 @@ def _made(
 ) -> None:
     """Note a certificate that a command makes."""
     wanted = section or ""
+    for value in options.values.get("sigopt", []):
+        if value.startswith("rsa_padding_mode"):
+            unknown_parts.append(f"whether Apple's devices accept -sigopt {with_names(value)} is not known")
     has_section = why is None
     if why is not None:
         unknown_parts.append(why)

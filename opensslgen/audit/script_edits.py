@@ -107,7 +107,6 @@ def _is_better(text: str, before: Verdict, finding: Finding, *, name: str, setti
     return (
         count(after, finding.rule.id) < count(before, finding.rule.id)
         and all(count(after, rule) <= count(before, rule) for rule in rules)
-        and len(after.reasons) <= len(before.reasons)
         and after.made == before.made
         and after.authorities == before.authorities
     )

@@ -365,6 +365,7 @@ _HOST = re.compile(
 )
 
 
+_SERVER_NAME = re.compile(r"(?i)server|host|site|www|web|tls|https|pbx")
 _CLIENT_NAME = re.compile(r"(?i)client|user|person")
 _UNKNOWN_LINE = re.compile(rf"^[ \t]*(?:\[[ \t]*)?{UNKNOWN}.*", re.MULTILINE)
 
@@ -495,9 +496,11 @@ class _Judge:
                 return True
             if _CA_NAME.search(subject):
                 return False
+            if _SERVER_NAME.search(subject):
+                return True
         if _CA_NAME.search(name):
             return False
-        if re.search(r"(?i)server|host|site|www|web|tls|https|localhost", name):
+        if _SERVER_NAME.search(name):
             return True
         return None
 

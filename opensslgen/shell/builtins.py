@@ -339,6 +339,10 @@ def _read(machine: Machine, tree: Simple, words: list[str]) -> Status:
             machine.set(name, "" if is_at_end else machine.fresh(f"read {name}"))
         return 1 if is_at_end else Maybe(f"read {machine.counter} {tree.start}")
     text = file.text
+    if "-d" in words and words[words.index("-d") + 1 : words.index("-d") + 2] == [""]:
+        machine.set(names[0], text.strip() if machine.get("IFS") != "" else text)
+        file.chunks = []
+        return 1
     line, _, rest = text.partition("\n")
     if not is_known(line) and re.fullmatch("\ud800[^\ud801]*\ud801", line) and "not known" in with_names(line):
         # A line like this stands for any number of lines.
@@ -481,6 +485,12 @@ def _command_v(machine: Machine, tree: Simple, words: list[str]) -> Status:
     return _which(machine, tree, words)
 
 
+def _trap(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    if any("ssl" in word or word.strip() in machine.state.functions for word in words[1:2]):
+        machine.note("a trap that may make a certificate", tree.line)
+    return 0
+
+
 def _alias(machine: Machine, tree: Simple, words: list[str]) -> Status:
     if any("ssl" in word for word in words[1:]):
         machine.note("an alias of openssl", tree.line)
@@ -519,7 +529,8 @@ def _xargs_like(machine: Machine, tree: Simple, words: list[str]) -> Status:
 
 
 BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
-    "echo": _echo, "printf": _printf, "cat": _cat, "tee": _tee, "cp": _cp, "mv": _cp, "install": _cp, "rm": _rm,
+    "echo": _echo, "printf": _printf, "cat": _cat, "tee": _tee, "cp": _cp, "mv": _cp, "install": _cp,
+    "ln": _cp, "rm": _rm,
     "unlink": _rm, "touch": _touch, "sed": _sed, "cd": _cd, "pushd": _cd, "popd": _popd, "pwd": _pwd,
     "basename": _basename, "dirname": _dirname, "realpath": _realpath, "readlink": _realpath, "mktemp": _mktemp,
     "exit": _exit, "return": _exit, "break": _leave_loop, "continue": _leave_loop, ":": _true, "true": _true,
@@ -527,6 +538,7 @@ BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
     ".": _dot, "source": _dot, "read": _read, "mapfile": _mapfile, "readarray": _mapfile, "getopts": _getopts,
     "let": _let, "seq": _seq, "expr": _expr, "tr": _filter(_tr), "head": _filter(_head), "cut": _filter(_cut),
     "paste": _filter(_paste), "command": _command_v, "which": _which, "type": _which, "alias": _alias,
+    "trap": _trap,
     "envsubst": _envsubst, "xargs": _xargs_like, "bc": _filter(lambda text, _: None),
 }  # fmt: skip
 """By name; each takes the machine, the command as it is written, and its words."""

@@ -69,7 +69,7 @@ _SUCCEEDS = frozenset(
     "true : df du stat file sha256sum md5sum sha1sum base64 xxd certutil rsync scp mktemp-d cmp diff".split()
 )
 _READERS = frozenset({"ls", "chmod", "chown", "chgrp", "stat", "file", "less", "more", "sha256sum", "md5sum", "diff"})
-_QUESTIONS = frozenset("command type which hash grep egrep fgrep cmp diff pgrep id getent timeout read".split())
+_QUESTIONS = frozenset("ls stat getent curl wget systemctl service sha256sum md5sum sha1sum file cmp diff".split())
 _WRAPPERS = {
     "sudo": "ugpCrtTRD", "doas": "uC", "env": "uCS", "exec": "a", "nice": "n", "nohup": "", "time": "fo",
     "ionice": "cnp", "stdbuf": "ioe", "setsid": "", "builtin": "", "command": "", "timeout": "ks", "chronic": "",
@@ -184,39 +184,51 @@ class World:
 
 def explore(tree: Sequence, world: World) -> Iterator[Machine]:
     """Yield each way through a script, after it; raises UnreadableError if it would take too much."""
-    plan: list[bool] = []
+    plan: list[tuple[str, bool]] = []
     budget = Budget()
+    written: set[str] = set()
     for _ in range(MOST_WAYS):
         machine = Machine(world, budget, plan)
         machine.run(tree)
         yield machine
+        written.update(path for path, file in machine.files.items() if file is not None)
         plan = machine.taken
-        while plan and plan[-1]:
+        # A file that the script makes where it is missing is as the script makes it.
+        while plan and (plan[-1][1] or _asked_file(plan[-1][0]) in written):
             plan.pop()
         if not plan:
             return
-        plan[-1] = True
+        plan[-1] = (plan[-1][0], True)
     raise UnreadableError(f"more than {MOST_WAYS} ways through it, as its conditions are not known")
+
+
+def _asked_file(key: str) -> str | None:
+    """Return the file whose being there a condition asks for."""
+    match = re.fullmatch(r"\[ -[efrs] (.*) \]", key)
+    return match[1] if match else None
 
 
 class Machine:
     """One way through a script."""
 
-    def __init__(self, world: World, budget: Budget, plan: list[bool]) -> None:
+    def __init__(self, world: World, budget: Budget, plan: list[tuple[str, bool]]) -> None:
         """Take what is around the script, and the answers to the first conditions that are unknown."""
         self.world = world
         self.budget = budget
         self.plan = plan
-        self.taken: list[bool] = []
+        self.taken: list[tuple[str, bool]] = []
         self.answers: dict[str, bool] = {}
         self.state = _State()
         self.files: dict[str, File | None] = {}
         """By path; None for one that has been removed."""
         self.output: File | None = None
         self.input: File | None = None
+        self.descriptors: dict[int, File] = {}
+        """The files that are open under numbers from 3 on."""
         self.unclear: dict[str, int] = {}
         """What may make certificates, or change how they are made, and is not known; with its line."""
         self.depth = 0
+        self.status: Status = 0
         self.counter = 0
         self.line = 0
         self.word_lines: list[int] = []
@@ -236,8 +248,8 @@ class Machine:
         """Return the answer to an unknown condition, on this way."""
         if key not in self.answers:
             number = len(self.taken)
-            answer = self.plan[number] if number < len(self.plan) else False
-            self.taken.append(answer)
+            answer = self.plan[number][1] if number < len(self.plan) else False
+            self.taken.append((key, answer))
             self.answers[key] = answer
         return self.answers[key]
 
@@ -270,6 +282,8 @@ class Machine:
         if name in ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"):
             return self.input
         path = self.path(name)
+        if path == "/dev/null":
+            return File()
         if path not in self.files:
             text = None
             if path.startswith(f"{FOLDER}/") and is_known(path[len(FOLDER) :]):
@@ -365,10 +379,12 @@ class Machine:
             raise UnreadableError(f"more than {_DEEPEST} commands and functions inside one another", line=self.line)
         try:
             if isinstance(tree, Simple):
-                return self.simple(tree)
-            if not tree.redirections:
-                return self.compound(tree)
-            return self.redirected(tree.redirections, lambda: self.compound(tree))
+                self.status = self.simple(tree)
+            elif tree.redirections:
+                self.status = self.redirected(tree.redirections, lambda: self.compound(tree))
+            else:
+                self.status = self.compound(tree)
+            return self.status
         finally:
             self.depth -= 1
 
@@ -516,11 +532,8 @@ class Machine:
             staying = [number for number in candidates if not self.leaves(tree.arms[number][1])]
             if candidates and not staying:
                 staying = candidates[-1:] if certain else []
-            certain = (
-                (certain
-                and bool(staying)
-                and staying[-1] == candidates[-1])
-                or (bool(candidates) and certain and bool(staying))
+            certain = (certain and bool(staying) and staying[-1] == candidates[-1]) or (
+                bool(candidates) and certain and bool(staying)
             )
             candidates = staying
             if all(self.is_harmless(tree.arms[number][1]) for number in candidates):
@@ -618,7 +631,9 @@ class Machine:
             return self.argument(int(name))
         special = {"$": "$$", "!": "$!", "-": "$-", "?": "$?"}
         if name in special:
-            return "0" if name == "?" else unknown(special[name])
+            if name == "?" and isinstance(self.status, int):
+                return str(self.status)
+            return unknown(special[name] if name != "?" else f"$? in line {self.line}")
         if name == "#":
             arguments = self.state.arguments
             return unknown(f"$#-{self.state.shifted}") if arguments is None else str(len(arguments))
@@ -699,6 +714,7 @@ class Machine:
         found: list[str] = []
         current: str | None = None
         size = 0
+        globbed = False
         for part in word.parts:
             if isinstance(part, Parameter) and part.name == "@" and part.quoted and not part.operator:
                 values = self.all_arguments()
@@ -706,8 +722,9 @@ class Machine:
                 values = self.elements(part)
             elif isinstance(part, Text) or getattr(part, "quoted", True):
                 value = self.value(part, word.line)
-                if globs and isinstance(part, Text) and not part.quoted and re.search(r"[*?\[]", value):
-                    value = self.fresh(value)
+                globbed = globbed or (
+                    isinstance(part, Text) and not part.quoted and re.search(r"[*?\[]", value) is not None
+                )
                 current = (current or "") + value
                 size += len(value)
                 continue
@@ -731,7 +748,26 @@ class Machine:
                 raise UnreadableError(f"a value of more than {_LONGEST >> 10} KiB", line=word.line)
         if current is not None:
             found.append(current)
+        if globbed and len(found) == 1:
+            files = self.files_like(self.as_pattern(word), found[0])
+            return files or ([self.fresh(found[0])] if globs else found)
         return found
+
+    def files_like(self, text: str, name: str) -> list[str]:
+        """Return the files that the script has written and that a pattern stands for, in the pattern's own folder."""
+        folder, slash, last = text.rpartition("/")
+        expression = pattern(last)
+        if expression is None or not is_known(last) or re.search(r"[*?\[]", folder):
+            return []
+        before = self.path(name.rpartition("/")[0] or ("/" if slash else "."))
+        found = [
+            posixpath.basename(path)
+            for path, file in self.files.items()
+            if file is not None
+            and posixpath.dirname(path) == before
+            and self.fits(expression, posixpath.basename(path))
+        ]
+        return [name.rpartition("/")[0] + slash + each for each in sorted(found)]
 
     def elements(self, part: Parameter) -> list[str]:
         if part.name in self.state.arrays and not part.operator:
@@ -935,11 +971,22 @@ class Machine:
             ):
                 if each.descriptor == 1 and target == "2":
                     self.output = None
+                elif each.descriptor == 1 and int(target.rstrip("-") or "1") > 2:
+                    self.output = self.descriptors.get(int(target.rstrip("-")))
+                elif each.descriptor == 0 and int(target.rstrip("-") or "0") > 2:
+                    self.input = self.descriptors.get(int(target.rstrip("-")))
+                elif each.descriptor > 2 and target == "1" and self.output is not None:
+                    self.descriptors[each.descriptor] = self.output
             elif each.operator == "<":
+                found = self.file(target) or File(
+                    [Chunk(unknown(f"{with_names(target)}, which is not known") + "\n", each.target.line)]
+                )
+                # Reading takes lines from what is open, and not from the file.
+                found = File(list(found.chunks))
                 if each.descriptor == 0:
-                    self.input = self.file(target) or File(
-                        [Chunk(unknown(f"{with_names(target)}, which is not known") + "\n", each.target.line)]
-                    )
+                    self.input = found
+                else:
+                    self.descriptors[each.descriptor] = found
             elif target in ("/dev/null", "/dev/stderr", "/dev/tty", "/dev/fd/2"):
                 if each.descriptor == 1:
                     self.output = None
@@ -949,6 +996,8 @@ class Machine:
                 file = self.create(target, appends=each.operator in (">>", "&>>"))
                 if each.descriptor == 1:
                     self.output = file
+                elif each.descriptor > 2:
+                    self.descriptors[each.descriptor] = file
 
     def document(self, body: Word | None) -> list[Chunk]:
         """Return what a here-document gives."""
@@ -1118,20 +1167,27 @@ class Machine:
         mentions = any("openssl" in word for word in words[1:]) or (
             self.input is not None and "openssl" in self.input.text and name not in ("cat", "tee")
         )
-        if not is_known(words[0]):
-            self.note(f"{shown} is not known", tree.line)
+        if not is_known(words[0]) or (
+            self.state.tainted and "/" not in words[0] and name not in _SUCCEEDS | _QUESTIONS
+        ):
+            self.note(f"what {shown} does is not known", tree.line)
+        elif name == "find" and any(word.startswith(("-exec", "-ok", "-delete")) for word in words):
+            self.note(f"what {shown} does is not known", tree.line)
         elif name not in _SUCCEEDS and (
             (mentions and name not in ("apt-get", "apt", "yum", "dnf", "apk", "brew", "dpkg", "rpm"))
             or (name in _OTHER_SCRIPTS and self.runs_other(name, words))
-            or ("/" in words[0]
-            and not words[0].startswith(("/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/")))
+            or ("/" in words[0] and not words[0].startswith(("/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/")))
             or name.endswith(".sh")
         ):
             known = self.file(words[0]) if "/" in words[0] else None
             if known is not None:
                 return self.other_script(tree, known, words[1:])
             self.note(f"what {shown} does is not known", tree.line)
-        if name not in _READERS:
+        if name not in _READERS and name not in _SUCCEEDS:
+            program = " ".join(words[1:]) + (self.input.text if self.input is not None else "")
+            for path, file in self.files.items():
+                if file is not None and posixpath.basename(path) in program and is_known(posixpath.basename(path)):
+                    self.files[path] = File([Chunk(unknown(f"what {name} makes of it") + "\n", tree.line)])
             for word in words[1:]:
                 path = self.path(word.rpartition("=")[2])
                 if self.files.get(path) is not None and name not in _SUCCEEDS:
@@ -1140,7 +1196,7 @@ class Machine:
                     )
         if self.output is not None:
             self.put([Chunk(self.fresh(f"$({shown})") + "\n", tree.line)])
-        return Maybe(f"{shown} {tree.start}") if name in _QUESTIONS else 0
+        return Maybe(f"{shown} {tree.start}") if name in _QUESTIONS or name not in _SUCCEEDS else 0
 
     def runs_other(self, name: str, words: list[str]) -> bool:
         """Return whether a command may run openssl by a program that is not read."""
