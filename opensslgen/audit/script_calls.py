@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, Entry, Section, read_config, written
 from opensslgen.config.use import CA, FILE, SELF, canonical, default_section
 from opensslgen.shell.status import Maybe
-from opensslgen.shell.values import Chunk, File, is_known, lines_of, unknown, unknown_names, with_names, without_names
+from opensslgen.shell.values import Chunk, is_known, lines_of, unknown, unknown_names, with_names, without_names
 from opensslgen.x509.extensions import EXTENSIONS
 
 if TYPE_CHECKING:
@@ -21,43 +21,39 @@ if TYPE_CHECKING:
     from opensslgen.shell.status import Status
 
 _OPENSSL = re.compile(r"(?:open|libre)ssl(?:[0-9.-]*|\.exe)")
-SUBCOMMANDS = frozenset(
-    "asn1parse ca ciphers cms crl crl2pkcs7 dgst dhparam dsa dsaparam ec ecparam enc engine errstr fipsinstall gendsa "
-    "genpkey genrsa help info kdf list mac nseq ocsp passwd pkcs12 pkcs7 pkcs8 pkey pkeyparam pkeyutl prime rand rehash "
-    "req rsa rsautl s_client s_server s_time sess_id smime speed spkac srp storeutl ts verify version x509".split()
-)
 _DIGEST = re.compile(r"(?:rsa-)?(?:sha-?(?:1|224|256|384|512)?(?:-(?:224|256))?|sha3-\d+|md[245]|md5-sha1|mdc2|dss1|"
                      r"ripemd160|ripemd|rmd160|sm3|blake2[bs]\d+|shake\d+|whirlpool)", re.IGNORECASE)  # fmt: skip
 _WEAK = re.compile(r"(?:rsa-)?(?:sha-?1?|md[245]|md5-sha1|mdc2|dss1|ripemd(?:160)?|rmd160)", re.IGNORECASE)
 
 _X509_VALUES = frozenset(
-    "in out inform outform passin keyform CAform CAkeyform CA CAkey CAserial set_serial days extfile extensions signkey "
-    "key certopt nameopt addtrust addreject setalias checkend checkhost checkemail checkip sigopt vfyopt engine provider "
-    "provider-path propquery rand writerand force_pubkey subj copy_extensions not_before not_after ext".split()
+    "in out inform outform passin keyform CAform CAkeyform CA CAkey CAserial set_serial days extfile extensions "
+    "signkey key certopt nameopt addtrust addreject setalias checkend checkhost checkemail checkip sigopt "
+    "vfyopt engine provider provider-path propquery rand writerand force_pubkey subj copy_extensions not_before "
+    "not_after ext".split()
 )
 _X509_FLAGS = frozenset(
-    "req CAcreateserial new text noout serial subject issuer hash subject_hash subject_hash_old issuer_hash dates "
-    "startdate enddate fingerprint purpose pubkey modulus email ocsp_uri ocspid clrext nocert trustout alias clrtrust "
-    "clrreject badsig preserve_dates x509toreq C multi utf8 next_serial multivalue-rdn".split()
+    "req CAcreateserial new text noout serial subject issuer hash subject_hash subject_hash_old issuer_hash "
+    "dates startdate enddate fingerprint purpose pubkey modulus email ocsp_uri ocspid clrext nocert trustout "
+    "alias clrtrust clrreject badsig preserve_dates x509toreq C multi utf8 next_serial multivalue-rdn".split()
 )
 _REQ_VALUES = frozenset(
     "in out inform outform key keyform keyout passin passout newkey pkeyopt config section subj days set_serial "
-    "extensions x509_extensions reqexts addext copy_extensions CA CAkey rand writerand engine keygen_engine sigopt vfyopt "
-    "nameopt reqopt not_before not_after provider provider-path propquery cipher".split()
+    "extensions x509_extensions reqexts addext copy_extensions CA CAkey rand writerand engine keygen_engine "
+    "sigopt vfyopt nameopt reqopt not_before not_after provider provider-path propquery cipher".split()
 )
 _REQ_FLAGS = frozenset(
-    "new x509 x509v1 nodes noenc batch text noout verify pubkey subject modulus utf8 multivalue-rdn verbose newhdr "
-    "asn1-kludge no-asn1-kludge precert quiet".split()
+    "new x509 x509v1 nodes noenc batch text noout verify pubkey subject modulus utf8 multivalue-rdn verbose "
+    "newhdr asn1-kludge no-asn1-kludge precert quiet".split()
 )
 _CA_VALUES = frozenset(
-    "config name section in out outdir keyfile cert days startdate enddate not_before not_after extensions extfile md "
-    "policy keyform passin key inform certform subj crldays crlhours crlsec crlexts revoke status rand writerand engine "
-    "sigopt vfyopt spkac ss_cert valid crl_reason crl_hold crl_compromise crl_CA_compromise provider provider-path "
-    "propquery dateopt".split()
+    "config name section in out outdir keyfile cert days startdate enddate not_before not_after extensions "
+    "extfile md policy keyform passin key inform certform subj crldays crlhours crlsec crlexts revoke status "
+    "rand writerand engine sigopt vfyopt spkac ss_cert valid crl_reason crl_hold crl_compromise "
+    "crl_CA_compromise provider provider-path propquery dateopt".split()
 )
 _CA_FLAGS = frozenset(
-    "batch notext noemailDN preserveDN msie_hack gencrl selfsign verbose utf8 multivalue-rdn rand_serial create_serial "
-    "updatedb infiles quiet".split()
+    "batch notext noemailDN preserveDN msie_hack gencrl selfsign verbose utf8 multivalue-rdn rand_serial "
+    "create_serial updatedb infiles quiet".split()
 )
 _OPTIONS = {"x509": (_X509_VALUES, _X509_FLAGS), "req": (_REQ_VALUES, _REQ_FLAGS), "ca": (_CA_VALUES, _CA_FLAGS)}
 
@@ -689,7 +685,7 @@ def _x509(machine: Machine, call: Call, options: _Options) -> None:
             key = _key(machine, options.get("signkey", "key")) or key
         if not options.has("clrext"):
             if isinstance(former, Made) and former.has_section and not options.has("extfile"):
-                _made_again(machine, call, options, former, key, unknown_parts)
+                _made_again(machine, call, options, former=former, key=key, unknown_parts=unknown_parts)
                 return
             if not isinstance(former, Made):
                 copied = None
@@ -744,7 +740,7 @@ def _shown_path(path: str) -> str:
 
 
 def _made_again(
-    machine: Machine, call: Call, options: _Options, former: Made, key: Key | None, unknown_parts: list[str]
+    machine: Machine, call: Call, options: _Options, *, former: Made, key: Key | None, unknown_parts: list[str]
 ) -> None:
     """Note a certificate that is signed again, with the extensions that it had."""
     _made(
@@ -893,8 +889,3 @@ def has_extension(text: str, section: str | None, name: str) -> bool:
     config = _read(text)
     found = config.sections.get(section or DEFAULT) if config else None
     return bool(found and any(canonical(entry.key) == name for entry in found.entries if name in EXTENSIONS))
-
-
-def file_of(text: str) -> File:
-    """Return a file that holds a text."""
-    return File([Chunk(text, 0)])

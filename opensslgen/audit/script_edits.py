@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
@@ -225,9 +226,11 @@ def _added(lines: list[str], place: int, eku: str) -> Iterator[str]:
             (rf"(\\n)({name}[ \t]*=)", rf"\g<1>{plain}\\n\g<2>"),
             (rf"(-addext[ \t]+)([\"']?)({name}[ \t]*=)", rf"\g<1>\g<2>{plain}\g<2> \g<1>\g<2>\g<3>"),
         ):
-            yield from _at(
-                lines, place, lambda each, old=old, changed=changed: iter((re.sub(old, changed, each, count=1),))
-            )
+            yield from _at(lines, place, partial(_once, old, changed))
+
+
+def _once(old: str, changed: str, line: str) -> Iterator[str]:
+    yield re.sub(old, changed, line, count=1)
 
 
 def _edits(before: str, after: str, reasons: dict[str, str]) -> Iterator[Edit]:

@@ -69,7 +69,8 @@ _GAP = rb"(?:[ \t]|\\\r?\n)+"
 _MAKES = re.compile(rb"%s[\"'}]{0,2}%s%s" % (_NAME.encode(), _GAP, _SUBS))
 _SUBCOMMAND = re.compile(rb"[ \t]" + _SUBS)
 _BEFORE = (
-    rb"^(?:[^\n#]{0,200}(?:&&|\|\||[;|({`]))?[ \t]*(?:(?:[A-Za-z_]\w{0,80}=\S{0,200}|sudo|env|command|exec|time|nice|nohup|doas|if|while|until|then|else|do|!|\{|\()[ \t]+){0,9}"
+    rb"^(?:[^\n#]{0,200}(?:&&|\|\||[;|({`]))?[ \t]*(?:(?:[A-Za-z_]\w{0,80}=\S{0,200}"
+    rb"|sudo|env|command|exec|time|nice|nohup|doas|if|while|until|then|else|do|!|\{|\()[ \t]+){0,9}"
     rb"[\"']?(?:[\w.-]{0,80}/){0,9}"
 )
 _VENDOR = re.compile(
@@ -357,7 +358,8 @@ def _small_key(key: Key, settings: Settings) -> tuple[Finding, ...]:
 
 
 _SCRIPT_RULES = {"apple-eku": "script-no-eku", "apple-validity": "script-days"}
-_CA_NAME = re.compile(r"(?:^|[^a-z])(?:ca|cas|root|rootca|caroot|authority|issuer|intermediate|sub-?ca|signing)(?:[^a-z]|$)"
+_CA_NAME = re.compile(r"(?:^|[^a-z])(?:ca|cas|root|rootca|caroot|authority|issuer|intermediate|sub-?ca|signing)"
+                      r"(?:[^a-z]|$)"
                       r"|[a-z]CA(?:[^a-zA-Z]|$)|(?:^|[^a-zA-Z])CA[A-Z_0-9]|[rR]oot|ROOT|Authority|AUTHORITY"
                       r"|[Ii]ntermediate|cacert|myca|(?:^|[^a-z])ca[._-]?(?:cert|crt|pem|key)")  # fmt: skip
 _HOST = re.compile(
@@ -426,10 +428,7 @@ class _Judge:
         if is_authority and made.signs_itself and not self.is_issuer:
             seems = self.seems_server()
             if seems is None:
-                self.wonder(
-                    "it makes a certificate that signs itself, with CA:TRUE: a root complies, a server's certificate would"
-                    " not"
-                )
+                self.wonder("it signs itself, with CA:TRUE: a root complies, a server's certificate would not")
                 return None
             if seems:
                 if not has_extension(text, made.section, "extendedKeyUsage"):

@@ -81,7 +81,7 @@ class Patching:
     click.option("--restore", is_flag=True, help="Restore the original."),
     click.option("--force", is_flag=True, help="With --restore: even if the script was changed after it was patched."),
     click.option("--script", is_flag=True, help="Print a shell script that does this."),
-    click.option("--any", is_flag=True, help="Edit any script: the lines for which audit says that it does not comply."),
+    click.option("--any", is_flag=True, help="Edit any script, in the lines that audit finds."),
     grouped(Patching),
     QUIET,
     FORMAT,

@@ -539,6 +539,6 @@ BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
     "let": _let, "seq": _seq, "expr": _expr, "tr": _filter(_tr), "head": _filter(_head), "cut": _filter(_cut),
     "paste": _filter(_paste), "command": _command_v, "which": _which, "type": _which, "alias": _alias,
     "trap": _trap,
-    "envsubst": _envsubst, "xargs": _xargs_like, "bc": _filter(lambda text, _: None),
+    "envsubst": _envsubst, "xargs": _xargs_like, "bc": _filter(lambda *_: None),
 }  # fmt: skip
 """By name; each takes the machine, the command as it is written, and its words."""

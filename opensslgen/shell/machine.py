@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UnreadableError
 
 from .builtins import BUILTINS
-from .conditions import condition
+from .conditions import condition as answer_condition
 from .status import LeaveError, Maybe, Status, negated
 from .syntax import (
     AndOr,
@@ -227,6 +227,8 @@ class Machine:
         """The files that are open under numbers from 3 on."""
         self.unclear: dict[str, int] = {}
         """What may make certificates, or change how they are made, and is not known; with its line."""
+        self.locals: dict[str, str | None] = {}
+        """What the variables of a function were before it."""
         self.depth = 0
         self.status: Status = 0
         self.counter = 0
@@ -408,7 +410,7 @@ class Machine:
             return 0
         self.line = command.line
         if isinstance(command, Condition):
-            return condition(self, list(command.words))
+            return answer_condition(self, list(command.words))
         return self.calculation(command)
 
     def subshell(self, body: Sequence) -> Status:
@@ -425,10 +427,12 @@ class Machine:
             self.state = before
 
     def calculation(self, tree: Calculation) -> Status:
+        """Return the status of `((…))`."""
         value = self.number(tree.expression)
         return Maybe(f"(({self.one(tree.expression)}))") if value is None else int(value == 0)
 
     def if_(self, tree: If) -> Status:
+        """Follow the branch that is taken, on this way."""
         for number, (condition, body) in enumerate(tree.branches):
             status = self.sequence(condition)
             if isinstance(status, Maybe):
@@ -448,6 +452,7 @@ class Machine:
         return self.sequence(tree.otherwise) if tree.otherwise else 0
 
     def while_(self, tree: While) -> Status:
+        """Follow a loop as long as its condition holds."""
         unsure = 0
         for _ in range(_MOST_ROUNDS):
             self.budget.step()
@@ -482,6 +487,7 @@ class Machine:
         return True
 
     def for_(self, tree: For) -> Status:
+        """Follow a loop over words."""
         self.line = tree.line
         values: list[str] = []
         if tree.words is None:
@@ -499,6 +505,7 @@ class Machine:
         return 0
 
     def counting_for(self, tree: CountingFor) -> Status:
+        """Follow a loop that counts."""
         self.line = tree.line
         begin, condition, step = tree.expressions
         self.number(begin)
@@ -515,6 +522,7 @@ class Machine:
         return 0
 
     def case(self, tree: Case) -> Status:
+        """Follow the arm that is taken, on this way."""
         self.line = tree.line
         subject = self.one(tree.word)
         falls = False
@@ -651,6 +659,7 @@ class Machine:
         return None
 
     def argument(self, number: int) -> str | None:
+        """Return one of the arguments; None if it is not known."""
         if number == 0:
             return f"{FOLDER}/{self.world.name}"
         if self.state.arguments is None:
@@ -658,6 +667,7 @@ class Machine:
         return self.state.arguments[number - 1] if number <= len(self.state.arguments) else ""
 
     def all_arguments(self) -> list[str]:
+        """Return the arguments."""
         return [unknown("$@")] if self.state.arguments is None else list(self.state.arguments)
 
     def outside(self, name: str) -> str:
@@ -703,7 +713,7 @@ class Machine:
 
     def one(self, word: Word) -> str:
         """Return a word as one value: no fields, no patterns."""
-        parts = [self.value(part, word.line) for part in word.parts]
+        parts = [self.value(part) for part in word.parts]
         found = "".join(parts)
         if len(found) > _LONGEST:
             raise UnreadableError(f"a value of more than {_LONGEST >> 10} KiB", line=word.line)
@@ -721,7 +731,7 @@ class Machine:
             elif isinstance(part, Parameter) and part.index is not None and self.one(part.index) in ("@", "*"):
                 values = self.elements(part)
             elif isinstance(part, Text) or getattr(part, "quoted", True):
-                value = self.value(part, word.line)
+                value = self.value(part)
                 globbed = globbed or (
                     isinstance(part, Text) and not part.quoted and re.search(r"[*?\[]", value) is not None
                 )
@@ -729,7 +739,7 @@ class Machine:
                 size += len(value)
                 continue
             else:
-                value = self.value(part, word.line)
+                value = self.value(part)
                 values = fields(value)
                 if value[:1] in (" ", "\t", "\n") and current is not None:
                     found.append(current)
@@ -770,6 +780,7 @@ class Machine:
         return [name.rpartition("/")[0] + slash + each for each in sorted(found)]
 
     def elements(self, part: Parameter) -> list[str]:
+        """Return the elements of an array."""
         if part.name in self.state.arrays and not part.operator:
             return list(self.state.arrays[part.name])
         if part.operator == "length":
@@ -779,7 +790,7 @@ class Machine:
         value = self.get(part.name)
         return [value] if value is not None else []
 
-    def value(self, part: object, line: int) -> str:
+    def value(self, part: object) -> str:
         """Return what a part of a word gives."""
         if isinstance(part, Text):
             return part.value
@@ -827,6 +838,7 @@ class Machine:
         return path
 
     def parameter(self, part: Parameter) -> str:
+        """Return what a parameter or variable gives."""
         name, operator = part.name, part.operator
         value: str | None
         value = self.element(name, part.index) if part.index is not None else self.get(name)
@@ -859,6 +871,7 @@ class Machine:
         return changed
 
     def element(self, name: str, index: Word) -> str | None:
+        """Return one element of an array, or all as one value."""
         text = self.one(index)
         values = self.state.arrays.get(name)
         if text in ("@", "*"):
@@ -958,6 +971,7 @@ class Machine:
             self.output, self.input = before
 
     def redirect(self, redirections: tuple[Redirection, ...]) -> None:
+        """Open files for a command."""
         for each in redirections:
             if each.operator in ("<<", "<<-"):
                 if each.descriptor == 0:
@@ -1007,7 +1021,7 @@ class Machine:
                 line = part.line
                 chunks.append(Chunk(part.value, line))
             else:
-                value = self.value(part, line)
+                value = self.value(part)
                 self.budget.write(len(value))
                 chunks.append(Chunk(value, line))
         return chunks
@@ -1015,6 +1029,7 @@ class Machine:
     # Simple commands
 
     def simple(self, tree: Simple) -> Status:
+        """Follow a simple command."""
         self.line = tree.line
         words: list[str] = []
         lines: list[int] = []
@@ -1053,6 +1068,7 @@ class Machine:
                     self.state.variables.pop(assignment.name, None)
 
     def with_redirections(self, tree: Simple, words: list[str]) -> Status:
+        """Call a command with its files open."""
         if words == ["exec"]:
             self.redirect(tree.redirections)
             return 0
@@ -1117,6 +1133,7 @@ class Machine:
         return status
 
     def function(self, name: str, arguments: list[str]) -> Status:
+        """Follow a function."""
         state = self.state
         before = (state.arguments, state.shifted)
         state.arguments, state.shifted = arguments, 0
@@ -1137,8 +1154,6 @@ class Machine:
                 else:
                     state.variables[variable] = value
             self.locals = local
-
-    locals: dict[str, str | None] = {}
 
     def declare(self, words: list[str]) -> Status:
         """Set variables: export, readonly, local, declare, typeset."""
@@ -1167,11 +1182,11 @@ class Machine:
         mentions = any("openssl" in word for word in words[1:]) or (
             self.input is not None and "openssl" in self.input.text and name not in ("cat", "tee")
         )
-        if not is_known(words[0]) or (
-            self.state.tainted and "/" not in words[0] and name not in _SUCCEEDS | _QUESTIONS
+        if (
+            not is_known(words[0])
+            or (self.state.tainted and "/" not in words[0] and name not in _SUCCEEDS | _QUESTIONS)
+            or (name == "find" and any(word.startswith(("-exec", "-ok", "-delete")) for word in words))
         ):
-            self.note(f"what {shown} does is not known", tree.line)
-        elif name == "find" and any(word.startswith(("-exec", "-ok", "-delete")) for word in words):
             self.note(f"what {shown} does is not known", tree.line)
         elif name not in _SUCCEEDS and (
             (mentions and name not in ("apt-get", "apt", "yum", "dnf", "apk", "brew", "dpkg", "rpm"))

@@ -582,8 +582,10 @@ class _Parser:
             depth += {"(": 1, ")": -1}.get(self.text[self.at], 0)
             self.at += 1
             if depth == 0:
-                return self.text[begin : self.at]
-        self.fail("a pattern without an end", begin)
+                break
+        else:
+            self.fail("a pattern without an end", begin)
+        return self.text[begin : self.at]
 
     def inner(self) -> Sequence:
         """Return the commands up to a closing parenthesis."""
@@ -819,7 +821,9 @@ class _Parser:
         """Return the parts up to a closing brace or bracket, which is stepped over."""
         parts: list[Part] = []
         begin = self.at
-        while self.at < len(self.text):
+        while True:
+            if self.at >= len(self.text):
+                self.fail(f"{end} is missing", begin)
             character = self.text[self.at]
             line = self.line()
             if character == end:
@@ -841,7 +845,6 @@ class _Parser:
                 value = match[0] if match else character
                 parts.append(Text(value, quoted, line))
                 self.at += len(value)
-        self.fail(f"{end} is missing", begin)
 
 
 def _by_line(value: str, line: int) -> list[Part]:

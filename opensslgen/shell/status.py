@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +14,7 @@ class Maybe:
     negated: bool = False
 
 
-Status = Union[int, Maybe]
+Status = int | Maybe
 
 
 class LeaveError(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Union
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Process:
     line: int
 
 
-Part = Union[Text, Parameter, Substitution, Arithmetic, Process]
+Part = Text | Parameter | Substitution | Arithmetic | Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +202,7 @@ class Calculation:
     line: int
 
 
-Compound = Union[If, While, For, CountingFor, Case, Group, Function, Condition, Calculation]
+Compound = If | While | For | CountingFor | Case | Group | Function | Condition | Calculation
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,4 +213,4 @@ class Redirected:
     redirections: tuple[Redirection, ...] = field(default=())
 
 
-Command = Union[Simple, Redirected]
+Command = Simple | Redirected
