@@ -437,7 +437,7 @@ def test_what_keeps_a_certificate_from_being_renewed_is_said_on_its_page(client,
     (config.pki / "reqs" / "pbx.example.com.req").unlink()
     answer = client.post(page, keep_key="on")
     assert answer.status_code == 422
-    assert "is not there" in answer.text
+    assert "is missing" in answer.text
     # It is told when the folder changes between the plan and the yes, too.
     shown = client.post(page)
     (config.pki / "issued" / "pbx.example.com.crt").unlink()

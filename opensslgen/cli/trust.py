@@ -97,13 +97,13 @@ def trust(wanted: Wanted, sharing: Sharing, running: Running) -> None:
     There is a guide for each kind of phone and computer. The root is first checked against the rules of the profile
     root. If a phone would hide or refuse it, nothing is written.
     """
-    from opensslgen.jobs.trust import signer
+    from opensslgen.jobs.trust import find_signer
     from opensslgen.trust import anchor
 
     _refuse_options_without_effect(sharing, wanted.out, running)
     root = anchor.root_in(wanted.root) if wanted.root else anchor.anchor(running.pki)
     findings = _judged(root, wanted.allow, running)
-    by = signer(running.pki, wanted.sign) if wanted.sign else None
+    by = find_signer(running.pki, wanted.sign) if wanted.sign else None
     if sharing.share:
         _share(root, _signed_profile(root, by, running), sharing, running)
     else:
@@ -153,11 +153,11 @@ def _refuse_options_without_effect(sharing: Sharing, out: Path | None, running: 
 def _judged(root: Certificate, allow: tuple[str, ...], running: Running) -> list[Finding]:
     """Return the warnings about the root, and print them; raises Violation if a phone would hide or refuse it."""
     from opensslgen.jobs.job import Violation
-    from opensslgen.jobs.trust import judged
+    from opensslgen.jobs.trust import judge_root
 
     with violations_as_json(running):
         try:
-            found = judged(root, allow=allow)
+            found = judge_root(root, allow=allow)
         except Violation as refused:
             raise Violation(f"{refused.message}, so nothing was written", refused.findings) from refused
     print_notes((f"{finding.message} [{finding.rule.id}]" for finding in found), quiet=running.quiet)
@@ -168,12 +168,12 @@ def _signed_profile(root: Certificate, by: Signer | None, running: Running) -> b
     """Return the signed profile, if it was asked for."""
     if by is None:
         return None
-    from opensslgen.jobs.trust import signed
+    from opensslgen.jobs.trust import sign
     from opensslgen.openssl import command
     from opensslgen.trust.mobileconfig import mobileconfig
 
     say = shown_command(verbose=running.verbose)
-    return signed(mobileconfig(root), by, command.find(running.openssl), on_command=say)
+    return sign(mobileconfig(root), by, command.find(running.openssl), on_command=say)
 
 
 def _share(root: Certificate, profile: bytes | None, sharing: Sharing, running: Running) -> None:
