@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from .conditions import test
 from .status import LeaveError, Maybe, Status
 from .values import Chunk, File, fields, is_known, unknown, with_names
-from .words import printf, sed, unescape
+from .words import calculate, printf, sed, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -400,8 +400,6 @@ def _seq(machine: Machine, tree: Simple, words: list[str]) -> Status:
 
 
 def _expr(machine: Machine, tree: Simple, words: list[str]) -> Status:
-    from .words import calculate
-
     text = " ".join(words[1:])
     value = calculate(text, {}) if is_known(text) else None
     machine.print(
@@ -450,6 +448,11 @@ def _tr(text: str, words: list[str]) -> str | None:
     return text.translate(str.maketrans(first, second[: len(first)]))
 
 
+def _bc(text: str, _words: list[str]) -> str | None:
+    value = calculate(text.strip(), {}) if text.count("\n") < 2 else None
+    return None if value is None else f"{value}\n"
+
+
 def _head(text: str, words: list[str]) -> str | None:
     match = re.fullmatch(r"(?:-n ?|-)([0-9]{1,4})", " ".join(words))
     if words and not match:
@@ -486,7 +489,8 @@ def _command_v(machine: Machine, tree: Simple, words: list[str]) -> Status:
 
 
 def _trap(machine: Machine, tree: Simple, words: list[str]) -> Status:
-    if any("ssl" in word or word.strip() in machine.state.functions for word in words[1:2]):
+    function = machine.state.functions.get(words[1].strip()) if len(words) > 1 else None
+    if len(words) > 1 and ("ssl" in words[1] or (function is not None and not machine.is_plain(function))):
         machine.note("a trap that may make a certificate", tree.line)
     return 0
 
@@ -539,6 +543,6 @@ BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
     "let": _let, "seq": _seq, "expr": _expr, "tr": _filter(_tr), "head": _filter(_head), "cut": _filter(_cut),
     "paste": _filter(_paste), "command": _command_v, "which": _which, "type": _which, "alias": _alias,
     "trap": _trap,
-    "envsubst": _envsubst, "xargs": _xargs_like, "bc": _filter(lambda *_: None),
+    "envsubst": _envsubst, "xargs": _xargs_like, "bc": _filter(_bc),
 }  # fmt: skip
 """By name; each takes the machine, the command as it is written, and its words."""

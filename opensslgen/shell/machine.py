@@ -77,6 +77,9 @@ _WRAPPERS = {
 }  # fmt: skip
 _OTHER_SCRIPTS = frozenset("make gmake ninja ant ansible-playbook docker podman ssh su xargs parallel find easyrsa "
                            "python python3 perl ruby node awk gawk expect watch".split())  # fmt: skip
+_TEXT = frozenset("grep egrep fgrep wc sort uniq tail nl fold fmt rev mail apt-get apt yum dnf apk brew dpkg rpm pgrep "
+                  "pkill killall whereis man diff cmp column zcat date env".split())  # fmt: skip
+_READ_COMMANDS = frozenset("at batch crontab ssh su parallel xargs python python3 perl ruby node docker podman".split())
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "mksh", "zsh", "ash"})
 _ENDS = frozenset({"exit", "return", "break", "continue"})
 _HARMLESS = frozenset(
@@ -621,6 +624,10 @@ class Machine:
                 return False
             if _name(_last(function) or last) == "return":
                 return False
+        return self.is_plain(tree, depth)
+
+    def is_plain(self, tree: object, depth: int = 0) -> bool:
+        """Return whether commands certainly do not run openssl, as far as their names say."""
         return all(self._is_plain(simple, depth) for simple in _simples(tree))
 
     def _is_plain(self, simple: Simple, depth: int) -> bool:
@@ -1180,7 +1187,7 @@ class Machine:
         if name in _SHELLS:
             return self.shell(tree, words)
         mentions = any("openssl" in word for word in words[1:]) or (
-            self.input is not None and "openssl" in self.input.text and name not in ("cat", "tee")
+            self.input is not None and "openssl" in self.input.text and name in _READ_COMMANDS
         )
         if (
             not is_known(words[0])
@@ -1189,7 +1196,7 @@ class Machine:
         ):
             self.note(f"what {shown} does is not known", tree.line)
         elif name not in _SUCCEEDS and (
-            (mentions and name not in ("apt-get", "apt", "yum", "dnf", "apk", "brew", "dpkg", "rpm"))
+            (mentions and name not in _TEXT)
             or (name in _OTHER_SCRIPTS and self.runs_other(name, words))
             or ("/" in words[0] and not words[0].startswith(("/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/")))
             or name.endswith(".sh")
