@@ -40,6 +40,7 @@ COMMANDS = {
     "export": "export.export",
     "web": "web.web",
     "audit": "audit.audit",
+    "run": "run.run",
     "rules": "audit.rules",
     "patch": "patch.patch",
     "ext": "patch.ext",

@@ -1,0 +1,148 @@
+"""Audits of the certificates that a command has made while its openssl calls were watched."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opensslgen.bundles.holding import holding_of, kind_of
+from opensslgen.errors import Error, UnreadableError
+from opensslgen.openssl import printed
+from opensslgen.rules.chain import issuer_among
+from opensslgen.rules.rule import Case, judge
+from opensslgen.watch.calls import CERTIFICATE
+from opensslgen.watch.scripts import line_of
+from opensslgen.x509.certificate import load_all
+
+from .result import AUTHORITY, CLIENT, Origin, Result, can_only_be_authority
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from opensslgen.watch.calls import Call
+    from opensslgen.watch.run import Watched
+    from opensslgen.watch.scripts import Bypass
+    from opensslgen.x509.certificate import Certificate
+
+    from .result import Settings
+
+
+def judge_watched(watched: Watched, settings: Settings) -> list[Result]:
+    """Return the verdict on each certificate that a command has made, and on what could not be watched."""
+    results: list[Result] = []
+    seen = [(call, _certificates(call, settings)) for call in watched.calls if call.makes == CERTIFICATE]
+    every = [each for _, found in seen if isinstance(found, list) for each in found]
+    for call, found in seen:
+        if call.status not in (0, None):
+            continue  # it made nothing
+        result = Result(target=_target(call), kind="certificate", origin=_origin(call, watched))
+        if isinstance(found, str):
+            results.append(replace(result, unreadable=found))
+            continue
+        above = [*every, *_issuers(call)]
+        results += [_judged(each, result, issuers=above, every=every, settings=settings) for each in found]
+    passed_by = _passed_by(watched.passed_by, nothing_seen=not results)
+    results += passed_by
+    results += [Result(target=watched.argv[0], kind="script", unreadable=reason) for reason in watched.unseen]
+    if not results:
+        results.append(Result(target=watched.argv[0], kind="script", unreadable=_nothing_seen(watched)))
+    return results
+
+
+def _passed_by(places: Sequence[Bypass], *, nothing_seen: bool) -> list[Result]:
+    opening = "no openssl call was seen: " if nothing_seen else ""
+    return [
+        Result(
+            target=place.script,
+            kind="script",
+            line=place.line,
+            unreadable=f"{opening}line {place.line} {place.what}, which could not be watched",
+        )
+        for place in places
+    ]
+
+
+def _nothing_seen(watched: Watched) -> str:
+    failed = [call for call in watched.calls if call.makes == CERTIFICATE]
+    if failed:
+        return f"no certificate was made: {failed[0].command} exited with {failed[0].status}"
+    if watched.calls:
+        return "no certificate was made, only requests"
+    return "no openssl call was seen that makes a certificate"
+
+
+def _target(call: Call) -> str:
+    """Return the path of a certificate, relative to this folder where the caller named it so."""
+    if not call.out:
+        return "standard output"
+    path = os.path.join(call.cwd, call.out)  # noqa: PTH118
+    return call.out if os.path.isabs(call.out) else os.path.relpath(path)  # noqa: PTH117
+
+
+def _origin(call: Call, watched: Watched) -> Origin:
+    script, line = line_of(call, watched.scripts) or (None, None)
+    return Origin(command=call.command, script=script, line=line, section=call.section, changes=call.changes)
+
+
+def _certificates(call: Call, settings: Settings) -> list[Certificate] | str:
+    """Return the certificates that a call made, read by two witnesses, or why they cannot be read."""
+    if call.status is None:
+        return "the openssl call did not end, and may have left a certificate"
+    if call.status != 0:
+        return []
+    kind = kind_of(call.made) if call.made else None
+    if kind is None:
+        return "openssl made a certificate that was not found"
+    try:
+        found = holding_of(call.made, kind, openssl=settings.find_openssl, password=str).certificates
+        for certificate in found:
+            command = ["x509", "-inform", "DER", *printed.ARGUMENTS]
+            answer = settings.find_openssl().run(command, stdin=certificate.der)
+            difference = printed.disagreement(printed.parse(answer.stdout.decode("utf-8", "replace")), certificate)
+            if difference:
+                return f"openssl and opensslgen read the certificate differently: {difference}"
+    except Error as error:
+        return error.message
+    return found or "openssl made a certificate that was not found"
+
+
+def _issuers(call: Call) -> list[Certificate]:
+    """Return the CA certificates that a call names."""
+    found: list[Certificate] = []
+    for name in (call.value("CA"), call.value("cert")):
+        try:
+            found += load_all(Path(call.cwd) / name) if name else ()
+        except UnreadableError:
+            continue
+    return found
+
+
+def _judged(
+    certificate: Certificate, result: Result, *, issuers: Sequence[Certificate], every: Sequence[Certificate],
+    settings: Settings,
+) -> Result:  # fmt: skip
+    rules, notes = settings.rules_for(_kind(certificate, every))
+    issuer = issuer_among(certificate, issuers)
+    case = Case(certificate, issuer, settings.at, settings.within)
+    return replace(result, certificate=certificate, findings=tuple(judge(case, rules)), notes=notes)
+
+
+def _kind(certificate: Certificate, every: Iterable[Certificate]) -> str | None:
+    """Return AUTHORITY or CLIENT for what shows itself as that; None: it is judged as a server's.
+
+    A CA has signed others, can be nothing else, or was signed as a CA. A client's certificate has the usage of
+    clients alone, and no name that a server could have.
+    """
+    has_host = any(name.kind in ("DNS", "IP") for name in certificate.names)
+    issues = any(
+        other.der != certificate.der and not other.is_self_issued and issuer_among(other, [certificate])
+        for other in every
+    )
+    if issues or (certificate.is_authority and (
+        can_only_be_authority(certificate) or not (certificate.is_self_issued or has_host)
+    )):  # fmt: skip
+        return AUTHORITY
+    usages = certificate.extended_key_usage or ()
+    return CLIENT if "clientAuth" in usages and "serverAuth" not in usages and not has_host else None
