@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from opensslgen.watch.calls import CERTIFICATE
 from opensslgen.watch.scripts import line_of
 from opensslgen.x509.certificate import load_all
 
-from .result import AUTHORITY, CLIENT, Origin, Result, can_only_be_authority
+from .result import AUTHORITY, CLIENT, Origin, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -132,17 +133,29 @@ def _judged(
 def _kind(certificate: Certificate, every: Iterable[Certificate]) -> str | None:
     """Return AUTHORITY or CLIENT for what shows itself as that; None: it is judged as a server's.
 
-    A CA has signed others, can be nothing else, or was signed as a CA. A client's certificate has the usage of
-    clients alone, and no name that a server could have.
+    A CA has signed others, or says that it is one and has no name that a server could have. A client's certificate has
+    the usage of clients alone, and no such name.
     """
-    has_host = any(name.kind in ("DNS", "IP") for name in certificate.names)
     issues = any(
         other.der != certificate.der and not other.is_self_issued and issuer_among(other, [certificate])
         for other in every
     )
-    if issues or (certificate.is_authority and (
-        can_only_be_authority(certificate) or not (certificate.is_self_issued or has_host)
-    )):  # fmt: skip
+    if issues:
         return AUTHORITY
     usages = certificate.extended_key_usage or ()
-    return CLIENT if "clientAuth" in usages and "serverAuth" not in usages and not has_host else None
+    if any(name.kind in ("DNS", "IP") for name in certificate.names) or "serverAuth" in usages:
+        return None
+    if certificate.is_authority:
+        # `openssl req -x509` makes a CA by default: its common name tells what it is for.
+        signs = "keyCertSign" in (certificate.key_usage or ()) or not certificate.is_self_issued
+        return AUTHORITY if signs or not _may_be_host(certificate.subject.common_name or "") else None
+    return CLIENT if "clientAuth" in usages else None
+
+
+_SINGLE_LABEL_OF_CA = re.compile(r"root|ca\b|\bca|ca[_\d]|authority", re.IGNORECASE)
+
+
+def _may_be_host(common_name: str) -> bool:
+    """Tell whether a common name may be meant as a server's name or address."""
+    name = common_name.strip()
+    return bool(name) and " " not in name and ("." in name or ":" in name or not _SINGLE_LABEL_OF_CA.search(name))
