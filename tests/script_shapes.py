@@ -141,7 +141,8 @@ SHAPES = (
     ),
     Shape(
         "in a function with arguments",
-        f'sign() {{\n  printf "subjectAltName=DNS:%s\\n" "$1" > e\n  {_SIGN} -days "$2" -extfile e -out server.crt\n}}\n'
+        f'sign() {{\n  printf "subjectAltName=DNS:%s\\n" "$1" > e\n'
+        f'  {_SIGN} -days "$2" -extfile e -out server.crt\n}}\n'
         "sign pbx.example.com 3650",
         bad="eku days",
     ),

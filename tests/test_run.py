@@ -423,6 +423,7 @@ def test_openssl_asks_for_a_passphrase_on_the_terminal(arguments):
             break
         shown += chunk
         if b"pass phrase" in shown.lower() and not shown.endswith(b"\r\n") and b"\x00sent" not in shown:
+            time.sleep(0.5)  # openssl asks first, and turns the echo off then
             os.write(terminal, b"on-terminal\n")
             shown += b"\x00sent"
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

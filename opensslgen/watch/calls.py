@@ -44,7 +44,7 @@ class Call:
     changes: tuple[str, ...]
     """What was corrected."""
     status: int | None
-    """The exit code; None: the call did not end."""
+    """The exit code; None: the call did not end, or a signal ended it."""
     made: bytes
     """The certificate or request that came out."""
 
@@ -116,7 +116,8 @@ def _read_call(path: Path) -> Call | None:
         source=source,
         source_text=config.read_text(encoding="utf-8", errors="surrogateescape") if config.exists() else None,
         changes=tuple(changes.read_text(encoding="utf-8", errors="replace").splitlines()) if changes.exists() else (),
-        status=int(ended) if ended.isdecimal() else None,
+        # The shell has 128 and more for what a signal has ended.
+        status=int(ended) if ended.isdecimal() and int(ended) <= 128 else None,
         made=made.read_bytes() if made.exists() else b"",
     )
 
