@@ -64,14 +64,14 @@ open_folder() {
     esac
     was_there=1 lock='' work=''
     [ -d "$pki" ] || was_there=''
-    (umask "${2:-077}" && mkdir -p "$pki")
-    pki=$(cd "$pki" && pwd)
-    trap close_folder EXIT
     # mksh forgets the number on its way from one trap to the other.
     stopped=''
+    trap close_folder EXIT
     trap 'stopped=129; exit 129' HUP
     trap 'stopped=130; exit 130' INT
     trap 'stopped=143; exit 143' TERM
+    (umask "${2:-077}" && mkdir -p "$pki")
+    pki=$(cd "$pki" && pwd)
     for entry in "$pki"/* "$pki"/.[!.]* "$pki/private/ca.key"; do
         refuse_link "${entry#"$pki"/}"
     done

@@ -294,7 +294,7 @@ def test_an_end_other_than_the_index_says_is_said(pki):
     pki.add("a.example.com", serial=1, days=(-1, 400))
     pki.index.write_text("")
     pki.line("a.example.com", serial=1, ends=300)
-    assert "other than the index says" in run("list").stdout
+    assert "but not by the index" in run("list").stdout
 
 
 def test_the_copy_in_issued_will_do(pki):
@@ -331,7 +331,7 @@ def test_a_bad_line_is_an_error_that_names_it(pki):
         file.write("nonsense\n")
     done = run("list")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr.startswith("Error: pki/index.txt, line 2: 1 field; expected are six")
+    assert done.stderr.startswith("Error: pki/index.txt, line 2: 1 field; expected six")
 
 
 def revocation_list(pki, made, due):
@@ -347,8 +347,8 @@ def revocation_list(pki, made, due):
         (-1, 30, ""),
         (-40, -10, "has been out of date since"),
         (-1, 5, "is out of date from"),
-        (1, 30, "is of the future"),
-        (-3, 30, "does not know the last revocation"),
+        (1, 30, "is from the future"),
+        (-3, 30, "lacks the last revocation"),
     ],
 )
 def test_a_stale_revocation_list_is_a_warning(made, due, warning, pki):
@@ -434,7 +434,7 @@ def test_show_explains_what_we_made(authority):
         "browsers": None,
     }
     root = run("show", "ca").stdout
-    assert "a root: it signs certificates" in root
+    assert "root CA: it issues certificates" in root
     assert "pki/private/ca.key" in root
     assert "✗" not in root
 

@@ -791,7 +791,7 @@ def test_an_openssl_that_fails_or_lies(script, tmp_path):
         ('[ "$1 $2" != "x509 -req" ] || exit 0; exec $REAL "$@"', "openssl cannot read server.crt"),
         ('[ "$1" != verify ] || { echo server.crt: not OK; exit 0; }; exec $REAL "$@"', "does not accept"),
         ('$REAL "$@" || exit; [ "$1" != req ] || [ ! -f server.key ] || echo x >server.key', "cannot read"),
-        ('[ "$1 $4" != "pkey -pubout" ] || { echo other; exit; }; exec $REAL "$@"', "is not the key of"),
+        ('[ "$1 $4" != "pkey -pubout" ] || { echo other; exit; }; exec $REAL "$@"', "do not belong together"),
         ('[ "$1" != pkcs12 ] || { : >server.p12; exit 0; }; exec $REAL "$@"', "openssl made no server.p12"),
     ):
         path = wrapper(tmp_path / "bin", "openssl", text)

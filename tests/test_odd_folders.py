@@ -60,10 +60,10 @@ def test_a_line_that_is_none_is_named_and_hinders_nobody_from_issuing(authority)
     assert certificate.serial_hex in path.read_text()
     done = opensslgen("list")
     assert done.returncode == 2
-    assert "index.txt, line 2: 1 field; expected are six" in done.stderr
+    assert "index.txt, line 2: 1 field; expected six" in done.stderr
     done = opensslgen("audit", "-q", "pki")
     assert done.returncode == 1
-    assert "pki/index.txt: violates the rules\n  error: line 2: 1 field; expected are six" in done.stdout
+    assert "pki/index.txt: violates the rules\n  error: line 2: 1 field; expected six" in done.stdout
     assert done.stdout.count("error:") == 1
 
 

@@ -60,7 +60,8 @@ def test_the_rules_that_readers_raise_are_in_all_profiles():
     readers = {
         "protocol", "key-mode", "p12-rc2", "p12-too-new", "config-runs-code", "config-reads-files",
         "config-reads-environment", "config-default-days", "config-default-bits", "config-default-md",
-        "config-section-unused", "config-section-missing", "script-validity", "script-no-eku", "script-days",
+        "config-section-unused", "config-section-missing", "config-key-twice",
+        "script-validity", "script-no-eku", "script-days",
         "script-sha1", "script-small-key", "pki-index-line", "pki-index-line-ends", "pki-index-twice", "pki-unrecorded",
         "pki-copy-missing", "pki-copy-differs", "pki-other-issuer", "pki-config-differs", "pki-key-mismatch",
         "pki-request-differs", "pki-revoked-in-use", "pki-crl-stale", "pki-crl-incomplete", "pki-open-to-others",

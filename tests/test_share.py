@@ -263,7 +263,7 @@ def test_without_the_extra_it_says_what_to_install(pki, tmp_path):
         (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('No module named {name}', name='{name}')\n")
     done = opensslgen("trust", "--pki", pki, "--share", env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{CHECKOUT}"})
     assert done.returncode == 2
-    assert done.stderr.endswith("is not installed\nHint: pip install flask waitress segno\n")
+    assert done.stderr.endswith("is not installed\nHint: run: pip install flask waitress segno\n")
     written = opensslgen("trust", "--pki", pki, "--out", "x", env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{CHECKOUT}"})
     assert written.returncode == 0, written.stderr
 

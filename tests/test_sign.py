@@ -262,7 +262,7 @@ def test_a_subject_that_nobody_may_type_is_refused_with_the_cure(subject, root):
     done = sign("box.req", "--yes")
     assert done.exit_code == 2
     assert "the request cannot be signed as it is" in done.stderr
-    assert "have the request made anew" in done.stderr
+    assert "ask for a new request" in done.stderr
     assert re.fullmatch(r"[ -~…\n]*", done.output)
     assert nothing_made()
 

@@ -109,7 +109,9 @@ class Result:
     """"certificate", "request", "key", "config", "script", "server", "folder" or "index" of an authority, or "file"."""
     findings: tuple[Finding, ...] = ()
     unreadable: str | None = None
-    """Why it could not be read; such a thing is never good."""
+    """Why it could not be read, or judged; such a thing is never good."""
+    is_unknown: bool = False
+    """Whether it was read, and `unreadable` says what a rule needs to know that it does not say."""
     line: int | None = None
     """Where in the file the thing begins, counted from 1."""
     certificate: Certificate | None = None

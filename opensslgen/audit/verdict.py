@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -174,10 +173,9 @@ class Piece:
 def judge_piece(piece: Piece, settings: Settings) -> list[Result]:
     """Return the verdict on each block, which for a PKCS#7 one is on each of its certificates."""
     results: list[Result] = []
-    before = piece.line - 1
     try:
-        for block in pem_blocks(piece.data):
-            holding, line = Holding(), before + block.line
+        for block in pem_blocks(piece.data, first_line=piece.line):
+            holding, line = Holding(), block.line
             try:
                 add(holding, block, piece.data)
                 if holding.certificates:
@@ -191,7 +189,5 @@ def judge_piece(piece: Piece, settings: Settings) -> list[Result]:
             except DecodeError as error:
                 results.append(Result(target=piece.target, kind="file", unreadable=str(error), line=line))
     except DecodeError as error:
-        # The lines of a piece are counted from its own beginning.
-        why = re.sub(r"\bline ([0-9]+)", lambda match: f"line {int(match[1]) + before}", str(error))
-        results.append(Result(target=piece.target, kind="file", unreadable=why, line=piece.line))
+        results.append(Result(target=piece.target, kind="file", unreadable=str(error), line=piece.line))
     return results

@@ -1,4 +1,4 @@
-"""What people have of an authority, in any of the forms in which it comes: told by content, and put in order."""
+"""What people have of an authority, in any of the forms in which it comes: recognised by content, and put in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
 from .holding import certificates_in, holding_of, is_key, key_label, kind_of, label_of_key
-from .pkcs import encrypted_by_rc2, has_private_key, leaf_first
+from .pkcs import has_private_key, leaf_first, uses_rc2
 from .private_keys import ENCRYPTED
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _key_file(path: Path, reader: Reader) -> KeyFile | None:
                 return None
         except UnreadableError as error:
             raise UnreadableError(f"{visible(str(path))}: {error.message}") from error
-        return KeyFile(path=str(path), form="pkcs12", legacy=encrypted_by_rc2(data))
+        return KeyFile(path=str(path), form="pkcs12", legacy=uses_rc2(data))
     if kind == "key":
         label = key_label(data)
         return KeyFile(path=str(path), form="der", label=label, encrypted=label == ENCRYPTED)

@@ -133,7 +133,7 @@ def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Report
         _refuse_faults(first.faults(needs.seen(read(file))), needs, title, reporting)
         file.seek(0)
         if reporting.check:
-            wanting = (outcome for _, outcome in first.wanting(read(file)))
+            wanting = (outcome for _, outcome in first.decide(read(file)))
             sys.exit(_report(wanting, needs, reporting))
         ask = secrets.for_pki(issuing.pki)
         names = needs.secrets(store, has_passphrase=secrets.has_passphrase)

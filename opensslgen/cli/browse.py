@@ -48,8 +48,8 @@ def list_(
     the same kind, with the same subject and all its names. Names and kind are read from the copies by serial number;
     where a copy is missing, from the index.
 
-    With --format nagios, the state is a warning if a certificate expires within the days of --within (default 30), and
-    critical if one has expired without being renewed or revoked.
+    With --format nagios, the state is a warning if a certificate expires within the days of --within (default 30); it
+    is critical if one expires within the days of --critical, or has expired without being renewed or revoked.
 
     Exit code: 0; with --within, 1 if a certificate expires that soon; 2 if the index cannot be read.
     """

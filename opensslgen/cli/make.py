@@ -64,7 +64,7 @@ class Leaf:
     def order(self, kind: Kind, openssl: OpenSSL | None) -> LeafOrder:
         """Return the order; the user's own key is read if there is an openssl to read it."""
         from opensslgen.files.read import read_template
-        from opensslgen.jobs.perform import with_key
+        from opensslgen.jobs.own_key import with_key
         from opensslgen.orders.order import LEAF_DAYS, leaf_order
 
         order = leaf_order(

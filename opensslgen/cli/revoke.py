@@ -109,7 +109,7 @@ def passwd(remove: bool, secrets: Secrets, running: Running) -> None:
     opensslgen passwd --passphrase-file old --new-passphrase-file new
     opensslgen passwd --remove
 
-    The file with the old passphrase is not kept. Copies of it elsewhere, such as backups, still open with the old one.
+    The key file with the old passphrase is not kept. Copies elsewhere, such as backups, still open with the old one.
     """
     from opensslgen.jobs.passphrase import passphrase_job
     from opensslgen.pki.store import Store

@@ -64,6 +64,16 @@ _SHARING = grouped(
 )  # fmt: skip
 
 
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which root the devices shall trust, and what is written about it, as typed."""
+
+    root: Path | None
+    out: Path | None
+    sign: str | None
+    allow: tuple[str, ...]
+
+
 @click.command()
 @together(
     file_option("--root", help="Use this root instead of the one in the pki folder."),
@@ -71,17 +81,10 @@ _SHARING = grouped(
     click.option("--sign", metavar="NAME", help="Sign the profile for iPhones with the certificate of this server."),
     _SHARING,
     ALLOW,
+    grouped(Wanted),
     RUNNING,
 )
-def trust(
-    *,
-    root: Path | None,
-    out: Path | None,
-    sign: str | None,
-    sharing: Sharing,
-    allow: tuple[str, ...],
-    running: Running,
-) -> None:
+def trust(wanted: Wanted, sharing: Sharing, running: Running) -> None:
     """Write the files that devices need to trust the root.
 
     \b
@@ -94,37 +97,27 @@ def trust(
     There is a guide for each kind of phone and computer. The root is first checked against the rules of the profile
     root. If a phone would hide or refuse it, nothing is written.
     """
-    from opensslgen.jobs.trust import signer
+    from opensslgen.jobs.trust import find_signer
     from opensslgen.trust import anchor
 
-    _refuse_options_without_effect(sharing, out, running)
-    authority = anchor.root_in(root) if root else anchor.anchor(running.pki)
-    findings = _judged(authority, allow, running)
-    by = signer(running.pki, sign) if sign else None
+    _refuse_options_without_effect(sharing, wanted.out, running)
+    root = anchor.root_in(wanted.root) if wanted.root else anchor.anchor(running.pki)
+    findings = _judged(root, wanted.allow, running)
+    by = find_signer(running.pki, wanted.sign) if wanted.sign else None
     if sharing.share:
-        _share(authority, _signed_profile(authority, by, running), sharing, running)
-        return
-    _write(authority, by, findings, root_file=root, out=out, sign=sign, allow=allow, running=running)
+        _share(root, _signed_profile(root, by, running), sharing, running)
+    else:
+        _write(root, by, findings, wanted, running)
 
 
-def _write(
-    root: Certificate,
-    by: Signer | None,
-    findings: list[Finding],
-    *,
-    root_file: Path | None,
-    out: Path | None,
-    sign: str | None,
-    allow: tuple[str, ...],
-    running: Running,
-) -> None:
+def _write(root: Certificate, by: Signer | None, findings: list[Finding], wanted: Wanted, running: Running) -> None:
     """Write the files, or print the script that does."""
     from opensslgen.jobs.destination import Destination
     from opensslgen.jobs.trust import trust_job
     from opensslgen.report.trust import Written, sharing_command, trust_json, trust_text
     from opensslgen.trust import files
 
-    into = Destination(running.pki.parent / "trust" if out is None else out)
+    into = Destination(running.pki.parent / "trust" if wanted.out is None else wanted.out)
     job = trust_job(root, by)
     if running.is_printed:
         do(lambda: job, running, into=into)
@@ -134,11 +127,11 @@ def _write(
         root=root,
         folder=into.path,
         files=files.files(root),
-        signer=sign,
-        allow=allow,
+        signer=wanted.sign,
+        allow=wanted.allow,
         findings=findings,
         kept=made.kept,
-        sharing=sharing_command(pki=running.pki, root=root_file, sign=sign, allow=allow),
+        sharing=sharing_command(pki=running.pki, root=wanted.root, sign=wanted.sign, allow=wanted.allow),
     )
     if running.as_json:
         print_json(trust_json(written))
@@ -160,11 +153,11 @@ def _refuse_options_without_effect(sharing: Sharing, out: Path | None, running: 
 def _judged(root: Certificate, allow: tuple[str, ...], running: Running) -> list[Finding]:
     """Return the warnings about the root, and print them; raises Violation if a phone would hide or refuse it."""
     from opensslgen.jobs.job import Violation
-    from opensslgen.jobs.trust import judged
+    from opensslgen.jobs.trust import judge_root
 
     with violations_as_json(running):
         try:
-            found = judged(root, allow=allow)
+            found = judge_root(root, allow=allow)
         except Violation as refused:
             raise Violation(f"{refused.message}, so nothing was written", refused.findings) from refused
     print_notes((f"{finding.message} [{finding.rule.id}]" for finding in found), quiet=running.quiet)
@@ -175,12 +168,12 @@ def _signed_profile(root: Certificate, by: Signer | None, running: Running) -> b
     """Return the signed profile, if it was asked for."""
     if by is None:
         return None
-    from opensslgen.jobs.trust import signed
+    from opensslgen.jobs.trust import sign
     from opensslgen.openssl import command
     from opensslgen.trust.mobileconfig import mobileconfig
 
     say = shown_command(verbose=running.verbose)
-    return signed(mobileconfig(root), by, command.find(running.openssl), on_command=say)
+    return sign(mobileconfig(root), by, command.find(running.openssl), on_command=say)
 
 
 def _share(root: Certificate, profile: bytes | None, sharing: Sharing, running: Running) -> None:

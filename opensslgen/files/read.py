@@ -181,7 +181,7 @@ def _after_line(data: bytes, at: int, *, last: bool) -> int | None:
 
 def _check(piece: bytes, line: int, limit: int) -> None:
     if len(piece) > limit:
-        raise UnreadableError(f"line {line}: more than {limit} bytes without the end of a block")
+        raise UnreadableError(f"more than {limit} bytes without the end of a block", line=line)
 
 
 LARGEST_TEMPLATE = 1 << 20
@@ -189,7 +189,7 @@ LARGEST_TEMPLATE = 1 << 20
 
 
 def read_template(path: Path) -> str:
-    """Return the text of the user's own template; raises UnreadableError if it is none."""
+    """Return the text of the user's own template; raises UnreadableError."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_TEMPLATE + 1)

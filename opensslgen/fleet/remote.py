@@ -64,7 +64,7 @@ class Answer:
         try:
             return base64.b64decode(self.lines[name], validate=True)
         except ValueError as error:
-            raise Error(f"the host's answer {name} is no base64") from error
+            raise Error(f"the host's answer {name} is not base64") from error
 
 
 def program(*calls: str, openssl: str = "openssl") -> str:
@@ -103,7 +103,7 @@ def subshell(script: str, argument: str) -> str:
 def _reason(code: int, stderr: str) -> str:
     """Return why a program failed, in one line that is safe to print."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    told = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
-    if told:
-        return visible(told[-1])
+    errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
+    if errors:
+        return visible(errors[-1])
     return f"the host's shell ended with {code}" + (f": {visible(lines[-1])}" if lines else " and no whole answer")

@@ -15,6 +15,7 @@ from opensslgen.orders.order import leaf_order
 from opensslgen.pki.store import Store
 from opensslgen.plan import layout
 from opensslgen.plan.script import as_script
+from opensslgen.plan.steps import What
 from opensslgen.text import visible
 from opensslgen.x509 import key_types
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
@@ -41,13 +42,13 @@ if TYPE_CHECKING:
 FOLDER = "/etc/opensslgen/pki"
 """The pki folder on a host, by default."""
 WITHIN = timedelta(days=30)
-"""What ends within this time is made anew, by default."""
+"""A certificate that expires within this time is replaced, by default."""
 YET = "a certificate that is yet to be signed\n"
 """What a check says in place of one."""
 
 
 @dataclass(frozen=True)
-class Requested:
+class HostRequest:
     """What a host's request is, or would be."""
 
     changed: bool
@@ -90,7 +91,7 @@ def paths(stem: str, folder: str) -> dict[str, str]:
     return {what: posixpath.join(folder, path) for what, path in files.items()}
 
 
-def requested(
+def ensure_request(
     host: Host,
     order: LeafOrder,
     *,
@@ -100,7 +101,7 @@ def requested(
     within: timedelta = WITHIN,
     compromised: Collection[PublicKey] = (),
     check: bool = False,
-) -> Requested:
+) -> HostRequest:
     """Return the request of a host, which makes one with a new key unless what it has is as wanted.
 
     A key of the kind that is wanted is kept, also for other names; with `new_key` it is replaced when the certificate
@@ -124,13 +125,13 @@ def requested(
     after = _words(order.subject.attributes, order.subject_alternative_names, key_type)
     before = "" if request is None else _words_of(request)
     if keeps_key and request is not None and _is_as_wanted(request, order, key):
-        return Requested(False, before, before, _pem(there, "request"), job.notes)
+        return HostRequest(False, before, before, _pem(there, "request"), job.notes)
     if check:
-        return Requested(True, before, after, None, job.notes)
+        return HostRequest(True, before, after, None, job.notes)
     plan = job.plan
     if keeps_key:
         plan = request_job(replace(order, key_file=files["key"]), store=store, allow=allow).plan
-        plan = replace(plan, publish=tuple(publish for publish in plan.publish if publish.what != "key"))
+        plan = replace(plan, publish=tuple(publish for publish in plan.publish if publish.what is not What.KEY))
     made = host.answer(
         call("set_aside", files["request"]),
         *(() if keeps_key else (call("set_aside", files["key"]),)),
@@ -140,16 +141,16 @@ def requested(
     )
     key, request = key_of(made), _request(made)
     if key is None or request is None or not _is_as_wanted(request, order, key):
-        raise Error("the host has made a request that is not as it was told to")
-    return Requested(True, before, after, _pem(made, "request"), job.notes)
+        raise Error("the host has made another request than it was asked for")
+    return HostRequest(True, before, after, _pem(made, "request"), job.notes)
 
 
-def decoded_certificate(data: bytes) -> Certificate:
+def first_certificate(data: bytes) -> Certificate:
     """Return the first certificate in PEM; raises UnreadableError."""
     return decode_block(_block(data, CERTIFICATE_LABELS, "certificate"))
 
 
-def described(certificate: Certificate) -> str:
+def description(certificate: Certificate) -> str:
     """Return a line on a certificate that is safe to print."""
     parts = [str(certificate.subject), ", ".join(visible(str(name)) for name in certificate.names)]
     parts += [f"until {certificate.not_after:%Y-%m-%d %H:%M} UTC", f"serial {certificate.serial_hex}"]
@@ -193,7 +194,7 @@ def _ends_soon(there: Answer, within: timedelta) -> bool:
     """Tell whether the certificate on the host ends soon; one that is not there or cannot be read does not."""
     data = there.data("certificate")
     try:
-        certificate = None if data is None else decoded_certificate(data)
+        certificate = None if data is None else first_certificate(data)
     except UnreadableError:
         return False
     now = datetime.now(timezone.utc)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
@@ -13,10 +12,9 @@ from opensslgen.x509 import certificate as x509
 from opensslgen.x509 import crl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from .command import OpenSSL
+    from .workplace import Workplace
 
 BEFORE = "index.before"
 """In the work folder: the index as it was copied."""
@@ -28,7 +26,7 @@ def copy_database(pki: Path, work: Path) -> None:
     """Put index.txt, mended, and crlnumber into the work folder; raises Error if they cannot be read."""
     path = pki / layout.INDEX
     try:
-        mended = index.mended(path.read_bytes() if path.exists() else b"")
+        mended = index.mend_index(path.read_bytes() if path.exists() else b"")
     except OSError as error:
         raise UnreadableError(f"cannot read {path}: {error.strerror}") from error
     for name in (BEFORE, layout.INDEX):
@@ -45,7 +43,7 @@ def _next_number(pki: Path) -> int:
     if path.exists():
         text = path.read_text(encoding="ascii", errors="replace").strip()
         if not _NUMBER.fullmatch(text):
-            raise UnreadableError(f"{path}: expected is the number of the next revocation list, in hex")
+            raise UnreadableError(f"{path}: expected the number of the next revocation list, in hex")
         return int(text, 16)
     try:
         last = crl.load(pki / layout.CRL).number if (pki / layout.CRL).exists() else None
@@ -69,15 +67,14 @@ def check_revoked(work: Path, *, serial_hex: str, reason: str | None, recorded: 
         raise Error(f"openssl ca has done something else to the index than to revoke {serial_hex}")
 
 
-def check_list(work: Path, *, issuer: str, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
+def check_list(issuer: str, place: Workplace) -> None:
     """Raise Error unless crl.pem is signed by the issuer, and says what the index says of revocations."""
-    command = ["crl", "-in", layout.CRL, "-CAfile", issuer, "-noout"]
-    on_command(shlex.join(["openssl", *command]))
-    process = openssl.run(command, cwd=work, check=False)
-    told = (process.stdout + process.stderr).decode("utf-8", "replace").split()
-    # The exit code is 0 for a bad signature, too.
-    if told != ["verify", "OK"]:
-        raise Error(f"openssl does not accept the signature of the new revocation list: {' '.join(told)}")
+    work = place.work
+    process = place.run(["crl", "-in", layout.CRL, "-CAfile", issuer, "-noout"], check=False)
+    answer = (process.stdout + process.stderr).decode("utf-8", "replace").split()
+    # The exit code is 0 even for a bad signature.
+    if answer != ["verify", "OK"]:
+        raise Error(f"openssl does not accept the signature of the new revocation list: {' '.join(answer)}")
     made = crl.load(work / layout.CRL)
     if made.issuer != x509.load(work / issuer).subject:
         raise Error("the new revocation list names another issuer")

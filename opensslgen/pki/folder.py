@@ -98,7 +98,7 @@ class Folder:
     def compromised(self) -> frozenset[PublicKey]:
         """The keys of what was revoked because others may have them; raises UnreadableError for a faulty index.
 
-        A certificate of which there is no copy that can be read is left out: nothing tells its key any more.
+        A certificate without a readable copy is left out, as its key is not known any more.
         """
         entries = read(self.index, mend=True, state=REVOKED) if self.index.exists() else ()
         reasons = ((entry, (entry.reason or "").partition(",")[0].lower()) for entry in entries)
@@ -117,5 +117,5 @@ class Folder:
         if certificate.serial_number != entry.serial_number:
             return Copy(path, None, f"{path} is another certificate, with the serial number {certificate.serial_hex}")
         if certificate.not_after != entry.not_after:
-            return Copy(path, certificate, f"it ends on {certificate.not_after:%Y-%m-%d}, other than the index says")
+            return Copy(path, certificate, f"it expires on {certificate.not_after:%Y-%m-%d}, but not by the index")
         return Copy(path, certificate, None)

@@ -49,7 +49,7 @@ class Found:
     """By name and key identifier; its signature is not checked."""
     issuer_path: Path | None
     is_private: bool
-    """Whether it is known to come from a root of one's own: the folder's, or itself."""
+    """Whether it comes from a private root: the folder's, or itself."""
     entry: Entry | None
     index_fault: str | None
     """Why the index could not be asked."""
@@ -116,7 +116,7 @@ def _by_name(folder: Folder, wanted: str) -> list[Path]:
 
 
 def _by_index(folder: Folder, wanted: str) -> list[Path]:
-    """Return the copies of those that have the serial number, or else the common name, revoked ones too."""
+    """Return the copies of those that have the serial number, or else the common name, revoked ones included."""
     serial = int(wanted.replace(":", ""), 16) if _SERIAL.fullmatch(wanted) else None
     by_serial, by_name = [], []
     with suppress(FileNotFoundError):
@@ -165,7 +165,7 @@ def _others(path: Path) -> list[Certificate]:
 
 
 def _entry(folder: Folder, certificate: Certificate, root: Certificate | None) -> tuple[Entry | None, str | None]:
-    """Return the line of the index that is about this very certificate, or why that cannot be told."""
+    """Return the line of the index that is about this very certificate, or why it is not known."""
     if not folder.index.exists():
         return None, None
     try:

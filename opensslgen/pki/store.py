@@ -30,6 +30,7 @@ from opensslgen.files.write import (
     write_new,
 )
 from opensslgen.plan import layout, template
+from opensslgen.plan.steps import Existing
 from opensslgen.x509.certificate import load, load_all
 
 from . import decision
@@ -76,7 +77,7 @@ class Store:
         return self._there(*layout.CA_KEYS)
 
     def _there(self, name: str, other: str) -> str:
-        """Return `name`, unless only `other` exists; raises UnreadableError if that cannot be told."""
+        """Return `name`, unless only `other` exists; raises UnreadableError if that cannot be seen."""
         try:
             return name if (self.path / name).exists() or not (self.path / other).exists() else other
         except OSError as error:
@@ -153,7 +154,7 @@ class Store:
                 raise Error(f"{path} is not a regular file")
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what in the folder others than its owner can read, or change, and should not."""
+        """Return what other users than the owner of the folder can read or change there, and should not."""
         private = self.path / layout.PRIVATE
         found = [
             *_open(self.path, 0o022, "go-w"),
@@ -183,7 +184,7 @@ class Store:
 
     def existing(self, plan: Plan) -> list[str]:
         """Return those files of the pki folder that the plan would overwrite and must not."""
-        targets = [publish.target for publish in plan.publish if publish.over == "nothing"]
+        targets = [publish.target for publish in plan.publish if publish.existing is Existing.REFUSE]
         return [target for target in targets if os.path.lexists(self.path / target)]
 
     def refuse_repeated(self, plan: Plan) -> None:
@@ -243,7 +244,7 @@ class Store:
         kept = {
             publish.target: name_beside(self.path, publish.target)
             for publish in plan.publish
-            if publish.over != "lost" and os.path.lexists(self.path / publish.target)
+            if publish.existing is not Existing.REPLACE and os.path.lexists(self.path / publish.target)
         }
         for number, (target, old) in enumerate(kept.items()):
             copy_file(self.path / target, work / f"old-{number}")
@@ -282,7 +283,7 @@ class Store:
 
     def _database(self) -> dict[str, str]:
         """Return the files that `openssl ca` and easy-rsa need, with their first content."""
-        # A folder of `openssl ca` is none of easy-rsa's.
+        # easy-rsa does not work in a folder of `openssl ca`.
         if (self.path / layout.CAS[1]).exists():
             return _DATABASE
         return _DATABASE | {template.EASYRSA_CONFIG: template.shipped(template.EASYRSA_CONFIG)}

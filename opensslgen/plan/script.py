@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
-from opensslgen.text import shown
+from opensslgen.text import shown, visible
 from opensslgen.x509.extensions import PRINTED_USAGES
 
 from .secrets import SECRETS
@@ -23,6 +23,7 @@ from .steps import (
     CheckRevoked,
     CheckSame,
     CopyDatabase,
+    Existing,
     Join,
     Legacy,
     Outside,
@@ -74,24 +75,25 @@ def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
         f"[ $# -eq 1 ] || set -- {shlex.quote(folder)}",
         'open_folder "$1"' if plan.database else 'open_folder "$1" 022',
         *(f"need_file {shlex.quote(need)}" for need in plan.needs),
-        *(f"refuse_file {shlex.quote(publish.target)}" for publish in plan.publish if publish.over == "nothing"),
+        *(f"refuse_file {shlex.quote(each.target)}" for each in plan.publish if each.existing is Existing.REFUSE),
         *(f"need_secret {name}" for name in plan.secrets),
     ]
+    lines += ["", "# From here on in a private folder inside that one: the files, the openssl commands, the checks."]
     for step in plan.steps:
-        lines += ["", *_in_script(step)]
-    lines += ["", "# All of it is put in place, or nothing."]
+        lines += [*_in_script(step), ""]
+    lines.append("# All of it is put in place, or nothing.")
     lines += ["open_database"] if plan.database else []
     for record in plan.records:
         subject = () if record.subject is None else (record.subject,)
         lines.append(shlex.join(["record", record.certificate, record.config, *subject]))
-    lines += [shlex.join(["keep", publish.target]) for publish in plan.publish if publish.over == "kept"]
+    lines += [shlex.join(["keep", publish.target]) for publish in plan.publish if publish.existing is Existing.KEEP]
     lines += [_staged(publish) for publish in plan.publish]
     lines.append("decide")
-    lines += [f'echo "$pki"/{shlex.quote(publish.target)}' for publish in plan.publish if publish.what]
+    lines += [f'echo "$pki"/{shlex.quote(each.target)}' for each in plan.publish if each.what or not plan.database]
     story = [
         "#!/bin/sh",
         "# shellcheck disable=SC2016 # a dollar sign in single quotes is meant as it stands",
-        f"# opensslgen {version}: {plan.title}.",
+        f"# opensslgen {version}: {visible(plan.title)}.",
         f"# Usage: sh THIS [{argument}]. Needs openssl, coreutils, grep and sed. {_replaces(plan)}",
         "# main does the work, step by step; the functions that it calls follow, and the last line starts it.",
         "",
@@ -130,11 +132,11 @@ def as_commands(plan: Plan, *, version: str, folder: str = "pki") -> str:
     is checked, and nothing is put in place.
     """
     folder = f"./{folder}" if folder.startswith("-") else folder
-    read = dict.fromkeys(shlex.quote(path) for step in plan.steps for path in _outside(step, folder))
+    read = dict.fromkeys(visible(shlex.quote(path)) for step in plan.steps for path in _outside(step, folder))
     place = f"in an otherwise empty directory; they read {' and '.join(read)}" if read else "in an empty directory"
     lines = [
         "# These commands neither check nor publish anything; the script that --script prints does both.",
-        f"# opensslgen {version}: {plan.title}.",
+        f"# opensslgen {version}: {visible(plan.title)}.",
         f"# Run them {place}.",
         *([f"# First export {', '.join(plan.secrets)}."] if plan.secrets else []),
         "umask 077",
@@ -145,13 +147,13 @@ def as_commands(plan: Plan, *, version: str, folder: str = "pki") -> str:
 
 def _replaces(plan: Plan) -> str:
     """Return which files the plan replaces for good, as a sentence."""
-    lost = [publish.target for publish in plan.publish if publish.over == "lost"]
+    lost = [publish.target for publish in plan.publish if publish.existing is Existing.REPLACE]
     return f"Replaces {', '.join(lost)}." if lost else "Overwrites nothing."
 
 
 def _staged(publish: Publish) -> str:
     mode = "-" if publish.mode is None else f"{publish.mode:04o}"
-    command = "stage" if publish.over == "nothing" and publish.mode is not None else "stage_over"
+    command = "stage" if publish.existing is Existing.REFUSE and publish.mode is not None else "stage_over"
     return shlex.join([command, publish.source, publish.target, mode])
 
 

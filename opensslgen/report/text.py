@@ -25,7 +25,7 @@ def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> 
     if quiet and is_a == COMPLIES:
         return ""
     where = visible(result.target) + (f":{result.line}" if result.line else "")
-    words = _painted(_WORDS[is_a], is_a, colour)
+    words = _painted("cannot be told" if result.is_unknown else _WORDS[is_a], is_a, colour)
     lines = [f"{where}: {words}{_about(result)}"]
     if result.unreadable is not None:
         lines.append(f"  {visible(result.unreadable)}")

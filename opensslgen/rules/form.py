@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from opensslgen.x509.extensions import EXTENSIONS
 
-from .rule import ERROR, PASS, WARNING, Case, Messages, Rule
+from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule
 
 _LONGEST_SERIAL = 20  # bytes
 # In bytes and not bits, as random numbers begin with zeros, too: half of those drawn from 64 bits have fewer than 64.
 _SHORTEST_SERIAL = 8
 
 # All that a conforming client must or should know (RFC 5280 section 4.2), and the one that openssl, Apple and Go know.
-_UNDERSTOOD = frozenset(
+UNDERSTOOD = frozenset(
     EXTENSIONS[name]
     for name in (
         "keyUsage",
@@ -28,6 +28,7 @@ _UNDERSTOOD = frozenset(
         "crlDistributionPoints",
     )
 )
+"""Extensions, by object identifier, that may be critical."""
 _NAMES = {oid: name for name, oid in EXTENSIONS.items()}
 
 
@@ -76,9 +77,10 @@ def _explicit_curve(case: Case) -> Messages:
 def _unknown_critical(case: Case) -> Messages:
     found = PASS
     for extension in case.certificate.extensions:
-        if extension.critical and extension.oid not in _UNDERSTOOD:
+        if extension.critical and extension.oid not in UNDERSTOOD:
             name = _NAMES.get(extension.oid)
-            found += (f"its critical extension {extension.oid}{f' ({name})' if name else ''} is not known to clients",)
+            message = f"its critical extension {extension.oid}{f' ({name})' if name else ''} is not known to clients"
+            found += (Fault(message, extension=name or extension.oid),)
     return found
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.names.general import GeneralName, parse_host
-from opensslgen.names.slips import slips
+from opensslgen.names.slips import near_misses, slips
 
-from .rule import ERROR, PASS, WARNING, Case, Messages, Rule, shown
+from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ def _ip_as_dns(case: Case) -> Messages:
     for name in case.certificate.subject_alternative_names or ():
         if name.kind == "DNS" and _looks_like_ip(name.value):
             value = shown(name.value)
-            found += (f"DNS:{value} is an IP address written as a DNS name; IP:{value} is meant",)
+            found += (Fault(f"DNS:{value} is an IP address written as a DNS name; IP:{value} is meant", name=name),)
     return found
 
 
@@ -45,7 +45,7 @@ def _malformed(case: Case) -> Messages:
     found = PASS
     for name in case.certificate.subject_alternative_names or ():
         if name.kind == "DNS" and not _is_host(name.value) and not _looks_like_ip(name.value):
-            found += (f"DNS:{shown(name.value)} is no host name",)
+            found += (Fault(f"DNS:{shown(name.value)} is no host name", name=name),)
     return found
 
 
@@ -84,7 +84,11 @@ def _twice(case: Case) -> Messages:
         # Host names are the same in any case (RFC 4343).
         entry = name.kind, name.value.lower() if name.kind == "DNS" else name.value
         seen[entry] = seen.get(entry, 0) + 1
-    return tuple(f"{kind}:{shown(value)} is there {count} times" for (kind, value), count in seen.items() if count > 1)
+    return tuple(
+        Fault(f"{kind}:{shown(value)} is there {count} times", name=GeneralName(kind, value))
+        for (kind, value), count in seen.items()
+        if count > 1
+    )
 
 
 def _near_miss(case: Case) -> Messages:
@@ -98,7 +102,8 @@ def _near_miss(case: Case) -> Messages:
     # Swapped letters keep the length, and nearly all certificates end here.
     if len(hosts) < 2 or len(set(map(len, hosts))) == len(hosts):
         return PASS
-    return tuple(slips(None, [GeneralName("DNS", host) for host in sorted(hosts) if not _tops_out(host)]))
+    ordered = dict.fromkeys(host for host in sorted(hosts) if not _tops_out(host))
+    return tuple(Fault(message, name=GeneralName("DNS", host)) for host, message in near_misses(ordered))
 
 
 def _tops_out(host: str) -> bool:
@@ -109,7 +114,7 @@ def _wildcard(case: Case) -> Messages:
     found = PASS
     for name in case.certificate.subject_alternative_names or ():
         if name.kind == "DNS" and _tops_out(name.value):
-            found += tuple(slips(None, (name,)))
+            found += tuple(Fault(slip, name=name) for slip in slips(None, (name,)))
     return found
 
 

@@ -98,6 +98,14 @@ RULES = (
         None,
     ),
     Rule(
+        "config-key-twice",
+        WARNING,
+        "Of a key that is written twice in a section openssl takes the last value, and drops the other without a word.",
+        _CONFIG,
+        None,
+        None,
+    ),
+    Rule(
         "config-section-missing",
         ERROR,
         "A config that names a section it does not have makes no certificate.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from opensslgen.text import visible
+from opensslgen.text import brief
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.names import Name
 
@@ -19,7 +19,20 @@ if TYPE_CHECKING:
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
-Messages = tuple[str, ...]
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a certificate, and with which part of it."""
+
+    message: str
+    extension: str | None = None
+    """Short name, or else object identifier, of the extension that it is about."""
+    name: GeneralName | None = None
+    """The subject alternative name that it is about."""
+
+
+Messages = tuple[str | Fault, ...]
+"""Faults; one that is a text alone is about the certificate, or the extension that its rule is about."""
 PASS: Messages = ()
 
 
@@ -77,6 +90,10 @@ class Finding:
     message: str
     line: int | None = None
     """In a config or script, counted from 1."""
+    extension: str | None = None
+    """Short name, or else object identifier, of the extension that it is about, where its rule does not say it."""
+    name: GeneralName | None = None
+    """The subject alternative name that it is about."""
 
 
 def judge(case: Case, rules: Iterable[Rule]) -> list[Finding]:
@@ -87,8 +104,14 @@ def judge(case: Case, rules: Iterable[Rule]) -> list[Finding]:
         if rule.check is not None and (rule.effective is None or begins >= rule.effective):
             messages = rule.check(case)
             if messages:
-                found += [Finding(rule, message) for message in messages]
+                found += [_finding(rule, message) for message in messages]
     return found
+
+
+def _finding(rule: Rule, fault: str | Fault) -> Finding:
+    if isinstance(fault, str):
+        return Finding(rule, fault)
+    return Finding(rule, fault.message, extension=fault.extension, name=fault.name)
 
 
 def judge_request(
@@ -118,6 +141,4 @@ def raised(rules: Iterable[Rule], rule: str, message: str, *, line: int | None =
     return tuple(Finding(each, message, line) for each in rules if each.id == rule)
 
 
-def shown(text: str) -> str:
-    """Return text of a certificate for a message, what is invisible made visible, cut at 100 characters."""
-    return visible(text if len(text) <= 100 else f"{text[:99]}…")
+shown = brief

@@ -25,7 +25,7 @@ FORMATS = ("json", "sarif")
 
 
 @dataclass(frozen=True)
-class Audited:
+class FleetReport:
     """What the audit of a fleet has found."""
 
     report: str
@@ -35,7 +35,7 @@ class Audited:
     """Each server that does not comply, and what speaks against it first."""
 
 
-def audited(
+def audit_servers(
     servers: Sequence[Mapping[str, Any]],
     *,
     profiles: Collection[str] = ("apple",),
@@ -44,11 +44,11 @@ def audited(
     output: str = "json",
     timeout: float = TIMEOUT,
     jobs: int = JOBS,
-) -> Audited:
-    """Ask each server for its chain and judge it; one that does not answer is in the report, too.
+) -> FleetReport:
+    """Ask each server for its chain and judge it; one that does not answer is in the report as well.
 
     A server has an `address` and a `port`, and may have a `name`, which its certificate must carry in place of the
-    address, and `starttls`. Raises UsageError for one that is none.
+    address, and `starttls`. Raises UsageError for any other server.
     """
     if output not in FORMATS:
         raise UsageError(f"unknown format {output!r}: it is one of {', '.join(FORMATS)}")
@@ -58,7 +58,7 @@ def audited(
     form, report = audit_format(output, settings, profiles=[*profiles]), Report()
     text = "".join(report.pieces(form, map(form.entry(), results)))
     faults = tuple((result.target, _worst(result)) for result in results if verdict(result) != "complies")
-    return Audited(text, report.tally, faults)
+    return FleetReport(text, report.tally, faults)
 
 
 def write_report(path: Path, report: str) -> None:
