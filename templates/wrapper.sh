@@ -23,8 +23,9 @@ og_longest=825 # Apple, support page 103769
 # Each name begins with og_: a variable of the caller's environment would reach openssl with our value.
 
 og_is_wrapper() { # FILE
-    { IFS= read -r og_first && [ "$og_first" = '#!/bin/sh' ] && IFS= read -r og_first; } 2>/dev/null <"$1" || return 1
-    case $og_first in '# opensslgen wrapper:'*) ;; *) return 1 ;; esac
+    # Whatever shell its first line names.
+    { IFS= read -r og_first && IFS= read -r og_second; } 2>/dev/null <"$1" || return 1
+    case $og_first$og_second in '#!'*'# opensslgen wrapper:'*) ;; *) return 1 ;; esac
 }
 
 og_find_openssl() {
@@ -41,7 +42,9 @@ og_find_openssl() {
     exit 127
 }
 
-[ -n "$og_openssl" ] || og_find_openssl
+if [ -z "$og_openssl" ] || og_is_wrapper "$og_openssl"; then
+    og_find_openssl
+fi
 
 # ---- What does the call make?
 

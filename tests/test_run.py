@@ -127,6 +127,38 @@ def test_the_wrapper_alone_corrects_them_in_each_shell(shape, shell):
     assert Path("changes.log").exists() == (set(shape.bad.split()) != set(shape.left.split()))
 
 
+VENDOR = """EXTENDED_CSR=true EXT_FILE=e CA=CA:FALSE KEY_USAGE=digitalSignature SUBJECT_ALT_NAME=DNS:pbx.example.com
+. ./vendor.sh
+openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -sha256 -extfile e -extensions v3_req \\
+    -days ${DEFAULT_SERVER_CERT_VALIDITY:-2555} -out server.crt
+"""
+STAND_INS = sorted((CHECKOUT / "tests" / "gen_certs").glob("[ce]*/*.sh"))
+
+
+@pytest.mark.parametrize("way", ["run", "fix", "wrapper"])
+@pytest.mark.parametrize("stand_in", slow_after(1, STAND_INS), ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_vendors_script(stand_in, way):
+    if stand_in.stem == "crlf":
+        pytest.skip("no shell runs it")
+    shutil.copy(stand_in, "vendor.sh")
+    script = ROOT + VENDOR
+    if way == "wrapper":
+        Path("openssl").write_text(wrapper_script(log="stderr"))
+        Path("openssl").chmod(0o755)
+        Path("make.sh").write_text(script)
+        environment = {**os.environ, "PATH": f"{Path.cwd()}:{os.environ['PATH']}"}
+        done = subprocess.run(["bash", "make.sh"], env=environment, capture_output=True, text=True)
+    else:
+        done, _ = report(*(["--fix"] if way == "fix" else []), script=script, shell="bash")
+    found = faults(Path("server.crt").read_bytes())
+    if way == "run":
+        assert done.returncode == (1 if found else 0)
+        assert bool(found) == (stand_in.parent.name == "edited")
+    else:
+        assert (done.returncode, found) == (0, set()), done.stderr
+    assert Path("vendor.sh").read_bytes() == stand_in.read_bytes()
+
+
 def test_shellcheck_has_nothing_to_say_of_the_wrapper():
     Path("openssl").write_text(wrapper_script())
     done = subprocess.run(["shellcheck", "-s", "sh", "openssl"], capture_output=True, text=True)
@@ -226,14 +258,23 @@ def test_a_call_in_the_middle_of_a_pipe_stays_as_it_is():
     assert [result["target"] for result in answer["results"]] == ["ca.crt", "standard output", "a.crt"]
 
 
+def messages(stderr):
+    """Return the lines of openssl's stderr without the numbers of threads."""
+    return [line.partition(":error:")[2] or line for line in stderr.splitlines()]
+
+
 def test_a_failing_call_fails_as_before():
     script = ROOT + f"{SIGN} -CAkey missing.key -out server.crt\necho after $?\n"
     Path("make.sh").write_text(script)
     alone = subprocess.run(["sh", "make.sh"], capture_output=True, text=True)
     done = run("--report", "report.txt", script=script)
-    assert (done.stdout, done.stderr[-200:]) == (alone.stdout, alone.stderr[-200:])
+    assert (done.stdout, messages(done.stderr)) == (alone.stdout, messages(alone.stderr))
     assert done.stdout == "after 1\n"
     assert done.returncode == 0  # the root was made, and nothing else
+    assert (
+        f"make.sh:{script.count(chr(10)) - 1}: exited with 1 and made no certificate: "
+        in Path("report.txt").read_text()
+    )
 
 
 @pytest.mark.parametrize(

@@ -149,13 +149,16 @@ def _kind(certificate: Certificate, every: Iterable[Certificate]) -> str | None:
         # `openssl req -x509` makes a CA by default: its common name tells what it is for.
         signs = "keyCertSign" in (certificate.key_usage or ()) or not certificate.is_self_issued
         return AUTHORITY if signs or not _may_be_host(certificate.subject.common_name or "") else None
-    return CLIENT if "clientAuth" in usages else None
+    return CLIENT if "clientAuth" in usages and not _HOST.search(certificate.subject.common_name or "") else None
 
 
+_HOST = re.compile(r"\A[^@\s]*[.:][^@\s]*\Z")
+"""What only a server's name or address looks like."""
 _SINGLE_LABEL_OF_CA = re.compile(r"root|ca\b|\bca|ca[_\d]|authority", re.IGNORECASE)
 
 
 def _may_be_host(common_name: str) -> bool:
     """Tell whether a common name may be meant as a server's name or address."""
     name = common_name.strip()
-    return bool(name) and " " not in name and ("." in name or ":" in name or not _SINGLE_LABEL_OF_CA.search(name))
+    is_word = bool(name) and " " not in name
+    return bool(_HOST.search(name)) or (is_word and not _SINGLE_LABEL_OF_CA.search(name))

@@ -132,7 +132,7 @@ def _report(
     """Return the report, and the exit code."""
     from opensslgen.report import nagios
     from opensslgen.report.audit import Report, audit_format
-    from opensslgen.report.calls import calls_table, command_line
+    from opensslgen.report.calls import calls_table, command_line, failures
 
     if reporting.output == "nagios":
         worst = nagios.Status()
@@ -151,5 +151,5 @@ def _report(
     entry = form.entry()
     text = "".join(report.pieces(form, map(entry, results)))
     if reporting.output == "text" and not reporting.quiet:
-        text = f"{calls_table(results)}{text}{command_line(watched.argv, watched.exit_code)}"
+        text = f"{calls_table(results)}{failures(watched)}{text}{command_line(watched.argv, watched.exit_code)}"
     return text, report.tally.exit_code

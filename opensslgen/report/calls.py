@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opensslgen.text import visible
+from opensslgen.watch.scripts import line_of
 
 from .tally import COMPLIES, VIOLATES, verdict
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from opensslgen.audit.result import Result
+    from opensslgen.watch.run import Watched
 
 _MARKS = {COMPLIES: "✓", VIOLATES: "✗"}
 _HEADINGS = ("certificate", "extensions", "openssl command")
@@ -35,10 +37,24 @@ def _row(result: Result) -> tuple[str, str, str, str]:
     origin = result.origin
     assert origin
     place = f"{visible(origin.script)}:{origin.line}: " if origin.script else ""
-    command = visible(origin.command)
-    command = command if len(command) <= _WIDEST else command[: _WIDEST - 1] + "…"
     section = "-" if origin.section is None else f"[{visible(origin.section)}]"
-    return (_MARKS.get(verdict(result), "?"), visible(result.target), section, place + command)
+    return (_MARKS.get(verdict(result), "?"), visible(result.target), section, place + _cut(origin.command))
+
+
+def failures(watched: Watched) -> str:
+    """Return a line for each call that failed, and so made no certificate."""
+    lines = []
+    for call in watched.calls:
+        if call.status:
+            place = line_of(call, watched.scripts)
+            where = f"{visible(place[0])}:{place[1]}: " if place else ""
+            lines.append(f"!  {where}exited with {call.status} and made no {call.makes}: {_cut(call.command)}\n")
+    return "".join(lines)
+
+
+def _cut(command: str) -> str:
+    command = visible(command)
+    return command if len(command) <= _WIDEST else command[: _WIDEST - 1] + "…"
 
 
 def command_line(argv: Sequence[str], exit_code: int) -> str:
