@@ -89,6 +89,7 @@ og_is_weak() { # DIGEST
 og_in='' og_out='' og_outform=PEM og_inform=PEM og_extfile='' og_extensions='' og_config='' og_base='' og_given_days=''
 og_end='' og_digest='' og_digest_given=no og_copy='' og_quiet=no
 og_add_ca=none og_add_eku='' og_add_san=no og_add_aki=no og_last=no
+og_new_end=no og_start=''
 
 og_look() { # OPTION VALUE: notes an option with its value
     case $1 in
@@ -98,6 +99,7 @@ og_look() { # OPTION VALUE: notes an option with its value
         outform) og_outform=$2 ;;
         days) og_given_days=$2 ;;
         not_after | enddate) og_end=$2 ;;
+        not_before | startdate) og_start=$2 ;;
         extfile) og_extfile=$2 ;;
         extensions) og_extensions=$2 ;;
         config) og_config=$2 ;;
@@ -123,7 +125,7 @@ og_look() { # OPTION VALUE: notes an option with its value
     esac
 }
 
-og_issuer=no og_words=$#
+og_issuer=no og_renews=yes og_words=$#
 while [ "$og_words" -gt 0 ]; do
     og_word=$1
     shift
@@ -134,7 +136,10 @@ while [ "$og_words" -gt 0 ]; do
         og_option=''
         continue
     fi
-    [ "$og_last" = no ] || continue
+    if [ "$og_last" = yes ]; then
+        og_in=${og_in:-$og_word}
+        continue
+    fi
     og_option=${og_word#-}
     og_option=${og_option#-}
     case $og_word in
@@ -148,16 +153,20 @@ while [ "$og_words" -gt 0 ]; do
             continue
             ;;
         -?*) ;;
-        *) og_option='' ; [ "$og_command" != ca ] || [ "$og_word" = ca ] || og_signs=yes ;;
+        *)
+            og_option=''
+            [ "$og_command" != ca ] || [ "$og_word" = ca ] || og_signs=yes og_in=${og_in:-$og_word}
+            ;;
     esac
     if og_takes_value "$og_option"; then
         continue
     fi
     case $og_option in
         x509) og_has_x509=yes ;;
-        new) og_new=yes ;;
+        new) og_new=yes og_renews=no ;;
         noout) og_quiet=yes ;;
         selfsign) og_self=yes ;;
+        req) og_renews=no ;;
         infiles) og_last=yes og_signs=yes ;;
         gencrl | updatedb) og_quiet=yes ;;
         x509toreq) og_makes=request ;;
@@ -235,6 +244,25 @@ og_line() { # SECTION LINE: adds a line to a section, where the last one of a na
 og_is_long() { # DAYS
     case $1 in '' | *[!0-9]* | 0*) return 1 ;; esac
     [ "${#1}" -gt 9 ] || [ "$1" -gt "$og_longest" ]
+}
+
+# Sets og_ahead to the days from today to a date as openssl writes it, [YY]YYMMDDHHMMSSZ; fails if it is not one.
+og_days_ahead() { # DATE
+    og_date=${1%Z}
+    case $og_date in *[!0-9]* | '') return 1 ;; esac
+    case ${#og_date} in
+        14) ;;
+        12) case $og_date in [5-9]*) return 1 ;; *) og_date=20$og_date ;; esac ;;
+        *) return 1 ;;
+    esac
+    og_ahead=$(date -u +%Y%m%d | awk -v end="$og_date" '
+    function day(text,    y, m) { # of the Julian calendar of astronomers, up to a constant
+        y = substr(text, 1, 4) + 0
+        m = substr(text, 5, 2) + 0
+        if (m < 3) { y--; m += 12 }
+        return 365 * y + int(y / 4) - int(y / 100) + int(y / 400) + int((153 * m - 457) / 5) + substr(text, 7, 2)
+    }
+    { print day(end) - day($0) }')
 }
 
 # Reads a config, and answers with a line each: the section of extensions, whether it is there, basicConstraints (true,
@@ -392,13 +420,18 @@ FACTS
         og_default_days=${og_rest#=}
     fi
     og_is_leaf=yes
+    if [ "$og_command:$og_renews" = x509:yes ]; then
+        # The extensions of the certificate that is signed again stay.
+        og_copy=certificate
+    fi
     # Extensions of the request come in where they are copied.
     og_copy=${og_copy:-$og_default_copy}
     case $og_copy in none) og_copy='' ;; esac
     og_asked=''
     if [ -n "$og_copy" ]; then
         if [ -n "$og_in" ] && [ -f "$og_in" ]; then
-            og_asked=$("$og_openssl" req -in "$og_in" -inform "$og_inform" -noout -text 2>/dev/null </dev/null)
+            case $og_copy in certificate) og_read_by=x509 ;; *) og_read_by=req ;; esac
+            og_asked=$("$og_openssl" "$og_read_by" -in "$og_in" -inform "$og_inform" -noout -text 2>/dev/null </dev/null)
         fi
         case $og_asked in
             '' | *CA:TRUE* | *'Certificate Sign'*)
@@ -407,6 +440,13 @@ FACTS
                 ;;
         esac
         case $og_asked in *'Subject Alternative Name'*) og_san=yes ;; esac
+        case $og_copy:$og_asked in
+            certificate:*'Authority Key Identifier'*) og_aki=yes ;;
+        esac
+        case $og_copy:$og_asked in
+            certificate:*'TLS Web Server Authentication'*) ;;
+            certificate:*'Extended Key Usage'*) og_eku='<unknown>' ;;
+        esac
         case $og_asked:$og_copy in
             *'TLS Web Server Authentication'*:copyall) og_eku=serverAuth ;;
             *'TLS Web Server Authentication'*:*) og_eku=${og_eku:-serverAuth} ;;
@@ -464,7 +504,14 @@ FACTS
         if og_is_long "$og_given_days"; then
             og_new_days=$og_days
             og_change "valid for $og_days days instead of $og_given_days"
-        elif [ "$og_command" = ca ] && [ -z "$og_given_days$og_end" ] && og_is_long "$og_default_days"; then
+        fi
+        if [ -n "$og_end" ]; then
+            if [ -z "$og_start" ] && og_days_ahead "$og_end" && og_is_long "$og_ahead"; then
+                og_new_end=yes
+                [ -n "$og_given_days" ] || og_front="-days $og_days"
+                og_change "valid for $og_days days instead of until $og_end"
+            fi
+        elif [ "$og_command" = ca ] && [ -z "$og_given_days" ] && og_is_long "$og_default_days"; then
             og_front="-days $og_days"
             og_change "valid for $og_days days instead of $og_default_days"
         fi
@@ -538,9 +585,12 @@ if [ -n "$og_id" ]; then
         og_masked "$@"
     } >"$og_id.call"
     if [ -n "$og_read" ]; then
-        printf '%s\n' "$og_read" | sed \
-            -e 's/^\([[:space:]]*[io][nu]t*put_password[[:space:]]*=\).*/\1 ***/' \
-            -e 's/^\([[:space:]]*challengePassword[A-Za-z_]*[[:space:]]*=\).*/\1 ***/' >"$og_id.config"
+        case $og_read in
+            *[Pp]assword*)
+                printf '%s\n' "$og_read" | sed -e 's/\([Pp]assword[A-Za-z_]*[[:space:]]*=\).*/\1 ***/'
+                ;;
+            *) printf '%s\n' "$og_read" ;;
+        esac >"$og_id.config"
     fi
     [ -z "$og_fixes" ] || printf '%s' "$og_fixes" >"$og_id.changes"
     case $og_out in
@@ -585,7 +635,7 @@ og_value_now() { # OPTION VALUE: sets og_value to what takes its place
     esac
 }
 
-if [ -n "$og_front$og_new_days$og_new_digest$og_new_addext$og_new_out" ] || [ "$og_pass_text" = yes ]; then
+if [ -n "$og_front$og_new_days$og_new_digest$og_new_addext$og_new_out" ] || [ "$og_pass_text$og_new_end" != nono ]; then
     og_words=$# og_name='' og_last=no
     while [ "$og_words" -gt 0 ]; do
         og_word=$1
@@ -593,6 +643,13 @@ if [ -n "$og_front$og_new_days$og_new_digest$og_new_addext$og_new_out" ] || [ "$
         og_words=$((og_words - 1))
         og_bare=${og_word#-}
         og_bare=${og_bare#-}
+        if [ "$og_new_end$og_last" = yesno ]; then
+            case $og_name:$og_bare in
+                not_after:* | enddate:*) og_name='' ; continue ;;
+                :not_after | :enddate) og_name=$og_bare ; continue ;;
+                :not_after=* | :enddate=*) continue ;;
+            esac
+        fi
         if [ -n "$og_name" ]; then
             og_value_now "$og_name" "$og_word"
             og_word=$og_value og_name=''

@@ -223,6 +223,29 @@ SHAPES = (
         bad="eku days digest",
     ),
     Shape(
+        "openssl ca -enddate",
+        _CA.format(md="sha256", days=365, more="extendedKeyUsage = serverAuth")
+        + "openssl ca -batch -config ca.cnf -enddate 20401231235959Z -in server.csr -out server.crt",
+        bad="days",
+    ),
+    Shape(
+        "openssl ca that copies the request's extensions",
+        _CA.format(md="sha256", days=3650, more="")
+        .replace("subjectAltName = DNS:pbx.example.com", "")
+        .replace("policy = any", "policy = any\ncopy_extensions = copy")
+        + "openssl req -new -key server.key -subj /CN=pbx.example.com -addext subjectAltName=DNS:pbx.example.com"
+        " -out names.csr\n"
+        "openssl ca -batch -config ca.cnf -out server.crt -infiles names.csr",
+        bad="eku days",
+    ),
+    Shape(
+        "a certificate that signed itself is renewed",
+        f"printf '{GOOD_LINES}' > e\n"
+        "openssl x509 -req -in server.csr -signkey server.key -days 30 -extfile e -out old.crt\n"
+        "openssl x509 -in old.crt -signkey server.key -days 3650 -out server.crt",
+        bad="days",
+    ),
+    Shape(
         "usages in a section of their own",
         "printf '[v]\\nsubjectAltName=DNS:pbx.example.com\\nextendedKeyUsage=@u\\n[u]\\n1=clientAuth\\n' > e\n"
         f"{_SIGN} -days 365 -extfile e -extensions v -out server.crt",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shlex
 import time
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from opensslgen.config.reader import DEFAULT, Config, read_config
 from opensslgen.errors import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 CERTIFICATE, REQUEST = "certificate", "request"
@@ -85,6 +86,19 @@ def _section_by_default(config: Config, call: Call) -> str | None:
         base = chosen.value if chosen else "req"
     entry = config.entry(base, "x509_extensions")
     return entry.value if entry else None
+
+
+_SECRET = re.compile(r"(?<![\w-])pass:[^\s\"']+")
+
+
+def masked(words: Sequence[str]) -> tuple[str, ...]:
+    """Return a command without passphrases, as the wrapper records it."""
+    found: list[str] = []
+    for word in words:
+        is_secret = bool(found) and found[-1].startswith(("-pass", "--pass")) and "=" not in found[-1]
+        is_named = word.startswith(("env:", "file:", "fd:")) or word == "stdin"
+        found.append("***" if is_secret and not is_named else _SECRET.sub("pass:***", word))
+    return tuple(found)
 
 
 def read_calls(folder: Path) -> tuple[Call, ...]:

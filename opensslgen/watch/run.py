@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from opensslgen.openssl.process import exit_code_of, run_in_foreground
 
 from . import cover
-from .calls import read_calls, read_unseen, wait_for_calls
+from .calls import masked, read_calls, read_unseen, wait_for_calls
 from .scripts import bypasses, openssls, scripts_of
 from .wrapper import wrapper_script
 
@@ -77,7 +77,7 @@ def watch(argv: Sequence[str], *, fix: bool = False, names: str = "", stdout: in
         exit_code = run_in_foreground(argv, env=environment, stdout=stdout, prepare=prepare)
         wait_for_calls(records)
         return Watched(
-            argv=tuple(argv),
+            argv=masked(argv),
             exit_code=exit_code,
             calls=read_calls(records),
             scripts=scripts,
