@@ -15,6 +15,7 @@ og_openssl=''  # the real openssl; empty: the next one in the PATH
 og_fix=yes     # yes: correct certificates
 og_log=syslog  # where changes are logged: syslog, stderr, or the path of a file
 og_names=''    # subjectAltName for certificates without one, such as DNS:pbx.example.com,IP:10.0.0.5
+og_version=''  # what `openssl version` prints; empty: it is asked
 og_record=''   # folder that calls are recorded in; empty: none
 
 og_days=820
@@ -524,7 +525,8 @@ FACTS
             case $og_command in ca) og_front="$og_front -md sha256" ;; *) og_front="$og_front -sha256" ;; esac
             og_change "signed with sha256 instead of $og_default_md"
         elif [ "$og_command" = x509 ]; then
-            case $("$og_openssl" version) in
+            [ -n "$og_version" ] || og_version=$("$og_openssl" version)
+            case $og_version in
                 'OpenSSL 0'* | 'OpenSSL 1.0'* | 'LibreSSL '[0-3].*)
                     og_front="$og_front -sha256"
                     og_change 'signed with sha256 instead of sha1, which this openssl takes by default'

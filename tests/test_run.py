@@ -22,6 +22,7 @@ from opensslgen.watch.wrapper import wrapper_script
 
 from .conftest import CHECKOUT
 from .needs import needs
+from .openssls import BINARIES
 from .script_shapes import SHAPES, script_text
 from .shells import EACH_SHELL, SHELLS
 
@@ -125,6 +126,22 @@ def test_the_wrapper_alone_corrects_them_in_each_shell(shape, shell):
     assert done.returncode == 0, done.stderr
     assert faults(Path("server.crt").read_bytes()) == set(shape.left.split()), done.stderr
     assert Path("changes.log").exists() == (set(shape.bad.split()) != set(shape.left.split()))
+
+
+OF_EACH_OPENSSL = ("heredoc with a section", "req -x509 with a config", "openssl ca", "x509 -signkey", "SHA-1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("binary", BINARIES)
+@pytest.mark.parametrize("name", OF_EACH_OPENSSL)
+def test_each_openssl(binary, name):
+    (shape,) = (shape for shape in SHAPES if shape.name == name)
+    Path("first").mkdir()
+    Path("first/openssl").symlink_to(binary)
+    environment = {**os.environ, "PATH": f"{Path('first').absolute()}:{os.environ['PATH']}"}
+    done = run("--fix", script=script_text(shape), shell=shape.shell, env=environment)
+    assert faults(Path("server.crt").read_bytes()) == set(), done.stderr
+    assert done.returncode == 0, done.stdout
 
 
 VENDOR = """EXTENDED_CSR=true EXT_FILE=e CA=CA:FALSE KEY_USAGE=digitalSignature SUBJECT_ALT_NAME=DNS:pbx.example.com
@@ -290,6 +307,12 @@ def test_where_no_certificate_is_made_nothing_complies(script, reason):
     assert done.returncode == 2
     assert reason in done.stdout
     assert "0 of 1 comply" in done.stdout
+
+
+def test_the_report_masks_the_commands_own_arguments():
+    done = run("--json", "--", "sh", "-c", ": -passin pass:s3cret; exit 0", "sh", "-passout", "s3cret")
+    assert "s3cret" not in done.stdout + done.stderr
+    assert json.loads(done.stdout)["command"]["arguments"][-1] == "***"
 
 
 def test_a_command_that_cannot_be_run():

@@ -12,12 +12,14 @@ from opensslgen.bundles.holding import holding_of, kind_of
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.openssl import printed
 from opensslgen.rules.chain import issuer_among
-from opensslgen.rules.rule import Case, judge
+from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, role_of
+from opensslgen.rules.rule import Case
 from opensslgen.watch.calls import CERTIFICATE
 from opensslgen.watch.scripts import line_of
 from opensslgen.x509.certificate import load_all
 
-from .result import AUTHORITY, CLIENT, Origin, Result
+from .result import Origin, Result
+from .signatures import Pending, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,11 +30,12 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
     from .result import Settings
+    from .signatures import Verdict
 
 
 def judge_watched(watched: Watched, settings: Settings) -> list[Result]:
     """Return the verdict on each certificate that a command has made, and on what could not be watched."""
-    results: list[Result] = []
+    verdicts: list[Verdict] = []
     seen = [(call, _certificates(call, settings)) for call in watched.calls if call.makes == CERTIFICATE]
     every = [each for _, found in seen if isinstance(found, list) for each in found]
     for call, found in seen:
@@ -40,16 +43,15 @@ def judge_watched(watched: Watched, settings: Settings) -> list[Result]:
             continue  # it made nothing
         result = Result(target=_target(call), kind="certificate", origin=_origin(call, watched))
         if isinstance(found, str):
-            results.append(replace(result, unreadable=found))
+            verdicts.append(replace(result, unreadable=found))
             continue
-        above = [*every, *_issuers(call)]
-        results += [_judged(each, result, issuers=above, every=every, settings=settings) for each in found]
-    passed_by = _passed_by(watched.passed_by, nothing_seen=not results)
-    results += passed_by
-    results += [Result(target=watched.argv[0], kind="script", unreadable=reason) for reason in watched.unseen]
-    if not results:
-        results.append(Result(target=watched.argv[0], kind="script", unreadable=_nothing_seen(watched)))
-    return results
+        pool = tuple(each for each in (*every, *_issuers(call)) if each not in found)
+        verdicts += [_pending(each, result, call=call, pool=pool, every=every, settings=settings) for each in found]
+    verdicts += _passed_by(watched.passed_by, nothing_seen=not verdicts)
+    verdicts += [Result(target=watched.argv[0], kind="script", unreadable=reason) for reason in watched.unseen]
+    if not verdicts:
+        verdicts.append(Result(target=watched.argv[0], kind="script", unreadable=_nothing_seen(watched)))
+    return settled(verdicts, settings)
 
 
 def _passed_by(places: Sequence[Bypass], *, nothing_seen: bool) -> list[Result]:
@@ -120,45 +122,43 @@ def _issuers(call: Call) -> list[Certificate]:
     return found
 
 
-def _judged(
-    certificate: Certificate, result: Result, *, issuers: Sequence[Certificate], every: Sequence[Certificate],
+def _pending(
+    certificate: Certificate,
+    result: Result,
+    *,
+    call: Call,
+    pool: tuple[Certificate, ...],
+    every: Iterable[Certificate],
     settings: Settings,
-) -> Result:  # fmt: skip
-    rules, notes = settings.rules_for(_kind(certificate, every))
-    issuer = issuer_among(certificate, issuers)
-    case = Case(certificate, issuer, settings.at, settings.within)
-    return replace(result, certificate=certificate, findings=tuple(judge(case, rules)), notes=notes)
+) -> Pending:
+    """Return the verdict on a certificate, which waits for openssl to say whether its issuer has signed it."""
+    role = _role(certificate, call.out, every)
+    rules, notes = settings.rules_for(None if role == SERVER else role)
+    return Pending(
+        result=replace(result, certificate=certificate, notes=notes),
+        certificate=certificate,
+        case=Case(certificate, None, settings.at, settings.within),
+        rules=rules,
+        pool=pool,
+    )
 
 
-def _kind(certificate: Certificate, every: Iterable[Certificate]) -> str | None:
-    """Return AUTHORITY or CLIENT for what shows itself as that; None: it is judged as a server's.
+def _role(certificate: Certificate, path: str, every: Iterable[Certificate]) -> str:
+    """Return what a certificate is judged as: what has issued another one is a CA, whatever it says of itself.
 
-    A CA has signed others, or says that it is one and has no name that a server could have. A client's certificate has
-    the usage of clients alone, and no such name.
+    A certificate for clients that names a host is taken for a server's that went wrong: scripts make those.
     """
-    issues = any(
+    if any(
         other.der != certificate.der and not other.is_self_issued and issuer_among(other, [certificate])
         for other in every
-    )
-    if issues:
+    ):
         return AUTHORITY
-    usages = certificate.extended_key_usage or ()
-    if any(name.kind in ("DNS", "IP") for name in certificate.names) or "serverAuth" in usages:
-        return None
-    if certificate.is_authority:
-        # `openssl req -x509` makes a CA by default: its common name tells what it is for.
-        signs = "keyCertSign" in (certificate.key_usage or ()) or not certificate.is_self_issued
-        return AUTHORITY if signs or not _may_be_host(certificate.subject.common_name or "") else None
-    return CLIENT if "clientAuth" in usages and not _HOST.search(certificate.subject.common_name or "") else None
+    role = role_of(certificate, path=path).name
+    names_host = any(name.kind in ("DNS", "IP") for name in certificate.names) or _HOST.search(
+        certificate.subject.common_name or ""
+    )
+    return SERVER if role == CLIENT and names_host else role
 
 
 _HOST = re.compile(r"\A[^@\s]*[.:][^@\s]*\Z")
 """What only a server's name or address looks like."""
-_SINGLE_LABEL_OF_CA = re.compile(r"root|ca\b|\bca|ca[_\d]|authority", re.IGNORECASE)
-
-
-def _may_be_host(common_name: str) -> bool:
-    """Tell whether a common name may be meant as a server's name or address."""
-    name = common_name.strip()
-    is_word = bool(name) and " " not in name
-    return bool(_HOST.search(name)) or (is_word and not _SINGLE_LABEL_OF_CA.search(name))

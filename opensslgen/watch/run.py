@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opensslgen.openssl.command import OpenSSLError, find
 from opensslgen.openssl.process import exit_code_of, run_in_foreground
 
 from . import cover
@@ -55,18 +56,19 @@ def watch(argv: Sequence[str], *, fix: bool = False, names: str = "", stdout: in
     try:
         # The wrapper has to be found by whatever user the command becomes; the records are ours alone.
         folder.chmod(0o711)
+        versions = functools.cache(_version if fix else _no_version)
         records = folder / "records"
         records.mkdir(0o700)
         write = functools.partial(_write_wrapper, fix=fix, names=names, record=str(records))
         covers = _covers(folder, programs) if any(not each.is_elsewhere for each in past) else ()
         for each in covers:
-            write(each.wrapper, openssl=str(each.hidden))
+            write(each.wrapper, openssl=str(each.hidden), version=versions(each.program))
         if covers and exit_code_of(functools.partial(cover.put, covers)) != 0:
             covers = ()
-        first = str(covers[0].hidden) if covers else next(iter(programs), "")
-        if first:
+        if programs:
+            first = str(covers[0].hidden) if covers else programs[0]
             (folder / "bin").mkdir(0o755)
-            write(folder / "bin" / "openssl", openssl=first)
+            write(folder / "bin" / "openssl", openssl=first, version=versions(programs[0]))
             environment["PATH"] = os.pathsep.join([str(folder / "bin"), environment.get("PATH", os.defpath)])
 
         def prepare() -> None:
@@ -88,6 +90,18 @@ def watch(argv: Sequence[str], *, fix: bool = False, names: str = "", stdout: in
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _version(program: str) -> str:
+    """Return what an openssl prints of itself; empty if we cannot work with it."""
+    try:
+        return find(program).banner
+    except OpenSSLError:
+        return ""
+
+
+def _no_version(_: str) -> str:
+    return ""
+
+
 def _covers(folder: Path, programs: Sequence[str]) -> tuple[cover.Cover, ...]:
     """Return what is to be put over each program, with the folders for it made."""
     if not cover.is_possible():
@@ -102,9 +116,10 @@ def _covers(folder: Path, programs: Sequence[str]) -> tuple[cover.Cover, ...]:
     return tuple(found)
 
 
-def _write_wrapper(path: Path, *, openssl: str, fix: bool, names: str, record: str) -> None:
+def _write_wrapper(path: Path, *, openssl: str, version: str, fix: bool, names: str, record: str) -> None:
+    script = wrapper_script(openssl=openssl, fix=fix, log="stderr", names=names, record=record, version=version)
     path.write_text(
-        wrapper_script(openssl=openssl, fix=fix, log="stderr", names=names, record=record),
+        script,
         encoding="utf-8",
         errors="surrogateescape",
     )

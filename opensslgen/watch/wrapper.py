@@ -11,14 +11,21 @@ _SETTING = re.compile(r"^(og_[a-z]+)=(?:''|\S+)", re.MULTILINE)
 
 
 def wrapper_script(
-    *, openssl: str = "", fix: bool = True, log: str = "syslog", names: str = "", record: str = ""
+    *, openssl: str = "", fix: bool = True, log: str = "syslog", names: str = "", record: str = "", version: str = ""
 ) -> str:
     """Return the wrapper as one shell file; without arguments, as an appliance is to have it.
 
     `openssl` is the path of the real one, `log` is syslog, stderr or a path, `names` a subjectAltName for certificates
-    that have none, `record` a folder that calls are recorded in.
+    that have none, `record` a folder that calls are recorded in, `version` what the real one prints of itself.
     """
-    values = {"openssl": openssl, "fix": "yes" if fix else "no", "log": log, "names": names, "record": record}
+    values = {
+        "openssl": openssl,
+        "fix": "yes" if fix else "no",
+        "log": log,
+        "names": names,
+        "record": record,
+        "version": version,
+    }
     left = {f"og_{name}": value for name, value in values.items()}
 
     def filled(match: re.Match[str]) -> str:
