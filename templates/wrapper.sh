@@ -13,7 +13,7 @@
 
 og_openssl=''  # the real openssl; empty: the next one in the PATH
 og_fix=yes     # yes: correct certificates
-og_log=syslog  # where changes are logged: syslog, stderr, or the path of a file
+og_log=syslog  # where changes are logged: syslog, stderr, the path of a file, or record (with the call)
 og_names=''    # subjectAltName for certificates without one, such as DNS:pbx.example.com,IP:10.0.0.5
 og_version=''  # what `openssl version` prints; empty: it is asked
 og_record=''   # folder that calls are recorded in; empty: none
@@ -536,18 +536,7 @@ FACTS
     fi
 fi
 
-og_rest=$og_fixes
-while [ -n "$og_rest" ]; do
-    og_line="opensslgen: $og_label: ${og_rest%%"$og_newline"*}"
-    og_rest=${og_rest#*"$og_newline"}
-    case $og_log in
-        stderr) printf '%s\n' "$og_line" >&2 ;;
-        /*) printf '%s %s\n' "$(date '+%Y-%m-%d %H:%M:%S')" "$og_line" 2>/dev/null >>"$og_log" ;;
-        *) logger -t opensslgen -- "${og_line#opensslgen: }" 2>/dev/null || printf '%s\n' "$og_line" >&2 ;;
-    esac
-done
-
-# ---- The record
+# ---- The record, and the log of changes
 
 og_id='' og_target='' og_new_out=''
 
@@ -561,6 +550,18 @@ if [ -n "$og_record" ]; then
         og_id='' og_count=$((og_count + 1))
     done
 fi
+
+og_rest=$og_fixes
+while [ -n "$og_rest" ]; do
+    og_line="opensslgen: $og_label: ${og_rest%%"$og_newline"*}"
+    og_rest=${og_rest#*"$og_newline"}
+    case $og_log:$og_id in
+        record:?*) ;;
+        stderr:* | record:) printf '%s\n' "$og_line" >&2 ;;
+        /*) printf '%s %s\n' "$(date '+%Y-%m-%d %H:%M:%S')" "$og_line" 2>/dev/null >>"$og_log" ;;
+        *) logger -t opensslgen -- "${og_line#opensslgen: }" 2>/dev/null || printf '%s\n' "$og_line" >&2 ;;
+    esac
+done
 
 # Passphrases are left out before anything is written.
 og_masked() {

@@ -87,6 +87,7 @@ def run(command: tuple[str, ...], watching: Watching, reporting: Reporting) -> N
     from opensslgen.audit.chosen import chosen_rules
     from opensslgen.audit.result import Settings
     from opensslgen.openssl.command import find
+    from opensslgen.report.calls import corrections
     from opensslgen.watch.run import watch
 
     if watching.san and not watching.fix:
@@ -106,6 +107,8 @@ def run(command: tuple[str, ...], watching: Watching, reporting: Reporting) -> N
         at=datetime.now(timezone.utc).replace(microsecond=0),
         openssl=lambda: openssl,
     )
+    for change in corrections(watched):
+        click.echo(f"opensslgen: {change}", err=True)
     text, exit_code = _report(watched, judge_watched(watched, settings), settings, chosen, reporting)
     if reporting.report:
         try:

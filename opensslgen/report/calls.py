@@ -41,6 +41,16 @@ def _row(result: Result) -> tuple[str, str, str, str]:
     return (_MARKS.get(verdict(result), "?"), visible(result.target), section, place + _cut(origin.command))
 
 
+def corrections(watched: Watched) -> list[str]:
+    """Return a line for each correction that reached a certificate."""
+    return [
+        f"{visible(call.out or 'standard output')}: {visible(change)}"
+        for call in watched.calls
+        if call.status == 0
+        for change in call.changes
+    ]
+
+
 def failures(watched: Watched) -> str:
     """Return a line for each call that failed, and so made no certificate."""
     lines = []

@@ -117,7 +117,7 @@ def _covers(folder: Path, programs: Sequence[str]) -> tuple[cover.Cover, ...]:
 
 
 def _write_wrapper(path: Path, *, openssl: str, version: str, fix: bool, names: str, record: str) -> None:
-    script = wrapper_script(openssl=openssl, fix=fix, log="stderr", names=names, record=record, version=version)
+    script = wrapper_script(openssl=openssl, fix=fix, log="record", names=names, record=record, version=version)
     path.write_text(
         script,
         encoding="utf-8",
