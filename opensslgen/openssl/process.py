@@ -168,3 +168,80 @@ def _prepare(timeout: float) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     signal.alarm(int(timeout) + 5)
+
+
+def run_in_foreground(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    stdout: int | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> int:
+    """Run the user's own command with our streams, terminal, folder and umask; return its exit code, or minus a signal.
+
+    `stdout` is a descriptor for its standard output; `prepare` is called in the child before the command begins.
+    SIGTERM and SIGHUP are passed on; Ctrl-C reaches the command by itself. Raises OSError if it cannot be started.
+    """
+    read_end, write_end = os.pipe()
+    with _uninterrupted():
+        child = os.fork()
+        if child == 0:
+            try:
+                if prepare:
+                    prepare()
+                _restore_signals()
+                if stdout is not None:
+                    os.dup2(stdout, 1)
+                _execute(argv, env)
+            except OSError as error:
+                os.write(write_end, str(error.errno).encode("ascii"))
+            finally:
+                os._exit(127)
+        os.close(write_end)
+        passed_on = (signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGQUIT, *passed_on)}
+        for number, handler_before in before.items():
+            if handler_before != signal.SIG_IGN:
+                handler = (lambda received, _: os.kill(child, received)) if number in passed_on else signal.SIG_IGN
+                signal.signal(number, handler)
+    try:
+        # The pipe closes when the command begins.
+        with os.fdopen(read_end, "rb") as pipe:
+            failure = pipe.read()
+        exit_code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    finally:
+        for number, handler_before in before.items():
+            signal.signal(number, handler_before)
+    if failure:
+        raise OSError(int(failure), os.strerror(int(failure)))
+    return exit_code
+
+
+def _restore_signals() -> None:
+    """Give signals the meaning that they have for a program: Python ignores two of them."""
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
+
+
+def _execute(argv: Sequence[str], env: Mapping[str, str]) -> None:
+    """Become this program; a script without a first line that names one is run by sh, as a shell does it."""
+    try:
+        os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        os.execve("/bin/sh", ["sh", *argv], dict(env))  # noqa: S606
+
+
+def exit_code_of(function: Callable[[], None]) -> int:
+    """Call a function in a child process, and return 0 if it returns; what it changes is gone with the child."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            function()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
