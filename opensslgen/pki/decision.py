@@ -47,7 +47,7 @@ def _leftovers(folder: Path, pattern: str) -> Iterator[Path]:
         if not stat.S_ISDIR(status.st_mode):
             raise Error(f"{work} is not a folder, so opensslgen did not leave it there: remove it")
         if status.st_uid != os.geteuid():
-            raise Error(f"{work} belongs to another user, so it was not carried out: let that user run opensslgen")
+            raise Error(f"{work} belongs to another user, so it was not read: have them run opensslgen")
         yield work
 
 

@@ -143,7 +143,7 @@ class Store:
             if not inside:
                 raise Error(
                     f"{path} is a symbolic link that leads out of {self.path}",
-                    hint="put the target there instead",
+                    hint="replace it by the file or folder itself",
                 )
 
     def refuse_odd_files(self, plan: Plan) -> None:
@@ -208,7 +208,7 @@ class Store:
                     hint=f"revoke that certificate first, or write unique_subject = no in {path}",
                 )
 
-    def prepare(self, plan: Plan, *, work: Path) -> Publication:
+    def stage(self, plan: Plan, *, work: Path) -> Publication:
         """Prepare the files that a plan publishes, in its work folder, and write them to the disk.
 
         An old file of the same name will be kept next to the new one, unless the plan replaces it without a copy.

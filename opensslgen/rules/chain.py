@@ -6,10 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 from opensslgen.names.general import GeneralName
+from opensslgen.text import brief
 
 from .limits import Limits
 from .path import is_named_by, wrong_key
-from .rule import ERROR, PASS, WARNING, Case, Messages, Rule, shown
+from .rule import ERROR, PASS, WARNING, Case, Messages, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -231,17 +232,17 @@ def _forbidden(certificate: Certificate, issuer: Certificate, limits: Limits, ca
     whose = "" if certificate is case.certificate else f" of {certificate.subject or 'one without name'}"
     for name in certificate.names:
         if limits.forbid(name):
-            yield f"{shown(str(name))}{whose} is none of the names for which {issuer.subject} may sign"
+            yield f"{brief(str(name))}{whose} is none of the names for which {issuer.subject} may sign"
     subject = certificate.subject
     if subject.attributes and limits.forbid(GeneralName("dirName", str(subject))):
-        yield f"the subject {shown(str(subject))} is none of the names for which {issuer.subject} may sign"
+        yield f"the subject {brief(str(subject))} is none of the names for which {issuer.subject} may sign"
     for kind, value in subject.attributes:
         if kind == "emailAddress" and limits.forbid(GeneralName("email", value)):
-            yield f"emailAddress={shown(value)}{whose} is none of the names for which {issuer.subject} may sign"
+            yield f"emailAddress={brief(value)}{whose} is none of the names for which {issuer.subject} may sign"
     common_name = _host_as_common_name(certificate) if certificate is case.certificate else None
     if common_name and limits.forbid(common_name):
         yield (
-            f"its common name {shown(common_name.value)}, which OpenSSL takes for a host's, is none of the names for"
+            f"its common name {brief(common_name.value)}, which OpenSSL takes for a host's, is none of the names for"
             f" which {issuer.subject} may sign"
         )
 
