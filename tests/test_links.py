@@ -250,7 +250,7 @@ def test_a_decision_that_no_run_writes_is_an_error(decision, pki):
     work.mkdir(mode=0o700)
     (work / "decision.json").write_text(decision)
     (work / "key").write_text("mine\n")
-    with pytest.raises(Error, match="not what a run of ours writes"):
+    with pytest.raises(Error, match="was not written by opensslgen"):
         Store(pki).finish()
     assert (work / "key").exists()
 
