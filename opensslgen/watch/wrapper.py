@@ -16,7 +16,7 @@ def wrapper_script(
     """Return the wrapper as one shell file; without arguments, as an appliance is to have it.
 
     `openssl` is the path of the real one. `log` is syslog, stderr, a path, or "record" (with the call). `names` is a
-    subjectAltName for certificates that have none, `record` a folder in which calls are recorded, and `version` what the
+    subjectAltName for certificates that have none, `record` a folder in which calls are recorded, `version` what the
     real openssl prints as its version.
     """
     values = {
