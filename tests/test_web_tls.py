@@ -83,6 +83,12 @@ def test_it_works_over_tls_by_its_name(form, context):
     assert visitor.post("/audit", text=text, profile="").text.count("x" * 900_000) == 1
 
 
+def test_a_browser_that_has_been_here_by_tls_never_comes_without(form, context):
+    for path in ("/login", "/", "/missing"):
+        answer = Visitor(form.port, context=context, name=NAME).get(path)
+        assert int(re.fullmatch(r"max-age=(\d+)", answer.headers["Strict-Transport-Security"])[1]) >= 86400
+
+
 def test_curl_takes_it_with_the_root_and_not_without(form, folder):
     url = f"https://{NAME}:{form.port}/login"
     curl = ["curl", "-sS", "--resolve", f"{NAME}:{form.port}:127.0.0.1", url]

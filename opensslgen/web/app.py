@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 UPLOAD_LIMIT = 1 << 20
 """Bytes of a request's body that are read at most."""
+LOGIN_LIMIT = 4 << 10
+"""The same before somebody has a session; a password needs no more."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,14 @@ import secrets
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
+from werkzeug.http import parse_cookie
 
+from .app import LOGIN_LIMIT, UPLOAD_LIMIT
 from .sessions import Door, Session, Sessions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
     from werkzeug.wrappers import Response
 
@@ -28,6 +32,9 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 """Of every answer: nothing inline runs, nobody frames it, nothing is kept."""
+
+HEADERS_OF_TLS = {"Strict-Transport-Security": f"max-age={30 * 86400}"}
+"""Of every answer by TLS: the browser comes back by TLS only, and lets nobody ignore a wrong certificate."""
 
 _OPEN = {"gate.enter", "gate.login", "gate.try_password", "pages.asset"}
 """What is answered without a session."""
@@ -64,6 +71,8 @@ def guard(app: Flask, config: Config) -> None:
         if request.method == "POST":
             _refuse_other_sites(config)
         session = _gate().sessions.find(request.cookies.get(_gate().cookie, ""))
+        if session is None:
+            request.max_content_length = LOGIN_LIMIT
         if request.endpoint in _OPEN:
             g.session = session
             return
@@ -78,7 +87,21 @@ def guard(app: Flask, config: Config) -> None:
     @app.after_request
     def protect(response: Response) -> Response:
         response.headers.update(HEADERS)
+        if config.secure:
+            response.headers.update(HEADERS_OF_TLS)
         return response
+
+
+def body_limit(app: Flask) -> Callable[[str], int]:
+    """Return a function that returns how many bytes of a body are read for a Cookie header."""
+    gate = app.extensions["opensslgen.gate"]
+
+    def limit(cookies: str) -> int:
+        is_known = gate.sessions.find(parse_cookie(cookies).get(gate.cookie, "")) is not None
+        # Somewhat more than the app takes, so that a page answers what is a little too large.
+        return UPLOAD_LIMIT + (64 << 10) if is_known else LOGIN_LIMIT
+
+    return limit
 
 
 def this_session() -> Session:

@@ -24,7 +24,6 @@ _SAID = {
     400: "This request cannot be understood.",
     404: "There is no such page, or it is of another session.",
     405: "This cannot be done here.",
-    413: "This is too large: 1 MiB is the most.",
 }
 
 blueprint = Blueprint("pages", __name__)
@@ -77,7 +76,8 @@ def _error(error: Exception) -> tuple[str, int]:
         code = error.code or 500
         # What abort() was given is ours; werkzeug's own words tell of HTTP.
         own = error.description if error.description != type(error).description else None
-        message = own or _SAID.get(code, "This did not work.")
+        too_large = f"This is too large: {'4 kB' if g.get('session') is None else '1 MiB'} is the most."
+        message = own or (too_large if code == 413 else _SAID.get(code, "This did not work."))
     elif isinstance(error, Error):
         code, message = 409, error.message
     else:

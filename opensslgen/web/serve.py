@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opensslgen.errors import Error
-
 from .app import UPLOAD_LIMIT
+from .gate import body_limit
 from .serving import CONNECTIONS, Limits, serve
 
 if TYPE_CHECKING:
@@ -22,25 +21,10 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
-_BODY = UPLOAD_LIMIT + (64 << 10)
-"""Somewhat more, so that what is a little too large is answered with a page."""
 LONGEST = 120.0
 """Seconds that one connection lasts on which nothing is being made."""
 _GRACE = 150.0
 """Seconds that requests in progress have left when the form is stopped; an openssl command has 120."""
-
-
-def listening(address: str, port: int) -> socket.socket:
-    """Return a socket that listens on an address of this machine; raises Error if that cannot be had."""
-    try:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((address, port))
-        found.listen(128)
-    except OSError as error:
-        raise Error(f"cannot listen on {address}, port {port}: {error.strerror or error}") from error
-    return found
 
 
 def serve_form(
@@ -50,7 +34,7 @@ def serve_form(
 
     `ready` is called once requests are answered. A second signal does not wait.
     """
-    limits = Limits(body=_BODY, app_refuses=True, longest=LONGEST, idle=30, grace=_GRACE)
+    limits = Limits(body=2 * UPLOAD_LIMIT, body_by_cookie=body_limit(app), longest=LONGEST, idle=30, grace=_GRACE)
     with ExitStack() as stack:
         asked = stack.enter_context(_asked_to_stop())
         if context is None:
@@ -69,7 +53,7 @@ def serve_form(
             outer.stop_accepting()
 
         # What one address may have is counted in front.
-        limits = replace(limits, of_one_client=CONNECTIONS)
+        limits = replace(limits, per_address=CONNECTIONS)
         serve(
             app, inner, limits=limits, scheme="https", client=outer.client,
             ready=ready, until=asked.is_set, stopping=stopping,

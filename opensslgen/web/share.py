@@ -5,25 +5,21 @@ All that it can answer is made before it begins; no request makes it look at a f
 
 from __future__ import annotations
 
-import errno
 import io
+import re
 import socket
-from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import segno
 from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
-from opensslgen.errors import Error, UsageError
+from opensslgen.errors import Error
 from opensslgen.trust.devices import device_of
 from opensslgen.trust.files import TrustFile, pages, root_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from opensslgen.x509.certificate import Certificate
 
 _HEADERS = {
@@ -35,6 +31,10 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+
+
+_HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/?#@\s]+))(?::(?P<port>[0-9]{1,5}))?")
+"""A Host header (RFC 9110 section 7.2) as browsers send it: nothing else may stand before, between or behind."""
 
 
 def create_app(root: Certificate, *, url: str, profile: bytes | None = None) -> Flask:
@@ -90,13 +90,15 @@ def _is_ours(host: str) -> bool:
     """
     if not host:
         return True  # desk phones that speak HTTP/1.0
+    match = _HOST.fullmatch(host)
+    if not match or int(match["port"] or 0) > 65535:
+        return False
     try:
-        name = urlsplit(f"//{host}").hostname or ""
-        ip_address(name)
+        ip_address(match["ipv6"] or match["name"])
     except ValueError:
         own = socket.gethostname().lower()
         short = own.partition(".")[0]
-        return host.partition(":")[0].lower() in {"localhost", own, short, f"{short}.local"}
+        return str(match["name"]).lower() in {"localhost", own, short, f"{short}.local"}
     return True
 
 
@@ -131,26 +133,6 @@ def lan_address() -> str:
             return str(asking.getsockname()[0])
         except OSError as error:
             raise Error("this machine seems to be on no network", hint="--address IP says where to listen") from error
-
-
-@contextmanager
-def listening(address: str, port: int) -> Iterator[socket.socket]:
-    """Give a socket that is bound to an IP address and a port; raises UsageError or Error if that cannot be had."""
-    try:
-        if "%" in address:
-            raise ValueError
-        version = ip_address(address).version
-    except ValueError:
-        raise UsageError(f"{address!r} is no IP address to listen on") from None
-    with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((address, port))
-            listener.listen()
-        except OSError as error:
-            hint = "--port 0 takes any free port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else None
-            raise Error(f"cannot listen on {address}, port {port}: {error.strerror}", hint=hint) from error
-        yield listener
 
 
 def url_of(listener: socket.socket) -> str:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from opensslgen.errors import Error, UsageError
 from opensslgen.rules.chain import issuer_among
 
-from .serving import OF_ONE_CLIENT
+from .serving import PER_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -109,7 +109,7 @@ class Front:
             of_one.append(task)
             task.add_done_callback(partial(self._forget, host=address[0]))
             # Nobody takes all the places, neither from others nor from a browser at the same address.
-            if len(of_one) > OF_ONE_CLIENT or sum(map(len, self._open.values())) > CONNECTIONS:
+            if len(of_one) > PER_ADDRESS or sum(map(len, self._open.values())) > CONNECTIONS:
                 max(self._open.values(), key=len)[0].cancel()
 
     async def _serve(self, accepted: socket.socket, *, host: str) -> None:
