@@ -1,4 +1,4 @@
-"""The page that judges what is pasted or uploaded: certificates, configs, scripts."""
+"""The page that checks what is pasted or uploaded: certificates, configs, scripts."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 blueprint = Blueprint("auditing", __name__)
 
 _TIMEOUT = 20.0
-"""Seconds that an openssl may take over what somebody has sent."""
+"""Seconds that openssl may take."""
 
 
 @blueprint.get("/audit")
 def form() -> str:
-    """Ask for what is to be judged."""
+    """Show the form."""
     return _page(text="", profile="", results=None)
 
 
 @blueprint.post("/audit")
 def judge() -> str | tuple[str, int]:
-    """Judge what was sent; nothing of it is kept."""
+    """Check what was sent; nothing of it is stored."""
     from opensslgen.audit.targets import audit_content
 
     text, profile = request.form.get("text", ""), request.form.get("profile", "")
@@ -97,5 +97,5 @@ def _openssl() -> OpenSSL:
 def _password(name: str) -> str:  # noqa: ARG001 - there is one field for all
     password = request.form.get("password", "")
     if not password:
-        raise UsageError("its password is needed: write it below the file")
+        raise UsageError("it needs a password: type it below the file")
     return password

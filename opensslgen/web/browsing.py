@@ -1,4 +1,4 @@
-"""The pages that show what is there: the list, and one certificate."""
+"""The pages that show the pki folder: the list, and one certificate."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ blueprint = Blueprint("browsing", __name__)
 
 _SERIAL = re.compile(r"ca|[0-9A-F]{2,64}")
 _PUBLIC = ("certificate", "chain")
-"""What may be fetched of any certificate; keys only where they were made."""
+"""What anyone with a session can download; a key only the session that has made it."""
 
 
 @blueprint.get("/certificates")
 def table() -> str:
-    """List what is in the folder, the root first, then what ends first."""
+    """List the certificates in the folder: the root first, then by expiry."""
     everything = "all" in request.args
     if not this_config().pki.is_dir():
         return render_template("list.html", rows=[], survey=None, everything=everything, names=browse.names, fault=None)
@@ -46,12 +46,12 @@ def table() -> str:
 
 @blueprint.get("/certificates/<serial>")
 def one(serial: str) -> str:
-    """Explain one certificate, and offer what can be done with it."""
+    """Explain one certificate, with the forms to renew and revoke it."""
     return page(serial, problems={})
 
 
 def page(serial: str, *, problems: dict[str, Problem]) -> str:
-    """Return the page of one certificate; the problems are named after what was asked for."""
+    """Return the page of one certificate; the problems are named after the form that was sent."""
     found = found_by(serial)
     at = _now()
     return render_template(
@@ -78,7 +78,7 @@ def download(serial: str, what: str) -> Response:
 
 
 def found_by(serial: str) -> lookup.Found:
-    """Return the certificate of the folder with a serial number, or its root, which is called ca."""
+    """Return the certificate with a serial number, or the root for "ca"; aborts with 404 if there is none."""
     if not _SERIAL.fullmatch(serial):
         abort(404)
     try:

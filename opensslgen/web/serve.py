@@ -1,4 +1,4 @@
-"""Let the form be reached: on the loopback as it is, elsewhere behind TLS; and stop it when it is told to."""
+"""Serve the form: plain HTTP on the loopback address, TLS elsewhere; and stop on a signal."""
 
 from __future__ import annotations
 
@@ -22,46 +22,46 @@ if TYPE_CHECKING:
     from flask import Flask
 
 LONGEST = 120.0
-"""Seconds that one connection lasts on which nothing is being made."""
+"""Seconds that a connection may last while no request is being answered."""
 _GRACE = 150.0
-"""Seconds that requests in progress have left when the form is stopped; an openssl command has 120."""
+"""Seconds that requests in progress have when the form stops; an openssl command has 120."""
 
 
 def serve_form(
     app: Flask, listener: socket.socket, *, context: SSLContext | None = None, ready: Callable[[], None]
 ) -> None:
-    """Answer requests until Ctrl-C, SIGTERM or SIGHUP, in TLS if there is a context; finish those that have begun.
+    """Answer requests until Ctrl-C, SIGTERM or SIGHUP, over TLS if there is a context; finish those in progress.
 
-    `ready` is called once requests are answered. A second signal does not wait.
+    `ready` is called once requests are answered. A second signal stops at once.
     """
     limits = Limits(body=2 * UPLOAD_LIMIT, body_by_cookie=body_limit(app), longest=LONGEST, idle=30, grace=_GRACE)
     with ExitStack() as stack:
-        asked = stack.enter_context(_asked_to_stop())
+        stop = stack.enter_context(_stop_signal())
         if context is None:
-            serve(app, listener, limits=limits, ready=ready, until=asked.is_set, stopping=asked.restore)
+            serve(app, listener, limits=limits, ready=ready, until=stop.is_set, stopping=stop.restore)
             return
         from .tls import front
 
-        # waitress knows no TLS. The socket between lies in a folder that only we can enter.
+        # waitress has no TLS. The socket between is in a folder that only this user can open.
         path = str(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="opensslgen-web-"))) / "socket")
         inner = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         inner.bind(path)
         outer = stack.enter_context(front(listener, context=context, backend=path))
 
         def stopping() -> None:
-            asked.restore()
+            stop.restore()
             outer.stop_accepting()
 
-        # What one address may have is counted in front.
+        # The TLS front counts the connections of an address.
         limits = replace(limits, per_address=CONNECTIONS)
         serve(
             app, inner, limits=limits, scheme="https", client=outer.client,
-            ready=ready, until=asked.is_set, stopping=stopping,
+            ready=ready, until=stop.is_set, stopping=stopping,
         )  # fmt: skip
 
 
-class _Asked:
-    """Whether a signal has asked us to stop, noted instead of raised, which could be in the middle of anything."""
+class _StopSignal:
+    """Whether a signal has come; it is noted, as an exception could interrupt anything."""
 
     def __init__(self) -> None:
         self._set = False
@@ -74,17 +74,17 @@ class _Asked:
         return self._set
 
     def restore(self) -> None:
-        """Let the next signal do what it did before."""
+        """Restore the default effect of the signals."""
         while self._before:
             signal.signal(*self._before.popitem())
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[_Asked]:
-    asked = _Asked()
+def _stop_signal() -> Iterator[_StopSignal]:
+    stop = _StopSignal()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asked._before[number] = signal.signal(number, asked.note)
+        stop._before[number] = signal.signal(number, stop.note)
     try:
-        yield asked
+        yield stop
     finally:
-        asked.restore()
+        stop.restore()

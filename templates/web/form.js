@@ -1,4 +1,4 @@
-// Tells of which kind each name is while it is typed; the server recognises them, and nothing else needs this.
+// Shows the kind of each name while it is typed; the server recognises it. The form works without this script.
 "use strict";
 const field = document.getElementById("names");
 const list = document.getElementById("recognised");
