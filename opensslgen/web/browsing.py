@@ -52,7 +52,7 @@ def one(serial: str) -> str:
 
 def page(serial: str, *, problems: dict[str, Problem]) -> str:
     """Return the page of one certificate; the problems are named after the form that was sent."""
-    found = found_by(serial)
+    found = find_certificate(serial)
     at = _now()
     return render_template(
         "one.html",
@@ -71,13 +71,13 @@ def page(serial: str, *, problems: dict[str, Problem]) -> str:
 @blueprint.get("/certificates/<serial>/<what>")
 def download(serial: str, what: str) -> Response:
     """Return a certificate or its chain."""
-    found = found_by(serial)
+    found = find_certificate(serial)
     if what not in _PUBLIC or what not in found.files:
         abort(404)
     return attachment(found.files[what].read_bytes(), name=found.files[what].name, kind="application/x-pem-file")
 
 
-def found_by(serial: str) -> lookup.Found:
+def find_certificate(serial: str) -> lookup.Found:
     """Return the certificate with a serial number, or the root for "ca"; aborts with 404 if there is none."""
     if not _SERIAL.fullmatch(serial):
         abort(404)

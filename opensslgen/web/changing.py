@@ -16,7 +16,7 @@ from opensslgen.pki.lookup import ROOT, stem_to_renew
 from opensslgen.plan.secrets import P12_PASSWORD, fit_secret
 
 from . import fields
-from .browsing import found_by, page
+from .browsing import find_certificate, page
 from .fields import Problem
 from .gate import this_session
 from .making import this_config
@@ -36,7 +36,7 @@ blueprint = Blueprint("changing", __name__)
 def renew(serial: str) -> Response | tuple[str, int]:
     """Show how a certificate will be renewed, or why it cannot be."""
     config, form = this_config(), request.form
-    stem = stem_to_renew(Folder(config.pki), found_by(serial))
+    stem = stem_to_renew(Folder(config.pki), find_certificate(serial))
     p12 = ("p12-compat" if "compatible" in form else "p12") if P12_PASSWORD in fields.read_secrets(form) else None
     keep_key, at = "keep_key" in form, datetime.now(timezone.utc)
     fault = _p12_fault(p12, keep_key=keep_key, compatible="compatible" in form)
@@ -65,7 +65,7 @@ def _p12_fault(p12: str | None, *, keep_key: bool, compatible: bool) -> str | No
 def revoke(serial: str) -> Response | tuple[str, int]:
     """Show how a certificate will be revoked, or why it cannot be."""
     config, reason = this_config(), request.form.get("reason") or None
-    path = str(found_by(serial).path)
+    path = str(find_certificate(serial).path)
     if reason is not None and reason not in REASONS:
         problem = Problem(f"choose a reason: {', '.join(REASONS)}")
         return page(serial, problems={"revoke": problem}), 422

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
 from werkzeug.http import parse_cookie
 
+from . import serving
 from .app import LOGIN_LIMIT, UPLOAD_LIMIT
 from .sessions import Door, Session, Sessions
 
@@ -25,18 +26,11 @@ if TYPE_CHECKING:
     from .app import Config
 
 HEADERS = {
-    "Cache-Control": "no-store",
+    **serving.HEADERS,
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
 }
 """Of every answer: no inline script, no frame, no cache."""
-
 HEADERS_OF_TLS = {"Strict-Transport-Security": f"max-age={30 * 86400}"}
 """Of every answer over TLS: the browser then uses only TLS, and does not let anyone ignore a wrong certificate."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 _ASSETS = {"style.css": "text/css", "form.js": "text/javascript"}
-_SAID = {
+_MESSAGES = {
     400: "This request is invalid.",
     404: "There is no such page, or it belongs to another session.",
     405: "This page does not accept such a request.",
@@ -77,7 +77,7 @@ def _error(error: Exception) -> tuple[str, int]:
         # The words given to abort() are ours; werkzeug's own are about HTTP.
         own = error.description if error.description != type(error).description else None
         too_large = f"This is too large: {'4 kB' if g.get('session') is None else '1 MiB'} is the most."
-        message = own or (too_large if code == 413 else _SAID.get(code, "This did not work."))
+        message = own or (too_large if code == 413 else _MESSAGES.get(code, "This did not work."))
     elif isinstance(error, Error):
         code, message = 409, error.message
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from .gate import body_limit
 from .serving import CONNECTIONS, Limits, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from ssl import SSLContext
     from types import FrameType
 
@@ -36,26 +36,27 @@ def serve_form(
     """
     limits = Limits(body=2 * UPLOAD_LIMIT, body_by_cookie=body_limit(app), longest=LONGEST, idle=30, grace=_GRACE)
     with ExitStack() as stack:
-        stop = stack.enter_context(_stop_signal())
+        stop = _StopSignal()
+        stack.callback(stop.restore)
         if context is None:
             serve(app, listener, limits=limits, ready=ready, until=stop.is_set, stopping=stop.restore)
             return
-        from .tls import front
+        from .tls import Front
 
         # waitress has no TLS. The socket between is in a folder that only this user can open.
         path = str(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="opensslgen-web-"))) / "socket")
         inner = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         inner.bind(path)
-        outer = stack.enter_context(front(listener, context=context, backend=path))
+        front = stack.enter_context(Front(listener, context=context, backend=path))
 
         def stopping() -> None:
             stop.restore()
-            outer.stop_accepting()
+            front.stop_accepting()
 
         # The TLS front counts the connections of an address.
         limits = replace(limits, per_address=CONNECTIONS)
         serve(
-            app, inner, limits=limits, scheme="https", client=outer.client,
+            app, inner, limits=limits, scheme="https", client=front.client,
             ready=ready, until=stop.is_set, stopping=stopping,
         )  # fmt: skip
 
@@ -64,27 +65,18 @@ class _StopSignal:
     """Whether a signal has come; it is noted, as an exception could interrupt anything."""
 
     def __init__(self) -> None:
-        self._set = False
+        self._is_set = False
         self._before: dict[int, Any] = {}
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._before[number] = signal.signal(number, self._note)
 
-    def note(self, _: int, __: FrameType | None) -> None:
-        self._set = True
+    def _note(self, _: int, __: FrameType | None) -> None:
+        self._is_set = True
 
     def is_set(self) -> bool:
-        return self._set
+        return self._is_set
 
     def restore(self) -> None:
         """Restore the default effect of the signals."""
         while self._before:
             signal.signal(*self._before.popitem())
-
-
-@contextmanager
-def _stop_signal() -> Iterator[_StopSignal]:
-    stop = _StopSignal()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        stop._before[number] = signal.signal(number, stop.note)
-    try:
-        yield stop
-    finally:
-        stop.restore()

@@ -19,20 +19,16 @@ from opensslgen.errors import Error
 from opensslgen.trust.devices import device_of
 from opensslgen.trust.files import TrustFile, pages, root_files
 
+from .serving import HEADERS
+
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
 _HEADERS = {
-    "Cache-Control": "no-store",
+    **HEADERS,
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
 }
-
-
 _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/?#@\s]+))(?::(?P<port>[0-9]{1,5}))?")
 """A Host header (RFC 9110 section 7.2) and nothing else."""
 

@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 from collections import defaultdict
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from opensslgen.rules.chain import issuer_among
 from .serving import PER_ADDRESS
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Coroutine
 
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.lookup import Found
@@ -56,7 +56,7 @@ class Front:
         listener.setblocking(False)
         self._thread = threading.Thread(target=self._loop.run_forever, name="tls", daemon=True)
 
-    def start(self) -> None:
+    def __enter__(self) -> Front:
         """Begin to accept connections."""
         self._thread.start()
 
@@ -64,6 +64,7 @@ class Front:
             self._accepting = asyncio.ensure_future(self._accept())
 
         asyncio.run_coroutine_threadsafe(begin(), self._loop).result()
+        return self
 
     def client(self, end: str) -> str:
         """Return the IP address of the client behind the socket with this path; "" if it has gone."""
@@ -80,7 +81,7 @@ class Front:
 
         asyncio.run_coroutine_threadsafe(stop(), self._loop).result()
 
-    def close(self) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close all connections, and end the thread."""
         self.stop_accepting()
 
@@ -177,17 +178,6 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     while data := await reader.read(_CHUNK):
         writer.write(data)
         await writer.drain()
-
-
-@contextmanager
-def front(listener: socket.socket, *, context: ssl.SSLContext, backend: str) -> Iterator[Front]:
-    """Run TLS in front of the socket with this path."""
-    running = Front(listener, context=context, backend=backend)
-    running.start()
-    try:
-        yield running
-    finally:
-        running.close()
 
 
 def context_of(found: Found, *, authority: Certificate, above: Path, openssl: OpenSSL) -> ssl.SSLContext:
