@@ -35,6 +35,7 @@ from opensslgen.errors import Error, UnreadableError
 from opensslgen.orders.kinds import SERVER_USAGES
 from opensslgen.rules.form import UNDERSTOOD
 from opensslgen.rules.profiles import PROFILES
+from opensslgen.rules.roles import AUTHORITY, CLIENT
 from opensslgen.rules.rule import ERROR, Case, Finding, judge, raised
 from opensslgen.text import visible
 from opensslgen.x509.certificate import Certificate
@@ -43,7 +44,7 @@ from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
 
 from .purpose import OTHER, SERVER, purpose, sounds_like_server
-from .result import AUTHORITY, CLIENT, Result
+from .result import Result
 from .throwaway import MISSING, UNSAID, CostlyError, References, RefusedError, extensions, issued
 
 if TYPE_CHECKING:

@@ -37,6 +37,8 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "key identifier none": {"OpenSSL": (3, 0, 0)},
     "x509 -req adds nothing": {"OpenSSL": (4, 0, 0), "LibreSSL": (2, 8, 0)},
     "-verify_hostname": {"OpenSSL": (1, 0, 2)},
+    "-partial_chain": {"OpenSSL": (1, 0, 2)},
+    "-no_check_time": {"OpenSSL": (1, 1, 1)},
     "ed25519": {"OpenSSL": (1, 1, 1), "LibreSSL": (3, 7, 0)},
     "s_client to IPv6": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
     "-starttls lmtp": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
