@@ -82,7 +82,7 @@ def _error(error: Exception) -> tuple[str, int]:
         code, message = 409, error.message
     else:
         current_app.logger.error("a request failed", exc_info=error)
-        code, message = 500, "An internal error occurred, and nothing was finished. For details, see the terminal."
+        code, message = 500, "An internal error occurred, and nothing was finished. The terminal shows the error."
     if code < 400:
         code = 404
     login = code == 403 and g.get("session") is None and current_app.extensions["opensslgen"].password is not None

@@ -87,20 +87,20 @@ class Pending:
 
 
 def passphrase_is_needed(config: Config) -> bool:
-    """Tell whether the CA's key has a passphrase that the web interface was not started with."""
+    """Tell whether the root's key has a passphrase that the web interface was not started with."""
     is_encrypted = config.store.issuer() is not None and config.store.ca_key_is_encrypted()
     return is_encrypted and CA_PASSPHRASE not in config.secrets
 
 
 def passphrase_problem(config: Config, secrets: Mapping[str, str]) -> Problem | None:
-    """Return what is wrong with the passphrase, if one is needed: it has to open the CA's key."""
+    """Return what is wrong with the passphrase, if one is needed: it has to open the root's key."""
     if not passphrase_is_needed(config):
         return None
     if CA_PASSPHRASE not in secrets:
-        return Problem("the CA's key has a passphrase: type it")
+        return Problem("the root's key has a passphrase: type it")
     if opens_key(secrets[CA_PASSPHRASE], config.store, config.openssl()):
         return None
-    return Problem("this is not the passphrase of the CA's key")
+    return Problem("this is not the passphrase of the root's key")
 
 
 def place_order(
