@@ -363,6 +363,20 @@ def test_the_list_shows_what_there_is_and_one_page_explains_it(client, authority
     assert client.get("/certificates/0123456789ABCDEF").status_code == 404
 
 
+def test_the_list_links_to_a_renewal_exactly_where_there_is_one(client, authority):
+    made = make_server(authority, "pbx.example.com")
+    other = make_server(authority, "other.example.com")
+    client.make(replace="on")
+    confirmed(client, f"/certificates/{other.certificate.serial_hex.upper()}/revoke")
+    page = client.get("/certificates?all=1").text
+    links = set(re.findall(r'href="(/certificates/[^"?#]+)"', page))
+    renewals = set(re.findall(r'href="(/certificates/[^"?#]+)#renew"', page))
+    assert len(links) == 4
+    assert renewals == {link for link in links if 'id="renew"' in client.get(link).text}
+    assert f"/certificates/{made.certificate.serial_hex.upper()}" in links - renewals
+    assert len(renewals) == 2
+
+
 def confirmed(client, path, **fields):
     """Ask for something on a certificate's page, confirm it, and return the page of what came of it."""
     shown = client.post(path, **fields)

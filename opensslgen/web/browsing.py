@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, render_template, request
 
-from opensslgen.errors import UsageError
+from opensslgen.errors import Error, UsageError
 from opensslgen.jobs.revoke import REASONS
 from opensslgen.pki import lookup
 from opensslgen.pki.folder import Folder
@@ -65,6 +65,7 @@ def page(serial: str, *, problems: dict[str, Problem]) -> str:
         problems=problems,
         reasons=REASONS,
         is_root=serial == lookup.ROOT,
+        can_renew=_can_renew(found),
         asks_passphrase=passphrase_is_needed(this_config()),
         facts=explain.facts(found, at=at),
         found_verdicts=explain.verdicts_on(found, at=at, proof=_proof(found, at)),
@@ -98,6 +99,13 @@ def _proof(found: lookup.Found, at: datetime) -> Result:
 
     issuers = [found.issuer] if found.issuer else []
     return proof(found.certificate, issuers, Settings(rules=(), at=at, openssl=this_config().openssl))
+
+
+def _can_renew(found: lookup.Found) -> bool:
+    try:
+        return bool(lookup.stem_to_renew(Folder(this_config().pki), found))
+    except Error:
+        return False
 
 
 def _now() -> datetime:
