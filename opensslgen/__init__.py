@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate as Certificate
     from opensslgen.x509.certificate import load as load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Certificate": "x509.certificate",
