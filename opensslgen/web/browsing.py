@@ -87,7 +87,7 @@ def find_certificate(serial: str) -> lookup.Found:
     if not _SERIAL.fullmatch(serial):
         abort(404)
     try:
-        return lookup.stored(Folder(this_config().pki), serial)
+        return lookup.find_in_folder(Folder(this_config().pki), serial)
     except UsageError:
         abort(404)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opensslgen.jobs.job import Job
-    from opensslgen.jobs.perform import Made
+    from opensslgen.jobs.perform import JobResult
     from opensslgen.orders.order import LeafOrder
 
     from .app import Config
@@ -66,7 +66,7 @@ class Pending:
         """Return the job that was shown as a shell script, as --script prints it."""
         return as_script(self.shown.plan, version=__version__, folder=str(config.pki))
 
-    def make(self, config: Config) -> Made:
+    def make(self, config: Config) -> JobResult:
         """Run the job, or raise ChangedError if it is no longer the one that was shown; raises Error if it fails."""
 
         def prepare() -> Job:
@@ -144,7 +144,7 @@ _SECRET = {"p12", "key"}
 class Delivery:
     """What a session has made and may download."""
 
-    made: Made
+    made: JobResult
     digests: Mapping[str, bytes]
     """SHA-256 of each new file, so that nobody gets a key that somebody else has put in its place."""
 
@@ -159,7 +159,7 @@ class Delivery:
         return data if hashlib.sha256(data).digest() == self.digests[what] else None
 
 
-def delivery(made: Made) -> Delivery:
+def delivery(made: JobResult) -> Delivery:
     """Return what a session may download of what it has just made: no file that was only moved, and no older key."""
     # An older key belongs to whoever made it, not to the session that revokes or renews its certificate.
     new = {
