@@ -131,7 +131,7 @@ def test_it_works_by_the_keyboard_alone(page):
 # What a person can type or tick, field by field, and what is said of it.
 SLIPS = [
     ("name", {"name": ""}, "empty"),
-    ("name", {"name": "pbx example.com"}, "blank"),
+    ("name", {"name": "pbx example.com"}, "space"),
     ("name", {"name": "a@example.com"}, "mail address"),
     ("names", {"names": "10.0.0.5\nDNS:10.0.0.6"}, "write IP:10.0.0.6"),
     ("names", {"names": "10.0.0.0/24"}, "network"),

@@ -177,7 +177,7 @@ def test_what_was_typed_comes_back_for_a_change(client):
 
 SLIPS = [
     ("name", {"name": ""}, "empty"),
-    ("name", {"name": "pbx example.com"}, "blank"),
+    ("name", {"name": "pbx example.com"}, "space"),
     ("name", {"name": "pbx.example.com, sip.example.com"}, "more than one name"),
     ("names", {"names": "good.example.com\nDNS:10.0.0.5"}, "write IP:10.0.0.5"),
     ("names", {"names": "10.0.0.0/24"}, "a network"),
