@@ -540,7 +540,7 @@ def test_what_is_pasted_is_judged(client, served):
     assert "pasted: complies" in good
     assert "violates the rules" in client.post("/audit", text=CONFIG, profile="apple").text
     script = "#!/bin/bash\nDEFAULT_SERVER_CERT_VALIDITY=$((365*7))\nopenssl x509 -req -days 2555 -in a -out b\n"
-    assert "line 3" in client.post("/audit", text=script, profile="").text
+    assert "line 2" in client.post("/audit", text=script, profile="").text
     assert "cannot be read" in client.post("/audit", text="hallo", profile="").text
 
 
