@@ -13,6 +13,7 @@ from .corpus.hostile import bad_inputs, spoofs
 from .corpus.limits import clients, limits, paths
 from .corpus.others import chains, public, roots, strict
 from .corpus.servers import apple, common
+from .corpus.strangers import built, issuers, names, signatures, usable
 from .corpus.writing import BY_CHANCE, FILES, FOLDER
 
 
@@ -32,6 +33,11 @@ def main():
         requests,
         bad_inputs,
         spoofs,
+        signatures,
+        built,
+        issuers,
+        names,
+        usable,
     ):
         part()
     FOLDER.mkdir(exist_ok=True)

@@ -423,7 +423,7 @@ def test_how_a_certificate_is_renewed_is_what_script_prints(client, config, auth
 
 
 def test_the_root_is_renewed_with_its_key(client, config, root):
-    assert "take it off" not in client.get("/certificates/ca").text
+    assert "remove it from the devices" not in client.get("/certificates/ca").text
     confirmed(client, "/certificates/ca/renew")
     new = load(config.pki / "ca.crt")
     assert new.public_key == root.certificate.public_key

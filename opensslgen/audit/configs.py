@@ -35,6 +35,7 @@ from opensslgen.errors import Error, UnreadableError
 from opensslgen.orders.kinds import SERVER_USAGES
 from opensslgen.rules.form import UNDERSTOOD
 from opensslgen.rules.profiles import PROFILES
+from opensslgen.rules.roles import AUTHORITY, CLIENT
 from opensslgen.rules.rule import ERROR, Case, Finding, judge, raised
 from opensslgen.text import visible
 from opensslgen.x509.certificate import Certificate
@@ -43,7 +44,7 @@ from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
 
 from .purpose import OTHER, SERVER, purpose, sounds_like_server
-from .result import AUTHORITY, CLIENT, Result
+from .result import Result
 from .throwaway import MISSING, UNSAID, CostlyError, References, RefusedError, extensions, issued
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ if TYPE_CHECKING:
     from .throwaway import Extensions
 
 ABOUT: dict[str, str | None] = {
-    **dict.fromkeys(("apple-san", "public-san", "public-internal-name", "ip-as-dns"), "subjectAltName"),
+    **dict.fromkeys(("apple-san", "public-san", "public-internal-name"), "subjectAltName"),
+    **dict.fromkeys(("ip-as-dns", "ip-also-as-dns"), "subjectAltName"),
     **dict.fromkeys(("dns-malformed", "san-twice", "wildcard-tld", "name-near-miss"), "subjectAltName"),
     **dict.fromkeys(("apple-eku", "public-eku", "strict-eku", "root-eku", "client-eku"), "extendedKeyUsage"),
     **dict.fromkeys(("key-usage", "strict-key-usage", "strict-key-cert-sign", "root-key-cert-sign"), "keyUsage"),
@@ -68,7 +70,15 @@ ABOUT: dict[str, str | None] = {
 }
 """The rules that a section of extensions can break, and the extension that each is about; None: its finding says it."""
 
-_OF_ONE_NAME = ("public-internal-name", "ip-as-dns", "dns-malformed", "san-twice", "wildcard-tld", "name-near-miss")
+_OF_ONE_NAME = (
+    "public-internal-name",
+    "ip-as-dns",
+    "ip-also-as-dns",
+    "dns-malformed",
+    "san-twice",
+    "wildcard-tld",
+    "name-near-miss",
+)
 _VALIDITY = ("apple-validity", "public-validity")
 _SUBJECT = Name((("CN", "opensslgen throwaway"),))
 _MOST_SECTIONS = 100

@@ -6,8 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from opensslgen.config.use import COMMON
-
-from .result import AUTHORITY, CLIENT
+from opensslgen.rules.roles import AUTHORITY, CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -51,8 +51,8 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 
 PROFILES = click.option(
     "--profile", "profiles", multiple=True, metavar="NAME",
-    help="Profile of rules: apple, public, strict, client, root; repeat the option, or separate names with commas."
-    "  [default: apple; root for CAs]",
+    help="Profile of rules: apple, appliance, public, strict, client, root; repeat the option, or separate names with"
+    " commas.  [default: apple; root for CAs]",
 )  # fmt: skip
 
 
@@ -64,6 +64,7 @@ class Judging:
     at: datetime | None
     within: int | None
     each: bool
+    roots: tuple[Path, ...]
     sections: tuple[str, ...]
     allow: tuple[str, ...]
     limit: int
@@ -99,6 +100,10 @@ class Reporting:
     click.option(
         "--within", type=click.IntRange(0, 36500), metavar="DAYS",
         help="Also report certificates that expire within DAYS.",
+    ),
+    click.option(
+        "--root", "roots", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+        help="Root that devices trust, to which every chain must lead; repeat the option for more.",
     ),
     click.option("--each", is_flag=True, help="Check each certificate of a bundle separately."),
     click.option(
@@ -155,7 +160,9 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
     opensslgen audit openssl.cnf gen_certs.sh         the certificates that a config or a script would make
     opensslgen audit pbx.example.com:443 '[2001:db8::1]:5061'
     opensslgen audit mail.example.com:25 --starttls smtp
+    opensslgen audit --root ca.crt pbx.example.com:443    whether the chain leads to this root
     opensslgen audit --profile root ca.crt --json
+    opensslgen audit --root ca.crt pbx.example.com:443  the chain has to lead to this root
 
     They are checked against Apple's published rules, or those of --profile. TARGET is a file, a folder, a server as
     HOST:PORT, or - for standard input. Files are recognised by their content: PEM, DER, PKCS#7, PKCS#12, certificate
@@ -181,6 +188,7 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
 def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
     from opensslgen.audit.result import Settings
     from opensslgen.openssl.command import find
+    from opensslgen.x509.certificate import load_all
 
     return Settings(
         rules=chosen.rules,
@@ -188,6 +196,7 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
         at=judging.at or datetime.now(timezone.utc).replace(microsecond=0),
         within=None if judging.within is None else timedelta(days=judging.within),
         each=judging.each,
+        roots=tuple(root for file in judging.roots for root in load_all(file)),
         limit=judging.limit,
         sections=judging.sections,
         password=functools.partial(_password, judging.password_file),

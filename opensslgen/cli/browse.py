@@ -53,6 +53,7 @@ def list_(
 
     Exit code: 0; with --within, 1 if a certificate expires that soon; 2 if the index cannot be read.
     """
+    from opensslgen.audit.signatures import verified_rows
     from opensslgen.pki.folder import Folder
     from opensslgen.pki.survey import SOON, crl_fault, rows_of, survey_of
     from opensslgen.report import browse
@@ -67,6 +68,7 @@ def list_(
     survey = survey_of(Folder(pki), at=at, everything=everything, on_torn=print_warning)
     soon = SOON if within is None else timedelta(days=within)
     rows, found = rows_of(survey, soon=soon, only_soon=within is not None)
+    rows = verified_rows(rows, survey.folder.path, at=at, on_unable=print_warning)
     fault = crl_fault(survey)
     if fault:
         print_warning(fault)
@@ -112,6 +114,8 @@ def show(certificate: str, pki: Path, output: Output) -> None:
     If a file has this name, the file is read. What is said about devices comes from published rules and from
     measurements; no device is asked.
     """
+    from opensslgen.audit.result import Settings
+    from opensslgen.audit.signatures import proof
     from opensslgen.pki import lookup
     from opensslgen.pki.folder import Folder
     from opensslgen.report import explain
@@ -119,9 +123,12 @@ def show(certificate: str, pki: Path, output: Output) -> None:
     out = tolerant_stdout()
     at = datetime.now(timezone.utc).replace(microsecond=0)
     warn_of_open_files(pki)
-    found = lookup.find(Folder(pki), certificate)
+    folder = Folder(pki)
+    found = lookup.find(folder, certificate)
+    issuers = [each for each in (found.issuer, folder.root and folder.root.certificate) if each]
+    checked = proof(found.certificate, issuers, Settings(rules=(), at=at))
     if output == "json":
-        print_json(explain.explained_json(found, at=at))
+        print_json(explain.explained_json(found, at=at, proof=checked))
     else:
-        out.write(explain.explained(found, at=at))
+        out.write(explain.explained(found, at=at, proof=checked))
         out.flush()

@@ -1,9 +1,9 @@
-"""Name constraints: for which names an authority may sign, which phones honour (RFC 5280 section 4.2.1.10)."""
+"""Name constraints: the names that a CA may sign for; phones enforce them (RFC 5280 section 4.2.1.10)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import ip_interface, ip_network
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NameConstraints:
-    """Names below which an authority may sign, and names below which it must not.
+    """Domains and networks that a CA may sign for, and those that it must not.
 
-    A DNS name stands for itself and all below it, an IP value is a network such as 10.0.0.0/8. A kind of name that is
-    not among the permitted ones is not limited by them.
+    A DNS name stands for itself and all names below it, an IP value is a network such as 10.0.0.0/8. Kinds of names of
+    which none is permitted are not limited.
     """
 
     permitted: tuple[GeneralName, ...] = ()
     excluded: tuple[GeneralName, ...] = ()
 
     def config_value(self) -> str:
-        """Return what follows `nameConstraints =` in an extension file; "" if nothing is limited."""
+        """Return the value of `nameConstraints =` in an extension file; "" without constraints."""
         entries = [
             f"{what};{name.kind}:{_in_config(name)}"
             for what, names in (("permitted", self.permitted), ("excluded", self.excluded))
@@ -35,22 +35,13 @@ class NameConstraints:
         ]
         return ",".join(["critical", *entries]) if entries else ""
 
-    def forbids(self, name: GeneralName) -> bool:
-        """Tell whether a certificate below this authority must not have the name, a DNS name or an address."""
-        permitted = [limit for limit in self.permitted if limit.kind == name.kind]
-        if name.kind not in ("DNS", "IP"):
-            return False
-        if any(_is_below(name, limit) for limit in self.excluded if limit.kind == name.kind):
-            return True
-        return bool(permitted) and not any(_is_below(name, limit) for limit in permitted)
-
 
 UNLIMITED = NameConstraints()
-"""What an authority without name constraints has."""
+"""What a CA without name constraints has."""
 
 
 def parse_constraints(*, permit: Iterable[str], exclude: Iterable[str]) -> NameConstraints:
-    """Return name constraints from domains and networks as people write them; raises UsageError for any other name."""
+    """Parse name constraints from domains and networks; raises UsageError for any other name."""
     return NameConstraints(
         tuple(name for text in permit for name in _limits(text)),
         tuple(name for text in exclude for name in _limits(text)),
@@ -80,7 +71,7 @@ def _network(text: str) -> str:
     try:
         network = ip_network(text, strict=False)
     except ValueError as error:
-        raise UsageError(f"{quote(text)} is no network: write one such as 10.0.0.0/8") from error
+        raise UsageError(f"{quote(text)} is not a network: write one such as 10.0.0.0/8") from error
     if network.version == 6 and network.network_address.ipv4_mapped:
         raise UsageError(f"{quote(text)} is an IPv4 network written as IPv6: write it as IPv4")
     if ip_interface(text).ip != network.network_address:
@@ -93,11 +84,3 @@ def _in_config(name: GeneralName) -> str:
         return name.value
     network = ip_network(name.value)
     return f"{network.network_address}/{network.netmask}"
-
-
-def _is_below(name: GeneralName, limit: GeneralName) -> bool:
-    if name.kind == "IP":
-        return ip_address(name.value) in ip_network(limit.value)
-    host, domain = name.value.lower(), limit.value.lower().removeprefix(".")
-    # A wildcard is below what its domain is below; the domain itself, which *.domain does not cover, is not asked.
-    return not domain or host == domain or host.endswith(f".{domain}")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from opensslgen.audit.result import Result
     from opensslgen.pki.lookup import Found
     from opensslgen.x509.certificate import Certificate
 
@@ -52,24 +53,45 @@ def facts(found: Found, *, at: datetime) -> list[tuple[str, str]]:
     ]
 
 
-def explained(found: Found, *, at: datetime) -> str:
-    """Return what a certificate is for, its names, dates and files, and on which devices it works."""
+def explained(found: Found, *, at: datetime, proof: Result) -> str:
+    """Return what one certificate is for, its names, dates and files, and on which devices it works.
+
+    The proof is what openssl says of its signature.
+    """
     certificate = found.certificate
     lines = [visible(str(certificate.subject.common_name or found.path.name))]
-    lines += [f"  {what:<10} {text}".rstrip() for what, text in (*facts(found, at=at), ("files", ""))]
+    lines += [
+        f"  {what:<10} {text}".rstrip()
+        for what, text in (*facts(found, at=at), ("signature", signature(proof)), ("files", ""))
+    ]
     files = found.files or {"certificate": found.path}
     lines += [f"    {what:<16} {visible(str(path))}" for what, path in files.items()]
     lines.append("Where it works:")
     if found.entry and found.entry.state == REVOKED:
         lines.append("  ✗ all clients that check revocation: it is revoked")
-    for verdict in verdicts_on(found, at=at):
+    for verdict in verdicts_on(found, at=at, proof=proof):
         lines += _verdict_lines(verdict)
     return "\n".join(lines) + "\n"
 
 
-def verdicts_on(found: Found, *, at: datetime) -> list[Verdict]:
-    """Return the verdict for each kind of device."""
-    return verdicts(found.certificate, issuer=found.issuer, is_private=found.is_private, at=at)
+def signature(proof: Result) -> str:
+    """Return what openssl says of a signature, or why it says nothing."""
+    for said in (*(finding.message for finding in proof.findings), proof.unreadable, *proof.notes):
+        if said and not said.startswith("phones have"):
+            return visible(said)
+    return "openssl has verified it"
+
+
+def verdicts_on(found: Found, *, at: datetime, proof: Result | None = None) -> list[Verdict]:
+    """Return what is known of it by the kind of device."""
+    return verdicts(
+        found.certificate,
+        issuer=found.issuer,
+        is_private=found.is_private,
+        at=at,
+        path=str(found.path),
+        proof=proof.findings if proof else (),
+    )
 
 
 def _verdict_lines(verdict: Verdict) -> Iterable[str]:
@@ -123,7 +145,7 @@ def _state(found: Found) -> str:
     return f"{'valid' if entry.state == VALID else 'expired'} (line {entry.line})"
 
 
-def explained_json(found: Found, *, at: datetime) -> dict[str, object]:
+def explained_json(found: Found, *, at: datetime, proof: Result) -> dict[str, object]:
     """Return the same for a program."""
     entry = found.entry
     return {
@@ -142,6 +164,7 @@ def explained_json(found: Found, *, at: datetime) -> dict[str, object]:
             "reason": entry.reason,
         },
         "index_fault": found.index_fault,
+        "signature": signature(proof),
         "devices": [
             {
                 "device": verdict.device,
@@ -149,6 +172,6 @@ def explained_json(found: Found, *, at: datetime) -> dict[str, object]:
                 "text": verdict.words,
                 "findings": [finding_json(finding) for finding in verdict.findings],
             }
-            for verdict in verdicts_on(found, at=at)
+            for verdict in verdicts_on(found, at=at, proof=proof)
         ],
     }

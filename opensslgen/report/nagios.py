@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from opensslgen.rules.rule import ERROR, WARNING
 from opensslgen.text import visible
 
-from .tally import worst_first
+from .tally import KEY, verdict, worst_first
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -45,6 +45,8 @@ def status(result: Result, *, at: datetime, warning: int | None, critical: int |
     where = result.target + (f":{result.line}" if result.line else "")
     if result.unreadable is not None:
         return Status(3, f"{where}: {result.unreadable}", days, 1)
+    if verdict(result) == KEY and not result.findings:
+        return Status(0, f"{where}: a private key, and no certificate")  # which is no result
     left = f"{days} days left" if days is not None else "complies"
     findings = worst_first(result.findings)
     severities = {finding.rule.severity for finding in findings}

@@ -7,22 +7,27 @@ from typing import TYPE_CHECKING
 from opensslgen.rules.rule import ERROR, NOTE, WARNING
 from opensslgen.text import visible
 
-from .tally import COMPLIES, UNREADABLE, VIOLATES, verdict, worst_first
+from .tally import COMPLIES, KEY, UNREADABLE, VIOLATES, verdict, worst_first
 
 if TYPE_CHECKING:
     from opensslgen.audit.result import Result
 
     from .tally import Tally
 
-_COLOURS = {ERROR: 31, WARNING: 33, NOTE: 36, COMPLIES: 32, VIOLATES: 31, UNREADABLE: 35}
+_COLOURS = {ERROR: 31, WARNING: 33, NOTE: 36, COMPLIES: 32, VIOLATES: 31, UNREADABLE: 35, KEY: 36}
 """Red, yellow, cyan, green and magenta, as terminals number them."""
-_WORDS = {COMPLIES: "complies", VIOLATES: "violates the rules", UNREADABLE: "cannot be read"}
+_WORDS = {
+    COMPLIES: "complies",
+    VIOLATES: "violates the rules",
+    UNREADABLE: "cannot be read",
+    KEY: "a private key, and no certificate",
+}
 
 
 def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> str:
     """Return the verdict on a result, and its findings, worst first; with `quiet`, only if it does not comply."""
     is_a = verdict(result)
-    if quiet and is_a == COMPLIES:
+    if quiet and is_a in (COMPLIES, KEY):
         return ""
     where = visible(result.target) + (f":{result.line}" if result.line else "")
     words = _painted("cannot be told" if result.is_unknown else _WORDS[is_a], is_a, colour)
@@ -58,6 +63,8 @@ def text_tail(tally: Tally) -> str:
         return "nothing found to check\n"
     verdicts = f"{tally.complies} of {tally.results} comply, {tally.violates} violate the rules"
     unreadable = f", {tally.unreadable} cannot be read" if tally.unreadable else ""
+    if tally.keys:
+        unreadable += f", {tally.keys} {'is a private key' if tally.keys == 1 else 'are private keys'}"
     counts = ", ".join(
         f"{count} {what}{'' if count == 1 else 's'}"
         for what, count in ((ERROR, tally.errors), (WARNING, tally.warnings), (NOTE, tally.notes))

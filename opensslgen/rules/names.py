@@ -8,20 +8,43 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UsageError
 from opensslgen.names.general import GeneralName, parse_host
 from opensslgen.names.slips import near_misses, slips
+from opensslgen.text import brief
 
-from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule, shown
+from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 def _ip_as_dns(case: Case) -> Messages:
-    found = PASS
-    for name in case.certificate.subject_alternative_names or ():
-        if name.kind == "DNS" and _looks_like_ip(name.value):
-            value = shown(name.value)
-            found += (Fault(f"DNS:{value} is an IP address written as a DNS name; IP:{value} is meant", name=name),)
-    return found
+    return tuple(
+        Fault(
+            f"DNS:{brief(name.value)} is an IP address written as a DNS name; IP:{brief(name.value)} is meant",
+            name=name,
+        )
+        for name in _addresses_as_dns(case, twice=False)
+    )
+
+
+def _ip_also_as_dns(case: Case) -> Messages:
+    return tuple(
+        Fault(
+            f"DNS:{brief(name.value)} is an IP address written as a DNS name; the entry IP:{brief(name.value)}, which"
+            " is there, suffices",
+            name=name,
+        )
+        for name in _addresses_as_dns(case, twice=True)
+    )
+
+
+def _addresses_as_dns(case: Case, *, twice: bool) -> list[GeneralName]:
+    """Return the IP addresses that are written as DNS names, those that are there as addresses as well, or the rest."""
+    names = case.certificate.subject_alternative_names or ()
+    found = [name for name in names if name.kind == "DNS" and _looks_like_ip(name.value)]
+    if not found:
+        return found
+    addresses = {name.value for name in names if name.kind == "IP"}
+    return [name for name in found if (_normal(name.value) in addresses) == twice]
 
 
 def _looks_like_ip(text: str) -> bool:
@@ -41,11 +64,20 @@ def _is_host(text: str) -> bool:
     return len(text) <= _LONGEST_HOST and _HOST.fullmatch(text) is not None
 
 
+def can_match(name: GeneralName) -> bool:
+    """Tell whether some client could find its server's name in a DNS name, or address, of a certificate."""
+    return name.kind == "IP" or (name.kind == "DNS" and _HOST_PATTERN.fullmatch(name.value) is not None)
+
+
+# Wider than a host name: some clients match a wildcard that is part of a label, and cut off a dot at the end.
+_HOST_PATTERN = re.compile(r"(?=[^A-Za-z0-9]*[A-Za-z0-9])[A-Za-z0-9_*-]+(?:\.[A-Za-z0-9_-]+)*\.?")
+
+
 def _malformed(case: Case) -> Messages:
     found = PASS
     for name in case.certificate.subject_alternative_names or ():
         if name.kind == "DNS" and not _is_host(name.value) and not _looks_like_ip(name.value):
-            found += (Fault(f"DNS:{shown(name.value)} is no host name", name=name),)
+            found += (Fault(f"DNS:{brief(name.value)} is no host name", name=name),)
     return found
 
 
@@ -65,7 +97,7 @@ def _common_name_in_san(case: Case) -> Messages:
     hosts = {name.value.lower() for name in names if name.kind in ("DNS", "IP")}
     if not hosts or common_name.lower() in hosts or _normal(common_name) in hosts:
         return PASS
-    return (f"its common name {shown(common_name)} is not among its subject alternative names",)
+    return (f"its common name {brief(common_name)} is not among its subject alternative names",)
 
 
 def _normal(common_name: str) -> str:
@@ -85,7 +117,7 @@ def _twice(case: Case) -> Messages:
         entry = name.kind, name.value.lower() if name.kind == "DNS" else name.value
         seen[entry] = seen.get(entry, 0) + 1
     return tuple(
-        Fault(f"{kind}:{shown(value)} is there {count} times", name=GeneralName(kind, value))
+        Fault(f"{kind}:{brief(value)} is there {count} times", name=GeneralName(kind, value))
         for (kind, value), count in seen.items()
         if count > 1
     )
@@ -123,8 +155,8 @@ def _host(case: Case) -> Messages:
     names = case.certificate.subject_alternative_names or ()
     if host is None or matches(host, names):
         return PASS
-    given = ", ".join(shown(str(name)) for name in names[:5]) + (", …" if len(names) > 5 else "")
-    return (f"it is not for {shown(str(host))}, but for {given or 'no name at all'}",)
+    given = ", ".join(brief(str(name)) for name in names[:5]) + (", …" if len(names) > 5 else "")
+    return (f"it is not for {brief(str(host))}, but for {given or 'no name at all'}",)
 
 
 def matches(host: GeneralName, names: Iterable[GeneralName]) -> bool:
@@ -161,6 +193,15 @@ RULES = (
         of_requests=True,
     ),
     Rule(
+        "ip-also-as-dns",
+        WARNING,
+        "An IP address that is written as a DNS name matches nothing; that it is there as an address saves it.",
+        "RFC 5280 section 4.2.1.6",
+        None,
+        _ip_also_as_dns,
+        of_requests=True,
+    ),
+    Rule(
         "dns-malformed",
         WARNING,
         "A DNS name with characters that no host name has matches nothing, and may be there to deceive who reads it.",
@@ -174,6 +215,15 @@ RULES = (
         ERROR,
         "IP Office, and lists of certificates on many devices, know a certificate by its common name.",
         "Avaya IP Office certificates; FiloSottile/mkcert#47",
+        None,
+        _common_name,
+        of_requests=True,
+    ),
+    Rule(
+        "no-common-name",
+        WARNING,
+        "Phones and browsers ask for no common name; some appliances, and lists of certificates, do.",
+        "FiloSottile/mkcert#47; --profile appliance makes it an error",
         None,
         _common_name,
         of_requests=True,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from opensslgen.text import brief
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.names import Name
 
@@ -36,7 +36,7 @@ Messages = tuple[str | Fault, ...]
 PASS: Messages = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
     """What is judged: a certificate, its issuer if it is known, and the time of judgement."""
 
@@ -47,13 +47,15 @@ class Case:
     within: timedelta | None = None
     """A certificate that ends within this time of `at` is a finding."""
     chain: tuple[Certificate, ...] = ()
-    """Certificates that came after it, in the order in which they came."""
+    """The certificates above it, its issuer first, each followed by its own issuer."""
     key: PublicKey | None = None
     """The public half of a private key that came with it."""
     host: GeneralName | None = None
     """The name or address by which a server was asked."""
+    others: tuple[Certificate, ...] = ()
+    """What came with it, in the order in which it came, part of its chain or not."""
 
-    @property
+    @cached_property
     def authorities(self) -> tuple[Certificate, ...]:
         """The certificates above it, each once: its issuer, then the others of the chain."""
         if self.issuer is None and not self.chain:
@@ -139,6 +141,3 @@ def judge_request(
 def raised(rules: Iterable[Rule], rule: str, message: str, *, line: int | None = None) -> tuple[Finding, ...]:
     """Return the finding of a reader, or nothing if the rule with this id is not among those that apply."""
     return tuple(Finding(each, message, line) for each in rules if each.id == rule)
-
-
-shown = brief

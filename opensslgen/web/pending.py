@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opensslgen.jobs.job import Job
-    from opensslgen.jobs.perform import Made
+    from opensslgen.jobs.perform import JobResult
     from opensslgen.orders.order import LeafOrder
 
     from .app import Config
@@ -66,7 +66,7 @@ class Pending:
         """Return what was shown as a shell script, as --script prints it."""
         return as_script(self.shown.plan, version=__version__, folder=str(config.pki))
 
-    def make(self, config: Config) -> Made:
+    def make(self, config: Config) -> JobResult:
         """Do it, or nothing if that would not be what was shown; raises Error."""
 
         def prepare() -> Job:
@@ -139,7 +139,7 @@ _SECRET = {"p12", "key"}
 class Delivery:
     """What was made in a session, and may be fetched in it."""
 
-    made: Made
+    made: JobResult
     digests: Mapping[str, bytes]
     """SHA-256 of each file as it was made, so that nobody is given a key that another has put in its place."""
 
@@ -154,7 +154,7 @@ class Delivery:
         return data if hashlib.sha256(data).digest() == self.digests[what] else None
 
 
-def delivery(made: Made) -> Delivery:
+def delivery(made: JobResult) -> Delivery:
     """Return what may be fetched of what was made just now: nothing that is only moved, and no key of before."""
     # A key that was there belongs to whoever made it, and not to the session that revokes or renews its certificate.
     new = {

@@ -169,11 +169,13 @@ def spoofs():  # noqa: PLR0915 - a table
         "san-dns-comma",
         "a DNS name that looks like two",
         plain(cn="a.example.com, DNS:b.example.com", names=(dns("a.example.com, DNS:b.example.com"),)),
+        "apple-san",
         found,
         "dns-malformed",
     )
     nul = dns(b"pbx.example.com\0.evil.example")
-    lies("san-nul", "a DNS name that C reads to its zero", plain(names=(nul,)), found, "dns-malformed", "cn-not-in-san")
+    why = "a DNS name that C reads to its zero"
+    lies("san-nul", why, plain(names=(nul,)), "apple-san", found, "dns-malformed", "cn-not-in-san")
     text = LIE.encode()
     lies("ns-comment", "nsComment", plain(extra=[extension("nsComment", tlv(IA5, text))]), found)
     policy = oid("1.3.6.1.4.1.99999.2")
