@@ -188,3 +188,15 @@ def test_any_script_with_a_value_from_the_caller_is_refused(tmp_path):
     refused = opensslgen("patch", "--any", script)
     assert refused.returncode == 2
     assert "depends on $1" in refused.stderr
+
+
+def test_any_script_whose_extensions_stand_in_addext_gets_one_more(tmp_path):
+    script = tmp_path / "make.sh"
+    script.write_text(
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -days 3650 -subj /CN=a.example.com"
+        ' -addext "subjectAltName=DNS:a.example.com" -addext "basicConstraints=critical,CA:FALSE"\n'
+    )
+    done = opensslgen("patch", "--any", script)
+    assert done.returncode == 0, done.stderr
+    assert "-days 820 " in script.read_text()
+    assert '-addext "extendedKeyUsage=serverAuth,clientAuth" -addext "subjectAltName' in script.read_text()
