@@ -19,7 +19,7 @@ from opensslgen.watch.scripts import line_of
 from opensslgen.x509.certificate import load_all
 
 from .result import Origin, Result
-from .signatures import Pending, settled
+from .signatures import Pending, settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +51,7 @@ def judge_watched(watched: Watched, settings: Settings) -> list[Result]:
     verdicts += [Result(target=watched.argv[0], kind="script", unreadable=reason) for reason in watched.unseen]
     if not verdicts:
         verdicts.append(Result(target=watched.argv[0], kind="script", unreadable=_nothing_seen(watched)))
-    return settled(verdicts, settings)
+    return settle(verdicts, settings)
 
 
 def _passed_by(places: Sequence[Bypass], *, nothing_seen: bool) -> list[Result]:

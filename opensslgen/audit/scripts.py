@@ -19,6 +19,7 @@ from opensslgen.config.reader import DEFAULT, UNKNOWN
 from opensslgen.errors import UnreadableError
 from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
 from opensslgen.rules.apple import APPLE_LIMIT
+from opensslgen.rules.roles import AUTHORITY
 from opensslgen.rules.rule import ERROR, raised
 from opensslgen.shell.machine import Call, World, explore
 from opensslgen.shell.parse import parse
@@ -27,7 +28,7 @@ from opensslgen.text import visible
 
 from .configs import judge_text
 from .purpose import SERVER
-from .result import AUTHORITY, Result
+from .result import Result
 from .script_calls import (
     Issuer,
     Key,

@@ -15,9 +15,9 @@ def wrapper_script(
 ) -> str:
     """Return the wrapper as one shell file; without arguments, as an appliance is to have it.
 
-    `openssl` is the path of the real one, and `version` what it prints of itself; `log` is syslog, stderr, a path, or
-    "record" (with the call); `names` is a subjectAltName for certificates that have none, `record` a folder that calls
-    are recorded in.
+    `openssl` is the path of the real one. `log` is syslog, stderr, a path, or "record" (with the call). `names` is a
+    subjectAltName for certificates that have none, `record` a folder in which calls are recorded, `version` what the
+    real openssl prints as its version.
     """
     values = {
         "openssl": openssl,
