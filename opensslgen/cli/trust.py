@@ -14,7 +14,7 @@ from opensslgen.errors import UsageError
 
 from .extra import needs_web
 from .options import ALLOW, RUNNING, Running, file_option, grouped, together
-from .run_job import do, make, shown_command, violations_as_json
+from .run_job import command_printer, do, make, violations_as_json
 from .say import is_coloured, print_json, print_notes
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _signed_profile(root: Certificate, by: Signer | None, running: Running) -> b
     from opensslgen.openssl import command
     from opensslgen.trust.mobileconfig import mobileconfig
 
-    say = shown_command(verbose=running.verbose)
+    say = command_printer(verbose=running.verbose)
     return sign(mobileconfig(root), by, command.find(running.openssl), on_command=say)
 
 
@@ -182,7 +182,7 @@ def _share(root: Certificate, profile: bytes | None, sharing: Sharing, running: 
         from opensslgen.web import serving, share
     seconds = 30 * 60 if sharing.duration is None else sharing.duration
     chosen = sharing.address or share.lan_address()
-    with share.listening(chosen, 8080 if sharing.port is None else sharing.port) as listener:
+    with serving.open_listener(chosen, 8080 if sharing.port is None else sharing.port) as listener:
         url = share.url_of(listener)
         app = share.create_app(root, url=url, profile=profile)
         if running.as_json:

@@ -16,7 +16,7 @@ from opensslgen.plan.secrets import CA_PASSPHRASE, SECRETS, fit_secret
 
 from .extra import needs_web
 from .options import FORMAT, OPENSSL, PASSPHRASE, PKI, VERBOSE, Output, file_option, grouped, together
-from .run_job import shown_command
+from .run_job import command_printer
 from .secrets import first_line
 
 if TYPE_CHECKING:
@@ -82,8 +82,9 @@ def web(
 
     with needs_web():
         from opensslgen.web import entrance as front
-        from opensslgen.web import serve as serving
         from opensslgen.web.app import Config, create_app
+        from opensslgen.web.serve import serve_form
+        from opensslgen.web.serving import open_listener
     from opensslgen.openssl.command import find
 
     address = front.parse_address(listening.address)
@@ -92,7 +93,7 @@ def web(
     password = None if file is None else front.fit_password(first_line(file, "password"))
     entrance = front.entrance(address, name=listening.name, has_password=password is not None, pki=pki, openssl=found())
     passphrase = _passphrase(secrets)
-    sock = serving.listening(address, listening.port)
+    sock = open_listener(address, listening.port)
     port = sock.getsockname()[1]
     token = None if password else token_urlsafe(32)
     config = Config(
@@ -103,7 +104,7 @@ def web(
         password=password,
         secure=entrance.context is not None,
         secrets={CA_PASSPHRASE: fit_secret(CA_PASSPHRASE, passphrase)} if passphrase else {},
-        on_command=shown_command(verbose=verbose),
+        on_command=command_printer(verbose=verbose),
     )
     url = entrance.url(port) + (f"enter?token={token}" if token else "login")
 
@@ -116,7 +117,7 @@ def web(
         if not quiet:
             click.echo(text, err=True)
 
-    serving.serve_form(create_app(config), sock, context=entrance.context, ready=ready)
+    serve_form(create_app(config), sock, context=entrance.context, ready=ready)
     say("Stopped.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .rule import ERROR, PASS, Case, Fault, Messages, Rule
+from .rule import ANY, ERROR, PASS, Case, Fault, Messages, Rule
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
@@ -114,6 +114,7 @@ RULES = (
         f"{PYTHON}; RFC 5280 section 4.2.1.1; python/cpython#107361",
         None,
         _authority_key_identifier,
+        extension="authorityKeyIdentifier",
     ),
     Rule(
         "strict-ski",
@@ -122,6 +123,7 @@ RULES = (
         f"{PYTHON}; RFC 5280 section 4.2.1.2",
         None,
         _subject_key_identifier,
+        extension="subjectKeyIdentifier",
     ),
     Rule(
         "strict-basic-constraints",
@@ -130,6 +132,7 @@ RULES = (
         f"{PYTHON}; RFC 5280 section 4.2.1.9",
         None,
         _critical_constraints,
+        extension="basicConstraints",
     ),
     Rule(
         "strict-key-usage",
@@ -138,6 +141,7 @@ RULES = (
         f"{PYTHON}; RFC 5280 section 4.2.1.3",
         None,
         _authority_usage,
+        extension="keyUsage",
     ),
     Rule(
         "strict-key-cert-sign",
@@ -147,6 +151,7 @@ RULES = (
         None,
         _leaf_usage,
         of_requests=True,
+        extension="keyUsage",
     ),
     Rule(
         "strict-critical",
@@ -155,6 +160,7 @@ RULES = (
         f"{PYTHON}; {PYCA}; RFC 5280 sections 4.2.1.1, 4.2.1.2 and 4.2.1.6",
         None,
         _criticality,
+        extension=ANY,
     ),
     Rule(
         "strict-eku",
@@ -164,5 +170,6 @@ RULES = (
         None,
         _usages,
         of_requests=True,
+        extension="extendedKeyUsage",
     ),
 )

@@ -1,4 +1,4 @@
-"""Where the form is reached, and who may use it: its address, names, password and certificate."""
+"""The address, names, password and certificate of the web interface."""
 
 from __future__ import annotations
 
