@@ -95,7 +95,7 @@ def _refused(name: str, findings: list[Finding], why: str) -> UnreadableError:
 
 
 def _is_better(text: str, before: Verdict, finding: Finding, *, name: str, settings: Settings) -> bool:
-    """Return whether a finding is gone, nothing new is wrong or unknown, and no authority has changed."""
+    """Return whether a finding is gone, nothing new is wrong, openssl takes it, and no authority has changed."""
     try:
         after = judged(text, target=name, settings=settings)
     except UnreadableError:
@@ -108,7 +108,7 @@ def _is_better(text: str, before: Verdict, finding: Finding, *, name: str, setti
     return (
         count(after, finding.rule.id) < count(before, finding.rule.id)
         and all(count(after, rule) <= count(before, rule) for rule in rules)
-        and len(after.reasons) <= len(before.reasons)
+        and after.refused <= before.refused
         and after.made == before.made
         and after.authorities == before.authorities
     )

@@ -160,6 +160,8 @@ class Verdict:
     """Lines that write the extensions of certificates that break a rule, and the commands that make these."""
     authorities: tuple[tuple[int, str], ...] = ()
     """Line and days of each certificate of an authority."""
+    refused: int = 0
+    """How many certificates openssl would refuse to make."""
 
 
 def judged(text: str, *, target: str, settings: Settings) -> Verdict:
@@ -213,6 +215,7 @@ def _verdict(findings: list[Finding], reasons: list[Reason], audit: _Audit) -> V
         len(audit.sites),
         tuple(dict.fromkeys(line for made in audit.wrong() for line in (*_section_lines(made), made.line))),
         tuple((made.line, made.days) for (made, _), answer in audit.asked.items() if answer.is_authority),
+        sum(answer.refused is not None for answer in audit.asked.values()),
     )
 
 
