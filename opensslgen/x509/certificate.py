@@ -1,11 +1,12 @@
 """Certificates and certificate requests, decoded from DER and never scraped from printed text.
 
-The reader is strict: what is no DER, or what cryptography would not read, is a DecodeError and so never called good.
+What is not DER but has one meaning only is read, and each deviation is kept with the certificate, for the rules to
+name. Anything else is a DecodeError, and so never called good.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from opensslgen.errors import UnreadableError
@@ -20,17 +21,21 @@ from .der import (
     SEQUENCE,
     UTF8_STRING,
     DecodeError,
+    Deviation,
     anything,
     bit_string,
+    deviate,
     each,
     element,
     finish,
     integer,
     object_identifier,
     octets,
+    read_at,
     sequence,
     text,
     time,
+    tolerance,
     well_formed,
     whole,
 )
@@ -84,12 +89,14 @@ class Certificate:
     extensions: tuple[Extension, ...] = ()
     """All of them, in the order written, also those above."""
     version: int = 3
-    """1 or 3."""
+    """1, 2 or 3."""
     der: bytes = field(default=b"", repr=False)
     """The whole certificate; empty in one that was not decoded, as are the next two."""
     tbs: bytes = field(default=b"", repr=False)
     """What is signed."""
     signature: bytes = field(default=b"", repr=False)
+    deviations: tuple[Deviation, ...] = ()
+    """Where it is not DER, and was read all the same."""
 
     @property
     def validity(self) -> timedelta:
@@ -163,7 +170,19 @@ _LONGEST_SERIAL = 1024  # bytes
 
 
 def decode(der: bytes) -> Certificate:
-    """Return the certificate (RFC 5280 section 4.1) that the bytes are, all of them; raises DecodeError."""
+    """Return the certificate (RFC 5280 section 4.1) that the bytes are, all of them; raises DecodeError.
+
+    What is not DER and has one meaning only is read as well, and noted in `deviations`.
+    """
+    try:
+        return _decode(der)
+    except DecodeError:
+        with tolerance() as found:
+            certificate = _decode(der)
+        return replace(certificate, deviations=tuple(found))
+
+
+def _decode(der: bytes) -> Certificate:
     start, stop = read_outermost(der, "a certificate")
     at, end = element(der, start, stop, SEQUENCE, "what a certificate signs")
     tbs = der[start:end]
@@ -171,11 +190,7 @@ def decode(der: bytes) -> Certificate:
     version = 1
     if at < end and der[at] == 0xA0:
         first, at = element(der, at, end, 0xA0, "the version")
-        if der[first:at] != b"\x02\x01\x02":
-            raise DecodeError(
-                "a certificate is neither of version 1, which is not written out, nor of version 3", first
-            )
-        version = 3
+        version = _version(der, first, at)
     first, at = element(der, at, end, INTEGER, "the serial number")
     if at - first > _LONGEST_SERIAL:
         raise DecodeError("the serial number is longer than 1024 bytes", first)
@@ -196,7 +211,7 @@ def decode(der: bytes) -> Certificate:
     extensions: tuple[Extension, ...] = ()
     values: dict[str, Any] = {}
     if at < end:
-        if version != 3:
+        if version == 1:
             raise DecodeError("a certificate of version 1 has what only later ones may have", at)
         for tag in (0x81, 0x82):
             if at < end and der[at] == tag:
@@ -210,28 +225,42 @@ def decode(der: bytes) -> Certificate:
             extensions, values = read_extensions(der, first, at)
     value = values.get
     return Certificate(
-        serial_number,
-        name,
-        hashed,
-        issuer,
-        subject,
-        not_before,
-        not_after,
-        public_key,
-        value(SUBJECT_ALTERNATIVE_NAMES),
-        value(EXTENDED_KEY_USAGE),
-        value(KEY_USAGE),
-        value(BASIC_CONSTRAINTS),
-        value(SUBJECT_KEY_IDENTIFIER),
-        value(AUTHORITY_KEY_IDENTIFIER),
-        value(_NAME_CONSTRAINTS),
-        value(_CRL_DISTRIBUTION_POINTS),
-        extensions,
-        version,
-        der,
-        tbs,
-        signature,
+        serial_number=serial_number,
+        signature_algorithm=name,
+        signature_hash=hashed,
+        issuer=issuer,
+        subject=subject,
+        not_before=not_before,
+        not_after=not_after,
+        public_key=public_key,
+        subject_alternative_names=value(SUBJECT_ALTERNATIVE_NAMES),
+        extended_key_usage=value(EXTENDED_KEY_USAGE),
+        key_usage=value(KEY_USAGE),
+        basic_constraints=value(BASIC_CONSTRAINTS),
+        subject_key_identifier=value(SUBJECT_KEY_IDENTIFIER),
+        authority_key_identifier=value(AUTHORITY_KEY_IDENTIFIER),
+        name_constraints=value(_NAME_CONSTRAINTS),
+        crl_urls=value(_CRL_DISTRIBUTION_POINTS),
+        extensions=extensions,
+        version=version,
+        der=der,
+        tbs=tbs,
+        signature=signature,
     )
+
+
+def _version(der: bytes, start: int, stop: int) -> int:
+    """Return the version that is written out."""
+    first, last = element(der, start, stop, INTEGER, "the version")
+    finish(last, stop, "the version")
+    version = integer(der, first, last) + 1
+    if not 1 <= version <= 3:
+        raise DecodeError("a certificate is of none of the versions 1, 2 and 3", start)
+    if version == 1:
+        deviate("version 1 is written out, which is the default", start)
+    elif version == 2:
+        deviate("the certificate is of version 2, which nobody uses", start)
+    return version
 
 
 def read_outermost(der: bytes, what: str) -> tuple[int, int]:
@@ -251,18 +280,12 @@ def read_signature(der: bytes, at: int, end: int) -> tuple[bytes, bytes]:
 
 def read_algorithm(encoding: bytes, at: int) -> tuple[str, str | None]:
     """Return the name and the hash of a signature algorithm that stands at `at`; raises DecodeError."""
-    try:
-        return signature_algorithm(encoding)
-    except DecodeError as error:
-        raise error.moved(at) from None
+    return read_at(at, signature_algorithm, encoding)
 
 
 def read_public_key(der: bytes, start: int, stop: int) -> PublicKey:
     """Return the public key between two offsets; raises DecodeError."""
-    try:
-        return decode_public_key(der[start:stop])
-    except DecodeError as error:
-        raise error.moved(start) from None
+    return read_at(start, decode_public_key, der[start:stop])
 
 
 def decode_block(block: PemBlock) -> Certificate:

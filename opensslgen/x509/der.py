@@ -1,4 +1,4 @@
-"""A strict reader of DER (X.690 section 10), which refuses whatever only BER allows.
+"""A reader of DER (X.690 section 10): strict, or tolerant of what is not DER and yet has one meaning only.
 
 It works on offsets into one `bytes`, since an object for each element would take most of the time. A reader takes the
 offset where an element begins and the offset where its container ends, and returns the offset after it.
@@ -6,17 +6,22 @@ offset where an element begins and the offset where its container ends, and retu
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opensslgen.errors import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Content = Callable[[bytes, int, int], object]
     """Reads what lies between two offsets, and raises DecodeError if it cannot."""
+
+T = TypeVar("T")
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OBJECT_IDENTIFIER = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
 ENUMERATED, SEQUENCE, SET = 0x0A, 0x30, 0x31
@@ -45,6 +50,64 @@ class DecodeError(UnreadableError):
     def moved(self, by: int) -> DecodeError:
         """Return the same fault for an input whose `by`-th byte the reader took for the first."""
         return DecodeError(self.what, None if self.offset is None else self.offset + by)
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """Something that is not DER, or breaks a rule of form, and has one meaning only."""
+
+    what: str
+    offset: int
+    """In bytes from the start of the input."""
+
+    def __str__(self) -> str:
+        return f"{self.what} at byte {self.offset}"
+
+
+_deviations: ContextVar[list[Deviation] | None] = ContextVar("deviations", default=None)
+"""Where deviations are noted; None while the reader is strict."""
+
+
+@contextmanager
+def tolerance() -> Iterator[list[Deviation]]:
+    """Make the reader tolerant for a while, and give the list in which it notes each deviation."""
+    found: list[Deviation] = []
+    token = _deviations.set(found)
+    try:
+        yield found
+    finally:
+        _deviations.reset(token)
+
+
+def deviate(what: str, offset: int) -> None:
+    """Note a deviation; raises DecodeError where the reader is strict."""
+    found = _deviations.get()
+    if found is None:
+        raise DecodeError(what, offset)
+    found.append(Deviation(what, offset))
+
+
+def is_tolerant() -> bool:
+    """Tell whether deviations are noted and not refused."""
+    return _deviations.get() is not None
+
+
+def read_at(at: int, read: Callable[[bytes], T], data: bytes) -> T:
+    """Return what a function makes of the bytes that stand at `at` in the input.
+
+    Its faults and deviations are counted from the start of the input. A tolerant reader passes a cache by: what that
+    holds was read without a deviation.
+    """
+    found = _deviations.get()
+    try:
+        if found is None:
+            return read(data)
+        before = len(found)
+        answer: T = getattr(read, "__wrapped__", read)(data)
+        found[before:] = [Deviation(each.what, each.offset + at) for each in found[before:]]
+    except DecodeError as error:
+        raise error.moved(at) from None
+    return answer
 
 
 def header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
@@ -98,7 +161,7 @@ def _long_length(data: bytes, start: int, end: int) -> tuple[int, int]:
         raise DecodeError("the data ends within a length", start - 1)
     length = int.from_bytes(data[start : start + size], "big")
     if length < 0x80 or length >> (8 * size - 8) == 0:
-        raise DecodeError("a length is not in its shortest form", start - 1)
+        deviate("a length is not in its shortest form", start - 1)
     return length, start + size
 
 
@@ -176,9 +239,11 @@ def list_of(data: bytes, at: int, end: int, tag: int, content: Content, *, least
 
 def boolean(data: bytes, start: int, stop: int) -> bool:
     """Return a BOOLEAN's content, 00 or FF (X.690 section 11.1)."""
-    if stop - start != 1 or data[start] not in (0x00, 0xFF):
-        raise DecodeError("a BOOLEAN is neither 00 nor FF", start)
-    return data[start] == 0xFF
+    if stop - start != 1:
+        raise DecodeError("a BOOLEAN is not of one byte", start)
+    if data[start] not in (0x00, 0xFF):
+        deviate("a BOOLEAN is neither 00 nor FF", start)
+    return data[start] != 0
 
 
 def integer(data: bytes, start: int, stop: int) -> int:
@@ -186,7 +251,7 @@ def integer(data: bytes, start: int, stop: int) -> int:
     if start == stop:
         raise DecodeError("an INTEGER is empty", start)
     if stop - start > 1 and (data[start] + (data[start + 1] >> 7)) & 0xFF == 0:
-        raise DecodeError("an INTEGER is not in its shortest form", start)
+        deviate("an INTEGER is not in its shortest form", start)
     return int.from_bytes(data[start:stop], "big", signed=True)
 
 
@@ -214,7 +279,7 @@ def bit_string(data: bytes, start: int, stop: int) -> tuple[int, int]:
         if unused > 7 or stop - start == 1:
             raise DecodeError("a BIT STRING has more unused bits than it can", start)
         if data[stop - 1] & ((1 << unused) - 1):
-            raise DecodeError("a BIT STRING has unused bits that are not zero", start)
+            deviate("a BIT STRING has unused bits that are not zero", start)
     return unused, start + 1
 
 
@@ -324,14 +389,27 @@ def text(data: bytes, tag: int, start: int, stop: int) -> str:
     try:
         value = content.decode(codec)
     except UnicodeDecodeError as error:
-        raise DecodeError(f"a byte that no {name} has", start + error.start) from None
+        if tag != T61_STRING or _is_utf8(content):
+            raise DecodeError(f"a byte that no {name} has", start + error.start) from None
+        deviate("a T61String is written in Latin-1", start + error.start)
+        return content.decode("latin-1")
     if (
         (tag == PRINTABLE_STRING and content.translate(None, _PRINTABLE))
         or (tag == NUMERIC_STRING and content.translate(None, b"0123456789 "))
         or (tag == VISIBLE_STRING and not value.isprintable())
     ):
-        raise DecodeError(f"a character that no {name} has", start)
+        if not value.isprintable():
+            raise DecodeError(f"a character that no {name} has", start)
+        deviate(f"a character that no {name} has", start)
     return value
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def well_formed(data: bytes, at: int, end: int) -> None:

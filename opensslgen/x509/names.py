@@ -21,10 +21,12 @@ from .der import (
     UTF8_STRING,
     DecodeError,
     bit_string,
+    deviate,
     element,
     finish,
     header,
     object_identifier,
+    read_at,
     text,
     well_formed,
 )
@@ -95,10 +97,7 @@ def read_name(data: bytes, at: int, end: int, what: str) -> tuple[Name, int]:
     """Return the name at `at` and the offset after it; raises DecodeError."""
     _, stop = element(data, at, end, SEQUENCE, what)
     encoding = data[at:stop]
-    try:
-        return (_cached_name(encoding) if len(encoding) <= _CACHED_SIZE else _name(encoding)), stop
-    except DecodeError as error:
-        raise error.moved(at) from None
+    return read_at(at, _cached_name if len(encoding) <= _CACHED_SIZE else _name, encoding), stop
 
 
 def _name(der: bytes) -> Name:
@@ -117,10 +116,7 @@ _cached_name = lru_cache(maxsize=256)(_name)
 def relative_name(data: bytes, start: int, stop: int) -> tuple[tuple[str, str], ...]:
     """Return the attributes, mostly one, in the content of a relative distinguished name; raises DecodeError."""
     content = data[start:stop]
-    try:
-        return _cached_attributes(content) if len(content) <= _CACHED_SIZE else _attributes(content)
-    except DecodeError as error:
-        raise error.moved(start) from None
+    return read_at(start, _cached_attributes if len(content) <= _CACHED_SIZE else _attributes, content)
 
 
 def _attributes(data: bytes) -> tuple[tuple[str, str], ...]:
@@ -131,7 +127,7 @@ def _attributes(data: bytes) -> tuple[tuple[str, str], ...]:
         start, stop = element(data, at, end, SEQUENCE, "an attribute of a name")
         encoding = data[at:stop]
         if encoding < before:
-            raise DecodeError("the attributes of a relative distinguished name are not in order", at)
+            deviate("the attributes of a relative distinguished name are not in order", at)
         before = encoding
         first, last = element(data, start, stop, OBJECT_IDENTIFIER, "the type of an attribute")
         kind = object_identifier(data, first, last)

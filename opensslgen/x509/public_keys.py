@@ -13,6 +13,7 @@ from .der import (
     SEQUENCE,
     DecodeError,
     big_natural,
+    deviate,
     element,
     finish,
     header,
@@ -20,6 +21,7 @@ from .der import (
     natural,
     object_identifier,
     octets,
+    read_at,
     sequence,
     well_formed,
     whole,
@@ -132,7 +134,7 @@ def decode_public_key(spki: bytes) -> PublicKey:
     """Return the key in a SubjectPublicKeyInfo; raises DecodeError, too, for a key that cannot be one."""
     start, stop = whole(spki, SEQUENCE, "a public key")
     _, last = element(spki, start, stop, SEQUENCE, "the algorithm of a public key")
-    algorithm, curve, bits = _key_algorithm(spki[start:last])
+    algorithm, curve, bits = read_at(start, _key_algorithm, spki[start:last])
     first, last = element(spki, last, stop, BIT_STRING, "the bits of a public key")
     finish(last, stop, "a public key")
     key = octets(spki, first, last)
@@ -189,6 +191,12 @@ def _key_algorithm(der: bytes) -> tuple[str, str | None, int]:
 def _null_or_absent(data: bytes, start: int, stop: int) -> None:
     if data[start:stop] not in (b"", _NULL_ELEMENT):
         raise DecodeError("an algorithm has parameters that it must not have", start)
+
+
+def _absent(data: bytes, start: int, stop: int) -> None:
+    if start < stop:
+        _null_or_absent(data, start, stop)
+        deviate("an algorithm has NULL parameters and may have none", start)
 
 
 def _named_or_explicit_curve(data: bytes, at: int, end: int) -> tuple[str, int]:
@@ -313,7 +321,7 @@ def signature_algorithm(der: bytes) -> tuple[str, str | None]:
     if nullable:
         _null_or_absent(der, start, stop)
     else:
-        finish(start, stop, f"the identifier of {name}")
+        _absent(der, start, stop)
     return name, hashed
 
 
@@ -346,7 +354,7 @@ def _pss_hash(data: bytes, at: int, end: int) -> str | None:
             # RFC 4055 wants a trailer to be accepted even where it is the default.
             default = b"\x02\x01\x14" if tag == 0xA2 else b""
         if data[start:at] == default:
-            raise DecodeError("RSASSA-PSS has a default value written out", start)
+            deviate("RSASSA-PSS has a default value written out", start)
     finish(at, end, "RSASSA-PSS")
     return hashed
 
