@@ -1,4 +1,8 @@
-"""Text that other people wrote, made safe to print."""
+"""Text that other people wrote, made safe to print, whatever characters are in it.
+
+`visible` is for names and paths, `visible_lines` for whole messages, `brief` for what a certificate says, `quote` for
+what a user typed. `refuse_hidden` accepts no such characters in the first place.
+"""
 
 from __future__ import annotations
 
@@ -26,22 +30,37 @@ def visible_lines(text: str) -> str:
     return "\n".join(map(visible, text.split("\n")))
 
 
+def brief(text: str) -> str:
+    """Return text of a certificate for a message: visible, and cut at 100 characters."""
+    return visible(_cut(text, 100))
+
+
+def quote(text: str, *, most: int = 80, always: bool = False) -> str:
+    """Return what somebody typed for a message: visible, cut at `most` characters, and quoted.
+
+    Unless it is to be quoted `always`, it is only where its end would be unclear.
+    """
+    short = _cut(text, most)
+    safe = visible(short)
+    return safe if text and safe == short and " " not in text and not always else f"'{safe}'"
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 _HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 _JOINERS = "\u200c\u200d"  # Persian and Indic spelling need them, and IDNA checks their neighbours
 
 
-def shown(text: str) -> str:
-    """Return text for a message, invisible characters escaped, quoted where its end would be unclear, cut at 80."""
-    short = text if len(text) <= 80 else text[:79] + "…"
-    visible = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in short)
-    return visible if text and visible == short and " " not in text else f"'{visible}'"
-
-
 def refuse_hidden(text: str, what: str = "the name") -> None:
-    """Raise `UsageError` on a control, format, private or unassigned character (all of Cc, Cf, Cn, Co, Cs, Zl, Zp)."""
+    """Raise UsageError for a control, format, private or unassigned character (Cc, Cf, Cn, Co, Cs, Zl, Zp)."""
     if text.isprintable():
         return
     for char in text:
         if unicodedata.category(char) in _HIDDEN and char not in _JOINERS:
             name = unicodedata.name(char, "a control or unassigned character")
-            raise UsageError(f"{what} {shown(text)} has U+{ord(char):04X} ({name.lower()}): write it without")
+            raise UsageError(f"{what} {quote(text)} has U+{ord(char):04X} ({name.lower()}): write it without")
+
+
+shown = quote  # for callers that do not say `quote` yet

@@ -1,9 +1,7 @@
-# What opensslgen's Ansible collection runs on a host, with openssl, coreutils and sed (busybox's are fine): functions,
-# and behind them the calls that are needed. All of it is sent as one function, so that a connection that breaks while
-# it is sent runs nothing. Files travel as base64, which every openssl writes and reads; private keys do not travel.
-set -eu
-mask=$(umask) staged=''
-umask 077
+# What opensslgen's Ansible collection runs on a host, with openssl, coreutils and sed (busybox's are fine): functions.
+# What is sent is one function with the calls that are needed, then those functions that they need, and last the line
+# that starts it, so that a connection that breaks while it is sent runs nothing. Files travel as base64, which every
+# openssl writes and reads; private keys do not travel.
 
 fail() {
     printf 'Error: %s\n' "$*" >&2
@@ -18,10 +16,12 @@ openssl() (
     command "${OPENSSLGEN_OPENSSL:-openssl}" "$@"
 )
 
-# say NAME TEXT: a line of the answer; send NAME: the same with what comes on standard input, in base64.
+# say NAME TEXT: a line of the answer.
 say() {
     printf 'opensslgen:%s=%s\n' "$1" "$2"
 }
+
+# send NAME: the same with what comes on standard input, in base64.
 send() {
     say "$1" "$(openssl enc -base64 | tr -d '\n')"
 }

@@ -1,13 +1,12 @@
-set -eu
-umask 077
-# A core file would hold keys and passphrases.
-# shellcheck disable=SC3045 # where a shell lacks the option, nothing is lost
-ulimit -c 0 2>/dev/null || :
-
-# What the caller's environment says to openssl must not change what is made here, and no system root is trusted.
-unset OPENSSL_CONF_INCLUDE OPENSSL_ENGINES OPENSSL_MODULES RANDFILE CDPATH || :
-LC_ALL=C OPENSSL_CONF=/dev/null SSL_CERT_FILE=/dev/null SSL_CERT_DIR=''
-export LC_ALL OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR
+# clean_environment: no core file, which would hold keys and passphrases; and what the caller's environment says to
+# openssl changes nothing of what is made here, and no system root is trusted.
+clean_environment() {
+    # shellcheck disable=SC3045 # where a shell lacks the option, nothing is lost
+    ulimit -c 0 2>/dev/null || :
+    unset OPENSSL_CONF_INCLUDE OPENSSL_ENGINES OPENSSL_MODULES RANDFILE CDPATH || :
+    LC_ALL=C OPENSSL_CONF=/dev/null SSL_CERT_FILE=/dev/null SSL_CERT_DIR=''
+    export LC_ALL OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR
+}
 
 fail() {
     printf 'Error: %s\n' "$*" >&2
@@ -65,14 +64,14 @@ open_folder() {
     esac
     was_there=1 lock='' work=''
     [ -d "$pki" ] || was_there=''
-    (umask "${2:-077}" && mkdir -p "$pki")
-    pki=$(cd "$pki" && pwd)
-    trap close_folder EXIT
     # mksh forgets the number on its way from one trap to the other.
     stopped=''
+    trap close_folder EXIT
     trap 'stopped=129; exit 129' HUP
     trap 'stopped=130; exit 130' INT
     trap 'stopped=143; exit 143' TERM
+    (umask "${2:-077}" && mkdir -p "$pki")
+    pki=$(cd "$pki" && pwd)
     for entry in "$pki"/* "$pki"/.[!.]* "$pki/private/ca.key"; do
         refuse_link "${entry#"$pki"/}"
     done
@@ -192,11 +191,13 @@ refuse_link() {
     done
 }
 
-# need_file FILE: stops if the pki folder lacks it; refuse_file FILE: stops if it is there.
+# need_file FILE: stops if the pki folder lacks it.
 need_file() {
     refuse_link "$1"
     [ -f "$pki/$1" ] || fail "$pki/$1 is not there: make the root first"
 }
+
+# refuse_file FILE: stops if the pki folder has it.
 refuse_file() {
     if [ -e "$pki/$1" ] || [ -L "$pki/$1" ]; then
         fail "$pki/$1 exists: nothing is overwritten"
@@ -334,7 +335,6 @@ check_same() {
 }
 
 # check_key FILE KEY [-passin SOURCE]: the key is the certificate's own.
-# shellcheck disable=SC2317 # not all scripts call this
 check_key() {
     certificate=$1 key=$2
     shift 2
@@ -359,13 +359,12 @@ check_names() {
     fi
 }
 
-# A field of index.txt, and the tab after it, as sed and grep take them.
-tab=$(printf '\t')
-field="[^$tab]*$tab"
-
 # copy_database: index.txt and crlnumber, for openssl ca to change. To openssl a carriage return is a part of the subject
-# and a last line without a newline is none; a torn one has to go. The first number is the one after that of crl.pem.
+# and a last line without a newline is none; a torn one has to go. The first number is the one after that of crl.pem. It sets $tab, and $field, which is a
+# field of the index and the tab after it, as sed and grep take them.
 copy_database() {
+    tab=$(printf '\t')
+    field="[^$tab]*$tab"
     [ -e "$pki/index.txt" ] || : >"$pki/index.txt"
     sed -e '/^#/d' -e "s/$(printf '\r')\$//" "$pki/index.txt" >index.txt
     if [ -n "$(tail -c 1 "$pki/index.txt")" ]; then
@@ -478,13 +477,15 @@ publish() {
     }
 }
 
-# stage FILE TARGET MODE: to be published together with all that is staged, by decide; stage_over: over what is there.
+# stage FILE TARGET MODE: to be published together with all that is staged, by decide.
 # FILE may be one of the pki folder (../NAME) and its mode - (as it is).
 stage() {
     [ -s "$1" ] || fail "openssl made no $1"
     [ "$3" = - ] || chmod "$3" "$1"
     printf '%s %s %s %s\n' "$1" "$2" "$3" "${4:-new}" >>staged
 }
+
+# stage_over FILE TARGET MODE: the same, over what is there.
 stage_over() {
     refuse_link "$2"
     mkdir -p "$pki/$(dirname "$2")"

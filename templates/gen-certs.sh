@@ -2,10 +2,180 @@
 # gen-certs.sh, printed by opensslgen @VERSION@: makes a root and TLS server certificates that iPhones accept.
 # Needs a shell, openssl (1.0.1 or later, or LibreSSL), coreutils, grep and sed (busybox's too). -h shows how to use it.
 #
-# Its parts: what all such scripts share; what is understood of the command line; names; the subject; what is made.
-# Everything is checked before openssl is started for the first time, and published after the last time.
+# First comes what is done, main and make_server with the openssl commands; then the functions that they call: for the
+# command line, names, the subject, rules, and what all scripts of opensslgen share. The last line starts main.
+# Everything is checked before openssl makes anything, and nothing is put in place before all of it is made and checked.
 
-#include functions.sh
+main() {
+    set -eu
+    umask 077
+    clean_environment
+    read_arguments "$@"
+    set_text
+    [ -z "$encrypted${OPENSSLGEN_CA_PASSPHRASE:-}" ] || encrypted=1
+    if [ "$command" = root ]; then
+        [ -n "${cn+set}" ] || name_root
+        choose_subject "${cn-$root_name}"
+        [ -z "$encrypted" ] || check_secret OPENSSLGEN_CA_PASSPHRASE "passphrase of the root's key"
+        open_folder "$pki_folder"
+        refuse_file private/ca.key
+        refuse_file ca.crt
+        make_root "$SUBJECT" "${days:-$ROOT_DAYS}"
+        finish "root, valid for ${days:-$ROOT_DAYS} days"
+        return 0
+    fi
+    choose_names
+    usages=${usages:-serverAuth,clientAuth} days_given=$days
+    days=${days:-$SERVER_DAYS}
+    choose_subject "${cn-$main}"
+    server_subject=$SUBJECT server_oneline=$oneline
+    check_order
+    [ -z "$p12" ] || check_secret OPENSSLGEN_P12_PASSWORD "password of the PKCS#12 file"
+    open_folder "$pki_folder"
+    for file in "private/$stem.key" "reqs/$stem.req" "issued/$stem-chain.pem" "issued/$stem.crt" \
+        ${p12:+"private/$stem.p12"}; do
+        refuse_file "$file"
+    done
+    if [ -e "$pki/ca.crt" ]; then
+        need_file private/ca.key
+        encrypted=''
+        ! grep -q ENCRYPTED "$pki/private/ca.key" || {
+            encrypted=1
+            check_secret OPENSSLGEN_CA_PASSPHRASE "passphrase of the root's key"
+        }
+        check_root
+        oneline=$server_oneline
+        make_server "$server_subject" ../ca.crt ../private/ca.key
+    else
+        refuse_file private/ca.key
+        [ -z "$encrypted" ] || check_secret OPENSSLGEN_CA_PASSPHRASE "passphrase of the root's key"
+        name_root
+        unset country state locality org_unit email
+        choose_subject "$root_name"
+        # In a shell of its own, which forgets the kind of key again.
+        (
+            rsa 2048
+            make_root "$SUBJECT" "$ROOT_DAYS"
+        )
+        oneline=$server_oneline
+        make_server "$server_subject" ca.crt ca.key
+    fi
+    finish "server certificate of $main, valid for $days days"
+}
+
+# make_root SUBJECT DAYS
+make_root() {
+    # shellcheck disable=SC2034 # the here-document holds them
+    SUBJECT=$1 CA=CA:TRUE
+    cat >ca.cnf <<END
+#include request.cnf
+
+#include root.cnf
+END
+    new_key ca-params.pem
+    choose_validity "$2"
+    draw_serial
+    made=ca.key protection=-nodes
+    # `req` encrypts by triple DES before OpenSSL 3.5; a second command does better, and the key is never in plain.
+    [ -z "$encrypted" ] || made=ca-3des.key protection="-passout $PASSPHRASE"
+    # shellcheck disable=SC2086 # of several words
+    run openssl req -new -x509 -newkey "$new_key" $protection -sha256 $validity -set_serial "0x$serial" \
+        -config ca.cnf -extensions v3_ca -keyout "$made" -out ca.crt
+    [ -z "$encrypted" ] ||
+        run openssl pkcs8 -topk8 -v2 aes-256-cbc -in "$made" -passin "$PASSPHRASE" -passout "$PASSPHRASE" -out ca.key
+    check_certificate ca.crt ca.crt "$2" any
+    check_key ca.crt ca.key ${encrypted:+-passin "$PASSPHRASE"}
+    record ca.crt ca.cnf
+    stage ca.key private/ca.key 0600
+    stage ca.crt ca.crt 0644
+}
+
+# make_server SUBJECT ROOT ROOT-KEY
+make_server() {
+    # shellcheck disable=SC2034 # the here-documents hold them
+    SUBJECT=$1 CA=CA:FALSE KEY_USAGE=${key_usages:-$suitable} SUBJECT_ALT_NAME=$names EXTENDED_KEY_USAGE=$usages
+    cat >request.cnf <<END
+#include request.cnf
+
+#include gen_certs.cnf
+END
+    cat >v3_req.cnf <<END
+#include v3_req.cnf
+END
+    new_key params.pem
+    run openssl req -new -newkey "$new_key" -nodes -keyout server.key -sha256 \
+        -config request.cnf -reqexts v3_req -out server.req
+    choose_validity "$days"
+    draw_serial
+    # shellcheck disable=SC2086
+    run openssl x509 -req -in server.req -CA "$2" -CAkey "$3" ${encrypted:+-passin "$PASSPHRASE"} -sha256 $validity \
+        -set_serial "0x$serial" -extfile v3_req.cnf -extensions v3_req -out server.crt
+    case "$validity" in
+        -days*) note "valid from now on and not from an hour ago, which this openssl cannot do" ;;
+    esac
+    root_file=$2 todo=$usages, purpose=any
+    case ,$usages, in
+        *,serverAuth,*) purpose=sslserver ;;
+    esac
+    set --
+    while [ -n "$todo" ]; do
+        printed_as "${todo%%,*}"
+        set -- "$@" ${printed:+"$printed"}
+        todo=${todo#*,}
+    done
+    check_certificate server.crt "$root_file" "$days" "$purpose" "$@"
+    set --
+    todo=$names,
+    while [ -n "$todo" ]; do
+        print_name "${todo%%,*}"
+        set -- "$@" "$printed"
+        todo=${todo#*,}
+    done
+    check_names "$@"
+    check_key server.crt server.key
+    cat server.crt "$root_file" >server-chain.pem
+    record server.crt v3_req.cnf "$oneline"
+    stage server.key "private/$stem.key" 0600
+    stage server.req "reqs/$stem.req" 0644
+    stage server-chain.pem "issued/$stem-chain.pem" 0644
+    stage server.crt "issued/$stem.crt" 0644
+    [ -z "$p12" ] || make_p12
+}
+
+make_p12() {
+    case $p12 in
+        p12) encryption=$P12 ;;
+        p12-compat) encryption=$P12_COMPAT ;;
+    esac
+    # shellcheck disable=SC2086
+    run openssl pkcs12 -export -inkey server.key -in server.crt -certfile "$root_file" -name "$main" $encryption \
+        -passout env:OPENSSLGEN_P12_PASSWORD -out server.p12
+    run openssl pkcs12 -in server.p12 -noout -passin env:OPENSSLGEN_P12_PASSWORD
+    stage server.p12 "private/$stem.p12" 0600
+}
+
+# new_key PARAMETERS: sets $new_key as `req -newkey` takes it; an EC key needs a file that names its curve, as openssl
+# before 1.1 would spell it out.
+new_key() {
+    new_key=rsa:$bits
+    if [ -n "$curve" ]; then
+        run openssl ecparam -name "$curve" -out "$1"
+        new_key=ec:$1
+    fi
+}
+
+# finish TITLE: publishes what is staged; its files on stdout.
+finish() {
+    open_database
+    made=$(sed 's/^[^ ]* \([^ ]*\) .*/\1/; /^certs_by_serial/d' staged)
+    decide
+    for file in $made; do
+        printf '%s\n' "$pki/$file"
+    done
+    printf '%s, made and checked\n' "$1" >&2
+}
+
+# ---- What it knows
 
 NL='
 '
@@ -882,180 +1052,4 @@ check_root() {
     days=$time_left
 }
 
-# ---- What is made
-
-# new_key PARAMETERS: sets $new_key as `req -newkey` takes it; an EC key needs a file that names its curve, as openssl
-# before 1.1 would spell it out.
-new_key() {
-    new_key=rsa:$bits
-    if [ -n "$curve" ]; then
-        run openssl ecparam -name "$curve" -out "$1"
-        new_key=ec:$1
-    fi
-}
-
-# check_key KEY CERTIFICATE [ARGUMENT...]: a full disk leaves half a key, of which not every openssl says a word.
-check_key() {
-    key=$1 of=$2
-    shift 2
-    public=$(openssl pkey -in "$key" "$@" -pubout 2>log) || fail "openssl made a key that it cannot read"
-    [ "$public" = "$(openssl x509 -in "$of" -noout -pubkey)" ] || fail "$key is not the key of $of"
-}
-
-# make_root SUBJECT DAYS
-make_root() {
-    # shellcheck disable=SC2034 # the here-document holds them
-    SUBJECT=$1 CA=CA:TRUE
-    cat >ca.cnf <<END
-#include request.cnf
-
-#include root.cnf
-END
-    new_key ca-params.pem
-    choose_validity "$2"
-    draw_serial
-    made=ca.key protection=-nodes
-    # `req` encrypts by triple DES before OpenSSL 3.5; a second command does better, and the key is never in plain.
-    [ -z "$encrypted" ] || made=ca-3des.key protection="-passout $PASSPHRASE"
-    # shellcheck disable=SC2086 # of several words
-    run openssl req -new -x509 -newkey "$new_key" $protection -sha256 $validity -set_serial "0x$serial" \
-        -config ca.cnf -extensions v3_ca -keyout "$made" -out ca.crt
-    [ -z "$encrypted" ] ||
-        run openssl pkcs8 -topk8 -v2 aes-256-cbc -in "$made" -passin "$PASSPHRASE" -passout "$PASSPHRASE" -out ca.key
-    check_certificate ca.crt ca.crt "$2" any
-    check_key ca.key ca.crt ${encrypted:+-passin "$PASSPHRASE"}
-    record ca.crt ca.cnf
-    stage ca.key private/ca.key 0600
-    stage ca.crt ca.crt 0644
-}
-
-# make_server SUBJECT ROOT ROOT-KEY
-make_server() {
-    # shellcheck disable=SC2034 # the here-documents hold them
-    SUBJECT=$1 CA=CA:FALSE KEY_USAGE=${key_usages:-$suitable} SUBJECT_ALT_NAME=$names EXTENDED_KEY_USAGE=$usages
-    cat >request.cnf <<END
-#include request.cnf
-
-#include gen_certs.cnf
-END
-    cat >v3_req.cnf <<END
-#include v3_req.cnf
-END
-    new_key params.pem
-    run openssl req -new -newkey "$new_key" -nodes -keyout server.key -sha256 \
-        -config request.cnf -reqexts v3_req -out server.req
-    choose_validity "$days"
-    draw_serial
-    # shellcheck disable=SC2086
-    run openssl x509 -req -in server.req -CA "$2" -CAkey "$3" ${encrypted:+-passin "$PASSPHRASE"} -sha256 $validity \
-        -set_serial "0x$serial" -extfile v3_req.cnf -extensions v3_req -out server.crt
-    case "$validity" in
-        -days*) note "valid from now on and not from an hour ago, which this openssl cannot do" ;;
-    esac
-    root_file=$2 todo=$usages, purpose=any
-    case ,$usages, in
-        *,serverAuth,*) purpose=sslserver ;;
-    esac
-    set --
-    while [ -n "$todo" ]; do
-        printed_as "${todo%%,*}"
-        set -- "$@" ${printed:+"$printed"}
-        todo=${todo#*,}
-    done
-    check_certificate server.crt "$root_file" "$days" "$purpose" "$@"
-    set --
-    todo=$names,
-    while [ -n "$todo" ]; do
-        print_name "${todo%%,*}"
-        set -- "$@" "$printed"
-        todo=${todo#*,}
-    done
-    check_names "$@"
-    check_key server.key server.crt
-    cat server.crt "$root_file" >server-chain.pem
-    record server.crt v3_req.cnf "$oneline"
-    stage server.key "private/$stem.key" 0600
-    stage server.req "reqs/$stem.req" 0644
-    stage server-chain.pem "issued/$stem-chain.pem" 0644
-    stage server.crt "issued/$stem.crt" 0644
-    [ -z "$p12" ] || make_p12
-}
-
-make_p12() {
-    case $p12 in
-        p12) encryption=$P12 ;;
-        p12-compat) encryption=$P12_COMPAT ;;
-    esac
-    # shellcheck disable=SC2086
-    run openssl pkcs12 -export -inkey server.key -in server.crt -certfile "$root_file" -name "$main" $encryption \
-        -passout env:OPENSSLGEN_P12_PASSWORD -out server.p12
-    run openssl pkcs12 -in server.p12 -noout -passin env:OPENSSLGEN_P12_PASSWORD
-    stage server.p12 "private/$stem.p12" 0600
-}
-
-# finish TITLE: publishes what is staged; its files on stdout.
-finish() {
-    open_database
-    made=$(sed 's/^[^ ]* \([^ ]*\) .*/\1/; /^certs_by_serial/d' staged)
-    decide
-    for file in $made; do
-        printf '%s\n' "$pki/$file"
-    done
-    printf '%s, made and checked\n' "$1" >&2
-}
-
-main() {
-    read_arguments "$@"
-    set_text
-    [ -z "$encrypted${OPENSSLGEN_CA_PASSPHRASE:-}" ] || encrypted=1
-    if [ "$command" = root ]; then
-        [ -n "${cn+set}" ] || name_root
-        choose_subject "${cn-$root_name}"
-        [ -z "$encrypted" ] || check_secret OPENSSLGEN_CA_PASSPHRASE "passphrase of the root's key"
-        open_folder "$pki_folder"
-        refuse_file private/ca.key
-        refuse_file ca.crt
-        make_root "$SUBJECT" "${days:-$ROOT_DAYS}"
-        finish "root, valid for ${days:-$ROOT_DAYS} days"
-        return 0
-    fi
-    choose_names
-    usages=${usages:-serverAuth,clientAuth} days_given=$days
-    days=${days:-$SERVER_DAYS}
-    choose_subject "${cn-$main}"
-    server_subject=$SUBJECT server_oneline=$oneline
-    check_order
-    [ -z "$p12" ] || check_secret OPENSSLGEN_P12_PASSWORD "password of the PKCS#12 file"
-    open_folder "$pki_folder"
-    for file in "private/$stem.key" "reqs/$stem.req" "issued/$stem-chain.pem" "issued/$stem.crt" \
-        ${p12:+"private/$stem.p12"}; do
-        refuse_file "$file"
-    done
-    if [ -e "$pki/ca.crt" ]; then
-        need_file private/ca.key
-        encrypted=''
-        ! grep -q ENCRYPTED "$pki/private/ca.key" || {
-            encrypted=1
-            check_secret OPENSSLGEN_CA_PASSPHRASE "passphrase of the root's key"
-        }
-        check_root
-        oneline=$server_oneline
-        make_server "$server_subject" ../ca.crt ../private/ca.key
-    else
-        refuse_file private/ca.key
-        [ -z "$encrypted" ] || check_secret OPENSSLGEN_CA_PASSPHRASE "passphrase of the root's key"
-        name_root
-        unset country state locality org_unit email
-        choose_subject "$root_name"
-        # In a shell of its own, which forgets the kind of key again.
-        (
-            rsa 2048
-            make_root "$SUBJECT" "$ROOT_DAYS"
-        )
-        oneline=$server_oneline
-        make_server "$server_subject" ca.crt ca.key
-    fi
-    finish "server certificate of $main, valid for $days days"
-}
-
-main "$@"
+# ---- What all scripts of opensslgen share

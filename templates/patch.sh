@@ -10,26 +10,140 @@
 #
 # Exit 0: fine. 1: an edit is missing, or it failed. 2: usage, or a script that is not recognised.
 # Needs a shell, coreutils and sed (busybox's too); bash or else sh must accept the result before it is put in place.
-# First come the edits (a reader that goes through the script character by character, so that quotes, comments and
-# here-documents are told apart), then, from "Files" on, all that touches the disk.
+# First comes what is done to each file, then the edits (a reader that goes through the script character by character, so
+# that quotes, comments and here-documents are told apart), then, from "Files" on, all that touches the disk. The last
+# line starts main.
 
 # shellcheck disable=SC2016 # single quotes hold patterns for dollar signs
-DAYS=820
-EKU=serverAuth,clientAuth
-DEFAULT_DAYS=820
-LONGEST=825 # Apple, support page 103769
-LARGEST=1048576
+main() {
+    DAYS=820
+    EKU=serverAuth,clientAuth
+    DEFAULT_DAYS=820
+    LONGEST=825 # Apple, support page 103769
+    LARGEST=1048576
 
-set -uf
-LC_ALL=C
-export LC_ALL
-umask 077
-TAB=$(printf '\t')
-CR=$(printf '\r')
-NL='
+    set -uf
+    LC_ALL=C
+    export LC_ALL
+    umask 077
+    TAB=$(printf '\t')
+    CR=$(printf '\r')
+    NL='
 '
-BLANK=" $TAB"
-NAME=DEFAULT_SERVER_CERT_VALIDITY
+    BLANK=" $TAB"
+    NAME=DEFAULT_SERVER_CERT_VALIDITY
+
+    checksum="sha256sum"
+    command -v "$checksum" >/dev/null || checksum="cksum"
+    for file in "$checksum" cp date ln ls mv readlink rm sed sync tr wc; do
+        command -v "$file" >/dev/null || fail "this tool is missing here"
+    done
+
+    mode=patch force=0
+    while [ $# -gt 0 ]; do
+        case $1 in
+            --check | --diff | --restore)
+                [ "$mode" = patch ] || usage
+                mode=${1#--}
+                ;;
+            --force) force=1 ;;
+            -h | --help) sed -n '2,/^$/s/^#\( \|$\)//p' "$0"; exit 0 ;;
+            --) shift; break ;;
+            -*) usage ;;
+            *) break ;;
+        esac
+        shift
+    done
+    [ $# -gt 0 ] || usage
+    [ "$force" = 0 ] || [ "$mode" = restore ] || usage
+
+    worst=0
+    for file in "$@"; do
+        outcome=0
+        case $mode in
+            patch) (patch_file) ;;
+            check) (check_file) ;;
+            diff) (diff_file) ;;
+            restore) (restore_file) ;;
+        esac || outcome=$?
+        [ "$outcome" -le "$worst" ] || worst=$outcome
+    done
+    exit "$worst"
+}
+
+patch_file() {
+    find_file
+    find_edits
+    if [ -z "$edits" ]; then
+        say "$file: both edits are there"
+        return
+    fi
+    begin_work
+    copy "$real" "$work"
+    [ -w "$work" ] || fail "its owner may not write it"
+    edited "$edits" <"$real" >"$work"
+    [ "$(sum "$work")" = "$result" ] || fail "cannot write $work"
+    [ "$(owner "$real")" = "$(owner "$work")" ] || fail "the new file has another mode or owner"
+    check_syntax
+    name=''
+    if find_backup && { [ "$(sum "$backup") $(dated_owner "$backup")" = "$(sum "$real") $(dated_owner "$real")" ] || is_ours; }; then
+        name=$backup
+    else
+        backup=''
+        keep "$real.orig"
+    fi
+    flush "$work" "$name"
+    if [ "$state" != "$(ls -ldn "$real") $(sum "$real")" ]; then
+        [ -n "$backup" ] || rm -f "$name"
+        fail "it was changed meanwhile, and left alone"
+    fi
+    mv -f "$work" "$real" || fail "cannot replace it"
+    flush "$folder"
+    describe "$edits"
+    say "$file: patched; the original is $name"
+}
+
+restore_file() {
+    find_file
+    begin_work
+    find_backup || fail "no original beside it (looked for $base.orig-DATE)"
+    if [ "$(sum "$real")" != "$(sum "$backup")" ] && ! is_ours; then
+        [ "$force" = 1 ] || fail "it is not what was made of $backup (an upgrade?); --restore --force puts that back"
+        keep "$real.replaced"
+        say "$file: kept as $name"
+    fi
+    mv -f "$backup" "$real" || fail "cannot replace it"
+    flush "$folder"
+    say "$file: restored"
+}
+
+check_file() {
+    find_file
+    find_edits
+    if [ -n "$edits" ]; then
+        describe "$edits"
+        exit 1
+    fi
+    say "$file: both edits are there"
+}
+
+diff_file() {
+    find_file
+    find_edits
+    [ -n "$edits" ] || exit 0
+    if command -v diff >/dev/null; then
+        # shellcheck disable=SC2094 # both only read it
+        edited "$edits" <"$real" | diff -u -L "$file" -L "$file" "$real" -
+    else
+        describe "$edits"
+    fi
+    exit 0
+}
+
+usage() {
+    say "usage: sh $0 [--check | --diff | --restore [--force]] FILE..." >&2
+    exit 2
+}
 
 say() {
     printf '%s\n' "$*"
@@ -1020,29 +1134,6 @@ describe() {
     done
 }
 
-check_file() {
-    find_file
-    find_edits
-    if [ -n "$edits" ]; then
-        describe "$edits"
-        exit 1
-    fi
-    say "$file: both edits are there"
-}
-
-diff_file() {
-    find_file
-    find_edits
-    [ -n "$edits" ] || exit 0
-    if command -v diff >/dev/null; then
-        # shellcheck disable=SC2094 # both only read it
-        edited "$edits" <"$real" | diff -u -L "$file" -L "$file" "$real" -
-    else
-        describe "$edits"
-    fi
-    exit 0
-}
-
 sum() {
     "$checksum" <"$1"
 }
@@ -1178,90 +1269,4 @@ check_syntax() {
     fi
 }
 
-patch_file() {
-    find_file
-    find_edits
-    if [ -z "$edits" ]; then
-        say "$file: both edits are there"
-        return
-    fi
-    begin_work
-    copy "$real" "$work"
-    [ -w "$work" ] || fail "its owner may not write it"
-    edited "$edits" <"$real" >"$work"
-    [ "$(sum "$work")" = "$result" ] || fail "cannot write $work"
-    [ "$(owner "$real")" = "$(owner "$work")" ] || fail "the new file has another mode or owner"
-    check_syntax
-    name=''
-    if find_backup && { [ "$(sum "$backup") $(dated_owner "$backup")" = "$(sum "$real") $(dated_owner "$real")" ] || is_ours; }; then
-        name=$backup
-    else
-        backup=''
-        keep "$real.orig"
-    fi
-    flush "$work" "$name"
-    if [ "$state" != "$(ls -ldn "$real") $(sum "$real")" ]; then
-        [ -n "$backup" ] || rm -f "$name"
-        fail "it was changed meanwhile, and left alone"
-    fi
-    mv -f "$work" "$real" || fail "cannot replace it"
-    flush "$folder"
-    describe "$edits"
-    say "$file: patched; the original is $name"
-}
-
-restore_file() {
-    find_file
-    begin_work
-    find_backup || fail "no original beside it (looked for $base.orig-DATE)"
-    if [ "$(sum "$real")" != "$(sum "$backup")" ] && ! is_ours; then
-        [ "$force" = 1 ] || fail "it is not what was made of $backup (an upgrade?); --restore --force puts that back"
-        keep "$real.replaced"
-        say "$file: kept as $name"
-    fi
-    mv -f "$backup" "$real" || fail "cannot replace it"
-    flush "$folder"
-    say "$file: restored"
-}
-
-usage() {
-    say "usage: sh $0 [--check | --diff | --restore [--force]] FILE..." >&2
-    exit 2
-}
-
-checksum="sha256sum"
-command -v "$checksum" >/dev/null || checksum="cksum"
-for file in "$checksum" cp date ln ls mv readlink rm sed sync tr wc; do
-    command -v "$file" >/dev/null || fail "this tool is missing here"
-done
-
-mode=patch force=0
-while [ $# -gt 0 ]; do
-    case $1 in
-        --check | --diff | --restore)
-            [ "$mode" = patch ] || usage
-            mode=${1#--}
-            ;;
-        --force) force=1 ;;
-        -h | --help) sed -n '2,/^$/s/^#\( \|$\)//p' "$0"; exit 0 ;;
-        --) shift; break ;;
-        -*) usage ;;
-        *) break ;;
-    esac
-    shift
-done
-[ $# -gt 0 ] || usage
-[ "$force" = 0 ] || [ "$mode" = restore ] || usage
-
-worst=0
-for file in "$@"; do
-    outcome=0
-    case $mode in
-        patch) (patch_file) ;;
-        check) (check_file) ;;
-        diff) (diff_file) ;;
-        restore) (restore_file) ;;
-    esac || outcome=$?
-    [ "$outcome" -le "$worst" ] || worst=$outcome
-done
-exit "$worst"
+main "$@"

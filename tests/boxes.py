@@ -16,6 +16,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import needs
+
 NETWORK = "10.77.0"
 PROGRAMS = ("busybox", "dash", "openssl", "sshd")
 SSHD = """
@@ -168,6 +170,7 @@ def boxes(folder, names):
         Box(name, f"{NETWORK}.{number}", f"{prefix}-{number}", folder / name) for number, name in enumerate(names, 11)
     ]
     namespaces = [controller, *(box.namespace for box in found)]
+    needs.need("ip", "ssh", "ssh-keygen", "root", "mount", "networks")
     make_root(folder / "image")
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "id"], check=True)
     try:
@@ -217,9 +220,7 @@ def make_root(root):
     for name in ("bin", "dev", "etc/init.d", "etc/ssh", "root", "run/sshd", "tmp", "usr/sbin", "usr/lib"):
         (root / name).mkdir(parents=True)
     for name in PROGRAMS:
-        found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-        assert found, f"{name} is not installed"
-        with_libraries(root, Path(found), root / ("usr/sbin" if name == "sshd" else "bin") / name)
+        with_libraries(root, Path(needs.program_path(name)), root / ("usr/sbin" if name == "sshd" else "bin") / name)
     # Since 9.8 sshd has parts that it starts.
     for part in ("sshd-session", "sshd-auth"):
         path = Path("/usr/lib/openssh") / part

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
-import pytest
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
+from . import needs
 from .conftest import wait
 
 _OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update",
     "--disable-background-networking", "--disable-sync", "--disable-dev-shm-usage", "--lang=en",
 )  # fmt: skip
-
-HAS_CHROMIUM = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")) and not os.environ.get("CI"),
-    reason="needs chromium and chromedriver (Debian: chromium, chromium-driver)",
-)
-HAS_AXE = pytest.mark.skipif(
-    "OPENSSLGEN_TEST_AXE" not in os.environ and not os.environ.get("CI"),
-    reason="needs axe-core: npm install --prefix DIR axe-core, and OPENSSLGEN_TEST_AXE=DIR/…/axe.min.js",
-)
 
 
 class Browser(webdriver.Chrome):
@@ -88,6 +78,7 @@ class Browser(webdriver.Chrome):
 
     def violations(self):
         """Return what axe-core has against the page as it is."""
+        needs.need("axe-core")
         self.execute_script(Path(os.environ["OPENSSLGEN_TEST_AXE"]).read_text())
         found = self.execute_async_script(
             "axe.run(document, {resultTypes: ['violations']}).then(arguments[arguments.length - 1])"
@@ -122,7 +113,7 @@ def chromium(*, scripts=True, home=None, arguments=()):
         downloads = Path(home) / "downloads"
         downloads.mkdir(exist_ok=True)
         options = webdriver.ChromeOptions()
-        options.binary_location = shutil.which("chromium")
+        options.binary_location = needs.program_path("chromium")
         for argument in (*_OPTIONS, f"--user-data-dir={home}/profile", *arguments):
             options.add_argument(argument)
         settings = {"download.default_directory": str(downloads), "download.prompt_for_download": False}
@@ -131,7 +122,7 @@ def chromium(*, scripts=True, home=None, arguments=()):
         options.add_experimental_option("prefs", settings)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         # Chromium looks for NSS's own certificates in the home.
-        service = Service(shutil.which("chromedriver"), env={**os.environ, "HOME": str(home)})
+        service = Service(needs.program_path("chromedriver"), env={**os.environ, "HOME": str(home)})
         browser = Browser(options=options, service=service)
         stack.callback(browser.quit)
         browser.downloads = downloads

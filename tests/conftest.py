@@ -18,14 +18,44 @@ from opensslgen.orders.order import leaf_order, root_order
 from opensslgen.pki.store import Store
 from opensslgen.x509 import key_types
 
+from . import needs
+from .needs import REQUIRE_ALL
+
 CHECKOUT = Path(__file__).parent.parent
 
-if os.environ.get("CI") and not os.environ.get("OPENSSLGEN_TEST_OPENSSLS"):
-    # Elsewhere whoever wants them names them; in CI no test goes without the openssls that Debian offers.
+if REQUIRE_ALL and not os.environ.get("OPENSSLGEN_TEST_OPENSSLS"):
+    # Elsewhere whoever wants them names them; where all is required, no test goes without those that Debian offers.
     _unpack = [sys.executable, "-m", "tests.debian_openssls"]
     _unpacked = subprocess.run(_unpack, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True, check=True)
     os.environ["OPENSSLGEN_TEST_OPENSSLS"] = _unpacked.stdout.strip()
 EC = key_types.key_type("p-256")
+
+
+def pytest_configure():
+    sys.addaudithook(needs.see)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    needs.need(*(name for mark in item.iter_markers("needs") for name in mark.args))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(call):
+    """Note in the report what was missing; a property comes back from the workers, as an exception does not."""
+    outcome = yield
+    if missing := call.excinfo and getattr(call.excinfo.value, "missing", None):
+        outcome.get_result().user_properties.append(("missing", missing))
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    """Say at the very end what to install."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    reports = reporter.stats.get("skipped", []) if reporter else []
+    if skipped := [names for each in reports for what, names in each.user_properties if what == "missing"]:
+        reporter.write_line(needs.summary(skipped))
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +64,8 @@ def no_settings_from_outside(monkeypatch, tmp_path):
     for name in list(os.environ):
         if name.startswith("OPENSSLGEN_") and not name.startswith("OPENSSLGEN_TEST_"):
             monkeypatch.delenv(name)
+    # Whether Python keeps its output back is the program's business, as it is for users.
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     monkeypatch.chdir(tmp_path)
 
 

@@ -62,12 +62,12 @@ class Preloaded:
 
 def serve() -> None:
     """Fork for each line of stdin, and print the process number, and then its exit code."""
-    import opensslgen.authority
-    import opensslgen.library
     import sh  # noqa: F401 - what commands import late is imported here, before the forks
 
+    import opensslgen.api
     import opensslgen.cli.main
-    import opensslgen.report
+    import opensslgen.jobs.perform
+    import opensslgen.report.made
 
     for name in set(opensslgen.cli.main.COMMANDS.values()):
         __import__(f"opensslgen.cli.{name.split('.')[0]}")

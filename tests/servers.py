@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -17,6 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from . import needs
 
 HOST = "127.0.0.1"
 
@@ -138,9 +139,6 @@ def s_server(folder, *chain, options=(), host=HOST):
         yield served
 
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
-
-
 @contextlib.contextmanager
 def nginx(folder, *chain):
     """Serve with nginx, which sends what its file holds, in that order; as any user, all of it in one folder."""
@@ -158,7 +156,9 @@ def nginx_of(folder, certificates, key):
         f"http {{ access_log off; {temporary}\n"
         f"server {{ listen {HOST}:{port} ssl; ssl_certificate {certificates}; ssl_certificate_key {key}; }} }}\n"
     )
-    with program([NGINX, "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf"], port) as served:
+    with program(
+        [needs.program_path("nginx"), "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf"], port
+    ) as served:
         yield served
 
 

@@ -19,9 +19,9 @@ from opensslgen.cli.main import cli
 from opensslgen.x509.certificate import load, load_all
 
 from .conftest import files_below
+from .openssls import BINARIES
 from .servers import issue
-from .test_every_openssl import BINARIES
-from .test_plan import SHELLS
+from .shells import SHELLS
 
 PASSPHRASE, PASSWORD = "correct horse", "battery staple"
 DER, PEM = serialization.Encoding.DER, serialization.Encoding.PEM
@@ -113,6 +113,7 @@ def in_shell(shell, script, **env):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMS)
 def test_every_form_is_adopted_and_by_its_script_too(name, root, given, tmp_path):
     arguments, secrets = arguments_of(name, root, given), secrets_of(name)
@@ -310,6 +311,7 @@ def test_a_pkcs12_file_without_a_key_is_told_for_what_it_is(arguments, root, giv
     assert "nokey.p12: no private key in it" in done.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("root",), ("adopt", "root.pem")])
 def test_an_authority_whose_certificates_could_not_be_revoked_any_more_stays(command, root, given, tmp_path):
     given("root.pem", root.pem, key_of(root))

@@ -20,6 +20,7 @@ from opensslgen.files import locks
 from opensslgen.x509 import certificate as x509
 
 from .conftest import CHECKOUT, files_below, make_root, make_server, opensslgen
+from .needs import need, needs
 from .soundness import leftovers, unsound
 
 FAST = ("--key-type", "p-256")
@@ -134,6 +135,7 @@ def test_what_is_replaced_twice_within_a_second_is_kept_twice(authority):
 
 def test_a_read_only_folder_is_named(tmp_path):
     if os.geteuid() == 0:
+        need("mount")
         mount = ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "tmpfs", str(tmp_path)]
         command = [
             "unshare",
@@ -173,7 +175,7 @@ SMALL_DISKS = {f"{free} KiB free": ("size=1m,nr_inodes=1000", 1024 * (1024 - fre
 SMALL_DISKS |= {f"{number} files": (f"size=4m,nr_inodes={number}", 0) for number in (2, 3, 4, 6, 9, 14, 19, 22, 26, 31)}
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+@needs("root", "mount")
 @pytest.mark.parametrize(("options", "filler"), SMALL_DISKS.values(), ids=SMALL_DISKS)
 def test_a_full_disk_leaves_everything_or_nothing(options, filler, tmp_path):
     """A tmpfs with so much room, or so many inodes; afterwards there is room again, and the next run works."""
@@ -243,6 +245,7 @@ sys.exit(sum(os.wait()[1] != 0 for _ in range(50)))
 """
 
 
+@pytest.mark.slow
 def test_fifty_at_once_share_one_root_and_one_index(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", FIFTY],
@@ -333,6 +336,7 @@ def printed_script(tmp_path, name):
     return ["sh", str(tmp_path / f"{name}.sh")]
 
 
+@pytest.mark.slow
 def test_scripts_and_program_lock_each_other_out(tmp_path):
     """Each may find the other's root and fail with a word; never is a root replaced or a leaf left without its root."""
     commands = [printed_script(tmp_path, f"s{number}.example.com") for number in range(3)]
@@ -355,6 +359,7 @@ def test_scripts_and_program_lock_each_other_out(tmp_path):
     assert [path.name for path in pki.iterdir() if path.name.startswith((".script", ".work", ".lock."))] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("survivors", range(0, 9, 2))
 def test_what_a_killed_script_had_decided_the_next_script_carries_out(survivors, tmp_path):
     """The script dies at one of its links; test_faults has the program come next."""
@@ -376,7 +381,7 @@ def test_what_a_killed_script_had_decided_the_next_script_carries_out(survivors,
     assert not list(pki.glob(".script.*"))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount another file system")
+@needs("root", "mount")
 def test_a_folder_on_another_file_system_is_named_before_anything_is_decided(tmp_path):
     (tmp_path / "pki" / "private").mkdir(parents=True)
     mount = 'mount -t tmpfs tmpfs "$1/pki/private" && cd "$1" && exec "$PYTHON" -m opensslgen server a.example'

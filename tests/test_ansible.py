@@ -20,11 +20,10 @@ from cryptography.hazmat.primitives import serialization
 
 import opensslgen as package
 
+from . import needs
 from .boxes import boxes, with_libraries
 from .conftest import CHECKOUT, opensslgen
-from .test_readme import BLOCKS
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces are for root")
+from .readme import BLOCKS
 
 BIN = Path(sys.executable).parent
 COLLECTION = CHECKOUT / "opensslgen" / "ansible"
@@ -178,6 +177,7 @@ def state_of(root):
     return found
 
 
+@pytest.mark.slow
 def test_a_fleet_two_of_which_die_in_the_middle(fleet):
     first, *_, fourth, fifth = fleet.boxes.boxes
     alive = fleet.boxes.boxes[:3]
@@ -273,6 +273,7 @@ def no_key_is_anywhere_but_on_its_host(fleet):
             assert key[at : at + 24] not in seen
 
 
+@pytest.mark.slow
 def test_the_playbook_of_the_readme(pair):
     (playbook,) = README
     (pair.folder / "fleet.yml").write_text(playbook)
@@ -291,6 +292,7 @@ def key_of(box):
     return (box.root / "etc/tls/key.pem").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_is_asked_differently_is_done_and_what_fails_stops_nobody_else(pair):
     first, second = pair.boxes.boxes
     # The vault's part: the passphrase is a variable, and is seen nowhere else.
@@ -350,6 +352,7 @@ def test_what_is_asked_differently_is_done_and_what_fails_stops_nobody_else(pair
     assert PASSPHRASE not in (pair.folder / "ansible.log").read_text()
 
 
+@pytest.mark.slow
 def test_an_order_that_breaks_a_rule_is_one_hosts_own_affair(pair):
     first, second = pair.boxes.boxes
     pair.inventory(fleet_passphrase=PASSPHRASE)
@@ -363,6 +366,7 @@ def test_an_order_that_breaks_a_rule_is_one_hosts_own_affair(pair):
     assert [pair.report()[box.name]["verdict"] for box in (first, second)] == ["unreadable", "complies"]
 
 
+@pytest.mark.slow
 def test_another_user_on_the_host_is_become(pair):
     (box, _) = pair.boxes.boxes
     # No su that is to be had works without PAM.
@@ -370,7 +374,7 @@ def test_another_user_on_the_host_is_become(pair):
         '#!/bin/sh\nshift\nexec setpriv --reuid 1000 --regid 1000 --clear-groups sh "$@"\n'
     )
     (box.root / "bin/su").chmod(0o755)
-    with_libraries(box.root, Path(shutil.which("setpriv")), box.root / "usr/bin/setpriv")
+    with_libraries(box.root, Path(needs.program_path("setpriv")), box.root / "usr/bin/setpriv")
     with (box.root / "etc/passwd").open("a") as passwd:
         passwd.write("admin:x:1000:1000::/home/admin:/bin/sh\n")
     (box.root / "home/admin").mkdir(parents=True)
@@ -392,6 +396,7 @@ def test_another_user_on_the_host_is_become(pair):
     assert oct((box.root / "home/admin/tls/key.pem").stat().st_mode) == "0o100600"
 
 
+@pytest.mark.slow
 def test_the_documentation_of_an_action_has_the_options_that_it_takes(collections):
     actions = [f"opensslgen.fleet.{name}" for name in ("request", "sign", "install", "audit")]
     told = json.loads(ansible(collections, "ansible-doc", "--json", "-t", "module", *actions))
@@ -418,6 +423,7 @@ def without_words(options):
     return found
 
 
+@pytest.mark.slow
 def test_the_role_is_documented_and_its_defaults_are_those_of_the_code(collections):
     told = json.loads(ansible(collections, "ansible-doc", "--json", "-t", "role", "opensslgen.fleet.fleet"))
     options = told["opensslgen.fleet.fleet"]["entry_points"]["main"]["options"]
@@ -430,6 +436,7 @@ def test_the_collection_has_the_version_of_the_package():
     assert galaxy["version"] == package.__version__
 
 
+@pytest.mark.slow
 def test_a_controller_without_the_package_is_told_what_to_install(collections, tmp_path):
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['opensslgen'] = None\n")
     environment = {

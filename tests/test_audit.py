@@ -27,6 +27,7 @@ from opensslgen.openssl.command import find
 from opensslgen.rules.profiles import RULES, rules_of
 
 from .conftest import CHECKOUT, make_server, opensslgen
+from .needs import need
 from .servers import issue
 
 CONFIG = "[ req ]\nx509_extensions = v3\n[ v3 ]\nsubjectAltName = DNS:a.example.com\n"
@@ -182,6 +183,7 @@ def test_an_endless_block_is_given_up_at_the_limit():
 # --- many
 
 
+@pytest.mark.slow
 def test_many_files_are_judged_by_several_processes_in_order(tmp_path, good, bad):
     for index in range(FEW + 200):
         write(tmp_path / "folder" / f"{index:04}.pem", bad if index % 7 == 0 else good)
@@ -236,6 +238,7 @@ def test_a_process_that_cannot_be_had_is_an_error(monkeypatch):
         pass
 
 
+@pytest.mark.slow
 def test_no_process_outlives_a_run_that_is_killed(tmp_path, good):
     path = write(tmp_path / "bundle.pem", good * 20000)
     running = subprocess.Popen(
@@ -269,6 +272,7 @@ def peak_memory(*arguments):
     return int(done.stdout) / (1024 if sys.platform == "linux" else 1 << 20)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_certificates(tmp_path, good):
     small = write(tmp_path / "small.pem", good * 1000)
     large = write(tmp_path / "large.pem", good * 10000)
@@ -326,6 +330,7 @@ def test_what_is_not_known_is_a_usage_error(tmp_path, good, options):
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_an_authority_is_judged_as_such_unless_a_profile_is_named(authority):
     made = make_server(authority)
     folder = authority.store.path
@@ -402,9 +407,11 @@ def test_quiet_shows_only_what_does_not_comply(tmp_path, good, bad):
     assert "bad.pem" in shown
 
 
+@pytest.mark.slow
 def test_a_bar_is_drawn_on_a_terminal_only(tmp_path, good):
     path = write(tmp_path / "bundle.pem", good * 10000)
     assert opensslgen("audit", "--each", path).stderr == ""
+    need("terminals")
     primary, secondary = pty.openpty()
     opensslgen("audit", "--each", path, capture_output=False, stdout=subprocess.DEVNULL, stderr=secondary, text=False)
     os.close(secondary)
@@ -459,12 +466,14 @@ def test_folders_may_be_nested_deeply(tmp_path, good):
     subprocess.run(["rm", "-rf", folder], check=True)
 
 
+@pytest.mark.slow
 def test_with_other_threads_the_processes_are_started_anew(tmp_path, good):
     path = write(tmp_path / "bundle.pem", good * (FEW + 100))
     code = (
         "import sys, threading, time\n"
         "from datetime import datetime, timezone\n"
-        "from opensslgen.audit import Settings, audit\n"
+        "from opensslgen.audit.result import Settings\n"
+        "from opensslgen.audit.targets import audit\n"
         "from opensslgen.rules.profiles import rules_of\n"
         "if __name__ == '__main__':\n"
         "    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"

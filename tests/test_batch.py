@@ -25,7 +25,8 @@ from opensslgen.x509.certificate import load, load_all
 
 from .conftest import CHECKOUT, files_below, is_running, make_root, opensslgen, wait
 from .conftest import EC as P256
-from .test_every_openssl import BINARIES
+from .needs import needs
+from .openssls import BINARIES
 
 EC = ("--key-type", "p-256")
 
@@ -152,6 +153,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("row", "why"), CHANGES)
 def test_what_is_asked_otherwise_is_made_anew_and_the_old_is_kept(row, why, tmp_path):
     batch(table(tmp_path, *SITES[:2]))
@@ -169,6 +171,7 @@ def test_what_is_asked_otherwise_is_made_anew_and_the_old_is_kept(row, why, tmp_
     assert answers("sites.csv")[1]["left"] == 2
 
 
+@pytest.mark.slow
 def test_what_ends_soon_is_made_anew(tmp_path):
     batch(table(tmp_path, "a.example.com,,,31", "b.example.com,,,45", "c.example.com,,,10"))
     checked = ["batch", "sites.csv", "--check", *EC]
@@ -183,6 +186,7 @@ def test_what_ends_soon_is_made_anew(tmp_path):
         assert done.stdout.count("it ends on") == len(due)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [f"{part}/a.example.com{end}" for part, end in (("private", ".key"), ("issued", ".crt"), ("issued", "-chain.pem"))],
@@ -193,6 +197,7 @@ def test_what_is_missing_is_made(name, tmp_path):
     assert answers("sites.csv")[1]["made"] == 1
 
 
+@pytest.mark.slow
 def test_what_was_revoked_is_made_anew(tmp_path):
     batch(table(tmp_path, "a.example.com,,,", "b.example.com,,,"))
     index = tmp_path / "pki/index.txt"
@@ -218,6 +223,7 @@ def test_a_certificate_that_the_roots_end_has_shortened_is_not_made_anew_each_da
     assert done.stdout == "0 made, 1 left alone, 0 failed\n"
 
 
+@pytest.mark.slow
 def test_a_request_of_the_key_before_does_not_stay_beside_the_new_key(tmp_path):
     opensslgen("server", "a.example.com", *EC)
     old = (tmp_path / "pki/reqs/a.example.com.req").read_bytes()
@@ -251,6 +257,7 @@ def new_key(name):
     subprocess.run(["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", name], check=True)
 
 
+@pytest.mark.slow
 def test_keys_that_are_given_are_checked_before_anything_is_made_and_seen_to_change(tmp_path):
     (tmp_path / "broken.key").write_text("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")
     lines = ("a.example.com,", "b.example.com,broken.key", "c.example.com,missing.key")
@@ -269,6 +276,7 @@ def test_keys_that_are_given_are_checked_before_anything_is_made_and_seen_to_cha
     assert subprocess.run(command, capture_output=True, check=True).stdout == public
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["garbage", "[ v3_req ]\nfoo = $NOPE\n", "[ v3_req ]\nfoo = $ENV::HOME\n"])
 def test_a_template_is_filled_before_anything_is_made(text, tmp_path):
     (tmp_path / "bad.cnf").write_text(text)
@@ -294,6 +302,7 @@ SPOILT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoilt", SPOILT)
 def test_a_row_that_fails_stops_no_other(spoilt, tmp_path):
     """A stand-in spoils one of them."""
@@ -314,6 +323,7 @@ def test_a_row_that_fails_stops_no_other(spoilt, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_what_stands_in_the_way_of_one_row_stops_no_other(tmp_path):
     sites = [f"h{each}.example.com,,," for each in range(6)]
     batch(table(tmp_path, *sites[:3]))
@@ -330,6 +340,7 @@ def test_what_stands_in_the_way_of_one_row_stops_no_other(tmp_path):
     )] == [True] * 3, why  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_inventory_that_is_rewritten_meanwhile_is_taken_as_it_was(tmp_path):
     """A stand-in for an openssl rewrites it in place, when it is first asked for its version."""
     name = table(tmp_path, "a.example.com,,,")
@@ -352,6 +363,7 @@ def test_a_row_that_has_got_a_fault_since_it_was_checked_is_told(authority):
     assert (outcomes["b"].state, outcomes["b"].why) == ("failed", "it is gone")
 
 
+@pytest.mark.slow
 def test_two_at_once_where_there_is_no_root_yet(tmp_path):
     for number in range(2):
         table(tmp_path, f"h{number}.example.com,,,", name=f"{number}.csv")
@@ -367,6 +379,7 @@ def test_two_at_once_where_there_is_no_root_yet(tmp_path):
     assert len(list((tmp_path / "pki/issued").glob("h?.example.com.crt"))) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_an_openssl_that_hangs_ends_with_the_batch(how, tmp_path):
     (tmp_path / "openssl").write_text(
@@ -386,6 +399,7 @@ def test_an_openssl_that_hangs_ends_with_the_batch(how, tmp_path):
     wait(lambda: not is_running(process))
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_takes_no_more_than_its_own_rows_with_it(tmp_path):
     """The openssl of one row kills the process that waits for the shell which runs it."""
     (tmp_path / "openssl").write_text(
@@ -406,6 +420,7 @@ def test_a_process_that_dies_takes_no_more_than_its_own_rows_with_it(tmp_path):
     assert not list((tmp_path / "pki").glob(".work-*"))
 
 
+@pytest.mark.slow
 def test_a_pipe_is_an_inventory_and_a_reader_that_leaves_is_no_fault_of_it(tmp_path):
     ours = f"{sys.executable} -m opensslgen batch"
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
@@ -418,6 +433,7 @@ def test_a_pipe_is_an_inventory_and_a_reader_that_leaves_is_no_fault_of_it(tmp_p
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_a_root_with_a_passphrase_is_unlocked_by_one_answer(tmp_path):
     environment = {"OPENSSLGEN_CA_PASSPHRASE": "correct horse"}
     done = batch(table(tmp_path, "a.example.com,,,", "b.example.com,,,"), env=environment)
@@ -430,6 +446,7 @@ def test_a_root_with_a_passphrase_is_unlocked_by_one_answer(tmp_path):
     assert "correct horse" not in "".join(path.read_text() for path in (tmp_path / "pki").rglob("*.sh"))
 
 
+@pytest.mark.slow
 def test_below_an_intermediate_the_chain_leads_to_the_root(tmp_path):
     opensslgen("root", "--pki", "head", *EC)
     opensslgen("intermediate", "berlin", "--permit", "example.com", "--pki", "head", *EC)
@@ -442,6 +459,7 @@ def test_below_an_intermediate_the_chain_leads_to_the_root(tmp_path):
     assert (forbidden.returncode, "[name-constraints]" in forbidden.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_standard_input_and_an_empty_inventory(tmp_path):
     done = batch("-", input="name\na.example.com\n", stdin=None)
     assert done.returncode == 0, done.stderr
@@ -450,6 +468,7 @@ def test_standard_input_and_an_empty_inventory(tmp_path):
     assert (answer["rows"], answer["made"], code) == ([], 0, 0)
 
 
+@pytest.mark.slow
 def test_quiet_says_nothing_unless_something_fails(tmp_path):
     done = batch(table(tmp_path, "a.example.com,,,"), "-q")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -479,6 +498,7 @@ def started(tmp_path, number=60):
     return process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_after_an_interruption_the_next_run_goes_on(number, tmp_path):
     process = started(tmp_path)
@@ -506,6 +526,7 @@ def test_after_an_interruption_the_next_run_goes_on(number, tmp_path):
     assert not [path for path in (tmp_path / "pki").iterdir() if path.name.startswith((".work", ".lock.script"))]
 
 
+@pytest.mark.slow
 def test_two_batches_and_a_single_one_at_once_share_the_folder(tmp_path):
     assert opensslgen("root", *EC).returncode == 0
     table(tmp_path, *(f"a{each}.example.com,,," for each in range(12)), name="a.csv")
@@ -524,6 +545,7 @@ def test_two_batches_and_a_single_one_at_once_share_the_folder(tmp_path):
     assert len((tmp_path / "pki/index.txt").read_text().splitlines()) == 25
 
 
+@pytest.mark.slow
 def test_two_hundred_rows(tmp_path):
     done = batch(table(tmp_path, *(f"h{each}.example.com,10.0.{each // 250}.{each % 250},," for each in range(200))))
     assert done.stdout.endswith("200 made, 0 left alone, 0 failed\n")
@@ -531,6 +553,7 @@ def test_two_hundred_rows(tmp_path):
     assert batch("sites.csv").stdout == "0 made, 200 left alone, 0 failed\n"
 
 
+@needs("terminals")
 def test_progress_with_rate_and_time_left_on_a_terminal(tmp_path):
     table(tmp_path, *(f"h{each}.example.com,,," for each in range(250)))
     done = subprocess.run(

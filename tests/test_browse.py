@@ -20,13 +20,14 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from opensslgen.cli.browse import list_, show
 from opensslgen.cli.main import cli
 from opensslgen.pki.folder import Folder
+from opensslgen.pki.index import read as read_index
 from opensslgen.pki.survey import survey_of
 from opensslgen.report import browse
 
 from .conftest import make_server
+from .needs import needs, program_path
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
-EASYRSA = shutil.which("easyrsa") or "/usr/share/easy-rsa/easyrsa"
 KEY = ec.generate_private_key(ec.SECP256R1())
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
 
@@ -163,6 +164,35 @@ def test_without_copies_the_subject_has_to_do(pki):
     assert "/CN=d.example.com  (its copy is missing)" in run("list").stdout
 
 
+COPIES = {
+    "certs_by_serial/02.pem": "ours and easy-rsa's",
+    "newcerts/02.pem": "openssl ca's",
+    "revoked/certs_by_serial/02.crt": "easy-rsa's, after revoke",
+    "revoked/certs_by_serial/02.pem": "an older easy-rsa's",
+    "renewed/certs_by_serial/02.crt": "easy-rsa's, after renew",
+    "renewed/certs_by_serial/02.pem": "an older easy-rsa's",
+}
+
+
+@pytest.mark.parametrize("place", COPIES)
+def test_list_and_audit_find_a_copy_in_the_same_places(place, pki):
+    pki.add("b.example.com", serial=2, state="R", revocation="240101000000Z")
+    (pki.path / place).parent.mkdir(parents=True, exist_ok=True)
+    (pki.path / "certs_by_serial" / "02.pem").rename(pki.path / place)
+    (pki.path / "issued" / "b.example.com.crt").unlink(missing_ok=True)
+    copy = Folder(pki.path).copy(next(read_index(pki.index)))
+    assert (copy.path, copy.fault) == (pki.path / place, None)
+    assert "its copy is missing" not in run("list", "--all").stdout
+    judged = CliRunner().invoke(cli, ["audit", "pki", "--json"])
+    assert "pki-copy-missing" not in judged.stdout
+
+
+def test_list_and_audit_miss_a_copy_alike(pki):
+    pki.line("b.example.com", serial=2, ends=400, state="R", revocation="240101000000Z")
+    assert "its copy is missing" in run("list", "--all").stdout
+    assert "pki-copy-missing" in CliRunner().invoke(cli, ["audit", "pki", "--json"]).stdout
+
+
 def test_a_certificate_of_the_future_is_not_yet_valid(pki):
     pki.add("a.example.com", serial=1, days=(3, 400))
     assert listed() == [("63", "valid"), ("01", "not yet valid")]
@@ -264,7 +294,7 @@ def test_an_end_other_than_the_index_says_is_said(pki):
     pki.add("a.example.com", serial=1, days=(-1, 400))
     pki.index.write_text("")
     pki.line("a.example.com", serial=1, ends=300)
-    assert "other than the index says" in run("list").stdout
+    assert "but not by the index" in run("list").stdout
 
 
 def test_the_copy_in_issued_will_do(pki):
@@ -301,7 +331,7 @@ def test_a_bad_line_is_an_error_that_names_it(pki):
         file.write("nonsense\n")
     done = run("list")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr.startswith("Error: pki/index.txt, line 2: 1 field; expected are six")
+    assert done.stderr.startswith("Error: pki/index.txt, line 2: 1 field; expected six")
 
 
 def revocation_list(pki, made, due):
@@ -317,8 +347,8 @@ def revocation_list(pki, made, due):
         (-1, 30, ""),
         (-40, -10, "has been out of date since"),
         (-1, 5, "is out of date from"),
-        (1, 30, "is of the future"),
-        (-3, 30, "does not know the last revocation"),
+        (1, 30, "is from the future"),
+        (-3, 30, "lacks the last revocation"),
     ],
 )
 def test_a_stale_revocation_list_is_a_warning(made, due, warning, pki):
@@ -352,6 +382,7 @@ def test_colour_goes_by_urgency(pki):
     assert "\x1b" not in "".join(browse.table(rows, serial_width=6, colour=False))
 
 
+@pytest.mark.slow
 def test_many_lines_are_listed_soon(pki):
     with pki.index.open("a") as file:
         for number in range(1, 20_001):
@@ -546,7 +577,7 @@ def test_the_help_has_worked_examples(command):
     assert done.stdout.count(f"  opensslgen {command}") >= 3
 
 
-@pytest.mark.skipif(not Path(EASYRSA).exists(), reason="easy-rsa is not installed")
+@needs("easyrsa")
 def test_a_folder_that_easyrsa_made(tmp_path):
     environment = {
         **os.environ,
@@ -565,7 +596,7 @@ def test_a_folder_that_easyrsa_made(tmp_path):
         ("revoke", "lost", "keyCompromise"),
         ("gen-crl",),
     ):
-        done = subprocess.run([EASYRSA, *command], env=environment, capture_output=True, text=True)
+        done = subprocess.run([program_path("easyrsa"), *command], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
     done = run("list", "--all", "--json")
     assert done.stderr == ""

@@ -14,10 +14,11 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from .browser import HAS_AXE, HAS_CHROMIUM, chromium, wait
+from .browser import chromium, wait
 from .forms import FILLED, running
+from .needs import needs
 
-pytestmark = HAS_CHROMIUM
+pytestmark = [pytest.mark.slow, needs("chromium", "chromedriver")]
 PASSWORD = "for the test"
 
 
@@ -255,7 +256,7 @@ def visit_each(page, form):
     yield "error"
 
 
-@HAS_AXE
+@needs("axe-core")
 @pytest.mark.parametrize(("width", "scheme"), [(1000, "light"), (320, "dark")])
 def test_axe_finds_nothing_on_any_page(width, scheme, page, form):
     page.size(width)
@@ -269,7 +270,7 @@ def test_axe_would_find_something(page):
     assert {"label", "color-contrast"} <= {name for name, _, _ in page.violations()}
 
 
-test_axe_would_find_something = HAS_AXE(test_axe_would_find_something)
+test_axe_would_find_something = needs("axe-core")(test_axe_would_find_something)
 
 
 def test_no_page_is_wider_than_a_small_phone(page, form):

@@ -41,7 +41,7 @@ from .der_writer import (
     tlv,
     utf8,
 )
-from .test_extensions import UNREADABLE
+from .extension_values import UNREADABLE
 
 USAGE = extension(EXTENSIONS["extendedKeyUsage"], seq(oid("1.3.6.1.5.5.7.3.1")))
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
 from cryptography import x509
 
-from opensslgen.audit.result import Settings
 from opensslgen.audit.targets import audit
-from opensslgen.openssl import command
 from opensslgen.rules.profiles import RULES, rules_of
 from opensslgen.rules.rule import ERROR
 from opensslgen.text import visible
@@ -20,43 +15,7 @@ from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode, decode_block
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
-FOLDER = Path(__file__).parent / "certificates"
-FILES = sorted(path for path in FOLDER.iterdir() if path.suffix != ".expect" and path.name != "README.md")
-WORDS = {"why", "profile", "at", "within", "password", "mode", "each", "unreadable", "finding", "passes"}
-
-
-@dataclass(frozen=True)
-class Expectation:
-    said: dict[str, str]
-    findings: list[str]
-
-    @property
-    def unreadable(self):
-        return self.said.get("unreadable")
-
-
-def expectation(path):
-    """Read the lines that begin with "# " and a known word, in the file itself or in one beside it."""
-    beside = path.with_name(f"{path.name}.expect")
-    text = (beside if beside.exists() else path).read_bytes().decode("latin-1")
-    said, findings = {}, []
-    for line in text.splitlines():
-        word, _, value = line.removeprefix("# ").partition(":")
-        if line.startswith("# ") and word in WORDS:
-            said[word] = value.strip()
-            findings += [value.strip()] if word == "finding" else []
-    return Expectation(said, findings)
-
-
-def settings(said):
-    return Settings(
-        rules=rules_of(said["profile"].split()),
-        at=datetime.strptime(said["at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc),
-        within=timedelta(days=int(said["within"])) if "within" in said else None,
-        each="each" in said,
-        password=(lambda _: said["password"]) if "password" in said else None,
-        openssl=command.find,
-    )
+from .certificate_files import FILES, expectation, settings
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -56,6 +56,7 @@ def test_quiet_prints_nothing():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_verbose_shows_commands_that_can_be_pasted(tmp_path):
     done = opensslgen("root", "--key-type", "rsa-2048", "-v")
     commands = [line for line in done.stderr.splitlines() if line.startswith("openssl ")]
@@ -70,6 +71,7 @@ def test_verbose_shows_commands_that_can_be_pasted(tmp_path):
         subprocess.run(["sh", "-ec", line], cwd=tmp_path / "again", check=True, capture_output=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
@@ -207,6 +209,7 @@ def test_a_users_template_is_filled_and_the_result_checked(tmp_path):
 
 
 # What a template can do behind the rules' back, by the program and by the script that it prints.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "message", "printed"),
     [
@@ -243,11 +246,13 @@ def test_a_terminal_without_a_tick_is_no_failure(tmp_path):
     assert "? chain, by openssl verify" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_rule_that_was_allowed_is_not_said_to_be_kept():
     done = opensslgen("server", "a.example", *FAST, "--days", "2555", "--allow", "apple-validity")
     assert "; not apple-validity" in done.stdout
 
 
+@pytest.mark.slow
 def test_extended_key_usages_may_be_dotted():
     done = opensslgen("server", "a.example", *FAST, "--eku", "1.3.6.1.5.5.7.3.1,1.3.6.1.4.1.311.20.2.2", "--json")
     assert done.returncode == 0, done.stderr
@@ -268,6 +273,7 @@ def test_a_weak_key_usage_is_told():
     assert "[key-usage]" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_script_works_in_the_folder_that_was_named(tmp_path):
     assert opensslgen("root", *FAST, "--pki", "my pki").returncode == 0
     script = opensslgen("server", "a.example", *FAST, "--pki", "my pki", "--script").stdout
@@ -283,6 +289,7 @@ def test_a_template_without_the_section_is_refused(tmp_path):
     assert "[ v3_req ]" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_leaf_is_shortened_to_its_root_with_a_note_or_refused_with_days():
     assert opensslgen("root", *FAST, "--days", "100").returncode == 0
     done = opensslgen("server", "a.example.com", *FAST, "--json")

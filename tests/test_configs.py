@@ -27,6 +27,8 @@ from opensslgen.openssl.process import start_with_sh
 from opensslgen.rules.profiles import PROFILES, RULES, rules_of
 
 from .conftest import CHECKOUT
+from .needs import need, needs
+from .openssls import EVERY
 
 CONFIGS = sorted((Path(__file__).parent / "configs").glob("*.cnf"))
 AT = datetime(2026, 2, 1, tzinfo=timezone.utc)
@@ -43,14 +45,9 @@ def found(results):
     return [(finding.line, finding.rule.id) for result in results for finding in result.findings]
 
 
-def others():
-    """Return the openssl commands to try beside the machine's own."""
-    return [path for path in os.environ.get("OPENSSLGEN_TEST_OPENSSLS", "").split(":") if path]
-
-
-@pytest.fixture(scope="session", params=["", *others()], ids=lambda path: path or "own")
+@pytest.fixture(scope="session", params=EVERY)
 def each_openssl(request):
-    return command.find(request.param or None)
+    return command.find(request.param)
 
 
 # --- the folder
@@ -86,7 +83,7 @@ def test_every_file_of_the_folder_looks_like_a_config():
     assert strange == ["nul"]
 
 
-@pytest.mark.skipif(not others(), reason="OPENSSLGEN_TEST_OPENSSLS names no others")
+@needs("openssls")
 def test_all_openssls_agree_on_what_is_found(each_openssl, openssl):
     for path in CONFIGS:
         if path.stem in DIFFERENT:
@@ -204,6 +201,7 @@ def test_the_throwaway_keys_are_private_and_made_once(openssl):
     assert {path.name for path in folder.iterdir()} <= {"key.pem", "request.pem", "root.cnf", "root.pem", ".rnd"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -250,6 +248,7 @@ def test_any_bytes_are_read_or_refused(data):
     assert lines <= set(range(1, data.count(b"\n") + 2))
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     value=st.text(alphabet='DNS:IP,@critical abt1.;=$\\"', max_size=30),
@@ -294,6 +293,7 @@ class Raw:
         return certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier("2.16.840.1.113730.1.13")).value.value
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     beginning=st.lists(st.sampled_from(PIECES), max_size=3).map("".join),
@@ -351,6 +351,7 @@ def test_values_are_read_as_openssl_reads_them(value, read, openssl):
         assert read_config(text).index["s"]["nsComment"].value == read
 
 
+@pytest.mark.slow
 @given(
     st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=50), st.text("ab 'é\\\n]#\t$", max_size=9)
 )
@@ -396,7 +397,8 @@ def test_a_key_that_is_there_twice_stands_where_its_last_value_does():
 def test_real_configs_give_what_is_wrong_and_nothing_else(path, expected, openssl):
     path = Path(path)
     if not path.exists():
-        pytest.skip("not on this machine")
+        need(*(["easyrsa"] if "easy-rsa" in path.parts else []))
+        pytest.skip(f"there is no {path} here")
     data = path.read_bytes()
     assert looks_like_config(data)
     results = audit(data, openssl)

@@ -344,6 +344,7 @@ def test_a_request_is_held_against_its_key(tmp_path, leaf, root):
     assert "key-mismatch" in ids(judged(tmp_path / "a.pem", root.key_pem + pem))
 
 
+@pytest.mark.slow
 def test_a_pkcs12_file_that_wants_endless_hashing_is_given_up(tmp_path, leaf, root, monkeypatch):
     monkeypatch.setattr("opensslgen.bundles.pkcs.TIMEOUT", 1.0)
     data = p12(leaf, [root], "-iter", "99999", folder=tmp_path)

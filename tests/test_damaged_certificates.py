@@ -30,8 +30,8 @@ from .der_writer import (
     tlv,
     utf8,
 )
-from .test_extensions import READABLE
-from .test_three_readers import KEYS, public_der
+from .extension_values import READABLE
+from .signers import KEYS, public_der
 
 USAGE = extension(EXTENSIONS["extendedKeyUsage"], seq(oid("1.3.6.1.5.5.7.3.1")))
 
@@ -81,6 +81,7 @@ def assert_a_verdict_that_cryptography_shares(der: bytes) -> bool:
     return True
 
 
+@pytest.mark.slow
 @settings(max_examples=2000, deadline=None)
 @given(st.data())
 def test_changed_bytes_give_a_decode_error_or_what_cryptography_reads(data: st.DataObject) -> None:
@@ -190,6 +191,7 @@ def damage(tree: Tree, choice: random.Random) -> None:
         node[1] = bytes(content)
 
 
+@pytest.mark.slow
 def test_damaged_structures_give_a_decode_error_or_what_cryptography_reads() -> None:
     choice = random.Random(1)
     trees = [parsed(base) for base in BASES]

@@ -3,17 +3,28 @@ from __future__ import annotations
 import re
 import time
 import unicodedata
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 import pytest
 from asn1crypto import x509 as asn1
+from cryptography import x509 as judge
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.name import _ASN1Type
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from opensslgen.errors import UsageError
+from opensslgen.rules.chain import issuer_among
 from opensslgen.text import visible
 from opensslgen.x509.certificate import decode
 from opensslgen.x509.der import DecodeError
-from opensslgen.x509.names import Name
+from opensslgen.x509.names import Name, same_name
 
+from .conftest import make_root, make_server
 from .der_writer import (
     COMMON_NAME,
     attribute,
@@ -29,6 +40,12 @@ from .der_writer import (
     tlv,
     utf8,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from opensslgen.jobs.perform import Authority
+    from opensslgen.openssl.command import OpenSSL
 
 SHORT_NAMES = {
     "2.5.4.3": "CN",
@@ -152,6 +169,69 @@ def test_names_are_equal_only_if_their_encodings_are() -> None:
     assert one == subject_of((COMMON_NAME, utf8("a")))
 
 
+PRINTABLE, UTF8 = _ASN1Type.PrintableString, _ASN1Type.UTF8String
+PAIRS = {
+    "the same": ("Acme Root", "Acme Root"),
+    "capitals": ("Acme Root", "ACME root"),
+    "blanks": ("Acme Root", " Acme   Root "),
+    "a tab is a blank": ("Acme\tRoot", "Acme Root"),
+    "a no-break space is none": ("Acme\u00a0Root", "Acme Root"),
+    "sharp s is not ss": ("Straße", "Strasse"),
+    "capitals beside a sharp s": ("Straße", "STRAßE"),
+    "an umlaut is no capital umlaut": ("Müller", "MÜLLER"),
+    "a Kelvin sign is no k": ("\u212a1", "k1"),
+    "a dotted I is no i": ("\u0130x", "ix"),
+    "another word": ("Acme", "Acne"),
+}
+
+
+def signed(subject: str, issuer: judge.Name, key: ec.EllipticCurvePrivateKey, *, ca: bool) -> judge.Certificate:
+    now = datetime.now(timezone.utc)
+    builder = judge.CertificateBuilder(
+        issuer_name=issuer,
+        subject_name=named(subject) if not ca else issuer,
+        public_key=key.public_key(),
+        serial_number=judge.random_serial_number(),
+        not_valid_before=now - timedelta(days=1),
+        not_valid_after=now + timedelta(days=1),
+    )
+    return builder.add_extension(judge.BasicConstraints(ca, None), critical=True).sign(key, hashes.SHA256())
+
+
+def named(text: str, kind: _ASN1Type = UTF8) -> judge.Name:
+    return judge.Name([judge.NameAttribute(NameOID.COMMON_NAME, text, kind)])
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_names_are_compared_as_openssl_verify_compares_them(pair: str, openssl: OpenSSL, tmp_path: Path) -> None:
+    one, other = PAIRS[pair]
+    key = ec.generate_private_key(ec.SECP256R1())
+    root, leaf = signed(one, named(one), key, ca=True), signed("leaf", named(other), key, ca=False)
+    for file, made in (("root.pem", root), ("leaf.pem", leaf)):
+        (tmp_path / file).write_bytes(made.public_bytes(Encoding.PEM))
+    verified = openssl.run(["verify", "-CAfile", "root.pem", "leaf.pem"], cwd=tmp_path, check=False).exit_code == 0
+    decoded = [decode(made.public_bytes(Encoding.DER)) for made in (root, leaf)]
+    assert same_name(decoded[0].subject, decoded[1].issuer) == verified
+    assert (issuer_among(decoded[1], decoded[:1]) is not None) == verified
+
+
+def test_a_name_that_only_looks_like_the_roots_is_signed(authority: Authority) -> None:
+    make_root(authority, common_name="Straße")
+    made = make_server(authority, "strasse.example.com", common_name="Strasse")
+    assert made.certificate.subject.common_name == "Strasse"
+    with pytest.raises(UsageError, match="is that of the authority that would sign it"):
+        make_server(authority, "other.example.com", common_name="STRAßE")
+
+
+def test_the_type_of_a_string_says_nothing() -> None:
+    one, other = subject_of((COMMON_NAME, utf8("Acme"))), subject_of((COMMON_NAME, tlv(0x13, b"ACME")))
+    assert same_name(one, other)
+
+
+def test_attributes_in_another_order_are_another_name() -> None:
+    assert not same_name(Name((("O", "x"), ("CN", "y"))), Name((("CN", "y"), ("O", "x"))))
+
+
 def test_a_name_as_text_cannot_be_taken_for_another() -> None:
     assert str(Name((("CN", 'a, O=b+"c\\'), ("O", "d")))) == 'CN=a\\, O=b\\+\\"c\\\\, O=d'
     assert str(Name((("CN", "a\nIssuer: b\0"),))) == "CN=a\\u{A}Issuer: b\\u{0}"
@@ -204,6 +284,7 @@ def test_plain_text_is_shown_at_once() -> None:
 ANY_TEXT = sorted(kind for kind, short in SHORT_NAMES.items() if short not in ("DC", "emailAddress", "1.2.3.4"))
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.lists(st.tuples(st.sampled_from(ANY_TEXT), st.text(max_size=12)), max_size=6))
 def test_any_name_is_read_as_asn1crypto_reads_it(pairs: list[tuple[str, str]]) -> None:

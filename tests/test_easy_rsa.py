@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,10 +15,8 @@ from opensslgen.cli.main import cli
 from opensslgen.pki import index
 
 from .conftest import files_below
-from .test_plan import SHELLS
-
-EASYRSA = shutil.which("easyrsa") or "/usr/share/easy-rsa/easyrsa"
-needs_easyrsa = pytest.mark.skipif(not Path(EASYRSA).exists(), reason="easy-rsa is not installed")
+from .needs import needs, program_path
+from .shells import EACH_SHELL, SHELLS
 
 
 def run(*arguments, **env):
@@ -42,7 +39,10 @@ def easyrsa(*arguments, **environment):
         "EASYRSA_CERT_EXPIRE": "700",
     }
     done = subprocess.run(
-        [EASYRSA, *arguments], env={**os.environ, **settings, **environment}, capture_output=True, text=True
+        [program_path("easyrsa"), *arguments],
+        env={**os.environ, **settings, **environment},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -108,7 +108,7 @@ def demo(tmp_path):
     return tmp_path / "demoCA"
 
 
-@needs_easyrsa
+@needs("easyrsa")
 @pytest.mark.parametrize("passphrase", [None, "correct horse"])
 def test_a_folder_of_easyrsa_is_used_as_it_stands(passphrase, tmp_path):
     protection = {"EASYRSA_PASSIN": f"pass:{passphrase}", "EASYRSA_PASSOUT": f"pass:{passphrase}"} if passphrase else {}
@@ -142,7 +142,7 @@ def test_a_folder_of_easyrsa_is_used_as_it_stands(passphrase, tmp_path):
     assert exported.exit_code == 0, exported.output
 
 
-@needs_easyrsa
+@needs("easyrsa")
 @pytest.mark.parametrize("shell", [None, "dash"])
 def test_easyrsa_goes_on_working_in_a_folder_that_we_made(shell, tmp_path):
     server("pbx.example.com", shell=shell)
@@ -167,7 +167,7 @@ def test_easyrsa_goes_on_working_in_a_folder_that_we_made(shell, tmp_path):
     ssl("verify", "-crl_check", "-CAfile", "pki/ca.crt", "-CRLfile", "pki/crl.pem", "pki/issued/again.example.com.crt")
 
 
-@needs_easyrsa
+@needs("easyrsa")
 def test_easyrsa_works_with_a_root_that_was_adopted(tmp_path):
     succeed("root", "--key-type", "p-256", "--pki", "elsewhere")
     succeed("adopt", "elsewhere/ca.crt", "--key", "elsewhere/private/ca.key")
@@ -175,14 +175,14 @@ def test_easyrsa_works_with_a_root_that_was_adopted(tmp_path):
     certificate("pki/issued/new.example.com.crt").verify_directly_issued_by(certificate("elsewhere/ca.crt"))
 
 
-@needs_easyrsa
+@needs("easyrsa")
 def test_easyrsa_asks_for_the_passphrase_of_our_key(tmp_path):
     succeed("root", "--key-type", "p-256", OPENSSLGEN_CA_PASSPHRASE="correct horse")
     easyrsa("build-client-full", "phone", "nopass", EASYRSA_PASSIN="pass:correct horse")
     assert states() == {"/CN=phone": "V"}
 
 
-@needs_easyrsa
+@needs("easyrsa")
 def test_what_easyrsa_works_by_is_not_written_twice_nor_over(tmp_path):
     easyrsa("init-pki")
     before = Path("pki/openssl-easyrsa.cnf").read_bytes()
@@ -216,7 +216,8 @@ def test_a_folder_of_openssl_ca_is_used_as_it_stands(demo):
     assert "REVOKED on " in succeed("show", "new.example.com", "--pki", demo).stdout
 
 
-@pytest.mark.parametrize("shell", [None, *SHELLS])
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", [None, *EACH_SHELL])
 def test_an_index_that_wants_each_subject_once_is_kept_so(shell, demo):
     """`openssl ca` writes unique_subject = yes by itself, and reads no index any more that breaks it."""
     assert (demo / "index.txt.attr").read_text() == "unique_subject = yes\n"
@@ -249,7 +250,7 @@ def test_a_certificate_of_openssl_ca_is_exported(demo):
     assert "lost.example.com is revoked" in succeed("export", "1001", "--as", "pem", "--pki", demo).stderr
 
 
-@needs_easyrsa
+@needs("easyrsa")
 def test_a_folder_of_easyrsa_is_where_we_sign_and_renew(tmp_path):
     easyrsa("init-pki")
     easyrsa("build-ca", "nopass")
@@ -280,7 +281,7 @@ def test_a_folder_of_openssl_ca_is_where_we_sign(demo):
     ssl("ca", "-config", "ca.cnf", "-gencrl", "-out", "crl.pem")
 
 
-@needs_easyrsa
+@needs("easyrsa")
 def test_easyrsa_and_we_revoke_in_one_folder(tmp_path):
     easyrsa("init-pki")
     easyrsa("build-ca", "nopass")

@@ -1,7 +1,4 @@
-"""The whole command set with every openssl at hand.
-
-`OPENSSLGEN_TEST_OPENSSLS`, a colon-separated list, names binaries to try; in CI it names those that Debian offers.
-"""
+"""The whole command set with every openssl at hand."""
 
 from __future__ import annotations
 
@@ -18,12 +15,8 @@ from opensslgen.plan.script import as_script
 from opensslgen.x509.certificate import load
 
 from .conftest import make_root, make_server, no_secret
-from .test_plan import NEEDS_ROOT, RECIPES, SECRETS, job_of, summary
-
-BINARIES = os.environ.get("OPENSSLGEN_TEST_OPENSSLS", "").split(":")
-if BINARIES == [""]:
-    unpack = pytest.mark.skip(reason="no other openssl: python -m tests.debian_openssls unpacks some")
-    BINARIES = [pytest.param("", marks=unpack)]
+from .jobs import NEEDS_ROOT, RECIPES, SECRETS, job_of, summary
+from .openssls import BINARIES
 
 
 @pytest.fixture(params=BINARIES)

@@ -30,14 +30,14 @@ from opensslgen.plan.steps import Plan, Publish
 
 from . import servers
 from .conftest import CHECKOUT, files_below
+from .needs import needs
+from .openssls import BINARIES
 from .servers import HOST, nginx_of, program
-from .test_every_openssl import BINARIES
-from .test_plan import SHELLS
+from .shells import SHELLS
 
 PASSWORD = "battery staple"
 PBX = "pbx.example.com"
 ALL = [*(("--as", name) for name in export.FORMATS), *(("--for", name) for name in export.RECEIVERS)]
-KEYTOOL = shutil.which("keytool")
 
 
 def run(*arguments, **env):
@@ -138,17 +138,17 @@ def test_a_p12_holds_everything_under_the_name_that_its_reader_looks_for(argumen
     assert ("PBES2" in told) is (arguments == ("--as", "p12"))
 
 
-@pytest.mark.skipif(not KEYTOOL, reason="no keytool")
+@needs("keytool")
 def test_a_controllers_keystore_takes_the_p12(made, tmp_path):
     succeed("export", PBX, "--for", "unifi", "--pki", made / "site")
     subprocess.run(
-        [KEYTOOL, "-importkeystore", "-noprompt", "-srckeystore", f"{PBX}-unifi.p12", "-srcstoretype", "PKCS12"]
+        ["keytool", "-importkeystore", "-noprompt", "-srckeystore", f"{PBX}-unifi.p12", "-srcstoretype", "PKCS12"]
         + ["-srcstorepass", PASSWORD, "-alias", "unifi", "-destkeystore", "keystore", "-deststorepass", "aircontrol"],
         check=True,
         capture_output=True,
     )
     told = subprocess.run(
-        [KEYTOOL, "-list", "-v", "-keystore", "keystore", "-storepass", "aircontrol"], capture_output=True, text=True
+        ["keytool", "-list", "-v", "-keystore", "keystore", "-storepass", "aircontrol"], capture_output=True, text=True
     ).stdout
     assert "Alias name: unifi" in told
     assert "Entry type: PrivateKeyEntry" in told
@@ -191,7 +191,7 @@ def test_the_files_hold_what_their_reader_wants_in_this_order(arguments, holds, 
             assert key.public_key() == stored(made).public_key()
 
 
-@pytest.mark.skipif(not servers.NGINX, reason="no nginx")
+@needs("nginx", "curl")
 def test_nginx_serves_what_is_exported_for_it_to_curl(made, tmp_path):
     succeed("export", PBX, "--for", "nginx", "--pki", made / "site", "--out", "tls/")
     (tmp_path / "nginx").mkdir()
@@ -337,6 +337,7 @@ cli(sys.argv[2:], prog_name="opensslgen")
 """
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_point_leaves_all_or_nothing_for_the_next_run(made, tmp_path):
     arguments = ["export", PBX, "--for", "synology", "--pki", str(made / "site"), "--out", str(tmp_path / "out")]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
@@ -370,10 +371,10 @@ def test_what_a_stranger_decided_in_a_shared_folder_is_not_done(tmp_path, monkey
     left.mkdir(parents=True)
     (left / "p").write_text("evil\n")
     target = "../victim/authorized_keys" if is_ours else "authorized_keys"
-    (left / "decision.json").write_text(f'[["p", "{target}", true]]')
+    (left / "decision.json").write_text(f'{{"index": [], "moves": [["p", "{target}", true]]}}')
     if is_ours:
         # Whoever could put that into a folder of ours must not reach what lies outside either.
-        with pytest.raises(Error, match="in other folders"), Destination(shared).work():
+        with pytest.raises(Error, match="lies outside of"), Destination(shared).work():
             pass
     else:
         real = os.geteuid()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from datetime import date
 
 import pytest
 
 from .faults import COMMANDS, KILL, Case, sampled
+from .needs import needs
 
 SEED = int(os.environ.get("OPENSSLGEN_TEST_SEED") or date.today().toordinal())
 """Of the sample: others each day. A failure names it, so that it can be repeated."""
 
-pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="only Linux has strace: apt install strace")
+pytestmark = [pytest.mark.slow, needs("strace", "tracing")]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_an_error_of_the_disk_is_told_in_one_line_and_leaves_all_or_nothing(case
     assert (faults(case, chosen), SEED) == ({}, SEED)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a folder that root cannot write to")
+@needs("root", "mount")
 @pytest.mark.parametrize("case", COMMANDS, indirect=True)
 def test_a_read_only_folder_is_named_and_stays_as_it_is(case):
     assert case.read_only() == []

@@ -92,6 +92,7 @@ def test_a_fresh_folder_with_one_of_each_kind_complies(pki):
     assert not any("pbx" in name or "ip500" in name for name in said)
 
 
+@pytest.mark.slow
 def test_it_is_the_same_from_wherever_a_file_is_named(pki):
     for folder, name in (
         (pki, "issued/9608-phone.crt"),
@@ -112,6 +113,7 @@ def test_a_profile_that_is_named_is_the_one(pki):
     assert "[apple-eku]" in done.stdout
 
 
+@pytest.mark.slow
 def test_what_a_request_asks_for_does_not_count_once_its_certificate_is_there(pki, openssl):
     csr = "[req]\nprompt=no\ndistinguished_name=d\n[d]\nCN=box.example.com\n"
     (pki.parent / "csr.cnf").write_text(csr)
@@ -298,6 +300,7 @@ def crl(*revoked, issuer="Root", made=timedelta(hours=-1), due=timedelta(days=30
     return damage
 
 
+@pytest.mark.slow
 def test_a_folder_complies_after_revoking_and_renewing(pki):
     for arguments in (["revoke", "9608-phone", "--yes"], ["renew", "alice@example.com"], ["crl"]):
         done = opensslgen(*arguments, cwd=pki.parent)
@@ -320,6 +323,7 @@ LISTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LISTS)
 def test_the_revocation_list_is_held_against_index_and_time(name, pki):
     write, revoked, expected = LISTS[name]
@@ -330,6 +334,7 @@ def test_the_revocation_list_is_held_against_index_and_time(name, pki):
     assert found(pki) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_each_damage_is_found_under_its_own_name(damage, pki):
     do, expected = DAMAGES[damage]

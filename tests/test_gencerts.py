@@ -25,6 +25,8 @@ from opensslgen.gen_certs import patch as gencerts
 from opensslgen.gen_certs.patch import check_file, diff_file, patch_file, patcher_script, restore_file
 from opensslgen.gen_certs.reader import Setting, read_script
 
+from .needs import needs, program_path
+
 STAND_INS = Path(__file__).parent / "gen_certs"
 EDITED = sorted((STAND_INS / "edited").glob("*.sh"))
 COMPLETE = sorted((STAND_INS / "complete").glob("*.sh"))
@@ -94,12 +96,9 @@ def patcher(request, script):
     return Python() if request.param == "python" else Shell(["sh"], script)
 
 
-@pytest.fixture(params=SHELLS)
+@pytest.fixture(params=[pytest.param(name, marks=[] if name == "dash" else pytest.mark.slow) for name in SHELLS])
 def shell(request):
-    command = SHELLS[request.param]
-    if not shutil.which(command[0]):
-        pytest.skip(f"{command[0]} is not installed")
-    return command
+    return SHELLS[request.param]
 
 
 @pytest.fixture
@@ -154,6 +153,7 @@ def test_the_posts_fragment_becomes_the_posts_result_byte_for_byte():
     assert [(edit.line, edit.old is None) for edit in patch.edits] == [(1, False), (7, True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stand_in", EDITED, ids=name)
 def test_a_stand_in_is_edited_checked_and_restored(stand_in, patcher, copy):
     path = copy(stand_in)
@@ -194,6 +194,7 @@ def test_a_script_that_is_not_recognised_is_left_alone(stand_in, patcher, copy):
     assert (path.read_bytes(), path.stat().st_mtime_ns, others(path)) == (stand_in.read_bytes(), MTIME, [])
 
 
+@pytest.mark.slow
 def test_every_shell_makes_the_same_edits_and_takes_them_back(shell, script, tmp_path):
     copies = []
     for stand_in in EDITED + COMPLETE + REFUSED:
@@ -457,7 +458,7 @@ def test_a_file_with_several_hard_links_is_refused(patcher, copy, tmp_path):
     assert (path.read_bytes(), others(path)) == ((STAND_INS / "edited" / "post.sh").read_bytes(), [])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@needs("root")
 def test_owner_and_special_mode_bits_are_kept(patcher, copy):
     path = copy(STAND_INS / "edited" / "post.sh")
     os.chown(path, 12345, 23456)
@@ -636,6 +637,7 @@ def survivors(path):
     return path.read_bytes() == new
 
 
+@pytest.mark.slow
 def test_a_patch_that_is_killed_at_any_step_leaves_the_old_script_or_the_new_one(tmp_path):
     killed, seen = 0, set()
     while True:
@@ -678,6 +680,7 @@ def die_at_step(step):
     sys.setprofile(trace)
 
 
+@pytest.mark.slow
 def test_the_shell_script_too_leaves_the_old_one_or_the_new_one(tmp_path, script):
     tools = tmp_path / "bin"
     tools.mkdir()
@@ -809,6 +812,7 @@ def mutations(draw):
     return text
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(text=mutations())
 def test_mutated_scripts_are_edited_whole_or_not_at_all_and_alike_in_both_languages(text, script, tmp_path_factory):
@@ -843,8 +847,6 @@ def test_mutated_scripts_are_edited_whole_or_not_at_all_and_alike_in_both_langua
 
 
 def test_shellcheck_has_nothing_against_the_script(script):
-    if not shutil.which("shellcheck"):
-        pytest.skip("shellcheck is not installed")
     run = subprocess.run(["shellcheck", "-s", "sh", script], capture_output=True, check=False)
     assert (run.returncode, run.stdout.decode()) == (0, "")
 
@@ -869,7 +871,7 @@ def test_the_script_needs_a_shell_coreutils_and_sed_only(script, copy, tmp_path)
         "tr",
         "wc",
     ):
-        (tools / tool).symlink_to(shutil.which("busybox") or shutil.which(tool))
+        (tools / tool).symlink_to(program_path("busybox"))
     path = copy(STAND_INS / "edited" / "post.sh")
     patcher = Shell([tools / "sh"], script, {"PATH": str(tools)})
     shown = patcher("diff", path)

@@ -12,7 +12,7 @@ from opensslgen.orders.usages import key_usages
 from opensslgen.plan.section import Section
 
 from .conftest import opensslgen
-from .test_plan import SHELLS
+from .shells import EACH_SHELL, SHELLS
 
 CANARY = "battery staple \"$'canary"
 SECRETS = {"OPENSSLGEN_CA_PASSPHRASE": CANARY, "OPENSSLGEN_P12_PASSWORD": CANARY}
@@ -163,7 +163,7 @@ def test_no_secret_is_in_the_environment_of_what_reads_a_template(pki, watched, 
     assert "PASSPHRASE=" not in seen.replace("OPENSSLGEN_CA_PASSPHRASE=\n", "")
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_nor_in_that_of_a_printed_script(shell, pki, watched, tmp_path):
     name = f"{shell}.example.com"
     path = template(tmp_path, "nsComment = mine\n")

@@ -18,8 +18,8 @@ from opensslgen.orders.order import intermediate_order, leaf_order, root_order
 from opensslgen.pki.store import Store
 from opensslgen.x509.certificate import load
 
+from .clients import CLIENTS, serving
 from .conftest import EC, files_below, make_root, make_server, no_secret, opensslgen
-from .test_clients import CLIENTS, serving
 
 CLIENT_NAMES = {
     "alice@example.com": ("alice@example.com", "email:alice@example.com"),
@@ -76,6 +76,7 @@ def test_a_client_may_not_be_called_so(name):
     assert told.value.message.isprintable()
 
 
+@pytest.mark.slow
 def test_a_name_that_cannot_name_files_can_be_the_common_name(tmp_path):
     done = opensslgen("client", "Jürgen Söhne", "--key-type", "p-256")
     assert done.returncode == 2
@@ -162,6 +163,7 @@ def test_a_self_signed_leaf_is_no_authority_and_says_what_is_better(authority):
 SAME_NAME = ["server", "pbx.example.com"], ["client", "pbx.example.com"], ["intermediate", "Pbx.Example.com"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", SAME_NAME, ids=lambda arguments: arguments[0])
 def test_nothing_is_signed_whose_subject_is_the_authoritys(arguments, authority):
     make_root(authority, common_name="pbx.example.com")
@@ -173,6 +175,7 @@ def test_nothing_is_signed_whose_subject_is_the_authoritys(arguments, authority)
     assert opensslgen(*arguments, "--key-type", "p-256", "--cn", "another").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_request_or_an_inventory_with_the_authoritys_subject_is_refused_too(authority):
     make_root(authority, common_name="pbx.example.com")
     order = leaf_order("pbx.example.com", key_type=EC)

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -29,7 +30,7 @@ from opensslgen.plan.script import as_script
 from opensslgen.x509.request import parse_request
 
 from .conftest import EC, files_below, make_server, no_secret, opensslgen
-from .test_plan import SHELLS
+from .shells import EACH_SHELL, SHELLS
 
 
 def leaf(store, name="pbx.example.com", **options):
@@ -140,7 +141,7 @@ def test_no_script_follows_a_link_out_of_the_folder(job, name, pki):
     refused_by_script(job, name, pki, "dash")
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_no_shell_does(shell, pki):
     refused_by_script("server", "private", pki, shell)
 
@@ -220,7 +221,41 @@ def test_no_decision_moves_files_of_other_folders(name, decision, pki, openssl):
     assert (pki.parent / "mine").exists()
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+def test_no_decision_moves_files_of_other_folders_from_within(pki, monkeypatch):
+    """A folder that is called `.` has no name that a path could begin with."""
+    work = pki / ".work-0badc0de"
+    work.mkdir(mode=0o700)
+    (work / "decision.json").write_text('{"index": [], "moves": [["key", "../victim"]]}')
+    (work / "key").write_text("evil\n")
+    monkeypatch.chdir(pki)
+    with pytest.raises(Error, match="lies outside of"):
+        Store(Path()).finish()
+    assert not (pki.parent / "victim").exists()
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        '{"index": [], "moves": [["key"]]}',
+        '{"index": [1], "moves": []}',
+        '{"index": [], "moves": 1}',
+    ],
+)
+def test_a_decision_that_no_run_writes_is_an_error(decision, pki):
+    work = pki / ".work-0badc0de"
+    work.mkdir(mode=0o700)
+    (work / "decision.json").write_text(decision)
+    (work / "key").write_text("mine\n")
+    with pytest.raises(Error, match="not what a run of ours writes"):
+        Store(pki).finish()
+    assert (work / "key").exists()
+
+
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_what_another_user_has_left_no_script_carries_out(shell, pki, tmp_path):
     script = as_script(leaf(Store(pki), "new.example.com").plan, version="test")
     left = pki / ".script.0badc0"
@@ -237,6 +272,7 @@ def test_what_another_user_has_left_no_script_carries_out(shell, pki, tmp_path):
     assert "belongs to another user" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "mode", "said"),
     [

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 import socket
 import sys
@@ -25,16 +24,17 @@ from opensslgen.rules.profiles import rules_of
 from opensslgen.x509.certificate import decode
 
 from . import servers
+from .needs import needs
+from .openssls import OTHERS
 from .servers import HOST, issue, nginx, s_server, scripted, tls_context
 
 # Python 3.12 and later warn of what `sh` does by its nature: it forks while other threads run.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
-CLIENTS = [path for path in os.environ.get("OPENSSLGEN_TEST_OPENSSLS", "").split(":") if path] or [None]
 LOCALHOST = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(HOST)), x509.DNSName("pbx.example.com"))
 
 
-@pytest.fixture(scope="module", params=CLIENTS, ids=lambda path: path or "openssl")
+@pytest.fixture(scope="module", params=OTHERS or ["openssl"])
 def client(request):
     """Each openssl that is to ask."""
     return command.find(request.param)
@@ -185,7 +185,7 @@ def test_a_server_name_is_a_whole_host_name(name):
 # --- servers as they should be, asked by every openssl
 
 
-@pytest.mark.skipif(not servers.NGINX, reason="no nginx")
+@needs("nginx")
 def test_nginx_with_a_good_chain_complies(client, tmp_path, leaf, middle):
     with nginx(tmp_path, leaf, middle) as port:
         result = judged(f"localhost:{port}", client=client)
@@ -194,7 +194,7 @@ def test_nginx_with_a_good_chain_complies(client, tmp_path, leaf, middle):
     assert result.certificate.der == leaf.der
 
 
-@pytest.mark.skipif(not servers.NGINX, reason="no nginx")
+@needs("nginx")
 def test_a_chain_out_of_order_is_a_finding(client, tmp_path, leaf, middle, root):
     with nginx(tmp_path, leaf, root, middle) as port:
         assert ids(judged(f"localhost:{port}", client=client)) == {"chain-order"}
@@ -350,6 +350,7 @@ def test_names_that_look_like_s_clients_own_lines_are_not_taken_for_them(client,
     assert answer.protocol == protocol.replace("-tls1_", "TLSv1.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
@@ -373,6 +374,7 @@ def test_a_closed_port_is_refused(client):
     assert judged(f"{HOST}:{servers.free_port()}", client=client).unreadable == "connection refused"
 
 
+@pytest.mark.slow
 def test_a_server_that_never_stops_sending_is_judged_and_left(client, tmp_path, leaf, middle):
     begun = time.monotonic()
     with scripted(servers.endless(tls_context(tmp_path, leaf, middle))) as port:
@@ -394,6 +396,7 @@ def test_one_that_does_not_stop_is_cut_off_and_judged_by_what_it_sent(leaf):
     assert "cut" in result.notes[0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="others refuse what does not fit into the queue")
 def test_a_host_that_does_not_answer_at_all_says_so(client):
     with servers.deaf() as port:
@@ -505,6 +508,7 @@ def test_a_look_up_that_hangs_ends_at_the_time_limit(monkeypatch):
     forever.set()
 
 
+@pytest.mark.slow
 def test_fifty_servers_of_which_half_hang_take_about_one_time_limit(tmp_path, leaf, middle):
     limit = 4
     context = tls_context(tmp_path, leaf, middle)

@@ -21,38 +21,13 @@ from opensslgen.names.general import GeneralName, file_name, parse_host, parse_n
 from opensslgen.names.slips import slips
 from opensslgen.names.subject import Subject, given_subject, parse_subject
 
+from .name_table import ANY, FIELDS, cases
+from .openssls import EVERY
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
-
-TABLE = Path(__file__).with_name("names.tsv")
-ESCAPE = re.compile(r"\\(?:[\\tnr]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|(.?))")
-OPENSSLS = ["openssl", *filter(None, os.environ.get("OPENSSLGEN_TEST_OPENSSLS", "").split(":"))]
-
-FIELDS = {
-    "C": "country",
-    "ST": "state",
-    "L": "locality",
-    "O": "organization",
-    "OU": "organizational_unit",
-    "CN": "common_name",
-    "emailAddress": "email_address",
-}
-
-
-def unescaped(text: str) -> str:
-    def character(match: re.Match[str]) -> str:
-        assert match[1] is None, f"unknown escape {match[0]} in {text}"
-        return match[0].encode("ascii").decode("unicode_escape")
-
-    return ESCAPE.sub(character, text)
-
-
-def cases() -> list[tuple[str, str, str, str]]:
-    lines = TABLE.read_text("utf-8").split("\n")
-    rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
-    return [(function, verdict, unescaped(text), unescaped(expected)) for function, verdict, text, expected in rows]
 
 
 def joined(names: tuple[GeneralName, ...]) -> str:
@@ -107,16 +82,6 @@ def test_long_input_is_cut_in_messages() -> None:
 
 # What is accepted is harmless.
 
-TRICKY = st.lists(
-    st.one_of(
-        st.sampled_from("aZ09.-_:*@,/ %$#\\[]'\"`\n\t=;"),
-        st.sampled_from(["xn--", "DNS:", "IP:", "URI:sip:", "email:", "10.0.0.1", "::1", "ü", "\u3002", "\u200d"]),
-        st.characters(),
-    ),
-    max_size=20,
-).map("".join)
-ANY = st.one_of(st.text(), TRICKY)
-
 
 def answer(function: Callable[..., T], *arguments: str, **more: str) -> T | None:
     """Return None where a function refuses, after a look at its message."""
@@ -128,6 +93,7 @@ def answer(function: Callable[..., T], *arguments: str, **more: str) -> T | None
     return None
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(ANY)
 def test_any_text_is_refused_or_harmless(text: str) -> None:
@@ -141,6 +107,7 @@ def test_any_text_is_refused_or_harmless(text: str) -> None:
         assert parse_names(str(name)) == (name,)
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(ANY)
 def test_any_host_is_refused_or_is_also_an_alternative_name(text: str) -> None:
@@ -248,7 +215,8 @@ def request(program: str, subject: Subject, names: tuple[GeneralName, ...] = ())
 REAL = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-@pytest.mark.parametrize("program", OPENSSLS)
+@pytest.mark.slow
+@pytest.mark.parametrize("program", EVERY)
 @REAL
 @given(st.lists(NAME, min_size=1, max_size=30))
 def test_openssl_reads_back_the_names(program: str, texts: list[str]) -> None:
@@ -259,7 +227,7 @@ def test_openssl_reads_back_the_names(program: str, texts: list[str]) -> None:
     assert read_back(made.extensions.get_extension_for_class(x509.SubjectAlternativeName).value) == names
 
 
-@pytest.mark.parametrize("program", OPENSSLS)
+@pytest.mark.parametrize("program", EVERY)
 def test_openssl_reads_back_every_good_name_of_the_table(program: str) -> None:
     texts = [text for function, verdict, text, _ in cases() if function != "subject" and verdict == "ok"]
     names = accepted(texts)
@@ -287,8 +255,9 @@ def check_subject(program: str, subject: Subject) -> None:
     assert printed.removeprefix("subject=").strip("\n") == expected
 
 
+@pytest.mark.slow
 @BYTES_COUNTED
-@pytest.mark.parametrize("program", OPENSSLS)
+@pytest.mark.parametrize("program", EVERY)
 @REAL
 @given(SUBJECT)
 @example({"common_name": "O'Neil", "organization": "Acme, Inc.", "locality": "Zürich", "state": "a$b"})
@@ -302,7 +271,7 @@ def test_openssl_reads_back_the_subject(program: str, texts: dict[str, str]) -> 
 
 
 @BYTES_COUNTED
-@pytest.mark.parametrize("program", OPENSSLS)
+@pytest.mark.parametrize("program", EVERY)
 def test_openssl_reads_back_every_good_subject_of_the_table(program: str) -> None:
     for function, verdict, text, _ in cases():
         if (function, verdict) == ("subject", "ok"):

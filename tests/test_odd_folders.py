@@ -18,8 +18,8 @@ from opensslgen.pki import index
 from opensslgen.x509.certificate import load
 
 from .conftest import make_root, make_server, opensslgen
+from .needs import needs, program_path
 
-EASYRSA = shutil.which("easyrsa") or "/usr/share/easy-rsa/easyrsa"
 LINE = "V\t490226033848Z\t\t{:032X}\tunknown\t/CN=host{}.example.com\n"
 
 
@@ -37,6 +37,7 @@ def openssl_ca_knows(pki, certificate):
     return f"{certificate.serial_hex}=Valid" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["\r\n", "\n"])
 @pytest.mark.parametrize("last", ["whole", "without an end"])
 def test_an_index_that_an_editor_has_saved_gains_a_line_that_openssl_ca_finds(ending, last, authority):
@@ -50,6 +51,7 @@ def test_an_index_that_an_editor_has_saved_gains_a_line_that_openssl_ca_finds(en
     assert openssl_ca_knows(authority.store.path, second)
 
 
+@pytest.mark.slow
 def test_a_line_that_is_none_is_named_and_hinders_nobody_from_issuing(authority):
     issue(authority, "a.example")
     path = authority.store.path / "index.txt"
@@ -58,10 +60,10 @@ def test_a_line_that_is_none_is_named_and_hinders_nobody_from_issuing(authority)
     assert certificate.serial_hex in path.read_text()
     done = opensslgen("list")
     assert done.returncode == 2
-    assert "index.txt, line 2: 1 field; expected are six" in done.stderr
+    assert "index.txt, line 2: 1 field; expected six" in done.stderr
     done = opensslgen("audit", "-q", "pki")
     assert done.returncode == 1
-    assert "pki/index.txt: violates the rules\n  error: line 2: 1 field; expected are six" in done.stdout
+    assert "pki/index.txt: violates the rules\n  error: line 2: 1 field; expected six" in done.stdout
     assert done.stdout.count("error:") == 1
 
 
@@ -118,6 +120,7 @@ def test_a_certificate_of_the_future_is_told_from_a_valid_one(authority, tmp_pat
     assert issue(authority, "now.example")
 
 
+@pytest.mark.slow
 def test_what_has_expired_counts_where_it_is_in_use_and_not_where_it_is_kept(authority):
     issue(authority, "pbx.example.com")
     authority = replace(authority, force=True)
@@ -171,7 +174,7 @@ def easyrsa_folder(tmp_path_factory):
 def easyrsa(pki, *command):
     settings = {"PKI": str(pki), "BATCH": "1", "ALGO": "ec", "CURVE": "prime256v1", "CERT_EXPIRE": "700"}
     environment = {**os.environ, **{f"EASYRSA_{name}": value for name, value in settings.items()}}
-    done = subprocess.run([EASYRSA, *command], env=environment, capture_output=True, text=True)
+    done = subprocess.run([program_path("easyrsa"), *command], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -186,7 +189,7 @@ def of_folder(pki):
     return [finding["rule"] for result in whole for finding in result["findings"]], verdicts
 
 
-@pytest.mark.skipif(not Path(EASYRSA).exists(), reason="easy-rsa is not installed")
+@needs("easyrsa")
 def test_a_folder_of_easyrsa_is_audited_as_a_whole(easyrsa_folder, tmp_path):
     found, verdicts = of_folder(easyrsa_folder)
     assert found == []
@@ -200,6 +203,7 @@ def test_a_folder_of_easyrsa_is_audited_as_a_whole(easyrsa_folder, tmp_path):
     assert sorted(of_folder(pki)[0]) == ["pki-crl-incomplete", "pki-key-mismatch", "pki-revoked-in-use"]
 
 
+@pytest.mark.slow
 def test_a_folder_of_openssl_ca_is_audited_as_a_whole(openssl, tmp_path):
     folder = tmp_path / "demoCA"
     for name in ("newcerts", "private"):

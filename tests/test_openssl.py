@@ -16,7 +16,8 @@ from opensslgen.openssl.command import OpenSSLError
 from opensslgen.openssl.process import Process, start_with_sh
 
 from .conftest import CHECKOUT, is_running, start_with_subprocess, wait
-from .test_plan import SHELLS
+from .needs import need
+from .shells import EACH_SHELL, SHELLS
 
 
 def answer(banner):
@@ -133,8 +134,9 @@ def scripts(tmp_path, openssl):
     return replace(openssl, path=str(wrapper)), [f"{number}.sh" for number in range(len(SCRIPTS))]
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_scripts_of_commands_fail_each_by_itself(shell, tmp_path, scripts):
+    need(shell)
     found, names = scripts
     found = replace(found, start=lambda argv, **options: start_with_sh([*SHELLS[shell], *argv[1:]], **options))
     for fault, (_, expected) in zip(
@@ -190,12 +192,14 @@ def killed_in_the_middle(tmp_path, openssl, script):
     running.wait()
 
 
+@pytest.mark.slow
 def test_nothing_more_is_run_for_one_who_was_killed(tmp_path, scripts):
     killed_in_the_middle(tmp_path, scripts[0], "openssl slow\n" * 5)
     time.sleep(2.5)
     assert (tmp_path / "begun").read_text() == "\n"
 
 
+@pytest.mark.slow
 def test_what_hangs_for_one_who_was_killed_ends_when_its_time_is_over(tmp_path, scripts):
     killed_in_the_middle(tmp_path, scripts[0], "openssl hang\n")
     process = int(wait((tmp_path / "begun").read_text))

@@ -47,6 +47,7 @@ def makes_certificates(folder, *command):
     assert "check_same" in run(*command, "trust", "--script", cwd=folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["plain", "editable", "wheel"])
 def test_an_install_finds_the_templates(how, source, tmp_path):
     run(sys.executable, "-m", "venv", tmp_path / "venv")
@@ -65,6 +66,7 @@ def test_an_install_finds_the_templates(how, source, tmp_path):
     run(tmp_path / "venv" / "bin" / "python", "-m", "opensslgen", "--version", cwd=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_zipapp_finds_the_templates(source, tmp_path):
     app = tmp_path / "app"
     run(sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target", app, source)

@@ -20,7 +20,8 @@ from opensslgen.plan.script import as_script
 from opensslgen.plan.secrets import CA_PASSPHRASE, NEW_PASSPHRASE
 
 from .conftest import CHECKOUT, files_below, make_root, make_server, no_secret, opensslgen
-from .test_every_openssl import BINARIES
+from .needs import need
+from .openssls import BINARIES, EVERY
 
 OLD, NEW = "correct-horse-battery", "staple and Zürich"
 
@@ -70,7 +71,7 @@ def test_the_new_one_opens_and_the_old_one_does_not(openssl, pki):
 @pytest.mark.parametrize("path", BINARIES)
 def test_every_openssl_reads_what_every_openssl_wrote(path, pki):
     change(pki, command.find(path), **{CA_PASSPHRASE: OLD, NEW_PASSPHRASE: NEW})
-    assert all(opens(pki / "private" / "ca.key", NEW, other) for other in (*BINARIES, "openssl"))
+    assert all(opens(pki / "private" / "ca.key", NEW, other) for other in EVERY)
 
 
 def test_it_is_removed_and_set_again(openssl, pki):
@@ -137,6 +138,7 @@ def test_on_a_pipe_nothing_is_asked_for(pki):
 
 
 def test_on_a_terminal_the_old_one_is_asked_for_once_and_the_new_one_twice(pki):
+    need("terminals")
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "opensslgen", "passwd"],

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from .conftest import CHECKOUT, opensslgen
-from .test_template import ECHO_LINES
+from .vendor import ECHO_LINES
 
 STAND_IN = CHECKOUT / "tests" / "gen_certs" / "edited" / "post.sh"
 

@@ -130,6 +130,7 @@ def test_what_was_written_is_read(pairs: list[tuple[bytes, str]]) -> None:
     assert [(block.body, block.label) for block in pem_blocks(data)] == pairs
 
 
+@pytest.mark.slow
 @settings(max_examples=1000)
 @given(st.data())
 def test_a_changed_byte_gives_blocks_or_a_decode_error_and_what_cryptography_reads(data: st.DataObject) -> None:

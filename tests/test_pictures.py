@@ -7,9 +7,9 @@ import re
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from .browser import HAS_CHROMIUM
 from .conftest import CHECKOUT
 from .make_pictures import LARGEST, PICTURES, main
+from .needs import needs
 
 SHOWN = re.findall(r"!\[([^\]]*)\]\(tests/pictures/([\w-]+)\.png\)", (CHECKOUT / "README.md").read_text())
 
@@ -30,7 +30,8 @@ def new(tmp_path_factory):
     return folder
 
 
-@HAS_CHROMIUM
+@pytest.mark.slow
+@needs("chromium", "chromedriver")
 @pytest.mark.parametrize("name", [name for _, name in SHOWN])
 def test_a_picture_is_of_the_page_as_it_is(name, new):
     """Not to the last pixel, as fonts differ; after a change of the page: python -m tests.make_pictures."""

@@ -2,145 +2,35 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import shutil
 import subprocess
 from datetime import datetime, timedelta, timezone
 
+import click.testing
 import pytest
 from cryptography import x509 as asked
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
-from opensslgen.jobs.issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
+from opensslgen.cli.main import COMMANDS, cli
+from opensslgen.gen_certs.patch import patcher_script
+from opensslgen.gen_certs.replacement import gen_certs_script
+from opensslgen.jobs.issue import leaf_job, root_job
 from opensslgen.jobs.perform import Authority
-from opensslgen.jobs.sign import sign_job
-from opensslgen.names.general import parse_names
-from opensslgen.orders import from_request
-from opensslgen.orders.kinds import CLIENT, KINDS, SELF_SIGNED, SERVER
-from opensslgen.orders.order import intermediate_order, leaf_order, root_order
+from opensslgen.jobs.revoke import revocation_job, revocation_list_job
+from opensslgen.orders.order import leaf_order, root_order
 from opensslgen.pki.store import Store
 from opensslgen.plan import issue, secrets, template
 from opensslgen.plan import issue as recipes
-from opensslgen.plan.script import as_script
+from opensslgen.plan.script import as_commands, as_script
 from opensslgen.plan.steps import Check, Join, Plan, Publish, Record, Run, Serial, Validity, Write
-from opensslgen.x509 import key_types
-from opensslgen.x509.certificate import load
-from opensslgen.x509.request import parse_request
 
-from .conftest import EC, files_below, make_root, make_server, no_secret
-
-SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"], "mksh": ["mksh"]}
-
-RECIPES = {
-    "root": {},
-    "root-p256": {"key_type": key_types.key_type("p-256")},
-    "root-passphrase": {"encrypted": True, "key_type": EC},
-    "server": {"san": ["DNS:sip.example.com, IP:10.0.0.5", "2001:db8::1", "sip:example.com"]},
-    "server-p384": {"key_type": key_types.key_type("p-384"), "organization": 'O\'Neil $x & Söhne, "Inc." #1\\'},
-    "server-p12": {"key_type": EC, "p12": "p12"},
-    "server-p12-compat": {"key_type": EC, "p12": "p12-compat"},
-    "server-passphrase": {"key_type": EC, "encrypted": True},
-    "server-short": {"key_type": EC, "days": 30, "extended_key_usage": ["serverAuth"]},
-    "server-second": {"key_type": EC},
-    "server-crl": {"key_type": EC, "crl_url": "http://pki.example.com/crl.der"},
-    "client": {"key_type": EC},
-    "client-mail": {"key_type": EC, "san": ["email:other@example.com"], "p12": "p12"},
-    "self-signed": {"key_type": EC, "san": ["10.0.0.5"]},
-    "self-signed-p12": {"p12": "p12-compat"},
-    "intermediate": {"key_type": EC, "permit": ["example.com", "10.0.0.0/8", "2001:db8::/32"], "path_length": 1},
-    "intermediate-passphrase": {"encrypted": True, "exclude": ["bad.example"], "crl_url": "http://crl.example/x?y=1"},
-    "root-limited": {"key_type": EC, "permit": ["example.com,sip.example.org"], "exclude": ["IP:10.0.0.7"]},
-    "csr-only": {"key_type": EC},
-    "signed": {"names": parse_names("pbx.example.com, 10.0.0.5")},
-    "signed-client": {"names": (), "kind": CLIENT, "stem": "phone-17"},
-    "signed-intermediate": {"permit": ["example.com"], "stem": "berlin"},
-}
-NEEDS_ROOT = (
-    "server-second",
-    "intermediate",
-    "intermediate-passphrase",
-    "signed",
-    "signed-client",
-    "signed-intermediate",
-)
-SECRETS = {
-    secrets.CA_PASSPHRASE: "correct horse",
-    secrets.P12_PASSWORD: "battery staple",
-    secrets.NEW_PASSPHRASE: "even better",
-}
+from .conftest import CHECKOUT, EC, make_root, make_server, no_secret
+from .jobs import NEEDS_ROOT, RECIPES, SECRETS, job_of, summary
+from .shells import EACH_SHELL, SHELLS
 
 
-def job_of(name, store):
-    options = dict(RECIPES[name])
-    encrypted = options.pop("encrypted", False)
-    if name.startswith("root"):
-        return root_job(root_order(common_name="Test root", encrypted=encrypted, **options), store=store)
-    if name.startswith("signed"):
-        request = request_from_elsewhere()
-        order_of = from_request.authority_order_of if name == "signed-intermediate" else from_request.leaf_order_of
-        return sign_job(request, order_of(request, **options), store=store)
-    if name.startswith("intermediate"):
-        order = intermediate_order("Site Berlin", encrypted=encrypted, **options)
-        return intermediate_job(order, store=store, fixed_days=True)
-    kind = next((kind for kind in KINDS.values() if name.startswith(kind.name)), SERVER)
-    order = leaf_order("alice@example.com" if name == "client-mail" else "pbx.example.com", kind=kind, **options)
-    if name == "csr-only":
-        return request_job(order, store=store)
-    if kind is SELF_SIGNED:
-        return self_signed_job(order, store=store)
-    root = root_order(common_name="Test root", encrypted=encrypted, key_type=EC)
-    return leaf_job(order, store=store, root=root, fixed_days=False)
-
-
-@functools.cache
-def request_from_elsewhere():
-    """Return a request, signed by its own key, that asks for more than it may get."""
-    builder = asked.CertificateSigningRequestBuilder(
-        asked.Name([asked.NameAttribute(asked.NameOID.COMMON_NAME, "Büro-Anlage")]),
-        [
-            asked.Extension(asked.BasicConstraints.oid, True, asked.BasicConstraints(True, None)),
-            asked.Extension(
-                asked.SubjectAlternativeName.oid, False, asked.SubjectAlternativeName([asked.DNSName("a.example")])
-            ),
-        ],
-    )
-    request = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
-    return parse_request(request.public_bytes(Encoding.PEM))
-
-
-def summary(pki):
-    """Return what two ways of making the same must agree on: names, modes, and certificates but for what is random."""
-    certificates = {}
-    for path in sorted(pki.rglob("*.crt")) + sorted(pki.rglob("*.pem")):
-        certificate = load(path)
-        place = str(path.relative_to(pki)).replace(certificate.serial_hex, str(certificate.subject))
-        certificates[place] = (
-            str(certificate.subject),
-            str(certificate.issuer),
-            certificate.names,
-            certificate.extended_key_usage,
-            certificate.key_usage,
-            certificate.basic_constraints,
-            certificate.name_constraints,
-            certificate.crl_urls,
-            certificate.validity,
-            certificate.signature_algorithm,
-            [(extension.oid, extension.critical) for extension in certificate.extensions],
-            certificate.public_key.algorithm,
-            certificate.public_key.curve or certificate.public_key.bits,
-        )
-        assert abs(certificate.not_before - datetime.now(timezone.utc)) < timedelta(hours=2)
-        assert 64 < certificate.serial_number.bit_length() <= 127
-    files = {re.sub("[0-9A-F]{16,}", "SERIAL", name): mode for name, mode in files_below(pki).items()}
-    index = [re.sub("[0-9A-F]{16,}", "SERIAL", line) for line in (pki / "index.txt").read_text().splitlines()]
-    return files, certificates, [re.sub(r"\d{12}Z", "END", line) for line in index]
-
-
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 @pytest.mark.parametrize("name", RECIPES)
 def test_run_and_script_make_the_same(name, shell, openssl, tmp_path):
     run, printed = Store(tmp_path / "run" / "pki"), Store(tmp_path / "printed" / "pki")
@@ -190,7 +80,7 @@ def run_script(script, tmp_path, shell="dash", **environment):
     )
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -219,7 +109,7 @@ def test_a_script_sees_a_leaf_that_would_outlive_its_root(tmp_path):
     assert "would outlive its issuer" in done.stderr
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_a_script_refuses_existing_files(shell, tmp_path):
     script = script_of(tmp_path)
     assert run_script(script, tmp_path, shell).returncode == 0
@@ -250,8 +140,242 @@ def test_a_script_runs_in_a_folder_with_spaces_and_without_home(tmp_path):
     assert (folder / "my pki" / "issued" / "pbx.example.com.crt").exists()
 
 
+# The form of what is printed
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_script_begins_with_what_it_does_and_has_no_function_that_it_does_not_call(name, authority):
+    if name in NEEDS_ROOT:
+        make_root(authority)
+    plan = job_of(name, authority.store).plan
+    script = as_script(plan, version="test")
+    code = [line for line in script.splitlines() if line and not line.startswith("#")]
+    assert (code[0], code[-1]) == ("main() {", 'main "$@"')
+    story, helpers = script.split("\n}\n", 1)
+    assert story.count("run openssl") == sum(isinstance(step, Run) for step in plan.steps)
+    assert not re.search(r"\brun openssl", helpers)
+    functions = re.findall(r"^(\w+)\(\) [{(]$", script, re.MULTILINE)
+    assert len(functions) == len(set(functions)) > 20
+    without_comments = re.sub(r"^ *#.*$", "", script, flags=re.MULTILINE)
+    assert [name for name in functions if len(re.findall(rf"\b{name}\b", without_comments)) < 2] == []
+    assert "copy_database" not in functions
+
+
+PRINTED = {
+    "script": lambda: as_script(issue.root(root_order(common_name="Test root", key_type=EC)), version="test"),
+    "gen-certs": lambda: gen_certs_script(version="test"),
+    "patch": patcher_script,
+}
+ARGUMENTS = {"script": [], "gen-certs": ["root", "--key-type", "p-256"], "patch": ["gen_certs.sh"]}
+
+
+@pytest.mark.parametrize("shell", EACH_SHELL)
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_script_that_ends_too_soon_does_nothing(name, shell, tmp_path):
+    text = PRINTED[name]()
+    (tmp_path / "gen_certs.sh").write_bytes((CHECKOUT / "tests" / "gen_certs" / "edited" / "post.sh").read_bytes())
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    whole = text.rindex("main")
+    for length in (*range(1, whole, whole // 25), whole - 1, whole, whole + 3):
+        subprocess.run(
+            [*SHELLS[shell], "/dev/stdin", *ARGUMENTS[name]],
+            input=text[:length],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before, length
+    done = subprocess.run(
+        [*SHELLS[shell], "/dev/stdin", *ARGUMENTS[name]], input=text, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+# The commands alone
+
+TWO_SHELLS = EACH_SHELL[:2]
+"""Those that people paste into: dash and bash."""
+
+
+def usages_of(certificate):
+    known = {
+        asked.ExtendedKeyUsageOID.SERVER_AUTH: "serverAuth",
+        asked.ExtendedKeyUsageOID.CLIENT_AUTH: "clientAuth",
+        asked.ExtendedKeyUsageOID.EMAIL_PROTECTION: "emailProtection",
+    }
+    try:
+        return {known[oid] for oid in certificate.extensions.get_extension_for_class(asked.ExtendedKeyUsage).value}
+    except asked.ExtensionNotFound:
+        return set()
+
+
+def names_of(certificate):
+    kinds = {asked.DNSName: "DNS", asked.IPAddress: "IP", asked.RFC822Name: "email"}
+    kinds[asked.UniformResourceIdentifier] = "URI"
+    try:
+        names = certificate.extensions.get_extension_for_class(asked.SubjectAlternativeName).value
+    except asked.ExtensionNotFound:
+        return set()
+    return {f"{kinds[type(name)]}:{name.value}" for name in names}
+
+
+def paste(text, shell, folder):
+    return subprocess.run(
+        [*SHELLS[shell], "/dev/stdin"],
+        input=text,
+        cwd=folder,
+        env={**os.environ, **SECRETS},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("shell", TWO_SHELLS)
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_commands_make_what_the_plan_says(name, shell, openssl, tmp_path):
+    pki = tmp_path / "pki"
+    if name in NEEDS_ROOT:
+        make_root(Authority(Store(pki), openssl, no_secret), common_name="Test root")
+    before = {path: path.read_bytes() for path in pki.rglob("*") if path.is_file()}
+    plan = job_of(name, Store(pki)).plan
+    text = as_commands(plan, version="test")
+    assert text.startswith("# These commands neither check nor publish anything")
+    assert "../" not in text
+    assert not set(SECRETS.values()) & set(re.split(r"[\n']", text))
+    done = paste(text, shell, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert {path: path.read_bytes() for path in pki.rglob("*") if path.is_file()} == before
+    checks = [step for step in plan.steps if isinstance(step, Check)]
+    assert checks or name == "csr-only"
+    for check in checks:
+        made = asked.load_pem_x509_certificate((tmp_path / check.certificate).read_bytes())
+        assert made.not_valid_after_utc - made.not_valid_before_utc == timedelta(days=check.days)
+        assert abs(made.not_valid_before_utc - datetime.now(timezone.utc)) < timedelta(minutes=5)
+        assert usages_of(made) == set(check.extended_key_usage)
+        assert names_of(made) == {str(name) for name in check.names}
+        assert made.serial_number.bit_length() > 64
+        issuer = tmp_path / check.issuer.replace("../", "pki/")
+        made.verify_directly_issued_by(asked.load_pem_x509_certificate(issuer.read_bytes()))
+    for key in tmp_path.glob("*.key"):
+        assert key.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_commands_for_a_server_are_few(authority):
+    make_root(authority)
+    text = as_commands(job_of("server-second", authority.store).plan, version="test")
+    assert len(text.splitlines()) < 40
+    assert len(re.findall("^openssl ", text, re.MULTILINE)) == 3
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_commands_are_clean_under_shellcheck(name, authority, tmp_path):
+    if name in NEEDS_ROOT:
+        make_root(authority)
+    text = as_commands(job_of(name, authority.store).plan, version="test")
+    done = subprocess.run(["shellcheck", "-s", "sh", "-"], input=text, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("shell", TWO_SHELLS)
+@pytest.mark.parametrize("folder", ["pki", "Büro 1 $x #2 'q'", "-pki", "pki\\"])
+def test_the_commands_that_revoke_make_a_list(folder, shell, openssl, tmp_path):
+    store = Store(tmp_path / folder)
+    authority = Authority(store, openssl, no_secret)
+    make_server(authority, "old.example.com")
+    authority.make(lambda: revocation_list_job(store=store))
+    root = asked.load_pem_x509_certificate((store.path / "ca.crt").read_bytes())
+    old = asked.load_pem_x509_certificate((store.path / "issued" / "old.example.com.crt").read_bytes())
+    for number, (plan, revoked) in enumerate(
+        (
+            (revocation_list_job(store=store).plan, []),
+            (revocation_job("old.example.com", store=store).plan, [old.serial_number]),
+        )
+    ):
+        work = tmp_path / f"work{number}"
+        work.mkdir()
+        (work / folder).symlink_to(store.path)
+        done = paste(as_commands(plan, version="test", folder=folder), shell, work)
+        assert done.returncode == 0, done.stderr
+        made = asked.load_pem_x509_crl((work / "crl.pem").read_bytes())
+        assert made.is_signature_valid(root.public_key())
+        assert [entry.serial_number for entry in made] == revoked
+        assert asked.load_der_x509_crl((work / "crl.der").read_bytes()) == made
+    assert (store.path / "index.txt").read_text().startswith("V")
+    assert (work / "index.txt").read_text().startswith("R")
+
+
+def test_a_folder_with_a_line_break_stays_in_its_comment(authority):
+    make_root(authority)
+    text = as_commands(job_of("server-second", authority.store).plan, version="test", folder="a\ntouch bad")
+    assert not re.search("^touch bad'[.]$", text, re.MULTILINE)
+
+
+def test_a_template_of_the_users_finds_no_passphrase(openssl, tmp_path):
+    """As in the script: openssl would read $ENV:: in it, and put what it finds into the certificate."""
+    store = Store(tmp_path / "pki")
+    order = root_order(common_name="Test root", encrypted=True, key_type=EC)
+    Authority(store, openssl, SECRETS.__getitem__).make(lambda: root_job(order, store=store))
+    template = "[ v3_req ]\nextendedKeyUsage = serverAuth\nsubjectAltName = $SUBJECT_ALT_NAME\n"
+    order = leaf_order("pbx.example.com", key_type=EC, template=template)
+    plan = leaf_job(order, store=store, root=root_order(), fixed_days=False).plan
+    text = as_commands(plan, version="test")
+    log = tmp_path / "log"
+    (tmp_path / "openssl").write_text(f'#!/bin/sh\nenv >>{log}\nexec {shutil.which("openssl")} "$@"\n')
+    (tmp_path / "openssl").chmod(0o755)
+    signing = text[text.index("(unset") :]
+    assert paste(text, "dash", tmp_path).returncode == 0
+    done = subprocess.run(
+        ["dash", "/dev/stdin"],
+        input=signing,
+        cwd=tmp_path,
+        env={**os.environ, **SECRETS, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    told = log.read_text()
+    assert "PATH=" in told
+    assert SECRETS[secrets.CA_PASSPHRASE] not in told
+
+
+def commands_that_print():
+    commands = {name: cli.get_command(None, name) for name in COMMANDS}
+    options = {name: {option.name for option in command.params} for name, command in commands.items()}
+    # `patch` prints a program that mends scripts; no openssl command is in it.
+    return [name for name, names in options.items() if "script" in names and name != "patch"]
+
+
+def test_every_command_that_prints_a_script_prints_commands():
+    assert len(commands_that_print()) >= 12
+    for name in commands_that_print():
+        assert "--commands" in click.testing.CliRunner().invoke(cli, [name, "--help"]).output
+
+
+@pytest.mark.parametrize("both", [("--script", "--commands"), ("--commands", "--script")])
+@pytest.mark.parametrize("name", commands_that_print())
+def test_script_and_commands_exclude_each_other(name, both, tmp_path):
+    done = click.testing.CliRunner().invoke(cli, [name, *both])
+    assert done.exit_code == 2
+    assert "--script and --commands exclude each other" in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_prints_them_and_makes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["server", "pbx.example.com", "--san", "10.0.0.5", "--commands"]
+    done = click.testing.CliRunner().invoke(cli, arguments)
+    assert done.exit_code == 0
+    assert done.stdout.startswith("# These commands neither check nor publish anything")
+    assert list(tmp_path.iterdir()) == []
+    for option in ("--force", "--verbose"):
+        refused = click.testing.CliRunner().invoke(cli, [*arguments, option])
+        assert refused.exit_code == 2
+        assert f"so {option} does not go with it" in refused.output
+
+
 @pytest.mark.parametrize("days", [0, 1, 59, 60, 365, 366, 11016, 19000, 20000, 47481, 47482, 60000])
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_dates_survive_the_shells_arithmetic(days, shell):
     functions = template.shipped("functions.sh")
     moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(days=days, seconds=3723)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -12,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from .conftest import CHECKOUT
+from .readme import BLOCKS
 
-README = (CHECKOUT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 SHELL = [text for language, text in BLOCKS if language == "sh"]
 # The three that install: the second is what runs these tests.
 INSTALLING = [text for text in SHELL if "pip install" in text]
@@ -50,6 +48,7 @@ def test_a_command_that_installs_works_as_pasted(command, made, tmp_path):
     assert (tmp_path / "clone" / made).exists()
 
 
+@pytest.mark.slow
 def test_the_sessions_work_as_pasted(path_with_opensslgen):
     """All other shell blocks, one after another in one folder, as a reader would paste them."""
     session = [text.replace(VENDOR, "gen_certs.sh") for text in SHELL if text not in INSTALLING]

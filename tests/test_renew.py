@@ -41,9 +41,10 @@ from opensslgen.plan.script import as_script
 from opensslgen.x509 import key_types
 
 from .conftest import CHECKOUT, EC, files_below, make_root, make_server, no_secret, opensslgen
-from .test_every_openssl import BINARIES
-from .test_plan import SECRETS, SHELLS, summary
-from .test_sign import asking, written
+from .jobs import SECRETS, summary
+from .openssls import BINARIES
+from .shells import EACH_SHELL, SHELLS
+from .signing_requests import asking, written
 
 CRL_URL = "http://pki.example.com/crl.der"
 CN = NameOID.COMMON_NAME
@@ -116,6 +117,7 @@ LEAVES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [False, True], ids=["new-key", "keep-key"])
 @pytest.mark.parametrize("options", LEAVES.values(), ids=LEAVES)
 def test_a_leaf_is_made_anew_and_nothing_of_the_old_is_lost(options, keep, authority):
@@ -198,6 +200,7 @@ def test_an_old_pkcs12_file_is_put_aside_or_made_anew(openssl):
         assert bundle.key.public_key() == issued("pbx.example.com").public_key()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["server", "client", "self-signed", "batch"])
 def test_whatever_makes_a_certificate_anew_puts_an_old_pkcs12_file_aside(kind, openssl):
     authority = Authority(Store(Path("pki")), openssl, SECRETS.__getitem__)
@@ -233,6 +236,7 @@ def test_within_renews_what_ends_soon_once_and_goes_on_after_a_failure(authority
     assert again["name"] == "foreign.example.com"
 
 
+@pytest.mark.slow
 def test_within_renews_what_has_ended_meanwhile_but_not_what_was_revoked(authority):
     make_server(authority, "off.example.com", days=100)
     make_server(authority, "gone.example.com", days=90)
@@ -246,6 +250,7 @@ def test_within_renews_what_has_ended_meanwhile_but_not_what_was_revoked(authori
     assert later(201, "renew", "--within", "30").stdout == "nothing ends within 30 days\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [True, False], ids=["old files kept", "old files removed"])
 def test_within_leaves_alone_what_a_later_one_with_another_subject_or_fewer_names_has_replaced(kept, authority):
     make_server(authority, days=100, san=["sip.example.com"])
@@ -259,6 +264,7 @@ def test_within_leaves_alone_what_a_later_one_with_another_subject_or_fewer_name
     assert (done.returncode, done.stdout, done.stderr) == (0, "nothing ends within 30 days\n", "")
 
 
+@pytest.mark.slow
 def test_within_leaves_alone_what_was_replaced_by_one_that_was_revoked_and_made_again(authority):
     make_server(authority, days=100, san=["sip.example.com"])
     assert renew("pbx.example.com").exit_code == 0
@@ -318,6 +324,7 @@ def test_what_would_end_no_later_is_not_renewed(authority):
     assert later(30, "renew", "pbx.example.com", "--days", "60").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -419,6 +426,7 @@ def verify_by_all(root, leaf, *between):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"permit": ["example.com", "10.0.0.0/8"], "exclude": ["bad.example.com"]}])
 def test_what_a_root_has_signed_stands_below_the_renewed_root_and_the_other_way_round(options, authority):
     make_root(authority, common_name="Wurzel Ä", **options)
@@ -531,6 +539,7 @@ def test_an_intermediate_keeps_its_key_so_that_its_leaves_go_on(authority, opens
     assert renew("Site_Berlin", "--p12").exit_code == 2
 
 
+@pytest.mark.slow
 def test_the_hook_is_told_what_was_made_and_no_secret(openssl, monkeypatch):
     authority = Authority(Store(Path("pki")), openssl, SECRETS.__getitem__)
     make_server(authority)
@@ -556,6 +565,7 @@ def test_the_hook_is_told_what_was_made_and_no_secret(openssl, monkeypatch):
     assert kept.returncode == 0, kept.stderr
 
 
+@pytest.mark.slow
 def test_a_failing_hook_is_an_error_but_the_certificate_stays(authority):
     make_server(authority)
     old = issued("pbx.example.com")
@@ -628,12 +638,14 @@ def outcome(pki):
     return re.sub(r"\.old-\d{8}T\d{6}Z", ".old", str((files, current, index)))
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", EACH_SHELL)
 @pytest.mark.parametrize("name", ["keep-key-p12", "root"])
 def test_run_and_script_make_the_same_in_each_shell(name, shell, openssl, tmp_path):
     both_ways(name, shell, openssl, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WAYS)
 def test_run_and_script_make_the_same(name, openssl, tmp_path):
     both_ways(name, "dash", openssl, tmp_path)
@@ -732,6 +744,7 @@ def test_the_line_of_cron_renews(authority, tmp_path, monkeypatch):
     assert (tmp_path / "hook.out").read_text() == "due.example.com\n100%\nit's\n"
 
 
+@pytest.mark.slow
 def test_the_units_of_systemd_are_sound_and_renew(authority, tmp_path, monkeypatch):
     on_the_path(tmp_path, monkeypatch)
     due(authority)

@@ -25,6 +25,7 @@ from opensslgen.rules.rule import Finding
 from opensslgen.text import visible
 
 from .conftest import CHECKOUT
+from .needs import need
 from .servers import issue
 
 CERTIFICATES = CHECKOUT / "tests" / "certificates"
@@ -106,6 +107,7 @@ def test_json_names_the_profiles_and_the_days_left():
     assert result["days_left"] == (datetime(2028, 3, 31, tzinfo=timezone.utc) - AT).days
 
 
+@pytest.mark.slow
 def test_every_certificate_file_keeps_the_schemas():
     results("--password-file", os.devnull, CERTIFICATES)
     sarif_run("--password-file", os.devnull, CERTIFICATES)
@@ -181,6 +183,7 @@ def test_text_gives_reason_and_source():
 
 
 def on_a_terminal(*arguments, **env):
+    need("terminals")
     primary, secondary = pty.openpty()
     subprocess.run(
         [sys.executable, "-m", "opensslgen", "audit", "--at", "2026-02-01", *map(str, arguments)],

@@ -34,10 +34,10 @@ from opensslgen.plan.script import as_script
 from opensslgen.x509.certificate import load
 
 from .conftest import CHECKOUT, EC, files_below, make_root, make_server, no_secret, opensslgen
-from .test_every_openssl import BINARIES
-from .test_plan import SECRETS, SHELLS
-
-EASYRSA = "/usr/share/easy-rsa/easyrsa"
+from .jobs import SECRETS
+from .needs import need, needs, program_path
+from .openssls import BINARIES
+from .shells import EACH_SHELL, SHELLS
 
 
 @pytest.fixture(scope="session")
@@ -299,6 +299,7 @@ def intermediate_site(work, tmp_path):
     return Authority(Store(site), work.openssl, SECRETS.__getitem__)
 
 
+@pytest.mark.slow
 def test_an_intermediate_revokes_what_it_signed(work, tmp_path):
     site = intermediate_site(work, tmp_path)
     made = make_server(site, "berlin.example.com")
@@ -445,6 +446,7 @@ def test_a_serial_number_that_openssl_would_not_find_is_named(work, pki):
         revoke(work, "bob")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_lines(work, pki):
     """Those with leading zeros in their serial numbers, too, which openssl drops."""
     make_list(work)
@@ -586,7 +588,8 @@ def both_ways(name, pki, openssl, shell):
     return state(pki), state(printed)
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", EACH_SHELL)
 @pytest.mark.parametrize("name", JOBS)
 def test_run_and_script_do_the_same(name, shell, openssl, pki):
     ours, script = both_ways(name, pki, openssl, shell)
@@ -623,6 +626,7 @@ LIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lie", LIES)
 def test_what_openssl_gets_wrong_is_seen_both_ways(lie, work, pki, tmp_path):
     """A stand-in that does its work and then spoils it."""
@@ -655,6 +659,7 @@ def test_what_openssl_gets_wrong_is_seen_both_ways(lie, work, pki, tmp_path):
 # The command line
 
 
+@pytest.mark.slow
 def test_the_session_of_a_leak():
     assert opensslgen("server", "pbx.example.com", "--key-type", "p-256").returncode == 0
     done = opensslgen("revoke", "pbx.example.com")
@@ -681,6 +686,7 @@ def test_a_script_is_printed_without_a_question(pki):
 
 @pytest.mark.parametrize(("answer", "revoked"), [("y", True), ("n", False), ("", False)])
 def test_on_a_terminal_it_is_asked_for(answer, revoked, pki):
+    need("terminals")
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "opensslgen", "revoke", "bob", "--reason", "superseded"],
@@ -705,7 +711,7 @@ def test_on_a_terminal_it_is_asked_for(answer, revoked, pki):
 
 def easyrsa(*arguments, pki):
     done = subprocess.run(
-        [EASYRSA, "--batch", *arguments],
+        [program_path("easyrsa"), "--batch", *arguments],
         env={**os.environ, "EASYRSA_PKI": str(pki), "EASYRSA_ALGO": "ec", "EASYRSA_CURVE": "prime256v1"},
         capture_output=True,
         text=True,
@@ -714,6 +720,7 @@ def easyrsa(*arguments, pki):
     return done.stdout + done.stderr
 
 
+@needs("easyrsa")
 def test_easy_rsa_goes_on_in_our_folder(work, pki):
     shutil.copy("/usr/share/easy-rsa/openssl-easyrsa.cnf", pki)
     first, second = serial_of(pki, "a.example.com"), serial_of(pki, "b.example.com")

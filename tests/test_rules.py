@@ -24,7 +24,7 @@ from opensslgen.x509.pem import pem_blocks
 from opensslgen.x509.public_keys import PublicKey
 from opensslgen.x509.request import decode_request
 
-from .test_certificate_files import FILES, FOLDER, expectation, settings
+from .certificate_files import FILES, FOLDER, expectation, settings
 
 AT = datetime(2026, 2, 1, tzinfo=timezone.utc)
 GOOD = load(FOLDER / "apple-good-ec.pem")

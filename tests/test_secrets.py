@@ -22,7 +22,8 @@ from opensslgen.pki.store import Store
 from opensslgen.plan import secrets
 
 from .conftest import CHECKOUT, EC, make_server, opensslgen
-from .test_plan import SHELLS
+from .needs import need
+from .shells import EACH_SHELL, SHELLS
 
 PASSPHRASE = "correct-horse-battery"
 PASSWORD = "staple-and-more"
@@ -103,6 +104,7 @@ def test_a_p12_password_is_ascii_as_openssls_differ_in_how_they_encode_others():
 
 
 def test_on_a_terminal_it_is_asked_for_twice_and_not_shown(tmp_path):
+    need("terminals")
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "opensslgen", "root", "--key-type", "p-256", "--passphrase"],
@@ -126,7 +128,7 @@ def test_on_a_terminal_it_is_asked_for_twice_and_not_shown(tmp_path):
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("shell", [None, *SHELLS])
+@pytest.mark.parametrize("shell", [None, *EACH_SHELL])
 def test_no_openssl_leaves_a_core_file(shell, tmp_path):
     """A stand-in says how large its own could be, where the user's shell would allow any size."""
     (tmp_path / "openssl").write_text(f'#!/bin/bash\nulimit -c >>{tmp_path}/limits\nexec {command.find().path} "$@"\n')
@@ -134,6 +136,7 @@ def test_no_openssl_leaves_a_core_file(shell, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "OPENSSLGEN_OPENSSL": str(tmp_path / "openssl")}
     program = [sys.executable, "-m", "opensslgen", "root", "--key-type", "p-256"]
     if shell:
+        need(shell)
         (tmp_path / "make.sh").write_text(opensslgen("root", "--key-type", "p-256", "--script").stdout)
         program = [*SHELLS[shell], "make.sh"]
     subprocess.run(["bash", "-c", 'ulimit -S -c unlimited; "$@"', "bash", *program], env=environment, check=True)

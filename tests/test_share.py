@@ -24,7 +24,8 @@ from opensslgen.web import serving, share
 
 from . import qr_codes
 from .conftest import CHECKOUT, opensslgen
-from .test_trust import user_agents
+from .needs import need
+from .user_agents import user_agents
 
 HOST = "127.0.0.1"
 IPHONE = next(text for device, text in user_agents() if device == "iphone")
@@ -145,6 +146,7 @@ def test_the_code_in_the_terminal_decodes(long):
 
 
 def test_on_a_terminal_it_says_where_it_is_draws_the_code_and_ends_with_ctrl_c(pki, root):
+    need("terminals")
     parent, child = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "opensslgen", "trust", "--pki", pki, "--share", "--address", HOST, "--port", "0"],
@@ -178,6 +180,7 @@ def test_on_a_terminal_it_says_where_it_is_draws_the_code_and_ends_with_ctrl_c(p
 # How it ends
 
 
+@pytest.mark.slow
 def test_it_ends_by_itself(pki):
     before = time.monotonic()
     done = opensslgen("trust", "--pki", pki, "--share", "--address", HOST, "--port", "0", "--for", "1s", "-q")
@@ -339,6 +342,7 @@ def test_every_answer_forbids_scripts_frames_guesses_and_caches(url):
         assert "Set-Cookie" not in headers
 
 
+@pytest.mark.slow
 def test_huge_headers_bodies_and_nonsense_get_an_answer_or_none_and_the_site_goes_on(url, root):
     attacks = {
         b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n": b"431",
@@ -393,6 +397,7 @@ def test_200_slow_connections_keep_nobody_waiting(source, url, root):
             assert time.monotonic() - before < 5  # a slow connection may last longer
 
 
+@pytest.mark.slow
 def test_neither_silence_nor_a_trickle_holds_a_connection_for_long(root):
     app = share.create_app(root, url="http://127.0.0.1/")
     with share.listening(HOST, 0) as listener:
@@ -413,6 +418,7 @@ def test_neither_silence_nor_a_trickle_holds_a_connection_for_long(root):
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_phone_that_reads_slowly_is_cut_off_too(root):
     """It asks for more than fits into all buffers, and reads none of it."""
     app = share.create_app(root, url="http://127.0.0.1/")

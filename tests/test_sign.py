@@ -7,7 +7,6 @@ import pty
 import re
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
@@ -33,12 +32,11 @@ from opensslgen.plan.script import as_script
 from opensslgen.x509.request import parse_request, read_request
 
 from .conftest import CHECKOUT, make_root, make_server, no_secret, opensslgen
-from .test_every_openssl import BINARIES
-from .test_plan import SHELLS
+from .needs import need
+from .openssls import BINARIES
+from .shells import EACH_SHELL, SHELLS
+from .signing_requests import CN, KEY, ORG, UNIT, asking, written
 
-SHA256 = hashes.SHA256()
-KEY = ec.generate_private_key(ec.SECP256R1())
-CN, ORG, UNIT = NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME
 OURS = [
     ExtensionOID.BASIC_CONSTRAINTS,
     ExtensionOID.KEY_USAGE,
@@ -65,26 +63,6 @@ certificatePolicies = 1.2.3.4
 tlsfeature = status_request
 1.2.3.4.5 = critical,ASN1:UTF8String:anything
 """
-
-
-def written(builder, key=KEY, path="box.req", encoding=Encoding.PEM, algorithm=SHA256):
-    """Sign a request and write it to a file; return its name."""
-    Path(path).write_bytes(builder.sign(key, algorithm).public_bytes(encoding))
-    return path
-
-
-def asking(*names, subject=((CN, "pbx.example.com"),), extensions=()):
-    """Return the builder of a request with these alternative names."""
-    with warnings.catch_warnings():
-        # Of what is too long, which is what some tests want.
-        warnings.simplefilter("ignore")
-        attributes = [x509.RelativeDistinguishedName([x509.NameAttribute(*pair, _validate=False)]) for pair in subject]
-    builder = x509.CertificateSigningRequestBuilder(x509.Name(attributes))
-    if names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    for extension in extensions:
-        builder = builder.add_extension(extension, critical=False)
-    return builder
 
 
 def sign(*arguments, stdin=None):
@@ -145,6 +123,7 @@ def test_only_the_names_are_taken_over_and_each_other_wish_is_noted(root):
     assert not list(Path("pki/private").glob("pbx*"))
 
 
+@pytest.mark.slow
 def test_cryptography_accepts_what_was_signed(root):
     assert sign(greedy(), "--yes").exit_code == 0
     verifier = PolicyBuilder().store(TrustStore([read("pki/ca.crt")])).build_server_verifier(x509.DNSName("google.com"))
@@ -166,9 +145,11 @@ def test_given_names_are_all_that_it_gets(root):
     assert "asks for and does not get: DNS:google.com" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [(b"y\n", 0), (b"n\n", 1), (b"\n", 1)])
 def test_on_a_terminal_each_name_is_shown_and_confirmed(answer, code, root):
     greedy()
+    need("terminals")
     ours, theirs = pty.openpty()
     running = subprocess.Popen(
         [sys.executable, "-m", "opensslgen", "sign", "greedy.req"],
@@ -368,7 +349,7 @@ def test_a_request_that_its_key_has_not_signed_is_refused(root):
     assert nothing_made()
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_a_script_refuses_it_too(shell, root):
     printed = sign(forged(), "--yes", "--script").stdout
     Path("sign.sh").write_text(printed)
@@ -530,6 +511,7 @@ def test_a_key_revoked_as_compromised_is_never_signed_again(root):
     assert nothing_made()
 
 
+@pytest.mark.slow
 def test_nor_is_it_taken_as_a_key_of_the_users_own(root):
     subprocess.run(["openssl", "genrsa", "-out", "own.key", "2048"], check=True, capture_output=True)
     assert opensslgen("server", "pbx.example.com", "--key-file", "own.key").returncode == 0

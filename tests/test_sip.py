@@ -7,8 +7,6 @@ certificate of its own, as mutual TLS wants.
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -19,12 +17,9 @@ from opensslgen.jobs.perform import Authority
 from opensslgen.pki.store import Store
 
 from .conftest import make_root, make_server, no_secret
+from .needs import needs
 
-PROGRAMS = ("kamailio", "sipsak", "baresip", "unshare")
-pytestmark = pytest.mark.skipif(
-    not all(map(shutil.which, PROGRAMS)) and not os.environ.get("CI"),
-    reason="needs kamailio with its TLS module, sipsak, baresip and unshare",
-)
+pytestmark = [pytest.mark.slow, needs("kamailio", "sipsak", "baresip", "unshare", "users")]
 
 CONFIG = """
 debug=2

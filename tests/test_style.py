@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from .conftest import CHECKOUT
 PACKAGE = CHECKOUT / "opensslgen"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [("ruff", "check"), ("ruff", "format", "--check"), ("mypy",)])
 def test_linters_have_nothing_to_say(command):
     done = subprocess.run(
@@ -49,3 +51,22 @@ def test_nothing_stands_at_the_top_but_what_belongs_there():
     tracked = subprocess.run(["git", "ls-files"], cwd=CHECKOUT, capture_output=True, text=True).stdout.splitlines()
     top = {path.split("/")[0] for path in tracked if not path.startswith(".")}
     assert top <= {"LICENSE", "README.md", "opensslgen", "pyproject.toml", "templates", "tests"}
+
+
+def test_no_test_module_imports_from_another():
+    """What two of them want stands in a module that is named after it."""
+    wrong = []
+    for path in sorted((CHECKOUT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                names = [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names = [name for alias in node.names for name in alias.name.split(".")]
+            else:
+                continue
+            wrong += [
+                f"{path.name} imports {name}"
+                for name in names
+                if re.match("test_[a-z_]+$", name) and (CHECKOUT / "tests" / f"{name}.py").exists()
+            ]
+    assert wrong == []

@@ -8,15 +8,7 @@ from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.files import read
 from opensslgen.plan import template
 
-# The post's edited lines, as they stand in the vendor's script.
-ECHO_LINES = r"""
-        echo "[ v3_req ]"                                     >> $EXT_FILE
-        echo "basicConstraints = $CA"                         >> $EXT_FILE
-        echo "keyUsage = $KEY_USAGE"                          >> $EXT_FILE
-        echo "subjectAltName = $SUBJECT_ALT_NAME"             >> $EXT_FILE
-        echo "subjectKeyIdentifier   = hash"                  >> $EXT_FILE
-        echo "extendedKeyUsage   = serverAuth,clientAuth"     >> $EXT_FILE
-"""
+from .vendor import ECHO_LINES
 
 
 def test_gen_certs_is_byte_for_byte_what_the_posts_echo_lines_append(tmp_path):

@@ -3,11 +3,12 @@ from __future__ import annotations
 import ipaddress
 from datetime import datetime
 
+import pytest
 from asn1crypto import x509 as asn1
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,17 +24,8 @@ from .der_writer import (
     octets,
     oid,
 )
+from .signers import KEYS, RSA_SIGNER, SIGNERS, public_der
 
-SIGNERS = [ec.generate_private_key(ec.SECP256R1()), ed25519.Ed25519PrivateKey.generate()]
-RSA_SIGNER = rsa.generate_private_key(65537, 2048)
-KEYS = {
-    ("RSA", 2048, None): RSA_SIGNER.public_key(),
-    ("EC", 256, "P-256"): SIGNERS[0].public_key(),
-    ("EC", 384, "P-384"): ec.generate_private_key(ec.SECP384R1()).public_key(),
-    ("EC", 521, "P-521"): ec.generate_private_key(ec.SECP521R1()).public_key(),
-    ("Ed25519", 0, None): SIGNERS[1].public_key(),
-    ("DSA", 1024, None): dsa.generate_private_key(1024).public_key(),
-}
 SHORT_NAMES = {"2.5.4.3": "CN", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.7": "L", "2.5.4.12": "title"}
 USAGES = {
     "1.3.6.1.5.5.7.3.1": "serverAuth",
@@ -154,10 +146,6 @@ extension_values = st.tuples(
 instants = st.datetimes(datetime(1950, 1, 1), datetime(9999, 12, 31, 23, 59, 59)).map(
     lambda value: value.replace(microsecond=0)
 )
-
-
-def public_der(key) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def add_extensions(builder, values, critical):
@@ -294,6 +282,7 @@ def assert_asn1crypto_agrees(ours: Certificate, other: asn1.Certificate) -> None
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     subject=distinguished_names,
@@ -332,6 +321,7 @@ def test_three_readers_agree_on_any_certificate(
     assert_asn1crypto_agrees_on_limits(ours, asn1.Certificate.load(der))
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     subject=distinguished_names,

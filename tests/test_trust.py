@@ -33,10 +33,13 @@ from opensslgen.x509.certificate import load
 
 from . import servers
 from .conftest import CHECKOUT, make_server, no_secret, opensslgen
+from .needs import needs
+from .openssls import OTHERS
+from .programs import find
+from .shells import SHELLS
+from .user_agents import user_agents
 
 CERTIFICATES = CHECKOUT / "tests" / "certificates"
-OPENSSLS = [*filter(None, os.environ.get("OPENSSLGEN_TEST_OPENSSLS", "").split(":"))] or [shutil.which("openssl")]
-SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"], ["mksh"]]
 NAMES = [
     "WebRootCA.pem", "android.html", "desk-phone.html", "firefox.html", "index.html", "iphone.html", "linux.html",
     "macos.html", "root-pem.crt", "root.crt", "root.mobileconfig", "root.pem", "servers.html", "style.css",
@@ -318,7 +321,7 @@ def test_what_a_stranger_put_there_as_decided_is_not_done(root, tmp_path, monkey
     theirs = tmp_path / ".opensslgen-theirs"
     theirs.mkdir()
     (theirs / "evil").write_text("evil")
-    (theirs / "decision.json").write_text('[["evil", "notes.txt", true]]')
+    (theirs / "decision.json").write_text('{"index": [], "moves": [["evil", "notes.txt", true]]}')
     (tmp_path / "notes.txt").write_text("mine")
     real = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: real + 1)
@@ -327,12 +330,13 @@ def test_what_a_stranger_put_there_as_decided_is_not_done(root, tmp_path, monkey
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*NAMES, "notes.txt", theirs.name])
 
 
+@pytest.mark.slow
 def test_killed_at_any_time_it_leaves_all_or_nothing_of_which_the_next_run_makes_all(pki, root, tmp_path):
     wanted = {file.name: file.data for file in files.files(root)}
     code = (
-        "import sh, sys; from pathlib import Path; from opensslgen.trust import anchor; from tests import test_trust\n"
+        f"import sh, sys; from pathlib import Path; from opensslgen.trust import anchor; from {__name__} import write\n"
         "root = anchor.anchor(Path(sys.argv[1])); print(flush=True)\n"
-        "test_trust.write(Path(sys.argv[2]), root)\n"
+        "write(Path(sys.argv[2]), root)\n"
     )
     for number, pause in enumerate((0.0, 0.03, 0.06, 0.09, 0.12)):
         out = tmp_path / str(number)
@@ -496,7 +500,7 @@ def run_script(text, *arguments, shell=("sh",), **environment):
     )
 
 
-@pytest.mark.parametrize("shell", SHELLS, ids=lambda words: words[0])
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
 def test_the_script_writes_the_same_in_every_shell(shell, pki, root, tmp_path):
     text = opensslgen("trust", "--pki", pki, "--script").stdout
     done = run_script(text, "made", shell=shell)
@@ -510,7 +514,7 @@ def test_the_script_writes_the_same_in_every_shell(shell, pki, root, tmp_path):
     assert sorted(contents(tmp_path / "made")) == NAMES
 
 
-@pytest.mark.parametrize("path", OPENSSLS)
+@pytest.mark.parametrize("path", OTHERS or ["openssl"])
 def test_every_openssl_signs_and_its_script_does_the_same(path, pki, root, tmp_path):
     other = command.find(path)
     by = trust.signer(pki, "pbx.example.com")
@@ -651,6 +655,7 @@ def test_a_hostile_root_gets_nothing_but_shown(hostile, tmp_path):
     assert "\u202e" not in told
 
 
+@needs("certutil", "update-ca-certificates")
 def test_the_commands_of_the_linux_page_make_linux_and_nss_trust_the_root(root, pki, tmp_path):
     """As they stand on the page, but for sudo and the folder that belongs to the system."""
     page = next(file for file in files.pages(root) if file.name == "linux.html").data.decode()
@@ -660,7 +665,7 @@ def test_the_commands_of_the_linux_page_make_linux_and_nss_trust_the_root(root, 
     (tmp_path / "ca-certificates.conf").write_text("")
     stubs = {
         "sudo": 'exec "$@"',
-        "update-ca-certificates": "exec /usr/sbin/update-ca-certificates"
+        "update-ca-certificates": f"exec {find('update-ca-certificates')}"
         f" --certsconf {tmp_path}/ca-certificates.conf --localcertsdir {tmp_path}/local --etccertsdir {tmp_path}/etc"
         f" --hooksdir {tmp_path}/hooks",
     }
@@ -688,12 +693,6 @@ def test_the_commands_of_the_linux_page_make_linux_and_nss_trust_the_root(root, 
 
 
 # The browsers
-
-
-def user_agents():
-    for line in (CHECKOUT / "tests" / "user-agents.tsv").read_text().splitlines():
-        if not line.startswith("#"):
-            yield line.split("\t")
 
 
 @pytest.mark.parametrize(("device", "user_agent"), list(user_agents()))

@@ -368,6 +368,7 @@ def test_a_certificate_is_renewed_with_a_new_key_or_the_old_one(client, config, 
     assert len((config.pki / "index.txt").read_text().splitlines()) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["renew", "revoke"])
 def test_a_yes_may_take_its_time(action, client, config):
     """What is put aside is named after a time, which must not make another plan of it."""
@@ -552,6 +553,7 @@ def test_the_cookie_is_for_this_form_alone(secure, openssl, tmp_path):
     assert "Domain" not in cookie
 
 
+@pytest.mark.slow
 def test_a_key_is_given_only_to_the_session_that_made_it(by_password):
     first, second = (log_in(Client(by_password)) for _ in range(2))
     made = first.make(p12_password="for the test")

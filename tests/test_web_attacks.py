@@ -270,6 +270,7 @@ def test_no_path_leads_out(name, form):
         assert b"{% block" not in answer.body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "saved"),
     [("*.example.com", "_wildcard.example.com"), ("2001:db8::1", "2001_db8__1"), ("a.b-c.example.com",) * 2],
@@ -536,6 +537,7 @@ def test_many_fields_and_many_files_are_refused(client):
     assert answer.status_code == 413
 
 
+@pytest.mark.slow
 def test_two_hundred_slow_connections_keep_nobody_out(form):
     with slow_connections(form.port, 200):
         for _ in range(5):
@@ -554,6 +556,7 @@ def test_more_connections_than_there_are_places_for_end_and_leave_their_places(f
     assert form.visitor.get("/").status == 200
 
 
+@pytest.mark.slow
 def test_who_sends_a_byte_now_and_then_is_cut_off_in_the_end(tmp_path):
     with running("--pki", tmp_path / "pki", before="import opensslgen.web.serve as s; s.LONGEST = 2") as form:
         with slow_connections(form.port, 3) as slow:
@@ -570,6 +573,7 @@ def test_who_sends_a_byte_now_and_then_is_cut_off_in_the_end(tmp_path):
 # Secrets
 
 
+@pytest.mark.slow
 def test_no_secret_is_in_what_the_form_prints_nor_in_its_pages_or_addresses(tmp_path):
     passphrase, password = "of-the-root-1234", "of-the-p12-5678"
     with running("--pki", tmp_path / "pki", "-v") as form:
@@ -612,6 +616,7 @@ def test_keys_are_readable_by_the_owner_alone(form):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 def test_the_passphrase_may_come_from_the_environment_and_stays_there(tmp_path):
     with running("--pki", tmp_path / "pki", env={CA_PASSPHRASE: "of the root"}) as form:
         mine = visitor(form)
@@ -650,6 +655,7 @@ def asked(form, slow_openssl):
     return thread, answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_who_stops_the_form_stops_nothing_in_the_middle(number, tmp_path, slow_openssl):
     with running("--pki", tmp_path / "pki", "--openssl", slow_openssl) as form:
@@ -663,6 +669,7 @@ def test_who_stops_the_form_stops_nothing_in_the_middle(number, tmp_path, slow_o
     assert not list((tmp_path / "pki").glob(".work-*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["twice", "kill"])
 def test_who_does_not_wait_loses_nothing_either(how, tmp_path, slow_openssl):
     pki = tmp_path / "pki"

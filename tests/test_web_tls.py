@@ -112,6 +112,7 @@ def test_there_is_no_link_beside_the_password(form, context):
         assert visitor.get(path).status == 403
 
 
+@pytest.mark.slow
 def test_who_guesses_passwords_keeps_nobody_else_out(folder, context):
     """Whatever a client says of where it comes from, and however many go through the same socket of ours."""
     with running(*options(folder)) as form:
@@ -139,6 +140,7 @@ def test_old_tls_is_not_spoken(form):
 # Nobody keeps others out
 
 
+@pytest.mark.slow
 def test_two_hundred_slow_connections_keep_nobody_out(form, context):
     visitor = logged_in(form, context)
     for source in ("127.0.0.2", "127.0.0.1"):
@@ -150,6 +152,7 @@ def test_two_hundred_slow_connections_keep_nobody_out(form, context):
     assert memory(form.process) < 250
 
 
+@pytest.mark.slow
 def test_who_never_finishes_the_handshake_is_cut_off(folder):
     before = "import opensslgen.web.tls as t; t.HANDSHAKE = t.LONGEST = 1"
     with running(*options(folder), before=before) as form, socket.create_connection(("127.0.0.1", form.port), 10) as it:
@@ -159,6 +162,7 @@ def test_who_never_finishes_the_handshake_is_cut_off(folder):
         assert 0.5 < time.monotonic() - begun < 20
 
 
+@pytest.mark.slow
 def test_whoever_leaves_in_the_middle_leaves_nothing_behind(form, context):
     visitor = logged_in(form, context)
     for number in range(30):
@@ -175,6 +179,7 @@ def test_whoever_leaves_in_the_middle_leaves_nothing_behind(form, context):
     assert len(list(Path(f"/proc/{form.process.pid}/fd").iterdir())) < 40
 
 
+@pytest.mark.slow
 def test_who_stops_it_stops_nothing_in_the_middle(folder, context, tmp_path):
     slow = tmp_path / "openssl"
     slow.write_text('#!/bin/sh\n[ "$1" = req ] && touch "$0.begun" && sleep 1\nexec openssl "$@"\n')
@@ -273,6 +278,7 @@ def test_an_expired_certificate_is_refused(folder):
     assert "is not accepted by openssl verify" in done.stderr
 
 
+@pytest.mark.slow
 def test_in_the_folder_of_an_intermediate_it_speaks_tls_below_the_root(openssl, tmp_path, folder):
     authority = Authority(Store(tmp_path / "pki"), openssl, no_secret)
     make_root(authority)
@@ -324,6 +330,7 @@ def test_an_address_that_is_none_of_ours_is_refused(address, said, folder, opens
     assert said in refused(*arguments, *named)
 
 
+@pytest.mark.slow
 def test_on_this_machine_alone_a_password_is_enough(folder):
     with running("--pki", folder / "pki", "--password-file", folder / "password") as form:
         assert form.url == f"http://127.0.0.1:{form.port}/login"

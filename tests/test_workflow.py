@@ -111,6 +111,7 @@ def test_a_second_extended_key_usage_in_print_is_not_believed():
         printed.parse(PRINTED.format(after="") * 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key_type", key_types.KEY_TYPES)
 def test_an_independent_reader_finds_what_was_asked_for(key_type, authority):
     made = make_server(

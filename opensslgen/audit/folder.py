@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from opensslgen.bundles.holding import key_in_file
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.pki import index
+from opensslgen.pki.folder import copy_of
+from opensslgen.plan import layout
 from opensslgen.rules.rule import raised
 from opensslgen.text import visible
 from opensslgen.x509 import crl
@@ -27,7 +29,6 @@ from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 from opensslgen.x509.request import REQUEST_LABELS, decode_request
 
-from .records import COPIES, INDEX, ROOTS, copy_of
 from .result import Result
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ if TYPE_CHECKING:
 
     from .result import Settings
 
-_KEYS = ("private/ca.key", "private/cakey.pem")
-_OURS = ("private", "issued", "reqs", "certs_by_serial", "revoked", "renewed", "newcerts", "certs", "crl", "certreqs")
+_OURS = (*layout.FOLDERS, layout.REVOKED, "renewed", "newcerts", "certs", "crl", "certreqs")
 """Folders whose files are looked at; others may be anybody's."""
 _ESCAPES = re.compile(r"(?:\\x[0-9A-F]{2})+")
 _CHUNK = 1 << 20
@@ -97,7 +97,7 @@ class _Audit:
     @cached_property
     def authority(self) -> Certificate | None:
         """The authority; None if it cannot be read, which is said of its file."""
-        for name in ROOTS:
+        for name in layout.CAS:
             with suppress(UnreadableError):
                 if (self.folder / name).is_file():
                     return load(self.folder / name)
@@ -111,7 +111,7 @@ class _Audit:
 
     def judge_modes(self) -> None:
         """Find what others than the owner can read, of the keys, or write."""
-        for name in (".", "private", *(each for each in _OURS if each != "private"), INDEX, *ROOTS):
+        for name in (".", *_OURS, layout.INDEX, *layout.CAS):
             status = self.status(name)
             if status is None:
                 continue
@@ -120,12 +120,12 @@ class _Audit:
             if mode & 0o022:
                 who = "everybody" if mode & 0o002 else "its group"
                 self.add("pki-open-to-others", f"{self.shown(name)} can be changed by {who} (mode {mode:04o})")
-            elif name == "private" and mode & 0o055:
+            elif name == layout.PRIVATE and mode & 0o055:
                 who = "everybody" if mode & 0o005 else "its group"
                 self.add(
                     "pki-open-to-others", f"{self.shown(name)} can be read by {who} (mode {mode:04o}); 0700 is usual"
                 )
-        for name in _KEYS:
+        for name in layout.CA_KEYS:
             status = self.status(name)
             if status and status.st_mode & 0o077:
                 mode = stat.S_IMODE(status.st_mode)
@@ -144,7 +144,7 @@ class _Audit:
     def judge_links(self) -> None:
         """Find symbolic links that lead out of the folder."""
         home = self.folder.resolve()
-        for name in (".", *_OURS, "revoked/certs_by_serial", "renewed/certs_by_serial"):
+        for name in (".", *dict.fromkeys((*_OURS, *(folder for folder, _ in layout.COPIES_BY_SERIAL)))):
             for entry in self.files(name):
                 if entry.is_symlink():
                     with suppress(RuntimeError):  # a link to itself leads nowhere
@@ -154,7 +154,7 @@ class _Audit:
                             self.add("pki-link", f"{where} is a symbolic link to {visible(str(target))}")
 
     def judge_key_of_authority(self) -> None:
-        keys = [name for name in _KEYS if (self.folder / name).exists()]
+        keys = [name for name in layout.CA_KEYS if (self.folder / name).exists()]
         if self.authority and keys:
             self.judge_key(keys[0], self.authority, "the authority's certificate")
         elif not keys:
@@ -177,7 +177,7 @@ class _Audit:
 
     def judge_index(self) -> None:
         """Hold each line against its copy, and keep its serial number."""
-        path = self.folder / INDEX
+        path = self.folder / layout.INDEX
         self.judge_line_ends(path)
         torn: list[str] = []
 
@@ -201,7 +201,7 @@ class _Audit:
             before = b""
             while chunk := file.read(_CHUNK):
                 if b"\r\n" in before + chunk:
-                    self.add("pki-index-line-ends", f"{self.shown(INDEX)} has lines that end with CR LF")
+                    self.add("pki-index-line-ends", f"{self.shown(layout.INDEX)} has lines that end with CR LF")
                     return
                 before = chunk[-1:]
 
@@ -229,7 +229,7 @@ class _Audit:
 
     def judge_copies(self) -> None:
         """Find copies of what is not in the index."""
-        for name in dict.fromkeys(folder for folder, _ in COPIES):
+        for name in dict.fromkeys(folder for folder, _ in layout.COPIES_BY_SERIAL):
             for entry in self.files(name, ".pem", ".crt"):
                 stem = entry.name.rpartition(".")[0]
                 if re.fullmatch("-?[0-9A-Fa-f]+", stem) and int(stem, 16) in self.lines:
@@ -248,8 +248,8 @@ class _Audit:
 
     def judge_issued(self) -> None:
         """Hold what is in use against its copy, its key and its request."""
-        for entry in self.files("issued", ".crt"):
-            name = f"issued/{entry.name}"
+        for entry in self.files(layout.ISSUED, ".crt"):
+            name = f"{layout.ISSUED}/{entry.name}"
             try:
                 certificate = load(entry.path)
             except UnreadableError:
@@ -263,9 +263,9 @@ class _Audit:
                 if copy and load(copy).der != certificate.der:
                     self.add("pki-copy-differs", f"{self.shown(name)} is not the same as {visible(str(copy))}")
             stem = entry.name.removesuffix(".crt")
-            if (self.folder / "private" / f"{stem}.key").exists():
-                self.judge_key(f"private/{stem}.key", certificate, self.shown(name))
-            self.judge_request(f"reqs/{stem}.req", certificate, self.shown(name))
+            if (self.folder / layout.key(stem)).exists():
+                self.judge_key(layout.key(stem), certificate, self.shown(name))
+            self.judge_request(layout.request(stem), certificate, self.shown(name))
 
     def judge_request(self, name: str, certificate: Certificate, whose: str) -> None:
         try:
@@ -279,7 +279,7 @@ class _Audit:
 
     def judge_revocation_list(self) -> None:
         """Hold the list against the time, the authority, and what the index says is revoked."""
-        where, path = self.shown("crl.pem"), self.folder / "crl.pem"
+        where, path = self.shown(layout.CRL), self.folder / layout.CRL
         if not path.exists():
             return
         try:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from opensslgen.config.use import canonical
 from opensslgen.errors import UnreadableError
+from opensslgen.pki.folder import copy_of
 from opensslgen.rules.rule import raised
 from opensslgen.x509.certificate import load
 from opensslgen.x509.extensions import EXTENSIONS
 
 from .configs import judge_config
-from .records import copy_of, folder_around, kind_of_certificate, record_of
+from .records import folder_around, kind_of_certificate, record_of
 from .throwaway import References, extensions, issued
 
 if TYPE_CHECKING:

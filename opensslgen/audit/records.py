@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
+from opensslgen.pki.folder import copy_of
+from opensslgen.plan import layout
 from opensslgen.text import visible
 from opensslgen.x509.certificate import load, load_all
 from opensslgen.x509.extensions import EXTENSIONS
@@ -27,20 +29,9 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
     from opensslgen.x509.request import Request
 
-INDEX = "index.txt"
-ROOTS = ("ca.crt", "cacert.pem")
-ABOVE = "ca-chain.pem"
-COPIES = (
-    ("certs_by_serial", ".pem"),
-    ("newcerts", ".pem"),
-    ("revoked/certs_by_serial", ".crt"),
-    ("revoked/certs_by_serial", ".pem"),
-    ("renewed/certs_by_serial", ".crt"),
-)
-"""Where copies by serial number are; `openssl ca` has newcerts, easy-rsa 3 what is revoked and renewed apart."""
-
 _EASY_RSA = ("openssl-easyrsa.cnf", "safessl-easyrsa.cnf")
-_COPIES = ("certs_by_serial", "newcerts")
+_COPIES = frozenset(name.rpartition("/")[2] for name, _ in layout.COPIES_BY_SERIAL)
+"""The names of their folders, in whatever folder these are."""
 _REPLACED = re.compile(r"\.old-[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\Z")
 _DEPTH = 3
 """So many folders below a pki folder lies what belongs to it: revoked/certs_by_serial/SERIAL.crt."""
@@ -75,16 +66,16 @@ class Record:
 
 def is_pki_folder(path: str) -> bool:
     """Tell whether a folder has an index and an authority's certificate."""
-    return os.path.isfile(os.path.join(path, INDEX)) and any(  # noqa: PTH113, PTH118 - as fast as walk
+    return os.path.isfile(os.path.join(path, layout.INDEX)) and any(  # noqa: PTH113, PTH118 - as fast as walk
         os.path.isfile(os.path.join(path, name))  # noqa: PTH113, PTH118
-        for name in ROOTS
+        for name in layout.CAS
     )
 
 
 def is_index(path: str) -> bool:
     """Tell whether a file is the index of a pki folder."""
     folder, name = os.path.split(path)
-    return name == INDEX and is_pki_folder(folder or ".")
+    return name == layout.INDEX and is_pki_folder(folder or ".")
 
 
 def folder_around(path: str) -> Path | None:
@@ -99,7 +90,7 @@ def folder_around(path: str) -> Path | None:
 
 def authorities(folder: Path) -> Iterator[Certificate]:
     """Yield the folder's authority and those above it, as far as they can be read."""
-    for name in (*ROOTS, ABOVE):
+    for name in (*layout.CAS, layout.CA_CHAIN):
         with suppress(UnreadableError):
             if (folder / name).is_file():
                 yield from load_all(folder / name)
@@ -133,9 +124,9 @@ def answer_to(path: str, request: Request) -> tuple[str, Certificate] | None:
     """Return the certificate that a pki folder has of a request, which is one for the same key, and its file."""
     folder = folder_around(path)
     where, name = Path(path).absolute().parent.name, Path(path).name
-    if folder is None or where not in ("reqs", "reqs_by_serial"):
+    if folder is None or where not in (layout.REQUESTS, "reqs_by_serial"):
         return None
-    certificate = folder / "issued" / name.replace(".req", ".crt")
+    certificate = folder / layout.ISSUED / name.replace(".req", ".crt")
     if where == "reqs_by_serial":  # of what is revoked
         certificate = copy_of(folder, name.removesuffix(".req")) or certificate
     with suppress(UnreadableError):
@@ -159,15 +150,6 @@ def is_of_easy_rsa(path: str) -> bool:
     """Tell whether a file of a pki folder is what easy-rsa works by: it fills in at each run what it asks for."""
     where, name = os.path.split(path)
     return name in _EASY_RSA and is_pki_folder(where)
-
-
-def copy_of(folder: Path, serial_hex: str) -> Path | None:
-    """Return the copy by serial number; None if there is none."""
-    for name, suffix in COPIES:
-        path = folder / name / f"{serial_hex}{suffix}"
-        if path.exists():
-            return path
-    return None
 
 
 def record_of(folder: Path, certificate: Certificate) -> tuple[Record | None, str | None]:
@@ -195,7 +177,7 @@ def record_of(folder: Path, certificate: Certificate) -> tuple[Record | None, st
 
 
 def _recorded(folder: Path, name: str) -> Path | None:
-    for where in ("certs_by_serial", "revoked/certs_by_serial"):
+    for where in (layout.COPIES, layout.REVOKED_COPIES):
         if (folder / where / name).is_file():
             return folder / where / name
     return None

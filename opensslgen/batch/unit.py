@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.files.write import name_beside, reported
+from opensslgen.files.write import explain_errors, name_beside
 from opensslgen.jobs.job import stale_p12
 from opensslgen.jobs.sign import has_request
 from opensslgen.openssl import run
@@ -60,7 +60,7 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
     faults: dict[int, str] = {}
     for position, order in enumerate(unit.orders):
         try:
-            with reported(batch.store.path):
+            with explain_errors(batch.store.path):
                 plans[position], notes[position] = _plan(order, issuer, batch, name=f"n{position}")
         except Error as error:
             faults[position] = error.message
@@ -71,7 +71,7 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
     ends: dict[int, datetime] = {}
     staged = None
     try:
-        with reported(work):
+        with explain_errors(work):
             found = faults_of(list(checks.values()), work=work, openssl=openssl)
             faults |= {position: fault for position, fault in zip(checks, found, strict=True) if fault}
             for position in checks.keys() - faults.keys():

@@ -1,4 +1,4 @@
-"""What people have of an authority, in any of the forms in which it comes: told by content, and put in order."""
+"""What people have of an authority, in any of the forms in which it comes: recognised by content, and put in order."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from opensslgen.plan.adopt import Adoption, KeyFile
 from opensslgen.plan.secrets import P12_PASSWORD
 from opensslgen.rules.chain import issuers_among
 from opensslgen.text import visible
-from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode, decode_block
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
-from .holding import PKCS7_LABELS, key_label, kind_of
-from .pkcs import encrypted_by_rc2, has_private_key, leaf_first, pkcs7_certificates, pkcs12_certificates
+from .holding import certificates_in, holding_of, is_key, key_label, kind_of, label_of_key
+from .pkcs import has_private_key, leaf_first, uses_rc2
 from .private_keys import ENCRYPTED
 
 if TYPE_CHECKING:
@@ -60,20 +59,15 @@ def adoption(file: Path, *, key: Path | None, chain: Path | None, encrypt: bool,
 def _certificates(path: Path, reader: Reader) -> list[Certificate]:
     data = read_file(path)
     kind = kind_of(data)
+    found: list[Certificate] = []
     try:
-        found: list[Certificate] = []
-        if kind == "certificate":
-            found = [decode(data)]
-        elif kind == "pkcs7":
-            found = pkcs7_certificates(data)
-        elif kind == "pkcs12":
-            found = pkcs12_certificates(data, reader.openssl, reader.secret(P12_PASSWORD))
-        elif kind == "pem":
-            for block in pem_blocks(data):
-                if block.label in CERTIFICATE_LABELS:
-                    found.append(decode_block(block))
-                elif block.label in PKCS7_LABELS:
-                    found += pkcs7_certificates(block.body)
+        if kind == "pem":
+            found = [each for block in pem_blocks(data) for each in certificates_in(block)]
+        elif kind in ("certificate", "pkcs7", "pkcs12"):
+            holding = holding_of(
+                data, kind, openssl=lambda: reader.openssl, password=lambda: reader.secret(P12_PASSWORD)
+            )
+            found = holding.certificates
     except DecodeError as error:
         raise UnreadableError(f"{visible(str(path))}: {error}") from error
     except UnreadableError as error:
@@ -92,21 +86,19 @@ def _key_file(path: Path, reader: Reader) -> KeyFile | None:
                 return None
         except UnreadableError as error:
             raise UnreadableError(f"{visible(str(path))}: {error.message}") from error
-        return KeyFile(path=str(path), form="pkcs12", legacy=encrypted_by_rc2(data))
+        return KeyFile(path=str(path), form="pkcs12", legacy=uses_rc2(data))
     if kind == "key":
         label = key_label(data)
         return KeyFile(path=str(path), form="der", label=label, encrypted=label == ENCRYPTED)
     if kind != "pem":
         return None
     try:
-        labels = [block.label for block in pem_blocks(data) if block.label.endswith("PRIVATE KEY")]
+        labels = [label_of_key(block, data) for block in pem_blocks(data) if is_key(block)]
     except DecodeError as error:
         raise UnreadableError(f"{visible(str(path))}: {error}") from error
     if not labels:
         return None
-    # The form before PKCS#8 says so in a header of its own (RFC 1421 section 4.6.1.1).
-    encrypted = labels[0] == ENCRYPTED or b"Proc-Type: 4,ENCRYPTED" in data
-    return KeyFile(path=str(path), form="pem", encrypted=encrypted)
+    return KeyFile(path=str(path), form="pem", encrypted=labels[0] == ENCRYPTED)
 
 
 def _above(certificate: Certificate, others: list[Certificate]) -> tuple[Certificate, ...]:

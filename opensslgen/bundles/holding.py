@@ -1,4 +1,4 @@
-"""What a file holds, told by its content: certificates, requests and keys, in PEM, DER, PKCS#7 or PKCS#12."""
+"""What a file holds, recognised by its content: certificates, requests and keys, in PEM, DER, PKCS#7 or PKCS#12."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from opensslgen.x509.pem import pem_blocks
 from opensslgen.x509.request import REQUEST_LABELS, decode_request
 
 from .pkcs import pkcs7_certificates, pkcs12_certificates
-from .private_keys import ENCRYPTED, asked_public_half, public_half
+from .private_keys import ENCRYPTED, ask_public_half, public_half
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PKCS7_LABELS = ("PKCS7", "PKCS #7 SIGNED DATA", "CMS", "CERTIFICATE CHAIN")
 
-# Loose, as what is meant to be such a block and is none has to be found, too.
+# Loose, as a block that is meant to be one of these and is faulty has to be found as well.
 _PEM = re.compile(
     rb"^(?:\xef\xbb\xbf)?[ \t]*-----BEGIN (?!PGP)[^\r\n]*(?:CERTIFICATE|PKCS ?#?7|CMS|PRIVATE KEY)", re.MULTILINE
 )
@@ -68,7 +68,7 @@ def _der_kind(data: bytes) -> str | None:
 
 
 def _inside(data: bytes, at: int) -> tuple[int, int]:
-    """Return where the content of an element begins and ends, as far as that can be told."""
+    """Return where the content of an element begins and ends, as far as that can be seen."""
     if at + 2 > len(data):
         return len(data), len(data)
     length, start = data[at + 1], at + 2
@@ -129,17 +129,36 @@ def _pem(data: bytes) -> Holding:
 
 def add(holding: Holding, block: PemBlock, data: bytes) -> None:
     """Add what a block of a PEM file holds; raises DecodeError if that cannot be read."""
-    if block.label in CERTIFICATE_LABELS:
-        holding.certificates.append(decode_block(block))
-    elif block.label in REQUEST_LABELS:
+    if block.label in REQUEST_LABELS:
         holding.requests.append(decode_request(block.body))
-    elif block.label in PKCS7_LABELS:
-        holding.certificates.extend(pkcs7_certificates(block.body))
-    elif block.label.endswith("PRIVATE KEY"):
-        encrypted = b"Proc-Type: 4,ENCRYPTED" in data and _inside(block.body, 0)[1] != len(block.body)
-        holding.keys.append((ENCRYPTED if encrypted else block.label, block.body))
-    elif "CERTIFICATE" in block.label:
-        raise DecodeError(f"a block that is called {block.label} is not known")
+    elif is_key(block):
+        holding.keys.append((label_of_key(block, data), block.body))
+    else:
+        certificates = certificates_in(block)
+        if not certificates and "CERTIFICATE" in block.label:
+            raise DecodeError(f"a block that is called {block.label} is not known")
+        holding.certificates.extend(certificates)
+
+
+def certificates_in(block: PemBlock) -> list[Certificate]:
+    """Return the certificates in a block of a PEM file; raises DecodeError if they cannot be read."""
+    if block.label in CERTIFICATE_LABELS:
+        return [decode_block(block)]
+    return pkcs7_certificates(block.body) if block.label in PKCS7_LABELS else []
+
+
+def is_key(block: PemBlock) -> bool:
+    """Tell whether a block is called a private key."""
+    return block.label.endswith("PRIVATE KEY")
+
+
+def label_of_key(block: PemBlock, data: bytes) -> str:
+    """Return the label of a private key in a PEM file: ENCRYPTED also if a header of the block says that.
+
+    The form before PKCS#8 says so in a header (RFC 1421 section 4.6.1.1), and what is encrypted is not DER.
+    """
+    encrypted = b"Proc-Type: 4,ENCRYPTED" in data and _inside(block.body, 0)[1] != len(block.body)
+    return ENCRYPTED if encrypted else block.label
 
 
 def key_label(data: bytes) -> str:
@@ -163,7 +182,7 @@ def key_of(
     if label == ENCRYPTED:
         return None, ("its private key is encrypted: whether it fits cannot be seen",)
     try:
-        key = public_half(label, der) or asked_public_half(label, der, openssl())
+        key = public_half(label, der) or ask_public_half(label, der, openssl())
     except OpenSSLError as error:
         return None, (f"whether its private key fits could not be seen: {error.message}",)
     if key.algorithm == "EC" and key.curve == subject.curve and len(key.der) != len(subject.der):

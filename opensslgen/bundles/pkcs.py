@@ -88,7 +88,7 @@ def pkcs12_certificates(data: bytes, openssl: OpenSSL, password: str) -> list[Ce
 
     Raises UnreadableError and OpenSSLError.
     """
-    process = _printed(data, replace(openssl, timeout=min(openssl.timeout, TIMEOUT), limit=OUTPUT), password)
+    process = _print_info(data, replace(openssl, timeout=min(openssl.timeout, TIMEOUT), limit=OUTPUT), password)
     # Besides the blocks it prints names that are in the file as they are, even one with lines that are a block. But on
     # stderr, where no names are, it counts the certificates.
     blocks = [block for block in pem_blocks(process.stdout) if block.label == "CERTIFICATE"]
@@ -99,7 +99,7 @@ def pkcs12_certificates(data: bytes, openssl: OpenSSL, password: str) -> list[Ce
     return leaf_first([decode_block(block) for block in blocks])
 
 
-def _printed(data: bytes, openssl: OpenSSL, password: str) -> Process:
+def _print_info(data: bytes, openssl: OpenSSL, password: str) -> Process:
     command = ["pkcs12", "-info", "-nokeys", "-passin", f"env:{PASSWORD}"]
     secrets = {PASSWORD: password}
     process = openssl.run(command, stdin=data, secrets=secrets, check=False)
@@ -114,13 +114,13 @@ def _printed(data: bytes, openssl: OpenSSL, password: str) -> Process:
         return process
     if re.search(rb"mac verify (error|failure)|invalid password|bad decrypt", process.stderr, re.IGNORECASE):
         raise UnreadableError("the password does not open the PKCS#12 file, or it is damaged")
-    told = _INFO.sub(b"", process.stderr)
-    raise UnreadableError(f"openssl cannot read the PKCS#12 file: {reason(Process(process.exit_code, b'', told))}")
+    said = _INFO.sub(b"", process.stderr)
+    raise UnreadableError(f"openssl cannot read the PKCS#12 file: {reason(Process(process.exit_code, b'', said))}")
 
 
 def has_private_key(data: bytes, openssl: OpenSSL, password: str) -> bool:
     """Tell whether a PKCS#12 file has a private key in it, which is not decrypted; raises UnreadableError."""
-    return any(line.startswith(_KEY_BAGS) for line in _printed(data, openssl, password).stderr.splitlines())
+    return any(line.startswith(_KEY_BAGS) for line in _print_info(data, openssl, password).stderr.splitlines())
 
 
 _KEY_BAGS = (b"Shrouded Keybag", b"Key bag")
@@ -136,7 +136,7 @@ _SHA2_DIGEST = re.compile(rb"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02[\x01-\x04]
 """The identifier of one of SHA-2's digests, and the beginning of the digest itself."""
 
 
-def encrypted_by_rc2(data: bytes) -> bool:
+def uses_rc2(data: bytes) -> bool:
     """Tell whether a PKCS#12 file needs openssl's -legacy from 3.0 on."""
     return any(identifier in data for identifier in _RC2)
 

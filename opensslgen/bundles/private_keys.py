@@ -1,4 +1,4 @@
-"""The public half of a private key, by which it is told whether a certificate is its own."""
+"""The public half of a private key, which shows whether a certificate belongs to it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from opensslgen.x509.public_keys import PublicKey
 
 ENCRYPTED = "ENCRYPTED PRIVATE KEY"
-"""The label of a private key in PKCS#8 that nothing can be told of without its password."""
+"""The label of a private key in PKCS#8 that cannot be read without its passphrase."""
 _RSA = bytes.fromhex("300d06092a864886f70d0101010500")
 _EC = bytes.fromhex("06072a8648ce3d0201")
 """AlgorithmIdentifier of RSA, and the identifier that begins the one of EC keys (RFC 3279 section 2.3)."""
@@ -34,7 +34,7 @@ _EC = bytes.fromhex("06072a8648ce3d0201")
 def public_half(label: str, der: bytes) -> PublicKey | None:
     """Return the public key that is written into a private key that is not encrypted; None if none is.
 
-    Raises DecodeError for what is no such key.
+    Raises DecodeError for anything else.
     """
     if label == "PRIVATE KEY":
         spki = _pkcs8(der)
@@ -51,7 +51,7 @@ def _rsa(der: bytes) -> bytes:
     _, modulus = element(der, at, end, INTEGER, "the version of an RSA private key")
     _, exponent = element(der, modulus, end, INTEGER, "the modulus of an RSA private key")
     _, stop = element(der, exponent, end, INTEGER, "the exponent of an RSA private key")
-    return _written(SEQUENCE, _RSA, _written(BIT_STRING, b"\0", _written(SEQUENCE, der[modulus:stop])))
+    return _element(SEQUENCE, _RSA, _element(BIT_STRING, b"\0", _element(SEQUENCE, der[modulus:stop])))
 
 
 def _ec(der: bytes, algorithm: bytes | None = None) -> bytes | None:
@@ -64,12 +64,12 @@ def _ec(der: bytes, algorithm: bytes | None = None) -> bytes | None:
     public = None
     if at < end and der[at] == 0xA0:
         start, at = element(der, at, end, 0xA0, "the curve of an EC private key")
-        algorithm = algorithm or _written(SEQUENCE, _EC, der[start:at])
+        algorithm = algorithm or _element(SEQUENCE, _EC, der[start:at])
     if at < end:
         start, at = element(der, at, end, 0xA1, "the public half of an EC private key")
         public = der[start:at]
     finish(at, end, "an EC private key")
-    return _written(SEQUENCE, algorithm, public) if algorithm and public else None
+    return _element(SEQUENCE, algorithm, public) if algorithm and public else None
 
 
 def _pkcs8(der: bytes) -> bytes | None:
@@ -90,12 +90,12 @@ def _pkcs8(der: bytes) -> bytes | None:
     while at < end:
         tag, start, stop = header(der, at, end)
         if tag == 0x81:
-            return _written(SEQUENCE, algorithm, _written(BIT_STRING, der[start:stop]))
+            return _element(SEQUENCE, algorithm, _element(BIT_STRING, der[start:stop]))
         at = stop
     return None
 
 
-def _written(tag: int, *parts: bytes) -> bytes:
+def _element(tag: int, *parts: bytes) -> bytes:
     content = b"".join(parts)
     size = len(content)
     if size < 0x80:
@@ -104,7 +104,7 @@ def _written(tag: int, *parts: bytes) -> bytes:
     return bytes([tag, 0x80 | len(length)]) + length + content
 
 
-def asked_public_half(label: str, der: bytes, openssl: OpenSSL) -> PublicKey:
+def ask_public_half(label: str, der: bytes, openssl: OpenSSL) -> PublicKey:
     """Return the public key that openssl computes from a private one; raises OpenSSLError or DecodeError."""
     block = pem(label, der).encode()
     return decode_public_key(openssl.run(["pkey", "-pubout", "-outform", "DER"], stdin=block).stdout)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .options import ALLOW, P12_PASSWORD_FILE, PASSPHRASE_FILE, RUNNING, together
+from .options import ALLOW, P12_PASSWORD_FILE, PASSPHRASE_FILE, RUNNING, is_printed, together
 from .run_job import do, has_passphrase, secret_of
 
 
@@ -55,7 +55,7 @@ def adopt(file: Path, key: Path | None, chain: Path | None, **options: Any) -> N
         opens.add(CA_PASSPHRASE)
     store = Store(options["pki"])
     do(
-        lambda: adopt_job(adoption, store=store, allow=options["allow"], tell=options["script"]),
+        lambda: adopt_job(adoption, store=store, allow=options["allow"], tell=is_printed(options)),
         options,
         reader.openssl,
         secret=secret,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from .run_job import do
 
 if TYPE_CHECKING:
     from opensslgen.jobs.destination import Destination
-    from opensslgen.pki.lookup import Found
     from opensslgen.plan.export import Export, Form
 
 # Spelled out, as the help must not wait for the recipes; a test holds them against one another.
@@ -55,15 +53,17 @@ def export(name: str, form: str | None, receiver: str | None, out: str | None, *
     alone.
     """
     from opensslgen.jobs.destination import Destination
-    from opensslgen.jobs.export import export_job
+    from opensslgen.jobs.export import export_job, export_order
     from opensslgen.pki import lookup
     from opensslgen.pki.folder import Folder
+    from opensslgen.pki.store import Store
 
     if bool(form) == bool(receiver):
         raise UsageError("say either --as or --for, and one of them")
     wanted = recipes.FORMATS[form] if form else recipes.RECEIVERS[receiver or ""]
     folder, file = _place(out, wanted)
-    order = _order(lookup.find(Folder(options["pki"]), name), options["pki"], wanted, file)
+    found = lookup.find(Folder(options["pki"]), name)
+    order = export_order(found, store=Store(options["pki"]), form=wanted, file=file)
     into = Destination(folder)
     if out == "-":
         _print(order, into)
@@ -82,41 +82,6 @@ def _place(out: str | None, form: Form) -> tuple[Path, str | None]:
         raise UsageError(f"{path.parent} is no folder")
     is_file = len(form.pieces) == 1 and not path.is_dir() and not out.endswith("/")
     return (path.parent, path.name) if is_file else (path, None)
-
-
-def _order(found: Found, pki: Path, form: Form, file: str | None) -> Export:
-    from opensslgen.pki.index import REVOKED
-    from opensslgen.pki.store import Store
-    from opensslgen.plan.export import Export
-    from opensslgen.rules.chain import issuers_among
-    from opensslgen.x509.certificate import load_all
-
-    store = Store(pki)
-    others = [*filter(None, [store.issuer()]), *store.above(), *load_all(found.path)]
-    if "chain" in found.files:
-        others += load_all(found.files["chain"])
-    key = found.files.get("key")
-    return Export(
-        certificate=found.certificate,
-        issuers=issuers_among(found.certificate, others),
-        key=None if key is None else str(key),
-        stem=_stem(found),
-        form=form,
-        revoked=found.entry is not None and found.entry.state == REVOKED,
-        file=file,
-    )
-
-
-def _stem(found: Found) -> str:
-    """Return what the files are to be called: as the folder has it, else by what the certificate says."""
-    from opensslgen.names.general import file_name
-
-    if "certificate" in found.files:
-        return found.files["certificate"].stem
-    for name in (*(name.value for name in found.certificate.names[:1]), found.certificate.subject.common_name):
-        with suppress(UsageError):
-            return file_name(name or "")
-    return found.path.stem
 
 
 def _print(order: Export, into: Destination) -> None:

@@ -97,10 +97,17 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except Error as error:
             raise Failure(error) from error
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().main(*args, **kwargs)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            raise Failure(Error(f"cannot write the answer: {error.strerror}")) from error
+            Failure(Error(f"cannot write the answer: {error.strerror}")).show()
+            # What waits to be written is given up; Python would try once more at the end, and exit with 120.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            sys.exit(1)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

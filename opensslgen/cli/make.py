@@ -18,6 +18,7 @@ from .options import (
     RUNNING,
     SUBJECT,
     SUBJECT_FIELDS,
+    is_printed,
     together,
 )
 from .run_job import do, given, has_passphrase
@@ -130,7 +131,7 @@ def _openssl(options: dict[str, Any]) -> OpenSSL | None:
     """Return the openssl; None for a script that needs nothing of it now."""
     from opensslgen.openssl import command
 
-    return None if options["script"] and not options["key_file"] else command.find(options["openssl"])
+    return None if is_printed(options) and not options["key_file"] else command.find(options["openssl"])
 
 
 def _leaf_order(kind: Kind, options: dict[str, Any], openssl: OpenSSL | None) -> LeafOrder:

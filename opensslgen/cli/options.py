@@ -63,7 +63,33 @@ P12 = together(
     click.option("--p12-compat", "p12", flag_value="p12-compat", help="The same for older Apple, Windows, appliances."),
     P12_PASSWORD_FILE,
 )
-_SCRIPT = click.option("--script", is_flag=True, help="Make nothing: print a shell script that does it.")
+
+
+def _one_of_both(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    """Return the value of --script or --commands, or fail as click does if the other one is given as well."""
+    if value and any(ctx.params.get(name) for name in ("script", "commands") if name != param.name):
+        raise click.UsageError("--script and --commands exclude each other", ctx)
+    return value
+
+
+PRINTING = together(
+    click.option(
+        "--script", is_flag=True, callback=_one_of_both,
+        help="Make nothing: print a shell script that makes it, checks it and puts it in place.",
+    ),
+    click.option(
+        "--commands", is_flag=True, callback=_one_of_both,
+        help="Make nothing: print the files and the openssl commands alone, to paste or to read.",
+    ),
+)  # fmt: skip
+"""What prints the work instead of doing it."""
+
+
+def is_printed(options: dict[str, Any]) -> bool:
+    """Tell whether the work is to be printed and not done."""
+    return bool(options["script"] or options["commands"])
+
+
 _TELLING = together(
     click.option("-v", "--verbose", is_flag=True, help="Show each openssl command as it runs."),
     click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
@@ -72,11 +98,11 @@ _TELLING = together(
 RUNNING = together(
     FOLDER,
     OPENSSL,
-    _SCRIPT,
+    PRINTING,
     click.option("--force", is_flag=True, help="Replace what exists; it is kept beside the new one."),
     _TELLING,
 )
-REPLACING = together(FOLDER, OPENSSL, _SCRIPT, _TELLING)
+REPLACING = together(FOLDER, OPENSSL, PRINTING, _TELLING)
 """The same for what replaces files in any case."""
 SUBJECT = together(
     click.option("--cn", "common_name", metavar="TEXT", help="Common name, if not the default."),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +13,17 @@ import click
 from opensslgen.errors import Error, UsageError
 
 from .main import Failure
-from .options import ALLOW, P12, PASSPHRASE_FILE, REPLACING, together
+from .options import ALLOW, P12, PASSPHRASE_FILE, REPLACING, is_printed, together
 from .run_job import do, make
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from opensslgen.jobs.due import Due
     from opensslgen.jobs.job import Job
     from opensslgen.jobs.perform import Made
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.folder import Folder
-    from opensslgen.pki.index import Entry
     from opensslgen.pki.store import Store
 
 _ROOT = "ca"
@@ -73,7 +72,7 @@ def renew(**options: Any) -> None:
     within, names = options["within"], options["names"]
     if bool(names) == (within is not None):
         raise UsageError("give names, or --within DAYS for all that end so soon")
-    if options["script"]:
+    if is_printed(options):
         _print_script(names, store, folder, options)
         return
     openssl = command.find(options["openssl"])
@@ -102,10 +101,11 @@ def renew(**options: Any) -> None:
 
 
 def _print_script(names: tuple[str, ...], store: Store, folder: Folder, options: dict[str, Any]) -> None:
+    way = "--commands" if options["commands"] else "--script"
     if len(names) != 1:
-        raise UsageError("--script goes with one name")
+        raise UsageError(f"{way} goes with one name")
     if options["hook"]:
-        raise UsageError("--script goes without --hook: run it after the script")
+        raise UsageError(f"{way} goes without --hook: run the hook afterwards")
     do(partial(_job, names[0], None, store, folder, options), options, None)
 
 
@@ -145,49 +145,12 @@ def _stem(folder: Folder, name: str) -> str:
     return _ROOT if name == _ROOT else lookup.stem_to_renew(folder, lookup.find(folder, name))
 
 
-def _due(folder: Folder, within: int) -> Iterator[tuple[str, str | None]]:
-    """Yield what ends so soon and has not been renewed, or ended without, with its stem: the root, then by end."""
+def _due(folder: Folder, within: int) -> Iterator[Due]:
+    from opensslgen.jobs.due import due
     from opensslgen.pki.survey import survey_of
 
-    limit = timedelta(days=within)
-    survey = survey_of(folder, at=datetime.now(timezone.utc).replace(microsecond=0))
-    root = folder.root.certificate if folder.root else None
-    if root and root.ends_soon(limit, now=survey.at):
-        # First of all, as nothing below it can end later than it.
-        yield _ROOT, _ROOT
-    for entry in sorted((*survey.lapsed, *survey.current), key=lambda entry: (entry.not_after, entry.line)):
-        if _is_due(folder, entry, survey.at, limit):
-            path = folder.issued.get(entry.serial_number)
-            if path is None and _is_replaced(folder, entry):
-                continue
-            yield (path.stem, path.stem) if path else (entry.serial_hex, None)
-
-
-def _is_replaced(folder: Folder, entry: Entry) -> bool:
-    """Tell whether what is no longer in `issued/` has had to make room there for a later one with its file name.
-
-    That one may have another subject or fewer names, so that it does not stand in for it otherwise.
-    """
-    from opensslgen.errors import UnreadableError
-    from opensslgen.names.general import file_name
-    from opensslgen.x509.certificate import load
-
-    if entry.serial_number in folder.replaced:
-        return True
-    old = folder.copy(entry).certificate
-    name = old and (old.names[0].value if old.names else old.subject.common_name)
-    if not old or not name:
-        return False
-    with suppress(UnreadableError, UsageError):
-        return load(folder.path / "issued" / f"{file_name(name.replace(' ', '_'))}.crt").not_before >= old.not_before
-    return False
-
-
-def _is_due(folder: Folder, entry: Entry, at: datetime, limit: timedelta) -> bool:
-    if entry.not_after - at > limit:
-        return False
-    certificate = folder.copy(entry).certificate
-    return certificate is None or certificate.ends_soon(limit, now=at)
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    return due(survey_of(folder, at=now), days=within, now=now)
 
 
 def _told(made: Made, options: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
-from .options import NEW_PASSPHRASE_FILE, PASSPHRASE_FILE, REPLACING, together
+from .options import NEW_PASSPHRASE_FILE, PASSPHRASE_FILE, REPLACING, is_printed, together
 from .run_job import do
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def revoke(certificate: str, reason: str | None, yes: bool, **options: Any) -> N
 
     store = Store(options["pki"])
     asked = None
-    if not options["script"] and not yes:
+    if not is_printed(options) and not yes:
         if not sys.stdin.isatty():
             raise UsageError("a revocation cannot be taken back", hint="--yes does it without a question")
         store.finish()

@@ -12,9 +12,9 @@ import click
 
 from opensslgen import __version__
 from opensslgen.errors import UsageError
-from opensslgen.plan.script import as_script
+from opensslgen.plan.script import as_commands, as_script
 
-from .options import first_line
+from .options import first_line, is_printed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -33,22 +33,21 @@ def do(
     secret: Callable[[str], str] | None = None,
     into: Destination | None = None,
 ) -> None:
-    """Print a job as a script, or do it and report.
+    """Print a job as a script or as commands, or do it and report.
 
     `secret` takes the place of `secret_of`, and `into`, a folder of the user's, that of the pki folder.
     """
     from opensslgen.jobs.job import Violation
     from opensslgen.openssl import command
 
-    if options["script"]:
+    if is_printed(options):
+        way, show = ("commands", as_commands) if options["commands"] else ("script", as_script)
         for option in ("force", "verbose"):
             if options.get(option):
-                raise UsageError(f"--script makes nothing itself, so --{option} does not go with it")
+                raise UsageError(f"--{way} makes nothing itself, so --{option} does not go with it")
         job = prepare()
         _say(job.notes, options)
-        click.echo(
-            as_script(job.plan, version=__version__, folder=str(into.path if into else options["pki"])), nl=False
-        )
+        click.echo(show(job.plan, version=__version__, folder=str(into.path if into else options["pki"])), nl=False)
         return
     try:
         made = make(prepare, options, openssl or command.find(options["openssl"]), secret=secret, into=into)

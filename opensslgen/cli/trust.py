@@ -16,7 +16,7 @@ from opensslgen.jobs.trust import signed, signer, trust_job
 from opensslgen.report.trust import Written, trust_json, trust_text
 from opensslgen.trust import anchor, files
 
-from .options import FOLDER, FORMAT, OPENSSL, from_web, together
+from .options import FOLDER, FORMAT, OPENSSL, PRINTING, from_web, is_printed, together
 from .run_job import do, make
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class DurationParameter(click.ParamType):  # type: ignore[type-arg, unused-ignor
     click.option("--for", "duration", type=DurationParameter(), help="Share for so long.  [default: 30m]"),
     click.option("--allow", multiple=True, metavar="RULE", help="Go on although the root breaks this rule."),
     OPENSSL,
-    click.option("--script", is_flag=True, help="Make nothing: print a shell script that does it."),
+    PRINTING,
     click.option("--force", is_flag=True, help="Replace what exists; it is kept beside the new one."),
     click.option("-v", "--verbose", is_flag=True, help="Show each openssl command as it runs."),
     click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
@@ -90,7 +90,7 @@ def trust(**options: Any) -> None:
         return
     into = Destination(options["pki"].parent / "trust" if options["out"] is None else options["out"])
     job = trust_job(root, by)
-    if options["script"]:
+    if is_printed(options):
         do(lambda: job, options, None, into=into)
         return
     made = make(lambda: job, options, command.find(options["openssl"]), into=into)
@@ -113,7 +113,7 @@ def trust(**options: Any) -> None:
 def _refuse_what_does_not_go_together(options: dict[str, Any]) -> None:
     """Raise UsageError for options of which one would be of no effect."""
     if options["share"]:
-        of_others = [name for name in ("script", "out", "force") if options[name]]
+        of_others = [name for name in ("script", "commands", "out", "force") if options[name]]
         if of_others:
             raise UsageError(f"--share writes nothing, so --{of_others[0]} does not go with it")
     else:

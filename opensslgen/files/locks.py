@@ -1,26 +1,78 @@
-"""The locks of a pki folder: one that the kernel releases however a process ends, and one that every shell can hold."""
+"""Locks on folders: one that the kernel releases however a process ends, and one that every shell can hold.
+
+`hold` takes both for a pki folder, in which printed scripts work as well; `try_hold` takes the first on a work folder,
+by which others see that its process is alive.
+"""
 
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
-import shutil
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 from opensslgen.errors import Error
 
+from .write import remove_folder
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+LOCK = ".lock"
+"""The file in a pki folder that the kernel locks; it stays."""
+_SCRIPTS = ".lock.script"
+_NEW, _DEAD = ".lock.new.", ".lock.dead."
 _UNNAMED = 5.0
 """Seconds after which a lock of scripts that names no process counts as left by a killed one."""
 
 
-def lock(path: Path, *, timeout: float) -> IO[bytes]:
-    """Open and lock a file; the kernel lets go of it when this process ends, however it ends."""
+@contextmanager
+def hold(folder: Path, *, timeout: float, finish: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold both locks of a folder, which is made again if it goes while we wait.
+
+    `finish` is called at the end, when scripts may work there again and other processes may not. Raises Error when a
+    lock cannot be had within `timeout` seconds, and OSError.
+    """
+    with _lock(folder / LOCK, timeout=timeout):
+        try:
+            _lock_out_scripts(folder / _SCRIPTS, timeout=timeout)
+            yield
+        finally:
+            if _read_number(folder / _SCRIPTS / "pid") == os.getpid():
+                _break(folder / _SCRIPTS, os.getpid())
+            finish()
+
+
+@contextmanager
+def try_hold(folder: Path) -> Iterator[bool]:
+    """Hold the lock of a work folder as long as this process lives, and yield whether it can be had at once."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes have left of their work at the lock of scripts; the locks must be held."""
+    for prefix in (_NEW, _DEAD):
+        for left in folder.glob(f"{prefix}*"):
+            remove_folder(left)
+
+
+def _lock(path: Path, *, timeout: float) -> IO[bytes]:
     deadline = time.monotonic() + timeout
     while True:
         file = os.fdopen(
@@ -46,14 +98,14 @@ def lock(path: Path, *, timeout: float) -> IO[bytes]:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
-def lock_out_scripts(lock: Path, *, timeout: float) -> None:
-    """Take the lock of printed scripts, too: a folder, as the kernel has no lock that every shell can hold.
+def _lock_out_scripts(lock: Path, *, timeout: float) -> None:
+    """Take the lock of printed scripts: a folder, as the kernel has no lock that every shell can hold.
 
     It appears with the process number in it, in one rename, which also replaces one that is still empty: whoever gets
     the number in holds it.
     """
     started = time.monotonic()
-    mine = lock.with_name(f".lock.new.{os.getpid()}")
+    mine = lock.with_name(f"{_NEW}{os.getpid()}")
     try:
         while True:
             mine.mkdir(mode=0o700, exist_ok=True)
@@ -66,9 +118,9 @@ def lock_out_scripts(lock: Path, *, timeout: float) -> None:
             else:
                 return
             waited = time.monotonic() - started
-            holder = _number(lock / "pid")
+            holder = _read_number(lock / "pid")
             # One with our own number is a dead process's, as numbers come again, in containers soon.
-            if holder != os.getpid() and (_alive(holder) if holder else waited < _UNNAMED):
+            if holder != os.getpid() and (is_alive(holder) if holder else waited < _UNNAMED):
                 if waited > timeout:
                     who = f"process {holder}" if holder else "a script"
                     raise Error(
@@ -79,27 +131,21 @@ def lock_out_scripts(lock: Path, *, timeout: float) -> None:
             else:
                 _break(lock, holder)
     finally:
-        remove(mine)
+        remove_folder(mine)
 
 
 def _break(lock: Path, holder: int | None) -> None:
     """Move a lock away, which only one can, and back if another one broke and took it meanwhile."""
-    dead = lock.with_name(f".lock.dead.{os.getpid()}")
+    dead = lock.with_name(f"{_DEAD}{os.getpid()}")
     with suppress(OSError):
         lock.rename(dead)
-        if _number(dead / "pid") == holder:
-            remove(dead)
+        if _read_number(dead / "pid") == holder:
+            remove_folder(dead)
         else:
             dead.rename(lock)
 
 
-def unlock_scripts(lock: Path) -> None:
-    """Give that lock back, if it is ours."""
-    if _number(lock / "pid") == os.getpid():
-        _break(lock, os.getpid())
-
-
-def _number(pid_file: Path) -> int | None:
+def _read_number(pid_file: Path) -> int | None:
     """Return the process number in a file, or None."""
     try:
         return int(pid_file.read_text(encoding="ascii"))
@@ -107,8 +153,8 @@ def _number(pid_file: Path) -> int | None:
         return None
 
 
-def _alive(process: int) -> bool:
-    """Tell whether a process is there."""
+def is_alive(process: int) -> bool:
+    """Tell whether there is a process with a number."""
     try:
         os.kill(process, 0)
     except PermissionError:
@@ -116,12 +162,3 @@ def _alive(process: int) -> bool:
     except (OSError, OverflowError):
         return False
     return True
-
-
-def remove(folder: Path) -> None:
-    """Remove a folder of ours; what cannot go now, the next run removes."""
-    for _ in range(3):
-        shutil.rmtree(folder, ignore_errors=True)
-        # An openssl that outlives its killed opensslgen may have put something there meanwhile.
-        if not folder.exists():
-            return

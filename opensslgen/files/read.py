@@ -189,7 +189,7 @@ LARGEST_TEMPLATE = 1 << 20
 
 
 def read_template(path: Path) -> str:
-    """Return the text of the user's own template; raises UnreadableError if it is none."""
+    """Return the text of the user's own template; raises UnreadableError."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST_TEMPLATE + 1)

@@ -13,11 +13,13 @@ import stat
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
 
+from .place import beside, put
 from .write import sync
 
 if TYPE_CHECKING:
@@ -70,10 +72,11 @@ class Work:
             copy, self.original.data, times=(self.original.status.st_atime_ns, self.original.status.st_mtime_ns)
         )
         dated = self.original.path.with_name(f"{self.original.path.name}.{label}-{now:%Y%m%d}")
-        kept, number = dated, 1
-        while not _appears_as(copy, kept):
-            number += 1
-            kept = dated.with_name(f"{dated.name}-{number}")
+        for number in count(1):
+            kept = dated if number == 1 else dated.with_name(f"{dated.name}-{number}")
+            with suppress(FileExistsError):
+                put(copy, kept)
+                break
         copy.unlink(missing_ok=True)
         sync(kept.parent)
         return kept
@@ -116,14 +119,11 @@ def work(original: Original) -> Iterator[Work]:
             f"{original.name}: has {original.status.st_nlink} hard links, which a new file would part",
             hint="make a copy of it that has one",
         )
-    _sweep(original.path)
-    here = Work(original, original.path.with_name(f".{original.path.name}.opensslgen-{os.getpid()}"))
-    try:
-        yield here
-    except OSError as error:
-        raise Error(f"{original.name}: {error.strerror}; it was left as it was") from error
-    finally:
-        _remove(here.path)
+    with beside(original.path) as here:
+        try:
+            yield Work(original, here)
+        except OSError as error:
+            raise Error(f"{original.name}: {error.strerror}; it was left as it was") from error
 
 
 def replace(original: Original, new: Path) -> None:
@@ -191,44 +191,3 @@ if sys.platform == "linux":
                 # The folder may have given the new file the same one already.
                 if name not in os.listxattr(descriptor) or os.getxattr(descriptor, name) != value:
                     raise
-
-
-def _appears_as(file: Path, name: Path) -> bool:
-    """Give a finished file its name, unless that is taken, and tell so; the name never stands for half a file."""
-    try:
-        name.hardlink_to(file)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
-            raise
-        # A file system without hard links.
-        if name.exists() or name.is_symlink():
-            return False
-        file.rename(name)
-    return True
-
-
-def _remove(prefix: Path) -> None:
-    for entry in os.scandir(prefix.parent):
-        if entry.name == prefix.name or entry.name.startswith(f"{prefix.name}."):
-            with suppress(OSError):
-                Path(entry.path).unlink()
-
-
-def _sweep(path: Path) -> None:
-    """Remove what a run that was killed has left beside a file."""
-    for entry in os.scandir(path.parent):
-        match = re.match(rf"(\.{re.escape(path.name)}\.opensslgen-([0-9]+))(?:\.|\Z)", entry.name)
-        if match and not _lives(int(match[2])):
-            _remove(path.with_name(match[1]))
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except PermissionError:
-        return True
-    except (ProcessLookupError, OverflowError):
-        return False
-    return True

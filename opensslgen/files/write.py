@@ -1,8 +1,10 @@
-"""Writing files: nobody else reads them meanwhile, they are on the disk when that is said, and old ones stay."""
+"""Write files: nobody else reads them meanwhile, they are on the disk when that is said, and old ones stay."""
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -16,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def name_beside(folder: Path, target: str) -> str:
-    """Return a name beside a file that is to be replaced, which nothing has yet."""
+    """Return a name that nothing has yet, under which an old file is kept beside what replaces it."""
     name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
     names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
     return next(free for free in names if not os.path.lexists(folder / free))
 
 
-def exists(folder: Path, targets: list[str]) -> Error:
-    """Return the refusal to overwrite."""
+def overwrite_refusal(folder: Path, targets: list[str]) -> Error:
+    """Return the error that says which files exist and are not overwritten."""
     files = ", ".join(str(folder / target) for target in targets)
     return Error(
         f"{files} exist{'s' if len(targets) == 1 else ''}", hint="--force replaces, and keeps the old one beside it"
@@ -33,7 +35,7 @@ def exists(folder: Path, targets: list[str]) -> Error:
 def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write a new file that nobody else can read until it has its mode."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with naming(path), os.fdopen(descriptor, "wb") as file:
+    with name_in_errors(path), os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fchmod(file.fileno(), stat.S_IMODE(mode))
@@ -50,10 +52,23 @@ def sync(path: Path) -> None:
     """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        with naming(path):
+        with name_in_errors(path):
             os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems cannot do that for a folder.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
+            raise
     finally:
         os.close(descriptor)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder of ours; what cannot go now, the next run removes."""
+    for _ in range(3):
+        shutil.rmtree(folder, ignore_errors=True)
+        # An openssl that outlives its killed opensslgen may have put something there meanwhile.
+        if not folder.exists():
+            return
 
 
 def is_own_folder(path: Path) -> bool:
@@ -65,13 +80,8 @@ def is_own_folder(path: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
-def is_plain_name(name: object) -> bool:
-    """Tell whether it names a file in the very folder, and not one on a way out of it."""
-    return isinstance(name, str) and name not in ("", ".", "..") and not {"/", "\0"} & set(name)
-
-
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def name_in_errors(path: Path) -> Iterator[None]:
     """Name the file in a failure that comes from its descriptor."""
     try:
         yield
@@ -81,14 +91,14 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def reported(folder: Path) -> Iterator[None]:
+def explain_errors(folder: Path) -> Iterator[None]:
     """Turn a failure of the disk into an Error that names the file."""
     try:
         yield
     except OSError as error:
-        raise Error(told(error, folder)) from error
+        raise Error(explanation(error, folder)) from error
 
 
-def told(error: OSError, folder: Path) -> str:
+def explanation(error: OSError, folder: Path) -> str:
     """Return what a failure of the disk in a folder is to people."""
     return f"cannot write to {error.filename or folder}: {error.strerror or error}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-from datetime import datetime, timezone
 from importlib import resources
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
+from opensslgen.files.place import beside
+from opensslgen.files.write import explain_errors, name_beside
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -26,24 +26,20 @@ def write_collection(folder: Path, *, force: bool = False) -> tuple[list[str], P
         raise Error(f"{folder} cannot be the collection's folder")
     if os.path.lexists(folder) and not force and not _is_empty(folder):
         raise Error(f"{folder} exists", hint="--force replaces it, and keeps the old one beside it")
-    new = folder.with_name(f".{folder.name}.opensslgen-{os.getpid()}")
     kept = None
-    try:
+    with explain_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        files = sorted(_copy(resources.files(__package__) / "ansible", new))
-        if _is_empty(folder):
-            # Not replaced: it may be the one that the shell is in, which would be left without.
-            for path in new.iterdir():
-                path.rename(folder / path.name)
-        else:
-            if os.path.lexists(folder):
-                kept = folder.with_name(f"{folder.name}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}")
-                folder.rename(kept)
-            new.rename(folder)
-    except OSError as error:
-        raise Error(f"cannot write to {folder}: {error.strerror}") from error
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+        with beside(folder) as new:
+            files = sorted(_copy(resources.files("opensslgen") / "ansible", new))
+            if _is_empty(folder):
+                # Not replaced: it may be the one that the shell is in, which would be left without.
+                for path in new.iterdir():
+                    path.rename(folder / path.name)
+            else:
+                if os.path.lexists(folder):
+                    kept = folder.with_name(name_beside(folder.parent, folder.name))
+                    folder.rename(kept)
+                new.rename(folder)
     return files, kept
 
 

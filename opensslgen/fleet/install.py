@@ -13,12 +13,13 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.read import read_file
 from opensslgen.gen_certs.patch import DAYS, patched
 from opensslgen.names.general import file_name, parse_host
+from opensslgen.plan import layout
 from opensslgen.text import visible
 from opensslgen.trust.anchor import anchor
-from opensslgen.x509.certificate import pem
+from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .remote import call
-from .request import FOLDER, YET, decoded_certificate, described, key_of, paths
+from .request import FOLDER, YET, description, first_certificate, key_of, paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -66,19 +67,19 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Installed:
+class Installation:
     """What was done on a host, or would be."""
 
     changes: tuple[Change, ...]
     reloaded: bool
     not_after: datetime | None
-    """When the certificate ends; None if it is yet to be signed."""
+    """When the certificate expires; None if it is yet to be signed."""
     fault: str | None = None
     """What went wrong although the files are in place: the script was not recognised, or the command failed."""
 
 
-def place(what: str, *, path: str, mode: str | None = None, owner: str | None = None) -> Place:
-    """Return where a file goes; raises UsageError for a path, mode or owner that is none, or a key all can read."""
+def parse_place(what: str, *, path: str, mode: str | None = None, owner: str | None = None) -> Place:
+    """Return where a file goes; raises UsageError for a faulty path, mode or owner, or a key that all can read."""
     mode = mode or ("0600" if what == "key" else "0644")
     if not path.startswith("/") or path.endswith("/") or not path.isprintable():
         raise UsageError(f"{visible(path)} is not the absolute path of a file")
@@ -91,7 +92,7 @@ def place(what: str, *, path: str, mode: str | None = None, owner: str | None = 
     return Place(what=what, path=path, mode=mode, owner=owner or "")
 
 
-def installed(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOLDER, check: bool = False) -> Installed:
+def install(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOLDER, check: bool = False) -> Installation:
     """Put what this machine's pki folder has for a host in place there, and run its command if anything has changed.
 
     Only files that differ are written, all of them beside their places before the first is renamed. With `check`
@@ -116,23 +117,23 @@ def installed(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOL
             steps.append(_step(target, content, key=files["key"]))
     if steps:
         steps.append("put_in_place")
-    mended, fault = _mended(there, wish)
+    mended, fault = _mend_script(there, wish)
     if mended:
         changes.append(mended[0])
         steps.append(mended[1])
     is_due = bool(wish.reload) and (bool(changes) or there.text("marker") is not None)
-    not_after = None if certificate is None else decoded_certificate(certificate).not_after
+    not_after = None if certificate is None else first_certificate(certificate).not_after
     if not check and (steps or is_due):
         if is_due:
             steps = [call("reload_later", folder, stem), *steps, call("reload", folder, stem, wish.reload)]
-        fault = _told(host.answer(*steps)) or fault
-    return Installed(tuple(changes), is_due, not_after, fault)
+        fault = _reload_fault(host.answer(*steps)) or fault
+    return Installation(tuple(changes), is_due, not_after, fault)
 
 
 def _content(stem: str, pki: Path) -> dict[str, bytes]:
     """Return the root that clients are to trust, and certificate and chain for a host if there are any yet."""
-    content = {"root": pem(anchor(pki)).encode()}
-    certificate, chain = (pki / "issued" / f"{stem}{end}" for end in (".crt", "-chain.pem"))
+    content = {"root": pem(CERTIFICATE, anchor(pki).der).encode()}
+    certificate, chain = (pki / layout.certificate(stem), pki / layout.chain(stem))
     if certificate.exists():
         content["certificate"] = read_file(certificate)
         content["chain"] = read_file(chain if chain.exists() else certificate)
@@ -156,7 +157,7 @@ def _check_key(there: Answer, certificate: bytes, *, may_lack: bool) -> None:
         return
     if key is None:
         raise Error("the host has no key", hint="let it make its request first")
-    if key != decoded_certificate(certificate).public_key:
+    if key != first_certificate(certificate).public_key:
         raise Error(
             "the certificate is not for the key that the host has now", hint="have the host's new request signed"
         )
@@ -206,19 +207,19 @@ def _is_of(there: Answer, name: str, owner: str) -> bool:
 def _certificates(data: bytes) -> str:
     """Return a line on the first certificate in a file, which is what a host tells of its own."""
     try:
-        return described(decoded_certificate(data))
+        return description(first_certificate(data))
     except UnreadableError:
         return "no certificate\n"
 
 
-def _mended(there: Answer, wish: Wish) -> tuple[tuple[Change, str] | None, str | None]:
+def _mend_script(there: Answer, wish: Wish) -> tuple[tuple[Change, str] | None, str | None]:
     """Return the change to the vendor's script and the call that makes it, if one is needed, or what is wrong there."""
     data = there.data("script")
     if data is None:
         return None, None
     try:
         if b"\0" in data:
-            raise UnreadableError(f"{wish.script}: holds a NUL byte, so it is no shell script")
+            raise UnreadableError(f"{wish.script}: has a NUL byte, so it is not a shell script")
         patch = patched(data.decode("latin-1"), days=wish.script_days, name=wish.script)
     except UnreadableError as error:
         return None, visible(error.message)
@@ -227,16 +228,16 @@ def _mended(there: Answer, wish: Wish) -> tuple[tuple[Change, str] | None, str |
     new = patch.text.encode("latin-1")
     digest = hashlib.sha256(data).hexdigest()
     step = call("mend", wish.script, digest, f"{datetime.now(timezone.utc):%Y%m%d}", stdin=new)
-    return (Change(wish.script, _shown(data), _shown(new)), step), None
+    return (Change(wish.script, _printable(data), _printable(new)), step), None
 
 
-def _shown(script: bytes) -> str:
+def _printable(script: bytes) -> str:
     """Return a script for a terminal, in which nothing but tabs and line feeds has a meaning of its own."""
     lines = script.decode("utf-8", "backslashreplace").split("\n")
     return "\n".join("\t".join(map(visible, line.split("\t"))) for line in lines)
 
 
-def _told(answer: Answer) -> str | None:
+def _reload_fault(answer: Answer) -> str | None:
     """Return why the command to reload has failed, if it has."""
     status = answer.text("reload")
     if status in (None, "0"):

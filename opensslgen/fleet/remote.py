@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from opensslgen.errors import Error
 from opensslgen.plan import template
+from opensslgen.plan.script import with_functions
 from opensslgen.text import visible
+from opensslgen.x509.pem import base64_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,27 +64,27 @@ class Answer:
         try:
             return base64.b64decode(self.lines[name], validate=True)
         except ValueError as error:
-            raise Error(f"the host's answer {name} is no base64") from error
+            raise Error(f"the host's answer {name} is not base64") from error
 
 
 def program(*calls: str, openssl: str = "openssl") -> str:
-    """Return the shell text for some calls.
+    """Return the shell text for some calls, and behind them those functions of `fleet.sh` that they need.
 
-    It is one function, called in its last line: a shell that got only half of it finds a syntax error and runs nothing.
+    It is one function, called in its last line: a shell that got only half of it runs nothing.
     """
-    return "\n".join(
-        (
-            "fleet() {",
-            template.shipped("fleet.sh"),
-            f"OPENSSLGEN_OPENSSL={shlex.quote(openssl)}",
-            "need_openssl",
-            *calls,
-            f"say {_END} ''",
-            "}",
-            "fleet </dev/null",
-            "",
-        )
+    story = (
+        "fleet() {",
+        "set -eu",
+        "mask=$(umask) staged=''",
+        "umask 077",
+        f"OPENSSLGEN_OPENSSL={shlex.quote(openssl)}",
+        "need_openssl",
+        *calls,
+        f"say {_END} ''",
+        "}",
+        "",
     )
+    return with_functions("\n".join(story), template.shipped("fleet.sh")) + "\nfleet </dev/null\n"
 
 
 def call(function: str, *arguments: str, stdin: bytes | None = None) -> str:
@@ -90,10 +92,7 @@ def call(function: str, *arguments: str, stdin: bytes | None = None) -> str:
     line = shlex.join([function, *arguments])
     if stdin is None:
         return line
-    # OpenSSL 1.0 reads lines of up to 76 characters only.
-    text = base64.b64encode(stdin).decode()
-    lines = (text[at : at + 64] for at in range(0, len(text), 64))
-    return "\n".join((f"{line} <<'EOF'", *lines, "EOF"))
+    return "\n".join((f"{line} <<'EOF'", *base64_lines(stdin), "EOF"))
 
 
 def subshell(script: str, argument: str) -> str:
@@ -104,7 +103,7 @@ def subshell(script: str, argument: str) -> str:
 def _reason(code: int, stderr: str) -> str:
     """Return why a program failed, in one line that is safe to print."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    told = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
-    if told:
-        return visible(told[-1])
+    errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
+    if errors:
+        return visible(errors[-1])
     return f"the host's shell ended with {code}" + (f": {visible(lines[-1])}" if lines else " and no whole answer")

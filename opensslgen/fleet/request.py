@@ -13,6 +13,7 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.jobs.issue import request_job
 from opensslgen.orders.order import leaf_order
 from opensslgen.pki.store import Store
+from opensslgen.plan import layout
 from opensslgen.plan.script import as_script
 from opensslgen.text import visible
 from opensslgen.x509 import key_types
@@ -40,13 +41,13 @@ if TYPE_CHECKING:
 FOLDER = "/etc/opensslgen/pki"
 """The pki folder on a host, by default."""
 WITHIN = timedelta(days=30)
-"""What ends within this time is made anew, by default."""
+"""A certificate that expires within this time is replaced, by default."""
 YET = "a certificate that is yet to be signed\n"
 """What a check says in place of one."""
 
 
 @dataclass(frozen=True)
-class Requested:
+class HostRequest:
     """What a host's request is, or would be."""
 
     changed: bool
@@ -80,16 +81,16 @@ def paths(stem: str, folder: str) -> dict[str, str]:
     if not folder.startswith("/") or "\n" in folder:
         raise UsageError(f"the folder {visible(folder)} on the host must be an absolute path")
     files = {
-        "key": f"private/{stem}.key",
-        "request": f"reqs/{stem}.req",
-        "certificate": f"issued/{stem}.crt",
-        "chain": f"issued/{stem}-chain.pem",
-        "root": "ca.crt",
+        "key": layout.key(stem),
+        "request": layout.request(stem),
+        "certificate": layout.certificate(stem),
+        "chain": layout.chain(stem),
+        "root": layout.CA,
     }
     return {what: posixpath.join(folder, path) for what, path in files.items()}
 
 
-def requested(
+def ensure_request(
     host: Host,
     order: LeafOrder,
     *,
@@ -99,7 +100,7 @@ def requested(
     within: timedelta = WITHIN,
     compromised: Collection[PublicKey] = (),
     check: bool = False,
-) -> Requested:
+) -> HostRequest:
     """Return the request of a host, which makes one with a new key unless what it has is as wanted.
 
     A key of the kind that is wanted is kept, also for other names; with `new_key` it is replaced when the certificate
@@ -123,9 +124,9 @@ def requested(
     after = _words(order.subject.attributes, order.subject_alternative_names, key_type)
     before = "" if request is None else _words_of(request)
     if keeps_key and request is not None and _is_as_wanted(request, order, key):
-        return Requested(False, before, before, _pem(there, "request"), job.notes)
+        return HostRequest(False, before, before, _pem(there, "request"), job.notes)
     if check:
-        return Requested(True, before, after, None, job.notes)
+        return HostRequest(True, before, after, None, job.notes)
     plan = job.plan
     if keeps_key:
         plan = request_job(replace(order, key_file=files["key"]), store=store, allow=allow).plan
@@ -139,16 +140,16 @@ def requested(
     )
     key, request = key_of(made), _request(made)
     if key is None or request is None or not _is_as_wanted(request, order, key):
-        raise Error("the host has made a request that is not as it was told to")
-    return Requested(True, before, after, _pem(made, "request"), job.notes)
+        raise Error("the host has made another request than it was asked for")
+    return HostRequest(True, before, after, _pem(made, "request"), job.notes)
 
 
-def decoded_certificate(data: bytes) -> Certificate:
+def first_certificate(data: bytes) -> Certificate:
     """Return the first certificate in PEM; raises UnreadableError."""
     return decode_block(_block(data, CERTIFICATE_LABELS, "certificate"))
 
 
-def described(certificate: Certificate) -> str:
+def description(certificate: Certificate) -> str:
     """Return a line on a certificate that is safe to print."""
     parts = [str(certificate.subject), ", ".join(visible(str(name)) for name in certificate.names)]
     parts += [f"until {certificate.not_after:%Y-%m-%d %H:%M} UTC", f"serial {certificate.serial_hex}"]
@@ -192,7 +193,7 @@ def _ends_soon(there: Answer, within: timedelta) -> bool:
     """Tell whether the certificate on the host ends soon; one that is not there or cannot be read does not."""
     data = there.data("certificate")
     try:
-        certificate = None if data is None else decoded_certificate(data)
+        certificate = None if data is None else first_certificate(data)
     except UnreadableError:
         return False
     now = datetime.now(timezone.utc)

@@ -188,7 +188,7 @@ def restore_file(path: Path, *, force: bool = False, now: datetime | None = None
 def patcher_script(days: int = DAYS) -> str:
     """Return a POSIX shell script that makes the same edits, checks, shows and restores; raises UsageError."""
     _check_wish(days, EKU)
-    return template.shipped("patch.sh").replace(f"\nDAYS={DAYS}\n", f"\nDAYS={days}\n", 1)
+    return template.shipped("patch.sh").replace(f" DAYS={DAYS}\n", f" DAYS={days}\n", 1)
 
 
 def _check_wish(days: int, eku: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
-"""A script in the place of the vendor's own: it makes what `opensslgen server` makes, for a box without Python.
+"""A script that replaces the vendor's: it makes what `opensslgen server` makes, for a box without Python.
 
-Its text is `templates/gen-certs.sh`, with the other templates in the lines `#include NAME`.
+Its text is `templates/gen-certs.sh`, with the other templates in the lines `#include NAME`, and those functions of
+`templates/functions.sh` that it calls.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import re
 
 from opensslgen.orders.order import LEAF_DAYS, ROOT_DAYS
-from opensslgen.plan import template
+from opensslgen.plan import script, template
 from opensslgen.plan.issue import P12_ENCRYPTIONS
 from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.rules.profiles import RULES
@@ -23,8 +24,8 @@ def gen_certs_script(*, version: str) -> str:
     """Return the script, which takes a server's name and options as `opensslgen server` does, and `root` as well."""
     values = _values(version)
     text = template.shipped("gen-certs.sh").replace("@VERSION@", version)
-    made = {"values": values, "functions.sh": template.functions()}
-    return _INCLUDE.sub(lambda line: made.get(line[1]) or _included(line[1]), text)
+    text = _INCLUDE.sub(lambda line: values if line[1] == "values" else _included(line[1]), text)
+    return script.with_functions(text, template.shipped("functions.sh")) + '\nmain "$@"\n'
 
 
 def _values(version: str) -> str:
@@ -60,7 +61,7 @@ def _case(name: str, arms: dict[str, str], otherwise: str) -> list[str]:
 
 
 def _quoted(text: str) -> str:
-    """Return the text in quotes even if it needs none, as shellcheck wants it of words that name a command, too."""
+    """Return the text in quotes even if it needs none, as shellcheck wants it for words that are commands as well."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 

@@ -1,20 +1,58 @@
-"""The job that exports a certificate into a folder of the user's."""
+"""The job that exports a certificate into a folder of the user's, and what belongs into that export."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opensslgen.errors import Error, UnreadableError
+from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.names.general import file_name
+from opensslgen.pki.index import REVOKED
 from opensslgen.plan import export
+from opensslgen.plan.export import Export
+from opensslgen.rules.chain import issuers_among
+from opensslgen.x509.certificate import load_all
 
 from .job import Job
 
 if TYPE_CHECKING:
-    from opensslgen.plan.export import Export
+    from opensslgen.pki.lookup import Found
+    from opensslgen.pki.store import Store
+    from opensslgen.plan.export import Form
 
     from .destination import Destination
+
+
+def export_order(found: Found, *, store: Store, form: Form, file: str | None = None) -> Export:
+    """Return the order to export a certificate, with the certificates above it and its key as the folder has them.
+
+    `file` is the name of the new file if it is one. Raises UnreadableError.
+    """
+    others = [*filter(None, [store.issuer()]), *store.above(), *load_all(found.path)]
+    if "chain" in found.files:
+        others += load_all(found.files["chain"])
+    key = found.files.get("key")
+    return Export(
+        certificate=found.certificate,
+        issuers=issuers_among(found.certificate, others),
+        key=None if key is None else str(key),
+        stem=_stem(found),
+        form=form,
+        revoked=found.entry is not None and found.entry.state == REVOKED,
+        file=file,
+    )
+
+
+def _stem(found: Found) -> str:
+    """Return what the files are to be called: as the folder has it, else by what the certificate says."""
+    if "certificate" in found.files:
+        return found.files["certificate"].stem
+    for name in (*(name.value for name in found.certificate.names[:1]), found.certificate.subject.common_name):
+        with suppress(UsageError):
+            return file_name(name or "")
+    return found.path.stem
 
 
 def export_job(order: Export, *, into: Destination) -> Job:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
+from opensslgen.plan import layout
 from opensslgen.plan.secrets import SECRETS
 from opensslgen.text import visible
 
@@ -47,7 +48,7 @@ def run_hook(command: str, made: Made, *, store: Store, openssl: OpenSSL, on_out
 def surroundings(made: Made, store: Store) -> dict[str, str]:
     """Return the variables that a hook finds, with absolute paths; empty where there is no such file."""
     certificate = made.files.get("certificate")
-    kept = store.path / "private" / f"{certificate.stem}.key" if certificate else None
+    kept = store.path / layout.key(certificate.stem) if certificate else None
     key = made.files.get("key") or (kept if kept and kept.exists() else None)
     return {
         "OPENSSLGEN_NAME": made.job.name,

@@ -18,7 +18,7 @@ from opensslgen.plan.steps import Publish
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import ERROR, Case, Finding, judge
 from opensslgen.x509.certificate import Certificate, load
-from opensslgen.x509.names import Name
+from opensslgen.x509.names import Name, same_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -135,7 +135,7 @@ def fitted(
     Raises UsageError instead if its days are fixed, or if its subject is the issuer's, and Error if the authority has
     less than a day left, or begins later than now.
     """
-    if _compared(order.subject.attributes) == _compared(issuer.subject.attributes):
+    if same_name(order.subject, issuer.subject):
         raise UsageError(
             f"the subject {Name(order.subject.attributes)} is that of the authority that would sign it, and who checks"
             " the chain would take it for self-signed: another common name (--cn) tells them apart"
@@ -176,11 +176,3 @@ def stale_p12(
     aside = f"{name}.old-{at:%Y%m%dT%H%M%SZ}" if at else name_beside(store.path, name)
     note = f"{store.path / name} holds the old certificate and was put aside, as {aside}: --p12 makes a new one"
     return (Publish(f"../{name}", aside, None, ""),), (note,)
-
-
-def _compared(attributes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return a name as those compare it who build chains: without case and repeated blanks (RFC 5280 section 7.1).
-
-    An authority's name is to be its own (RFC 5280 sections 4.1.2.4 and 4.1.2.6).
-    """
-    return [(kind, " ".join(value.split()).casefold()) for kind, value in attributes]

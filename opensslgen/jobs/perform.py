@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.files.write import exists
+from opensslgen.files.write import overwrite_refusal
 from opensslgen.openssl import run
 from opensslgen.plan.layout import CA_CHAIN
 from opensslgen.plan.secrets import CA_PASSPHRASE
@@ -119,7 +119,7 @@ class Authority:
         self.store.refuse_odd_files(job.plan)
         there = self.store.existing(job.plan)
         if there and not self.force:
-            raise exists(self.store.path, there)
+            raise overwrite_refusal(self.store.path, there)
         self.store.refuse_repeated(job.plan)
         return job
 
@@ -157,7 +157,7 @@ class Delivery:
         # What is no secret may turn out to be the same.
         there = [publish.target for publish in self.into.existing(job.plan) if publish.is_secret]
         if there and not self.force:
-            raise exists(self.into.path, there)
+            raise overwrite_refusal(self.into.path, there)
         secrets = {name: self.secret(name) for name in job.plan.secrets}
         with self.into.work() as work:
             self.on_command(f"cd {shlex.quote(str(work))}")

@@ -21,7 +21,8 @@ from opensslgen.text import shown, visible
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.extensions import KEY_USAGES
 from opensslgen.x509.key_types import KEY_TYPES, KeyType
-from opensslgen.x509.request import read_request, request_pem
+from opensslgen.x509.pem import REQUEST, pem
+from opensslgen.x509.request import read_request
 
 from .issue import fitted_below, leaf_next_step, published
 from .job import Job, fitted, refuse_violations, root_of, stale_p12, stored_issuer
@@ -223,7 +224,7 @@ def _old_request(old: Certificate, stem: str, store: Store) -> str:
         raise Error(f"{path}, which would be signed again, is of another key than issued/{stem}.crt")
     if request.subject.der != old.subject.der:
         raise Error(f"{path}, which would be signed again, has another subject than issued/{stem}.crt")
-    return request_pem(request)
+    return pem(REQUEST, request.der)
 
 
 def _crl_url(old: Certificate) -> str | None:

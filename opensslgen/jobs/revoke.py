@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.read import read_file
 from opensslgen.pki import index, lookup
-from opensslgen.pki.folder import COPIES, Folder
-from opensslgen.plan import revoke
+from opensslgen.pki.folder import Folder
+from opensslgen.plan import layout, revoke
 from opensslgen.plan.steps import Publish
 from opensslgen.rules.chain import issuer_among
 from opensslgen.text import visible
 from opensslgen.x509 import crl
-from opensslgen.x509.certificate import load, pem
-from opensslgen.x509.pem import pem_blocks
+from opensslgen.x509.certificate import load
+from opensslgen.x509.pem import CERTIFICATE, pem, pem_blocks
 from opensslgen.x509.request import REQUEST_LABELS, decode_request
 
 from .job import Job, stored_issuer
@@ -62,7 +62,7 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
     new_list, about_list = _renewed_list(store, authority)
     order = revoke.RevocationOrder(
         title=title,
-        certificate=pem(certificate),
+        certificate=pem(CERTIFICATE, certificate.der),
         serial_hex=entry.serial_hex if entry else certificate.serial_hex,
         reason=reason,
         recorded=entry is not None,
@@ -162,7 +162,7 @@ def _has_copy(store: Store, certificate: Certificate) -> bool:
     Whatever else is in a certificate, a stranger can write, too: name, key identifiers, serial number and dates.
     """
     digits = certificate.serial_hex.lstrip("0")
-    for folder, suffix in COPIES:
+    for folder, suffix in layout.COPIES_BY_SERIAL:
         # easy-rsa and openssl ca write a whole number of bytes, as does serial_hex; others may not.
         for name in dict.fromkeys((certificate.serial_hex, digits, f"0{digits}")):
             path = store.path / folder / f"{name}{suffix}"

@@ -11,7 +11,8 @@ from opensslgen.orders import from_request
 from opensslgen.orders.order import AuthorityOrder
 from opensslgen.plan import sign
 from opensslgen.x509.extensions import EXTENSIONS
-from opensslgen.x509.request import read_request, request_pem
+from opensslgen.x509.pem import REQUEST, pem
+from opensslgen.x509.request import read_request
 
 from .issue import fitted_below, leaf_next_step, published
 from .job import Job, fitted, refuse_compromised, refuse_violations, root_of, stored_issuer
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Store
-    from opensslgen.x509.request import Request
+    from opensslgen.x509.pem import REQUEST, pem
+from opensslgen.x509.request import Request
 
 
 def sign_job(
@@ -49,7 +51,7 @@ def sign_job(
         order.expected(not_before=now), issuer, profile=order.kind.profile, allow=allow, above=store.above()
     )
     publish = not has_request(request, order.stem, store)
-    plan = sign.signed_leaf(order, stored_issuer(store), request=request_pem(request), publish=publish)
+    plan = sign.signed_leaf(order, stored_issuer(store), request=pem(REQUEST, request.der), publish=publish)
     return Job(
         name=order.title,
         done=f"Signed {order.kind.title} for {order.title}",
@@ -68,7 +70,7 @@ def _intermediate(
     now = datetime.now(timezone.utc)
     refuse_violations(order.expected(not_before=now), store.issuer(), profile="root", allow=allow, above=store.above())
     publish = not has_request(request, order.stem, store)
-    plan = sign.signed_intermediate(order, stored_issuer(store), request=request_pem(request), publish=publish)
+    plan = sign.signed_intermediate(order, stored_issuer(store), request=pem(REQUEST, request.der), publish=publish)
     return Job(
         name=order.subject.common_name or order.stem,
         done=f"Signed an intermediate certificate, {order.subject.common_name}",

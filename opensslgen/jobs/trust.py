@@ -20,7 +20,8 @@ from opensslgen.rules.rule import Case, Finding, judge
 from opensslgen.trust.anchor import authorities
 from opensslgen.trust.files import files, pages
 from opensslgen.trust.mobileconfig import mobileconfig, title
-from opensslgen.x509.certificate import load, pem
+from opensslgen.x509.certificate import load
+from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .job import Job, Violation, violations
 
@@ -33,7 +34,7 @@ def trust_job(root: Certificate, by: Signer | None = None) -> Job:
     """Return the job of writing all of `files`; `by` signs the configuration profile."""
     profile = mobileconfig(root).decode()
     steps = (
-        Write("root.pem", pem(root)),
+        Write("root.pem", pem(CERTIFICATE, root.der)),
         openssl("x509 -in root.pem -outform DER -out root.crt"),
         openssl("x509 -in root.crt -inform DER -out read.pem"),
         CheckSame("read.pem", "root.pem", "openssl made another root.crt than root.pem is"),

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
-from opensslgen.text import refuse_hidden, shown
+from opensslgen.text import quote, refuse_hidden
 
 from .general import GeneralName, parse_names
 
@@ -36,7 +36,7 @@ class NameConstraints:
         return ",".join(["critical", *entries]) if entries else ""
 
     def forbids(self, name: GeneralName) -> bool:
-        """Tell whether a certificate below this authority must not have the name; others than DNS and IP may."""
+        """Tell whether a certificate below this authority must not have the name, a DNS name or an address."""
         permitted = [limit for limit in self.permitted if limit.kind == name.kind]
         if name.kind not in ("DNS", "IP"):
             return False
@@ -73,18 +73,18 @@ def _limits(text: str) -> Iterable[GeneralName]:
         elif name.kind == "DNS" and "*" not in name.value:
             yield name
         else:
-            raise UsageError(f"{shown(entry)}: names are limited by a domain such as example.com or a network")
+            raise UsageError(f"{quote(entry)}: names are limited by a domain such as example.com or a network")
 
 
 def _network(text: str) -> str:
     try:
         network = ip_network(text, strict=False)
     except ValueError as error:
-        raise UsageError(f"{shown(text)} is no network: write one such as 10.0.0.0/8") from error
+        raise UsageError(f"{quote(text)} is no network: write one such as 10.0.0.0/8") from error
     if network.version == 6 and network.network_address.ipv4_mapped:
-        raise UsageError(f"{shown(text)} is an IPv4 network written as IPv6: write it as IPv4")
+        raise UsageError(f"{quote(text)} is an IPv4 network written as IPv6: write it as IPv4")
     if ip_interface(text).ip != network.network_address:
-        raise UsageError(f"{shown(text)} is an address in a network: write {network}, or the address alone")
+        raise UsageError(f"{quote(text)} is an address in a network: write {network}, or the address alone")
     return str(network)
 
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
-from opensslgen.text import refuse_hidden, shown
+from opensslgen.text import quote, refuse_hidden
 
 _PREFIXES = {"dns": "DNS", "ip": "IP", "ip address": "IP", "email": "email", "uri": "URI"}
 _OPENSSL_WORDS = frozenset({"asn1", "der", "dirname", "othername", "rid"})
@@ -58,15 +54,15 @@ def parse_names(text: str) -> tuple[GeneralName, ...]:
     for entry in text.split(","):
         name = entry.strip(" ")
         if not name:
-            raise UsageError(f"{shown(text)} has an empty entry: write one comma between two names")
+            raise UsageError(f"{quote(text)} has an empty entry: write one comma between two names")
         # openssl takes these two, at the start of the line, as orders and not as names.
         if name == "critical" or name.startswith("@"):
-            raise UsageError(f"{shown(name)} is a word of openssl's config, not a name: leave it out")
+            raise UsageError(f"{quote(name)} is a word of openssl's config, not a name: leave it out")
         refuse_hidden(name)
         kind, value = _kind(name)
         if kind == "URI" and name.lower().startswith(("http://", "https://")):
             host = _host_in_uri(name)
-            raise UsageError(f"{shown(name)} is a URL: write {host or 'the host'}, or URI:… if you mean the whole URL")
+            raise UsageError(f"{quote(name)} is a URL: write {host or 'the host'}, or URI:… if you mean the whole URL")
         names.append(GeneralName(kind, _PARSERS[kind](value)))
     return tuple(names)
 
@@ -76,13 +72,13 @@ def parse_host(text: str) -> GeneralName:
     name = text.strip(" ")
     refuse_hidden(name)
     if "," in name:
-        raise UsageError(f"{shown(name)} is more than one name: write one, and the others as alternative names")
+        raise UsageError(f"{quote(name)} is more than one name: write one, and the others as alternative names")
     kind, value = _kind(name)
     if kind == "URI":
         host = _host_in_uri(value)
-        raise UsageError(f"{shown(name)} is a URI, not a host: write {host or 'a host name or an address'}")
+        raise UsageError(f"{quote(name)} is a URI, not a host: write {host or 'a host name or an address'}")
     if kind == "email":
-        raise UsageError(f"{shown(name)} is a mail address, not a host: write a host name or an address")
+        raise UsageError(f"{quote(name)} is a mail address, not a host: write a host name or an address")
     return GeneralName(kind, _PARSERS[kind](value))
 
 
@@ -91,7 +87,7 @@ def parse_url(text: str) -> str:
     refuse_hidden(text, "the URL")
     url = _uri(text.strip(" "))
     if not url.startswith(("http://", "https://")):
-        raise UsageError(f"{shown(text)} is no URL: write one such as http://pki.example.com/crl.der")
+        raise UsageError(f"{quote(text)} is no URL: write one such as http://pki.example.com/crl.der")
     return url
 
 
@@ -102,7 +98,7 @@ def _kind(text: str) -> tuple[str, str]:
     if colon and prefix in _PREFIXES:
         value = rest.strip(" ")
         if not value:
-            raise UsageError(f"{shown(text)} is a prefix without a name: write one such as DNS:pbx.example.com")
+            raise UsageError(f"{quote(text)} is a prefix without a name: write one such as DNS:pbx.example.com")
         return _PREFIXES[prefix], value
     if _MEANT_AS_IP.match(text):
         return "IP", text
@@ -112,8 +108,8 @@ def _kind(text: str) -> tuple[str, str]:
         return "email", text
     port = rest.isascii() and rest.isdigit() and prefix not in _OPENSSL_WORDS
     if colon and not port:
-        unknown = shown(text.partition(":")[0])
-        raise UsageError(f"{shown(text)} has the unknown prefix {unknown}: write DNS:, IP:, email: or URI:")
+        unknown = quote(text.partition(":")[0])
+        raise UsageError(f"{quote(text)} has the unknown prefix {unknown}: write DNS:, IP:, email: or URI:")
     return "DNS", text
 
 
@@ -122,65 +118,65 @@ def _dns(text: str) -> str:
     if not text:
         raise UsageError("the name is empty: write a host name such as pbx.example.com")
     if "://" in text:
-        raise UsageError(f"{shown(text)} is a URL: write {_host_in_uri(text) or 'the host alone'}")
+        raise UsageError(f"{quote(text)} is a URL: write {_host_in_uri(text) or 'the host alone'}")
     if _MEANT_AS_IP.match(text):
-        raise UsageError(f"{shown(text)} is an IP address: write IP:{_ip(text)}")
+        raise UsageError(f"{quote(text)} is an IP address: write IP:{_ip(text)}")
     if "@" in text:
-        raise UsageError(f"{shown(text)} is a mail address: write email:{shown(text)}")
+        raise UsageError(f"{quote(text)} is a mail address: write email:{quote(text)}")
     if " " in text:
-        raise UsageError(f"{shown(text)} has a blank inside: write one name, or commas between names")
+        raise UsageError(f"{quote(text)} has a blank inside: write one name, or commas between names")
     host, colon, port = text.rpartition(":")
     if colon:
         number = port.isascii() and port.isdigit()
-        cure = f"has a port: write {shown(host)}" if number else "has a colon: write the host name alone"
-        raise UsageError(f"{shown(text)} {cure}")
+        cure = f"has a port: write {quote(host)}" if number else "has a colon: write the host name alone"
+        raise UsageError(f"{quote(text)} {cure}")
     if "/" in text:
-        raise UsageError(f"{shown(text)} has a path: write {shown(text.partition('/')[0])}")
+        raise UsageError(f"{quote(text)} has a path: write {quote(text.partition('/')[0])}")
     rest = text.removeprefix("*.")
     if "*" in rest:
-        raise UsageError(f"{shown(text)}: a wildcard is the whole first label and nothing else, write *.example.com")
+        raise UsageError(f"{quote(text)}: a wildcard is the whole first label and nothing else, write *.example.com")
     name = _checked_labels(rest, text)
     if len(text) - len(rest) + len(name) > 253:
-        raise UsageError(f"{shown(text)} is longer than 253 characters: write a shorter name")
+        raise UsageError(f"{quote(text)} is longer than 253 characters: write a shorter name")
     return text[: len(text) - len(rest)] + name
 
 
 def _checked_labels(text: str, whole: str) -> str:
-    name = text.lower() if text.isascii() else _mapped(text)
+    name = text.lower() if text.isascii() else _map_to_ascii(text)
     if name.endswith(".") and name.strip("."):
-        raise UsageError(f"{shown(whole)} ends with a dot: write {shown(whole.rstrip(_DOTS))}")
+        raise UsageError(f"{quote(whole)} ends with a dot: write {quote(whole.rstrip(_DOTS))}")
     labels = []
     for label in name.split("."):
         if not label:
-            raise UsageError(f"{shown(whole)} has an empty label: write one dot between two labels")
+            raise UsageError(f"{quote(whole)} has an empty label: write one dot between two labels")
         ascii_label = label
         if not label.isascii() or label.startswith("xn--"):
             ascii_label = _a_label(label, whole)
         if len(ascii_label) > 63:
-            raise UsageError(f"{shown(whole)} has a label of {len(ascii_label)} characters: at most 63 are allowed")
+            raise UsageError(f"{quote(whole)} has a label of {len(ascii_label)} characters: at most 63 are allowed")
         if not _LABEL.fullmatch(ascii_label):
-            bad = shown(_LABEL.sub("", ascii_label)[0])
-            raise UsageError(f"{shown(whole)} has the character {bad}: a host name has letters, digits, - and _ only")
+            bad = quote(_LABEL.sub("", ascii_label)[0])
+            raise UsageError(f"{quote(whole)} has the character {bad}: a host name has letters, digits, - and _ only")
         if ascii_label.startswith("-") or ascii_label.endswith("-"):
-            raise UsageError(f"{shown(whole)} has the label {ascii_label}: begin and end it with a letter or digit")
+            raise UsageError(f"{quote(whole)} has the label {ascii_label}: begin and end it with a letter or digit")
         labels.append(ascii_label)
     # A browser reads such a name as an IPv4 address or not at all (WHATWG URL, "ends in a number").
     if _NUMBER.fullmatch(labels[-1]):
-        raise UsageError(f"{shown(whole)} ends with a number but is no IP address: write four numbers, or a name")
+        raise UsageError(f"{quote(whole)} ends with a number but is no IP address: write four numbers, or a name")
     return ".".join(labels)
 
 
-def _mapped(text: str) -> str:
+def _map_to_ascii(text: str) -> str:
     """Return an internationalised name with case, width and dots unified (UTS #46, not transitional)."""
     import idna  # 4 ms that ASCII names need not wait for
 
     # What is longer hardly becomes a shorter name, and idna's work grows with the square of the length.
     if len(text) > 253:
-        raise UsageError(f"{shown(text)} is longer than 253 characters: write a shorter name")
+        raise UsageError(f"{quote(text)} is longer than 253 characters: write a shorter name")
     try:
         return idna.uts46_remap(text, std3_rules=False)
     except ValueError as error:
-        raise UsageError(f"{shown(text)} is no valid international name: {error}") from error
+        raise UsageError(f"{quote(text)} is no valid international name: {error}") from error
 
 
 def _a_label(label: str, whole: str) -> str:
@@ -190,9 +186,9 @@ def _a_label(label: str, whole: str) -> str:
     try:
         result = idna.alabel(idna.ulabel(label) if label.isascii() else label).decode("ascii")
     except ValueError as error:
-        raise UsageError(f"{shown(whole)} is no valid international name: {error}") from error
+        raise UsageError(f"{quote(whole)} is no valid international name: {error}") from error
     if label.isascii() and result != label:
-        raise UsageError(f"{shown(whole)} has the label {shown(label)}, which is no valid punycode: write {result}")
+        raise UsageError(f"{quote(whole)} has the label {quote(label)}, which is no valid punycode: write {result}")
     return result
 
 
@@ -202,28 +198,28 @@ def _ip(text: str) -> str:
 
     if bracketed := _BRACKETED.fullmatch(text):
         what = "a port" if bracketed[2] else "brackets"
-        raise UsageError(f"{shown(text)} has {what}: write {shown(bracketed[1])}")
+        raise UsageError(f"{quote(text)} has {what}: write {quote(bracketed[1])}")
     if "/" in text:
-        raise UsageError(f"{shown(text)} is a network: write each of its addresses that the server has")
+        raise UsageError(f"{quote(text)} is a network: write each of its addresses that the server has")
     if "%" in text:
         raise UsageError(
-            f"{shown(text)} has a zone, which only one machine knows: write {shown(text.partition('%')[0])}"
+            f"{quote(text)} has a zone, which only one machine knows: write {quote(text.partition('%')[0])}"
         )
     host, colon, _ = text.rpartition(":")
     if colon and _FOUR_NUMBERS.fullmatch(host):
-        raise UsageError(f"{shown(text)} has a port: write {shown(host)}")
+        raise UsageError(f"{quote(text)} has a port: write {quote(host)}")
     if numbers := _FOUR_NUMBERS.fullmatch(text):
         if any(len(number) > 1 and number.startswith("0") for number in numbers.groups()):
             plain = ".".join(number.lstrip("0") or "0" for number in numbers.groups())
-            raise UsageError(f"{shown(text)} has leading zeros, which some read as octal: write {shown(plain)}")
+            raise UsageError(f"{quote(text)} has leading zeros, which some read as octal: write {quote(plain)}")
         if any(len(number) > 3 or int(number) > 255 for number in numbers.groups()):
-            raise UsageError(f"{shown(text)} is no IP address: each of the four numbers is 0 to 255")
+            raise UsageError(f"{quote(text)} is no IP address: each of the four numbers is 0 to 255")
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         if re.search(r"[^0-9A-Fa-f:.]", text) and ":" not in text:
-            raise UsageError(f"{shown(text)} is no IP address: if it is a name, write DNS:{shown(text)}") from None
-        raise UsageError(f"{shown(text)} is no IP address: write one such as 10.0.0.5 or 2001:db8::1") from None
+            raise UsageError(f"{quote(text)} is no IP address: if it is a name, write DNS:{quote(text)}") from None
+        raise UsageError(f"{quote(text)} is no IP address: write one such as 10.0.0.5 or 2001:db8::1") from None
     if address.version == 6 and address.ipv4_mapped:
         raise UsageError(f"{text} is an IPv4 address written as IPv6: write {address.ipv4_mapped}")
     return str(address)
@@ -235,10 +231,10 @@ def _email(text: str) -> str:
         raise UsageError(f"email:{text} is an order to openssl, not an address: write email:name@example.com")
     mail = _MAIL.fullmatch(text)
     if not mail:
-        raise UsageError(f"{shown(text)} is no mail address that fits here: write one such as name@example.com")
+        raise UsageError(f"{quote(text)} is no mail address that fits here: write one such as name@example.com")
     local = mail["local"]
     if len(local) > 64 or local.startswith("-"):
-        raise UsageError(f"{shown(text)}: at most 64 characters stand before the @, and the first is no -")
+        raise UsageError(f"{quote(text)}: at most 64 characters stand before the @, and the first is no -")
     return f"{local}@{_plain_host(mail['domain'], text, address=False)}"
 
 
@@ -246,24 +242,24 @@ def _uri(text: str) -> str:
     """Return a URI with scheme and host in lower case (RFC 3986 3, RFC 5280 4.2.1.6, RFC 5922 7.1)."""
     scheme, colon, rest = text.partition(":")
     if not colon or not rest or not _SCHEME.fullmatch(scheme):
-        raise UsageError(f"{shown(text)} is no URI: write its scheme, a colon and the rest, such as sip:example.com")
+        raise UsageError(f"{quote(text)} is no URI: write its scheme, a colon and the rest, such as sip:example.com")
     if "[" in rest or "]" in rest:
-        raise UsageError(f"{shown(text)} has brackets, which openssl's config interprets: write a host name instead")
+        raise UsageError(f"{quote(text)} has brackets, which openssl's config interprets: write a host name instead")
     if bad := _NOT_IN_URI.search(rest):
         escaped = "".join(f"%{byte:02X}" for byte in bad[0].encode())
-        raise UsageError(f"{shown(text)} has {shown(bad[0])}, which cannot stand in it: write {escaped}")
+        raise UsageError(f"{quote(text)} has {quote(bad[0])}, which cannot stand in it: write {escaped}")
     if re.search(r"%(?![0-9A-Fa-f]{2})", rest):
-        raise UsageError(f"{shown(text)} has a % without two hex digits: write %25 for the character itself")
+        raise UsageError(f"{quote(text)} has a % without two hex digits: write %25 for the character itself")
     scheme = scheme.lower()
     sip = scheme in ("sip", "sips")
     if sip or rest.startswith("//"):
         parts = (_SIP if sip else _AUTHORITY).fullmatch(rest)
         if not parts or not parts["host"]:
             raise UsageError(
-                f"{shown(text)} names no host: write one such as {scheme}:{'' if sip else '//'}example.com"
+                f"{quote(text)} names no host: write one such as {scheme}:{'' if sip else '//'}example.com"
             )
         if sip and parts["port"]:
-            raise UsageError(f"{shown(text)} has a port: write {shown(scheme + ':' + rest[: parts.end('host')])}")
+            raise UsageError(f"{quote(text)} has a port: write {quote(scheme + ':' + rest[: parts.end('host')])}")
         host = _plain_host(parts["host"], text, address=True)
         rest = rest[: parts.start("host")] + host + rest[parts.end("host") :]
     return f"{scheme}:{rest}"
@@ -275,14 +271,14 @@ _PARSERS = {"DNS": _dns, "IP": _ip, "email": _email, "URI": _uri}
 def _plain_host(host: str, whole: str, *, address: bool) -> str:
     """Return the host inside a mail address or URI, where no wildcard may stand and only perhaps an IP address."""
     if "*" in host:
-        raise UsageError(f"{shown(whole)} has a wildcard: write the host in full")
+        raise UsageError(f"{quote(whole)} has a wildcard: write the host in full")
     meant_as_ip = _MEANT_AS_IP.match(host)
     if meant_as_ip and not address:
-        raise UsageError(f"{shown(whole)} has an IP address after the @: write a host name")
+        raise UsageError(f"{quote(whole)} has an IP address after the @: write a host name")
     try:
         return _ip(host) if meant_as_ip else _dns(host)
     except UsageError as error:
-        raise UsageError(f"in {shown(whole)}: {error}") from error
+        raise UsageError(f"in {quote(whole)}: {error}") from error
 
 
 def _host_in_uri(text: str) -> str:
@@ -300,11 +296,11 @@ def file_name(name: GeneralName | str) -> str:
     stem = f"_wildcard.{text[2:]}" if text.startswith("*.") else text.replace(":", "_")
     if not _FILE_STEM.fullmatch(stem):
         raise UsageError(
-            f"{shown(text)} cannot name a file: use letters, digits and . _ - @ + = ~, first a letter or digit"
+            f"{quote(text)} cannot name a file: use letters, digits and . _ - @ + = ~, first a letter or digit"
         )
     if len(stem) > 200:
-        raise UsageError(f"{shown(text)} is too long to name a file: at most 200 characters")
+        raise UsageError(f"{quote(text)} is too long to name a file: at most 200 characters")
     # The file systems of macOS do not tell CA.key from ca.key.
     if stem.lower() == "ca":
-        raise UsageError(f"{shown(text)} would name the files of the root: write a longer name such as ca.example.com")
+        raise UsageError(f"{quote(text)} would name the files of the root: write a longer name such as ca.example.com")
     return stem

@@ -9,7 +9,7 @@ from opensslgen.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-from opensslgen.text import shown
+from opensslgen.text import quote
 
 from .general import GeneralName, parse_host
 
@@ -21,8 +21,8 @@ def slips(common_name: str | None, names: Sequence[GeneralName]) -> list[str]:
     messages = []
     # A person's name in a client certificate needs no alternative name.
     if common and common not in given and any(name.kind in ("DNS", "IP") for name in given):
-        messages.append(f"the common name {shown(common_name or '')} is not among the alternative names")
-    messages += [f"{shown(str(name))} is given {count} times" for name, count in given.items() if count > 1]
+        messages.append(f"the common name {quote(common_name or '')} is not among the alternative names")
+    messages += [f"{quote(str(name))} is given {count} times" for name, count in given.items() if count > 1]
     hosts = dict.fromkeys(name.value for name in given if name.kind == "DNS")
     if common and common.kind == "DNS":
         hosts = {common.value: None, **hosts}
@@ -30,12 +30,12 @@ def slips(common_name: str | None, names: Sequence[GeneralName]) -> list[str]:
     for host in hosts:
         done.add(host)
         messages += [
-            f"{shown(host)} and {shown(other)} differ by two swapped letters: one may be a slip"
+            f"{quote(host)} and {quote(other)} differ by two swapped letters: one may be a slip"
             for other in _swapped(host)
             if other in hosts and other not in done
         ]
     messages += [
-        f"{shown(host)} is a wildcard directly under a top-level label: many clients refuse it"
+        f"{quote(host)} is a wildcard directly under a top-level label: many clients refuse it"
         for host in hosts
         if host.startswith("*.") and host.count(".") == 1
     ]

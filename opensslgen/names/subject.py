@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
-from opensslgen.text import refuse_hidden, shown
+from opensslgen.text import quote, refuse_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,7 +82,7 @@ def parse_subject(
         "locality": locality,
         "email_address": email_address,
     }
-    checked = {field: _checked(field, text) for field, text in texts.items() if text is not None}
+    checked = {field: _check(field, text) for field, text in texts.items() if text is not None}
     if not checked:
         raise UsageError("the subject is empty: give a common name with --cn")
     return Subject(
@@ -102,8 +102,8 @@ def given_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
         if name in found:
             raise UsageError(f"its subject has more than one {name}: only one of each is taken")
         if (name, value) != ("CN", ""):
-            if len(_checked(_FIELDS[name], value)) != len(value):
-                raise UsageError(f"the {name} of its subject, {shown(value)}, begins or ends with a blank")
+            if len(_check(_FIELDS[name], value)) != len(value):
+                raise UsageError(f"the {name} of its subject, {quote(value)}, begins or ends with a blank")
             _fit_line(name, value)
         found[name] = value
     return Subject(tuple(found.items()))
@@ -111,11 +111,11 @@ def given_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
 
 def _fit_line(name: str, value: str) -> str:
     if len(_config_line(name, value).encode()) > _LONGEST_LINE:
-        raise UsageError(f"{shown(value)} is too long for openssl: write a shorter {name}")
+        raise UsageError(f"{quote(value)} is too long for openssl: write a shorter {name}")
     return value
 
 
-def _checked(field: str, text: str) -> str:
+def _check(field: str, text: str) -> str:
     what = f"the {field.replace('_', ' ')}"
     refuse_hidden(text, what)
     value = text.strip()
@@ -124,14 +124,14 @@ def _checked(field: str, text: str) -> str:
         raise UsageError(f"{what} is empty: write one or leave it out")
     if field == "country":
         if not re.fullmatch(r"[A-Za-z]{2}", value):
-            raise UsageError(f"{what} {shown(value)} is no country code: write its two letters, such as DE")
+            raise UsageError(f"{what} {quote(value)} is no country code: write its two letters, such as DE")
         return value.upper()
     if field == "email_address" and not re.fullmatch(r"[!-~]+@[!-~]+", value):
-        raise UsageError(f"{what} {shown(value)} is no mail address in ASCII: write one such as name@example.com")
+        raise UsageError(f"{what} {quote(value)} is no mail address in ASCII: write one such as name@example.com")
     if len(value) > _UPPER_BOUNDS[field]:
         cure = "give a shorter one with --cn" if field == "common_name" else "write a shorter one"
         limit = _UPPER_BOUNDS[field]
-        raise UsageError(f"{what} {shown(value)} has {len(value)} characters, at most {limit} are allowed: {cure}")
+        raise UsageError(f"{what} {quote(value)} has {len(value)} characters, at most {limit} are allowed: {cure}")
     return value
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.pki import index
+from opensslgen.plan import layout
 from opensslgen.x509 import certificate as x509
 from opensslgen.x509 import crl
 
@@ -25,29 +26,29 @@ _NUMBER = re.compile(r"[0-9A-Fa-f]+")
 
 def copy_database(pki: Path, work: Path) -> None:
     """Put index.txt, mended, and crlnumber into the work folder; raises Error if they cannot be read."""
-    path = pki / "index.txt"
+    path = pki / layout.INDEX
     try:
-        mended = index.mended(path.read_bytes() if path.exists() else b"")
+        mended = index.mend_index(path.read_bytes() if path.exists() else b"")
     except OSError as error:
         raise UnreadableError(f"cannot read {path}: {error.strerror}") from error
-    for name in (BEFORE, "index.txt"):
+    for name in (BEFORE, layout.INDEX):
         (work / name).write_bytes(mended)
     # The folder's own might refuse what it holds already.
-    (work / "index.txt.attr").write_text("unique_subject = no\n", encoding="ascii")
+    (work / layout.INDEX_ATTRIBUTES).write_text("unique_subject = no\n", encoding="ascii")
     number = f"{_next_number(pki):X}"
-    (work / "crlnumber").write_text(f"{number.zfill(len(number) + len(number) % 2)}\n", encoding="ascii")
+    (work / layout.CRL_NUMBER).write_text(f"{number.zfill(len(number) + len(number) % 2)}\n", encoding="ascii")
 
 
 def _next_number(pki: Path) -> int:
     """Return the number of the next revocation list (RFC 5280 section 5.2.3: never a lower one)."""
-    path = pki / "crlnumber"
+    path = pki / layout.CRL_NUMBER
     if path.exists():
         text = path.read_text(encoding="ascii", errors="replace").strip()
         if not _NUMBER.fullmatch(text):
-            raise UnreadableError(f"{path}: expected is the number of the next revocation list, in hex")
+            raise UnreadableError(f"{path}: expected the number of the next revocation list, in hex")
         return int(text, 16)
     try:
-        last = crl.load(pki / "crl.pem").number if (pki / "crl.pem").exists() else None
+        last = crl.load(pki / layout.CRL).number if (pki / layout.CRL).exists() else None
     except UnreadableError:
         last = None
     return 1 if last is None else last + 1
@@ -60,8 +61,8 @@ def check_revoked(work: Path, *, serial_hex: str, reason: str | None, recorded: 
     revoked = re.compile(rb"R\t[^\t]*\t[0-9]+Z%b\t%b\t.*" % (re.escape(given), re.escape(serial)))
     # What may have changed is blanked on both sides.
     state = re.compile(rb"^[VER]\t([^\t]*)\t[^\t]*(\t%b\t)" % re.escape(serial), re.MULTILINE)
-    before, after = (state.sub(rb"\1\2", (work / name).read_bytes()) for name in (BEFORE, "index.txt"))
-    lines = (work / "index.txt").read_bytes().splitlines()
+    before, after = (state.sub(rb"\1\2", (work / name).read_bytes()) for name in (BEFORE, layout.INDEX))
+    lines = (work / layout.INDEX).read_bytes().splitlines()
     if not recorded:
         after = after[: after.rstrip(b"\n").rfind(b"\n") + 1]
     if before != after or sum(map(bool, map(revoked.fullmatch, lines))) != 1:
@@ -70,22 +71,22 @@ def check_revoked(work: Path, *, serial_hex: str, reason: str | None, recorded: 
 
 def check_list(work: Path, *, issuer: str, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
     """Raise Error unless crl.pem is signed by the issuer, and says what the index says of revocations."""
-    command = ["crl", "-in", "crl.pem", "-CAfile", issuer, "-noout"]
+    command = ["crl", "-in", layout.CRL, "-CAfile", issuer, "-noout"]
     on_command(shlex.join(["openssl", *command]))
     process = openssl.run(command, cwd=work, check=False)
-    told = (process.stdout + process.stderr).decode("utf-8", "replace").split()
-    # The exit code is 0 for a bad signature, too.
-    if told != ["verify", "OK"]:
-        raise Error(f"openssl does not accept the signature of the new revocation list: {' '.join(told)}")
-    made = crl.load(work / "crl.pem")
+    answer = (process.stdout + process.stderr).decode("utf-8", "replace").split()
+    # The exit code is 0 even for a bad signature.
+    if answer != ["verify", "OK"]:
+        raise Error(f"openssl does not accept the signature of the new revocation list: {' '.join(answer)}")
+    made = crl.load(work / layout.CRL)
     if made.issuer != x509.load(work / issuer).subject:
         raise Error("the new revocation list names another issuer")
     listed = sorted((entry.serial_number, entry.at, entry.reason or _UNSPECIFIED) for entry in made.revocations)
-    entries = (entry for entry in index.read(work / "index.txt") if entry.state == index.REVOKED)
+    entries = (entry for entry in index.read(work / layout.INDEX) if entry.state == index.REVOKED)
     if listed != sorted((entry.serial_number, entry.revoked_at, _reason(entry)) for entry in entries):
         raise Error("the new revocation list does not say of revocations what the index says")
     # openssl ca has counted on by now.
-    if made.number is None or made.number + 1 != int((work / "crlnumber").read_text(encoding="ascii"), 16):
+    if made.number is None or made.number + 1 != int((work / layout.CRL_NUMBER).read_text(encoding="ascii"), 16):
         raise Error("the new revocation list has another number than the next one")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.files.write import reported
+from opensslgen.files.write import explain_errors
 from opensslgen.plan.steps import (
     PIPED,
     Argument,
@@ -109,7 +109,7 @@ def _of(kind: type[_Step], plan: Plan) -> Iterator[_Step]:
 def _tried(steps: Iterable[Write | Run | Join], work: Path) -> Error | None:
     """Put files in place, and see what commands were to make; return what went wrong."""
     try:
-        with reported(work):
+        with explain_errors(work):
             for step in steps:
                 if isinstance(step, Run):
                     _see_made(step, work)

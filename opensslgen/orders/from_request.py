@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .kinds import Kind
 
-from opensslgen.x509.request import request_pem
+from opensslgen.x509.pem import REQUEST, pem
 
 
 def asked_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName, ...]:
@@ -98,7 +98,7 @@ def leaf_order_of(
         stem=_stem(stem or (names[0].value if names else subject.common_name or "")),
         key_type=request.public_key.key_type,
         public_key=request.public_key,
-        request=request_pem(request),
+        request=pem(REQUEST, request.der),
         days=lifetime(days),
         extended_key_usage=extended_key_usages(extended_key_usage) or kind.extended_key_usage,
         key_usage=usages or None,

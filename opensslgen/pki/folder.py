@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UnreadableError
+from opensslgen.plan import layout
 from opensslgen.x509.certificate import load
 
 from .index import REVOKED, read
@@ -20,14 +21,6 @@ if TYPE_CHECKING:
 
     from .index import Entry
 
-COPIES = (
-    ("certs_by_serial", ".pem"),
-    ("newcerts", ".pem"),
-    ("revoked/certs_by_serial", ".crt"),
-    ("renewed/certs_by_serial", ".crt"),
-)
-"""Where openssl ca and easy-rsa 3 put the copies by serial number."""
-_ROOTS = ("ca.crt", "cacert.pem")
 # As `openssl ca` and easy-rsa write the reasons; the last two have a date behind them.
 _COMPROMISED = ("keycompromise", "cacompromise", "keytime", "cakeytime")
 
@@ -44,9 +37,18 @@ class Copy(NamedTuple):
 def issued_files(folder: Path) -> list[Path]:
     """Return the files of a pki folder's `issued/`; raises UnreadableError if that cannot be looked into."""
     try:
-        return sorted((folder / "issued").glob("*.crt"))
+        return sorted((folder / layout.ISSUED).glob("*.crt"))
     except OSError as error:
-        raise UnreadableError(f"cannot look into {folder / 'issued'}: {error.strerror}") from error
+        raise UnreadableError(f"cannot look into {folder / layout.ISSUED}: {error.strerror}") from error
+
+
+def copy_of(folder: Path, serial_hex: str) -> Path | None:
+    """Return the file of the copy by serial number; None if there is none."""
+    for name, suffix in layout.COPIES_BY_SERIAL:
+        path = folder / name / f"{serial_hex}{suffix}"
+        if path.exists():
+            return path
+    return None
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,12 @@ class Folder:
     @property
     def index(self) -> Path:
         """The index."""
-        return self.path / "index.txt"
+        return self.path / layout.INDEX
 
     @cached_property
     def root(self) -> Copy | None:
         """The root certificate; None if there is none."""
-        for name in _ROOTS:
+        for name in layout.CAS:
             path = self.path / name
             if path.exists():
                 try:
@@ -87,7 +89,7 @@ class Folder:
     def replaced(self) -> frozenset[int]:
         """The serial numbers of certificates whose files in `issued/` were kept beside those that replaced them."""
         found = set()
-        for path in (self.path / "issued").glob("*.crt.old-*"):
+        for path in (self.path / layout.ISSUED).glob("*.crt.old-*"):
             with suppress(UnreadableError):
                 found.add(load(path).serial_number)
         return frozenset(found)
@@ -96,28 +98,18 @@ class Folder:
     def compromised(self) -> frozenset[PublicKey]:
         """The keys of what was revoked because others may have them; raises UnreadableError for a faulty index.
 
-        A certificate of which there is no copy that can be read is left out: nothing tells its key any more.
+        A certificate without a readable copy is left out, as its key is not known any more.
         """
         entries = read(self.index, mend=True, state=REVOKED) if self.index.exists() else ()
         reasons = ((entry, (entry.reason or "").partition(",")[0].lower()) for entry in entries)
         copies = [self.copy(entry).certificate for entry, reason in reasons if reason in _COMPROMISED]
         return frozenset(certificate.public_key for certificate in copies if certificate)
 
-    @cached_property
-    def _copies(self) -> list[tuple[Path, str]]:
-        return [(self.path / name, suffix) for name, suffix in COPIES if (self.path / name).is_dir()]
-
     def copy(self, entry: Entry) -> Copy:
         """Return the certificate of a line of the index: its copy by serial number, else what `issued/` has."""
-        for folder, suffix in self._copies:
-            path = folder / f"{entry.serial_hex}{suffix}"
-            if path.exists():
-                break
-        else:
-            found = self.issued.get(entry.serial_number)
-            if found is None:
-                return Copy(None, None, "its copy is missing")
-            path = found
+        path = copy_of(self.path, entry.serial_hex) or self.issued.get(entry.serial_number)
+        if path is None:
+            return Copy(None, None, "its copy is missing")
         try:
             certificate = load(path)
         except UnreadableError as error:
@@ -125,5 +117,5 @@ class Folder:
         if certificate.serial_number != entry.serial_number:
             return Copy(path, None, f"{path} is another certificate, with the serial number {certificate.serial_hex}")
         if certificate.not_after != entry.not_after:
-            return Copy(path, certificate, f"it ends on {certificate.not_after:%Y-%m-%d}, other than the index says")
+            return Copy(path, certificate, f"it expires on {certificate.not_after:%Y-%m-%d}, but not by the index")
         return Copy(path, certificate, None)

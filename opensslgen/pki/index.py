@@ -1,7 +1,7 @@
-"""The index of an authority, as `openssl ca` keeps it and easy-rsa too: one line for each certificate ever made.
+"""The index of an authority, as `openssl ca` and easy-rsa keep it: one line for each certificate ever made.
 
-A line has six fields between tabs: state, end of validity, revocation, serial number, file name, subject. What is no
-such line is refused by its number; `openssl ca` reads on over some faults, and then finds a certificate or not.
+A line has six tab-separated fields: state, end of validity, revocation, serial number, file name, subject. Any other
+line is refused by its number; `openssl ca` reads on over some faults, and then finds a certificate or not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
-from opensslgen.text import visible
+from opensslgen.text import quote, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,11 +71,11 @@ def is_whole(line: bytes) -> bool:
     return line.count(b"\t") == 5
 
 
-def mended(data: bytes) -> bytes:
+def mend_index(data: bytes) -> bytes:
     """Return an index as `openssl ca` can work on it.
 
-    To openssl a carriage return is a part of the subject, which then is no certificate's, and a last line without a
-    newline is none; a torn one has to go. Comments are what openssl drops, too.
+    To openssl a carriage return is a part of the subject, so that it finds no certificate with that subject, and a last
+    line without a newline does not count; a torn one has to go. openssl drops comments as well.
     """
     lines = data.replace(b"\r\n", b"\n").split(b"\n")
     last = lines.pop()
@@ -92,12 +92,12 @@ def read(
     mend: bool = False,
     state: str = "",
 ) -> Iterator[Entry]:
-    """Yield the lines of an index one by one; raises UnreadableError, with file and line, at the first that is none.
+    """Yield the lines of an index one by one; raises UnreadableError, with file and line, at the first faulty one.
 
     A last line without a newline was torn by a kill or a full disk. It does not count, as it does not for openssl;
-    `on_torn` is told of it. With `mend` it counts if it lacks nothing else, as it will when it is `mended`. `on_fault`
-    is told number and fault of a line that is none, which then ends nothing. With a `state` lines that do not begin
-    with it are passed over, unread.
+    `on_torn` gets a message about it. With `mend` it counts if it lacks nothing else, as `mend_index` will have it.
+    `on_fault` gets number and fault of each faulty line, over which reading then goes on. With a `state`, lines that do
+    not begin with it are skipped unread.
     """
     shown = visible(str(path))
     try:
@@ -129,21 +129,21 @@ def _entry(line: str, number: int) -> Entry:
         fields = [field.replace("\\\t", "\t") for field in re.split(r"(?<!\\)\t", line)]
     if len(fields) != 6:
         raise ValueError(
-            f"{len(fields)} field{'' if len(fields) == 1 else 's'}; expected are six, with a tab between them (state,"
-            " end, revocation, serial number, file, subject)"
+            f"{len(fields)} field{'' if len(fields) == 1 else 's'}; expected six tab-separated fields (state, end,"
+            " revocation, serial number, file, subject)"
         )
     state, end, revocation, serial, file, subject = fields
     if state not in (VALID, REVOKED, EXPIRED):
-        raise ValueError(f"the state is {_quoted(state)}; expected is V (valid), R (revoked) or E (expired)")
+        raise ValueError(f"the state is {_quote(state)}; expected V (valid), R (revoked) or E (expired)")
     if not _SERIAL.fullmatch(serial):
-        raise ValueError(f"the serial number is {_quoted(serial)}; expected is an even number of hex digits")
+        raise ValueError(f"the serial number is {_quote(serial)}; expected an even number of hex digits")
     revoked_at = reason = None
     if state == REVOKED:
         time, _, why = revocation.partition(",")
         revoked_at = _time(time, "revocation")
         reason = why or None
     elif revocation:
-        raise ValueError(f"the state is {state}, and the revocation {_quoted(revocation)}; expected is none")
+        raise ValueError(f"the state is {state}, and the revocation {_quote(revocation)}; expected none")
     return Entry(state, _time(end, "end"), revoked_at, reason, serial, file, subject, number)
 
 
@@ -166,8 +166,8 @@ def _time(text: str, what: str) -> datetime:
             )
         except ValueError:
             pass
-    raise ValueError(f"the time of the {what} is {_quoted(text)}; expected is one such as 290131235959Z")
+    raise ValueError(f"the time of the {what} is {_quote(text)}; expected one such as 290131235959Z")
 
 
-def _quoted(text: str) -> str:
-    return f"'{visible(text if len(text) <= 40 else f'{text[:39]}…')}'"
+def _quote(text: str) -> str:
+    return quote(text, most=40, always=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.read import read_file
 from opensslgen.names.general import file_name
+from opensslgen.plan import layout
 from opensslgen.rules.chain import issuer_among
 from opensslgen.text import visible
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block, load
@@ -48,7 +49,7 @@ class Found:
     """By name and key identifier; its signature is not checked."""
     issuer_path: Path | None
     is_private: bool
-    """Whether it is known to come from a root of one's own: the folder's, or itself."""
+    """Whether it comes from a private root: the folder's, or itself."""
     entry: Entry | None
     index_fault: str | None
     """Why the index could not be asked."""
@@ -78,13 +79,13 @@ def stem_to_renew(folder: Folder, found: Found) -> str:
         raise Error(f"{name} was revoked, and is not renewed", hint="make a new one: opensslgen server NAME --force")
     path = found.files.get("certificate")
     if path is None:
-        raise UsageError(f"{found.path} is not in {folder.path / 'issued'}, so it cannot be renewed there")
+        raise UsageError(f"{found.path} is not in {folder.path / layout.ISSUED}, so it cannot be renewed there")
     return ROOT if folder.root and path == folder.root.path else path.stem
 
 
 def _in_folder(folder: Folder, wanted: str) -> Path:
     with suppress(UsageError):
-        path = folder.path / "issued" / f"{file_name(wanted)}.crt"
+        path = folder.path / layout.certificate(file_name(wanted))
         if path.exists():
             return path
     if wanted == ROOT and folder.root and folder.root.path:
@@ -115,7 +116,7 @@ def _by_name(folder: Folder, wanted: str) -> list[Path]:
 
 
 def _by_index(folder: Folder, wanted: str) -> list[Path]:
-    """Return the copies of those that have the serial number, or else the common name, revoked ones too."""
+    """Return the copies of those that have the serial number, or else the common name, revoked ones included."""
     serial = int(wanted.replace(":", ""), 16) if _SERIAL.fullmatch(wanted) else None
     by_serial, by_name = [], []
     with suppress(FileNotFoundError):
@@ -164,7 +165,7 @@ def _others(path: Path) -> list[Certificate]:
 
 
 def _entry(folder: Folder, certificate: Certificate, root: Certificate | None) -> tuple[Entry | None, str | None]:
-    """Return the line of the index that is about this very certificate, or why that cannot be told."""
+    """Return the line of the index that is about this very certificate, or why it is not known."""
     if not folder.index.exists():
         return None, None
     try:
@@ -190,20 +191,20 @@ def _files(folder: Folder, certificate: Certificate) -> Iterator[tuple[str, Path
                     (what, file)
                     for what, file in (
                         ("certificate", issued),
-                        ("chain", issued.with_name(f"{stem}-chain.pem")),
-                        ("key", folder.path / "private" / f"{stem}.key"),
-                        ("p12", folder.path / "private" / f"{stem}.p12"),
-                        ("request", folder.path / "reqs" / f"{stem}.req"),
+                        ("chain", folder.path / layout.chain(stem)),
+                        ("key", folder.path / layout.key(stem)),
+                        ("p12", folder.path / layout.p12(stem)),
+                        ("request", folder.path / layout.request(stem)),
                     )
                     if file.exists()
                 )
     if folder.root and folder.root.certificate and folder.root.certificate.der == certificate.der:
         yield from (
             (what, file)
-            for what, file in (("certificate", folder.root.path), ("key", folder.path / "private" / "ca.key"))
+            for what, file in (("certificate", folder.root.path), ("key", folder.path / layout.CA_KEY))
             if file and file.exists()
         )
-    copy = folder.path / "certs_by_serial" / f"{certificate.serial_hex}.pem"
+    copy = folder.path / layout.copy(certificate.serial_hex)
     if copy.exists():
         with suppress(UnreadableError):
             if load(copy).der == certificate.der:

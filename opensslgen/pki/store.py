@@ -1,20 +1,8 @@
-"""The pki folder, laid out as easy-rsa lays it out: its lock, its index, and publishing all or nothing.
+"""The pki folder: its lock, its index, and publishing all or nothing.
 
-    pki/ca.crt  private/ca.key                the root, or an intermediate
-    pki/ca-chain.pem                          what stands above an intermediate, up to the root
-    pki/private/NAME.key  NAME.p12            keys, 0600
-    pki/issued/NAME.crt  NAME-chain.pem       certificates; the chain is the certificate and its issuers
-    pki/reqs/NAME.req                         requests
-    pki/certs_by_serial/SERIAL.pem .cnf .sh   a copy of each certificate that was ever made, and what made it
-    pki/revoked/certs_by_serial/ …            what was revoked
-    pki/crl.pem  crl.der  crlnumber           the revocation list
-    pki/index.txt  index.txt.attr  serial     openssl ca's database
-    pki/openssl-easyrsa.cnf                   what easy-rsa works by
-    pki/.lock  .work-…                        ours; printed scripts have .lock.script and .script.…
-
-A folder of `openssl ca` has cacert.pem, private/cakey.pem and newcerts/ instead, and is worked in as it stands.
-Files are made in `.work-…`. Once all of them are there, a decision (what goes where, which lines the index gains) is
-put beside them in one rename. Before that, nothing has happened; after it, all of it will, if need be in the next run.
+`plan.layout` names its files. They are made in `.work-…`. Once all of them are there, a decision (what goes where,
+which lines the index gains) is put beside them in one rename. Before that, nothing has happened; after it, all of it
+will, if need be in the next run.
 """
 
 from __future__ import annotations
@@ -30,10 +18,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.files import locks
-from opensslgen.files.write import copy_file, name_beside, reported, sync, told, write_new
-from opensslgen.plan import template
-from opensslgen.plan.layout import CA_CHAIN, FOLDERS
+from opensslgen.files import locks, place
+from opensslgen.files.place import Decision, Move
+from opensslgen.files.write import (
+    copy_file,
+    explain_errors,
+    explanation,
+    name_beside,
+    remove_folder,
+    sync,
+    write_new,
+)
+from opensslgen.plan import layout, template
 from opensslgen.x509.certificate import load, load_all
 
 from . import decision
@@ -51,18 +47,14 @@ LOCK_TIMEOUT = 120.0
 
 _UNIQUE = re.compile(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
 """As openssl ca reads it: yes, true, 1."""
-_SCRIPT_LOCK = ".lock.script"
-_DATABASE = {"index.txt": "", "index.txt.attr": "unique_subject = no\n", "serial": "01\n"}
+_DATABASE = {layout.INDEX: "", layout.INDEX_ATTRIBUTES: "unique_subject = no\n", layout.SERIAL: "01\n"}
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
     """What is ready to be published."""
 
-    lines: tuple[str, ...]
-    """That the index gains."""
-    moves: tuple[tuple[str, str], ...]
-    """From the work folder, to the pki folder."""
+    decision: Decision
     kept: dict[str, str]
     """Under which name an old file is kept, by its own."""
 
@@ -76,15 +68,15 @@ class Store:
     @property
     def ca_certificate(self) -> str:
         """The file of the authority's certificate, below the folder."""
-        return self._there("ca.crt", "cacert.pem")
+        return self._there(*layout.CAS)
 
     @property
     def ca_key(self) -> str:
         """The file of the authority's key, below the folder."""
-        return self._there("private/ca.key", "private/cakey.pem")
+        return self._there(*layout.CA_KEYS)
 
     def _there(self, name: str, other: str) -> str:
-        """Return `name`, unless only `other` exists; raises UnreadableError if that cannot be told."""
+        """Return `name`, unless only `other` exists; raises UnreadableError if that cannot be seen."""
         try:
             return name if (self.path / name).exists() or not (self.path / other).exists() else other
         except OSError as error:
@@ -97,7 +89,7 @@ class Store:
 
     def above(self) -> tuple[Certificate, ...]:
         """Return the certificates above the authority's, its issuer first and the root last; raises UnreadableError."""
-        path = self.path / CA_CHAIN
+        path = self.path / layout.CA_CHAIN
         return tuple(load_all(path)) if path.exists() else ()
 
     def ca_key_is_encrypted(self) -> bool:
@@ -116,25 +108,18 @@ class Store:
         Makes the pki folder if need be, and takes it away again if nothing came of it. Raises Error when the lock
         cannot be had within `timeout` seconds, or when the folder cannot be written.
         """
-        with reported(self.path):
+        with explain_errors(self.path):
             made = not self.path.exists()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._refuse_links()
-            lock = locks.lock(self.path / ".lock", timeout=timeout)
-            try:
-                locks.lock_out_scripts(self.path / _SCRIPT_LOCK, timeout=timeout)
+            with locks.hold(self.path, timeout=timeout, finish=self._leave if made else lambda: None):
                 decision.recover(self.path)
                 work = self.new_work()
                 try:
                     yield work
                 finally:
-                    if not decision.is_decided(work):
-                        locks.remove(work)
-            finally:
-                locks.unlock_scripts(self.path / _SCRIPT_LOCK)
-                if made:
-                    self._leave()
-                lock.close()
+                    if not place.is_decided(work):
+                        remove_folder(work)
 
     def new_work(self) -> Path:
         """Make one more private work folder, for what is published by itself; the lock must be held."""
@@ -168,8 +153,8 @@ class Store:
                 raise Error(f"{path} is not a regular file")
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what in the folder others than its owner can read, or change, and should not."""
-        private = self.path / "private"
+        """Return what other users than the owner of the folder can read or change there, and should not."""
+        private = self.path / layout.PRIVATE
         found = [
             *_open(self.path, 0o022, "go-w"),
             *_open(private, 0o077, "700"),
@@ -207,16 +192,16 @@ class Store:
         `openssl ca` would not read it any more.
         """
         subjects = {record.subject for record in plan.records if record.subject is not None}
-        path = self.path / "index.txt.attr"
+        path = self.path / layout.INDEX_ATTRIBUTES
         try:
             if not subjects or not path.exists() or not _UNIQUE.search(path.read_text("utf-8", "replace")):
                 return
         except OSError as error:
             raise UnreadableError(f"cannot read {path}: {error.strerror}") from error
-        for entry in read_index(self.path / "index.txt"):
+        for entry in read_index(self.path / layout.INDEX):
             if entry.state == VALID and entry.subject in subjects:
                 raise Error(
-                    f"{self.path / 'index.txt'}, line {entry.line}, has a certificate for {entry.title} already,"
+                    f"{self.path / layout.INDEX}, line {entry.line}, has a certificate for {entry.title} already,"
                     f" and {path.name} says unique_subject = yes",
                     hint="revoke that one first, or write unique_subject = no there",
                 )
@@ -229,7 +214,7 @@ class Store:
         self.refuse_odd_files(plan)
         self.refuse_repeated(plan)
         targets = {str(Path(publish.target).parent) for publish in plan.publish} - {"."}
-        for folder in dict.fromkeys((*FOLDERS, *sorted(targets))):
+        for folder in dict.fromkeys((*layout.FOLDERS, *sorted(targets))):
             self._make_folder(folder)
             # What is decided must be possible: nothing can be renamed onto another file system.
             if (self.path / folder).stat().st_dev != work.stat().st_dev:
@@ -241,7 +226,7 @@ class Store:
                 # By a rename: a kill between making and writing it would leave an empty file, which openssl refuses.
                 write_new(work / f"new-{name}", content.encode())
                 (work / f"new-{name}").rename(self.path / name)
-        moves: list[tuple[str, str]] = []
+        moves: list[Move] = []
         lines = []
         wanted = Counter(publish.source for publish in plan.publish)
         for record in plan.records:
@@ -251,9 +236,8 @@ class Store:
             made_from = (("pem", record.certificate), ("cnf", record.config), ("sh", record.commands))
             for suffix, source in made_from:
                 name = f"{certificate.serial_hex}.{suffix}"
-                moves.append(
-                    (_for_the_record(source, name, work, alone=wanted[source] == 1), f"certs_by_serial/{name}")
-                )
+                kept_source = _for_the_record(source, name, work, alone=wanted[source] == 1)
+                moves.append(Move(kept_source, f"{layout.COPIES}/{name}"))
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
         kept = {
@@ -263,24 +247,25 @@ class Store:
         }
         for number, (target, old) in enumerate(kept.items()):
             copy_file(self.path / target, work / f"old-{number}")
-            moves.append((f"old-{number}", old))
+            moves.append(Move(f"old-{number}", old))
         for publish in plan.publish:
             self._set_mode(publish, work)
-            moves.append((publish.source, publish.target))
+            moves.append(Move(publish.source, publish.target))
         for publish in plan.publish:
             sync(work / publish.source)
-        return Staged(tuple(lines), tuple(moves), kept)
+        return Staged(Decision(tuple(moves), tuple(lines)), kept)
 
     def publish(self, staged: Staged, *, work: Path) -> None:
         """Record and publish what has been made ready in a work folder: everything or nothing."""
-        decision.decide(work, lines=staged.lines, moves=staged.moves)
+        place.decide(work, staged.decision)
         try:
-            decision.carry_out(self.path, work, fresh=True)
+            decision.carry_out(work, fresh=True)
         except OSError as error:
-            if not decision.is_decided(work):
+            if not place.is_decided(work):
                 raise
             raise Error(
-                told(error, self.path), hint="what was made is kept, and the next run in this folder puts it in place"
+                explanation(error, self.path),
+                hint="what was made is kept, and the next run in this folder puts it in place",
             ) from error
 
     def _set_mode(self, publish: Publish, work: Path) -> None:
@@ -297,8 +282,8 @@ class Store:
 
     def _database(self) -> dict[str, str]:
         """Return the files that `openssl ca` and easy-rsa need, with their first content."""
-        # A folder of `openssl ca` is none of easy-rsa's.
-        if (self.path / "cacert.pem").exists():
+        # easy-rsa does not work in a folder of `openssl ca`.
+        if (self.path / layout.CAS[1]).exists():
             return _DATABASE
         return _DATABASE | {template.EASYRSA_CONFIG: template.shipped(template.EASYRSA_CONFIG)}
 
@@ -312,13 +297,13 @@ class Store:
         with suppress(OSError):
             if any(self.path.glob(".work-*")):
                 return  # what was decided there is still to be done
-            if (self.path / "ca.crt").exists() or (self.path / "index.txt").stat().st_size:
+            if (self.path / layout.CA).exists() or (self.path / layout.INDEX).stat().st_size:
                 return
         with suppress(OSError):
-            for folder in FOLDERS:
+            for folder in layout.FOLDERS:
                 if (self.path / folder).exists():
                     (self.path / folder).rmdir()
-            for name in (*_DATABASE, template.EASYRSA_CONFIG, ".lock"):
+            for name in (*_DATABASE, template.EASYRSA_CONFIG, locks.LOCK):
                 (self.path / name).unlink(missing_ok=True)
             self.path.rmdir()
 

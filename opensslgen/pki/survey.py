@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UnreadableError
 from opensslgen.orders.kinds import kind_of
 from opensslgen.pki import index
+from opensslgen.plan import layout
 from opensslgen.text import visible
 from opensslgen.x509 import crl
 
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
 SOON = timedelta(days=30)
-"""What ends within this time is said to be expiring."""
+"""What expires within this time is called expiring."""
 CRL_SOON = timedelta(days=7)
-"""A revocation list that has no more time left is said to be due."""
+"""A revocation list that expires within this time is called due."""
 
 STATES = ("valid", "expiring", "not yet valid", "replaced", "expired", "revoked")
 KINDS = ("root", "authority", "server", "client", "self-signed", "any use", "other", "?")
@@ -65,11 +66,11 @@ class Survey:
     folder: Folder
     at: datetime
     current: tuple[Entry, ...]
-    """Neither expired nor revoked, nor replaced by a newer one."""
+    """Not expired, revoked, or replaced by a newer one."""
     lapsed: tuple[Entry, ...]
     """The last ones of names that have expired since: never renewed, and not revoked."""
     others: tuple[Entry, ...] = field(repr=False)
-    """The rest, if everything was asked for; in it are the lapsed ones, too."""
+    """The rest, including the lapsed ones, if everything was asked for."""
     replaced: frozenset[int]
     """The lines in the index of those that a newer one replaces."""
     counts: dict[str, int]
@@ -99,7 +100,7 @@ class Survey:
 def survey_of(
     folder: Folder, *, at: datetime, everything: bool = False, on_torn: Callable[[str], None] = lambda _: None
 ) -> Survey:
-    """Read the index and tell what is current; `everything` keeps the rest, too.
+    """Read the index and tell what is current; with `everything`, keep the rest as well.
 
     Raises UnreadableError if the index cannot be read, or a line of it.
     """
@@ -119,7 +120,7 @@ def survey_of(
             if entry.revoked_at and (last_revocation is None or entry.revoked_at > last_revocation):
                 last_revocation = entry.revoked_at
         elif root and (entry.serial_number, entry.not_after) == (root.serial_number, root.not_after):
-            # openssl ca -selfsign records it, too. The number alone may also be that of the first that it signed.
+            # openssl ca -selfsign records it. The number alone may also be that of the first that it signed.
             continue
         elif entry.state == index.EXPIRED or entry.not_after < at:
             counts["expired"] += 1
@@ -196,7 +197,7 @@ def _state(certificate: Certificate | None, entry: Entry | None, at: datetime, s
 
 def crl_fault(survey: Survey) -> str | None:
     """Return what is wrong with the folder's revocation list; None if it is in order, or if there is none."""
-    path = survey.folder.path / "crl.pem"
+    path = survey.folder.path / layout.CRL
     if not path.exists():
         return None
     try:
@@ -209,11 +210,11 @@ def crl_fault(survey: Survey) -> str | None:
 def _crl_fault(dates: crl.Dates, survey: Survey) -> str | None:
     made, due, revoked = dates.this_update, dates.next_update, survey.last_revocation
     if due and due < survey.at:
-        return f"has been out of date since {due:{_TIME}}, and who checks it refuses every certificate: opensslgen crl"
+        return f"has been out of date since {due:{_TIME}}, and clients that check it refuse all: opensslgen crl"
     if made > survey.at:
-        return f"is of the future: it serves from {made:{_TIME}} on"
+        return f"is from the future: it is valid from {made:{_TIME}} on"
     if revoked and revoked > made:
-        return f"is of {made:{_TIME}} and does not know the last revocation, of {revoked:{_TIME}}: opensslgen crl"
+        return f"is from {made:{_TIME}} and lacks the last revocation, of {revoked:{_TIME}}: opensslgen crl"
     if due and due - survey.at <= CRL_SOON:
         return f"is out of date from {due:{_TIME}} on: opensslgen crl makes a new one"
     return None

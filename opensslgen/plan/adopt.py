@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.text import visible
-from opensslgen.x509.pem import pem
+from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .issue import demands
 from .layout import CA_CHAIN
@@ -52,7 +52,7 @@ def adopt(adoption: Adoption, *, certificate: str, key: str, old_chain: tuple[st
     `old_chain` is the file of certificates above the authority before it, if that had some and this one has none, and
     the name that it is to have from then on.
     """
-    chain = "".join(pem("CERTIFICATE", each.der) for each in adoption.above)
+    chain = "".join(pem(CERTIFICATE, each.der) for each in adoption.above)
     issuers = CA_CHAIN if chain else "ca.crt"
     publish = [Publish("ca.key", key, 0o600, "ca key"), Publish("ca.crt", certificate, 0o644, "ca")]
     if chain:
@@ -62,7 +62,7 @@ def adopt(adoption: Adoption, *, certificate: str, key: str, old_chain: tuple[st
     return Plan(
         f"the authority {visible(str(adoption.certificate.subject))} in this folder",
         (
-            Write("ca.crt", pem("CERTIFICATE", adoption.certificate.der)),
+            Write("ca.crt", pem(CERTIFICATE, adoption.certificate.der)),
             *((Write(CA_CHAIN, chain),) if chain else ()),
             *_key(adoption.key, encrypted=adoption.encrypted),
             CheckKey("ca.crt", "ca.key", CA_PASSPHRASE if adoption.encrypted else None),

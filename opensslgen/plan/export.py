@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.text import visible
-from opensslgen.x509.pem import pem
+from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .issue import P12_ENCRYPTIONS, pkcs12
 from .steps import CheckKey, Join, Outside, Plan, Publish, Write, openssl
@@ -145,7 +145,7 @@ class Export:
             "intermediates": self.issuers[: len(self.issuers) - len(root)],
             "root": root,
         }
-        return "".join(pem("CERTIFICATE", each.der) for each in certificates[part])
+        return "".join(pem(CERTIFICATE, each.der) for each in certificates[part])
 
     def target(self, piece: Piece) -> str:
         """Return the name of a file."""
@@ -163,7 +163,7 @@ def export(order: Export) -> Plan:
         assert order.key is not None
         steps.append(openssl("pkey -in {file} -out key.part", file=Outside(order.key)))
         steps.append(CheckKey("certificate.part", "key.part"))
-    above = "".join(pem("CERTIFICATE", each.der) for each in order.issuers)
+    above = "".join(pem(CERTIFICATE, each.der) for each in order.issuers)
     if p12s and above:
         steps.append(Write("issuers.part", above))
     for piece in order.pieces:

@@ -1,19 +1,17 @@
-"""The plan printed as a POSIX shell script."""
+"""A plan printed as shell: a standalone POSIX script, or the files and openssl commands alone."""
 
 from __future__ import annotations
 
+import posixpath
+import re
 import shlex
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
-from opensslgen.text import shown
-
-from . import template
-
-if TYPE_CHECKING:
-    from opensslgen.names.general import GeneralName
+from opensslgen.text import shown, visible
 from opensslgen.x509.extensions import PRINTED_USAGES
 
+from .secrets import SECRETS
 from .steps import (
     PIPED,
     Argument,
@@ -38,13 +36,27 @@ from .steps import (
     VerifyRequest,
     Write,
 )
+from .template import EASYRSA_CONFIG, shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opensslgen.names.general import GeneralName
+
+_INDENT = "    "
+_WIDTH = 100
+"""Columns after which a command goes on in a new line."""
+_FUNCTION = re.compile(r"^(?:#.*\n)*(\w+)\(\) [({]\n(?:.*\n)*?[)}]\n", re.MULTILINE)
+_HERE_DOCUMENT = re.compile(r"<<'?(\w+)'?(.*\n)(?:.*\n)*?\1\n")
+_COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
 
 
 def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
     """Return the plan as a standalone POSIX shell script that needs openssl, coreutils, grep and sed.
 
-    It works in the pki folder that it is given, or else in `folder`. Raises UsageError for names of files with
-    white space in them, as the script notes with blanks between them what it has decided to do.
+    It works in the pki folder that it is given, or else in `folder`. It begins with `main`, which does the steps of the
+    plan; the functions that they call follow. Raises UsageError for names of files with white space in them, as the
+    script notes with blanks between them what it has decided to do.
     """
     for publish in plan.publish:
         for name in (publish.source, publish.target):
@@ -55,12 +67,9 @@ def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
                 )
     argument = "PKI-FOLDER" if plan.database else "FOLDER"
     lines = [
-        "#!/bin/sh",
-        "# shellcheck disable=SC2016 # a dollar sign in single quotes is meant as it stands",
-        f"# opensslgen {version}: {plan.title}.",
-        f"# Usage: sh THIS [{argument}]. Needs openssl, coreutils, grep and sed. {_replaces(plan)}",
-        "",
-        template.functions(),
+        "set -eu",
+        "umask 077",
+        "clean_environment",
         f'[ $# -le 1 ] || fail "usage: sh $0 [{argument}]"',
         f"[ $# -eq 1 ] || set -- {shlex.quote(folder)}",
         'open_folder "$1"' if plan.database else 'open_folder "$1" 022',
@@ -68,9 +77,11 @@ def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
         *(f"refuse_file {shlex.quote(publish.target)}" for publish in plan.publish if publish.over == "nothing"),
         *(f"need_secret {name}" for name in plan.secrets),
     ]
+    lines += ["", "# From here on in a private folder inside that one: the files, the openssl commands, the checks."]
     for step in plan.steps:
-        lines += ["", *_shell(step)]
-    lines += ["", "open_database"] if plan.database else [""]
+        lines += [*_in_script(step), ""]
+    lines.append("# All of it is put in place, or nothing.")
+    lines += ["open_database"] if plan.database else []
     for record in plan.records:
         subject = () if record.subject is None else (record.subject,)
         lines.append(shlex.join(["record", record.certificate, record.config, *subject]))
@@ -78,6 +89,58 @@ def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
     lines += [_staged(publish) for publish in plan.publish]
     lines.append("decide")
     lines += [f'echo "$pki"/{shlex.quote(publish.target)}' for publish in plan.publish if publish.what]
+    story = [
+        "#!/bin/sh",
+        "# shellcheck disable=SC2016 # a dollar sign in single quotes is meant as it stands",
+        f"# opensslgen {version}: {visible(plan.title)}.",
+        f"# Usage: sh THIS [{argument}]. Needs openssl, coreutils, grep and sed. {_replaces(plan)}",
+        "# main does the work, step by step; the functions that it calls follow, and the last line starts it.",
+        "",
+        "main() {",
+        *(line and _INDENT + line for line in lines),
+        "}",
+        "",
+    ]
+    program = with_functions("\n".join(story), shipped("functions.sh"))
+    return f'{program}\nmain "$@"\n'
+
+
+def steps_script(plan: Plan) -> str:
+    """Return what the script does, in order, without what it puts in place."""
+    return "\n\n".join("\n".join(_in_script(step)) for step in plan.steps)
+
+
+def with_functions(story: str, library: str) -> str:
+    """Return a shell program and, behind it, those functions of a library that it calls, directly or not."""
+    functions = {found[1]: found[0] for found in _FUNCTION.finditer(library)}
+    called: set[str] = set()
+    unread = [story]
+    while unread:
+        code = _COMMENT.sub("", _HERE_DOCUMENT.sub(r"\2", unread.pop()))
+        new = functions.keys() & set(re.findall(r"\w+", code)) - called
+        called |= new
+        unread += [functions[name] for name in new]
+    text = "\n".join((story, *(function for name, function in functions.items() if name in called)))
+    return text.replace(f"#include {EASYRSA_CONFIG}\n", shipped(EASYRSA_CONFIG))
+
+
+def as_commands(plan: Plan, *, version: str, folder: str = "pki") -> str:
+    """Return the plan's files and openssl commands alone, to paste into a shell or a ticket.
+
+    Files of the pki folder are named as in `folder`, new files go into the directory in which the commands run. Nothing
+    is checked, and nothing is put in place.
+    """
+    folder = f"./{folder}" if folder.startswith("-") else folder
+    read = dict.fromkeys(visible(shlex.quote(path)) for step in plan.steps for path in _outside(step, folder))
+    place = f"in an otherwise empty directory; they read {' and '.join(read)}" if read else "in an empty directory"
+    lines = [
+        "# These commands neither check nor publish anything; the script that --script prints does both.",
+        f"# opensslgen {version}: {visible(plan.title)}.",
+        f"# Run them {place}.",
+        *([f"# First export {', '.join(plan.secrets)}."] if plan.secrets else []),
+        "umask 077",
+        *(line for step in plan.steps for line in _in_commands(step, folder, plan.needs)),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -104,20 +167,74 @@ def _printed_name(name: GeneralName) -> str:
     return f"IP Address:{address if address.version == 4 else ':'.join(f'{int(group, 16):X}' for group in groups)}"
 
 
-def _shell(step: Step) -> list[str]:
-    """Return the lines of shell that do one step."""
+def _shell(step: Write | Join | Run, program: tuple[str, ...], word: Callable[[Argument], str], indent: str) -> str:
+    """Return the command that does one step, with each argument as `word` writes it."""
     match step:
         case Write(path, text):
             delimiter = "EOF"
             while delimiter in text.splitlines():
                 delimiter += "_"
-            return [f"cat >{shlex.quote(path)} <<'{delimiter}'", text + delimiter]
+            return f"cat >{shlex.quote(path)} <<'{delimiter}'\n{text}{delimiter}"
         case Join(parts, path):
-            return [f"cat {' '.join(map(_word, parts))} >{shlex.quote(path)}"]
+            return f"cat {' '.join(map(word, parts))} >{shlex.quote(path)}"
         case Run(arguments):
-            return _command(arguments)
+            return _folded([*program, *map(word, arguments)], indent)
+
+
+def _folded(words: list[str], indent: str) -> str:
+    """Return a command in lines of at most _WIDTH columns, which break before an option and begin with the indent."""
+    lines: list[str] = []
+    for option in re.split(r"\0(?=-)", "\0".join(words)):
+        text = option.replace("\0", " ")
+        if lines and len(lines[-1]) + 1 + len(text) <= _WIDTH:
+            lines[-1] += f" {text}"
+        else:
+            lines.append(indent + text if lines else text)
+    return " \\\n".join(lines)
+
+
+def _in_script(step: Step) -> list[str]:
+    """Return the lines of the script that do one step in the work folder."""
+    match step:
+        case Write() | Join():
+            return [_shell(step, (), _script_word, "")]
+        case Run(arguments):
+            before = [line for argument in arguments for line in _before(argument)]
+            # A comment of shellcheck's stands directly before its command.
+            before.sort(key=lambda line: line.startswith("#"))
+            return [*before, _shell(step, ("run", "openssl"), _script_word, 2 * _INDENT)]
         case _:
             return [shlex.join(words) for words in _calls(step)]
+
+
+def _before(argument: Argument) -> list[str]:
+    """Return the lines of the script that an argument needs before its command."""
+    match argument:
+        case Serial():
+            return ["draw_serial"]
+        case Validity(days):
+            return [f"choose_validity {days}", "# shellcheck disable=SC2086 # two words or four"]
+        case Legacy():
+            return ["choose_legacy", "# shellcheck disable=SC2086 # one word or none"]
+        case _:
+            return []
+
+
+def _script_word(argument: Argument) -> str:
+    """Return an argument as the script has it: a file of the user's is named from where the script was started."""
+    match argument:
+        case Serial():
+            return '"0x$serial"'
+        case Validity():
+            return "$validity"
+        case Legacy():
+            return "$legacy"
+        case PassphraseOnStdin():
+            return " ".join(PIPED)
+        case Outside(path):
+            return shlex.quote(path) if path.startswith("/") else f'"$here"/{shlex.quote(path)}'
+        case _:
+            return shlex.quote(argument)
 
 
 def _calls(step: Checking) -> list[list[str]]:
@@ -145,35 +262,60 @@ def _calls(step: Checking) -> list[list[str]]:
     return calls
 
 
-def _command(arguments: tuple[Argument, ...]) -> list[str]:
-    """Return the lines that run openssl, and before that what they need."""
-    before = []
-    words = ["run", "openssl"]
-    for argument in arguments:
-        match argument:
-            case Serial():
-                before.append("draw_serial")
-                words.append('"0x$serial"')
-            case Validity(days):
-                before.append(f"choose_validity {days}")
-                words.append("$validity")
-            case Legacy():
-                before.append("choose_legacy")
-                words.append("$legacy")
-            case PassphraseOnStdin():
-                words += PIPED
-            case Outside() | str():
-                words.append(_word(argument))
-    if "$validity" in words:
-        before.append("# shellcheck disable=SC2086 # two words or four")
-    if "$legacy" in words:
-        before.append("# shellcheck disable=SC2086 # one word or none")
-    return [*before, " ".join(words)]
+def _in_commands(step: Step, folder: str, needs: tuple[str, ...]) -> list[str]:
+    """Return the lines that do one step where a person pastes them; none for what only checks."""
+
+    def word(argument: Argument) -> str:
+        return _pasted_word(argument, folder)
+
+    match step:
+        case Write(path, text):
+            return [_shell(Write(path, _without_parent(text, folder, needs)), (), word, "")]
+        case Run() if step.stdin:
+            # The passphrase is not in the environment of what reads a template of the user's.
+            command = _shell(step, ("openssl",), word, _INDENT)
+            return [f"(unset {' '.join(SECRETS)}\n{command}) <<PASSPHRASE", f"${step.stdin}", "PASSPHRASE"]
+        case Run() | Join():
+            return [_shell(step, ("openssl",), word, _INDENT)]
+        case CopyDatabase():
+            index, number = (shlex.quote(posixpath.join(folder, name)) for name in ("index.txt", "crlnumber"))
+            return [
+                f"cp {index} index.txt",
+                "echo 'unique_subject = no' >index.txt.attr",
+                f"if [ -f {number} ]; then cp {number} crlnumber; else echo 01 >crlnumber; fi",
+            ]
+        case _:
+            return []
 
 
-def _word(argument: str | Outside) -> str:
-    """Return a file's path, or any other word, as the shell takes it."""
-    if isinstance(argument, str):
-        return shlex.quote(argument)
-    path = argument.path
-    return shlex.quote(path) if path.startswith("/") else f'"$here"/{shlex.quote(path)}'
+def _pasted_word(argument: Argument, folder: str) -> str:
+    """Return an argument as a person can paste it: what the script decides when it runs, openssl or the shell does."""
+    match argument:
+        case Serial():
+            return '"0x$(openssl rand -hex 16)"'
+        case Validity(days):
+            return f"-days {days}"
+        case Legacy():
+            return r"$(openssl pkcs12 -help 2>&1 | sed -n 's/^ *\(-legacy\).*/\1/p')"
+        case PassphraseOnStdin():
+            return " ".join(PIPED)
+        case Outside(path):
+            return shlex.quote(path)
+        case _:
+            return shlex.quote(posixpath.join(folder, argument[3:]) if argument.startswith("../") else argument)
+
+
+def _without_parent(text: str, folder: str, needs: tuple[str, ...]) -> str:
+    """Return a config in which the files that are needed of the pki folder are not `../NAME` any more."""
+    for need in needs:
+        path = re.sub(r"""[\\$#"'`]""", r"\\\g<0>", posixpath.join(folder, need))
+        text = text.replace(f" = ../{need}\n", f" = {path}\n")
+    return text
+
+
+def _outside(step: Step, folder: str) -> list[str]:
+    """Return what a step reads that no step makes: files of the user's, and the pki folder."""
+    words = step.arguments if isinstance(step, Run) else step.parts if isinstance(step, Join) else ()
+    paths = [word.path for word in words if isinstance(word, Outside)]
+    reads_folder = isinstance(step, CopyDatabase) or any(isinstance(word, str) and word[:3] == "../" for word in words)
+    return [folder, *paths] if reads_folder else paths

@@ -174,7 +174,7 @@ class CheckSame:
 class CopyDatabase:
     """Put a copy of the folder's index.txt and crlnumber into the work folder, for `openssl ca` to change.
 
-    The index is mended, see `index.mended`. Where there is no crlnumber, it is the one after that of crl.pem, or 01.
+    The index is mended (`mend_index`). Where there is no crlnumber, it is the one after that of crl.pem, or 01.
     """
 
 

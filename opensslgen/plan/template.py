@@ -27,11 +27,6 @@ def shipped(name: str) -> str:
     return (resources.files("opensslgen") / "templates" / name).read_text(encoding="utf-8")
 
 
-def functions() -> str:
-    """Return the shell functions that all printed scripts begin with, with the file that they write in place."""
-    return shipped("functions.sh").replace(f"#include {EASYRSA_CONFIG}\n", shipped(EASYRSA_CONFIG))
-
-
 def without(text: str, *names: str) -> str:
     """Return the template without its lines `key = $NAME` for these names."""
     lines = text.splitlines(keepends=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opensslgen.x509.certificate import pem
+from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .steps import CheckSame, Outside, Write, openssl
 
@@ -30,8 +30,8 @@ def signing(profile: str, by: Signer) -> tuple[Step, ...]:
     """Return the steps that make root.mobileconfig, a profile with all of it inside the signature, and verify it."""
     return (
         Write("profile.xml", profile),
-        Write("chain.pem", "".join(map(pem, by.authorities))),
-        Write("anchor.pem", pem(by.authorities[-1])),
+        Write("chain.pem", "".join(pem(CERTIFICATE, each.der) for each in by.authorities)),
+        Write("anchor.pem", pem(CERTIFICATE, by.authorities[-1].der)),
         # SHA-1 is the default before OpenSSL 1.1; without -binary the lines of the profile would get other ends.
         openssl(
             "smime -sign -binary -nodetach -md sha256 -outform der -signer {certificate} -inkey {key}"

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from opensslgen.names.general import GeneralName
+from opensslgen.x509.names import same_name
 
 from .rule import ERROR, PASS, WARNING, Case, Messages, Rule, shown
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from opensslgen.x509.certificate import Certificate
-    from opensslgen.x509.names import Name
 
 
 def issuer_among(certificate: Certificate, others: Iterable[Certificate]) -> Certificate | None:
@@ -36,12 +36,7 @@ def issuers_among(certificate: Certificate, others: Iterable[Certificate]) -> tu
 
 
 def _same_name(certificate: Certificate, issuer: Certificate) -> bool:
-    return certificate.issuer == issuer.subject or _folded(certificate.issuer) == _folded(issuer.subject)
-
-
-def _folded(name: Name) -> list[tuple[str, str]]:
-    """Return a name as comparison takes it: string types, case and repeated blanks say nothing (RFC 5280 7.1)."""
-    return [(kind, " ".join(value.lower().split())) for kind, value in name.attributes]
+    return same_name(certificate.issuer, issuer.subject)
 
 
 def _wrong_key(certificate: Certificate, issuer: Certificate) -> bool:

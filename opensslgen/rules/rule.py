@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from opensslgen.text import visible
+from opensslgen.text import brief
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.names import Name
 
@@ -118,6 +118,4 @@ def raised(rules: Iterable[Rule], rule: str, message: str, *, line: int | None =
     return tuple(Finding(each, message, line) for each in rules if each.id == rule)
 
 
-def shown(text: str) -> str:
-    """Return text of a certificate for a message, what is invisible made visible, cut at 100 characters."""
-    return visible(text if len(text) <= 100 else f"{text[:99]}…")
+shown = brief

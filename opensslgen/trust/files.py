@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from opensslgen.x509.certificate import pem
+from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .devices import DEVICES
 from .mobileconfig import mobileconfig
@@ -37,7 +37,7 @@ class TrustFile:
 
 def root_files(root: Certificate, *, profile: bytes | None = None) -> tuple[TrustFile, ...]:
     """Return the root in every form that a device takes; `profile` is the configuration profile, if it was signed."""
-    text = pem(root).encode("ascii")
+    text = pem(CERTIFICATE, root.der).encode("ascii")
     return (
         TrustFile("root.mobileconfig", PROFILE, mobileconfig(root) if profile is None else profile),
         TrustFile("root.crt", DER, root.der),

@@ -9,6 +9,7 @@ from flask import Blueprint, abort, current_app, jsonify, redirect, render_templ
 from opensslgen.errors import Error, UsageError
 from opensslgen.jobs.job import Violation
 from opensslgen.names.general import parse_names
+from opensslgen.plan.script import steps_script
 from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.x509 import key_types
 
@@ -104,6 +105,7 @@ def _plan(pending: Pending, order: str, *, problem: Problem | None = None) -> st
         order=order,
         pending=pending,
         job=pending.shown,
+        steps=steps_script(pending.shown.plan),
         script=pending.script(this_config()),
         problem=problem,
         pki=str(this_config().pki),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen import __version__
 from opensslgen.errors import Error, UsageError
-from opensslgen.files.write import exists
+from opensslgen.files.write import overwrite_refusal
 from opensslgen.jobs.issue import leaf_job
 from opensslgen.jobs.job import Violation
 from opensslgen.jobs.perform import Authority, opens
@@ -124,7 +124,7 @@ def placed(config: Config, wanted: Typed, given: Mapping[str, str]) -> tuple[Pen
         return None, {"days": Problem(error.message)}
     there = config.store.existing(job.plan)
     if there and not wanted.replace and not wanted.elsewhere:
-        return None, {"replace": Problem(exists(config.pki, there).message)}
+        return None, {"replace": Problem(overwrite_refusal(config.pki, there).message)}
     return Pending(prepare=prepare, shown=job, secrets=given, force=wanted.replace, typed=wanted, order=order), {}
 
 

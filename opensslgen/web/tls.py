@@ -146,7 +146,9 @@ class Front:
             with suppress(OSError, asyncio.TimeoutError):
                 await asyncio.wait_for(writer.wait_closed(), _FAREWELL)
         finally:
-            transport.abort()
+            # The Python of Debian 12, 3.11.2, cannot abort a connection that is closed already.
+            with suppress(AttributeError):
+                transport.abort()
 
     async def _backend_by(self, end: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to waitress from a socket of this path."""

@@ -29,6 +29,7 @@ from .der import (
     element,
     finish,
     integer,
+    is_der,
     object_identifier,
     octets,
     read_at,
@@ -321,13 +322,6 @@ def _alias(data: bytes, start: int, stop: int) -> None:
     text(data, UTF8_STRING, start, stop)
 
 
-def pem(certificate: Certificate) -> str:
-    """Return a certificate in PEM, as openssl writes it."""
-    from ssl import DER_cert_to_PEM_cert  # late, as it loads a library
-
-    return DER_cert_to_PEM_cert(certificate.der)
-
-
 def load(path: str | os.PathLike[str]) -> Certificate:
     """Return the first certificate in a PEM file, or the one that a DER file is; raises UnreadableError."""
     return next(load_all(path))
@@ -338,8 +332,7 @@ def load_all(path: str | os.PathLike[str]) -> Iterator[Certificate]:
     data = read_file(path)
     found = False
     try:
-        # DER of this size has a length of more than one byte, and so a second byte that no text has.
-        if data[:1] == b"\x30" and data[1:2] >= b"\x80":
+        if is_der(data):
             yield decode(data)
             return
         for block in pem_blocks(data):

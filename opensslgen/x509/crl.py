@@ -21,6 +21,7 @@ from .der import (
     element,
     finish,
     integer,
+    is_der,
     natural,
     octets,
     time,
@@ -103,7 +104,7 @@ def load(path: str | os.PathLike[str]) -> RevocationList:
 def _read(path: str | os.PathLike[str], decoded: Callable[[bytes], Answer]) -> Answer:
     data = read_file(path)
     try:
-        if data[:1] == b"\x30" and data[1:2] >= b"\x80":
+        if is_der(data):
             return decoded(data)
         for block in pem_blocks(data):
             if block.label in LABELS:

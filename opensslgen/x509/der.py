@@ -183,6 +183,11 @@ def element(data: bytes, at: int, end: int, tag: int, what: str) -> tuple[int, i
     raise DecodeError(f"the data ends within {what}", at)
 
 
+def is_der(data: bytes) -> bool:
+    """Tell whether a file is meant to be DER: a SEQUENCE of 128 bytes or more, whose second byte no text has."""
+    return data[:1] == b"\x30" and data[1:2] >= b"\x80"
+
+
 def whole(data: bytes, tag: int, what: str) -> tuple[int, int]:
     """Return start and stop of the one element that the whole data is."""
     start, stop = element(data, 0, len(data), tag, what)

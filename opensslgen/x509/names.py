@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from string import ascii_uppercase
+from typing import TYPE_CHECKING
 
 from opensslgen.names.general import GeneralName
 from opensslgen.text import visible
@@ -30,6 +32,9 @@ from .der import (
     text,
     well_formed,
 )
+
+if TYPE_CHECKING:
+    from opensslgen.names.subject import Subject
 
 # Those of openssl, which are the ones that its users know.
 _SHORT_NAMES = {
@@ -87,6 +92,24 @@ class Name:
 
     def __str__(self) -> str:
         return visible(", ".join(f"{kind}={_SPECIAL.sub(_escaped, value)}" for kind, value in self.attributes))
+
+
+def same_name(one: Name | Subject, other: Name | Subject) -> bool:
+    """Tell whether those who build chains take two names for the same one.
+
+    As openssl does it (RFC 5280 section 7.1, of which it does no more): the type of a string, the case of ASCII
+    letters, and how many blanks there are say nothing; "ß" is not "ss", and "Ü" is not "ü".
+    """
+    return one.attributes == other.attributes or _canonical(one.attributes) == _canonical(other.attributes)
+
+
+def _canonical(attributes: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    return [(kind, _BLANKS.sub(" ", value.strip(_BLANK)).translate(_LOWER)) for kind, value in attributes]
+
+
+_BLANK = " \t\n\v\f\r"
+_BLANKS = re.compile(f"[{_BLANK}]+")
+_LOWER = {ord(letter): letter.lower() for letter in ascii_uppercase}
 
 
 def _escaped(match: re.Match[str]) -> str:

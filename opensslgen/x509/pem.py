@@ -11,6 +11,9 @@ from .der import DecodeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+CERTIFICATE, REQUEST = "CERTIFICATE", "CERTIFICATE REQUEST"
+"""The labels that openssl writes."""
+
 # To openssl it begins its line; a block that was pasted into a configuration file is indented.
 _BOUNDARY = re.compile(rb"(?:^|\r)(?:\xef\xbb\xbf)?[ \t]*-----(BEGIN|END) ([^\r\n]*)", re.MULTILINE)
 _LABEL = re.compile(rb"([!-,.-~]+(?:[ -][!-,.-~]+)*)-----[ \t]*")
@@ -59,12 +62,16 @@ def pem_blocks(data: bytes) -> Iterator[PemBlock]:
 
 
 def pem(label: str, body: bytes) -> str:
-    """Return a block; its lines are of 64 characters, as openssl 1.0 reads no longer ones."""
+    """Return a block, such as that of CERTIFICATE, as openssl writes it."""
+    return "\n".join((f"-----BEGIN {label}-----", *base64_lines(body), f"-----END {label}-----", ""))
+
+
+def base64_lines(data: bytes) -> Iterator[str]:
+    """Yield base64 in lines of 64 characters, as openssl 1.0 reads none with more than 76."""
     import binascii
 
-    base64 = binascii.b2a_base64(body, newline=False).decode("ascii")
-    lines = (base64[at : at + 64] for at in range(0, len(base64), 64))
-    return "\n".join((f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""))
+    base64 = binascii.b2a_base64(data, newline=False).decode("ascii")
+    return (base64[at : at + 64] for at in range(0, len(base64), 64))
 
 
 def _body(text: bytes, label: bytes, line: int) -> bytes:

@@ -21,12 +21,13 @@ from .der import (
     finish,
     header,
     integer,
+    is_der,
     object_identifier,
     well_formed,
 )
 from .extensions import AuthorityKeyIdentifier, BasicConstraints, Extension, read_extensions
 from .names import Name, read_name
-from .pem import pem, pem_blocks
+from .pem import REQUEST, pem_blocks
 from .public_keys import PublicKey
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ from .certificate import (
     read_signature,
 )
 
-REQUEST_LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
+REQUEST_LABELS = (REQUEST, "NEW CERTIFICATE REQUEST")
 """The labels of PEM blocks that openssl takes for requests."""
 
 
@@ -166,7 +167,7 @@ def parse_request(data: bytes, *, shown: str = "the request") -> Request:
 
 def _decoded(data: bytes) -> Request:
     # DER of this size has a length of more than one byte, and so a second byte that no text has.
-    if data[:1] == b"\x30" and data[1:2] >= b"\x80":
+    if is_der(data):
         return decode_request(data)
     blocks = [block for block in pem_blocks(data) if block.label in REQUEST_LABELS]
     if len(blocks) > 1:
@@ -177,8 +178,3 @@ def _decoded(data: bytes) -> Request:
         return decode_request(blocks[0].body)
     except DecodeError as error:
         raise DecodeError(f"line {blocks[0].line}: {error}") from None
-
-
-def request_pem(request: Request) -> str:
-    """Return a request as PEM of nothing else."""
-    return pem("CERTIFICATE REQUEST", request.der)

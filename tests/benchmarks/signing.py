@@ -26,7 +26,7 @@ done
 """
 SIGN = """
 import json, pathlib, sys
-from opensslgen.fleet.sign import sign_all
+from opensslgen.fleet.sign_requests import sign_all
 answers = sign_all(json.load(open("requests.json")), pki=pathlib.Path("fresh"))
 faults = [signed.why for signed in answers if signed.failed]
 sys.exit(faults[0] if faults else 0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
 
 from opensslgen.fleet.action import FleetAction
-from opensslgen.fleet.audit import audited, write_report
+from opensslgen.fleet.audit_servers import audit_servers, write_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ class ActionModule(FleetAction):
 
     def act(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         """Return how many servers comply, and what speaks against the others."""
-        answer = audited(
+        answer = audit_servers(
             options["servers"],
             profiles=options["profile"],
             allow=options["allow"],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
 
 from opensslgen.fleet.action import FleetAction
-from opensslgen.fleet.install import Wish, installed, place
+from opensslgen.fleet.install import Wish, install, parse_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,12 +40,12 @@ class ActionModule(FleetAction):
 
     def act(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Return which files have changed, and whether the command was run."""
-        answer = installed(
+        answer = install(
             self.host(options["openssl"]),
             options["name"] or task_vars["inventory_hostname"],
             pki=Path(options["pki"]),
             wish=Wish(
-                places=tuple(place(**file) for file in options["files"]),
+                places=tuple(parse_place(**file) for file in options["files"]),
                 script=options["gen_certs"],
                 script_days=options["gen_certs_days"],
                 reload=options["reload"],

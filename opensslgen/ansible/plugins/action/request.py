@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
 
 from opensslgen.fleet.action import FleetAction
-from opensslgen.fleet.request import order_of, requested
+from opensslgen.fleet.request import ensure_request, order_of
 from opensslgen.pki.folder import Folder
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class ActionModule(FleetAction):
     def act(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Return the request, and the options that it will be signed by."""
         order = {name: options[name] for name in ORDER} | {"name": options["name"] or task_vars["inventory_hostname"]}
-        answer = requested(
+        answer = ensure_request(
             self.host(options["openssl"]),
             order_of(order),
             folder=options["folder"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
 
 from opensslgen.fleet.action import FleetAction
-from opensslgen.fleet.sign import sign_all
+from opensslgen.fleet.sign_requests import sign_all
 from opensslgen.plan.secrets import CA_PASSPHRASE
 
 if TYPE_CHECKING:

@@ -13,12 +13,13 @@ from opensslgen.openssl.command import find
 from opensslgen.orders.from_request import leaf_order_of
 from opensslgen.orders.inventory import Row
 from opensslgen.pki.store import Store
+from opensslgen.plan import layout
 from opensslgen.plan.secrets import CA_PASSPHRASE, SECRETS, fit_secret
 from opensslgen.text import visible
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
 
-from .request import WITHIN, YET, described, order_of
+from .request import WITHIN, YET, description, order_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedRequest:
     """What has become of one host's request."""
 
     name: str
@@ -51,7 +52,7 @@ def sign_all(
     allow: Collection[str] = (),
     jobs: int | None = None,
     check: bool = False,
-) -> list[Signed]:
+) -> list[SignedRequest]:
     """Sign each request that has no certificate yet for its key and order which lasts longer than `within`.
 
     A request is a mapping of `order`, the options that `order_of` takes, and `request`, in PEM. The names come from the
@@ -63,7 +64,7 @@ def sign_all(
         raise Error(f"{pki} has no root", hint=f"make one: opensslgen root --pki {pki}")
     secrets = {} if check or not store.ca_key_is_encrypted() else {CA_PASSPHRASE: _fit(passphrase)}
     batch = Batch(store, find(openssl), secrets, within, allow, jobs)
-    found: dict[int, Signed] = {}
+    found: dict[int, SignedRequest] = {}
     rows: list[Row] = []
     for line, request in enumerate(requests):
         name = str(request["order"].get("name"))
@@ -72,17 +73,19 @@ def sign_all(
             if request.get("request") or not check:
                 order = _order(order, request.get("request"))
             else:
-                found[line] = Signed(name, changed=True, why="there is no request yet", certificate=YET)
+                found[line] = SignedRequest(name, changed=True, why="there is no request yet", certificate=YET)
             rows.append(Row(line, name, order))
         except Error as error:
-            found[line] = Signed(name, changed=False, why=error.message, failed=True)
+            found[line] = SignedRequest(name, changed=False, why=error.message, failed=True)
     for row in batch.faults(rows):
-        found[row.line] = Signed(row.name, changed=False, why=row.fault or "", failed=True)
+        found[row.line] = SignedRequest(row.name, changed=False, why=row.fault or "", failed=True)
     rows = [row for row in rows if row.line not in found]
     outcomes = (outcome for _, outcome in batch.wanting(rows)) if check else converge(batch, rows)
     stems = {row.line: row.order.stem for row in rows if row.order}
     for outcome in outcomes:
-        found[outcome.line] = _signed(outcome, store.path / "issued" / f"{stems[outcome.line]}.crt", check=check)
+        found[outcome.line] = _signed_request(
+            outcome, store.path / layout.certificate(stems[outcome.line]), check=check
+        )
     return [found[line] for line in sorted(found)]
 
 
@@ -105,10 +108,12 @@ def _order(wanted: LeafOrder, text: str | None) -> LeafOrder:
     return order
 
 
-def _signed(outcome: Outcome, path: Path, *, check: bool) -> Signed:
+def _signed_request(outcome: Outcome, path: Path, *, check: bool) -> SignedRequest:
     if outcome.state in (LEFT, FAILED):
-        return Signed(outcome.name, changed=False, why=outcome.why, failed=outcome.state == FAILED)
-    return Signed(outcome.name, changed=True, why=outcome.why, certificate=YET if check else described(load(path)))
+        return SignedRequest(outcome.name, changed=False, why=outcome.why, failed=outcome.state == FAILED)
+    return SignedRequest(
+        outcome.name, changed=True, why=outcome.why, certificate=YET if check else description(load(path))
+    )
 
 
 def _fit(passphrase: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from opensslgen import __version__
 from opensslgen.audit.live import JOBS, TIMEOUT, judge_servers, server_target
 from opensslgen.audit.result import Settings
 from opensslgen.errors import Error, UsageError
+from opensslgen.files.place import replace_file
 from opensslgen.report import document, sarif
 from opensslgen.report.tally import Tally, tally, verdict, worst_first
 from opensslgen.rules.profiles import rules_of
@@ -26,7 +26,7 @@ FORMATS = ("json", "sarif")
 
 
 @dataclass(frozen=True)
-class Audited:
+class FleetReport:
     """What the audit of a fleet has found."""
 
     report: str
@@ -36,7 +36,7 @@ class Audited:
     """Each server that does not comply, and what speaks against it first."""
 
 
-def audited(
+def audit_servers(
     servers: Sequence[Mapping[str, Any]],
     *,
     profiles: Collection[str] = ("apple",),
@@ -45,11 +45,11 @@ def audited(
     output: str = "json",
     timeout: float = TIMEOUT,
     jobs: int = JOBS,
-) -> Audited:
-    """Ask each server for its chain and judge it; one that does not answer is in the report, too.
+) -> FleetReport:
+    """Ask each server for its chain and judge it; one that does not answer is in the report as well.
 
     A server has an `address` and a `port`, and may have a `name`, which its certificate must carry in place of the
-    address, and `starttls`. Raises UsageError for one that is none.
+    address, and `starttls`. Raises UsageError for any other server.
     """
     if output not in FORMATS:
         raise UsageError(f"unknown format {output!r}: it is one of {', '.join(FORMATS)}")
@@ -68,17 +68,14 @@ def audited(
         entries = [entry for entry in map(sarif.sarif_entry, results) if entry]
         tail = sarif.sarif_tail(total)
     faults = tuple((result.target, _worst(result)) for result in results if verdict(result) != "complies")
-    return Audited(head + ",\n".join(entries) + tail, total, faults)
+    return FleetReport(head + ",\n".join(entries) + tail, total, faults)
 
 
 def write_report(path: Path, report: str) -> None:
     """Put a report in the place of an older one; raises Error."""
-    new = path.with_name(f".{path.name}.opensslgen-{os.getpid()}")
     try:
-        new.write_text(report, encoding="ascii")
-        new.replace(path)
+        replace_file(path, report.encode("ascii"))
     except OSError as error:
-        new.unlink(missing_ok=True)
         raise Error(f"cannot write the report {path}: {error.strerror}") from error
 
 
