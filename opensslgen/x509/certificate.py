@@ -15,7 +15,11 @@ from opensslgen.text import visible
 
 from .der import (
     BIT_STRING,
+    CRYPTOGRAPHY,
+    GNUTLS,
+    GO,
     INTEGER,
+    JAVA,
     OBJECT_IDENTIFIER,
     OCTET_STRING,
     SEQUENCE,
@@ -90,7 +94,7 @@ class Certificate:
     extensions: tuple[Extension, ...] = ()
     """All of them, in the order written, also those above."""
     version: int = 3
-    """1, 2 or 3."""
+    """1, 2 or 3; more only where a deviation says so."""
     der: bytes = field(default=b"", repr=False)
     """The whole certificate; empty in one that was not decoded, as are the next two."""
     tbs: bytes = field(default=b"", repr=False)
@@ -168,6 +172,8 @@ _CRL_DISTRIBUTION_POINTS = EXTENSIONS["crlDistributionPoints"]
 _LARGEST = 1024 * 1024  # bytes
 # RFC 5280 section 4.1.2.2 allows 20; Python refuses to print more than 4300 digits.
 _LONGEST_SERIAL = 1024  # bytes
+_HIGHEST_VERSION = 16
+"""What is higher was no version to whoever wrote it."""
 
 
 def decode(der: bytes) -> Certificate:
@@ -197,10 +203,13 @@ def _decode(der: bytes) -> Certificate:
         raise DecodeError("the serial number is longer than 1024 bytes", first)
     serial_number = integer(der, first, at)
     first, (_, at) = at, element(der, at, end, SEQUENCE, "the inner signature algorithm")
+    name, hashed = read_algorithm(der[first:at], first)
     if der[first:at] != algorithm:
-        # Otherwise the outer one, which nobody signed, would say how good the signature is (RFC 5280 section 4.1.1.2).
-        raise DecodeError("the certificate names two different signature algorithms", first)
-    name, hashed = read_algorithm(algorithm, first)
+        # The outer one, which nobody signed, does not say how good the signature is (RFC 5280 section 4.1.1.2).
+        if read_algorithm(algorithm, end) == (name, hashed):
+            deviate("the certificate writes its signature algorithm in two ways", first, GO)
+        else:
+            deviate("the certificate names two different signature algorithms", first, GO, JAVA, GNUTLS, grave=True)
     issuer, at = read_name(der, at, end, "the issuer")
     first, last = element(der, at, end, SEQUENCE, "the validity")
     not_before, first = time(der, first, last, "the start of the validity")
@@ -212,8 +221,8 @@ def _decode(der: bytes) -> Certificate:
     extensions: tuple[Extension, ...] = ()
     values: dict[str, Any] = {}
     if at < end:
-        if version == 1:
-            raise DecodeError("a certificate of version 1 has what only later ones may have", at)
+        if version < 3 and der[at] == 0xA3:
+            deviate(f"a certificate of version {version} has extensions", at, JAVA, GNUTLS, grave=True)
         for tag in (0x81, 0x82):
             if at < end and der[at] == tag:
                 first, at = element(der, at, end, tag, "a unique identifier")
@@ -255,12 +264,14 @@ def _version(der: bytes, start: int, stop: int) -> int:
     first, last = element(der, start, stop, INTEGER, "the version")
     finish(last, stop, "the version")
     version = integer(der, first, last) + 1
-    if not 1 <= version <= 3:
+    if not 1 <= version <= _HIGHEST_VERSION:
         raise DecodeError("a certificate is of none of the versions 1, 2 and 3", start)
     if version == 1:
-        deviate("version 1 is written out, which is the default", start)
+        deviate("version 1 is written out, which is the default", start, CRYPTOGRAPHY)
     elif version == 2:
-        deviate("the certificate is of version 2, which nobody uses", start)
+        deviate("the certificate is of version 2, which nobody uses", start, CRYPTOGRAPHY)
+    elif version > 3:
+        deviate(f"the certificate is of version {version}, which does not exist", start, CRYPTOGRAPHY, GO, grave=True)
     return version
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .der import (
     BIT_STRING,
     BOOLEAN,
+    CRYPTOGRAPHY,
     INTEGER,
     OBJECT_IDENTIFIER,
     OCTET_STRING,
@@ -18,10 +19,12 @@ from .der import (
     bit_string,
     boolean,
     deviate,
+    each,
     element,
+    end_of_value,
+    fields,
     finish,
     integer,
-    list_of,
     natural,
     object_identifier,
     read_at,
@@ -124,7 +127,7 @@ class AuthorityKeyIdentifier:
 def read_extensions(data: bytes, at: int, end: int) -> tuple[tuple[Extension, ...], dict[str, Any]]:
     """Return the extensions between two offsets, at least one, and their values by identifier; raises DecodeError."""
     if at == end:
-        deviate("the list of extensions is empty", at)
+        deviate("the list of extensions is empty", at, CRYPTOGRAPHY)
     extensions: list[Extension] = []
     values: dict[str, Any] = {}
     while at < end:
@@ -149,7 +152,7 @@ def _extension(der: bytes) -> tuple[Extension, Any]:
         first, at = element(der, at, end, BOOLEAN, "the criticality of an extension")
         critical = boolean(der, first, at)
         if not critical:
-            deviate("an extension has its default criticality written out", first)
+            deviate("an extension has its default criticality written out", first, CRYPTOGRAPHY)
     first, at = element(der, at, end, OCTET_STRING, "the value of an extension")
     finish(at, end, "the value of an extension")
     extension = Extension(identifier, critical, der[first:at])
@@ -159,11 +162,14 @@ def _extension(der: bytes) -> tuple[Extension, Any]:
     try:
         return extension, reader(der, first, at)
     except DecodeError as error:
-        # Nobody asks for its value, and openssl prints it as it is.
-        if critical or identifier not in _UNASKED:
+        # Nobody asks for its value, and openssl prints it as it is; whoever knows a critical one must refuse it.
+        if identifier not in _UNASKED:
             raise
         deviate(
-            f"the extension {identifier} cannot be read: {error.what}", first if error.offset is None else error.offset
+            f"the extension {identifier} cannot be read: {error.what}",
+            first if error.offset is None else error.offset,
+            CRYPTOGRAPHY,
+            grave=critical,
         )
         return extension, None
 
@@ -173,39 +179,45 @@ _cached_extension = lru_cache(maxsize=512)(_extension)
 
 def _subject_alternative_names(data: bytes, at: int, end: int) -> tuple[GeneralName, ...]:
     start, stop = element(data, at, end, SEQUENCE, "the list of names")
-    finish(stop, end, "the list of names")
+    end_of_value(stop, end, "the list of names")
     return general_names(data, start, stop)
 
 
 def _extended_key_usage(data: bytes, at: int, end: int) -> tuple[str, ...]:
-    usages = list_of(data, at, end, OBJECT_IDENTIFIER, object_identifier, least=1)
+    start, stop = element(data, at, end, SEQUENCE, "a list")
+    end_of_value(stop, end, "a list")
+    if start == stop:
+        deviate("the extended key usage is empty", start, CRYPTOGRAPHY)
+    usages = each(data, start, stop, OBJECT_IDENTIFIER, object_identifier)
     return tuple([EXTENDED_KEY_USAGES.get(usage, usage) for usage in usages])
 
 
 def _key_usage(data: bytes, at: int, end: int) -> frozenset[str]:
     start, stop = element(data, at, end, BIT_STRING, "the key usage")
-    finish(stop, end, "the key usage")
+    end_of_value(stop, end, "the key usage")
     _, first = bit_string(data, start, stop)
     bits = int.from_bytes(data[first : first + 2].ljust(2, b"\0"), "big") >> 7
     usages = frozenset([usage for position, usage in enumerate(KEY_USAGES) if bits & (0x100 >> position)])
     if "keyAgreement" not in usages and not usages.isdisjoint(("encipherOnly", "decipherOnly")):
         # RFC 5280 section 4.2.1.3 leaves these two undefined then.
-        deviate("the key usage restricts keyAgreement and does not have it", start)
+        deviate("the key usage restricts keyAgreement and does not have it", start, CRYPTOGRAPHY)
     return usages
 
 
 def _basic_constraints(data: bytes, at: int, end: int) -> BasicConstraints:
-    ca, path_length = sequence(data, at, end, (BOOLEAN, boolean, True), (INTEGER, natural, True))
+    start, stop = element(data, at, end, SEQUENCE, "the basic constraints")
+    end_of_value(stop, end, "the basic constraints")
+    ca, path_length = fields(data, start, stop, (BOOLEAN, boolean, True), (INTEGER, natural, True))
     if ca is False:
-        deviate("basicConstraints has its default CA:FALSE written out", at)
+        deviate("basicConstraints has its default CA:FALSE written out", at, CRYPTOGRAPHY)
     if path_length is not None and not ca:
-        deviate("basicConstraints limits the path below what is no authority", at)
+        deviate("basicConstraints limits the path below what is no authority", at, CRYPTOGRAPHY)
     return BasicConstraints(bool(ca), path_length)
 
 
 def _subject_key_identifier(data: bytes, at: int, end: int) -> bytes:
     start, stop = element(data, at, end, OCTET_STRING, "the subject key identifier")
-    finish(stop, end, "the subject key identifier")
+    end_of_value(stop, end, "the subject key identifier")
     return data[start:stop]
 
 
@@ -219,7 +231,7 @@ def _authority_key_identifier(data: bytes, at: int, end: int) -> AuthorityKeyIde
         data, at, end, (0x80, anything, True), (0xA1, _issuer_names, True), (0x82, integer, True)
     )
     if (issuer is None) != (serial is None):
-        deviate("the authority key identifier has only one of issuer and serial number", at)
+        deviate("the authority key identifier has only one of issuer and serial number", at, CRYPTOGRAPHY)
     return AuthorityKeyIdentifier(key, issuer is not None, serial is not None)
 
 

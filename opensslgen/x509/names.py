@@ -13,8 +13,10 @@ from opensslgen.text import visible
 
 from .der import (
     BIT_STRING,
+    CRYPTOGRAPHY,
     GENERALIZED_TIME,
     IA5_STRING,
+    JAVA,
     OBJECT_IDENTIFIER,
     OCTET_STRING,
     SEQUENCE,
@@ -146,11 +148,13 @@ def _attributes(data: bytes) -> tuple[tuple[str, str], ...]:
     """Return at least one attribute, in the order that DER wants in a SET (X.690 section 11.6), and none twice."""
     found: list[tuple[str, str]] = []
     at, end, before = 0, len(data), b""
-    while at < end or not found:
+    if not data:
+        deviate("a relative distinguished name is empty", 0, CRYPTOGRAPHY, JAVA)
+    while at < end:
         start, stop = element(data, at, end, SEQUENCE, "an attribute of a name")
         encoding = data[at:stop]
         if encoding < before:
-            deviate("the attributes of a relative distinguished name are not in order", at)
+            deviate("the attributes of a relative distinguished name are not in order", at, CRYPTOGRAPHY)
         before = encoding
         first, last = element(data, start, stop, OBJECT_IDENTIFIER, "the type of an attribute")
         kind = object_identifier(data, first, last)
@@ -159,7 +163,7 @@ def _attributes(data: bytes) -> tuple[tuple[str, str], ...]:
         found.append((_SHORT_NAMES.get(kind, kind), _attribute_value(data, kind, tag, first, last)))
         at = stop
     if len(set(found)) < len(found):
-        raise DecodeError("a relative distinguished name has an attribute twice", 0)
+        deviate("a relative distinguished name has an attribute twice", 0, CRYPTOGRAPHY)
     return tuple(found)
 
 
@@ -191,7 +195,7 @@ _TEXTS = frozenset({"email", "DNS", "URI"})
 def general_names(data: bytes, start: int, stop: int) -> tuple[GeneralName, ...]:
     """Return the names in the content of a GeneralNames (RFC 5280 section 4.2.1.6): at least one."""
     if start == stop:
-        raise DecodeError("a list of names is empty", start)
+        deviate("a list of names is empty", start, JAVA)
     names = []
     while start < stop:
         name, start = general_name(data, start, stop)
@@ -245,7 +249,11 @@ def _address(data: bytes, start: int, stop: int, sizes: tuple[int, int]) -> str:
     hosts = (1 << 8 * half) - 1 - mask
     # A mask is ones, then zeros, and the network's address has no bits where it has zeros.
     if hosts & (hosts + 1) or int.from_bytes(content[:half], "big") & hosts:
-        raise DecodeError("an IP network has a mask or host bits that it must not have", start)
+        if hosts & (hosts + 1):
+            raise DecodeError("an IP network has a mask that is not ones, then zeros", start)
+        deviate("an IP network has host bits", start, CRYPTOGRAPHY)
+        kept = int.from_bytes(content[:half], "big") & mask
+        content = kept.to_bytes(half, "big") + content[half:]
     return f"{ipaddress.ip_address(content[:half])}/{mask.bit_count()}"
 
 

@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from .der import (
     BIT_STRING,
+    CRYPTOGRAPHY,
+    GO,
     INTEGER,
     NULL,
     OBJECT_IDENTIFIER,
@@ -141,7 +143,7 @@ def decode_public_key(spki: bytes) -> PublicKey:
     offset = last - len(key)
     try:
         if algorithm in ("RSA", "RSA-PSS"):
-            bits = _rsa_bits(key)
+            bits = _rsa_bits(key, offset)
         elif algorithm == "EC":
             _check_point(key, curve or "")
         elif algorithm == "DSA":
@@ -151,7 +153,10 @@ def decode_public_key(spki: bytes) -> PublicKey:
                 f"a key of the kind {algorithm} has {len(key)} bytes and not {_RAW_KEY_BYTES[algorithm]}", 0
             )
     except DecodeError as error:
-        raise error.moved(offset) from None
+        if algorithm == "RSA":
+            raise error.moved(offset) from None
+        # Most read a certificate without reading its key.
+        deviate(error.what, offset + (error.offset or 0), CRYPTOGRAPHY, GO, grave=True)
     return PublicKey(algorithm, bits, _CURVES[curve][0] if curve in _CURVES else curve, spki)
 
 
@@ -175,14 +180,16 @@ def _key_algorithm(der: bytes) -> tuple[str, str | None, int]:
     if algorithm == "RSA":
         _null_or_absent(der, start, stop)
     elif algorithm == "RSA-PSS":
-        if start < stop:
+        if der[start:stop] == _NULL_ELEMENT:
+            deviate("an algorithm has NULL parameters and may have none", start, CRYPTOGRAPHY)
+        elif start < stop:
             _pss_hash(der, start, stop)
     elif algorithm == "EC":
         return algorithm, *_named_or_explicit_curve(der, start, stop)
     elif algorithm == "DSA":
         return algorithm, None, _dsa_bits(der, start, stop)
     elif algorithm in _RAW_KEY_BYTES:
-        finish(start, stop, f"the identifier of {algorithm}")
+        _absent(der, start, stop)
     else:
         well_formed(der, start, stop)
     return algorithm, None, 0
@@ -190,13 +197,14 @@ def _key_algorithm(der: bytes) -> tuple[str, str | None, int]:
 
 def _null_or_absent(data: bytes, start: int, stop: int) -> None:
     if data[start:stop] not in (b"", _NULL_ELEMENT):
-        raise DecodeError("an algorithm has parameters that it must not have", start)
+        well_formed(data, start, stop)
+        deviate("an algorithm has parameters that it must not have", start, CRYPTOGRAPHY, GO)
 
 
 def _absent(data: bytes, start: int, stop: int) -> None:
     if start < stop:
         _null_or_absent(data, start, stop)
-        deviate("an algorithm has NULL parameters and may have none", start)
+        deviate("an algorithm has NULL parameters and may have none", start, CRYPTOGRAPHY)
 
 
 def _named_or_explicit_curve(data: bytes, at: int, end: int) -> tuple[str, int]:
@@ -221,8 +229,11 @@ def _dsa_bits(data: bytes, start: int, stop: int) -> int:
     return int(p).bit_length()
 
 
-def _rsa_bits(key: bytes) -> int:
-    """Return the bits of an RSA modulus (RFC 8017 appendix A.1.1), as strict as cryptography with both numbers."""
+def _rsa_bits(key: bytes, at: int) -> int:
+    """Return the bits of an RSA modulus (RFC 8017 appendix A.1.1), as strict as cryptography with both numbers.
+
+    The key stands at `at` in the input.
+    """
     start, stop = whole(key, SEQUENCE, "an RSA key")
     first, last = element(key, start, stop, INTEGER, "the modulus of an RSA key")
     modulus = integer(key, first, last)
@@ -230,7 +241,9 @@ def _rsa_bits(key: bytes) -> int:
     finish(last, stop, "an RSA key")
     exponent = integer(key, first, last)
     if not 3 <= exponent < modulus or exponent % 2 == 0:
-        raise DecodeError("an RSA key has an exponent or a modulus that no RSA key has", first)
+        if modulus <= 0 or exponent <= 0:
+            raise DecodeError("an RSA key has an exponent or a modulus that is not positive", first)
+        deviate("an RSA key has an exponent or a modulus that no RSA key has", at + first, CRYPTOGRAPHY, grave=True)
     return modulus.bit_length()
 
 
@@ -350,11 +363,12 @@ def _pss_hash(data: bytes, at: int, end: int) -> str | None:
         else:
             first, last = element(data, start, at, INTEGER, "a number of RSASSA-PSS")
             finish(last, at, "a number of RSASSA-PSS")
-            natural(data, first, last, bits=16 if tag == 0xA2 else 8)
+            if natural(data, first, last).bit_length() > (16 if tag == 0xA2 else 8):
+                deviate("RSASSA-PSS has a salt or a trailer that nobody uses", first, CRYPTOGRAPHY, grave=True)
             # RFC 4055 wants a trailer to be accepted even where it is the default.
             default = b"\x02\x01\x14" if tag == 0xA2 else b""
         if data[start:at] == default:
-            deviate("RSASSA-PSS has a default value written out", start)
+            deviate("RSASSA-PSS has a default value written out", start, CRYPTOGRAPHY)
     finish(at, end, "RSASSA-PSS")
     return hashed
 
