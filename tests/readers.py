@@ -57,9 +57,12 @@ def certificates(directories: list[Path]) -> dict[bytes, Path]:
             data = path.read_bytes()
             for match in _BLOCK.finditer(data):
                 try:
-                    found.setdefault(base64.b64decode(b"".join(match[1].split()), validate=True), path)
+                    der = base64.b64decode(b"".join(match[1].split()), validate=True)
                 except ValueError:
                     continue
+                if match[0].startswith(b"-----BEGIN TRUSTED") and der[1:2] == b"\x82":
+                    der = der[: 4 + int.from_bytes(der[2:4], "big")]  # without what openssl adds
+                found.setdefault(der, path)
             if data[:2] in (b"\x30\x82", b"\x30\x81", b"\x30\x83", b"\x30\x80"):
                 found.setdefault(data, path)
     return found
@@ -183,6 +186,8 @@ def by_openssl(der: bytes) -> Fields:
         fields["constraints"] = (is_ca, int(constraints[2]) if is_ca and constraints[2] else None)
     if usages := re.search(r"X509v3 Extended Key Usage:.*\n *(.*)", text):
         fields["usages"] = sorted(_PRINTED.get(usage, usage) for usage in usages[1].strip().split(", "))
+        if not all(re.fullmatch(r"[\d.]+", usage) for usage in fields["usages"]):  # type: ignore[attr-defined]
+            del fields["usages"]  # it has names for more than we know
     return fields
 
 

@@ -40,6 +40,8 @@ class Profile:
 _OF_READERS = tuple(rule.id for rule in RULES.values() if rule.check is None)
 
 _ANYTHING = (
+    "not-der",
+    "malformed",
     "expired",
     "not-yet-valid",
     "expires-soon",
@@ -90,7 +92,7 @@ PROFILES = {
                 *("apple-key-size", "apple-signature-hash", "apple-san"),
                 *(rule for rule in RULES if rule.startswith("strict-")),
                 *_SERVER,
-                *_ANYTHING,
+                *(rule for rule in _ANYTHING if rule != "not-der"),  # strict-der says it
             ),
         ),
         Profile(

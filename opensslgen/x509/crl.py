@@ -1,8 +1,8 @@
-"""Revocation lists (RFC 5280 section 5): their dates, and all that one says, decoded strictly from DER."""
+"""Revocation lists (RFC 5280 section 5): their dates, and all that one says, decoded from DER, tolerant of form."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
@@ -17,6 +17,7 @@ from .der import (
     SEQUENCE,
     UTC_TIME,
     DecodeError,
+    Deviation,
     big_natural,
     element,
     finish,
@@ -25,6 +26,7 @@ from .der import (
     natural,
     octets,
     time,
+    tolerance,
     whole,
 )
 from .extensions import Extension, read_extensions
@@ -89,6 +91,8 @@ class RevocationList:
     """In the order written."""
     number: int | None
     extensions: tuple[Extension, ...]
+    deviations: tuple[Deviation, ...] = ()
+    """Where it is not DER, and was read all the same."""
 
 
 def dates(path: str | os.PathLike[str]) -> Dates:
@@ -119,6 +123,11 @@ def decode_dates(der: bytes) -> Dates:
 
     What comes after the dates is not looked at, nor is the signature checked.
     """
+    with tolerance():
+        return _decode_dates(der)
+
+
+def _decode_dates(der: bytes) -> Dates:
     start, stop = whole(der, SEQUENCE, "a revocation list")
     at, end = element(der, start, stop, SEQUENCE, "what a revocation list signs")
     if at < end and der[at] == INTEGER:
@@ -137,7 +146,19 @@ def _dates(der: bytes, at: int, end: int) -> tuple[Dates, int]:
 
 
 def decode(der: bytes) -> RevocationList:
-    """Return the revocation list that the bytes are, all of them; raises DecodeError."""
+    """Return the revocation list that the bytes are, all of them; raises DecodeError.
+
+    What is not DER and has one meaning only is read as well, and noted in `deviations`.
+    """
+    try:
+        return _decode(der)
+    except DecodeError:
+        with tolerance() as found:
+            revocation_list = _decode(der)
+        return replace(revocation_list, deviations=tuple(found))
+
+
+def _decode(der: bytes) -> RevocationList:
     start, stop = whole(der, SEQUENCE, "a revocation list")
     at, end = element(der, start, stop, SEQUENCE, "what a revocation list signs")
     first, (_, last) = end, element(der, end, stop, SEQUENCE, "the signature algorithm")

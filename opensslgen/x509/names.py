@@ -188,6 +188,7 @@ _KINDS = {
     0x87: "IP",
     0x88: "RID",
 }
+_UNUSED_KINDS = {0xA3: "x400Address", 0x83: "x400Address", 0xA5: "ediPartyName"}
 _IPV4_MAPPED = bytes(10) + b"\xff\xff"
 _TEXTS = frozenset({"email", "DNS", "URI"})
 
@@ -214,8 +215,10 @@ def general_name(
     tag, start, stop = header(data, at, end)
     kind = _KINDS.get(tag)
     if kind is None:
-        # Also an x400Address and an ediPartyName: nobody has them, and cryptography does not read them.
-        raise DecodeError(f"a name of the kind {tag:02X} cannot be read", at)
+        if tag not in _UNUSED_KINDS:
+            raise DecodeError(f"a name of the kind {tag:02X} cannot be read", at)
+        deviate(f"a name of the kind {_UNUSED_KINDS[tag]}, which nobody uses", at, CRYPTOGRAPHY)
+        return GeneralName(_UNUSED_KINDS[tag], data[start:stop].hex()), stop
     if kind in _TEXTS:
         value = text(data, IA5_STRING if strict else UTF8_STRING, start, stop)
     elif kind == "IP":

@@ -241,9 +241,10 @@ def _rsa_bits(key: bytes, at: int) -> int:
     finish(last, stop, "an RSA key")
     exponent = integer(key, first, last)
     if not 3 <= exponent < modulus or exponent % 2 == 0:
-        if modulus <= 0 or exponent <= 0:
-            raise DecodeError("an RSA key has an exponent or a modulus that is not positive", first)
-        deviate("an RSA key has an exponent or a modulus that no RSA key has", at + first, CRYPTOGRAPHY, grave=True)
+        what = "that no RSA key has" if modulus > 0 and exponent > 0 else "that is not positive"
+        deviate(f"an RSA key has an exponent or a modulus {what}", at + first, CRYPTOGRAPHY, grave=True)
+    if modulus < 0:  # whoever forgot the leading zero meant this
+        modulus += 1 << 8 * ((modulus.bit_length() + 8) // 8)
     return modulus.bit_length()
 
 

@@ -73,7 +73,9 @@ def _name_constraints(data: bytes, at: int, end: int) -> NameConstraints:
 
 
 def _subtrees(data: bytes, start: int, stop: int) -> list[GeneralName]:
-    return each(data, start, stop, SEQUENCE, _subtree, least=1)
+    if start == stop:
+        deviate("a list of name constraints is empty", start, CRYPTOGRAPHY)
+    return each(data, start, stop, SEQUENCE, _subtree)
 
 
 def _subtree(data: bytes, start: int, stop: int) -> GeneralName:
