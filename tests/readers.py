@@ -88,9 +88,7 @@ def ours(der: bytes) -> Fields:
         "issuer": sorted(value for _, value in read.issuer.attributes),
         "serial": read.serial_number,
         "validity": (_utc(read.not_before), _utc(read.not_after)),
-        "names": sorted(
-            _plain_address(name.value) for name in read.names if name.kind in ("DNS", "IP")
-        ),
+        "names": sorted(_plain_address(name.value) for name in read.names if name.kind in ("DNS", "IP")),
         "usages": sorted(_USAGES.get(usage, usage) for usage in read.extended_key_usage or ()),
         "constraints": (constraints.ca, constraints.path_length if constraints.ca else None) if constraints else None,
     }
@@ -113,7 +111,9 @@ def by_cryptography(der: bytes) -> Fields:
         "issuer": sorted(part.value if isinstance(part.value, str) else part.value.hex() for part in read.issuer),
         "serial": read.serial_number,
         "validity": (_utc(read.not_valid_before_utc), _utc(read.not_valid_after_utc)),
-        "names": sorted(_plain_address(str(name.value)) for name in names if isinstance(name, (x509.DNSName, x509.IPAddress))),
+        "names": sorted(
+            _plain_address(str(name.value)) for name in names if isinstance(name, (x509.DNSName, x509.IPAddress))
+        ),
         "usages": sorted(usage.dotted_string for usage in value(x509.ExtendedKeyUsage) or ()),
         "constraints": (constraints.ca, constraints.path_length if constraints.ca else None) if constraints else None,
     }
@@ -160,9 +160,7 @@ def by_python(der: bytes) -> Fields:
         "serial": int(read["serialNumber"], 16),
         "validity": tuple(map(_utc, dates)),
         "names": sorted(
-            _plain_address(value)
-            for kind, value in read.get("subjectAltName", ())
-            if kind in ("DNS", "IP Address")
+            _plain_address(value) for kind, value in read.get("subjectAltName", ()) if kind in ("DNS", "IP Address")
         ),
     }
 
@@ -177,7 +175,9 @@ def _run(der: bytes, *command: str) -> str:
 
 def by_openssl(der: bytes) -> Fields:
     """Read with the program openssl, which tells by the purposes whether it understands the extensions that it uses."""
-    text = _run(der, "openssl", "x509", "-inform", "DER", "-noout", "-text", "-serial", "-purpose", "-certopt", "no_sigdump")
+    text = _run(
+        der, "openssl", "x509", "-inform", "DER", "-noout", "-text", "-serial", "-purpose", "-certopt", "no_sigdump"
+    )
     if "WARNING code" in text:
         raise ValueError("openssl finds an extension invalid")
     fields: Fields = {"serial": int(text.rpartition("serial=")[2].split()[0], 16), "constraints": None, "usages": []}
@@ -203,11 +203,15 @@ def by_gnutls(der: bytes) -> Fields:
     if len(dates) == 2:
         form = "%b %d %H:%M:%S UTC %Y"
         fields["validity"] = tuple(_utc(datetime.strptime(d, form).replace(tzinfo=timezone.utc)) for d in dates)
-    if constraints := re.search(r"Certificate Authority \(CA\): (TRUE|FALSE)\n(?:\s*Path Length Constraint: (\d+))?", text):
+    if constraints := re.search(
+        r"Certificate Authority \(CA\): (TRUE|FALSE)\n(?:\s*Path Length Constraint: (\d+))?", text
+    ):
         is_ca = constraints[1] == "TRUE"
         fields["constraints"] = (is_ca, int(constraints[2]) if is_ca and constraints[2] else None)
     names = re.search(r"\tSubject Alternative Name \(.*\n((?:\t\t\t.*\n)*)", text)
-    fields["names"] = sorted(map(_plain_address, re.findall(r"\t(?:DNSname|IPAddress): (.*)", names[1]))) if names else []
+    fields["names"] = (
+        sorted(map(_plain_address, re.findall(r"\t(?:DNSname|IPAddress): (.*)", names[1]))) if names else []
+    )
     return fields
 
 
@@ -294,7 +298,11 @@ def by_java(paths: list[str], work: Path) -> Iterator[tuple[str, Fields | str]]:
             continue
         serial, begins, ends, names, usages, length = rest
         instants = [datetime.fromtimestamp(int(each), tz=timezone.utc) for each in (begins, ends)]
-        fields: Fields = {"serial": int(serial), "usages": sorted(usages.split()), "validity": tuple(map(_utc, instants))}
+        fields: Fields = {
+            "serial": int(serial),
+            "usages": sorted(usages.split()),
+            "validity": tuple(map(_utc, instants)),
+        }
         fields["names"] = sorted(_plain_address(unquote_plus(name)) for name in names.split(" ") if name)
         if int(length) >= 0:  # it does not tell a leaf from what has no such extension
             fields["constraints"] = (True, None if int(length) == 2**31 - 1 else int(length))
@@ -343,7 +351,7 @@ def read_all(ders: list[bytes], *, every: bool = False) -> list[dict[str, Fields
     table: list[dict[str, Fields | str]] = [{} for _ in ders]
     for der, row in zip(ders, table, strict=True):
         for reader, read in SINGLE.items():
-            row[reader] = _asked(read, der)
+            row[reader] = answer(read, der)
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         paths = [str(work / f"{position}.der") for position in range(len(ders))]
@@ -357,18 +365,19 @@ def read_all(ders: list[bytes], *, every: bool = False) -> list[dict[str, Fields
         if every or any(isinstance(said, str) for said in row.values()):
             for reader, (program, read) in PROGRAMS.items():
                 if shutil.which(program):
-                    row[reader] = _asked(read, der)
+                    row[reader] = answer(read, der)
     return table
 
 
-def _asked(read: Callable[[bytes], Fields], der: bytes) -> Fields | str:
+def answer(read: Callable[[bytes], Fields], der: bytes) -> Fields | str:
+    """Return what a reader says of a certificate, or why it refuses it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return read(der)
     except DecodeError as error:
         return error.what
-    except Exception as error:  # noqa: BLE001 - a reader may raise anything, and that is its answer
+    except Exception as error:  # whatever it is, that is its answer
         return f"{type(error).__name__}: {error}"
 
 

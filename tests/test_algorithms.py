@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, x448, x25519
@@ -11,7 +13,19 @@ from opensslgen.x509.certificate import decode
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.public_keys import PublicKey, decode_public_key
 
-from .der_writer import NULL_ELEMENT, bits, certificate, context, number, octets, oid, read_by_cryptography, seq, tlv
+from .der_writer import (
+    NULL_ELEMENT,
+    bits,
+    certificate,
+    context,
+    faults,
+    number,
+    octets,
+    oid,
+    read_by_cryptography,
+    seq,
+    tlv,
+)
 
 RSA, PSS, MGF1 = (oid(f"1.2.840.113549.1.1.{last}") for last in (1, 10, 8))
 EC, P256 = oid("1.2.840.10045.2.1"), oid("1.2.840.10045.3.1.7")
@@ -170,8 +184,7 @@ def test_what_is_no_point_of_any_curve_is_refused_though_the_curve_is_unknown(po
     ],
 )
 def test_a_key_that_cannot_be_one_is_refused_here_and_by_cryptography(key: bytes, fault: str) -> None:
-    with pytest.raises(DecodeError, match=fault):
-        decode_public_key(key)
+    assert re.search(fault, faults(certificate(spki=key)))
     with pytest.raises((ValueError, UnsupportedAlgorithm)):
         read_by_cryptography(certificate(spki=key))
 
@@ -253,7 +266,6 @@ def test_an_unknown_signature_algorithm_is_its_identifier_and_has_no_hash() -> N
 )
 def test_a_signature_algorithm_that_cryptography_refuses_is_refused(algorithm: bytes, fault: str) -> None:
     der = certificate(algorithm=algorithm)
-    with pytest.raises(DecodeError, match=fault):
-        decode(der)
+    assert re.search(fault, faults(der))
     with pytest.raises(ValueError, match=r"."):
         read_by_cryptography(der)

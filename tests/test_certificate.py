@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import subprocess
 import time
 import warnings
@@ -11,7 +12,6 @@ import pytest
 
 from opensslgen.names.general import GeneralName
 from opensslgen.x509.certificate import Certificate, decode
-from opensslgen.x509.der import DecodeError
 from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
@@ -30,6 +30,7 @@ from .der_writer import (
     certificate,
     context,
     extension,
+    faults,
     implicit,
     name,
     number,
@@ -93,8 +94,7 @@ FAULTY = [
 
 @pytest.mark.parametrize(("der", "fault"), FAULTY)
 def test_what_is_no_certificate_is_refused(der: bytes, fault: str) -> None:
-    with pytest.raises(DecodeError, match=fault):
-        decode(der)
+    assert re.search(fault, faults(der))
 
 
 @pytest.mark.parametrize(
@@ -168,14 +168,12 @@ def test_a_request_without_extensions_has_none() -> None:
     ],
 )
 def test_what_is_no_request_is_refused(der: bytes, fault: str) -> None:
-    with pytest.raises(DecodeError, match=fault):
-        decode_request(der)
+    assert re.search(fault, faults(der, decode_request))
 
 
 @pytest.mark.parametrize(("kind", "value", "fault"), UNREADABLE[:20])
 def test_a_request_is_held_to_the_same_extensions_as_a_certificate(kind: str, value: bytes, fault: str) -> None:
-    with pytest.raises(DecodeError, match=fault):
-        decode_request(request(asking(extension(EXTENSIONS[kind], value))))
+    assert re.search(fault, faults(request(asking(extension(EXTENSIONS[kind], value))), decode_request))
 
 
 # What is told of a certificate.
@@ -242,13 +240,12 @@ def test_an_ip_address_is_in_its_shortest_form() -> None:
         assert decode(certificate(extension("2.5.29.17", seq(content)))).names == (GeneralName("IP", address),)
 
 
-def test_a_default_written_out_is_refused_wherever_der_has_one() -> None:
+def test_a_default_written_out_is_noted_wherever_der_has_one() -> None:
     for der in (
         certificate(version=context(0, number(0))),
         certificate(seq(oid("1.2.3"), FALSE, octets())),
         certificate(extension("2.5.29.19", seq(FALSE))),
     ):
-        with pytest.raises(DecodeError, match=r"default|not written out"):
-            decode(der)
+        assert re.search("default", faults(der))
         with warnings.catch_warnings(), pytest.raises(ValueError, match="EncodedDefault"):
             read_by_cryptography(der)

@@ -37,10 +37,10 @@ from .der import (
     object_identifier,
     octets,
     read_at,
+    read_tolerantly,
     sequence,
     text,
     time,
-    tolerance,
     well_formed,
     whole,
 )
@@ -181,12 +181,8 @@ def decode(der: bytes) -> Certificate:
 
     What is not DER and has one meaning only is read as well, and noted in `deviations`.
     """
-    try:
-        return _decode(der)
-    except DecodeError:
-        with tolerance() as found:
-            certificate = _decode(der)
-        return replace(certificate, deviations=tuple(found))
+    certificate, found = read_tolerantly(_decode, der)
+    return replace(certificate, deviations=found) if found else certificate
 
 
 def _decode(der: bytes) -> Certificate:

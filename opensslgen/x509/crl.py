@@ -25,8 +25,8 @@ from .der import (
     is_der,
     natural,
     octets,
+    read_tolerantly,
     time,
-    tolerance,
     whole,
 )
 from .extensions import Extension, read_extensions
@@ -123,8 +123,7 @@ def decode_dates(der: bytes) -> Dates:
 
     What comes after the dates is not looked at, nor is the signature checked.
     """
-    with tolerance():
-        return _decode_dates(der)
+    return read_tolerantly(_decode_dates, der)[0]
 
 
 def _decode_dates(der: bytes) -> Dates:
@@ -150,12 +149,8 @@ def decode(der: bytes) -> RevocationList:
 
     What is not DER and has one meaning only is read as well, and noted in `deviations`.
     """
-    try:
-        return _decode(der)
-    except DecodeError:
-        with tolerance() as found:
-            revocation_list = _decode(der)
-        return replace(revocation_list, deviations=tuple(found))
+    revocation_list, found = read_tolerantly(_decode, der)
+    return replace(revocation_list, deviations=found) if found else revocation_list
 
 
 def _decode(der: bytes) -> RevocationList:

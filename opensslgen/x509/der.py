@@ -87,6 +87,16 @@ def tolerance() -> Iterator[list[Deviation]]:
         _deviations.reset(token)
 
 
+def read_tolerantly(read: Callable[[bytes], T], data: bytes) -> tuple[T, tuple[Deviation, ...]]:
+    """Return what a function reads from bytes, and the deviations without which a strict reader would not read it."""
+    try:
+        return read(data), ()
+    except DecodeError:
+        with tolerance() as found:
+            answer = read(data)
+        return answer, tuple(found)
+
+
 def deviate(what: str, offset: int, *rejected_by: str, grave: bool = False) -> None:
     """Note a deviation, and who rejects it; raises DecodeError where the reader is strict."""
     found = _deviations.get()

@@ -25,7 +25,7 @@ from .der import (
     integer,
     is_der,
     object_identifier,
-    tolerance,
+    read_tolerantly,
     well_formed,
 )
 from .extensions import AuthorityKeyIdentifier, BasicConstraints, Extension, read_extensions
@@ -94,12 +94,8 @@ def decode_request(der: bytes) -> Request:
 
     What is not DER and has one meaning only is read as well, and noted in `deviations`.
     """
-    try:
-        return _decode(der)
-    except DecodeError:
-        with tolerance() as found:
-            request = _decode(der)
-        return replace(request, deviations=tuple(found))
+    request, found = read_tolerantly(_decode, der)
+    return replace(request, deviations=found) if found else request
 
 
 def _decode(der: bytes) -> Request:
