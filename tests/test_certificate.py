@@ -52,14 +52,14 @@ USAGE = extension(EXTENSIONS["extendedKeyUsage"], seq(oid("1.3.6.1.5.5.7.3.1")))
 UTC, GENERALIZED = tlv(0x17, b"240101000000Z"), tlv(0x18, b"20240101000000Z")
 
 FAULTY = [
-    (certificate(version=context(0, number(0))), "neither of version 1, which is not written out, nor"),
-    (certificate(version=context(0, number(1))), "neither of version 1"),
-    (certificate(version=context(0, number(3))), "neither of version 1"),
-    (certificate(version=context(0, number(2), number(2))), "neither of version 1"),
-    (certificate(version=context(0)), "neither of version 1"),
+    (certificate(version=context(0, number(0))), "version 1 is written out"),
+    (certificate(version=context(0, number(1))), "of version 2, which nobody uses"),
+    (certificate(version=context(0, number(3))), "of version 4, which does not exist"),
+    (certificate(version=context(0, number(2), number(2))), "the version is followed by"),
+    (certificate(version=context(0)), "the version is missing"),
     (certificate(version=number(2)), "the inner signature algorithm has the tag 02"),
-    (certificate(USAGE, version=b""), "version 1 has what only later ones may have"),
-    (certificate(version=b"", rest=implicit(1, b"\0\1")), "version 1 has what only later ones"),
+    (certificate(USAGE, version=b""), "version 1 has extensions"),
+    (certificate(version=b"", rest=implicit(1, b"\0\1")), "version 1 has unique identifiers"),
     (certificate(USAGE, USAGE), "is there twice"),
     (certificate(rest=context(3, seq())), "the list of extensions is empty"),
     (certificate(rest=context(3)), "the extensions is missing"),
@@ -149,7 +149,7 @@ def test_a_request_without_extensions_has_none() -> None:
     ("der", "fault"),
     [
         (request(version=number(1)), "a request is not of version 1"),
-        (request(rest=b""), "the attributes is missing"),
+        (request(rest=b""), "the attributes are missing"),
         (request(rest=context(0) * 2), "the attributes is followed by"),
         (request(asking(USAGE), asking(USAGE)), "asks twice for extensions"),
         (request(asking()), "the list of extensions is empty"),

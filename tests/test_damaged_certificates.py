@@ -64,6 +64,9 @@ BASES = [
 ]
 
 
+JUDGES = (readers.by_cryptography, readers.by_asn1crypto, readers.by_python, readers.by_openssl)
+
+
 def assert_a_verdict_that_others_share(der: bytes) -> bool:
     """Return whether the bytes are decoded.
 
@@ -74,10 +77,9 @@ def assert_a_verdict_that_others_share(der: bytes) -> bool:
     except DecodeError:
         return False
     if ours.deviations:
-        others = [
-            readers.answer(read, der) for read in (readers.by_cryptography, readers.by_asn1crypto, readers.by_python)
-        ]
-        assert any(isinstance(other, dict) and readers.agree(readers.ours(der), other) for other in others), others
+        said = readers.ours(der)
+        others = (readers.answer(read, der) for read in JUDGES)
+        assert any(isinstance(other, dict) and readers.agree(said, other) for other in others), ours.deviations
         return True
     try:
         read_by_cryptography(der)

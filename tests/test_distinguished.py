@@ -121,9 +121,9 @@ def test_a_value_is_read_as_cryptography_reads_it(tag: int, content: bytes, text
 def test_a_t61string_is_latin_1_unless_it_may_be_utf_8() -> None:
     """Latin-1 to openssl and Apple, UTF-8 to cryptography: what is both is refused."""
     assert subject_of(("2.5.4.10", tlv(0x14, b"Muenchen"))).attributes == (("O", "Muenchen"),)
-    assert subject_of(("2.5.4.10", tlv(0x14, b"M\xfcnchen"))).attributes == (("O", r"M\ünchen"),)
+    assert subject_of(("2.5.4.10", tlv(0x14, b"M\xfcnchen"))).attributes == (("O", "München"),)
     with pytest.raises(DecodeError, match="T61String"):
-        subject_of(("2.5.4.10", tlv(0x14, r"M\ünchen".encode())))
+        subject_of(("2.5.4.10", tlv(0x14, "München".encode())))
 
 
 def test_a_unique_identifier_of_bits_is_shown_in_hex() -> None:
@@ -133,7 +133,7 @@ def test_a_unique_identifier_of_bits_is_shown_in_hex() -> None:
 @pytest.mark.parametrize(
     ("subject", "fault"),
     [
-        (seq(rdn()), "an attribute of a name is missing"),
+        (seq(rdn()), "a relative distinguished name is empty"),
         (seq(rdn(attribute(COMMON_NAME, utf8("b")), attribute(COMMON_NAME, utf8("a")))), "are not in order"),
         (seq(rdn(attribute(COMMON_NAME, utf8("a")), attribute(COMMON_NAME, utf8("a")))), "has an attribute twice"),
         (seq(rdn(attribute(COMMON_NAME, utf8("a")), attribute(COMMON_NAME, tlv(0x13, b"a")))), "an attribute twice"),

@@ -221,6 +221,8 @@ def _decode(der: bytes) -> Certificate:
             deviate(f"a certificate of version {version} has extensions", at, JAVA, GNUTLS, grave=True)
         for tag in (0x81, 0x82):
             if at < end and der[at] == tag:
+                if version == 1:
+                    deviate("a certificate of version 1 has unique identifiers", at, grave=True)
                 first, at = element(der, at, end, tag, "a unique identifier")
                 bit_string(der, first, at)
         if at < end:
