@@ -1,4 +1,4 @@
-"""TLS certificates that iPhones accept, for appliances: openssl commands you can read and run.
+"""Issues TLS certificates that iPhones and other strict clients accept, for appliances whose built-in ones they reject.
 
 import opensslgen
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate as Certificate
     from opensslgen.x509.certificate import load as load
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Certificate": "x509.certificate",
@@ -39,7 +39,7 @@ __all__ = ["Certificate", "Error", "Made", "Violation", "check", "load", "root",
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for when it is asked for: `opensslgen --help` needs none of it."""
+    """Import a name when it is used: `opensslgen --help` needs none of them."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -1,4 +1,4 @@
-"""Roots and server certificates from Python, with the defaults of the command line."""
+"""Issue certificates from Python, with the defaults of the command line."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def server(
     passphrase: str | None = None,
     allow: Collection[str] = (),
 ) -> Made:
-    """Make a server's key and certificate, and a root first if the folder has none; raises Violation or Error."""
+    """Issue a certificate for a server, after making a root if the folder has none; raises Violation or Error."""
     order = leaf_order(
         name,
         san=[san] if isinstance(san, str) else san,
@@ -78,7 +78,7 @@ def sign(
     passphrase: str | None = None,
     allow: Collection[str] = (),
 ) -> Made:
-    """Make a server's or client's certificate of a request, a file or its bytes, with these names whatever it asks for.
+    """Sign a request, a file or its bytes, for these names and no others that it asks for.
 
     Raises Violation or Error.
     """

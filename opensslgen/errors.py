@@ -25,3 +25,8 @@ class UnreadableError(Error):
     """An input that cannot be read or decoded, and so is never called good."""
 
     exit_code = 2
+
+    def __init__(self, message: str, *, hint: str | None = None, line: int | None = None) -> None:
+        """Take what `Error` takes, and the line that it is about, from 1; the message does not repeat the line."""
+        super().__init__(message if line is None else f"line {line}: {message}", hint=hint)
+        self.line = line

@@ -1002,7 +1002,7 @@ finding() {
 
 stop_if_broken() {
     [ -n "$broken" ] || return 0
-    echo "Hint:$broken makes it all the same" >&2
+    echo "Hint: to issue it anyway, add$broken" >&2
     exit 1
 }
 

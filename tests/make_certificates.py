@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sys
 
+from .corpus.deviations import deviations
 from .corpus.encodings import encodings, requests
 from .corpus.hostile import bad_inputs, spoofs
 from .corpus.limits import clients, limits, paths
 from .corpus.others import chains, public, roots, strict
 from .corpus.servers import apple, common
+from .corpus.strangers import built, issuers, names, signatures, usable
 from .corpus.writing import BY_CHANCE, FILES, FOLDER
 
 
@@ -31,7 +33,13 @@ def main():
         encodings,
         requests,
         bad_inputs,
+        deviations,
         spoofs,
+        signatures,
+        built,
+        issuers,
+        names,
+        usable,
     ):
         part()
     FOLDER.mkdir(exist_ok=True)

@@ -18,9 +18,12 @@ from cryptography import x509 as judge
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
 from opensslgen.batch.converge import converge
+from opensslgen.batch.needs import Needs
 from opensslgen.batch.wanted import Batch
 from opensslgen.orders.inventory import Row
+from opensslgen.orders.kinds import SELF_SIGNED, SERVER
 from opensslgen.orders.order import leaf_order
+from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 from opensslgen.x509.certificate import load, load_all
 
 from .conftest import CHECKOUT, files_below, is_running, make_root, opensslgen, wait
@@ -140,7 +143,7 @@ def test_a_second_run_leaves_all_alone(made):
     before = files_below(made / "pki"), (made / "pki/index.txt").read_bytes()
     done = batch("sites.csv", "--p12-password-file", "secret", cwd=made)
     assert done.returncode == 0
-    assert done.stdout == "0 made, 4 left alone, 0 failed\n"
+    assert done.stdout == "0 issued, 4 unchanged, 0 failed\n"
     assert (files_below(made / "pki"), (made / "pki/index.txt").read_bytes()) == before
 
 
@@ -220,7 +223,7 @@ def test_a_certificate_that_the_roots_end_has_shortened_is_not_made_anew_each_da
         ["faketime", "-f", "+3d", sys.executable, "-m", "opensslgen", "batch", "sites.csv", *EC],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.stdout == "0 made, 1 left alone, 0 failed\n"
+    assert done.stdout == "0 issued, 1 unchanged, 0 failed\n"
 
 
 @pytest.mark.slow
@@ -242,7 +245,7 @@ def test_all_rows_are_checked_before_anything_is_made(tmp_path):
     ]  # fmt: skip
     assert "825 days is the most [apple-validity]" in faults[0][3]
     assert "its files are called c.example.com, as those of line 4" in faults[2][3]
-    assert done.stderr.splitlines()[-1] == "Error: 3 of 4 rows of sites.csv have faults, so nothing was made"
+    assert done.stderr.splitlines()[-1] == "Error: 3 of 4 rows of sites.csv have errors, so nothing was issued"
     assert not (tmp_path / "pki").exists()
 
 
@@ -315,7 +318,7 @@ def test_a_row_that_fails_stops_no_other(spoilt, tmp_path):
     name = table(tmp_path, "a.example.com,,,", "b.example.com,,,", "c.example.com,,,")
     done = batch(name, "--openssl", "./openssl")
     assert done.returncode == 1
-    assert done.stdout.endswith("2 made, 0 left alone, 1 failed\n")
+    assert done.stdout.endswith("2 issued, 0 unchanged, 1 failed\n")
     assert re.search(r"^Error: line 3, b\.example\.com: ", done.stderr, re.MULTILINE)
     assert sorted(path.name for path in (tmp_path / "pki/issued").glob("*.crt")) == [
         "a.example.com.crt",
@@ -426,7 +429,7 @@ def test_a_pipe_is_an_inventory_and_a_reader_that_leaves_is_no_fault_of_it(tmp_p
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     command = f"{ours} <(printf 'name\\na.example.com\\n') --key-type p-256"
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 made, 0 left alone, 0 failed"), done.stderr
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 issued, 0 unchanged, 0 failed"), done.stderr
     name = table(tmp_path, *(f"h{each}.example.com,,," for each in range(30)))
     command = f"{ours} {name} --key-type p-256 | head -1"
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)
@@ -478,7 +481,7 @@ def test_quiet_says_nothing_unless_something_fails(tmp_path):
 def test_every_openssl_makes_and_checks_many(binary, tmp_path):
     done = batch(table(tmp_path, *SITES, *(f"h{number}.example.com,,," for number in range(9))), "--openssl", binary)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("13 made, 0 left alone, 0 failed\n")
+    assert done.stdout.endswith("13 issued, 0 unchanged, 0 failed\n")
     leaves = [path for path in (tmp_path / "pki/issued").glob("*.crt") if path.name != "192.168.42.1.crt"]
     subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", "pki/ca.crt", *leaves], check=True)
     assert answers("sites.csv")[1]["left"] == 13
@@ -548,9 +551,9 @@ def test_two_batches_and_a_single_one_at_once_share_the_folder(tmp_path):
 @pytest.mark.slow
 def test_two_hundred_rows(tmp_path):
     done = batch(table(tmp_path, *(f"h{each}.example.com,10.0.{each // 250}.{each % 250},," for each in range(200))))
-    assert done.stdout.endswith("200 made, 0 left alone, 0 failed\n")
+    assert done.stdout.endswith("200 issued, 0 unchanged, 0 failed\n")
     assert len((tmp_path / "pki/index.txt").read_text().splitlines()) == 200
-    assert batch("sites.csv").stdout == "0 made, 200 left alone, 0 failed\n"
+    assert batch("sites.csv").stdout == "0 issued, 200 unchanged, 0 failed\n"
 
 
 @needs("terminals")
@@ -562,3 +565,37 @@ def test_progress_with_rate_and_time_left_on_a_terminal(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0
     assert re.search(r"\[#+-*\] +\d+%  \d+\.\d/s, 0:00:\d\d left", done.stdout)
+
+
+def rows(*orders):
+    return [Row(line, "a", order) for line, order in enumerate(orders, 2)]
+
+
+@pytest.mark.parametrize(
+    ("orders", "has_passphrase", "secrets"),
+    [
+        ([], True, ()),
+        ([leaf_order("a.example")], False, ()),
+        ([leaf_order("a.example")], True, (CA_PASSPHRASE,)),
+        ([leaf_order("a.example", kind=SELF_SIGNED)], True, ()),
+        ([leaf_order("a.example", kind=SELF_SIGNED, p12="p12")], True, (P12_PASSWORD,)),
+        ([leaf_order("a.example", p12="p12"), leaf_order("b.example")], True, (P12_PASSWORD, CA_PASSPHRASE)),
+    ],
+)
+def test_only_secrets_that_a_row_needs_are_asked_for(orders, has_passphrase, secrets, authority):
+    needs = Needs()
+    seen = list(needs.seen(rows(*orders, None)))
+    assert len(seen) == needs.rows == len(orders) + 1
+    assert needs.secrets(authority.store, has_passphrase=has_passphrase) == secrets
+    # The key of a root that exists has no passphrase here, whatever could be given.
+    make_root(authority)
+    assert CA_PASSPHRASE not in needs.secrets(authority.store, has_passphrase=has_passphrase)
+
+
+@pytest.mark.parametrize(("kind", "is_made"), [(SERVER, True), (SELF_SIGNED, False)])
+def test_a_root_is_made_once_and_only_if_a_row_needs_it(kind, is_made, authority):
+    batch, needs = Batch(authority.store, authority.openssl, {}, timedelta()), Needs()
+    list(needs.seen(rows(leaf_order("a.example", kind=kind))))
+    assert (needs.make_root(batch) is not None) == is_made
+    assert (authority.store.issuer() is not None) == is_made
+    assert needs.make_root(batch) is None

@@ -124,7 +124,7 @@ def test_expired_revoked_and_replaced_ones_are_shown_with_all_only(pki):
     done = run("list")
     assert [line.split()[4] for line in done.stdout.splitlines()[1:]] == ["63", "04"]
     assert done.stderr == (
-        "Note: 2 expired, 1 revoked, 1 replaced left out; --all shows them\n"
+        "Note: not listed: 2 expired, 1 revoked, 1 replaced; to see them, add --all\n"
         "Note: expired and never renewed: /CN=a.example.com, /CN=e.example.com\n"
     )
     assert listed("--all") == [
@@ -207,7 +207,7 @@ def test_within_answers_by_its_exit_code(days, serials, code, pki):
     done = run("list", "--within", days)
     assert done.exit_code == code
     assert [line.split()[4] for line in done.stdout.splitlines()[1:]] == serials
-    assert serials or done.stdout == "nothing ends within 5 days\n"
+    assert serials or done.stdout == "no certificate expires within 5 days\n"
     assert [serial for serial, _ in listed("--within", days)] == serials
 
 
@@ -402,11 +402,11 @@ def test_show_explains_what_we_made(authority):
     by_name = run("show", "pbx.example.com")
     assert (by_name.exit_code, by_name.stderr) == (0, "")
     for told in (
-        "pbx.example.com\n  for        a server shows it to those who connect (serverAuth, clientAuth)\n",
+        "pbx.example.com\n  for        server: it shows the certificate to clients that connect (serverAuth,",
         "DNS:pbx.example.com, IP:10.0.0.5, DNS:sip.example.com",
         ", 820 days; ",
         "EC P-256, signed by ecdsa-with-SHA256",
-        "(pki/ca.crt, by its name; until ",
+        "(pki/ca.crt, found by name; expires ",
         "valid (line 1)",
         "pki/issued/pbx.example.com.crt",
         "pki/private/pbx.example.com.key",
@@ -434,7 +434,7 @@ def test_show_explains_what_we_made(authority):
         "browsers": None,
     }
     root = run("show", "ca").stdout
-    assert "a root: it signs certificates" in root
+    assert "root CA: it issues certificates" in root
     assert "pki/private/ca.key" in root
     assert "✗" not in root
 
@@ -465,7 +465,7 @@ def test_show_knows_who_checks_what(pki):
     Path("box.pem").write_bytes(pem)
     box = run("show", "box.pem").stdout
     assert "phones cannot install it as a root" in box
-    assert "not in it" in box
+    assert "no entry" in box
     ca = pki.certificate(
         "box.example.com", issuer="box.example.com", serial=8, days=(-1, 500), san=("box.example.com",), ca=True
     )
@@ -479,8 +479,8 @@ def test_show_knows_who_checks_what(pki):
     told = run("show", "public.pem").stdout
     assert "✗ browsers: violates the rules for public authorities, if one has issued it" in told
     # The folder's own certificate has the same serial number, and is another.
-    assert "  index      not in it\n" in told
-    assert "issuer     CN=Public, which is not at hand" in told
+    assert "  index      no entry\n" in told
+    assert "issuer     CN=Public (not found)" in told
 
 
 def test_show_keeps_apart_who_asks_for_what(pki):
@@ -558,7 +558,7 @@ def test_what_show_cannot_read_it_names(pki):
     )
     pki.index.write_text("nonsense\n")
     Path("good.crt").write_bytes(pki.certificate("good", serial=5, days=(-1, 5)))
-    assert "index      cannot be asked: pki/index.txt, line 1: 1 field" in run("show", "good.crt").stdout
+    assert "index      cannot be read: pki/index.txt, line 1: 1 field" in run("show", "good.crt").stdout
     shutil.rmtree(pki.path)
     assert run("show", "good.crt").exit_code == 0
 
@@ -567,7 +567,7 @@ def test_show_finds_the_issuer_behind_a_certificate_in_its_file(pki):
     chain = pki.certificate("a", issuer="Between", serial=5, days=(-1, 5))
     chain += pki.certificate("Between", serial=6, days=(-1, 50), ca=True, usage=None)
     Path("chain.pem").write_bytes(chain)
-    assert "CN=Between (chain.pem, by its name; until " in run("show", "chain.pem").stdout
+    assert "CN=Between (chain.pem, found by name; expires " in run("show", "chain.pem").stdout
 
 
 @pytest.mark.parametrize("command", ["list", "show"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -17,6 +18,9 @@ from cryptography.x509.oid import NameOID
 
 from opensslgen import __version__
 from opensslgen.cli.main import COMMANDS, cli
+from opensslgen.cli.options import grouped, together
+from opensslgen.cli.secrets import Secrets
+from opensslgen.plan.secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD
 
 from .conftest import CHECKOUT, opensslgen
 
@@ -27,7 +31,7 @@ def test_one_command_makes_root_and_certificate_and_tells_about_them(tmp_path):
     done = opensslgen("server", "pbx.example.com", "--san", "IP:10.0.0.5")
     assert done.returncode == 0, done.stderr
     for told in (
-        "Made a root certificate first, as there was none",
+        "Made a root certificate first, because there was none",
         "pki/issued/pbx.example.com.crt",
         "pki/issued/pbx.example.com-chain.pem",
         "pki/private/pbx.example.com.key",
@@ -92,6 +96,24 @@ def test_what_breaks_the_profile_is_refused_before_anything_is_made(arguments, r
     assert f"--allow {rule}" in done.stderr
     assert ("https://support.apple.com/103769" in done.stderr) == rule.startswith("apple")
     assert not (tmp_path / "pki").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("server", "a.example", "--days", "900"), "to issue it anyway, add --allow apple-validity"),
+        (("server", "a.example", "--days", "900", "--script"), "to issue it anyway, add --allow apple-validity"),
+        (("ext", "DNS:a.example", "--eku", "clientAuth"), "to print it anyway, add --allow apple-eku"),
+        (
+            ("self-signed", "a.example", "--days", "900", "--eku", "clientAuth"),
+            "to issue it anyway, add --allow apple-eku --allow apple-validity",
+        ),
+    ],
+)
+def test_the_hint_names_the_option_that_overrides_the_check(arguments, hint):
+    done = opensslgen(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"Hint: {hint}"
 
 
 def test_a_violation_is_json_when_json_was_asked_for():
@@ -294,7 +316,7 @@ def test_a_leaf_is_shortened_to_its_root_with_a_note_or_refused_with_days():
     assert opensslgen("root", *FAST, "--days", "100").returncode == 0
     done = opensslgen("server", "a.example.com", *FAST, "--json")
     assert json.loads(done.stdout)["certificate"]["days"] in {98, 99}
-    assert [note for note in json.loads(done.stdout)["notes"] if "as the root ends" in note]
+    assert [note for note in json.loads(done.stdout)["notes"] if "as the root expires" in note]
     done = opensslgen("server", "b.example.com", *FAST, "--days", "200")
     assert done.returncode == 2
     assert "would outlive the root" in done.stderr
@@ -328,10 +350,85 @@ def test_each_command_has_help_with_a_worked_example(command):
     assert re.search(rf"^  opensslgen {command} ", done.stdout, re.MULTILINE)
 
 
+NOT_TO_USE = r"anew|whose own|those of others|who checks|makes it all|\btold\b|of old\b|, too\b|taken? back"
+"""From the list of words in report/README.md."""
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_help_is_plain_english(command):
+    assert re.findall(NOT_TO_USE, re.sub(r"\s+", " ", opensslgen(command, "-h").stdout)) == []
+
+
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_each_option_has_a_help_text(command):
     for parameter in cli.get_command(click.Context(cli), command).params:
         assert isinstance(parameter, click.Argument) or parameter.help
+
+
+def test_the_list_of_commands_has_a_whole_sentence_for_each():
+    """One that is too long would be cut; 80 columns are what help texts are written for."""
+    listed = re.findall(r"^  ([a-z-]+) {2,}(\S.*)$", opensslgen("--help").stdout.split("Commands:\n")[1], re.MULTILINE)
+    assert [name for name, _ in listed] == list(COMMANDS)
+    assert [text for _, text in listed if not re.fullmatch(r"[A-Z].*[A-Za-z)]\.", text) or text.endswith("..")] == []
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Inner:
+    colour: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outer:
+    size: int
+    inner: Inner
+    shape: str = "round"
+
+
+def test_a_group_of_options_reaches_a_command_as_one_value():
+    seen = []
+
+    @click.command()
+    @together(
+        grouped(Inner, click.option("--colour", default="red", help="Colour.")),
+        grouped(Outer, click.option("--size", type=int, help="Size.")),
+        click.option("--loud", is_flag=True, help="Loud."),
+    )
+    def command(outer, loud):
+        """Do something."""
+        seen.append((outer, loud))
+
+    assert CliRunner().invoke(command, ["--size", "3", "--loud"]).exit_code == 0
+    assert seen == [(Outer(size=3, inner=Inner(colour="red")), True)]
+    assert [parameter.name for parameter in command.params] == ["colour", "size", "loud"]
+    assert command.help == "Do something."
+
+
+@pytest.mark.parametrize(
+    ("name", "has_key", "is_new"),
+    [
+        (CA_PASSPHRASE, False, True),
+        (CA_PASSPHRASE, True, False),
+        (NEW_PASSPHRASE, True, True),
+        (P12_PASSWORD, True, True),
+    ],
+)
+def test_only_a_new_secret_is_typed_twice(name, has_key, is_new, tmp_path, monkeypatch):
+    (tmp_path / "private").mkdir()
+    if has_key:
+        (tmp_path / "private" / "ca.key").touch()
+    asked = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(click, "prompt", lambda text, **how: asked.append(how["confirmation_prompt"]) or "battery")
+    assert Secrets().for_pki(tmp_path)(name) == "battery"
+    assert asked == [is_new]
+
+
+def test_a_secret_comes_from_its_file_then_from_the_environment(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"from the file\r\nsecond line\n")
+    monkeypatch.setenv(P12_PASSWORD, "from the environment")
+    assert Secrets().get(P12_PASSWORD, is_new=True) == "from the environment"
+    assert Secrets(p12_password_file=tmp_path / "file").get(P12_PASSWORD, is_new=True) == "from the file"
+    assert not Secrets(p12_password_file=tmp_path / "file").has_passphrase
 
 
 def test_version():

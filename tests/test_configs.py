@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -12,18 +13,21 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from opensslgen.audit.configs import ABOUT, judge_config, looks_like_config
+from opensslgen.audit.configs import ABOUT, judge_config, judge_text, looks_like_config
 from opensslgen.audit.result import Settings
 from opensslgen.audit.throwaway import _workshop
-from opensslgen.config.reader import ConfigError, Entry, Section, read_config, written
+from opensslgen.cli.main import cli
+from opensslgen.config.reader import UNKNOWN, ConfigError, Entry, Section, read_config, written
+from opensslgen.config.use import CA, FILE, REQUEST, SELF
 from opensslgen.errors import Error
 from opensslgen.openssl import command
-from opensslgen.openssl.process import start_with_sh
+from opensslgen.openssl.process import Process, start_with_sh
 from opensslgen.rules.profiles import PROFILES, RULES, rules_of
 
 from .conftest import CHECKOUT
@@ -149,11 +153,208 @@ def test_without_openssl_a_section_is_unreadable_and_the_rest_is_found():
     data = b"[ v3_req ]\nextendedKeyUsage = $ENV::EKU\n"
     for openssl in (None, missing):
         settings = Settings(rules=rules_of(["apple"]), at=AT, openssl=openssl)
-        whole, section = judge_config(data, target="-", settings=settings)
-        assert found([whole]) == [(2, "config-reads-environment")]
+        [section] = judge_config(data, target="-", settings=settings)
+        assert found([section]) == [(2, "config-reads-environment")]
         assert section.unreadable.startswith("[ v3_req ]: ")
         assert section.line == 1
         assert judge_config(b"[ req ]\ndefault_bits = 512\n", target="-", settings=settings)[0].unreadable is None
+
+
+# --- what is not known, and what takes too much
+
+
+def exit_code(path, *options):
+    done = CliRunner().invoke(cli, ["audit", "--at", "2026-02-01", *options, str(path)])
+    return done.exit_code, done.stdout
+
+
+UNKNOWN_TO_ALL = {
+    "eku": b"extendedKeyUsage = $ENV::EKU\nsubjectAltName = DNS:pbx.example.com\n",
+    "part of an eku": b"extendedKeyUsage = serverAuth,$ENV::EKU\nsubjectAltName = DNS:pbx.example.com\n",
+    "authority": b"basicConstraints = $ENV::CA\nextendedKeyUsage = serverAuth\nsubjectAltName = DNS:pbx.example.com\n",
+    "names in a section": b"extendedKeyUsage = serverAuth\nsubjectAltName = @n\n[n]\nDNS.1 = $ENV::NAME\n",
+    "include above": b".include inc.cnf\nextendedKeyUsage = serverAuth\nsubjectAltName = DNS:pbx.example.com\n",
+    "include below": b"extendedKeyUsage = serverAuth\nsubjectAltName = DNS:pbx.example.com\n.include = inc.cnf\n",
+    "refused": b"[ v3_req ]\nextendedKeyUsage = serverAuth\nkeyUsage = maybe\nsubjectAltName = DNS:pbx.example.com\n",
+    "nothing": b"[ req ]\ndistinguished_name = dn\n[ dn ]\nCN = pbx.example.com\n",
+    "malformed": b"[ v3_req\nextendedKeyUsage = serverAuth\n",
+}
+
+
+@pytest.mark.parametrize("data", UNKNOWN_TO_ALL.values(), ids=UNKNOWN_TO_ALL)
+@pytest.mark.parametrize("options", [(), ("--profile", "apple"), ("--profile", "strict")], ids=str)
+def test_what_cannot_be_told_never_complies(data, options, tmp_path):
+    (tmp_path / "inc.cnf").write_text("extendedKeyUsage = clientAuth\n")
+    (tmp_path / "some.cnf").write_bytes(data)
+    code, answer = exit_code(tmp_path / "some.cnf", *options)
+    assert code == 2
+    assert "some.cnf: complies" not in answer
+    assert "0 of " in answer
+
+
+def test_what_is_missing_for_a_verdict_is_not_called_unreadable(tmp_path):
+    (tmp_path / "some.cnf").write_bytes(UNKNOWN_TO_ALL["eku"])
+    assert (
+        "some.cnf:1: cannot be told\n  extendedKeyUsage depends on the environment\n"
+        in exit_code(tmp_path / "some.cnf")[1]
+    )
+
+
+@pytest.mark.parametrize("path", sorted((CHECKOUT / "templates").glob("*.cnf")), ids=lambda path: path.stem)
+def test_our_own_templates_are_understood_as_they_stand(path):
+    code, answer = exit_code(path)
+    # Nothing in the one is for certificates, and easy-rsa fills the other in from the environment.
+    assert code == (2 if path.stem in ("request", "openssl-easyrsa") else 0), answer
+    assert "has no value" not in answer
+    assert ("a template of opensslgen" in answer) is (path.stem != "openssl-easyrsa")
+
+
+@pytest.mark.parametrize("lost", ["subjectAltName", "extendedKeyUsage"])
+def test_a_template_that_has_lost_a_line_violates_the_rules(lost, openssl):
+    lines = (CHECKOUT / "templates" / "v3_req.cnf").read_text().splitlines(keepends=True)
+    rules = {rule for _, rule in found(audit("".join(line for line in lines if lost not in line), openssl))}
+    assert rules == {{"subjectAltName": "apple-san", "extendedKeyUsage": "apple-eku"}[lost]}
+
+
+def test_a_variable_that_is_none_of_a_template_is_an_error(openssl):
+    [result] = audit("extendedKeyUsage = $USAGES\nkeyUsage = $KEY_USAGE\n", openssl)
+    assert (result.line, result.unreadable) == (1, "line 1: the variable $USAGES has no value")
+
+
+SMALL = "[v3_req]\nextendedKeyUsage=serverAuth\nsubjectAltName=DNS:pbx.example.com\n"
+COSTLY = {
+    "policies": SMALL + "certificatePolicies=" + ",".join(["@p"] * 5000) + "\n[p]\npolicyIdentifier=1.2.3\n"
+    + "".join(f"userNotice.{n}=@n\n" for n in range(1000)) + "[n]\nexplicitText=x\n",
+    "names": "".join(f"[server{n}]\nextendedKeyUsage=serverAuth\nsubjectAltName=@alt\n" for n in range(99))
+    + "[alt]\n" + "".join(f"DNS.{n}=host{n}.example.com\n" for n in range(30_000)),
+    "points": SMALL + "crlDistributionPoints=" + ",".join(["c"] * 9000) + "\n[c]\nfullname=@n\n[n]\n"
+    + "".join(f"URI.{n}=http://a/{n}\n" for n in range(500)),
+    "subjects": SMALL + "issuerAltName=" + ",".join(["dirName:d"] * 3000) + "\n[d]\n"
+    + "".join(f"{n}.OU=x{n}\n" for n in range(900)),
+    "long values": "x=" + "a" * 60_000 + "\n" + SMALL + "issuerAltName=@a\n[a]\n"
+    + "".join(f"URI.{n}=$x\n" for n in range(100)),
+    "wrappers": SMALL + "1.2.3=ASN1:" + "SEQWRAP," * 60_000 + "NULL\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("data", COSTLY.values(), ids=COSTLY)
+def test_what_takes_too_much_is_not_asked_of_openssl(data, openssl, tmp_path):
+    asked = []
+
+    def start(argv, **options):
+        asked.append(options["stdin"])
+        return start_with_sh(argv, **options)
+
+    [result] = audit(data, replace(openssl, start=start))
+    assert result.unreadable == "more than 10000 values"
+    assert sum(map(len, asked)) < 1 << 20
+    (tmp_path / "costly.cnf").write_text(data)
+    (tmp_path / "good.cnf").write_text(SMALL)
+    code, answer = exit_code(tmp_path)
+    assert code == 2
+    assert "costly.cnf: cannot be read\n  more than 10000 values" in answer
+    assert "good.cnf: complies" in answer
+
+
+def test_many_names_are_judged_in_linear_time(openssl):
+    def counted(size):
+        names = "".join(f"DNS.{n}=10.{n // 65536}.{n // 256 % 256}.{n % 256}\n" for n in range(size))
+        steps = 0
+
+        def count(*_):
+            nonlocal steps
+            steps += 1
+
+        audit(SMALL, openssl)
+        sys.setprofile(count)
+        try:
+            audit("[v3_req]\nextendedKeyUsage=serverAuth\nsubjectAltName=@n\n[n]\n" + names, openssl)
+        finally:
+            sys.setprofile(None)
+        return steps
+
+    assert counted(900) < 2.5 * counted(450)
+
+
+def test_more_findings_than_anyone_reads_are_not_shown(openssl):
+    [result] = audit("[v3_req]\n" + "a=1\n" * 2000, openssl)[:1]
+    assert result.unreadable == "more than 1000 findings"
+    assert len(result.findings) == 1000
+
+
+@pytest.mark.parametrize(
+    "left", [Process(-24, b"", b""), Process(-9, b"", b""), Process(1, b"", b"...:malloc failure:...")], ids=str
+)
+def test_an_openssl_that_is_ended_for_its_cost_is_an_answer(left, openssl):
+    def start(argv, **options):
+        return left if "-extfile" in argv else start_with_sh(argv, **options)
+
+    [result] = audit(f"nsComment = {left.exit_code}{len(left.stderr)}\n", replace(openssl, start=start))
+    assert result.unreadable == "more than 10 s of CPU, or 256 MiB, to judge it"
+
+
+def test_openssl_has_limits_while_it_judges(openssl, tmp_path):
+    limits = tmp_path / "openssl"
+    limits.write_text("#!/bin/sh\nulimit -v\nulimit -t\n")
+    limits.chmod(0o755)
+    limited = replace(openssl, path=str(limits), memory=256 << 10, cpu=10)
+    assert limited.run(["x509"]).stdout.split()[-1] == b"10"
+    if sys.platform == "linux":
+        assert limited.run(["x509"]).stdout.split() == [b"262144", b"10"]
+    assert replace(limited, memory=None, cpu=None).run(["x509"]).stdout.split()[-1] != b"10"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory in this way")
+def test_openssl_gets_no_more_memory_than_a_config_is_worth(openssl):
+    [result] = audit("[v3_req]\n1.2.3 = ASN1:FORMAT:BITLIST,BITSTRING:2147483640\n", openssl)
+    assert result.unreadable == "more than 10 s of CPU, or 256 MiB, to judge it"
+
+
+# --- one section of a text
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "rules", "doubt"),
+    [
+        ("", (None, FILE), ["apple-san", "apple-eku"], None),
+        ("extendedKeyUsage = serverAuth\nsubjectAltName = DNS:a.example.com\n", (None, FILE), [], None),
+        ("[a]\nextendedKeyUsage = serverAuth\nsubjectAltName = DNS:a.example.com\n", ("a", FILE), [], None),
+        ("[a]\nextendedKeyUsage = serverAuth\n[b]\n", (None, FILE), ["apple-san", "apple-eku"], None),
+        ("extensions = a\n[a]\nsubjectAltName = DNS:a.example.com\n", (None, FILE), ["apple-eku"], None),
+        ("[a]\n", ("b", FILE), [], "unreadable"),
+        ("[a\n", (None, FILE), [], "unreadable"),
+        ("[req]\nx509_extensions = a\n[a]\nextendedKeyUsage = serverAuth\n", (None, SELF), ["apple-san"], None),
+        ("[req]\nreq_extensions = a\n[a]\nextendedKeyUsage = serverAuth\n", (None, REQUEST), ["apple-san"], None),
+        ("[ca]\ndefault_ca=c\n[c]\nx509_extensions=a\n[a]\nnsComment=x", (None, CA), ["apple-san", "apple-eku"], None),
+        ("[req]\nx509_extensions = a\n[a]\nbasicConstraints = critical,CA:TRUE\n", (None, SELF), [], None),
+        (f"extendedKeyUsage = serverAuth\nsubjectAltName = {UNKNOWN}\n", (None, FILE), [], "unknown"),
+        (f"extendedKeyUsage = serverAuth\nsubjectAltName = DNS:a.b\n{UNKNOWN}\n", (None, FILE), [], "unknown"),
+        (f"[ {UNKNOWN} ]\nkeyUsage = x\n[ a ]\nsubjectAltName = DNS:a.b\n", ("a", FILE), ["apple-eku"], "unknown"),
+        ("extendedKeyUsage = serverAuth\nsubjectAltName = $SUBJECT_ALT_NAME\n", (None, FILE), [], "unreadable"),
+        ("DNS.1 = a\nDNS.1 = b\nsubjectAltName = DNS:a\n", (None, FILE), ["config-key-twice"], "unreadable"),
+    ],
+)  # fmt: skip
+def test_what_one_section_of_a_text_gives(text, named, rules, doubt, openssl):
+    settings = Settings(rules=rules_of(["apple"]), at=AT, openssl=lambda: openssl)
+    section, use = named
+    judged = judge_text(text, section=section, use=use, settings=settings)
+    assert [finding.rule.id for finding in judged.findings] == rules
+    assert (judged.unknown is not None, judged.unreadable is not None) == (doubt == "unknown", doubt == "unreadable")
+    assert judged.purpose == ("authority" if "CA:TRUE" in text else "server")
+
+
+def test_findings_name_extension_and_name_as_data(openssl):
+    text = "extendedKeyUsage = serverAuth\nsubjectAltName = @n\n1.2.3 = critical,ASN1:NULL\n[n]\nDNS.1 = 10.0.0.1\n"
+    [result] = audit(
+        text + "DNS.2 = a_b..c\nDNS.3=A.example.com\nDNS.4=a.example.com\nIP.1=2001:DB8::1\nIP.2=2001:db8::1\n", openssl
+    )
+    assert [(each.line, each.rule.id, each.extension, each.name and each.name.value) for each in result.findings] == [
+        (3, "critical-unknown", "1.2.3", None),
+        (5, "ip-as-dns", None, "10.0.0.1"),
+        (6, "dns-malformed", None, "a_b..c"),
+        (8, "san-twice", None, "a.example.com"),
+        (10, "san-twice", None, "2001:db8::1"),
+    ]  # fmt: skip
 
 
 # --- nothing is run, read or seen
@@ -277,7 +478,7 @@ class Raw:
         self.openssl = openssl
 
     def comment(self, text, section):
-        """Return the comment of a certificate; None if openssl refuses the config."""
+        """Return the comment of a certificate, empty if it has none; None if openssl refuses the config."""
         done = subprocess.run(
             [self.openssl.path, "x509", "-req", "-in", "request.pem", "-CA", "root.pem", "-CAkey", "key.pem"]
             + ["-days", "30", "-sha256", "-set_serial", "1", "-extfile", "/dev/stdin", "-outform", "DER"]
@@ -290,7 +491,8 @@ class Raw:
         if done.returncode:
             return None
         certificate = x509.load_der_x509_certificate(done.stdout)
-        return certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier("2.16.840.1.113730.1.13")).value.value
+        comment = x509.ObjectIdentifier("2.16.840.1.113730.1.13")
+        return next((each.value.value for each in certificate.extensions if each.oid == comment), b"")
 
 
 @pytest.mark.slow
@@ -384,17 +586,21 @@ def test_a_key_that_is_there_twice_stands_where_its_last_value_does():
 
 
 @pytest.mark.parametrize(
-    ("path", "expected"),
+    ("path", "expected", "unknown"),
     [
-        ("/etc/ssl/openssl.cnf", {"apple-san", "apple-eku"}),
-        ("/usr/share/easy-rsa/x509-types/server", {"apple-san"}),
-        ("/usr/share/easy-rsa/x509-types/client", {"apple-san", "apple-eku"}),
-        ("/usr/share/easy-rsa/x509-types/ca", set()),
-        ("/usr/share/easy-rsa/x509-types/kdc", {"apple-eku", "config-reads-environment"}),
-        ("/usr/share/easy-rsa/openssl-easyrsa.cnf", {"apple-san", "apple-eku", "config-reads-environment"}),
+        ("/etc/ssl/openssl.cnf", {"apple-san", "apple-eku"}, ""),
+        ("/usr/share/easy-rsa/x509-types/server", {"apple-san"}, ""),
+        ("/usr/share/easy-rsa/x509-types/client", {"apple-san", "apple-eku"}, ""),
+        ("/usr/share/easy-rsa/x509-types/ca", set(), ""),
+        ("/usr/share/easy-rsa/x509-types/kdc", {"apple-eku", "config-reads-environment"}, "subjectAltName"),
+        (
+            "/usr/share/easy-rsa/openssl-easyrsa.cnf",
+            {"apple-san", "apple-eku", "config-reads-environment"},
+            "default_md, default_days, default_bits",
+        ),
     ],
 )
-def test_real_configs_give_what_is_wrong_and_nothing_else(path, expected, openssl):
+def test_real_configs_give_what_is_wrong_and_nothing_else(path, expected, unknown, openssl):
     path = Path(path)
     if not path.exists():
         need(*(["easyrsa"] if "easy-rsa" in path.parts else []))
@@ -402,7 +608,8 @@ def test_real_configs_give_what_is_wrong_and_nothing_else(path, expected, openss
     data = path.read_bytes()
     assert looks_like_config(data)
     results = audit(data, openssl)
-    assert [result.unreadable for result in results] == [None]
+    doubts = [result.unreadable for result in results if result.unreadable is not None]
+    assert [why.partition(" depend")[0] for why in doubts] == ([unknown] if unknown else [])
     assert {rule for _, rule in found(results)} == expected
     lines = data.decode().splitlines()
     for finding in results[0].findings:

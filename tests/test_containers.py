@@ -15,13 +15,13 @@ from cryptography.x509.oid import NameOID
 
 from opensslgen.audit.result import Settings
 from opensslgen.audit.targets import audit
-from opensslgen.bundles.holding import kind_of
+from opensslgen.bundles.holding import kind_of, label_of_key
 from opensslgen.bundles.private_keys import public_half
 from opensslgen.openssl import command
 from opensslgen.openssl.process import Process
 from opensslgen.rules.profiles import rules_of
 from opensslgen.x509.certificate import decode
-from opensslgen.x509.pem import pem_blocks
+from opensslgen.x509.pem import pem, pem_blocks
 
 from .conftest import CHECKOUT
 from .servers import issue
@@ -321,6 +321,16 @@ def test_an_encrypted_key_is_a_note(tmp_path, leaf, form):
     result = judged(tmp_path / "a.pem", private(leaf.key, Encoding.PEM, form, secret).decode() + leaf.pem, mode=0o644)
     assert ids(result) == []
     assert "encrypted" in result.notes[0]
+
+
+@pytest.mark.parametrize("begins", ["\x17\x80", "\x17\x0e", "\x30\x80", "\x30\x0f", "\x17\x81\x0d"], ids=repr)
+def test_what_is_encrypted_is_never_taken_for_plain_whatever_it_begins_with(begins):
+    """The old form of keys says so in a header; its bytes look like any others, once in 256 times like BER."""
+    body = begins.encode("latin-1").ljust(16, b"x")
+    headers = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n"
+    text = pem("RSA PRIVATE KEY", body).replace("KEY-----\n", f"KEY-----\n{headers}", 1).encode()
+    (block,) = pem_blocks(text)
+    assert (block.body, label_of_key(block, text)) == (body, "ENCRYPTED PRIVATE KEY")
 
 
 def test_a_damaged_key_is_unreadable(tmp_path, leaf):

@@ -301,7 +301,7 @@ def test_a_file_that_is_the_same_stays_but_no_secret_is_taken_for_it(made, tmp_p
 
 def test_a_file_that_appears_meanwhile_is_not_overwritten_and_nothing_is_left(tmp_path):
     """Between the look at the folder and the last step, which is a link and not a rename."""
-    publishes = (Publish("new.a", "a", 0o600, "a"), Publish("new.b", "b", 0o600, "b"))
+    publishes = (Publish("new.a", "a", 0o600), Publish("new.b", "b", 0o600))
     plan = Plan("two", (), publish=publishes, database=False)
     destination = Destination(tmp_path / "out")
 
@@ -471,7 +471,7 @@ def test_the_help_has_a_line_for_each_receiver_and_the_note_names_its_files(made
     for name, form in export.RECEIVERS.items():
         assert any(name in line[:2] and len(line) > 3 for line in lines), name
         for piece in form.pieces:
-            assert f"{{{piece.what}}}" in form.use
+            assert f"{{{piece.what.value}}}" in form.use
             assert f"NAME{piece.suffix}" in text
 
 

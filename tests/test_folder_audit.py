@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from opensslgen.audit.result import AUTHORITY, CLIENT, Settings
+from opensslgen.audit.result import Settings
 from opensslgen.audit.targets import audit
 from opensslgen.jobs.issue import intermediate_job, leaf_job, request_job, self_signed_job
 from opensslgen.jobs.perform import Authority
@@ -24,6 +24,7 @@ from opensslgen.orders.kinds import SELF_SIGNED
 from opensslgen.orders.order import intermediate_order, leaf_order, root_order
 from opensslgen.pki.store import Store
 from opensslgen.rules.profiles import rules_of
+from opensslgen.rules.roles import AUTHORITY, CLIENT
 from opensslgen.x509.certificate import load
 
 from .conftest import EC, make_root, make_server, no_secret, opensslgen

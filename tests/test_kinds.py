@@ -80,7 +80,7 @@ def test_a_client_may_not_be_called_so(name):
 def test_a_name_that_cannot_name_files_can_be_the_common_name(tmp_path):
     done = opensslgen("client", "Jürgen Söhne", "--key-type", "p-256")
     assert done.returncode == 2
-    assert "Hint: call it something short that can, and write the name in full as --cn 'Jürgen Söhne'" in done.stderr
+    assert "Hint: choose a short name for the files, and write the name in full as --cn 'Jürgen Söhne'" in done.stderr
     done = opensslgen("client", "soehne", "--cn", "Jürgen Söhne", "--key-type", "p-256")
     assert done.returncode == 0, done.stderr
     assert load(tmp_path / "pki" / "issued" / "soehne.crt").subject.common_name == "Jürgen Söhne"

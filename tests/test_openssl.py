@@ -14,6 +14,7 @@ import pytest
 from opensslgen.openssl import command
 from opensslgen.openssl.command import OpenSSLError
 from opensslgen.openssl.process import Process, start_with_sh
+from opensslgen.plan.template import shipped
 
 from .conftest import CHECKOUT, is_running, start_with_subprocess, wait
 from .needs import need
@@ -103,84 +104,133 @@ def test_one_that_prints_without_end_ends_at_its_limit(tmp_path):
         assert caught.value.left.stdout + caught.value.left.stderr == b"y\n" * 500
 
 
-# Scripts of commands that run in one shell: what is in each, and what is wrong with it.
-SCRIPTS = [
-    ("openssl rand -out 0.out 4", None),
+# Groups of commands that run in one shell: what is in each, and what is wrong with it.
+GROUPS = [
+    (["openssl rand -out 0.out 4"], None),
     (
-        "openssl rand -out 1.out 4\nopenssl x509 -in missing\\ file\nopenssl rand -out 1.later 4",
-        "openssl x509 failed: .*",
+        ["openssl rand -out 1.out 4", "openssl x509 -in missing\\ file", "openssl rand -out 1.later 4"],
+        "openssl x509 failed: .*missing file.*",
     ),
-    ("openssl killed\nopenssl rand -out 2.later 4", "openssl killed failed: (killed by signal 15|Terminated)"),
-    ('openssl rand -out "a b"$(printf "\\303\\274") 4\nopenssl rand -out 3.out 4', None),
-    ("openssl told", "openssl told failed: no secret and an end"),
-    ("openssl told -passin env:SECRET", "openssl told failed: hush and an end"),
-    ("openssl rand -out 6.out 4", None),
+    (["openssl killed", "openssl rand -out 2.later 4"], "openssl killed failed: killed by signal 15"),
+    (["openssl rand -out 'a b'\u00fc 4", "openssl rand -out 3.out 4"], None),
+    ([], None),
+    (["openssl show"], "openssl show failed: no secret and an end"),
+    (["openssl show -passin env:SECRET"], "openssl show failed: hush and an end"),
+    (["openssl show -passout env:SECRETS"], "openssl show failed: no secret and an end"),
+    (["openssl rand -out 6.out 4"], None),
+]
+PASSPHRASES = [
+    "correct horse",
+    "  blanks at both ends  ",
+    "'single' \"double\" `id` $HOME ${x} $(id) \\ \\n %s !! * ? ~ # ; & | < > ( ) { }",
+    "PASSPHRASE",
+    "-n -e",
+    "Gr\u00fc\u00dfe \u4f60\u597d",
 ]
 
 
 @pytest.fixture
-def scripts(tmp_path, openssl):
-    """An openssl that does more than others, and scripts of commands."""
+def stand_in(tmp_path, openssl):
+    """An openssl that does more than others."""
     wrapper = tmp_path / "bin" / "open ssl"
     wrapper.parent.mkdir()
     wrapper.write_text(
-        f'#!/bin/sh\ncase $1 in\nkilled) kill -15 $$ ;;\ntold) echo "${{SECRET-no secret}} and an end" >&2; exit 3 ;;\n'
-        f"slow) echo >>begun; sleep 1; exit ;;\n"
+        f'#!/bin/sh\ncase $1 in\nkilled) kill -15 $$ ;;\nshow) echo "${{SECRET-no secret}} and an end" >&2; exit 3 ;;\n'
+        f"ends) kill -9 $PPID; exit ;;\nslow) echo >>begun; sleep 1; exit ;;\n"
+        f"keep) cat >stdin; env >environment; exit ;;\n"
         f'hang) echo $$ >begun; exec sleep 987 ;;\nesac\nexec {openssl.path} "$@"\n'
     )
     wrapper.chmod(0o755)
-    for number, (text, _) in enumerate(SCRIPTS):
-        (tmp_path / f"{number}.sh").write_text(f"#!/bin/sh\n{text}\n")
-    return replace(openssl, path=str(wrapper)), [f"{number}.sh" for number in range(len(SCRIPTS))]
+    return replace(openssl, path=str(wrapper))
+
+
+def in_shell(shell, openssl):
+    return replace(openssl, start=lambda argv, **options: start_with_sh([*SHELLS[shell], *argv[1:]], **options))
 
 
 @pytest.mark.parametrize("shell", EACH_SHELL)
-def test_scripts_of_commands_fail_each_by_itself(shell, tmp_path, scripts):
+def test_groups_of_commands_fail_each_by_itself(shell, tmp_path, stand_in):
     need(shell)
-    found, names = scripts
-    found = replace(found, start=lambda argv, **options: start_with_sh([*SHELLS[shell], *argv[1:]], **options))
-    for fault, (_, expected) in zip(
-        found.run_scripts(names, cwd=tmp_path, secrets={"SECRET": "hush"}), SCRIPTS, strict=True
-    ):
+    groups = [lines for lines, _ in GROUPS]
+    faults = in_shell(shell, stand_in).run_groups(groups, cwd=tmp_path, secrets={"SECRET": "hush"})
+    for fault, (_, expected) in zip(faults, GROUPS, strict=True):
         assert (fault is None) == (expected is None), fault
-        assert fault is None or re.fullmatch(expected, fault.message)
+        assert fault is None or re.fullmatch(expected, fault.message), fault
     made = {path.name for path in tmp_path.glob("*.out")} | {path.name for path in tmp_path.glob("*.later")}
     assert made == {"0.out", "1.out", "3.out", "6.out"}
     assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.out")} == {0o600}
 
 
-def test_one_that_hangs_or_ends_the_shell_stops_no_other(tmp_path, scripts):
-    found, _ = scripts
-    (tmp_path / "slow.sh").write_text("openssl slow\nopenssl slow\n")
-    faults = replace(found, timeout=0.5).run_scripts(
-        ["0.sh", "slow.sh", "3.sh", "missing.sh", "6.sh"], cwd=tmp_path, secrets={}
+@pytest.mark.parametrize("passphrase", PASSPHRASES, ids=range(len(PASSPHRASES)))
+@pytest.mark.parametrize("shell", EACH_SHELL)
+def test_a_passphrase_reaches_only_the_command_that_names_it(shell, passphrase, stand_in, monkeypatch, caplog):
+    need(shell)
+    tmp_path = Path(stand_in.path).parent.parent
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("passphrase", "from outside")
+    name = "OPENSSLGEN_CA_PASSPHRASE"
+    found = in_shell(shell, stand_in)
+
+    def environment(line):
+        assert found.run_groups([[line]], cwd=tmp_path, secrets={name: passphrase}) == [None]
+        return (tmp_path / "environment").read_text().splitlines()
+
+    assert f"{name}={passphrase}" in environment(f"openssl keep -passin env:{name}")
+    assert (tmp_path / "stdin").read_text() == ""
+    piped = environment("openssl keep -passin stdin")
+    assert (tmp_path / "stdin").read_text() == f"{passphrase}\n"
+    for lines in (piped, environment("openssl keep")):
+        assert not [line for line in lines if passphrase in line]
+    # What its own openssl says of a wrong one, and what is logged, does not repeat it either.
+    key = ["openssl genrsa -out key.pem 2048", f"openssl pkcs8 -topk8 -in key.pem -out locked.pem -passout env:{name}"]
+    opened = [f"openssl pkey -in locked.pem -noout -passin env:{name}"]
+    piped = ["openssl pkey -in locked.pem -noout -passin stdin"]
+    assert found.run_groups([[*key, *opened, *piped]], cwd=tmp_path, secrets={name: passphrase}) == [None]
+    for group in (opened, piped):
+        (fault,) = found.run_groups([group], cwd=tmp_path, secrets={name: "another one"})
+        assert fault
+        assert "another one" not in fault.message
+        assert "another one" not in caplog.text
+    assert caplog.records, "sh logs what it runs"
+    assert passphrase not in caplog.text.replace(name, "")
+
+
+def test_one_that_hangs_or_ends_the_shell_stops_no_other(tmp_path, stand_in):
+    groups = (["rand -out 0.out 4"], ["slow", "slow"], ["rand -out 3.out 4"], ["ends"], ["rand -out 6.out 4"])
+    faults = replace(stand_in, timeout=0.5).run_groups(
+        [[f"openssl {line}" for line in group] for group in groups], cwd=tmp_path, secrets={}
     )
     assert [fault and fault.message for fault in faults] == [
         None,
         "openssl did not end within 0.5 seconds",
         None,
-        faults[3].message,
+        "the shell that runs openssl has ended too early: killed by signal 9",
         None,
     ]
-    assert re.fullmatch("the shell that runs openssl has ended too early: .*missing.sh.*", faults[3].message)
     assert {path.name for path in tmp_path.glob("*.out")} == {"0.out", "3.out", "6.out"}
 
 
-def test_without_a_shell_each_script_has_failed(tmp_path, openssl):
+def test_without_a_shell_each_group_has_failed(tmp_path, openssl):
     def nothing_starts(argv, **_):
         raise FileNotFoundError(2, "No such file or directory", argv[0])
 
-    faults = replace(openssl, start=nothing_starts).run_scripts(["0.sh", "1.sh"], cwd=tmp_path, secrets={})
+    faults = replace(openssl, start=nothing_starts).run_groups([["openssl rand"]] * 2, cwd=tmp_path, secrets={})
     assert [fault.message for fault in faults] == ["cannot run /bin/sh: No such file or directory"] * 2
 
 
-def killed_in_the_middle(tmp_path, openssl, script):
-    """Run a script in a process that is killed as soon as the file `begun` is there."""
-    (tmp_path / "script.sh").write_text(script)
+def test_the_script_that_runs_groups_is_clean_under_shellcheck():
+    script = shipped("run-many.sh") + "openssl version\nanswer\n"
+    done = subprocess.run(["shellcheck", "-s", "sh", "-"], input=script, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def killed_in_the_middle(tmp_path, openssl, lines):
+    """Run a group of commands in a process that is killed as soon as the file `begun` is there."""
     code = (
-        "import pathlib, sys\nfrom opensslgen import openssl\n"
-        "found = openssl.find(sys.argv[1], timeout=2)\n"
-        "found.run_scripts(['script.sh'], cwd=pathlib.Path.cwd(), secrets={})"
+        "import pathlib, sys\nfrom opensslgen.openssl import command\n"
+        "found = command.find(sys.argv[1], timeout=2)\n"
+        f"found.run_groups([{lines!r}], cwd=pathlib.Path.cwd(), secrets={{}})"
     )
     running = subprocess.Popen(
         [sys.executable, "-c", code, openssl.path], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(CHECKOUT)}
@@ -193,15 +243,15 @@ def killed_in_the_middle(tmp_path, openssl, script):
 
 
 @pytest.mark.slow
-def test_nothing_more_is_run_for_one_who_was_killed(tmp_path, scripts):
-    killed_in_the_middle(tmp_path, scripts[0], "openssl slow\n" * 5)
+def test_nothing_more_is_run_for_one_who_was_killed(tmp_path, stand_in):
+    killed_in_the_middle(tmp_path, stand_in, ["openssl slow"] * 5)
     time.sleep(2.5)
     assert (tmp_path / "begun").read_text() == "\n"
 
 
 @pytest.mark.slow
-def test_what_hangs_for_one_who_was_killed_ends_when_its_time_is_over(tmp_path, scripts):
-    killed_in_the_middle(tmp_path, scripts[0], "openssl hang\n")
+def test_what_hangs_for_one_who_was_killed_ends_when_its_time_is_over(tmp_path, stand_in):
+    killed_in_the_middle(tmp_path, stand_in, ["openssl hang"])
     process = int(wait((tmp_path / "begun").read_text))
     wait(lambda: not is_running(process))
 
@@ -237,7 +287,7 @@ def test_a_failing_command_gives_openssls_own_reason(openssl):
             "Error checking x509 extension section v3_req (unsupported option: name=foo)",
         ),
         ("", "exit code 1"),
-        ("bad\x1b[31m thing\n", "bad?[31m thing"),
+        ("bad\x1b[31m thing\n", r"bad\u{1B}[31m thing"),
     ],
 )
 def test_the_reason_is_the_first_meaningful_line(stderr, reason):

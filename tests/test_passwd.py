@@ -133,7 +133,7 @@ def test_no_argv_output_or_file_holds_a_secret_and_no_key_is_ever_plain(pki, tmp
 def test_on_a_pipe_nothing_is_asked_for(pki):
     done = opensslgen("passwd", env={CA_PASSPHRASE: OLD})
     assert done.returncode == 2
-    assert "give --new-passphrase-file FILE or set OPENSSLGEN_NEW_PASSPHRASE" in done.stderr
+    assert "use --new-passphrase-file FILE or set OPENSSLGEN_NEW_PASSPHRASE" in done.stderr
     assert opensslgen("passwd", "--remove", "--new-passphrase-file", "x").returncode == 2
 
 

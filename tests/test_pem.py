@@ -285,3 +285,21 @@ def test_a_file_of_more_than_16_mib_is_not_read(tmp_path: Path) -> None:
         file.write(b"\n")
     with pytest.raises(UnreadableError, match=r"large\.pem: larger than 16 MiB"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b"\n-----BEGIN X\n", 2),
+        (b"-----BEGIN X-----\n\n-----BEGIN X-----\n", 3),
+        (b"\n\n-----END X-----\n", 3),
+        (b"\n-----BEGIN X-----\nAAAA\n", 2),
+        (b"\n-----BEGIN X-----\nA\n-----END X-----\n", 2),
+    ],
+)
+def test_the_line_of_a_fault_is_data_and_counts_from_the_file(data, line):
+    for first_line in (1, 100):
+        with pytest.raises(DecodeError) as caught:
+            list(pem_blocks(data, first_line=first_line))
+        assert caught.value.line == line + first_line - 1
+        assert str(caught.value).startswith(f"line {caught.value.line}: ")

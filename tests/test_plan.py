@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import click.testing
 import pytest
@@ -16,17 +17,23 @@ from opensslgen.cli.main import COMMANDS, cli
 from opensslgen.gen_certs.patch import patcher_script
 from opensslgen.gen_certs.replacement import gen_certs_script
 from opensslgen.jobs.issue import leaf_job, root_job
+from opensslgen.jobs.job import stored_issuer
 from opensslgen.jobs.perform import Authority
 from opensslgen.jobs.revoke import revocation_job, revocation_list_job
+from opensslgen.names.general import parse_names
+from opensslgen.openssl.run import run_together
+from opensslgen.openssl.workplace import Workplace
+from opensslgen.orders import from_request
+from opensslgen.orders.kinds import SELF_SIGNED
 from opensslgen.orders.order import leaf_order, root_order
 from opensslgen.pki.store import Store
 from opensslgen.plan import issue, secrets, template
-from opensslgen.plan import issue as recipes
 from opensslgen.plan.script import as_commands, as_script
-from opensslgen.plan.steps import Check, Join, Plan, Publish, Record, Run, Serial, Validity, Write
+from opensslgen.plan.steps import Check, Join, Plan, Publish, Record, Run, Serial, Validity, What, Write
+from opensslgen.x509.certificate import load
 
 from .conftest import CHECKOUT, EC, make_root, make_server, no_secret
-from .jobs import NEEDS_ROOT, RECIPES, SECRETS, job_of, summary
+from .jobs import NEEDS_ROOT, RECIPES, SECRETS, job_of, request_from_elsewhere, summary
 from .shells import EACH_SHELL, SHELLS
 
 
@@ -357,7 +364,7 @@ def test_every_command_that_prints_a_script_prints_commands():
 def test_script_and_commands_exclude_each_other(name, both, tmp_path):
     done = click.testing.CliRunner().invoke(cli, [name, *both])
     assert done.exit_code == 2
-    assert "--script and --commands exclude each other" in done.output
+    assert "--script cannot be used with --commands" in done.output
     assert list(tmp_path.iterdir()) == []
 
 
@@ -371,7 +378,7 @@ def test_the_command_prints_them_and_makes_nothing(tmp_path, monkeypatch):
     for option in ("--force", "--verbose"):
         refused = click.testing.CliRunner().invoke(cli, [*arguments, option])
         assert refused.exit_code == 2
-        assert f"so {option} does not go with it" in refused.output
+        assert f"{option} has no effect with --commands" in refused.output
 
 
 @pytest.mark.parametrize("days", [0, 1, 59, 60, 365, 366, 11016, 19000, 20000, 47481, 47482, 60000])
@@ -412,7 +419,7 @@ exec {real} "$@"
 
 
 def test_the_plan_for_a_root_is_this():
-    plan = recipes.root(root_order(common_name="Test root", organization="Acme"))
+    plan = issue.root(root_order(common_name="Test root", organization="Acme"))
     config, run, check = plan.steps
     assert config == Write(
         "ca.cnf",
@@ -455,7 +462,7 @@ def test_the_plan_for_a_server_signs_with_its_own_extension_file():
 
 def test_a_request_never_carries_an_authority_key_identifier():
     for order in (leaf_order("a.example"), leaf_order("a.example", key_type=EC)):
-        texts = [step.text for step in issue.request_only(order).steps if isinstance(step, Write)]
+        texts = [step.text for step in issue.new_request(order).steps if isinstance(step, Write)]
         assert "authorityKeyIdentifier" not in "".join(texts)
 
 
@@ -465,8 +472,71 @@ def test_an_ec_leaf_does_not_claim_to_encipher():
 
 
 def test_two_plans_publish_together():
-    first = Plan("a", (Write("a", "a"),), publish=(Publish("a", "ca.crt", 0o644, "root"),))
+    first = Plan("a", (Write("a", "a"),), publish=(Publish("a", "ca.crt", 0o644, What.ROOT),))
     second = Plan("b", (Write("b", "b"),), needs=("ca.crt", "private/ca.key"))
     both = first + second
     assert both.steps == first.steps + second.steps
     assert both.needs == ("private/ca.key",)
+
+
+ORDERS = {
+    "rsa": leaf_order("pbx.example.com", san=["10.0.0.5"]),
+    "ec-p12": leaf_order("pbx.example.com", key_type=EC, p12="p12", crl_url="http://pki.example.com/crl.der"),
+    "own-key": leaf_order("pbx.example.com", key_file=Path("own.key")),
+    "self-signed": leaf_order("pbx.example.com", kind=SELF_SIGNED, key_type=EC, p12="p12-compat"),
+    "signed": from_request.leaf_order_of(request_from_elsewhere(), names=parse_names("pbx.example.com")),
+}
+ISSUERS = {
+    "root": issue.Issuer(certificate="../ca.crt", key="../private/ca.key", encrypted=True),
+    "intermediate": issue.Issuer(
+        certificate="../ca.crt", key="../private/ca.key", encrypted=False, above="../ca-chain.pem"
+    ),
+}
+
+
+@pytest.mark.parametrize("one_command", [False, True])
+@pytest.mark.parametrize("issuer", ISSUERS)
+@pytest.mark.parametrize("name", ORDERS)
+def test_one_recipe_makes_a_certificate_alone_and_among_others(name, issuer, one_command):
+    order = ORDERS[name]
+
+    def plan(prefix):
+        request = issue.existing_request(order, order.request, prefix=prefix) if order.request else None
+        below = None if order.kind is SELF_SIGNED else ISSUERS[issuer]
+        return issue.leaf(order, below, request=request, prefix=prefix, one_command=one_command and not request)
+
+    alone, first, second = map(plan, ("", "n0-", "n1-"))
+    assert repr(first).replace("n0-", "") == repr(second).replace("n1-", "") == repr(alone)
+    assert "n0-" not in repr(alone)
+    # Each writes files of its own, but for what is the same for all of them.
+    files = [
+        {path for step in plan.steps for path in getattr(step, "creates", (getattr(step, "path", None),)) if path}
+        for plan in (first, second)
+    ]
+    assert files[0] & files[1] <= {"issuers.pem"}
+
+
+@pytest.mark.parametrize("name", ["rsa", "ec-p12", "self-signed"])
+def test_one_command_makes_what_two_make(name, authority, openssl):
+    if not openssl.can("req -CA"):
+        pytest.skip(f"{openssl.banner} makes no certificate of an authority by one command")
+    make_root(authority)
+    order = ORDERS[name]
+    issuer = None if order.kind is SELF_SIGNED else stored_issuer(authority.store)
+    plans = [
+        issue.leaf(order, issuer, prefix=prefix, one_command=one_command)
+        for prefix, one_command in (("n0-", False), ("n1-", True))
+    ]
+    work = authority.store.path / ".work-test"
+    work.mkdir()
+    assert run_together(plans, Workplace(work=work, openssl=openssl, secrets=SECRETS)) == [None, None]
+    two, one = (load(work / plan.records[0].certificate) for plan in plans)
+    for field in ("subject", "issuer", "names", "extended_key_usage", "key_usage", "basic_constraints", "crl_urls"):
+        assert getattr(one, field) == getattr(two, field), field
+    assert one.validity == two.validity
+    assert [(each.oid, each.critical) for each in one.extensions] == [
+        (each.oid, each.critical) for each in two.extensions
+    ]
+    assert {publish.what for publish in plans[0].publish} - {publish.what for publish in plans[1].publish} == {
+        What.REQUEST
+    }

@@ -138,7 +138,7 @@ def test_a_leaf_is_made_anew_and_nothing_of_the_old_is_lost(options, keep, autho
     assert all(content in everything for content in before.values())
     assert not [name for name, mode in files_below(Path("pki")).items() if ".key" in name and mode != "0o600"]
     assert Path("pki/index.txt").read_text().count("V\t") == 2
-    assert f"stays valid until {old.not_valid_after_utc:%Y-%m-%d}" in done.stderr
+    assert f"remains valid until it expires on {old.not_valid_after_utc:%Y-%m-%d}" in done.stderr
     if options.get("kind") != "self-signed":
         new.verify_directly_issued_by(read("pki/ca.crt"))
         assert f"opensslgen revoke {old.serial_number:X}" in done.stderr.replace(" 0", " ")
@@ -161,14 +161,14 @@ def test_a_certificate_whose_key_is_elsewhere_is_signed_again_with_it(authority)
     old = issued("box")
     done = renew("box")
     assert done.exit_code == 0, done.output
-    assert "its key is elsewhere" in done.stderr
+    assert "its key is not in this folder" in done.stderr
     assert likeness(issued("box")) == likeness(old)
     assert issued("box").public_key() == old.public_key()
     assert not Path("pki/private/box.key").exists()
     Path("pki/reqs/box.req").unlink()
     done = renew("box")
     assert done.exit_code == 1
-    assert "which would be signed again, is not there" in done.output
+    assert "which would be signed again, is missing" in done.output
 
 
 def test_a_request_of_another_key_is_not_signed_instead(authority):
@@ -185,7 +185,7 @@ def test_an_old_pkcs12_file_is_put_aside_or_made_anew(openssl):
     old = Path("pki/private/pbx.example.com.p12").read_bytes()
     done = renew("pbx.example.com")
     assert done.exit_code == 0
-    assert "holds the old certificate and was put aside" in done.stderr
+    assert "holds the old certificate and was renamed" in done.stderr
     (aside,) = Path("pki/private").glob("*.p12*")
     assert aside.read_bytes() == old
     assert ".old-" in aside.name
@@ -210,7 +210,7 @@ def test_whatever_makes_a_certificate_anew_puts_an_old_pkcs12_file_aside(kind, o
     arguments = ("batch", "sites.csv") if kind == "batch" else (kind, "pbx.example.com", "--force")
     done = opensslgen(*arguments, "--key-type", "p-256")
     assert done.returncode == 0, done.stderr
-    assert "pbx.example.com.p12 holds the old certificate and was put aside" in done.stdout + done.stderr
+    assert "pbx.example.com.p12 holds the old certificate and was renamed" in done.stdout + done.stderr
     (aside,) = Path("pki/private").glob("*.p12*")
     assert f"as private/{aside.name}" in done.stdout + done.stderr
     assert aside.read_bytes() == old
@@ -223,14 +223,14 @@ def test_within_renews_what_ends_soon_once_and_goes_on_after_a_failure(authority
     sign = ("sign", "box.req", "--san", "foreign.example.com", "--days", "90", "-q")
     assert opensslgen(*sign).returncode == 0
     Path("pki/reqs/foreign.example.com.req").unlink()
-    assert renew("--within", "30").stdout == "nothing ends within 30 days\n"
+    assert renew("--within", "30").stdout == "no certificate expires within 30 days\n"
     done = later(75, "renew", "--within", "30", "--json")
     assert done.returncode == 1
     failed, renewed = json.loads(done.stdout)
     assert failed["name"] == "foreign.example.com"
-    assert "is not there" in failed["error"]
+    assert "is missing" in failed["error"]
     assert renewed["name"] == "soon.example.com"
-    assert "foreign.example.com.req, which would be signed again, is not there" in done.stderr
+    assert "foreign.example.com.req, which would be signed again, is missing" in done.stderr
     assert read("pki/issued/soon.example.com.crt").not_valid_after_utc > datetime.now(timezone.utc) + timedelta(170)
     (again,) = json.loads(later(76, "renew", "--within", "30", "--json").stdout)
     assert again["name"] == "foreign.example.com"
@@ -247,7 +247,7 @@ def test_within_renews_what_has_ended_meanwhile_but_not_what_was_revoked(authori
     done = later(200, "renew", "--within", "30", "--json")
     assert done.returncode == 0, done.stderr
     assert [made["name"] for made in json.loads(done.stdout)] == ["off.example.com"]
-    assert later(201, "renew", "--within", "30").stdout == "nothing ends within 30 days\n"
+    assert later(201, "renew", "--within", "30").stdout == "no certificate expires within 30 days\n"
 
 
 @pytest.mark.slow
@@ -261,7 +261,7 @@ def test_within_leaves_alone_what_a_later_one_with_another_subject_or_fewer_name
         for path in Path("pki").rglob("*.old-*"):
             path.unlink()
     done = later(80, "renew", "--within", "30")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "nothing ends within 30 days\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "no certificate expires within 30 days\n", "")
 
 
 @pytest.mark.slow
@@ -278,27 +278,32 @@ def test_within_leaves_alone_what_was_replaced_by_one_that_was_revoked_and_made_
 
 def test_what_lives_for_less_is_renewed_in_its_last_third(authority):
     make_server(authority, days=9)
-    assert "nothing ends" in renew("--within", "30").stdout
-    assert "nothing ends" in later(5, "renew", "--within", "30").stdout
+    assert "no certificate expires" in renew("--within", "30").stdout
+    assert "no certificate expires" in later(5, "renew", "--within", "30").stdout
     assert "Renewed" in later(7, "renew", "--within", "30").stdout
 
 
 def test_what_is_valid_for_hardly_longer_than_that_is_not_renewed_each_day(authority):
     make_server(authority, days=31)
-    for days, said in ((2, "nothing ends"), (20, "nothing ends"), (22, "Renewed"), (24, "nothing ends")):
+    for days, said in (
+        (2, "no certificate expires"),
+        (20, "no certificate expires"),
+        (22, "Renewed"),
+        (24, "no certificate expires"),
+    ):
         assert said in later(days, "renew", "--within", "30").stdout
 
 
 def test_a_root_is_renewed_in_its_last_third_and_before_what_is_below_it(authority):
     make_root(authority, days=20)
     make_server(authority)
-    assert "nothing ends" in renew("--within", "30").stdout
+    assert "no certificate expires" in renew("--within", "30").stdout
     done = later(15, "renew", "--within", "30", "--json")
     assert done.returncode == 0, done.stderr
     root, leaf = json.loads(done.stdout)
     assert leaf["name"] == "pbx.example.com"
     assert root["name"] != leaf["name"]
-    assert "nothing ends" in later(16, "renew", "--within", "30").stdout
+    assert "no certificate expires" in later(16, "renew", "--within", "30").stdout
 
 
 def test_days_and_p12_are_of_the_leaves_where_all_are_renewed_that_are_due(authority, monkeypatch):
@@ -318,7 +323,7 @@ def test_what_would_end_no_later_is_not_renewed(authority):
     make_server(authority)
     done = later(30, "renew", "pbx.example.com")
     assert done.returncode == 1
-    assert "would end no later than the old one" in done.stderr
+    assert "would expire no later than the old one" in done.stderr
     assert "renew the authority first; a root: opensslgen renew ca" in done.stderr
     assert later(30, "renew", "ca", "--days", "3650").returncode == 0
     assert later(30, "renew", "pbx.example.com", "--days", "60").returncode == 0
@@ -328,10 +333,10 @@ def test_what_would_end_no_later_is_not_renewed(authority):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give names, or --within"),
-        (["pbx.example.com", "--within", "3"], "give names, or --within"),
-        (["--within", "30", "--script"], "--script goes with one name"),
-        (["ca", "--p12"], "no PKCS#12 file is made of a root"),
+        ([], "name the certificates to renew, or use --within"),
+        (["pbx.example.com", "--within", "3"], "name the certificates to renew, or use --within"),
+        (["--within", "30", "--script"], "--script needs exactly one name"),
+        (["ca", "--p12"], "a root cannot be written as a PKCS#12 file"),
     ],
 )
 def test_bad_usage_is_refused(arguments, message, authority):
@@ -494,7 +499,7 @@ def test_what_names_the_roots_serial_number_stands_below_the_old_root_alone_and_
     Path("pki/issued/garbage.crt").write_text("garbage")
     done = renew("ca")
     assert done.exit_code == 0, done.output
-    assert "stand below it alone, until renewed: old.crt" in done.stderr
+    assert "are valid only below it until they are renewed: old.crt" in done.stderr
     verify = [["openssl", "verify", "-CAfile", root, "pki/issued/old.crt"] for root in ("old-root.crt", "pki/ca.crt")]
     assert [subprocess.run(each, capture_output=True).returncode for each in verify] == [0, 2]
 

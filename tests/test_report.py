@@ -16,10 +16,14 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
+from opensslgen.audit.chosen import chosen_rules
 from opensslgen.audit.result import Result, Settings
 from opensslgen.audit.targets import audit
 from opensslgen.cli.main import cli
+from opensslgen.errors import UsageError
 from opensslgen.report import nagios, sarif, tally, text
+from opensslgen.report.audit import FORMATS, Report, audit_format
+from opensslgen.report.rules import rules_json, rules_text
 from opensslgen.rules.profiles import RULES, rules_of
 from opensslgen.rules.rule import Finding
 from opensslgen.text import visible
@@ -289,7 +293,7 @@ def test_nagios_takes_the_one_with_the_fewest_days_among_equals():
 def test_nagios_knows_nothing_of_nothing(tmp_path):
     (tmp_path / "empty").mkdir()
     done = run("--format", "nagios", tmp_path / "empty")
-    assert (done.exit_code, done.stdout) == (3, "CERTIFICATES UNKNOWN - nothing found to judge\n")
+    assert (done.exit_code, done.stdout) == (3, "CERTIFICATES UNKNOWN - nothing found to check\n")
 
 
 # --- sums
@@ -347,3 +351,60 @@ def test_the_hook_for_pre_commit(tmp_path):
     subprocess.run([*git, "add", "."], check=True, cwd=work)
     done = try_hook()
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+RULE = next(iter(RULES.values()))
+GOOD, BAD = Result(target="a", kind="file"), Result(target="b", kind="file", unreadable="no")
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_report_is_whole_in_each_format(name, quiet):
+    form = audit_format(name, Settings(rules=(RULE,), at=AT), profiles=["apple"], quiet=quiet)
+    whole, empty = Report(), Report()
+    said = "".join(whole.pieces(form, map(form.entry(), [GOOD, BAD, BAD])))
+    nothing = "".join(empty.pieces(form, []))
+    assert (whole.tally.exit_code, whole.tally.complies, whole.tally.unreadable) == (2, 1, 2)
+    assert (empty.tally.exit_code, empty.tally.results) == (0, 0)
+    if name == "json":
+        assert [result["target"] for result in json.loads(said)["results"]] == ["a", "b", "b"]
+        assert json.loads(nothing)["results"] == []
+    elif name == "sarif":
+        assert len(json.loads(said)["runs"][0]["results"]) == 2
+        assert json.loads(nothing)["runs"][0]["results"] == []
+    else:
+        assert ("a: complies" in said, "1 of 3 comply" in said) == (not quiet, not quiet)
+        assert said.count("b: cannot be read") == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "profiles", "by_kind"),
+    [
+        ((), ("apple",), True),
+        ((" ",), ("apple",), True),
+        (("apple",), ("apple",), False),
+        (("root, strict", "root"), ("root", "strict"), False),
+    ],
+)
+def test_named_profiles_hold_for_all_kinds(names, profiles, by_kind):
+    chosen = chosen_rules(names)
+    assert chosen.profiles == profiles
+    assert chosen.rules == rules_of(profiles)
+    assert bool(chosen.by_kind) == by_kind
+
+
+def test_an_allowed_rule_is_chosen_for_no_kind():
+    assert all(
+        rule.id != "expired"
+        for rules in (chosen_rules(allow=["expired"]).rules, *chosen_rules(allow=["expired"]).by_kind.values())
+        for rule in rules
+    )
+    with pytest.raises(UsageError, match="unknown profile"):
+        chosen_rules(["apple,pear"])
+
+
+def test_each_rule_is_listed_with_the_profiles_that_have_it():
+    listed = {rule["id"]: rule for rule in rules_json(RULES.values())}
+    assert list(listed) == list(RULES)
+    assert "root" not in listed["apple-eku"]["profiles"]
+    assert all(f"{rule.id} ({rule.severity} in " in rules_text([rule]) for rule in RULES.values())

@@ -674,7 +674,7 @@ def test_the_session_of_a_leak():
     done = opensslgen("list")
     assert "is out of date from" in done.stderr
     assert opensslgen("crl", "-q").stdout == ""
-    assert opensslgen("list").stderr == "Note: 1 revoked left out; --all shows them\n"
+    assert opensslgen("list").stderr == "Note: not listed: 1 revoked; to see them, add --all\n"
 
 
 def test_a_script_is_printed_without_a_question(pki):

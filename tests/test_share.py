@@ -160,7 +160,7 @@ def test_on_a_terminal_it_says_where_it_is_draws_the_code_and_ends_with_ctrl_c(p
             seen += os.read(parent, 1024)
         text = seen.decode().replace("\x1b[97;40m", "").replace("\x1b[0m", "")
         url = next(line.strip() for line in text.splitlines() if "http://" in line)
-        assert "for 30 minutes; Ctrl-C ends it" in text
+        assert "for 30 minutes; Ctrl-C stops it" in text
         assert all(group in text for group in pages.fingerprint_groups(root))
         assert qr_codes.decoded(qr_codes.picture(qr_codes.of_terminal(text))) == url
         assert fetch(url).status == 200
@@ -263,7 +263,7 @@ def test_without_the_extra_it_says_what_to_install(pki, tmp_path):
         (tmp_path / f"{name}.py").write_text(f"raise ModuleNotFoundError('No module named {name}', name='{name}')\n")
     done = opensslgen("trust", "--pki", pki, "--share", env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{CHECKOUT}"})
     assert done.returncode == 2
-    assert done.stderr.endswith("is not installed\nHint: pip install flask waitress segno\n")
+    assert done.stderr.endswith("is not installed\nHint: run: pip install flask waitress segno\n")
     written = opensslgen("trust", "--pki", pki, "--out", "x", env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{CHECKOUT}"})
     assert written.returncode == 0, written.stderr
 

@@ -181,7 +181,7 @@ def test_what_a_phone_would_hide_or_refuse_is_not_written(name, rules, tmp_path)
     done = opensslgen("trust", "--root", CERTIFICATES / f"{name}.pem", "--json")
     assert done.returncode == 1
     assert [finding["rule"] for finding in json.loads(done.stdout)["findings"]] == rules
-    assert done.stderr.startswith("Error: a phone would hide or refuse this root, so nothing was made of it")
+    assert done.stderr.startswith("Error: a phone would hide or refuse this root, so nothing was written")
     assert f"--allow {rules[0]}" in done.stderr
     assert not (tmp_path / "trust").exists()
 
@@ -208,7 +208,7 @@ def test_what_is_no_root_is_refused_and_a_warning_is_said():
     assert done.returncode == 0
     assert "[root-ski]" in done.stderr
     with pytest.raises(Violation):
-        trust.judged(load(CERTIFICATES / "root-cn-missing.pem"))
+        trust.judge_root(load(CERTIFICATES / "root-cn-missing.pem"))
 
 
 # Writing
@@ -234,7 +234,7 @@ def test_it_goes_beside_the_pki_folder_and_says_the_fingerprint(pki, root):
     assert sorted(contents(pki.parent / "trust")) == NAMES
     assert root.fingerprint == ":".join(re.findall(r"^  ((?:[0-9A-F]{2}:){7}[0-9A-F]{2})$", done.stdout, re.MULTILINE))
     assert "Certificate Trust Settings" in done.stdout
-    assert f"let them fetch it: opensslgen trust --share --pki {pki}\n" in done.stdout
+    assert f"let them download it: opensslgen trust --share --pki {pki}\n" in done.stdout
     # The same again is no replacement.
     assert opensslgen("trust", "--pki", pki, "-q").stdout == ""
 
@@ -242,7 +242,7 @@ def test_it_goes_beside_the_pki_folder_and_says_the_fingerprint(pki, root):
 def test_what_is_said_of_sharing_tells_whose_choice_the_address_was(root):
     chosen = sharing_text(root, "http://192.0.2.7:8080/", 1800, was_chosen=True)
     assert "  http://192.0.2.7:8080/\nfor 30 minutes;" in chosen
-    assert "--address names another" in chosen
+    assert "--address selects another" in chosen
     given = sharing_text(root, "http://192.0.2.7:8080/", 90, was_chosen=False)
     assert "for 90 seconds;" in given
     assert "--address" not in given
@@ -356,11 +356,11 @@ def test_killed_at_any_time_it_leaves_all_or_nothing_of_which_the_next_run_makes
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--address", "127.0.0.1"), "--address goes with --share only"),
-        (("--for", "1m"), "--for goes with --share only"),
-        (("--share", "--out", "x"), "--out does not go with it"),
-        (("--share", "--script"), "--script does not go with it"),
-        (("--script", "--force"), "--force does not go with it"),
+        (("--address", "127.0.0.1"), "--address can only be used with --share"),
+        (("--for", "1m"), "--for can only be used with --share"),
+        (("--share", "--out", "x"), "--out cannot be used with --share"),
+        (("--share", "--script"), "--script cannot be used with --share"),
+        (("--script", "--force"), "--force has no effect with --script"),
         (("--share", "--for", "2d"), "at most 24h"),
         (("--share", "--for", "25h"), "at most 24h"),
         (("--share", "--for", "0s"), "at most 24h"),
@@ -410,7 +410,7 @@ def digests(signed):
 
 
 def test_the_signature_is_of_sha256_and_brings_its_chain(pki, root, openssl):
-    signed = trust.signed(mobileconfig.mobileconfig(root), trust.signer(pki, "pbx.example.com"), openssl)
+    signed = trust.sign(mobileconfig.mobileconfig(root), trust.find_signer(pki, "pbx.example.com"), openssl)
     content = cms.ContentInfo.load(signed)["content"]
     assert content["encap_content_info"]["content"].native == mobileconfig.mobileconfig(root)
     assert digests(signed) == ["sha256"]
@@ -428,7 +428,7 @@ def test_below_an_intermediate_the_whole_chain_signs(openssl, tmp_path):
     (tmp_path / "ca-chain.pem").write_text(top.pem)
     (tmp_path / "issued" / "pbx.example.com.crt").write_text(server.pem)
     (tmp_path / "private" / "pbx.example.com.key").write_text(server.key_pem)
-    signed = trust.signed(b"<plist/>", trust.signer(tmp_path, "pbx.example.com"), openssl)
+    signed = trust.sign(b"<plist/>", trust.find_signer(tmp_path, "pbx.example.com"), openssl)
     names = {
         each.chosen.subject.native["common_name"] for each in cms.ContentInfo.load(signed)["content"]["certificates"]
     }
@@ -442,17 +442,17 @@ def test_what_cannot_sign_is_refused(openssl, pki, tmp_path):
     old = servers.issue("pbx.example.com", days=(-20, -10))
     certificate.write_text(old.pem)
     with pytest.raises(Error, match="cannot sign now"):
-        trust.signer(tmp_path / "pki", "pbx.example.com")
+        trust.find_signer(tmp_path / "pki", "pbx.example.com")
     stranger = servers.issue("pbx.example.com")
     certificate.write_text(stranger.pem)
     with pytest.raises(Error, match="openssl smime failed"):  # the key is of the one that was there before
-        trust.signed(b"<plist/>", trust.signer(tmp_path / "pki", "pbx.example.com"), openssl)
+        trust.sign(b"<plist/>", trust.find_signer(tmp_path / "pki", "pbx.example.com"), openssl)
     key.write_text(stranger.key_pem)
     with pytest.raises(Error, match="openssl smime failed"):  # of another root
-        trust.signed(b"<plist/>", trust.signer(tmp_path / "pki", "pbx.example.com"), openssl)
+        trust.sign(b"<plist/>", trust.find_signer(tmp_path / "pki", "pbx.example.com"), openssl)
     key.unlink()
     with pytest.raises(UnreadableError, match="needed to sign"):
-        trust.signer(tmp_path / "pki", "pbx.example.com")
+        trust.find_signer(tmp_path / "pki", "pbx.example.com")
 
 
 def lying(subcommand, *, made=None):
@@ -469,13 +469,13 @@ def lying(subcommand, *, made=None):
 
 
 def test_an_openssl_that_signs_nothing_or_something_else_is_found_out(pki):
-    by = trust.signer(pki, "pbx.example.com")
+    by = trust.find_signer(pki, "pbx.example.com")
     with pytest.raises(Error, match=r"made no root\.mobileconfig"):
-        trust.signed(b"<plist/>", by, lying(["smime", "-sign"]))
+        trust.sign(b"<plist/>", by, lying(["smime", "-sign"]))
     with pytest.raises(Error, match="openssl smime failed"):
-        trust.signed(b"<plist/>", by, lying(["smime", "-sign"], made=b"<plist/>"))
+        trust.sign(b"<plist/>", by, lying(["smime", "-sign"], made=b"<plist/>"))
     with pytest.raises(Error, match="something else than the profile"):
-        trust.signed(b"<plist/>", by, lying(["smime", "-verify"], made=b"<plist>evil</plist>"))
+        trust.sign(b"<plist/>", by, lying(["smime", "-verify"], made=b"<plist>evil</plist>"))
 
 
 def test_an_openssl_that_makes_another_root_of_it_is_found_out(root, tmp_path):
@@ -517,8 +517,8 @@ def test_the_script_writes_the_same_in_every_shell(shell, pki, root, tmp_path):
 @pytest.mark.parametrize("path", OTHERS or ["openssl"])
 def test_every_openssl_signs_and_its_script_does_the_same(path, pki, root, tmp_path):
     other = command.find(path)
-    by = trust.signer(pki, "pbx.example.com")
-    (tmp_path / "signed").write_bytes(trust.signed(mobileconfig.mobileconfig(root), by, other))
+    by = trust.find_signer(pki, "pbx.example.com")
+    (tmp_path / "signed").write_bytes(trust.sign(mobileconfig.mobileconfig(root), by, other))
     text = as_script(trust.trust_job(root, by).plan, version="test", folder="trust")
     done = run_script(text, "made", shell=("busybox", "sh"), OPENSSLGEN_OPENSSL=path)
     assert done.returncode == 0, done.stderr
@@ -543,7 +543,7 @@ def test_the_profile_of_somebody_elses_root_is_signed_by_a_server_of_ours(pki, t
 
 
 def test_a_script_that_fails_leaves_nothing(pki, root, tmp_path):
-    by = trust.signer(pki, "pbx.example.com")
+    by = trust.find_signer(pki, "pbx.example.com")
     text = as_script(trust.trust_job(root, by).plan, version="test", folder="trust")
     done = run_script(text.replace("pbx.example.com.key", "missing.key"))
     assert done.returncode == 1
@@ -711,5 +711,5 @@ def test_a_hostile_user_agent_is_read_in_no_time():
 def test_a_new_server_can_sign_at_once(authority, openssl):
     """The validity may begin in the second in which it was made."""
     made = make_server(authority, "a.example.com")
-    by = trust.signer(made.files["root"].parent, "a.example.com")
-    assert trust.signed(b"<plist/>", by, openssl)
+    by = trust.find_signer(made.files["root"].parent, "a.example.com")
+    assert trust.sign(b"<plist/>", by, openssl)

@@ -437,7 +437,7 @@ def test_what_keeps_a_certificate_from_being_renewed_is_said_on_its_page(client,
     (config.pki / "reqs" / "pbx.example.com.req").unlink()
     answer = client.post(page, keep_key="on")
     assert answer.status_code == 422
-    assert "is not there" in answer.text
+    assert "is missing" in answer.text
     # It is told when the folder changes between the plan and the yes, too.
     shown = client.post(page)
     (config.pki / "issued" / "pbx.example.com.crt").unlink()
@@ -715,5 +715,5 @@ def test_without_its_extra_the_command_says_what_to_install():
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
-    assert "Error: this needs waitress, which is not installed" in done.stderr
+    assert "Error: this command needs waitress, which is not installed" in done.stderr
     assert "pip install flask waitress segno" in done.stderr

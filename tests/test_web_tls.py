@@ -20,6 +20,7 @@ from opensslgen.jobs.perform import Authority
 from opensslgen.orders.kinds import CLIENT
 from opensslgen.orders.order import intermediate_order, leaf_order, root_order
 from opensslgen.pki.store import Store
+from opensslgen.web.entrance import Entrance
 
 from .conftest import CHECKOUT, EC, make_root, make_server, no_secret, opensslgen
 from .forms import FILLED, PASSWORD, Visitor, memory, raw, running, slow_connections
@@ -240,8 +241,8 @@ def test_without_a_password_it_stays_on_this_machine(folder):
 
 def test_without_a_certificate_it_stays_on_this_machine(folder):
     said = refused("--pki", folder / "pki", "--address", "0.0.0.0", "--password-file", folder / "password")
-    assert "0.0.0.0 is every address of this machine" in said
-    assert "give --name NAME" in said
+    assert "0.0.0.0 stands for every address of this machine" in said
+    assert "add --name NAME" in said
     said = refused(*options(folder)[:-1], "other.example.com")
     assert "TLS needs a certificate for other.example.com" in said
     assert said.rstrip().endswith("opensslgen server other.example.com")
@@ -319,7 +320,11 @@ def test_a_key_that_does_not_fit_is_refused(other, folder, openssl):
 
 @pytest.mark.parametrize(
     ("address", "said"),
-    [("form.example.com", "no IP address"), ("10.255.255.254", "cannot listen on"), ("127.0.0.1", "--name goes with")],
+    [
+        ("form.example.com", "not an IP address"),
+        ("10.255.255.254", "cannot listen on"),
+        ("127.0.0.1", "--name can only be used with"),
+    ],
 )
 def test_an_address_that_is_none_of_ours_is_refused(address, said, folder, openssl):
     make = Authority(Store(folder / "pki"), openssl, no_secret)
@@ -337,3 +342,17 @@ def test_on_this_machine_alone_a_password_is_enough(folder):
         visitor = Visitor(form.port)
         visitor.csrf = visitor.get("/login").csrf
         assert visitor.post("/login", password=PASSWORD).status == 303
+
+
+PORTS = {80: False, 443: True, 8820: None}
+"""Whether a port is the default one of TLS; None: of neither scheme."""
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+@pytest.mark.parametrize("port", PORTS)
+def test_browsers_leave_out_the_port_that_is_the_default(port, is_tls):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if is_tls else None
+    entrance = Entrance(host="2001:db8::1", names=frozenset({"2001:db8::1", NAME}), context=context)
+    with_port = {f"[2001:db8::1]:{port}", f"{NAME}:{port}"}
+    assert entrance.hosts(port) == with_port | ({"[2001:db8::1]", NAME} if PORTS[port] is is_tls else set())
+    assert entrance.url(port) == f"{'https' if is_tls else 'http'}://[2001:db8::1]:{port}/"

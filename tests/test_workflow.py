@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -13,7 +15,11 @@ from opensslgen.errors import Error
 from opensslgen.jobs.perform import Authority
 from opensslgen.openssl import command, printed
 from opensslgen.openssl.process import Process, start_with_sh
+from opensslgen.openssl.run import run_together
+from opensslgen.openssl.workplace import Workplace
 from opensslgen.plan.secrets import P12_PASSWORD
+from opensslgen.plan.steps import CheckSame, Join, Plan, VerifyRequest, Write
+from opensslgen.plan.steps import openssl as run_openssl
 from opensslgen.x509 import key_types
 from opensslgen.x509.certificate import load
 
@@ -84,6 +90,70 @@ def test_an_openssl_that_makes_nothing_and_says_nothing_is_found_out(authority):
     with pytest.raises(Error, match=r"openssl req made no ca\.key"):
         make_root(Authority(authority.store, command.find(start=start), no_secret))
     assert not authority.store.path.exists()
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_step_that_the_runner_does_not_know_is_an_error(number, openssl, tmp_path):
+    plans = [Plan("strange", (Write(f"{position}", ""), ("wipe", "disk"))) for position in range(number)]
+    with pytest.raises(TypeError, match="cannot be run: tuple"):
+        run_together(plans, Workplace(work=tmp_path, openssl=openssl, secrets={}))
+
+
+def encode(name, *more):
+    """Return a plan that does things in turn: files, commands, checks, and each of them again."""
+    return Plan(
+        name,
+        (
+            Write(name, f"text of {name}"),
+            run_openssl(f"base64 -in {name} -out {name}.64"),
+            run_openssl(f"base64 -d -in {name}.64 -out {name}.back"),
+            CheckSame(f"{name}.back", name, f"{name} came back otherwise"),
+            *more,
+            Join((name, f"{name}.back"), f"{name}.twice"),
+            run_openssl(f"base64 -in {name}.twice -out {name}.end"),
+        ),
+        commands=f"{name}.sh",
+    )
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_each_step_of_plans_that_share_a_folder_is_done_up_to_the_first_that_fails(together, openssl, tmp_path):
+    plans = {
+        "a": encode("a"),
+        "b": encode("b", CheckSame("b", "b.64", "b is not the same")),
+        "c": encode("c", run_openssl("x509 -in c -out c.pem")),
+        "d": encode("d", VerifyRequest("d")),
+        "e": encode("e", Join(("missing",), "e.joined")),
+        "f": encode("f"),
+    }
+    starts = []
+
+    def start(argv, **options):
+        starts.append(argv)
+        return start_with_sh(argv, **options)
+
+    place = Workplace(work=tmp_path, openssl=replace(openssl, start=start), secrets={})
+    found = (
+        run_together([*plans.values()], place)
+        if together
+        else [fault for plan in plans.values() for fault in run_together([plan], place)]
+    )
+    expected = [None, "b is not the same", "openssl x509 failed: .*", "the request is not signed by .*"]
+    expected += ["cannot read .*missing: No such file or directory", None]
+    for fault, message in zip(found, expected, strict=True):
+        assert (fault is None) == (message is None), fault
+        assert fault is None or re.fullmatch(message, fault.message), fault
+    assert {path.name for path in tmp_path.glob("?.end")} == {"a.end", "f.end"}
+    commands = (tmp_path / "a.sh").read_text().splitlines()
+    assert commands == [
+        "#!/bin/sh",
+        "openssl base64 -in a -out a.64",
+        "openssl base64 -d -in a.64 -out a.back",
+        "openssl base64 -in a.twice -out a.end",
+    ]
+    assert len((tmp_path / "c.sh").read_text().splitlines()) == 4
+    # Commands are run by two shells where plans go together, and the request is verified by itself.
+    assert len(starts) == (3 if together else 16)
 
 
 PRINTED = """\
@@ -175,5 +245,5 @@ def test_the_validity_begins_an_hour_ago_where_openssl_can(authority):
         assert not made.notes
     else:
         assert age < timedelta(minutes=2)
-        assert [note for note in made.notes if "not from an hour ago" in note]
+        assert [note for note in made.notes if "not backdated by an hour" in note]
     assert certificate.not_before >= load(made.files["root"]).not_before

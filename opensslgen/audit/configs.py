@@ -1,8 +1,9 @@
 """Audits of OpenSSL configs: what their sections of extensions, and their defaults, would make of a certificate.
 
-A section is judged as what it makes. With CA:TRUE that is an authority, on which the rules for servers say nothing;
-but one called v3_req, or with a DNS name or address of its own, is for a server, which must not be an authority. What
-only `req_extensions` names is judged as a request; what `req` makes by `x509_extensions` signs itself.
+Every section that looks like extensions of certificates is judged, whether something names it or not, as what it
+makes: `audit.purpose` tells a server's from a certificate authority's and a client's, and a note says which and why.
+What only `req_extensions` names is judged as a request; what `req` makes by `x509_extensions` signs itself.
+Where a rule needs a value that is not in the config, the answer is that it cannot be told.
 """
 
 from __future__ import annotations
@@ -15,29 +16,39 @@ from typing import TYPE_CHECKING
 from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, read_config
 from opensslgen.config.use import (
     CA,
+    COMMON,
     COPIED,
+    FILE,
     REQUEST,
     SELF,
-    canonical,
+    copies_extensions,
+    default_section,
+    is_for_lists,
+    is_for_proxies,
     loaded_code,
+    looks_like_extensions,
     reads_requests,
     sections_used,
     signs_requests,
 )
-from opensslgen.errors import Error
+from opensslgen.errors import Error, UnreadableError
+from opensslgen.orders.kinds import SERVER_USAGES
+from opensslgen.rules.form import UNDERSTOOD
 from opensslgen.rules.profiles import PROFILES
-from opensslgen.rules.rule import Case, Finding, judge, raised
+from opensslgen.rules.roles import AUTHORITY, CLIENT
+from opensslgen.rules.rule import ERROR, Case, Finding, judge, raised
 from opensslgen.text import visible
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
 
+from .purpose import OTHER, SERVER, purpose, sounds_like_server
 from .result import Result
-from .throwaway import References, RefusedError, extensions, issued
+from .throwaway import MISSING, UNSAID, CostlyError, References, RefusedError, extensions, issued
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from datetime import datetime
 
     from opensslgen.config.reader import Config, Entry, Section
@@ -56,12 +67,13 @@ ABOUT: dict[str, str | None] = {
     **dict.fromkeys(("strict-ski", "root-ski"), "subjectKeyIdentifier"),
     **dict.fromkeys(("critical-unknown", "strict-critical", "root-critical")),
 }
-"""The rules that a section of extensions can break, and the extension that each is about; None: its message says it."""
+"""The rules that a section of extensions can break, and the extension that each is about; None: its finding says it."""
 
 _OF_ONE_NAME = ("public-internal-name", "ip-as-dns", "dns-malformed", "san-twice", "wildcard-tld", "name-near-miss")
 _VALIDITY = ("apple-validity", "public-validity")
 _SUBJECT = Name((("CN", "opensslgen throwaway"),))
 _MOST_SECTIONS = 100
+_MOST_FINDINGS = 1000
 _SHA2 = re.compile(r"(?:rsa-)?sha(?:2-)?-?(?:224|256|384|512)|default")
 _LEAST_RSA = 2048  # bits
 
@@ -71,6 +83,24 @@ _SIGN = re.compile(
     re.MULTILINE,
 )
 _FITTING = re.compile(r"\[[^]=]*\]|[\w.:-]+[ \t]*=|\.(?:include|pragma)\b")
+
+
+_TEMPLATE = {
+    "KEY_USAGE": "digitalSignature,keyEncipherment",
+    "SUBJECT_ALT_NAME": "DNS:server.example.com",
+    "EXTENDED_KEY_USAGE": ",".join(SERVER_USAGES),
+    "CRL_URL": "URI:http://example.com/crl.pem",
+    "NAME_CONSTRAINTS": "permitted;DNS:example.com",
+    "AUTHORITY_KEY_IDENTIFIER": "keyid:always",
+    **dict.fromkeys(("SUBJECT", "CERTIFICATE", "KEY"), UNKNOWN),
+}
+"""What opensslgen puts in place of the variables of its templates, as far as extensions go."""
+
+
+def _filled(section: str, name: str) -> str | None:
+    if name == "CA":
+        return "CA:TRUE" if section == "v3_ca" else "CA:FALSE"
+    return _TEMPLATE.get(name)
 
 
 def looks_like_config(data: bytes) -> bool:
@@ -85,20 +115,94 @@ def looks_like_config(data: bytes) -> bool:
 
 
 def judge_config(data: bytes, *, target: str, settings: Settings) -> list[Result]:
-    """Return what an OpenSSL config or extension file would make: one result, and one for each section that is refused.
+    """Return what an OpenSSL config or extension file would make.
 
-    What another file or the environment would bring is left out, and said so; nothing in it is run.
+    That is one result, and one for each section that openssl refuses or of which too little is known; the first is
+    left out if there is nothing good to say. What another file or the environment would bring is not read, and nothing
+    in the config is run.
     """
     result = Result(target=target, kind="config")
     try:
-        config = read_config(data.decode("utf-8", "surrogateescape"))
-        audit = _Audit(config, settings)
+        audit = _Audit(read_config(data.decode("utf-8", "surrogateescape"), fill=_filled), settings)
         audit.run()
-    except ConfigError as error:
+    except (ConfigError, CostlyError) as error:
         return [replace(result, unreadable=error.message, line=error.line)]
     findings = sorted(dict.fromkeys(audit.findings), key=lambda finding: finding.line or 0)
-    whole = replace(result, findings=tuple(findings), notes=tuple(audit.notes), unreadable=audit.nothing)
-    return [whole, *(replace(result, unreadable=why, line=line) for why, line in audit.refused)]
+    whole = replace(result, findings=tuple(findings[:_MOST_FINDINGS]), notes=tuple(audit.notes))
+    others = [
+        replace(result, unreadable=doubt.why, line=doubt.line, is_unknown=doubt.is_unknown) for doubt in audit.doubts
+    ]
+    doubt = audit.doubt_about_all(len(findings))
+    if doubt is not None:
+        return [replace(whole, unreadable=doubt.why, line=doubt.line, is_unknown=doubt.is_unknown), *others]
+    # Nothing complies of which a part is not known.
+    if others and not any(finding.rule.severity == ERROR for finding in findings):
+        return [replace(others[0], findings=whole.findings, notes=whole.notes), *others[1:]]
+    return [whole, *others]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a certificate, or request, would have by one section of extensions."""
+
+    purpose: str = SERVER
+    """SERVER, AUTHORITY, CLIENT or OTHER, of `audit.purpose`."""
+    why: str = ""
+    """What says so."""
+    findings: tuple[Finding, ...] = ()
+    """With lines counted from 1 in the text that was judged, and messages that do not name the section.
+
+    There are none on what is OTHER, nor on a CLIENT where a profile was named.
+    """
+    unknown: str | None = None
+    """What a rule needs to know and the text does not say; such a section is never good."""
+    unreadable: str | None = None
+    """Why openssl would make nothing by it; such a section is never good either."""
+    line: int | None = None
+    """The line that `unknown` or `unreadable` is about."""
+    notes: tuple[str, ...] = ()
+
+
+def judge_text(text: str, *, section: str | None = None, use: str = FILE, settings: Settings) -> Judged:
+    """Return what openssl would make by one section of a config or extension file that a command names.
+
+    `use` is a way of `config.use`: FILE for `x509 -extfile` and `ca -extfile`, SELF for `req -x509`, REQUEST for
+    `req -new`, CA for `ca -config`. Without a section it is the one that openssl takes by itself; an empty text is
+    the command without a file. The character `config.reader.UNKNOWN` stands in the text for what is not known, such as
+    a variable of the shell: within a value, or as a line. Raises nothing that is an `Error`.
+    """
+    try:
+        config = read_config(text)
+        name = section or default_section(config, use)
+        if name not in config.sections:
+            return Judged(unreadable=f"there is no section [ {_shown(name)} ]")
+        audit = _Audit(config, settings, has_titles=False)
+        audit.add_repeated()
+        made = audit.made(config.sections[name], {use}, named_by=None)
+        findings = tuple(audit.judged(made)) if made else ()
+    except (ConfigError, CostlyError) as error:
+        return Judged(unreadable=error.message, line=error.line)
+    doubts = [*filter(None, [audit.doubt_about_all(len(findings))]), *audit.doubts]
+    doubt = min(doubts, key=lambda doubt: doubt.is_unknown, default=None)
+    return Judged(
+        purpose=made.purpose if made else SERVER,
+        why=made.why if made else "",
+        findings=(*audit.findings, *findings),
+        unknown=doubt.why if doubt and doubt.is_unknown else None,
+        unreadable=doubt.why if doubt and not doubt.is_unknown else None,
+        line=doubt.line if doubt else None,
+        notes=tuple(audit.notes),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """Why something is not good, though no rule is known to be broken."""
+
+    why: str
+    line: int | None
+    is_unknown: bool
+    """Whether something that a rule needs is not known; else openssl refuses it."""
 
 
 @dataclass
@@ -107,10 +211,16 @@ class _Audit:
 
     config: Config
     settings: Settings
+    has_titles: bool = True
+    """Whether messages begin with the section that they are about."""
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    refused: list[tuple[str, int | None]] = field(default_factory=list)
-    nothing: str | None = None
+    doubts: list[_Doubt] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    """Sections that were asked for and are not there."""
+    is_missing: bool = False
+    """Whether none of those that were asked for is."""
+    has_judged: bool = False
     authorities: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -125,60 +235,125 @@ class _Audit:
             self.add_file(oid_file.line, oid_file.value)
         for line, what in loaded_code(self.config):
             self.add("config-runs-code", f"it loads {_shown(what)}", line)
+        self.add_repeated()
+        if self.config.filled:
+            names = ", ".join(dict.fromkeys(f"${name}" for _, name in self.config.filled))
+            self.notes.append(f"a template of opensslgen, judged with what that fills in by default: {names}")
         self.judge_sections()
+        has_sections = self.has_judged or bool(self.doubts)
         self.judge_defaults()
+        if self.has_judged and not has_sections:
+            self.notes.append("it has no section of extensions: only its defaults are judged")
 
     def add(self, rule: str, message: str, line: int) -> None:
-        self.findings += raised(self.settings.rules, rule, message, line=line)
+        if len(self.findings) <= _MOST_FINDINGS:
+            self.findings += raised(self.settings.rules, rule, message, line=line)
+
+    def title(self, section: Section) -> str:
+        return f"{_bracketed(section)}: " if self.has_titles and section.name != DEFAULT else ""
 
     def add_file(self, line: int, path: str) -> None:
         self.add("config-reads-files", f"it takes what is in {_shown(path)}, which was not read", line)
+
+    def add_repeated(self) -> None:
+        for each in self.config.repeated:
+            message = f"{_shown(each.key)} is written twice: the value in line {each.first} is dropped"
+            self.add("config-key-twice", message, each.line)
+
+    def doubt_about_all(self, findings: int) -> _Doubt | None:
+        """Return why nothing in the config can be relied on, or nothing of it is judged; None if neither is so."""
+        if findings > _MOST_FINDINGS:
+            return _Doubt(f"more than {_MOST_FINDINGS} findings", None, is_unknown=False)
+        if self.config.includes:
+            line, path = self.config.includes[0]
+            return _Doubt(f"{_shown(path)}, which it includes, may change every section", line, is_unknown=True)
+        if self.config.holes:
+            return _Doubt("a line that is not known may change every section", self.config.holes[0], is_unknown=True)
+        if self.is_missing:
+            return _Doubt(f"it has no section [ {' ], [ '.join(self.missing)} ]", None, is_unknown=False)
+        if self.has_judged or self.doubts:
+            return None
+        return _Doubt("it has no section of extensions for servers or authorities", None, is_unknown=True)
 
     def judge_sections(self) -> None:
         used, absent, unnamed = sections_used(self.config, self.settings.sections)
         for line, name in absent:
             self.add_absent(line, name)
         for line, key in unnamed:
-            self.notes.append(f"line {line}: the section that {visible(key)} names cannot be known, and is not judged")
-        asked = [name for name in self.settings.sections if name not in self.config.sections]
-        if asked and not used:
-            self.nothing = f"it has no section [ {' ], [ '.join(map(visible, asked))} ]"
-        elif asked:
-            self.notes += [f"it has no section [ {visible(name)} ]" for name in asked]
-        elif not used:
-            self.tell_unused()
-        if len(used) > _MOST_SECTIONS:
-            raise ConfigError(1, f"it names {len(used)} sections of extensions, which cannot be meant")
-        made = [made for name, uses in used.items() if (made := self.made(self.config.sections[name], uses))]
-        self.authorities = {each.section.name for each in made if each.is_authority}
+            self.doubts.append(_Doubt(f"the section that {visible(key)} names is not known", line, is_unknown=True))
+        self.missing = [visible(name) for name in self.settings.sections if name not in self.config.sections]
+        self.notes += [f"it has no section [ {name} ]" for name in self.missing if used]
+        self.is_missing = bool(self.missing) and not used
+        is_alone = not (used or self.missing or self.config.filled)
+        others = self.sections_unused(used, is_alone=is_alone)
+        if len(used) + len(others) > _MOST_SECTIONS:
+            raise ConfigError(1, f"it has {len(used) + len(others)} sections of extensions, which cannot be meant")
+        uses = {COPIED if copies_extensions(self.config) else CA}
+        made = [
+            *(
+                self.made(self.config.sections[name], used[name], named_by=self.naming(name, used[name]))
+                for name in used
+            ),
+            *(self.made(section, uses, named_by=None) for section in others),
+        ]
+        self.judge_all([each for each in made if each])
+
+    def naming(self, name: str, uses: set[str]) -> str:
+        """Return what applies a section that is used in these ways."""
+        if name in self.settings.sections:
+            return "--section names it"
+        if uses == {FILE}:
+            return "its name" if name == COMMON else "extensions names it"
+        keys = dict.fromkeys("req_extensions" if use == REQUEST else "x509_extensions" for use in sorted(uses - {FILE}))
+        return f"{' and '.join(keys)} names it"
+
+    def sections_unused(self, used: Collection[str], *, is_alone: bool) -> list[Section]:
+        """Return the sections of certificates' extensions that nothing names; the others are noted."""
+        found = [
+            section
+            for section in self.config.sections.values()
+            if section.name not in used and section.name != DEFAULT and looks_like_extensions(section)
+        ]
+        lists = [
+            section for section in found if is_for_lists(self.config, section) and not sounds_like_server(section.name)
+        ]
+        proxies = [section for section in found if is_for_proxies(section)]
+        for what, sections in (("revocation lists", lists), ("proxy certificates", proxies)):
+            if sections:
+                self.notes.append(f"for {what}, and not judged: {', '.join(map(_bracketed, sections))}")
+        found = [section for section in found if section not in lists and section not in proxies]
+        for section in found if is_alone else ():
+            name = visible(section.name)
+            message = f"nothing names the section [ {name} ]: openssl applies it with -extensions {name} alone"
+            self.add("config-section-unused", message, section.line)
+        return found
+
+    def judge_all(self, made: list[_Made]) -> None:
+        self.authorities = {each.section.name for each in made if each.purpose == AUTHORITY}
         is_for_roots = any(rule.id == "root-ca" for rule in self.settings.rules)
+        judged: dict[str, list[str]] = {}
+        skipped: list[str] = []
         for each in made:
-            if is_for_roots and self.authorities and not each.is_authority:
-                self.notes.append(f"{_title(each.section)}is for no root, and is not judged as one")
+            because = f"{_bracketed(each.section)} ({each.why})"
+            if is_for_roots and self.authorities and each.purpose != AUTHORITY:
+                self.notes.append(f"{self.title(each.section)}is for no root, and is not judged as one")
+            elif self.rules(each) is None:
+                skipped.append(because)
             else:
                 self.findings += self.judged(each)
+                if each.section.name != DEFAULT:
+                    judged.setdefault(each.purpose, []).append(because)
+        for kind, sections in judged.items():
+            self.notes.append(f"for {_PLURALS[kind]}: {', '.join(sections)}")
+        if skipped:
+            self.notes.append(f"for neither servers nor authorities, and not judged: {', '.join(skipped)}")
 
     def add_absent(self, line: int, name: str) -> None:
         if not self.config.includes:
             self.add("config-section-missing", f"there is no section [ {_shown(name)} ]", line)
 
-    def tell_unused(self) -> None:
-        unused = [
-            section
-            for section in self.config.sections.values()
-            if section.name != DEFAULT and any(canonical(entry.key) in EXTENSIONS for entry in section.entries)
-        ]
-        for section in unused:
-            name = visible(section.name)
-            message = (
-                f"nothing names the section [ {name} ]: openssl needs -extensions {name}, and audit --section {name}"
-            )
-            self.add("config-section-unused", message, section.line)
-        if not unused:
-            self.notes.append("it has no section of extensions")
-
-    def made(self, section: Section, uses: set[str]) -> _Made | None:
-        """Return what openssl makes of a section; what it refuses is noted, and gives None."""
+    def made(self, section: Section, uses: set[str], *, named_by: str | None) -> _Made | None:
+        """Return what openssl makes of a section; what it refuses is a doubt, and gives None."""
         try:
             asked = extensions(self.references, section)
             for line, name in asked.missing:
@@ -187,87 +362,115 @@ class _Audit:
                 self.add_file(line, path)
             if self.settings.openssl is None:
                 raise RefusedError("openssl is needed to read it", None)
-            return _Made(section, uses, asked, issued(asked, self.settings.openssl()))
-        except RefusedError as error:
-            self.refused.append((f"{_title(section)}{error.message}", error.line or section.line))
+            self.references.refuse_more_time()
+            made = issued(asked, self.settings.openssl())
+            kind, why = purpose(section.name, made, unknown=asked.unknown, named_by=named_by)
+            return _Made(section, uses, asked, made, kind, why)
+        except CostlyError:
+            raise
         except Error as error:
-            self.refused.append((f"{_title(section)}{error.message}", section.line))
+            line = error.line if isinstance(error, UnreadableError) and error.line else section.line
+            self.doubts.append(_Doubt(f"{self.title(section)}{error.message}", line, is_unknown=False))
         return None
 
     def judged(self, made: _Made) -> Iterator[Finding]:
+        """Yield the findings on a section; what cannot be told of it is a doubt."""
+        rules = self.rules(made) or ()
+        self.has_judged = self.has_judged or bool(rules)
+        self.add_unknown(made, rules)
         subject = str(_SUBJECT)
-        for name, source in made.asked.unknown.items():
-            line = made.asked.lines[name]
-            self.notes.append(
-                f"{_title(made.section)}{visible(name)} (line {line}) depends on {source}, and is not judged as a whole"
-            )
         copied: dict[str, None] = {}
-        for finding in judge(Case(made.certificate_at(self.settings.at), None, self.settings.at), self.rules(made)):
-            name = _extension(finding)
+        lines = made.lines_of_names()
+        for finding in judge(Case(made.certificate_at(self.settings.at), None, self.settings.at), rules):
+            name = "subjectAltName" if finding.name else finding.extension or ABOUT[finding.rule.id] or ""
             line = made.asked.lines.get(name, made.section.line)
-            if name in made.asked.unknown and finding.rule.id not in _OF_ONE_NAME:
+            if name in made.asked.unknown and not finding.name:
                 continue
             if made.uses == {COPIED} and name not in made.asked.lines:
                 copied[name] = None
                 continue
-            if name == "subjectAltName":
-                line = self.line_of_name(made, finding.message) or line
+            if finding.name:
+                line = lines.get(_place(finding.name.kind, finding.name.value), line)
             # It is an answer of ours that has this subject, and no certificate of theirs.
             message = finding.message.replace(f"the authority {subject}", "the authority").replace(subject, "it")
-            yield replace(finding, message=f"{_title(made.section)}{message}", line=line)
+            yield replace(finding, message=f"{self.title(made.section)}{message}", line=line)
         if copied:
-            self.notes.append(
-                f"{_title(made.section)}lacks {', '.join(copied)}, which openssl ca copies from requests that have it"
+            why = (
+                f"{self.title(made.section)}{_depends(copied, 'requests, from which openssl ca copies what it lacks')}"
             )
+            self.doubts.append(_Doubt(why, made.section.line, is_unknown=True))
 
-    def rules(self, made: _Made) -> list[Rule]:
-        rules = [rule for rule in self.settings.rules if rule.id in ABOUT]
-        if made.uses == {REQUEST}:
-            rules = [rule for rule in rules if rule.of_requests]
-        if made.is_authority:
-            rules = [rule for rule in rules if rule.id not in PROFILES["root"].instead]
-        return rules
+    def add_unknown(self, made: _Made, rules: Iterable[Rule]) -> None:
+        """Say of each extension that is not known as a whole what it depends on."""
+        needed = {ABOUT[rule.id] for rule in rules}
+        if None in needed:  # rules on whatever is critical
+            needed |= {name for name in made.asked.maybe_critical if EXTENSIONS.get(name, name) not in UNDERSTOOD}
+        unknown: dict[str, list[str]] = {}
+        for name, source in made.asked.unknown.items():
+            line = made.asked.lines[name]
+            if name in needed and not self.is_reported(source):
+                unknown.setdefault(source, []).append(name)
+            else:
+                self.notes.append(
+                    f"{self.title(made.section)}{visible(name)} (line {line}) depends on {source}, and is not judged"
+                )
+        for source, names in unknown.items():
+            why = f"{self.title(made.section)}{_depends(names, source)}"
+            self.doubts.append(_Doubt(why, made.asked.lines[names[0]], is_unknown=True))
 
-    def line_of_name(self, made: _Made, message: str) -> int | None:
-        """Return the line of the name that a message begins with, if it has a line of its own."""
-        entries = [entry for section in made.asked.sections[1:] for entry in section.entries]
-        named = [
-            each
-            for each in entries
-            if message.startswith(
-                tuple(f"{kind}{visible(each.value)} " for kind in ("", f"{each.key.partition('.')[0]}:"))
-            )
+    def is_reported(self, source: str) -> bool:
+        """Tell whether an extension is not known because of a fault that is a finding already."""
+        return source == MISSING and any(rule.id == "config-section-missing" for rule in self.settings.rules)
+
+    def rules(self, made: _Made) -> list[Rule] | None:
+        """Return the rules that a section is held to; None if none are for what it is for."""
+        rules = self.settings.rules
+        if made.purpose == OTHER or (made.purpose == CLIENT and CLIENT not in self.settings.rules_by_kind):
+            return None
+        if made.purpose == CLIENT:
+            rules, _ = self.settings.rules_for(CLIENT)
+        return [
+            rule
+            for rule in rules
+            if rule.id in ABOUT
+            and (made.uses != {REQUEST} or rule.of_requests)
+            and (made.purpose != AUTHORITY or rule.id not in PROFILES["root"].instead)
         ]
-        return named[-1].line if named else None
 
     def judge_defaults(self) -> None:
         """Judge the keys of the sections that req and ca read."""
+        unknown: dict[str, int] = {}
         for name in self.config.sections:
-            if reads_requests(self.config, name):
-                self.judge_default_bits(self.known(name, "default_bits"))
-                self.judge_default_md(self.known(name, "default_md"))
-            elif signs_requests(self.config, name):
-                self.judge_default_md(self.known(name, "default_md"))
-                self.judge_default_days(name, self.known(name, "default_days"))
+            of_requests, of_ca = reads_requests(self.config, name), signs_requests(self.config, name)
+            for key, judge_default, is_read in (
+                ("default_bits", self.judge_default_bits, of_requests),
+                ("default_md", self.judge_default_md, of_requests or of_ca),
+                ("default_days", self.judge_default_days, of_ca and not of_requests),
+            ):
+                entry = self.config.entry(name, key) if is_read else None
+                if entry and entry.is_known:
+                    self.has_judged = True
+                    judge_default(name, entry)
+                elif entry:
+                    unknown.setdefault(key, entry.line)
+        if unknown:
+            source = "the environment" if self.config.environment else UNSAID
+            self.doubts.append(_Doubt(_depends(unknown, source), min(unknown.values()), is_unknown=True))
 
-    def known(self, section: str, key: str) -> Entry | None:
-        entry = self.config.entry(section, key)
-        return entry if entry and entry.is_known else None
-
-    def judge_default_bits(self, entry: Entry | None) -> None:
+    def judge_default_bits(self, _: str, entry: Entry) -> None:
         bits = _number(entry)
-        if entry and bits is not None and bits < _LEAST_RSA:
+        if bits is not None and bits < _LEAST_RSA:
             self.add("config-default-bits", f"default_bits is {bits}; 2048 is the least", entry.line)
 
-    def judge_default_md(self, entry: Entry | None) -> None:
-        if entry and not _SHA2.fullmatch(entry.value.lower()):
+    def judge_default_md(self, _: str, entry: Entry) -> None:
+        if not _SHA2.fullmatch(entry.value.lower()):
             message = f"default_md is {_shown(entry.value)}, which is not of the SHA-2 family; sha256 is"
             self.add("config-default-md", message, entry.line)
 
-    def judge_default_days(self, section: str, entry: Entry | None) -> None:
+    def judge_default_days(self, section: str, entry: Entry) -> None:
         days = _number(entry)
         named = self.config.entry(section, "x509_extensions")
-        if not entry or days is None or (named and named.value in self.authorities):
+        if days is None or (named and named.value in self.authorities):
             return
         at = self.settings.at
         certificate = Certificate(
@@ -293,17 +496,13 @@ class _Made:
     uses: set[str]
     asked: Extensions
     certificate: Certificate
-
-    @property
-    def is_authority(self) -> bool:
-        constraints = self.certificate.basic_constraints
-        if not (constraints and constraints.ca) or self.section.name == "v3_req":
-            return False
-        return not any(name.kind in ("DNS", "IP") for name in self.certificate.names)
+    purpose: str
+    why: str
 
     def certificate_at(self, at: datetime) -> Certificate:
         """Return it as if it were made then, for someone else, in the way that the section is used."""
-        signs_itself = {SELF} <= self.uses <= {SELF, REQUEST} or (self.is_authority and not self.uses & {CA, COPIED})
+        is_authority = self.purpose == AUTHORITY
+        signs_itself = {SELF} <= self.uses <= {SELF, REQUEST} or (is_authority and not self.uses & {CA, COPIED})
         return replace(
             self.certificate,
             subject=_SUBJECT,
@@ -312,26 +511,39 @@ class _Made:
             not_after=at + timedelta(days=1),
         )
 
+    def lines_of_names(self) -> dict[tuple[str, str], int]:
+        """Return the lines of the names that have a line of their own."""
+        return {
+            _place(entry.key.partition(".")[0], entry.value): entry.line
+            for section in self.asked.sections[1:]
+            for entry in section.entries
+        }
 
-def _title(section: Section) -> str:
-    return "" if section.name == DEFAULT else f"[ {visible(section.name)} ]: "
+
+_PLURALS = {SERVER: "servers", AUTHORITY: "certificate authorities", CLIENT: "clients"}
+
+
+def _place(kind: str, value: str) -> tuple[str, str]:
+    """Return what is the same of a name however it is written."""
+    return kind.upper(), value.strip().lower()
+
+
+def _depends(names: Iterable[str], source: str) -> str:
+    """Say that something depends on something else, or on what nobody knows."""
+    some = list(names)
+    if source == UNSAID:
+        return f"{', '.join(some)} cannot be told"
+    return f"{', '.join(some)} {'depends' if len(some) == 1 else 'depend'} on {source}"
+
+
+def _bracketed(section: Section) -> str:
+    return f"[ {visible(section.name)} ]"
 
 
 def _shown(text: str) -> str:
     return visible(text.replace(UNKNOWN, "…"))
 
 
-def _number(entry: Entry | None) -> int | None:
-    digits = re.match(r"[0-9]{1,9}", entry.value) if entry else None
+def _number(entry: Entry) -> int | None:
+    digits = re.match(r"[0-9]{1,9}", entry.value)
     return int(digits[0]) if digits else None
-
-
-def _extension(finding: Finding) -> str:
-    """Return the short name of the extension that a finding is about, else its object identifier."""
-    name = ABOUT[finding.rule.id]
-    if name:
-        return name
-    message = finding.message.replace("key usage", "keyUsage")
-    if number := re.search(r"\b[0-2](?:\.[0-9]+)+", message):
-        return canonical(number[0])
-    return next((name for name in EXTENSIONS if name in message), "")

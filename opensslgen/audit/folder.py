@@ -315,7 +315,8 @@ def _is_subject(written: str, certificate: Certificate) -> bool:
 
     The kinds of its parts are not compared, as the names that openssl has for them differ by version.
     """
-    text = _ESCAPES.sub(_unescaped, written)
+    # From 1.1.1 on openssl writes a backslash before what would look like another part of the name.
+    text = _ESCAPES.sub(_unescaped, written).replace("\\/", "/").replace("\\+", "+")
     at = 0
     for _, value in certificate.subject.attributes:
         at = text.find(f"={value}", at)

@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.general import parse_host
 from opensslgen.openssl.s_client import STARTTLS, answer
-from opensslgen.rules.chain import issuer_among
-from opensslgen.rules.rule import Case, judge, raised
+from opensslgen.rules.rule import Case, raised
 from opensslgen.text import shown
 from opensslgen.x509.certificate import decode
 
 from .result import Result
+from .signatures import Pending, settled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from opensslgen.names.general import GeneralName
     from opensslgen.openssl.command import OpenSSL
+    from opensslgen.rules.rule import Finding
     from opensslgen.x509.certificate import Certificate
+    from opensslgen.x509.names import Name
 
     from .result import Settings
 
@@ -232,11 +234,37 @@ def _verdict(openssl: OpenSSL, target: ServerTarget, address: str, *, title: str
         leaf, *others = (_certificate(der, number) for number, der in enumerate(answered.chain, 1))
     except Error as error:
         return _unreadable(title, error.message)
-    issuer, chain = issuer_among(leaf, others), tuple(others)
-    findings = judge(Case(leaf, issuer, settings.at, settings.within, chain, host=name), settings.rules)
+    findings: tuple[Finding, ...] = ()
     if answered.protocol in OLD_PROTOCOLS:
-        findings += raised(settings.rules, "protocol", f"it speaks {answered.protocol}; TLS 1.2 is the least")
-    return Result(target=title, kind="server", findings=tuple(findings), certificate=leaf, notes=answered.notes)
+        findings = raised(settings.rules, "protocol", f"it speaks {answered.protocol}; TLS 1.2 is the least")
+    pending = Pending(
+        result=Result(target=title, kind="server", findings=findings, certificate=leaf, notes=answered.notes),
+        certificate=leaf,
+        case=Case(leaf, None, settings.at, settings.within, host=name, others=tuple(others)),
+        rules=settings.rules,
+    )
+    (result,) = settled([pending], settings)
+    about_root = result.notes[len(answered.notes) :]
+    return replace(result, notes=(*answered.notes, _sent([leaf, *others], result.path), *about_root))
+
+
+def _sent(chain: Sequence[Certificate], path: Sequence[Certificate]) -> str:
+    """Return what a server sent, each certificate after the one that it issued, and whose issuer it did not send."""
+    sent = {certificate.der for certificate in chain}
+    titles = [_title(chain[0].subject)]
+    for certificate in path:
+        titles.append(_title(certificate.subject) + ("" if certificate.der in sent else ", *not sent*"))
+    last = (chain[0], *path)[-1]
+    if not last.is_self_signed:
+        titles.append(f"{_title(last.issuer)}, *not sent*")
+    told = f"sent: {' <- '.join(titles)}"
+    used = {certificate.der for certificate in (chain[0], *path)}
+    others = [_title(certificate.subject) for certificate in chain if certificate.der not in used]
+    return f"{told}; also sent, and not part of it: {', '.join(others)}" if others else told
+
+
+def _title(name: Name) -> str:
+    return f"CN={name.common_name}" if name.common_name else str(name) or "a certificate without a subject"
 
 
 def _unreadable(title: str, why: str) -> Result:

@@ -1,7 +1,7 @@
 """What made a certificate, as the pki folder has it on record: SERIAL.cnf and SERIAL.sh beside its copy by serial.
 
-The record tells a client's certificate and an authority's from a server's that went wrong. Nothing else does: what has
-no record, or does not say so itself, is held to what is asked of servers.
+The record tells a client's certificate and an authority's from a server's that went wrong. Where there is none, what
+the certificate says itself decides, and for an authority also where it stands.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UnreadableError
 from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
+from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, Role, role_of
 from opensslgen.text import visible
 from opensslgen.x509.certificate import load, load_all
 from opensslgen.x509.extensions import EXTENSIONS
-
-from .result import AUTHORITY, CLIENT, can_only_be_authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,28 +95,43 @@ def authorities(folder: Path) -> Iterator[Certificate]:
                 yield from load_all(folder / name)
 
 
-def kind_of_certificate(path: str, certificate: Certificate, *, alone: bool = True) -> str | None:
-    """Return AUTHORITY or CLIENT if a certificate says so itself and its folder says so, too; else None.
+def former_authorities(folder: Path) -> Iterator[Certificate]:
+    """Yield the folder's authorities that others have replaced, and whose certificates may still be there."""
+    for name in layout.CAS:
+        for path in sorted(folder.glob(f"{name}.old-*")):
+            with suppress(UnreadableError):
+                yield from load_all(path)
 
-    One that is `alone` in its file needs no folder to be known as an authority if it can be nothing else.
+
+def kind_of_certificate(path: str, certificate: Certificate) -> str | None:
+    """Return AUTHORITY or CLIENT if a certificate in a file is judged as such, else None."""
+    role = role_in(path, certificate)
+    return None if role.name == SERVER else role.name
+
+
+def role_in(path: str, certificate: Certificate, *, alone: bool = True) -> Role:
+    """Return what a certificate in a file is judged as; a client's is known as such in a pki folder alone.
+
+    What is not `alone` in its file comes with a key, or with what stands below it, and so from a server's
+    configuration: an authority in that place is the fault to be found, unless its folder knows it as one.
     """
-    usages = certificate.extended_key_usage or ()
-    is_client = "clientAuth" in usages and "serverAuth" not in usages
-    if alone and can_only_be_authority(certificate):
-        return AUTHORITY
+    role = role_of(certificate, path=path)
+    if alone and role.name == AUTHORITY and role.is_sure:
+        return role
     # Most are servers', about which there is nothing to be looked up.
-    folder = folder_around(path) if certificate.is_authority or is_client else None
-    if folder is None:
-        return None
-    if certificate.is_authority and any(certificate.der == authority.der for authority in authorities(folder)):
-        return AUTHORITY
-    copy = copy_of(folder, certificate.serial_hex)
-    with suppress(UnreadableError):
-        if copy and load(copy).der == certificate.der:
-            record, _ = record_of(folder, certificate)
-            if record and record.kind == (AUTHORITY if certificate.is_authority else CLIENT):
-                return record.kind
-    return None
+    folder = folder_around(path) if certificate.is_authority or role.name == CLIENT else None
+    if folder is not None:
+        if certificate.is_authority and any(certificate.der == authority.der for authority in authorities(folder)):
+            return Role(AUTHORITY, True)
+        copy = copy_of(folder, certificate.serial_hex)
+        with suppress(UnreadableError):
+            record, fault = record_of(folder, certificate)
+            if copy and load(copy).der == certificate.der and (record or fault):
+                asked = AUTHORITY if certificate.is_authority else CLIENT
+                return Role(asked if record and record.kind == asked else SERVER, True)
+    if role.name == CLIENT:
+        return role if folder is not None else Role(SERVER, True)
+    return role if alone or role.name == SERVER else Role(SERVER, False)
 
 
 def answer_to(path: str, request: Request) -> tuple[str, Certificate] | None:

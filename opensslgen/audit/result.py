@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.rules.profiles import rules_of
+from opensslgen.rules.roles import AUTHORITY, CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -15,11 +16,9 @@ if TYPE_CHECKING:
     from opensslgen.rules.rule import Finding, Rule
     from opensslgen.x509.certificate import Certificate
 
-AUTHORITY, CLIENT = "authority", "client"
-"""Kinds of certificates that are not held to what is asked of servers, if they are known to be of them."""
 _NOTES = {
     AUTHORITY: "judged as an authority, by profile root; --profile apple judges it as a server",
-    CLIENT: "judged as a client's, by profile client, which is what its config asks for; --profile apple judges it as a"
+    CLIENT: "judged as a client's, by profile client, as its usage is clientAuth alone; --profile apple judges it as a"
     " server",
 }
 LIMIT = 16 << 20
@@ -48,10 +47,12 @@ class Settings:
     limit: int = LIMIT
     sections: tuple[str, ...] = ()
     """Sections of a config that are judged besides those that it names itself."""
+    roots: tuple[Certificate, ...] = ()
+    """The roots that devices trust, to which every chain has to lead; empty: any root will do, and is named."""
     password: Callable[[str], str] | None = None
     """Returns the password of a PKCS#12 file by its name; raises Error if there is none."""
     openssl: Callable[[], OpenSSL] | None = None
-    """Finds openssl when a target needs it: PKCS#12, configs, live servers."""
+    """Finds openssl when a target needs it: signatures, PKCS#12, configs, live servers."""
     starttls: str | None = None
     """How servers given as host:port are asked for TLS; None: they speak it from the first byte."""
     servername: str | None = None
@@ -93,31 +94,13 @@ class Result:
     """"certificate", "request", "key", "config", "script", "server", "folder" or "index" of an authority, or "file"."""
     findings: tuple[Finding, ...] = ()
     unreadable: str | None = None
-    """Why it could not be read; such a thing is never good."""
+    """Why it could not be read, or judged; such a thing is never good."""
+    is_unknown: bool = False
+    """Whether it was read, and `unreadable` says what a rule needs to know that it does not say."""
     line: int | None = None
     """Where in the file the thing begins, counted from 1."""
     certificate: Certificate | None = None
     notes: tuple[str, ...] = ()
     """What could not be looked at, and why."""
-
-
-def can_only_be_authority(certificate: Certificate) -> bool:
-    """Tell whether a certificate says of itself that it signs certificates, and says nothing else.
-
-    No client takes such a one for a server's: it has no names, and its key may do nothing in a handshake. CA:TRUE alone
-    would not do, as that is what `openssl req -x509` makes of a server by default; and its common name has to have a
-    blank, which no host's has, so that a server's that went wrong altogether is still found.
-    """
-    constraints = certificate.basic_constraints
-    common_names = [value for name, value in certificate.subject.attributes if name == "CN"]
-    return bool(
-        constraints
-        and constraints.ca
-        and "keyCertSign" in (certificate.key_usage or ())
-        and (certificate.key_usage or frozenset()) <= {"keyCertSign", "cRLSign"}
-        and certificate.extended_key_usage is None
-        and certificate.subject_alternative_names is None
-        and certificate.is_self_issued
-        and common_names
-        and all(" " in name.strip() for name in common_names)
-    )
+    path: tuple[Certificate, ...] = ()
+    """The certificates above it by which it was judged, its issuer first."""

@@ -5,29 +5,34 @@ from __future__ import annotations
 import os
 from collections import deque
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NoReturn, TypeVar, Union
 
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import STDIN, File, chunks, limited, opened, pieces, walk
+from opensslgen.openssl.command import OpenSSLError
 
 from .kinds import kind_of
 from .result import Result, Settings
+from .signatures import AtHand, settled
 from .verdict import Piece, judge_content, judge_file, judge_piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from opensslgen.openssl.command import OpenSSL
+
     from .live import ServerTarget
+    from .signatures import Verdict
 
 
 T = TypeVar("T")
 
 FEW = 512
 """Up to so many files or blocks are judged in this process: others would take as long to start."""
-_BATCH = 64
-"""Files, or blocks, that a process is given at once."""
+_BATCH = 1000
+"""Files, or blocks, that are judged at once, so that one openssl verifies the signatures of all."""
 _SPLIT = 1 << 16
 """With `each`, larger files than this many bytes are shared out among the processes, block by block."""
 _BLOCK = 1000
@@ -50,12 +55,12 @@ _NOWHERE = f"{os.devnull}/-"
 def audit_content(data: bytes, name: str, settings: Settings) -> list[Result]:
     """Return the verdict on what somebody has sent under a name, which is shown, and never looked for."""
     content = limited([data], limit=settings.limit)
-    found = judge_content(content, File(_NOWHERE, named=True), settings)
-    return [replace(result, target=name) for result in found]
+    found = judge_content(content, File(_NOWHERE, named=True), settings, AtHand())
+    return [replace(result, target=name) for result in settled(found, settings)]
 
 
-def _itself(result: Result) -> Result:
-    return result
+def _itself(what: T) -> T:
+    return what
 
 
 def audited(
@@ -79,9 +84,10 @@ def _audited(
     if processes > 1 and len(beginning) > FEW:
         yield from _shared_out(units, settings, then, progress, processes=processes)
         return
-    for unit in units:
-        yield from map(then, _verdicts(unit, settings))
-        progress(1)
+    at_hand = AtHand()
+    for batch in _batches(units):
+        yield from map(then, _verdicts(batch, settings, at_hand))
+        progress(len(batch))
 
 
 def extent(targets: Sequence[str], settings: Settings) -> int:
@@ -143,23 +149,30 @@ def _split(file: File, settings: Settings) -> Iterator[_Unit]:
                         yield Piece(file.path, line, data, mode)
                     return
                 if status is None:
-                    yield from judge_content(limited(chain((head,), read), limit=settings.limit), file, settings)
+                    found_content = limited(chain((head,), read), limit=settings.limit)
+                    yield from settled(judge_content(found_content, file, settings, AtHand()), settings)
                     return
         yield file
     except UnreadableError as error:
         yield Result(target=file.path, kind="file", unreadable=error.message)
 
 
-def _verdicts(unit: _Unit, settings: Settings) -> Iterable[Result]:
-    if isinstance(unit, File):
-        return judge_file(unit, settings)
-    if isinstance(unit, Piece):
-        return judge_piece(unit, settings)
-    if isinstance(unit, Result):
-        return (unit,)
-    from .live import JOBS, judge_servers
+def _verdicts(batch: Sequence[_Unit], settings: Settings, at_hand: AtHand) -> Iterable[Result]:
+    """Return the verdicts on units that are judged together, or on servers that are asked together."""
+    if isinstance(batch[0], tuple):
+        from .live import JOBS, judge_servers
 
-    return judge_servers(unit, settings=settings, timeout=settings.timeout, jobs=settings.jobs or JOBS)
+        return judge_servers(batch[0], settings=settings, timeout=settings.timeout, jobs=settings.jobs or JOBS)
+    return settled((verdict for unit in batch for verdict in _of_unit(unit, settings, at_hand)), settings)
+
+
+def _of_unit(unit: _Unit, settings: Settings, at_hand: AtHand) -> Iterable[Verdict]:
+    if isinstance(unit, File):
+        return judge_file(unit, settings, at_hand)
+    if isinstance(unit, Piece):
+        return judge_piece(unit, settings, at_hand)
+    assert isinstance(unit, Result)
+    return (unit,)
 
 
 def _shared_out(
@@ -173,7 +186,8 @@ def _shared_out(
     """Yield the answers to all units, most of which other processes find, a batch at a time."""
     from opensslgen.batch.workers import workers
 
-    work = partial(_answers, settings=replace(settings, password=_elsewhere, openssl=_elsewhere), then=then)
+    work = partial(_answers, settings=replace(settings, password=_elsewhere, openssl=_known(settings)), then=then)
+    at_hand = AtHand()
     given: deque[list[_Unit]] = deque()
     """What the processes were given, and between that what is left to this one, a unit at a time."""
     with workers(processes, work) as crew:
@@ -182,7 +196,7 @@ def _shared_out(
             batch = given.popleft()
             answers = crew.take() if _travels(batch[0]) else [None]
             for unit, answer in zip(batch, answers, strict=True):
-                yield from map(then, _verdicts(unit, settings)) if answer is None else answer
+                yield from map(then, _verdicts([unit], settings, at_hand)) if answer is None else answer
             progress(len(batch))
 
         for batch in _batches(units):
@@ -216,19 +230,43 @@ def _batches(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
 
 
 class _ElsewhereError(Exception):
-    """What only the process that was asked can do: it starts openssl, and asks for passwords."""
+    """What only the process that was asked can do: it asks for passwords."""
 
 
 def _elsewhere(*_: object) -> NoReturn:
     raise _ElsewhereError
 
 
+def _known(settings: Settings) -> Callable[[], OpenSSL]:
+    """Return what finds openssl in another process: it was looked for in this one."""
+    try:
+        return partial(_itself, settings.find_openssl())
+    except OpenSSLError as error:
+        return partial(_missing, error.message)
+
+
+def _missing(message: str) -> NoReturn:
+    raise OpenSSLError(message)
+
+
+@cache
+def _at_hand_here() -> AtHand:
+    """Return what a process that works for another keeps from one batch to the next; it ends with the audit."""
+    return AtHand()
+
+
 def _answers(batch: list[_Unit], settings: Settings, then: Callable[[Result], T]) -> list[list[T] | None]:
     """Return what `then` makes of the verdicts on each unit; None for what has to be judged elsewhere."""
-    found: list[list[T] | None] = []
+    at_hand = _at_hand_here()
+    found: list[Verdict] = []
+    counts: list[int | None] = []
     for unit in batch:
         try:
-            found.append([then(result) for result in _verdicts(unit, settings)])
+            verdicts = [*_of_unit(unit, settings, at_hand)]
         except _ElsewhereError:
-            found.append(None)
-    return found
+            counts.append(None)
+        else:
+            found += verdicts
+            counts.append(len(verdicts))
+    results = iter(map(then, settled(found, settings)))
+    return [None if count is None else [*islice(results, count)] for count in counts]

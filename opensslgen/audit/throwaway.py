@@ -1,31 +1,32 @@
 """What a section of extensions means, asked of openssl itself: it makes a certificate by that section, to be judged.
 
-What openssl is given is written anew: values without variables, and nothing that reads a file, runs code or sees the
-environment. Authority and key are made once per process, in a folder of our own, and are worth nothing.
+Openssl gets a config that is written here: values without variables, and nothing that reads a file, runs code or sees
+the environment. Authority and key are made once per process, in a folder of our own, and are worth nothing.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from opensslgen.config.reader import DEFAULT, UNKNOWN, Entry, Section, written
+from opensslgen.config.use import canonical
 from opensslgen.errors import UnreadableError
 from opensslgen.openssl.command import reason
 from opensslgen.text import visible
 from opensslgen.x509.certificate import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from opensslgen.config.reader import Config
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.openssl.process import Process
     from opensslgen.x509.certificate import Certificate
-from opensslgen.config.use import canonical
 
 _ADDED = ("subjectKeyIdentifier", "authorityKeyIdentifier")
 _OID = re.compile(r"[0-2](?:\.[0-9]+)+")
@@ -43,6 +44,18 @@ _LARGEST = 10_000
 """Values in ASN.1 that one of them may have."""
 _DEEPEST = 50
 """Sections in sections, as in openssl (ASN1_GEN_SEQ_MAX_DEPTH)."""
+
+MISSING = "a section that is not there"
+UNSAID = "what is not known"
+"""What an extension may depend on; UNSAID stands for itself."""
+_NESTED = 4
+"""Sections in sections that openssl follows besides those of ASN.1: a policy's notice is at the third."""
+MOST_VALUES = 10_000
+"""Values of one config that are looked at; a value counts as often as openssl would make it."""
+MOST_SECONDS = 10
+"""Seconds of CPU for one config, and for each openssl that judges a section of it."""
+MOST_MEMORY = 256 << 10
+"""KiB that openssl may have for that."""
 
 _ROOT = """\
 [req]
@@ -65,7 +78,11 @@ class RefusedError(UnreadableError):
     def __init__(self, message: str, line: int | None) -> None:
         """Take openssl's reason, and the line of the key that it is about, if it says so."""
         super().__init__(message)
-        self.line = line
+        self.line = line  # the message leaves it to the caller
+
+
+class CostlyError(UnreadableError):
+    """What a config asks for takes more than anyone means to spend on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,50 +99,86 @@ class Extensions:
     """Line and name of sections that are referred to and are not there."""
     files: tuple[tuple[int, str], ...]
     """Line and name of files whose content would be a value."""
+    maybe_critical: frozenset[str] = frozenset()
+    """Extensions of which it is not known whether they are critical."""
 
 
 def extensions(references: References, section: Section) -> Extensions:
-    """Return what a section asks for, as far as the config alone can tell; raises RefusedError if that is endless."""
+    """Return what a section asks for, as far as the config alone can tell.
+
+    Raises RefusedError if that is endless, and CostlyError if it is too much.
+    """
     if len(section.entries) > _MOST:
         raise RefusedError(f"it has {len(section.entries)} keys, which cannot be meant", section.line)
-    config = references.config
-    names = _object_identifiers(config)
-    # What is not known is so because of the one or the other.
-    source = "the environment" if config.environment else "a file that is included"
-    kept: list[Entry] = []
-    copied: dict[str, Section] = {}
-    lines: dict[str, int] = {}
-    unknown: dict[str, str] = {}
-    missing: list[tuple[int, str]] = []
-    files: list[tuple[int, str]] = []
-    for entry in section.entries:
-        key = names.get(entry.key, entry.key)
-        name = canonical(key)
-        lines[name] = entry.line
-        reached = references.behind(entry)
-        items = [item.strip() for item in entry.value.split(",")]
-        if name == "proxyCertInfo" and (found := [*_files(entry), *(file for part in reached for file in part.files)]):
-            files += found
-            unknown[name] = "a file"
-        else:
-            absent = [item for item in items if item[:1] == "@" and item[1:] not in config.sections]
-            if not entry.is_known or not all(part.is_known for part in reached) or (absent and config.includes):
-                unknown[name] = source
-            elif absent:
-                missing += [(entry.line, item[1:]) for item in absent]
-                unknown[name] = "a section that is not there"
-            if name in unknown:
-                hollow = {f"@{part.section.name}" for part in reached if not part.section.entries}
-                items = [item for item in items if UNKNOWN not in item and item not in hollow.union(absent)]
-            if name not in unknown or any(item != "critical" for item in items):
-                if name in _LISTS:
-                    items = [names.get(item, item) for item in items]
-                value = ",".join(items) if name in unknown or name in _LISTS else entry.value
-                kept.append(replace(entry, key=key, value=value))
-                copied |= {part.section.name: part.section for part in reached}
-    copied.pop(DEFAULT, None)
-    sections = (Section(DEFAULT, section.line, tuple(kept)), *copied.values())
-    return Extensions(sections, lines, unknown, tuple(missing), tuple(files))
+    asked = [_asked_for(entry, references) for entry in section.entries]
+    kept = tuple(each.kept for each in asked if each.kept)
+    behind = {part.section.name: part.section for each in asked if each.kept for part in each.behind}
+    behind.pop(DEFAULT, None)
+    return Extensions(
+        (Section(DEFAULT, section.line, kept), *behind.values()),
+        {each.name: each.line for each in asked},
+        {each.name: each.unknown for each in asked if each.unknown},
+        tuple(missing for each in asked for missing in each.missing),
+        tuple(file for each in asked for file in each.files),
+        frozenset(each.name for each, entry in zip(asked, section.entries, strict=True) if entry.value[:1] == UNKNOWN),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """One extension, as a config asks for it."""
+
+    name: str
+    """Openssl's short name, or else as written."""
+    line: int
+    kept: Entry | None
+    """What is known of it; None if that is nothing."""
+    behind: Sequence[_Part] = ()
+    unknown: str | None = None
+    """What the rest depends on."""
+    missing: tuple[tuple[int, str], ...] = ()
+    files: tuple[tuple[int, str], ...] = ()
+
+
+def _asked_for(entry: Entry, references: References) -> _Asked:
+    config, names = references.config, references.object_identifiers
+    key = names.get(entry.key, entry.key)
+    name = canonical(key)
+    behind = references.behind(entry)
+    if name == "proxyCertInfo" and (files := (*_files(entry), *(file for part in behind for file in part.files))):
+        return _Asked(name=name, line=entry.line, kept=None, unknown="a file", files=files)
+    items = [item.strip() for item in entry.value.split(",")]
+    absent = {item for item in items if item[:1] == "@" and UNKNOWN not in item and item[1:] not in config.sections}
+    unknown = _depends_on(entry, behind, config, absent=bool(absent))
+    if unknown:
+        items = _known_items(items, behind, absent)
+    if name in _LISTS:
+        items = [names.get(item, item) for item in items]
+    is_empty = unknown is not None and all(item == "critical" for item in items)
+    value = ",".join(items) if unknown or name in _LISTS else entry.value
+    return _Asked(
+        name=name,
+        line=entry.line,
+        kept=None if is_empty else replace(entry, key=key, value=value),
+        behind=behind,
+        unknown=unknown,
+        missing=() if config.includes else tuple((entry.line, item[1:]) for item in sorted(absent)),
+    )
+
+
+def _depends_on(entry: Entry, behind: Sequence[_Part], config: Config, *, absent: bool) -> str | None:
+    """Return what a value depends on besides the config itself; None if the whole of it is known."""
+    if not entry.is_known or not all(part.is_known for part in behind) or (absent and config.includes):
+        # What is not known is so because of one of these.
+        if config.environment:
+            return "the environment"
+        return "a file that is included" if config.includes else UNSAID
+    return MISSING if absent else None
+
+
+def _known_items(items: list[str], behind: Sequence[_Part], absent: set[str]) -> list[str]:
+    hollow = {f"@{part.section.name}" for part in behind if not part.section.entries}
+    return [item for item in items if UNKNOWN not in item and item not in hollow and item not in absent]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,18 +191,26 @@ class _Part:
     """Whether there are none of them."""
     files: tuple[tuple[int, str], ...]
     refers_to: tuple[str, ...]
+    """Sections, each as often as a value names it."""
     holds: tuple[str, ...]
     """Those of them that ASN.1 has as a whole inside this one."""
+    weight: int
+    """Of all values."""
 
 
 class References:
-    """What the values of a config refer to, each section looked through once."""
+    """What the values of a config refer to, each section looked through once, and how much has been looked at."""
 
     def __init__(self, config: Config) -> None:
         """Take the config; nothing is looked at yet."""
         self.config = config
+        self.object_identifiers = _object_identifiers(config)
         self.parts: dict[str, _Part] = {}
         self.sizes: dict[str, int] = {}
+        self.counts: dict[tuple[str, int], int] = {}
+        self.values = 0
+        """Values that openssl was, or is to be, asked for."""
+        self.since = _cpu()
 
     def _part(self, name: str) -> _Part:
         if name not in self.parts:
@@ -159,8 +220,9 @@ class References:
                 replace(section, entries=known),
                 len(known) == len(section.entries),
                 tuple(file for entry in section.entries for file in _files(entry)),
-                tuple({name: None for entry in known for name in self._tokens(entry.value)}),
+                tuple(name for entry in known for name in self._tokens(entry.value)),
                 tuple(name for entry in known for name in self._held(entry.value)),
+                sum(_weight(entry.value) for entry in known),
             )
         return self.parts[name]
 
@@ -172,9 +234,13 @@ class References:
         return [name for name in map(str.strip, _HELD.findall(value)) if name in self.config.sections]
 
     def behind(self, entry: Entry) -> list[_Part]:
-        """Return the sections that a value refers to, and those that they refer to; raises RefusedError."""
+        """Return the sections that a value refers to, and those that they refer to.
+
+        Raises RefusedError if there is no end to them, and CostlyError if openssl would have too much to do.
+        """
         if sum(self._size(name, 1, entry.line) for name in self._held(entry.value)) > _LARGEST:
             raise _endless(entry.line)
+        self._count(entry)
         found: dict[str, _Part] = {}
         waiting = self._tokens(entry.value)
         while waiting:
@@ -186,6 +252,21 @@ class References:
                 waiting += found[name].refers_to
         return list(found.values())
 
+    def _count(self, entry: Entry) -> None:
+        """Count the values that openssl makes of one, as often as it does; raises CostlyError if they are too many."""
+        named = sum(1 + self._values_of(name, _NESTED) for name in self._tokens(entry.value))
+        self.values += _weight(entry.value) + named
+        if self.values > MOST_VALUES:
+            raise CostlyError(f"more than {MOST_VALUES} values")
+
+    def _values_of(self, name: str, depth: int) -> int:
+        """Return how many values there are in a section and, so deep, in those that it names."""
+        if (name, depth) not in self.counts:
+            part = self._part(name)
+            deeper = sum(1 + self._values_of(other, depth - 1) for other in part.refers_to) if depth else 0
+            self.counts[name, depth] = part.weight + deeper
+        return self.counts[name, depth]
+
     def _size(self, name: str, depth: int, line: int) -> int:
         """Return how many values openssl would write for a SEQUENCE or SET; each one may hold the next one twice."""
         if depth > _DEEPEST:
@@ -196,9 +277,28 @@ class References:
             self.sizes[name] = len(part.section.entries) + held
         return self.sizes[name]
 
+    def refuse_more_time(self) -> None:
+        """Raise CostlyError once the config has taken more seconds of CPU than MOST_SECONDS."""
+        if _cpu() - self.since > MOST_SECONDS:
+            raise _too_costly()
+
+
+def _weight(value: str) -> int:
+    """Return for how many values one counts: for each word between commas, and for each 400 characters."""
+    return 1 + value.count(",") + len(value) // 400
+
+
+def _cpu() -> float:
+    """Return the seconds of CPU that this process and those that it waited for have taken."""
+    return sum(os.times()[:4])
+
 
 def _endless(line: int) -> RefusedError:
     return RefusedError("the sections behind it are without an end", line)
+
+
+def _too_costly() -> CostlyError:
+    return CostlyError(f"more than {MOST_SECONDS} s of CPU, or {MOST_MEMORY >> 10} MiB, to judge it")
 
 
 def _files(entry: Entry) -> tuple[tuple[int, str], ...]:
@@ -215,14 +315,19 @@ def _object_identifiers(config: Config) -> dict[str, str]:
 
 
 def issued(asked: Extensions, openssl: OpenSSL) -> Certificate:
-    """Return a certificate with these extensions, made by openssl; raises RefusedError if it makes none."""
+    """Return a certificate with these extensions, made by openssl.
+
+    Raises RefusedError if it makes none, and CostlyError if that takes too much.
+    """
     first, *others = asked.sections
-    # OpenSSL 3.0 to 3.6 adds what is not there; who uses another one gets none.
-    if openssl.flavour == "OpenSSL" and (3, 0, 0) <= openssl.version < (4, 0, 0):
+    # What some versions add by themselves, others do not.
+    if openssl.can("key identifier none") and not openssl.can("x509 -req adds nothing"):
         present = {canonical(entry.key) for entry in first.entries}
         added = tuple(Entry(name, "none", 0) for name in _ADDED if name not in present)
         first = replace(first, entries=first.entries + added)
     process = _asked(written([first, *others]), openssl)
+    if process.exit_code < 0 or b"malloc failure" in process.stderr:
+        raise _too_costly()
     if process.exit_code != 0:
         raise _refusal(process, asked)
     return decode(process.stdout)
@@ -231,7 +336,8 @@ def issued(asked: Extensions, openssl: OpenSSL) -> Certificate:
 @lru_cache(maxsize=64)
 def _asked(config: str, openssl: OpenSSL) -> Process:
     """Have openssl make a certificate; what is asked again at once is remembered."""
-    return openssl.run(
+    limited = replace(openssl, memory=MOST_MEMORY, cpu=MOST_SECONDS)
+    return limited.run(
         ["x509", "-req", "-in", "request.pem", "-CA", "root.pem", "-CAkey", "key.pem", "-set_serial", "0x7468726F77"]
         + ["-days", "30", "-sha256", "-extfile", "/dev/stdin", "-extensions", DEFAULT, "-outform", "DER"],
         cwd=_workshop(openssl),
@@ -241,8 +347,8 @@ def _asked(config: str, openssl: OpenSSL) -> Process:
 
 
 def _refusal(process: Process, asked: Extensions) -> RefusedError:
-    told = _REFUSED.search(process.stderr.decode("utf-8", "replace"))
-    key = told[1] if told else ""
+    named = _REFUSED.search(process.stderr.decode("utf-8", "replace"))
+    key = named[1] if named else ""
     line = asked.lines.get(canonical(key))
     why = reason(process)
     # The rest says that it is about the section "default", which is ours.

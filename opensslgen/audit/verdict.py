@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -12,25 +13,30 @@ from opensslgen.bundles.pkcs import pkcs12_encryption
 from opensslgen.bundles.private_keys import ENCRYPTED
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import content, pieces
-from opensslgen.rules.chain import issuer_among
-from opensslgen.rules.rule import Case, judge, judge_request, raised
+from opensslgen.rules.roles import AUTHORITY, SERVER
+from opensslgen.rules.rule import Case, judge_request, raised
+from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
 from .kinds import kind_of
-from .records import answer_to, is_index, is_kept, is_of_easy_rsa, kind_of_certificate
+from .records import answer_to, is_index, is_kept, is_of_easy_rsa, kind_of_certificate, role_in
 from .result import Result
+from .signatures import AtHand, Pending
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from opensslgen.files.read import Content, File
     from opensslgen.rules.rule import Finding, Rule
     from opensslgen.x509.certificate import Certificate
     from opensslgen.x509.request import Request
 
     from .result import Settings
+    from .signatures import Verdict
 
 
-def judge_file(file: File, settings: Settings) -> list[Result]:
+def judge_file(file: File, settings: Settings, at_hand: AtHand) -> list[Verdict]:
     """Return the verdict on what a file holds; none on what is no such thing and was only found in a folder."""
     try:
         if file.unreadable:
@@ -38,14 +44,14 @@ def judge_file(file: File, settings: Settings) -> list[Result]:
         if is_index(file.path):
             from .folder import judge_folder
 
-            return judge_folder(file.path, settings)
+            return [*judge_folder(file.path, settings)]
         found = content(file, limit=settings.limit)
     except UnreadableError as error:
         return [Result(target=file.path, kind="file", unreadable=error.message)]
-    return judge_content(found, file, settings) if found else []
+    return judge_content(found, file, settings, at_hand) if found else []
 
 
-def judge_content(found: Content, file: File, settings: Settings) -> list[Result]:
+def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHand) -> list[Verdict]:
     """Return the verdict on what was read of a file."""
     kind = kind_of(found.data)
     if not file.named and (kind is None or (kind == "config" and is_of_easy_rsa(file.path))):
@@ -54,44 +60,65 @@ def judge_content(found: Content, file: File, settings: Settings) -> list[Result
         if found.size > settings.limit:
             raise UnreadableError(f"larger than {settings.limit} bytes")
         if kind is None:
-            raise UnreadableError(
-                "neither certificate nor request, key, config or script" if found.size else "nothing is in it"
-            )
+            raise UnreadableError(_what(found))
         if kind == "pem" and settings.each:
-            cut = pieces([found.data], limit=settings.limit)
+            pool = tuple(authorities_in(found.data))
             return [
-                result
-                for line, data in cut
-                for result in judge_piece(Piece(file.path, line, data, found.mode), settings)
+                verdict
+                for line, data in pieces([found.data], limit=settings.limit)
+                for verdict in judge_piece(Piece(file.path, line, data, found.mode), settings, at_hand, pool=pool)
             ]
-        return _judged(found, kind, target=file.path, settings=settings)
+        return _judged(found, kind, target=file.path, settings=settings, at_hand=at_hand)
     except Error as error:
         return [Result(target=file.path, kind=_KINDS.get(kind or "", "file"), unreadable=error.message)]
 
 
+def _what(found: Content) -> str:
+    """Return what a file is that is nothing to be judged."""
+    if not found.size:
+        return "nothing is in it"
+    from opensslgen.x509.crl import is_revocation_list  # few files are none of those above
+
+    if _REVOCATION_LIST.search(found.data) or is_revocation_list(found.data):
+        return "a certificate revocation list, and no certificate: it is judged with the pki folder that it lies in"
+    return "neither certificate nor request, key, config or script"
+
+
+_REVOCATION_LIST = re.compile(rb"^-----BEGIN X509 CRL-----", re.MULTILINE)
+
 _KINDS = {kind: kind for kind in ("certificate", "request", "key", "config", "script")}
 
 
-def _judged(found: Content, kind: str, *, target: str, settings: Settings) -> list[Result]:
+def _judged(found: Content, kind: str, *, target: str, settings: Settings, at_hand: AtHand) -> list[Verdict]:
     if kind == "config":
         from .recorded import judge_config_file
 
-        return judge_config_file(found.data, target=target, settings=settings)
+        return [*judge_config_file(found.data, target=target, settings=settings)]
     if kind == "script":
         from .scripts import judge_script
 
-        return judge_script(found.data, target=target, settings=settings)
+        return [*judge_script(found.data, target=target, settings=settings)]
     holding = holding_of(found.data, kind, openssl=settings.find_openssl, password=lambda: settings.password_of(target))
     of_file = pkcs12_encryption(found.data, settings.rules) if kind == "pkcs12" else ()
     if settings.each and len(holding.certificates) > 1:
-        results = [_of_certificate(each, target=target, settings=settings) for each in holding.certificates]
-        return [replace(results[0], findings=results[0].findings + of_file), *results[1:]]
-    return [_of_holding(holding, target=target, settings=settings, mode=found.mode, of_file=of_file)]
+        pool = tuple(each for each in holding.certificates if each.is_authority)
+        first, *rest = (
+            _of_certificate(each, target=target, settings=settings, at_hand=at_hand, pool=pool)
+            for each in holding.certificates
+        )
+        return [replace(first, result=replace(first.result, findings=of_file)), *rest]
+    return [_of_holding(holding, target=target, settings=settings, mode=found.mode, of_file=of_file, at_hand=at_hand)]
 
 
 def _of_holding(
-    holding: Holding, *, target: str, settings: Settings, mode: int | None, of_file: tuple[Finding, ...] = ()
-) -> Result:
+    holding: Holding,
+    *,
+    target: str,
+    settings: Settings,
+    at_hand: AtHand,
+    mode: int | None,
+    of_file: tuple[Finding, ...] = (),
+) -> Verdict:
     """Return the verdict on the first certificate, or else the first request, with what came with it."""
     if not (holding.certificates or holding.requests or holding.keys):
         raise UnreadableError("no certificate in it")
@@ -100,29 +127,53 @@ def _of_holding(
     findings = _mode(holding, mode, settings)
     if holding.certificates:
         leaf, *others = holding.certificates
-        # What has a chain or a key with it is meant for a server: an authority in its place is the fault to be found.
-        alone = not others and not holding.keys
+        alone = not holding.keys and all(other.is_authority for other in others)
         rules, told = _rules(leaf, target, settings, alone=alone)
-        case = Case(leaf, issuer_among(leaf, others), settings.at, settings.within, tuple(others), key)
-        return Result(
-            target=target,
-            kind="certificate",
-            findings=(*judge(case, rules), *findings, *of_file),
+        anchors, former = at_hand.authorities(target)
+        return Pending(
+            result=Result(
+                target=target,
+                kind="certificate",
+                findings=(*findings, *of_file),
+                certificate=leaf,
+                notes=(*told, *_kind_notes(leaf), *notes),
+            ),
             certificate=leaf,
-            notes=(*told, *notes),
+            case=Case(leaf, None, settings.at, settings.within, key=key, others=tuple(others)),
+            rules=rules,
+            anchors=anchors,
+            pool=former,
         )
     if holding.requests:
         rules, told = _rules_for_request(holding.requests[0], target, settings)
         of_request = judge_request(holding.requests[0], rules, at=settings.at, key=key)
         return Result(target=target, kind="request", findings=(*of_request, *findings), notes=(*told, *notes))
-    return Result(target=target, kind="key", findings=findings, notes=notes)
+    return Result(target=target, kind="key", findings=findings, notes=(*notes, _readers(mode)))
+
+
+def _readers(mode: int | None) -> str:
+    """Return who can read a private key."""
+    if mode is None:
+        return "who can read it is not known here"
+    who = "everybody" if mode & 0o004 else "its owner and its group" if mode & 0o040 else "its owner alone"
+    return f"{who} can read it (mode {mode:04o})"
+
+
+def _kind_notes(certificate: Certificate) -> tuple[str, ...]:
+    """Return what a certificate is called that is no certificate for use."""
+    if certificate.is_critical("ct_precert_poison"):
+        return ("it is a precertificate, which is for the logs of certificates alone (RFC 6962 section 3.1)",)
+    return ()
 
 
 def _rules(
     certificate: Certificate, target: str, settings: Settings, *, alone: bool
 ) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
     """Return the rules for a certificate in a file, and notes on why they are not those of a server in use."""
-    rules, told = settings.rules_for(kind_of_certificate(target, certificate, alone=alone))
+    role = role_in(target, certificate, alone=alone)
+    rules, told = settings.rules_for(None if role.name == SERVER else role.name)
+    if settings.rules_by_kind and not role.is_sure and certificate.is_authority:
+        told = (_EITHER if role.name == AUTHORITY else _EITHER_SERVER,)
     soon = settings.at + (settings.within or timedelta(0))
     if certificate.not_after >= soon or not is_kept(target, certificate):
         return rules, told
@@ -131,6 +182,14 @@ def _rules(
         *told,
         f"it is kept for the record, and not in use: that it ends {certificate.not_after:%Y-%m-%d} is no fault",
     )
+
+
+_EITHER = (
+    "judged as an authority, by profile root; it could be a server's as well: --profile apple judges it as a server"
+)
+_EITHER_SERVER = (
+    "judged as a server; it says that it is a certificate authority (CA:TRUE): --profile root judges it as a root"
+)
 
 
 def _rules_for_request(request: Request, target: str, settings: Settings) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
@@ -145,11 +204,32 @@ def _rules_for_request(request: Request, target: str, settings: Settings) -> tup
     return tuple(rule for rule in rules if rule.id not in ABOUT), (*told, note)
 
 
-def _of_certificate(certificate: Certificate, *, target: str, settings: Settings, line: int | None = None) -> Result:
-    """Return the verdict on a certificate by itself."""
+def _of_certificate(
+    certificate: Certificate,
+    *,
+    target: str,
+    settings: Settings,
+    at_hand: AtHand,
+    pool: tuple[Certificate, ...],
+    line: int | None = None,
+) -> Pending:
+    """Return the verdict on a certificate by itself; those of the pool may have issued it."""
     rules, told = _rules(certificate, target, settings, alone=True)
-    findings = tuple(judge(Case(certificate, None, settings.at, settings.within), rules))
-    return Result(target=target, kind="certificate", findings=findings, certificate=certificate, line=line, notes=told)
+    anchors, former = at_hand.authorities(target)
+    return Pending(
+        result=Result(
+            target=target,
+            kind="certificate",
+            certificate=certificate,
+            line=line,
+            notes=(*told, *_kind_notes(certificate)),
+        ),
+        certificate=certificate,
+        case=Case(certificate, None, settings.at, settings.within),
+        rules=rules,
+        anchors=anchors,
+        pool=(*pool, *former),
+    )
 
 
 def _mode(holding: Holding, mode: int | None, settings: Settings) -> tuple[Finding, ...]:
@@ -171,27 +251,51 @@ class Piece:
     mode: int | None
 
 
-def judge_piece(piece: Piece, settings: Settings) -> list[Result]:
-    """Return the verdict on each block, which for a PKCS#7 one is on each of its certificates."""
-    results: list[Result] = []
-    before = piece.line - 1
+_AUTHORITY = re.compile(rb"\x06\x03\x55\x1d\x13(?:\x01\x01.)?\x04.\x30.\x01\x01", re.DOTALL)
+"""basicConstraints with a BOOLEAN in it."""
+
+
+def authorities_in(data: bytes) -> Iterator[Certificate]:
+    """Yield the authorities of a PEM file that can be read; what cannot is said of its block."""
+    with suppress(DecodeError):
+        for block in pem_blocks(data):
+            if block.label in CERTIFICATE_LABELS and _AUTHORITY.search(block.body):
+                with suppress(DecodeError):
+                    certificate = decode_block(block)
+                    if certificate.is_authority:
+                        yield certificate
+
+
+def judge_piece(
+    piece: Piece, settings: Settings, at_hand: AtHand, *, pool: tuple[Certificate, ...] | None = None
+) -> list[Verdict]:
+    """Return the verdict on each block, which for a PKCS#7 one is on each of its certificates.
+
+    The pool are the authorities in the whole file; if there is none, they are looked for in it.
+    """
+    results: list[Verdict] = []
+    if pool is None:
+        pool = at_hand.authorities_within(piece.target, authorities_in)
     try:
-        for block in pem_blocks(piece.data):
-            holding, line = Holding(), before + block.line
+        for block in pem_blocks(piece.data, first_line=piece.line):
+            holding, line = Holding(), block.line
             try:
                 add(holding, block, piece.data)
                 if holding.certificates:
                     results += [
-                        _of_certificate(each, target=piece.target, settings=settings, line=line)
+                        _of_certificate(
+                            each, target=piece.target, settings=settings, at_hand=at_hand, pool=pool, line=line
+                        )
                         for each in holding.certificates
                     ]
                 elif holding.requests or holding.keys:
-                    result = _of_holding(holding, target=piece.target, settings=settings, mode=piece.mode)
-                    results.append(replace(result, line=line))
+                    verdict = _of_holding(
+                        holding, target=piece.target, settings=settings, at_hand=at_hand, mode=piece.mode
+                    )
+                    assert isinstance(verdict, Result)
+                    results.append(replace(verdict, line=line))
             except DecodeError as error:
                 results.append(Result(target=piece.target, kind="file", unreadable=str(error), line=line))
     except DecodeError as error:
-        # The lines of a piece are counted from its own beginning.
-        why = re.sub(r"\bline ([0-9]+)", lambda match: f"line {int(match[1]) + before}", str(error))
-        results.append(Result(target=piece.target, kind="file", unreadable=why, line=piece.line))
+        results.append(Result(target=piece.target, kind="file", unreadable=str(error), line=piece.line))
     return results

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
 from opensslgen.jobs.job import stored_issuer
-from opensslgen.jobs.perform import opens
+from opensslgen.jobs.passphrase import opens_key
 from opensslgen.plan.secrets import CA_PASSPHRASE
 
 from .unit import Unit, make
@@ -44,7 +44,7 @@ def converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
     Error if the folder cannot be worked in, or its key needs another passphrase.
     """
     batch.store.finish()
-    if CA_PASSPHRASE in batch.secrets and not opens(batch.secrets[CA_PASSPHRASE], batch.store, batch.openssl):
+    if CA_PASSPHRASE in batch.secrets and not opens_key(batch.secrets[CA_PASSPHRASE], batch.store, batch.openssl):
         # Each row would find it out by itself.
         raise Error(f"this is not the passphrase of {batch.store.path / batch.store.ca_key}")
     try:
@@ -56,12 +56,12 @@ def converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
 
 
 def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
-    wanting = batch.wanting(rows)
+    decisions = batch.decide(rows)
     issuer = None if batch.store.issuer() is None else stored_issuer(batch.store)
     # Started before the lock is taken, which they would hold on to if this process were killed.
     with workers(batch.jobs or cores(), partial(make, batch=batch, issuer=issuer)) as crew:
         units: dict[int, Unit] = {}
-        ahead, number = _Ahead(wanting, len(crew)), 0
+        ahead, number = _Ahead(decisions, len(crew)), 0
         while ahead.more:
             with batch.store.locked():
                 ends = time.monotonic() + TURN
@@ -76,7 +76,7 @@ def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
                         units[number] = Unit(number, batch.store.new_work(), *ahead.share())
                         crew.give(units[number])
                     if done:
-                        yield from _published(units.pop(done.number), done, batch.store)
+                        yield from _publish(units.pop(done.number), done, batch.store)
                     if not units:
                         break
                     done, failed = _answer(crew, units)
@@ -96,7 +96,7 @@ def _answer(crew: Workers[Unit, Done], units: dict[int, Unit]) -> tuple[Done | N
         return None, [replace(outcome, state=FAILED, why=died.message) for outcome in lost.outcomes]
 
 
-def _published(unit: Unit, done: Done, store: Store) -> Iterator[Outcome]:
+def _publish(unit: Unit, done: Done, store: Store) -> Iterator[Outcome]:
     """Publish what a process has made, together, and yield what became of its rows."""
     if done.staged:
         store.publish(done.staged, work=unit.work)
@@ -113,19 +113,19 @@ def _published(unit: Unit, done: Done, store: Store) -> Iterator[Outcome]:
 class _Ahead:
     """Orders that wait for a process; what is read ahead is as much as all processes can be given."""
 
-    def __init__(self, wanting: Iterator[tuple[LeafOrder | None, Outcome]], processes: int) -> None:
+    def __init__(self, decisions: Iterator[tuple[LeafOrder | None, Outcome]], processes: int) -> None:
         """Take the orders, each with what is to become of it, and how many processes share them."""
         self.weight = 0
         self.more = True
         """Whether there may be orders that were not read yet."""
-        self._wanting = wanting
+        self._decisions = decisions
         self._processes = processes
         self._waiting: deque[tuple[LeafOrder, Outcome]] = deque()
 
     def fill(self, *, until: float) -> Iterator[Outcome]:
         """Read ahead, but not after a time of `time.monotonic`; yield what became of the rows that need nothing."""
         while self.more and self.weight < self._processes * _ROOM and time.monotonic() < until:
-            order, outcome = next(self._wanting, (None, None))
+            order, outcome = next(self._decisions, (None, None))
             if outcome is None:
                 self.more = False
             elif order is not None and outcome.state == MADE:

@@ -10,10 +10,10 @@ from opensslgen.errors import Error
 from opensslgen.files.write import explain_errors, name_beside
 from opensslgen.jobs.job import stale_p12
 from opensslgen.jobs.sign import has_request
-from opensslgen.openssl import run
-from opensslgen.openssl.verify import faults as faults_of
-from opensslgen.plan import many
-from opensslgen.plan.steps import Plan, Publish
+from opensslgen.openssl.run import run_together
+from opensslgen.openssl.workplace import Workplace
+from opensslgen.plan import issue
+from opensslgen.plan.steps import Plan, Publish, What
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
 
@@ -52,37 +52,34 @@ class Done:
 
 def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
     """Make and check the certificates of a unit in its work folder, and make them ready to be published."""
-    work, openssl = unit.work, batch.openssl
-    if issuer:
-        run.run(Plan("issuers", issuer.steps), work=work, openssl=openssl, secrets={})
+    work = unit.work
     plans: dict[int, Plan] = {}
     notes: dict[int, tuple[str, ...]] = {}
     faults: dict[int, str] = {}
     for position, order in enumerate(unit.orders):
         try:
             with explain_errors(batch.store.path):
-                plans[position], notes[position] = _plan(order, issuer, batch, name=f"n{position}")
+                plans[position], notes[position] = _plan(order, issuer, batch, prefix=f"n{position}-")
         except Error as error:
             faults[position] = error.message
-    parts = {position: many.without_checks(plan) for position, plan in plans.items()}
-    ran = run.run_many([making for making, _ in parts.values()], work=work, openssl=openssl, secrets=batch.secrets)
-    faults |= {position: fault.message for position, fault in zip(parts, ran, strict=True) if fault}
-    checks = {position: check for position, (_, (check,)) in parts.items() if position not in faults}
+    found = run_together([*plans.values()], Workplace(work=work, openssl=batch.openssl, secrets=batch.secrets))
+    faults |= {position: fault.message for position, fault in zip(plans, found, strict=True) if fault}
+    made = [position for position in plans if position not in faults]
     ends: dict[int, datetime] = {}
     staged = None
     try:
         with explain_errors(work):
-            found = faults_of(list(checks.values()), work=work, openssl=openssl)
-            faults |= {position: fault for position, fault in zip(checks, found, strict=True) if fault}
-            for position in checks.keys() - faults.keys():
-                certificate = load(work / checks[position].certificate)
+            for position in made:
+                certificate = load(work / plans[position].records[0].certificate)
                 ends[position] = certificate.not_after
                 fault = batch.violation(unit.orders[position], certificate)
                 if fault:
                     faults[position] = fault
-            staged = _staged(unit, [plan for position, plan in plans.items() if position not in faults], batch.store)
+            staged = _stage_files(
+                unit, [plan for position, plan in plans.items() if position not in faults], batch.store
+            )
     except Error as error:
-        faults |= dict.fromkeys(checks.keys() - faults.keys(), error.message)
+        faults |= dict.fromkeys((position for position in made if position not in faults), error.message)
     every = range(len(unit.orders))
     return Done(
         unit.number,
@@ -93,33 +90,37 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
     )
 
 
-def _plan(order: LeafOrder, issuer: Issuer | None, batch: Batch, *, name: str) -> tuple[Plan, tuple[str, ...]]:
+def _plan(order: LeafOrder, issuer: Issuer | None, batch: Batch, *, prefix: str) -> tuple[Plan, tuple[str, ...]]:
     """Return the plan of an order, and what is to be said of it; raises Error if it could not be published."""
-    if order.request is not None and issuer is not None:
+    if order.request is not None:
         publish = not has_request(parse_request(order.request.encode()), order.stem, batch.store)
-        plan = many.signed_in_batch(order, issuer, name=name, publish=publish)
+        request = issue.existing_request(order, order.request, prefix=prefix, publish=publish, verify=False)
+        plan = issue.leaf(order, issuer, request=request, prefix=prefix)
     else:
         below = None if order.kind.is_self_signed else issuer
-        plan = many.in_batch(order, below, name=name, at_once=batch.openssl.can("req -CA"))
-    aside, notes = stale_p12(order, batch.store)
-    plan = replace(plan, publish=plan.publish + aside)
+        plan = issue.leaf(order, below, prefix=prefix, one_command=batch.openssl.can("req -CA"))
+        # Where it takes two commands there is a request, which is not kept either.
+        plan = replace(plan, publish=tuple(each for each in plan.publish if each.what is not What.REQUEST))
+    moves, notes = stale_p12(order, batch.store)
+    plan = plan.keeping_existing()
+    plan = replace(plan, publish=plan.publish + moves)
     # One row's obstacle is to stop no other that is published together with it.
     batch.store.refuse_odd_files(plan)
     batch.store.refuse_repeated(plan)
     return plan, notes
 
 
-def _staged(unit: Unit, plans: Iterable[Plan], store: Store) -> Staged | None:
+def _stage_files(unit: Unit, plans: Iterable[Plan], store: Store) -> Staged | None:
     """Return what a unit is to publish, made ready; None if all of it failed."""
     records: list[Record] = []
     publish: list[Publish] = []
     for plan in plans:
         records += plan.records
         publish += plan.publish
-        for target in [publish.target for publish in plan.publish if publish.what == "key"]:
+        for target in [publish.target for publish in plan.publish if publish.what is What.KEY]:
             request = f"reqs/{Path(target).stem}.req"
             if (store.path / request).exists():
-                # Of the key before, and for that one alone.
-                publish.append(Publish(f"../{request}", name_beside(store.path, request), None, ""))
+                # It is the request of the key before, and of no use with the new one.
+                publish.append(Publish(f"../{request}", name_beside(store.path, request), None))
     whole = Plan("many", (), tuple(records), tuple(publish))
     return store.staged(whole, work=unit.work) if publish else None

@@ -7,15 +7,13 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.jobs.job import Violation, fitted, refuse_violations, violations
-from opensslgen.jobs.perform import with_key
+from opensslgen.jobs.job import Violation, authorities_of, fit_to_issuer, judge_now, refuse_violations, violations
+from opensslgen.jobs.own_key import with_key
 from opensslgen.jobs.sign import has_request
 from opensslgen.names.slips import slips
 from opensslgen.pki import index
 from opensslgen.pki.folder import Folder
 from opensslgen.plan import issue
-from opensslgen.rules.profiles import rules_of
-from opensslgen.rules.rule import Case, judge
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
 
@@ -57,7 +55,7 @@ class Batch:
     openssl: OpenSSL
     secrets: Mapping[str, str]
     within: timedelta
-    """What ends so soon, and is in the last third of its life, is made anew."""
+    """What expires so soon, and is in the last third of its life, is made again."""
     allow: Collection[str] = ()
     jobs: int | None = None
     """Processes; None: one for each core."""
@@ -83,30 +81,25 @@ class Batch:
         try:
             order = with_key(order, self.openssl)
             if issuer and not order.kind.is_self_signed:
-                order, _ = fitted(order, self.store, issuer, fixed_days=False)
+                order, _ = fit_to_issuer(order, self.store, issuer, fixed_days=False)
             issue.extensions(order)
             for demand in issue.demands(order.names):
                 if not self.openssl.can(demand):
                     return f"{self.openssl.banner} cannot {demand}"
-            expected = order.expected(not_before=datetime.now(timezone.utc))
-            below = None if order.kind.is_self_signed else issuer
-            refuse_violations(
-                expected, below, profile=order.kind.profile, allow=self.allow, above=above if below else ()
-            )
+            authorities = (issuer, *above) if issuer and not order.kind.is_self_signed else ()
+            refuse_violations(order, authorities, allow=self.allow)
         except Violation as violation:
-            return _listed(violation.findings)
+            return _explain(violation.findings)
         except Error as error:
             return error.message
         return None
 
     def violation(self, order: LeafOrder, certificate: Certificate) -> str | None:
         """Return which rules a finished certificate breaks; None if none."""
-        issuer, above = (None, ()) if order.kind.is_self_signed else (self.store.issuer(), self.store.above())
-        case = Case(certificate, issuer, datetime.now(timezone.utc), chain=(issuer, *above) if issuer and above else ())
-        found = violations(judge(case, rules_of([order.kind.profile], self.allow)))
-        return _listed(found) or None
+        authorities = () if order.kind.is_self_signed else authorities_of(self.store)
+        return _explain(violations(judge_now(certificate, authorities, profile=order.profile, allow=self.allow)))
 
-    def wanting(self, rows: Iterable[Row]) -> Iterator[tuple[LeafOrder | None, Outcome]]:
+    def decide(self, rows: Iterable[Row]) -> Iterator[tuple[LeafOrder | None, Outcome]]:
         """Yield the order of each row, and what is to become of it; one that has a fault now has failed."""
         issuer, now, revoked = self.store.issuer(), datetime.now(timezone.utc), self._revoked()
         compromised = Folder(self.store.path).compromised
@@ -118,7 +111,7 @@ class Batch:
             try:
                 order = with_key(order, self.openssl)
                 if issuer and not order.kind.is_self_signed:
-                    order, shortened = fitted(order, self.store, issuer, fixed_days=False)
+                    order, shortened = fit_to_issuer(order, self.store, issuer, fixed_days=False)
                     notes += shortened
                 if order.public_key in compromised:
                     raise Error("this key was revoked as compromised")
@@ -132,7 +125,7 @@ class Batch:
             yield order, Outcome(row.line, row.name, MADE if why else LEFT, why or "as asked", ends, notes)
 
     def _revoked(self) -> frozenset[int]:
-        """Return the serial numbers of what is revoked, by a program that leaves the file where it was, too."""
+        """Return the serial numbers of what is revoked; some programs leave the files where they were."""
         path = self.store.path / "index.txt"
         entries = index.read(path) if path.exists() else ()
         return frozenset(entry.serial_number for entry in entries if entry.state == index.REVOKED)
@@ -163,8 +156,8 @@ class Batch:
         return _difference(order, there, None if order.kind.is_self_signed else issuer), there
 
 
-def _listed(findings: Iterable[Finding]) -> str:
-    return "; ".join(f"{finding.message} [{finding.rule.id}]" for finding in findings)
+def _explain(findings: Iterable[Finding]) -> str | None:
+    return "; ".join(f"{finding.message} [{finding.rule.id}]" for finding in findings) or None
 
 
 def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None) -> str | None:
@@ -184,8 +177,8 @@ def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None
         if wanted != found:
             return f"another {what} is asked for" if what != "self-signed" else "another issuer is asked for"
     if issuer and (there.issuer != issuer.subject or not _same_key(there, issuer)):
-        return "it is below another authority"
-    # What was shortened because the authority ends would otherwise be made anew each day.
+        return "another authority has issued it"
+    # What was shortened because the authority ends would otherwise be made again each day.
     shortened = issuer is not None and issuer.not_after - there.not_after < _AT_THE_END
     if there.validity.days != order.days and not shortened:
         return f"{order.days} days are asked for, and not {there.validity.days}"

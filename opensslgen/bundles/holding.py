@@ -123,7 +123,7 @@ def _pem(data: bytes) -> Holding:
         try:
             add(holding, block, data)
         except DecodeError as error:
-            raise DecodeError(f"line {block.line}: {error}") from error
+            raise error.in_line(block.line) from error
     return holding
 
 
@@ -157,8 +157,9 @@ def label_of_key(block: PemBlock, data: bytes) -> str:
 
     The form before PKCS#8 says so in a header (RFC 1421 section 4.6.1.1), and what is encrypted is not DER.
     """
-    encrypted = b"Proc-Type: 4,ENCRYPTED" in data and _inside(block.body, 0)[1] != len(block.body)
-    return ENCRYPTED if encrypted else block.label
+    body = block.body
+    is_der = body[:1] == b"\x30" and body[1:2] != b"\x80" and _inside(body, 0)[1] == len(body)
+    return ENCRYPTED if b"Proc-Type: 4,ENCRYPTED" in data and not is_der else block.label
 
 
 def key_label(data: bytes) -> str:

@@ -103,12 +103,7 @@ def _print_info(data: bytes, openssl: OpenSSL, password: str) -> Process:
     command = ["pkcs12", "-info", "-nokeys", "-passin", f"env:{PASSWORD}"]
     secrets = {PASSWORD: password}
     process = openssl.run(command, stdin=data, secrets=secrets, check=False)
-    if (
-        process.exit_code
-        and openssl.flavour == "OpenSSL"
-        and openssl.version >= (3,)
-        and b"unsupported" in process.stderr
-    ):
+    if process.exit_code and openssl.can("-legacy") and b"unsupported" in process.stderr:
         process = openssl.run([*command, "-legacy"], stdin=data, secrets=secrets, check=False)
     if process.exit_code == 0:
         return process

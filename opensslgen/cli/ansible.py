@@ -1,41 +1,35 @@
-"""The command that hands out the Ansible collection."""
+"""The command that writes the Ansible collection."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from .options import FORMAT, together
+from .options import FORCE, FORMAT, QUIET, Output, together
+from .say import print_json
 
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path), metavar="PATH")
-@together(
-    click.option("--force", is_flag=True, help="Replace what exists; it is kept beside the new one."),
-    click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
-    FORMAT,
-)
-def ansible(path: Path, *, force: bool, quiet: bool, output: str) -> None:
-    """Write out the Ansible collection opensslgen.fleet, for many appliances at once.
+@together(FORCE, QUIET, FORMAT)
+def ansible(path: Path, *, force: bool, quiet: bool, output: Output) -> None:
+    """Write the Ansible collection for many appliances.
 
     \b
     opensslgen ansible fleet
     ansible-galaxy collection install ./fleet
     ansible-doc opensslgen.fleet.install
 
-    Each appliance makes its own key, which never leaves it, and needs a shell and openssl, but no Python. Ansible's own
-    Python has to have opensslgen: pip install '.[ansible]', from a checkout.
+    The collection is opensslgen.fleet. Each appliance generates its own key, which never leaves it. The appliance needs
+    a shell and openssl, but no Python. The Python that runs Ansible needs opensslgen: pip install '.[ansible]', from a
+    checkout.
     """
     from opensslgen.fleet.collection import write_collection
+    from opensslgen.report.collection import collection_json, collection_text
 
     files, kept = write_collection(path, force=force)
     if output == "json":
-        click.echo(json.dumps({"folder": str(path), "files": files, "kept": kept and str(kept)}, indent=2))
+        print_json(collection_json(path, files, kept))
     elif not quiet:
-        click.echo(f"Wrote the collection opensslgen.fleet, {len(files)} files, to {path}")
-        if kept:
-            click.echo(f"Kept the old folder as {kept}")
-        where = path if path.is_absolute() else f"./{path}"
-        click.echo(f"Next: ansible-galaxy collection install {where}")
+        click.echo(collection_text(path, files, kept), nl=False)

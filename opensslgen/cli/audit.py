@@ -1,31 +1,30 @@
-"""The commands that judge: what certificates, configs, scripts and servers have against the rules."""
+"""The commands that check certificates, configs, scripts and servers, and list the rules."""
 
 from __future__ import annotations
 
 import functools
-import io
-import json
 import os
 import re
 import sys
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import click
 
-from opensslgen import __version__
 from opensslgen.errors import UsageError
-from opensslgen.rules import profiles as tables
-from opensslgen.rules.profiles import rules_of
 
-from .options import FORMAT, OPENSSL, together
+from .options import FORMAT, OPENSSL, Output, file_option, grouped, together
 from .progress import Bar
+from .say import is_coloured, print_json, tolerant_stdout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterator
 
-    from opensslgen.audit.result import Result, Settings
+    from opensslgen.audit.chosen import Chosen
+    from opensslgen.audit.result import Settings
+    from opensslgen.report.tally import Entry
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
 
@@ -35,14 +34,15 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 
     name = "TIME"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """Return the time in UTC, in whole seconds, or fail as click does."""
         if isinstance(value, datetime):
             return value
+        text = str(value)
         try:
-            if not _TIME.fullmatch(value):
+            if not _TIME.fullmatch(text):
                 raise ValueError
-            whole = re.sub(r"\.\d+", "", value.upper().replace("Z", "+00:00"))
+            whole = re.sub(r"\.\d+", "", text.upper().replace("Z", "+00:00"))
             at = datetime.fromisoformat(whole)
             return (at if at.tzinfo else at.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
         except (ValueError, OverflowError):
@@ -51,144 +51,192 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 
 PROFILES = click.option(
     "--profile", "profiles", multiple=True, metavar="NAME",
-    help="apple, public, strict, client, root; several, or a list.  [default: apple, for authorities root]",
+    help="Profile of rules: apple, appliance, public, strict, client, root; repeat the option, or separate names with"
+    " commas.  [default: apple; root for CAs]",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judging:
+    """What is judged, and by which rules, as typed."""
+
+    profiles: tuple[str, ...]
+    at: datetime | None
+    within: int | None
+    each: bool
+    roots: tuple[Path, ...]
+    sections: tuple[str, ...]
+    allow: tuple[str, ...]
+    limit: int
+    password_file: Path | None
+    openssl: str | None
+    jobs: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How servers are asked for their certificates, as typed."""
+
+    starttls: str | None
+    servername: str | None
+    timeout: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reporting:
+    """How the verdicts are reported, as typed."""
+
+    output: Literal["text", "json", "sarif", "nagios"]
+    warning: int | None
+    critical: int | None
+    quiet: bool
 
 
 @click.command()
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @together(
     PROFILES,
-    click.option("--at", type=TimeParameter(), help="Judge as of this time, such as 2026-02-01.  [default: now]"),
-    click.option("--within", type=click.IntRange(0, 36500), metavar="DAYS", help="Find what expires within so long."),
-    click.option("--each", is_flag=True, help="Judge every certificate of a bundle by itself."),
-    click.option("--section", "sections", multiple=True, metavar="NAME", help="Judge this section of configs, too."),
-    click.option("--allow", multiple=True, metavar="RULE", help="Leave out this rule."),
+    click.option("--at", type=TimeParameter(), help="Check as of this time, such as 2026-02-01.  [default: now]"),
+    click.option(
+        "--within", type=click.IntRange(0, 36500), metavar="DAYS",
+        help="Also report certificates that expire within DAYS.",
+    ),
+    click.option(
+        "--root", "roots", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+        help="Root that devices trust, to which every chain must lead; repeat the option for more.",
+    ),
+    click.option("--each", is_flag=True, help="Check each certificate of a bundle separately."),
+    click.option(
+        "--section", "sections", multiple=True, metavar="NAME",
+        help="Also check this section of openssl configs; repeat the option for more.",
+    ),
+    click.option("--allow", multiple=True, metavar="RULE", help="Do not check this rule; repeat for more rules."),
     click.option(
         "--limit", type=click.IntRange(1), default=16 << 20, metavar="BYTES",
-        help="Read no more of a file, or with --each of a block.  [default: 16777216]",
+        help="Read at most BYTES of a file or, with --each, of a block.  [default: 16777216]",
     ),
-    click.option("--starttls", metavar="PROTOCOL", help="How servers are asked for TLS: smtp, ldap, imap and others."),
-    click.option("--servername", metavar="NAME", help="Ask servers for this name instead of their own."),
-    click.option(
-        "--timeout", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
-        help="Wait so long for a server.",
-    ),
-    click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes, and servers asked, at once."),
-    click.option(
-        "--password-file", type=click.Path(path_type=Path), metavar="FILE",
-        help="The password of PKCS#12 files is its first line.  [env: OPENSSLGEN_P12_PASSWORD]",
+    file_option(
+        "--password-file",
+        help="File whose first line is the password of PKCS#12 files.  [env: OPENSSLGEN_P12_PASSWORD]",
     ),
     OPENSSL,
     click.option(
+        "--jobs", type=click.IntRange(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
+    ),
+    grouped(Judging),
+    click.option(
+        "--starttls", metavar="PROTOCOL",
+        help="Use STARTTLS of this protocol with servers: smtp, ldap, imap and others.",
+    ),
+    click.option("--servername", metavar="NAME", help="Ask servers for NAME instead of the host in TARGET."),
+    click.option(
+        "--timeout", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
+        help="Wait at most SECONDS for a server.",
+    ),
+    grouped(Asking),
+    click.option(
         "--format", "output", type=click.Choice(["text", "json", "sarif", "nagios"]), default="text",
-        help="How to answer.",
+        help="Format of the output.",
     ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
-    click.option("--warning", type=click.IntRange(0), metavar="DAYS", help="With nagios: warn below so many days."),
-    click.option("--critical", type=click.IntRange(0), metavar="DAYS", help="With nagios: the same for critical."),
+    click.option(
+        "--warning", type=click.IntRange(0), metavar="DAYS",
+        help="With --format nagios: warn if a certificate expires within DAYS.",
+    ),
+    click.option(
+        "--critical", type=click.IntRange(0), metavar="DAYS",
+        help="With --format nagios: critical if a certificate expires within DAYS.",
+    ),
     click.option("-q", "--quiet", is_flag=True, help="Show only what does not comply."),
+    grouped(Reporting),
 )  # fmt: skip
-def audit(targets: tuple[str, ...], **options: Any) -> None:
-    """Judge certificates, what makes them, and servers, by Apple's published rules or others.
+def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting: Reporting) -> None:
+    """Check certificates, configs, scripts and servers.
 
     \b
-    opensslgen audit server.crt                       a certificate, and the issuers that follow it
-    opensslgen audit pki/ --within 30                 all that is in a folder, and what expires soon
-    opensslgen audit --each bundle.pem                every certificate of a bundle by itself
-    opensslgen audit openssl.cnf gen_certs.sh         what would make certificates
+    opensslgen audit server.crt                       a certificate, and the CAs that follow it in the file
+    opensslgen audit pki/ --within 30                 everything in a folder, and what expires soon
+    opensslgen audit --each bundle.pem                each certificate of a bundle
+    opensslgen audit openssl.cnf gen_certs.sh         the certificates that a config or a script would make
     opensslgen audit pbx.example.com:443 '[2001:db8::1]:5061'
     opensslgen audit mail.example.com:25 --starttls smtp
+    opensslgen audit --root ca.crt pbx.example.com:443    whether the chain leads to this root
     opensslgen audit --profile root ca.crt --json
+    opensslgen audit --root ca.crt pbx.example.com:443  the chain has to lead to this root
 
-    TARGET is a file, a folder, a server as HOST:PORT, or - for standard input. Files are told by their content:
-    PEM, DER, PKCS#7, PKCS#12, certificate requests, openssl configs, shell scripts.
+    They are checked against Apple's published rules, or those of --profile. TARGET is a file, a folder, a server as
+    HOST:PORT, or - for standard input. Files are recognised by their content: PEM, DER, PKCS#7, PKCS#12, certificate
+    requests, openssl configs, shell scripts.
 
-    Exit code: 0 complies, 1 violates a rule that is an error, 2 something could not be read. With --format nagios it
-    is 0 to 3, as Nagios counts.
+    Exit code: 0 if everything complies, 1 if an error was found, 2 if something cannot be read. With --format
+    nagios: 0 to 3, as Nagios defines them.
     """
-    from opensslgen.audit.result import Settings, rules_by_kind
+    from opensslgen.audit.chosen import chosen_rules
+
+    chosen = chosen_rules(judging.profiles, allow=judging.allow)
+    settings = _settings(judging, asking, chosen)
+    if reporting.output == "nagios":
+        _nagios(targets, settings, reporting)
+    for option, value in (("warning", reporting.warning), ("critical", reporting.critical)):
+        if value is not None:
+            raise UsageError(
+                f"--{option} can only be used with --format nagios", hint="--within works with all formats"
+            )
+    sys.exit(_report(targets, settings, chosen, reporting))
+
+
+def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
+    from opensslgen.audit.result import Settings
     from opensslgen.openssl.command import find
-    from opensslgen.rules.profiles import rules_of
+    from opensslgen.x509.certificate import load_all
 
-    profiles = _profiles(options["profiles"])
-    settings = Settings(
-        rules=rules_of(profiles, options["allow"]),
-        rules_by_kind={} if options["profiles"] else rules_by_kind(options["allow"]),
-        at=options["at"] or datetime.now(timezone.utc).replace(microsecond=0),
-        within=None if options["within"] is None else timedelta(days=options["within"]),
-        each=options["each"],
-        limit=options["limit"],
-        sections=options["sections"],
-        password=functools.partial(_password, options["password_file"]),
-        openssl=functools.cache(lambda: find(options["openssl"])),
-        starttls=options["starttls"],
-        servername=options["servername"],
-        timeout=options["timeout"],
-        jobs=options["jobs"],
+    return Settings(
+        rules=chosen.rules,
+        rules_by_kind=chosen.by_kind,
+        at=judging.at or datetime.now(timezone.utc).replace(microsecond=0),
+        within=None if judging.within is None else timedelta(days=judging.within),
+        each=judging.each,
+        roots=tuple(root for file in judging.roots for root in load_all(file)),
+        limit=judging.limit,
+        sections=judging.sections,
+        password=functools.partial(_password, judging.password_file),
+        openssl=functools.cache(lambda: find(judging.openssl)),
+        starttls=asking.starttls,
+        servername=asking.servername,
+        timeout=asking.timeout,
+        jobs=judging.jobs,
     )
-    if options["output"] == "nagios":
-        _nagios(targets, settings, warning=options["warning"], critical=options["critical"])
-    for option in ("warning", "critical"):
-        if options[option] is not None:
-            raise UsageError(f"--{option} goes with --format nagios only; --within is for all")
-    _report(targets, settings, output=options["output"], profiles=profiles, quiet=options["quiet"])
 
 
-def _profiles(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of profiles, of which several may stand in one value."""
-    found = [name.strip() for value in names for name in value.split(",") if name.strip()]
-    return tuple(dict.fromkeys(found)) or ("apple",)
-
-
-def _report(
-    targets: tuple[str, ...], settings: Settings, *, output: str, profiles: tuple[str, ...], quiet: bool
-) -> None:
-    """Write each result as it comes, and exit with the code that they add up to."""
+def _report(targets: tuple[str, ...], settings: Settings, chosen: Chosen, reporting: Reporting) -> int:
+    """Write each result as it comes, and return the exit code."""
     from opensslgen.audit.targets import audited, extent
-    from opensslgen.report import document, sarif, tally, text
+    from opensslgen.report.audit import Report, audit_format
 
-    out = sys.stdout
-    if isinstance(out, io.TextIOWrapper):
-        out.reconfigure(errors="backslashreplace")  # what a terminal's encoding lacks must not end the report
-    context = click.get_current_context()
-    if output == "text":
-        colour = out.isatty() and context.color is not False
-        write: Callable[[Result], str] = functools.partial(text.text_entry, colour=colour, quiet=quiet)
-        head, joint = "", ""
-    elif output == "json":
-        write = functools.partial(document.json_entry, at=settings.at)
-        head, joint = document.json_head(version=__version__, at=settings.at, profiles=profiles), ",\n"
-    else:
-        write = sarif.sarif_entry
-        head, joint = sarif.sarif_head(version=__version__, rules=settings.rules), ",\n"
+    out = tolerant_stdout()
+    form = audit_format(
+        reporting.output, settings, profiles=chosen.profiles, colour=is_coloured(), quiet=reporting.quiet
+    )
     bar = Bar()
-    entries = audited(targets, settings, then=functools.partial(tally.entry, write=write), progress=bar.advance)
+    entries: Iterator[Entry] = audited(targets, settings, then=form.entry(), progress=bar.advance)
     bar.begin(functools.partial(extent, targets, settings))
-    out.write(head)
-    total, between = tally.Tally(), ""
+    report = Report()
     try:
-        for entry in entries:
-            total = total.plus(entry.tally)
-            if entry.text:
-                bar.clear()
-                out.write(between + entry.text)
-                between = joint
+        for piece in report.pieces(form, entries):
+            bar.clear()
+            out.write(piece)
     finally:
         bar.clear()
-    if output == "text":
-        out.write("" if quiet else text.text_tail(total))
-    else:
-        out.write(document.json_tail(total) if output == "json" else sarif.sarif_tail(total))
     out.flush()
-    sys.exit(total.exit_code)
+    return report.tally.exit_code
 
 
-def _nagios(targets: tuple[str, ...], settings: Settings, *, warning: int | None, critical: int | None) -> NoReturn:
+def _nagios(targets: tuple[str, ...], settings: Settings, reporting: Reporting) -> NoReturn:
     """Write the one line of the worst result, and exit with its state."""
     from opensslgen.audit.targets import audited
     from opensslgen.report import nagios
 
+    warning, critical = reporting.warning, reporting.critical
     status = functools.partial(nagios.status, at=settings.at, warning=warning, critical=critical)
     worst = functools.reduce(nagios.Status.plus, audited(targets, settings, then=status), nagios.Status())
     click.echo(nagios.nagios_line(worst, warning=warning, critical=critical), nl=False)
@@ -200,45 +248,34 @@ def _password(file: Path | None, name: str) -> str:
     from opensslgen.bundles.pkcs import PASSWORD
     from opensslgen.text import visible
 
-    from .options import first_line
+    from .secrets import first_line
 
     if file:
         return first_line(file, "password of the PKCS#12 file")
     if PASSWORD in os.environ:
         return os.environ[PASSWORD]
     if not sys.stdin.isatty():
-        raise UsageError(f"its password is needed: give --password-file FILE or set {PASSWORD}")
+        raise UsageError(f"its password is needed: use --password-file FILE or set {PASSWORD}")
     return str(click.prompt(f"Password of {visible(name)}", hide_input=True, err=True, default="", show_default=False))
 
 
 @click.command()
 @together(PROFILES, FORMAT)
-def rules(profiles: tuple[str, ...], output: str) -> None:
-    """List the rules: what each demands, who says so, since when, and in which profiles it is.
+def rules(profiles: tuple[str, ...], output: Output) -> None:
+    """List the rules that certificates are checked against.
 
     \b
     opensslgen rules
     opensslgen rules --profile root --json
+
+    For each rule: what it demands and why, its source, since when it applies, and the profiles that contain it.
     """
+    from opensslgen.audit.chosen import chosen_rules
+    from opensslgen.report.rules import rules_json, rules_text
     from opensslgen.rules.profiles import RULES
 
-    chosen = rules_of(_profiles(profiles)) if profiles else tuple(RULES.values())
-    within = {name: rules_of([name]) for name in tables.PROFILES}
+    chosen = chosen_rules(profiles).rules if profiles else tuple(RULES.values())
     if output == "json":
-        listed = [
-            {
-                "id": rule.id,
-                "severity": rule.severity,
-                "reason": rule.reason,
-                "citation": rule.citation,
-                "effective": rule.effective and rule.effective.isoformat(),
-                "profiles": [name for name, those in within.items() if rule in those],
-            }
-            for rule in chosen
-        ]
-        click.echo(json.dumps(listed, indent=2))
-        return
-    for rule in chosen:
-        since = f", since {rule.effective}" if rule.effective else ""
-        names = ", ".join(name for name, those in within.items() if rule in those)
-        click.echo(f"{rule.id} ({rule.severity} in {names}{since})\n    {rule.reason} ({rule.citation})")
+        print_json(rules_json(chosen))
+    else:
+        click.echo(rules_text(chosen), nl=False)

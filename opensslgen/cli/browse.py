@@ -1,100 +1,87 @@
-"""The commands that look into a folder: which certificates are there, and what is one of them for."""
+"""The commands that look into a pki folder: which certificates there are, and what one of them is for."""
 
 from __future__ import annotations
 
-import io
-import json
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import Literal, NoReturn
 
 import click
 
 from opensslgen.errors import Error, UsageError
 
-from .options import FOLDER, FORMAT, together
-
-if TYPE_CHECKING:
-    from opensslgen.pki.survey import Survey
+from .options import FORMAT, PKI, Output, together
+from .say import is_coloured, print_json, print_notes, print_warning, tolerant_stdout, warn_of_open_files
 
 
 @click.command("list")
 @together(
-    FOLDER,
+    PKI,
     click.option(
-        "--within", type=click.IntRange(0, 36500), metavar="DAYS", help="Only what ends within so long; exit 1 if any."
+        "--within", type=click.IntRange(0, 36500), metavar="DAYS",
+        help="List only certificates that expire within DAYS; exit 1 if there are any.",
     ),
-    click.option("--all", "everything", is_flag=True, help="Expired, revoked and replaced ones, too."),
+    click.option("--all", "everything", is_flag=True, help="Also list expired, revoked and replaced certificates."),
     click.option(
-        "--format", "output", type=click.Choice(["text", "json", "nagios"]), default="text", help="How to answer."
+        "--format", "output", type=click.Choice(["text", "json", "nagios"]), default="text",
+        help="Format of the output.",
     ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
     click.option(
-        "--critical", type=click.IntRange(0), metavar="DAYS", help="With nagios: critical below.  [default: 7]"
+        "--critical", type=click.IntRange(0), metavar="DAYS",
+        help="With --format nagios: critical if a certificate expires within DAYS.  [default: 7]",
     ),
 )  # fmt: skip
-def list_(pki: Path, within: int | None, everything: bool, output: str, critical: int | None) -> None:
-    """List the certificates of a folder, the root first, then what ends first.
+def list_(
+    pki: Path, within: int | None, everything: bool, output: Literal["text", "json", "nagios"], critical: int | None
+) -> None:
+    """List the certificates in a pki folder.
 
     \b
-    opensslgen list                                what is current
-    opensslgen list --within 30 || mail-somebody   exit code 1 if anything ends within 30 days
-    opensslgen list --all --json                   everything, also expired, revoked and replaced ones
-    opensslgen list --format nagios --within 21    one line, and the exit codes of Nagios
+    opensslgen list                                certificates in use
+    opensslgen list --within 30 || mail-somebody   exit code 1 if anything expires within 30 days
+    opensslgen list --all --json                   all, including expired, revoked and replaced ones
+    opensslgen list --format nagios --within 21    one line, with the exit codes of Nagios
 
-    A certificate is replaced by a newer one for the same subject, of the same kind, and with all its names. Names and
-    kind are read from the copies by serial number; where one is missing, the index has to do.
+    The root comes first, then the others by expiry date. A certificate counts as replaced if there is a newer one of
+    the same kind, with the same subject and all its names. Names and kind are read from the copies by serial number;
+    where a copy is missing, from the index.
 
-    With --format nagios, --within (default 30) is the limit of a warning. A name whose last certificate has expired is
-    critical until it is renewed or revoked.
+    With --format nagios, the state is a warning if a certificate expires within the days of --within (default 30); it
+    is critical if one expires within the days of --critical, or has expired without being renewed or revoked.
 
-    Exit code: 0, with --within 1 if anything ends so soon, 2 if the index cannot be read.
+    Exit code: 0; with --within, 1 if a certificate expires that soon; 2 if the index cannot be read.
     """
+    from opensslgen.audit.signatures import verified_rows
     from opensslgen.pki.folder import Folder
     from opensslgen.pki.survey import SOON, crl_fault, rows_of, survey_of
     from opensslgen.report import browse
 
     if critical is not None and output != "nagios":
-        raise UsageError("--critical goes with --format nagios only; --within is for all")
-    out = _plain_output()
+        raise UsageError("--critical can only be used with --format nagios", hint="--within works with all formats")
+    out = tolerant_stdout()
     at = datetime.now(timezone.utc).replace(microsecond=0)
     if output == "nagios":
         _nagios(pki, at=at, warning=30 if within is None else within, critical=7 if critical is None else critical)
-    _warn_of_others(pki)
-    survey = survey_of(Folder(pki), at=at, everything=everything, on_torn=_warn)
+    warn_of_open_files(pki)
+    survey = survey_of(Folder(pki), at=at, everything=everything, on_torn=print_warning)
     soon = SOON if within is None else timedelta(days=within)
     rows, found = rows_of(survey, soon=soon, only_soon=within is not None)
+    rows = verified_rows(rows, survey.folder.path, at=at, on_unable=print_warning)
     fault = crl_fault(survey)
     if fault:
-        _warn(fault)
+        print_warning(fault)
     if output == "json":
         out.writelines(browse.table_json(survey, rows, crl_fault=fault))
     else:
-        colour = out.isatty() and click.get_current_context().color is not False
         if found:
-            out.writelines(browse.table(rows, serial_width=_serial_width(survey), colour=colour))
+            out.writelines(browse.table(rows, serial_width=browse.serial_width(survey), colour=is_coloured()))
         else:
-            click.echo("no certificate" if within is None else f"nothing ends within {within} days")
-        _say_what_is_left_out(survey, everything=everything)
+            click.echo(browse.nothing_found(within))
+        print_notes(browse.notes(survey, everything=everything), quiet=False)
     out.flush()
     sys.exit(1 if within is not None and found else 0)
-
-
-def _serial_width(survey: Survey) -> int:
-    """Return the width of the column, which is known before the rows are made."""
-    root = survey.root()
-    serials = (entry.serial_hex for entry in (*survey.current, *survey.others))
-    return max(map(len, (*serials, root.serial_hex if root else "", "SERIAL")))
-
-
-def _say_what_is_left_out(survey: Survey, *, everything: bool) -> None:
-    left_out = [f"{count} {what}" for what, count in survey.counts.items() if count]
-    if left_out and not everything:
-        click.echo(f"Note: {', '.join(left_out)} left out; --all shows them", err=True)
-    if survey.lapsed:
-        names = ", ".join(entry.title for entry in survey.lapsed[:5]) + (", …" if len(survey.lapsed) > 5 else "")
-        click.echo(f"Note: expired and never renewed: {names}", err=True)
 
 
 def _nagios(pki: Path, *, at: datetime, warning: int, critical: int) -> NoReturn:
@@ -103,7 +90,7 @@ def _nagios(pki: Path, *, at: datetime, warning: int, critical: int) -> NoReturn
     from opensslgen.report import browse
 
     try:
-        survey = survey_of(Folder(pki), at=at, on_torn=_warn)
+        survey = survey_of(Folder(pki), at=at, on_torn=print_warning)
         status = browse.status(survey, warning=warning, critical=critical, crl_fault=crl_fault(survey))
     except Error as error:
         status = browse.unknown(error.message)
@@ -113,52 +100,35 @@ def _nagios(pki: Path, *, at: datetime, warning: int, critical: int) -> NoReturn
 
 @click.command()
 @click.argument("certificate", metavar="NAME|FILE|SERIAL")
-@together(FOLDER, FORMAT)
-def show(certificate: str, pki: Path, output: str) -> None:
-    """Explain one certificate: what it is for, where its files are, and on which devices it works.
+@together(PKI, FORMAT)
+def show(certificate: str, pki: Path, output: Output) -> None:
+    """Explain a certificate and which devices accept it.
 
     \b
-    opensslgen show pbx.example.com          by its file name in the folder, or any of its names
-    opensslgen show 10.0.0.5                 an address is a name, too
+    opensslgen show pbx.example.com          by its file name in the pki folder, or by any of its names
+    opensslgen show 10.0.0.5                 by an IP address
     opensslgen show ca                       the root
-    opensslgen show 4F9A03C1D2E85B77         by its serial number, also a revoked one
-    opensslgen show downloads/server.crt     a file, from anywhere
+    opensslgen show 4F9A03C1D2E85B77         by its serial number, even if it is revoked
+    opensslgen show downloads/server.crt     any file
 
-    A file that exists is taken for the file. What is said of devices are published rules and measurements, held
-    against this certificate; no device was asked.
+    If a file has this name, the file is read. What is said about devices comes from published rules and from
+    measurements; no device is asked.
     """
+    from opensslgen.audit.result import Settings
+    from opensslgen.audit.signatures import proof
     from opensslgen.pki import lookup
     from opensslgen.pki.folder import Folder
     from opensslgen.report import explain
 
-    out = _plain_output()
+    out = tolerant_stdout()
     at = datetime.now(timezone.utc).replace(microsecond=0)
-    _warn_of_others(pki)
-    found = lookup.find(Folder(pki), certificate)
+    warn_of_open_files(pki)
+    folder = Folder(pki)
+    found = lookup.find(folder, certificate)
+    issuers = [each for each in (found.issuer, folder.root and folder.root.certificate) if each]
+    checked = proof(found.certificate, issuers, Settings(rules=(), at=at))
     if output == "json":
-        click.echo(json.dumps(explain.explained_json(found, at=at), indent=2))
+        print_json(explain.explained_json(found, at=at, proof=checked))
     else:
-        out.write(explain.explained(found, at=at))
+        out.write(explain.explained(found, at=at, proof=checked))
         out.flush()
-
-
-def _plain_output() -> io.TextIOBase:
-    """Return stdout, to which what a terminal's encoding lacks does no harm."""
-    out = sys.stdout
-    if isinstance(out, io.TextIOWrapper):
-        out.reconfigure(errors="backslashreplace")
-    return out  # type: ignore[return-value] # it is one, wherever it was replaced
-
-
-def _warn_of_others(pki: Path) -> None:
-    """Say what in the folder others can read, or change, and should not."""
-    from opensslgen.pki.store import Store
-
-    for warning in Store(pki).warnings():
-        _warn(warning)
-
-
-def _warn(message: str) -> None:
-    from opensslgen.text import visible
-
-    click.echo(f"Warning: {visible(message)}", err=True)

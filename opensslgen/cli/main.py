@@ -1,4 +1,4 @@
-"""The command line: options become an order, a job is made of it, and run or printed as a script.
+"""The command line: options become an order, the order becomes a job, and the job is run or printed as a script.
 
 Commands import what they need when they run: `--help` must not wait for `sh`.
 """
@@ -12,12 +12,14 @@ import resource
 import signal
 import sys
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
 from opensslgen import __version__
 from opensslgen.errors import Error
+
+from .failure import Failure
 
 COMMANDS = {
     "server": "make.server",
@@ -43,43 +45,14 @@ COMMANDS = {
     "ext": "patch.ext",
     "script": "script.script",
     "ansible": "ansible.ansible",
-    "doctor": "machine.doctor",
-    "completion": "machine.completion",
+    "doctor": "doctor.doctor",
+    "completion": "completion.completion",
 }
-"""The commands in the order of need, each with its module and function here, imported when it is used."""
-
-
-class Failure(click.ClickException):
-    """An Error, said once, on stderr."""
-
-    def __init__(self, error: Error) -> None:
-        """Take the error."""
-        super().__init__(error.message)
-        self.error = error
-
-    @property
-    def exit_code(self) -> int:  # type: ignore[override] # click reads it once, from here
-        """That of the error."""
-        return self.error.exit_code
-
-    def show(self, file: Any = None) -> None:
-        """Print the error, the rules that were broken, and what to do."""
-        from opensslgen.jobs.job import Violation
-        from opensslgen.report.made import findings_text
-        from opensslgen.text import visible_lines
-
-        # A path comes from whoever made the file, and what openssl says holds what it has read.
-        click.echo(f"Error: {visible_lines(self.error.message)}", err=True, file=file)
-        if isinstance(self.error, Violation):
-            click.echo(findings_text(self.error.findings), err=True, nl=False)
-            ids = dict.fromkeys(finding.rule.id for finding in self.error.findings)
-            click.echo(f"Hint: {' '.join(f'--allow {rule}' for rule in ids)} makes it all the same", err=True)
-        if self.error.hint:
-            click.echo(f"Hint: {visible_lines(self.error.hint)}", err=True)
+"""The commands, the most needed first, each with its module and function in this package."""
 
 
 class _Commands(click.Group):
-    """Imports a command when it is asked for; the one place where an Error becomes a message."""
+    """Imports a command when it is called; the one place where an Error becomes a message."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
@@ -92,46 +65,44 @@ class _Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except Error as error:
             raise Failure(error) from error
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().main(*args, **kwargs)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            Failure(Error(f"cannot write the answer: {error.strerror}")).show()
-            # What waits to be written is given up; Python would try once more at the end, and exit with 120.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            sys.exit(1)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="opensslgen")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
-    """Make TLS certificates that iPhones accept, by openssl commands that you can read and run.
+    """Issue TLS certificates that iPhones and other strict clients accept, for appliances whose built-in certificates
+    they reject. The work is done by openssl commands that you can read and run.
 
     \b
-    opensslgen server pbx.example.com --san IP:10.0.0.5     a root, if there is none, and a certificate
-    opensslgen server pbx.example.com --script              print the same as a shell script
-    """
+    opensslgen server pbx.example.com --san IP:10.0.0.5     a certificate, and a root if there is none yet
+    opensslgen server pbx.example.com --script              print a shell script that does the same
+    """  # noqa: D205 - two short sentences
     if os.environ.get("NO_COLOR"):
         ctx.color = False
 
 
 def main() -> NoReturn:
-    """Run the command line; a plain kill or a lost terminal cleans up like Ctrl-C, and no crash leaves a passphrase."""
+    """Run the command line; SIGTERM and SIGHUP clean up like Ctrl-C, and a crash dumps no core with a passphrase."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            # A terminal that has no ✓ is no reason to fail after all is done.
+            # A terminal that lacks ✓ is no reason to fail when the work is done.
             stream.reconfigure(errors="replace")
-    cli(prog_name="opensslgen")
+    try:
+        cli(prog_name="opensslgen")
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        Failure(Error(f"cannot write the output: {error.strerror}")).show()
+        # What waits to be written is given up; Python would try once more at the end, and exit with 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
     sys.exit(0)  # not reached: click exits

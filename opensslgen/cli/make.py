@@ -1,159 +1,215 @@
-"""The commands that make certificates: options become an order, and the order a job."""
+"""The commands that issue certificates: options become an order, and the order becomes a job."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+
+from opensslgen.plan.secrets import NEW_PASSPHRASE
 
 from .options import (
     ALLOW,
     CRL_URL,
+    DAYS,
+    EKU,
     KEY_TYPE,
+    KEY_USAGE,
     LIMITS,
-    NEW_PASSPHRASE_FILE,
     P12,
-    PASSPHRASE_FILE,
+    P12_PASSWORD,
+    PASSPHRASE,
+    PASSPHRASE_AND_P12_PASSWORD,
+    PASSPHRASES,
+    PATH_LENGTH,
     RUNNING,
     SUBJECT,
-    SUBJECT_FIELDS,
-    is_printed,
+    Limits,
+    Running,
+    Subject,
+    file_option,
+    grouped,
     together,
 )
-from .run_job import do, given, has_passphrase
+from .run_job import do
 
 if TYPE_CHECKING:
     from opensslgen.jobs.job import Job
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.orders.kinds import Kind
-    from opensslgen.orders.order import LeafOrder
+    from opensslgen.orders.order import AuthorityOrder, LeafOrder
+    from opensslgen.x509.key_types import KeyType
+
+    from .secrets import Secrets
 
 
-_LEAF = together(
-    click.argument("name"),
-    click.option("--san", multiple=True, metavar="NAMES", help="Further names: DNS:…, IP:…, or bare; also a list."),
-    click.option("--days", type=click.IntRange(1, 36500), help="Days of validity.  [default: 820]"),
-    SUBJECT,
-    KEY_TYPE,
-    click.option("--key-file", type=click.Path(path_type=Path), metavar="FILE", help="Use this key, make none."),
-    click.option("--eku", multiple=True, metavar="USAGE", help="Extended key usage, if not that of this kind."),
-    click.option("--key-usage", multiple=True, metavar="USAGE", help="Key usage, if not what suits the key."),
-    click.option("--template", type=click.Path(path_type=Path), metavar="FILE", help="Your own extension file."),
-    P12,
+@dataclass(frozen=True, kw_only=True)
+class Leaf:
+    """What is asked of a server's or client's certificate, as typed."""
+
+    name: str
+    san: tuple[str, ...]
+    days: int | None
+    subject: Subject
+    key_type: KeyType
+    key_file: Path | None
+    eku: tuple[str, ...]
+    key_usage: tuple[str, ...]
+    template: Path | None
+    p12: str | None
+    crl_url: str | None = None
+
+    def order(self, kind: Kind, openssl: OpenSSL | None) -> LeafOrder:
+        """Return the order; the user's own key is read if there is an openssl to read it."""
+        from opensslgen.files.read import read_template
+        from opensslgen.jobs.own_key import with_key
+        from opensslgen.orders.order import LEAF_DAYS, leaf_order
+
+        order = leaf_order(
+            self.name,
+            kind=kind,
+            san=self.san,
+            key_type=self.key_type,
+            key_file=self.key_file,
+            days=self.days or LEAF_DAYS,
+            extended_key_usage=self.eku,
+            key_usage=self.key_usage,
+            template=read_template(self.template) if self.template else None,
+            p12=self.p12,
+            crl_url=self.crl_url,
+            **self.subject.fields(),
+        )
+        return with_key(order, openssl) if openssl else order
+
+
+_SAN = click.option(
+    "--san", multiple=True, metavar="NAMES",
+    help="Additional name; repeat the option, or separate names with commas.",
+)  # fmt: skip
+_KEY_FILE = file_option("--key-file", help="Use this private key instead of generating one.")
+_TEMPLATE = file_option("--template", help="Use this extension file instead of the default.")
+_OF_ALL = (click.argument("name"), _SAN, DAYS, SUBJECT, KEY_TYPE, _KEY_FILE, EKU, KEY_USAGE, _TEMPLATE, P12)
+_CSR_ONLY = click.option(
+    "--csr-only", is_flag=True, help="Only make a key and a certificate request (CSR), for another CA to sign."
 )
-
-
-_BELOW_AN_AUTHORITY = together(
-    _LEAF,
-    CRL_URL,
-    PASSPHRASE_FILE,
-    click.option("--csr-only", is_flag=True, help="Make a key and a request, for another authority to sign."),
-    ALLOW,
-    RUNNING,
-)
+_ISSUED = together(*_OF_ALL, CRL_URL, grouped(Leaf), PASSPHRASE_AND_P12_PASSWORD, _CSR_ONLY, ALLOW, RUNNING)
 
 
 @click.command()
-@_BELOW_AN_AUTHORITY
-def server(**options: Any) -> None:
-    """Make a server's key and certificate, and a root first if there is none.
+@_ISSUED
+def server(leaf: Leaf, csr_only: bool, secrets: Secrets, allow: tuple[str, ...], running: Running) -> None:
+    """Issue a certificate for a server.
 
     \b
     opensslgen server pbx.example.com --san IP:10.0.0.5
     opensslgen server pbx.example.com --san "DNS:sip.example.com, IP:10.0.0.5" --p12
     opensslgen server pbx.example.com --script > make.sh
 
-    NAME is a host name or an IP address; it becomes the common name and the first subject alternative name.
+    NAME is a host name or an IP address. It becomes the common name and the first subject alternative name. If the pki
+    folder has no root, one is made first.
     """
     from opensslgen.orders.kinds import SERVER
 
-    _leaf(SERVER, options)
+    _issue(SERVER, leaf, running, secrets=secrets, csr_only=csr_only, allow=allow)
 
 
 @click.command()
-@_BELOW_AN_AUTHORITY
-def client(**options: Any) -> None:
-    """Make the key and certificate of a client: a SIP phone, or a person.
+@_ISSUED
+def client(leaf: Leaf, csr_only: bool, secrets: Secrets, allow: tuple[str, ...], running: Running) -> None:
+    """Issue a certificate for a client: a SIP phone or a person.
 
     \b
     opensslgen client alice@example.com --cn "Alice Example" --p12
     opensslgen client phone-17.example.com
     opensslgen client 9608-phone --key-type p-256
 
-    NAME becomes the common name and names the files; a host name or mail address is a subject alternative name, too.
+    NAME becomes the common name and the name of the files. A host name or an email address also becomes a subject
+    alternative name. If the pki folder has no root, one is made first.
     """
     from opensslgen.orders.kinds import CLIENT
 
-    _leaf(CLIENT, options)
+    _issue(CLIENT, leaf, running, secrets=secrets, csr_only=csr_only, allow=allow)
 
 
 @click.command("self-signed")
-@together(_LEAF, ALLOW, RUNNING)
-def self_signed(**options: Any) -> None:
-    """Make a server's certificate that signs itself, for a box that takes no other.
+@together(*_OF_ALL, grouped(Leaf), P12_PASSWORD, ALLOW, RUNNING)
+def self_signed(leaf: Leaf, secrets: Secrets, allow: tuple[str, ...], running: Running) -> None:
+    """Make a self-signed certificate for a server.
 
     \b
     opensslgen self-signed ip500.example.com --san 192.168.42.1 --san 192.168.43.1
 
-    Phones cannot install it as a root: each device has to accept it by hand. Where it can be had, a certificate below a
-    root of your own is better: `server`, or `sign` for a request that the box has made.
+    Use it only for appliances that accept no other. Phones cannot install it as a root: on each device, somebody has to
+    accept it by hand. If you can, use a certificate issued by your own root: `server`, or `sign` for a request from the
+    appliance.
     """
     from opensslgen.jobs.issue import self_signed_job
     from opensslgen.orders.kinds import SELF_SIGNED
     from opensslgen.pki.store import Store
 
-    openssl = _openssl(options)
-    order = _leaf_order(SELF_SIGNED, options, openssl)
-    do(lambda: self_signed_job(order, store=Store(options["pki"]), allow=options["allow"]), options, openssl)
+    openssl = _openssl(leaf, running)
+    order = leaf.order(SELF_SIGNED, openssl)
+    do(
+        lambda: self_signed_job(order, store=Store(running.pki), allow=allow),
+        running,
+        secret=secrets.for_pki(running.pki),
+        allow=allow,
+        openssl=openssl,
+    )
 
 
-def _leaf(kind: Kind, options: dict[str, Any]) -> None:
-    """Make a leaf below the folder's authority, or a request for one."""
+def _issue(
+    kind: Kind, leaf: Leaf, running: Running, *, secrets: Secrets, csr_only: bool, allow: tuple[str, ...]
+) -> None:
+    """Issue a leaf by the folder's CA, or make a request for one."""
     from opensslgen.jobs.issue import leaf_job, request_job
     from opensslgen.orders.order import root_order
     from opensslgen.pki.store import Store
 
-    openssl = _openssl(options)
-    order = _leaf_order(kind, options, openssl)
-    store = Store(options["pki"])
-    root = root_order(organization=options["organization"], encrypted=has_passphrase(options))
+    openssl = _openssl(leaf, running)
+    order = leaf.order(kind, openssl)
+    store = Store(running.pki)
+    root = root_order(organization=leaf.subject.organization, encrypted=secrets.has_passphrase)
 
     def prepare() -> Job:
-        if options["csr_only"]:
-            return request_job(order, store=store, allow=options["allow"])
-        return leaf_job(order, store=store, root=root, fixed_days=options["days"] is not None, allow=options["allow"])
+        if csr_only:
+            return request_job(order, store=store, allow=allow)
+        return leaf_job(order, store=store, root=root, fixed_days=leaf.days is not None, allow=allow)
 
-    do(prepare, options, openssl)
+    do(prepare, running, secret=secrets.for_pki(running.pki), allow=allow, openssl=openssl)
 
 
-def _openssl(options: dict[str, Any]) -> OpenSSL | None:
-    """Return the openssl; None for a script that needs nothing of it now."""
+def _openssl(leaf: Leaf, running: Running) -> OpenSSL | None:
+    """Return the openssl; None for a script that needs none now."""
     from opensslgen.openssl import command
 
-    return None if is_printed(options) and not options["key_file"] else command.find(options["openssl"])
+    return None if running.is_printed and not leaf.key_file else command.find(running.openssl)
 
 
-def _leaf_order(kind: Kind, options: dict[str, Any], openssl: OpenSSL | None) -> LeafOrder:
-    from opensslgen.files.read import read_template
-    from opensslgen.jobs.perform import with_key
-    from opensslgen.orders.order import LEAF_DAYS, leaf_order
+@dataclass(frozen=True, kw_only=True)
+class Root:
+    """What is asked of a root, as typed."""
 
-    order = leaf_order(
-        options["name"],
-        kind=kind,
-        san=options["san"],
-        key_type=options["key_type"],
-        key_file=options["key_file"],
-        days=options["days"] or LEAF_DAYS,
-        extended_key_usage=options["eku"],
-        key_usage=options["key_usage"],
-        template=read_template(options["template"]) if options["template"] else None,
-        p12=options["p12"],
-        crl_url=options.get("crl_url"),
-        **{field: options[field] for field in SUBJECT_FIELDS},
-    )
-    return with_key(order, openssl) if openssl else order
+    days: int
+    subject: Subject
+    key_type: KeyType
+    limits: Limits
+    passphrase: bool
+
+    def order(self, *, encrypted: bool) -> AuthorityOrder:
+        """Return the order."""
+        from opensslgen.orders.order import root_order
+
+        return root_order(
+            key_type=self.key_type,
+            days=self.days,
+            encrypted=encrypted,
+            permit=self.limits.permit,
+            exclude=self.limits.exclude,
+            **self.subject.fields(),
+        )
 
 
 @click.command()
@@ -162,74 +218,92 @@ def _leaf_order(kind: Kind, options: dict[str, Any], openssl: OpenSSL | None) ->
     SUBJECT,
     KEY_TYPE,
     LIMITS,
-    click.option("--passphrase", is_flag=True, help="Ask for a passphrase for its key."),
-    PASSPHRASE_FILE,
+    click.option("--passphrase", is_flag=True, help="Ask for a passphrase, to encrypt the key with."),
+    grouped(Root),
+    PASSPHRASE,
     RUNNING,
 )
-def root(**options: Any) -> None:
-    """Make a root certificate; `server` does it by itself, with the defaults.
+def root(root: Root, secrets: Secrets, running: Running) -> None:
+    """Make a root certificate and its key.
 
     \b
     opensslgen root --cn "Acme root 2026" --org Acme
     opensslgen root --key-type p-256 --passphrase
     opensslgen root --permit example.com --permit 10.0.0.0/8
+
+    `server` and `client` make one with the default settings if there is none.
     """
     from opensslgen.jobs.issue import root_job
-    from opensslgen.orders.order import root_order
     from opensslgen.pki.store import Store
 
-    order = root_order(
-        key_type=options["key_type"],
-        days=options["days"],
-        encrypted=options["passphrase"] or has_passphrase(options),
-        permit=options["permit"],
-        exclude=options["exclude"],
-        **{field: options[field] for field in SUBJECT_FIELDS},
-    )
-    do(lambda: root_job(order, store=Store(options["pki"])), options, None)
+    order = root.order(encrypted=root.passphrase or secrets.has_passphrase)
+    # With --force there may be an old key; the passphrase is that of the new one.
+    do(lambda: root_job(order, store=Store(running.pki)), running, secret=secrets.asked(lambda _: True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intermediate:
+    """What is asked of an intermediate CA, as typed."""
+
+    name: str
+    days: int | None
+    pathlen: int | None
+    limits: Limits
+    subject: Subject
+    key_type: KeyType
+    crl_url: str | None
+    new_passphrase: bool
+
+    def order(self, *, encrypted: bool) -> AuthorityOrder:
+        """Return the order."""
+        from opensslgen.orders.order import INTERMEDIATE_DAYS, intermediate_order
+
+        return intermediate_order(
+            self.name,
+            key_type=self.key_type,
+            days=self.days or INTERMEDIATE_DAYS,
+            path_length=self.pathlen or 0,
+            encrypted=encrypted,
+            permit=self.limits.permit,
+            exclude=self.limits.exclude,
+            crl_url=self.crl_url,
+            **self.subject.fields(),
+        )
 
 
 @click.command()
 @click.argument("name")
 @together(
     click.option("--days", type=click.IntRange(1, 36500), help="Days of validity.  [default: 1825]"),
-    click.option(
-        "--pathlen", type=click.IntRange(0, 10), default=0, show_default=True, metavar="N",
-        help="How many authorities may stand below it.",
-    ),
+    PATH_LENGTH,
     LIMITS,
     SUBJECT,
     KEY_TYPE,
     CRL_URL,
-    click.option("--new-passphrase", is_flag=True, help="Ask for a passphrase for its key."),
-    NEW_PASSPHRASE_FILE,
-    PASSPHRASE_FILE,
+    click.option("--new-passphrase", is_flag=True, help="Ask for a passphrase, to encrypt the new key with."),
+    grouped(Intermediate),
+    PASSPHRASES,
     ALLOW,
     RUNNING,
-)  # fmt: skip
-def intermediate(**options: Any) -> None:
-    """Make an authority below the root, for a site or a reseller, so that the root's key can stay at home.
+)
+def intermediate(intermediate: Intermediate, secrets: Secrets, allow: tuple[str, ...], running: Running) -> None:
+    """Issue a certificate for an intermediate CA.
 
     \b
     opensslgen intermediate site-berlin --permit berlin.example.com --permit 10.3.0.0/16
     opensslgen adopt pki/issued/site-berlin-chain.pem --key pki/private/site-berlin.key --pki pki-berlin
 
-    NAME becomes the common name and names the files. The limits that --permit and --exclude set are honoured by phones.
+    A site or a reseller can then issue certificates while the root's key stays in a safe place. NAME becomes the common
+    name and the name of the files. Phones enforce the limits set by --permit and --exclude.
     """
     from opensslgen.jobs.issue import intermediate_job
-    from opensslgen.orders.order import INTERMEDIATE_DAYS, intermediate_order
     from opensslgen.pki.store import Store
 
-    order = intermediate_order(
-        options["name"],
-        key_type=options["key_type"],
-        days=options["days"] or INTERMEDIATE_DAYS,
-        path_length=options["pathlen"],
-        encrypted=bool(options["new_passphrase"] or given(options, "OPENSSLGEN_NEW_PASSPHRASE")),
-        permit=options["permit"],
-        exclude=options["exclude"],
-        crl_url=options["crl_url"],
-        **{field: options[field] for field in SUBJECT_FIELDS},
+    order = intermediate.order(encrypted=intermediate.new_passphrase or secrets.has(NEW_PASSPHRASE))
+    fixed_days = intermediate.days is not None
+    do(
+        lambda: intermediate_job(order, store=Store(running.pki), fixed_days=fixed_days),
+        running,
+        secret=secrets.for_pki(running.pki),
+        allow=allow,
     )
-    store = Store(options["pki"])
-    do(lambda: intermediate_job(order, store=store, fixed_days=options["days"] is not None), options, None)

@@ -1,19 +1,28 @@
-"""Options that several commands share."""
+"""Options that several commands share; a group of options reaches a command as one typed value."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from opensslgen.errors import UnreadableError, UsageError
+from opensslgen.errors import UsageError
+
+from .secrets import Secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from _typeshed import DataclassInstance
 
     from opensslgen.x509.key_types import KeyType
+
+Output = Literal["text", "json"]
+Function = Callable[..., object]
+Decorator = Callable[[Function], Function]
 
 
 class KeyTypeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] # generic since click 8.5
@@ -21,133 +30,216 @@ class KeyTypeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore
 
     name = "TYPE"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> KeyType:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> KeyType:
         """Return the key type, or fail as click does."""
         from opensslgen.x509 import key_types
 
         try:
-            return value if isinstance(value, key_types.KeyType) else key_types.key_type(value)
+            return value if isinstance(value, key_types.KeyType) else key_types.key_type(str(value))
         except UsageError as error:
             self.fail(error.message, param, ctx)
 
 
-def together(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def together(*options: Decorator) -> Decorator:
     """Return one decorator that adds the options in this order."""
     return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
 
 
-FOLDER = click.option(
+def grouped(kind: type[DataclassInstance], *options: Decorator) -> Decorator:
+    """Return a decorator that adds the options, and passes their values to the command as one value of this class.
+
+    The command's parameter has the name of the class in lower case: `Running` is passed as `running`. A field without
+    an option keeps its default, so a command may have only some of a group's options.
+    """
+    names = [field.name for field in dataclasses.fields(kind)]
+
+    def decorate(command: Function) -> Function:
+        @functools.wraps(command)
+        def with_group(**values: object) -> object:
+            group = kind(**{name: values.pop(name) for name in names if name in values})
+            return command(**values, **{kind.__name__.lower(): group})
+
+        return together(*options)(with_group)
+
+    return decorate
+
+
+def file_option(name: str, metavar: str = "FILE", *, help: str) -> Decorator:  # noqa: A002 - as click calls it
+    """Return an option that takes a path."""
+    return click.option(name, type=click.Path(path_type=Path), metavar=metavar, help=help)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """Where and how a command does its job, and how it reports."""
+
+    pki: Path
+    openssl: str | None
+    """The program to run; None: the one that is found."""
+    script: bool
+    """Print the job as a shell script instead."""
+    commands: bool
+    """Print only its files and its openssl commands instead."""
+    verbose: bool
+    quiet: bool
+    output: Output
+    force: bool = False
+
+    @property
+    def printing(self) -> str:
+        """The option by which the job is printed, for messages."""
+        return "--commands" if self.commands else "--script"
+
+    @property
+    def is_printed(self) -> bool:
+        """Whether the job is printed, not run."""
+        return self.script or self.commands
+
+    @property
+    def as_json(self) -> bool:
+        """Whether the result is printed as JSON."""
+        return self.output == "json"
+
+
+PKI = click.option(
     "--pki", type=click.Path(path_type=Path), envvar="OPENSSLGEN_PKI", default="pki", show_default=True,
-    metavar="DIR", help="The folder with root, keys and certificates, laid out as easy-rsa's.",
+    metavar="DIR", help="Folder with the CA, the keys and the certificates, laid out as by easy-rsa.",
 )  # fmt: skip
-OPENSSL = click.option("--openssl", metavar="PATH", help="The openssl to use.  [env: OPENSSLGEN_OPENSSL]")
+OPENSSL = click.option("--openssl", metavar="PATH", help="The openssl program to use.  [env: OPENSSLGEN_OPENSSL]")
 FORMAT = together(
-    click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", help="How to answer."),
+    click.option(
+        "--format", "output", type=click.Choice(["text", "json"]), default="text", help="Format of the output."
+    ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
 )
-ALLOW = click.option("--allow", multiple=True, metavar="RULE", help="Make it although it breaks this rule.")
-CRL_URL = click.option(
-    "--crl-url", metavar="URL", envvar="OPENSSLGEN_CRL_URL",
-    help="Where clients find the revocation list.  [env: OPENSSLGEN_CRL_URL]",
-)  # fmt: skip
-LIMITS = together(
-    click.option("--permit", multiple=True, metavar="NAME", help="Let it sign for this domain or network only."),
-    click.option("--exclude", multiple=True, metavar="NAME", help="Never let it sign for this domain or network."),
-)
-P12_PASSWORD_FILE = click.option(
-    "--p12-password-file", type=click.Path(path_type=Path), metavar="FILE",
-    help="The password of the PKCS#12 file is its first line.  [env: OPENSSLGEN_P12_PASSWORD]",
-)  # fmt: skip
-P12 = together(
-    click.option("--p12", "p12", flag_value="p12", help="Make a PKCS#12 file, too (AES-256)."),
-    click.option("--p12-compat", "p12", flag_value="p12-compat", help="The same for older Apple, Windows, appliances."),
-    P12_PASSWORD_FILE,
-)
+QUIET = click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
+VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Show each openssl command as it runs.")
+FORCE = click.option("--force", is_flag=True, help="Replace existing files; the old ones are kept next to the new.")
 
 
-def _one_of_both(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
-    """Return the value of --script or --commands, or fail as click does if the other one is given as well."""
+def _alone(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+    """Return the value of --script or --commands, or fail as click does if the other one is used as well."""
     if value and any(ctx.params.get(name) for name in ("script", "commands") if name != param.name):
-        raise click.UsageError("--script and --commands exclude each other", ctx)
+        raise click.UsageError("--script cannot be used with --commands", ctx)
     return value
 
 
 PRINTING = together(
     click.option(
-        "--script", is_flag=True, callback=_one_of_both,
-        help="Make nothing: print a shell script that makes it, checks it and puts it in place.",
+        "--script", is_flag=True, callback=_alone,
+        help="Print a shell script that does this, with all checks, and change nothing.",
     ),
     click.option(
-        "--commands", is_flag=True, callback=_one_of_both,
-        help="Make nothing: print the files and the openssl commands alone, to paste or to read.",
+        "--commands", is_flag=True, callback=_alone,
+        help="Print only the files and the openssl commands, to read or to paste, and change nothing.",
     ),
 )  # fmt: skip
-"""What prints the work instead of doing it."""
+RUNNING = grouped(Running, PKI, OPENSSL, PRINTING, FORCE, VERBOSE, QUIET, FORMAT)
+REPLACING = grouped(Running, PKI, OPENSSL, PRINTING, VERBOSE, QUIET, FORMAT)
+"""The same without --force, for commands that always replace files."""
 
-
-def is_printed(options: dict[str, Any]) -> bool:
-    """Tell whether the work is to be printed and not done."""
-    return bool(options["script"] or options["commands"])
-
-
-_TELLING = together(
-    click.option("-v", "--verbose", is_flag=True, help="Show each openssl command as it runs."),
-    click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
-    FORMAT,
+ALLOW = click.option(
+    "--allow", multiple=True, metavar="RULE", help="Continue even if this rule is broken; repeat for more rules."
 )
-RUNNING = together(
-    FOLDER,
-    OPENSSL,
-    PRINTING,
-    click.option("--force", is_flag=True, help="Replace what exists; it is kept beside the new one."),
-    _TELLING,
+DAYS = click.option("--days", type=click.IntRange(1, 36500), help="Days of validity.  [default: 820]")
+EKU = click.option(
+    "--eku", multiple=True, metavar="USAGE", help="Extended key usage, if not the default for this kind."
 )
-REPLACING = together(FOLDER, OPENSSL, PRINTING, _TELLING)
-"""The same for what replaces files in any case."""
-SUBJECT = together(
-    click.option("--cn", "common_name", metavar="TEXT", help="Common name, if not the default."),
+KEY_USAGE = click.option(
+    "--key-usage", multiple=True, metavar="USAGE", help="Key usage, if not the default for this type of key."
+)
+CRL_URL = click.option(
+    "--crl-url", metavar="URL", envvar="OPENSSLGEN_CRL_URL",
+    help="Where clients find the CRL; written into the certificate.  [env: OPENSSLGEN_CRL_URL]",
+)  # fmt: skip
+PATH_LENGTH = click.option(
+    "--pathlen", type=click.IntRange(0, 10), metavar="N", help="How many CAs may stand below this one.  [default: 0]"
+)
+P12 = together(
+    click.option("--p12", "p12", flag_value="p12", help="Also write a PKCS#12 file (AES-256)."),
+    click.option(
+        "--p12-compat", "p12", flag_value="p12-compat",
+        help="Also write a PKCS#12 file for older Apple devices, Windows and appliances.",
+    ),
+)  # fmt: skip
+JOBS = click.option(
+    "--jobs", type=click.IntRange(1, 256), metavar="N", help="How many to do at once.  [default: one per CPU core]"
+)
+
+PASSPHRASE_FILE = file_option(
+    "--passphrase-file",
+    help="File whose first line is the passphrase of the root's key.  [env: OPENSSLGEN_CA_PASSPHRASE]",
+)
+NEW_PASSPHRASE_FILE = file_option(
+    "--new-passphrase-file",
+    help="File whose first line is the passphrase for the new key.  [env: OPENSSLGEN_NEW_PASSPHRASE]",
+)
+P12_PASSWORD_FILE = file_option(
+    "--p12-password-file",
+    help="File whose first line is the password of the PKCS#12 file.  [env: OPENSSLGEN_P12_PASSWORD]",
+)
+PASSPHRASE = grouped(Secrets, PASSPHRASE_FILE)
+P12_PASSWORD = grouped(Secrets, P12_PASSWORD_FILE)
+PASSPHRASE_AND_P12_PASSWORD = grouped(Secrets, P12_PASSWORD_FILE, PASSPHRASE_FILE)
+PASSPHRASES = grouped(Secrets, PASSPHRASE_FILE, NEW_PASSPHRASE_FILE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The fields of a subject, as typed; None: the default."""
+
+    common_name: str | None
+    organization: str | None
+    organizational_unit: str | None
+    country: str | None
+    state: str | None
+    locality: str | None
+    email_address: str | None
+
+    def fields(self) -> dict[str, str | None]:
+        """Return them by name, as orders take them."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+
+SUBJECT = grouped(
+    Subject,
+    click.option("--cn", "common_name", metavar="TEXT", help="Common name (CN), if not the default."),
     click.option("--org", "organization", metavar="TEXT", help="Organization (O)."),
     click.option("--org-unit", "organizational_unit", metavar="TEXT", help="Organizational unit (OU)."),
     click.option("--country", metavar="XX", help="Country (C), two letters."),
     click.option("--state", metavar="TEXT", help="State or province (ST)."),
     click.option("--locality", metavar="TEXT", help="City (L)."),
-    click.option("--email", "email_address", metavar="TEXT", help="Mail address in the subject."),
+    click.option("--email", "email_address", metavar="TEXT", help="Email address in the subject."),
 )
-SUBJECT_FIELDS = (
-    "common_name", "organization", "organizational_unit", "country", "state", "locality", "email_address",
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The names for which a CA may issue certificates."""
+
+    permit: tuple[str, ...]
+    exclude: tuple[str, ...]
+
+
+LIMITS = grouped(
+    Limits,
+    click.option(
+        "--permit", multiple=True, metavar="NAME",
+        help="Let the CA issue only for this domain or network; repeat for more.",
+    ),
+    click.option(
+        "--exclude", multiple=True, metavar="NAME",
+        help="Forbid the CA to issue for this domain or network; repeat for more.",
+    ),
 )  # fmt: skip
-KEY_TYPE = click.option(
-    "--key-type", type=KeyTypeParameter(), default="rsa-2048", show_default=True,
-    help="rsa-2048, rsa-3072, rsa-4096, p-256 or p-384.",
-)  # fmt: skip
-PASSPHRASE_FILE = click.option(
-    "--passphrase-file", type=click.Path(path_type=Path), metavar="FILE",
-    help="The passphrase of the root's key is its first line.  [env: OPENSSLGEN_CA_PASSPHRASE]",
-)  # fmt: skip
-NEW_PASSPHRASE_FILE = click.option(
-    "--new-passphrase-file", type=click.Path(path_type=Path), metavar="FILE",
-    help="The passphrase that the new key gets is its first line.  [env: OPENSSLGEN_NEW_PASSPHRASE]",
-)  # fmt: skip
 
 
-def from_web(module: str) -> Any:
-    """Return a module of the package web, whose libraries are an extra; raises UsageError, saying which, without it."""
-    from importlib import import_module
-
-    try:
-        return import_module(f"opensslgen.web.{module}")
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"this needs {error.name}, which is not installed", hint="pip install flask waitress segno"
-        ) from error
+def key_type(text: str = "") -> Decorator:
+    """Return the option for the type of a key, whose help begins with the text."""
+    return click.option(
+        "--key-type", type=KeyTypeParameter(), default="rsa-2048", show_default=True,
+        help=f"{text}rsa-2048, rsa-3072, rsa-4096, p-256 or p-384.",
+    )  # fmt: skip
 
 
-def first_line(path: Path, what: str) -> str:
-    """Return a file's first line without its line end, as openssl's `file:` reads it but for a carriage return."""
-    try:
-        with path.open("rb") as file:
-            return file.readline(4096).rstrip(b"\r\n").decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UnreadableError(
-            f"cannot read the {what} from {path}: {getattr(error, 'strerror', 'not UTF-8')}"
-        ) from error
+KEY_TYPE = key_type()

@@ -1,4 +1,4 @@
-"""How far a long run is, on a terminal."""
+"""A progress bar on the terminal."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ if TYPE_CHECKING:
 
 
 class Bar:
-    """A bar on the terminal that tells how far a long run is; nothing where there is no terminal."""
+    """A progress bar for long runs; without a terminal, it shows nothing."""
 
     _WIDTH = 30
     _PAUSE = 0.1
     """Seconds between two drawings."""
 
     def __init__(self, *, rate: bool = False) -> None:
-        """With `rate`, say how many are done in a second and how long the rest may take, too."""
+        """With `rate`, also show how many are done per second, and how much time is left."""
         self._rate = rate
         self._total = self._done = 0
         self._begun = self._due = float("inf")
         self._drawn = False
 
     def begin(self, total: Callable[[], int]) -> None:
-        """Show it from now on, if there is a terminal, and as soon as that is worth while."""
+        """Show the bar if there is a terminal, but not for a run of less than half a second."""
         if sys.stderr.isatty():
             self._total = total()
             self._begun = time.monotonic()
             self._due = self._begun + 5 * self._PAUSE
 
     def advance(self, by: int) -> None:
-        """Add what was done."""
+        """Count things that are done."""
         self._done += by
         now = time.monotonic()
         if now < self._due:
@@ -50,7 +50,7 @@ class Bar:
         return f"  {rate:.1f}/s, {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"
 
     def clear(self) -> None:
-        """Take it away, so that something can be written in its place."""
+        """Remove the bar, so that something can be written in its place."""
         if self._drawn:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()

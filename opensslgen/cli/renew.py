@@ -1,52 +1,73 @@
-"""The command that renews certificates: by name, or all that end soon, one after another."""
+"""The command that renews certificates: by name, or all that expire soon, one after another."""
 
 from __future__ import annotations
 
-import json
 import sys
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from opensslgen.errors import Error, UsageError
 
-from .main import Failure
-from .options import ALLOW, P12, PASSPHRASE_FILE, REPLACING, is_printed, together
+from .failure import Failure
+from .options import ALLOW, P12, PASSPHRASE_AND_P12_PASSWORD, REPLACING, Running, grouped, together
 from .run_job import do, make
+from .say import print_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from opensslgen.jobs.due import Due
     from opensslgen.jobs.job import Job
     from opensslgen.jobs.perform import Made
+    from opensslgen.jobs.renewal import Renewal
     from opensslgen.openssl.command import OpenSSL
-    from opensslgen.pki.folder import Folder
     from opensslgen.pki.store import Store
 
-_ROOT = "ca"
+    from .secrets import Secrets
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renewing:
+    """How certificates are renewed, as typed."""
+
+    within: int | None
+    keep_key: bool
+    days: int | None
+    p12: str | None
+    hook: str | None
+    allow: tuple[str, ...]
+
+    def renewal(self) -> Renewal:
+        """Return what concerns the certificate."""
+        from opensslgen.jobs.renewal import Renewal
+
+        return Renewal(keep_key=self.keep_key, days=self.days, p12=self.p12, allow=self.allow)
 
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME|SERIAL|ca]...")
 @together(
-    click.option("--within", type=click.IntRange(0, 36500), metavar="DAYS", help="All that end within so long."),
-    click.option("--keep-key", is_flag=True, help="Keep the key, instead of making a new one."),
     click.option(
-        "--days",
-        type=click.IntRange(1, 36500),
-        help="Days of validity; with --within, of leaves.  [default: as many as the old]",
+        "--within", type=click.IntRange(0, 36500), metavar="DAYS",
+        help="Renew all certificates that expire within DAYS.",
+    ),
+    click.option("--keep-key", is_flag=True, help="Keep the key instead of generating a new one."),
+    click.option(
+        "--days", type=click.IntRange(1, 36500),
+        help="Days of validity; with --within, not for CAs.  [default: as before]",
     ),
     P12,
-    click.option("--hook", metavar="COMMAND", help="Run this after each, by /bin/sh."),
-    PASSPHRASE_FILE,
+    click.option("--hook", metavar="COMMAND", help="Run COMMAND with /bin/sh after each renewal."),
     ALLOW,
+    grouped(Renewing),
+    PASSPHRASE_AND_P12_PASSWORD,
     REPLACING,
-)
-def renew(**options: Any) -> None:
-    """Renew certificates: the same names, kind and kind of key, and a later end.
+)  # fmt: skip
+def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running: Running) -> None:
+    """Renew certificates.
 
     \b
     opensslgen renew pbx.example.com
@@ -54,125 +75,87 @@ def renew(**options: Any) -> None:
     opensslgen renew pbx.example.com --keep-key --p12
     opensslgen renew ca                                    the root, with the same key
 
-    The old files stay beside the new ones, and the old certificate stays valid until it ends. A certificate whose key
-    is elsewhere, or that is an authority, keeps its key: its request is signed again. What the root has signed goes on
-    below the renewed root.
+    A renewed certificate has the same names, kind and type of key, and a later expiry date. The old files are kept next
+    to the new ones, and the old certificate remains valid until it expires. A CA keeps its key, and so does a
+    certificate whose key is not in the pki folder: its request is signed again. Certificates that the old root has
+    issued are valid under the renewed root as well.
 
     A hook finds paths in OPENSSLGEN_CERTIFICATE, _CHAIN, _KEY, _P12, _ROOT and _PKI, and the name in OPENSSLGEN_NAME.
 
-    With --within, the root comes first, what was renewed already is left alone, and nothing is renewed before the last
-    third of its life. One that fails does not keep the others from it. Exit code: 0, or 1 if any failed. `opensslgen
-    script systemd` and `script cron` print what starts this each day.
+    With --within, the root is renewed first. Nothing is renewed twice, or before the last third of its validity. If one
+    renewal fails, the others go on.
+
+    Exit code: 0, or 1 if any renewal failed. `opensslgen script systemd` and `opensslgen script cron` print what starts
+    a renewal each day.
     """
     from opensslgen.openssl import command
-    from opensslgen.pki.folder import Folder
     from opensslgen.pki.store import Store
+    from opensslgen.report.browse import nothing_found
+    from opensslgen.report.made import failed_json, made_json, made_text
 
-    store, folder = Store(options["pki"]), Folder(options["pki"])
-    within, names = options["within"], options["names"]
+    store, within = Store(running.pki), renewing.within
     if bool(names) == (within is not None):
-        raise UsageError("give names, or --within DAYS for all that end so soon")
-    if is_printed(options):
-        _print_script(names, store, folder, options)
+        raise UsageError("name the certificates to renew, or use --within DAYS, but not both")
+    secret = secrets.for_pki(running.pki)
+    if running.is_printed:
+        _print_script(names, store, renewing, running)
         return
-    openssl = command.find(options["openssl"])
-    answers: list[dict[str, Any]] = []
+    openssl = command.find(running.openssl)
+    answers: list[dict[str, object]] = []
     failures = []
-    for title, stem in _due(folder, within) if within is not None else ((name, None) for name in names):
+    for title, prepare in _jobs(names, renewing, store):
         try:
-            made = make(partial(_job, title, stem, store, folder, options), options, openssl)
+            made = make(prepare, running, secret=secret, allow=renewing.allow, openssl=openssl)
         except Error as error:
             failures.append(error)
-            answers.append(_failed(title, error))
+            answers.append(failed_json(title, error))
             Failure(error).show()
             continue
-        answers.append(_told(made, options))
+        answers.append(made_json(made))
+        if not running.as_json and not running.quiet:
+            click.echo(made_text(made), nl=False)
         try:
-            _run_hook(made, store, openssl, options)
+            _run_hook(made, store, openssl, renewing.hook)
         except Error as error:
             failures.append(error)
             answers[-1]["error"] = error.message
             Failure(error).show()
-    if options["output"] == "json":
-        click.echo(json.dumps(answers, indent=2))
-    elif not answers and not options["quiet"]:
-        click.echo(f"nothing ends within {within} days")
+    if running.as_json:
+        print_json(answers)
+    elif not answers and not running.quiet:
+        click.echo(nothing_found(within))
     sys.exit(failures[0].exit_code if failures and len(answers) == 1 else 1 if failures else 0)
 
 
-def _print_script(names: tuple[str, ...], store: Store, folder: Folder, options: dict[str, Any]) -> None:
-    way = "--commands" if options["commands"] else "--script"
+def _print_script(names: tuple[str, ...], store: Store, renewing: Renewing, running: Running) -> None:
+    from opensslgen.jobs.renewal import named_job
+
     if len(names) != 1:
-        raise UsageError(f"{way} goes with one name")
-    if options["hook"]:
-        raise UsageError(f"{way} goes without --hook: run the hook afterwards")
-    do(partial(_job, names[0], None, store, folder, options), options, None)
+        raise UsageError(f"{running.printing} needs exactly one name")
+    if renewing.hook:
+        raise UsageError(f"--hook cannot be used with {running.printing}: run the command afterwards")
+    do(partial(named_job, names[0], renewing.renewal(), store=store), running)
 
 
-def _job(title: str, stem: str | None, store: Store, folder: Folder, options: dict[str, Any]) -> Job:
-    """Return the job for what a user calls so, or whose files are already known by their stem."""
-    from opensslgen.jobs.renew import renewal_job, root_renewal_job
-
-    if stem is None:
-        stem = _stem(folder, title)
-    elif _is_authority(stem, store):
-        # Of all that are due, --days and --p12 mean the leaves.
-        options = {**options, "days": None, "p12": None}
-    if stem == _ROOT:
-        if options["p12"]:
-            raise UsageError("no PKCS#12 file is made of a root")
-        return root_renewal_job(store=store, days=options["days"], allow=options["allow"])
-    return renewal_job(
-        stem,
-        store=store,
-        keep_key=options["keep_key"],
-        days=options["days"],
-        p12=options["p12"],
-        allow=options["allow"],
-    )
-
-
-def _is_authority(stem: str, store: Store) -> bool:
-    from opensslgen.x509.certificate import load
-
-    return stem == _ROOT or load(store.path / "issued" / f"{stem}.crt").is_authority
-
-
-def _stem(folder: Folder, name: str) -> str:
-    """Return the stem of the files of a certificate that can be renewed; raises Error for any other."""
-    from opensslgen.pki import lookup
-
-    return _ROOT if name == _ROOT else lookup.stem_to_renew(folder, lookup.find(folder, name))
-
-
-def _due(folder: Folder, within: int) -> Iterator[Due]:
+def _jobs(names: tuple[str, ...], renewing: Renewing, store: Store) -> Iterator[tuple[str, Callable[[], Job]]]:
+    """Yield what to renew, each with its title: what the user has named, or what is due."""
     from opensslgen.jobs.due import due
+    from opensslgen.jobs.renewal import due_job, named_job
+    from opensslgen.pki.folder import Folder
     from opensslgen.pki.survey import survey_of
 
-    now = datetime.now(timezone.utc).replace(microsecond=0)
-    return due(survey_of(folder, at=now), days=within, now=now)
+    for name in names:
+        yield name, partial(named_job, name, renewing.renewal(), store=store)
+    if renewing.within is not None:
+        now = datetime.now(timezone.utc).replace(microsecond=0)
+        for each in due(survey_of(Folder(store.path), at=now), days=renewing.within, now=now):
+            yield each.title, partial(due_job, each, renewing.renewal(), store=store)
 
 
-def _told(made: Made, options: dict[str, Any]) -> dict[str, Any]:
-    from opensslgen.report.made import made_json, made_text
-
-    if options["output"] != "json" and not options["quiet"]:
-        click.echo(made_text(made), nl=False)
-    return made_json(made)
-
-
-def _failed(title: str, error: Error) -> dict[str, Any]:
-    from opensslgen.jobs.job import Violation
-    from opensslgen.report.made import violation_json
-
-    told = violation_json(error) if isinstance(error, Violation) else {"error": error.message}
-    return {"name": title, **told}
-
-
-def _run_hook(made: Made, store: Store, openssl: OpenSSL, options: dict[str, Any]) -> None:
+def _run_hook(made: Made, store: Store, openssl: OpenSSL, hook: str | None) -> None:
     from opensslgen.jobs.hook import run_hook
 
-    if options["hook"]:
-        # What it says is for people, and what is said of the certificates for programs.
+    if hook:
+        # Its output is for people; stdout is for the result.
         say = partial(click.echo, nl=False, err=True)
-        run_hook(options["hook"], made, store=store, openssl=openssl, on_output=say)
+        run_hook(hook, made, store=store, openssl=openssl, on_output=say)

@@ -1,19 +1,21 @@
-"""The commands that take back: certificates, by a revocation list, and passphrases."""
+"""The commands that revoke certificates, make the CRL, and change passphrases."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from opensslgen.errors import Error, UsageError
 
-from .options import NEW_PASSPHRASE_FILE, PASSPHRASE_FILE, REPLACING, is_printed, together
+from .options import PASSPHRASE, PASSPHRASES, REPLACING, Running, together
 from .run_job import do
 
 if TYPE_CHECKING:
     from opensslgen.jobs.job import Job
+
+    from .secrets import Secrets
 
 _REASONS = (
     "keyCompromise", "superseded", "cessationOfOperation", "affiliationChanged", "CACompromise", "unspecified",
@@ -24,35 +26,35 @@ _REASONS = (
 @click.argument("certificate", metavar="NAME|FILE|SERIAL")
 @together(
     click.option(
-        "--reason", type=click.Choice(_REASONS, case_sensitive=False), help="Why; the list tells it to everybody."
+        "--reason", type=click.Choice(_REASONS, case_sensitive=False), help="Reason, which the CRL makes public."
     ),
     click.option("-y", "--yes", is_flag=True, help="Do not ask."),
-    PASSPHRASE_FILE,
+    PASSPHRASE,
     REPLACING,
 )
-def revoke(certificate: str, reason: str | None, yes: bool, **options: Any) -> None:
-    """Revoke a certificate: its key has leaked, or nobody needs it any more.
+def revoke(certificate: str, reason: str | None, yes: bool, secrets: Secrets, running: Running) -> None:
+    """Revoke a certificate.
 
     \b
     opensslgen revoke old-box.example.com
     opensslgen revoke pbx.example.com --reason keyCompromise --yes
     opensslgen revoke 4F9A03C1D2E85B77         by its serial number
-    opensslgen revoke downloads/server.crt     a file, from anywhere
+    opensslgen revoke downloads/server.crt     any file
 
-    A revocation cannot be taken back. So it is asked for on a terminal, and without one it needs --yes.
+    You cannot undo this, so the command asks first. Without a terminal, it needs --yes.
 
-    The line in index.txt changes, and the files move to revoked/, where easy-rsa has them, so that the name is free for
-    a new certificate. If there is a revocation list, a new one is made at once, good for as long as the last one; if
-    not, `opensslgen crl` makes the first.
+    The entry in index.txt changes, and the files move to revoked/, as easy-rsa moves them, so that the name is free for
+    a new certificate. If there is a CRL, a new one is made at once, valid for as many days as the last one. If there is
+    none, make the first one with `opensslgen crl`.
     """
     from opensslgen.jobs.revoke import revocation_job
     from opensslgen.pki.store import Store
 
-    store = Store(options["pki"])
+    store = Store(running.pki)
     asked = None
-    if not is_printed(options) and not yes:
+    if not running.is_printed and not yes:
         if not sys.stdin.isatty():
-            raise UsageError("a revocation cannot be taken back", hint="--yes does it without a question")
+            raise UsageError("a revocation cannot be undone", hint="to revoke without being asked, add --yes")
         store.finish()
         asked = revocation_job(certificate, store=store, reason=reason).done
         click.confirm(f"{asked.replace('Revoked', 'Revoke', 1)}?", abort=True, err=True)
@@ -60,59 +62,59 @@ def revoke(certificate: str, reason: str | None, yes: bool, **options: Any) -> N
     def prepare() -> Job:
         job = revocation_job(certificate, store=store, reason=reason)
         if asked not in (None, job.done):
-            raise Error(f"{certificate} has become another certificate meanwhile, so nothing was revoked")
+            raise Error(f"{certificate} is another certificate now, so nothing was revoked")
         return job
 
-    do(prepare, options, None)
+    do(prepare, running, secret=secrets.for_pki(running.pki))
 
 
 @click.command()
 @together(
     click.option(
-        "--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="Until the next one is due."
+        "--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="Days until the CRL expires."
     ),
-    PASSPHRASE_FILE,
+    PASSPHRASE,
     REPLACING,
 )
-def crl(days: int, **options: Any) -> None:
-    """Make the revocation list, crl.pem and crl.der: what has been revoked, signed.
+def crl(days: int, secrets: Secrets, running: Running) -> None:
+    """Make the certificate revocation list (CRL).
 
     \b
     opensslgen crl
     opensslgen crl --days 7
-    17 3 * * 1 root opensslgen crl -q --pki /etc/pki/pbx      from cron, before the last one is out of date
+    17 3 * * 1 root opensslgen crl -q --pki /etc/pki/pbx      in a crontab, to renew the CRL before it expires
 
-    Who checks the list refuses every certificate once it is out of date; `opensslgen list` warns a week before. Clients
-    find it where certificates say, if they were made with --crl-url http://…/crl.der, which has to be the one in DER.
+    The files are crl.pem and crl.der. Once the CRL has expired, clients that check it refuse every certificate;
+    `opensslgen list` warns a week before. Clients find the CRL if the certificates were issued with --crl-url
+    http://…/crl.der. The file there must be DER.
     """
     from opensslgen.jobs.revoke import revocation_list_job
     from opensslgen.pki.store import Store
 
-    store = Store(options["pki"])
-    do(lambda: revocation_list_job(store=store, days=days), options, None)
+    store = Store(running.pki)
+    do(lambda: revocation_list_job(store=store, days=days), running, secret=secrets.for_pki(running.pki))
 
 
 @click.command()
 @together(
-    click.option("--remove", is_flag=True, help="Leave the key without a passphrase."),
-    PASSPHRASE_FILE,
-    NEW_PASSPHRASE_FILE,
+    click.option("--remove", is_flag=True, help="Remove the passphrase."),
+    PASSPHRASES,
     REPLACING,
 )
-def passwd(remove: bool, **options: Any) -> None:
+def passwd(remove: bool, secrets: Secrets, running: Running) -> None:
     """Change, set or remove the passphrase of the root's key.
 
     \b
-    opensslgen passwd                                        asks for the old one and twice for the new one
+    opensslgen passwd                                        ask for the old one, and twice for the new one
     opensslgen passwd --passphrase-file old --new-passphrase-file new
     opensslgen passwd --remove
 
-    The file that the old passphrase opens is not kept. Its copies elsewhere, such as backups, go on opening by it.
+    The key file with the old passphrase is not kept. Copies elsewhere, such as backups, still open with the old one.
     """
     from opensslgen.jobs.passphrase import passphrase_job
     from opensslgen.pki.store import Store
 
-    if remove and options["new_passphrase_file"]:
-        raise UsageError("--remove needs no --new-passphrase-file")
-    store = Store(options["pki"])
-    do(lambda: passphrase_job(store=store, remove=remove), options, None)
+    if remove and secrets.new_passphrase_file:
+        raise UsageError("--new-passphrase-file cannot be used with --remove")
+    store = Store(running.pki)
+    do(lambda: passphrase_job(store=store, remove=remove), running, secret=secrets.for_pki(running.pki))

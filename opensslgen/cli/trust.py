@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from opensslgen.errors import UsageError
-from opensslgen.jobs.trust import signed, signer, trust_job
-from opensslgen.report.trust import Written, trust_json, trust_text
-from opensslgen.trust import anchor, files
 
-from .options import FOLDER, FORMAT, OPENSSL, PRINTING, from_web, is_printed, together
-from .run_job import do, make
+from .extra import needs_web
+from .options import ALLOW, RUNNING, Running, file_option, grouped, together
+from .run_job import do, make, shown_command, violations_as_json
+from .say import is_coloured, print_json, print_notes
 
 if TYPE_CHECKING:
     from opensslgen.plan.trust import Signer
@@ -32,161 +30,168 @@ class DurationParameter(click.ParamType):  # type: ignore[type-arg, unused-ignor
 
     name = "TIME"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the seconds, or fail as click does."""
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"(\d{1,6})([smh])", value.strip().lower(), re.ASCII)
+        match = re.fullmatch(r"(\d{1,6})([smh])", str(value).strip().lower(), re.ASCII)
         seconds = int(match[1]) * _UNITS[match[2]] if match else 0
         if not 1 <= seconds <= 24 * 3600:
             self.fail("write a time such as 90s, 30m or 2h, at most 24h", param, ctx)
         return seconds
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sharing:
+    """How to share the root on the network, as typed; None: the default."""
+
+    share: bool
+    address: str | None
+    port: int | None
+    duration: int | None
+    """Seconds."""
+
+
+_SHARING = grouped(
+    Sharing,
+    click.option("--share", is_flag=True, help="Write no files; let devices on the network download them."),
+    click.option("--address", metavar="IP", help="Share on this address.  [default: this machine's address]"),
+    click.option(
+        "--port", type=click.IntRange(0, 65535), metavar="N",
+        help="Share on this port; 0: any free one.  [default: 8080]",
+    ),
+    click.option("--for", "duration", type=DurationParameter(), help="Stop sharing after this time.  [default: 30m]"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which root the devices shall trust, and what is written about it, as typed."""
+
+    root: Path | None
+    out: Path | None
+    sign: str | None
+    allow: tuple[str, ...]
+
+
 @click.command()
 @together(
-    FOLDER,
-    click.option(
-        "--root", "root_file", type=click.Path(path_type=Path), metavar="FILE", help="Another root than the folder's."
-    ),
-    click.option(
-        "--out", type=click.Path(path_type=Path), metavar="DIR",
-        help="Where the files go.  [default: trust, beside the pki folder]",
-    ),
-    click.option("--sign", metavar="NAME", help="Sign the profile for iPhones with this server's certificate."),
-    click.option("--share", is_flag=True, help="Write nothing: let phones on the network fetch it all."),
-    click.option("--address", metavar="IP", help="Share there.  [default: this machine's address on its network]"),
-    click.option("--port", type=click.IntRange(0, 65535), metavar="N", help="Share there; 0: any.  [default: 8080]"),
-    click.option("--for", "duration", type=DurationParameter(), help="Share for so long.  [default: 30m]"),
-    click.option("--allow", multiple=True, metavar="RULE", help="Go on although the root breaks this rule."),
-    OPENSSL,
-    PRINTING,
-    click.option("--force", is_flag=True, help="Replace what exists; it is kept beside the new one."),
-    click.option("-v", "--verbose", is_flag=True, help="Show each openssl command as it runs."),
-    click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
-    FORMAT,
-)  # fmt: skip
-def trust(**options: Any) -> None:
-    """Write what phones and computers need to trust the root, and a page for each that says which steps are left.
+    file_option("--root", help="Use this root instead of the one in the pki folder."),
+    file_option("--out", "DIR", help="Write the files to DIR.  [default: the folder trust, next to the pki folder]"),
+    click.option("--sign", metavar="NAME", help="Sign the profile for iPhones with the certificate of this server."),
+    _SHARING,
+    ALLOW,
+    grouped(Wanted),
+    RUNNING,
+)
+def trust(wanted: Wanted, sharing: Sharing, running: Running) -> None:
+    """Write the files that devices need to trust the root.
 
     \b
-    opensslgen trust                              into the folder trust/, for mail, a stick, a web server
-    opensslgen trust --sign pbx.example.com       with a signed profile for iPhones
-    opensslgen trust --share                      offer it to phones on the network, with a QR code
-    opensslgen trust --root vendor-root.pem       the root of somebody else
+    opensslgen trust                              write to the folder trust/, for email, a USB stick, a web server
+    opensslgen trust --sign pbx.example.com       sign the profile for iPhones
+    opensslgen trust --share                      share on the network, with a QR code
+    opensslgen trust --root vendor-root.pem       use a root from somewhere else
     opensslgen trust --script > trust.sh
 
-    First the root is held against the rules of the profile root: what a phone would hide or refuse is not written.
+    There is a guide for each kind of phone and computer. The root is first checked against the rules of the profile
+    root. If a phone would hide or refuse it, nothing is written.
     """
-    from opensslgen.jobs.destination import Destination
-    from opensslgen.openssl import command
+    from opensslgen.jobs.trust import find_signer
+    from opensslgen.trust import anchor
 
-    _refuse_what_does_not_go_together(options)
-    root = anchor.root_in(options["root_file"]) if options["root_file"] else anchor.anchor(options["pki"])
-    findings = _judged(root, options)
-    by = signer(options["pki"], options["sign"]) if options["sign"] else None
-    if options["share"]:
-        _share(root, _signed(root, by, options), options)
-        return
-    into = Destination(options["pki"].parent / "trust" if options["out"] is None else options["out"])
+    _refuse_options_without_effect(sharing, wanted.out, running)
+    root = anchor.root_in(wanted.root) if wanted.root else anchor.anchor(running.pki)
+    findings = _judged(root, wanted.allow, running)
+    by = find_signer(running.pki, wanted.sign) if wanted.sign else None
+    if sharing.share:
+        _share(root, _signed_profile(root, by, running), sharing, running)
+    else:
+        _write(root, by, findings, wanted, running)
+
+
+def _write(root: Certificate, by: Signer | None, findings: list[Finding], wanted: Wanted, running: Running) -> None:
+    """Write the files, or print the script that does."""
+    from opensslgen.jobs.destination import Destination
+    from opensslgen.jobs.trust import trust_job
+    from opensslgen.report.trust import Written, sharing_command, trust_json, trust_text
+    from opensslgen.trust import files
+
+    into = Destination(running.pki.parent / "trust" if wanted.out is None else wanted.out)
     job = trust_job(root, by)
-    if is_printed(options):
-        do(lambda: job, options, None, into=into)
+    if running.is_printed:
+        do(lambda: job, running, into=into)
         return
-    made = make(lambda: job, options, command.find(options["openssl"]), into=into)
+    made = make(lambda: job, running, into=into)
     written = Written(
         root=root,
         folder=into.path,
         files=files.files(root),
-        signer=options["sign"],
-        allow=options["allow"],
+        signer=wanted.sign,
+        allow=wanted.allow,
         findings=findings,
         kept=made.kept,
-        sharing=_sharing(options),
+        sharing=sharing_command(pki=running.pki, root=wanted.root, sign=wanted.sign, allow=wanted.allow),
     )
-    if options["output"] == "json":
-        click.echo(json.dumps(trust_json(written), indent=2))
-    elif not options["quiet"]:
+    if running.as_json:
+        print_json(trust_json(written))
+    elif not running.quiet:
         click.echo(trust_text(written), nl=False)
 
 
-def _refuse_what_does_not_go_together(options: dict[str, Any]) -> None:
-    """Raise UsageError for options of which one would be of no effect."""
-    if options["share"]:
-        of_others = [name for name in ("script", "commands", "out", "force") if options[name]]
-        if of_others:
-            raise UsageError(f"--share writes nothing, so --{of_others[0]} does not go with it")
-    else:
-        of_share = [name for name in ("address", "port", "duration") if options[name] is not None]
-        if of_share:
-            raise UsageError(f"--{of_share[0].replace('duration', 'for')} goes with --share only")
+def _refuse_options_without_effect(sharing: Sharing, out: Path | None, running: Running) -> None:
+    """Raise UsageError for an option that would have no effect."""
+    if sharing.share:
+        for option, is_set in ((running.printing, running.is_printed), ("--out", out), ("--force", running.force)):
+            if is_set:
+                raise UsageError(f"{option} cannot be used with --share, which writes no files")
+    for option, value in (("address", sharing.address), ("port", sharing.port), ("for", sharing.duration)):
+        if value is not None and not sharing.share:
+            raise UsageError(f"--{option} can only be used with --share")
 
 
-def _sharing(options: dict[str, Any]) -> str:
-    """Return the command that shares the same root, and what goes with it."""
-    words = ["opensslgen", "trust", "--share"]
-    if options["pki"] != Path("pki"):
-        words += ["--pki", str(options["pki"])]
-    if options["root_file"]:
-        words += ["--root", str(options["root_file"])]
-    if options["sign"]:
-        words += ["--sign", options["sign"]]
-    return shlex.join([*words, *(word for rule in options["allow"] for word in ("--allow", rule))])
-
-
-def _judged(root: Certificate, options: dict[str, Any]) -> list[Finding]:
-    """Return what may speak against the root, and say it; raises Violation if a phone would hide or refuse it."""
+def _judged(root: Certificate, allow: tuple[str, ...], running: Running) -> list[Finding]:
+    """Return the warnings about the root, and print them; raises Violation if a phone would hide or refuse it."""
     from opensslgen.jobs.job import Violation
-    from opensslgen.jobs.trust import judged
+    from opensslgen.jobs.trust import judge_root
 
-    try:
-        found = judged(root, allow=options["allow"])
-    except Violation as refused:
-        violation = Violation(f"{refused.message}, so nothing was made of it", refused.findings)
-        if options["output"] == "json":
-            from opensslgen.report.made import finding_json
-
-            findings = [finding_json(finding) for finding in violation.findings]
-            click.echo(json.dumps({"error": violation.message, "findings": findings}, indent=2))
-        raise violation from refused
-    for finding in found:
-        if not options["quiet"]:
-            click.echo(f"Note: {finding.message} [{finding.rule.id}]", err=True)
+    with violations_as_json(running):
+        try:
+            found = judge_root(root, allow=allow)
+        except Violation as refused:
+            raise Violation(f"{refused.message}, so nothing was written", refused.findings) from refused
+    print_notes((f"{finding.message} [{finding.rule.id}]" for finding in found), quiet=running.quiet)
     return found
 
 
-def _signed(root: Certificate, by: Signer | None, options: dict[str, Any]) -> bytes | None:
+def _signed_profile(root: Certificate, by: Signer | None, running: Running) -> bytes | None:
     """Return the signed profile, if it was asked for."""
     if by is None:
         return None
+    from opensslgen.jobs.trust import sign
     from opensslgen.openssl import command
     from opensslgen.trust.mobileconfig import mobileconfig
 
-    def say(line: str) -> None:
-        if options["verbose"]:
-            click.echo(line, err=True)
-
-    return signed(mobileconfig(root), by, command.find(options["openssl"]), on_command=say)
+    say = shown_command(verbose=running.verbose)
+    return sign(mobileconfig(root), by, command.find(running.openssl), on_command=say)
 
 
-def _share(root: Certificate, profile: bytes | None, options: dict[str, Any]) -> None:
-    """Offer it all over HTTP until the time is over or somebody presses Ctrl-C."""
-    share = from_web("share")
-    seconds = 30 * 60 if options["duration"] is None else options["duration"]
-    chosen = options["address"] or share.lan_address()
-    with share.listening(chosen, 8080 if options["port"] is None else options["port"]) as listener:
+def _share(root: Certificate, profile: bytes | None, sharing: Sharing, running: Running) -> None:
+    """Offer the files over HTTP until the time is over or somebody presses Ctrl-C."""
+    with needs_web():
+        from opensslgen.web import serving, share
+    seconds = 30 * 60 if sharing.duration is None else sharing.duration
+    chosen = sharing.address or share.lan_address()
+    with share.listening(chosen, 8080 if sharing.port is None else sharing.port) as listener:
         url = share.url_of(listener)
         app = share.create_app(root, url=url, profile=profile)
-        if options["output"] == "json":
-            shown = {"url": url, "sha256_fingerprint": root.fingerprint, "seconds": seconds}
-            click.echo(json.dumps(shown))
-        elif not options["quiet"]:
+        if running.as_json:
+            click.echo(json.dumps({"url": url, "sha256_fingerprint": root.fingerprint, "seconds": seconds}))
+        elif not running.quiet:
             from opensslgen.report.trust import sharing_text
 
-            coloured = sys.stdout.isatty() and click.get_current_context().color is not False
-            click.echo(sharing_text(root, url, seconds, was_chosen=not options["address"]))
-            click.echo(share.terminal_code(url, coloured=coloured), nl=False)
-        serving = from_web("serving")
+            click.echo(sharing_text(root, url, seconds, was_chosen=not sharing.address))
+            click.echo(share.terminal_code(url, coloured=is_coloured()), nl=False)
         serving.serve(app, listener, seconds=seconds, limits=serving.Limits())
-    if not options["quiet"]:
+    if not running.quiet:
         click.echo("Stopped.", err=True)

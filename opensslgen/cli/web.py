@@ -1,4 +1,4 @@
-"""The command that starts the form."""
+"""The command that starts the web interface."""
 
 from __future__ import annotations
 
@@ -6,165 +6,122 @@ import functools
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from opensslgen.errors import Error, UsageError
+from opensslgen.plan.secrets import CA_PASSPHRASE, SECRETS, fit_secret
 
-from .options import FOLDER, FORMAT, OPENSSL, PASSPHRASE_FILE, first_line, from_web, together
+from .extra import needs_web
+from .options import FORMAT, OPENSSL, PASSPHRASE, PKI, VERBOSE, Output, file_option, grouped, together
+from .run_job import shown_command
+from .secrets import first_line
 
 if TYPE_CHECKING:
-    from ssl import SSLContext
+    from .secrets import Secrets
 
 PORT = 8820
-LEAST_PASSWORD = 12
-"""Characters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """Where the web interface listens, and how it lets people in, as typed."""
+
+    address: str
+    port: int
+    password_file: Path | None
+    name: str | None
 
 
 @click.command()
 @together(
-    FOLDER,
+    PKI,
     OPENSSL,
-    click.option("--address", default="127.0.0.1", show_default=True, metavar="IP", help="Listen on this address."),
-    click.option(
-        "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="And this port; 0: any free one."
+    grouped(
+        Listening,
+        click.option("--address", default="127.0.0.1", show_default=True, metavar="IP", help="Listen on this address."),
+        click.option(
+            "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, metavar="N",
+            help="Listen on this port; 0: any free one.",
+        ),
+        file_option("--password-file", help="Ask for a password, the first line of FILE, instead of printing a link."),
+        click.option(
+            "--name", metavar="NAME",
+            help="Use the certificate in the pki folder for this name.  [default: the address]",
+        ),
     ),
-    click.option(
-        "--password-file", type=click.Path(path_type=Path), metavar="FILE",
-        help="Let in by a password, its first line, and not by the link.",
-    ),
-    click.option(
-        "--name", metavar="NAME", help="The certificate for TLS, by a name of it in the folder.  [default: the address]"
-    ),
-    PASSPHRASE_FILE,
-    click.option("-v", "--verbose", is_flag=True, help="Show each openssl command as it runs."),
-    click.option("-q", "--quiet", is_flag=True, help="Print the link and errors only."),
+    PASSPHRASE,
+    VERBOSE,
+    click.option("-q", "--quiet", is_flag=True, help="Print only the link and errors."),
     FORMAT,
 )  # fmt: skip
-def web(**options: Any) -> None:
-    """Offer a form in the browser that makes certificates, lists and audits them, and gives out the root.
+def web(
+    *,
+    pki: Path,
+    openssl: str | None,
+    listening: Listening,
+    secrets: Secrets,
+    verbose: bool,
+    quiet: bool,
+    output: Output,
+) -> None:
+    """Start the web interface.
 
     \b
     opensslgen web
     ssh -t -L 8820:127.0.0.1:8820 box opensslgen web      from another machine
     opensslgen web --address 10.0.0.9 --password-file FILE --name form.example.com
 
-    It prints a link that opens the form once, in one browser. On another address than this machine's own it wants a
-    password, and speaks TLS with a certificate that the folder's root has issued. Ctrl-C stops it, after what it is
-    just making is finished.
+    You can issue, list and audit certificates in a browser, and download the root. It prints a link that works once, in
+    one browser. On any address but 127.0.0.1 and ::1, it needs a password and uses TLS, with a certificate issued by
+    the root in the pki folder. Ctrl-C stops it after the jobs in progress.
     """
-    serving = from_web("serve")
-    import ipaddress
-    import secrets
+    from secrets import token_urlsafe
 
+    with needs_web():
+        from opensslgen.web import entrance as front
+        from opensslgen.web import serve as serving
+        from opensslgen.web.app import Config, create_app
     from opensslgen.openssl.command import find
-    from opensslgen.plan.secrets import CA_PASSPHRASE, SECRETS, fit_secret
-    from opensslgen.web.app import Config, create_app
 
-    address = _address(options["address"])
-    openssl = functools.cache(lambda: find(options["openssl"]))
-    openssl()
-    password = _password(options["password_file"])
-    context, names = None, {"localhost", "127.0.0.1", "::1", address}
-    if not ipaddress.ip_address(address).is_loopback:
-        if password is None:
-            raise UsageError(
-                f"{address} can be reached by others, so a password is needed", hint="give --password-file FILE"
-            )
-        context, names = _tls(options, address)
-    elif options["name"]:
-        raise UsageError("--name goes with --address only: on this machine alone there is no TLS")
-    passphrase = os.environ.get(CA_PASSPHRASE)
-    if options["passphrase_file"]:
-        passphrase = first_line(options["passphrase_file"], SECRETS[CA_PASSPHRASE])
-    sock = serving.listening(address, options["port"])
+    address = front.parse_address(listening.address)
+    found = functools.cache(lambda: find(openssl))
+    file = listening.password_file
+    password = None if file is None else front.fit_password(first_line(file, "password"))
+    entrance = front.entrance(address, name=listening.name, has_password=password is not None, pki=pki, openssl=found())
+    passphrase = _passphrase(secrets)
+    sock = serving.listening(address, listening.port)
     port = sock.getsockname()[1]
-    token = None if password else secrets.token_urlsafe(32)
-    scheme = "https" if context else "http"
+    token = None if password else token_urlsafe(32)
     config = Config(
-        pki=options["pki"],
-        openssl=openssl,
-        hosts=_hosts(names, port, standard=443 if context else 80),
+        pki=pki,
+        openssl=found,
+        hosts=entrance.hosts(port),
         token=token,
         password=password,
-        secure=context is not None,
+        secure=entrance.context is not None,
         secrets={CA_PASSPHRASE: fit_secret(CA_PASSPHRASE, passphrase)} if passphrase else {},
-        on_command=(lambda line: click.echo(line, err=True)) if options["verbose"] else lambda _: None,
+        on_command=shown_command(verbose=verbose),
     )
-    host = f"{_in_url(options['name'] or address)}:{port}"
-
-    url = f"{scheme}://{host}/" + (f"enter?token={token}" if token else "login")
+    url = entrance.url(port) + (f"enter?token={token}" if token else "login")
 
     def ready() -> None:
-        click.echo(json.dumps({"url": url, "once": token is not None}) if options["output"] == "json" else url)
-        say("This link opens the form, once. Ctrl-C stops it." if token else "Ctrl-C stops it.")
+        click.echo(json.dumps({"url": url, "once": token is not None}) if output == "json" else url)
+        say("This link works once. Ctrl-C stops the web interface." if token else "Ctrl-C stops the web interface.")
         sys.stdout.flush()
 
     def say(text: str) -> None:
-        if not options["quiet"]:
+        if not quiet:
             click.echo(text, err=True)
 
-    serving.serve_form(create_app(config), sock, context=context, ready=ready)
+    serving.serve_form(create_app(config), sock, context=entrance.context, ready=ready)
     say("Stopped.")
 
 
-def _address(text: str) -> str:
-    import ipaddress
-
-    try:
-        return str(ipaddress.ip_address("127.0.0.1" if text == "localhost" else text.strip("[]")))
-    except ValueError:
-        raise UsageError(f"{text!r} is no IP address of this machine: write one such as 10.0.0.9") from None
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-def _hosts(names: set[str], port: int, *, standard: int) -> frozenset[str]:
-    """Return what a browser may send as Host: it leaves out the port that the scheme has by itself."""
-    hosts = {f"{_in_url(name)}:{port}" for name in names}
-    return frozenset(hosts | ({_in_url(name) for name in names} if port == standard else set()))
-
-
-def _password(path: Path | None) -> str | None:
-    if path is None:
-        return None
-    password = first_line(path, "password")
-    if len(password) < LEAST_PASSWORD:
-        raise UsageError(f"the password in {path} is shorter than {LEAST_PASSWORD} characters")
-    return password
-
-
-def _tls(options: dict[str, Any], address: str) -> tuple[SSLContext, set[str]]:
-    """Return the TLS settings, and the names by which browsers may ask."""
-    import ipaddress
-
-    from opensslgen.openssl.command import find
-    from opensslgen.pki import lookup
-    from opensslgen.pki.folder import Folder
-    from opensslgen.plan.layout import CA_CHAIN
-    from opensslgen.web.tls import context_of
-
-    if ipaddress.ip_address(address).is_unspecified and not options["name"]:
-        raise UsageError(
-            f"{address} is every address of this machine, and no certificate is for that",
-            hint="give --name NAME, of a certificate for TLS by which browsers ask: opensslgen server NAME",
-        )
-    name = options["name"] or address
-    folder = Folder(options["pki"])
-    root = folder.root.certificate if folder.root else None
-    try:
-        if root is None:
-            raise Error(f"{options['pki']} has no root")
-        found = lookup.stored(folder, name)
-    except Error as error:
-        hint = f"make one: opensslgen server {name}" + (
-            "" if name == address or ipaddress.ip_address(address).is_unspecified else f" --san IP:{address}"
-        )
-        raise Error(f"TLS needs a certificate for {name}: {error.message}", hint=hint) from error
-    names = {other.value for other in found.certificate.names if other.kind in {"DNS", "IP"}}
-    above = folder.path / CA_CHAIN
-    return context_of(found, authority=root, above=above, openssl=find(options["openssl"])), names
+def _passphrase(secrets: Secrets) -> str | None:
+    """Return the passphrase of the root's key, if it is in a file or in the environment; else the form asks for it."""
+    if secrets.passphrase_file:
+        return first_line(secrets.passphrase_file, SECRETS[CA_PASSPHRASE])
+    return os.environ.get(CA_PASSPHRASE)

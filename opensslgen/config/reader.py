@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 DEFAULT = "default"
 """The section of keys that stand before any header; others fall back to it."""
@@ -48,8 +48,7 @@ class ConfigError(UnreadableError):
 
     def __init__(self, line: int, message: str) -> None:
         """Take the line, from 1, and what is wrong there."""
-        super().__init__(f"line {line}: {message}")
-        self.line = line
+        super().__init__(message, line=line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,18 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeated:
+    """A key that is written twice in a section, of which openssl takes the last."""
+
+    section: str
+    key: str
+    first: int
+    """The line of the value that openssl drops."""
+    line: int
+    """The line of the one that it takes in its place."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A configuration file."""
 
@@ -91,6 +102,11 @@ class Config:
     """Line and path of each file that is to be read in its place."""
     pragmas: tuple[int, ...]
     """Line of each `.pragma`, which changes how openssl reads the rest, if it is new enough."""
+    holes: tuple[int, ...]
+    """Lines of the text of which not even key or section are known, as UNKNOWN stands in them."""
+    repeated: tuple[Repeated, ...]
+    filled: tuple[tuple[int, str], ...]
+    """Line and name of each variable that has no value in the file, and got one from `fill`."""
     index: Mapping[str, Mapping[str, Entry]] = field(repr=False)
     """The entries by section and key."""
 
@@ -103,18 +119,30 @@ class Config:
         return self.own(section, key) or self.own(DEFAULT, key)
 
 
-def read_config(text: str) -> Config:
-    """Return what a file says, the way openssl reads it; raises ConfigError."""
-    return _Reader().read(text)
+def read_config(text: str, *, fill: Callable[[str, str], str | None] | None = None) -> Config:
+    """Return what a file says, the way openssl reads it; raises ConfigError.
+
+    UNKNOWN may stand in the text for what is not known. `fill` returns what a template's variable stands for, by its
+    section and name, and None if it is none of a template.
+    """
+    return _Reader(fill or _fill_nothing).read(text)
+
+
+def _fill_nothing(_: str, __: str) -> None:
+    return None
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, fill: Callable[[str, str], str | None]) -> None:
+        self.fill = fill
         self.sections: dict[str, dict[str, Entry]] = {DEFAULT: {}}
         self.headers: dict[str, int] = {}
         self.environment: dict[tuple[int, str], None] = {}
         self.includes: list[tuple[int, str]] = []
         self.pragmas: list[int] = []
+        self.holes: list[int] = []
+        self.repeated: list[Repeated] = []
+        self.filled: dict[tuple[int, str], None] = {}
         self.dollar_is_letter = False
         self.line = 1
         self.sum = 0
@@ -123,19 +151,36 @@ class _Reader:
         section = DEFAULT
         for self.line, written in _logical_lines(text.removeprefix("\ufeff")):
             line = _without_comment(written).lstrip(_BLANKS)
-            if line.startswith("["):
+            if UNKNOWN in line.partition("=")[0]:
+                self.holes.append(self.line)
+                # What follows a header that is not known is of no section that is.
+                section = UNKNOWN if line.startswith("[") else section
+            elif self.is_filled(line, section):
+                continue
+            elif line.startswith("["):
                 section = self.header(line)
                 self.sections.setdefault(section, {})
                 self.headers.setdefault(section, self.line)
             elif line:
                 self.assignment(line, section)
+        self.sections.pop(UNKNOWN, None)
         return Config(
             {name: self.section(name) for name in self.sections},
             tuple(self.environment),
             tuple(self.includes),
             tuple(self.pragmas),
+            tuple(self.holes),
+            tuple(self.repeated),
+            tuple(self.filled),
             self.sections,
         )
+
+    def is_filled(self, line: str, section: str) -> bool:
+        """Tell whether a line is nothing but a template's variable, which stands for lines."""
+        if not line.startswith("$") or self.fill(section, line[1:].rstrip(_BLANKS)) is None:
+            return False
+        self.filled[(self.line, line[1:].rstrip(_BLANKS))] = None
+        return True
 
     def section(self, name: str) -> Section:
         entries = tuple(self.sections[name].values())
@@ -179,7 +224,8 @@ class _Reader:
             raise self.error("there is no equal sign behind the key")
         entries = self.sections.setdefault(section, {})
         entry = Entry(key, self.value(value, section), self.line)
-        entries.pop(key, None)
+        if before := entries.pop(key, None):
+            self.repeated.append(Repeated(section, key, before.line, self.line))
         entries[key] = entry
 
     def pragma(self, value: str, _: str) -> None:
@@ -251,9 +297,15 @@ class _Reader:
             # An environment without it is what is judged, if the file provides for that.
             return fallback.value if fallback else UNKNOWN
         found = entry or fallback
-        if found is None and not self.includes:
+        if found is not None:
+            return found.value
+        filled = self.fill(section or DEFAULT, name)
+        if filled is not None:
+            self.filled[(self.line, name)] = None
+            return filled
+        if not self.includes and not self.holes:
             raise self.error(f"the variable ${name} has no value")
-        return found.value if found else UNKNOWN
+        return UNKNOWN
 
 
 def _skip(line: str, at: int) -> int:
@@ -266,21 +318,21 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield lines with the number of their first, those that end in a backslash joined with the next."""
     if len(text) > LARGEST:
         raise ConfigError(1, "no configuration is larger than 1 MiB")
-    whole, first = "", 1
+    parts: list[str] = []
+    first = 1
     for number, written in enumerate(text.split("\n"), start=1):
         line = written.rstrip("\r")
         if "\0" in line or "\r" in line:
             # openssl ends a line at the one, and at the other where its buffer ends.
             raise ConfigError(number, f"a {'NUL byte' if chr(0) in line else 'carriage return'} inside the line")
-        first = first if whole else number
-        whole += line
+        first = first if parts else number
         # Two backslashes are one that is meant, and so, to openssl, are three.
-        if whole.endswith("\\") and not whole.endswith("\\\\"):
-            whole = whole[:-1]
+        if line.endswith("\\") and not line.endswith("\\\\"):
+            parts += filter(None, (line[:-1],))
         else:
-            yield first, whole
-            whole = ""
-    yield first, whole
+            yield first, "".join((*parts, line))
+            parts = []
+    yield first, "".join(parts)
 
 
 def _without_comment(line: str) -> str:

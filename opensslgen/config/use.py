@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 SELF, REQUEST, CA, COPIED, FILE = "self", "request", "ca", "copied", "file"
 """Ways to use a section: `req -x509`; `req -new`; `ca`; `ca` with extensions of the request; `x509 -extfile`."""
 
-_COMMON = "v3_req"
+COMMON = "v3_req"
+"""The section that people and the vendor's script call by that name without naming it in the config."""
 # Of these openssl has the code already (CONF_modules_load); all others it looks for in shared libraries.
 _BUILT_IN = ("oid_section", "stbl_section", "alg_section", "ssl_conf", "random", "engines", "providers")
 _PROVIDERS = ("default", "base", "legacy", "fips", "null")
@@ -45,12 +46,51 @@ def sections_used(
                 absent.append((entry.line, entry.value))
     if is_extension_file(config):
         used.setdefault(DEFAULT, set()).add(FILE)
-    if _COMMON in config.sections and _COMMON not in used:
-        used[_COMMON] = {FILE}
+    if COMMON in config.sections and COMMON not in used:
+        used[COMMON] = {FILE}
     for name in asked:
         if name in config.sections:
             used.setdefault(name, set()).add(FILE)
     return used, absent, unnamed
+
+
+def looks_like_extensions(section: Section) -> bool:
+    """Tell whether a section has a key that is an extension's; openssl refuses one in another case."""
+    return any(canonical(entry.key) in EXTENSIONS or entry.key.lower() in _LOWER for entry in section.entries)
+
+
+def is_for_lists(config: Config, section: Section) -> bool:
+    """Tell whether a section is one of extensions of revocation lists (RFC 5280 section 5.2)."""
+    named = (config.own(name, "crl_extensions") for name in config.sections)
+    return any(entry and entry.value == section.name for entry in named) or all(
+        canonical(entry.key) in _OF_LISTS for entry in section.entries
+    )
+
+
+def is_for_proxies(section: Section) -> bool:
+    """Tell whether a section is one of proxy certificates (RFC 3820)."""
+    return any(canonical(entry.key) == "proxyCertInfo" for entry in section.entries)
+
+
+def copies_extensions(config: Config) -> bool:
+    """Tell whether the section that `openssl ca` reads by default copies extensions from requests."""
+    authority = config.entry("ca", "default_ca")
+    copying = config.entry(authority.value, "copy_extensions") if authority else None
+    return copying is not None and copying.value in ("copy", "copyall")
+
+
+def default_section(config: Config, use: str) -> str:
+    """Return the section that openssl applies where none is named on its command line; DEFAULT if it applies none."""
+    if use == FILE:
+        named = config.own(DEFAULT, "extensions")
+    elif use == REQUEST:
+        named = config.entry("req", "req_extensions")
+    elif use == SELF:
+        named = config.entry("req", "x509_extensions")
+    else:
+        authority = config.entry("ca", "default_ca")
+        named = config.entry(authority.value, "x509_extensions") if authority else None
+    return named.value if named else DEFAULT
 
 
 def _use(config: Config, section: Section, key: str) -> str | None:
@@ -108,6 +148,8 @@ def loaded_code(config: Config) -> Iterator[tuple[int, str]]:
                     yield library.line if library else each.line, f"{what} from {library.value}" if library else what
 
 
+_LOWER = frozenset(name.lower() for name in EXTENSIONS)
+_OF_LISTS = ("authorityKeyIdentifier", "issuerAltName", "authorityInfoAccess", "freshestCRL", "crlNumber")
 _NAMES = {oid: name for name, oid in EXTENSIONS.items()}
 
 

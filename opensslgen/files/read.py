@@ -181,7 +181,7 @@ def _after_line(data: bytes, at: int, *, last: bool) -> int | None:
 
 def _check(piece: bytes, line: int, limit: int) -> None:
     if len(piece) > limit:
-        raise UnreadableError(f"line {line}: more than {limit} bytes without the end of a block")
+        raise UnreadableError(f"more than {limit} bytes without the end of a block", line=line)
 
 
 LARGEST_TEMPLATE = 1 << 20

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from opensslgen import __version__
 from opensslgen.audit.live import JOBS, TIMEOUT, judge_servers, server_target
 from opensslgen.audit.result import Settings
 from opensslgen.errors import Error, UsageError
 from opensslgen.files.place import replace_file
-from opensslgen.report import document, sarif
-from opensslgen.report.tally import Tally, tally, verdict, worst_first
+from opensslgen.report.audit import Report, audit_format
+from opensslgen.report.tally import Tally, verdict, worst_first
 from opensslgen.rules.profiles import rules_of
 
 if TYPE_CHECKING:
@@ -56,19 +55,10 @@ def audit_servers(
     at = datetime.now(timezone.utc).replace(microsecond=0)
     settings = Settings(rules=rules_of(profiles, allow), at=at, within=within)
     results = list(judge_servers([*map(_target, servers)], settings=settings, timeout=timeout, jobs=jobs))
-    total = Tally()
-    for result in results:
-        total = total.plus(tally(result))
-    if output == "json":
-        head = document.json_head(version=__version__, at=at, profiles=[*profiles])
-        entries = [document.json_entry(result, at=at) for result in results]
-        tail = document.json_tail(total)
-    else:
-        head = sarif.sarif_head(version=__version__, rules=settings.rules)
-        entries = [entry for entry in map(sarif.sarif_entry, results) if entry]
-        tail = sarif.sarif_tail(total)
+    form, report = audit_format(output, settings, profiles=[*profiles]), Report()
+    text = "".join(report.pieces(form, map(form.entry(), results)))
     faults = tuple((result.target, _worst(result)) for result in results if verdict(result) != "complies")
-    return FleetReport(head + ",\n".join(entries) + tail, total, faults)
+    return FleetReport(text, report.tally, faults)
 
 
 def write_report(path: Path, report: str) -> None:

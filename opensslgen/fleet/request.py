@@ -15,6 +15,7 @@ from opensslgen.orders.order import leaf_order
 from opensslgen.pki.store import Store
 from opensslgen.plan import layout
 from opensslgen.plan.script import as_script
+from opensslgen.plan.steps import What
 from opensslgen.text import visible
 from opensslgen.x509 import key_types
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
@@ -130,7 +131,7 @@ def ensure_request(
     plan = job.plan
     if keeps_key:
         plan = request_job(replace(order, key_file=files["key"]), store=store, allow=allow).plan
-        plan = replace(plan, publish=tuple(publish for publish in plan.publish if publish.what != "key"))
+        plan = replace(plan, publish=tuple(publish for publish in plan.publish if publish.what is not What.KEY))
     made = host.answer(
         call("set_aside", files["request"]),
         *(() if keeps_key else (call("set_aside", files["key"]),)),

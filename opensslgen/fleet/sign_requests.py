@@ -80,7 +80,7 @@ def sign_all(
     for row in batch.faults(rows):
         found[row.line] = SignedRequest(row.name, changed=False, why=row.fault or "", failed=True)
     rows = [row for row in rows if row.line not in found]
-    outcomes = (outcome for _, outcome in batch.wanting(rows)) if check else converge(batch, rows)
+    outcomes = (outcome for _, outcome in batch.decide(rows)) if check else converge(batch, rows)
     stems = {row.line: row.order.stem for row in rows if row.order}
     for outcome in outcomes:
         found[outcome.line] = _signed_request(

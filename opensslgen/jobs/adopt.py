@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
 from opensslgen.files.write import name_beside
+from opensslgen.orders.kinds import ProfileName
 from opensslgen.plan import adopt
 from opensslgen.plan.layout import CA_CHAIN
 from opensslgen.rules.profiles import rules_of
@@ -40,18 +41,18 @@ def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), 
     of_root = _findings(above[-1], (), allow) if above else []
     if violations([*found, *of_root]):
         raise Violation(f"phones would not take {name}, so it was not adopted", violations([*found, *of_root]))
-    told = [*(found if tell else ()), *of_root]
+    warnings = [*(found if tell else ()), *of_root]
     return Job(
         name=certificate.subject.common_name or name,
         done=f"Adopted {name}",
         plan=adopt.adopt(
             adoption, certificate=store.ca_certificate, key=store.ca_key, old_chain=_old_chain(store, adoption)
         ),
-        judged="ca.crt",
-        profile="root",
+        certificate="ca.crt",
+        profile=ProfileName.ROOT,
         notes=(
             *about_replaced(store, certificate),
-            *(f"{finding.message} [{finding.rule.id}]" for finding in told),
+            *(f"{finding.message} [{finding.rule.id}]" for finding in warnings),
         ),
         next_step=f"let the phones trust {visible(str((above[-1] if above else certificate).subject))}"
         " (opensslgen trust), and make certificates: opensslgen server NAME",
@@ -61,7 +62,7 @@ def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), 
 def _findings(certificate: Certificate, above: tuple[Certificate, ...], allow: Collection[str]) -> list[Finding]:
     issuer = above[0] if above else certificate
     case = Case(certificate, issuer, datetime.now(timezone.utc), chain=above)
-    return judge(case, rules_of(["root"], allow))
+    return judge(case, rules_of([ProfileName.ROOT], allow))
 
 
 def _refuse_unfit(certificate: Certificate) -> None:

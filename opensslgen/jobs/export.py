@@ -62,10 +62,10 @@ def export_job(order: Export, *, into: Destination) -> Job:
     last = (order.certificate, *order.issuers)[-1]
     if any(piece.holds_issuers for piece in order.pieces) and not last.is_self_issued:
         raise Error(
-            f"{last.issuer or 'a nameless authority'}, which stands above {last.subject or 'it'}, is not in the folder:"
+            f"{last.issuer or 'a nameless authority'}, which issued {last.subject or 'it'}, is not in the folder:"
             " the chain would not lead to a root"
         )
-    files = {piece.what: into.path / order.target(piece) for piece in order.pieces}
+    files = {piece.what.value: into.path / order.target(piece) for piece in order.pieces}
     return Job(
         name=order.title,
         done=f"Exported {order.title}",
@@ -73,6 +73,15 @@ def export_job(order: Export, *, into: Destination) -> Job:
         notes=_notes(order),
         next_step=order.form.use.format_map({what: str(path) for what, path in files.items()} | _absent(order)),
     )
+
+
+def export_text(order: Export, *, into: Destination) -> str:
+    """Return the one file of an export, as text; raises UsageError unless it is PEM without a key, and Error."""
+    (piece, *more) = order.pieces
+    if more or piece.holds_key or piece.form != "pem":
+        raise UsageError("only --as pem and --as chain can be written to standard output: no keys, and only text")
+    export_job(order, into=into)
+    return "".join(order.text(part) for part in order.contents(piece))
 
 
 def _refuse_keyless(order: Export) -> None:
@@ -103,6 +112,6 @@ def _notes(order: Export) -> tuple[str, ...]:
 
 
 def _absent(order: Export) -> dict[str, str]:
-    """Return what to say in the place of files that are left out."""
+    """Return what to say instead of the names of files that are left out."""
     there = {piece.what for piece in order.pieces}
-    return {piece.what: "(none)" for piece in order.form.pieces if piece.what not in there}
+    return {piece.what.value: "(none)" for piece in order.form.pieces if piece.what not in there}

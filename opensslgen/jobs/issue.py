@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.names.slips import slips
-from opensslgen.orders.kinds import CLIENT, SELF_SIGNED
+from opensslgen.orders.kinds import CLIENT, SELF_SIGNED, ProfileName
 from opensslgen.plan import issue
-from opensslgen.plan import issue as recipes
 from opensslgen.plan.layout import CA_CHAIN
 
-from .job import Job, about_replaced, fitted, refuse_compromised, refuse_violations, root_of, stale_p12, stored_issuer
+from .job import (
+    Job,
+    about_replaced,
+    authorities_of,
+    final_paths,
+    fit_to_issuer,
+    refuse_compromised,
+    refuse_violations,
+    root_of,
+    stale_p12,
+    stored_issuer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
     from opensslgen.orders.kinds import Kind
     from opensslgen.orders.order import AuthorityOrder, LeafOrder
     from opensslgen.pki.store import Store
     from opensslgen.plan.steps import Plan
-    from opensslgen.x509.certificate import Certificate
 
 
 def root_job(order: AuthorityOrder, *, store: Store) -> Job:
@@ -32,9 +39,9 @@ def root_job(order: AuthorityOrder, *, store: Store) -> Job:
     return Job(
         name=order.subject.common_name or "",
         done=f"Made a root certificate: {order.subject.common_name}",
-        plan=recipes.root(order),
-        judged="ca.crt",
-        profile="root",
+        plan=issue.root(order),
+        certificate="ca.crt",
+        profile=ProfileName.ROOT,
         makes_root=True,
         notes=about_replaced(store),
         next_step=f"let the phones trust {path}, and make certificates: opensslgen server NAME",
@@ -51,10 +58,10 @@ def leaf_job(
     """
     refuse_compromised(order.public_key, store)
     issuer = store.issuer()
-    order, shortened = fitted(order, store, issuer or root, fixed_days=fixed_days)
-    refuse_violations(_expected(order), issuer, profile=order.kind.profile, allow=allow, above=store.above())
+    order, shortened = fit_to_issuer(order, store, issuer or root, fixed_days=fixed_days)
+    refuse_violations(order, authorities_of(store), allow=allow)
     if issuer is None:
-        plan = recipes.root(root) + issue.leaf(order, issue.new_root(root))
+        plan = issue.root(root) + issue.leaf(order, issue.new_root(root))
     else:
         plan = issue.leaf(order, stored_issuer(store))
     return _leaf_job(order, plan, store, notes=shortened, makes_root=issuer is None)
@@ -63,19 +70,19 @@ def leaf_job(
 def self_signed_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
     """Return the job of making a leaf that signs itself; raises Violation if the order breaks a rule."""
     refuse_compromised(order.public_key, store)
-    refuse_violations(_expected(order), None, profile=order.kind.profile, allow=allow)
+    refuse_violations(order, allow=allow)
     note = (
         "phones cannot install a self-signed leaf as a root: a certificate below a root that they trust is better"
         " (opensslgen server, or sign for a request that the box makes)"
     )
-    return _leaf_job(order, issue.self_signed(order), store, notes=(note,))
+    return _leaf_job(order, issue.leaf(order, None), store, notes=(note,))
 
 
 def request_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
     """Return the job of making a key and a request that another authority is to sign."""
-    refuse_violations(_expected(order), None, profile=order.kind.profile, allow=allow)
-    plan = issue.request_only(order)
-    files = published(plan, store)
+    refuse_violations(order, allow=allow)
+    plan = issue.new_request(order)
+    files = final_paths(plan, store.path)
     return Job(
         name=order.title,
         done=f"Made a {order.kind.name} request for {order.title}",
@@ -90,24 +97,26 @@ def intermediate_job(order: AuthorityOrder, *, store: Store, fixed_days: bool) -
 
     Raises Error if there is none, and UsageError if it allows none below itself.
     """
-    order, notes = fitted_below(order, store, fixed_days=fixed_days)
+    order, notes = fit_intermediate(order, store, fixed_days=fixed_days)
     plan = issue.intermediate(order, stored_issuer(store))
-    files = published(plan, store)
+    files = final_paths(plan, store.path)
     folder = store.path.with_name(f"{store.path.name}-{order.stem}")
     return Job(
         name=order.subject.common_name or order.stem,
         done=f"Made an intermediate certificate, {order.subject.common_name}",
         plan=plan,
-        judged="intermediate.crt",
-        profile="root",
+        certificate="intermediate.crt",
+        profile=ProfileName.ROOT,
         notes=notes,
         next_step="let it sign in a folder of its own:\n"
         f"      opensslgen adopt {files['chain']} --key {files['key']} --pki {folder}",
     )
 
 
-def fitted_below(order: AuthorityOrder, store: Store, *, fixed_days: bool) -> tuple[AuthorityOrder, tuple[str, ...]]:
-    """Return the order for an intermediate as `fitted` does.
+def fit_intermediate(
+    order: AuthorityOrder, store: Store, *, fixed_days: bool
+) -> tuple[AuthorityOrder, tuple[str, ...]]:
+    """Return the order for an intermediate as `fit_to_issuer` does.
 
     Raises Error if the store has no authority, and UsageError if it allows none below itself.
     """
@@ -116,7 +125,7 @@ def fitted_below(order: AuthorityOrder, store: Store, *, fixed_days: bool) -> tu
     if limit is not None and (limit == 0 or order.path_length is None or order.path_length >= limit):
         most = f"one with --pathlen {limit - 1} at most" if limit else "no authority"
         raise UsageError(f"{issuer.subject} allows {most} below itself (pathlen:{limit})")
-    return fitted(order, store, issuer, fixed_days=fixed_days)
+    return fit_to_issuer(order, store, issuer, fixed_days=fixed_days)
 
 
 def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, ...], makes_root: bool = False) -> Job:
@@ -125,8 +134,8 @@ def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, .
         name=order.title,
         done=f"Made {order.kind.title} for {order.title}",
         plan=replace(plan, publish=plan.publish + aside),
-        judged=f"{order.kind.name}.crt",
-        profile=order.kind.profile,
+        certificate=f"{order.kind.name}.crt",
+        profile=order.profile,
         makes_root=makes_root,
         notes=(*slips(order.subject.common_name, order.names), *notes, *about_p12),
         next_step=leaf_next_step(order.kind, plan, store),
@@ -135,7 +144,7 @@ def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, .
 
 def leaf_next_step(kind: Kind, plan: Plan, store: Store) -> str:
     """Return what is left to do with a leaf, as a sentence."""
-    files = published(plan, store)
+    files = final_paths(plan, store.path)
     certificate = files.get("chain", files["certificate"])
     give = (
         str(files["p12"])
@@ -154,12 +163,3 @@ def leaf_next_step(kind: Kind, plan: Plan, store: Store) -> str:
         "      (opensslgen trust says how on each device; on an iPhone the second of two steps is\n"
         "      Settings > General > About > Certificate Trust Settings)."
     )
-
-
-def published(plan: Plan, store: Store) -> dict[str, Path]:
-    """Return the paths of what a plan publishes, by what they are to people."""
-    return {publish.what: store.path / publish.target for publish in plan.publish}
-
-
-def _expected(order: LeafOrder) -> Certificate:
-    return order.expected(not_before=datetime.now(timezone.utc))

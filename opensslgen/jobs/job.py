@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.write import name_beside
+from opensslgen.orders.kinds import ProfileName
 from opensslgen.orders.order import AuthorityOrder, LeafOrder
 from opensslgen.pki import index
 from opensslgen.pki.folder import Folder
@@ -22,6 +23,7 @@ from opensslgen.x509.names import Name, same_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from pathlib import Path
 
     from opensslgen.pki.store import Store
     from opensslgen.plan.steps import Plan
@@ -47,9 +49,10 @@ class Job:
     done: str
     """What will have been done, as a sentence without its end: Made a server certificate for pbx.example.com."""
     plan: Plan
-    judged: str | None = None
+    certificate: str | None = None
     """The file in the work folder that holds the finished certificate, if there is to be one."""
-    profile: str = "apple"
+    profile: ProfileName = ProfileName.APPLE
+    """What that is held against."""
     makes_root: bool = False
     notes: tuple[str, ...] = ()
     """What the user should know, such as a likely slip in a name."""
@@ -64,20 +67,29 @@ def violations(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.rule.severity == ERROR]
 
 
+def judge_now(
+    certificate: Certificate, authorities: tuple[Certificate, ...], *, profile: ProfileName, allow: Collection[str]
+) -> list[Finding]:
+    """Hold a certificate against the rules that are not allowed to be broken; above it is first of all its issuer."""
+    chain = authorities if len(authorities) > 1 else ()
+    case = Case(certificate, next(iter(authorities), None), datetime.now(timezone.utc), chain=chain)
+    return judge(case, rules_of([profile], allow))
+
+
 def refuse_violations(
-    certificate: Certificate,
-    issuer: Certificate | None,
-    *,
-    profile: str,
-    allow: Collection[str],
-    above: tuple[Certificate, ...] = (),
+    order: AuthorityOrder | LeafOrder, authorities: tuple[Certificate, ...] = (), *, allow: Collection[str]
 ) -> None:
-    """Hold a certificate that is not made yet against the rules; raises Violation."""
-    chain = (issuer, *above) if issuer and above else ()
-    case = Case(certificate, issuer, datetime.now(timezone.utc), chain=chain)
-    findings = violations(judge(case, rules_of([profile], allow)))
+    """Hold a certificate that was not made yet against the rules; raises Violation."""
+    certificate = order.expected(not_before=datetime.now(timezone.utc))
+    findings = violations(judge_now(certificate, authorities, profile=order.profile, allow=allow))
     if findings:
         raise Violation("this would break a rule, so nothing was made", findings)
+
+
+def authorities_of(store: Store) -> tuple[Certificate, ...]:
+    """Return the certificates of the pki folder's authority and of those above it; none if it has no authority."""
+    issuer = store.issuer()
+    return (issuer, *store.above()) if issuer else ()
 
 
 def refuse_compromised(key: PublicKey | None, store: Store) -> None:
@@ -126,7 +138,7 @@ def stored_issuer(store: Store) -> Issuer:
     )
 
 
-def fitted(
+def fit_to_issuer(
     order: Order, store: Store, issuer: Certificate | AuthorityOrder, *, fixed_days: bool
 ) -> tuple[Order, tuple[str, ...]]:
     """Return the order, shortened if it would outlive its issuer, and a note that says so.
@@ -137,8 +149,8 @@ def fitted(
     """
     if same_name(order.subject, issuer.subject):
         raise UsageError(
-            f"the subject {Name(order.subject.attributes)} is that of the authority that would sign it, and who checks"
-            " the chain would take it for self-signed: another common name (--cn) tells them apart"
+            f"the subject {Name(order.subject.attributes)} is that of the authority that would sign it, and clients"
+            " would take it for self-signed: give it another common name (--cn)"
         )
     now = datetime.now(timezone.utc)
     if isinstance(issuer, Certificate) and issuer.not_before > now:
@@ -151,16 +163,29 @@ def fitted(
     left = (end - now - timedelta(minutes=10)).days
     if left < 1:
         path = store.path / store.ca_certificate
-        raise Error(f"the root {path} has less than a day left, it ends at {end:%Y-%m-%d %H:%M} UTC")
+        raise Error(f"the root {path} expires within a day, at {end:%Y-%m-%d %H:%M} UTC")
     if order.days <= left:
         return order, ()
     if fixed_days:
         raise UsageError(
-            f"{order.days} days would outlive the root, which ends on {end:%Y-%m-%d}", hint=f"--days {left} is the most"
+            f"{order.days} days would outlive the root, which expires on {end:%Y-%m-%d}",
+            hint=f"--days {left} is the most",
         )
     return replace(order, days=left), (
-        f"valid for {left} days instead of {order.days}, as the root ends on {end:%Y-%m-%d}",
+        f"valid for {left} days instead of {order.days}, as the root expires on {end:%Y-%m-%d}",
     )
+
+
+def final_paths(plan: Plan, folder: Path) -> dict[str, Path]:
+    """Return where a plan puts its files in a folder, by what they are to people.
+
+    In a pki folder, what is nothing to people is left out; elsewhere it goes by its name.
+    """
+    return {
+        publish.what.value if publish.what else publish.target: folder / publish.target
+        for publish in plan.publish
+        if publish.what or not plan.database
+    }
 
 
 def stale_p12(
@@ -174,5 +199,5 @@ def stale_p12(
     if order.p12 or not (store.path / name).exists():
         return (), ()
     aside = f"{name}.old-{at:%Y%m%dT%H%M%SZ}" if at else name_beside(store.path, name)
-    note = f"{store.path / name} holds the old certificate and was put aside, as {aside}: --p12 makes a new one"
-    return (Publish(f"../{name}", aside, None, ""),), (note,)
+    note = f"{store.path / name} holds the old certificate and was renamed to {aside}: --p12 makes a new one"
+    return (Publish(f"../{name}", aside, None),), (note,)

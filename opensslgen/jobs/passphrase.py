@@ -1,15 +1,17 @@
-"""The job of giving the authority's key another passphrase, or none."""
+"""The passphrase of the authority's key: whether it is the right one, and the job that changes it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UsageError
-from opensslgen.plan import passphrase
+from opensslgen.plan import adopt
+from opensslgen.plan.secrets import CA_PASSPHRASE
 
 from .job import Job, stored_issuer
 
 if TYPE_CHECKING:
+    from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.store import Store
 
 
@@ -22,11 +24,17 @@ def passphrase_job(*, store: Store, remove: bool = False) -> Job:
     if remove and not issuer.encrypted:
         raise UsageError(f"{key} has no passphrase")
     done = "Removed" if remove else "Changed" if issuer.encrypted else "Set"
-    note = "copies of the old file elsewhere, such as backups, go on opening as before"
+    note = "copies of the old file elsewhere, such as backups, still open with the old passphrase"
     return Job(
         name=str(key),
         done=f"{done} the passphrase of the authority's key",
-        plan=passphrase.passphrase(issuer, remove=remove),
+        plan=adopt.change_passphrase(issuer, remove=remove),
         notes=(note,),
         checks=("the new file opens, and its key is that of the certificate",),
     )
+
+
+def opens_key(passphrase: str, store: Store, openssl: OpenSSL) -> bool:
+    """Tell whether this is the passphrase of the authority's key; raises OpenSSLError if openssl cannot be run."""
+    command = ["pkey", "-in", str((store.path / store.ca_key).absolute()), "-passin", f"env:{CA_PASSPHRASE}", "-noout"]
+    return openssl.run(command, secrets={CA_PASSPHRASE: passphrase}, check=False).exit_code == 0

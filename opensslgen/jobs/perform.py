@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import shlex
-import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.errors import Error
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.openssl import run
 from opensslgen.plan.layout import CA_CHAIN
-from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.plan.steps import Check, CheckChain, CheckKey
 from opensslgen.rules.profiles import PROFILES, rules_of
 from opensslgen.rules.rule import Case, Finding, judge
 from opensslgen.x509.certificate import load, load_all
-from opensslgen.x509.public_keys import decode_public_key
 
-from .job import Job, Violation, violations
+from .job import Job, Violation, final_paths, judge_now, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from pathlib import Path
 
     from opensslgen.openssl.command import OpenSSL
-    from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Store
     from opensslgen.x509.certificate import Certificate
-    from opensslgen.x509.public_keys import PublicKey
 
     from .destination import Destination
 
 
 _SLIPS = {"cn-not-in-san", "san-twice", "name-near-miss", "wildcard-tld"}
-"""Rules whose findings a job's notes have told already, when it was prepared."""
+"""Rules whose findings are among the notes of a job since it was prepared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,13 +81,11 @@ class Authority:
             run.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
             certificate = issuer = None
             findings: list[Finding] = []
-            if job.judged is not None:
-                certificate = load(work / job.judged)
+            if job.certificate is not None:
+                certificate = load(work / job.certificate)
                 authorities = self._authorities_of(certificate, work)
                 issuer = next(iter(authorities), None)
-                chain = authorities if len(authorities) > 1 else ()
-                case = Case(certificate, issuer, datetime.now(timezone.utc), chain=chain)
-                findings = judge(case, rules_of([job.profile], self.allow))
+                findings = judge_now(certificate, authorities, profile=job.profile, allow=self.allow)
                 if violations(findings):
                     raise Violation(
                         "the finished certificate breaks a rule, so it was not published", violations(findings)
@@ -102,7 +95,7 @@ class Authority:
             self.store.publish(staged, work=work)
         return Made(
             job=job,
-            files={publish.what: self.store.path / publish.target for publish in job.plan.publish if publish.what},
+            files=final_paths(job.plan, self.store.path),
             certificate=certificate,
             issuer=issuer,
             checks=_checks(job, self.allow),
@@ -124,7 +117,7 @@ class Authority:
         return job
 
     def _authorities_of(self, certificate: Certificate, work: Path) -> tuple[Certificate, ...]:
-        """Return what stands above a certificate: what has just been made or adopted, else what the store has."""
+        """Return the authorities above a certificate: those just made or adopted, else those of the store."""
         for name in (CA_CHAIN, "ca.crt"):
             if (work / name).exists():
                 return tuple(load_all(work / name))
@@ -135,7 +128,7 @@ class Authority:
         if not any(isinstance(step, Check) for step in job.plan.steps) or self.openssl.can("-not_before"):
             return ()
         return (
-            f"it is valid from now on and not from an hour ago, which {self.openssl.banner.split(' (')[0]} cannot do:"
+            f"it is not backdated by an hour, which {self.openssl.banner.split(' (')[0]} cannot do:"
             " a phone whose clock is slow has to wait",
         )
 
@@ -165,7 +158,7 @@ class Delivery:
             kept = self.into.publish(job.plan, work=work, force=self.force)
         return Made(
             job=job,
-            files={publish.what: self.into.path / publish.target for publish in job.plan.publish},
+            files=final_paths(job.plan, self.into.path),
             certificate=None,
             issuer=None,
             checks=_checks(job, ()),
@@ -180,43 +173,6 @@ def check(certificate: Certificate, *, issuer: Certificate | None = None, profil
     return judge(Case(certificate, issuer, datetime.now(timezone.utc)), rules_of([profile]))
 
 
-def opens(passphrase: str, store: Store, openssl: OpenSSL) -> bool:
-    """Tell whether this is the passphrase of the authority's key; raises OpenSSLError if openssl cannot be run."""
-    command = ["pkey", "-in", str((store.path / store.ca_key).absolute()), "-passin", f"env:{CA_PASSPHRASE}", "-noout"]
-    return openssl.run(command, secrets={CA_PASSPHRASE: passphrase}, check=False).exit_code == 0
-
-
-def with_key(order: LeafOrder, openssl: OpenSSL) -> LeafOrder:
-    """Return the order with the public half of the user's own key, if it names one.
-
-    Raises Error if that cannot be read or is of no use.
-    """
-    if order.key_file is None:
-        return order
-    key = _public_half_of(Path(order.key_file), openssl)
-    return replace(order, key_type=key.key_type, public_key=key)
-
-
-def _public_half_of(path: Path, openssl: OpenSSL) -> PublicKey:
-    try:
-        regular = stat.S_ISREG(path.stat().st_mode)
-        encrypted = regular and b"ENCRYPTED" in path.read_bytes()
-    except OSError as error:
-        raise UnreadableError(f"cannot read the key {path}: {error.strerror}") from error
-    if not regular:
-        raise UnreadableError(f"the key {path} is not a regular file")
-    if encrypted:
-        raise UsageError(
-            f"the key {path} has a passphrase, and a server's key must not",
-            hint=f"write it without, into a file that only you can read: openssl pkey -in {path} -out FILE",
-        )
-    answer = openssl.run(["pkey", "-in", str(path.absolute()), "-pubout", "-outform", "DER"])
-    key = decode_public_key(answer.stdout)
-    if key.algorithm not in {"RSA", "EC"}:
-        raise Error(f"{path} holds a key of the kind {key.algorithm}; RSA and EC keys are accepted")
-    return key
-
-
 _CHECKED = {
     Check: ("extended key usage and validity, as openssl prints them and as decoded", "chain, by openssl verify"),
     CheckKey: ("that key and certificate belong together, by openssl",),
@@ -226,13 +182,13 @@ _CHECKED = {
 
 
 def _checks(job: Job, allow: Collection[str]) -> tuple[str, ...]:
-    told = dict.fromkeys(line for step in job.plan.steps for line in _CHECKED.get(type(step), ()))
-    if job.judged is None:
-        return (*told, *job.checks)
+    lines = dict.fromkeys(line for step in job.plan.steps for line in _CHECKED.get(type(step), ()))
+    if job.certificate is None:
+        return (*lines, *job.checks)
     profile = PROFILES[job.profile]
     left_out = [rule for rule in profile.rules if rule in allow]
     return (
-        *told,
+        *lines,
         *job.checks,
         f"{len(profile.rules) - len(left_out)} rules: {profile.title}"
         + (f"; not {', '.join(left_out)}" if left_out else ""),

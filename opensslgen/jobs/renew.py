@@ -16,7 +16,7 @@ from opensslgen.orders.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
 from opensslgen.orders.order import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, AuthorityOrder, LeafOrder, lifetime
 from opensslgen.orders.usages import extended_key_usages
 from opensslgen.pki.folder import issued_files
-from opensslgen.plan import renew
+from opensslgen.plan import issue, renew
 from opensslgen.text import shown, visible
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.extensions import KEY_USAGES
@@ -24,8 +24,8 @@ from opensslgen.x509.key_types import KEY_TYPES, KeyType
 from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
 
-from .issue import fitted_below, leaf_next_step, published
-from .job import Job, fitted, refuse_violations, root_of, stale_p12, stored_issuer
+from .issue import fit_intermediate, leaf_next_step
+from .job import Job, authorities_of, final_paths, fit_to_issuer, refuse_violations, root_of, stale_p12, stored_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -51,9 +51,9 @@ def renewal_job(
 
     What is put aside is named after the time `at`, which is now by default.
 
-    Its key is new, but with `keep_key`, or where the key is not in the folder, and for an intermediate, whose leaves
-    hang on it: then the request of old is signed again. Raises UsageError for what cannot be written anew, Error if a
-    key or request is missing or the authority ends too soon, and Violation if the result would break a rule.
+    Its key is new, except with `keep_key`, if the key is not in the folder, and for an intermediate, whose leaves
+    depend on it: then the old request is signed again. Raises UsageError for what cannot be reissued, Error if a key or
+    request is missing or the authority expires too soon, and Violation if the result would break a rule.
     """
     path = store.path / "issued" / f"{stem}.crt"
     old = load(path)
@@ -70,38 +70,31 @@ def renewal_job(
         return _intermediate(old, stem, store=store, days=days, allow=allow)
     is_here = (store.path / "private" / f"{stem}.key").exists()
     if not is_here and (p12 or kind == SELF_SIGNED.name):
-        raise Error(f"{store.path / 'private' / stem}.key is not there", hint="make the certificate anew")
+        raise Error(f"{store.path / 'private' / stem}.key is missing", hint="make a new certificate")
     request = _old_request(old, stem, store) if keep_key or not is_here else None
     order = _leaf_order(old, stem, kind=kind, new_key=request is None, days=days, p12=p12)
     notes: tuple[str, ...] = ()
     issuer = None
     if order.kind is not SELF_SIGNED:
         issuer = root_of(store)
-        order, notes = fitted(order, store, issuer, fixed_days=days is not None)
+        order, notes = fit_to_issuer(order, store, issuer, fixed_days=days is not None)
         _refuse_no_gain(old, order.days, notes)
-    now = datetime.now(timezone.utc)
-    refuse_violations(
-        order.expected(not_before=now),
-        issuer,
-        profile=order.kind.profile,
-        allow=allow,
-        above=store.above() if issuer else (),
-    )
-    aside, about_p12 = stale_p12(order, store, at=at)
-    plan = renew.renewed_leaf(order, stored_issuer(store) if issuer else None, request=request, aside=aside)
+    refuse_violations(order, authorities_of(store) if issuer else (), allow=allow)
+    moves, about_p12 = stale_p12(order, store, at=at)
+    plan = renew.leaf(order, stored_issuer(store) if issuer else None, request=request, moves=moves)
     return Job(
         name=order.title,
         done=f"Renewed {order.kind.title} for {order.title}",
         plan=plan,
-        judged=f"{order.kind.name}.crt",
-        profile=order.kind.profile,
+        certificate=f"{order.kind.name}.crt",
+        profile=order.profile,
         notes=(
             *slips(order.subject.common_name, order.names),
             *notes,
             *(
                 ()
                 if is_here
-                else ("its key is elsewhere: the request of old is signed again, and the key is the same",)
+                else ("its key is not in this folder: the old request is signed again, and the key stays the same",)
             ),
             *about_p12,
             *_about_issuer(old, issuer),
@@ -112,9 +105,9 @@ def renewal_job(
 
 
 def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection[str] = ()) -> Job:
-    """Return the job of renewing the folder's root with the same key, so that what it has signed goes on.
+    """Return the job of renewing the folder's root with the same key, so that what it has signed stays valid.
 
-    Raises Error if there is no root, or only an intermediate, and UsageError if its limits cannot be written anew.
+    Raises Error if there is no root, or only an intermediate, and UsageError if its limits cannot be reissued.
     """
     old = root_of(store)
     path = store.path / store.ca_certificate
@@ -133,9 +126,9 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
     )
     now = datetime.now(timezone.utc)
     if now + timedelta(days=order.days) <= old.not_after:
-        raise UsageError(f"the new root would end before the old one, which ends on {old.not_after:%Y-%m-%d}")
-    refuse_violations(order.expected(not_before=now), None, profile="root", allow=allow)
-    plan = renew.renewed_root(
+        raise UsageError(f"the new root would expire before the old one, which expires on {old.not_after:%Y-%m-%d}")
+    refuse_violations(order, allow=allow)
+    plan = renew.root(
         order, stored_issuer(store), target=store.ca_certificate, key_identifier=old.subject_key_identifier
     )
     name = visible(old.subject.common_name or str(old.subject))
@@ -143,11 +136,11 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         name=name,
         done=f"Renewed the root {name}, with the same key",
         plan=plan,
-        judged="ca.crt",
-        profile="root",
+        certificate="ca.crt",
+        profile=order.profile,
         notes=_below_root(store),
         next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}: until then the old root, which they have,"
-        "\n      is as good, and all that was signed stands below either",
+        "\n      is as good: what was signed is valid below both",
     )
 
 
@@ -163,18 +156,18 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
         stem=stem,
         crl_url=_crl_url(old),
     )
-    order, notes = fitted_below(order, store, fixed_days=days is not None)
+    order, notes = fit_intermediate(order, store, fixed_days=days is not None)
     _refuse_no_gain(old, order.days, notes)
-    now = datetime.now(timezone.utc)
-    refuse_violations(order.expected(not_before=now), store.issuer(), profile="root", allow=allow, above=store.above())
-    plan = renew.renewed_intermediate(order, stored_issuer(store), request=request)
-    files = published(plan, store)
+    refuse_violations(order, authorities_of(store), allow=allow)
+    made_by = issue.existing_request(order, request, publish=False)
+    plan = issue.intermediate(order, stored_issuer(store), request=made_by).keeping_existing()
+    files = final_paths(plan, store.path)
     return Job(
         name=order.subject.common_name or stem,
         done=f"Renewed the intermediate certificate {order.subject.common_name}, with the same key",
         plan=plan,
-        judged="intermediate.crt",
-        profile="root",
+        certificate="intermediate.crt",
+        profile=order.profile,
         notes=(*notes, *_about_issuer(old, store.issuer()), *_about_old(old)),
         next_step=f"give {files['chain']} to the folder where it signs (opensslgen adopt)",
     )
@@ -183,8 +176,8 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
 def _leaf_order(
     old: Certificate, stem: str, *, kind: str, new_key: bool, days: int | None, p12: str | None
 ) -> LeafOrder:
-    """Return the order for a leaf like an old one; raises UsageError for what cannot be written anew."""
-    fit = 1 <= old.validity.days <= _MOST_DAYS
+    """Return the order for a leaf like an old one; raises UsageError for what cannot be reissued."""
+    is_allowed = 1 <= old.validity.days <= _MOST_DAYS
     usages = old.key_usage or frozenset()
     return LeafOrder(
         kind=KINDS.get(kind, SERVER),
@@ -193,7 +186,7 @@ def _leaf_order(
         stem=stem,
         key_type=_key_type_of_new(old) if new_key else old.public_key.key_type,
         public_key=None if new_key else old.public_key,
-        days=lifetime(days or (old.validity.days if fit else LEAF_DAYS)),
+        days=lifetime(days or (old.validity.days if is_allowed else LEAF_DAYS)),
         extended_key_usage=extended_key_usages(old.extended_key_usage or ()),
         # What an authority needs is no part of a leaf, whatever the old one said.
         key_usage=None if "keyCertSign" in usages else tuple(usage for usage in KEY_USAGES if usage in usages) or None,
@@ -207,18 +200,18 @@ def _key_type_of_new(old: Certificate) -> KeyType:
     key = old.public_key
     if key.algorithm == "RSA":
         return KeyType(f"rsa-{key.bits}", "RSA", key.bits)
-    for known in KEY_TYPES.values():
-        if known.algorithm == key.algorithm and key.curve == f"P-{known.bits}":
-            return known
+    for key_type in KEY_TYPES.values():
+        if key_type.algorithm == key.algorithm and key.curve == f"P-{key_type.bits}":
+            return key_type
     what = visible(f"{key.algorithm} {key.curve or ''}".strip())
     raise UsageError(f"it has a key of the kind {what}, of which no new one is made", hint="--keep-key keeps it")
 
 
 def _old_request(old: Certificate, stem: str, store: Store) -> str:
-    """Return the request of old in PEM; raises Error if it is not there or not of this certificate."""
+    """Return the old request in PEM; raises Error if it is missing or not of this certificate."""
     path = store.path / "reqs" / f"{stem}.req"
     if not path.exists():
-        raise Error(f"{path}, which would be signed again, is not there", hint="only a new key can be made")
+        raise Error(f"{path}, which would be signed again, is missing", hint="only a new key can be made")
     request = read_request(path)
     if request.public_key.der != old.public_key.der:
         raise Error(f"{path}, which would be signed again, is of another key than issued/{stem}.crt")
@@ -228,7 +221,7 @@ def _old_request(old: Certificate, stem: str, store: Store) -> str:
 
 
 def _crl_url(old: Certificate) -> str | None:
-    """Return the first URL of an old certificate's revocation list; raises UsageError if it is none to type."""
+    """Return the first URL of an old certificate's revocation list; raises UsageError if nobody could type it."""
     return parse_url(old.crl_urls[0]) if old.crl_urls else None
 
 
@@ -239,7 +232,7 @@ def _constraints(old: Certificate) -> NameConstraints:
         return UNLIMITED
     for name in (*limits.permitted, *limits.excluded):
         if name.kind not in ("DNS", "IP") or parse_constraints(permit=[str(name)], exclude=()).permitted != (name,):
-            raise UsageError(f"its limit {shown(str(name))} cannot be written anew")
+            raise UsageError(f"its name constraint {shown(str(name))} cannot be reissued")
     return limits
 
 
@@ -250,7 +243,7 @@ def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...]) -> 
     """
     if shortened and datetime.now(timezone.utc) + timedelta(days=days - 1) <= old.not_after:
         raise Error(
-            f"the new certificate would end no later than the old one, on {old.not_after:%Y-%m-%d}: {shortened[0]}",
+            f"the new certificate would expire no later than the old one, on {old.not_after:%Y-%m-%d}: {shortened[0]}",
             hint="renew the authority first; a root: opensslgen renew ca",
         )
 
@@ -266,7 +259,7 @@ def _about_old(old: Certificate) -> tuple[str, ...]:
     if old.not_after <= datetime.now(timezone.utc):
         return ()
     revoke = "" if old.is_self_signed else f"; if its key is lost: opensslgen revoke {old.serial_hex}"
-    return (f"the old certificate stays valid until {old.not_after:%Y-%m-%d}{revoke}",)
+    return (f"the old certificate remains valid until it expires on {old.not_after:%Y-%m-%d}{revoke}",)
 
 
 def _below_root(store: Store) -> tuple[str, ...]:
@@ -280,5 +273,7 @@ def _below_root(store: Store) -> tuple[str, ...]:
     notes = ["chain files hold the old root, until their certificates are renewed"]
     if by_number:
         some = ", ".join(map(visible, by_number[:10])) + (", …" if len(by_number) > 10 else "")
-        notes.append(f"these name the old root's serial number, and stand below it alone, until renewed: {some}")
+        notes.append(
+            f"these name the old root's serial number, and are valid only below it until they are renewed: {some}"
+        )
     return tuple(notes)

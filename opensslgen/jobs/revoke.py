@@ -1,4 +1,4 @@
-"""The jobs that take certificates back, and that make the list which says so."""
+"""The jobs that revoke certificates, and that make revocation lists."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opensslgen.files.read import read_file
 from opensslgen.pki import index, lookup
 from opensslgen.pki.folder import Folder
 from opensslgen.plan import layout, revoke
-from opensslgen.plan.steps import Publish
+from opensslgen.plan.steps import Existing, Publish, What
 from opensslgen.rules.chain import issuer_among
 from opensslgen.text import visible
 from opensslgen.x509 import crl
@@ -59,7 +59,7 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
         notes.append("it was not in index.txt, which has it from now on")
     moves, left = _moves(store, certificate, found)
     notes += left
-    new_list, about_list = _renewed_list(store, authority)
+    new_list, about_list = _next_list(store, authority)
     order = revoke.RevocationOrder(
         title=title,
         certificate=pem(CERTIFICATE, certificate.der),
@@ -159,7 +159,7 @@ def _entry(store: Store, certificate: Certificate) -> Entry | None:
 def _has_copy(store: Store, certificate: Certificate) -> bool:
     """Tell whether the folder has a copy by serial number; raises Error if that is of another certificate.
 
-    Whatever else is in a certificate, a stranger can write, too: name, key identifiers, serial number and dates.
+    A stranger can write whatever else is in a certificate: name, key identifiers, serial number and dates.
     """
     digits = certificate.serial_hex.lstrip("0")
     for folder, suffix in layout.COPIES_BY_SERIAL:
@@ -183,7 +183,7 @@ def _time_of_validity(*chain: Certificate) -> int:
     return int(max(certificate.not_before for certificate in chain).timestamp())
 
 
-def _renewed_list(store: Store, authority: Certificate) -> tuple[revoke.ListOrder | None, tuple[str, ...]]:
+def _next_list(store: Store, authority: Certificate) -> tuple[revoke.ListOrder | None, tuple[str, ...]]:
     """Return the order for a list like the one that is there, if there is one, and what is to be said of it."""
     path = store.path / "crl.pem"
     if not path.exists():
@@ -222,17 +222,17 @@ def _moves(store: Store, certificate: Certificate, found: lookup.Found) -> tuple
     stem, serial = issued.stem, certificate.serial_hex
     if not stem.isprintable() or " " in stem:
         return (), (f"its files stay where they are, as their name has a blank in it: {visible(stem)}",)
-    candidates = [("issued", ".crt", "certs_by_serial", "certificate")]
+    candidates = [("issued", ".crt", "certs_by_serial", What.CERTIFICATE)]
     left: tuple[str, ...] = ()
     if _starts_with(store.path / "issued" / f"{stem}-chain.pem", certificate):
-        candidates.append(("issued", "-chain.pem", "certs_by_serial", "chain"))
+        candidates.append(("issued", "-chain.pem", "certs_by_serial", What.CHAIN))
     if _is_its_request(store.path / "reqs" / f"{stem}.req", certificate):
         candidates += [
-            ("private", ".key", "private_by_serial", "key"),
-            ("reqs", ".req", "reqs_by_serial", "request"),
-            ("private", ".p12", "private_by_serial", "p12"),
+            ("private", ".key", "private_by_serial", What.KEY),
+            ("reqs", ".req", "reqs_by_serial", What.REQUEST),
+            ("private", ".p12", "private_by_serial", What.P12),
             *(
-                (folder, suffix, f"{kind}_by_serial", suffix[1:])
+                (folder, suffix, f"{kind}_by_serial", What(suffix[1:]))
                 for folder, kind in (("issued", "certs"), ("private", "private"))
                 for suffix in (".p12", ".p7b", ".p8", ".p1")
             ),
@@ -241,7 +241,7 @@ def _moves(store: Store, certificate: Certificate, found: lookup.Found) -> tuple
         left = (f"reqs/{stem}.req and what goes with it is for another key, and stays where it is",)
     moves = {
         f"{folder}/{stem}{suffix}": Publish(
-            f"../{folder}/{stem}{suffix}", f"revoked/{place}/{serial}{suffix}", None, what, "kept"
+            f"../{folder}/{stem}{suffix}", f"revoked/{place}/{serial}{suffix}", None, what, Existing.KEEP
         )
         for folder, suffix, place, what in candidates
         if (store.path / folder / f"{stem}{suffix}").is_file()

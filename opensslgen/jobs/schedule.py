@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
@@ -11,6 +14,16 @@ from opensslgen.plan import template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+def renewal_command(*, pki: Path, within: int, hook: str | None, passphrase_file: Path | None) -> list[str]:
+    """Return the command that renews what expires within so many days; its paths are absolute."""
+    found = shutil.which("opensslgen")
+    program = [str(Path(found).absolute())] if found else [sys.executable, "-m", "opensslgen"]
+    words = [*program, "renew", "--quiet", "--within", str(within), "--pki", str(pki.absolute())]
+    if passphrase_file:
+        words += ["--passphrase-file", str(passphrase_file.absolute())]
+    return [*words, "--hook", hook] if hook else words
 
 
 def service(command: Sequence[str], *, folder: str) -> str:

@@ -9,21 +9,30 @@ from opensslgen.errors import Error, UnreadableError
 from opensslgen.names.slips import slips
 from opensslgen.orders import from_request
 from opensslgen.orders.order import AuthorityOrder
-from opensslgen.plan import sign
+from opensslgen.plan import issue
 from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
 
-from .issue import fitted_below, leaf_next_step, published
-from .job import Job, fitted, refuse_compromised, refuse_violations, root_of, stored_issuer
+from .issue import fit_intermediate, leaf_next_step
+from .job import (
+    Job,
+    authorities_of,
+    final_paths,
+    fit_to_issuer,
+    refuse_compromised,
+    refuse_violations,
+    root_of,
+    stored_issuer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Store
-    from opensslgen.x509.pem import REQUEST, pem
-from opensslgen.x509.request import Request
+    from opensslgen.plan.steps import Plan
+    from opensslgen.x509.request import Request
 
 
 def sign_job(
@@ -45,19 +54,15 @@ def sign_job(
     if isinstance(order, AuthorityOrder):
         return _intermediate(request, order, store=store, fixed_days=fixed_days, allow=allow)
     issuer = root_of(store)
-    order, shortened = fitted(order, store, issuer, fixed_days=fixed_days)
-    now = datetime.now(timezone.utc)
-    refuse_violations(
-        order.expected(not_before=now), issuer, profile=order.kind.profile, allow=allow, above=store.above()
-    )
-    publish = not has_request(request, order.stem, store)
-    plan = sign.signed_leaf(order, stored_issuer(store), request=pem(REQUEST, request.der), publish=publish)
+    order, shortened = fit_to_issuer(order, store, issuer, fixed_days=fixed_days)
+    refuse_violations(order, authorities_of(store), allow=allow)
+    plan = issue.leaf(order, stored_issuer(store), request=_request(request, order, store))
     return Job(
         name=order.title,
         done=f"Signed {order.kind.title} for {order.title}",
         plan=plan,
-        judged=f"{order.kind.name}.crt",
-        profile=order.kind.profile,
+        certificate=f"{order.kind.name}.crt",
+        profile=order.profile,
         notes=(*slips(order.subject.common_name, order.names), *shortened, *_left_out(request, order)),
         next_step=leaf_next_step(order.kind, plan, store),
     )
@@ -66,20 +71,22 @@ def sign_job(
 def _intermediate(
     request: Request, order: AuthorityOrder, *, store: Store, fixed_days: bool, allow: Collection[str]
 ) -> Job:
-    order, shortened = fitted_below(order, store, fixed_days=fixed_days)
-    now = datetime.now(timezone.utc)
-    refuse_violations(order.expected(not_before=now), store.issuer(), profile="root", allow=allow, above=store.above())
-    publish = not has_request(request, order.stem, store)
-    plan = sign.signed_intermediate(order, stored_issuer(store), request=pem(REQUEST, request.der), publish=publish)
+    order, shortened = fit_intermediate(order, store, fixed_days=fixed_days)
+    refuse_violations(order, authorities_of(store), allow=allow)
+    plan = issue.intermediate(order, stored_issuer(store), request=_request(request, order, store))
     return Job(
         name=order.subject.common_name or order.stem,
         done=f"Signed an intermediate certificate, {order.subject.common_name}",
         plan=plan,
-        judged="intermediate.crt",
-        profile="root",
+        certificate="intermediate.crt",
+        profile=order.profile,
         notes=(*shortened, *_left_out(request, order)),
-        next_step=f"give {published(plan, store)['chain']} to whoever has its key",
+        next_step=f"give {final_paths(plan, store.path)['chain']} to whoever has its key",
     )
+
+
+def _request(request: Request, order: LeafOrder | AuthorityOrder, store: Store) -> Plan:
+    return issue.existing_request(order, pem(REQUEST, request.der), publish=not has_request(request, order.stem, store))
 
 
 def has_request(request: Request, stem: str, store: Store) -> bool:
@@ -110,7 +117,9 @@ def _left_out(request: Request, order: LeafOrder | AuthorityOrder) -> list[str]:
     if left_out:
         more = f" and {len(left_out) - _MOST} more" if len(left_out) > _MOST else ""
         notes.append(f"names that the request asks for and does not get: {', '.join(left_out[:_MOST])}{more}")
-    others = [text for oid, text in _asked(request).items() if oid not in _SAME and not _given(oid, request, order)]
+    others = [
+        text for oid, text in _asked(request).items() if oid not in _SAME and not _is_granted(oid, request, order)
+    ]
     if others:
         more = f" and {len(others) - _MOST} more" if len(others) > _MOST else ""
         notes.append(f"left out of what the request asks for: {', '.join(others[:_MOST])}{more}")
@@ -137,7 +146,7 @@ def _asked(request: Request) -> dict[str, str]:
     }
 
 
-def _given(oid: str, request: Request, order: LeafOrder | AuthorityOrder) -> bool:
+def _is_granted(oid: str, request: Request, order: LeafOrder | AuthorityOrder) -> bool:
     """Tell whether the certificate gets just what the request asks for."""
     expected = order.expected(not_before=datetime.now(timezone.utc))
     if oid == EXTENSIONS["keyUsage"]:

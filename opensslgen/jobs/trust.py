@@ -13,8 +13,9 @@ from opensslgen.errors import Error, UnreadableError
 from opensslgen.names.general import file_name, parse_host
 from opensslgen.openssl import run
 from opensslgen.openssl.command import OpenSSL
+from opensslgen.orders.kinds import ProfileName
 from opensslgen.plan.steps import CheckSame, Join, Plan, Publish, Write, openssl
-from opensslgen.plan.trust import Signer, signing
+from opensslgen.plan.trust import Signer, sign_profile
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import Case, Finding, judge
 from opensslgen.trust.anchor import authorities
@@ -26,12 +27,11 @@ from opensslgen.x509.pem import CERTIFICATE, pem
 from .job import Job, Violation, violations
 
 if TYPE_CHECKING:
-    from opensslgen.plan.trust import Signer
     from opensslgen.x509.certificate import Certificate
 
 
-def trust_job(root: Certificate, by: Signer | None = None) -> Job:
-    """Return the job of writing all of `files`; `by` signs the configuration profile."""
+def trust_job(root: Certificate, signer: Signer | None = None) -> Job:
+    """Return the job of writing all of `files`; `signer` signs the configuration profile."""
     profile = mobileconfig(root).decode()
     steps = (
         Write("root.pem", pem(CERTIFICATE, root.der)),
@@ -39,19 +39,19 @@ def trust_job(root: Certificate, by: Signer | None = None) -> Job:
         openssl("x509 -in root.crt -inform DER -out read.pem"),
         CheckSame("read.pem", "root.pem", "openssl made another root.crt than root.pem is"),
         *(Join(("root.pem",), name) for name in ("root-pem.crt", "WebRootCA.pem")),
-        *(signing(profile, by) if by else (Write("root.mobileconfig", profile),)),
+        *(sign_profile(profile, signer) if signer else (Write("root.mobileconfig", profile),)),
         *(Write(page.name, page.data.decode()) for page in pages(root)),
     )
     plan = Plan(
         f"the root certificate {title(root)}, for phones and computers",
         steps,
-        publish=tuple(Publish(file.name, file.name, 0o644, file.name) for file in files(root)),
+        publish=tuple(Publish(file.name, file.name, 0o644) for file in files(root)),
         database=False,
     )
     return Job(name=title(root), done=f"Wrote {plan.title}", plan=plan)
 
 
-def signer(folder: Path, name: str) -> Signer:
+def find_signer(folder: Path, name: str) -> Signer:
     """Return the certificate of a pki folder that goes by this name, to sign with.
 
     Raises UnreadableError if it or its key is not there, and Error if it is not valid now: what an expired one has
@@ -74,23 +74,23 @@ def signer(folder: Path, name: str) -> Signer:
     return found
 
 
-def signed(
-    profile: bytes, by: Signer, openssl: OpenSSL, *, on_command: Callable[[str], None] = lambda _: None
+def sign(
+    profile: bytes, signer: Signer, openssl: OpenSSL, *, on_command: Callable[[str], None] = lambda _: None
 ) -> bytes:
     """Return the profile signed, after openssl has verified it; raises Error if anything goes wrong."""
-    plan = Plan("a signed profile", signing(profile.decode(), by), database=False)
+    plan = Plan("a signed profile", sign_profile(profile.decode(), signer), database=False)
     with TemporaryDirectory(prefix="opensslgen-") as work:
         on_command(f"cd {shlex.quote(work)}")
         run.run(plan, work=Path(work), openssl=openssl, secrets={}, on_command=on_command)
         return Path(work, "root.mobileconfig").read_bytes()
 
 
-def judged(root: Certificate, *, allow: Collection[str] = ()) -> list[Finding]:
+def judge_root(root: Certificate, *, allow: Collection[str] = ()) -> list[Finding]:
     """Return what may speak against a root on a phone, by the rules of the profile root but those that are allowed.
 
     Raises Violation if a phone would hide or refuse it.
     """
-    found = judge(Case(root, root, datetime.now(timezone.utc)), rules_of(["root"], allow))
+    found = judge(Case(root, root, datetime.now(timezone.utc)), rules_of([ProfileName.ROOT], allow))
     if violations(found):
         raise Violation("a phone would hide or refuse this root", violations(found))
     return found

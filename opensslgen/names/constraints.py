@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import ip_interface, ip_network
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
@@ -34,15 +34,6 @@ class NameConstraints:
             for name in names
         ]
         return ",".join(["critical", *entries]) if entries else ""
-
-    def forbids(self, name: GeneralName) -> bool:
-        """Tell whether a certificate below this authority must not have the name, a DNS name or an address."""
-        permitted = [limit for limit in self.permitted if limit.kind == name.kind]
-        if name.kind not in ("DNS", "IP"):
-            return False
-        if any(_is_below(name, limit) for limit in self.excluded if limit.kind == name.kind):
-            return True
-        return bool(permitted) and not any(_is_below(name, limit) for limit in permitted)
 
 
 UNLIMITED = NameConstraints()
@@ -93,11 +84,3 @@ def _in_config(name: GeneralName) -> str:
         return name.value
     network = ip_network(name.value)
     return f"{network.network_address}/{network.netmask}"
-
-
-def _is_below(name: GeneralName, limit: GeneralName) -> bool:
-    if name.kind == "IP":
-        return ip_address(name.value) in ip_network(limit.value)
-    host, domain = name.value.lower(), limit.value.lower().removeprefix(".")
-    # A wildcard is below what its domain is below; the domain itself, which *.domain does not cover, is not asked.
-    return not domain or host == domain or host.endswith(f".{domain}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Sequence
 from opensslgen.text import quote
 
 from .general import GeneralName, parse_host
@@ -26,20 +26,23 @@ def slips(common_name: str | None, names: Sequence[GeneralName]) -> list[str]:
     hosts = dict.fromkeys(name.value for name in given if name.kind == "DNS")
     if common and common.kind == "DNS":
         hosts = {common.value: None, **hosts}
-    done: set[str] = set()
-    for host in hosts:
-        done.add(host)
-        messages += [
-            f"{quote(host)} and {quote(other)} differ by two swapped letters: one may be a slip"
-            for other in _swapped(host)
-            if other in hosts and other not in done
-        ]
+    messages += [message for _, message in near_misses(hosts)]
     messages += [
         f"{quote(host)} is a wildcard directly under a top-level label: many clients refuse it"
         for host in hosts
         if host.startswith("*.") and host.count(".") == 1
     ]
     return messages
+
+
+def near_misses(hosts: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield, for each two hosts that differ by two swapped letters, the one that comes first and a message."""
+    done: set[str] = set()
+    for host in hosts:
+        done.add(host)
+        for other in _swapped(host):
+            if other in hosts and other not in done:
+                yield host, f"{quote(host)} and {quote(other)} differ by two swapped letters: one may be a slip"
 
 
 def _common(text: str) -> GeneralName:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
@@ -13,10 +12,9 @@ from opensslgen.x509 import certificate as x509
 from opensslgen.x509 import crl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from .command import OpenSSL
+    from .workplace import Workplace
 
 BEFORE = "index.before"
 """In the work folder: the index as it was copied."""
@@ -69,11 +67,10 @@ def check_revoked(work: Path, *, serial_hex: str, reason: str | None, recorded: 
         raise Error(f"openssl ca has done something else to the index than to revoke {serial_hex}")
 
 
-def check_list(work: Path, *, issuer: str, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
+def check_list(issuer: str, place: Workplace) -> None:
     """Raise Error unless crl.pem is signed by the issuer, and says what the index says of revocations."""
-    command = ["crl", "-in", layout.CRL, "-CAfile", issuer, "-noout"]
-    on_command(shlex.join(["openssl", *command]))
-    process = openssl.run(command, cwd=work, check=False)
+    work = place.work
+    process = place.run(["crl", "-in", layout.CRL, "-CAfile", issuer, "-noout"], check=False)
     answer = (process.stdout + process.stderr).decode("utf-8", "replace").split()
     # The exit code is 0 even for a bad signature.
     if answer != ["verify", "OK"]:

@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
+from opensslgen.plan.template import shipped
+from opensslgen.text import visible
 
 from .process import Process, Stopped, start_with_sh
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .process import Start
+    from opensslgen.plan.template import shipped
+
+from .process import Start
 
 TIMEOUT = 120.0
 """Seconds that one openssl command may take; an RSA key of 4096 bits takes a slow appliance about thirty."""
@@ -29,7 +33,12 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "req -CA": {"OpenSSL": (3, 0, 0)},
     "-copy_extensions": {"OpenSSL": (3, 0, 0)},
     "-legacy": {"OpenSSL": (3, 0, 0)},
+    # From 3.0 on `x509 -req` adds subject and authority key identifier unless they are set to none; 4.0 adds nothing.
+    "key identifier none": {"OpenSSL": (3, 0, 0)},
+    "x509 -req adds nothing": {"OpenSSL": (4, 0, 0), "LibreSSL": (2, 8, 0)},
     "-verify_hostname": {"OpenSSL": (1, 0, 2)},
+    "-partial_chain": {"OpenSSL": (1, 0, 2)},
+    "-no_check_time": {"OpenSSL": (1, 1, 1)},
     "ed25519": {"OpenSSL": (1, 1, 1), "LibreSSL": (3, 7, 0)},
     "s_client to IPv6": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
     "-starttls lmtp": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
@@ -45,7 +54,7 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
 
 
 class OpenSSLError(Error):
-    """Openssl is missing, is none, is too old, failed, did not end in time, or printed too much."""
+    """Openssl is missing, is another program, is too old, failed, did not end in time, or printed too much."""
 
     left: Process | None = None
     """What it had printed when it was ended for that."""
@@ -66,6 +75,10 @@ class OpenSSL:
     """Seconds that a command may take."""
     limit: int | None = None
     """Bytes that a command may print; None: any number."""
+    memory: int | None = None
+    """KiB of address space that a command may have; None: any number. macOS sets no such limit."""
+    cpu: int | None = None
+    """Seconds of CPU that a command may take; None: any number."""
 
     def can(self, capability: str) -> bool:
         """Tell whether this openssl has what CAPABILITIES lists by that name."""
@@ -86,9 +99,10 @@ class OpenSSL:
         Raises OpenSSLError if it cannot be started, hangs, or (with `check`) does not exit with 0.
         """
         folder = str(cwd or Path.cwd())
-        process = _started(
+        process = _start(
             self.start,
             [self.path, *arguments],
+            before=self._limits(),
             cwd=folder,
             secrets=secrets or {},
             stdin=stdin,
@@ -99,22 +113,33 @@ class OpenSSL:
             raise OpenSSLError(f"openssl {arguments[0]} failed: {reason(process)}")
         return process
 
-    def run_scripts(
-        self, scripts: Sequence[str], *, cwd: Path, secrets: Mapping[str, str]
-    ) -> list[OpenSSLError | None]:
-        """Run files of commands `openssl ARGUMENTS…`, and return what went wrong with each, None if nothing.
+    def _limits(self) -> list[str]:
+        """Return what starts a command with the limits on memory and CPU; empty if there are none.
 
-        They lie in the folder `cwd`. Each ends at its first command that fails; a secret reaches the commands alone
-        whose arguments name it. One shell runs all of them, as it starts a process much faster than Python does, and
-        `timeout` is for all; what comes after one that did not end gets a shell, and the time, of its own.
+        A shell sets them, as Python itself may have more memory than that already when it has forked.
+        """
+        limits = [f"ulimit -v {self.memory} 2>/dev/null"] if self.memory is not None else []
+        limits += [f"ulimit -t {self.cpu} 2>/dev/null"] if self.cpu is not None else []
+        return ["/bin/sh", "-c", "; ".join([*limits, 'exec "$0" "$@"'])] if limits else []
+
+    def run_groups(
+        self, groups: Sequence[Sequence[str]], *, cwd: Path, secrets: Mapping[str, str]
+    ) -> list[OpenSSLError | None]:
+        """Run groups of lines `openssl ARGUMENTS…` in the folder `cwd`, and return what went wrong with each.
+
+        Each group ends at its first command that fails; a secret reaches only the commands whose arguments name it.
+        One shell runs all groups, as it starts a process much faster than Python does, and `timeout` is for all; what
+        comes after a group that did not end gets a shell, and the time, of its own.
         """
         found: list[OpenSSLError | None] = []
-        while len(found) < len(scripts):
-            left = scripts[len(found) :]
+        while len(found) < len(groups):
+            left = groups[len(found) :]
+            script = shipped("run-many.sh") + "".join(f"{line}\n" for group in left for line in (*group, "answer"))
+            (cwd / _GROUPS).write_text(script, encoding="utf-8", errors="surrogateescape")
             try:
-                process = _started(
+                process = _start(
                     self.start,
-                    ["/bin/sh", "-c", _SCRIPTS, self.path, " ".join(secrets), *left],
+                    ["/bin/sh", _GROUPS, self.path, " ".join(secrets)],
                     cwd=str(cwd),
                     secrets=secrets,
                     stdin=b"",
@@ -126,62 +151,28 @@ class OpenSSL:
                     return found + [error for _ in left]
                 process, cut = error.left, f"openssl did not end within {self.timeout:g} seconds"
             answers = process.stdout.decode("utf-8", "replace").splitlines()
-            told = ((cwd / _TOLD).read_bytes() if (cwd / _TOLD).exists() else b"").split(b"\0")
-            for answer, stderr in zip(answers, told, strict=False):
+            for number, answer in enumerate(answers):
                 code, name = answer.split(" ", 1)
+                if code == "0":
+                    found.append(None)
+                    continue
                 # The shell has 128 and more for what a signal has ended.
-                ended = Process(int(code) if int(code) <= 128 else 128 - int(code), b"", stderr)
-                found.append(OpenSSLError(f"openssl {name} failed: {reason(ended)}") if ended.exit_code else None)
+                ended = Process(int(code) if int(code) <= 128 else 128 - int(code), b"", _errors(cwd, number))
+                found.append(OpenSSLError(f"openssl {name} failed: {reason(ended)}"))
             if len(answers) < len(left):
-                last = Process(process.exit_code, b"", process.stderr + told[-1])
+                last = Process(process.exit_code, b"", process.stderr + _errors(cwd, len(answers)))
                 found.append(OpenSSLError(cut.format(reason(last))))
         return found
 
 
-_TOLD = "told"
-"""What commands of scripts print on stderr, in their folder: Python would have to read each dot of theirs by itself."""
+_GROUPS = "groups.sh"
+"""In the work folder: the commands that a shell runs, below the functions that they call."""
 
-_SCRIPTS = rf"""
-exec 3>&1 >/dev/null 2>{_TOLD}
-# The alarm that was set for us ends the openssl that we wait for, too.
-trap 'kill -9 0' ALRM
-secrets=$1
-shift
-for secret in $secrets; do
-    eval "of_$secret=\$$secret"
-    unset "$secret"
-done
-openssl() {{
-    [ "$code" = 0 ] || return 0
-    # Nobody waits for what is made after our parent was killed.
-    kill -0 "$PPID" || exit
-    (
-        for secret in $secrets; do
-            case " $* " in
-                *" env:$secret "*) eval "export $secret=\"\$of_$secret\"" ;;
-            esac
-        done
-        case " $* " in
-            *" -passin stdin "*) exec "$0" "$@" <<PASSPHRASE ;;
-$of_OPENSSLGEN_CA_PASSPHRASE
-PASSPHRASE
-        esac
-        exec "$0" "$@"
-    ) &
-    wait "$!"
-    code=$? name=$1
-}}
-for script do
-    code=0 name=
-    . "./$script" || code=127
-    echo "$code $name" >&3
-    printf '\0' >&2
-done
-"""
-"""Takes openssl, names of secrets, and scripts; answers with a line `EXIT-CODE SUBCOMMAND` for each.
 
-What a command prints on stderr goes to a file, with a zero byte after what each script has printed.
-"""
+def _errors(folder: Path, number: int) -> bytes:
+    """Return what the last command of a group has printed on stderr: Python would have to read each dot by itself."""
+    path = folder / f"errors.{number}"
+    return path.read_bytes() if path.exists() else b""
 
 
 def find(path: str | None = None, *, start: Start = start_with_sh, timeout: float = TIMEOUT) -> OpenSSL:
@@ -194,7 +185,7 @@ def find(path: str | None = None, *, start: Start = start_with_sh, timeout: floa
             hint="install it (apt install openssl), or name one with --openssl or OPENSSLGEN_OPENSSL",
         )
     found = str(Path(found).absolute())
-    process = _started(start, [found, "version"], cwd=os.sep, secrets={}, stdin=b"", timeout=timeout)
+    process = _start(start, [found, "version"], cwd=os.sep, secrets={}, stdin=b"", timeout=timeout)
     banner = process.stdout.decode("utf-8", "replace").strip()
     match = re.match(r"(OpenSSL|LibreSSL) (\d+)\.(\d+)\.(\d+)", banner)
     if match is None:
@@ -218,7 +209,7 @@ def environment(*, folder: str, secrets: Mapping[str, str]) -> dict[str, str]:
         # Loading the system's roots costs 16 ms a start, and `verify` would trust them.
         "SSL_CERT_DIR": "",
         "SSL_CERT_FILE": os.devnull,
-        # OpenSSL 1.0 writes its random state into the caller's home, unless it is told of another place.
+        # OpenSSL 1.0 writes its random state into the caller's home, unless another place is named.
         "RANDFILE": str(Path(folder) / ".rnd"),
         **secrets,
     }
@@ -226,10 +217,10 @@ def environment(*, folder: str, secrets: Mapping[str, str]) -> dict[str, str]:
 
 def reason(process: Process) -> str:
     """Return the first line of openssl's stderr that tells why, as text that is safe to print."""
-    lines = [_printable(line) for line in process.stderr.decode("utf-8", "replace").splitlines()]
-    told = [line for line in lines if line and not _CHATTER.match(line)]
-    plain = next((line for line in told if not _STACK.search(line)), None)
-    stack = [_STACK.sub("", line).split(":") for line in told if _STACK.search(line)]
+    lines = [visible(line.strip()) for line in process.stderr.decode("utf-8", "replace").splitlines()]
+    reasons = [line for line in lines if line and not _CHATTER.match(line)]
+    plain = next((line for line in reasons if not _STACK.search(line)), None)
+    stack = [_STACK.sub("", line).split(":") for line in reasons if _STACK.search(line)]
     # Behind a wrong passphrase OpenSSL 3 lists first all the formats that the key is not in.
     deeper = next((entry for entry in stack if _PASSPHRASE.search(":".join(entry))), stack[0] if stack else None)
     # An entry of the error stack reads library:function:reason:file:line:data.
@@ -252,11 +243,7 @@ _CHATTER = re.compile(
 )
 
 
-def _printable(line: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in line).strip()
-
-
-def _started(
+def _start(
     start: Start,
     argv: list[str],
     *,
@@ -265,12 +252,13 @@ def _started(
     stdin: bytes,
     timeout: float,
     limit: int | None = None,
+    before: Sequence[str] = (),
 ) -> Process:
     env = environment(folder=cwd, secrets=secrets)
     # Most callers set no limit, and most that stand in for `start` know none.
     limits = {} if limit is None else {"limit": limit}
     try:
-        return start(argv, env=env, cwd=cwd, stdin=stdin, timeout=timeout, **limits)
+        return start([*before, *argv], env=env, cwd=cwd, stdin=stdin, timeout=timeout, **limits)
     except TimeoutError as error:
         within = f"within {timeout:g} seconds" + (f" and {limit} bytes" if limit is not None else "")
         failure = OpenSSLError(f"openssl {argv[1]} did not end {within}: {argv[0]}")

@@ -1,12 +1,13 @@
-"""Run a plan's steps in a work folder, with the openssl at hand."""
+"""Run plans: their steps, in a work folder, with the openssl at hand."""
 
 from __future__ import annotations
 
 import os
 import shlex
+from collections import deque
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn
 
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.write import explain_errors
@@ -33,15 +34,14 @@ from opensslgen.plan.steps import (
 
 from .ca import check_list, check_revoked, copy_database
 from .verify import check_chain, check_key, faults, verify_request
+from .workplace import Workplace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from opensslgen.plan.steps import Checking, Plan
+    from opensslgen.plan.steps import Checking, Plan, Step
 
     from .command import OpenSSL
-
-_Step = TypeVar("_Step", Write, Run, Join)
 
 BACKDATE = timedelta(hours=1)
 """How long before now a certificate begins, so that a phone whose clock is slow accepts it at once."""
@@ -59,111 +59,164 @@ def run(
 
     `on_command` gets each openssl command, quoted so that it can be pasted into a shell in that folder.
     """
-    record = work / plan.commands
-    record.write_text("#!/bin/sh\n", encoding="utf-8")
-    for step in plan.steps:
-        match step:
-            case Write() | Join():
-                _put(step, work)
-            case Run(arguments):
-                words = _all_words(arguments, openssl)
-                command = shlex.join(["openssl", *words])
-                on_command(command)
-                with record.open("a", encoding="utf-8", errors="surrogateescape") as file:
-                    file.write(f"{command}\n")
-                openssl.run(
-                    words,
-                    cwd=work,
-                    secrets={name: secrets[name] for name in step.secrets},
-                    stdin=f"{secrets[step.stdin]}\n".encode("utf-8", "surrogateescape") if step.stdin else b"",
-                )
-                _see_made(step, work)
-            case _:
-                _check(step, work=work, openssl=openssl, secrets=secrets, on_command=on_command)
+    (fault,) = run_together([plan], Workplace(work=work, openssl=openssl, secrets=secrets, on_command=on_command))
+    if fault:
+        raise fault
 
 
-def run_many(plans: Sequence[Plan], *, work: Path, openssl: OpenSSL, secrets: Mapping[str, str]) -> list[Error | None]:
-    """Do the steps of plans that share the folder `work`, and return what went wrong with each, None if nothing.
+def run_together(plans: Sequence[Plan], place: Workplace) -> list[Error | None]:
+    """Do the steps of plans that share a work folder, and return what went wrong with each, None if nothing.
 
-    A plan's commands are run from where they are noted, after all files that it writes and before those that it joins.
-    There are no checks among the steps.
+    The steps of each plan are done in their order, up to the first that fails. Where several plans have come to their
+    openssl commands, one shell runs these; where all have come to their finished certificates, these are checked
+    together.
     """
-    found: list[Error | None] = []
-    for plan in plans:
-        commands = (shlex.join(["openssl", *_all_words(step.arguments, openssl)]) for step in _of(Run, plan))
-        text = "".join(f"{line}\n" for line in ("#!/bin/sh", *commands))
-        found.append(_tried([*_of(Write, plan), Write(plan.commands, text)], work))
-    going = [position for position, fault in enumerate(found) if fault is None]
-    unlocked = {name: secrets[name] for position in going for name in plans[position].secrets}
-    scripts = [plans[position].commands for position in going]
-    answers = openssl.run_scripts(scripts, cwd=work, secrets=unlocked) if going else []
-    for position, fault in zip(going, answers, strict=True):
-        found[position] = fault or _tried([*_of(Run, plans[position]), *_of(Join, plans[position])], work)
+    found = [_try(place, _begin_record, plan, place) for plan in plans]
+    left = [deque(() if fault else plan.steps) for plan, fault in zip(plans, found, strict=True)]
+    while any(left):
+        # Checks come last: the more certificates are there by then, the fewer processes check them.
+        stage = min(_stage(steps[0]) for steps in left if steps)
+        turn = {position: _take(steps, stage) for position, steps in enumerate(left)}
+        turn = {position: steps for position, steps in turn.items() if steps}
+        answers = _do(stage, [(plans[position], steps) for position, steps in turn.items()], place)
+        for position, fault in zip(turn, answers, strict=True):
+            if fault:
+                found[position] = fault
+                left[position].clear()
     return found
 
 
-def _of(kind: type[_Step], plan: Plan) -> Iterator[_Step]:
-    return (step for step in plan.steps if isinstance(step, kind))
+_FILES, _OTHERS, _COMMANDS, _CHECKS = range(4)
+"""Stages: what is done together if several plans have come to it."""
 
 
-def _tried(steps: Iterable[Write | Run | Join], work: Path) -> Error | None:
-    """Put files in place, and see what commands were to make; return what went wrong."""
+def _stage(step: Step) -> int:
+    match step:
+        case Write() | Join():
+            return _FILES
+        case Run():
+            return _COMMANDS
+        case Check():
+            return _CHECKS
+        case _:
+            return _OTHERS
+
+
+def _take(steps: deque[Step], stage: int) -> list[Step]:
+    """Remove the next steps that are of this stage, and return them."""
+    taken = []
+    while steps and _stage(steps[0]) == stage:
+        taken.append(steps.popleft())
+    return taken
+
+
+def _do(stage: int, turn: list[tuple[Plan, list[Step]]], place: Workplace) -> list[Error | None]:
+    """Do some steps of each plan, all of one stage, and return what went wrong with each."""
+    if len(turn) > 1 and stage == _COMMANDS:
+        return _run_in_one_shell(
+            [(plan, [step for step in steps if isinstance(step, Run)]) for plan, steps in turn], place
+        )
+    if len(turn) > 1 and stage == _CHECKS:
+        return _check_together([[step for step in steps if isinstance(step, Check)] for _, steps in turn], place)
+    return [_try(place, _do_one_by_one, plan, steps, place) for plan, steps in turn]
+
+
+def _try(place: Workplace, function: Callable[..., object], *arguments: object) -> Error | None:
+    """Call a function, and return what went wrong."""
     try:
-        with explain_errors(work):
-            for step in steps:
-                if isinstance(step, Run):
-                    _see_made(step, work)
-                else:
-                    _put(step, work)
+        with explain_errors(place.work.parent):
+            function(*arguments)
     except Error as error:
         return error
     return None
 
 
-def _put(step: Write | Join, work: Path) -> None:
-    if isinstance(step, Write):
-        (work / step.path).write_text(step.text, encoding="utf-8", errors="surrogateescape")
-    else:
-        _join(work / step.path, [_place(part, work) for part in step.parts])
+def _begin_record(plan: Plan, place: Workplace) -> None:
+    (place.work / plan.commands).write_text("#!/bin/sh\n", encoding="utf-8")
 
 
-def _see_made(step: Run, work: Path) -> None:
-    """Raise Error if a command has made nothing: an unknown one exits with 0 before LibreSSL 4 and OpenSSL 1.1."""
-    for path in step.creates:
-        if not (work / path).is_file() or not (work / path).stat().st_size:
-            raise Error(f"openssl {step.arguments[0]} made no {path}")
+def _record(plan: Plan, commands: Iterable[Sequence[str]], place: Workplace) -> None:
+    with (place.work / plan.commands).open("a", encoding="utf-8", errors="surrogateescape") as file:
+        file.writelines(f"{shlex.join(['openssl', *words])}\n" for words in commands)
 
 
-def _check(
-    step: Checking,
-    *,
-    work: Path,
-    openssl: OpenSSL,
-    secrets: Mapping[str, str],
-    on_command: Callable[[str], None],
-) -> None:
+def _do_one_by_one(plan: Plan, steps: Iterable[Step], place: Workplace) -> None:
+    """Do some steps of a plan; raises Error at the first that fails."""
+    for step in steps:
+        match step:
+            case Write(path, text):
+                (place.work / path).write_text(text, encoding="utf-8", errors="surrogateescape")
+            case Join(parts, path):
+                _join(place.work / path, [_file(part, place.work) for part in parts])
+            case Run(arguments):
+                words = _all_words(arguments, place.openssl)
+                _record(plan, [words], place)
+                place.run(words, secrets=step.secrets, stdin=step.stdin)
+                _see_files([step], place.work)
+            case _:
+                _check(step, place)
+
+
+def _check(step: Checking, place: Workplace) -> None:
     """Raise Error unless what came out is as planned."""
     match step:
-        case VerifyRequest(request):
-            verify_request(request, work=work, openssl=openssl, on_command=on_command)
         case Check():
-            (fault,) = faults([step], work=work, openssl=openssl, on_command=on_command)
+            (fault,) = faults([step], place)
             if fault:
                 raise Error(fault)
+        case VerifyRequest(request):
+            verify_request(request, place)
         case CheckKey():
-            unlocked = {name: secrets[name] for name in step.secrets}
-            check_key(step, work=work, openssl=openssl, secrets=unlocked, on_command=on_command)
+            check_key(step, place)
         case CheckChain():
-            check_chain(step, work=work, openssl=openssl, on_command=on_command)
+            check_chain(step, place)
         case CheckSame(made, wanted, fault):
-            if _content(work / made) != _content(work / wanted):
+            if _content(place.work / made) != _content(place.work / wanted):
                 raise Error(fault)
         case CopyDatabase():
-            copy_database(work.parent, work)
+            copy_database(place.work.parent, place.work)
         case CheckRevoked(serial, reason, recorded):
-            check_revoked(work, serial_hex=serial, reason=reason, recorded=recorded)
+            check_revoked(place.work, serial_hex=serial, reason=reason, recorded=recorded)
         case CheckRevocationList(issuer):
-            check_list(work, issuer=issuer, openssl=openssl, on_command=on_command)
+            check_list(issuer, place)
+        case _:
+            _refuse_unknown(step)
+
+
+def _refuse_unknown(step: NoReturn) -> NoReturn:
+    """Raise TypeError: a step that is not done must not pass for one that is."""
+    raise TypeError(f"a plan has a step that cannot be run: {type(step).__name__}")
+
+
+def _run_in_one_shell(turn: list[tuple[Plan, list[Run]]], place: Workplace) -> list[Error | None]:
+    """Run the commands of several plans, each up to its first that fails."""
+    commands = [[_all_words(step.arguments, place.openssl) for step in steps] for _, steps in turn]
+    found = [_try(place, _record, plan, words, place) for (plan, _), words in zip(turn, commands, strict=True)]
+    going = [position for position, fault in enumerate(found) if fault is None]
+    names = {name for position in going for name in turn[position][0].secrets}
+    answers = place.run_groups([commands[position] for position in going], secrets=names)
+    for position, fault in zip(going, answers, strict=True):
+        found[position] = fault or _try(place, _see_files, turn[position][1], place.work)
+    return found
+
+
+def _check_together(checks: Sequence[Sequence[Check]], place: Workplace) -> list[Error | None]:
+    """Check the finished certificates of several plans, and return what is wrong with each plan's."""
+    try:
+        with explain_errors(place.work.parent):
+            answers = iter(faults([check for group in checks for check in group], place))
+    except Error as error:
+        return [error for _ in checks]
+    found = [next(filter(None, [next(answers) for _ in group]), None) for group in checks]
+    return [Error(fault) if fault else None for fault in found]
+
+
+def _see_files(steps: Iterable[Run], work: Path) -> None:
+    """Raise Error if a command has made nothing: an unknown one exits with 0 before LibreSSL 4 and OpenSSL 1.1."""
+    for step in steps:
+        for path in step.creates:
+            if not (work / path).is_file() or not (work / path).stat().st_size:
+                raise Error(f"openssl {step.arguments[0]} made no {path}")
 
 
 def _all_words(arguments: Iterable[Argument], openssl: OpenSSL) -> list[str]:
@@ -190,7 +243,7 @@ def _words(argument: Argument, openssl: OpenSSL) -> list[str]:
     return words
 
 
-def _place(part: str | Outside, work: Path) -> Path:
+def _file(part: str | Outside, work: Path) -> Path:
     return Path(part.path) if isinstance(part, Outside) else work / part
 
 

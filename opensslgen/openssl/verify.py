@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,24 +12,22 @@ from opensslgen.x509.certificate import Certificate, load, load_all
 from . import printed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from opensslgen.plan.steps import Check, CheckChain, CheckKey
 
-    from .command import OpenSSL
+    from .workplace import Workplace
 
 
-def verify_request(request: str, *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
+def verify_request(request: str, place: Workplace) -> None:
     """Raise Error unless openssl says that the request is signed by its own key; 0 is no proof of it before 3.5."""
-    command = ["req", "-in", request, "-noout", "-verify"]
-    on_command(shlex.join(["openssl", *command]))
-    process = openssl.run(command, cwd=work, check=False)
-    told = [line.strip() for line in (process.stdout + process.stderr).decode("utf-8", "replace").splitlines()]
-    if process.exit_code != 0 or not any(line in _VERIFIED for line in told):
+    process = place.run(["req", "-in", request, "-noout", "-verify"], check=False)
+    lines = [line.strip() for line in (process.stdout + process.stderr).decode("utf-8", "replace").splitlines()]
+    if process.exit_code != 0 or not any(line in _VERIFIED for line in lines):
         raise Error(
             "the request is not signed by the key that it holds, so whoever made it need not have that key",
-            hint="have it made anew",
+            hint="ask for a new one",
         )
 
 
@@ -38,53 +35,50 @@ _VERIFIED = ("verify OK", "Certificate request self-signature verify OK")
 """On stderr up to 3.4, on stdout from 3.5 on."""
 
 
-def faults(
-    checks: Sequence[Check], *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None] = lambda _: None
-) -> list[str | None]:
+def faults(checks: Sequence[Check], place: Workplace) -> list[str | None]:
     """Hear both witnesses and `openssl verify`; return what is wrong with each certificate, None if all agree.
 
     Those that have one issuer and purpose are verified by one process, and many are printed by one.
     """
-    answers = _printed([check.certificate for check in checks], work=work, openssl=openssl, on_command=on_command)
-    ends = {issuer: load(work / issuer).not_after for issuer in {check.issuer for check in checks}}
-    found = [_fault(check, answer, ends[check.issuer], work) for check, answer in zip(checks, answers, strict=True)]
+    answers = _print_certificates([check.certificate for check in checks], place)
+    ends = {issuer: load(place.work / issuer).not_after for issuer in {check.issuer for check in checks}}
+    found = [
+        _fault(check, answer, ends[check.issuer], place.work) for check, answer in zip(checks, answers, strict=True)
+    ]
     groups: dict[tuple[str, str], list[str]] = {}
     for check, fault in zip(checks, found, strict=True):
         if fault is None:
             groups.setdefault((check.issuer, check.purpose), []).append(check.certificate)
-    refused: dict[str, str] = {}
+    refusals: dict[str, str] = {}
     for (issuer, purpose), certificates in groups.items():
-        refused |= _refused(certificates, issuer, purpose, work=work, openssl=openssl, on_command=on_command)
-    return [fault or refused.get(check.certificate) for check, fault in zip(checks, found, strict=True)]
+        refusals |= _refusals(certificates, issuer, purpose, place)
+    return [fault or refusals.get(check.certificate) for check, fault in zip(checks, found, strict=True)]
 
 
-def _printed(
-    certificates: Sequence[str], *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]
-) -> list[printed.Printed | Error]:
+def _print_certificates(certificates: Sequence[str], place: Workplace) -> list[printed.Printed | Error]:
     """Return what openssl prints of certificates, in their order, or why that cannot be read."""
     if len(certificates) > 1:
         try:
-            return [*_printed_together(certificates, work=work, openssl=openssl)]
+            return [*_print_together(certificates, place)]
         except Error:
             pass  # one by one it is seen whose fault it is
     answers: list[printed.Printed | Error] = []
     for certificate in certificates:
-        command = ["x509", "-in", certificate, *printed.ARGUMENTS]
-        on_command(shlex.join(["openssl", *command]))
         try:
-            answers.append(printed.parse(openssl.run(command, cwd=work).stdout.decode("utf-8", "replace")))
+            process = place.run(["x509", "-in", certificate, *printed.ARGUMENTS])
+            answers.append(printed.parse(process.stdout.decode("utf-8", "replace")))
         except Error as error:
             answers.append(error)
     return answers
 
 
-def _printed_together(certificates: Sequence[str], *, work: Path, openssl: OpenSSL) -> list[printed.Printed]:
+def _print_together(certificates: Sequence[str], place: Workplace) -> list[printed.Printed]:
     """Return what openssl prints of certificates, each a file of its own; raises Error if it is not one of each."""
-    bundle = b"".join((work / certificate).read_bytes() for certificate in certificates)
-    (work / _BUNDLE).write_bytes(bundle)
-    openssl.run(["crl2pkcs7", "-nocrl", "-certfile", _BUNDLE, "-out", f"{_BUNDLE}.p7b"], cwd=work)
-    text = openssl.run(["pkcs7", "-in", f"{_BUNDLE}.p7b", *printed.OF_MANY], cwd=work).stdout.decode("utf-8", "replace")
-    answers = printed.parse_many(text)
+    bundle = b"".join((place.work / certificate).read_bytes() for certificate in certificates)
+    (place.work / _BUNDLE).write_bytes(bundle)
+    place.run(["crl2pkcs7", "-nocrl", "-certfile", _BUNDLE, "-out", f"{_BUNDLE}.p7b"])
+    process = place.run(["pkcs7", "-in", f"{_BUNDLE}.p7b", *printed.OF_MANY])
+    answers = printed.parse_many(process.stdout.decode("utf-8", "replace"))
     if len(answers) != len(certificates):
         raise Error(f"openssl printed {len(answers)} certificates of {len(certificates)}")
     return answers
@@ -124,22 +118,13 @@ def _not_as_asked(check: Check, decoded: Certificate, issuer_end: datetime) -> s
     return None
 
 
-def _refused(
-    certificates: Sequence[str],
-    issuer: str,
-    purpose: str,
-    *,
-    work: Path,
-    openssl: OpenSSL,
-    on_command: Callable[[str], None],
-    at: int | None = None,
+def _refusals(
+    certificates: Sequence[str], issuer: str, purpose: str, place: Workplace, *, at: int | None = None
 ) -> dict[str, str]:
     """Return those certificates that `openssl verify` does not accept, with what it says."""
     time = () if at is None else ("-attime", str(at))
-    command = ["verify", "-CAfile", issuer, "-purpose", purpose, *time, *certificates]
-    on_command(shlex.join(["openssl", *command]))
-    process = openssl.run(command, cwd=work, check=False)
-    # OpenSSL 1.0 exits with 0 for an expired certificate, too; this is the sign of success that holds on all.
+    process = place.run(["verify", "-CAfile", issuer, "-purpose", purpose, *time, *certificates], check=False)
+    # OpenSSL 1.0 exits with 0 even for an expired certificate; this is the sign of success that holds on all.
     good = "\n".join(f"{certificate}: OK" for certificate in certificates)
     if process.exit_code == 0 and process.stdout.decode("utf-8", "replace").strip() == good:
         return {}
@@ -147,36 +132,22 @@ def _refused(
         # One by one, so that what is said of one is not taken for another's.
         found: dict[str, str] = {}
         for certificate in certificates:
-            found |= _refused([certificate], issuer, purpose, work=work, openssl=openssl, on_command=on_command)
+            found |= _refusals([certificate], issuer, purpose, place, at=at)
         return found
-    told = (process.stdout + process.stderr).decode("utf-8", "replace")
-    return {certificates[0]: f"openssl verify does not accept the certificate: {visible(' '.join(told.split()))}"}
+    answer = (process.stdout + process.stderr).decode("utf-8", "replace")
+    return {certificates[0]: f"openssl verify does not accept the certificate: {visible(' '.join(answer.split()))}"}
 
 
-def check_chain(step: CheckChain, *, work: Path, openssl: OpenSSL, on_command: Callable[[str], None]) -> None:
-    """Raise Error unless `openssl verify` says that the certificate stands below the issuers."""
-    refused = _refused(
-        [step.certificate], step.issuers, step.purpose, work=work, openssl=openssl, on_command=on_command, at=step.at
-    )
-    if refused:
-        raise Error(refused[step.certificate])
+def check_chain(step: CheckChain, place: Workplace) -> None:
+    """Raise Error unless `openssl verify` says that the certificate chains up to the issuers."""
+    refusals = _refusals([step.certificate], step.issuers, step.purpose, place, at=step.at)
+    if refusals:
+        raise Error(refusals[step.certificate])
 
 
-def check_key(
-    step: CheckKey,
-    *,
-    work: Path,
-    openssl: OpenSSL,
-    secrets: Mapping[str, str],
-    on_command: Callable[[str], None],
-) -> None:
+def check_key(step: CheckKey, place: Workplace) -> None:
     """Have openssl print the public half of a key and the certificate's; raises Error unless they are the same."""
-    printed_keys = []
-    for command in (
-        ["pkey", "-in", step.key, *step.unlock, "-pubout"],
-        ["x509", "-in", step.certificate, "-noout", "-pubkey"],
-    ):
-        on_command(shlex.join(["openssl", *command]))
-        printed_keys.append(openssl.run(command, cwd=work, secrets=secrets).stdout.strip())
-    if not printed_keys[0] or printed_keys[0] != printed_keys[1]:
+    ours = place.run(["pkey", "-in", step.key, *step.unlock, "-pubout"], secrets=step.secrets).stdout.strip()
+    theirs = place.run(["x509", "-in", step.certificate, "-noout", "-pubkey"]).stdout.strip()
+    if not ours or ours != theirs:
         raise Error("the key and the certificate do not belong together")

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.names.constraints import parse_constraints
-from opensslgen.names.general import GeneralName, file_name, parse_names, parse_url
+from opensslgen.names.general import GeneralName, parse_names, parse_url
 from opensslgen.names.subject import given_subject
 from opensslgen.text import shown, visible
+from opensslgen.x509.pem import REQUEST, pem
 
 from .kinds import SELF_SIGNED, SERVER
-from .order import INTERMEDIATE_DAYS, LEAF_DAYS, AuthorityOrder, LeafOrder, lifetime, main_names
+from .order import INTERMEDIATE_DAYS, LEAF_DAYS, AuthorityOrder, LeafOrder, file_stem, lifetime, main_names
 from .usages import extended_key_usages, key_usages
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from .kinds import Kind
 
-from opensslgen.x509.pem import REQUEST, pem
+_STEM_HINT = "--name STEM names its files"
 
 
 def asked_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName, ...]:
@@ -84,7 +85,7 @@ def leaf_order_of(
 ) -> LeafOrder:
     """Return the order for a leaf with a request's key and subject, and with these names; raises UsageError."""
     if kind is SELF_SIGNED:
-        raise UsageError("only who has the key can sign itself by it: a request is signed as a server's or a client's")
+        raise UsageError("a request cannot be self-signed without its key: it is signed as a server's or a client's")
     if not names and kind.demanded == "serverAuth":
         raise UsageError("the request names no server", hint="give the names that it is to have with --san")
     usages = key_usages(key_usage)
@@ -95,7 +96,7 @@ def leaf_order_of(
         kind=kind,
         names=names,
         subject=subject,
-        stem=_stem(stem or (names[0].value if names else subject.common_name or "")),
+        stem=file_stem(stem or (names[0].value if names else subject.common_name or ""), hint=_STEM_HINT),
         key_type=request.public_key.key_type,
         public_key=request.public_key,
         request=pem(REQUEST, request.der),
@@ -125,7 +126,7 @@ def authority_order_of(
         days=lifetime(days),
         path_length=path_length,
         constraints=parse_constraints(permit=permit, exclude=exclude),
-        stem=_stem(stem or subject.common_name or ""),
+        stem=file_stem(stem or subject.common_name or "", hint=_STEM_HINT),
         crl_url=None if crl_url is None else parse_url(crl_url),
     )
 
@@ -137,12 +138,5 @@ def _subject(request: Request) -> Subject:
     except UsageError as error:
         raise UsageError(
             f"the request cannot be signed as it is: {error.message}",
-            hint="a certificate has the subject of its request: have the request made anew with another one",
+            hint="a certificate has the subject of its request: ask for a new request with another one",
         ) from error
-
-
-def _stem(text: str) -> str:
-    try:
-        return file_name(text.replace(" ", "_"))
-    except UsageError as error:
-        raise UsageError(error.message, hint="--name STEM names its files") from error

@@ -73,7 +73,7 @@ class Row:
 
 
 def read(file: IO[str], *, title: str, key_type: str = key_types.DEFAULT.name) -> Iterator[Row]:
-    """Yield the rows of an inventory one by one, those with a fault, too.
+    """Yield the rows of an inventory one by one, including those with a fault.
 
     `key_type` is for rows that name none. Raises UnreadableError, with file and line, for what is no such table.
     """
@@ -159,7 +159,7 @@ def _row(line: int, values: dict[str, Any], key_type: str) -> Row:
 
 
 def _text(column: str, value: Any) -> str:
-    """Return a cell as text; JSON has numbers, truth values and lists, too."""
+    """Return a cell as text; JSON also has numbers, truth values and lists."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list) and all(isinstance(each, str) for each in value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,18 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from opensslgen.x509.certificate import Certificate
+
+
+class ProfileName(str, enum.Enum):
+    """The profiles that certificates are held against when they are made; `rules.profiles` says what is in them."""
+
+    APPLE = "apple"
+    CLIENT = "client"
+    ROOT = "root"
+
+    def __str__(self) -> str:
+        """Return the name as people type it."""
+        return self.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +39,7 @@ class Kind:
     """The one of them that makes it this kind."""
     purpose: str
     """As `openssl verify -purpose` names it."""
-    profile: str
+    profile: ProfileName
 
     @property
     def title(self) -> str:
@@ -35,7 +48,7 @@ class Kind:
 
     @property
     def is_self_signed(self) -> bool:
-        """Whether no authority stands above it."""
+        """Whether it is issued by no authority."""
         return self.name == "self-signed"
 
 
@@ -45,9 +58,9 @@ SERVER_USAGES = ("serverAuth", "clientAuth")
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("server", "a", "v3_req.cnf", SERVER_USAGES, "serverAuth", "sslserver", "apple"),
-        Kind("client", "a", "v3_req.cnf", ("clientAuth",), "clientAuth", "sslclient", "client"),
-        Kind("self-signed", "a", "self-signed.cnf", SERVER_USAGES, "serverAuth", "sslserver", "apple"),
+        Kind("server", "a", "v3_req.cnf", SERVER_USAGES, "serverAuth", "sslserver", ProfileName.APPLE),
+        Kind("client", "a", "v3_req.cnf", ("clientAuth",), "clientAuth", "sslclient", ProfileName.CLIENT),
+        Kind("self-signed", "a", "self-signed.cnf", SERVER_USAGES, "serverAuth", "sslserver", ProfileName.APPLE),
     )
 }
 SERVER, CLIENT, SELF_SIGNED = KINDS.values()

@@ -18,7 +18,7 @@ from opensslgen.x509.extensions import BasicConstraints
 from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
 
-from .kinds import SERVER
+from .kinds import SERVER, ProfileName
 from .usages import extended_key_usages, key_usages
 
 if TYPE_CHECKING:
@@ -45,13 +45,18 @@ class AuthorityOrder:
     encrypted: bool = False
     """Whether its key gets a passphrase: a root's that of CA_PASSPHRASE, an intermediate's that of NEW_PASSPHRASE."""
     path_length: int | None = None
-    """How many authorities may stand below it; None: any number."""
+    """How many authorities may be below it in a chain; None: any number."""
     constraints: NameConstraints = UNLIMITED
     stem: str = "ca"
     """Of its files; an intermediate's are named after it."""
     crl_url: str | None = None
     public_key: PublicKey | None = None
     """That of a request made elsewhere, of the kind that `key_type` tells; None: a new one."""
+
+    @property
+    def profile(self) -> ProfileName:
+        """The profile that its certificate is held against."""
+        return ProfileName.ROOT
 
     @property
     def basic_constraints(self) -> str:
@@ -98,6 +103,11 @@ class LeafOrder:
     def title(self) -> str:
         """What people call it."""
         return self.names[0].value if self.names else self.subject.common_name or self.stem
+
+    @property
+    def profile(self) -> ProfileName:
+        """The profile that its certificate is held against."""
+        return self.kind.profile
 
     @property
     def subject_alternative_names(self) -> tuple[GeneralName, ...]:
@@ -185,7 +195,7 @@ def intermediate_order(
         encrypted=encrypted,
         path_length=path_length,
         constraints=parse_constraints(permit=permit, exclude=exclude),
-        stem=_stem(name.strip()),
+        stem=file_stem(name.strip()),
         crl_url=None if crl_url is None else parse_url(crl_url),
     )
 
@@ -211,14 +221,14 @@ def leaf_order(
     others = [other for text in san for other in parse_names(text)]
     for one in main:
         if one in others:
-            # People write the main name in the one-line form, too; there it is no repetition.
+            # In the one-line form people also write the main name; there it is no repetition.
             others.remove(one)
     called = main[0].value if main else name.strip()
     return LeafOrder(
         kind=kind,
         names=(*main, *others),
         subject=parse_subject(common_name=called if common_name is None else common_name, **subject),
-        stem=_stem(called),
+        stem=file_stem(called),
         key_type=key_type,
         key_file=None if key_file is None else str(key_file),
         days=lifetime(days),
@@ -230,12 +240,15 @@ def leaf_order(
     )
 
 
-def _stem(name: str) -> str:
-    """Return what files are called after a name that need not be a host's; raises UsageError if they cannot be."""
+def file_stem(name: str, *, hint: str | None = None) -> str:
+    """Return how the names of files begin that are named after a certificate, which need not be a host's.
+
+    Raises UsageError, with this hint, for a name that no file can have; by default the hint is to use --cn.
+    """
     try:
         return file_name(name.replace(" ", "_"))
     except UsageError as error:
-        hint = f"call it something short that can, and write the name in full as --cn {shown(name)}"
+        hint = hint or f"choose a short name for the files, and write the name in full as --cn {shown(name)}"
         raise UsageError(error.message, hint=hint) from error
 
 

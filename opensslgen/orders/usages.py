@@ -13,18 +13,19 @@ if TYPE_CHECKING:
 
 
 def extended_key_usages(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return extended key usages by openssl's names, or dotted; raises UsageError for one that is not known."""
+    """Return extended key usages by openssl's names, or dotted; raises UsageError for an unknown one."""
     usages = []
     for text in _words(texts):
-        is_oid = "." in text and all(arc.isdigit() for arc in text.split("."))
-        known = EXTENDED_KEY_USAGES.get(text, text)
-        usages.append(known if is_oid else _known(text, PRINTED_USAGES, "extended key usage"))
+        if "." in text and all(arc.isdigit() for arc in text.split(".")):
+            usages.append(EXTENDED_KEY_USAGES.get(text, text))
+        else:
+            usages.append(_find_name(text, PRINTED_USAGES, "extended key usage"))
     return tuple(dict.fromkeys(usages))
 
 
 def key_usages(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return key usages by openssl's names; raises UsageError for one that is not known."""
-    return tuple(dict.fromkeys(_known(text, KEY_USAGES, "key usage") for text in _words(texts)))
+    """Return key usages by openssl's names; raises UsageError for an unknown one."""
+    return tuple(dict.fromkeys(_find_name(text, KEY_USAGES, "key usage") for text in _words(texts)))
 
 
 def _words(texts: Iterable[str]) -> Iterator[str]:
@@ -32,7 +33,7 @@ def _words(texts: Iterable[str]) -> Iterator[str]:
     return (word.strip() for text in texts for word in text.split(","))
 
 
-def _known(text: str, names: Iterable[str], what: str) -> str:
+def _find_name(text: str, names: Iterable[str], what: str) -> str:
     """Return the name as openssl writes it."""
     for name in names:
         if name.lower() == text.lower():

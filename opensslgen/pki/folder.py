@@ -45,9 +45,11 @@ def issued_files(folder: Path) -> list[Path]:
 def copy_of(folder: Path, serial_hex: str) -> Path | None:
     """Return the file of the copy by serial number; None if there is none."""
     for name, suffix in layout.COPIES_BY_SERIAL:
-        path = folder / name / f"{serial_hex}{suffix}"
-        if path.exists():
-            return path
+        # openssl writes upper case; others write the index, and name the copies, in lower case as well.
+        for stem in dict.fromkeys((serial_hex, serial_hex.upper(), serial_hex.lower())):
+            path = folder / name / f"{stem}{suffix}"
+            if path.exists():
+                return path
     return None
 
 

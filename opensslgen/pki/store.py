@@ -30,6 +30,7 @@ from opensslgen.files.write import (
     write_new,
 )
 from opensslgen.plan import layout, template
+from opensslgen.plan.steps import Existing
 from opensslgen.x509.certificate import load, load_all
 
 from . import decision
@@ -183,7 +184,7 @@ class Store:
 
     def existing(self, plan: Plan) -> list[str]:
         """Return those files of the pki folder that the plan would overwrite and must not."""
-        targets = [publish.target for publish in plan.publish if publish.over == "nothing"]
+        targets = [publish.target for publish in plan.publish if publish.existing is Existing.REFUSE]
         return [target for target in targets if os.path.lexists(self.path / target)]
 
     def refuse_repeated(self, plan: Plan) -> None:
@@ -243,7 +244,7 @@ class Store:
         kept = {
             publish.target: name_beside(self.path, publish.target)
             for publish in plan.publish
-            if publish.over != "lost" and os.path.lexists(self.path / publish.target)
+            if publish.existing is not Existing.REPLACE and os.path.lexists(self.path / publish.target)
         }
         for number, (target, old) in enumerate(kept.items()):
             copy_file(self.path / target, work / f"old-{number}")

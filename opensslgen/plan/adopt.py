@@ -1,4 +1,4 @@
-"""The plan that takes over an authority that exists: its certificate, those above it, and its key."""
+"""Plans for an authority that exists: the one that takes it over, and the one that changes its key's passphrase."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .issue import demands
 from .layout import CA_CHAIN
-from .secrets import CA_PASSPHRASE, P12_PASSWORD
-from .steps import CheckChain, CheckKey, Join, Legacy, Outside, Plan, Publish, Write, openssl
+from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD
+from .steps import CheckChain, CheckKey, Existing, Join, Legacy, Outside, Plan, Publish, What, Write, openssl
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
+    from .issue import Issuer
     from .steps import Argument, Step
 
 
@@ -54,11 +55,11 @@ def adopt(adoption: Adoption, *, certificate: str, key: str, old_chain: tuple[st
     """
     chain = "".join(pem(CERTIFICATE, each.der) for each in adoption.above)
     issuers = CA_CHAIN if chain else "ca.crt"
-    publish = [Publish("ca.key", key, 0o600, "ca key"), Publish("ca.crt", certificate, 0o644, "ca")]
+    publish = [Publish("ca.key", key, 0o600, What.CA_KEY), Publish("ca.crt", certificate, 0o644, What.CA)]
     if chain:
-        publish.insert(1, Publish(CA_CHAIN, CA_CHAIN, 0o644, "ca chain"))
+        publish.insert(1, Publish(CA_CHAIN, CA_CHAIN, 0o644, What.CA_CHAIN))
     if old_chain:
-        publish.append(Publish(f"../{old_chain[0]}", old_chain[1], None, ""))
+        publish.append(Publish(f"../{old_chain[0]}", old_chain[1], None))
     return Plan(
         f"the authority {visible(str(adoption.certificate.subject))} in this folder",
         (
@@ -75,7 +76,7 @@ def adopt(adoption: Adoption, *, certificate: str, key: str, old_chain: tuple[st
 
 def _key(key: KeyFile, *, encrypted: bool) -> tuple[Step, ...]:
     """Return the steps that write the key as every openssl reads it, into ca.key."""
-    before, source = _opened(key, encrypted=encrypted)
+    before, source = _readable(key, encrypted=encrypted)
     passphrase = f"env:{CA_PASSPHRASE}"
     locked = key.encrypted or (key.form == "pkcs12" and encrypted)
     unlock = ("-passin", passphrase) if locked else ()
@@ -90,18 +91,18 @@ def _key(key: KeyFile, *, encrypted: bool) -> tuple[Step, ...]:
     return (*before, protect)
 
 
-def _opened(key: KeyFile, *, encrypted: bool) -> tuple[tuple[Step, ...], Argument]:
+def _readable(key: KeyFile, *, encrypted: bool) -> tuple[tuple[Step, ...], Argument]:
     """Return what has to be done before `pkey` and `pkcs8` can read the key, and where it is then."""
     file = Outside(key.path)
     if key.form == "pkcs12":
         extract = openssl(
-            "pkcs12 -in {file} {legacy} -nocerts -passin {password} {protection} -out given.key",
+            "pkcs12 -in {file} {legacy} -nocerts -passin {password} {protection} -out plain.key",
             file=file,
             legacy=(Legacy(),) if key.legacy else (),
             password=f"env:{P12_PASSWORD}",
             protection=("-passout", f"env:{CA_PASSPHRASE}") if encrypted else ("-nodes",),
         )
-        return (extract,), "given.key"
+        return (extract,), "plain.key"
     if key.form == "der":
         # As text: openssl 1.0 and 1.1 read no encrypted key in DER here.
         begin, _, end = pem(key.label, b"").partition("\n")
@@ -109,6 +110,25 @@ def _opened(key: KeyFile, *, encrypted: bool) -> tuple[tuple[Step, ...], Argumen
             Write("begin.pem", f"{begin}\n"),
             openssl("base64 -in {file} -out key.b64", file=file),
             Write("end.pem", end),
-            Join(("begin.pem", "key.b64", "end.pem"), "given.key"),
-        ), "given.key"
+            Join(("begin.pem", "key.b64", "end.pem"), "plain.key"),
+        ), "plain.key"
     return (), file
+
+
+def change_passphrase(issuer: Issuer, *, remove: bool) -> Plan:
+    """Return the plan that encrypts the authority's key by a new passphrase, or none, and checks that it opens.
+
+    The old file is lost on purpose: beside the new one it could still be opened by the old passphrase.
+    """
+    old = ("-passin", f"env:{CA_PASSPHRASE}") if issuer.encrypted else ()
+    new = ("-nocrypt",) if remove else ("-v2", "aes-256-cbc", "-passout", f"env:{NEW_PASSPHRASE}")
+    target = issuer.key.removeprefix("../")
+    return Plan(
+        f"{'no' if remove else 'a new'} passphrase for {target}",
+        (
+            openssl("pkcs8 -topk8 -in {key} {old} {new} -out ca.key", key=issuer.key, old=old, new=new),
+            CheckKey(issuer.certificate, "ca.key", None if remove else NEW_PASSPHRASE),
+        ),
+        publish=(Publish("ca.key", target, 0o600, What.KEY, Existing.REPLACE),),
+        needs=issuer.needs,
+    )

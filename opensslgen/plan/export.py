@@ -9,7 +9,7 @@ from opensslgen.text import visible
 from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .issue import P12_ENCRYPTIONS, pkcs12
-from .steps import CheckKey, Join, Outside, Plan, Publish, Write, openssl
+from .steps import CheckKey, Join, Outside, Plan, Publish, What, Write, openssl
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Piece:
     """One file of an export."""
 
-    what: str
+    what: What
     """What it is to people."""
     suffix: str
     """Of its name, which begins with that of the certificate."""
@@ -37,7 +37,7 @@ class Piece:
 
     @property
     def holds_issuers(self) -> bool:
-        """Whether what stands above the certificate has to be known."""
+        """Whether the authorities above the certificate have to be known."""
         return self.form in P12_ENCRYPTIONS or bool({"intermediates", "root"}.intersection(self.parts))
 
 
@@ -52,44 +52,44 @@ class Form:
     """The name of the entry in a PKCS#12 file, if the reader looks for it by that."""
 
 
-_KEY = Piece("key", ".key", ("key",))
-_FULLCHAIN = Piece("chain", "-fullchain.pem", ("certificate", "intermediates"))
-_CA_LIST = Piece("CA list", "-ca.pem", ("root",))
+_KEY = Piece(What.KEY, ".key", ("key",))
+_FULLCHAIN = Piece(What.CHAIN, "-fullchain.pem", ("certificate", "intermediates"))
+_CA_LIST = Piece(What.CA_LIST, "-ca.pem", ("root",))
 
 FORMATS = {
-    "p12": Form((Piece("p12", ".p12", form="p12"),), "{p12} holds the key, the certificate and those above it"),
+    "p12": Form((Piece(What.P12, ".p12", form="p12"),), "{p12} holds the key, the certificate and those above it"),
     "p12-compat": Form(
-        (Piece("p12", ".p12", form="p12-compat"),), "{p12} is for older Apple devices, Windows and appliances"
+        (Piece(What.P12, ".p12", form="p12-compat"),), "{p12} is for older Apple devices, Windows and appliances"
     ),
-    "pem": Form((Piece("certificate", ".pem", ("certificate",)),), "{certificate} is the certificate alone"),
+    "pem": Form((Piece(What.CERTIFICATE, ".pem", ("certificate",)),), "{certificate} is the certificate alone"),
     "chain": Form(
-        (Piece("chain", "-chain.pem", ("certificate", "intermediates", "root")),),
+        (Piece(What.CHAIN, "-chain.pem", ("certificate", "intermediates", "root")),),
         "{chain} is the certificate and those above it, the root last",
     ),
-    "der": Form((Piece("certificate", ".der", form="der"),), "{certificate} is the certificate alone, in DER"),
+    "der": Form((Piece(What.CERTIFICATE, ".der", form="der"),), "{certificate} is the certificate alone, in DER"),
     "key": Form((_KEY,), "{key} is secret"),
 }
 """What a certificate can be exported as."""
 
 RECEIVERS = {
     "ip-office": Form(
-        (Piece("p12", ".p12", form="p12-compat"),),
+        (Piece(What.P12, ".p12", form="p12-compat"),),
         "import {p12} in IP Office's security settings as the identity certificate; all signing certificates are in it",
     ),
     "vodia": Form(
-        (Piece("bundle", "-vodia.pem", ("certificate", "intermediates", "key")),),
+        (Piece(What.BUNDLE, "-vodia.pem", ("certificate", "intermediates", "key")),),
         "paste all of {bundle} into Vodia's certificate page: the certificate, those above it, and the key",
     ),
     "synology": Form(
         (
             _KEY,
-            Piece("certificate", ".crt", ("certificate",)),
-            Piece("chain", "-ca.crt", ("intermediates", "root")),
+            Piece(What.CERTIFICATE, ".crt", ("certificate",)),
+            Piece(What.CHAIN, "-ca.crt", ("intermediates", "root")),
         ),
         "in Control Panel > Security > Certificate, import {key}, {certificate}, and {chain} as the intermediate one",
     ),
     "unifi": Form(
-        (Piece("p12", "-unifi.p12", form="p12-compat"),),
+        (Piece(What.P12, "-unifi.p12", form="p12-compat"),),
         "import {p12} into the controller's keystore (keytool -importkeystore); its alias is unifi, as the controller"
         " wants it",
         alias="unifi",

@@ -5,14 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from opensslgen.orders.order import LeafOrder
+
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD
 from .section import section_of
-from .steps import Check, Join, Outside, PassphraseOnStdin, Plan, Publish, Record, Serial, Validity, Write, openssl
+from .steps import (
+    COMMANDS,
+    Check,
+    Join,
+    Outside,
+    PassphraseOnStdin,
+    Plan,
+    Publish,
+    Record,
+    Serial,
+    Validity,
+    VerifyRequest,
+    What,
+    Write,
+    openssl,
+)
 from .template import fill, shipped
 
 if TYPE_CHECKING:
     from opensslgen.names.general import GeneralName
-    from opensslgen.orders.order import AuthorityOrder, LeafOrder
+    from opensslgen.orders.order import AuthorityOrder
     from opensslgen.x509.key_types import KeyType
 
     from .steps import Argument, Run, Step
@@ -84,116 +101,191 @@ def root(order: AuthorityOrder) -> Plan:
     return Plan(
         f"a root certificate, {order.subject.common_name}",
         (
-            *parameters(order.key_type, "ca-params.pem"),
             Write("ca.cnf", config),
+            *parameters(order.key_type, "ca-params.pem"),
             make,
             *_encrypted(order, "ca", CA_PASSPHRASE),
             Check("ca.crt", issuer="ca.crt", days=order.days, purpose="any", extended_key_usage=(), names=()),
         ),
         (Record("ca.crt", "ca.cnf", None),),
-        (Publish("ca.key", "private/ca.key", 0o600, "root key"), Publish("ca.crt", "ca.crt", 0o644, "root")),
+        (Publish("ca.key", "private/ca.key", 0o600, What.ROOT_KEY), Publish("ca.crt", "ca.crt", 0o644, What.ROOT)),
     )
 
 
-def intermediate(order: AuthorityOrder, issuer: Issuer) -> Plan:
-    """Return the plan for an intermediate: its key, request, certificate and chain."""
-    return intermediate_below(order, issuer, _intermediate_request(order))
+def intermediate(order: AuthorityOrder, issuer: Issuer, *, request: Plan | None = None) -> Plan:
+    """Return the plan for an intermediate's certificate and chain.
+
+    `request` makes its request, by default one with a new key.
+    """
+    name = file_stem(order)
+    request = request or _intermediate_request(order)
+    return Plan(
+        f"an intermediate certificate, {order.subject.common_name}",
+        (
+            Write("intermediate.cnf", authority_section(order, "intermediate.cnf")),
+            *request.steps,
+            *issuer.steps,
+            sign_request(name, "intermediate.cnf", issuer.signing(), days=order.days, section="v3_ca"),
+            Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),
+            Check(
+                f"{name}.crt", issuer=issuer.trusted, days=order.days, purpose="any", extended_key_usage=(), names=()
+            ),
+        ),
+        (Record(f"{name}.crt", "intermediate.cnf", order.subject.oneline()),),
+        (*request.publish, _chain_file(name, order.stem), _certificate_file(name, order.stem)),
+        needs=issuer.needs,
+    )
 
 
 def _intermediate_request(order: AuthorityOrder) -> Plan:
-    request = openssl(
-        "req -new -newkey {key} {protection} -sha256 -config request.cnf -keyout {new_key} -out intermediate.req",
+    name = file_stem(order)
+    make = openssl(
+        "req -new -newkey {key} {protection} -sha256 -config request.cnf -keyout {new_key} -out {request}",
         key=new_key(order.key_type, "params.pem"),
         protection=_protection(order, NEW_PASSPHRASE),
-        new_key=_first_key(order, "intermediate"),
+        new_key=_first_key(order, name),
+        request=f"{name}.req",
     )
     return Plan(
         f"a request for {order.subject.common_name}",
         (
-            *parameters(order.key_type, "params.pem"),
             Write("request.cnf", request_config(order)),
-            request,
-            *_encrypted(order, "intermediate", NEW_PASSPHRASE),
+            *parameters(order.key_type, "params.pem"),
+            make,
+            *_encrypted(order, name, NEW_PASSPHRASE),
         ),
-        publish=files("intermediate", order.stem)[:2],
+        publish=(_key_file(name, order.stem), _request_file(name, order.stem)),
     )
 
 
-def intermediate_below(order: AuthorityOrder, issuer: Issuer, request: Plan) -> Plan:
-    """Return the plan that makes the request intermediate.req, and then certificate and chain."""
+def leaf(
+    order: LeafOrder,
+    issuer: Issuer | None,
+    *,
+    request: Plan | None = None,
+    key: str | None = None,
+    prefix: str = "",
+    one_command: bool = False,
+) -> Plan:
+    """Return the plan for a leaf's certificate, chain and, if ordered, PKCS#12 file; without an issuer it signs itself.
+
+    `request` makes its request, by default one with a new key; `key` is the file of its key, if the plan does not make
+    it. With `one_command` one openssl process makes key and certificate, as OpenSSL 3.0 and later can, and there is no
+    request. Several plans can share a work folder: the names of a plan's own files there begin with `prefix`.
+    """
+    name, config = file_stem(order, prefix), f"{prefix}v3_req.cnf"
+    key_file = key or f"{name}.key"
+    if one_command:
+        made = _key_and_certificate(order, issuer, prefix=prefix)
+    else:
+        made = request or new_request(order, prefix=prefix)
+        signing = issuer.signing(template=order.template) if issuer else ("-signkey", key_file)
+        sign = sign_request(name, config, signing, days=order.days)
+        made = replace(made, steps=(Write(config, extensions(order)), *made.steps, sign))
+    p12, p12_files = _p12(order, issuer, name=name, key=key_file)
+    needs_key = (key.removeprefix("../"),) if key and (issuer is None or order.p12) else ()
+    commands = f"{prefix}{COMMANDS}"
     return Plan(
-        f"an intermediate certificate, {order.subject.common_name}",
+        f"{order.kind.title} for {order.title}",
         (
-            *request.steps,
-            Write("intermediate.cnf", authority_section(order, "intermediate.cnf")),
-            *issuer.steps,
-            signed("intermediate", "intermediate.cnf", issuer.signing(), days=order.days, section="v3_ca"),
-            Check(
-                "intermediate.crt",
-                issuer=issuer.trusted,
-                days=order.days,
-                purpose="any",
-                extended_key_usage=(),
-                names=(),
+            *(issuer.steps if issuer else ()),
+            *made.steps,
+            *p12,
+            *((Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),) if issuer else ()),
+            check(order, issuer.trusted if issuer else f"{name}.crt", name=name),
+        ),
+        (Record(f"{name}.crt", config, order.subject.oneline(), commands),),
+        (
+            *made.publish,
+            *((_chain_file(name, order.stem),) if issuer else ()),
+            _certificate_file(name, order.stem),
+            *p12_files,
+        ),
+        needs=(*(issuer.needs if issuer else ()), *needs_key),
+        demands=demands(order.names),
+        commands=commands,
+    )
+
+
+def new_request(order: LeafOrder, *, prefix: str = "") -> Plan:
+    """Return the plan for a key and a request, which carries the extensions of the vendor's own script."""
+    name, config = file_stem(order, prefix), f"{prefix}request.cnf"
+    # Without the authority key identifier: openssl cannot make one before it knows the issuer.
+    extensions = replace(section_of(order), crl_url=None).fill(shipped("gen_certs.cnf"))
+    parameter_file = f"{prefix}params.pem"
+    before, key = _key(
+        order, name, parameters(order.key_type, parameter_file), (new_key(order.key_type, parameter_file),)
+    )
+    return Plan(
+        f"a request for {order.title}",
+        (
+            Write(config, f"{request_config(order)}\n{extensions}"),
+            *before,
+            openssl(
+                "req -new {key} -sha256 -config {config} -reqexts v3_req -out {request}",
+                key=key,
+                config=config,
+                request=f"{name}.req",
             ),
-            Join(("intermediate.crt", *issuer.chain), "intermediate-chain.pem"),
         ),
-        (Record("intermediate.crt", "intermediate.cnf", order.subject.oneline()),),
-        request.publish + files("intermediate", order.stem)[2:],
-        needs=issuer.needs,
+        publish=(_key_file(name, order.stem), _request_file(name, order.stem)),
+        commands=f"{prefix}{COMMANDS}",
     )
 
 
-def leaf(order: LeafOrder, issuer: Issuer) -> Plan:
-    """Return the plan for a leaf's key, request, certificate, chain and, if asked for, PKCS#12 file."""
-    made = leaf_below(order, issuer, request_only(order))
-    return made if order.p12 is None else with_p12(made, order, order.kind.name, issuer.chain)
+def existing_request(
+    order: AuthorityOrder | LeafOrder, text: str, *, prefix: str = "", publish: bool = True, verify: bool = True
+) -> Plan:
+    """Return the plan that writes a request, in PEM, whose key is elsewhere; what it asks for is not copied.
 
-
-def leaf_below(order: LeafOrder, issuer: Issuer, request: Plan) -> Plan:
-    """Return the plan that makes a leaf's request, which is named after its kind, and then certificate and chain."""
-    name = order.kind.name
+    `publish` tells whether the request is kept. With `verify` it is a step by itself to hold the signature against the
+    key in it. `openssl x509 -req` does so in any case, and explains less: many are signed faster without that step.
+    """
+    name = file_stem(order, prefix)
     return Plan(
-        f"{order.kind.title} for {order.title}",
-        (
-            *request.steps,
-            Write("v3_req.cnf", extensions(order)),
-            *issuer.steps,
-            signed(name, "v3_req.cnf", issuer.signing(template=order.template), days=order.days),
-            check(order, issuer.trusted),
-            Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),
-        ),
-        (Record(f"{name}.crt", "v3_req.cnf", order.subject.oneline()),),
-        request.publish + files(name, order.stem)[2:],
-        needs=issuer.needs,
-        demands=demands(order.names),
+        f"a request for {order.stem}",
+        (Write(f"{name}.req", text), *((VerifyRequest(f"{name}.req"),) if verify else ())),
+        publish=(_request_file(name, order.stem),) if publish else (),
     )
 
 
-def self_signed(order: LeafOrder) -> Plan:
-    """Return the plan for a leaf that signs itself, which no authority stands above."""
-    made = signing_itself(order, request_only(order))
-    return made if order.p12 is None else with_p12(made, order, order.kind.name, ())
-
-
-def signing_itself(order: LeafOrder, request: Plan, *, key: str | None = None) -> Plan:
-    """Return the plan that makes a leaf's request, and then a certificate by its own key, which may lie elsewhere."""
-    name = order.kind.name
+def _key_and_certificate(order: LeafOrder, issuer: Issuer | None, *, prefix: str) -> Plan:
+    """Return the plan for a key, and for a certificate that is made without a request; of OpenSSL 3.0 and later."""
+    name, config = file_stem(order, prefix), f"{prefix}v3_req.cnf"
+    curve = order.key_type.curve
+    kind = (new_key(order.key_type, ""),) if curve is None else ("ec", "-pkeyopt", f"ec_paramgen_curve:{curve}")
+    before, key = _key(order, name, (), kind)
+    make = openssl(
+        "req -new -x509 {key} {signing} -sha256 {validity} -set_serial {serial} -config {config}"
+        " -extensions v3_req -out {certificate}",
+        key=key,
+        signing=issuer.signing(template=order.template) if issuer else (),
+        validity=Validity(order.days),
+        serial=Serial(),
+        config=config,
+        certificate=f"{name}.crt",
+    )
     return Plan(
-        f"{order.kind.title} for {order.title}",
-        (
-            *request.steps,
-            Write("v3_req.cnf", extensions(order)),
-            signed(name, "v3_req.cnf", ("-signkey", key or f"{name}.key"), days=order.days),
-            check(order, f"{name}.crt"),
-        ),
-        (Record(f"{name}.crt", "v3_req.cnf", order.subject.oneline()),),
-        request.publish + files(name, order.stem)[3:],
-        demands=demands(order.names),
+        f"a key and a certificate for {order.title}",
+        (Write(config, f"{request_config(order)}\n{extensions(order)}"), *before, make),
+        publish=(_key_file(name, order.stem),),
     )
 
 
-def signed(name: str, config: str, signing: tuple[Argument, ...], *, days: int, section: str = "v3_req") -> Run:
+def _key(
+    order: LeafOrder, name: str, before: tuple[Run, ...], kind: tuple[str, ...]
+) -> tuple[tuple[Run, ...], tuple[str, ...]]:
+    """Return what to run first, and then the arguments of `openssl req` for the user's own key or a new one.
+
+    A new one is of the given kind, and needs what is in `before`.
+    """
+    if order.key_file is None:
+        return before, ("-newkey", *kind, "-nodes", "-keyout", f"{name}.key")
+    copy = openssl("pkey -in {file} -out {key}", file=Outside(order.key_file), key=f"{name}.key")
+    return (copy,), ("-key", f"{name}.key")
+
+
+def sign_request(name: str, config: str, signing: tuple[Argument, ...], *, days: int, section: str = "v3_req") -> Run:
     """Return the step that makes NAME.crt of the request NAME.req."""
     return openssl(
         "x509 -req -in {request} {signing} -sha256 {validity} -set_serial {serial}"
@@ -208,11 +300,11 @@ def signed(name: str, config: str, signing: tuple[Argument, ...], *, days: int, 
     )
 
 
-def check(order: LeafOrder, issuer: str) -> Check:
-    """Return the step that reads a finished leaf back."""
+def check(order: LeafOrder, issuer: str, *, name: str) -> Check:
+    """Return the step that reads the finished leaf NAME.crt back."""
     kind = order.kind
     return Check(
-        f"{kind.name}.crt",
+        f"{name}.crt",
         issuer=issuer,
         days=order.days,
         purpose=kind.purpose if kind.demanded in order.extended_key_usage else "any",
@@ -224,29 +316,42 @@ def check(order: LeafOrder, issuer: str) -> Check:
     )
 
 
-def files(name: str, stem: str, *, over: str = "nothing") -> tuple[Publish, ...]:
-    """Return where the files of a certificate go in the pki folder."""
-    return (
-        Publish(f"{name}.key", f"private/{stem}.key", 0o600, "key", over),
-        Publish(f"{name}.req", f"reqs/{stem}.req", 0o644, "request", over),
-        Publish(f"{name}-chain.pem", f"issued/{stem}-chain.pem", 0o644, "chain", over),
-        Publish(f"{name}.crt", f"issued/{stem}.crt", 0o644, "certificate", over),
-    )
+def file_stem(order: AuthorityOrder | LeafOrder, prefix: str = "") -> str:
+    """Return how the names of a certificate's files begin in the work folder."""
+    return f"{prefix}{order.kind.name if isinstance(order, LeafOrder) else 'intermediate'}"
 
 
-def with_p12(plan: Plan, order: LeafOrder, name: str, chain: tuple[str, ...], *, key: str | None = None) -> Plan:
-    """Return the plan with one more file: key, certificate and authorities in PKCS#12, as appliances import them."""
-    assert order.p12 is not None
+def _key_file(name: str, stem: str) -> Publish:
+    return Publish(f"{name}.key", f"private/{stem}.key", 0o600, What.KEY)
+
+
+def _request_file(name: str, stem: str) -> Publish:
+    return Publish(f"{name}.req", f"reqs/{stem}.req", 0o644, What.REQUEST)
+
+
+def _chain_file(name: str, stem: str) -> Publish:
+    return Publish(f"{name}-chain.pem", f"issued/{stem}-chain.pem", 0o644, What.CHAIN)
+
+
+def _certificate_file(name: str, stem: str) -> Publish:
+    return Publish(f"{name}.crt", f"issued/{stem}.crt", 0o644, What.CERTIFICATE)
+
+
+def _p12(
+    order: LeafOrder, issuer: Issuer | None, *, name: str, key: str
+) -> tuple[tuple[Run, ...], tuple[Publish, ...]]:
+    """Return how key, certificate and authorities go into a PKCS#12 file, as appliances import them, if ordered."""
+    if order.p12 is None:
+        return (), ()
     export = pkcs12(
         f"{name}.p12",
-        key=key or f"{name}.key",
+        key=key,
         certificate=f"{name}.crt",
-        authorities="issuers.pem" if len(chain) > 1 else "".join(chain) or None,
+        authorities=issuer.trusted if issuer else None,
         name=order.title,
         encryption=order.p12,
     )
-    target = Publish(f"{name}.p12", f"private/{order.stem}.p12", 0o600, "p12", plan.publish[0].over)
-    return replace(plan, steps=(*plan.steps, export), publish=(*plan.publish, target))
+    return (export,), (Publish(f"{name}.p12", f"private/{order.stem}.p12", 0o600, What.P12),)
 
 
 def pkcs12(path: str, *, key: str, certificate: str, authorities: str | None, name: str, encryption: str) -> Run:
@@ -261,32 +366,6 @@ def pkcs12(path: str, *, key: str, certificate: str, authorities: str | None, na
         encryption=P12_ENCRYPTIONS[encryption],
         password=f"env:{P12_PASSWORD}",
         path=path,
-    )
-
-
-def request_only(order: LeafOrder) -> Plan:
-    """Return the plan for a key and a request, which carries the extensions of the vendor's own script."""
-    name = order.kind.name
-    # Without the authority key identifier: openssl cannot make one before it knows the issuer.
-    extensions = replace(section_of(order), crl_url=None).fill(shipped("gen_certs.cnf"))
-    if order.key_file is None:
-        key: tuple[str, ...] = ("-newkey", new_key(order.key_type, "params.pem"), "-nodes", "-keyout", f"{name}.key")
-        before = parameters(order.key_type, "params.pem")
-    else:
-        key = ("-key", f"{name}.key")
-        before = (openssl("pkey -in {file} -out {key}", file=Outside(order.key_file), key=f"{name}.key"),)
-    return Plan(
-        f"a request for {order.title}",
-        (
-            *before,
-            Write("request.cnf", f"{request_config(order)}\n{extensions}"),
-            openssl(
-                "req -new {key} -sha256 -config request.cnf -reqexts v3_req -out {request}",
-                key=key,
-                request=f"{name}.req",
-            ),
-        ),
-        publish=files(name, order.stem)[:2],
     )
 
 

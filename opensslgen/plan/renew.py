@@ -1,4 +1,4 @@
-"""Plans that make a certificate anew, and keep the old files beside the new ones."""
+"""Plans that reissue a certificate, and keep the old files beside the new ones."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from opensslgen.text import visible
 
-from .issue import authority_section, leaf_below, request_only, signing_itself, with_p12
+from .issue import authority_section, existing_request
+from .issue import leaf as issue_leaf
 from .secrets import CA_PASSPHRASE
-from .sign import given_request, signed_intermediate
-from .steps import Check, Plan, Publish, Record, Serial, Validity, Write, openssl
+from .steps import Check, Existing, Plan, Publish, Record, Serial, Validity, What, Write, openssl
 
 if TYPE_CHECKING:
     from opensslgen.orders.order import AuthorityOrder, LeafOrder
@@ -18,41 +18,34 @@ if TYPE_CHECKING:
     from .issue import Issuer
 
 
-def renewed_leaf(
-    order: LeafOrder, issuer: Issuer | None, *, request: str | None, aside: tuple[Publish, ...] = ()
-) -> Plan:
-    """Return the plan for a leaf in the place of an old one, below an authority or by itself.
+def leaf(order: LeafOrder, issuer: Issuer | None, *, request: str | None, moves: tuple[Publish, ...] = ()) -> Plan:
+    """Return the plan for a leaf that replaces an old one, below an authority or by itself.
 
-    With `request`, the old one in PEM, it gets the same key, else a new one. `aside` are files that are only moved.
+    With `request`, the old one in PEM, it gets the same key, else a new one. `moves` are files that are only moved.
     """
-    own_key = None if request is None else f"../private/{order.stem}.key"
-    made_by = (
-        request_only(order) if request is None else given_request(request, order.kind.name, order.stem, publish=False)
-    )
-    plan = signing_itself(order, made_by, key=own_key) if issuer is None else leaf_below(order, issuer, made_by)
-    if order.p12 is not None:
-        plan = with_p12(plan, order, order.kind.name, issuer.chain if issuer else (), key=own_key)
-    if own_key and (issuer is None or order.p12):
-        plan = replace(plan, needs=(*plan.needs, own_key.removeprefix("../")))
-    kept = _kept(plan)
-    return replace(kept, publish=kept.publish + aside)
+    if request is None:
+        plan = issue_leaf(order, issuer)
+    else:
+        plan = issue_leaf(
+            order,
+            issuer,
+            request=existing_request(order, request, publish=False),
+            key=f"../private/{order.stem}.key",
+        )
+    plan = plan.keeping_existing()
+    return replace(plan, publish=plan.publish + moves)
 
 
-def renewed_intermediate(order: AuthorityOrder, issuer: Issuer, *, request: str) -> Plan:
-    """Return the plan for an intermediate with the same key in the place of an old one."""
-    return _kept(signed_intermediate(order, issuer, request=request, publish=False))
+def root(order: AuthorityOrder, issuer: Issuer, *, target: str, key_identifier: bytes | None) -> Plan:
+    """Return the plan for a root with the key, subject and key identifier of the old one, which it replaces.
 
-
-def renewed_root(order: AuthorityOrder, issuer: Issuer, *, target: str, key_identifier: bytes | None) -> Plan:
-    """Return the plan for the root with the same key, subject and key identifier in the place of the old one.
-
-    So what the old one has signed stands below the new one, too. The subject is taken over by openssl, byte for byte.
+    So what the old one has signed is valid below the new one as well. openssl copies the subject, byte for byte.
     """
     section = authority_section(order, "root.cnf")
     if key_identifier is not None:
         section = section.replace("= hash\n", f"= {key_identifier.hex(':').upper()}\n")
     unlock = ("-passin", f"env:{CA_PASSPHRASE}") if issuer.encrypted else ()
-    # OpenSSL 4 asks for the extensions of the request, too; they are the same, and then given again.
+    # OpenSSL 4 also asks for the extensions of the request; they are the same, and then given again.
     request = openssl(
         "x509 -x509toreq -in {certificate} -signkey {key} {unlock} -sha256 -extfile ca.cnf -extensions v3_ca"
         " -out ca.req",
@@ -69,7 +62,7 @@ def renewed_root(order: AuthorityOrder, issuer: Issuer, *, target: str, key_iden
         serial=Serial(),
     )
     return Plan(
-        f"the root certificate anew, {visible(order.subject.common_name or '')}",
+        f"the root certificate again, {visible(order.subject.common_name or '')}",
         (
             Write("ca.cnf", section),
             request,
@@ -77,11 +70,6 @@ def renewed_root(order: AuthorityOrder, issuer: Issuer, *, target: str, key_iden
             Check("ca.crt", issuer="ca.crt", days=order.days, purpose="any", extended_key_usage=(), names=()),
         ),
         (Record("ca.crt", "ca.cnf", None),),
-        (Publish("ca.crt", target, 0o644, "certificate", "kept"),),
+        (Publish("ca.crt", target, 0o644, What.CERTIFICATE, Existing.KEEP),),
         needs=issuer.needs,
     )
-
-
-def _kept(plan: Plan) -> Plan:
-    """Return the plan with all that it replaces kept."""
-    return replace(plan, publish=tuple(replace(publish, over="kept") for publish in plan.publish))

@@ -1,4 +1,4 @@
-"""Plans that take certificates back, and that make the list which says so."""
+"""Plans that revoke certificates, and that make revocation lists."""
 
 from __future__ import annotations
 
@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING
 
 from . import template
 from .secrets import CA_PASSPHRASE
-from .steps import CheckChain, CheckRevocationList, CheckRevoked, CopyDatabase, Join, Plan, Publish, Write, openssl
+from .steps import (
+    CheckChain,
+    CheckRevocationList,
+    CheckRevoked,
+    CopyDatabase,
+    Existing,
+    Join,
+    Plan,
+    Publish,
+    What,
+    Write,
+    openssl,
+)
 
 if TYPE_CHECKING:
     from .issue import Issuer
@@ -48,7 +60,7 @@ class ListOrder:
 def revocation(order: RevocationOrder, issuer: Issuer, new_list: ListOrder | None) -> Plan:
     """Return the plan for a revocation, and for a new list, if there is to be one."""
     reason = () if order.reason is None else ("-crl_reason", order.reason)
-    revoke = openssl("ca -config ca.cnf -revoke revoked.pem {reason} {unlock}", reason=reason, unlock=_unlocked(issuer))
+    revoke = openssl("ca -config ca.cnf -revoke revoked.pem {reason} {unlock}", reason=reason, unlock=_unlock(issuer))
     config, *make = _list_steps(issuer, new_list or ListOrder(hours=24, by_key_identifier=True))
     return Plan(
         f"the revocation of {order.title}, serial number {order.serial_hex}",
@@ -63,7 +75,7 @@ def revocation(order: RevocationOrder, issuer: Issuer, new_list: ListOrder | Non
         ),
         # The index goes first: whatever happens then, the revocation is not lost.
         publish=(
-            Publish("index.txt", "index.txt", None, "", "lost"),
+            Publish("index.txt", "index.txt", None, existing=Existing.REPLACE),
             *(_list_files() if new_list else ()),
             *order.moves,
         ),
@@ -104,7 +116,7 @@ def _list_steps(issuer: Issuer, order: ListOrder) -> tuple[Step, ...]:
     return (
         Write("ca.cnf", template.fill(template.shipped("ca.cnf"), values)),
         openssl(
-            "ca -config ca.cnf -gencrl {lifetime} {unlock} -out crl.pem", lifetime=lifetime, unlock=_unlocked(issuer)
+            "ca -config ca.cnf -gencrl {lifetime} {unlock} -out crl.pem", lifetime=lifetime, unlock=_unlock(issuer)
         ),
         openssl("crl -in crl.pem -outform DER -out crl.der"),
         CheckRevocationList(issuer.certificate),
@@ -113,11 +125,11 @@ def _list_steps(issuer: Issuer, order: ListOrder) -> tuple[Step, ...]:
 
 def _list_files() -> tuple[Publish, ...]:
     return (
-        Publish("crl.pem", "crl.pem", 0o644, "crl", "lost"),
-        Publish("crl.der", "crl.der", 0o644, "crl in DER", "lost"),
-        Publish("crlnumber", "crlnumber", None, "", "lost"),
+        Publish("crl.pem", "crl.pem", 0o644, What.CRL, Existing.REPLACE),
+        Publish("crl.der", "crl.der", 0o644, What.CRL_DER, Existing.REPLACE),
+        Publish("crlnumber", "crlnumber", None, existing=Existing.REPLACE),
     )
 
 
-def _unlocked(issuer: Issuer) -> tuple[Argument, ...]:
+def _unlock(issuer: Issuer) -> tuple[Argument, ...]:
     return ("-passin", f"env:{CA_PASSPHRASE}") if issuer.encrypted else ()

@@ -23,6 +23,7 @@ from .steps import (
     CheckRevoked,
     CheckSame,
     CopyDatabase,
+    Existing,
     Join,
     Legacy,
     Outside,
@@ -74,7 +75,7 @@ def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
         f"[ $# -eq 1 ] || set -- {shlex.quote(folder)}",
         'open_folder "$1"' if plan.database else 'open_folder "$1" 022',
         *(f"need_file {shlex.quote(need)}" for need in plan.needs),
-        *(f"refuse_file {shlex.quote(publish.target)}" for publish in plan.publish if publish.over == "nothing"),
+        *(f"refuse_file {shlex.quote(each.target)}" for each in plan.publish if each.existing is Existing.REFUSE),
         *(f"need_secret {name}" for name in plan.secrets),
     ]
     lines += ["", "# From here on in a private folder inside that one: the files, the openssl commands, the checks."]
@@ -85,10 +86,10 @@ def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
     for record in plan.records:
         subject = () if record.subject is None else (record.subject,)
         lines.append(shlex.join(["record", record.certificate, record.config, *subject]))
-    lines += [shlex.join(["keep", publish.target]) for publish in plan.publish if publish.over == "kept"]
+    lines += [shlex.join(["keep", publish.target]) for publish in plan.publish if publish.existing is Existing.KEEP]
     lines += [_staged(publish) for publish in plan.publish]
     lines.append("decide")
-    lines += [f'echo "$pki"/{shlex.quote(publish.target)}' for publish in plan.publish if publish.what]
+    lines += [f'echo "$pki"/{shlex.quote(each.target)}' for each in plan.publish if each.what or not plan.database]
     story = [
         "#!/bin/sh",
         "# shellcheck disable=SC2016 # a dollar sign in single quotes is meant as it stands",
@@ -146,13 +147,13 @@ def as_commands(plan: Plan, *, version: str, folder: str = "pki") -> str:
 
 def _replaces(plan: Plan) -> str:
     """Return which files the plan replaces for good, as a sentence."""
-    lost = [publish.target for publish in plan.publish if publish.over == "lost"]
+    lost = [publish.target for publish in plan.publish if publish.existing is Existing.REPLACE]
     return f"Replaces {', '.join(lost)}." if lost else "Overwrites nothing."
 
 
 def _staged(publish: Publish) -> str:
     mode = "-" if publish.mode is None else f"{publish.mode:04o}"
-    command = "stage" if publish.over == "nothing" and publish.mode is not None else "stage_over"
+    command = "stage" if publish.existing is Existing.REFUSE and publish.mode is not None else "stage_over"
     return shlex.join([command, publish.source, publish.target, mode])
 
 

@@ -52,7 +52,7 @@ class Section:
             },
         )
         _refuse_reading(filled)
-        # openssl applies nothing, and says nothing, of what stands in a section that it was not told to read.
+        # openssl applies nothing, and says nothing, of a section whose name it was not given.
         if not any(line.replace(" ", "").replace("\t", "") == "[v3_req]" for line in filled.splitlines()):
             raise UsageError("the template has no section [ v3_req ]")
         return filled

@@ -1,12 +1,13 @@
 """The shell workflow as a value: files to write and openssl commands to run, in order, as data.
 
-A plan is run (`workflow.run`) or printed as a POSIX shell script (`Plan.script`); both do the same steps. All paths
-are relative to a private work folder inside the pki folder, so that `../ca.crt` is the root of that folder.
+A plan is run (`openssl.run`) or printed as a POSIX shell script (`plan.script`); both do the same steps. All paths are
+relative to a private work folder inside the pki folder, so that `../ca.crt` is the root of that folder.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import enum
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class CheckKey:
 
 @dataclass(frozen=True, slots=True)
 class CheckChain:
-    """Check by `openssl verify` that a certificate stands below those of a file, which are trusted."""
+    """Check by `openssl verify` that a certificate chains up to those of a file, which are trusted."""
 
     certificate: str
     issuers: str
@@ -210,6 +211,41 @@ class Record:
     commands: str = COMMANDS
 
 
+class What(enum.Enum):
+    """What a published file is to people."""
+
+    CERTIFICATE = "certificate"
+    CHAIN = "chain"
+    KEY = "key"
+    REQUEST = "request"
+    P12 = "p12"
+    ROOT = "root"
+    ROOT_KEY = "root key"
+    CA = "ca"
+    CA_CHAIN = "ca chain"
+    CA_KEY = "ca key"
+    CRL = "crl"
+    CRL_DER = "crl in DER"
+    BUNDLE = "bundle"
+    """Certificates and key in one file."""
+    CA_LIST = "CA list"
+    """The roots that a server trusts."""
+    P7B = "p7b"
+    P8 = "p8"
+    P1 = "p1"
+
+
+class Existing(enum.Enum):
+    """What becomes of a file that already has the name of a new one."""
+
+    REFUSE = "refuse"
+    """It stays, and the plan is not carried out."""
+    KEEP = "keep"
+    """It is kept beside the new one, under another name."""
+    REPLACE = "replace"
+    """It is lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Publish:
     """Give a finished file its final name in the pki folder, or move one there that begins with `../`."""
@@ -218,10 +254,9 @@ class Publish:
     target: str
     mode: int | None
     """None: as that of the file which it replaces, or as it is."""
-    what: str
-    """What it is to people: certificate, chain, key, request, p12, root, root key, crl."""
-    over: str = "nothing"
-    """What may stand there already: "nothing", "kept" (any file, which is kept beside it) or "lost" (any file)."""
+    what: What | None = None
+    """None: nothing that people want to be shown, such as a file that is only moved."""
+    existing: Existing = Existing.REFUSE
 
     @property
     def is_secret(self) -> bool:
@@ -261,7 +296,12 @@ class Plan:
             self.needs + tuple(need for need in other.needs if need not in made),
             self.demands + other.demands,
             self.database,
+            self.commands,
         )
+
+    def keeping_existing(self) -> Plan:
+        """Return the plan with each file that it replaces kept beside the new one."""
+        return replace(self, publish=tuple(replace(each, existing=Existing.KEEP) for each in self.publish))
 
     @property
     def secrets(self) -> tuple[str, ...]:

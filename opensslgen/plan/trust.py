@@ -26,18 +26,18 @@ class Signer:
     """What is above it, the root last."""
 
 
-def signing(profile: str, by: Signer) -> tuple[Step, ...]:
+def sign_profile(profile: str, signer: Signer) -> tuple[Step, ...]:
     """Return the steps that make root.mobileconfig, a profile with all of it inside the signature, and verify it."""
     return (
         Write("profile.xml", profile),
-        Write("chain.pem", "".join(pem(CERTIFICATE, each.der) for each in by.authorities)),
-        Write("anchor.pem", pem(CERTIFICATE, by.authorities[-1].der)),
+        Write("chain.pem", "".join(pem(CERTIFICATE, each.der) for each in signer.authorities)),
+        Write("anchor.pem", pem(CERTIFICATE, signer.authorities[-1].der)),
         # SHA-1 is the default before OpenSSL 1.1; without -binary the lines of the profile would get other ends.
         openssl(
             "smime -sign -binary -nodetach -md sha256 -outform der -signer {certificate} -inkey {key}"
             " -certfile chain.pem -in profile.xml -out root.mobileconfig",
-            certificate=Outside(str(by.certificate)),
-            key=Outside(str(by.key)),
+            certificate=Outside(str(signer.certificate)),
+            key=Outside(str(signer.key)),
         ),
         # The extended key usage of a server is not that of mail, which openssl asks for by default.
         openssl("smime -verify -purpose any -inform der -in root.mobileconfig -CAfile anchor.pem -out verified.xml"),

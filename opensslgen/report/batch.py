@@ -1,4 +1,4 @@
-"""What became of the rows of an inventory, as text for people and as JSON for programs."""
+"""The outcome of each row of an inventory, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -9,19 +9,39 @@ from opensslgen.text import visible
 
 if TYPE_CHECKING:
     from opensslgen.batch.wanted import Outcome
+    from opensslgen.orders.inventory import Row
 
 HEAD = '{"version": 1, "rows": [\n'
 
 
+def fault_text(row: Row, title: str) -> str:
+    """Return what is wrong with a row of the inventory with this title."""
+    name = f", {row.name!a}" if row.name else ""
+    return visible(f"{title}, line {row.line}{name}: {row.fault}")
+
+
+def fault_json(row: Row) -> str:
+    """Return the same as one element of the JSON's list."""
+    from opensslgen.batch.wanted import FAILED, Outcome
+
+    return outcome_json(Outcome(row.line, row.name, FAILED, row.fault or ""))
+
+
+def faults_text(faults: int, rows: int, title: str) -> str:
+    """Return why nothing was issued."""
+    errors = "have errors" if faults > 1 else "has an error"
+    return f"{faults} of {rows} row{'s' if rows > 1 else ''} of {title} {errors}, so nothing was issued"
+
+
 def outcome_text(outcome: Outcome, *, quiet: bool) -> str:
-    """Return a line for what was made or failed, with its notes; nothing for what was left alone."""
+    """Return a line for a certificate that was issued or failed, with its notes; nothing for one that was kept."""
     name = visible(outcome.name)
     if outcome.state == "failed":
         return f"Error: line {outcome.line}, {name}: {visible(outcome.why)}\n"
     if outcome.state == "left" or quiet:
         return ""
-    ends = f", until {outcome.not_after:%Y-%m-%d}" if outcome.not_after else ""
-    lines = [f"{name}: {visible(outcome.why)}{ends}"]
+    expiry = f", expires {outcome.not_after:%Y-%m-%d}" if outcome.not_after else ""
+    lines = [f"{name}: {visible(outcome.why)}{expiry}"]
     lines += [f"  note: {visible(note)}" for note in outcome.notes]
     return "\n".join(lines) + "\n"
 
@@ -41,11 +61,11 @@ def outcome_json(outcome: Outcome) -> str:
 
 
 def tail_text(totals: dict[str, int], *, check: bool) -> str:
-    """Return the sum."""
-    made = f"{totals['made']} {'to be made' if check else 'made'}"
-    return f"{made}, {totals['left']} left alone, {totals['failed']} failed\n"
+    """Return the totals."""
+    made = f"{totals['made']} {'to issue' if check else 'issued'}"
+    return f"{made}, {totals['left']} unchanged, {totals['failed']} failed\n"
 
 
 def tail_json(totals: dict[str, int]) -> str:
-    """Return the end of the JSON, with the sum."""
+    """Return the end of the JSON, with the totals."""
     return f"\n], {json.dumps(totals)[1:-1]}}}\n"

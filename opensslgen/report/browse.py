@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.text import visible
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opensslgen.pki.survey import Row, Survey
 
 VERSION = 1
-"""Of the JSON; goes up when a field is taken away or changes its meaning."""
+"""Of the JSON; goes up when a field is removed or changes its meaning."""
 
 _URGENT = 7  # days
 _RED, _YELLOW, _GREEN, _GREY = 31, 33, 32, 90
@@ -31,15 +31,37 @@ _COLOURS = {
 }
 
 
+def serial_width(survey: Survey) -> int:
+    """Return the width of the column of serial numbers, which is needed before the rows are made."""
+    root = survey.root()
+    serials = (entry.serial_hex for entry in (*survey.current, *survey.others))
+    return max(map(len, (*serials, root.serial_hex if root else "", "SERIAL")))
+
+
+def notes(survey: Survey, *, everything: bool) -> list[str]:
+    """Return what the table leaves out, and what has expired without a successor; both are short."""
+    hidden = [f"{count} {what}" for what, count in survey.counts.items() if count]
+    found = [f"not listed: {', '.join(hidden)}; to see them, add --all"] if hidden and not everything else []
+    if survey.lapsed:
+        names = ", ".join(entry.title for entry in survey.lapsed[:5]) + (", …" if len(survey.lapsed) > 5 else "")
+        found.append(f"expired and never renewed: {names}")
+    return found
+
+
+def nothing_found(within: int | None) -> str:
+    """Return what to say in place of an empty table."""
+    return "no certificates" if within is None else f"no certificate expires within {within} days"
+
+
 def table(rows: Iterable[Row], *, serial_width: int, colour: bool) -> Iterator[str]:
-    """Yield the lines of the table one by one, as each row reads its certificate; what is long stands last."""
-    yield f"{'ENDS':<10}  {'DAYS':>6}  {'STATE':<13}  {'KIND':<11}  {'SERIAL':<{serial_width}}  NAMES\n"
+    """Yield the lines of the table one by one, as each row reads its certificate; the longest column is the last."""
+    yield f"{'EXPIRES':<10}  {'DAYS':>6}  {'STATE':<13}  {'KIND':<11}  {'SERIAL':<{serial_width}}  NAMES\n"
     for row in rows:
-        ends = f"{row.not_after:%Y-%m-%d}" if row.not_after else "?"
+        expires = f"{row.not_after:%Y-%m-%d}" if row.not_after else "?"
         days = "-" if row.days is None or row.state == "revoked" else str(row.days)
         left = f"{days:>6}  {row.state:<13}"
         yield (
-            f"{ends:<10}  {_painted(left, row) if colour else left}  {row.kind:<11}"
+            f"{expires:<10}  {_painted(left, row) if colour else left}  {row.kind:<11}"
             f"  {row.serial_hex:<{serial_width}}  {names(row)}{_remark(row)}\n"
         )
 
@@ -85,7 +107,7 @@ def table_json(survey: Survey, rows: Iterable[Row], *, crl_fault: str | None) ->
     yield "\n]}\n"
 
 
-def _row_json(row: Row) -> dict[str, Any]:
+def _row_json(row: Row) -> dict[str, object]:
     entry, copy = row.entry, row.copy
     return {
         "kind": row.kind,
@@ -107,7 +129,7 @@ _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Status(NamedTuple):
-    """A state of Nagios, and what is said about it."""
+    """A state of Nagios, and the line that says why."""
 
     state: int
     """0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN: also the exit code."""
@@ -115,19 +137,19 @@ class Status(NamedTuple):
 
 
 def status(survey: Survey, *, warning: int, critical: int, crl_fault: str | None) -> Status:
-    """Return the folder's state by what ends first; a name whose last certificate has expired is critical.
+    """Return the folder's state by what expires first; a name whose last certificate has expired is critical.
 
-    Below `warning` or `critical` days it is one; a fault of the revocation list is a warning.
+    Below `warning` or `critical` days it is one; a fault of the CRL is a warning.
     """
     root = survey.root()
     if root and root.not_after is None:
         return unknown(f"the root: {root.copy.fault}")
-    ends: list[tuple[datetime, str]] = [(root.not_after, "the root")] if root and root.not_after else []
+    expiries: list[tuple[datetime, str]] = [(root.not_after, "the root")] if root and root.not_after else []
     # Only the first of them can matter, and only their names are looked up.
-    ends += [(entry.not_after, entry.title) for entry in (*survey.current[:1], *survey.lapsed[:1])]
-    if not ends:
-        return unknown("no certificate to watch")
-    first, name = min(ends)
+    expiries += [(entry.not_after, entry.title) for entry in (*survey.current[:1], *survey.lapsed[:1])]
+    if not expiries:
+        return unknown("no certificate to monitor")
+    first, name = min(expiries)
     days = (first - survey.at).days
     state = 2 if days < critical else 1 if days < warning or crl_fault else 0
     count = len(survey.current) + len(survey.lapsed)

@@ -1,12 +1,12 @@
 """An audit as JSON; schema/audit.schema.json describes it.
 
-All of it is ASCII: what is not, as well as control characters, is escaped by JSON itself.
+It is ASCII: JSON escapes control characters and all others.
 """
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .made import certificate_json, finding_json
 from .tally import verdict, worst_first
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .tally import Tally
 
 VERSION = 1
-"""Goes up when a field is taken away or changes its meaning; new ones may come at any time."""
+"""Goes up when a field is removed or changes its meaning; fields may be added at any time."""
 
 
 def json_head(*, version: str, at: datetime, profiles: Sequence[str]) -> str:
@@ -39,7 +39,7 @@ def json_entry(result: Result, *, at: datetime) -> str:
     return json.dumps(_result_json(result, at))
 
 
-def _result_json(result: Result, at: datetime) -> dict[str, Any]:
+def _result_json(result: Result, at: datetime) -> dict[str, object]:
     certificate = result.certificate
     return {
         "target": result.target,

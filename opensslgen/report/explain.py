@@ -1,8 +1,8 @@
-"""One certificate, explained to a person, and the same as JSON for programs."""
+"""An explanation of one certificate, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opensslgen.orders.kinds import kind_of
 from opensslgen.pki.index import REVOKED, VALID
@@ -15,30 +15,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
+    from opensslgen.audit.result import Result
     from opensslgen.pki.lookup import Found
     from opensslgen.x509.certificate import Certificate
 
 _PURPOSES = {
-    "root": "a root: it signs certificates, and devices trust it by hand",
-    "authority": "an authority below a root: it signs certificates",
-    "server": "a server shows it to those who connect",
-    "client": "a client, such as a phone or a person, shows it to a server",
-    "self-signed": "it has signed itself and is no authority: phones cannot install it as a root",
-    "any use": "it does not say: servers and clients may show it, where that is enough",
-    "other": "neither for servers nor for clients",
+    "root": "root CA: it issues certificates, and has to be installed on each device",
+    "authority": "intermediate CA: it issues certificates, below a root",
+    "server": "server: it shows the certificate to clients that connect",
+    "client": "client, such as a phone or a person: it shows the certificate to servers",
+    "self-signed": "self-signed, but not a CA: phones cannot install it as a root",
+    "any use": "not stated: it has no extended key usage, which many clients demand",
+    "other": "neither servers nor clients",
 }
 _MARKS = {True: "✓", False: "✗", None: "-"}
 _TIME = "%Y-%m-%d %H:%M UTC"
 
 
 def facts(found: Found, *, at: datetime) -> list[tuple[str, str]]:
-    """Return what one certificate is for, its names and dates and more, each with the word for it."""
+    """Return what a certificate is for, its names, dates and more, each with a label."""
     certificate = found.certificate
     constraints = certificate.basic_constraints
     usages = certificate.extended_key_usage
     purpose = _PURPOSES[kind_of(certificate)]
     if constraints and constraints.ca and constraints.path_length == 0:
-        purpose += " of servers and clients, and no other authority's"
+        purpose += "; not for further CAs"
     return [
         ("for", purpose + (f" ({', '.join(usages)})" if usages else "")),
         ("names", ", ".join(visible(str(name)) for name in certificate.names) or "none"),
@@ -52,24 +53,45 @@ def facts(found: Found, *, at: datetime) -> list[tuple[str, str]]:
     ]
 
 
-def explained(found: Found, *, at: datetime) -> str:
-    """Return what one certificate is for, its names, dates and files, and on which devices it works."""
+def explained(found: Found, *, at: datetime, proof: Result) -> str:
+    """Return what one certificate is for, its names, dates and files, and on which devices it works.
+
+    The proof is what openssl says of its signature.
+    """
     certificate = found.certificate
     lines = [visible(str(certificate.subject.common_name or found.path.name))]
-    lines += [f"  {what:<10} {text}".rstrip() for what, text in (*facts(found, at=at), ("files", ""))]
+    lines += [
+        f"  {what:<10} {text}".rstrip()
+        for what, text in (*facts(found, at=at), ("signature", signature(proof)), ("files", ""))
+    ]
     files = found.files or {"certificate": found.path}
     lines += [f"    {what:<16} {visible(str(path))}" for what, path in files.items()]
     lines.append("Where it works:")
     if found.entry and found.entry.state == REVOKED:
         lines.append("  ✗ all clients that check revocation: it is revoked")
-    for verdict in verdicts_on(found, at=at):
+    for verdict in verdicts_on(found, at=at, proof=proof):
         lines += _verdict_lines(verdict)
     return "\n".join(lines) + "\n"
 
 
-def verdicts_on(found: Found, *, at: datetime) -> list[Verdict]:
+def signature(proof: Result) -> str:
+    """Return what openssl says of a signature, or why it says nothing."""
+    for said in (*(finding.message for finding in proof.findings), proof.unreadable, *proof.notes):
+        if said and not said.startswith("phones have"):
+            return visible(said)
+    return "openssl has verified it"
+
+
+def verdicts_on(found: Found, *, at: datetime, proof: Result | None = None) -> list[Verdict]:
     """Return what is known of it by the kind of device."""
-    return verdicts(found.certificate, issuer=found.issuer, is_private=found.is_private, at=at)
+    return verdicts(
+        found.certificate,
+        issuer=found.issuer,
+        is_private=found.is_private,
+        at=at,
+        path=str(found.path),
+        proof=proof.findings if proof else (),
+    )
 
 
 def _verdict_lines(verdict: Verdict) -> Iterable[str]:
@@ -81,13 +103,13 @@ def _verdict_lines(verdict: Verdict) -> Iterable[str]:
 
 
 def _validity(certificate: Certificate, at: datetime) -> str:
-    begins, ends = certificate.not_before, certificate.not_after
-    span = f"{begins:{_TIME}} to {ends:{_TIME}}, {certificate.validity.days} days"
+    begins, expires = certificate.not_before, certificate.not_after
+    span = f"{begins:{_TIME}} to {expires:{_TIME}}, {certificate.validity.days} days"
     if at < begins:
-        return f"{span}; not yet valid: by this machine's clock it begins in {_days((begins - at).days)}"
-    if at > ends:
-        return f"{span}; expired {_days((at - ends).days)} ago"
-    return f"{span}; {_days((ends - at).days)} left"
+        return f"{span}; not valid yet: by this machine's clock, it will be in {_days((begins - at).days)}"
+    if at > expires:
+        return f"{span}; expired {_days((at - expires).days)} ago"
+    return f"{span}; {_days((expires - at).days)} left"
 
 
 def _days(number: int) -> str:
@@ -101,29 +123,29 @@ def _key(certificate: Certificate) -> str:
 
 def _issuer(found: Found) -> str:
     certificate = found.certificate
-    name = str(certificate.issuer) or "nameless"
+    name = str(certificate.issuer) or "(no name)"
     if certificate.is_self_signed:
-        return f"{name}: itself"
+        return f"{name} (self-signed)"
     if found.issuer is None:
-        return f"{name}, which is not at hand"
-    where = f"{visible(str(found.issuer_path))}, by its name; until {found.issuer.not_after:%Y-%m-%d}"
+        return f"{name} (not found)"
+    where = f"{visible(str(found.issuer_path))}, found by name; expires {found.issuer.not_after:%Y-%m-%d}"
     return f"{name} ({where})"
 
 
 def _state(found: Found) -> str:
     entry = found.entry
     if found.index_fault:
-        return f"cannot be asked: {found.index_fault}"
+        return f"cannot be read: {found.index_fault}"
     if entry is None:
-        # A root signs itself, and easy-rsa and we record what it signs.
-        return "not in it" + (", as is usual for a root" if kind_of(found.certificate) == "root" else "")
+        # easy-rsa and this program record what a root issues, but not the root.
+        return "no entry" + (", as usual for a root" if kind_of(found.certificate) == "root" else "")
     if entry.state == REVOKED and entry.revoked_at:
         why = f": {visible(entry.reason)}" if entry.reason else ""
         return f"REVOKED on {entry.revoked_at:{_TIME}}{why} (line {entry.line})"
     return f"{'valid' if entry.state == VALID else 'expired'} (line {entry.line})"
 
 
-def explained_json(found: Found, *, at: datetime) -> dict[str, Any]:
+def explained_json(found: Found, *, at: datetime, proof: Result) -> dict[str, object]:
     """Return the same for a program."""
     entry = found.entry
     return {
@@ -142,6 +164,7 @@ def explained_json(found: Found, *, at: datetime) -> dict[str, Any]:
             "reason": entry.reason,
         },
         "index_fault": found.index_fault,
+        "signature": signature(proof),
         "devices": [
             {
                 "device": verdict.device,
@@ -149,6 +172,6 @@ def explained_json(found: Found, *, at: datetime) -> dict[str, Any]:
                 "text": verdict.words,
                 "findings": [finding_json(finding) for finding in verdict.findings],
             }
-            for verdict in verdicts_on(found, at=at)
+            for verdict in verdicts_on(found, at=at, proof=proof)
         ],
     }

@@ -1,14 +1,15 @@
-"""What a command has made, and findings, as text for people and as JSON for programs."""
+"""The result of a job, and findings, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opensslgen.text import visible, visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from opensslgen.errors import Error
     from opensslgen.jobs.job import Violation
     from opensslgen.jobs.perform import Made
     from opensslgen.rules.rule import Finding
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def made_text(made: Made) -> str:
-    """Return what a command has made: what lies where, until when it is valid, what was checked, the next step."""
+    """Return the files, how long the certificate is valid, what was checked, and the next step."""
     lines = []
     files, certificate = made.files, made.certificate
     if "root key" in files and made.issuer:
         alone = certificate is not None and certificate.der == made.issuer.der
         lines += [
-            f"Made a root certificate{'' if alone else ' first, as there was none'}:"
+            f"Made a root certificate{'' if alone else ' first, because there was none'}:"
             f" {visible(str(made.issuer.subject))}",
             *_table([("root", files["root"]), ("root key", f"{files['root key']} (keep it secret)")]),
             *_table([("valid", _span(made.issuer))]),
@@ -46,7 +47,7 @@ def made_text(made: Made) -> str:
     return visible_lines("\n".join(lines)) + "\n"
 
 
-def made_json(made: Made) -> dict[str, Any]:
+def made_json(made: Made) -> dict[str, object]:
     """Return the same for a program."""
     return {
         "name": made.job.name,
@@ -61,12 +62,19 @@ def made_json(made: Made) -> dict[str, Any]:
     }
 
 
-def violation_json(violation: Violation) -> dict[str, Any]:
-    """Return why something was not made."""
+def violation_json(violation: Violation) -> dict[str, object]:
+    """Return why a job was refused."""
     return {"error": violation.message, "findings": [finding_json(finding) for finding in violation.findings]}
 
 
-def certificate_json(certificate: Certificate) -> dict[str, Any]:
+def failed_json(name: str, error: Error) -> dict[str, object]:
+    """Return why the certificate of this name was not renewed."""
+    from opensslgen.jobs.job import Violation
+
+    return {"name": name, **(violation_json(error) if isinstance(error, Violation) else {"error": error.message})}
+
+
+def certificate_json(certificate: Certificate) -> dict[str, object]:
     """Return the fields of a certificate; times in UTC as RFC 3339."""
     return {
         "subject": str(certificate.subject),
@@ -85,7 +93,7 @@ def certificate_json(certificate: Certificate) -> dict[str, Any]:
 
 
 def findings_text(findings: Iterable[Finding]) -> str:
-    """Return the findings, a line each, followed by the reason and its source."""
+    """Return the findings: a line for each, and a line with its reason and source."""
     return "".join(
         f"  {finding.rule.severity}: {visible(finding.message)} [{finding.rule.id}]\n"
         f"    {finding.rule.reason} ({finding.rule.citation})\n"

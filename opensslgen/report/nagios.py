@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from opensslgen.rules.rule import ERROR, WARNING
 from opensslgen.text import visible
 
-from .tally import worst_first
+from .tally import KEY, verdict, worst_first
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 """The states by their exit codes."""
 _WORSE = (0, 1, 3, 2)
-"""What is known to be bad is worse than what is not known."""
+"""From good to bad: CRITICAL is worse than UNKNOWN."""
 
 
 class Status(NamedTuple):
@@ -40,11 +40,13 @@ class Status(NamedTuple):
 
 
 def status(result: Result, *, at: datetime, warning: int | None, critical: int | None) -> Status:
-    """Return the state of a result; below `warning` or `critical` days left, it is one."""
+    """Return the state of a result; fewer days left than `warning` or `critical` are that state."""
     days = (result.certificate.not_after - at).days if result.certificate else None
     where = result.target + (f":{result.line}" if result.line else "")
     if result.unreadable is not None:
         return Status(3, f"{where}: {result.unreadable}", days, 1)
+    if verdict(result) == KEY and not result.findings:
+        return Status(0, f"{where}: a private key, and no certificate")  # which is no result
     left = f"{days} days left" if days is not None else "complies"
     findings = worst_first(result.findings)
     severities = {finding.rule.severity for finding in findings}
@@ -59,7 +61,7 @@ def status(result: Result, *, at: datetime, warning: int | None, critical: int |
 def nagios_line(worst: Status, *, warning: int | None, critical: int | None) -> str:
     """Return the line for the worst result, with the fewest days left as performance data."""
     if not worst.results:
-        worst = Status(3, "nothing found to judge")
+        worst = Status(3, "nothing found to check")
     # What follows a bar is performance data.
     message = visible(worst.message).replace("|", "¦")
     among = f" (worst of {worst.results})" if worst.results > 1 else ""
@@ -69,5 +71,5 @@ def nagios_line(worst: Status, *, warning: int | None, critical: int | None) -> 
 
 
 def state_of(worst: Status) -> int:
-    """Return the exit code: 0, 1, 2 or, if nothing is known, 3."""
+    """Return the exit code: 0, 1, 2 or, if there are no results, 3."""
     return worst.state if worst.results else 3

@@ -1,4 +1,4 @@
-"""What an audit's results add up to, and the exit code that follows."""
+"""The totals of an audit, and its exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 RANKS = {ERROR: 0, WARNING: 1, NOTE: 2}
 """The severities, worst first."""
 
-COMPLIES, VIOLATES, UNREADABLE = "complies", "violates", "unreadable"
+COMPLIES, VIOLATES, UNREADABLE, KEY = "complies", "violates", "unreadable", "key"
 
 
 class Tally(NamedTuple):
@@ -27,16 +27,20 @@ class Tally(NamedTuple):
     errors: int = 0
     warnings: int = 0
     notes: int = 0
+    keys: int = 0
+    """Private keys without a certificate, of which no more is judged than who can read them."""
 
     @property
     def results(self) -> int:
-        """How many things were judged, or should have been."""
-        return self.complies + self.violates + self.unreadable
+        """How many things were judged or could not be read."""
+        return self.complies + self.violates + self.unreadable + self.keys
 
     @property
     def exit_code(self) -> int:
-        """2 if anything could not be read, else 1 if anything violates a rule, else 0."""
-        return 2 if self.unreadable else 1 if self.violates else 0
+        """2 if anything could not be read, else 1 if anything violates a rule, else 0; 2 for nothing but keys."""
+        if self.unreadable:
+            return 2
+        return 1 if self.violates else 2 if self.keys and not self.complies else 0
 
     def plus(self, other: Tally) -> Tally:
         """Return the sum."""
@@ -51,25 +55,27 @@ class Entry(NamedTuple):
 
 
 def verdict(result: Result) -> str:
-    """Return "unreadable", "violates" if it has a finding that is an error, or "complies"."""
+    """Return "unreadable", "violates" if it has a finding that is an error, "key" for a private key, or "complies"."""
     if result.unreadable is not None:
         return UNREADABLE
-    return VIOLATES if any(finding.rule.severity == ERROR for finding in result.findings) else COMPLIES
+    if any(finding.rule.severity == ERROR for finding in result.findings):
+        return VIOLATES
+    return KEY if result.kind == "key" else COMPLIES
 
 
 def tally(result: Result) -> Tally:
-    """Return what one result adds to the sum."""
+    """Return what one result adds to the totals."""
     is_a = verdict(result)
     severities = [finding.rule.severity for finding in result.findings]
     counts = (severities.count(severity) for severity in RANKS)
-    return Tally(is_a == COMPLIES, is_a == VIOLATES, is_a == UNREADABLE, *counts)
+    return Tally(is_a == COMPLIES, is_a == VIOLATES, is_a == UNREADABLE, *counts)._replace(keys=is_a == KEY)
 
 
 def entry(result: Result, *, write: Callable[[Result], str]) -> Entry:
-    """Return a result as `write` writes it, with what it adds to the sum."""
+    """Return a result as `write` writes it, with what it adds to the totals."""
     return Entry(write(result), tally(result))
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings by severity, and else in their order."""
+    """Return findings by severity, and within one severity in their order."""
     return sorted(findings, key=lambda finding: RANKS[finding.rule.severity])

@@ -7,26 +7,31 @@ from typing import TYPE_CHECKING
 from opensslgen.rules.rule import ERROR, NOTE, WARNING
 from opensslgen.text import visible
 
-from .tally import COMPLIES, UNREADABLE, VIOLATES, verdict, worst_first
+from .tally import COMPLIES, KEY, UNREADABLE, VIOLATES, verdict, worst_first
 
 if TYPE_CHECKING:
     from opensslgen.audit.result import Result
 
     from .tally import Tally
 
-_COLOURS = {ERROR: 31, WARNING: 33, NOTE: 36, COMPLIES: 32, VIOLATES: 31, UNREADABLE: 35}
+_COLOURS = {ERROR: 31, WARNING: 33, NOTE: 36, COMPLIES: 32, VIOLATES: 31, UNREADABLE: 35, KEY: 36}
 """Red, yellow, cyan, green and magenta, as terminals number them."""
-_SAID = {COMPLIES: "complies", VIOLATES: "violates the rules", UNREADABLE: "cannot be read"}
+_WORDS = {
+    COMPLIES: "complies",
+    VIOLATES: "violates the rules",
+    UNREADABLE: "cannot be read",
+    KEY: "a private key, and no certificate",
+}
 
 
 def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> str:
-    """Return the verdict on a result, and its findings, worst first, with reason and source; `quiet`: only faults."""
+    """Return the verdict on a result, and its findings, worst first; with `quiet`, only if it does not comply."""
     is_a = verdict(result)
-    if quiet and is_a == COMPLIES:
+    if quiet and is_a in (COMPLIES, KEY):
         return ""
     where = visible(result.target) + (f":{result.line}" if result.line else "")
-    said = _painted(_SAID[is_a], is_a, colour)
-    lines = [f"{where}: {said}{_about(result)}"]
+    words = _painted("cannot be told" if result.is_unknown else _WORDS[is_a], is_a, colour)
+    lines = [f"{where}: {words}{_about(result)}"]
     if result.unreadable is not None:
         lines.append(f"  {visible(result.unreadable)}")
     for finding in worst_first(result.findings):
@@ -45,7 +50,7 @@ def _about(result: Result) -> str:
     if certificate is None:
         return ""
     subject = visible(certificate.subject.common_name or (str(certificate.names[0]) if certificate.names else ""))
-    return f" ({f'{subject}, ' if subject else ''}until {certificate.not_after:%Y-%m-%d})"
+    return f" ({f'{subject}, ' if subject else ''}expires {certificate.not_after:%Y-%m-%d})"
 
 
 def _painted(text: str, kind: str, colour: bool) -> str:
@@ -55,9 +60,11 @@ def _painted(text: str, kind: str, colour: bool) -> str:
 def text_tail(tally: Tally) -> str:
     """Return the totals."""
     if not tally.results:
-        return "nothing found to judge\n"
+        return "nothing found to check\n"
     verdicts = f"{tally.complies} of {tally.results} comply, {tally.violates} violate the rules"
     unreadable = f", {tally.unreadable} cannot be read" if tally.unreadable else ""
+    if tally.keys:
+        unreadable += f", {tally.keys} {'is a private key' if tally.keys == 1 else 'are private keys'}"
     counts = ", ".join(
         f"{count} {what}{'' if count == 1 else 's'}"
         for what, count in ((ERROR, tally.errors), (WARNING, tally.warnings), (NOTE, tally.notes))

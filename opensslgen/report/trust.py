@@ -1,9 +1,11 @@
-"""What `opensslgen trust` has written or offers, as text for people and as JSON for programs."""
+"""What `opensslgen trust` has written or shares, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from opensslgen.rules.profiles import PROFILES
 from opensslgen.text import visible
@@ -15,7 +17,6 @@ from .made import certificate_json, finding_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from pathlib import Path
 
     from opensslgen.rules.rule import Finding
     from opensslgen.trust.files import TrustFile
@@ -45,7 +46,7 @@ def trust_text(written: Written) -> str:
     folder = written.folder
     rules = [rule for rule in PROFILES["root"].rules if rule not in written.allow]
     rows = [(device.title, f"{', '.join(device.files)}; guide: {device.id}.html") for device in DEVICES]
-    rows += [("on the server", "servers.html"), ("all of it", "index.html")]
+    rows += [("servers", "servers.html"), ("all devices", "index.html")]
     if written.signer:
         rows.append(("signed", f"root.mobileconfig, with the certificate of {written.signer}"))
     lines = [
@@ -55,13 +56,13 @@ def trust_text(written: Written) -> str:
         "Checked:",
         f"  ✓ {len(rules)} rules: {PROFILES['root'].title}",
         *(f"Kept the old file as {path}" for path in written.kept),
-        f"Next: give {folder}/ to the devices, or let them fetch it: {visible(written.sharing)}",
+        f"Next: copy {folder}/ to the devices, or let them download it: {visible(written.sharing)}",
         "      (iPhone: install the profile, then Settings > General > About > Certificate Trust Settings).",
     ]
     return "\n".join(lines) + "\n"
 
 
-def trust_json(written: Written) -> dict[str, Any]:
+def trust_json(written: Written) -> dict[str, object]:
     """Return the same for a program."""
     return {
         "root": certificate_json(written.root),
@@ -81,20 +82,29 @@ def trust_json(written: Written) -> dict[str, Any]:
     }
 
 
+def sharing_command(*, pki: Path, root: Path | None, sign: str | None, allow: Collection[str]) -> str:
+    """Return the command that offers the same root to phones, with the options that differ from their defaults."""
+    words = ["opensslgen", "trust", "--share"]
+    words += ["--pki", str(pki)] if pki != Path("pki") else []
+    words += ["--root", str(root)] if root else []
+    words += ["--sign", sign] if sign else []
+    return shlex.join([*words, *(word for rule in allow for word in ("--allow", rule))])
+
+
 def sharing_text(root: Certificate, url: str, seconds: int, *, was_chosen: bool) -> str:
-    """Return what is offered, where, and for how long; `was_chosen`: by us, as no address was given."""
+    """Return what is shared, where, and for how long; `was_chosen`: the address is the default."""
     minutes, rest = divmod(seconds, 60)
     time = f"{seconds} seconds" if rest or not minutes else f"{minutes} minute{'' if minutes == 1 else 's'}"
     lines = [
         f"The root certificate {title(root)} is at",
         f"  {url}",
-        f"for {time}; Ctrl-C ends it sooner. It is all that is offered there.",
+        f"for {time}; Ctrl-C stops it earlier. Nothing else is shared.",
     ]
     if was_chosen:
-        lines.append("This machine uses that address on its network; --address names another.")
+        lines.append("This is the address of this machine on its network; --address selects another.")
     return "\n".join([*lines, *_fingerprint(root)])
 
 
 def _fingerprint(root: Certificate) -> list[str]:
     groups = fingerprint_groups(root)
-    return ["SHA-256 fingerprint, to compare with what the device shows:", *(f"  {group}" for group in groups)]
+    return ["SHA-256 fingerprint, to compare with the one on the device:", *(f"  {group}" for group in groups)]

@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from .rule import ERROR, PASS, Case, Messages, Rule
+from .names import can_match
+from .rule import ERROR, PASS, Case, Messages, Rule, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opensslgen.names.general import GeneralName
     from opensslgen.x509.certificate import Certificate
 
 APPLE = "Apple support 103769, https://support.apple.com/103769"
@@ -42,19 +46,42 @@ def _small(bits: int) -> str:
 
 
 def _key_type(case: Case) -> Messages:
-    key = case.certificate.public_key
+    known = "RSA and the curves P-256, P-384 and P-521 are known"
+    kind = _unknown_kind(case.certificate)
+    found = (f"it has {kind}; {known}",) if kind else PASS
+    for issuer in case.authorities:
+        if kind := _unknown_kind(issuer):
+            found += (f"its issuer {issuer.subject} has {kind}; {known}",)
+    return found
+
+
+def _unknown_kind(certificate: Certificate) -> str | None:
+    key = certificate.public_key
     if key.algorithm == "RSA" or (key.algorithm == "EC" and key.curve in _CURVES):
-        return PASS
-    kind = f"an EC key on the curve {key.curve}" if key.algorithm == "EC" else f"a key of the kind {key.algorithm}"
-    return (f"it has {kind}; RSA and the curves P-256, P-384 and P-521 are known",)
+        return None
+    return f"an EC key on the curve {key.curve}" if key.algorithm == "EC" else f"a key of the kind {key.algorithm}"
+
+
+def _signed(case: Case) -> Iterator[tuple[str, Certificate]]:
+    """Yield the certificates whose signatures matter: what signs itself is trusted by itself, or not at all."""
+    for certificate in (case.certificate, *case.authorities):
+        if not certificate.is_self_signed:
+            yield "it" if certificate is case.certificate else f"the issuer {certificate.subject}", certificate
 
 
 def _signature_hash(case: Case) -> Messages:
-    certificate = case.certificate
-    found = PASS if certificate.signature_hash in _SHA2 else (f"it {_weak(certificate)}",)
-    for issuer in case.authorities:
-        if issuer.signature_hash not in _SHA2:
-            found += (f"the issuer {issuer.subject} {_weak(issuer)}",)
+    found = PASS
+    for whose, certificate in _signed(case):
+        if certificate.signature_hash not in _SHA2:
+            found += (f"{whose} {_weak(certificate)}",)
+    return found
+
+
+def _signature_type(case: Case) -> Messages:
+    found = PASS
+    for whose, certificate in _signed(case):
+        if certificate.signature_algorithm == "rsassaPss":
+            found += (f"{whose} is signed with RSASSA-PSS; RSASSA-PKCS1-v1_5 and ECDSA are known",)
     return found
 
 
@@ -66,10 +93,16 @@ def _san(case: Case) -> Messages:
     names = case.certificate.subject_alternative_names
     if names is None:
         return ("it has no subject alternative name; the common name does not count",)
-    for name in names:
-        if name.kind in ("DNS", "IP"):
-            return PASS
-    return ("its subject alternative names hold neither a DNS name nor an IP address",)
+    hosts = [name for name in names if name.kind in ("DNS", "IP")]
+    if not hosts:
+        return ("its subject alternative names hold neither a DNS name nor an IP address",)
+    if not any(can_match(name) for name in hosts):
+        return (f"none of its subject alternative names can be a server's: {', '.join(map(_quoted, hosts[:3]))}",)
+    return PASS
+
+
+def _quoted(name: GeneralName) -> str:
+    return f"{name.kind}:'{shown(name.value)}'"
 
 
 def _server_auth(case: Case) -> Messages:
@@ -116,6 +149,14 @@ RULES = (
         APPLE,
         None,
         _signature_hash,
+    ),
+    Rule(
+        "apple-signature-type",
+        ERROR,
+        "Apple's devices check certificates' signatures by RSASSA-PKCS1-v1_5 and ECDSA, and by no other scheme.",
+        "apple-oss-distributions/Security: SecSignatureVerificationSupport.c",
+        None,
+        _signature_type,
     ),
     Rule(
         "apple-san",

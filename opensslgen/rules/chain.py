@@ -6,20 +6,22 @@ import re
 from typing import TYPE_CHECKING
 
 from opensslgen.names.general import GeneralName
-from opensslgen.x509.names import same_name
 
+from .limits import forbids
+from .path import is_named_by, wrong_key
 from .rule import ERROR, PASS, WARNING, Case, Messages, Rule, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
 
     from opensslgen.x509.certificate import Certificate
 
 
 def issuer_among(certificate: Certificate, others: Iterable[Certificate]) -> Certificate | None:
     """Return the one that most likely issued the certificate, by name and key identifier; None if none can have."""
-    by_name = [other for other in others if other.der != certificate.der and _same_name(certificate, other)]
-    by_key = [other for other in by_name if not _wrong_key(certificate, other)]
+    by_name = [other for other in others if other.der != certificate.der and is_named_by(certificate, other)]
+    by_key = [other for other in by_name if not wrong_key(certificate, other)]
     return next(iter(by_key or by_name), None)
 
 
@@ -33,15 +35,6 @@ def issuers_among(certificate: Certificate, others: Iterable[Certificate]) -> tu
         rest = [other for other in rest if other.der != issuer.der]
         below = issuer
     return tuple(found)
-
-
-def _same_name(certificate: Certificate, issuer: Certificate) -> bool:
-    return same_name(certificate.issuer, issuer.subject)
-
-
-def _wrong_key(certificate: Certificate, issuer: Certificate) -> bool:
-    authority, subject = certificate.authority_key_identifier, issuer.subject_key_identifier
-    return bool(authority and authority.key_identifier and subject and authority.key_identifier != subject)
 
 
 def _expired(case: Case) -> Messages:
@@ -83,28 +76,71 @@ def _outlives(case: Case) -> Messages:
     certificate, issuer = case.certificate, case.issuer
     if issuer is None or certificate.not_after <= issuer.not_after:
         return PASS
-    if certificate.der and not _same_name(certificate, issuer):
+    if certificate.der and not is_named_by(certificate, issuer):
         return PASS
     return (f"it is valid until {certificate.not_after:{_TIME}}, its issuer until {issuer.not_after:{_TIME}}",)
 
 
 def _issuer_name(case: Case) -> Messages:
     certificate = case.certificate
-    authorities = case.authorities
+    damaged = [each for each in (certificate, *case.authorities, *case.others) if _has_damaged_name(each)]
+    if damaged:
+        return (
+            f"{damaged[0].subject or 'one without name'} is meant to be its own issuer, by its key or but for one bit,"
+            f" and names {damaged[0].issuer or 'none'}",
+        )
     # What is not made yet names no issuer, and who signs itself needs none.
-    if not authorities or not certificate.der or certificate.is_self_issued:
+    if not certificate.der or certificate.is_self_signed:
         return PASS
-    if any(_same_name(certificate, issuer) for issuer in authorities):
-        return PASS
-    return (
-        f"its issuer is {certificate.issuer or 'nameless'}, and not {authorities[0].subject or 'one without name'}",
-    )
+    if case.issuer is None:
+        stray = [other for other in case.others if other.is_authority and other.der != certificate.der]
+        return () if not stray else (_not_issued_by(certificate, stray[0]),)
+    if not is_named_by(certificate, case.issuer):
+        return (_not_issued_by(certificate, case.issuer),)
+    last = (certificate, *case.authorities)[-1]
+    stray = [other for other in _unrelated(case) if other.is_authority and other.is_self_signed]
+    if stray and not last.is_self_signed:
+        return (
+            f"its chain ends with {last.subject or 'one without name'}, whose issuer"
+            f" {last.issuer or 'without name'} is missing; {stray[0].subject or 'one without name'}, which is there,"
+            " has issued none of it",
+        )
+    return PASS
+
+
+def _has_damaged_name(certificate: Certificate) -> bool:
+    """Tell whether an authority was a root until its name was changed: it names its own key, or all but its own name.
+
+    Numbers tell authorities apart that have signed each other.
+    """
+    subject, issuer = certificate.subject.der, certificate.issuer.der
+    if not certificate.is_authority or subject == issuer or is_named_by(certificate, certificate):
+        return False
+    key = certificate.authority_key_identifier and certificate.authority_key_identifier.key_identifier
+    if key and key == certificate.subject_key_identifier:
+        return True
+    if len(subject) != len(issuer):
+        return False
+    differing = [(one, other) for one, other in zip(subject, issuer, strict=True) if one != other]
+    one, other = differing[0]
+    both_digits = bytes((one, other)).isdigit()
+    return len(differing) == 1 and (one ^ other).bit_count() == 1 and not both_digits
+
+
+def _not_issued_by(certificate: Certificate, other: Certificate) -> str:
+    return f"its issuer is {certificate.issuer or 'nameless'}, and not {other.subject or 'one without name'}"
+
+
+def _unrelated(case: Case) -> list[Certificate]:
+    """Return those that came with a certificate and are no part of its path."""
+    path = {certificate.der for certificate in (case.certificate, *case.authorities)}
+    return [other for other in case.others if other.der not in path]
 
 
 def _links(case: Case) -> list[tuple[Certificate, Certificate]]:
     """Return the pairs of a certificate and its issuer, by name, that stand one after the other."""
     pairs = [(case.certificate, case.issuer), *zip(case.chain, case.chain[1:], strict=False)]
-    return [(below, above) for below, above in pairs if above and _same_name(below, above)]
+    return [(below, above) for below, above in pairs if above and is_named_by(below, above)]
 
 
 def _issuer_key(case: Case) -> Messages:
@@ -113,7 +149,7 @@ def _issuer_key(case: Case) -> Messages:
     found = PASS
     for certificate, issuer in _links(case):
         authority, subject = certificate.authority_key_identifier, issuer.subject_key_identifier
-        if _wrong_key(certificate, issuer) and authority and authority.key_identifier and subject:
+        if wrong_key(certificate, issuer) and authority and authority.key_identifier and subject:
             whose = "its" if certificate is case.certificate else f"{certificate.subject} is below another key: its"
             found += (
                 f"{whose} authority key identifier is {authority.key_identifier.hex().upper()}, its issuer's subject"
@@ -130,7 +166,34 @@ def _issuer_is_ca(case: Case) -> Messages:
         # Version 1, which knows no extensions, is still to be met among roots.
         if issuer.version == 3 and not issuer.is_authority:
             found += (f"its issuer {issuer.subject} is no certificate authority (CA:TRUE)",)
+        elif issuer.version != 3 and not issuer.is_self_signed:
+            found += (
+                f"its issuer {issuer.subject} is a certificate of version {issuer.version}, which cannot say that it is"
+                " a certificate authority (CA:TRUE)",
+            )
     return found
+
+
+def _issuer_key_usage(case: Case) -> Messages:
+    return tuple(
+        f"the key usage of its issuer {issuer.subject} is {', '.join(sorted(issuer.key_usage)) or 'empty'};"
+        " keyCertSign is needed"
+        for issuer in case.authorities
+        if issuer.key_usage is not None and "keyCertSign" not in issuer.key_usage
+    )
+
+
+def _issuer_usages(case: Case) -> Messages:
+    usages = case.certificate.extended_key_usage or ("serverAuth",)
+    # A client's certificate is for clients, and any other is taken for a server's.
+    wanted = "clientAuth" if "clientAuth" in usages and "serverAuth" not in usages else "serverAuth"
+    return tuple(
+        f"the extended key usage of its issuer {issuer.subject} is {', '.join(issuer.extended_key_usage)}; {wanted}, or"
+        " none at all, is needed"
+        for issuer in case.authorities
+        # OpenSSL does not take that for any use for this one, measured from 1.1.1 to 4.0.
+        if issuer.extended_key_usage is not None and wanted not in issuer.extended_key_usage
+    )
 
 
 def _path_length(case: Case) -> Messages:
@@ -146,16 +209,42 @@ def _path_length(case: Case) -> Messages:
 
 
 def _name_constraints(case: Case) -> Messages:
-    names = {name: shown(str(name)) for name in case.certificate.names}
-    if common_name := _host_as_common_name(case.certificate):
-        names[common_name] = f"its common name {shown(common_name.value)}, which OpenSSL takes for a host's,"
-    return tuple(
-        f"{what} is none of the names for which {issuer.subject} may sign"
-        for issuer in case.authorities
-        if issuer.name_constraints
-        for name, what in names.items()
-        if issuer.name_constraints.forbids(name)
-    )
+    found: list[str] = []
+    below: list[Certificate] = [case.certificate]
+    for issuer in case.authorities:
+        if issuer.name_constraints:
+            for certificate in below:
+                # What only carries its issuer's name on to another key is not limited (RFC 5280 section 6.1.3 (b)).
+                if certificate is case.certificate or not certificate.is_self_issued:
+                    found += _forbidden(certificate, issuer, case)
+        below.append(issuer)
+    more = len(found) - _MOST_NAMES
+    return (*found[:_MOST_NAMES], *((f"so are {more} more",) if more > 0 else ()))
+
+
+_MOST_NAMES = 10
+"""Names that are said one by one."""
+
+
+def _forbidden(certificate: Certificate, issuer: Certificate, case: Case) -> Iterator[str]:
+    limits = issuer.name_constraints
+    assert limits is not None
+    whose = "" if certificate is case.certificate else f" of {certificate.subject or 'one without name'}"
+    for name in certificate.names:
+        if forbids(limits, name):
+            yield f"{shown(str(name))}{whose} is none of the names for which {issuer.subject} may sign"
+    subject = certificate.subject
+    if subject.attributes and forbids(limits, GeneralName("dirName", str(subject))):
+        yield f"the subject {shown(str(subject))} is none of the names for which {issuer.subject} may sign"
+    for kind, value in subject.attributes:
+        if kind == "emailAddress" and forbids(limits, GeneralName("email", value)):
+            yield f"emailAddress={shown(value)}{whose} is none of the names for which {issuer.subject} may sign"
+    common_name = _host_as_common_name(certificate) if certificate is case.certificate else None
+    if common_name and forbids(limits, common_name):
+        yield (
+            f"its common name {shown(common_name.value)}, which OpenSSL takes for a host's, is none of the names for"
+            f" which {issuer.subject} may sign"
+        )
 
 
 def _host_as_common_name(certificate: Certificate) -> GeneralName | None:
@@ -173,18 +262,47 @@ _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_
 
 
 def _order(case: Case) -> Messages:
-    # A chain that does not hold the issuer at all is another fault.
-    if not case.chain or _issuer_name(case):
-        return PASS
-    before = case.certificate
-    for position, certificate in enumerate(case.chain, 2):
-        if not _same_name(before, certificate):
+    """Find where those of the path that came with the certificate came in another order than the path's."""
+    path = [certificate.der for certificate in case.authorities]
+    before, last = case.certificate, -1
+    for position, certificate in enumerate(case.others, 2):
+        place = path.index(certificate.der) if certificate.der in path else None
+        if place is None:
+            continue
+        if place != last + 1:
             return (
                 f"certificate {position}, {certificate.subject or 'without a subject'}, is not the issuer of the one"
                 f" before it; {before.issuer or 'a nameless one'} is",
             )
-        before = certificate
+        before, last = certificate, place
     return PASS
+
+
+def _stray(case: Case) -> Messages:
+    """Find what came with a certificate and is no part of its path, if it is not said of its issuer."""
+    twice = [_title(other, case.at) for other in _repeated(case)]
+    found = (f"{', '.join(twice[:3])} {'is' if len(twice) == 1 else 'are'} there twice",) if twice else PASS
+    stray = _unrelated(case)
+    if not stray or _issuer_name(case):
+        return found
+    named = ", ".join(_title(certificate, case.at) for certificate in stray[:3])
+    more = f" and {len(stray) - 3} more" if len(stray) > 3 else ""
+    return (*found, f"{named}{more} {'is' if len(stray) == 1 else 'are'} beside it and not part of its chain")
+
+
+def _repeated(case: Case) -> list[Certificate]:
+    seen = {case.certificate.der}
+    found = []
+    for other in case.others:
+        if other.der in seen:
+            found.append(other)
+        seen.add(other.der)
+    return found
+
+
+def _title(certificate: Certificate, at: datetime) -> str:
+    name = str(certificate.subject) or "one without name"
+    return f"{name} (expired on {certificate.not_after:%Y-%m-%d})" if certificate.not_after < at else name
 
 
 def _key(case: Case) -> Messages:
@@ -245,6 +363,22 @@ RULES = (
         _issuer_is_ca,
     ),
     Rule(
+        "issuer-key-usage",
+        ERROR,
+        "Clients refuse an issuer whose key usage does not let it sign certificates.",
+        "RFC 5280 sections 4.2.1.3 and 6.1.4 (n)",
+        None,
+        _issuer_key_usage,
+    ),
+    Rule(
+        "issuer-eku",
+        ERROR,
+        "OpenSSL, browsers and Windows hold an issuer's extended key usage against what it issues.",
+        "OpenSSL verify -purpose; RFC 5280 section 4.2.1.12",
+        None,
+        _issuer_usages,
+    ),
+    Rule(
         "path-length",
         ERROR,
         "Clients refuse a chain with more authorities below one than its pathlen allows.",
@@ -267,6 +401,14 @@ RULES = (
         "RFC 5246 section 7.4.2; RFC 8446 section 4.4.2",
         None,
         _order,
+    ),
+    Rule(
+        "chain-unrelated",
+        WARNING,
+        "What is not part of a chain is sent for nothing, and some clients give up on it.",
+        "RFC 8446 section 4.4.2",
+        None,
+        _stray,
     ),
     Rule(
         "leaf-outlives-issuer",

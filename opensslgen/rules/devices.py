@@ -9,6 +9,7 @@ from opensslgen.orders.kinds import kind_of
 
 from .apple import APPLE
 from .profiles import PROFILES, rules_of
+from .roles import AUTHORITY, role_of
 from .rule import ERROR, Case, Finding, Rule, judge
 
 if TYPE_CHECKING:
@@ -37,15 +38,33 @@ class Verdict:
     """What speaks against it, or may."""
 
 
-def verdicts(certificate: Certificate, *, issuer: Certificate | None, is_private: bool, at: datetime) -> list[Verdict]:
-    """Return what is known of a certificate by the kind of device, that for all of them first."""
+def verdicts(
+    certificate: Certificate,
+    *,
+    issuer: Certificate | None,
+    is_private: bool,
+    at: datetime,
+    path: str = "",
+    proof: Iterable[Finding] = (),
+) -> list[Verdict]:
+    """Return what is known of a certificate by the kind of device, that for all of them first.
+
+    The path is where it was read, and the proof is what openssl found of its signature.
+    """
     case = Case(certificate, issuer, at)
-    what = kind_of(certificate)
-    if what in ("root", "authority"):
-        return _of_authority(case, at_root=what == "root")
-    if what in ("client", "other"):
-        return _of_client(case)
-    return _of_server(case, is_private=is_private)
+    if role_of(certificate, path=path).name == AUTHORITY:
+        said = _of_authority(case, at_root=certificate.is_self_signed)
+    elif kind_of(certificate) in ("client", "other"):
+        said = _of_client(case)
+    else:
+        said = _of_server(case, is_private=is_private)
+        if certificate.is_authority:
+            # What says that it is an authority, and has a server's names, may also be meant as one.
+            as_root = [finding for finding in judge(case, rules_of(("root",))) if finding.rule.id.startswith("root-")]
+            said.append(_verdict("installed on a phone as a root", as_root, _GOOD))
+    if broken := tuple(proof):
+        said[0] = _verdict(ALL, (*broken, *said[0].findings), _GOOD)
+    return said
 
 
 def _of_server(case: Case, *, is_private: bool) -> list[Verdict]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from opensslgen.x509.extensions import EXTENSIONS
 
-from .rule import ERROR, PASS, WARNING, Case, Messages, Rule
+from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule
 
 _LONGEST_SERIAL = 20  # bytes
+# Many add a zero byte to 20 random ones whose first bit is set.
+_TOLERATED_SERIAL = 21
 # In bytes and not bits, as random numbers begin with zeros, too: half of those drawn from 64 bits have fewer than 64.
 _SHORTEST_SERIAL = 8
 
 # All that a conforming client must or should know (RFC 5280 section 4.2), and the one that openssl, Apple and Go know.
-_UNDERSTOOD = frozenset(
+UNDERSTOOD = frozenset(
     EXTENSIONS[name]
     for name in (
         "keyUsage",
@@ -28,6 +30,7 @@ _UNDERSTOOD = frozenset(
         "crlDistributionPoints",
     )
 )
+"""Extensions, by object identifier, that may be critical."""
 _NAMES = {oid: name for name, oid in EXTENSIONS.items()}
 
 
@@ -55,7 +58,13 @@ def _serial_bytes(case: Case) -> int:
 
 def _long_serial(case: Case) -> Messages:
     size = _serial_bytes(case)
-    return (f"its serial number has {size} bytes; {_LONGEST_SERIAL} is the most",) if size > _LONGEST_SERIAL else PASS
+    return (f"its serial number has {size} bytes; {_LONGEST_SERIAL} is the most",) if size > _TOLERATED_SERIAL else PASS
+
+
+def _serial_of_21_bytes(case: Case) -> Messages:
+    if _serial_bytes(case) != _TOLERATED_SERIAL:
+        return PASS
+    return (f"its serial number has {_TOLERATED_SERIAL} bytes, the first of them zero; {_LONGEST_SERIAL} is the most",)
 
 
 def _short_serial(case: Case) -> Messages:
@@ -75,10 +84,15 @@ def _explicit_curve(case: Case) -> Messages:
 
 def _unknown_critical(case: Case) -> Messages:
     found = PASS
-    for extension in case.certificate.extensions:
-        if extension.critical and extension.oid not in _UNDERSTOOD:
-            name = _NAMES.get(extension.oid)
-            found += (f"its critical extension {extension.oid}{f' ({name})' if name else ''} is not known to clients",)
+    for certificate in (case.certificate, *case.authorities):
+        for extension in certificate.extensions:
+            if extension.critical and extension.oid not in UNDERSTOOD:
+                name = _NAMES.get(extension.oid)
+                what = f"critical extension {extension.oid}{f' ({name})' if name else ''}"
+                if certificate is case.certificate:
+                    found += (Fault(f"its {what} is not known to clients", extension=name or extension.oid),)
+                else:
+                    found += (f"its issuer {certificate.subject} has a {what}, which is not known to clients",)
     return found
 
 
@@ -178,6 +192,14 @@ RULES = (
         "RFC 5280 section 4.1.2.2",
         None,
         _long_serial,
+    ),
+    Rule(
+        "serial-21-bytes",
+        WARNING,
+        "OpenSSL and Python's cryptography take a serial number of 21 bytes; a client need not.",
+        "RFC 5280 section 4.1.2.2",
+        None,
+        _serial_of_21_bytes,
     ),
     Rule(
         "serial-short",

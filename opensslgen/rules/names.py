@@ -7,21 +7,43 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.names.general import GeneralName, parse_host
-from opensslgen.names.slips import slips
+from opensslgen.names.slips import near_misses, slips
 
-from .rule import ERROR, PASS, WARNING, Case, Messages, Rule, shown
+from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
 def _ip_as_dns(case: Case) -> Messages:
-    found = PASS
-    for name in case.certificate.subject_alternative_names or ():
-        if name.kind == "DNS" and _looks_like_ip(name.value):
-            value = shown(name.value)
-            found += (f"DNS:{value} is an IP address written as a DNS name; IP:{value} is meant",)
-    return found
+    return tuple(
+        Fault(
+            f"DNS:{shown(name.value)} is an IP address written as a DNS name; IP:{shown(name.value)} is meant",
+            name=name,
+        )
+        for name in _addresses_as_dns(case, twice=False)
+    )
+
+
+def _ip_also_as_dns(case: Case) -> Messages:
+    return tuple(
+        Fault(
+            f"DNS:{shown(name.value)} is an IP address written as a DNS name; the entry IP:{shown(name.value)}, which"
+            " is there, suffices",
+            name=name,
+        )
+        for name in _addresses_as_dns(case, twice=True)
+    )
+
+
+def _addresses_as_dns(case: Case, *, twice: bool) -> list[GeneralName]:
+    """Return the IP addresses that are written as DNS names, those that are there as addresses as well, or the rest."""
+    names = case.certificate.subject_alternative_names or ()
+    found = [name for name in names if name.kind == "DNS" and _looks_like_ip(name.value)]
+    if not found:
+        return found
+    addresses = {name.value for name in names if name.kind == "IP"}
+    return [name for name in found if (_normal(name.value) in addresses) == twice]
 
 
 def _looks_like_ip(text: str) -> bool:
@@ -41,11 +63,20 @@ def _is_host(text: str) -> bool:
     return len(text) <= _LONGEST_HOST and _HOST.fullmatch(text) is not None
 
 
+def can_match(name: GeneralName) -> bool:
+    """Tell whether some client could find its server's name in a DNS name, or address, of a certificate."""
+    return name.kind == "IP" or (name.kind == "DNS" and _HOST_PATTERN.fullmatch(name.value) is not None)
+
+
+# Wider than a host name: some clients match a wildcard that is part of a label, and cut off a dot at the end.
+_HOST_PATTERN = re.compile(r"(?=[^A-Za-z0-9]*[A-Za-z0-9])[A-Za-z0-9_*-]+(?:\.[A-Za-z0-9_-]+)*\.?")
+
+
 def _malformed(case: Case) -> Messages:
     found = PASS
     for name in case.certificate.subject_alternative_names or ():
         if name.kind == "DNS" and not _is_host(name.value) and not _looks_like_ip(name.value):
-            found += (f"DNS:{shown(name.value)} is no host name",)
+            found += (Fault(f"DNS:{shown(name.value)} is no host name", name=name),)
     return found
 
 
@@ -84,7 +115,11 @@ def _twice(case: Case) -> Messages:
         # Host names are the same in any case (RFC 4343).
         entry = name.kind, name.value.lower() if name.kind == "DNS" else name.value
         seen[entry] = seen.get(entry, 0) + 1
-    return tuple(f"{kind}:{shown(value)} is there {count} times" for (kind, value), count in seen.items() if count > 1)
+    return tuple(
+        Fault(f"{kind}:{shown(value)} is there {count} times", name=GeneralName(kind, value))
+        for (kind, value), count in seen.items()
+        if count > 1
+    )
 
 
 def _near_miss(case: Case) -> Messages:
@@ -98,7 +133,8 @@ def _near_miss(case: Case) -> Messages:
     # Swapped letters keep the length, and nearly all certificates end here.
     if len(hosts) < 2 or len(set(map(len, hosts))) == len(hosts):
         return PASS
-    return tuple(slips(None, [GeneralName("DNS", host) for host in sorted(hosts) if not _tops_out(host)]))
+    ordered = dict.fromkeys(host for host in sorted(hosts) if not _tops_out(host))
+    return tuple(Fault(message, name=GeneralName("DNS", host)) for host, message in near_misses(ordered))
 
 
 def _tops_out(host: str) -> bool:
@@ -109,7 +145,7 @@ def _wildcard(case: Case) -> Messages:
     found = PASS
     for name in case.certificate.subject_alternative_names or ():
         if name.kind == "DNS" and _tops_out(name.value):
-            found += tuple(slips(None, (name,)))
+            found += tuple(Fault(slip, name=name) for slip in slips(None, (name,)))
     return found
 
 
@@ -156,6 +192,15 @@ RULES = (
         of_requests=True,
     ),
     Rule(
+        "ip-also-as-dns",
+        WARNING,
+        "An IP address that is written as a DNS name matches nothing; that it is there as an address saves it.",
+        "RFC 5280 section 4.2.1.6",
+        None,
+        _ip_also_as_dns,
+        of_requests=True,
+    ),
+    Rule(
         "dns-malformed",
         WARNING,
         "A DNS name with characters that no host name has matches nothing, and may be there to deceive who reads it.",
@@ -169,6 +214,15 @@ RULES = (
         ERROR,
         "IP Office, and lists of certificates on many devices, know a certificate by its common name.",
         "Avaya IP Office certificates; FiloSottile/mkcert#47",
+        None,
+        _common_name,
+        of_requests=True,
+    ),
+    Rule(
+        "no-common-name",
+        WARNING,
+        "Phones and browsers ask for no common name; some appliances, and lists of certificates, do.",
+        "FiloSottile/mkcert#47; --profile appliance makes it an error",
         None,
         _common_name,
         of_requests=True,

@@ -49,22 +49,28 @@ _ANYTHING = (
     "issuer-mismatch",
     "aki-mismatch",
     "issuer-not-ca",
+    "issuer-key-usage",
+    "issuer-eku",
     "path-length",
+    "name-constraints",
     "chain-order",
+    "chain-unrelated",
     "critical-unknown",
     "ec-explicit",
     "serial-negative",
     "serial-long",
+    "serial-21-bytes",
     "serial-short",
 )
-_KEYS = ("apple-key-size", "apple-key-type", "apple-signature-hash")
+_KEYS = ("apple-key-size", "apple-key-type", "apple-signature-hash", "apple-signature-type")
+_APPLE = ("apple-san", "apple-eku", "apple-validity")
 _SERVER = (
     "leaf-is-ca",
     "host-mismatch",
     "ip-as-dns",
+    "ip-also-as-dns",
     "dns-malformed",
     "leaf-outlives-issuer",
-    "name-constraints",
     "key-usage",
     "cn-not-in-san",
     "san-twice",
@@ -78,7 +84,13 @@ PROFILES = {
         Profile(
             "apple",
             "what Apple publishes for TLS servers, and what every client asks of a leaf",
-            (*_KEYS, "apple-san", "apple-eku", "apple-validity", "empty-cn", *_SERVER, *_ANYTHING),
+            (*_KEYS, *_APPLE, "no-common-name", *_SERVER, *_ANYTHING),
+        ),
+        Profile(
+            "appliance",
+            "the same, and the common name that Avaya IP Office and Synology want",
+            (*_KEYS, *_APPLE, "empty-cn", *_SERVER, *_ANYTHING),
+            instead=("no-common-name",),
         ),
         Profile(
             "public",
@@ -92,7 +104,8 @@ PROFILES = {
                 *("apple-key-size", "apple-signature-hash", "apple-san"),
                 *(rule for rule in RULES if rule.startswith("strict-")),
                 *_SERVER,
-                *(rule for rule in _ANYTHING if rule != "not-der"),  # strict-der says it
+                # Its own rules say the same, and more.
+                *(rule for rule in _ANYTHING if rule not in ("issuer-key-usage", "issuer-eku", "not-der")),
             ),
         ),
         Profile(
@@ -105,9 +118,9 @@ PROFILES = {
                 "leaf-is-ca",
                 "leaf-outlives-issuer",
                 "key-usage",
-                "name-constraints",
                 "san-twice",
                 "ip-as-dns",
+                "ip-also-as-dns",
                 "dns-malformed",
                 *_ANYTHING,
             ),
@@ -117,7 +130,7 @@ PROFILES = {
             "what a phone needs of a root",
             (*(rule for rule in RULES if rule.startswith("root-")), *_KEYS, *_ANYTHING),
             instead=(
-                *("apple-san", "apple-eku", "apple-validity", "empty-cn", "strict-eku", *_SERVER),
+                *(*_APPLE, "empty-cn", "no-common-name", "strict-eku", *_SERVER),
                 *(rule for rule in RULES if rule.startswith("public-")),
             ),
         ),

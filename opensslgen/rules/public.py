@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from .apple import span
-from .rule import ERROR, PASS, Case, Messages, Rule, shown
+from .rule import ERROR, PASS, Case, Fault, Messages, Rule, shown
 
 BASELINE = "CA/Browser Forum Baseline Requirements"
 SINCE_SEPTEMBER_2020 = date(2020, 9, 1)
@@ -61,7 +61,7 @@ def _internal(case: Case) -> Messages:
     found = PASS
     for name in case.certificate.subject_alternative_names or ():
         if (name.kind == "DNS" and _is_internal(name.value)) or (name.kind == "IP" and _is_private(name.value)):
-            found += (f"{shown(str(name))} means something else, or nothing, in each network",)
+            found += (Fault(f"{shown(str(name))} means something else, or nothing, in each network", name=name),)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import ERROR, PASS, WARNING, Case, Messages, Rule
+from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule
 
 
 def _common_name(case: Case) -> Messages:
@@ -36,11 +36,11 @@ def _critical(case: Case) -> Messages:
     certificate = case.certificate
     found = PASS
     if certificate.basic_constraints and not certificate.is_critical("basicConstraints"):
-        found += ("its basicConstraints are not critical",)
+        found += (Fault("its basicConstraints are not critical", extension="basicConstraints"),)
     if certificate.key_usage is None:
-        found += ("it has no key usage; keyCertSign and cRLSign, critical, are usual",)
+        found += (Fault("it has no key usage; keyCertSign and cRLSign, critical, are usual", extension="keyUsage"),)
     elif not certificate.is_critical("keyUsage"):
-        found += ("its key usage is not critical",)
+        found += (Fault("its key usage is not critical", extension="keyUsage"),)
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from opensslgen.text import brief
@@ -19,11 +20,24 @@ if TYPE_CHECKING:
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
-Messages = tuple[str, ...]
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a certificate, and with which part of it."""
+
+    message: str
+    extension: str | None = None
+    """Short name, or else object identifier, of the extension that it is about."""
+    name: GeneralName | None = None
+    """The subject alternative name that it is about."""
+
+
+Messages = tuple[str | Fault, ...]
+"""Faults; one that is a text alone is about the certificate, or the extension that its rule is about."""
 PASS: Messages = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Case:
     """What is judged: a certificate, its issuer if it is known, and the time of judgement."""
 
@@ -34,13 +48,15 @@ class Case:
     within: timedelta | None = None
     """A certificate that ends within this time of `at` is a finding."""
     chain: tuple[Certificate, ...] = ()
-    """Certificates that came after it, in the order in which they came."""
+    """The certificates above it, its issuer first, each followed by its own issuer."""
     key: PublicKey | None = None
     """The public half of a private key that came with it."""
     host: GeneralName | None = None
     """The name or address by which a server was asked."""
+    others: tuple[Certificate, ...] = ()
+    """What came with it, in the order in which it came, part of its chain or not."""
 
-    @property
+    @cached_property
     def authorities(self) -> tuple[Certificate, ...]:
         """The certificates above it, each once: its issuer, then the others of the chain."""
         if self.issuer is None and not self.chain:
@@ -77,6 +93,10 @@ class Finding:
     message: str
     line: int | None = None
     """In a config or script, counted from 1."""
+    extension: str | None = None
+    """Short name, or else object identifier, of the extension that it is about, where its rule does not say it."""
+    name: GeneralName | None = None
+    """The subject alternative name that it is about."""
 
 
 def judge(case: Case, rules: Iterable[Rule]) -> list[Finding]:
@@ -87,8 +107,14 @@ def judge(case: Case, rules: Iterable[Rule]) -> list[Finding]:
         if rule.check is not None and (rule.effective is None or begins >= rule.effective):
             messages = rule.check(case)
             if messages:
-                found += [Finding(rule, message) for message in messages]
+                found += [_finding(rule, message) for message in messages]
     return found
+
+
+def _finding(rule: Rule, fault: str | Fault) -> Finding:
+    if isinstance(fault, str):
+        return Finding(rule, fault)
+    return Finding(rule, fault.message, extension=fault.extension, name=fault.name)
 
 
 def judge_request(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .form import deviations
-from .rule import ERROR, PASS, Case, Messages, Rule
+from .rule import ERROR, PASS, Case, Fault, Messages, Rule
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
@@ -87,15 +87,16 @@ def _criticality(case: Case) -> Messages:
         return PASS
     for name in ("subjectKeyIdentifier", "authorityKeyIdentifier"):
         if certificate.is_critical(name):
-            found += (f"its {name} is critical",)
+            found += (Fault(f"its {name} is critical", extension=name),)
     if certificate.subject_alternative_names and certificate.is_critical("subjectAltName") == bool(
         certificate.subject.attributes
     ):
-        found += (
-            ("its subjectAltName is critical, though it has a subject",)
+        message = (
+            "its subjectAltName is critical, though it has a subject"
             if certificate.subject.attributes
-            else ("its subjectAltName is not critical, though it has no subject",)
+            else "its subjectAltName is not critical, though it has no subject"
         )
+        found += (Fault(message, extension="subjectAltName"),)
     return found
 
 

@@ -10,7 +10,7 @@ from flask import Blueprint, render_template, request
 
 from opensslgen.errors import UsageError
 from opensslgen.report.tally import verdict, worst_first
-from opensslgen.rules.profiles import PROFILES, rules_of
+from opensslgen.rules.profiles import PROFILES
 
 from .app import UPLOAD_LIMIT
 from .making import this_config
@@ -69,11 +69,13 @@ def _page(*, text: str, profile: str, results: list[Result] | None, problem: str
 
 
 def _settings(profile: str) -> Settings:
-    from opensslgen.audit.result import Settings, rules_by_kind
+    from opensslgen.audit.chosen import chosen_rules
+    from opensslgen.audit.result import Settings
 
+    chosen = chosen_rules([profile])
     return Settings(
-        rules=rules_of([profile or "apple"]),
-        rules_by_kind={} if profile else rules_by_kind(),
+        rules=chosen.rules,
+        rules_by_kind=chosen.by_kind,
         at=datetime.now(timezone.utc).replace(microsecond=0),
         limit=UPLOAD_LIMIT,
         password=_password,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, render_template, request
 
@@ -18,6 +19,9 @@ from .fields import Problem
 from .making import this_config
 from .pages import attachment
 from .pending import passphrase_is_needed
+
+if TYPE_CHECKING:
+    from opensslgen.audit.result import Result
 
 blueprint = Blueprint("browsing", __name__)
 
@@ -63,7 +67,7 @@ def page(serial: str, *, problems: dict[str, Problem]) -> str:
         is_root=serial == lookup.ROOT,
         asks_passphrase=passphrase_is_needed(this_config()),
         facts=explain.facts(found, at=at),
-        found_verdicts=explain.verdicts_on(found, at=at),
+        found_verdicts=explain.verdicts_on(found, at=at, proof=_proof(found, at)),
         downloads=[what for what in _PUBLIC if what in found.files],
     )
 
@@ -85,6 +89,15 @@ def found_by(serial: str) -> lookup.Found:
         return lookup.stored(Folder(this_config().pki), serial)
     except UsageError:
         abort(404)
+
+
+def _proof(found: lookup.Found, at: datetime) -> Result:
+    """Return what openssl says of the certificate's signature."""
+    from opensslgen.audit.result import Settings
+    from opensslgen.audit.signatures import proof
+
+    issuers = [found.issuer] if found.issuer else []
+    return proof(found.certificate, issuers, Settings(rules=(), at=at, openssl=this_config().openssl))
 
 
 def _now() -> datetime:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UsageError
@@ -127,8 +126,7 @@ def problems(wanted: Typed, given: Mapping[str, str]) -> dict[str, Problem]:
         try:
             partly = check()
             if partly is not None:
-                expected = partly.expected(not_before=datetime.now(timezone.utc))
-                refuse_violations(expected, None, profile=SERVER.profile, allow=())
+                refuse_violations(partly, allow=())
         except Violation as violation:
             found[field] = Problem(violation.message, tuple(violation.findings))
         except Error as error:

@@ -12,7 +12,8 @@ from opensslgen.errors import Error, UsageError
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.jobs.issue import leaf_job
 from opensslgen.jobs.job import Violation
-from opensslgen.jobs.perform import Authority, opens
+from opensslgen.jobs.passphrase import opens_key
+from opensslgen.jobs.perform import Authority
 from opensslgen.orders.order import LEAF_DAYS, root_order
 from opensslgen.plan.script import as_script
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD, SECRETS
@@ -97,7 +98,7 @@ def passphrase_problem(config: Config, given: Mapping[str, str]) -> Problem | No
         return None
     if CA_PASSPHRASE not in given:
         return Problem("the root's key has a passphrase: write it")
-    if opens(given[CA_PASSPHRASE], config.store, config.openssl()):
+    if opens_key(given[CA_PASSPHRASE], config.store, config.openssl()):
         return None
     return Problem("this is not the passphrase of the root's key")
 
@@ -156,7 +157,9 @@ class Delivery:
 def delivery(made: Made) -> Delivery:
     """Return what may be fetched of what was made just now: nothing that is only moved, and no key of before."""
     # A key that was there belongs to whoever made it, and not to the session that revokes or renews its certificate.
-    new = {publish.what for publish in made.job.plan.publish if not publish.source.startswith("../")}
+    new = {
+        publish.what.value for publish in made.job.plan.publish if publish.what and not publish.source.startswith("../")
+    }
     if "key" not in new:
         new -= _SECRET
     files = {what: made.files[what] for what in DELIVERED if what in new}

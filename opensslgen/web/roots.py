@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, render_template
 
 from opensslgen.errors import Error
-from opensslgen.jobs.trust import judged
+from opensslgen.jobs.trust import judge_root
 from opensslgen.trust.anchor import anchor
 from opensslgen.trust.files import files, root_files
 from opensslgen.trust.pages import fingerprint_groups
@@ -25,7 +25,7 @@ def page() -> str:
     root = anchor(config.pki)
     fault, found = None, []
     try:
-        found = judged(root)
+        found = judge_root(root)
     except Error as error:
         fault, found = error.message, list(getattr(error, "findings", ()))
     return render_template(

@@ -349,7 +349,7 @@ def load_all(path: str | os.PathLike[str]) -> Iterator[Certificate]:
                 try:
                     certificate = decode_block(block)
                 except DecodeError as error:
-                    raise DecodeError(f"line {block.line}: {error}") from None
+                    raise error.in_line(block.line) from None
                 found = True
                 yield certificate
     except DecodeError as error:

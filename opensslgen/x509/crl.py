@@ -118,6 +118,15 @@ def _read(path: str | os.PathLike[str], decoded: Callable[[bytes], Answer]) -> A
     raise UnreadableError(f"{visible(str(path))}: no revocation list in it")
 
 
+def is_revocation_list(data: bytes) -> bool:
+    """Tell whether the bytes are a revocation list in DER, as far as its dates."""
+    try:
+        decode_dates(data)
+    except DecodeError:
+        return False
+    return True
+
+
 def decode_dates(der: bytes) -> Dates:
     """Return the dates of the revocation list that the bytes are; raises DecodeError.
 

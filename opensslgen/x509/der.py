@@ -45,15 +45,19 @@ _ZERO = 48 * 11  # what the two digits of "00" add up to as ten times the first 
 class DecodeError(UnreadableError):
     """Bytes that are no DER, or not the structure that is looked for; says what is wrong at which byte."""
 
-    def __init__(self, what: str, offset: int | None = None) -> None:
-        """Take the fault and its offset in bytes, counted from the start of the input."""
-        super().__init__(what if offset is None else f"{what} at byte {offset}")
+    def __init__(self, what: str, offset: int | None = None, *, line: int | None = None) -> None:
+        """Take the fault, its offset in bytes from the start of the DER, and the line of a PEM file that it is in."""
+        super().__init__(what if offset is None else f"{what} at byte {offset}", line=line)
         self.what = what
         self.offset = offset
 
     def moved(self, by: int) -> DecodeError:
         """Return the same fault for an input whose `by`-th byte the reader took for the first."""
-        return DecodeError(self.what, None if self.offset is None else self.offset + by)
+        return DecodeError(self.what, None if self.offset is None else self.offset + by, line=self.line)
+
+    def in_line(self, line: int) -> DecodeError:
+        """Return the same fault, of a PEM block that begins in this line of a file."""
+        return DecodeError(self.what, self.offset, line=line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class Deviation:
     offset: int
     """In bytes from the start of the input."""
     rejected_by: tuple[str, ...] = ()
-    """Those of cryptography, Go, asn1crypto, Java, GnuTLS and OpenSSL that do not read it, measured by tests.readers."""
+    """Who does not read it, of those that tests.readers asks."""
     is_grave: bool = False
     """Whether no client can rely on a certificate with it, though others print it."""
 

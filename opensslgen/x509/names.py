@@ -102,11 +102,12 @@ def same_name(one: Name | Subject, other: Name | Subject) -> bool:
     As openssl does it (RFC 5280 section 7.1, of which it does no more): the type of a string, the case of ASCII
     letters, and how many blanks there are say nothing; "ß" is not "ss", and "Ü" is not "ü".
     """
-    return one.attributes == other.attributes or _canonical(one.attributes) == _canonical(other.attributes)
+    return one.attributes == other.attributes or canonical(one) == canonical(other)
 
 
-def _canonical(attributes: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    return [(kind, _BLANKS.sub(" ", value.strip(_BLANK)).translate(_LOWER)) for kind, value in attributes]
+def canonical(name: Name | Subject) -> tuple[tuple[str, str], ...]:
+    """Return what is the same of two names that are the same."""
+    return tuple([(kind, _BLANKS.sub(" ", value.strip(_BLANK)).translate(_LOWER)) for kind, value in name.attributes])
 
 
 _BLANK = " \t\n\v\f\r"

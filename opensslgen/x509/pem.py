@@ -35,30 +35,31 @@ class PemBlock:
     """The number of the BEGIN line, from 1."""
 
 
-def pem_blocks(data: bytes) -> Iterator[PemBlock]:
+def pem_blocks(data: bytes, *, first_line: int = 1) -> Iterator[PemBlock]:
     """Yield the blocks one after another; raises DecodeError, naming the line, at the first that is not whole.
 
+    `first_line` is the number of the first line, of data that was cut from a file.
     A block is not skipped because it is damaged: whoever audits a file has to hear of it.
     """
     label, begin, body_start = b"", 0, 0
-    line, counted = 1, 0
+    line, counted = first_line, 0
     for boundary in _BOUNDARY.finditer(data):
         line += data.count(b"\n", counted, boundary.start())
         counted = boundary.start()
         marked = _LABEL.fullmatch(boundary[2])
         if not marked:
-            raise DecodeError(f"line {line}: {boundary[1].decode()} is not followed by a label and five hyphens")
+            raise DecodeError(f"{boundary[1].decode()} is not followed by a label and five hyphens", line=line)
         if boundary[1] == b"BEGIN":
             if begin:
-                raise DecodeError(f"line {line}: BEGIN before the END that belongs to line {begin}")
+                raise DecodeError(f"BEGIN before the END that belongs to line {begin}", line=line)
             label, begin, body_start = marked[1], line, boundary.end()
         elif not begin or marked[1] != label:
-            raise DecodeError(f"line {line}: END without the BEGIN that belongs to it")
+            raise DecodeError("END without the BEGIN that belongs to it", line=line)
         else:
             yield PemBlock(label.decode("ascii"), _body(data[body_start : boundary.start()], label, begin), begin)
             begin = 0
     if begin:
-        raise DecodeError(f"line {begin}: BEGIN without the END that belongs to it")
+        raise DecodeError("BEGIN without the END that belongs to it", line=begin)
 
 
 def pem(label: str, body: bytes) -> str:
@@ -87,7 +88,7 @@ def _body(text: bytes, label: bytes, line: int) -> bytes:
         or not last
         or last not in _LAST[padding]
     ):
-        raise DecodeError(f"line {line}: what follows BEGIN is not base64")
+        raise DecodeError("what follows BEGIN is not base64", line=line)
     import binascii  # late, as most commands start without reading a file
 
     return binascii.a2b_base64(letters)

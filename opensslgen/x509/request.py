@@ -194,4 +194,4 @@ def _decoded(data: bytes) -> Request:
     try:
         return decode_request(blocks[0].body)
     except DecodeError as error:
-        raise DecodeError(f"line {blocks[0].line}: {error}") from None
+        raise error.in_line(blocks[0].line) from None

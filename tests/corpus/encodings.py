@@ -186,5 +186,5 @@ def requests():
     )
     sha1 = request(subject=subject, key=rsa_key("leaf"), extensions=extensions(), digest="sha1")
     judged("sha1", "its own signature is not the certificate's", sha1)
-    judged("cn-missing", "no subject", request(subject=name(), key=LEAF_KEY, extensions=extensions()), "empty-cn")
+    judged("cn-missing", "no subject", request(subject=name(), key=LEAF_KEY, extensions=extensions()), "no-common-name")
     judged("truncated", "cut off", good[:-10], unreadable="")

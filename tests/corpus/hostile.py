@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from .der import (
     BMP,
-    BOOLEAN,
     IA5,
     INTEGER,
-    OCTETS,
     UTF8,
     VISIBLE,
     aki,
@@ -22,14 +20,13 @@ from .der import (
     oid,
     san,
     seq,
-    spki,
     tlv,
     uri,
 )
-from .writing import GOOD, GOOD_ROOT, LEAF_KEY, PBX, ROOT_KEY, Expected, add, beside, file, leaf, pem
+from .writing import GOOD, GOOD_ROOT, PBX, ROOT_KEY, Expected, add, beside, file, leaf, pem
 
 
-def bad_inputs():  # noqa: PLR0915 - a table
+def bad_inputs():
     def refused(stem, why, der, text=""):
         add(f"bad-{stem}", why, der, unreadable=text)
 
@@ -133,11 +130,13 @@ def spoofs():  # noqa: PLR0915 - a table
         "san-dns-comma",
         "a DNS name that looks like two",
         plain(cn="a.example.com, DNS:b.example.com", names=(dns("a.example.com, DNS:b.example.com"),)),
+        "apple-san",
         found,
         "dns-malformed",
     )
     nul = dns(b"pbx.example.com\0.evil.example")
-    lies("san-nul", "a DNS name that C reads to its zero", plain(names=(nul,)), found, "dns-malformed", "cn-not-in-san")
+    why = "a DNS name that C reads to its zero"
+    lies("san-nul", why, plain(names=(nul,)), "apple-san", found, "dns-malformed", "cn-not-in-san")
     text = LIE.encode()
     lies("ns-comment", "nsComment", plain(extra=[extension("nsComment", tlv(IA5, text))]), found)
     policy = oid("1.3.6.1.4.1.99999.2")

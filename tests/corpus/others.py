@@ -51,7 +51,7 @@ def chains():
     wrong = pem(BELOW_MIDDLE) + pem(GOOD_ROOT) + pem(GOOD_MIDDLE)
     add("chain-out-of-order", "the root before the intermediate", wrong, "chain-order")
     why = "the first one is judged, and that is no server"
-    found = ("apple-san", "apple-eku", "apple-validity", "leaf-is-ca", "key-usage", "chain-order")
+    found = ("apple-san", "apple-eku", "apple-validity", "leaf-is-ca", "key-usage", "chain-unrelated")
     add("chain-root-first", why, pem(GOOD_ROOT) + pem(GOOD), *found)
     other = authority(subject=name(("CN", "Another Root")), key=OTHER_KEY)
     add("chain-other-root", "what follows has issued nothing here", pem(GOOD) + pem(other), "issuer-mismatch")
@@ -209,7 +209,7 @@ def roots():
     judged("not-critical", "neither is critical", loose, "root-critical", "root-critical")
     judged("no-key-usage", "no key usage allows all, but not to Python", authority(drop=["KU"]), "root-critical")
     judged("rsa-1024", "too small a key", authority(key=rsa_key("root", 1024)), "apple-key-size")
-    judged("sha1", "an old signature", authority(key=rsa_key("root"), digest="sha1"), "apple-signature-hash")
+    judged("sha1", "what signs itself is trusted by itself", authority(key=rsa_key("root"), digest="sha1"))
     judged("expired", "it has ended", authority(begins=moment("2015-01-01")), "expired")
     rsa = rsa_key("root")
     avaya = name(("CN", "ipoffice-root-box.avaya.com"), ("OU", "GCS"), ("O", "Avaya Inc"))

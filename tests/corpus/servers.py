@@ -31,7 +31,22 @@ from .der import (
     tlv,
     uri,
 )
-from .writing import BEGINS, GOOD, LEAF_KEY, PBX, ROOT_KEY, SERIAL, add, authority, leaf, pem
+from .writing import (
+    BEGINS,
+    BELOW_MIDDLE,
+    GOOD,
+    LEAF_KEY,
+    MIDDLE,
+    MIDDLE_KEY,
+    PBX,
+    ROOT,
+    ROOT_KEY,
+    SERIAL,
+    add,
+    authority,
+    leaf,
+    pem,
+)
 
 
 def apple():  # noqa: PLR0915 - a table
@@ -78,16 +93,28 @@ def apple():  # noqa: PLR0915 - a table
     add("apple-sha1-ecdsa", "a signature before SHA-2", leaf(digest="sha1"), "apple-signature-hash")
     add("apple-sha384-ecdsa", "one of the SHA-2 family", leaf(digest="sha384"))
     add("apple-sha3-ecdsa", "newer than the SHA-2 family", leaf(digest="sha3-256"), "apple-signature-hash")
-    add("apple-pss-sha256", "RSASSA-PSS that names SHA-256", leaf(signer=rsa_root, pss=True))
+    add("apple-pss-sha256", "RSASSA-PSS that names SHA-256", leaf(signer=rsa_root, pss=True), "apple-signature-type")
     certificate = leaf(signer=rsa_root, pss=True, digest="sha1")
-    add("apple-pss-default", "RSASSA-PSS without parameters means SHA-1", certificate, "apple-signature-hash")
+    add(
+        "apple-pss-default",
+        "RSASSA-PSS without parameters means SHA-1",
+        certificate,
+        "apple-signature-hash",
+        "apple-signature-type",
+    )
     certificate = leaf(signer=ed25519_key("root"), drop=["AKI"])
     add("apple-signed-by-ed25519", "its signature has no hash of the list", certificate, "apple-signature-hash")
+    middle = authority(subject=MIDDLE, issuer=ROOT, key=MIDDLE_KEY, signer=rsa_root, serial=SERIAL + 2, digest="sha1")
     add(
         "apple-sha1-issuer",
         "the issuer's signature counts as much as the leaf's",
-        pem(leaf(signer=rsa_root)) + pem(authority(key=rsa_root, digest="sha1")),
+        pem(BELOW_MIDDLE) + pem(middle) + pem(authority(key=rsa_root)),
         "apple-signature-hash",
+    )
+    add(
+        "apple-sha1-root",
+        "what signs itself is trusted by itself",
+        pem(leaf(signer=rsa_root)) + pem(authority(key=rsa_root, digest="sha1")),
     )
 
     add("apple-san-missing", "the common name does not count", leaf(names=()), "apple-san")
@@ -197,10 +224,10 @@ def common():  # noqa: PLR0915 - a table
     add("dns-long", "names too long to be compared letter by letter", leaf(names=longest), *(["dns-malformed"] * 2))
 
     critical = san(dns(PBX), critical=True)
-    add("cn-missing", "no subject at all", leaf(cn=None, extra=[critical]), "empty-cn")
-    add("cn-missing-others-there", "only an organisation", leaf(subject=name(("O", "Example Ltd"))), "empty-cn")
-    add("cn-empty", "a common name of no characters", leaf(cn="", names=(dns(PBX),)), "empty-cn")
-    add("cn-blank", "a common name of blanks", leaf(cn="   ", names=(dns(PBX),)), "empty-cn", "cn-not-in-san")
+    add("cn-missing", "no subject at all", leaf(cn=None, extra=[critical]), "no-common-name")
+    add("cn-missing-others-there", "only an organisation", leaf(subject=name(("O", "Example Ltd"))), "no-common-name")
+    add("cn-empty", "a common name of no characters", leaf(cn="", names=(dns(PBX),)), "no-common-name")
+    add("cn-blank", "a common name of blanks", leaf(cn="   ", names=(dns(PBX),)), "no-common-name", "cn-not-in-san")
     add("cn-other", "the names do not repeat it", leaf(cn="IP Office", names=(dns(PBX),)), "cn-not-in-san")
     add("cn-other-case", "host names are alike in any case", leaf(cn="PBX.Example.COM", names=(dns(PBX),)))
     certificate = leaf(cn="bücher.example.com", names=(dns("xn--bcher-kva.example.com"),))
@@ -240,7 +267,8 @@ def common():  # noqa: PLR0915 - a table
     add("serial-7-bytes", "a byte less than is asked for", leaf(serial=(1 << 55) - 1), "serial-short")
     add("serial-8-bytes", "64 random bits may begin with a few zeros", leaf(serial=1 << 55))
     add("serial-20-bytes", "the largest that is allowed", leaf(serial=(1 << 159) - 1))
-    add("serial-21-bytes", "20 random bytes whose first bit is set", leaf(serial=1 << 159), "serial-long")
+    add("serial-21-bytes", "20 random bytes whose first bit is set", leaf(serial=1 << 159), "serial-21-bytes")
+    add("serial-22-bytes", "more than any client expects", leaf(serial=1 << 167), "serial-long")
     add("serial-negative", "the first bit is the sign", leaf(serial=-SERIAL), "serial-negative")
 
     unknown = "1.3.6.1.4.1.99999.1"

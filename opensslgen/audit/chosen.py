@@ -1,0 +1,44 @@
+"""The rules to judge by, chosen by the names of profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from opensslgen.rules.profiles import rules_of
+
+from .result import rules_by_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from opensslgen.rules.rule import Rule
+
+DEFAULT = "apple"
+"""The profile for what is not known to be an authority's or a client's, if no profile is named."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The rules to judge by."""
+
+    profiles: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    by_kind: Mapping[str, tuple[Rule, ...]]
+    """Other rules for authorities and clients; empty if profiles were named, which then hold for all."""
+
+
+def chosen_rules(names: Iterable[str] = (), *, allow: Collection[str] = ()) -> Chosen:
+    """Return the rules of the profiles, without the allowed ones; a name may be a list, separated by commas.
+
+    Raises UsageError for an unknown profile or rule.
+    """
+    named = split_names(names)
+    profiles = named or (DEFAULT,)
+    return Chosen(profiles, rules_of(profiles, allow), {} if named else rules_by_kind(allow))
+
+
+def split_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names in lists that are separated by commas, each once."""
+    found = (name.strip() for text in names for name in text.split(","))
+    return tuple(dict.fromkeys(name for name in found if name))

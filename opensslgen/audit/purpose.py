@@ -1,0 +1,60 @@
+"""What a section of extensions is for, and why: a server's certificate, a certificate authority's, a client's."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from opensslgen.config.use import COMMON
+from opensslgen.rules.roles import AUTHORITY, CLIENT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from opensslgen.x509.certificate import Certificate
+
+SERVER, OTHER = "server", "other"
+"""Kinds beside AUTHORITY and CLIENT; what could be a server's is judged as one."""
+
+_ANY_SERVER = frozenset({"serverAuth", "anyExtendedKeyUsage"})
+_SERVER = re.compile(r"serv|srv|https|web|www|host|tls|ssl|pbx", re.IGNORECASE)
+_CLIENT = re.compile(r"client|usr|user|person|mail|smime", re.IGNORECASE)
+
+
+def purpose(name: str, made: Certificate, *, unknown: Collection[str], named_by: str | None) -> tuple[str, str]:
+    """Return what a section is for, AUTHORITY, CLIENT, SERVER or OTHER, and why.
+
+    `made` is a certificate with the extensions of the section `name`, of which `unknown` are not known as a whole.
+    `named_by` says what applies it to a certificate; None: nothing in the config does.
+    """
+    has_hosts = any(each.kind in ("DNS", "IP") for each in made.names)
+    usages = made.extended_key_usage or ()
+    if made.is_authority and not has_hosts and name != COMMON:
+        return AUTHORITY, "CA:TRUE"
+    if named_by is not None or name == COMMON:
+        return SERVER, named_by or "its name"
+    if usages and "extendedKeyUsage" not in unknown and not _may_be_server(name, usages, has_hosts=has_hosts):
+        return CLIENT if "clientAuth" in usages else OTHER, f"its extendedKeyUsage is {', '.join(usages)}"
+    if not usages and not has_hosts and _CLIENT.search(name) and not sounds_like_server(name):
+        return CLIENT, "its name"
+    return SERVER, _why_server(name, usages, has_hosts=has_hosts)
+
+
+def sounds_like_server(name: str) -> bool:
+    """Tell whether a section is called as one for servers."""
+    return _SERVER.search(name) is not None
+
+
+def _may_be_server(name: str, usages: Collection[str], *, has_hosts: bool) -> bool:
+    """Tell whether a section with an extended key usage is meant for servers, be that right or wrong."""
+    if not _ANY_SERVER.isdisjoint(usages) or sounds_like_server(name):
+        return True
+    return has_hosts and not _CLIENT.search(name)
+
+
+def _why_server(name: str, usages: Collection[str], *, has_hosts: bool) -> str:
+    if not _ANY_SERVER.isdisjoint(usages):
+        return f"its extendedKeyUsage has {min(_ANY_SERVER.intersection(usages))}"
+    if sounds_like_server(name):
+        return "its name"
+    return "its subjectAltName has a host" if has_hosts else "nothing in it says otherwise"

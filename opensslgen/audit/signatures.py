@@ -1,0 +1,329 @@
+"""Proof that issuers have signed: verdicts wait until openssl was asked about many of them at once."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import UnreadableError
+from opensslgen.files.read import STDIN, read_file
+from opensslgen.openssl.command import OpenSSLError
+from opensslgen.rules.path import paths
+from opensslgen.rules.profiles import RULES
+from opensslgen.rules.rule import ERROR, Case, judge, raised
+
+from .records import authorities, folder_around, former_authorities
+from .result import Result, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path as FilePath
+
+    from opensslgen.openssl.chains import Answer, Question
+    from opensslgen.pki.survey import Row
+    from opensslgen.rules.path import Path
+    from opensslgen.rules.rule import Finding, Rule
+    from opensslgen.x509.certificate import Certificate
+
+_NO_CA = ("issuer-not-ca", "issuer-key-usage", "strict-key-usage", "root-key-cert-sign", "root-ca")
+_NO_ISSUER = ("aki-mismatch", "issuer-mismatch", *_NO_CA)
+_EXPLAINED: dict[int, tuple[str, ...]] = {
+    2: _NO_ISSUER,
+    9: ("not-yet-valid",),
+    10: ("expired",),
+    18: _NO_ISSUER,
+    19: _NO_ISSUER,
+    20: _NO_ISSUER,
+    21: _NO_ISSUER,
+    24: _NO_CA,
+    25: ("path-length",),
+    26: ("apple-eku", "public-eku", "strict-eku", "client-eku", "issuer-eku", "root-eku", *_NO_CA),
+    32: _NO_CA,
+    34: ("critical-unknown",),
+    **dict.fromkeys(range(47, 54), ("name-constraints",)),
+    79: _NO_CA,
+    94: ("ec-explicit",),
+}
+"""Which rules say the same as an error of openssl, by its number (x509_vfy.h)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pending:
+    """A verdict on a certificate that waits for openssl."""
+
+    result: Result
+    """What is to be said besides: its findings come last."""
+    certificate: Certificate
+    case: Case
+    """Without issuers."""
+    rules: tuple[Rule, ...]
+    anchors: tuple[Certificate, ...] = ()
+    """Roots that are trusted where they are of use, such as the authority of a pki folder."""
+    pool: tuple[Certificate, ...] = ()
+    """Other certificates at hand that may be issuers, and did not come with it."""
+
+
+Verdict = Result | Pending
+
+
+class AtHand:
+    """The certificates around files; what was read is kept for the files that follow."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._found: dict[str, tuple[tuple[Certificate, ...], tuple[Certificate, ...]]] = {}
+        self._within: dict[str, tuple[Certificate, ...]] = {}
+
+    def authorities(self, path: str) -> tuple[tuple[Certificate, ...], tuple[Certificate, ...]]:
+        """Return the authorities of the pki folder in which a file lies, and those that others have replaced."""
+        folder = os.path.dirname(path)  # noqa: PTH120 - as fast as walk
+        if folder not in self._found:
+            around = folder_around(path)
+            self._found[folder] = (
+                (tuple(authorities(around)), tuple(former_authorities(around))) if around else ((), ())
+            )
+        return self._found[folder]
+
+    def authorities_within(
+        self, path: str, reader: Callable[[bytes], Iterable[Certificate]]
+    ) -> tuple[Certificate, ...]:
+        """Return the authorities that a file itself holds; none of what is no file, or no longer there."""
+        if path not in self._within:
+            self._within.clear()  # one file after the other
+            data = b""
+            with suppress(UnreadableError):
+                data = read_file(path) if path != STDIN else b""  # which was read already
+            self._within[path] = tuple(reader(data))
+        return self._within[path]
+
+
+def settled(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
+    """Return the verdicts in their order, after openssl was asked about all that are pending."""
+    found: list[Verdict] = list(verdicts)
+    purposes = {id(each.rules): _purpose(each.rules) for each in _by_rules(found)}
+    waiting = {
+        place: _Inquiry(each, settings, purposes[id(each.rules)])
+        for place, each in enumerate(found)
+        if isinstance(each, Pending)
+    }
+    asked = [(inquiry, question) for inquiry in waiting.values() if (question := inquiry.question)]
+    if asked:
+        from opensslgen.openssl.chains import verify  # most certificates come alone, and wait for nothing
+    while asked:
+        try:
+            answers: Sequence[Answer | OpenSSLError] = verify(
+                [question for _, question in asked], openssl=settings.find_openssl(), at=settings.at
+            )
+        except OpenSSLError as error:
+            answers = [error] * len(asked)
+        for (inquiry, _), answer in zip(asked, answers, strict=True):
+            inquiry.hear(answer)
+        asked = [(inquiry, question) for inquiry, _ in asked if (question := inquiry.question)]
+    return [waiting[place].result() if isinstance(each, Pending) else each for place, each in enumerate(found)]
+
+
+def _by_rules(verdicts: Iterable[Verdict]) -> Iterable[Pending]:
+    """Return one verdict for each table of rules, which most share."""
+    return {id(each.rules): each for each in verdicts if isinstance(each, Pending)}.values()
+
+
+def proof(certificate: Certificate, others: Iterable[Certificate], settings: Settings) -> Result:
+    """Return whether the issuer of a certificate, if it is among others, has signed it: a finding if it has not."""
+    (result,) = settled([_of_signature(certificate, tuple(others), settings)], settings)
+    return result
+
+
+def proofs(
+    certificates: Sequence[Certificate], authorities: tuple[Certificate, ...], settings: Settings
+) -> list[Result]:
+    """Return the same of many certificates that have the same authorities above them."""
+    return settled([_of_signature(certificate, authorities, settings) for certificate in certificates], settings)
+
+
+_ROWS = 250
+"""Rows of a list that are read, and verified, at once."""
+
+
+def verified_rows(
+    rows: Iterator[Row], folder: FilePath, *, at: datetime, on_unable: Callable[[str], object]
+) -> Iterator[Row]:
+    """Yield rows of a pki folder, with the fault of those whose certificates its authority has not signed.
+
+    `on_unable` is called once with the reason if openssl cannot be asked.
+    """
+    issuers, settings, unable = tuple(authorities(folder)), Settings(rules=(), at=at), False
+    while batch := list(islice(rows, _ROWS)):
+        checked = iter(proofs([row.copy.certificate for row in batch if row.copy.certificate], issuers, settings))
+        for row in batch:
+            result = next(checked) if row.copy.certificate else None
+            if result and result.unreadable and not unable:
+                on_unable(f"no signature was verified: {result.unreadable}")
+                unable = True
+            fault = result.findings[0].message if result and result.findings else row.copy.fault
+            yield replace(row, copy=row.copy._replace(fault=fault))
+
+
+def _of_signature(certificate: Certificate, others: tuple[Certificate, ...], settings: Settings) -> Pending:
+    return Pending(
+        result=Result(target="", kind="certificate", certificate=certificate),
+        certificate=certificate,
+        case=Case(certificate, None, settings.at),
+        rules=(RULES["chain-signature"],),
+        pool=others,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """A path, and what speaks against it."""
+
+    path: Path
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+    unable: str | None = None
+
+    @property
+    def errors(self) -> int:
+        return sum(finding.rule.severity == ERROR for finding in self.findings)
+
+
+class _Inquiry:
+    """The paths of one certificate, of which openssl is asked one after another until one is good."""
+
+    def __init__(self, pending: Pending, settings: Settings, purpose: str | None) -> None:
+        self.pending, self.settings, self.purpose = pending, settings, purpose
+        roots = settings.roots or pending.anchors
+        found = paths(
+            pending.certificate, (*pending.case.others, *pending.pool, *pending.anchors), roots=roots, at=settings.at
+        )
+        self.left = [self._option(path) for path in found]
+        if len(found) > 1:
+            self.left.sort(key=lambda option: option.errors)
+        self.heard: list[_Option] = []
+
+    @property
+    def question(self) -> Question | None:
+        """What openssl is to be asked next; None if nothing is left to be asked, or a good path is found."""
+        if not self.left or any(option.errors == 0 for option in self.heard):
+            return None
+        certificate, path = self.pending.certificate, self.left[0].path
+        issuers = path or ((certificate,) if certificate.is_self_signed else ())
+        if issuers:
+            from opensslgen.openssl.chains import Question
+
+            return Question(certificate, issuers, self.purpose)
+        self.heard.append(self.left.pop(0))
+        return self.question
+
+    def hear(self, answer: Answer | OpenSSLError) -> None:
+        """Take the answer to the question."""
+        option = self.left.pop(0)
+        if isinstance(answer, OpenSSLError):
+            unable = f"whether its issuer has signed it cannot be told: {answer.message}"
+            self.heard.append(replace(option, unable=unable))
+            self.left = []
+            return
+        findings, notes = self._heard(option, answer)
+        self.heard.append(replace(option, findings=(*option.findings, *findings), notes=notes))
+
+    def result(self) -> Result:
+        """Return the verdict by the best path."""
+        best = min(self.heard, key=lambda option: option.errors)
+        result = self.pending.result
+        return replace(
+            result,
+            findings=(*best.findings, *result.findings),
+            unreadable=result.unreadable or best.unable,
+            is_unknown=best.unable is not None,
+            notes=(*result.notes, *best.notes, *self._about_root(best.path)),
+            path=best.path,
+        )
+
+    def _option(self, path: Path) -> _Option:
+        case = replace(self.pending.case, issuer=path[0], chain=path) if path else self.pending.case
+        return _Option(path, (*judge(case, self.pending.rules), *self._untrusted(path)))
+
+    def _untrusted(self, path: Path) -> tuple[Finding, ...]:
+        """Return the finding on a path that leads to none of the roots that were named."""
+        if not self.settings.roots:
+            return ()
+        trusted = {root.der for root in self.settings.roots}
+        last = (self.pending.certificate, *path)[-1]
+        if last.der in trusted:
+            return ()
+        named = " or ".join(str(root.subject) for root in self.settings.roots[:3])
+        where = (
+            f"it ends with {last.subject}, which signed itself"
+            if last.is_self_signed
+            else f"{last.issuer or 'an issuer without name'} is missing above {last.subject or 'it'}"
+        )
+        return raised(self.pending.rules, "chain-untrusted", f"its chain does not lead to {named}: {where}")
+
+    def _heard(self, option: _Option, answer: Answer) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+        """Return what openssl finds that the rules have not found, and notes on what it could not check."""
+        rules = self.pending.rules
+        if answer.accepted:
+            return (), ()
+        if answer.unable:
+            return (), (f"whether its issuers have signed was not checked: {answer.unable}",)
+        chain = (self.pending.certificate, *option.path)
+        broken = [problem for problem in answer.problems if problem.is_of_signature]
+        if broken:
+            return self._broken(chain, min(broken[0].depth, len(chain) - 1))
+        errors = {finding.rule.id for finding in option.findings if finding.rule.severity == ERROR}
+        applied = {rule.id for rule in rules if rule.severity == ERROR}
+        left_out = []
+        for problem in answer.problems:
+            said_by = _EXPLAINED.get(problem.number, ())
+            if errors.intersection(said_by):
+                continue
+            if said_by and not applied.intersection(said_by):
+                left_out.append(problem.text)
+                continue
+            whose = chain[min(problem.depth, len(chain) - 1)].subject or "one without name"
+            return raised(rules, "chain-rejected", f"openssl verify refuses {whose}: {problem.text}"), ()
+        if not answer.problems:
+            return raised(rules, "chain-rejected", f"openssl verify does not accept it: {answer.text}"), ()
+        notes = (f"openssl verify stopped at “{left_out[0]}”: signatures were not checked",) if left_out else ()
+        return (), notes
+
+    def _broken(self, chain: tuple[Certificate, ...], depth: int) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+        """Return the finding on a signature that is not its issuer's."""
+        certificate = chain[depth]
+        whose = "it" if depth == 0 else f"its issuer {certificate.subject or 'without name'}"
+        if depth + 1 < len(chain):
+            message = f"{whose} was not signed by {chain[depth + 1].subject or 'its issuer'}"
+        elif certificate.signature_hash in (None, "md2") and not certificate.signature_algorithm.isalnum():
+            return (), (f"the signature of {certificate.subject} is of a kind that openssl does not check",)
+        else:
+            message = f"{whose} was not signed by its own key"
+        return raised(self.pending.rules, "chain-signature", f"{message}, or has changed since"), ()
+
+    def _about_root(self, path: Path) -> tuple[str, ...]:
+        """Return a note on the root that has to be trusted, unless it is known to be."""
+        certificate = self.pending.certificate
+        last = (certificate, *path)[-1]
+        if self.settings.roots or any(last.der == anchor.der for anchor in self.pending.anchors):
+            return ()
+        if not path and certificate.is_self_signed:
+            return ()
+        if not path:
+            issuer = certificate.issuer or "without name"
+            return (f"its issuer {issuer} is not at hand: whether that has signed it was not checked",)
+        if last.is_self_signed:
+            return (f"phones have to trust the root {last.subject or 'without name'}",)
+        return (f"phones have to trust {last.issuer or 'its issuer'}, which is not at hand, or a root above that",)
+
+
+def _purpose(rules: Collection[Rule]) -> str | None:
+    """Return what openssl is asked about: servers, clients, or nothing in particular."""
+    ids = {rule.id for rule in rules}
+    if "root-ca" in ids:
+        return None
+    if "apple-san" not in ids and "client-eku" not in ids and "strict-eku" not in ids and "public-san" not in ids:
+        return None
+    return "sslclient" if "client-eku" in ids and "apple-san" not in ids else "sslserver"

@@ -1,0 +1,101 @@
+"""The command that checks whether this machine can issue certificates: openssl, the pki folder, the clock."""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from opensslgen.errors import Error
+
+from .options import FORMAT, OPENSSL, PKI, Output, together
+from .say import print_json
+
+RELEASED = datetime(2026, 11, 1, tzinfo=timezone.utc)
+"""A clock that shows an earlier time than this release is wrong."""
+_MARKS = {True: "✓", False: "✗", None: "-"}
+
+
+@click.command()
+@together(PKI, OPENSSL, FORMAT)
+def doctor(pki: Path, openssl: str | None, output: Output) -> None:
+    """Check openssl, the pki folder and the clock of this machine.
+
+    \b
+    opensslgen doctor --openssl /usr/local/bin/openssl
+
+    Exit code: 0 if all is well, 1 if anything would keep certificates from being issued.
+    """
+    answers = examine(pki, openssl)
+    if output == "json":
+        print_json([answer._asdict() for answer in answers])
+    else:
+        for answer in answers:
+            click.echo(f"{_MARKS[answer.good]} {answer.question:<22} {answer.answer}")
+    sys.exit(0 if all(answer.good is not False for answer in answers) else 1)
+
+
+class Answer(NamedTuple):
+    """The result of one check."""
+
+    question: str
+    good: bool | None
+    """None: neither good nor bad, but worth knowing."""
+    answer: str
+
+
+def examine(pki: Path, path: str | None) -> list[Answer]:
+    """Return what was found about openssl, the pki folder and the clock."""
+    return [*_openssl(path), _folder(pki), _clock(pki)]
+
+
+def _openssl(path: str | None) -> list[Answer]:
+    from opensslgen.openssl import command
+
+    try:
+        found = command.find(path)
+    except Error as error:
+        return [Answer("openssl", False, error.message)]
+    return [
+        Answer("openssl", True, f"{found.path}: {found.banner}"),
+        *(
+            Answer(meaning, None, "yes" if found.can(name) else "no")
+            for name, meaning in {"-not_before": "backdating", "-copy_extensions": "one-process issue"}.items()
+        ),
+    ]
+
+
+def _folder(pki: Path) -> Answer:
+    nearest = pki.absolute()
+    while not os.path.lexists(nearest):
+        nearest = nearest.parent
+    if not os.path.isdir(nearest):  # noqa: PTH112 - Path.is_dir raises where the folder above cannot be looked into
+        return Answer("pki folder", False, f"{nearest} is not a folder")
+    there = "" if nearest == pki.absolute() else " (does not exist yet)"
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return Answer("pki folder", False, f"{pki}{there}: {nearest} is not writable")
+    return Answer("pki folder", True, f"{pki}{there} is writable")
+
+
+def _clock(pki: Path) -> Answer:
+    from opensslgen.pki.store import Store
+
+    now = datetime.now(timezone.utc)
+    shown = f"{now:%Y-%m-%d %H:%M} UTC"
+    if now < RELEASED:
+        return Answer(
+            "clock", False, f"{shown} is before this release of opensslgen: certificates would be valid too early"
+        )
+    try:
+        root = Store(pki).issuer()
+    except Error as error:
+        return Answer("clock", False, f"{shown}; cannot be compared with the root: {error.message}")
+    if root and now < root.not_before:
+        return Answer("clock", False, f"{shown} is before the root is valid ({root.not_before:%Y-%m-%d %H:%M} UTC)")
+    if root and now > root.not_after:
+        return Answer("clock", False, f"{shown} is after the root expired ({root.not_after:%Y-%m-%d %H:%M} UTC)")
+    return Answer("clock", True, shown)

@@ -1,0 +1,47 @@
+"""The user's own key, of which a certificate is to be made."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.x509.public_keys import decode_public_key
+
+if TYPE_CHECKING:
+    from opensslgen.openssl.command import OpenSSL
+    from opensslgen.orders.order import LeafOrder
+    from opensslgen.x509.public_keys import PublicKey
+
+
+def with_key(order: LeafOrder, openssl: OpenSSL) -> LeafOrder:
+    """Return the order with the public half of the user's own key, if it names one.
+
+    Raises Error if that cannot be read or is of no use.
+    """
+    if order.key_file is None:
+        return order
+    key = _public_key(Path(order.key_file), openssl)
+    return replace(order, key_type=key.key_type, public_key=key)
+
+
+def _public_key(path: Path, openssl: OpenSSL) -> PublicKey:
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+        encrypted = regular and b"ENCRYPTED" in path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"cannot read the key {path}: {error.strerror}") from error
+    if not regular:
+        raise UnreadableError(f"the key {path} is not a regular file")
+    if encrypted:
+        raise UsageError(
+            f"the key {path} has a passphrase, and a server's key must not",
+            hint=f"write it without, into a file that only you can read: openssl pkey -in {path} -out FILE",
+        )
+    answer = openssl.run(["pkey", "-in", str(path.absolute()), "-pubout", "-outform", "DER"])
+    key = decode_public_key(answer.stdout)
+    if key.algorithm not in {"RSA", "EC"}:
+        raise Error(f"{path} holds a key of the kind {key.algorithm}; RSA and EC keys are accepted")
+    return key

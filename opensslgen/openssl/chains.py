@@ -1,0 +1,221 @@
+"""Who has signed what: `openssl verify` is asked about many chains at once."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opensslgen.text import visible
+from opensslgen.x509.names import canonical
+from opensslgen.x509.pem import pem
+
+from .command import reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from opensslgen.rules.path import CanonicalName
+    from opensslgen.x509.certificate import Certificate
+
+    from .command import OpenSSL
+    from .process import Process
+
+MANY = 1000
+"""Certificates that one process is asked about."""
+_NO_SIGNATURE = frozenset({4, 6, 7})
+"""Numbers of errors by which openssl says that a signature is not by its issuer's key (x509_vfy.h)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A certificate and those above it, its issuer first; one that signs itself has itself above it."""
+
+    certificate: Certificate
+    issuers: tuple[Certificate, ...]
+    purpose: str | None
+    """As `openssl verify -purpose` names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One error of `openssl verify`."""
+
+    number: int
+    """X509_V_ERR_… of x509_vfy.h, the same in all versions."""
+    depth: int
+    """0 for the certificate, 1 for its issuer, and so on."""
+    text: str
+
+    @property
+    def is_of_signature(self) -> bool:
+        """Whether a signature is not by its issuer's key."""
+        return self.number in _NO_SIGNATURE
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What openssl says of a chain."""
+
+    accepted: bool
+    problems: tuple[Problem, ...] = ()
+    text: str = ""
+    """What openssl printed where it found no problem and accepted nothing either."""
+    unable: str | None = None
+    """Why this openssl cannot tell."""
+
+
+def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> list[Answer]:
+    """Return what openssl says of each chain, whose last certificate it is to trust; raises OpenSSLError.
+
+    Without -partial_chain (LibreSSL, OpenSSL before 1.0.2) only chains up to a root can be verified.
+    """
+    answers: dict[int, Answer] = {}
+    names = {each.der: each.subject for question in questions for each in question.issuers}
+    canonicals = {der: canonical(name) for der, name in names.items()}
+    baskets: list[_Basket] = []
+    full = 0
+    same: dict[tuple[object, ...], int] = {}
+    """Where a question stands first: a pki folder has a certificate in several files."""
+    firsts = []
+    for place, question in enumerate(questions):
+        key = question.certificate.der, question.purpose, *(issuer.der for issuer in question.issuers)
+        firsts.append(same.setdefault(key, place))
+        if firsts[-1] != place:
+            continue
+        if not question.issuers[-1].is_self_issued and not openssl.can("-partial_chain"):
+            answers[place] = Answer(False, unable=f"{openssl.banner} verifies no chain without its root")
+            continue
+        while not any(basket.take(place, question, canonicals) for basket in baskets[full:]):
+            baskets.append(_Basket(question.purpose))
+            full = max(full, len(baskets) - _OPEN_BASKETS)
+    for basket in baskets:
+        _ask(basket.contents, openssl, at, answers)
+    return [answers[place] for place in firsts]
+
+
+_OPEN_BASKETS = 8
+
+
+@dataclass
+class _Basket:
+    """Questions for one process: no two of all the issuers have one name, so that none can stand in for another."""
+
+    purpose: str | None
+    contents: list[tuple[int, Question]] = field(default_factory=list)
+    issuers: dict[CanonicalName, bytes] = field(default_factory=dict)
+    trusted: set[bytes] = field(default_factory=set)
+    """The last ones of the chains."""
+    between: set[bytes] = field(default_factory=set)
+    asked: set[bytes] = field(default_factory=set)
+    is_full: bool = False
+
+    def take(self, place: int, question: Question, canonicals: Mapping[bytes, CanonicalName]) -> bool:
+        """Put a question in, if it fits; the names of issuers are given by their DER."""
+        if self.is_full or question.purpose != self.purpose:
+            return False
+        der = question.certificate.der
+        names = [(canonicals[issuer.der], issuer.der) for issuer in question.issuers]
+        if len({name for name, _ in names}) < len(names):
+            # Two of one name: a basket of its own, in which openssl chooses by key identifier.
+            if self.contents:
+                return False
+            self.is_full = True
+        elif any(self.issuers.get(name, issuer) != issuer for name, issuer in names):
+            return False
+        # Where openssl meets what it trusts it looks no further, and that must be the end.
+        *between, last = (issuer.der for issuer in question.issuers)
+        if last in self.between or not self.trusted.isdisjoint(between):
+            return False
+        if der != last and (der in self.trusted or last in self.asked):
+            return False
+        self.contents.append((place, question))
+        self.is_full = self.is_full or len(self.contents) == MANY
+        self.issuers.update(names)
+        self.trusted.add(last)
+        self.between.update(between)
+        if der != last:
+            self.asked.add(der)
+        return True
+
+
+def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, answers: dict[int, Answer]) -> None:
+    """Have one process verify the certificates, and those again of which it is not clear what it says."""
+    token = os.urandom(8).hex()
+    with tempfile.TemporaryDirectory(prefix="opensslgen-", dir=_in_memory()) as folder:
+        work = Path(folder)
+        trusted = {question.issuers[-1].der: None for _, question in basket}
+        between = {issuer.der: None for _, question in basket for issuer in question.issuers[:-1]}
+        _write(work / "trusted", trusted)
+        _write(work / "between", between)
+        names = {}
+        for number, (place, question) in enumerate(basket):
+            names[f"{token}-{number}"] = place
+            _write(work / f"{token}-{number}", [question.certificate.der])
+        command = ["verify", "-CAfile", "trusted", *(("-untrusted", "between") if between else ()), "-check_ss_sig"]
+        if openssl.can("-partial_chain"):
+            command.append("-partial_chain")
+        if openssl.can("-no_check_time"):
+            command.append("-no_check_time")  # the rules see to that, and openssl need not stop at it
+        else:
+            command += ["-attime", str(int(at.timestamp()))]
+        if purpose := basket[0][1].purpose:
+            command += ["-purpose", purpose]
+        process = openssl.run([*command, *names], cwd=work, check=False)
+    accepted = set(process.stdout.decode("utf-8", "replace").splitlines())
+    problems = dict(_problems(process, token))
+    unclear = []
+    for (place, question), name in zip(basket, names, strict=True):
+        # No name of a certificate can make such a line, as the token is ours.
+        if f"{name}: OK" in accepted:
+            answers[place] = Answer(True)
+        elif name in problems:
+            answers[place] = Answer(False, problems[name])
+        elif len(basket) == 1:
+            answers[place] = Answer(False, _listed(process.stdout + process.stderr), visible(reason(process)))
+        else:
+            unclear.append((place, question))
+    if len(unclear) == len(basket):
+        half = len(unclear) // 2
+        _ask(unclear[:half], openssl, at, answers)
+        _ask(unclear[half:], openssl, at, answers)
+    elif unclear:
+        _ask(unclear, openssl, at, answers)
+
+
+def _in_memory() -> str | None:
+    """Return a folder in memory, where there is one: on a disk, writing a file can take longer than its check."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108 - the folder below is ours
+
+
+def _write(path: Path, certificates: Iterable[bytes]) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        # A regular file takes all at once, or its disk is full, which openssl sees.
+        os.write(descriptor, "".join([pem("CERTIFICATE", der) for der in certificates]).encode())
+    finally:
+        os.close(descriptor)
+
+
+_PROBLEM = re.compile(r"error (\d+) at (\d+) depth lookup: ?([^\n]*)")
+
+
+def _listed(printed: bytes) -> tuple[Problem, ...]:
+    found = _PROBLEM.findall(printed.decode("utf-8", "replace"))
+    return tuple(dict.fromkeys(Problem(int(number), int(depth), visible(text)) for number, depth, text in found))
+
+
+def _problems(process: Process, token: str) -> Iterator[tuple[str, tuple[Problem, ...]]]:
+    """Yield the problems of each certificate, as OpenSSL from 1.1.1 on tells them apart: before its name, on stderr."""
+    before: list[bytes] = []
+    for line in process.stderr.splitlines():
+        if match := re.fullmatch(rb"error (%b-\d+): verification failed" % token.encode(), line):
+            if problems := _listed(b"\n".join(before)):
+                yield match[1].decode(), problems
+            before = []
+        else:
+            before.append(line)

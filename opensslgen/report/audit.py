@@ -1,0 +1,74 @@
+"""An audit in one of its formats: what stands before, between and after the results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from opensslgen import __version__
+
+from . import document, sarif, text
+from .tally import Tally, entry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from opensslgen.audit.result import Result, Settings
+
+    from .tally import Entry
+
+FORMATS = ("text", "json", "sarif")
+
+
+@dataclass(frozen=True)
+class Format:
+    """How an audit is written."""
+
+    head: str
+    joint: str
+    """Between two results."""
+    write: Callable[[Result], str]
+    """Returns one result as text, empty if there is nothing to say; it can be sent to another process."""
+    tail: Callable[[Tally], str]
+
+    def entry(self) -> Callable[[Result], Entry]:
+        """Return a function that returns a result as it is written, and what it adds to the totals."""
+        return partial(entry, write=self.write)
+
+
+def audit_format(
+    name: str, settings: Settings, *, profiles: Sequence[str], colour: bool = False, quiet: bool = False
+) -> Format:
+    """Return one of FORMATS; `profiles` are the names to print, `colour` and `quiet` are for text."""
+    if name == "json":
+        head = document.json_head(version=__version__, at=settings.at, profiles=profiles)
+        return Format(head, ",\n", partial(document.json_entry, at=settings.at), document.json_tail)
+    if name == "sarif":
+        return Format(
+            sarif.sarif_head(version=__version__, rules=settings.rules), ",\n", sarif.sarif_entry, sarif.sarif_tail
+        )
+    return Format("", "", partial(text.text_entry, colour=colour, quiet=quiet), _no_tail if quiet else text.text_tail)
+
+
+def _no_tail(_: Tally) -> str:
+    return ""
+
+
+class Report:
+    """The text of an audit, piece by piece, and the totals so far."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.tally = Tally()
+
+    def pieces(self, form: Format, entries: Iterable[Entry]) -> Iterator[str]:
+        """Yield the text of the entries; the first piece comes at once, the last one after all entries."""
+        yield form.head
+        between = ""
+        for each in entries:
+            self.tally = self.tally.plus(each.tally)
+            if each.text:
+                yield between + each.text
+                between = form.joint
+        yield form.tail(self.tally)

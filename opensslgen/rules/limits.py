@@ -1,0 +1,126 @@
+"""What name constraints forbid (RFC 5280 section 4.2.1.10), for every kind of name.
+
+Each kind is looked up in a table, so that thousands of constraints and names cost no more than their sum.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from opensslgen.names.constraints import NameConstraints
+    from opensslgen.names.general import GeneralName
+
+_URI_HOST = re.compile(r"[^:/?#]+://(?:[^/?#@]*@)?(?P<host>\[[^\]]*\]|[^/?#:]*)", re.DOTALL)
+
+
+def forbids(constraints: NameConstraints, name: GeneralName) -> bool:
+    """Tell whether a certificate below an authority with these constraints must not have the name.
+
+    A constraint that cannot be held against a name of its kind forbids it, as nobody can show that it does not.
+    """
+    permitted, excluded = _tables(constraints)
+    if name.kind in excluded.kinds and excluded.covers(name, any_part=True) is not False:
+        return True
+    return name.kind in permitted.kinds and not permitted.covers(name, any_part=False)
+
+
+@lru_cache(maxsize=16)
+def _tables(constraints: NameConstraints) -> tuple[_Subtrees, _Subtrees]:
+    return _subtrees(constraints.permitted), _subtrees(constraints.excluded)
+
+
+@dataclass
+class _Subtrees:
+    """Constraints by what they are compared with, in lower case."""
+
+    kinds: set[str] = field(default_factory=set)
+    exact: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """By kind: hosts, mailboxes, and whatever stands for itself."""
+    below: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """By kind: domains that stand for all below them."""
+    parents: set[str] = field(default_factory=set)
+    """The domains right above the DNS constraints, below which a wildcard covers some."""
+    networks: dict[tuple[int, int], set[int]] = field(default_factory=lambda: defaultdict(set))
+    """By version and length of the prefix: the prefixes."""
+    directory: dict[int, set[tuple[str, ...]]] = field(default_factory=lambda: defaultdict(set))
+    """By the number of their parts."""
+
+    def covers(self, name: GeneralName, *, any_part: bool) -> bool | None:
+        """Tell whether a name is below a constraint of its kind; None if that cannot be told.
+
+        With `any_part`, a wildcard is covered already if one of the names is for which it stands.
+        """
+        if name.kind == "DNS":
+            host = name.value.lower().removesuffix(".")
+            return self._host("DNS", host) or (any_part and host.startswith("*.") and host[2:] in self.parents)
+        if name.kind == "IP":
+            return self._address(name.value)
+        if name.kind == "dirName":
+            parts = _parts(name.value)
+            return any(parts[:count] in entries for count, entries in self.directory.items())
+        if name.kind == "email":
+            local, _, host = name.value.rpartition("@")
+            return f"{local}@{host.lower()}" in self.exact["email"] or self._host("email", host.lower())
+        if name.kind == "URI":
+            match = _URI_HOST.match(name.value)
+            return self._host("URI", match["host"].lower()) if match and match["host"] else None
+        return None
+
+    def _host(self, kind: str, host: str) -> bool:
+        below = self.below[kind]
+        return host in self.exact[kind] or any(domain in below for domain in _domains_above(host))
+
+    def _address(self, value: str) -> bool:
+        import ipaddress  # late, as few certificates are limited
+
+        address = ipaddress.ip_address(value)
+        return any(
+            version == address.version and int(address) >> (address.max_prefixlen - length) in prefixes
+            for (version, length), prefixes in self.networks.items()
+        )
+
+
+def _domains_above(host: str) -> Iterator[str]:
+    while host:
+        host = host.partition(".")[2]
+        yield host
+
+
+def _parts(directory_name: str) -> tuple[str, ...]:
+    return tuple([" ".join(part.lower().split()) for part in directory_name.split(", ")]) if directory_name else ()
+
+
+def _subtrees(constraints: Iterable[GeneralName]) -> _Subtrees:
+    import ipaddress
+
+    found = _Subtrees()
+    for constraint in constraints:
+        kind, value = constraint.kind, constraint.value
+        found.kinds.add(kind)
+        if kind == "IP":
+            network = ipaddress.ip_network(value)
+            prefix = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
+            found.networks[network.version, network.prefixlen].add(prefix)
+        elif kind == "dirName":
+            parts = _parts(value)
+            found.directory[len(parts)].add(parts)
+        elif "@" in value and kind == "email":
+            local, _, host = value.rpartition("@")
+            found.exact[kind].add(f"{local}@{host.lower()}")
+        else:
+            domain = value.lower()
+            # A DNS constraint is for the domain itself and all below; of the other kinds only what begins with a dot.
+            if not domain.startswith("."):
+                found.exact[kind].add(domain)
+                if kind == "DNS":
+                    found.parents.add(domain.partition(".")[2])
+            if kind == "DNS" or domain.startswith(".") or not domain:
+                found.below[kind].add(domain.removeprefix("."))
+    return found

@@ -1,0 +1,73 @@
+"""What a certificate is to be judged as: a server's, a client's, or an authority's; audit and show ask here."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opensslgen.x509.certificate import Certificate
+
+AUTHORITY, CLIENT, SERVER = "authority", "client", "server"
+"""Roles, each with a profile of rules."""
+
+_HANDSHAKE = frozenset({"digitalSignature", "keyEncipherment", "keyAgreement"})
+_HOST = re.compile(r"[A-Za-z0-9_*](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
+_PLACES = frozenset(
+    {"ca-certificates", "ca-trust", "trust-source", "anchors", "cacerts", "trustcerts", "roots", "cas", "ca-bundle"}
+)
+_DEBIAN = ("etc", "ssl", "certs")
+_FILES = re.compile(
+    r"(?:.*[-_.])?(?:ca|cacert|rootca|root|webrootca|ca-?root|cert_authority)(?:[-_.]cert)?\.[a-z0-9]+", re.ASCII
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a certificate is judged as."""
+
+    name: str
+    """AUTHORITY, CLIENT or SERVER."""
+    is_sure: bool
+    """Whether it can be nothing else."""
+
+
+def role_of(certificate: Certificate, *, path: str = "") -> Role:
+    """Return what a certificate is judged as by what it can do, and where that leaves it open, by where it stands.
+
+    An authority is CA:TRUE and may sign certificates. It can be nothing else if its key may do nothing in a handshake
+    (RFC 5280 section 4.2.1.3). One that names no host is taken for an authority, unless it has no key usage and the
+    common name is a host's: `openssl req -x509` makes such a one of a server. One that names hosts is taken for a
+    server's, unless the path says otherwise.
+    """
+    usage = certificate.key_usage
+    if certificate.version == 1 and certificate.is_self_issued and stands_among_roots(path):
+        return Role(AUTHORITY, False)
+    if not certificate.is_authority or not (usage is None or "keyCertSign" in usage):
+        usages = certificate.extended_key_usage or ()
+        return Role(CLIENT if "clientAuth" in usages and "serverAuth" not in usages else SERVER, True)
+    if usage is not None and usage.isdisjoint(_HANDSHAKE):
+        return Role(AUTHORITY, True)
+    if stands_among_roots(path):
+        return Role(AUTHORITY, False)
+    if any(name.kind in ("DNS", "IP") for name in certificate.names):
+        return Role(SERVER, False)
+    common_name = (certificate.subject.common_name or "").strip()
+    is_slip = usage is None and common_name and _HOST.fullmatch(common_name)
+    return Role(SERVER if is_slip else AUTHORITY, False)
+
+
+def stands_among_roots(path: str) -> bool:
+    """Tell whether a file lies, or is called, as roots do: /etc/ssl/certs, ca-certificates, ca.crt, rootCA.pem."""
+    if not path:
+        return False
+    where = PurePath(path.lower())
+    folders = where.parent.parts
+    return bool(
+        _PLACES.intersection(folders)
+        or folders[-3:] == _DEBIAN
+        or folders[-4:-1] == _DEBIAN
+        or _FILES.fullmatch(where.name)
+    )
