@@ -346,6 +346,10 @@ PROGRAMS: dict[str, tuple[str, Callable[[bytes], Fields]]] = {
 MANY = {"java": by_java, "go": by_go}
 
 
+JUDGES = (by_cryptography, by_asn1crypto, by_python, by_openssl)
+"""Those that no test has to install, the cheapest first."""
+
+
 def read_all(ders: list[bytes], *, every: bool = False) -> list[dict[str, Fields | str]]:
     """Return what each reader says of each certificate: its fields, or why it refuses."""
     table: list[dict[str, Fields | str]] = [{} for _ in ders]

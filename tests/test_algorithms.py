@@ -177,7 +177,7 @@ def test_what_is_no_point_of_any_curve_is_refused_though_the_curve_is_unknown(po
         (spki(seq(oid("1.2.840.10040.4.1"), seq(number(23), number(11), number(2))), b"x"), "a DSA key has the tag 78"),
         (spki(seq(oid("1.2.3"), seq(b"\xff")), b""), "the data ends within an element"),
         (spki(seq(oid("1.2.3"), octets(), octets()), b""), "the algorithm of a public key is followed by"),
-        (seq(seq(RSA, NULL_ELEMENT), octets(b"")), "the bits of the public key has the tag 04"),
+        (seq(seq(RSA, NULL_ELEMENT), octets(b"")), "the bits of a public key has the tag 04"),
         (seq(seq(RSA, NULL_ELEMENT), bits(b""), bits(b"")), "a public key is followed by"),
         (octets(b""), "the public key has the tag 04"),
         (b"", "the public key is missing"),

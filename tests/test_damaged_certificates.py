@@ -64,9 +64,6 @@ BASES = [
 ]
 
 
-JUDGES = (readers.by_cryptography, readers.by_asn1crypto, readers.by_python, readers.by_openssl)
-
-
 def assert_a_verdict_that_others_share(der: bytes) -> bool:
     """Return whether the bytes are decoded.
 
@@ -78,7 +75,7 @@ def assert_a_verdict_that_others_share(der: bytes) -> bool:
         return False
     if ours.deviations:
         said = readers.ours(der)
-        others = (readers.answer(read, der) for read in JUDGES)
+        others = (readers.answer(read, der) for read in readers.JUDGES)
         assert any(isinstance(other, dict) and readers.agree(said, other) for other in others), ours.deviations
         return True
     try:

@@ -109,6 +109,11 @@ def deviate(what: str, offset: int, *rejected_by: str, grave: bool = False) -> N
     found.append(Deviation(what, offset, rejected_by, grave))
 
 
+def is_tolerant() -> bool:
+    """Tell whether deviations are noted and not refused."""
+    return _deviations.get() is not None
+
+
 def read_at(at: int, read: Callable[[bytes], T], data: bytes) -> T:
     """Return what a function makes of the bytes that stand at `at` in the input.
 

@@ -195,8 +195,11 @@ def _extended_key_usage(data: bytes, at: int, end: int) -> tuple[str, ...]:
 def _key_usage(data: bytes, at: int, end: int) -> frozenset[str]:
     start, stop = element(data, at, end, BIT_STRING, "the key usage")
     end_of_value(stop, end, "the key usage")
-    _, first = bit_string(data, start, stop)
-    bits = int.from_bytes(data[first : first + 2].ljust(2, b"\0"), "big") >> 7
+    unused, first = bit_string(data, start, stop)
+    content = bytearray(data[first:stop].ljust(2, b"\0"))
+    if stop > first:
+        content[stop - first - 1] &= 0xFF << unused  # those say nothing
+    bits = int.from_bytes(content[:2], "big") >> 7
     usages = frozenset([usage for position, usage in enumerate(KEY_USAGES) if bits & (0x100 >> position)])
     if "keyAgreement" not in usages and not usages.isdisjoint(("encipherOnly", "decipherOnly")):
         # RFC 5280 section 4.2.1.3 leaves these two undefined then.

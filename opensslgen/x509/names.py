@@ -29,6 +29,7 @@ from .der import (
     element,
     finish,
     header,
+    is_tolerant,
     object_identifier,
     read_at,
     text,
@@ -175,7 +176,8 @@ def _attribute_value(data: bytes, kind: str, tag: int, start: int, stop: int) ->
     if tag == BIT_STRING and kind == _UNIQUE_IDENTIFIER:
         bit_string(data, start, stop)
         return data[start:stop].hex()
-    if tag in (OCTET_STRING, UTC_TIME, GENERALIZED_TIME):  # as dateOfBirth and a few others have them
+    # As dateOfBirth and a few others have them; OpenSSL does not read them, nor does cryptography what is not DER.
+    if tag in (OCTET_STRING, UTC_TIME, GENERALIZED_TIME) and not is_tolerant():
         tag = UTF8_STRING
     return text(data, tag, start, stop)
 
@@ -189,7 +191,7 @@ _KINDS = {
     0x87: "IP",
     0x88: "RID",
 }
-_UNUSED_KINDS = {0xA3: "x400Address", 0x83: "x400Address", 0xA5: "ediPartyName"}
+_UNUSED_KINDS = {0xA3: "x400Address", 0xA5: "ediPartyName"}
 _IPV4_MAPPED = bytes(10) + b"\xff\xff"
 _TEXTS = frozenset({"email", "DNS", "URI"})
 
@@ -216,7 +218,8 @@ def general_name(
     tag, start, stop = header(data, at, end)
     kind = _KINDS.get(tag)
     if kind is None:
-        if tag not in _UNUSED_KINDS:
+        if tag not in _UNUSED_KINDS or address_sizes[0] == 4:
+            # In a name constraint others pass by what they do not know; among names cryptography and asn1crypto do not.
             raise DecodeError(f"a name of the kind {tag:02X} cannot be read", at)
         deviate(f"a name of the kind {_UNUSED_KINDS[tag]}, which nobody uses", at, CRYPTOGRAPHY)
         return GeneralName(_UNUSED_KINDS[tag], data[start:stop].hex()), stop

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .der import BOOLEAN, INTEGER, NULL, OCTETS, OIDS, PRINTABLE, T61, UTF8, bits, integer, name, oid, seq, spki, tlv
+from .der import BOOLEAN, INTEGER, NULL, OCTETS, OIDS, PRINTABLE, T61, UTF8, bits, dns, integer, name, oid, seq, spki, tlv
 from .writing import GOOD, LEAF_KEY, PBX, add, leaf
 
 FALSE = tlv(BOOLEAN, b"\0")
@@ -29,21 +29,16 @@ def deviations():
     def refused_by_clients(stem, why, der, *findings):
         add(f"der-{stem}", why, der, *findings)
 
-    mixed = tlv(0x31, attribute("2.5.4.10", b"Example"), attribute("2.5.4.3", PBX.encode()))
+    mixed = tlv(0x31, attribute("2.5.4.3", PBX.encode()), attribute("2.5.4.10", b"Example"))
     unsorted = leaf(subject=seq(mixed))
     noted("set-unsorted", "a set that is not sorted", unsorted)
     noted("ca-false", "CA:FALSE written out", leaf(extra=[plain("BC", seq(FALSE), tlv(BOOLEAN, b"\xff"))]))
     noted("critical-false", "a criticality of FALSE written out", leaf(extra=[plain("nsComment", b"\x16\0", FALSE)]))
-    noted(
-        "boolean",
-        "TRUE that is not FF",
-        leaf(extra=[plain("nsComment", b"\x16\0", tlv(BOOLEAN, b"\1"))]),
-        "critical-unknown",
-    )
+    noted("boolean", "TRUE that is not FF", leaf(extra=[plain("BC", seq(), tlv(BOOLEAN, b"\1"))]))
     for stem, sign in (("star", "*"), ("at", "@"), ("ampersand", "&"), ("underscore", "_")):
-        subject = name(("O", f"a{sign}b"), tag=PRINTABLE)
+        subject = name(("O", f"a{sign}b"), ("CN", PBX), tag=PRINTABLE)
         noted(f"printable-{stem}", f"{sign} in a PrintableString", leaf(subject=subject))
-    noted("t61-latin-1", "Latin-1 in a T61String", leaf(subject=name(("O", "Müller"), tag=T61)))
+    noted("t61-latin-1", "Latin-1 in a T61String", leaf(subject=name(("O", "Müller"), ("CN", PBX), tag=T61)))
     noted(
         "name-empty-set",
         "a part of a name without attribute",
@@ -54,7 +49,7 @@ def deviations():
     noted("long-serial", "an integer with a leading zero", leaf(serial=tlv(INTEGER, b"\0" + b"\x4f" * 16)))
     noted("key-usage-bits", "unused bits that are not zero", leaf(extra=[plain("KU", bits(b"\x81", 1))]))
     noted("encipher-only", "encipherOnly without keyAgreement", leaf(extra=[plain("KU", bits(b"\x81"))]))
-    issuer = seq(tlv(0xA1, tlv(0xA4, name(("CN", "above")))))
+    issuer = seq(tlv(0x80, b"\1" * 20), tlv(0xA1, tlv(0xA4, name(("CN", "above")))))
     noted("aki-without-serial", "an authority key identifier with an issuer only", leaf(extra=[plain("AKI", issuer)]))
     noted("path-length-on-leaf", "a path length below what is no authority", leaf(extra=[plain("BC", PATH_LENGTH)]))
     noted("null-with-ecdsa", "NULL with ECDSA", leaf(algorithm=seq(oid("1.2.840.10045.4.3.2"), tlv(NULL))))
@@ -65,6 +60,8 @@ def deviations():
     )
     noted("time-without-seconds", "a time without seconds", leaf(begins=tlv(0x17, b"2601010000Z")))
     noted("time-offset", "a time with an offset", leaf(begins=tlv(0x17, b"260101000000+0100")))
+    name_in_utf_8 = leaf(names=(dns("bücher.example.com"),))
+    noted("san-utf-8", "UTF-8 where ASCII belongs", name_in_utf_8, "apple-san", "dns-malformed", "cn-not-in-san")
     noted("extensions-empty", "an empty list of extensions", leaf(extensions=[]), "apple-san", "apple-eku")
     noted("eku-empty", "a list of no usages", leaf(extra=[plain("EKU", seq())]), "apple-eku")
     noted(
