@@ -18,6 +18,7 @@ import sys
 import tempfile
 import warnings
 from collections import Counter, defaultdict
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,18 @@ Fields = dict[str, object]
 """What a reader says; what it does not say is missing."""
 
 
+def blocks(data: bytes) -> Iterator[bytes]:
+    """Yield the certificates in PEM blocks anywhere in a text."""
+    for match in _BLOCK.finditer(data):
+        try:
+            der = base64.b64decode(b"".join(match[1].split()), validate=True)
+        except ValueError:
+            continue
+        if match[0].startswith(b"-----BEGIN TRUSTED") and der[1:2] == b"\x82":
+            der = der[: 4 + int.from_bytes(der[2:4], "big")]  # without what openssl adds
+        yield der
+
+
 def certificates(directories: list[Path]) -> dict[bytes, Path]:
     """Return the certificates in PEM files, and the files that are DER, below some directories, each once."""
     found: dict[bytes, Path] = {}
@@ -55,13 +68,7 @@ def certificates(directories: list[Path]) -> dict[bytes, Path]:
             if not path.is_file() or path.stat().st_size > 4_000_000:
                 continue
             data = path.read_bytes()
-            for match in _BLOCK.finditer(data):
-                try:
-                    der = base64.b64decode(b"".join(match[1].split()), validate=True)
-                except ValueError:
-                    continue
-                if match[0].startswith(b"-----BEGIN TRUSTED") and der[1:2] == b"\x82":
-                    der = der[: 4 + int.from_bytes(der[2:4], "big")]  # without what openssl adds
+            for der in blocks(data):
                 found.setdefault(der, path)
             if data[:2] in (b"\x30\x82", b"\x30\x81", b"\x30\x83", b"\x30\x80"):
                 found.setdefault(data, path)
@@ -234,13 +241,16 @@ public class Read {
                 List<String> names = new ArrayList<>();
                 if (c.getSubjectAlternativeNames() != null)
                     for (List<?> n : c.getSubjectAlternativeNames())
-                        if ((Integer) n.get(0) == 2 || (Integer) n.get(0) == 7) names.add(java.net.URLEncoder.encode((String) n.get(1), "UTF-8"));
+                        if ((Integer) n.get(0) == 2 || (Integer) n.get(0) == 7)
+                            names.add(java.net.URLEncoder.encode((String) n.get(1), "UTF-8"));
                 List<String> usages = c.getExtendedKeyUsage();
-                if (usages == null && c.getExtensionValue("2.5.29.37") != null) throw new Exception("unreadable usages");
-                if (names.isEmpty() && c.getSubjectAlternativeNames() == null && c.getExtensionValue("2.5.29.17") != null)
+                if (usages == null && c.getExtensionValue("2.5.29.37") != null)
+                    throw new Exception("unreadable usages");
+                if (c.getSubjectAlternativeNames() == null && c.getExtensionValue("2.5.29.17") != null)
                     throw new Exception("unreadable names");
-                System.out.println(line + "\\t" + c.getSerialNumber() + "\\t" + c.getNotBefore().getTime() / 1000 + "\\t"
-                    + c.getNotAfter().getTime() / 1000 + "\\t" + String.join(" ", names) + "\\t"
+                System.out.println(line + "\\t" + c.getSerialNumber()
+                    + "\\t" + c.getNotBefore().getTime() / 1000 + "\\t" + c.getNotAfter().getTime() / 1000
+                    + "\\t" + String.join(" ", names) + "\\t"
                     + (usages == null ? "" : String.join(" ", usages)) + "\\t" + c.getBasicConstraints());
             } catch (Throwable e) {
                 System.out.println(line + "\\t" + ("" + e.getMessage()).replaceAll("\\\\s", " "));
@@ -253,7 +263,12 @@ public class Read {
 GO = """
 package main
 import ("bufio"; "crypto/x509"; "encoding/asn1"; "encoding/json"; "fmt"; "os"; "sort")
-func texts(n []interface{}) []string { r := []string{}; for _, v := range n { r = append(r, fmt.Sprint(v)) }; sort.Strings(r); return r }
+func texts(n []interface{}) []string {
+    r := []string{}
+    for _, v := range n { r = append(r, fmt.Sprint(v)) }
+    sort.Strings(r)
+    return r
+}
 func main() {
     in := bufio.NewScanner(os.Stdin)
     for in.Scan() {
@@ -406,41 +421,69 @@ def agreeing(row: dict[str, Fields | str]) -> list[str]:
     return best
 
 
-def main() -> None:
-    """Print counts, and what three readers accept and we refuse or read otherwise."""
-    found = certificates([Path(argument) for argument in sys.argv[1:]])
-    ders = list(found)
-    table = read_all(ders)
+@dataclass(frozen=True)
+class Matrix:
+    """What readers made of some certificates."""
+
+    certificates: int
+    """That at least one reader accepts."""
+    nobodys: int
+    accepted: dict[str, tuple[int, int]]
+    """By reader: how many it was asked for, and how many of them it accepts."""
+    refused: dict[str, list[str]]
+    """What three others read alike and we do not read, by our reason: files."""
+    differing: dict[str, list[str]]
+    """What three others read alike and we otherwise, by the fields: files."""
+    alone: Counter[str]
+    """What we refuse without three others agreeing on it, by our reason."""
+
+    def lines(self) -> Iterator[str]:
+        """Yield the matrix as text."""
+        yield f"{self.certificates} certificates that at least one reader accepts ({self.nobodys} that nobody does)"
+        for reader, (asked, accepted) in self.accepted.items():
+            yield f"{reader:14} asked {asked:6} accepts {accepted:6} refuses {asked - accepted:6}"
+        for title, kinds in (("refused by us alone", self.refused), ("read otherwise by us", self.differing)):
+            yield f"{title}: {sum(map(len, kinds.values()))}"
+            for kind, paths in sorted(kinds.items(), key=lambda item: -len(item[1])):
+                yield f"{len(paths):6} {kind}; such as {paths[0]}"
+        yield f"refused by us, and three readers do not agree: {sum(self.alone.values())}"
+        for kind, count in self.alone.most_common():
+            yield f"{count:6} {kind}"
+
+
+def matrix(found: dict[bytes, Path]) -> Matrix:
+    """Ask all readers for some certificates, and compare what they say."""
     # A file that is DER and that nobody reads is hardly a certificate.
     rows = [
-        (der, row) for der, row in zip(ders, table, strict=True) if any(isinstance(said, dict) for said in row.values())
+        (der, row)
+        for der, row in zip(found, read_all(list(found)), strict=True)
+        if any(isinstance(said, dict) for said in row.values())
     ]
-    print(f"{len(rows)} certificates that at least one reader accepts ({len(ders) - len(rows)} that nobody does)")
+    accepted = {}
     for reader in (*SINGLE, *MANY, *PROGRAMS):
-        said = [row[reader] for _, row in rows if reader in row]
-        accepted = sum(isinstance(each, dict) for each in said)
-        print(f"{reader:14} asked {len(said):6} accepts {accepted:6} refuses {len(said) - accepted:6}")
+        answers = [row[reader] for _, row in rows if reader in row]
+        accepted[reader] = len(answers), sum(isinstance(each, dict) for each in answers)
     refused: dict[str, list[str]] = defaultdict(list)
     differing: dict[str, list[str]] = defaultdict(list)
     alone = Counter[str]()
     for der, row in rows:
-        group = agreeing(row)
-        said = row["ours"]
+        group, said = agreeing(row), row["ours"]
         if isinstance(said, str):
             if len(group) >= _ENOUGH:
                 refused[said].append(f"{found[der]} {'+'.join(group)}")
             else:
                 alone[said] += 1
-        elif len(group) >= _ENOUGH and (others := [name for name in group if not agree(said, row[name])]):  # type: ignore[arg-type]
-            fields = [key for key in said if any(row[name].get(key, said[key]) != said[key] for name in others)]  # type: ignore[union-attr]
-            differing[" ".join(fields)].append(str(found[der]))
-    for title, kinds in (("refused by us alone", refused), ("read otherwise by us", differing)):
-        print(f"\n{title}: {sum(map(len, kinds.values()))}")
-        for kind, paths in sorted(kinds.items(), key=lambda item: -len(item[1])):
-            print(f"{len(paths):6} {kind}; such as {paths[0]}")
-    print(f"\nrefused by us, and three readers do not agree: {sum(alone.values())}")
-    for kind, count in alone.most_common():
-        print(f"{count:6} {kind}")
+        elif len(group) >= _ENOUGH:
+            others = [other for name in group if isinstance(other := row[name], dict)]
+            if fields := [key for key in said if any(other.get(key, said[key]) != said[key] for other in others)]:
+                differing[" ".join(fields)].append(str(found[der]))
+    return Matrix(len(rows), len(found) - len(rows), accepted, refused, differing, alone)
+
+
+def main() -> None:
+    """Print counts, and what three readers accept and we refuse or read otherwise."""
+    for line in matrix(certificates([Path(argument) for argument in sys.argv[1:]])).lines():
+        print(line)
 
 
 if __name__ == "__main__":

@@ -105,6 +105,8 @@ def given_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
     """
     found: list[tuple[str, str]] = []
     for name, value in attributes:
+        if name == "CN" and any(kind == "CN" for kind, _ in found):
+            raise UsageError("its subject has more than one CN: only one is taken")
         if (name, value) != ("CN", ""):
             if len(_check(_FIELDS.get(name, name), value)) != len(value):
                 raise UsageError(f"the {name} of its subject, {quote(value)}, begins or ends with a blank")

@@ -269,7 +269,9 @@ def _version(der: bytes, start: int, stop: int) -> int:
     elif version == 2:
         deviate("the certificate is of version 2, which nobody uses", start, CRYPTOGRAPHY)
     elif version > 3:
-        deviate(f"the certificate is of version {version}, which does not exist", start, CRYPTOGRAPHY, GO, grave=True)
+        deviate(
+            f"the certificate is of version {version}, which does not exist", start, CRYPTOGRAPHY, GO, JAVA, grave=True
+        )
     return version
 
 

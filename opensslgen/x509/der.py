@@ -183,7 +183,7 @@ def _long_length(data: bytes, start: int, end: int) -> tuple[int, int]:
         raise DecodeError("the data ends within a length", start - 1)
     length = int.from_bytes(data[start : start + size], "big")
     if length < 0x80 or length >> (8 * size - 8) == 0:
-        deviate("a length is not in its shortest form", start - 1, CRYPTOGRAPHY, GO, GNUTLS)
+        deviate("a length is not in its shortest form", start - 1, CRYPTOGRAPHY, GO)
     return length, start + size
 
 
@@ -220,7 +220,7 @@ def whole(data: bytes, tag: int, what: str) -> tuple[int, int]:
 def end_of_value(at: int, end: int, what: str) -> None:
     """Note what follows the value of an extension, which readers pass by."""
     if at != end:
-        deviate(f"{what} is followed by what does not belong there", at, CRYPTOGRAPHY, JAVA, grave=True)
+        deviate(f"{what} is followed by what does not belong there", at, CRYPTOGRAPHY, JAVA, GNUTLS, grave=True)
 
 
 def finish(at: int, end: int, what: str) -> None:
@@ -284,7 +284,7 @@ def integer(data: bytes, start: int, stop: int) -> int:
     if start == stop:
         raise DecodeError("an INTEGER is empty", start)
     if stop - start > 1 and (data[start] + (data[start + 1] >> 7)) & 0xFF == 0:
-        deviate("an INTEGER is not in its shortest form", start, CRYPTOGRAPHY, GO)
+        deviate("an INTEGER is not in its shortest form", start, CRYPTOGRAPHY, GO, OPENSSL)
     return int.from_bytes(data[start:stop], "big", signed=True)
 
 
@@ -396,7 +396,7 @@ def _other_form(data: bytes, start: int, stop: int, form: re.Pattern[bytes], wha
     match = form.fullmatch(data, start, stop)
     if not match:
         raise DecodeError(what, start)
-    deviate(what, start, CRYPTOGRAPHY)
+    deviate(what, start, CRYPTOGRAPHY, *((GNUTLS,) if match[4] else ()))
     year, digits, seconds, sign, hours, minutes = match.groups()
     instant = _instant(_full_year(year) if len(year) == 2 else int(year), digits + (seconds or b"00"), 0, start)
     if not sign:
@@ -449,7 +449,7 @@ def text(data: bytes, tag: int, start: int, stop: int) -> str:
         value = content.decode(codec)
     except UnicodeDecodeError as error:
         if tag == IA5_STRING and _is_utf8(content):
-            deviate("an IA5String is written in UTF-8", start + error.start, CRYPTOGRAPHY, GO, ASN1CRYPTO)
+            deviate("an IA5String is written in UTF-8", start + error.start, GO, ASN1CRYPTO)
             return content.decode()
         if tag != T61_STRING or _is_utf8(content):
             raise DecodeError(f"a byte that no {name} has", start + error.start) from None
@@ -462,7 +462,9 @@ def text(data: bytes, tag: int, start: int, stop: int) -> str:
     ):
         if not value.isprintable():
             raise DecodeError(f"a character that no {name} has", start)
-        deviate(f"a character that no {name} has", start, CRYPTOGRAPHY, GO)
+        # Go lets these two pass.
+        also = () if tag == PRINTABLE_STRING and not content.translate(None, _PRINTABLE + b"*&") else (GO,)
+        deviate(f"a character that no {name} has", start, CRYPTOGRAPHY, *also)
     return value
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .der import (
+    ASN1CRYPTO,
     BIT_STRING,
     BOOLEAN,
     CRYPTOGRAPHY,
@@ -127,7 +128,7 @@ class AuthorityKeyIdentifier:
 def read_extensions(data: bytes, at: int, end: int) -> tuple[tuple[Extension, ...], dict[str, Any]]:
     """Return the extensions between two offsets, at least one, and their values by identifier; raises DecodeError."""
     if at == end:
-        deviate("the list of extensions is empty", at, CRYPTOGRAPHY)
+        deviate("the list of extensions is empty", at)
     extensions: list[Extension] = []
     values: dict[str, Any] = {}
     while at < end:
@@ -169,6 +170,7 @@ def _extension(der: bytes) -> tuple[Extension, Any]:
             f"the extension {identifier} cannot be read: {error.what}",
             first if error.offset is None else error.offset,
             CRYPTOGRAPHY,
+            ASN1CRYPTO,
             grave=critical,
         )
         return extension, None

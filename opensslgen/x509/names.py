@@ -23,6 +23,7 @@ from .der import (
     SET,
     UTC_TIME,
     UTF8_STRING,
+    VISIBLE_STRING,
     DecodeError,
     bit_string,
     deviate,
@@ -151,7 +152,7 @@ def _attributes(data: bytes) -> tuple[tuple[str, str], ...]:
     found: list[tuple[str, str]] = []
     at, end, before = 0, len(data), b""
     if not data:
-        deviate("a relative distinguished name is empty", 0, CRYPTOGRAPHY, JAVA)
+        deviate("a relative distinguished name is empty", 0, CRYPTOGRAPHY)
     while at < end:
         start, stop = element(data, at, end, SEQUENCE, "an attribute of a name")
         encoding = data[at:stop]
@@ -172,12 +173,18 @@ def _attributes(data: bytes) -> tuple[tuple[str, str], ...]:
 _cached_attributes = lru_cache(maxsize=512)(_attributes)
 
 
+_RARE_TEXTS = (OCTET_STRING, UTC_TIME, GENERALIZED_TIME, VISIBLE_STRING)
+"""As dateOfBirth and a few others have them."""
+
+
 def _attribute_value(data: bytes, kind: str, tag: int, start: int, stop: int) -> str:
     if tag == BIT_STRING and kind == _UNIQUE_IDENTIFIER:
         bit_string(data, start, stop)
         return data[start:stop].hex()
-    # As dateOfBirth and a few others have them; OpenSSL does not read them, nor does cryptography what is not DER.
-    if tag in (OCTET_STRING, UTC_TIME, GENERALIZED_TIME) and not is_tolerant():
+    if tag in _RARE_TEXTS and is_tolerant():
+        # OpenSSL does not read them, nor does cryptography what is not DER.
+        raise DecodeError(f"a value with the tag {tag:02X} is no text", start)
+    if tag in (OCTET_STRING, UTC_TIME, GENERALIZED_TIME):
         tag = UTF8_STRING
     return text(data, tag, start, stop)
 

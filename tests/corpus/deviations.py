@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from .der import BOOLEAN, INTEGER, NULL, OCTETS, OIDS, PRINTABLE, T61, UTF8, bits, dns, integer, name, oid, seq, spki, tlv
+from .der import (
+    BOOLEAN,
+    INTEGER,
+    NULL,
+    OCTETS,
+    OIDS,
+    PRINTABLE,
+    T61,
+    UTF8,
+    bits,
+    dns,
+    integer,
+    name,
+    oid,
+    seq,
+    spki,
+    tlv,
+)
 from .writing import GOOD, LEAF_KEY, PBX, add, leaf
 
 FALSE = tlv(BOOLEAN, b"\0")
