@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opensslgen.api import sign as sign
     from opensslgen.errors import Error as Error
     from opensslgen.jobs.job import Violation as Violation
-    from opensslgen.jobs.perform import Made as Made
+    from opensslgen.jobs.perform import JobResult as JobResult
     from opensslgen.jobs.perform import check as check
     from opensslgen.x509.certificate import Certificate as Certificate
     from opensslgen.x509.certificate import load as load
@@ -27,7 +27,7 @@ __version__ = "0.2.0"
 _HOMES = {
     "Certificate": "x509.certificate",
     "Error": "errors",
-    "Made": "jobs.perform",
+    "JobResult": "jobs.perform",
     "Violation": "jobs.job",
     "check": "jobs.perform",
     "load": "x509.certificate",
@@ -35,7 +35,7 @@ _HOMES = {
     "server": "api",
     "sign": "api",
 }
-__all__ = ["Certificate", "Error", "Made", "Violation", "check", "load", "root", "server", "sign"]
+__all__ = ["Certificate", "Error", "JobResult", "Violation", "check", "load", "root", "server", "sign"]
 
 
 def __getattr__(name: str) -> object:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Iterable
 
-    from opensslgen.jobs.perform import Made
+    from opensslgen.jobs.perform import JobResult
 
 
 def root(
@@ -33,7 +33,7 @@ def root(
     key_type: str = key_types.DEFAULT.name,
     days: int = ROOT_DAYS,
     passphrase: str | None = None,
-) -> Made:
+) -> JobResult:
     """Make a root in a pki folder; raises Error if it has one."""
     order = root_order(
         common_name=common_name, key_type=key_types.key_type(key_type), days=days, encrypted=passphrase is not None
@@ -52,7 +52,7 @@ def server(
     p12_password: str | None = None,
     passphrase: str | None = None,
     allow: Collection[str] = (),
-) -> Made:
+) -> JobResult:
     """Issue a certificate for a server, after making a root if the folder has none; raises Violation or Error."""
     order = leaf_order(
         name,
@@ -77,7 +77,7 @@ def sign(
     days: int | None = None,
     passphrase: str | None = None,
     allow: Collection[str] = (),
-) -> Made:
+) -> JobResult:
     """Sign a request, a file or its bytes, for these names and no others that it asks for.
 
     Raises Violation or Error.

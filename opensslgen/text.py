@@ -61,6 +61,3 @@ def refuse_hidden(text: str, what: str = "the name") -> None:
         if unicodedata.category(char) in _HIDDEN and char not in _JOINERS:
             name = unicodedata.name(char, "a control or unassigned character")
             raise UsageError(f"{what} {quote(text)} has U+{ord(char):04X} ({name.lower()}): write it without")
-
-
-shown = quote  # for callers that do not say `quote` yet

@@ -69,7 +69,7 @@ tell_request() {
 }
 
 # tell_certificate NAME PATH: the first certificate of a file, as openssl writes it, and the digest of the whole, which
-# itself is not told: people keep private keys in such files, too.
+# itself is not sent: people also keep private keys in such files.
 tell_certificate() {
     describe "$1" "$2"
     [ -f "$real" ] || return 0

@@ -1,5 +1,5 @@
-# clean_environment: no core file, which would hold keys and passphrases; and what the caller's environment says to
-# openssl changes nothing of what is made here, and no system root is trusted.
+# clean_environment: no core file, because it would contain keys and passphrases; no variables that change what openssl
+# does; no trust in the system's roots.
 clean_environment() {
     # shellcheck disable=SC3045 # where a shell lacks the option, nothing is lost
     ulimit -c 0 2>/dev/null || :
@@ -16,7 +16,7 @@ fail() {
 openssl() {
     case " $* " in
         *" -passin stdin "*)
-            # It reads a template of the user's, which could ask for what is in its environment.
+            # It reads the user's template, which could read the environment.
             (
                 unset OPENSSLGEN_CA_PASSPHRASE OPENSSLGEN_NEW_PASSPHRASE OPENSSLGEN_P12_PASSWORD || :
                 command "${OPENSSLGEN_OPENSSL:-openssl}" "$@"
@@ -28,7 +28,7 @@ PASSPHRASE
     esac
 }
 
-# run COMMAND...: goes into the record; what it says is shown only if it fails.
+# run COMMAND...: records and runs it; its output is shown only if it fails.
 run() {
     quote "$@" >>commands.sh
     "$@" 2>log || {
@@ -49,8 +49,8 @@ quote() {
     printf '%s\n' "$line"
 }
 
-# open_folder PKI [UMASK]: makes the folder if need be, for us alone unless UMASK says otherwise, and steps into a private
-# one inside it, which is gone at the end.
+# open_folder PKI [UMASK]: creates the folder if needed, readable only by us without UMASK, and changes to a private folder
+# inside it, which is removed at the end.
 open_folder() {
     here=$(pwd)
     case ${OPENSSLGEN_OPENSSL:-} in
@@ -64,7 +64,7 @@ open_folder() {
     esac
     was_there=1 lock='' work=''
     [ -d "$pki" ] || was_there=''
-    # mksh forgets the number on its way from one trap to the other.
+    # mksh loses the exit code between the traps.
     stopped=''
     trap close_folder EXIT
     trap 'stopped=129; exit 129' HUP
@@ -85,13 +85,13 @@ open_folder() {
     export RANDFILE
 }
 
-# close_folder: what was decided and is not yet done stays, for the next run to finish.
+# close_folder: keeps the work folder if its decision was not carried out, so that the next run finishes it.
 close_folder() {
     status=$?
     status=${stopped:-$status}
     cd "$here" || cd /
     [ -z "$work" ] || [ -f "$work/decided" ] || rm -rf "$work"
-    # A folder that was made for a run of which nothing came goes, too; rmdir takes only what is empty.
+    # If the run failed, a new folder is removed as well; rmdir removes only empty ones.
     if [ "$status" -ne 0 ] && [ -z "$was_there" ] && [ ! -s "$pki/index.txt" ] && [ ! -d "$work" ]; then
         rmdir "$pki/certs_by_serial" "$pki/reqs" "$pki/issued" "$pki/private" 2>/dev/null &&
             rm -f "$pki/index.txt" "$pki/index.txt.attr" "$pki/serial" "$pki/openssl-easyrsa.cnf"
@@ -105,20 +105,20 @@ alive() {
     kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ]
 }
 
-# take_lock: one script at a time; a folder is the lock, as every file system makes it at once or not at all.
+# take_lock: one script at a time; the lock is a folder, because all file systems create one atomically.
 take_lock() {
     waited=0 vanished=0
     until mkdir "$pki/.lock.script" 2>/dev/null; do
         if [ ! -d "$pki/.lock.script" ]; then
-            # Given back this very moment, perhaps with the folder around it; or nobody can write here.
+            # It was just released, perhaps with the pki folder; or nobody can write here.
             vanished=$((vanished + 1))
             [ "$vanished" -le 20 ] || fail "cannot write to $pki"
             mkdir -p "$pki" || fail "cannot write to $pki"
             continue
         fi
         holder=$(cat "$pki/.lock.script/pid" 2>/dev/null) || holder=''
-        # A killed script leaves its lock; one without a number is just being taken, or was left between two steps.
-        # Numbers come again, in containers soon: one with our own is a dead script's.
+        # A killed script leaves its lock; a lock without a number is being taken, or its script was killed between two
+        # steps. Process numbers repeat, soon in containers: a lock with our own number belongs to a dead script.
         if [ "$holder" = $$ ] || { [ -n "$holder" ] && ! alive "$holder"; } ||
             { [ -z "$holder" ] && [ "$waited" -ge 5 ]; }; then
             break_lock "$pki/.lock.dead.$$"
@@ -130,7 +130,7 @@ take_lock() {
         waited=$((waited + 1))
     done
     lock=$pki/.lock.script
-    # opensslgen replaces one without a number: whoever is the first to write it holds the lock.
+    # opensslgen replaces a lock without a number: the first to write the number holds the lock.
     (set -C && echo $$ >"$lock/pid") 2>/dev/null || {
         [ -s "$lock/pid" ] || fail "cannot write to $pki"
         lock=''
@@ -138,7 +138,7 @@ take_lock() {
     }
 }
 
-# break_lock PLACE: moves it away, which only one can, and back if another one broke and took it meanwhile.
+# break_lock PLACE: moves the lock away, as only one script can, and back if another script took it meanwhile.
 break_lock() {
     mv "$pki/.lock.script" "$1" 2>/dev/null || return 0
     found=$(cat "$1/pid" 2>/dev/null) || found=''
@@ -149,13 +149,13 @@ break_lock() {
     fi
 }
 
-# sweep_folder: finishes what a script that was killed had decided, and removes its work folder.
+# sweep_folder: carries out the decisions of killed scripts, and removes their work folders.
 sweep_folder() {
     rm -rf "$pki"/.lock.dead.*
-    # What opensslgen has left when it was killed: it has the lock, too, so it is dead.
+    # Left by a killed opensslgen: a live one would hold the lock.
     for left in "$pki"/.work-*; do
         [ -d "$left" ] || continue
-        is_own "$left" || fail "$left belongs to another user, and what it may say is not done"
+        is_own "$left" || fail "$left belongs to another user, so it was not read"
         [ ! -f "$left/decision.json" ] ||
             fail "$left holds what a killed opensslgen had decided: let opensslgen finish it first"
         rm -rf "$left"
@@ -165,46 +165,46 @@ sweep_folder() {
     done
     for left in "$pki"/.script.*; do
         if [ -d "$left" ] && ! { [ -f "$left/pid" ] && alive "$(cat "$left/pid")"; }; then
-            is_own "$left" || fail "$left belongs to another user, and what it may say is not done"
+            is_own "$left" || fail "$left belongs to another user, so it was not read"
             [ ! -f "$left/decided" ] || carry_out "$left"
             rm -rf "$left"
         fi
     done
 }
 
-# is_own FILE: tells whether it is this user's, whose rights what is decided in it would have.
+# is_own FILE: tells whether it belongs to this user, because its decision would run with this user's rights.
 is_own() {
-    # shellcheck disable=SC2012 # its fields are wanted, not the name
+    # shellcheck disable=SC2012 # only the fields before the name
     [ "$(ls -ldn "$1" | sed 's/^[^ ]* *[0-9]* *\([0-9]*\) .*/\1/')" = "$(id -u)" ]
 }
 
-# refuse_link NAME: stops if a file of the pki folder, or a folder on the way to it, is a link to somewhere else.
+# refuse_link NAME: fails if a file of the pki folder, or a folder above it, is a link to another place.
 refuse_link() {
     way='' rest=$1/
     while [ -n "$rest" ]; do
         way=$way/${rest%%/*} rest=${rest#*/}
         if [ -L "$pki$way" ]; then
             case $(readlink "$pki$way") in
-                */* | . | ..) fail "$pki$way is a symbolic link that leads out of $pki: put the thing itself there" ;;
+                */* | . | ..) fail "$pki$way is a symbolic link that leads out of $pki: replace it by the file or folder itself" ;;
             esac
         fi
     done
 }
 
-# need_file FILE: stops if the pki folder lacks it.
+# need_file FILE: fails if it is missing in the pki folder.
 need_file() {
     refuse_link "$1"
-    [ -f "$pki/$1" ] || fail "$pki/$1 is not there: make the root first"
+    [ -f "$pki/$1" ] || fail "$pki/$1 is missing: make the root first"
 }
 
-# refuse_file FILE: stops if the pki folder has it.
+# refuse_file FILE: fails if it exists in the pki folder.
 refuse_file() {
     if [ -e "$pki/$1" ] || [ -L "$pki/$1" ]; then
         fail "$pki/$1 exists: nothing is overwritten"
     fi
 }
 
-# need_secret NAME: stops unless the environment holds it; openssl takes it from there, so that no argv shows it.
+# need_secret NAME: fails unless the environment contains it; openssl reads it from there, so that no argv shows it.
 need_secret() {
     eval "[ -n \"\${$1:-}\" ]" || fail "set $1 in the environment first"
     export "${1?}"
@@ -216,7 +216,7 @@ draw_serial() {
     [ ${#serial} -eq 32 ] || fail "openssl rand gave no serial number"
 }
 
-# choose_validity DAYS sets $validity: from an hour ago, for phones whose clocks are slow, or else from now.
+# choose_validity DAYS sets $validity: from an hour ago, for phones with slow clocks, or from now.
 # shellcheck disable=SC2034 # the commands that call this read it
 choose_validity() {
     validity="-days $1"
@@ -228,7 +228,7 @@ choose_validity() {
     fi
 }
 
-# choose_legacy sets $legacy: the option that openssl has needed since 3.0 for PKCS#12 files encrypted by RC2.
+# choose_legacy sets $legacy: the option for PKCS#12 files encrypted with RC2, which openssl needs since 3.0.
 # shellcheck disable=SC2034 # the commands that call this read it
 choose_legacy() {
     legacy=''
@@ -262,11 +262,11 @@ read_date() {
     # shellcheck disable=SC2086 # its words are the fields
     set -- $1
     set +f
-    [ "$# ${5:-}" = "5 GMT" ] || fail "openssl printed no date that can be read: $*"
+    [ "$# ${5:-}" = "5 GMT" ] || fail "the date that openssl printed cannot be read: $*"
     case $1 in
         Jan) month=1 ;; Feb) month=2 ;; Mar) month=3 ;; Apr) month=4 ;; May) month=5 ;; Jun) month=6 ;;
         Jul) month=7 ;; Aug) month=8 ;; Sep) month=9 ;; Oct) month=10 ;; Nov) month=11 ;; Dec) month=12 ;;
-        *) fail "openssl printed no month that can be read: $1" ;;
+        *) fail "the month that openssl printed cannot be read: $1" ;;
     esac
     hour=${3%%:*} minute=${3#*:} second=${3##*:}
     minute=${minute%%:*}
@@ -282,14 +282,14 @@ read_date() {
     day=$(((153 * month + 2) / 5 + $2 - 1 + year * 365 + year / 4 - year / 100 + year / 400 - 719468))
 }
 
-# verify_request FILE: it is signed by the key that it holds, by what openssl prints: it exits with 0 either way before 3.5.
+# verify_request FILE: checks that it is signed by its own key, by openssl's output: the exit code is 0 before 3.5.
 verify_request() {
     verified=$(openssl req -in "$1" -noout -verify 2>&1) || verified=failed
     printf '%s\n' "$verified" | grep -q -x -e 'verify OK' -e 'Certificate request self-signature verify OK' ||
-        fail "the request is not signed by the key that it holds, so whoever made it need not have that key"
+        fail "the request is not signed by the key that it holds, so its sender may not have that key"
 }
 
-# check_certificate FILE ISSUER DAYS PURPOSE [EKU...]: by what openssl prints of it; EKUs, in its words, are the least.
+# check_certificate FILE ISSUER DAYS PURPOSE [EKU...]: by openssl's output; EKUs, in its words, are required.
 check_certificate() {
     file=$1 issuer=$2 asked=$3 purpose=$4
     shift 4
@@ -312,16 +312,15 @@ check_certificate() {
     last_day=$day last_second=$second
     read_date "$(openssl x509 -in "$issuer" -noout -enddate | sed 's/^notAfter=//')"
     [ "$last_day" -lt "$day" ] || { [ "$last_day" -eq "$day" ] && [ "$last_second" -le "$second" ]; } ||
-        fail "$file would outlive its issuer, which ends $stamp"
+        fail "$file would outlive its issuer, which expires $stamp"
     check_chain "$file" "$issuer" "$purpose"
 }
 
-# check_chain FILE ISSUERS PURPOSE [-attime SECONDS]: `openssl verify` accepts it below those in a file, the only ones that
-# are trusted.
+# check_chain FILE ISSUERS PURPOSE [-attime SECONDS]: `openssl verify` accepts it and trusts only the ISSUERS.
 check_chain() {
     file=$1 issuers=$2 purpose=$3
     shift 3
-    # The one sign of success that holds on every openssl: 1.0 exits with 0 for an expired certificate, too.
+    # This output means success in all versions: 1.0 exits with 0 even for an expired certificate.
     verified=$(openssl verify -CAfile "$issuers" -purpose "$purpose" "$@" "$file" 2>log) || verified="$verified (failed)"
     if [ "$verified" != "$file: OK" ]; then
         cat log >&2
@@ -329,12 +328,12 @@ check_chain() {
     fi
 }
 
-# check_same FILE OTHER FAULT: they hold the same.
+# check_same FILE OTHER ERROR: both have the same contents.
 check_same() {
     [ "$(cksum <"$1")" = "$(cksum <"$2")" ] || fail "$3"
 }
 
-# check_key FILE KEY [-passin SOURCE]: the key is the certificate's own.
+# check_key FILE KEY [-passin SOURCE]: the key belongs to the certificate.
 check_key() {
     certificate=$1 key=$2
     shift 2
@@ -344,8 +343,8 @@ check_key() {
     fi
 }
 
-# check_names NAME...: those, as openssl prints them, are among the names of the certificate that was checked last.
-# What has names is no authority, whatever a template says.
+# check_names NAME...: the certificate that was checked last has these names, as openssl prints them.
+# A certificate with names must not be a CA.
 check_names() {
     printed=$(sed -n '/^            X509v3 Subject Alternative Name:/{n;s/^ *//;p;}' text)
     for name; do
@@ -359,9 +358,9 @@ check_names() {
     fi
 }
 
-# copy_database: index.txt and crlnumber, for openssl ca to change. To openssl a carriage return is a part of the subject
-# and a last line without a newline is none; a torn one has to go. The first number is the one after that of crl.pem. It sets $tab, and $field, which is a
-# field of the index and the tab after it, as sed and grep take them.
+# copy_database: index.txt and crlnumber, for openssl ca to change. openssl takes a carriage return as part of the subject,
+# and ignores a last line without a newline; an incomplete line is removed. The first number is the one after that of
+# crl.pem. It sets $tab, and $field: a field of the index with its tab, for sed and grep.
 copy_database() {
     tab=$(printf '\t')
     field="[^$tab]*$tab"
@@ -385,46 +384,46 @@ copy_database() {
         number=$(openssl crl -in "$pki/crl.pem" -noout -crlnumber 2>/dev/null) || number=''
         number=$(printf '%s\n' "$number" | sed -n -e 's/0x//' -e 's/^crlNumber=\([0-9A-F]\{1,\}\)$/\1/p')
     fi
-    [ "${#number}" -le 7 ] || fail "write the number of the next revocation list into $pki/crlnumber"
+    [ "${#number}" -le 7 ] || fail "write the number of the next CRL into $pki/crlnumber"
     number=$(printf '%X' $((0x${number:-0} + 1)))
     [ $((${#number} % 2)) -eq 0 ] || number=0$number
     echo "$number" >crlnumber
 }
 
-# check_revoked SERIAL old|new [,REASON]: of all lines in the index that with SERIAL alone has changed, or (new) has come.
+# check_revoked SERIAL old|new [,REASON]: in the index only the line with SERIAL has changed, or (new) was added.
 check_revoked() {
-    # What may have changed is blanked on both sides.
+    # The fields that may have changed are removed on both sides.
     blank="s/^[VER]$tab\($field\)$field\($1$tab\)/\1\2/"
     sed "$blank" index.before >before
     sed "$blank" index.txt >after
     [ "$2" = old ] || { sed '$d' after >rest && mv rest after; }
     if [ "$(cksum <before)" != "$(cksum <after)" ] ||
         [ "$(grep -c "^R$tab${field}[0-9]*Z${3:-}$tab$1$tab" index.txt)" != 1 ]; then
-        fail "openssl ca has done something else to the index than to revoke $1"
+        fail "openssl ca has changed more in the index than to revoke $1"
     fi
 }
 
-# check_list ISSUER: crl.pem is signed by it, and lists what the index says is revoked.
+# check_list ISSUER: crl.pem is signed by it, and lists the revocations of the index.
 check_list() {
-    # The exit code is 0 for a bad signature, too.
-    told=$(openssl crl -in crl.pem -CAfile "$1" -noout 2>&1) || told="$told (failed)"
-    [ "$told" = 'verify OK' ] || fail "openssl does not accept the signature of the new revocation list: $told"
+    # The exit code is 0 even for a bad signature.
+    verified=$(openssl crl -in crl.pem -CAfile "$1" -noout 2>&1) || verified="$verified (failed)"
+    [ "$verified" = 'verify OK' ] || fail "openssl does not accept the signature of the new CRL: $verified"
     openssl crl -in crl.pem -noout -text >text
     sed -n 's/^    Serial Number: //p' text | sort >listed
     sed -n "s/^R$tab$field$field\($field\).*/\1/p" index.txt |
         tr a-f A-F | tr -d "$tab" | sed 's/^\(00\)*\(..\)/\2/' | sort >revoked
     [ "$(cksum <listed)" = "$(cksum <revoked)" ] ||
-        fail "the new revocation list does not say of revocations what the index says"
+        fail "the new CRL does not list the same revocations as the index"
 }
 
-# open_database: the index and its companions, as easy-rsa and openssl ca keep them.
+# open_database: creates the index and its companions, as easy-rsa and openssl ca do.
 open_database() {
     mkdir -p "$pki/private" "$pki/issued" "$pki/reqs" "$pki/certs_by_serial"
     [ -e "$pki/index.txt" ] || : >"$pki/index.txt"
-    # By a rename: a kill between making and writing one would leave it empty, which openssl refuses.
+    # By a rename: a script that was killed before writing would leave an empty file, and openssl rejects that.
     [ -e "$pki/index.txt.attr" ] || { echo 'unique_subject = no' >new && mv new "$pki/index.txt.attr"; }
     [ -e "$pki/serial" ] || { echo 01 >new && mv new "$pki/serial"; }
-    # A folder of `openssl ca` is none of easy-rsa's.
+    # easy-rsa does not use a folder of `openssl ca`.
     [ -e "$pki/openssl-easyrsa.cnf" ] || [ -e "$pki/cacert.pem" ] || {
         cat >new <<'EOF' && mv new "$pki/openssl-easyrsa.cnf"
 #include openssl-easyrsa.cnf
@@ -432,20 +431,20 @@ EOF
     }
 }
 
-# note_line FILE SUBJECT: writes the index line into the file `line`; its number is $serial.
+# note_line FILE SUBJECT: writes the index line into the file `line`, with the serial number $serial.
 note_line() {
     read_date "$(openssl x509 -in "$1" -noout -enddate | sed 's/^notAfter=//')"
     printf 'V\t%s\t\t%s\tunknown\t%s\n' "$stamp" "$serial" "$2" >line
 }
 
-# add_line FOLDER: puts its `line` into the index unless it is there, by one rename, so that a full disk tears nothing.
+# add_line FOLDER: adds its `line` to the index unless it has it, by one rename, so that a full disk does no damage.
 add_line() {
     grep -q -x -F -f "$1/line" "$pki/index.txt" || {
         cp -p "$pki/index.txt" "$1/index" && cat "$1/line" >>"$1/index" && mv -f "$1/index" "$pki/index.txt"
     }
 }
 
-# refuse_repeated SUBJECT: stops if an index that says so may have a subject only once; openssl ca would not read it.
+# refuse_repeated SUBJECT: fails if the index may have a subject only once and has it; openssl ca could not read it.
 refuse_repeated() {
     if grep -q -i '^ *unique_subject *= *[yt1]' "$pki/index.txt.attr" &&
         cut -f 1,6 "$pki/index.txt" | grep -q -x -F "$(printf 'V\t%s' "$1")"; then
@@ -453,8 +452,8 @@ refuse_repeated() {
     fi
 }
 
-# record FILE CONFIG [SUBJECT]: stages the copy by serial and what it was made from, and notes the index line, if it has
-# a subject, which goes before all that is staged.
+# record FILE CONFIG [SUBJECT]: stages the copy by serial number with its config and commands, and notes the index line, if
+# there is a subject; that line is added first.
 record() {
     serial=$(openssl x509 -in "$1" -noout -serial | sed 's/^serial=//')
     [ -n "$serial" ] || fail "openssl printed no serial number of $1"
@@ -468,7 +467,7 @@ record() {
     done
 }
 
-# publish FILE TARGET MODE: by a link, which fails if the target exists; not all file systems have links.
+# publish FILE TARGET MODE: by a link, which fails if the target exists; some file systems have no links.
 publish() {
     [ "$3" = - ] || chmod "$3" "$1"
     ln "$1" "$pki/$2" 2>/dev/null || {
@@ -477,27 +476,27 @@ publish() {
     }
 }
 
-# stage FILE TARGET MODE: to be published together with all that is staged, by decide.
-# FILE may be one of the pki folder (../NAME) and its mode - (as it is).
+# stage FILE TARGET MODE: decide publishes all staged files together.
+# FILE can be in the pki folder (../NAME), and MODE - (unchanged).
 stage() {
     [ -s "$1" ] || fail "openssl made no $1"
     [ "$3" = - ] || chmod "$3" "$1"
     printf '%s %s %s %s\n' "$1" "$2" "$3" "${4:-new}" >>staged
 }
 
-# stage_over FILE TARGET MODE: the same, over what is there.
+# stage_over FILE TARGET MODE: the same, and replaces an existing file.
 stage_over() {
     refuse_link "$2"
     mkdir -p "$pki/$(dirname "$2")"
     case $3$1 in
         -../*) ;;
-        # With mode and owner of the file that it replaces, so that whoever reads that goes on reading.
+        # With mode and owner of the old file, so that the same users can read it.
         -*) [ ! -f "$pki/$2" ] || { cp -p "$pki/$2" like && cat "$1" >like && mv like "$1"; } ;;
     esac
     stage "$1" "$2" "$3" over
 }
 
-# keep TARGET: stages a copy of the file that will be replaced, if there is one, under a name beside it.
+# keep TARGET: stages a copy of the file that will be replaced, if it exists, under a new name next to it.
 keep() {
     refuse_link "$1"
     [ -f "$pki/$1" ] || return 0
@@ -512,18 +511,18 @@ keep() {
     stage "old-$kept" "$old" -
 }
 
-# decide: publishes what is staged, and the index line: until the list has this name nothing has happened, and from
-# then on all of it will, if need be in the next run.
+# decide: publishes the staged files and the index line. Before the list has the name `decided` nothing has changed; after
+# that everything will be done, if necessary in the next run.
 decide() {
     mv staged decided
     carry_out .
 }
 
-# carry_out FOLDER: what was decided there; after a kill at any point the whole of it can be done again.
+# carry_out FOLDER: carries out its decision; after a kill at any point all of it can be done again.
 carry_out() {
     if [ -f "$1/line" ]; then
         add_line "$1" || {
-            # Nothing has its final name yet, so it can still be taken back.
+            # No file has its final name yet, so the decision can be cancelled.
             rm -f "$1/decided"
             fail "cannot write to $pki/index.txt"
         }

@@ -2,9 +2,9 @@
 # gen-certs.sh, printed by opensslgen @VERSION@: makes a root and TLS server certificates that iPhones accept.
 # Needs a shell, openssl (1.0.1 or later, or LibreSSL), coreutils, grep and sed (busybox's too). -h shows how to use it.
 #
-# First comes what is done, main and make_server with the openssl commands; then the functions that they call: for the
+# First come main and make_server with the openssl commands; then the functions that they call: for the
 # command line, names, the subject, rules, and what all scripts of opensslgen share. The last line starts main.
-# Everything is checked before openssl makes anything, and nothing is put in place before all of it is made and checked.
+# All input is checked before openssl runs, and no file is put in place before all files are made and checked.
 
 main() {
     set -eu
@@ -52,7 +52,7 @@ main() {
         name_root
         unset country state locality org_unit email
         choose_subject "$root_name"
-        # In a shell of its own, which forgets the kind of key again.
+        # In a subshell, so that the key type does not change here.
         (
             rsa 2048
             make_root "$SUBJECT" "$ROOT_DAYS"
@@ -76,7 +76,7 @@ END
     choose_validity "$2"
     draw_serial
     made=ca.key protection=-nodes
-    # `req` encrypts by triple DES before OpenSSL 3.5; a second command does better, and the key is never in plain.
+    # `req` before OpenSSL 3.5 encrypts with triple DES; a second command uses AES, and the key is never unencrypted.
     [ -z "$encrypted" ] || made=ca-3des.key protection="-passout $PASSPHRASE"
     # shellcheck disable=SC2086 # of several words
     run openssl req -new -x509 -newkey "$new_key" $protection -sha256 $validity -set_serial "0x$serial" \
@@ -111,7 +111,7 @@ END
     run openssl x509 -req -in server.req -CA "$2" -CAkey "$3" ${encrypted:+-passin "$PASSPHRASE"} -sha256 $validity \
         -set_serial "0x$serial" -extfile v3_req.cnf -extensions v3_req -out server.crt
     case "$validity" in
-        -days*) note "valid from now on and not from an hour ago, which this openssl cannot do" ;;
+        -days*) note "it is not backdated by one hour, because this openssl cannot do that" ;;
     esac
     root_file=$2 todo=$usages, purpose=any
     case ,$usages, in
@@ -154,8 +154,8 @@ make_p12() {
     stage server.p12 "private/$stem.p12" 0600
 }
 
-# new_key PARAMETERS: sets $new_key as `req -newkey` takes it; an EC key needs a file that names its curve, as openssl
-# before 1.1 would spell it out.
+# new_key PARAMETERS: sets $new_key for `req -newkey`; an EC key needs a file that names its curve, because openssl before
+# 1.1 would not name it.
 new_key() {
     new_key=rsa:$bits
     if [ -n "$curve" ]; then
@@ -164,7 +164,7 @@ new_key() {
     fi
 }
 
-# finish TITLE: publishes what is staged; its files on stdout.
+# finish TITLE: publishes the staged files, and prints their names on stdout.
 finish() {
     open_database
     made=$(sed 's/^[^ ]* \([^ ]*\) .*/\1/; /^certs_by_serial/d' staged)
@@ -175,7 +175,7 @@ finish() {
     printf '%s, made and checked\n' "$1" >&2
 }
 
-# ---- What it knows
+# ---- Constants
 
 NL='
 '
@@ -197,7 +197,7 @@ gen-certs.sh makes TLS certificates that iPhones accept, by openssl commands tha
   OPENSSLGEN_P12_PASSWORD=... ./gen-certs.sh server pbx.example.com --p12-compat
   ./gen-certs.sh root --cn "Acme root 2026" --org Acme --key-type p-256
 
-server NAME makes a key and a certificate for a host name or an address, and a root first if there is none:
+server NAME makes a key and a certificate for a host name or an address, and first a root if the folder has none:
   --san NAMES        further names: DNS:..., IP:..., email:..., URI:... or bare; a list, or the option again
   --days N           days of validity ($SERVER_DAYS)
   --eku USAGE        extended key usage (serverAuth,clientAuth)
@@ -207,7 +207,7 @@ server NAME makes a key and a certificate for a host name or an address, and a r
   --allow RULE       make it although it breaks this rule
 root makes a root alone:
   --days N           days of validity ($ROOT_DAYS)
-  --passphrase       encrypt its key; its passphrase is in OPENSSLGEN_CA_PASSPHRASE, which alone does it, too
+  --passphrase       encrypt its key; its passphrase is in OPENSSLGEN_CA_PASSPHRASE, which alone has the same effect
 Both:
   --key-type TYPE    rsa-2048 (the default), rsa-3072, rsa-4096, p-256 or p-384
   --cn --org --org-unit --country --state --locality --email TEXT
@@ -232,7 +232,7 @@ note() {
     printf 'Note: %s\n' "$*" >&2
 }
 
-# shown TEXT: for a message, so that no byte of it can play tricks on the terminal.
+# shown TEXT: for a message, without bytes that change the terminal.
 shown() {
     printf "'%.80s'" "$1" | tr -c ' -~' '?'
 }
@@ -281,7 +281,7 @@ words() {
 choose_days() {
     trimmed=${value#"${value%%[!0]*}"}
     case $trimmed in
-        '' | *[!"$DIGITS"]* | ??????*) refuse "--days $(shown "$value") is no number from 1 to 36500" ;;
+        '' | *[!"$DIGITS"]* | ??????*) refuse "--days $(shown "$value") is not a number from 1 to 36500" ;;
     esac
     [ "$trimmed" -le 36500 ] || refuse "--days $trimmed is more than 36500"
     days=$trimmed
@@ -329,7 +329,7 @@ read_arguments() {
                     --san | --eku | --key-usage | --allow) for_server=$option ;;
                     --days | --key-type | --pki) ;;
                     --cn | --org | --org-unit | --country | --state | --locality | --email) ;;
-                    *) refuse "unknown option $(shown "$option"); -h shows those that there are" ;;
+                    *) refuse "unknown option $(shown "$option"); -h lists all options" ;;
                 esac
                 if [ "$option" = "$argument" ]; then
                     [ $# -gt 0 ] || refuse "$option needs a value"
@@ -352,7 +352,7 @@ read_arguments() {
     case $command in
         root) [ -z "$for_server" ] || refuse "$for_server is an option of server" ;;
         server)
-            [ -z "$for_root" ] || refuse "$for_root is an option of root; server heeds OPENSSLGEN_CA_PASSPHRASE"
+            [ -z "$for_root" ] || refuse "$for_root is an option of root; server reads OPENSSLGEN_CA_PASSPHRASE"
             [ -n "$name_given" ] || refuse "server needs a NAME, such as pbx.example.com"
             ;;
         *) refuse "write ./gen-certs.sh server NAME, or ./gen-certs.sh root; -h shows more" ;;
@@ -391,7 +391,7 @@ read_option() {
         --allow)
             case " $RULES " in
                 *" $value "*) allowed="$allowed$value " ;;
-                *) refuse "unknown rule $(shown "$value"): those that can be broken here are $RULES_HERE" ;;
+                *) refuse "unknown rule $(shown "$value"): this script can allow only $RULES_HERE" ;;
             esac
             ;;
     esac
@@ -407,14 +407,14 @@ read_word() {
         :*) refuse "unknown command $(shown "$1"): write server NAME, or root; -h shows more" ;;
         server:) refuse "the name is empty: write a host name such as pbx.example.com" ;;
         server:*)
-            [ -z "$name_given" ] || refuse "$(shown "$1") is one word too many"
+            [ -z "$name_given" ] || refuse "$(shown "$1") is one argument too many"
             name_given=$1
             ;;
-        *) refuse "$(shown "$1") is one word too many" ;;
+        *) refuse "$(shown "$1") is one argument too many" ;;
     esac
 }
 
-# ---- Names: only what is listed passes, so that openssl's config finds nothing to interpret
+# ---- Names: only listed characters pass, so that openssl's config has nothing to interpret
 
 # parse_names TEXT: adds each name of a value such as `DNS:pbx.example.com, 10.0.0.5` to $others: ,DNS:...,IP:...
 parse_names() {
@@ -522,7 +522,7 @@ split_kind() {
     kind=DNS
 }
 
-# meant_as_ip TEXT: right or wrong, it is one to those who write it.
+# meant_as_ip TEXT: it is written as an address, correct or not.
 meant_as_ip() {
     case $1 in
         \[*) return 0 ;;
@@ -554,7 +554,7 @@ parse_dns() {
         '') refuse "the name is empty: write a host name such as pbx.example.com" ;;
         *://*) refuse "$(shown "$1") is a URL: write the host alone" ;;
         *@*) refuse "$(shown "$1") is a mail address: write it behind email:" ;;
-        *' '*) refuse "$(shown "$1") has a blank inside: write one name, or commas between names" ;;
+        *' '*) refuse "$(shown "$1") has a space inside: write one name, or commas between names" ;;
         *:*) refuse "$(shown "$1") has a port or a colon: write the host name alone" ;;
         */*) refuse "$(shown "$1") has a path: write the host name alone" ;;
         *.) refuse "$(shown "$1") ends with a dot: write it without" ;;
@@ -566,8 +566,8 @@ parse_dns() {
     case $host in
         *\**) refuse "$(shown "$1"): a wildcard is the whole first label and nothing else, write *.example.com" ;;
         *[!"$LETTERS$DIGITS"._-]*)
-            refuse "$(shown "$1") has a character that no host name has: letters a to z, digits, - and _ are allowed;" \
-                "a name in other letters is written in its punycode form, such as xn--bcher-kva.example"
+            refuse "$(shown "$1") has a character that is not allowed in a host name: use a to z, digits, - and _;" \
+                "write other letters in punycode, such as xn--bcher-kva.example"
             ;;
     esac
     lower "$host"
@@ -579,8 +579,8 @@ parse_dns() {
             '') refuse "$(shown "$1") has an empty label: write one dot between two labels" ;;
             -* | *-) refuse "$(shown "$1") has the label $label: begin and end it with a letter or digit" ;;
             xn--*)
-                is_punycode "${label#xn--}" || refuse "$(shown "$1") has the label $label, which is no punycode," \
-                    "or of letters that this script does not know: opensslgen itself knows all"
+                is_punycode "${label#xn--}" || refuse "$(shown "$1") has the label $label, which is not valid punycode," \
+                    "or has letters that this script does not know; opensslgen itself knows all"
                 ;;
         esac
         [ "$label" != "$labels" ] || break
@@ -593,7 +593,7 @@ parse_dns() {
     esac
     case $label in
         *[!"$figures"]*) ;;
-        *) refuse "$(shown "$1") ends with a number but is no IP address: write four numbers, or a name" ;;
+        *) refuse "$(shown "$1") ends with a number but is not an IP address: write four numbers, or a name" ;;
     esac
     host=$star$host
 }
@@ -651,7 +651,7 @@ is_letter() {
 
 # parse_ip TEXT: sets $ip, an address in its shortest form (RFC 5952).
 parse_ip() {
-    [ ${#1} -le 100 ] || refuse "$(shown "$1") is no IP address"
+    [ ${#1} -le 100 ] || refuse "$(shown "$1") is not an IP address"
     case $1 in
         \[*) refuse "$(shown "$1") has brackets, or a port: write the address alone" ;;
         */*) refuse "$(shown "$1") is a network: write each of its addresses that the server has" ;;
@@ -663,7 +663,7 @@ parse_ip() {
 }
 
 parse_ip4() {
-    four_numbers "$1" || refuse "$(shown "$1") is no IP address: write one such as 10.0.0.5 or 2001:db8::1"
+    four_numbers "$1" || refuse "$(shown "$1") is not an IP address: write one such as 10.0.0.5 or 2001:db8::1"
     dotted=$1 saved=$IFS IFS=.
     # shellcheck disable=SC2086 # its four numbers
     set -- $1
@@ -671,9 +671,9 @@ parse_ip4() {
     for part; do
         case $part in
             0?*) refuse "$(shown "$dotted") has leading zeros, which some read as octal: write it without" ;;
-            ????*) refuse "$(shown "$dotted") is no IP address: each of the four numbers is 0 to 255" ;;
+            ????*) refuse "$(shown "$dotted") is not an IP address: each of the four numbers is 0 to 255" ;;
         esac
-        [ "$part" -le 255 ] || refuse "$(shown "$dotted") is no IP address: each of the four numbers is 0 to 255"
+        [ "$part" -le 255 ] || refuse "$(shown "$dotted") is not an IP address: each of the four numbers is 0 to 255"
     done
     ip=$dotted
 }
@@ -763,7 +763,7 @@ expand_ip6() {
 }
 
 not_an_address() {
-    refuse "$(shown "$address") is no IP address: write one such as 10.0.0.5 or 2001:db8::1"
+    refuse "$(shown "$address") is not an IP address: write one such as 10.0.0.5 or 2001:db8::1"
 }
 
 # parse_email TEXT: sets $email_name (RFC 5280 4.2.1.6, a conservative RFC 5321 mailbox).
@@ -786,7 +786,7 @@ parse_email() {
 }
 
 not_a_mailbox() {
-    refuse "$(shown "$1") is no mail address that fits here: write one such as name@example.com"
+    refuse "$(shown "$1") is not a mail address that is accepted here: write one such as name@example.com"
 }
 
 # parse_uri TEXT: sets $uri, with scheme and host in small letters (RFC 3986 3, RFC 5280 4.2.1.6, RFC 5922 7.1).
@@ -794,7 +794,7 @@ parse_uri() {
     scheme=${1%%:*} user=''
     case $1 in
         *:?*) rest=${1#"$scheme:"} ;;
-        *) refuse "$(shown "$1") is no URI: write its scheme, a colon and the rest, such as sip:example.com" ;;
+        *) refuse "$(shown "$1") is not a URI: write its scheme, a colon and the rest, such as sip:example.com" ;;
     esac
     case $scheme in
         '' | [!"$LETTERS"]* | *[!"$LETTERS$DIGITS"+.-]*) refuse "$(shown "$1") has no scheme such as sip: or https:" ;;
@@ -843,7 +843,7 @@ parse_uri() {
 }
 
 no_host() {
-    refuse "$(shown "$1") names no host: write one such as sip:example.com or https://example.com"
+    refuse "$(shown "$1") has no host: write one such as sip:example.com or https://example.com"
 }
 
 # plain_host WHOLE: checks $host, where no wildcard may stand.
@@ -889,7 +889,7 @@ choose_names() {
         todo=${todo#,}
         case ,$names, in
             *",$entry,"*)
-                # People write the main name in the one-line form, too; there it is no repetition.
+                # People also write the main name in the one-line form; that is not a repetition.
                 [ "$entry$main_repeated" = "$name" ] || note "$entry is given more than once"
                 [ "$entry" != "$name" ] || main_repeated=1
                 ;;
@@ -907,7 +907,7 @@ choose_names() {
 # ---- The subject
 
 # set_text sets $TEXT: ASCII, and in UTF-8 U+00A1 to U+024F without the soft hyphen and U+0400 to U+052F, in which
-# nothing is a control or bidi character or unseen.
+# there are no control, bidi or invisible characters.
 set_text() {
     TEXT=$(printf '[ -~]|\302[\241-\254\256-\277]|[\303-\310][\200-\277]|\311[\200-\217]')
     TEXT="($TEXT|$(printf '[\320-\323][\200-\277]|\324[\200-\257]'))*"
@@ -922,11 +922,11 @@ attribute() {
         "Cyrillic letters of UTF-8 are allowed; opensslgen itself knows all"
     case $1 in
         C)
-            fits '[A-Za-z]{2}' || refuse "the country $(shown "$4") is no country code: write two letters, such as DE"
+            fits '[A-Za-z]{2}' || refuse "the country $(shown "$4") is not a country code: write two letters, such as DE"
             trimmed=$(printf '%s\n' "$trimmed" | tr "$LOWER" "$UPPER")
             ;;
         emailAddress)
-            fits '[!-~]+@[!-~]+' || refuse "the mail address $(shown "$4") is none in ASCII: write name@example.com"
+            fits '[!-~]+@[!-~]+' || refuse "the mail address $(shown "$4") is not in ASCII: write name@example.com"
             ;;
     esac
     length=$(printf %s "$trimmed" | tr -d '\200-\277' | wc -c)
@@ -967,12 +967,12 @@ name_root() {
         trimmed=${trimmed%%.*}
     fi
     fits "$TEXT" || trimmed=opensslgen
-    # Where the cut leaves half a letter, its first byte goes, too.
+    # If the cut leaves half a letter, its first byte is removed as well.
     owner=$(printf %s "$trimmed" | cut -b 1-39 | sed "s/[$(printf '\300-\337')]\$//")
     root_name="${owner:-opensslgen} root $(date -u '+%Y-%m-%d %H:%M:%S')"
 }
 
-# check_secret NAME WHAT: in the environment, and such that every openssl takes it; no argv ever holds it.
+# check_secret NAME WHAT: it is in the environment, and every openssl accepts it; no argv contains it.
 check_secret() {
     eval "[ -n \"\${$1:-}\" ]" || refuse "the $2 is needed: set $1 in the environment"
     export "${1?}"
@@ -980,7 +980,7 @@ check_secret() {
     eval "[ \${#$1} -le 1000 ]" || refuse "the $2 is longer than 1000 bytes, which OpenSSL could not read again"
     secret_text=$TEXT
     [ "$1" != OPENSSLGEN_P12_PASSWORD ] || secret_text='[ -~]*'
-    # printf would be no part of mksh, and so show it.
+    # mksh has no printf of its own, so printf would show it in an argv.
     if env | sed -n "s/^$1=//p" | grep -q -v -E -x -e "$secret_text"; then
         refuse "the $2 has a character that cannot be used here"
     fi
@@ -990,7 +990,7 @@ check_secret() {
 
 # ---- Rules
 
-# finding RULE REASON MESSAGE: speaks against what is to be made.
+# finding RULE REASON MESSAGE: an error of the certificate that is to be made.
 finding() {
     case $allowed in
         *" $1 "*) return 0 ;;
@@ -1019,7 +1019,7 @@ check_order() {
     stop_if_broken
 }
 
-# check_root: the one that is there, by what openssl prints of it; and that the certificate does not outlive it.
+# check_root: checks the folder's root by openssl's output, and that the certificate does not outlive it.
 check_root() {
     broken=''
     openssl x509 -in "$pki/ca.crt" -noout -text >text 2>log || fail "openssl cannot read $pki/ca.crt"
@@ -1039,16 +1039,16 @@ check_root() {
     read_now
     today=$day now=$second
     read_date "$(openssl x509 -in "$pki/ca.crt" -noout -enddate | sed 's/^notAfter=//')"
-    # Ten minutes, as a slow machine takes its time to make a key, and only then the validity begins.
+    # Ten minutes for a slow machine to make a key: the validity begins only after that.
     time_left=$((day - today - (second < now + 600 ? 1 : 0)))
-    [ "$time_left" -ge 1 ] || fail "the root $pki/ca.crt has ended, or does so within a day: $stamp"
+    [ "$time_left" -ge 1 ] || fail "the root $pki/ca.crt expires within a day, or has expired: $stamp"
     [ "$days" -gt "$time_left" ] || return 0
     if [ -n "$days_given" ]; then
-        printf 'Error: %s\n' "$days days would outlive the root, which ends on $stamp" >&2
+        printf 'Error: %s\n' "$days days would outlive the root, which expires on $stamp" >&2
         printf 'Hint: --days %s is the most\n' "$time_left" >&2
         exit 2
     fi
-    note "valid for $time_left days instead of $days, as the root ends on $stamp"
+    note "valid for $time_left days instead of $days, because the root expires on $stamp"
     days=$time_left
 }
 

@@ -11,7 +11,7 @@
 # Exit 0: fine. 1: an edit is missing, or it failed. 2: usage, or a script that is not recognised.
 # Needs a shell, coreutils and sed (busybox's too); bash or else sh must accept the result before it is put in place.
 # First comes what is done to each file, then the edits (a reader that goes through the script character by character, so
-# that quotes, comments and here-documents are told apart), then, from "Files" on, all that touches the disk. The last
+# that quotes, comments and here-documents are distinguished), then, from "Files" on, all that touches the disk. The last
 # line starts main.
 
 # shellcheck disable=SC2016 # single quotes hold patterns for dollar signs

@@ -60,6 +60,7 @@ class Client:
 
     def make(self, **fields):
         """Fill in, confirm, and return the address of what was made."""
+        fields.setdefault("passphrase_again", fields.get("passphrase", ""))
         shown = self.post("/", **{**FILLED, **fields})
         assert shown.status_code == 303, shown.text
         made = self.post(shown.location)

@@ -1,4 +1,4 @@
-"""Feeds the decoder and the config reader what nobody would write: `python -m tests.fuzz [--seconds 60]`.
+"""Feeds the decoder and the readers of configs and scripts what nobody writes: `python -m tests.fuzz [--seconds 60]`.
 
 Nothing may crash, nothing may take longer than a second, and nothing that Python's cryptography refuses to read may
 pass. With atheris (pip install atheris) the code's own branches lead the way, else chance alone. Not run in CI.
@@ -113,6 +113,31 @@ def configs(data):
             raise Fault(f"the section {section.name!r} is not what was written of it: {values}")
 
 
+# The reader of scripts
+
+
+def scripts(data):
+    """Follow bytes as a shell script, without asking openssl what its certificates would be."""
+    from opensslgen.audit.script_calls import follow, system_file
+    from opensslgen.audit.scripts import looks_like_script, script_text
+    from opensslgen.errors import UnreadableError
+    from opensslgen.shell.machine import World, explore
+    from opensslgen.shell.parse import parse
+
+    looks_like_script(data)
+    with contextlib.suppress(UnreadableError):
+        for _ in explore(parse(script_text(data)), World(call=follow, system=system_file)):
+            pass
+
+
+def script_seeds():
+    """Return the scripts of the tests and our own templates."""
+    found = [*(CHECKOUT / "tests" / "gen_certs").rglob("*.sh"), *(CHECKOUT / "tests" / "scripts").glob("*.sh")]
+    seeds = [path.read_bytes() for path in found]
+    table = (CHECKOUT / "tests" / "scripts" / "shapes.txt").read_bytes()
+    return seeds + [piece.partition(b"\n")[2] for piece in table.split(b"\n### ")[1:]]
+
+
 # Mutations
 
 
@@ -224,7 +249,11 @@ def mutated_bytes(data, chance, seeds):
     return bytes(data)
 
 
-TARGETS = {"decoder": (decoder, der_seeds, mutated_der), "configs": (configs, config_seeds, mutated_bytes)}
+TARGETS = {
+    "decoder": (decoder, der_seeds, mutated_der),
+    "configs": (configs, config_seeds, mutated_bytes),
+    "scripts": (scripts, script_seeds, mutated_bytes),
+}
 
 
 # The run

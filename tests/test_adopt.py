@@ -266,8 +266,8 @@ def own_root(*, ca=True, name="Root", days=(-1, 900), cn=True):
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ({"ca": False}, "CN=Root is no certificate authority: it has no CA:TRUE"),
-        ({"ca": None}, "CN=Root is no certificate authority: it has no CA:TRUE"),
+        ({"ca": False}, "CN=Root is not a CA: it has no CA:TRUE"),
+        ({"ca": None}, "CN=Root is not a CA: it has no CA:TRUE"),
         ({"days": (-900, -1)}, "CN=Root expired on "),
     ],
 )
@@ -321,13 +321,13 @@ def test_an_authority_whose_certificates_could_not_be_revoked_any_more_stays(com
     assert done.exit_code == 1
     assert "/CN=pbx.example.com is valid until 20" in done.output
     assert "nobody could revoke it" in done.output
-    assert "Hint: make the new authority in a folder of its own: --pki DIR" in done.output
+    assert "Hint: make the new CA in a folder of its own: --pki DIR" in done.output
     assert files_below(tmp_path / "pki") == before
     # Once nothing is valid any more it can go; what it has revoked is said to stay in the lists.
     assert run("revoke", "pbx.example.com", "--yes").exit_code == 0
     done = run(*command, "--force")
     assert done.exit_code == 0, done.output
-    assert "Note: its revocation lists will name the 1 that the authority before has revoked" in done.output
+    assert "Note: its CRLs will list the revocations of the previous CA: 1" in done.output
 
 
 def test_an_authority_in_use_is_adopted_anew_with_the_same_key(tmp_path):

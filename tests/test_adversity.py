@@ -269,8 +269,8 @@ def test_fifty_at_once_share_one_root_and_one_index(tmp_path):
 
 
 def test_the_lock_names_its_holder(authority):
-    second = authority.store.locked(timeout=0.1)
-    with authority.store.locked(), pytest.raises(Error, match=f"in use by process {os.getpid()}"):
+    second = authority.store.lock(timeout=0.1)
+    with authority.store.lock(), pytest.raises(Error, match=f"in use by process {os.getpid()}"):
         second.__enter__()
 
 
@@ -282,7 +282,7 @@ def script_lock(pki, holder):
 def test_a_scripts_lock_names_its_holder(authority):
     script_lock(authority.store.path, f"{os.getppid()}\n")
     with pytest.raises(Error, match=rf"in use by process {os.getppid()} \(waited 0.1") as refused:
-        authority.store.locked(timeout=0.1).__enter__()
+        authority.store.lock(timeout=0.1).__enter__()
     assert refused.value.hint.endswith(".lock.script")
     assert [path.name for path in authority.store.path.iterdir() if path.name != ".lock"] == [".lock.script"]
 

@@ -150,7 +150,7 @@ def test_a_second_run_leaves_all_alone(made):
 # What changes in the row of pbx.example.com, and why it is then made anew.
 CHANGES = [
     ("pbx.example.com,10.0.0.5,,", "another names is asked for"),
-    ('pbx.example.com,"10.0.0.5,sip.example.com",,400', "400 days are asked for, and not 820"),
+    ('pbx.example.com,"10.0.0.5,sip.example.com",,400', "400 days are asked for, not 820"),
     ('pbx.example.com,"10.0.0.5,sip.example.com",client,', "another extended key usage is asked for"),
     ('pbx.example.com,"10.0.0.5,sip.example.com",self-signed,', "another issuer is asked for"),
 ]
@@ -186,7 +186,7 @@ def test_what_ends_soon_is_made_anew(tmp_path):
         )  # fmt: skip
         assert done.returncode == bool(due)
         assert [line[0] for line in done.stdout.splitlines()[:-1]] == due
-        assert done.stdout.count("it ends on") == len(due)
+        assert done.stdout.count("it expires on") == len(due)
 
 
 @pytest.mark.slow
@@ -244,7 +244,7 @@ def test_all_rows_are_checked_before_anything_is_made(tmp_path):
         ("2", "a.example.com"), ("3", "b.example.com"), ("5", "C.example.com"),
     ]  # fmt: skip
     assert "825 days is the most [apple-validity]" in faults[0][3]
-    assert "its files are called c.example.com, as those of line 4" in faults[2][3]
+    assert "its files would be called c.example.com, like those of line 4" in faults[2][3]
     assert done.stderr.splitlines()[-1] == "Error: 3 of 4 rows of sites.csv have errors, so nothing was issued"
     assert not (tmp_path / "pki").exists()
 
@@ -584,7 +584,7 @@ def rows(*orders):
 )
 def test_only_secrets_that_a_row_needs_are_asked_for(orders, has_passphrase, secrets, authority):
     needs = Needs()
-    seen = list(needs.seen(rows(*orders, None)))
+    seen = list(needs.count(rows(*orders, None)))
     assert len(seen) == needs.rows == len(orders) + 1
     assert needs.secrets(authority.store, has_passphrase=has_passphrase) == secrets
     # The key of a root that exists has no passphrase here, whatever could be given.
@@ -595,7 +595,7 @@ def test_only_secrets_that_a_row_needs_are_asked_for(orders, has_passphrase, sec
 @pytest.mark.parametrize(("kind", "is_made"), [(SERVER, True), (SELF_SIGNED, False)])
 def test_a_root_is_made_once_and_only_if_a_row_needs_it(kind, is_made, authority):
     batch, needs = Batch(authority.store, authority.openssl, {}, timedelta()), Needs()
-    list(needs.seen(rows(leaf_order("a.example", kind=kind))))
+    list(needs.count(rows(leaf_order("a.example", kind=kind))))
     assert (needs.make_root(batch) is not None) == is_made
     assert (authority.store.issuer() is not None) == is_made
     assert needs.make_root(batch) is None

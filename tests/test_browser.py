@@ -53,7 +53,7 @@ def made(page, **fields):
     """Fill the form in and confirm what is shown."""
     page.fill(**{**{name: FILLED[name] for name in ("name", "names", "days", "key_type")}, **fields})
     page.go(page.at("main form button"))
-    assert page.at("h1").text == "What will be done", page.at("main").text
+    assert page.at("h1").text == "Review", page.at("main").text
     page.go(page.at("main form button"))
     assert page.at("h1").text.startswith("Made a server certificate for "), page.at("main").text
 
@@ -118,12 +118,12 @@ def test_it_works_by_the_keyboard_alone(page):
     press(Keys.TAB, Keys.SPACE, Keys.SPACE)
     tab_to("key_type")
     press("p-256")
-    tab_to("Show what will be done")
+    tab_to("Review")
     press(Keys.ENTER)
-    assert wait(lambda: page.at("h1").text == "What will be done")
+    assert wait(lambda: page.at("h1").text == "Review")
     assert "DNS keyboard.example.com" in page.at("dl").text
     assert "serverAuth, clientAuth" in page.at("dl").text
-    tab_to("Make it")
+    tab_to("Issue the certificate")
     press(Keys.ENTER)
     assert wait(lambda: page.at("h1").text == "Made a server certificate for keyboard.example.com")
 
@@ -131,7 +131,7 @@ def test_it_works_by_the_keyboard_alone(page):
 # What a person can type or tick, field by field, and what is said of it.
 SLIPS = [
     ("name", {"name": ""}, "empty"),
-    ("name", {"name": "pbx example.com"}, "blank"),
+    ("name", {"name": "pbx example.com"}, "space"),
     ("name", {"name": "a@example.com"}, "mail address"),
     ("names", {"names": "10.0.0.5\nDNS:10.0.0.6"}, "write IP:10.0.0.6"),
     ("names", {"names": "10.0.0.0/24"}, "network"),
@@ -142,7 +142,7 @@ SLIPS = [
     ("eku", {"eku": []}, "serverAuth"),
     ("eku", {"eku": ["clientAuth"]}, "serverAuth"),
     ("p12_password", {"p12_password": "abc"}, "shorter than 4"),
-    ("p12_password", {"compatible": ["on"]}, "write one"),
+    ("p12_password", {"compatible": ["on"]}, "type one"),
 ]
 
 
@@ -201,7 +201,7 @@ def test_everything_works_without_scripts(tmp_path):
         page.go(page.at("main form button"))
         assert page.at("h1").text.startswith("Revoked pbx.example.com")
         page.go(page.at("nav a[href='/root']"))
-        assert page.at("main a.button").text == "Download Root Certificate"
+        assert page.at("main a.button").text == "Download the root certificate"
         root = page.downloaded(page.at("main a.button"))
         assert openssl("x509", "-inform", "DER", "-in", root, "-noout", "-subject")
         page.go(page.at("nav a[href='/audit']"))
@@ -209,7 +209,7 @@ def test_everything_works_without_scripts(tmp_path):
         page.go(page.at("main form button"))
         assert "complies" in page.at("article h3").text
         page.go(page.at("header form button"))
-        assert page.at("h1").text == "You have left"
+        assert page.at("h1").text == "Logged out"
         page.get(f"http://127.0.0.1:{form.port}/")
         assert page.at("h1").text == "Forbidden"
 
@@ -225,7 +225,7 @@ def visit_each(page, form):
     page.get(f"{base}/")
     page.fill(name="each.example.com", names="10.0.0.5\nsip:example.com", key_type="p-256", p12_password=PASSWORD)
     page.go(page.at("main form button"))
-    if "Nothing was made" in page.at("main").text:
+    if "No certificate was issued" in page.at("main").text:
         yield "form with what exists"
         page.at("#replace").click()
         page.fill(p12_password=PASSWORD)
@@ -353,7 +353,7 @@ def test_another_site_can_make_a_browser_do_nothing(host, page, form):
     with other_site(html) as port:
         page.get(f"http://{host}:{port}/")
         wait(lambda: page.title.startswith("Forbidden"))
-        assert "This comes from another site" in page.at("main").text or "link that" in page.at("main").text
+        assert "comes from another site" in page.at("main").text or "link that" in page.at("main").text
     with other_site(f'<iframe src="{target}"></iframe>') as port:
         page.get(f"http://{host}:{port}/")
         page.switch_to.frame(page.at("iframe"))

@@ -316,7 +316,7 @@ def test_a_leaf_is_shortened_to_its_root_with_a_note_or_refused_with_days():
     assert opensslgen("root", *FAST, "--days", "100").returncode == 0
     done = opensslgen("server", "a.example.com", *FAST, "--json")
     assert json.loads(done.stdout)["certificate"]["days"] in {98, 99}
-    assert [note for note in json.loads(done.stdout)["notes"] if "as the root expires" in note]
+    assert [note for note in json.loads(done.stdout)["notes"] if "because the root expires" in note]
     done = opensslgen("server", "b.example.com", *FAST, "--days", "200")
     assert done.returncode == 2
     assert "would outlive the root" in done.stderr

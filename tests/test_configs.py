@@ -111,6 +111,8 @@ def test_every_rule_is_about_an_extension_or_about_what_a_section_cannot_say():
         "expired", "not-yet-valid", "expires-soon", "key-mismatch", "issuer-mismatch", "aki-mismatch", "issuer-not-ca",
         "chain-order", "leaf-outlives-issuer", "ec-explicit", "serial-negative", "serial-long", "serial-short",
         "host-mismatch", "empty-cn", "cn-not-in-san", "root-cn", "strict-version", "path-length", "name-constraints",
+        "apple-signature-type", "serial-21-bytes", "no-common-name", "issuer-key-usage", "issuer-eku",
+        "chain-unrelated",
     }  # fmt: skip
     assert {rule.id for rule in RULES.values() if rule.check} == set(ABOUT) | cannot
     assert not set(ABOUT) & cannot

@@ -218,7 +218,7 @@ def test_a_name_that_only_looks_like_the_roots_is_signed(authority: Authority) -
     make_root(authority, common_name="Straße")
     made = make_server(authority, "strasse.example.com", common_name="Strasse")
     assert made.certificate.subject.common_name == "Strasse"
-    with pytest.raises(UsageError, match="is that of the authority that would sign it"):
+    with pytest.raises(UsageError, match="is that of the CA that would sign it"):
         make_server(authority, "other.example.com", common_name="STRAßE")
 
 

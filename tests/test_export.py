@@ -409,7 +409,7 @@ def test_a_key_that_is_not_in_the_folder_is_no_export(made, tmp_path):
     for arguments in (("--as", "p12"), ("--as", "key"), ("--for", "nginx")):
         done = run("export", PBX, *arguments, "--out", "out/")
         assert done.exit_code == 1
-        assert f"the key of {PBX} is not in the folder: whoever made the request has it" in done.stderr
+        assert f"the key of {PBX} is not in the folder: it is where the request was made" in done.stderr
     assert not (tmp_path / "out").exists()
     assert names_in(succeed("export", PBX, "--as", "chain") and f"{PBX}-chain.pem") == [LEAF, SITE, ROOT]
 
@@ -426,7 +426,7 @@ def test_another_certificates_key_is_not_exported_with_it(made, tmp_path):
 def test_an_authoritys_key_stays_where_it_is(made):
     done = run("export", "ca", "--as", "p12", "--pki", made / "pki")
     assert done.exit_code == 1
-    assert "is an authority, whose key stays where it is" in done.stderr
+    assert "is a CA: its key stays where it is" in done.stderr
     succeed("export", "ca", "--as", "der", "--pki", made / "pki")
     assert x509.load_der_x509_certificate(Path("ca.der").read_bytes()).subject.rfc4514_string() == ROOT
 

@@ -477,8 +477,8 @@ def test_its_letters_are_valid_in_names(script):
         (("make",), "unknown command 'make'"),
         (("server",), "needs a NAME"),
         (("server", ""), "the name is empty"),
-        (("server", "a.example", "b.example"), "one word too many"),
-        (("root", "a.example"), "one word too many"),
+        (("server", "a.example", "b.example"), "one argument too many"),
+        (("root", "a.example"), "one argument too many"),
         (("server", "a.example", "--force"), "unknown option '--force'"),
         (("server", "a.example", "-x"), "unknown option '-x'"),
         (("server", "a.example", "--san"), "--san needs a value"),
@@ -735,7 +735,7 @@ def test_no_leaf_outlives_its_root(script, shell, tmp_path):
     assert "Hint: --days 99 is the most" in done.stderr
     assert not (tmp_path / "pki" / "issued").exists() or not list((tmp_path / "pki" / "issued").iterdir())
     done = made(script, "server", "pbx.example.com", *FAST, shell=shell, cwd=tmp_path)
-    assert "valid for 99 days instead of 820, as the root ends on" in done.stderr
+    assert "valid for 99 days instead of 820, because the root expires on" in done.stderr
     certificate = load(tmp_path / "pki" / "issued" / "pbx.example.com.crt")
     assert certificate.validity == timedelta(days=99)
     assert certificate.not_after <= load(tmp_path / "pki" / "ca.crt").not_after
@@ -745,7 +745,7 @@ def test_a_root_that_ends_today_signs_nothing(script, tmp_path):
     made(script, "root", "--days", "1", *FAST, cwd=tmp_path)
     before = bytes_below(tmp_path / "pki")
     done = run(script, "server", "pbx.example.com", *FAST, cwd=tmp_path)
-    assert (done.returncode, "has ended, or does so within a day" in done.stderr) == (1, True)
+    assert (done.returncode, "expires within a day, or has expired" in done.stderr) == (1, True)
     assert bytes_below(tmp_path / "pki") == before
 
 

@@ -64,20 +64,20 @@ def test_every_column_is_an_option_and_says_something():
 
 # The row, the line that it begins on, and what is said of it.
 FAULTS = [
-    ("name\nb_.exa mple.com\n", 2, "has a blank inside"),
+    ("name\nb_.exa mple.com\n", 2, "has a space inside"),
     ("name,san\na.example.com,10.0.0.300\n", 2, "each of the four numbers is 0 to 255"),
     ("name,san\na.example.com,10.0.0.0/24\n", 2, "is a network"),
     ("name,days\na.example.com,soon\n", 2, "soon days: write a whole number"),
     ("name,days\na.example.com,0\n", 2, "write a number from 1 to 36500"),
-    ("name,kind\na.example.com,root\n", 2, "the kind root is not known: write one of server, client, self-signed"),
+    ("name,kind\na.example.com,root\n", 2, "the kind root is unknown: write one of server, client, self-signed"),
     ("name,key-type\na.example.com,rsa-512\n", 2, "unknown key type"),
     ("name,eku\na.example.com,sererAuth\n", 2, "unknown extended key usage"),
     ("name,p12\na.example.com,perhaps\n", 2, "write yes, compat or nothing"),
-    ("name,country\na.example.com,Germany\n", 2, "is no country code"),
-    ("name,san\n,10.0.0.5\n", 2, "no name"),
+    ("name,country\na.example.com,Germany\n", 2, "is not a country code"),
+    ("name,san\n,10.0.0.5\n", 2, "the name is missing"),
     ("name,san\na.example.com,b.example.com,c.example.com\n", 2, "3 cells, and the header row has 2"),
     ("name,kind,crl-url\na.example.com,self-signed,http://x.example/\n", 2, "leave crl-url out"),
-    ("name,crl-url\na.example.com,ftp://x.example/\n", 2, "is no URL"),
+    ("name,crl-url\na.example.com,ftp://x.example/\n", 2, "is not a URL"),
     ("name,template\na.example.com,/nowhere/x.cnf\n", 2, "cannot read the template /nowhere/x.cnf"),
     ('name,san\na.example.com,"10.0.0.5\n10.0.0.6"\nb..example.com,\n', 4, "has an empty label"),
     ('name,org\na.example.com,"A\u202egnilekS"\n', 2, "U+202E"),
@@ -98,18 +98,18 @@ def test_a_row_with_a_fault_says_which(text, line, fault):
 
 
 NO_TABLE = [
-    ("", "nothing is in it"),
-    ("\ufeff\n\n", "nothing is in it"),
-    ("host,san\n", "line 1: the column host is not known"),
-    ("san,days\n", "line 1: no column is called name"),
+    ("", "it is empty"),
+    ("\ufeff\n\n", "it is empty"),
+    ("host,san\n", "line 1: the column host is unknown"),
+    ("san,days\n", "line 1: the column name is missing"),
     ("name,san,SAN\n", "line 1: two columns have the same name"),
-    ("pbx.example.com\nb.example.com\n", "line 1: the column pbx.example.com is not known"),
+    ("pbx.example.com\nb.example.com\n", "line 1: the column pbx.example.com is unknown"),
     ('name,san\na.example.com,"10.0.0.5\n', "line 2: unexpected end of data"),
     ('name,san\na.example.com,"10.0.0.5"x\n', "line 2: "),
-    ('{"name": "a.example.com"}\n["a"]\n', "line 2: a JSON object is expected"),
-    ('{"name": "a.example.com"}\n{"name": \n', "line 2: no JSON"),
-    ('{"name": ' + "[" * 100_000 + "\n", "line 1: no JSON"),
-    ('{"host": "a.example.com"}\n', "line 1: the column host is not known"),
+    ('{"name": "a.example.com"}\n["a"]\n', "line 2: expected a JSON object"),
+    ('{"name": "a.example.com"}\n{"name": \n', "line 2: not JSON"),
+    ('{"name": ' + "[" * 100_000 + "\n", "line 1: not JSON"),
+    ('{"host": "a.example.com"}\n', "line 1: the column host is unknown"),
 ]
 
 

@@ -132,7 +132,7 @@ def test_names_beyond_its_limits_are_refused_before_anything_is_made(site):
 
 
 def test_no_authority_is_made_below_one_that_allows_none(site):
-    with pytest.raises(UsageError, match=r"allows no authority below itself \(pathlen:0\)"):
+    with pytest.raises(UsageError, match=r"allows no CA below itself \(pathlen:0\)"):
         intermediate_job(intermediate_order("Lower", key_type=EC), store=site.store, fixed_days=False)
 
 
@@ -170,7 +170,7 @@ def test_nothing_is_signed_whose_subject_is_the_authoritys(arguments, authority)
     before = files_below(authority.store.path)
     done = opensslgen(*arguments, "--key-type", "p-256")
     assert done.returncode == 2
-    assert "is that of the authority that would sign it" in done.stderr
+    assert "is that of the CA that would sign it" in done.stderr
     assert files_below(authority.store.path) == before
     assert opensslgen(*arguments, "--key-type", "p-256", "--cn", "another").returncode == 0
 
@@ -183,17 +183,17 @@ def test_a_request_or_an_inventory_with_the_authoritys_subject_is_refused_too(au
         lambda: request_job(order, store=Store(Path("box")))
     )
     done = opensslgen("sign", asked.files["request"], "--yes")
-    assert (done.returncode, "is that of the authority" in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, "is that of the CA" in done.stderr) == (2, True), done.stderr
     Path("sites.csv").write_text("name\npbx.example.com\n")
     done = opensslgen("batch", "sites.csv", "--key-type", "p-256")
-    assert (done.returncode, "is that of the authority" in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, "is that of the CA" in done.stderr) == (2, True), done.stderr
     Path("sites.csv").write_text("name,cn\npbx.example.com,The PBX\n")
     assert opensslgen("batch", "sites.csv", "--key-type", "p-256").returncode == 0
 
 
 def test_a_root_that_is_made_first_has_another_name_than_its_leaf(authority):
     order, root = leaf_order("pbx.example.com", key_type=EC), root_order(common_name="PBX.example.com", key_type=EC)
-    with pytest.raises(UsageError, match="is that of the authority"):
+    with pytest.raises(UsageError, match="is that of the CA"):
         authority.make(lambda: leaf_job(order, store=authority.store, root=root, fixed_days=False))
 
 

@@ -40,7 +40,7 @@ def leaf(store, name="pbx.example.com", **options):
 
 def signed(store):
     request = parse_request(REQUEST)
-    order = from_request.leaf_order_of(request, names=from_request.asked_names(request), stem="signed.example.com")
+    order = from_request.leaf_order_of(request, names=from_request.requested_names(request), stem="signed.example.com")
     return sign_job(request, order, store=store)
 
 

@@ -361,8 +361,8 @@ def test_names_that_look_like_s_clients_own_lines_are_not_taken_for_them(client,
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
-        (servers.silent, r"it takes the connection, but no TLS came within 1 s"),
-        (servers.dripping, r"it takes the connection, but no TLS came within 1 s"),
+        (servers.silent, r"it accepts the connection, but sent no TLS within 1 s"),
+        (servers.dripping, r"it accepts the connection, but sent no TLS within 1 s"),
         (servers.closing, r"it closes the connection before it has sent a certificate"),
         (servers.garbage, r"it does not speak TLS|no TLS at all"),
         (servers.alert, r"it ends the handshake with the alert handshake failure"),
@@ -440,15 +440,18 @@ def printed(text):
     ("text", "reason"),
     [
         (HEAD + ENTRY.format(0, "TUlJ") + TAIL.format(BLOCK.format("QUJD")), "two different certificates"),
-        (HEAD + ENTRY.format(1, "TUlJ") + TAIL.format(""), "count one by one"),
-        (HEAD + ENTRY.format(0, "TUlJ") + ENTRY.format(0, "TUlJ") + TAIL.format(""), "count one by one"),
-        (HEAD + TAIL.format(""), "form of which none is known"),
-        (HEAD + ENTRY.format(0, "TUlJ") + "x\n" + TAIL.format(""), "form of which none is known"),
-        (HEAD + ENTRY.format(0, "TUlJ") + BLOCK.format("QUJD") + TAIL.format(""), "form of which none is known"),
-        (HEAD + ENTRY.format(0, "TUlJ"), "form of which none is known"),
+        (HEAD + ENTRY.format(1, "TUlJ") + TAIL.format(""), "did not number its certificates in order"),
+        (
+            HEAD + ENTRY.format(0, "TUlJ") + ENTRY.format(0, "TUlJ") + TAIL.format(""),
+            "did not number its certificates in order",
+        ),
+        (HEAD + TAIL.format(""), "in an unknown form"),
+        (HEAD + ENTRY.format(0, "TUlJ") + "x\n" + TAIL.format(""), "in an unknown form"),
+        (HEAD + ENTRY.format(0, "TUlJ") + BLOCK.format("QUJD") + TAIL.format(""), "in an unknown form"),
+        (HEAD + ENTRY.format(0, "TUlJ"), "in an unknown form"),
         (HEAD + ENTRY.format(0, "TUlJQ") + TAIL.format(""), "not base64"),
         (HEAD + ENTRY.format(0, "TUlJ") + TAIL.format(""), "certificate 1 of its chain"),
-        (HEAD + " 0 s:x\n   i:x\n-----BEGIN CERTIFICATE-----\nTUlJ\n", "form of which none is known"),
+        (HEAD + " 0 s:x\n   i:x\n-----BEGIN CERTIFICATE-----\nTUlJ\n", "in an unknown form"),
     ],
 )
 def test_an_output_that_is_not_laid_out_as_it_should_be_is_unreadable(text, reason):

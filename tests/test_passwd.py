@@ -156,6 +156,6 @@ def test_on_a_terminal_the_old_one_is_asked_for_once_and_the_new_one_twice(pki):
         while chunk := os.read(parent, 1024):
             seen += chunk
     assert process.wait() == 0, seen
-    assert b"Changed the passphrase of the authority's key" in seen
+    assert b"Changed the passphrase of the CA's key" in seen
     assert OLD.encode() not in seen
     assert opens(pki / "private" / "ca.key", NEW)

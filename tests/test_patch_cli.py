@@ -137,3 +137,54 @@ def test_an_authority_may_go_without_server_auth():
     done = opensslgen("ext", "a.example", env={"CA": "CA:TRUE, pathlen:0"})
     assert done.returncode == 0, done.stderr
     assert "basicConstraints = CA:TRUE, pathlen:0\n" in done.stdout
+
+
+ANY = """#!/bin/sh
+openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 3650 -subj '/CN=Example Root CA'
+openssl req -new -newkey rsa:2048 -nodes -keyout s.key -out s.csr -subj /CN=pbx.example.com
+cat > s.ext <<EOF
+subjectAltName = DNS:pbx.example.com
+EOF
+openssl x509 -req -in s.csr -CA ca.crt -CAkey ca.key -CAcreateserial -sha1 -days 3650 -extfile s.ext -out s.crt
+"""
+
+
+def test_any_script_is_edited_shown_kept_and_restored(tmp_path):
+    script = tmp_path / "make.sh"
+    script.write_text(ANY)
+    assert opensslgen("patch", "--any", "--check", script).returncode == 1
+    shown = opensslgen("patch", "--any", "--diff", script)
+    assert "+extendedKeyUsage = serverAuth,clientAuth" in shown.stdout
+    assert script.read_text() == ANY
+    done = opensslgen("patch", "--any", "--days", "700", script)
+    assert done.returncode == 0, done.stderr
+    assert "-days 700" in done.stdout
+    text = script.read_text()
+    # The root keeps its years.
+    assert text.count("-days 3650") == 1
+    assert "-sha256 -days 700" in text
+    assert [path.read_text() for path in tmp_path.glob("make.sh.orig-*")] == [ANY]
+    assert opensslgen("audit", script).returncode == 0
+    again = opensslgen("patch", "--any", "--days", "700", script)
+    assert (again.returncode, "nothing was changed" in again.stdout) == (0, True)
+    assert opensslgen("patch", "--any", "--days", "700", "--restore", script).returncode == 0
+    assert script.read_text() == ANY
+
+
+def test_a_script_that_no_line_mends_is_refused_and_left_alone(tmp_path):
+    script = tmp_path / "make.sh"
+    text = ANY.replace("subjectAltName = DNS:pbx.example.com\n", "keyUsage = digitalSignature\n")
+    script.write_text(text)
+    refused = opensslgen("patch", "--any", script)
+    assert refused.returncode == 2
+    assert "line 5: it has no subject alternative name" in refused.stderr
+    assert script.read_text() == text
+    assert [path.name for path in tmp_path.iterdir()] == ["make.sh"]
+
+
+def test_any_script_with_a_value_from_the_caller_is_refused(tmp_path):
+    script = tmp_path / "make.sh"
+    script.write_text(ANY.replace("DNS:pbx.example.com", "DNS:$1"))
+    refused = opensslgen("patch", "--any", script)
+    assert refused.returncode == 2
+    assert "depends on $1" in refused.stderr

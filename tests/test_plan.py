@@ -17,7 +17,7 @@ from opensslgen.cli.main import COMMANDS, cli
 from opensslgen.gen_certs.patch import patcher_script
 from opensslgen.gen_certs.replacement import gen_certs_script
 from opensslgen.jobs.issue import leaf_job, root_job
-from opensslgen.jobs.job import stored_issuer
+from opensslgen.jobs.job import issuer_of
 from opensslgen.jobs.perform import Authority
 from opensslgen.jobs.revoke import revocation_job, revocation_list_job
 from opensslgen.names.general import parse_names
@@ -522,7 +522,7 @@ def test_one_command_makes_what_two_make(name, authority, openssl):
         pytest.skip(f"{openssl.banner} makes no certificate of an authority by one command")
     make_root(authority)
     order = ORDERS[name]
-    issuer = None if order.kind is SELF_SIGNED else stored_issuer(authority.store)
+    issuer = None if order.kind is SELF_SIGNED else issuer_of(authority.store)
     plans = [
         issue.leaf(order, issuer, prefix=prefix, one_command=one_command)
         for prefix, one_command in (("n0-", False), ("n1-", True))

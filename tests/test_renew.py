@@ -212,7 +212,7 @@ def test_whatever_makes_a_certificate_anew_puts_an_old_pkcs12_file_aside(kind, o
     assert done.returncode == 0, done.stderr
     assert "pbx.example.com.p12 holds the old certificate and was renamed" in done.stdout + done.stderr
     (aside,) = Path("pki/private").glob("*.p12*")
-    assert f"as private/{aside.name}" in done.stdout + done.stderr
+    assert f"to private/{aside.name}" in done.stdout + done.stderr
     assert aside.read_bytes() == old
 
 
@@ -324,7 +324,7 @@ def test_what_would_end_no_later_is_not_renewed(authority):
     done = later(30, "renew", "pbx.example.com")
     assert done.returncode == 1
     assert "would expire no later than the old one" in done.stderr
-    assert "renew the authority first; a root: opensslgen renew ca" in done.stderr
+    assert "renew the CA first; a root: opensslgen renew ca" in done.stderr
     assert later(30, "renew", "ca", "--days", "3650").returncode == 0
     assert later(30, "renew", "pbx.example.com", "--days", "60").returncode == 0
 
@@ -385,7 +385,7 @@ def foreign_leaf(
         ({"key": "small"}, 1, "[apple-key-size]"),
         ({"name": "a.example\nDNS:b.example"}, 2, "U+000A"),
         ({"name": "a.example,b.example"}, 2, "comma"),
-        ({"key": "odd"}, 2, "of which no new one is made"),
+        ({"key": "odd"}, 2, "no new key of this kind can be made"),
     ],
 )
 def test_what_is_not_clean_is_refused_and_stays(options, code, message, authority):
@@ -499,7 +499,7 @@ def test_what_names_the_roots_serial_number_stands_below_the_old_root_alone_and_
     Path("pki/issued/garbage.crt").write_text("garbage")
     done = renew("ca")
     assert done.exit_code == 0, done.output
-    assert "are valid only below it until they are renewed: old.crt" in done.stderr
+    assert "are valid only below the old root until they are renewed: old.crt" in done.stderr
     verify = [["openssl", "verify", "-CAfile", root, "pki/issued/old.crt"] for root in ("old-root.crt", "pki/ca.crt")]
     assert [subprocess.run(each, capture_output=True).returncode for each in verify] == [0, 2]
 
@@ -540,7 +540,7 @@ def test_an_intermediate_keeps_its_key_so_that_its_leaves_go_on(authority, opens
     verify_by_all("pki/ca.crt", leaf, "pki/issued/Site_Berlin.crt")
     done = renew("ca", "--pki", "pki-berlin")
     assert done.exit_code == 2
-    assert "is an intermediate, which is renewed where its issuer is" in done.output
+    assert "is an intermediate: renew it in the folder of its issuer" in done.output
     assert renew("Site_Berlin", "--p12").exit_code == 2
 
 
@@ -681,7 +681,7 @@ def test_no_script_is_printed_for_file_names_with_blanks(authority):
     before = files_below(Path("pki"))
     done = renew("pbx.example.com", "--script")
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "whose name has white space in it: 'private/John Smith.key'" in done.stderr
+    assert "whose name contains white space: 'private/John Smith.key'" in done.stderr
     assert files_below(Path("pki")) == before
     assert renew("pbx.example.com").exit_code == 0
 

@@ -372,6 +372,8 @@ def test_a_report_is_whole_in_each_format(name, quiet):
     elif name == "sarif":
         assert len(json.loads(said)["runs"][0]["results"]) == 2
         assert json.loads(nothing)["runs"][0]["results"] == []
+    elif name == "github":
+        assert (said, nothing) == ("::error file=b,line=1,title=unreadable::b: no\n" * 2, "")
     else:
         assert ("a: complies" in said, "1 of 3 comply" in said) == (not quiet, not quiet)
         assert said.count("b: cannot be read") == 2

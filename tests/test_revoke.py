@@ -243,9 +243,9 @@ def test_the_index_keeps_its_mode(work, pki):
 REFUSED = {
     "nobody.example.com": (UsageError, "no name or serial number of a certificate in"),
     "DEADBEEF": (UsageError, "no name or serial number of a certificate in"),
-    "ca": (UsageError, "is the root itself, which nobody can revoke"),
-    "self.example.com": (UsageError, "has signed itself, which nobody can revoke"),
-    "other.crt": (UsageError, "was issued by CN=Other root, which alone can revoke it"),
+    "ca": (UsageError, "is self-signed, and nobody can revoke it"),
+    "self.example.com": (UsageError, "is self-signed, and nobody can revoke it"),
+    "other.crt": (UsageError, "was issued by CN=Other root, and only that CA can revoke it"),
     "b.example.com": (Error, r"was revoked on \d{4}-\d\d-\d\d \d\d:\d\d UTC, for superseded"),
     "empty.crt": (Error, "empty.crt"),
 }
@@ -283,7 +283,7 @@ def test_what_cannot_be_revoked_is_told_apart(wanted, mixed, openssl, monkeypatc
 
 def test_an_intermediate_cannot_revoke_itself(work, pki, tmp_path):
     site = intermediate_site(work, tmp_path)
-    with pytest.raises(UsageError, match="only the authority above it can revoke it"):
+    with pytest.raises(UsageError, match="only its issuer can revoke it"):
         revoke(site, "ca")
 
 
@@ -332,7 +332,7 @@ def test_one_that_the_index_never_had_is_revoked_by_its_file(work, pki):
     made = revoke(work, certificate, "keyCompromise")
     make_list(work)
     assert [entry.serial_number for entry in judged(pki)] == [serial]
-    assert "it was not in index.txt, which has it from now on" in made.notes
+    assert "it was missing from index.txt, and has been added" in made.notes
     assert len((pki / "index.txt").read_text().splitlines()) == 3
 
 
@@ -359,7 +359,11 @@ def test_nothing_is_revoked_by_a_file_that_the_authority_has_not_signed(has_copi
         shutil.rmtree(pki / "certs_by_serial")
     file = forged(tmp_path / "forged.crt", pki, **other)
     before = files_below(pki)
-    told = "another certificate has its serial number here" if has_copies and not other else "openssl verify does not"
+    told = (
+        "another certificate with this serial number is in the folder"
+        if has_copies and not other
+        else "openssl verify does not"
+    )
     with pytest.raises(Error, match=told):
         revoke(work, file)
     after = files_below(pki)
@@ -670,7 +674,7 @@ def test_the_session_of_a_leak():
     assert "opensslgen crl" in done.stdout
     done = opensslgen("crl", "--days", "5")
     assert done.returncode == 0, done.stderr
-    assert "Made a revocation list with 1 certificate, until" in done.stdout
+    assert "Made a CRL with 1 certificate, valid until" in done.stdout
     done = opensslgen("list")
     assert "is out of date from" in done.stderr
     assert opensslgen("crl", "-q").stdout == ""

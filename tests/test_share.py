@@ -211,7 +211,7 @@ def test_what_was_asked_before_it_ends_is_answered(root):
     """A request is under way when the time is over."""
     app = share.create_app(root, url="http://127.0.0.1/")
     app.before_request(lambda: time.sleep(0.6))
-    with share.listening(HOST, 0) as listener:
+    with serving.open_listener(HOST, 0) as listener:
         thread = serving_thread(app, listener, seconds=0.3)
         thread.start()
         response = fetch(share.url_of(listener), "/root.crt")
@@ -224,12 +224,12 @@ def test_what_was_asked_before_it_ends_is_answered(root):
 
 @pytest.mark.parametrize("address", ["localhost", "10.0.0", "fe80::1%eth0", "pbx.example.com", ""])
 def test_it_listens_on_addresses_alone(address):
-    with pytest.raises(UsageError, match="no IP address"), share.listening(address, 0):
+    with pytest.raises(UsageError, match="not an IP address"), serving.open_listener(address, 0):
         pass
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(pki):
-    with share.listening(HOST, 0) as listener:
+    with serving.open_listener(HOST, 0) as listener:
         port = listener.getsockname()[1]
         done = opensslgen("trust", "--pki", pki, "--share", "--address", HOST, "--port", port)
     assert done.returncode == 1
@@ -237,10 +237,10 @@ def test_a_port_that_is_taken_is_said_in_one_line(pki):
 
 
 def test_its_url_has_an_address_that_others_can_use(monkeypatch):
-    with share.listening("::1", 0) as listener:
+    with serving.open_listener("::1", 0) as listener:
         assert share.url_of(listener) == f"http://[::1]:{listener.getsockname()[1]}/"
     monkeypatch.setattr(share, "lan_address", lambda: "192.0.2.7")
-    with share.listening("0.0.0.0", 0) as listener:
+    with serving.open_listener("0.0.0.0", 0) as listener:
         assert share.url_of(listener) == f"http://192.0.2.7:{listener.getsockname()[1]}/"
 
 
@@ -250,7 +250,7 @@ def test_the_address_on_the_network_is_one_of_this_machine_and_without_a_network
             raise OSError(101, "Network is unreachable")
 
     # In a sandbox without a network there is none.
-    with contextlib.suppress(Error), share.listening(share.lan_address(), 0):
+    with contextlib.suppress(Error), serving.open_listener(share.lan_address(), 0):
         pass
     monkeypatch.setattr(share.socket, "socket", Unrouted)
     with pytest.raises(Error, match="no network") as caught:
@@ -306,7 +306,17 @@ def test_head_is_get_without_its_body(url, root):
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "a" * 3000, "[::1", "@"]
+    "host",
+    ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "a" * 3000, "[::1", "@"]
+    + [
+        "127.0.0.1:8080.evil",
+        "127.0.0.1:8080@evil",
+        "evil@127.0.0.1",
+        "[::1]:8080.evil",
+        "[::1].evil",
+        "127.0.0.1/evil",
+    ]
+    + ["localhost:8080.evil", "localhost:evil", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1?evil", "::1"],
 )
 def test_a_strangers_name_for_it_is_refused_and_nowhere_repeated(host, url):
     answer = raw(url, f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
@@ -400,7 +410,7 @@ def test_200_slow_connections_keep_nobody_waiting(source, url, root):
 @pytest.mark.slow
 def test_neither_silence_nor_a_trickle_holds_a_connection_for_long(root):
     app = share.create_app(root, url="http://127.0.0.1/")
-    with share.listening(HOST, 0) as listener:
+    with serving.open_listener(HOST, 0) as listener:
         thread = serving_thread(app, listener, seconds=3, longest=1.0, idle=1)
         thread.start()
         address = listener.getsockname()
@@ -422,7 +432,7 @@ def test_neither_silence_nor_a_trickle_holds_a_connection_for_long(root):
 def test_a_phone_that_reads_slowly_is_cut_off_too(root):
     """It asks for more than fits into all buffers, and reads none of it."""
     app = share.create_app(root, url="http://127.0.0.1/")
-    with share.listening(HOST, 0) as listener:
+    with serving.open_listener(HOST, 0) as listener:
         thread = serving_thread(app, listener, seconds=2, longest=1.0)
         thread.start()
         with socket.socket() as connection:

@@ -18,7 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs7, pkcs12
 
 from opensslgen.audit.result import Settings, rules_by_kind
-from opensslgen.audit.signatures import settled
+from opensslgen.audit.signatures import settle
 from opensslgen.audit.targets import audit, audit_content
 from opensslgen.openssl import command
 from opensslgen.openssl.chains import Question, verify
@@ -303,7 +303,7 @@ def test_what_is_trusted_in_one_chain_is_still_verified_in_another():
 
 def test_verdicts_come_in_their_order():
     (pending,) = judged(bundle(GOOD))
-    assert settled([pending, pending], settings()) == [pending, pending]
+    assert settle([pending, pending], settings()) == [pending, pending]
 
 
 # --- roots

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,44 @@ def test_no_test_module_imports_from_another():
                 if re.match("test_[a-z_]+$", name) and (CHECKOUT / "tests" / f"{name}.py").exists()
             ]
     assert wrong == []
+
+
+BANNED = re.compile(
+    r"those of others|whose own|\banew\b|, too\b(?=[.;:)\"']|$)|makes it all the same|taking back|\btold\b|\bof old\b"
+    r"|such as it is|\bfor good\b|\bwho (?:checks|looks)\b|\bis none (?:of|in)\b"
+    r"|\bis no (?:URL|URI|IP|network|number)\b",
+    re.MULTILINE,
+)
+"""Phrases that opensslgen/report/README.md rules out, as far as a pattern can find them without doubt."""
+NOT_DONE_YET = {"ansible", "audit", "config", "gen_certs", "report", "rules", "trust", "web", "x509"}
+"""Packages whose words nobody has gone over."""
+
+
+def words_of(path):
+    """Return the strings, docstrings and comments of a module, or the whole of a shell script, with their lines."""
+    if path.suffix != ".py":
+        return list(enumerate(path.read_text().splitlines(), 1))
+    with path.open("rb") as file:
+        tokens = [token for token in tokenize.tokenize(file.readline) if token.type in WORDY]
+    return [(token.start[0], token.string) for token in tokens]
+
+
+WORDY = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
+
+
+@pytest.mark.parametrize(
+    "place",
+    [*sorted({path.name for path in PACKAGE.iterdir() if path.suffix in ("", ".py")} - {"manual"}), "templates"],
+)
+def test_words_are_plain_english(place):
+    folder = CHECKOUT / "templates" if place == "templates" else PACKAGE / place
+    paths = [folder] if folder.is_file() else [*sorted(folder.rglob("*.py")), *sorted(folder.rglob("*.sh"))]
+    found = [
+        f"{path.name}:{line}: {match[0]}"
+        for path in paths
+        for line, text in words_of(path)
+        for match in BANNED.finditer(text)
+    ]
+    if place in NOT_DONE_YET and found:
+        pytest.xfail(f"{len(found)} phrases are left")
+    assert found == []

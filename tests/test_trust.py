@@ -133,7 +133,7 @@ def test_of_an_intermediate_the_last_issuer_is_the_anchor(tmp_path):
     middle = servers.issue("Middle", ca=True, issuer=top)
     low = servers.issue("Low", ca=True, issuer=middle)
     (tmp_path / "ca.crt").write_text(low.pem)
-    with pytest.raises(UnreadableError, match=r"ca\.crt is no root, and .*ca-chain\.pem does not hold"):
+    with pytest.raises(UnreadableError, match=r"ca\.crt is not a root, and .*ca-chain\.pem lacks"):
         anchor.anchor(tmp_path)
     (tmp_path / "ca-chain.pem").write_text(middle.pem)
     with pytest.raises(UnreadableError, match="CN=Top root"):
@@ -152,14 +152,14 @@ def test_two_that_issued_each_other_have_no_root(tmp_path):
     crossed = servers.issue("First", ca=True, issuer=second)
     (tmp_path / "ca.crt").write_text(crossed.pem)
     (tmp_path / "ca-chain.pem").write_text(second.pem + crossed.pem)
-    with pytest.raises(UnreadableError, match="does not hold what is above it"):
+    with pytest.raises(UnreadableError, match="lacks the issuer"):
         anchor.anchor(tmp_path)
 
 
 def test_without_a_root_it_is_said_how_to_make_one(tmp_path):
     done = opensslgen("trust")
     assert done.returncode == 1
-    assert "ca.crt is not there" in done.stderr
+    assert "ca.crt does not exist" in done.stderr
     assert "Hint: opensslgen root" in done.stderr
     assert not (tmp_path / "trust").exists()
 
@@ -202,7 +202,7 @@ def test_allow_is_the_way_round_and_what_was_not_checked_is_not_counted(tmp_path
 
 
 def test_what_is_no_root_is_refused_and_a_warning_is_said():
-    assert "no root, as it was issued by" in opensslgen("trust", "--root", CERTIFICATES / "root-not-ca.pem").stderr
+    assert "not a root, as its issuer is" in opensslgen("trust", "--root", CERTIFICATES / "root-not-ca.pem").stderr
     assert opensslgen("trust", "--root", CERTIFICATES / "root-not-ca.pem").returncode == 2
     done = opensslgen("trust", "--root", CERTIFICATES / "root-ski-missing.pem")
     assert done.returncode == 0
@@ -619,6 +619,15 @@ def test_every_page_is_whole_and_its_links_lead_somewhere(address, root):
         assert (
             root.fingerprint.split(":") == re.findall(r"\b[0-9A-F]{2}\b(?=[: \n])", page.text.split("page:")[-1])[:32]
         )
+
+
+def test_a_link_says_what_it_does(root):
+    """Nobody on a phone knows what a .mobileconfig is."""
+    for file in files.pages(root):
+        links = re.findall(r'<a [^>]*href="(root[^"]*|WebRootCA\.pem)">([^<]*)</a>', file.data.decode())
+        assert all(text.startswith("Download ") for _, text in links)
+        if file.name == "iphone.html":
+            assert links[0] == ("root.mobileconfig", "Download the profile")
 
 
 def test_the_guides_say_what_is_known_and_no_more(root):

@@ -160,7 +160,7 @@ def test_nothing_is_made_that_was_not_shown(client, config, openssl):
     before = files_below(config.pki)
     answer = client.post(shown.location)
     assert answer.status_code == 409
-    assert "look at it again" in answer.text
+    assert "check it again" in answer.text
     assert files_below(config.pki) == before
     assert client.post(shown.location).status_code == 303
 
@@ -177,7 +177,7 @@ def test_what_was_typed_comes_back_for_a_change(client):
 
 SLIPS = [
     ("name", {"name": ""}, "empty"),
-    ("name", {"name": "pbx example.com"}, "blank"),
+    ("name", {"name": "pbx example.com"}, "space"),
     ("name", {"name": "pbx.example.com, sip.example.com"}, "more than one name"),
     ("names", {"names": "good.example.com\nDNS:10.0.0.5"}, "write IP:10.0.0.5"),
     ("names", {"names": "10.0.0.0/24"}, "a network"),
@@ -195,7 +195,7 @@ SLIPS = [
     ("key_usage", {"key_usage": ["tea"]}, "unknown key usage"),
     ("p12_password", {"p12_password": "abc"}, "shorter than 4"),
     ("p12_password", {"p12_password": "päßwort"}, "outside ASCII"),
-    ("p12_password", {"compatible": "on"}, "write one"),
+    ("p12_password", {"compatible": "on"}, "type one"),
     ("passphrase", {"passphrase": "abc"}, "shorter than 4"),
 ]
 
@@ -238,7 +238,7 @@ def test_what_exists_is_replaced_only_when_that_is_ticked(client, config):
     old = (config.pki / "issued" / "pbx.example.com.crt").read_bytes()
     made = client.make(replace="on")
     assert (config.pki / "issued" / "pbx.example.com.crt").read_bytes() != old
-    assert "Kept the old files" in client.get(made).text
+    assert "The old files are now" in client.get(made).text
     assert [path.read_bytes() for path in (config.pki / "issued").glob("pbx.example.com.crt.old-*")] == [old]
 
 
@@ -266,6 +266,34 @@ def test_the_first_root_gets_a_passphrase_and_later_it_is_asked_for(client, conf
     assert "wrong one" not in answer.text
     assert not (config.pki / "issued" / "b.example.com.crt").exists()
     client.make(name="b.example.com", passphrase="of the root")
+
+
+AGAIN = [
+    ({"passphrase": "correct horse", "passphrase_again": "correct hose"}, True),
+    ({"passphrase": "correct horse", "passphrase_again": ""}, True),
+    ({"passphrase": "correct horse"}, True),
+    ({"passphrase": "", "passphrase_again": "correct horse"}, True),
+    ({"passphrase": "correct horse", "passphrase_again": "correct horse"}, False),
+    ({"passphrase": "", "passphrase_again": ""}, False),
+    ({}, False),
+]
+
+
+@pytest.mark.parametrize(("fields", "is_refused"), AGAIN)
+def test_a_typing_error_in_the_passphrase_of_a_new_root_is_found(fields, is_refused, client, config):
+    answer = client.post("/", **{**FILLED, **fields})
+    assert answer.status_code == (422 if is_refused else 303)
+    if is_refused:
+        assert "differ" in beside(answer.text, "passphrase_again")
+        assert "correct ho" not in answer.text
+    assert not config.pki.exists()
+
+
+def test_the_passphrase_of_a_root_that_exists_is_typed_once(client, config):
+    client.make(passphrase="of the root")
+    assert "passphrase_again" not in client.get("/").text
+    answer = client.post("/", **{**FILLED, "name": "b.example.com", "passphrase": "of the root"})
+    assert answer.status_code == 303
 
 
 def test_a_passphrase_that_is_changed_before_the_yes_is_asked_for_again(client, config):
@@ -335,6 +363,20 @@ def test_the_list_shows_what_there_is_and_one_page_explains_it(client, authority
     assert client.get("/certificates/0123456789ABCDEF").status_code == 404
 
 
+def test_the_list_links_to_a_renewal_exactly_where_there_is_one(client, authority):
+    made = make_server(authority, "pbx.example.com")
+    other = make_server(authority, "other.example.com")
+    client.make(replace="on")
+    confirmed(client, f"/certificates/{other.certificate.serial_hex.upper()}/revoke")
+    page = client.get("/certificates?all=1").text
+    links = set(re.findall(r'href="(/certificates/[^"?#]+)"', page))
+    renewals = set(re.findall(r'href="(/certificates/[^"?#]+)#renew"', page))
+    assert len(links) == 4
+    assert renewals == {link for link in links if 'id="renew"' in client.get(link).text}
+    assert f"/certificates/{made.certificate.serial_hex.upper()}" in links - renewals
+    assert len(renewals) == 2
+
+
 def confirmed(client, path, **fields):
     """Ask for something on a certificate's page, confirm it, and return the page of what came of it."""
     shown = client.post(path, **fields)
@@ -384,7 +426,7 @@ def test_a_certificate_is_revoked_after_a_yes(client, config, authority):
     page = f"/certificates/{made.certificate.serial_hex}"
     before = files_below(config.pki)
     shown = client.post(f"{page}/revoke", reason="keyCompromise")
-    assert "This cannot be taken back" in client.get(shown.location).text
+    assert "This cannot be undone" in client.get(shown.location).text
     printed = opensslgen("revoke", "pbx.example.com", "--reason", "keyCompromise", "--script", "--pki", config.pki)
     assert client.get(f"{shown.location}/script").text == printed.stdout
     assert files_below(config.pki) == before
@@ -423,7 +465,7 @@ def test_how_a_certificate_is_renewed_is_what_script_prints(client, config, auth
 
 
 def test_the_root_is_renewed_with_its_key(client, config, root):
-    assert "take it off" not in client.get("/certificates/ca").text
+    assert "remove it from the devices" not in client.get("/certificates/ca").text
     confirmed(client, "/certificates/ca/renew")
     new = load(config.pki / "ca.crt")
     assert new.public_key == root.certificate.public_key
@@ -449,7 +491,7 @@ def test_renewing_asks_for_the_passphrase_of_the_root(client, config):
     serial = load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
     assert 'name="passphrase"' in client.get(f"/certificates/{serial}").text
     answer = client.post(f"/certificates/{serial}/renew")
-    assert "has a passphrase: write it" in beside(answer.text, "renew-passphrase")
+    assert "has a passphrase: type it" in beside(answer.text, "renew-passphrase")
     for path in ("ca/renew", f"{serial}/renew", f"{serial}/revoke"):
         answer = client.post(f"/certificates/{path}", passphrase="wrong one")
         assert answer.status_code == 422
@@ -460,7 +502,7 @@ def test_renewing_asks_for_the_passphrase_of_the_root(client, config):
 
 
 def test_an_empty_folder_has_pages_too(client, config):
-    assert "no certificate yet" in client.get("/certificates").text
+    assert "no certificates yet" in client.get("/certificates").text
     assert "no root yet" in client.get("/root").text
     assert client.get("/root/root.crt").status_code == 404
     assert not config.pki.exists()
@@ -498,7 +540,7 @@ def test_what_is_pasted_is_judged(client, served):
     assert "pasted: complies" in good
     assert "violates the rules" in client.post("/audit", text=CONFIG, profile="apple").text
     script = "#!/bin/bash\nDEFAULT_SERVER_CERT_VALIDITY=$((365*7))\nopenssl x509 -req -days 2555 -in a -out b\n"
-    assert "line 3" in client.post("/audit", text=script, profile="").text
+    assert "line 2" in client.post("/audit", text=script, profile="").text
     assert "cannot be read" in client.post("/audit", text="hallo", profile="").text
 
 
@@ -516,7 +558,7 @@ def test_what_is_uploaded_is_judged(client, served, openssl):
     made = client.make(p12_password="for the test")
     data = client.get(f"{made}/p12").data
     locked = client.post("/audit", text="", profile="", file=(io.BytesIO(data), "a.p12"))
-    assert "its password is needed" in locked.text
+    assert "it needs a password" in locked.text
     fields = {"text": "", "profile": "", "password": "for the test"}
     assert "a.p12: complies" in client.post("/audit", **fields, file=(io.BytesIO(data), "a.p12")).text
 
@@ -583,7 +625,7 @@ def test_renewing_gives_no_key_of_before_away(client, config):
     path = f"/certificates/{serial:032X}/renew"
     answer = client.post(path, keep_key="on", p12_password="for the test")
     assert answer.status_code == 422
-    assert "only with a new key" in beside(answer.text, "renew")
+    assert "only contain a new key" in beside(answer.text, "renew")
     renewed = confirmed(client, path, keep_key="on")
     for what in ("key", "p12"):
         assert client.get(f"{renewed}/{what}").status_code == 404
@@ -594,7 +636,7 @@ def test_a_pkcs12_file_without_a_password_is_not_left_out_in_silence(client):
     serial = loaded(client, f"{client.make()}/certificate").serial_number
     answer = client.post(f"/certificates/{serial:032X}/renew", compatible="on")
     assert answer.status_code == 422
-    assert "only with a password" in beside(answer.text, "renew")
+    assert "needs a password" in beside(answer.text, "renew")
 
 
 def test_who_leaves_is_out(client):
@@ -633,10 +675,10 @@ def test_the_memory_that_sessions_take_is_bounded():
 
 
 def test_the_password_lets_in_and_a_wrong_one_does_not(by_password):
-    wrong = log_in(Client(by_password), "wrong")
+    wrong = log_in(Client(by_password), "a guess")
     assert wrong.status_code == 403
-    assert "not the password" in wrong.text
-    assert "wrong" not in wrong.text.replace("wrong password", "")
+    assert "Wrong password" in wrong.text
+    assert "a guess" not in wrong.text
     assert log_in(Client(by_password)).get("/").status_code == 200
     assert Client(by_password).get("/enter?token=None").status_code == 403
     assert Client(by_password).get("/enter?token=").status_code == 403

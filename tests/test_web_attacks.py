@@ -12,6 +12,7 @@ import stat
 import tempfile
 import threading
 import time
+from html import escape as html_escape
 from pathlib import Path
 
 import flask
@@ -338,7 +339,7 @@ class Page(html.parser.HTMLParser):
 
 FIELDS = {
     "/": ("name", "names", "days", "eku", "key_type", "key_usage", "p12_password", "passphrase", "where", "compatible")
-    + ("replace", "csrf"),
+    + ("passphrase_again", "replace", "csrf"),
     "/audit": ("text", "profile", "password", "csrf"),
     "/login": ("password", "csrf"),
     "/recognise": ("names", "csrf"),
@@ -460,6 +461,22 @@ def test_what_is_uploaded_never_lies_on_the_disk(client, monkeypatch):
     assert "key.pem: cannot be read" in answer.text
 
 
+LABELS = ["PRIVATE KEY", "PRIVAT KEY", "RSA PRIVTE KEY", "CERTIFICATE", "PRIVATE  KEY", "private key", ""]
+
+
+@pytest.mark.parametrize("label", LABELS)
+@pytest.mark.parametrize("width", [64, 48])
+def test_a_key_that_was_pasted_is_not_shown_again_whatever_stands_above_it(label, width, client, served):
+    lines = "".join(served.files["key"].read_text().splitlines()[1:-1])
+    body = "\n".join(lines[start : start + width] for start in range(0, len(lines), width))
+    text = f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n" if label else body
+    page = client.post("/audit", text=text, profile="").text
+    assert [line for line in body.splitlines()[:-1] if line in page] == []
+    # What holds no key is shown again, for a change.
+    text = "[ v3_req ]\n# ------------------------------------------------------\nsubjectAltName = DNS:a\n"
+    assert html_escape(text) in client.post("/audit", text=text, profile="").text
+
+
 # Size, number, slowness
 
 
@@ -511,6 +528,26 @@ def test_more_than_a_mebibyte_is_refused_with_a_page(form):
     answer = form.visitor.post("/audit", text="A" * ((1 << 20) + 1000))
     assert answer.status == 413
     assert "1 MiB is the most" in answer.text
+
+
+def test_little_is_read_before_the_form_knows_who_sends_it(tmp_path, form):
+    """4 kB are enough for a password; whoever has a session may send more."""
+    (tmp_path / "password").write_text(f"{PASSWORD}\n")
+    with running("--pki", form.pki, "--password-file", tmp_path / "password") as other:
+        visitor = Visitor(other.port)
+        visitor.csrf = visitor.get("/login").csrf
+        host = f"Host: 127.0.0.1:{other.port}\r\nCookie: opensslgen-{other.port}=guess"
+        for path in ("/login", "/audit", "/"):
+            for length in (5000, 900_000):
+                # Nothing of it is sent, so that an answer proves that it was not waited for.
+                head = f"POST {path} HTTP/1.1\r\n{host}\r\nContent-Length: {length}\r\n\r\n".encode()
+                answer = raw(other.port, head, timeout=5)
+                assert answer.split()[1] in {b"403", b"413"}, (path, length, answer[:60])
+                assert b"Content-Security-Policy" in answer
+        assert visitor.post("/login", password=PASSWORD, more="x" * 5000).status == 413
+        assert visitor.post("/login", password=PASSWORD).status == 303
+        visitor.csrf = visitor.get("/").csrf
+        assert visitor.post("/audit", text="# no certificate\n" * 40_000, profile="").status == 200
 
 
 @pytest.mark.parametrize("what", ["header", "headers", "cookies", "line"])
@@ -576,10 +613,11 @@ def test_who_sends_a_byte_now_and_then_is_cut_off_in_the_end(tmp_path):
 @pytest.mark.slow
 def test_no_secret_is_in_what_the_form_prints_nor_in_its_pages_or_addresses(tmp_path):
     passphrase, password = "of-the-root-1234", "of-the-p12-5678"
+    both = {"passphrase": passphrase, "passphrase_again": passphrase}
     with running("--pki", tmp_path / "pki", "-v") as form:
         token = form.url.partition("=")[2]
         mine = visitor(form)
-        shown = mine.post("/", **{**FILLED, "p12_password": password, "passphrase": passphrase})
+        shown = mine.post("/", **{**FILLED, "p12_password": password, **both})
         pages = [shown, mine.get(shown.headers["Location"])]
         made = mine.post(shown.headers["Location"]).headers["Location"]
         pages += [
@@ -588,7 +626,7 @@ def test_no_secret_is_in_what_the_form_prints_nor_in_its_pages_or_addresses(tmp_
             mine.get("/"),
             mine.get(f"{shown.headers['Location']}/script"),
         ]
-        pages += [mine.post("/", **{**FILLED, "days": "x", "p12_password": password, "passphrase": passphrase})]
+        pages += [mine.post("/", **{**FILLED, "days": "x", "p12_password": password, **both})]
         key = mine.get(f"{made}/key").text.splitlines()[1]
         for path in Path(f"/proc/{form.process.pid}/task").glob("*/children"):
             assert password not in path.read_text()
@@ -699,7 +737,8 @@ def test_an_idle_form_with_open_connections_stops_at_once(tmp_path):
     assert "Traceback" not in form.log
 
 
-def test_a_port_that_is_taken_is_an_error_of_one_line(form):
+def test_a_port_that_is_taken_is_an_error_with_a_hint(form):
     done = opensslgen("web", "--port", form.port)
     assert done.returncode == 1
-    assert done.stderr == f"Error: cannot listen on 127.0.0.1, port {form.port}: Address already in use\n"
+    said = f"Error: cannot listen on 127.0.0.1, port {form.port}: Address already in use"
+    assert done.stderr.splitlines() == [said, "Hint: --port 0 takes any free port"]

@@ -83,6 +83,12 @@ def test_it_works_over_tls_by_its_name(form, context):
     assert visitor.post("/audit", text=text, profile="").text.count("x" * 900_000) == 1
 
 
+def test_a_browser_that_has_been_here_by_tls_never_comes_without(form, context):
+    for path in ("/login", "/", "/missing"):
+        answer = Visitor(form.port, context=context, name=NAME).get(path)
+        assert int(re.fullmatch(r"max-age=(\d+)", answer.headers["Strict-Transport-Security"])[1]) >= 86400
+
+
 def test_curl_takes_it_with_the_root_and_not_without(form, folder):
     url = f"https://{NAME}:{form.port}/login"
     curl = ["curl", "-sS", "--resolve", f"{NAME}:{form.port}:127.0.0.1", url]
@@ -276,7 +282,7 @@ def test_an_expired_certificate_is_refused(folder):
     ]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert "is not accepted by openssl verify" in done.stderr
+    assert "openssl verify does not accept" in done.stderr
 
 
 @pytest.mark.slow
@@ -307,7 +313,7 @@ def test_a_certificate_for_clients_alone_is_refused(openssl, tmp_path, folder):
     order = leaf_order(NAME, kind=CLIENT, key_type=EC)
     authority.make(lambda: leaf_job(order, store=authority.store, root=root_order(), fixed_days=False))
     said = refused(*options(folder)[2:], "--pki", tmp_path / "pki")
-    assert "is not accepted by openssl verify" in said
+    assert "openssl verify does not accept" in said
 
 
 def test_a_key_that_does_not_fit_is_refused(other, folder, openssl):

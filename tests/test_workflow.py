@@ -54,7 +54,7 @@ def replacing(subcommand, old, new, *, code=None):
     [
         (replacing("x509", b"TLS Web Server Authentication, ", b""), "read the new certificate differently: extended"),
         (replacing("x509", b"notAfter=", b"notAfter=Jan  4 00:00:00 2026 GMT\nx="), "differently: validity"),
-        (replacing("x509", b"notAfter=", b"x="), "no validity that can be read"),
+        (replacing("x509", b"notAfter=", b"x="), "the validity that openssl printed cannot be read"),
         # OpenSSL 1.0.1e and 1.0.2k on an expired certificate: exit 0, and this on stdout.
         (
             replacing(
@@ -245,5 +245,5 @@ def test_the_validity_begins_an_hour_ago_where_openssl_can(authority):
         assert not made.notes
     else:
         assert age < timedelta(minutes=2)
-        assert [note for note in made.notes if "not backdated by an hour" in note]
+        assert [note for note in made.notes if "not backdated by one hour" in note]
     assert certificate.not_before >= load(made.files["root"]).not_before

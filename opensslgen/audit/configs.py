@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     from .throwaway import Extensions
 
 ABOUT: dict[str, str | None] = {
-    **dict.fromkeys(("apple-san", "public-san", "public-internal-name", "ip-as-dns"), "subjectAltName"),
+    **dict.fromkeys(("apple-san", "public-san", "public-internal-name"), "subjectAltName"),
+    **dict.fromkeys(("ip-as-dns", "ip-also-as-dns"), "subjectAltName"),
     **dict.fromkeys(("dns-malformed", "san-twice", "wildcard-tld", "name-near-miss"), "subjectAltName"),
     **dict.fromkeys(("apple-eku", "public-eku", "strict-eku", "root-eku", "client-eku"), "extendedKeyUsage"),
     **dict.fromkeys(("key-usage", "strict-key-usage", "strict-key-cert-sign", "root-key-cert-sign"), "keyUsage"),
@@ -69,7 +70,15 @@ ABOUT: dict[str, str | None] = {
 }
 """The rules that a section of extensions can break, and the extension that each is about; None: its finding says it."""
 
-_OF_ONE_NAME = ("public-internal-name", "ip-as-dns", "dns-malformed", "san-twice", "wildcard-tld", "name-near-miss")
+_OF_ONE_NAME = (
+    "public-internal-name",
+    "ip-as-dns",
+    "ip-also-as-dns",
+    "dns-malformed",
+    "san-twice",
+    "wildcard-tld",
+    "name-near-miss",
+)
 _VALIDITY = ("apple-validity", "public-validity")
 _SUBJECT = Name((("CN", "opensslgen throwaway"),))
 _MOST_SECTIONS = 100

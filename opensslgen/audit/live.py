@@ -14,11 +14,11 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.general import parse_host
 from opensslgen.openssl.s_client import STARTTLS, answer
 from opensslgen.rules.rule import Case, raised
-from opensslgen.text import shown
+from opensslgen.text import quote
 from opensslgen.x509.certificate import decode
 
 from .result import Result
-from .signatures import Pending, settled
+from .signatures import Pending, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -101,7 +101,7 @@ def server_target(text: str, *, starttls: str | None = None, servername: str | N
     if url := _URL.fullmatch(text):
         scheme, authority = url[1].lower(), url[2]
         if scheme not in SCHEMES:
-            raise UsageError(f"{shown(text)} is no server that speaks TLS", hint=f"write {'://, '.join(SCHEMES)}://")
+            raise UsageError(f"{quote(text)} is no server that speaks TLS", hint=f"write {'://, '.join(SCHEMES)}://")
         if "@" in authority:
             # It may hold a password, and is not said again.
             raise UsageError(f"a {scheme} URL has a user's name in it: write the host alone")
@@ -111,15 +111,15 @@ def server_target(text: str, *, starttls: str | None = None, servername: str | N
         match = _HOST_PORT.fullmatch(text)
     if match is None:
         if url or _BARE_IPV6.fullmatch(text):
-            raise UsageError(f"{shown(text)} is no host and port: write pbx.example.com:443 or [2001:db8::1]:443")
+            raise UsageError(f"{quote(text)} is no host and port: write pbx.example.com:443 or [2001:db8::1]:443")
         return None
     host = _host(match[1], text)
     # int() refuses thousands of digits.
     port = int(match[2]) if len(match[2]) <= 5 else 0
     if not 1 <= port <= 65535:
-        raise UsageError(f"{shown(text)} has the port {shown(match[2])}: the ports are 1 to 65535")
+        raise UsageError(f"{quote(text)} has the port {quote(match[2])}: the ports are 1 to 65535")
     if starttls is not None and starttls not in STARTTLS:
-        raise UsageError(f"{shown(starttls)} is no protocol that asks for TLS: it is one of {', '.join(STARTTLS)}")
+        raise UsageError(f"{quote(starttls)} is no protocol that asks for TLS: it is one of {', '.join(STARTTLS)}")
     return ServerTarget(host, port, starttls, _servername(servername), text)
 
 
@@ -127,11 +127,11 @@ def _host(text: str, whole: str) -> str:
     try:
         name = parse_host(text[1:-1] if text.startswith("[") else text)
     except UsageError as error:
-        raise UsageError(f"in {shown(whole)}: {error.message}") from error
+        raise UsageError(f"in {quote(whole)}: {error.message}") from error
     if text.startswith("[") and ":" not in name.value:
-        raise UsageError(f"{shown(whole)} has brackets, which only an IPv6 address has")
+        raise UsageError(f"{quote(whole)} has brackets, which only an IPv6 address has")
     if name.value.startswith("*"):
-        raise UsageError(f"{shown(whole)} is a wildcard: write the name of one server")
+        raise UsageError(f"{quote(whole)} is a wildcard: write the name of one server")
     return name.value
 
 
@@ -140,7 +140,7 @@ def _servername(text: str | None) -> str | None:
         return None
     name = parse_host(text)
     if name.kind != "DNS" or name.value.startswith("*"):
-        raise UsageError(f"{shown(text)} cannot be a server name, which is the whole name of one host")
+        raise UsageError(f"{quote(text)} cannot be a server name, which is the whole name of one host")
     return name.value
 
 
@@ -243,7 +243,7 @@ def _verdict(openssl: OpenSSL, target: ServerTarget, address: str, *, title: str
         case=Case(leaf, None, settings.at, settings.within, host=name, others=tuple(others)),
         rules=settings.rules,
     )
-    (result,) = settled([pending], settings)
+    (result,) = settle([pending], settings)
     about_root = result.notes[len(answered.notes) :]
     return replace(result, notes=(*answered.notes, _sent([leaf, *others], result.path), *about_root))
 
@@ -257,10 +257,10 @@ def _sent(chain: Sequence[Certificate], path: Sequence[Certificate]) -> str:
     last = (chain[0], *path)[-1]
     if not last.is_self_signed:
         titles.append(f"{_title(last.issuer)}, *not sent*")
-    told = f"sent: {' <- '.join(titles)}"
+    text = f"sent: {' <- '.join(titles)}"
     used = {certificate.der for certificate in (chain[0], *path)}
     others = [_title(certificate.subject) for certificate in chain if certificate.der not in used]
-    return f"{told}; also sent, and not part of it: {', '.join(others)}" if others else told
+    return f"{text}; also sent, and not part of it: {', '.join(others)}" if others else text
 
 
 def _title(name: Name) -> str:

@@ -85,6 +85,22 @@ class Settings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """The openssl call that made a certificate, as `opensslgen run` has seen it."""
+
+    command: str
+    """As a line of shell; passphrases are masked."""
+    script: str | None
+    """The script that the call is written in, if it was found there."""
+    line: int | None
+    """The line of the script, from 1."""
+    section: str | None
+    """The section of extensions that was applied; None: no section, or it cannot be known."""
+    changes: tuple[str, ...]
+    """What was corrected."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """What an audit says of one thing; a target may hold several."""
 
@@ -102,5 +118,7 @@ class Result:
     certificate: Certificate | None = None
     notes: tuple[str, ...] = ()
     """What could not be looked at, and why."""
+    origin: Origin | None = None
+    """The call that made it, where that was seen."""
     path: tuple[Certificate, ...] = ()
     """The certificates above it by which it was judged, its issuer first."""

@@ -1,77 +1,92 @@
-"""Audits of shell scripts that make certificates: the vendor's `gen_certs.sh`, and others that call openssl.
+"""Audits of shell scripts: what certificates they would make, told without running them.
 
-Nothing is run. A value is known if it is written out, or if it is a variable that the script itself sets; else a note
-says that it is not.
+Three answers: a script complies if every openssl command in it that makes a certificate was followed to its extensions,
+validity, digest and key, and the certificates would comply; it violates a rule if one of them certainly would; and
+otherwise it cannot be told, with the lines and the reasons. The vendor's `gen_certs.sh` is recognised as well.
 """
 
 from __future__ import annotations
 
+import os
+import posixpath
 import re
-from bisect import bisect_left
-from dataclasses import dataclass, replace
-from itertools import zip_longest
+import stat
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+from opensslgen.config.reader import DEFAULT, UNKNOWN
 from opensslgen.errors import UnreadableError
 from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
-from opensslgen.gen_certs.shell import commands
 from opensslgen.rules.apple import APPLE_LIMIT
-from opensslgen.rules.rule import raised
+from opensslgen.rules.roles import AUTHORITY
+from opensslgen.rules.rule import ERROR, raised
+from opensslgen.shell.machine import Call, World, explore
+from opensslgen.shell.parse import parse
+from opensslgen.shell.values import is_known, unknown_names, with_names, without_names
 from opensslgen.text import visible
 
+from .configs import judge_text
+from .purpose import SERVER
 from .result import Result
+from .script_calls import (
+    Issuer,
+    Key,
+    Made,
+    follow,
+    has_extension,
+    is_digest,
+    is_weak,
+    system_file,
+    why_unknown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opensslgen.gen_certs.reader import Block, Script
-    from opensslgen.gen_certs.shell import Command
+    from opensslgen.rules.rule import Finding
+    from opensslgen.shell.machine import Machine
 
     from .result import Settings
 
 _LEAST_RSA = 2048  # bits
 _LARGEST = 1 << 19
 """Bytes of a script; easy-rsa has two fifths of it."""
-_MOST_VALUES = 20
-"""Values of one variable that are looked at."""
+_LARGEST_BESIDE = 1 << 18
+"""Bytes of a file beside a script that is read."""
+_MOST_CERTIFICATES = 100
+"""Different certificates of one script that openssl is asked about."""
+_MOST_FINDINGS = 100
+_LONGEST = 100
+"""Characters of a value in a message."""
+HINT = "opensslgen run -- sh SCRIPT judges the certificates that it makes"
 
-_GAP = r"(?:[ \t]|\\\r?\n)+"
-_WORD = r"""(?:"[^"\n]*"|'[^'\n]*'|\$\(\([^\n]*?\)\)|\$\{[^}\n]*\}|[^ \t\n"';|&(){}])+"""
-# Quantifiers have limits, so that no text takes long.
-_NAME = r"(?i:openssl|\$\{?\w{0,40}ssl\w{0,40})"
-_OPENSSL = re.compile(rf"{_NAME}[^ \t\n;|&]{{0,40}}{_GAP}(?P<sub>[a-z][a-z0-9]*)(?![\w.=/])")
-_DAYS = re.compile(rf"(?<![\w-])-days{_GAP}(?P<value>{_WORD})")
-_DIGEST = re.compile(
-    rf"(?<![\w-])-(?:(?P<flag>sha1?|md[245]|mdc2|dss1|ripemd160|rmd160)(?![\w-])|md{_GAP}(?P<value>{_WORD}))"
-)
-_BITS = re.compile(rf"(?<![\w-])(?:-newkey{_GAP}[\"']?rsa:|-pkeyopt{_GAP}[\"']?rsa_keygen_bits:)(?P<value>{_WORD})")
-_GENRSA = re.compile(rf"{_GAP}(?:-(?:out|passout|rand|writerand|engine|provider){_GAP}{_WORD}|-\S+|(?P<value>{_WORD}))")
-_WEAK = re.compile(r"(?:rsa-?)?(?:sha-?1?|md-?[245]|mdc2|dss1|ripemd(?:160)?|rmd160)", re.IGNORECASE)
-_SIGNS = {
-    "ca": re.compile(""),
-    "req": re.compile(r"(?<![\w-])-(?:new|newkey|x509)(?![\w-])"),
-    "x509": re.compile(r"(?<![\w-])-(?:req|signkey|key|CA|x509toreq)(?![\w-])"),
-}
-"""Subcommands that sign certificates or requests, and what has to be said for that."""
-_MAKES_CERTIFICATE = {**_SIGNS, "req": re.compile(r"(?<![\w-])-(?:x509|CA)(?![\w-])")}
-_OF_AUTHORITY = re.compile(rf"CA:TRUE|-extensions{_GAP}[\"']?\w*(?:ca|root)\b", re.IGNORECASE)
-
-_ASSIGNMENT = re.compile(
-    rf"(?:(?:export|readonly|local|declare|typeset){_GAP}(?:-\w+{_GAP})*)?(?P<name>[A-Za-z_]\w*)=(?P<value>[^\n]*)"
-)
-_RUN = re.compile(r"[`$](?!\(\()")
-_VARIABLE = re.compile(r"\$(?:(?P<bare>[A-Za-z_]\w*)|\{(?P<name>\w+)(?::?[-=](?P<default>[^}]*))?\})")
-
+_NAME = r"(?i:openssl[\w.-]{0,40}|\$\{?\w{0,40}ssl\w{0,40}(?:[:?=+-][^}\s]{0,80})?\}?)"
 _SHELL = re.compile(rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(?:ba|da|k|mk|pdk|z|a)?sh\b")
-_MAKES = re.compile(rb"%s[\"'}]{0,2}[ \t]+(?:req|x509|ca|genrsa|genpkey)\b" % _NAME.encode())
+_BASH = re.compile(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(bash|zsh|dash|ash)\b")
+_SUBS = rb"(?:req|x509|ca|genrsa|genpkey|ecparam)\b"
+_GAP = rb"(?:[ \t]|\\\r?\n)+"
+_MAKES = re.compile(rb"%s[\"'}]{0,2}%s%s" % (_NAME.encode(), _GAP, _SUBS))
+_SUBCOMMAND = re.compile(rb"[ \t]" + _SUBS)
+_BEFORE = (
+    rb"^(?:[^\n#]{0,200}(?:&&|\|\||[;|({`]))?[ \t]*(?:(?:[A-Za-z_]\w{0,80}=\S{0,200}"
+    rb"|sudo|env|command|exec|time|nice|nohup|doas|if|while|until|then|else|do|!|\{|\()[ \t]+){0,9}"
+    rb"[\"']?(?:[\w.-]{0,80}/){0,9}"
+)
 _VENDOR = re.compile(
     rb"^[ \t]*(?:(?:export|readonly|local|declare|typeset)(?:[ \t]+-\w+)*[ \t]+)?DEFAULT_SERVER_CERT_VALIDITY="
     rb"|^[ \t]*(?:echo|printf)[ \t]+(?:-e[ \t]+)?[\"']?[ \t]*\[[ \t]*v3_req[ \t]*\]",
     re.MULTILINE,
 )
+_COMMANDS = (
+    b"openssl set cd mkdir umask export readonly declare local typeset if for while until case source . echo printf "
+    b"function rm cp mv ln cat test [ [[ touch chmod chown install trap sudo doas : true unset exec command env read "
+    b"pushd which type date sed hash ulimit shopt time eval { ( ! exit apt apt-get yum dnf hostname sleep clear nice"
+).split()
 _PLAIN = re.compile(
-    rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\n]*)?\n)*[ \t]*(?:[A-Za-z_]\w*(?:=|[ \t]*\(\))"
-    rb"|(?:openssl|set|cd|mkdir|umask|export|readonly|declare|local|if|for|source|\.|echo|printf|function)[ \t])"
+    rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:[A-Za-z_][\w-]*(?:=|\+=|[ \t]*\([ \t]*\))"
+    rb"|(?:%s)(?=[ \t;\\]|\r?\n)|[\"']?(?:\$|\.{0,2}/)|\{|\()" % b"|".join(map(re.escape, _COMMANDS))
 )
 
 
@@ -80,95 +95,508 @@ def looks_like_script(data: bytes) -> bool:
     if b"\0" in data:
         return False
     if _SHELL.match(data):
-        return bool(_MAKES.search(data) or _VENDOR.search(data))
+        return bool(_MAKES.search(data) or _VENDOR.search(data) or (b"openssl" in data and _SUBCOMMAND.search(data)))
     # Without a first line that says so, prose that shows commands must not be taken for one.
     if data.startswith(b"#!") or not _PLAIN.match(data):
         return False
-    return bool(_VENDOR.search(data) or re.search(rb"^[ \t]*" + _MAKES.pattern, data, re.MULTILINE))
+    return bool(_VENDOR.search(data) or re.search(_BEFORE + _MAKES.pattern, data, re.MULTILINE))
 
 
 def judge_script(data: bytes, *, target: str, settings: Settings) -> list[Result]:
     """Return what a shell script would make of certificates, as far as that can be told without running it."""
     result = Result(target=target, kind="script")
-    text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     try:
-        if len(text) > _LARGEST:
-            raise UnreadableError("no script is larger than 512 KiB")
-        if "\0" in text:
-            raise UnreadableError(f"line {text.count(chr(10), 0, text.index(chr(0))) + 1}: a NUL byte")
-        found = commands(text, asks=_asks_nothing)
-        told = list(_told(read_script(text), _Values(found), found))
+        text = script_text(data)
+        verdict = judged(text, target=target, settings=settings)
     except UnreadableError as error:
-        line = re.match(r"line ([0-9]+): ", error.message)
-        return [
-            Result(target=target, kind="script", unreadable=visible(error.message), line=int(line[1]) if line else None)
-        ]
-    findings = [
-        finding
-        for each in sorted(dict.fromkeys(told), key=lambda each: each.line)
-        if each.rule
-        for finding in raised(settings.rules, each.rule, each.message, line=each.line)
+        if "more than " in error.message:
+            return [replace(result, unreadable=visible(f"cannot be read: {error.message}"), line=error.line)]
+        return [replace(result, unreadable=visible(error.message), line=error.line, is_unknown=True)]
+    findings, reasons = verdict.findings, verdict.reasons
+    notes = tuple(f"line {reason.line}: {visible(reason.text)}" for reason in reasons)
+    if not reasons or any(finding.rule.severity == ERROR for finding in findings):
+        return [replace(result, findings=findings, notes=notes)]
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return [
+        replace(
+            result,
+            findings=findings,
+            notes=notes[1:],
+            unreadable=f"{notes[0]}{more}; {HINT}",
+            is_unknown=True,
+            line=reasons[0].line,
+        )
     ]
-    notes = [f"line {each.line}: {each.message}" for each in told if not each.rule]
-    return [replace(result, findings=tuple(findings), notes=tuple(notes))]
 
 
-def _asks_nothing(_: Command) -> None:
+def script_text(data: bytes) -> str:
+    """Return a script as text; raises UnreadableError for what is no shell script."""
+    text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
+    if len(text) > _LARGEST:
+        raise UnreadableError(f"more than {_LARGEST >> 10} KiB")
+    if "\0" in text:
+        raise UnreadableError("a NUL byte", line=text.count("\n", 0, text.index("\0")) + 1)
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something cannot be told."""
+
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found out about a script."""
+
+    findings: tuple[Finding, ...]
+    reasons: tuple[Reason, ...]
+    """What cannot be told; empty if all could be."""
+    made: int = 0
+    """How many commands make certificates."""
+    places: tuple[int, ...] = ()
+    """Lines that write the extensions of certificates that break a rule, and the commands that make these."""
+    authorities: tuple[tuple[int, str], ...] = ()
+    """Line and days of each certificate of an authority."""
+
+
+def judged(text: str, *, target: str, settings: Settings) -> Verdict:
+    """Return the verdict on a script's text; raises UnreadableError for what cannot be followed as shell."""
+    tree = parse(text)
+    shebang = _BASH.match(text)
+    is_bash = None if not shebang else shebang[1] in ("bash", "zsh")
+    folder = os.path.dirname(target) or "."  # noqa: PTH120
+    world = World(
+        name=visible(posixpath.basename(target)) or "script.sh",
+        is_bash=is_bash,
+        read=lambda path: _beside(folder, path) if target != "-" else None,
+        call=follow,
+        system=system_file,
+    )
+    if settings.openssl is None:
+        settings = replace(settings, openssl=settings.find_openssl)
+    audit = _Audit(settings)
+    variables: dict[str, str] = {}
+    for machine in explore(tree, world):
+        audit.take(machine)
+        variables.update(machine.state.variables)
+    findings, reasons = audit.answers()
+    if VALIDITY in text or (SECTION in text and not audit.sites):
+        script = read_script(text)
+        if script.validities or script.blocks:
+            told = list(_vendors(script, variables))
+            findings += [
+                finding
+                for each in told
+                if each.rule
+                for finding in raised(settings.rules, each.rule, each.message, line=each.line)
+            ]
+            reasons = [Reason(each.line, each.message) for each in told if not each.rule] + (
+                reasons if audit.sites else []
+            )
+            return _verdict(findings, reasons, audit)
+    if not audit.has_calls:
+        reasons.append(Reason(1, "no openssl command was found in it"))
+    return _verdict(findings, reasons, audit)
+
+
+def _verdict(findings: list[Finding], reasons: list[Reason], audit: _Audit) -> Verdict:
+    findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
+    reasons = sorted(dict.fromkeys(reasons), key=lambda reason: reason.line)
+    if len(findings) > _MOST_FINDINGS:
+        raise UnreadableError(f"more than {_MOST_FINDINGS} findings")
+    return Verdict(
+        tuple(findings),
+        tuple(reasons[:_MOST_FINDINGS]),
+        len(audit.sites),
+        tuple(dict.fromkeys(line for made in audit.wrong() for line in (*_section_lines(made), made.line))),
+        tuple((made.line, made.days) for (made, _), answer in audit.asked.items() if answer.is_authority),
+    )
+
+
+def _section_lines(made: Made) -> list[int]:
+    """Return the lines of the script that write the extensions of a certificate."""
+    found, is_inside = [], made.section in (None, DEFAULT)
+    for text, line in zip(made.text.split("\n"), made.lines, strict=False):
+        if header := re.match(r"[ \t]*\[[ \t]*([^\]]*?)[ \t]*\]", text):
+            is_inside = header[1] == made.section
+        if is_inside and line and text.strip():
+            found.append(line)
+    return list(dict.fromkeys(found))
+
+
+def _beside(folder: str, path: str) -> str | None:
+    """Return the text of a regular file in the script's folder, or below it; None if there is none."""
+    if path.startswith(("/", "..")) or "\0" in path or "/../" in path:
+        return None
+    name = f"{folder}/{path}"
+    try:
+        if os.path.realpath(name) != f"{os.path.realpath(folder)}/{path}":
+            return None
+        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except (OSError, ValueError):
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        try:
+            data = file.read(_LARGEST_BESIDE + 1)
+        except OSError:
+            return None
+    return None if len(data) > _LARGEST_BESIDE or b"\0" in data else data.decode("utf-8", "surrogateescape")
+
+
+def _shown(value: str) -> str:
+    """Return a value for a message, what is unknown by its name."""
+    text = with_names(value)
+    return visible(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…")
+
+
+# What the openssl commands make
+
+_COMPLIES, _VIOLATES, _UNKNOWN, _REFUSED = "complies", "violates", "unknown", "refused"
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What can be said of one certificate."""
+
+    findings: list[Finding] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+    refused: str | None = None
+    is_authority: bool = False
+
+    @property
+    def status(self) -> str:
+        if any(finding.rule.severity == ERROR for finding in self.findings):
+            return _VIOLATES
+        if self.refused:
+            return _REFUSED
+        return _UNKNOWN if self.reasons else _COMPLIES
+
+
+class _Audit:
+    """The certificates of one script, on all ways through it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.sites: dict[int, list[_Answer]] = {}
+        """The answers on all ways, by command."""
+        self.lines: dict[int, int] = {}
+        self.asked: dict[tuple[Made, bool], _Answer] = {}
+        self.unclear: dict[str, int] = {}
+        self.keys: dict[Key, None] = {}
+        self.has_calls = False
+
+    def take(self, machine: Machine) -> None:
+        """Judge what one way through the script makes."""
+        self.unclear.update({what: line for what, line in machine.unclear.items() if what not in self.unclear})
+        issuers = {each.path for each in machine.records if isinstance(each, Issuer)}
+        self.has_calls = self.has_calls or any(isinstance(each, Call) for each in machine.records)
+        on_this_way: dict[int, list[_Answer]] = {}
+        for each in machine.records:
+            if isinstance(each, Key):
+                self.keys[each] = None
+            elif isinstance(each, Made):
+                is_issuer = bool(each.out) and machine.path(each.out) in issuers
+                on_this_way.setdefault(each.start, []).append(self.answer(each, is_issuer=is_issuer))
+                self.lines[each.start] = each.line
+        for start, answers in on_this_way.items():
+            self.sites.setdefault(start, []).append(_together(answers))
+
+    def answer(self, made: Made, *, is_issuer: bool) -> _Answer:
+        if (made, is_issuer) not in self.asked:
+            if len(self.asked) >= _MOST_CERTIFICATES:
+                raise UnreadableError(f"more than {_MOST_CERTIFICATES} different certificates")
+            self.asked[made, is_issuer] = _Judge(made, self.settings, is_issuer=is_issuer).answer()
+        return self.asked[made, is_issuer]
+
+    def wrong(self) -> list[Made]:
+        """Return the certificates that break a rule."""
+        return [made for (made, _), answer in self.asked.items() if answer.status == _VIOLATES]
+
+    def answers(self) -> tuple[list[Finding], list[Reason]]:
+        """Return what is certain of all ways, and why the rest cannot be told."""
+        findings: list[Finding] = []
+        reasons = [Reason(line, what) for what, line in self.unclear.items()]
+        for start, answers in self.sites.items():
+            statuses = {each.status for each in answers}
+            if _VIOLATES in statuses and statuses <= {_VIOLATES, _REFUSED}:
+                findings += [finding for each in answers for finding in each.findings]
+                continue
+            if statuses == {_COMPLIES}:
+                findings += [finding for each in answers for finding in each.findings]
+                continue
+            reasons += [reason for each in answers for reason in each.reasons]
+            reasons += [Reason(self.lines[start], each.refused) for each in answers if each.refused]
+            if _VIOLATES in statuses:
+                found = [finding for each in answers if each.status == _VIOLATES for finding in each.findings]
+                message = f"it depends on how the script is called whether {found[0].message}"
+                reasons.append(Reason(found[0].line or self.lines[start], message))
+        for key in self.keys:
+            if 0 < key.bits < _LEAST_RSA and key.algorithm == "RSA":
+                findings += _small_key(key, self.settings)
+        return findings, reasons
+
+
+def _together(answers: list[_Answer]) -> _Answer:
+    """Return one answer for the certificates that a command makes on one way, such as in a loop."""
+    if len(answers) == 1:
+        return answers[0]
+    refused = [each.refused for each in answers if each.refused]
+    return _Answer(
+        [finding for each in answers for finding in each.findings],
+        [reason for each in answers for reason in each.reasons],
+        refused[0] if refused else None,
+    )
+
+
+def _small_key(key: Key, settings: Settings) -> tuple[Finding, ...]:
+    message = f"it makes an RSA key of {key.bits} bits; {_LEAST_RSA} is the least"
+    return raised(settings.rules, "script-small-key", message, line=key.line)
+
+
+_SCRIPT_RULES = {"apple-eku": "script-no-eku", "apple-validity": "script-days"}
+_CA_NAME = re.compile(r"(?:^|[^a-z])(?:ca|cas|root|rootca|caroot|authority|issuer|intermediate|sub-?ca|signing)"
+                      r"(?:[^a-z]|$)"
+                      r"|[a-z]CA(?:[^a-zA-Z]|$)|(?:^|[^a-zA-Z])CA[A-Z_0-9]|[rR]oot|ROOT|Authority|AUTHORITY"
+                      r"|[Ii]ntermediate|cacert|myca|(?:^|[^a-z])ca[._-]?(?:cert|crt|pem|key)")  # fmt: skip
+_HOST = re.compile(
+    r"(?:\*\.)?(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}|(?:[0-9]{1,3}\.){3}[0-9]{1,3}|localhost|[0-9a-f:]*:[0-9a-f:]+"
+)
+
+
+_SERVER_NAME = re.compile(r"(?i)server|host|site|www|web|tls|https|pbx")
+_CLIENT_NAME = re.compile(r"(?i)client|user|person")
+_UNKNOWN_LINE = re.compile(rf"^[ \t]*(?:\[[ \t]*)?{UNKNOWN}.*", re.MULTILINE)
+
+
+def _line_of(match: re.Match[str]) -> int:
+    return match.string.count("\n", 0, match.start()) + 1
+
+
+class _Judge:
+    """One certificate against the rules."""
+
+    def __init__(self, made: Made, settings: Settings, *, is_issuer: bool) -> None:
+        self.made = made
+        self.settings = settings
+        self.is_issuer = is_issuer
+        self.found = _Answer()
+
+    def add(self, rule: str, message: str, line: int) -> None:
+        self.found.findings += raised(self.settings.rules, rule, message, line=line)
+
+    def wonder(self, text: str, line: int | None = None) -> None:
+        self.found.reasons.append(Reason(line or self.made.line, text))
+
+    def answer(self) -> _Answer:
+        made = self.made
+        for text in made.unknown:
+            self.wonder(text)
+        is_authority = self.extensions()
+        self.found.is_authority = is_authority is True
+        if is_authority is None or is_authority:
+            if is_authority:
+                self.digest(authority=True)
+            return self.found
+        self.days()
+        self.digest(authority=False)
+        self.key()
+        return self.found
+
+    def extensions(self) -> bool | None:
+        """Judge the extensions; return whether they are an authority's, or None if nobody can tell."""
+        made = self.made
+        if not made.has_section:
+            if self.seems_authority(names=(made.wanted_section, made.out)):
+                return None
+            return self.is_issuer or None if made.signs_itself and made.command == "req" else self.is_issuer
+        text = made.text
+        if unknown_line := _UNKNOWN_LINE.search(text):
+            # It may be anything: another extension, or the header of another section.
+            self.wonder(f"a part of its extensions {why_unknown(unknown_line[0])}", self.place(_line_of(unknown_line)))
+            return self.is_issuer
+        judged = judge_text(without_names(text), section=made.section, use=made.use, settings=self.settings)
+        if judged.unreadable:
+            self.found.refused = f"openssl makes no certificate: {judged.unreadable}"
+            return None
+        is_authority = judged.purpose == AUTHORITY
+        if judged.unknown:
+            self.wonder(self.why(judged.unknown, judged.line), self.place(judged.line))
+        if is_authority and made.signs_itself and not self.is_issuer:
+            seems = self.seems_server()
+            if seems is None:
+                self.wonder("it signs itself, with CA:TRUE: a root complies, a server's certificate would not")
+                return None
+            if seems:
+                if not has_extension(text, made.section, "extendedKeyUsage"):
+                    self.add("script-no-eku", "it has no extended key usage; serverAuth is needed", made.line)
+                self.add("leaf-is-ca", "it is a server's certificate with CA:TRUE", made.line)
+                if not has_extension(text, made.section, "subjectAltName"):
+                    self.add(
+                        "apple-san", "it has no subject alternative name; the common name does not count", made.line
+                    )
+                return False
+        if not is_authority and judged.purpose != SERVER:
+            self.other()
+            return False
+        for finding in judged.findings:
+            rule = _SCRIPT_RULES.get(finding.rule.id)
+            line = self.place(finding.line) or made.line
+            # The section that is made of several parts has a name of ours.
+            message = finding.message.replace("[ opensslgen_made ]: ", "")
+            if is_authority:
+                continue
+            if rule:
+                self.add(rule, message, line)
+            else:
+                self.found.findings.append(replace(finding, message=message, line=line))
+        return is_authority
+
+    def other(self) -> None:
+        """Judge what has no server's usages: a client's certificate, if the script calls it so, else a server's."""
+        made = self.made
+        has_usages = has_extension(made.text, made.section, "extendedKeyUsage")
+        called = [posixpath.basename(with_names(made.out)), with_names(made.subject or "")]
+        if has_usages and any(_CLIENT_NAME.search(each) for each in called):
+            return
+        what = "its extended key usage lacks serverAuth" if has_usages else "it has no extended key usage"
+        self.add("script-no-eku", f"{what}; serverAuth is needed", made.line)
+        if not has_extension(made.text, made.section, "subjectAltName"):
+            self.add("apple-san", "it has no subject alternative name; the common name does not count", made.line)
+
+    def why(self, text: str, line: int | None) -> str:
+        """Return what is unknown, and the names of what it depends on."""
+        pieces = self.made.text.split("\n")
+        names = unknown_names(pieces[line - 1]) if line and line <= len(pieces) else unknown_names(self.made.text)
+        return f"{text}: it depends on {', '.join(names[:3])}" if names else text
+
+    def place(self, line: int | None) -> int | None:
+        """Return the line of the script that writes a line of the config."""
+        lines = self.made.lines
+        return lines[line - 1] or None if line and line <= len(lines) else None
+
+    def seems_authority(self, *, names: tuple[str, ...]) -> bool:
+        return self.is_issuer or any(_CA_NAME.search(with_names(name)) for name in names if name)
+
+    def seems_server(self) -> bool | None:
+        """Return whether what signs itself is a server's certificate all the same; None if nobody can tell."""
+        made = self.made
+        subject = made.subject
+        if has_extension(made.text, made.section, "extendedKeyUsage"):
+            return True
+        name = posixpath.basename(with_names(made.out))
+        if subject is not None and is_known(subject):
+            if " " in subject.strip():
+                return False
+            if _HOST.fullmatch(subject) and not _CA_NAME.search(name):
+                return True
+            if _CA_NAME.search(subject):
+                return False
+            if _SERVER_NAME.search(subject):
+                return True
+        if _CA_NAME.search(name):
+            return False
+        if _SERVER_NAME.search(name):
+            return True
+        return None
+
+    def days(self) -> None:
+        made = self.made
+        if made.until is not None:
+            self.until(made.until)
+            return
+        if not is_known(made.days):
+            self.wonder(f"-days {_shown(made.days)} {why_unknown(made.days)}", made.days_line)
+            return
+        if made.days == "unset":
+            return
+        match = re.fullmatch(r"[ \t]*\+?([0-9]{1,9})[ \t]*", made.days, re.ASCII)
+        if not match:
+            self.wonder(f"-days {_shown(made.days)} is no number", made.days_line)
+            return
+        days = int(match[1])
+        if days > APPLE_LIMIT.days:
+            self.add(
+                "script-days", f"-days is {days} days; {APPLE_LIMIT.days} is the most for a server", made.days_line
+            )
+        elif days == 0:
+            self.wonder("-days is 0", made.days_line)
+
+    def until(self, end: str) -> None:
+        ends, begins = _time(end), _time(self.made.since) if self.made.since else self.settings.at
+        if ends is None or begins is None:
+            self.wonder(f"its end {_shown(end)} {why_unknown(end)}")
+        elif ends - begins > APPLE_LIMIT:
+            days = (ends - begins) // timedelta(days=1)
+            self.add(
+                "script-days",
+                f"it is valid for {days} days; {APPLE_LIMIT.days} is the most for a server",
+                self.made.line,
+            )
+
+    def digest(self, *, authority: bool) -> None:
+        made = self.made
+        digest = made.digest
+        # What signs itself is trusted by itself, whatever its signature.
+        if digest is None or digest == "default" or (authority and made.signs_itself):
+            return
+        if not is_known(digest):
+            self.wonder(f"the digest {_shown(digest)} {why_unknown(digest)}", made.digest_line)
+        elif is_weak(digest):
+            self.add("script-sha1", f"it signs with {_shown(digest)}; sha256 is needed", made.digest_line)
+        elif not is_digest(digest):
+            self.wonder(f"the digest {_shown(digest)} is not known", made.digest_line)
+        elif not re.fullmatch(r"(?:rsa-)?sha-?(?:224|256|384|512)", digest, re.IGNORECASE):
+            self.add("script-sha1", f"it signs with {_shown(digest)}; sha256 is needed", made.digest_line)
+
+    def key(self) -> None:
+        key = self.made.key
+        if key is None or (key.algorithm == "RSA" and key.bits == 0) or key.curve == UNKNOWN:
+            self.wonder("the kind and size of its key are not known")
+        elif key.algorithm == "RSA":
+            if key.bits < _LEAST_RSA:
+                self.found.findings += _small_key(key, self.settings) if key.line else raised(
+                    self.settings.rules,
+                    "script-small-key",
+                    f"its RSA key has {key.bits} bits; {_LEAST_RSA} is the least",
+                    line=self.made.line,
+                )  # fmt: skip
+        elif key.algorithm != "EC" or key.curve not in ("P-256", "P-384", "P-521"):
+            kind = (
+                f"an EC key on the curve {key.curve}" if key.algorithm == "EC" else f"a key of the kind {key.algorithm}"
+            )
+            message = f"it has {visible(kind)}; RSA and the curves P-256, P-384 and P-521 are known"
+            self.add("apple-key-type", message, key.line or self.made.line)
+
+
+def _time(text: str) -> datetime | None:
+    """Return a time as openssl takes it: YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ."""
+    for form in ("%Y%m%d%H%M%SZ", "%y%m%d%H%M%SZ"):
+        if is_known(text) and len(text) == {"%Y": 15, "%y": 13}[form[:2]]:
+            try:
+                return datetime.strptime(text, form).replace(tzinfo=timezone.utc)
+            except ValueError:
+                return None
     return None
+
+
+# The vendor's script
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """Something to say about a line; a note, if it breaks no rule."""
+    """Something to say about a line; what cannot be told, if it breaks no rule."""
 
     line: int
     rule: str | None
     message: str
 
 
-class _Values:
-    """What the script's variables may be."""
-
-    def __init__(self, found: list[Command]) -> None:
-        self.assigned: dict[str, dict[str, int]] = {}
-        for command in found:
-            match = _ASSIGNMENT.fullmatch(command.text)
-            if match and not re.search(r"[;|&`]|\$\([^(]", match["value"]):
-                values = self.assigned.setdefault(match["name"], {})
-                if len(values) < _MOST_VALUES:
-                    values.setdefault(match["value"], command.line)
-
-    def of(self, text: str) -> list[tuple[str, str]]:
-        """Return what a word may be, each with where that is from; nothing if that cannot be told."""
-        word = _unquoted(text)
-        variable = _VARIABLE.search(word)
-        if not variable:
-            return [] if _RUN.search(word) else [(word, "")]
-        before, behind = word[: variable.start()], word[variable.end() :]
-        if _RUN.search(behind):
-            return []
-        values = [(variable["default"], " (its default)")] if variable["default"] else []
-        for assigned, line in self.assigned.get(variable["bare"] or variable["name"], {}).items():
-            # A variable that is set to another one may have a default: ${1:-365}.
-            inner = _VARIABLE.fullmatch(_unquoted(assigned))
-            values.append(((inner["default"] or "$") if inner else assigned, f" (line {line})"))
-        return [(before + _unquoted(value) + behind, source) for value, source in values if not _RUN.search(value)]
-
-
-def _unquoted(word: str) -> str:
-    return word.strip(" \t\r").replace('"', "").replace("'", "")
-
-
-def _number(value: str) -> int | None:
-    """Return the number that a value stands for, read as the default validity is."""
-    try:
-        [validity] = read_script(f"{VALIDITY}={value}\n").validities
-    except (UnreadableError, ValueError):
-        return None
-    return validity.days
-
-
-def _told(script: Script, values: _Values, found: list[Command]) -> Iterator[_Told]:
+def _vendors(script: Script, variables: dict[str, str]) -> Iterator[_Told]:
     for validity in script.validities:
         if validity.days is None:
             yield _Told(validity.line, None, f"{VALIDITY} cannot be told without running the script")
@@ -176,25 +604,15 @@ def _told(script: Script, values: _Values, found: list[Command]) -> Iterator[_To
             message = f"the default validity is {validity.days} days; {APPLE_LIMIT.days} is the most"
             yield _Told(validity.line, "script-validity", message)
     for block in script.extended_blocks:
-        yield from _told_of_block(block, values)
+        yield from _vendors_block(block, variables)
     if not script.extended_blocks and (script.validities or script.blocks):
         line = script.blocks[0].line if script.blocks else script.validities[0].line
         yield _Told(
             line, None, f"what writes the section [ {SECTION} ] for phones was not found, so its usages are not known"
         )
-    for setting in script.settings:
-        if setting.name == "default_days":
-            yield from _too_many_days(setting.line, "default_days", setting.value, values)
-        elif setting.name == "default_bits":
-            yield from _too_few_bits(setting.line, setting.value, values)
-        elif setting.name == "default_md":
-            yield from _weak_digest(setting.line, setting.value, values)
-    for command in found:
-        if not re.match(r"(?:echo|printf)[ \t]", command.text):
-            yield from _told_of_command(command, values)
 
 
-def _told_of_block(block: Block, values: _Values) -> Iterator[_Told]:
+def _vendors_block(block: Block, variables: dict[str, str]) -> Iterator[_Told]:
     if block.complies:
         return
     if not block.usages:
@@ -204,59 +622,13 @@ def _told_of_block(block: Block, values: _Values) -> Iterator[_Told]:
         if usage.server and usage.conditional:
             yield _Told(usage.line, "script-no-eku", "extendedKeyUsage is written under a further condition only")
         elif not usage.server:
-            known = [each for each in values.of(usage.text) if re.fullmatch(r"[A-Za-z0-9., \t]+", each[0])]
-            for value, source in known:
-                if "serverAuth" not in map(str.strip, value.split(",")):
-                    message = f"the extended key usage is {visible(value)}{source}; serverAuth is needed"
-                    yield _Told(usage.line, "script-no-eku", message)
-            if not known:
+            value = _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], match[0]), usage.text)
+            if not re.fullmatch(r"[A-Za-z0-9., \t]+", value):
                 message = f"the extended key usage {visible(usage.text)} cannot be told without running the script"
                 yield _Told(usage.line, None, message)
+            elif "serverAuth" not in map(str.strip, value.split(",")):
+                message = f"the extended key usage is {visible(value)}; serverAuth is needed"
+                yield _Told(usage.line, "script-no-eku", message)
 
 
-def _told_of_command(command: Command, values: _Values) -> Iterator[_Told]:
-    breaks = [match.start() for match in re.finditer("\n", command.text)]
-    calls = list(_OPENSSL.finditer(command.text))
-    for call, behind in zip_longest(calls, calls[1:]):
-        sub, rest = call["sub"], command.text[call.end() : behind.start() if behind else None]
-
-        def line(match: re.Match[str], start: int = call.end()) -> int:
-            return command.line + bisect_left(breaks, start + match.start("value" if match["value"] else 0))
-
-        if sub in _MAKES_CERTIFICATE and _MAKES_CERTIFICATE[sub].search(rest) and not _OF_AUTHORITY.search(rest):
-            for match in _DAYS.finditer(rest):
-                yield from _too_many_days(line(match), "-days", match["value"], values)
-        if sub in _SIGNS and _SIGNS[sub].search(rest):
-            for match in _DIGEST.finditer(rest):
-                if match["flag"] or sub == "ca":
-                    yield from _weak_digest(line(match), match["flag"] or match["value"], values)
-        for match in (_GENRSA if sub == "genrsa" else _BITS).finditer(rest):
-            if match["value"]:
-                yield from _too_few_bits(line(match), match["value"], values)
-
-
-def _too_many_days(line: int, name: str, written: str, values: _Values) -> Iterator[_Told]:
-    known = [(_number(value), source) for value, source in values.of(written)]
-    for days, source in known:
-        if days is not None and days > APPLE_LIMIT.days:
-            message = f"{name} {_quoted(written)} is {days} days{source}" if source else f"{name} is {days} days"
-            yield _Told(line, "script-days", f"{message}; {APPLE_LIMIT.days} is the most for a server")
-    if not any(days is not None for days, _ in known):
-        yield _Told(line, None, f"{name} {_quoted(written)} cannot be told without running the script")
-
-
-def _too_few_bits(line: int, written: str, values: _Values) -> Iterator[_Told]:
-    for value, source in values.of(written):
-        bits = int(value) if re.fullmatch(r"[0-9]{1,9}", value) else None
-        if bits is not None and bits < _LEAST_RSA:
-            yield _Told(line, "script-small-key", f"it makes an RSA key of {bits} bits{source}; 2048 is the least")
-
-
-def _weak_digest(line: int, written: str, values: _Values) -> Iterator[_Told]:
-    for value, source in values.of(written):
-        if _WEAK.fullmatch(value):
-            yield _Told(line, "script-sha1", f"it signs with {visible(value)}{source}; sha256 is needed")
-
-
-def _quoted(written: str) -> str:
-    return visible(_unquoted(written))
+_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")

@@ -101,8 +101,8 @@ class AtHand:
         return self._within[path]
 
 
-def settled(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
-    """Return the verdicts in their order, after openssl was asked about all that are pending."""
+def settle(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
+    """Return the verdicts in their order, once openssl was asked about all that are pending."""
     found: list[Verdict] = list(verdicts)
     purposes = {id(each.rules): _purpose(each.rules) for each in _by_rules(found)}
     waiting = {
@@ -133,7 +133,7 @@ def _by_rules(verdicts: Iterable[Verdict]) -> Iterable[Pending]:
 
 def proof(certificate: Certificate, others: Iterable[Certificate], settings: Settings) -> Result:
     """Return whether the issuer of a certificate, if it is among others, has signed it: a finding if it has not."""
-    (result,) = settled([_of_signature(certificate, tuple(others), settings)], settings)
+    (result,) = settle([_of_signature(certificate, tuple(others), settings)], settings)
     return result
 
 
@@ -141,7 +141,7 @@ def proofs(
     certificates: Sequence[Certificate], authorities: tuple[Certificate, ...], settings: Settings
 ) -> list[Result]:
     """Return the same of many certificates that have the same authorities above them."""
-    return settled([_of_signature(certificate, authorities, settings) for certificate in certificates], settings)
+    return settle([_of_signature(certificate, authorities, settings) for certificate in certificates], settings)
 
 
 _ROWS = 250
@@ -223,7 +223,7 @@ class _Inquiry:
         """Take the answer to the question."""
         option = self.left.pop(0)
         if isinstance(answer, OpenSSLError):
-            unable = f"whether its issuer has signed it cannot be told: {answer.message}"
+            unable = f"whether its issuer has signed it is not known: {answer.message}"
             self.heard.append(replace(option, unable=unable))
             self.left = []
             return

@@ -10,12 +10,12 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, NoReturn, TypeVar, Union
 
 from opensslgen.errors import UnreadableError
-from opensslgen.files.read import STDIN, File, chunks, limited, opened, pieces, walk
+from opensslgen.files.read import STDIN, File, chunks, open_file, pieces, read_up_to, walk
 from opensslgen.openssl.command import OpenSSLError
 
 from .kinds import kind_of
 from .result import Result, Settings
-from .signatures import AtHand, settled
+from .signatures import AtHand, settle
 from .verdict import Piece, judge_content, judge_file, judge_piece
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ _NOWHERE = f"{os.devnull}/-"
 
 def audit_content(data: bytes, name: str, settings: Settings) -> list[Result]:
     """Return the verdict on what somebody has sent under a name, which is shown, and never looked for."""
-    content = limited([data], limit=settings.limit)
+    content = read_up_to([data], limit=settings.limit)
     found = judge_content(content, File(_NOWHERE, named=True), settings, AtHand())
-    return [replace(result, target=name) for result in settled(found, settings)]
+    return [replace(result, target=name) for result in settle(found, settings)]
 
 
 def _itself(what: T) -> T:
@@ -108,7 +108,7 @@ _Unit = Union[File, Piece, Result, "tuple[ServerTarget, ...]"]
 
 
 def _target(text: str, settings: Settings) -> File | ServerTarget:
-    """Return what a target is; what exists as a path is one, and what is neither will be told to be missing."""
+    """Return what a target is; what exists as a path is one, and what is neither is reported as missing."""
     if text == STDIN or os.path.lexists(text):
         return File(text, named=True)
     from .live import server_target
@@ -136,7 +136,7 @@ def _units(targets: Iterable[File | ServerTarget], settings: Settings) -> Iterat
 def _split(file: File, settings: Settings) -> Iterator[_Unit]:
     """Yield a large PEM file block by block, and any other as it is."""
     try:
-        with opened(file) as found:
+        with open_file(file) as found:
             if found is None:
                 return
             stream, status = found
@@ -149,8 +149,8 @@ def _split(file: File, settings: Settings) -> Iterator[_Unit]:
                         yield Piece(file.path, line, data, mode)
                     return
                 if status is None:
-                    found_content = limited(chain((head,), read), limit=settings.limit)
-                    yield from settled(judge_content(found_content, file, settings, AtHand()), settings)
+                    found_content = read_up_to(chain((head,), read), limit=settings.limit)
+                    yield from settle(judge_content(found_content, file, settings, AtHand()), settings)
                     return
         yield file
     except UnreadableError as error:
@@ -163,7 +163,7 @@ def _verdicts(batch: Sequence[_Unit], settings: Settings, at_hand: AtHand) -> It
         from .live import JOBS, judge_servers
 
         return judge_servers(batch[0], settings=settings, timeout=settings.timeout, jobs=settings.jobs or JOBS)
-    return settled((verdict for unit in batch for verdict in _of_unit(unit, settings, at_hand)), settings)
+    return settle((verdict for unit in batch for verdict in _of_unit(unit, settings, at_hand)), settings)
 
 
 def _of_unit(unit: _Unit, settings: Settings, at_hand: AtHand) -> Iterable[Verdict]:
@@ -268,5 +268,5 @@ def _answers(batch: list[_Unit], settings: Settings, then: Callable[[Result], T]
         else:
             found += verdicts
             counts.append(len(verdicts))
-    results = iter(map(then, settled(found, settings)))
+    results = iter(map(then, settle(found, settings)))
     return [None if count is None else [*islice(results, count)] for count in counts]

@@ -128,7 +128,7 @@ def _of_holding(
     if holding.certificates:
         leaf, *others = holding.certificates
         alone = not holding.keys and all(other.is_authority for other in others)
-        rules, told = _rules(leaf, target, settings, alone=alone)
+        rules, remarks = _rules(leaf, target, settings, alone=alone)
         anchors, former = at_hand.authorities(target)
         return Pending(
             result=Result(
@@ -136,7 +136,7 @@ def _of_holding(
                 kind="certificate",
                 findings=(*findings, *of_file),
                 certificate=leaf,
-                notes=(*told, *_kind_notes(leaf), *notes),
+                notes=(*remarks, *_kind_notes(leaf), *notes),
             ),
             certificate=leaf,
             case=Case(leaf, None, settings.at, settings.within, key=key, others=tuple(others)),
@@ -145,9 +145,9 @@ def _of_holding(
             pool=former,
         )
     if holding.requests:
-        rules, told = _rules_for_request(holding.requests[0], target, settings)
+        rules, remarks = _rules_for_request(holding.requests[0], target, settings)
         of_request = judge_request(holding.requests[0], rules, at=settings.at, key=key)
-        return Result(target=target, kind="request", findings=(*of_request, *findings), notes=(*told, *notes))
+        return Result(target=target, kind="request", findings=(*of_request, *findings), notes=(*remarks, *notes))
     return Result(target=target, kind="key", findings=findings, notes=(*notes, _readers(mode)))
 
 
@@ -171,15 +171,15 @@ def _rules(
 ) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
     """Return the rules for a certificate in a file, and notes on why they are not those of a server in use."""
     role = role_in(target, certificate, alone=alone)
-    rules, told = settings.rules_for(None if role.name == SERVER else role.name)
+    rules, remarks = settings.rules_for(None if role.name == SERVER else role.name)
     if settings.rules_by_kind and not role.is_sure and certificate.is_authority:
-        told = (_EITHER if role.name == AUTHORITY else _EITHER_SERVER,)
+        remarks = (_EITHER if role.name == AUTHORITY else _EITHER_SERVER,)
     soon = settings.at + (settings.within or timedelta(0))
     if certificate.not_after >= soon or not is_kept(target, certificate):
-        return rules, told
+        return rules, remarks
     kept = tuple(rule for rule in rules if rule.id not in ("expired", "expires-soon"))
     return kept, (
-        *told,
+        *remarks,
         f"it is kept for the record, and not in use: that it ends {certificate.not_after:%Y-%m-%d} is no fault",
     )
 
@@ -199,9 +199,9 @@ def _rules_for_request(request: Request, target: str, settings: Settings) -> tup
         return settings.rules, ()
     from .configs import ABOUT
 
-    rules, told = settings.rules_for(kind_of_certificate(*answer))
+    rules, remarks = settings.rules_for(kind_of_certificate(*answer))
     note = f"only its key is judged: what it asks for is answered by {answer[0]}"
-    return tuple(rule for rule in rules if rule.id not in ABOUT), (*told, note)
+    return tuple(rule for rule in rules if rule.id not in ABOUT), (*remarks, note)
 
 
 def _of_certificate(
@@ -214,7 +214,7 @@ def _of_certificate(
     line: int | None = None,
 ) -> Pending:
     """Return the verdict on a certificate by itself; those of the pool may have issued it."""
-    rules, told = _rules(certificate, target, settings, alone=True)
+    rules, remarks = _rules(certificate, target, settings, alone=True)
     anchors, former = at_hand.authorities(target)
     return Pending(
         result=Result(
@@ -222,7 +222,7 @@ def _of_certificate(
             kind="certificate",
             certificate=certificate,
             line=line,
-            notes=(*told, *_kind_notes(certificate)),
+            notes=(*remarks, *_kind_notes(certificate)),
         ),
         certificate=certificate,
         case=Case(certificate, None, settings.at, settings.within),

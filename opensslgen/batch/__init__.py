@@ -1,5 +1,5 @@
-"""Many certificates at once, on all cores, until the pki folder is as an inventory wants it.
+"""Many certificates at once, on all cores, until the pki folder matches an inventory.
 
-What is there, valid and as asked is left alone, so a batch can run daily and go on after any interruption. Imports jobs
+Valid certificates that match their rows stay, so a batch can run daily and continue after an interruption. Imports jobs
 and what is below them.
 """

@@ -1,4 +1,4 @@
-"""Orders are handed out to processes on all cores, and what those have made is published."""
+"""Distribute orders to processes on all cores, and publish the results."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.jobs.job import stored_issuer
+from opensslgen.jobs.job import issuer_of
 from opensslgen.jobs.passphrase import opens_key
 from opensslgen.plan.secrets import CA_PASSPHRASE
 
 from .unit import Unit, make
 from .wanted import FAILED, MADE
-from .workers import Died, cores, workers
+from .workers import WorkerError, cores, workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,49 +25,49 @@ if TYPE_CHECKING:
     from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Store
 
-    from .unit import Done
+    from .unit import UnitResult
     from .wanted import Batch, Outcome
     from .workers import Workers
 
 _ROOM = 32
-"""How much a process is given at most, to be made and then checked and published together; see `_weight`."""
+"""The most that a process gets at once, to make, check and publish together; see `_weight`."""
 _LEAST = 4
 TURN = 20.0
-"""Seconds after which the folder's lock is given back for a moment, so that others come to their turn."""
+"""Seconds after which the folder's lock is released for a moment, so that other runs get their turn."""
 _PAUSE = 0.05
 
 
 def converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
-    """Make what is missing, ends soon or is asked otherwise, and yield what became of each row, as it comes.
+    """Issue what is missing, expires soon or does not match its row, and yield the outcome of each row.
 
-    The rows have no faults by themselves, and an authority is there for them. One that fails stops no other. Raises
+    The rows were checked, and there is a CA. A row that fails stops no other row. Raises
     Error if the folder cannot be worked in, or its key needs another passphrase.
     """
     batch.store.finish()
     if CA_PASSPHRASE in batch.secrets and not opens_key(batch.secrets[CA_PASSPHRASE], batch.store, batch.openssl):
-        # Each row would find it out by itself.
+        # Otherwise each row would fail.
         raise Error(f"this is not the passphrase of {batch.store.path / batch.store.ca_key}")
     try:
         yield from _converge(batch, rows)
     except BaseException:
-        # By now the processes have ended, and with them all work in the folders that they were given.
+        # The processes have ended, so nobody works in their folders.
         batch.store.finish()
         raise
 
 
 def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
     decisions = batch.decide(rows)
-    issuer = None if batch.store.issuer() is None else stored_issuer(batch.store)
-    # Started before the lock is taken, which they would hold on to if this process were killed.
+    issuer = None if batch.store.issuer() is None else issuer_of(batch.store)
+    # They start before the lock is taken: they would inherit it, and keep it if this process were killed.
     with workers(batch.jobs or cores(), partial(make, batch=batch, issuer=issuer)) as crew:
         units: dict[int, Unit] = {}
         ahead, number = _Ahead(decisions, len(crew)), 0
         while ahead.more:
-            with batch.store.locked():
+            with batch.store.lock():
                 ends = time.monotonic() + TURN
-                done: Done | None = None
+                done: UnitResult | None = None
                 while True:
-                    # Whoever is idle gets something to do before the last answer is published.
+                    # Idle processes get work before the last result is published.
                     while not crew.are_busy:
                         yield from ahead.fill(until=ends)
                         if not ahead.weight:
@@ -84,11 +84,11 @@ def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
             time.sleep(_PAUSE if ahead.more else 0)
 
 
-def _answer(crew: Workers[Unit, Done], units: dict[int, Unit]) -> tuple[Done | None, list[Outcome]]:
-    """Return what a process has made, or if it has died what becomes of its rows; raises Died for the last of them."""
+def _answer(crew: Workers[Unit, UnitResult], units: dict[int, Unit]) -> tuple[UnitResult | None, list[Outcome]]:
+    """Return a result, or the outcomes of the rows whose process died; raises WorkerError if it was the last one."""
     try:
         return crew.take_any(), []
-    except Died as died:
+    except WorkerError as died:
         if not crew:
             raise
         lost = units.pop(died.batch.number)
@@ -96,10 +96,10 @@ def _answer(crew: Workers[Unit, Done], units: dict[int, Unit]) -> tuple[Done | N
         return None, [replace(outcome, state=FAILED, why=died.message) for outcome in lost.outcomes]
 
 
-def _publish(unit: Unit, done: Done, store: Store) -> Iterator[Outcome]:
-    """Publish what a process has made, together, and yield what became of its rows."""
-    if done.staged:
-        store.publish(done.staged, work=unit.work)
+def _publish(unit: Unit, done: UnitResult, store: Store) -> Iterator[Outcome]:
+    """Publish the files of a unit together, and yield the outcomes of its rows."""
+    if done.publication:
+        store.publish(done.publication, work=unit.work)
     else:
         shutil.rmtree(unit.work, ignore_errors=True)
     made = zip(unit.outcomes, done.faults, done.ends, done.notes, strict=True)
@@ -111,19 +111,19 @@ def _publish(unit: Unit, done: Done, store: Store) -> Iterator[Outcome]:
 
 
 class _Ahead:
-    """Orders that wait for a process; what is read ahead is as much as all processes can be given."""
+    """Orders that wait for a process: as many as all processes can be given at once."""
 
     def __init__(self, decisions: Iterator[tuple[LeafOrder | None, Outcome]], processes: int) -> None:
-        """Take the orders, each with what is to become of it, and how many processes share them."""
+        """Take the orders with their outcomes, and the number of processes."""
         self.weight = 0
         self.more = True
-        """Whether there may be orders that were not read yet."""
+        """Whether there may be more orders to read."""
         self._decisions = decisions
         self._processes = processes
         self._waiting: deque[tuple[LeafOrder, Outcome]] = deque()
 
     def fill(self, *, until: float) -> Iterator[Outcome]:
-        """Read ahead, but not after a time of `time.monotonic`; yield what became of the rows that need nothing."""
+        """Read orders until a time of `time.monotonic`; yield the outcomes of rows that need no certificate."""
         while self.more and self.weight < self._processes * _ROOM and time.monotonic() < until:
             order, outcome = next(self._decisions, (None, None))
             if outcome is None:
@@ -135,7 +135,7 @@ class _Ahead:
                 yield outcome
 
     def share(self) -> tuple[tuple[LeafOrder, ...], tuple[Outcome, ...]]:
-        """Return the next orders for a process: fewer as the end comes near, so that all processes end together."""
+        """Return the next orders for a process: fewer towards the end, so that all processes finish together."""
         most = max(_LEAST, self.weight // self._processes)
         taken: list[tuple[LeafOrder, Outcome]] = []
         weight = 0
@@ -148,7 +148,7 @@ class _Ahead:
 
 
 def _weight(order: LeafOrder) -> int:
-    """Return how long a certificate takes, beside one whose key takes no time: RSA keys take long."""
+    """Return the time that a certificate takes, in units of one with an EC key; RSA keys take long."""
     if order.key_type.algorithm != "RSA" or order.key_file or order.request:
         return 1
     return max(1, ((order.key_type.bits or 0) // 1024) ** 2)

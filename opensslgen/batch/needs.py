@@ -1,4 +1,4 @@
-"""What the rows of an inventory need before the first certificate is made: secrets, and a root."""
+"""What an inventory needs before its first certificate: secrets, and a root."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from opensslgen.jobs.perform import Made
+    from opensslgen.jobs.perform import JobResult
     from opensslgen.orders.inventory import Row
     from opensslgen.pki.store import Store
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Needs:
-    """What the rows need, counted as they pass by."""
+    """What the rows of an inventory need."""
 
     rows: int = field(default=0, init=False)
     p12: int = field(default=0, init=False)
@@ -31,7 +31,7 @@ class Needs:
     issued: int = field(default=0, init=False)
     """Rows whose certificate is issued by the folder's CA."""
 
-    def seen(self, rows: Iterable[Row]) -> Iterator[Row]:
+    def count(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield the rows, and count what each needs."""
         for row in rows:
             self.rows += 1
@@ -41,12 +41,12 @@ class Needs:
             yield row
 
     def secrets(self, store: Store, *, has_passphrase: bool) -> tuple[str, ...]:
-        """Return the names of the secrets that are needed; a passphrase that is there is also for a new root."""
+        """Return the names of the secrets that are needed; a given passphrase is also for a new root."""
         encrypted = store.ca_key_is_encrypted() if store.issuer() else has_passphrase
         return (*((P12_PASSWORD,) if self.p12 else ()), *((CA_PASSPHRASE,) if self.issued and encrypted else ()))
 
-    def make_root(self, batch: Batch) -> Made | None:
-        """Make a root if the rows need one and there is none; its key gets the passphrase of the batch, if any."""
+    def make_root(self, batch: Batch) -> JobResult | None:
+        """Make a root if the rows need one and the folder has no CA; its key gets the batch's passphrase, if any."""
         if not self.issued or batch.store.issuer() is not None:
             return None
         order = root_order(encrypted=CA_PASSPHRASE in batch.secrets)

@@ -1,4 +1,4 @@
-"""Some certificates that are made, checked and made ready to be published together, by one process."""
+"""Certificates that one process makes, checks and stages together."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
 from opensslgen.files.write import explain_errors, name_beside
-from opensslgen.jobs.job import stale_p12
+from opensslgen.jobs.job import old_p12
 from opensslgen.jobs.sign import has_request
 from opensslgen.openssl.run import run_together
 from opensslgen.openssl.workplace import Workplace
-from opensslgen.plan import issue
+from opensslgen.plan import issue, layout
 from opensslgen.plan.steps import Plan, Publish, What
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from opensslgen.orders.order import LeafOrder
-    from opensslgen.pki.store import Staged, Store
+    from opensslgen.pki.store import Publication, Store
     from opensslgen.plan.issue import Issuer
     from opensslgen.plan.steps import Record
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What a process is given at once."""
+    """Orders that a process gets at once."""
 
     number: int
     work: Path
@@ -40,18 +40,18 @@ class Unit:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What a process has made of a unit."""
+class UnitResult:
+    """What a process returns for a unit."""
 
     number: int
     faults: tuple[str | None, ...]
     ends: tuple[datetime | None, ...]
     notes: tuple[tuple[str, ...], ...]
-    staged: Staged | None
+    publication: Publication | None
 
 
-def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
-    """Make and check the certificates of a unit in its work folder, and make them ready to be published."""
+def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> UnitResult:
+    """Make and check the certificates of a unit in its work folder, and stage them."""
     work = unit.work
     plans: dict[int, Plan] = {}
     notes: dict[int, tuple[str, ...]] = {}
@@ -66,7 +66,7 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
     faults |= {position: fault.message for position, fault in zip(plans, found, strict=True) if fault}
     made = [position for position in plans if position not in faults]
     ends: dict[int, datetime] = {}
-    staged = None
+    publication = None
     try:
         with explain_errors(work):
             for position in made:
@@ -75,23 +75,23 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> Done:
                 fault = batch.violation(unit.orders[position], certificate)
                 if fault:
                     faults[position] = fault
-            staged = _stage_files(
+            publication = _stage_files(
                 unit, [plan for position, plan in plans.items() if position not in faults], batch.store
             )
     except Error as error:
         faults |= dict.fromkeys((position for position in made if position not in faults), error.message)
     every = range(len(unit.orders))
-    return Done(
+    return UnitResult(
         unit.number,
         tuple(map(faults.get, every)),
         tuple(map(ends.get, every)),
         tuple(notes.get(position, ()) for position in every),
-        staged,
+        publication,
     )
 
 
 def _plan(order: LeafOrder, issuer: Issuer | None, batch: Batch, *, prefix: str) -> tuple[Plan, tuple[str, ...]]:
-    """Return the plan of an order, and what is to be said of it; raises Error if it could not be published."""
+    """Return the plan of an order, and notes about it; raises Error if it could not be published."""
     if order.request is not None:
         publish = not has_request(parse_request(order.request.encode()), order.stem, batch.store)
         request = issue.existing_request(order, order.request, prefix=prefix, publish=publish, verify=False)
@@ -99,28 +99,28 @@ def _plan(order: LeafOrder, issuer: Issuer | None, batch: Batch, *, prefix: str)
     else:
         below = None if order.kind.is_self_signed else issuer
         plan = issue.leaf(order, below, prefix=prefix, one_command=batch.openssl.can("req -CA"))
-        # Where it takes two commands there is a request, which is not kept either.
+        # With two commands there is a request, which is not kept.
         plan = replace(plan, publish=tuple(each for each in plan.publish if each.what is not What.REQUEST))
-    moves, notes = stale_p12(order, batch.store)
-    plan = plan.keeping_existing()
+    moves, notes = old_p12(order, batch.store)
+    plan = plan.keep_existing()
     plan = replace(plan, publish=plan.publish + moves)
-    # One row's obstacle is to stop no other that is published together with it.
+    # A row that cannot be published must not stop the rows that are published with it.
     batch.store.refuse_odd_files(plan)
     batch.store.refuse_repeated(plan)
     return plan, notes
 
 
-def _stage_files(unit: Unit, plans: Iterable[Plan], store: Store) -> Staged | None:
-    """Return what a unit is to publish, made ready; None if all of it failed."""
+def _stage_files(unit: Unit, plans: Iterable[Plan], store: Store) -> Publication | None:
+    """Return the staged files of a unit; None if all its orders failed."""
     records: list[Record] = []
     publish: list[Publish] = []
     for plan in plans:
         records += plan.records
         publish += plan.publish
         for target in [publish.target for publish in plan.publish if publish.what is What.KEY]:
-            request = f"reqs/{Path(target).stem}.req"
+            request = layout.request(Path(target).stem)
             if (store.path / request).exists():
-                # It is the request of the key before, and of no use with the new one.
+                # It is for the old key, and of no use with the new one.
                 publish.append(Publish(f"../{request}", name_beside(store.path, request), None))
     whole = Plan("many", (), tuple(records), tuple(publish))
-    return store.staged(whole, work=unit.work) if publish else None
+    return store.stage(whole, work=unit.work) if publish else None

@@ -1,4 +1,4 @@
-"""Which rows of an inventory have faults, which certificates are to be made, and why."""
+"""Which rows of an inventory have errors, which certificates to issue, and why."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opensslgen.jobs.sign import has_request
 from opensslgen.names.slips import slips
 from opensslgen.pki import index
 from opensslgen.pki.folder import Folder
-from opensslgen.plan import issue
+from opensslgen.plan import issue, layout
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
 
@@ -34,34 +34,34 @@ MADE, LEFT, FAILED = "made", "left", "failed"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a row."""
+    """The outcome of a row."""
 
     line: int
     name: str
     state: str
     """MADE, LEFT (alone) or FAILED."""
     why: str
-    """Why it was made, or what is wrong."""
+    """Why a certificate was issued, or the error."""
     not_after: datetime | None = None
-    """Of the certificate that is there now."""
+    """Of the current certificate."""
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What all rows have in common."""
+    """The settings of a batch."""
 
     store: Store
     openssl: OpenSSL
     secrets: Mapping[str, str]
     within: timedelta
-    """What expires so soon, and is in the last third of its life, is made again."""
+    """A certificate that expires so soon, and is in the last third of its validity, is reissued."""
     allow: Collection[str] = ()
     jobs: int | None = None
     """Processes; None: one for each core."""
 
     def faults(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Yield the rows that have a fault by themselves, or name the files of another; nothing is made."""
+        """Yield the rows that have an error, or the same file names as an earlier row; nothing is made."""
         issuer, above = self.store.issuer(), self.store.above()
         taken: dict[str, int] = {}
         for row in rows:
@@ -71,13 +71,13 @@ class Batch:
                 # The file systems of macOS do not tell A from a.
                 before = taken.setdefault(row.order.stem.lower(), row.line)
                 if before != row.line:
-                    fault = fault or f"its files are called {row.order.stem}, as those of line {before}"
+                    fault = fault or f"its files would be called {row.order.stem}, like those of line {before}"
             if fault:
                 yield replace(row, fault=fault, order=None)
 
     def _fault(self, order: LeafOrder, issuer: Certificate | None, above: tuple[Certificate, ...]) -> str | None:
         if order.key_usage and "keyCertSign" in order.key_usage:
-            return "the key usage keyCertSign is an authority's"
+            return "the key usage keyCertSign is for CAs only"
         try:
             order = with_key(order, self.openssl)
             if issuer and not order.kind.is_self_signed:
@@ -95,12 +95,12 @@ class Batch:
         return None
 
     def violation(self, order: LeafOrder, certificate: Certificate) -> str | None:
-        """Return which rules a finished certificate breaks; None if none."""
+        """Return the rules that a new certificate breaks, as text; None if it complies."""
         authorities = () if order.kind.is_self_signed else authorities_of(self.store)
         return _explain(violations(judge_now(certificate, authorities, profile=order.profile, allow=self.allow)))
 
     def decide(self, rows: Iterable[Row]) -> Iterator[tuple[LeafOrder | None, Outcome]]:
-        """Yield the order of each row, and what is to become of it; one that has a fault now has failed."""
+        """Yield the order and the outcome of each row; a row with an error has failed."""
         issuer, now, revoked = self.store.issuer(), datetime.now(timezone.utc), self._revoked()
         compromised = Folder(self.store.path).compromised
         for row in rows:
@@ -125,34 +125,33 @@ class Batch:
             yield order, Outcome(row.line, row.name, MADE if why else LEFT, why or "as asked", ends, notes)
 
     def _revoked(self) -> frozenset[int]:
-        """Return the serial numbers of what is revoked; some programs leave the files where they were."""
-        path = self.store.path / "index.txt"
+        """Return the serial numbers of revoked certificates; some programs leave their files in `issued/`."""
+        path = self.store.path / layout.INDEX
         entries = index.read(path) if path.exists() else ()
         return frozenset(entry.serial_number for entry in entries if entry.state == index.REVOKED)
 
     def _reason(
         self, order: LeafOrder, issuer: Certificate | None, now: datetime
     ) -> tuple[str | None, Certificate | None]:
-        """Return why a certificate has to be made, None if what is there will do, and what is there."""
+        """Return why a certificate must be issued, None if the current one will do; and the current one."""
         if order.request is not None:
             has_request(parse_request(order.request.encode()), order.stem, self.store)
-        path = self.store.path / "issued" / f"{order.stem}.crt"
+        path = self.store.path / layout.certificate(order.stem)
         if not path.exists():
-            return "it was not there", None
+            return "it was missing", None
         there = load(path)
         if order.public_key is not None and there.public_key != order.public_key:
             return "it is for another key", there
-        private = self.store.path / "private"
         beside = {
-            "key": None if order.request else private / f"{order.stem}.key",
-            "chain": None if order.kind.is_self_signed else path.with_name(f"{order.stem}-chain.pem"),
-            "PKCS#12 file": private / f"{order.stem}.p12" if order.p12 else None,
+            "key": None if order.request else layout.key(order.stem),
+            "chain": None if order.kind.is_self_signed else layout.chain(order.stem),
+            "PKCS#12 file": layout.p12(order.stem) if order.p12 else None,
         }
         for what, file in beside.items():
-            if file and not file.exists():
-                return f"its {what} was not there", there
+            if file and not (self.store.path / file).exists():
+                return f"its {what} was missing", there
         if there.ends_soon(self.within, now=now):
-            return f"it ends on {there.not_after:%Y-%m-%d}", there
+            return f"it expires on {there.not_after:%Y-%m-%d}", there
         return _difference(order, there, None if order.kind.is_self_signed else issuer), there
 
 
@@ -161,7 +160,7 @@ def _explain(findings: Iterable[Finding]) -> str | None:
 
 
 def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None) -> str | None:
-    """Return in what the certificate that is there is not as asked; None if it is."""
+    """Return how the current certificate differs from the order; None if it does not."""
     key = there.public_key
     asked: tuple[tuple[str, object, object], ...] = (
         ("names", set(order.names), set(there.names)),
@@ -169,19 +168,19 @@ def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None
         ("extended key usage", set(order.extended_key_usage), set(there.extended_key_usage or ())),
         ("kind of key", (order.key_type.algorithm, order.key_type.bits), (key.algorithm, key.bits)),
         ("key usage", set(order.usages), set(there.key_usage or ())),
-        ("URL of the revocation list", order.crl_url, next(iter(there.crl_urls or ()), None)),
+        ("URL of the CRL", order.crl_url, next(iter(there.crl_urls or ()), None)),
         ("self-signed", order.kind.is_self_signed, there.is_self_signed),
     )
-    # What the user's own template says is not known here.
+    # The contents of the user's own template are not known here.
     for what, wanted, found in asked if order.template is None else asked[:2]:
         if wanted != found:
             return f"another {what} is asked for" if what != "self-signed" else "another issuer is asked for"
     if issuer and (there.issuer != issuer.subject or not _same_key(there, issuer)):
-        return "another authority has issued it"
-    # What was shortened because the authority ends would otherwise be made again each day.
+        return "another CA has issued it"
+    # A certificate that was shortened because its CA expires would otherwise be reissued each day.
     shortened = issuer is not None and issuer.not_after - there.not_after < _AT_THE_END
     if there.validity.days != order.days and not shortened:
-        return f"{order.days} days are asked for, and not {there.validity.days}"
+        return f"{order.days} days are asked for, not {there.validity.days}"
     return None
 
 

@@ -1,6 +1,6 @@
-"""Several processes that work at once, each a batch at a time, with the answers in order.
+"""Several processes that work in parallel, each on one batch at a time.
 
-A pipe leads to each process, and there are no threads and no queues: a process that dies is noticed, as are we.
+A pipe leads to each process, without threads and queues: either side notices if the other dies.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-class Died(Error):
-    """A process has ended before it answered."""
+class WorkerError(Error):
+    """A process ended before it answered."""
 
     def __init__(self, batch: Any) -> None:
-        """Take what it was doing."""
-        super().__init__("a process that works for this one has ended too early")
+        """Take the batch that it was working on."""
+        super().__init__("a worker process has ended too early")
         self.batch = batch
 
 
 class Workers(Generic[Batch, Answer]):
-    """Processes that have started and take batches in turn."""
+    """Processes that take batches in turn."""
 
     def __init__(self, connections: list[Connection]) -> None:
         """Take the pipes to the processes."""
@@ -50,28 +50,28 @@ class Workers(Generic[Batch, Answer]):
         self._doing: dict[Connection, Batch] = {}
 
     def __len__(self) -> int:
-        """How many there are, without those that have died."""
+        """Return the number of processes that are alive."""
         return len(self._idle) + len(self._busy)
 
     @property
     def are_busy(self) -> bool:
-        """Whether each has a batch; then an answer has to be taken first."""
+        """Whether each has a batch, so that an answer must be taken first."""
         return not self._idle
 
     def give(self, batch: Batch) -> None:
-        """Have a batch done by one that is idle."""
+        """Give a batch to an idle process."""
         connection = self._idle.popleft()
         self._busy.append(connection)
         self._doing[connection] = batch
-        with suppress(OSError):  # that it has died is seen where its answer is awaited
+        with suppress(OSError):  # its death shows when its answer is read
             connection.send(batch)
 
     def take(self) -> Answer:
-        """Return the answer to the batch that was given first; raises Died."""
+        """Return the answer to the batch that was given first; raises WorkerError."""
         return self._answer(self._busy.popleft())
 
     def take_any(self) -> Answer:
-        """Return the answer of whoever has one first; raises Died."""
+        """Return the next answer of any process; raises WorkerError."""
         ready = wait(self._busy)[0]
         self._busy.remove(ready)  # type: ignore[arg-type]
         return self._answer(ready)  # type: ignore[arg-type]
@@ -81,7 +81,7 @@ class Workers(Generic[Batch, Answer]):
         try:
             answer, error = connection.recv()
         except (EOFError, OSError) as error:
-            raise Died(batch) from error
+            raise WorkerError(batch) from error
         if error is not None:
             raise error
         self._idle.append(connection)
@@ -90,8 +90,8 @@ class Workers(Generic[Batch, Answer]):
 
 @contextmanager
 def workers(number: int, work: Callable[[Batch], Answer]) -> Iterator[Workers[Batch, Answer]]:
-    """Start processes that do the work, and end them."""
-    # A fork costs a tenth of a new interpreter, and is safe as long as there is one thread.
+    """Start worker processes, and end them."""
+    # A fork costs a tenth of a new interpreter, and is safe with only one thread.
     forks = sys.platform == "linux" and _is_alone()
     context: Any = multiprocessing.get_context("fork" if forks else "spawn")
     connections: list[Connection] = []
@@ -104,7 +104,7 @@ def workers(number: int, work: Callable[[Batch], Answer]) -> Iterator[Workers[Ba
             try:
                 process.start()
             except OSError as error:
-                raise Error(f"cannot start a process that works for this one: {error.strerror}") from error
+                raise Error(f"cannot start a worker process: {error.strerror}") from error
             theirs.close()
             connections.append(ours)
             processes.append(process)
@@ -118,7 +118,7 @@ def workers(number: int, work: Callable[[Batch], Answer]) -> Iterator[Workers[Ba
 
 
 def _is_alone() -> bool:
-    """Tell whether this is the only thread, once those that waited for an openssl have had time to end."""
+    """Tell whether this is the only thread, after giving threads that waited for openssl time to end."""
     deadline = time.monotonic() + 0.2
     while threading.active_count() > 1 and time.monotonic() < deadline:
         time.sleep(0.001)
@@ -126,17 +126,17 @@ def _is_alone() -> bool:
 
 
 def _labour(connection: Connection, work: Callable[[Batch], Answer], inherited: list[Connection]) -> None:
-    # Ctrl-C reaches the whole group of processes; the first of them ends the others.
+    # Ctrl-C reaches all processes of the group; the first of them ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # And by an exception, so that what they have started ends with them.
+    # An exception, so that their child processes end with them.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if sys.platform == "linux":
         import ctypes
 
-        # The same when the first of them is killed and can end nobody: PR_SET_PDEATHSIG of prctl(2).
+        # The same if the first process is killed: PR_SET_PDEATHSIG of prctl(2).
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     for other in inherited:
-        other.close()  # or its end would not be noticed
+        other.close()  # otherwise its end would go unnoticed
     while True:
         try:
             batch = connection.recv()
@@ -144,7 +144,7 @@ def _labour(connection: Connection, work: Callable[[Batch], Answer], inherited: 
             return
         try:
             answer = work(batch), None
-        except Exception as error:  # a bug, which is raised where the answer is awaited
+        except Exception as error:  # a bug, raised again where the answer is read
             answer = None, error  # type: ignore[assignment]
         try:
             connection.send(answer)

@@ -130,7 +130,7 @@ def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Report
             jobs=issuing.jobs,
         )
         needs = Needs()
-        _refuse_faults(first.faults(needs.seen(read(file))), needs, title, reporting)
+        _refuse_faults(first.faults(needs.count(read(file))), needs, title, reporting)
         file.seek(0)
         if reporting.check:
             wanting = (outcome for _, outcome in first.decide(read(file)))

@@ -40,6 +40,7 @@ COMMANDS = {
     "export": "export.export",
     "web": "web.web",
     "audit": "audit.audit",
+    "run": "run.run",
     "rules": "audit.rules",
     "patch": "patch.patch",
     "ext": "patch.ext",
@@ -91,7 +92,8 @@ def main() -> NoReturn:
     """Run the command line; SIGTERM and SIGHUP clean up like Ctrl-C, and a crash dumps no core with a passphrase."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))
+        if signal.getsignal(number) != signal.SIG_IGN:  # under nohup
+            signal.signal(number, lambda received, _: sys.exit(128 + received))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks ✓ is no reason to fail when the work is done.

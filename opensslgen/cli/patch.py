@@ -30,6 +30,7 @@ class Patching:
     restore: bool
     script: bool
     force: bool
+    any: bool
 
     @property
     def action(self) -> Literal["patch", "diff", "check", "restore", "script"]:
@@ -40,6 +41,8 @@ class Patching:
             raise UsageError(f"--{actions[0]} cannot be used with --{actions[1]}")
         if self.force and not self.restore:
             raise UsageError("--force can only be used with --restore")
+        if self.any and self.script:
+            raise UsageError("--any cannot be used with --script")
         return actions[0] if actions else "patch"  # type: ignore[return-value] # mypy widens the names to str
 
     def answer(self, path: Path) -> Answer:
@@ -48,14 +51,22 @@ class Patching:
         from opensslgen.gen_certs.syntax import syntax_fault
         from opensslgen.report import patch as report
 
+        make = None
+        if self.any:
+            from opensslgen.audit.script_edits import maker
+
+            make = maker(days=self.days)
         if self.action == "restore":
-            return report.restored_answer(path, restore_file(path, force=self.force))
+            return report.restored_answer(path, restore_file(path, force=self.force, make=make))
         if self.action == "check":
-            return report.checked_answer(path, check_file(path, days=self.days))
+            edits = check_file(path, days=self.days, make=make)
+            return report.checked_answer(path, edits, complete="complies" if make else "has both edits")
         if self.action == "diff":
-            diff = diff_file(path, days=self.days)
-            return report.diff_answer(path, check_file(path, days=self.days), diff)
-        return report.patched_answer(path, patch_file(path, days=self.days, syntax_check=syntax_fault))
+            diff = diff_file(path, days=self.days, make=make)
+            return report.diff_answer(path, check_file(path, days=self.days, make=make), diff)
+        shown = diff_file(path, days=self.days, make=make) if make else None
+        outcome = patch_file(path, days=self.days, syntax_check=syntax_fault, make=make)
+        return report.patched_answer(path, outcome, diff=shown)
 
 
 @click.command()
@@ -70,6 +81,7 @@ class Patching:
     click.option("--restore", is_flag=True, help="Restore the original."),
     click.option("--force", is_flag=True, help="With --restore: even if the script was changed after it was patched."),
     click.option("--script", is_flag=True, help="Print a shell script that does this."),
+    click.option("--any", is_flag=True, help="Edit any script, in the lines that audit finds."),
     grouped(Patching),
     QUIET,
     FORMAT,
@@ -81,9 +93,13 @@ def patch(files: tuple[Path, ...], patching: Patching, quiet: bool, output: Outp
     opensslgen patch /opt/Avaya/scripts/gen_certs.sh
     opensslgen patch --check /opt/Avaya/scripts/gen_certs.sh || echo "an upgrade has replaced the script"
     opensslgen patch --script > patch-gen-certs.sh
+    opensslgen patch --any make-certificate.sh
 
     The default validity becomes 820 days, and certificates get the extended key usage serverAuth,clientAuth. The
     original is kept next to the script. A script that is not recognised is not changed.
+
+    With --any, in any script that makes certificates: days, digest and usages are changed in the lines that shape them,
+    if the audit of the result says that it complies; otherwise nothing is.
     """
     action = patching.action
     if action == "script":

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from opensslgen.jobs.job import Job
-    from opensslgen.jobs.perform import Made
-    from opensslgen.jobs.renewal import Renewal
+    from opensslgen.jobs.perform import JobResult
+    from opensslgen.jobs.renew import Renewal
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.store import Store
 
@@ -42,7 +42,7 @@ class Renewing:
 
     def renewal(self) -> Renewal:
         """Return what concerns the certificate."""
-        from opensslgen.jobs.renewal import Renewal
+        from opensslgen.jobs.renew import Renewal
 
         return Renewal(keep_key=self.keep_key, days=self.days, p12=self.p12, allow=self.allow)
 
@@ -128,7 +128,7 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
 
 
 def _print_script(names: tuple[str, ...], store: Store, renewing: Renewing, running: Running) -> None:
-    from opensslgen.jobs.renewal import named_job
+    from opensslgen.jobs.renew import named_job
 
     if len(names) != 1:
         raise UsageError(f"{running.printing} needs exactly one name")
@@ -140,7 +140,7 @@ def _print_script(names: tuple[str, ...], store: Store, renewing: Renewing, runn
 def _jobs(names: tuple[str, ...], renewing: Renewing, store: Store) -> Iterator[tuple[str, Callable[[], Job]]]:
     """Yield what to renew, each with its title: what the user has named, or what is due."""
     from opensslgen.jobs.due import due
-    from opensslgen.jobs.renewal import due_job, named_job
+    from opensslgen.jobs.renew import due_job, named_job
     from opensslgen.pki.folder import Folder
     from opensslgen.pki.survey import survey_of
 
@@ -152,7 +152,7 @@ def _jobs(names: tuple[str, ...], renewing: Renewing, store: Store) -> Iterator[
             yield each.title, partial(due_job, each, renewing.renewal(), store=store)
 
 
-def _run_hook(made: Made, store: Store, openssl: OpenSSL, hook: str | None) -> None:
+def _run_hook(made: JobResult, store: Store, openssl: OpenSSL, hook: str | None) -> None:
     from opensslgen.jobs.hook import run_hook
 
     if hook:

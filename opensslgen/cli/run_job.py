@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from opensslgen.jobs.destination import Destination
     from opensslgen.jobs.job import Job
-    from opensslgen.jobs.perform import Made
+    from opensslgen.jobs.perform import JobResult
     from opensslgen.openssl.command import OpenSSL
 
     from .options import Running
@@ -74,7 +74,7 @@ def make(
     allow: Collection[str] = (),
     openssl: OpenSSL | None = None,
     into: Destination | None = None,
-) -> Made:
+) -> JobResult:
     """Run a job, and print on stderr what the user should know about it."""
     from opensslgen.jobs.perform import Authority, Delivery
     from opensslgen.openssl import command

@@ -40,6 +40,23 @@ def gen_certs() -> None:
     click.echo(gen_certs_script(version=__version__), nl=False)
 
 
+@script.command()
+def wrapper() -> None:
+    """Print a wrapper that corrects certificates on their way.
+
+    \b
+    mkdir /opt/opensslgen && opensslgen script wrapper > /opt/opensslgen/openssl && chmod 755 /opt/opensslgen/openssl
+    PATH=/opt/opensslgen:$PATH /opt/Avaya/scripts/gen_certs.sh
+
+    Installed as `openssl` in a directory that comes first in the PATH, it corrects the extended key usage, validity
+    and digest of the server certificates that a script makes, and logs that. The script stays as it is, also after an
+    upgrade. It needs a shell, awk, cat and sed.
+    """
+    from opensslgen.watch.wrapper import wrapper_script
+
+    click.echo(wrapper_script(), nl=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Renewal:
     """What the daily renewal does, as typed."""

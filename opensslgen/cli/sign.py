@@ -121,7 +121,7 @@ def _leaf(request: Request, wanted: Wanted) -> LeafOrder:
     names = tuple(name for text in wanted.san for name in parse_names(text))
     return from_request.leaf_order_of(
         request,
-        names=names or from_request.asked_names(request, kind),
+        names=names or from_request.requested_names(request, kind),
         kind=kind,
         stem=wanted.name,
         days=wanted.days or LEAF_DAYS,

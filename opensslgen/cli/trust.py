@@ -182,7 +182,7 @@ def _share(root: Certificate, profile: bytes | None, sharing: Sharing, running: 
         from opensslgen.web import serving, share
     seconds = 30 * 60 if sharing.duration is None else sharing.duration
     chosen = sharing.address or share.lan_address()
-    with share.listening(chosen, 8080 if sharing.port is None else sharing.port) as listener:
+    with serving.open_listener(chosen, 8080 if sharing.port is None else sharing.port) as listener:
         url = share.url_of(listener)
         app = share.create_app(root, url=url, profile=profile)
         if running.as_json:

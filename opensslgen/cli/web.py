@@ -82,8 +82,9 @@ def web(
 
     with needs_web():
         from opensslgen.web import entrance as front
-        from opensslgen.web import serve as serving
         from opensslgen.web.app import Config, create_app
+        from opensslgen.web.serve import serve_form
+        from opensslgen.web.serving import open_listener
     from opensslgen.openssl.command import find
 
     address = front.parse_address(listening.address)
@@ -92,7 +93,7 @@ def web(
     password = None if file is None else front.fit_password(first_line(file, "password"))
     entrance = front.entrance(address, name=listening.name, has_password=password is not None, pki=pki, openssl=found())
     passphrase = _passphrase(secrets)
-    sock = serving.listening(address, listening.port)
+    sock = open_listener(address, listening.port)
     port = sock.getsockname()[1]
     token = None if password else token_urlsafe(32)
     config = Config(
@@ -116,7 +117,7 @@ def web(
         if not quiet:
             click.echo(text, err=True)
 
-    serving.serve_form(create_app(config), sock, context=entrance.context, ready=ready)
+    serve_form(create_app(config), sock, context=entrance.context, ready=ready)
     say("Stopped.")
 
 

@@ -74,7 +74,7 @@ def walk(folder: str) -> Iterator[File]:
 
 
 @contextmanager
-def opened(file: File) -> Iterator[tuple[BinaryIO, os.stat_result | None] | None]:
+def open_file(file: File) -> Iterator[tuple[BinaryIO, os.stat_result | None] | None]:
     """Open a regular file or standard input; None for what is no file and was only found in a folder.
 
     Raises UnreadableError.
@@ -112,12 +112,12 @@ def content(file: File, *, limit: int) -> Content | None:
 
     Raises UnreadableError.
     """
-    with opened(file) as found:
+    with open_file(file) as found:
         if found is None:
             return None
         stream, status = found
         if status is None:
-            return limited(chunks(stream), limit=limit)
+            return read_up_to(chunks(stream), limit=limit)
         try:
             # Some file systems do not tell a size.
             data = stream.read(min(limit, status.st_size or limit) + 1)
@@ -126,7 +126,7 @@ def content(file: File, *, limit: int) -> Content | None:
     return Content(data[:limit], max(len(data), status.st_size), stat.S_IMODE(status.st_mode))
 
 
-def limited(chunks: Iterable[bytes], *, limit: int) -> Content:
+def read_up_to(chunks: Iterable[bytes], *, limit: int) -> Content:
     """Return the first `limit` bytes of standard input."""
     data = b""
     for chunk in chunks:

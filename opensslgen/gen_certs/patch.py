@@ -11,7 +11,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files import replace
@@ -69,6 +69,13 @@ class Patch:
     """What was seen and left alone."""
 
 
+class Maker(Protocol):
+    """What makes the edits of a script."""
+
+    def __call__(self, original: Original, /) -> Patch:
+        """Return the script after its edits, decoded as in `patched`; raises UnreadableError for an unknown script."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What `patch_file` did."""
@@ -117,6 +124,7 @@ def patch_file(
     syntax_check: Callable[[Path], str | None],
     days: int = DAYS,
     eku: Sequence[str] = EKU,
+    make: Maker | None = None,
     now: datetime | None = None,
 ) -> Outcome:
     """Make the edits that a script on disk lacks, and keep its original beside it as `NAME.orig-YYYYMMDD`.
@@ -126,14 +134,14 @@ def patch_file(
     UsageError or UnreadableError; then the script is as it was.
     """
     original = replace.read(path)
-    patch = _patch(original, days=days, eku=eku)
+    patch = make(original) if make else _patch(original, days=days, eku=eku)
     if not patch.edits:
         return Outcome(original.path, patch, None)
     new = patch.text.encode("latin-1")
     with replace.work(original) as work:
         made = work.write(new)
         _check_syntax(original, made, new, syntax_check)
-        backup = _backup(original)
+        backup = _backup(original, make)
         kept = backup or work.keep(_LABEL, now or datetime.now())
         try:
             replace.replace(original, made)
@@ -144,21 +152,26 @@ def patch_file(
     return Outcome(original.path, patch, kept)
 
 
-def check_file(path: Path, *, days: int = DAYS, eku: Sequence[str] = EKU) -> tuple[Edit, ...]:
+def check_file(
+    path: Path, *, days: int = DAYS, eku: Sequence[str] = EKU, make: Maker | None = None
+) -> tuple[Edit, ...]:
     """Return the edits that a script on disk lacks; raises UnreadableError if it is not recognised."""
-    return _patch(replace.read(path), days=days, eku=eku).edits
+    original = replace.read(path)
+    return (make(original) if make else _patch(original, days=days, eku=eku)).edits
 
 
-def diff_file(path: Path, *, days: int = DAYS, eku: Sequence[str] = EKU) -> str:
+def diff_file(path: Path, *, days: int = DAYS, eku: Sequence[str] = EKU, make: Maker | None = None) -> str:
     """Return what `patch_file` would change, as a unified diff; bytes that are not UTF-8 appear as `\\xNN`."""
     original = replace.read(path)
-    patch = _patch(original, days=days, eku=eku)
+    patch = make(original) if make else _patch(original, days=days, eku=eku)
     old, new = (_rows(data) for data in (original.data, patch.text.encode("latin-1")))
     rows = difflib.unified_diff(old, new, fromfile=str(path), tofile=str(path))
     return "".join(row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows)
 
 
-def restore_file(path: Path, *, force: bool = False, now: datetime | None = None) -> Restoration:
+def restore_file(
+    path: Path, *, force: bool = False, make: Maker | None = None, now: datetime | None = None
+) -> Restoration:
     """Move the newest original back over a script: its bytes, mode, owner and times.
 
     The patched one is not kept, as it can be made again. A script that is not what was made of that original (perhaps
@@ -172,7 +185,7 @@ def restore_file(path: Path, *, force: bool = False, now: datetime | None = None
             raise Error(f"{path}: no original beside it", hint=f"looked for {original.path.name}.{_LABEL}-YYYYMMDD")
         former = replace.read(backup)
         kept = None
-        if original.data != former.data and not _is_made_of(original, former):
+        if original.data != former.data and not _is_made_of(original, former, make):
             if not force:
                 raise Error(
                     f"{path}: is not what was made of {backup.name}, perhaps since an upgrade, and was left alone",
@@ -219,19 +232,21 @@ def _check_syntax(original: Original, made: Path, new: bytes, syntax_check: Call
         raise Error(f"{original.name}: a shell does not accept the result, so it was left alone: {reason}")
 
 
-def _backup(original: Original) -> Path | None:
+def _backup(original: Original, make: Maker | None) -> Path | None:
     """Return the copy that need not be made again: the script, or what it was made of, is kept already."""
     newest = replace.newest(original.path, _LABEL)
     if not newest:
         return None
     former = replace.read(newest)
     is_same = former.data == original.data and replace.has_attributes_of(former.status, original.status)
-    return newest if is_same or _is_made_of(original, former) else None
+    return newest if is_same or _is_made_of(original, former, make) else None
 
 
-def _is_made_of(current: Original, former: Original) -> bool:
+def _is_made_of(current: Original, former: Original, make: Maker | None) -> bool:
     """Tell whether a script is what `patched` makes of another, whatever the days and usages were."""
     try:
+        if make:
+            return make(former).text.encode("latin-1") == current.data
         script = read_script(current.data.decode("latin-1"))
         days = script.validities[0].days if script.validities else None
         usages = [usage.values for block in script.extended_blocks for usage in block.usages if usage.values]

@@ -1,4 +1,4 @@
-"""What is to be done in a pki folder, checked as far as possible before it is done, and done.
+"""Jobs in a pki folder: each is checked as far as possible before it runs.
 
-Imports everything below, faces nothing.
+Imports everything below; knows no user interface.
 """

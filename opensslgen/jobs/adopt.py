@@ -1,4 +1,4 @@
-"""The job that takes over an authority that exists."""
+"""The job that adopts an existing CA."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from opensslgen.errors import Error
 from opensslgen.files.write import name_beside
 from opensslgen.orders.kinds import ProfileName
 from opensslgen.plan import adopt
-from opensslgen.plan.layout import CA_CHAIN
+from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import Case, judge
 from opensslgen.text import visible
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 
 
 def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), tell: bool = False) -> Job:
-    """Return the job of taking an authority over into the store.
+    """Return the job of adopting a CA.
 
-    Raises Error for what cannot be one at all or would replace one that is in use, and Violation if phones would not
-    take it, or the root above it. With `tell` the notes have the rules' warnings in them, for a script, after which
-    nothing is judged.
+    Raises Error if it cannot be a CA or would replace one that is in use, and Violation if phones would reject it or
+    the root above it. With `tell` the notes contain the rules' warnings, for a script, which judges
+    nothing.
     """
     certificate, above = adoption.certificate, adoption.above
     name = visible(str(certificate.subject)) or "the certificate"
     for each in (certificate, *above):
         _refuse_unfit(each)
     found = _findings(certificate, above, allow)
-    # What phones are asked to trust is the root.
+    # Phones trust the root, not the intermediate.
     of_root = _findings(above[-1], (), allow) if above else []
     if violations([*found, *of_root]):
-        raise Violation(f"phones would not take {name}, so it was not adopted", violations([*found, *of_root]))
+        raise Violation(f"phones would reject {name}, so it was not adopted", violations([*found, *of_root]))
     warnings = [*(found if tell else ()), *of_root]
     return Job(
         name=certificate.subject.common_name or name,
@@ -48,7 +48,7 @@ def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), 
         plan=adopt.adopt(
             adoption, certificate=store.ca_certificate, key=store.ca_key, old_chain=_old_chain(store, adoption)
         ),
-        certificate="ca.crt",
+        certificate=CA,
         profile=ProfileName.ROOT,
         notes=(
             *about_replaced(store, certificate),
@@ -66,16 +66,16 @@ def _findings(certificate: Certificate, above: tuple[Certificate, ...], allow: C
 
 
 def _refuse_unfit(certificate: Certificate) -> None:
-    """Raise Error for what no --allow makes an authority that signs anything of use."""
+    """Raise Error for a certificate that is not a CA's or has expired, which no --allow overrides."""
     name = visible(str(certificate.subject)) or "a certificate without a subject"
     if not certificate.is_authority:
-        raise Error(f"{name} is no certificate authority: it has no CA:TRUE")
+        raise Error(f"{name} is not a CA: it has no CA:TRUE")
     if certificate.not_after < datetime.now(timezone.utc):
         raise Error(f"{name} expired on {certificate.not_after:%Y-%m-%d %H:%M} UTC")
 
 
 def _old_chain(store: Store, adoption: Adoption) -> tuple[str, str] | None:
-    """Return which file of the authority before has to go, and under which name it stays beside."""
+    """Return the previous CA's chain file and its new name, if this CA has no chain."""
     if adoption.above or not (store.path / CA_CHAIN).exists():
         return None
     return CA_CHAIN, name_beside(store.path, CA_CHAIN)

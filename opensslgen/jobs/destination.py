@@ -1,9 +1,9 @@
-"""A folder of the user's, into which finished files are put: all or none, and none over another.
+"""A folder of the user, which gets all finished files or none; no file overwrites another.
 
-Unlike a pki folder it has no index and no lock: a file is put there by a link, which fails if there is one already.
-A file that is there and is the same stays, unless it is a secret: others may be able to read the old one.
-Files are made in `.opensslgen-…`, which is locked as long as its process lives. Once all are there, what goes where is
-put beside them in one rename, so that the next run can finish what a killed one had begun.
+Unlike a pki folder it has no index and no lock: files are put in place by links, which fail if the name is taken.
+An identical file stays, unless it is secret: other users may be able to read the old one.
+Files are made in `.opensslgen-…`, which is locked while its process lives. When all are ready, the list of moves is
+put next to them in one rename, so that the next run can finish what a killed run began.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ _PREFIX = ".opensslgen-"
 
 @dataclass(frozen=True)
 class Destination:
-    """A folder, which need not be there yet."""
+    """A folder, which may not exist yet."""
 
     path: Path
 
     def existing(self, plan: Plan) -> list[Publish]:
-        """Return what of the plan has its place taken."""
+        """Return the files of the plan whose names are taken."""
         return [publish for publish in plan.publish if os.path.lexists(self.path / publish.target)]
 
     @contextmanager
     def work(self) -> Iterator[Path]:
-        """Finish or sweep what killed runs left, and yield a private work folder; raises Error for a failing disk."""
+        """Clean up after killed runs, and yield a private work folder; raises Error for a failing disk."""
         with explain_errors(self.path), ExitStack() as locks:
             made = not self.path.exists()
             self.path.mkdir(parents=True, exist_ok=True)
             for left in self.path.glob(f"{_PREFIX}*"):
                 with try_hold(left) as is_left:
-                    # Many may write where this goes.
+                    # Other users may be able to write here.
                     if is_left and is_own_folder(left):
                         if place.is_decided(left):
                             place.carry_out(left, place.read_decision(left))
@@ -65,7 +65,7 @@ class Destination:
                             remove_folder(left)
             while True:
                 work = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self.path))
-                # Another run may have taken it for left in the moment before.
+                # Another run may have removed it just before it was locked.
                 if locks.enter_context(try_hold(work)) and work.exists():
                     break
             try:
@@ -78,10 +78,10 @@ class Destination:
                         self.path.rmdir()
 
     def publish(self, plan: Plan, *, work: Path, force: bool) -> dict[str, str]:
-        """Give what a plan has made its final names: everything or nothing.
+        """Give the plan's files their final names: all or none.
 
-        With `force` an old file is replaced and kept beside; returns under which name, by its own. Raises Error if
-        there is one and it must not be replaced, and for a link or a folder in its place.
+        With `force` an old file is kept under another name; returns old names by new ones. Raises Error if
+        a file would be replaced without `force`, or if the name is taken by a link or a folder.
         """
         there = self.existing(plan)
         for publish in there:
@@ -111,7 +111,7 @@ class Destination:
             if place.is_decided(work):
                 raise Error(
                     explanation(error, self.path),
-                    hint="what was made is kept, and the next run into this folder puts it there",
+                    hint="the new files are kept, and the next run into this folder puts them in place",
                 ) from error
             if isinstance(error, FileExistsError):
                 raise overwrite_refusal(self.path, [Path(error.filename2 or error.filename).name]) from error

@@ -1,4 +1,4 @@
-"""What of a pki folder is due for renewal."""
+"""The certificates of a pki folder that are due for renewal."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ class Due(NamedTuple):
 
 
 def due(survey: Survey, *, days: int, now: datetime) -> Iterator[Due]:
-    """Yield what expires within so many days, or has expired and was never renewed: the root, then by expiry.
+    """Yield certificates that expire within so many days, or expired and were never renewed: the root, then by expiry.
 
-    Nothing is due before the last third of its validity, nor once a newer certificate has taken its place. Of what has
-    expired, only the last certificate of a name is due, and only if it was not revoked.
+    A certificate is not due before the last third of its validity, nor if a newer one replaced it. Of expired ones,
+    only the last certificate of a name is due, and only if it was not revoked.
     """
     within, folder = timedelta(days=days), survey.folder
     root = folder.root.certificate if folder.root else None
     if root and root.ends_soon(within, now=now):
-        # Nothing below it can be valid for longer than it is.
+        # No certificate below it can be valid for longer.
         yield Due(ROOT, ROOT)
     for entry in sorted((*survey.lapsed, *survey.current), key=lambda entry: (entry.not_after, entry.line)):
         if not _ends_soon(folder, entry, within, now):
@@ -59,9 +59,9 @@ def _ends_soon(folder: Folder, entry: Entry, within: timedelta, now: datetime) -
 
 
 def _is_replaced(folder: Folder, entry: Entry) -> bool:
-    """Tell whether what is no longer in `issued/` has had to make room there for a later one with its file name.
+    """Tell whether a later certificate with the same file name replaced it in `issued/`.
 
-    That one may have another subject or fewer names, so that it does not stand in for it otherwise.
+    The later one may have another subject or fewer names.
     """
     if entry.serial_number in folder.replaced:
         return True

@@ -1,4 +1,4 @@
-"""The job that exports a certificate into a folder of the user's, and what belongs into that export."""
+"""The job that exports a certificate into a folder of the user, and the contents of that export."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 def export_order(found: Found, *, store: Store, form: Form, file: str | None = None) -> Export:
-    """Return the order to export a certificate, with the certificates above it and its key as the folder has them.
+    """Return the order to export a certificate with its key and its issuers from the folder.
 
-    `file` is the name of the new file if it is one. Raises UnreadableError.
+    `file` is the name of the new file, if there is only one. Raises UnreadableError.
     """
     others = [*filter(None, [store.issuer()]), *store.above(), *load_all(found.path)]
     if "chain" in found.files:
@@ -46,7 +46,7 @@ def export_order(found: Found, *, store: Store, form: Form, file: str | None = N
 
 
 def _stem(found: Found) -> str:
-    """Return what the files are to be called: as the folder has it, else by what the certificate says."""
+    """Return the stem of the new files: that of the folder, else a name from the certificate."""
     if "certificate" in found.files:
         return found.files["certificate"].stem
     for name in (*(name.value for name in found.certificate.names[:1]), found.certificate.subject.common_name):
@@ -56,14 +56,14 @@ def _stem(found: Found) -> str:
 
 
 def export_job(order: Export, *, into: Destination) -> Job:
-    """Return the job of exporting a certificate; raises Error if something that it needs is not there."""
+    """Return the job of exporting a certificate; raises Error if a file that it needs is missing."""
     if any(piece.holds_key for piece in order.pieces):
         _refuse_keyless(order)
     last = (order.certificate, *order.issuers)[-1]
     if any(piece.holds_issuers for piece in order.pieces) and not last.is_self_issued:
         raise Error(
-            f"{last.issuer or 'a nameless authority'}, which issued {last.subject or 'it'}, is not in the folder:"
-            " the chain would not lead to a root"
+            f"{last.issuer or 'a nameless authority'}, which issued {last.subject or 'it'}, is not in the folder, so"
+            " the chain would not reach a root"
         )
     files = {piece.what.value: into.path / order.target(piece) for piece in order.pieces}
     return Job(
@@ -76,7 +76,7 @@ def export_job(order: Export, *, into: Destination) -> Job:
 
 
 def export_text(order: Export, *, into: Destination) -> str:
-    """Return the one file of an export, as text; raises UsageError unless it is PEM without a key, and Error."""
+    """Return the only file of an export, as text; raises UsageError unless it is PEM without a key, and Error."""
     (piece, *more) = order.pieces
     if more or piece.holds_key or piece.form != "pem":
         raise UsageError("only --as pem and --as chain can be written to standard output: no keys, and only text")
@@ -85,13 +85,13 @@ def export_text(order: Export, *, into: Destination) -> str:
 
 
 def _refuse_keyless(order: Export) -> None:
-    """Raise Error if there is no key, or none that can be exported."""
+    """Raise Error if the key is missing or cannot be exported."""
     if order.certificate.is_authority:
-        raise Error(f"{order.title} is an authority, whose key stays where it is")
+        raise Error(f"{order.title} is a CA: its key stays where it is")
     if order.key is None:
         raise Error(
-            f"the key of {order.title} is not in the folder: whoever made the request has it",
-            hint="--as chain exports what there is",
+            f"the key of {order.title} is not in the folder: it is where the request was made",
+            hint="to export the certificates alone, use --as chain",
         )
     try:
         encrypted = b"ENCRYPTED" in Path(order.key).read_bytes()
@@ -99,8 +99,8 @@ def _refuse_keyless(order: Export) -> None:
         raise UnreadableError(f"cannot read the key {order.key}: {error.strerror}") from error
     if encrypted:
         raise Error(
-            f"the key {order.key} has a passphrase, which no server could ask for",
-            hint=f"write it without one, and put it there instead: openssl pkey -in {order.key} -out FILE",
+            f"the key {order.key} has a passphrase, and a server cannot ask for it",
+            hint=f"to replace it by one without a passphrase: openssl pkey -in {order.key} -out FILE",
         )
 
 
@@ -112,6 +112,6 @@ def _notes(order: Export) -> tuple[str, ...]:
 
 
 def _absent(order: Export) -> dict[str, str]:
-    """Return what to say instead of the names of files that are left out."""
+    """Return the text that replaces the names of files that are left out."""
     there = {piece.what for piece in order.pieces}
     return {piece.what.value: "(none)" for piece in order.form.pieces if piece.what not in there}

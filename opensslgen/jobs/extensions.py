@@ -1,4 +1,4 @@
-"""The extension section by itself, for a script that writes its own."""
+"""The extension section alone, for a script that writes its own config."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def section_text(
     template: str = "gen_certs",
     allow: Collection[str] = (),
 ) -> str:
-    """Return the section with these values; what is missing comes from the variables of the vendor's script.
+    """Return the section with these values; missing values come from the variables of the vendor's script.
 
-    Raises UsageError for a bad value or if there are no names, and Violation for a leaf that would break a rule.
+    Raises UsageError for a bad value or without names, and Violation for a leaf that would break a rule.
     """
     names = tuple(names)
     if not names and not variables.get("SUBJECT_ALT_NAME"):

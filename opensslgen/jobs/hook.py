@@ -1,4 +1,4 @@
-"""The user's own command after a renewal: a reload, an upload."""
+"""The user's command after a renewal, such as a reload or an upload."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.store import Store
 
-    from .perform import Made
+    from .perform import JobResult
 
 TIMEOUT = 600.0
 """Seconds that a hook may take."""
 
 
-def run_hook(command: str, made: Made, *, store: Store, openssl: OpenSSL, on_output: Callable[[bytes], None]) -> None:
-    """Run a command by /bin/sh with what was made in its environment, but no secret; raises Error if it fails."""
-    env = {name: value for name, value in os.environ.items() if name not in SECRETS} | surroundings(made, store)
+def run_hook(
+    command: str, made: JobResult, *, store: Store, openssl: OpenSSL, on_output: Callable[[bytes], None]
+) -> None:
+    """Run a command in /bin/sh with the new files, but no secret, in its environment; raises Error if it fails."""
+    env = {name: value for name, value in os.environ.items() if name not in SECRETS} | hook_environment(made, store)
     try:
         process = openssl.start(
             ["/bin/sh", "-c", command],
@@ -35,18 +37,19 @@ def run_hook(command: str, made: Made, *, store: Store, openssl: OpenSSL, on_out
             timeout=TIMEOUT,
         )
     except TimeoutError as error:
-        raise Error(f"the hook did not end within {TIMEOUT:g} seconds; the certificate is there") from error
+        raise Error(f"the hook did not end within {TIMEOUT:g} seconds; the certificate is in place") from error
     except OSError as error:
-        raise Error(f"cannot run the hook: {error.strerror or error}; the certificate is there") from error
+        raise Error(f"cannot run the hook: {error.strerror or error}; the certificate is in place") from error
     on_output(process.stdout + process.stderr)
     if process.exit_code != 0:
         raise Error(
-            f"the hook failed with exit code {process.exit_code}; the certificate of {visible(made.job.name)} is there"
+            f"the hook failed with exit code {process.exit_code};"
+            f" the certificate of {visible(made.job.name)} is in place"
         )
 
 
-def surroundings(made: Made, store: Store) -> dict[str, str]:
-    """Return the variables that a hook finds, with absolute paths; empty where there is no such file."""
+def hook_environment(made: JobResult, store: Store) -> dict[str, str]:
+    """Return the variables for a hook, with absolute paths; empty for a missing file."""
     certificate = made.files.get("certificate")
     kept = store.path / layout.key(certificate.stem) if certificate else None
     key = made.files.get("key") or (kept if kept and kept.exists() else None)

@@ -1,4 +1,4 @@
-"""The jobs that make certificates."""
+"""The jobs that issue certificates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from opensslgen.errors import UsageError
 from opensslgen.names.slips import slips
 from opensslgen.orders.kinds import CLIENT, SELF_SIGNED, ProfileName
 from opensslgen.plan import issue
-from opensslgen.plan.layout import CA_CHAIN
+from opensslgen.plan.layout import CA, CA_CHAIN
 
 from .job import (
     Job,
@@ -17,15 +17,15 @@ from .job import (
     authorities_of,
     final_paths,
     fit_to_issuer,
+    issuer_of,
+    old_p12,
     refuse_compromised,
     refuse_violations,
     root_of,
-    stale_p12,
-    stored_issuer,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from opensslgen.orders.kinds import Kind
     from opensslgen.orders.order import AuthorityOrder, LeafOrder
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 
 def root_job(order: AuthorityOrder, *, store: Store) -> Job:
-    """Return the job of making a root; raises Error if one is there that has signed what is still valid."""
-    path = store.path / "ca.crt"
+    """Return the job of making a root; raises Error if the folder has a root with valid certificates."""
+    path = store.path / CA
     return Job(
         name=order.subject.common_name or "",
         done=f"Made a root certificate: {order.subject.common_name}",
         plan=issue.root(order),
-        certificate="ca.crt",
+        certificate=CA,
         profile=ProfileName.ROOT,
         makes_root=True,
         notes=about_replaced(store),
@@ -51,10 +51,10 @@ def root_job(order: AuthorityOrder, *, store: Store) -> Job:
 def leaf_job(
     order: LeafOrder, *, store: Store, root: AuthorityOrder, fixed_days: bool, allow: Collection[str] = ()
 ) -> Job:
-    """Return the job of making a server's or client's certificate, and `root` first if the store has none.
+    """Return the job of making a server's or client's certificate, and `root` first if the folder has no CA.
 
-    Raises Violation if the order breaks a rule. A certificate that would outlive its issuer is shortened, or with
-    `fixed_days` refused.
+    Raises Violation if the order breaks a rule. A certificate that would outlive its issuer gets fewer days, or with
+    `fixed_days` a UsageError.
     """
     refuse_compromised(order.public_key, store)
     issuer = store.issuer()
@@ -63,7 +63,7 @@ def leaf_job(
     if issuer is None:
         plan = issue.root(root) + issue.leaf(order, issue.new_root(root))
     else:
-        plan = issue.leaf(order, stored_issuer(store))
+        plan = issue.leaf(order, issuer_of(store))
     return _leaf_job(order, plan, store, notes=shortened, makes_root=issuer is None)
 
 
@@ -72,14 +72,14 @@ def self_signed_job(order: LeafOrder, *, store: Store, allow: Collection[str] = 
     refuse_compromised(order.public_key, store)
     refuse_violations(order, allow=allow)
     note = (
-        "phones cannot install a self-signed leaf as a root: a certificate below a root that they trust is better"
-        " (opensslgen server, or sign for a request that the box makes)"
+        "phones cannot install a self-signed leaf as a root: better issue a certificate from a root that they trust"
+        " (opensslgen server, or sign for a request from the appliance)"
     )
     return _leaf_job(order, issue.leaf(order, None), store, notes=(note,))
 
 
 def request_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
-    """Return the job of making a key and a request that another authority is to sign."""
+    """Return the job of making a key and a request for another CA to sign."""
     refuse_violations(order, allow=allow)
     plan = issue.new_request(order)
     files = final_paths(plan, store.path)
@@ -93,24 +93,18 @@ def request_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) 
 
 
 def intermediate_job(order: AuthorityOrder, *, store: Store, fixed_days: bool) -> Job:
-    """Return the job of making an intermediate below the store's authority.
+    """Return the job of making an intermediate below the folder's CA.
 
     Raises Error if there is none, and UsageError if it allows none below itself.
     """
     order, notes = fit_intermediate(order, store, fixed_days=fixed_days)
-    plan = issue.intermediate(order, stored_issuer(store))
+    plan = issue.intermediate(order, issuer_of(store))
     files = final_paths(plan, store.path)
     folder = store.path.with_name(f"{store.path.name}-{order.stem}")
-    return Job(
-        name=order.subject.common_name or order.stem,
-        done=f"Made an intermediate certificate, {order.subject.common_name}",
-        plan=plan,
-        certificate="intermediate.crt",
-        profile=ProfileName.ROOT,
-        notes=notes,
-        next_step="let it sign in a folder of its own:\n"
-        f"      opensslgen adopt {files['chain']} --key {files['key']} --pki {folder}",
+    next_step = (
+        f"use it in its own folder:\n      opensslgen adopt {files['chain']} --key {files['key']} --pki {folder}"
     )
+    return intermediate_result("Made an intermediate certificate,", order, plan, notes=notes, next_step=next_step)
 
 
 def fit_intermediate(
@@ -118,32 +112,54 @@ def fit_intermediate(
 ) -> tuple[AuthorityOrder, tuple[str, ...]]:
     """Return the order for an intermediate as `fit_to_issuer` does.
 
-    Raises Error if the store has no authority, and UsageError if it allows none below itself.
+    Raises Error if the folder has no CA, and UsageError if that CA allows no CA below itself.
     """
     issuer = root_of(store)
     limit = issuer.basic_constraints.path_length if issuer.basic_constraints else None
     if limit is not None and (limit == 0 or order.path_length is None or order.path_length >= limit):
-        most = f"one with --pathlen {limit - 1} at most" if limit else "no authority"
+        most = f"one with --pathlen {limit - 1} at most" if limit else "no CA"
         raise UsageError(f"{issuer.subject} allows {most} below itself (pathlen:{limit})")
     return fit_to_issuer(order, store, issuer, fixed_days=fixed_days)
 
 
-def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, ...], makes_root: bool = False) -> Job:
-    aside, about_p12 = stale_p12(order, store)
+def leaf_result(
+    verb: str, order: LeafOrder, plan: Plan, store: Store, *, notes: Iterable[str] = (), makes_root: bool = False
+) -> Job:
+    """Return the job of a plan that makes a leaf; its sentence begins with a verb such as "Made"."""
     return Job(
         name=order.title,
-        done=f"Made {order.kind.title} for {order.title}",
-        plan=replace(plan, publish=plan.publish + aside),
+        done=f"{verb} {order.kind.title} for {order.title}",
+        plan=plan,
         certificate=f"{order.kind.name}.crt",
         profile=order.profile,
         makes_root=makes_root,
-        notes=(*slips(order.subject.common_name, order.names), *notes, *about_p12),
+        notes=(*slips(order.subject.common_name, order.names), *notes),
         next_step=leaf_next_step(order.kind, plan, store),
     )
 
 
+def intermediate_result(verb: str, order: AuthorityOrder, plan: Plan, *, notes: Iterable[str], next_step: str) -> Job:
+    """Return the job of a plan that makes an intermediate CA."""
+    name = order.subject.common_name or order.stem
+    return Job(
+        name=name,
+        done=f"{verb} {name}",
+        plan=plan,
+        certificate="intermediate.crt",
+        profile=order.profile,
+        notes=tuple(notes),
+        next_step=next_step,
+    )
+
+
+def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, ...], makes_root: bool = False) -> Job:
+    moves, about_p12 = old_p12(order, store)
+    plan = replace(plan, publish=plan.publish + moves)
+    return leaf_result("Made", order, plan, store, notes=(*notes, *about_p12), makes_root=makes_root)
+
+
 def leaf_next_step(kind: Kind, plan: Plan, store: Store) -> str:
-    """Return what is left to do with a leaf, as a sentence."""
+    """Return the user's next step with a leaf, as a sentence."""
     files = final_paths(plan, store.path)
     certificate = files.get("chain", files["certificate"])
     give = (

@@ -1,4 +1,4 @@
-"""What a job is, and what all of them ask of the store and of the rules."""
+"""What a job is, and what all jobs ask of the pki folder and of the rules."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from opensslgen.orders.kinds import ProfileName
 from opensslgen.orders.order import AuthorityOrder, LeafOrder
 from opensslgen.pki import index
 from opensslgen.pki.folder import Folder
+from opensslgen.plan import layout
 from opensslgen.plan.issue import Issuer
-from opensslgen.plan.layout import CA_CHAIN
 from opensslgen.plan.steps import Publish
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import ERROR, Case, Finding, judge
@@ -33,44 +33,44 @@ Order = TypeVar("Order", AuthorityOrder, LeafOrder)
 
 
 class Violation(Error):
-    """What was asked for, or made, breaks rules; nothing has been published."""
+    """The order or the new certificate breaks rules; nothing was published."""
 
     def __init__(self, message: str, findings: list[Finding]) -> None:
-        """Take what was judged, and the findings that speak against it."""
+        """Take a message, and the findings that are errors."""
         super().__init__(message)
         self.findings = findings
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is to be done: a plan that has been checked as far as that is possible before it runs."""
+    """A plan that was checked as far as possible before it runs."""
 
     name: str
     done: str
-    """What will have been done, as a sentence without its end: Made a server certificate for pbx.example.com."""
+    """The report after it ran, without a full stop: Made a server certificate for pbx.example.com."""
     plan: Plan
     certificate: str | None = None
-    """The file in the work folder that holds the finished certificate, if there is to be one."""
+    """The file of the new certificate in the work folder; None if the job makes no certificate."""
     profile: ProfileName = ProfileName.APPLE
-    """What that is held against."""
+    """The profile that it must comply with."""
     makes_root: bool = False
     notes: tuple[str, ...] = ()
-    """What the user should know, such as a likely slip in a name."""
+    """What the user should know, such as a probable typing error in a name."""
     checks: tuple[str, ...] = ()
-    """What the plan's steps check, in words, where no certificate is judged."""
+    """What the plan's steps check, in words, in addition to the rules."""
     next_step: str | None = None
-    """What is left to do, as a sentence."""
+    """The user's next step, as a sentence."""
 
 
 def violations(findings: Iterable[Finding]) -> list[Finding]:
-    """Return those of the findings that are errors."""
+    """Return the findings that are errors."""
     return [finding for finding in findings if finding.rule.severity == ERROR]
 
 
 def judge_now(
     certificate: Certificate, authorities: tuple[Certificate, ...], *, profile: ProfileName, allow: Collection[str]
 ) -> list[Finding]:
-    """Hold a certificate against the rules that are not allowed to be broken; above it is first of all its issuer."""
+    """Judge a certificate by a profile without the allowed rules; the first of `authorities` is its issuer."""
     chain = authorities if len(authorities) > 1 else ()
     case = Case(certificate, next(iter(authorities), None), datetime.now(timezone.utc), chain=chain)
     return judge(case, rules_of([profile], allow))
@@ -79,27 +79,27 @@ def judge_now(
 def refuse_violations(
     order: AuthorityOrder | LeafOrder, authorities: tuple[Certificate, ...] = (), *, allow: Collection[str]
 ) -> None:
-    """Hold a certificate that was not made yet against the rules; raises Violation."""
-    certificate = order.expected(not_before=datetime.now(timezone.utc))
+    """Judge the certificate that an order will give; raises Violation."""
+    certificate = order.to_certificate(not_before=datetime.now(timezone.utc))
     findings = violations(judge_now(certificate, authorities, profile=order.profile, allow=allow))
     if findings:
         raise Violation("this would break a rule, so nothing was made", findings)
 
 
 def authorities_of(store: Store) -> tuple[Certificate, ...]:
-    """Return the certificates of the pki folder's authority and of those above it; none if it has no authority."""
+    """Return the certificates of the pki folder's CA and of the CAs above it; empty without a CA."""
     issuer = store.issuer()
     return (issuer, *store.above()) if issuer else ()
 
 
 def refuse_compromised(key: PublicKey | None, store: Store) -> None:
-    """Raise Error for the key of a certificate that was revoked because others may have that key."""
+    """Raise Error for a key that was revoked as compromised."""
     if key is not None and key in Folder(store.path).compromised:
         raise Error("this key was revoked as compromised", hint="make a new one")
 
 
 def root_of(store: Store) -> Certificate:
-    """Return the certificate of the pki folder's authority; raises Error if there is none."""
+    """Return the certificate of the pki folder's CA; raises Error if it has no CA."""
     issuer = store.issuer()
     if issuer is None:
         raise Error(f"{store.path} has no root yet", hint="make one first: opensslgen root")
@@ -107,11 +107,11 @@ def root_of(store: Store) -> Certificate:
 
 
 def about_replaced(store: Store, successor: Certificate | None = None) -> tuple[str, ...]:
-    """Return what to know of an authority whose place another takes: `successor`, or one with a new key.
+    """Return notes about a CA that is replaced by `successor`, or by a CA with a new key.
 
-    Raises Error if anything that stands in the index is still valid: with the old key, nobody could revoke it any more.
+    Raises Error if a certificate in the index is still valid: without the old key, nobody could revoke it.
     """
-    path, lines = store.path / store.ca_certificate, store.path / "index.txt"
+    path, lines = store.path / store.ca_certificate, store.path / layout.INDEX
     if not path.exists() or not lines.exists():
         return ()
     with suppress(UnreadableError):
@@ -122,34 +122,34 @@ def about_replaced(store: Store, successor: Certificate | None = None) -> tuple[
         if entry.state == index.VALID and entry.not_after > now:
             raise Error(
                 f"{entry.title} is valid until {entry.not_after:%Y-%m-%d}, and without {path} nobody could revoke it",
-                hint="make the new authority in a folder of its own: --pki DIR",
+                hint="make the new CA in a folder of its own: --pki DIR",
             )
         revoked += entry.state == index.REVOKED
-    return (f"its revocation lists will name the {revoked} that the authority before has revoked",) if revoked else ()
+    return (f"its CRLs will list the revocations of the previous CA: {revoked}",) if revoked else ()
 
 
-def stored_issuer(store: Store) -> Issuer:
-    """Return the authority of the pki folder; raises Error if its key is not there."""
+def issuer_of(store: Store) -> Issuer:
+    """Return the files of the pki folder's CA; raises Error if its key is missing."""
     return Issuer(
         certificate=f"../{store.ca_certificate}",
         key=f"../{store.ca_key}",
         encrypted=store.ca_key_is_encrypted(),
-        above=f"../{CA_CHAIN}" if store.above() else None,
+        above=f"../{layout.CA_CHAIN}" if store.above() else None,
     )
 
 
 def fit_to_issuer(
     order: Order, store: Store, issuer: Certificate | AuthorityOrder, *, fixed_days: bool
 ) -> tuple[Order, tuple[str, ...]]:
-    """Return the order, shortened if it would outlive its issuer, and a note that says so.
+    """Return the order, with a shorter validity and a note if it would outlive its issuer.
 
-    The issuer is the store's authority, or the order for the root that will be made first.
-    Raises UsageError instead if its days are fixed, or if its subject is the issuer's, and Error if the authority has
+    The issuer is the folder's CA, or the order for the root that will be made first.
+    Raises UsageError instead if its days are fixed, or if its subject is the issuer's, and Error if the CA has
     less than a day left, or begins later than now.
     """
     if same_name(order.subject, issuer.subject):
         raise UsageError(
-            f"the subject {Name(order.subject.attributes)} is that of the authority that would sign it, and clients"
+            f"the subject {Name(order.subject.attributes)} is that of the CA that would sign it, and clients"
             " would take it for self-signed: give it another common name (--cn)"
         )
     now = datetime.now(timezone.utc)
@@ -172,14 +172,14 @@ def fit_to_issuer(
             hint=f"--days {left} is the most",
         )
     return replace(order, days=left), (
-        f"valid for {left} days instead of {order.days}, as the root expires on {end:%Y-%m-%d}",
+        f"valid for {left} days instead of {order.days}, because the root expires on {end:%Y-%m-%d}",
     )
 
 
 def final_paths(plan: Plan, folder: Path) -> dict[str, Path]:
-    """Return where a plan puts its files in a folder, by what they are to people.
+    """Return the paths of a plan's new files in a folder, by their names in reports.
 
-    In a pki folder, what is nothing to people is left out; elsewhere it goes by its name.
+    In a pki folder, files without such a name are left out; elsewhere they have their file names.
     """
     return {
         publish.what.value if publish.what else publish.target: folder / publish.target
@@ -188,14 +188,14 @@ def final_paths(plan: Plan, folder: Path) -> dict[str, Path]:
     }
 
 
-def stale_p12(
+def old_p12(
     order: LeafOrder, store: Store, *, at: datetime | None = None
 ) -> tuple[tuple[Publish, ...], tuple[str, ...]]:
-    """Return how an old PKCS#12 file is put aside if no new one is made, and a note about it.
+    """Return the move that renames an old PKCS#12 file if the order makes no new one, and a note about it.
 
-    It is named after the time `at`, else after now, with a name that nothing has yet.
+    The new name contains the time `at`, or the current time.
     """
-    name = f"private/{order.stem}.p12"
+    name = layout.p12(order.stem)
     if order.p12 or not (store.path / name).exists():
         return (), ()
     aside = f"{name}.old-{at:%Y%m%dT%H%M%SZ}" if at else name_beside(store.path, name)

@@ -1,4 +1,4 @@
-"""The user's own key, of which a certificate is to be made."""
+"""A private key of the user, for a new certificate."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def with_key(order: LeafOrder, openssl: OpenSSL) -> LeafOrder:
-    """Return the order with the public half of the user's own key, if it names one.
+    """Return the order with the public half of the user's key, if it names one.
 
-    Raises Error if that cannot be read or is of no use.
+    Raises Error if the key cannot be read or used.
     """
     if order.key_file is None:
         return order
@@ -43,5 +43,5 @@ def _public_key(path: Path, openssl: OpenSSL) -> PublicKey:
     answer = openssl.run(["pkey", "-in", str(path.absolute()), "-pubout", "-outform", "DER"])
     key = decode_public_key(answer.stdout)
     if key.algorithm not in {"RSA", "EC"}:
-        raise Error(f"{path} holds a key of the kind {key.algorithm}; RSA and EC keys are accepted")
+        raise Error(f"{path} has a key of the kind {key.algorithm}; only RSA and EC keys are accepted")
     return key

@@ -1,14 +1,14 @@
-"""The passphrase of the authority's key: whether it is the right one, and the job that changes it."""
+"""The passphrase of the CA's key: check it, or change it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opensslgen.errors import Error, UsageError
+from opensslgen.errors import UsageError
 from opensslgen.plan import adopt
 from opensslgen.plan.secrets import CA_PASSPHRASE
 
-from .job import Job, stored_issuer
+from .job import Job, issuer_of, root_of
 
 if TYPE_CHECKING:
     from opensslgen.openssl.command import OpenSSL
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
 
 def passphrase_job(*, store: Store, remove: bool = False) -> Job:
-    """Return the job; raises Error if there is no authority, and UsageError if there is nothing to remove."""
-    if store.issuer() is None:
-        raise Error(f"{store.path} has no root yet", hint="--pki DIR names another folder")
-    issuer = stored_issuer(store)
+    """Return the job; raises Error without a CA, and UsageError if there is no passphrase to remove."""
+    root_of(store)
+    issuer = issuer_of(store)
     key = store.path / store.ca_key
     if remove and not issuer.encrypted:
         raise UsageError(f"{key} has no passphrase")
@@ -27,7 +26,7 @@ def passphrase_job(*, store: Store, remove: bool = False) -> Job:
     note = "copies of the old file elsewhere, such as backups, still open with the old passphrase"
     return Job(
         name=str(key),
-        done=f"{done} the passphrase of the authority's key",
+        done=f"{done} the passphrase of the CA's key",
         plan=adopt.change_passphrase(issuer, remove=remove),
         notes=(note,),
         checks=("the new file opens, and its key is that of the certificate",),
@@ -35,6 +34,6 @@ def passphrase_job(*, store: Store, remove: bool = False) -> Job:
 
 
 def opens_key(passphrase: str, store: Store, openssl: OpenSSL) -> bool:
-    """Tell whether this is the passphrase of the authority's key; raises OpenSSLError if openssl cannot be run."""
+    """Tell whether this is the passphrase of the CA's key; raises OpenSSLError if openssl cannot be run."""
     command = ["pkey", "-in", str((store.path / store.ca_key).absolute()), "-passin", f"env:{CA_PASSPHRASE}", "-noout"]
     return openssl.run(command, secrets={CA_PASSPHRASE: passphrase}, check=False).exit_code == 0

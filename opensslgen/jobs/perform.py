@@ -1,4 +1,4 @@
-"""Do jobs in a pki folder: run the plan, judge what came out, publish it."""
+"""Do jobs: run the plan, judge the new certificate, publish the files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.openssl import run
-from opensslgen.plan.layout import CA_CHAIN
+from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.plan.steps import Check, CheckChain, CheckKey
 from opensslgen.rules.profiles import PROFILES, rules_of
 from opensslgen.rules.rule import Case, Finding, judge
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
 
 _SLIPS = {"cn-not-in-san", "san-twice", "name-near-miss", "wildcard-tld"}
-"""Rules whose findings are among the notes of a job since it was prepared."""
+"""Rules whose findings the notes of a job already contain."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
-    """What has been made."""
+class JobResult:
+    """The files and findings of a job."""
 
     job: Job
     files: dict[str, Path]
-    """By what they are: certificate, chain, key, request, p12, root, root key; what is only moved has no name."""
+    """By name: certificate, chain, key, request, p12, root, root key; files that are only moved are left out."""
     certificate: Certificate | None
-    """None if only a request was made."""
+    """None for a job without a certificate."""
     issuer: Certificate | None
     checks: tuple[str, ...]
     """What was checked, in words."""
@@ -62,19 +62,19 @@ class Authority:
     """Returns the value of a secret by the name that plans have for it; raises Error if there is none."""
     on_command: Callable[[str], None] = lambda _: None
     allow: Collection[str] = ()
-    """Ids of rules that need not be kept."""
+    """Ids of rules that may be broken."""
     force: bool = False
-    """Whether files that exist may be replaced; they are kept beside the new ones."""
+    """Whether existing files may be replaced; the old files are kept next to the new ones."""
 
-    def make(self, prepare: Callable[[], Job]) -> Made:
-        """Run a job in a work folder, judge the certificate that came out, and publish it, or nothing at all.
+    def make(self, prepare: Callable[[], Job]) -> JobResult:
+        """Run a job in a work folder, judge the new certificate, and publish all files or none.
 
-        Raises Violation if the certificate breaks a rule, and Error for whatever else goes wrong.
+        Raises Violation if the certificate breaks a rule, and Error for any other failure.
         """
         self.store.finish()
         # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.
         secrets = {name: self.secret(name) for name in self._possible(prepare()).plan.secrets}
-        with self.store.locked() as work:
+        with self.store.lock() as work:
             job = self._possible(prepare())
             secrets |= {name: self.secret(name) for name in job.plan.secrets if name not in secrets}
             self.on_command(f"cd {shlex.quote(str(work))}")
@@ -90,10 +90,10 @@ class Authority:
                     raise Violation(
                         "the finished certificate breaks a rule, so it was not published", violations(findings)
                     )
-            # Keys take seconds to make: someone may have published in the meantime who knows nothing of our lock.
-            staged = self.store.staged(self._possible(job).plan, work=work)
-            self.store.publish(staged, work=work)
-        return Made(
+            # Keys take seconds to make: easy-rsa, which ignores our lock, may have written files in the meantime.
+            publication = self.store.stage(self._possible(job).plan, work=work)
+            self.store.publish(publication, work=work)
+        return JobResult(
             job=job,
             files=final_paths(job.plan, self.store.path),
             certificate=certificate,
@@ -101,11 +101,11 @@ class Authority:
             checks=_checks(job, self.allow),
             notes=job.notes + self._backdating(job),
             findings=tuple(finding for finding in findings if finding.rule.id not in _SLIPS),
-            kept=tuple(self.store.path / name for name in staged.kept.values()),
+            kept=tuple(self.store.path / name for name in publication.kept.values()),
         )
 
     def _possible(self, job: Job) -> Job:
-        """Return the job, unless it would replace what it must not, or openssl cannot do it."""
+        """Return the job; raises Error if it would overwrite a file, or if openssl cannot do it."""
         for demand in job.plan.demands:
             if not self.openssl.can(demand):
                 raise Error(f"{self.openssl.path} is {self.openssl.banner}, which cannot {demand}")
@@ -117,8 +117,8 @@ class Authority:
         return job
 
     def _authorities_of(self, certificate: Certificate, work: Path) -> tuple[Certificate, ...]:
-        """Return the authorities above a certificate: those just made or adopted, else those of the store."""
-        for name in (CA_CHAIN, "ca.crt"):
+        """Return the CAs above a certificate: new or adopted ones, else the folder's."""
+        for name in (CA_CHAIN, CA):
             if (work / name).exists():
                 return tuple(load_all(work / name))
         issuer = None if certificate.is_self_signed else self.store.issuer()
@@ -128,8 +128,8 @@ class Authority:
         if not any(isinstance(step, Check) for step in job.plan.steps) or self.openssl.can("-not_before"):
             return ()
         return (
-            f"it is not backdated by an hour, which {self.openssl.banner.split(' (')[0]} cannot do:"
-            " a phone whose clock is slow has to wait",
+            f"it is not backdated by one hour, because {self.openssl.banner.split(' (')[0]} cannot do that:"
+            " a phone with a slow clock has to wait",
         )
 
 
@@ -144,10 +144,10 @@ class Delivery:
     on_command: Callable[[str], None] = lambda _: None
     force: bool = False
 
-    def make(self, prepare: Callable[[], Job]) -> Made:
-        """Run a job in a work folder, and put what it makes into the folder, or nothing at all."""
+    def make(self, prepare: Callable[[], Job]) -> JobResult:
+        """Run a job in a work folder, and put all its files into the folder or none."""
         job = prepare()
-        # What is no secret may turn out to be the same.
+        # Other files may be identical.
         there = [publish.target for publish in self.into.existing(job.plan) if publish.is_secret]
         if there and not self.force:
             raise overwrite_refusal(self.into.path, there)
@@ -156,7 +156,7 @@ class Delivery:
             self.on_command(f"cd {shlex.quote(str(work))}")
             run.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
             kept = self.into.publish(job.plan, work=work, force=self.force)
-        return Made(
+        return JobResult(
             job=job,
             files=final_paths(job.plan, self.into.path),
             certificate=None,
@@ -169,7 +169,7 @@ class Delivery:
 
 
 def check(certificate: Certificate, *, issuer: Certificate | None = None, profile: str = "apple") -> list[Finding]:
-    """Return what speaks against a certificate now, by the rules of a profile; nothing if it complies."""
+    """Return the findings against a certificate now, by the rules of a profile; empty if it complies."""
     return judge(Case(certificate, issuer, datetime.now(timezone.utc)), rules_of([profile]))
 
 

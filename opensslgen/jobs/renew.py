@@ -1,37 +1,41 @@
-"""The jobs of renewing: a certificate like an old one, in its place, with a later end."""
+"""The jobs that renew: replace a certificate by one like it with a later expiry date."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.constraints import UNLIMITED, parse_constraints
 from opensslgen.names.general import parse_url
-from opensslgen.names.slips import slips
-from opensslgen.names.subject import Subject, given_subject
+from opensslgen.names.subject import Subject, strict_subject
 from opensslgen.orders import from_request
 from opensslgen.orders.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
 from opensslgen.orders.order import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, AuthorityOrder, LeafOrder, lifetime
 from opensslgen.orders.usages import extended_key_usages
-from opensslgen.pki.folder import issued_files
-from opensslgen.plan import issue, renew
-from opensslgen.text import shown, visible
+from opensslgen.pki import lookup
+from opensslgen.pki.folder import Folder, issued_files
+from opensslgen.pki.lookup import ROOT
+from opensslgen.plan import issue, layout, renew
+from opensslgen.text import quote, visible
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.extensions import KEY_USAGES
 from opensslgen.x509.key_types import KEY_TYPES, KeyType
 from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
 
-from .issue import fit_intermediate, leaf_next_step
-from .job import Job, authorities_of, final_paths, fit_to_issuer, refuse_violations, root_of, stale_p12, stored_issuer
+from .issue import fit_intermediate, intermediate_result, leaf_result
+from .job import Job, authorities_of, final_paths, fit_to_issuer, issuer_of, old_p12, refuse_violations, root_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from opensslgen.names.constraints import NameConstraints
     from opensslgen.pki.store import Store
+
+    from .due import Due
 
 _MOST_DAYS = 825
 """Those of Apple's rule: what was valid for longer gets the default."""
@@ -47,15 +51,15 @@ def renewal_job(
     allow: Collection[str] = (),
     at: datetime | None = None,
 ) -> Job:
-    """Return the job of renewing issued/STEM.crt: the same names, subject, kind and kind of key, and a later end.
+    """Return the job of renewing issued/STEM.crt: same names, subject, kind and key type, later expiry date.
 
-    What is put aside is named after the time `at`, which is now by default.
+    Old files are renamed after the time `at`, by default now.
 
-    Its key is new, except with `keep_key`, if the key is not in the folder, and for an intermediate, whose leaves
+    It gets a new key, except with `keep_key`, if the key is not in the folder, and for an intermediate, whose leaves
     depend on it: then the old request is signed again. Raises UsageError for what cannot be reissued, Error if a key or
-    request is missing or the authority expires too soon, and Violation if the result would break a rule.
+    request is missing or the CA expires too soon, and Violation if the result would break a rule.
     """
-    path = store.path / "issued" / f"{stem}.crt"
+    path = store.path / layout.certificate(stem)
     old = load(path)
     kind = kind_name(
         authority=old.is_authority,
@@ -63,14 +67,14 @@ def renewal_job(
         usages=old.extended_key_usage,
     )
     if kind == "root":
-        raise UsageError(f"{path} is a root of its own, and not that of {store.path}")
+        raise UsageError(f"{path} is a root, but not the root of {store.path}")
     if kind == "authority":
         if p12:
-            raise UsageError(f"{path} is an authority, of which no PKCS#12 file is made")
+            raise UsageError(f"{path} is a CA, and no PKCS#12 file is made for a CA")
         return _intermediate(old, stem, store=store, days=days, allow=allow)
-    is_here = (store.path / "private" / f"{stem}.key").exists()
+    is_here = (store.path / layout.key(stem)).exists()
     if not is_here and (p12 or kind == SELF_SIGNED.name):
-        raise Error(f"{store.path / 'private' / stem}.key is missing", hint="make a new certificate")
+        raise Error(f"{store.path / layout.key(stem)} is missing", hint="make a new certificate")
     request = _old_request(old, stem, store) if keep_key or not is_here else None
     order = _leaf_order(old, stem, kind=kind, new_key=request is None, days=days, p12=p12)
     notes: tuple[str, ...] = ()
@@ -80,41 +84,24 @@ def renewal_job(
         order, notes = fit_to_issuer(order, store, issuer, fixed_days=days is not None)
         _refuse_no_gain(old, order.days, notes)
     refuse_violations(order, authorities_of(store) if issuer else (), allow=allow)
-    moves, about_p12 = stale_p12(order, store, at=at)
-    plan = renew.leaf(order, stored_issuer(store) if issuer else None, request=request, moves=moves)
-    return Job(
-        name=order.title,
-        done=f"Renewed {order.kind.title} for {order.title}",
-        plan=plan,
-        certificate=f"{order.kind.name}.crt",
-        profile=order.profile,
-        notes=(
-            *slips(order.subject.common_name, order.names),
-            *notes,
-            *(
-                ()
-                if is_here
-                else ("its key is not in this folder: the old request is signed again, and the key stays the same",)
-            ),
-            *about_p12,
-            *_about_issuer(old, issuer),
-            *_about_old(old),
-        ),
-        next_step=leaf_next_step(order.kind, plan, store),
-    )
+    moves, about_p12 = old_p12(order, store, at=at)
+    plan = renew.leaf(order, issuer_of(store) if issuer else None, request=request, moves=moves)
+    about_key = "its key is not in this folder: the old request is signed again, and the key stays the same"
+    notes = (*notes, *(() if is_here else (about_key,)), *about_p12, *_about_issuer(old, issuer), *_about_old(old))
+    return leaf_result("Renewed", order, plan, store, notes=notes)
 
 
 def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection[str] = ()) -> Job:
-    """Return the job of renewing the folder's root with the same key, so that what it has signed stays valid.
+    """Return the job of renewing the folder's root with the same key, so that its certificates stay valid.
 
-    Raises Error if there is no root, or only an intermediate, and UsageError if its limits cannot be reissued.
+    Raises Error without a root, and UsageError for an intermediate or for name constraints that cannot be reissued.
     """
     old = root_of(store)
     path = store.path / store.ca_certificate
     if store.above() or not old.is_self_signed:
         raise UsageError(
-            f"{path} is an intermediate, which is renewed where its issuer is: {visible(str(old.issuer))}",
-            hint="opensslgen renew NAME --pki THAT-FOLDER, and adopt what comes out",
+            f"{path} is an intermediate: renew it in the folder of its issuer, {visible(str(old.issuer))}",
+            hint="run opensslgen renew NAME --pki THAT-FOLDER, and adopt the result",
         )
     order = AuthorityOrder(
         subject=Subject(old.subject.attributes),
@@ -128,26 +115,24 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
     if now + timedelta(days=order.days) <= old.not_after:
         raise UsageError(f"the new root would expire before the old one, which expires on {old.not_after:%Y-%m-%d}")
     refuse_violations(order, allow=allow)
-    plan = renew.root(
-        order, stored_issuer(store), target=store.ca_certificate, key_identifier=old.subject_key_identifier
-    )
+    plan = renew.root(order, issuer_of(store), target=store.ca_certificate, key_identifier=old.subject_key_identifier)
     name = visible(old.subject.common_name or str(old.subject))
     return Job(
         name=name,
         done=f"Renewed the root {name}, with the same key",
         plan=plan,
-        certificate="ca.crt",
+        certificate=layout.CA,
         profile=order.profile,
         notes=_below_root(store),
-        next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}: until then the old root, which they have,"
-        "\n      is as good: what was signed is valid below both",
+        next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}; until then the old root, which they"
+        "\n      trust already, remains valid: the certificates are valid below both",
     )
 
 
 def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None, allow: Collection[str]) -> Job:
     request = _old_request(old, stem, store)
     order = AuthorityOrder(
-        subject=given_subject(old.subject.attributes),
+        subject=strict_subject(old.subject.attributes),
         key_type=old.public_key.key_type,
         public_key=old.public_key,
         days=lifetime(days or old.validity.days or INTERMEDIATE_DAYS),
@@ -160,35 +145,34 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
     _refuse_no_gain(old, order.days, notes)
     refuse_violations(order, authorities_of(store), allow=allow)
     made_by = issue.existing_request(order, request, publish=False)
-    plan = issue.intermediate(order, stored_issuer(store), request=made_by).keeping_existing()
+    plan = issue.intermediate(order, issuer_of(store), request=made_by).keep_existing()
     files = final_paths(plan, store.path)
-    return Job(
-        name=order.subject.common_name or stem,
-        done=f"Renewed the intermediate certificate {order.subject.common_name}, with the same key",
-        plan=plan,
-        certificate="intermediate.crt",
-        profile=order.profile,
+    intermediate = intermediate_result(
+        "Renewed the intermediate certificate",
+        order,
+        plan,
         notes=(*notes, *_about_issuer(old, store.issuer()), *_about_old(old)),
         next_step=f"give {files['chain']} to the folder where it signs (opensslgen adopt)",
     )
+    return replace(intermediate, done=f"{intermediate.done}, with the same key")
 
 
 def _leaf_order(
     old: Certificate, stem: str, *, kind: str, new_key: bool, days: int | None, p12: str | None
 ) -> LeafOrder:
-    """Return the order for a leaf like an old one; raises UsageError for what cannot be reissued."""
+    """Return the order for a leaf like an old one; raises UsageError if it cannot be reissued."""
     is_allowed = 1 <= old.validity.days <= _MOST_DAYS
     usages = old.key_usage or frozenset()
     return LeafOrder(
         kind=KINDS.get(kind, SERVER),
         names=tuple(from_request.strict_name(name) for name in old.names),
-        subject=given_subject(old.subject.attributes),
+        subject=strict_subject(old.subject.attributes),
         stem=stem,
         key_type=_key_type_of_new(old) if new_key else old.public_key.key_type,
         public_key=None if new_key else old.public_key,
         days=lifetime(days or (old.validity.days if is_allowed else LEAF_DAYS)),
         extended_key_usage=extended_key_usages(old.extended_key_usage or ()),
-        # What an authority needs is no part of a leaf, whatever the old one said.
+        # A leaf does not get the key usages of a CA, even if the old one had them.
         key_usage=None if "keyCertSign" in usages else tuple(usage for usage in KEY_USAGES if usage in usages) or None,
         p12=p12,
         crl_url=_crl_url(old),
@@ -196,7 +180,7 @@ def _leaf_order(
 
 
 def _key_type_of_new(old: Certificate) -> KeyType:
-    """Return the key type of which a new key is made; raises UsageError if there is none like the old one."""
+    """Return the key type of a new key; raises UsageError if no new key can be like the old one."""
     key = old.public_key
     if key.algorithm == "RSA":
         return KeyType(f"rsa-{key.bits}", "RSA", key.bits)
@@ -204,58 +188,60 @@ def _key_type_of_new(old: Certificate) -> KeyType:
         if key_type.algorithm == key.algorithm and key.curve == f"P-{key_type.bits}":
             return key_type
     what = visible(f"{key.algorithm} {key.curve or ''}".strip())
-    raise UsageError(f"it has a key of the kind {what}, of which no new one is made", hint="--keep-key keeps it")
+    raise UsageError(
+        f"it has a key of the kind {what}, and no new key of this kind can be made", hint="--keep-key keeps it"
+    )
 
 
 def _old_request(old: Certificate, stem: str, store: Store) -> str:
-    """Return the old request in PEM; raises Error if it is missing or not of this certificate."""
-    path = store.path / "reqs" / f"{stem}.req"
+    """Return the old request in PEM; raises Error if it is missing or for another certificate."""
+    path = store.path / layout.request(stem)
     if not path.exists():
-        raise Error(f"{path}, which would be signed again, is missing", hint="only a new key can be made")
+        raise Error(f"{path}, which would be signed again, is missing", hint="renew it with a new key")
     request = read_request(path)
     if request.public_key.der != old.public_key.der:
-        raise Error(f"{path}, which would be signed again, is of another key than issued/{stem}.crt")
+        raise Error(f"{path}, which would be signed again, is of another key than {layout.certificate(stem)}")
     if request.subject.der != old.subject.der:
-        raise Error(f"{path}, which would be signed again, has another subject than issued/{stem}.crt")
+        raise Error(f"{path}, which would be signed again, has another subject than {layout.certificate(stem)}")
     return pem(REQUEST, request.der)
 
 
 def _crl_url(old: Certificate) -> str | None:
-    """Return the first URL of an old certificate's revocation list; raises UsageError if nobody could type it."""
+    """Return the first URL of an old certificate's CRL; raises UsageError if it is not a valid option."""
     return parse_url(old.crl_urls[0]) if old.crl_urls else None
 
 
 def _constraints(old: Certificate) -> NameConstraints:
-    """Return an authority's limits; raises UsageError for those that nobody could type."""
+    """Return a CA's name constraints; raises UsageError if they are not valid options."""
     limits = old.name_constraints
     if limits is None:
         return UNLIMITED
     for name in (*limits.permitted, *limits.excluded):
         if name.kind not in ("DNS", "IP") or parse_constraints(permit=[str(name)], exclude=()).permitted != (name,):
-            raise UsageError(f"its name constraint {shown(str(name))} cannot be reissued")
+            raise UsageError(f"its name constraint {quote(str(name))} cannot be reissued")
     return limits
 
 
 def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...]) -> None:
-    """Raise Error for a certificate that ends no later than the old one because its authority ends.
+    """Raise Error if the new certificate would expire no later than the old one because its CA expires.
 
-    Else a timer would renew it each day, in vain.
+    Otherwise a timer would renew it each day, to no effect.
     """
     if shortened and datetime.now(timezone.utc) + timedelta(days=days - 1) <= old.not_after:
         raise Error(
             f"the new certificate would expire no later than the old one, on {old.not_after:%Y-%m-%d}: {shortened[0]}",
-            hint="renew the authority first; a root: opensslgen renew ca",
+            hint="renew the CA first; a root: opensslgen renew ca",
         )
 
 
 def _about_issuer(old: Certificate, issuer: Certificate | None) -> tuple[str, ...]:
     if issuer is None or old.issuer == issuer.subject:
         return ()
-    return (f"the old one was signed by another authority: {visible(str(old.issuer))}",)
+    return (f"the old certificate was signed by another CA: {visible(str(old.issuer))}",)
 
 
 def _about_old(old: Certificate) -> tuple[str, ...]:
-    """Return what a user should know of the old certificate while it is valid."""
+    """Return a note about the old certificate while it is valid."""
     if old.not_after <= datetime.now(timezone.utc):
         return ()
     revoke = "" if old.is_self_signed else f"; if its key is lost: opensslgen revoke {old.serial_hex}"
@@ -263,17 +249,61 @@ def _about_old(old: Certificate) -> tuple[str, ...]:
 
 
 def _below_root(store: Store) -> tuple[str, ...]:
-    """Return what becomes of what the old root has signed."""
+    """Return notes about the certificates below the old root."""
     by_number = []
     for path in issued_files(store.path):
         with suppress(UnreadableError):
             identifier = load(path).authority_key_identifier
             if identifier and identifier.has_serial:
                 by_number.append(path.name)
-    notes = ["chain files hold the old root, until their certificates are renewed"]
+    notes = ["chain files contain the old root until their certificates are renewed"]
     if by_number:
         some = ", ".join(map(visible, by_number[:10])) + (", …" if len(by_number) > 10 else "")
         notes.append(
-            f"these name the old root's serial number, and are valid only below it until they are renewed: {some}"
+            "these contain the old root's serial number, and are valid only below the old root until they are"
+            f" renewed: {some}"
         )
     return tuple(notes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renewal:
+    """How a renewed certificate differs from the old one."""
+
+    keep_key: bool = False
+    days: int | None = None
+    p12: str | None = None
+    """A key of P12_ENCRYPTIONS, or None for no PKCS#12 file."""
+    allow: Collection[str] = ()
+    """Ids of rules that may be broken."""
+
+
+def named_job(name: str, renewal: Renewal, *, store: Store) -> Job:
+    """Return the job that renews the certificate with this name or serial number, or "ca", the root; raises Error."""
+    folder = Folder(store.path)
+    stem = ROOT if name == ROOT else lookup.stem_to_renew(folder, lookup.find(folder, name))
+    return _job(stem, renewal, store)
+
+
+def due_job(due: Due, renewal: Renewal, *, store: Store) -> Job:
+    """Return the job that renews a certificate that is due; only leaves heed `days` and `p12`. Raises Error."""
+    if due.stem is None:
+        return named_job(due.title, renewal, store=store)
+    if due.stem == ROOT or load(store.path / layout.certificate(due.stem)).is_authority:
+        renewal = replace(renewal, days=None, p12=None)
+    return _job(due.stem, renewal, store)
+
+
+def _job(stem: str, renewal: Renewal, store: Store) -> Job:
+    if stem != ROOT:
+        return renewal_job(
+            stem,
+            store=store,
+            keep_key=renewal.keep_key,
+            days=renewal.days,
+            p12=renewal.p12,
+            allow=renewal.allow,
+        )
+    if renewal.p12:
+        raise UsageError("a root cannot be written as a PKCS#12 file")
+    return root_renewal_job(store=store, days=renewal.days, allow=renewal.allow)

@@ -1,4 +1,4 @@
-"""The jobs that revoke certificates, and that make revocation lists."""
+"""The jobs that revoke certificates, and that make CRLs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from opensslgen.x509.certificate import load
 from opensslgen.x509.pem import CERTIFICATE, pem, pem_blocks
 from opensslgen.x509.request import REQUEST_LABELS, decode_request
 
-from .job import Job, stored_issuer
+from .job import Job, issuer_of, root_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from opensslgen.pki.index import Entry
@@ -30,22 +29,23 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
 REASONS = ("keyCompromise", "superseded", "cessationOfOperation", "affiliationChanged", "CACompromise", "unspecified")
-"""Why a certificate can be revoked for good (RFC 5280 section 5.3.1). To take back a hold, openssl has no command."""
+"""The reasons for a permanent revocation (RFC 5280 section 5.3.1). openssl has no command to end a hold."""
 
 _LONGEST_LIST = timedelta(days=36500)
+_LIST_CHECKS = ("CRL: signature, by openssl", "CRL: serial numbers, dates and reasons as in index.txt")
 
 
 def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> Job:
     """Return the job of revoking the certificate with this file, name or serial number.
 
-    When the folder has a revocation list, a new one is made, which is good for as long as that was.
-    Raises UsageError for what this authority cannot revoke, and Error for what is revoked already.
+    If the folder has a CRL, the job also makes a new one, with a lifetime as long as that of the old one.
+    Raises UsageError for a certificate that this CA cannot revoke, and Error for one that is revoked already.
     """
-    authority = _authority(store)
+    authority = root_of(store)
     found = lookup.find(Folder(store.path), wanted)
     certificate = found.certificate
     title = visible(certificate.subject.common_name or str(certificate.subject) or certificate.serial_hex)
-    _refuse_others(certificate, authority, title)
+    _refuse_foreign(certificate, authority, title)
     entry = _entry(store, certificate)
     if entry and entry.state == index.REVOKED:
         why = f", for {visible(entry.reason)}" if entry.reason else ""
@@ -54,12 +54,13 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
         )
     notes = []
     if certificate.not_after < datetime.now(timezone.utc):
-        notes.append(f"it expired on {certificate.not_after:%Y-%m-%d}: who looks at the date refuses it anyhow")
+        notes.append(f"it expired on {certificate.not_after:%Y-%m-%d}: clients that check the date reject it already")
     if entry is None:
-        notes.append("it was not in index.txt, which has it from now on")
-    moves, left = _moves(store, certificate, found)
-    notes += left
+        notes.append("it was missing from index.txt, and has been added")
+    moves, about_moves = _moves(store, certificate, found)
     new_list, about_list = _next_list(store, authority)
+    # An expired certificate can be revoked, unless a renewed root begins later than the certificate expired.
+    begin = max(each.not_before for each in (certificate, authority, *store.above()))
     order = revoke.RevocationOrder(
         title=title,
         certificate=pem(CERTIFICATE, certificate.der),
@@ -67,103 +68,87 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
         reason=reason,
         recorded=entry is not None,
         moves=moves,
-        judged_at=None if _has_copy(store, certificate) else _time_of_validity(certificate, authority, *store.above()),
+        verify_at=None if _has_copy(store, certificate) else int(begin.timestamp()),
     )
-    checks = ("index.txt: the line of this certificate alone has changed",)
     return Job(
         name=title,
         done=f"Revoked {title}, serial number {order.serial_hex}" + (f", for {reason}" if reason else ""),
-        plan=revoke.revocation(order, stored_issuer(store), new_list),
-        notes=(*notes, *about_list),
-        checks=(*checks, *_LIST_CHECKS) if new_list else checks,
-        next_step="put the new list where servers and clients look for it"
+        plan=revoke.revocation(order, issuer_of(store), new_list),
+        notes=(*notes, *about_moves, *about_list),
+        checks=("index.txt: the line of this certificate alone has changed", *(_LIST_CHECKS if new_list else ())),
+        next_step="put the new CRL where servers and clients look for it"
         if new_list
-        else "nobody knows of it before there is a new revocation list: opensslgen crl",
+        else "make a CRL, so that clients learn of it: opensslgen crl",
     )
 
 
 def revocation_list_job(*, store: Store, days: int = revoke.LIST_DAYS) -> Job:
-    """Return the job of making a revocation list that is good for so many days; raises UsageError, UnreadableError."""
-    authority = _authority(store)
+    """Return the job of making a CRL that is valid for so many days; raises UsageError, UnreadableError."""
+    authority = root_of(store)
     if not _may_sign_lists(authority):
-        raise UsageError(
-            f"{visible(str(authority.subject))} may not sign revocation lists: its key usage lacks cRLSign"
-        )
-    revoked = sum(entry.state == index.REVOKED for entry in _entries(store))
+        raise UsageError(f"{visible(str(authority.subject))} may not sign CRLs: its key usage lacks cRLSign")
+    path = store.path / layout.INDEX
+    entries = index.read(path, mend=True) if path.exists() else ()
+    revoked = sum(entry.state == index.REVOKED for entry in entries)
     until = datetime.now(timezone.utc) + timedelta(days=days)
     notes: tuple[str, ...] = ()
     if until > authority.not_after:
-        notes = (f"the authority itself ends on {authority.not_after:%Y-%m-%d}, before the list does",)
+        notes = (f"the CA itself expires on {authority.not_after:%Y-%m-%d}, before the CRL",)
+    certificates = "1 certificate" if revoked == 1 else f"{revoked} certificates"
     return Job(
         name=authority.subject.common_name or "",
-        done=f"Made a revocation list with {revoked} certificate{'' if revoked == 1 else 's'}, until {until:%Y-%m-%d}",
-        plan=revoke.revocation_list(_list_order(authority, timedelta(days=days)), stored_issuer(store)),
+        done=f"Made a CRL with {certificates}, valid until {until:%Y-%m-%d}",
+        plan=revoke.revocation_list(_list_order(authority, timedelta(days=days)), issuer_of(store)),
         notes=notes,
         checks=_LIST_CHECKS,
-        next_step="put it where servers and clients look for it (crl.der at the --crl-url), and make the next one in"
-        " time",
+        next_step="put it where servers and clients look for it (crl.der at the --crl-url), and make the next one"
+        " before it expires",
     )
 
 
-_LIST_CHECKS = (
-    "revocation list: signature, by openssl",
-    "revocation list: serial numbers, dates and reasons as in index.txt",
-)
-
-
-def _authority(store: Store) -> Certificate:
-    issuer = store.issuer()
-    if issuer is None:
-        raise Error(f"{store.path} has no root yet", hint="--pki DIR names another folder")
-    return issuer
-
-
-def _refuse_others(certificate: Certificate, authority: Certificate, title: str) -> None:
-    """Raise UsageError unless the authority can revoke the certificate."""
-    if certificate.der == authority.der:
-        if certificate.is_self_issued:
-            raise UsageError(f"{title} is the root itself, which nobody can revoke: take it off the devices instead")
-        raise UsageError(f"{title} is this authority's own: only the authority above it can revoke it")
-    if issuer_among(certificate, [authority]) is None:
-        if certificate.is_self_issued:
-            raise UsageError(f"{title} has signed itself, which nobody can revoke: take it off the devices instead")
+def _refuse_foreign(certificate: Certificate, authority: Certificate, title: str) -> None:
+    """Raise UsageError unless the CA can revoke the certificate."""
+    if certificate.der == authority.der and not certificate.is_self_issued:
+        raise UsageError(f"{title} is the certificate of this CA: only its issuer can revoke it")
+    is_issued_here = certificate.der != authority.der and issuer_among(certificate, [authority])
+    if certificate.is_self_issued and not is_issued_here:
+        raise UsageError(f"{title} is self-signed, and nobody can revoke it: remove it from the devices instead")
+    if not is_issued_here:
         raise UsageError(
-            f"{title} was issued by {visible(str(certificate.issuer))}, which alone can revoke it, and not by"
-            f" {visible(str(authority.subject))}, whose folder this is",
-            hint="--pki DIR names another folder",
+            f"{title} was issued by {visible(str(certificate.issuer))}, and only that CA can revoke it; the CA of this"
+            f" folder is {visible(str(authority.subject))}",
+            hint="to name another folder, add --pki DIR",
         )
 
 
-def _entries(store: Store) -> Iterator[Entry]:
-    path = store.path / "index.txt"
-    return index.read(path, mend=True) if path.exists() else iter(())
-
-
 def _entry(store: Store, certificate: Certificate) -> Entry | None:
-    """Return the line of the certificate in the index; raises Error if it is about another with that number."""
-    found = None
-    for entry in _entries(store):
-        if entry.serial_number == certificate.serial_number:
-            where = f"{store.path / 'index.txt'}, line {entry.line}"
-            if entry.not_after != certificate.not_after:
-                raise Error(f"{where}: another certificate has the serial number {entry.serial_hex}, with another end")
-            if entry.serial_hex.lstrip("0") != certificate.serial_hex.lstrip("0"):
-                raise Error(
-                    f"{where}: openssl writes the serial number {visible(entry.serial_hex)} as"
-                    f" {certificate.serial_hex}, and finds no other"
-                )
-            found = entry
+    """Return the certificate's line in the index; raises Error if another certificate has its serial number there."""
+    found, path = None, store.path / layout.INDEX
+    for entry in index.read(path, mend=True) if path.exists() else ():
+        if entry.serial_number != certificate.serial_number:
+            continue
+        if entry.not_after != certificate.not_after:
+            raise Error(
+                f"{path}, line {entry.line}: a certificate with another expiry date has the serial number"
+                f" {entry.serial_hex}"
+            )
+        if entry.serial_hex.lstrip("0") != certificate.serial_hex.lstrip("0"):
+            raise Error(
+                f"{path}, line {entry.line}: openssl writes the serial number {visible(entry.serial_hex)} as"
+                f" {certificate.serial_hex}, and would not find it"
+            )
+        found = entry
     return found
 
 
 def _has_copy(store: Store, certificate: Certificate) -> bool:
-    """Tell whether the folder has a copy by serial number; raises Error if that is of another certificate.
+    """Tell whether the folder has a copy by serial number; raises UsageError if that is another certificate.
 
-    A stranger can write whatever else is in a certificate: name, key identifiers, serial number and dates.
+    Everything else in a certificate can be forged: name, key identifiers, serial number and dates.
     """
     digits = certificate.serial_hex.lstrip("0")
     for folder, suffix in layout.COPIES_BY_SERIAL:
-        # easy-rsa and openssl ca write a whole number of bytes, as does serial_hex; others may not.
+        # easy-rsa and openssl ca write a whole number of bytes, as serial_hex does; other programs may not.
         for name in dict.fromkeys((certificate.serial_hex, digits, f"0{digits}")):
             path = store.path / folder / f"{name}{suffix}"
             with suppress(UnreadableError):
@@ -171,35 +156,28 @@ def _has_copy(store: Store, certificate: Certificate) -> bool:
                 if copy.der == certificate.der:
                     return True
                 if copy.serial_number == certificate.serial_number:
-                    raise UsageError(f"another certificate has its serial number here: {path}")
+                    raise UsageError(f"another certificate with this serial number is in the folder: {path}")
     return False
 
 
-def _time_of_validity(*chain: Certificate) -> int:
-    """Return when a certificate and those above it have all begun, in seconds since 1970.
-
-    What has expired can be revoked; only not if a renewed root began after that.
-    """
-    return int(max(certificate.not_before for certificate in chain).timestamp())
-
-
 def _next_list(store: Store, authority: Certificate) -> tuple[revoke.ListOrder | None, tuple[str, ...]]:
-    """Return the order for a list like the one that is there, if there is one, and what is to be said of it."""
-    path = store.path / "crl.pem"
+    """Return the order for a CRL that replaces the folder's, None if it has none, and notes about it."""
+    path = store.path / layout.CRL
     if not path.exists():
         return None, ()
     if not _may_sign_lists(authority):
-        return None, (
-            f"{path} stays as it is: the authority may not sign revocation lists (its key usage lacks cRLSign)",
-        )
+        return None, (f"{path} was not changed: the CA may not sign CRLs (its key usage lacks cRLSign)",)
+    lifetime = timedelta()
+    notes: tuple[str, ...] = ()
     try:
         dates = crl.dates(path)
     except UnreadableError as error:
-        return _list_order(authority, timedelta(days=revoke.LIST_DAYS)), (f"a new one takes the place of {error}",)
-    lifetime = dates.next_update - dates.this_update if dates.next_update else timedelta()
+        notes = (f"a new CRL replaces the unreadable one: {error}",)
+    else:
+        lifetime = dates.next_update - dates.this_update if dates.next_update else lifetime
     if not timedelta() < lifetime <= _LONGEST_LIST:
         lifetime = timedelta(days=revoke.LIST_DAYS)
-    return _list_order(authority, lifetime), ()
+    return _list_order(authority, lifetime), notes
 
 
 def _list_order(authority: Certificate, lifetime: timedelta) -> revoke.ListOrder:
@@ -211,52 +189,54 @@ def _may_sign_lists(authority: Certificate) -> bool:
     return authority.key_usage is None or "cRLSign" in authority.key_usage
 
 
-def _moves(store: Store, certificate: Certificate, found: lookup.Found) -> tuple[tuple[Publish, ...], tuple[str, ...]]:
-    """Return where the certificate's own files go, as easy-rsa has it, and what is left and why.
+_WITH_CERTIFICATE = (
+    (layout.ISSUED, ".crt", "certs", What.CERTIFICATE),
+    (layout.ISSUED, "-chain.pem", "certs", What.CHAIN),
+)
+_WITH_KEY = (
+    (layout.PRIVATE, ".key", "private", What.KEY),
+    (layout.REQUESTS, ".req", "reqs", What.REQUEST),
+    *(
+        (folder, suffix, kind, What(suffix[1:]))
+        for folder, kind in ((layout.PRIVATE, "private"), (layout.ISSUED, "certs"))
+        for suffix in (".p12", ".p7b", ".p8", ".p1")
+    ),
+)
+"""Where a file is, how its name ends, for which folder below revoked/ it is, and what it is."""
 
-    The copy by serial number stays, from which `list` reads what a certificate was.
+
+def _moves(store: Store, certificate: Certificate, found: lookup.Found) -> tuple[tuple[Publish, ...], tuple[str, ...]]:
+    """Return where the certificate's own files go, as easy-rsa moves them, and notes about what stays.
+
+    The copy by serial number stays: `list` reads from it what the certificate was.
     """
     issued = found.files.get("certificate")
-    if issued is None or issued.parent != store.path / "issued":
+    if issued is None or issued.parent != store.path / layout.ISSUED:
         return (), ()
     stem, serial = issued.stem, certificate.serial_hex
     if not stem.isprintable() or " " in stem:
-        return (), (f"its files stay where they are, as their name has a blank in it: {visible(stem)}",)
-    candidates = [("issued", ".crt", "certs_by_serial", What.CERTIFICATE)]
-    left: tuple[str, ...] = ()
-    if _starts_with(store.path / "issued" / f"{stem}-chain.pem", certificate):
-        candidates.append(("issued", "-chain.pem", "certs_by_serial", What.CHAIN))
-    if _is_its_request(store.path / "reqs" / f"{stem}.req", certificate):
-        candidates += [
-            ("private", ".key", "private_by_serial", What.KEY),
-            ("reqs", ".req", "reqs_by_serial", What.REQUEST),
-            ("private", ".p12", "private_by_serial", What.P12),
-            *(
-                (folder, suffix, f"{kind}_by_serial", What(suffix[1:]))
-                for folder, kind in (("issued", "certs"), ("private", "private"))
-                for suffix in (".p12", ".p7b", ".p8", ".p1")
-            ),
-        ]
-    else:
-        left = (f"reqs/{stem}.req and what goes with it is for another key, and stays where it is",)
-    moves = {
-        f"{folder}/{stem}{suffix}": Publish(
-            f"../{folder}/{stem}{suffix}", f"revoked/{place}/{serial}{suffix}", None, what, Existing.KEEP
-        )
-        for folder, suffix, place, what in candidates
-        if (store.path / folder / f"{stem}{suffix}").is_file()
-    }
-    return tuple(moves.values()), left
-
-
-def _starts_with(chain: Path, certificate: Certificate) -> bool:
+        return (), (f"its files stay where they are, because their name has a space in it: {visible(stem)}",)
+    has_chain = False
     with suppress(UnreadableError):
-        return load(chain).der == certificate.der
-    return False
+        has_chain = load(store.path / layout.chain(stem)).der == certificate.der
+    own_key = _is_its_request(store.path / layout.request(stem), certificate)
+    note = f"{layout.request(stem)} and the files that belong to it are for another key, and stay where they are"
+    moves = tuple(
+        Publish(
+            f"../{folder}/{stem}{suffix}",
+            f"{layout.REVOKED}/{kind}_by_serial/{serial}{suffix}",
+            None,
+            what,
+            Existing.KEEP,
+        )
+        for folder, suffix, kind, what in (*_WITH_CERTIFICATE[: 1 + has_chain], *(_WITH_KEY if own_key else ()))
+        if (store.path / folder / f"{stem}{suffix}").is_file()
+    )
+    return moves, () if own_key else (note,)
 
 
 def _is_its_request(path: Path, certificate: Certificate) -> bool:
-    """Tell whether a request is for the certificate's key; where there is none, file names have to do."""
+    """Tell whether a request is for the certificate's key; if it is missing, the file names decide."""
     if not path.is_file():
         return True
     with suppress(UnreadableError):

@@ -1,4 +1,4 @@
-"""What starts a renewal each day: units for systemd, and a line for cron."""
+"""Timers for renewal: systemd units, and a line for cron."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def renewal_command(*, pki: Path, within: int, hook: str | None, passphrase_file: Path | None) -> list[str]:
-    """Return the command that renews what expires within so many days; its paths are absolute."""
+    """Return the command that renews certificates that expire within so many days, with absolute paths."""
     found = shutil.which("opensslgen")
     program = [str(Path(found).absolute())] if found else [sys.executable, "-m", "opensslgen"]
     words = [*program, "renew", "--quiet", "--within", str(within), "--pki", str(pki.absolute())]
@@ -27,9 +27,9 @@ def renewal_command(*, pki: Path, within: int, hook: str | None, passphrase_file
 
 
 def service(command: Sequence[str], *, folder: str) -> str:
-    """Return the systemd service that runs a command; raises UsageError for words that no unit can hold."""
+    """Return the systemd service that runs a command; raises UsageError for words that a unit cannot contain."""
     words = " ".join(map(_systemd_word, command))
-    # Also a description knows the percent sign as the beginning of a specifier.
+    # In a description a percent sign also begins a specifier.
     return template.fill(
         template.shipped("renew.service"), {"COMMAND": words, "FOLDER": _printable(folder).replace("%", "%%")}
     )
@@ -55,5 +55,5 @@ def _systemd_word(word: str) -> str:
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise UsageError("a line of cron, or of a unit, holds no control characters")
+        raise UsageError("a line of cron, or of a systemd unit, cannot contain control characters")
     return text

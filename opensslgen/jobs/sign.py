@@ -1,4 +1,4 @@
-"""The job of signing a request made elsewhere: only names are taken over from what it asks for."""
+"""The job of signing a request made elsewhere; of the extensions that it asks for, only names are used."""
 
 from __future__ import annotations
 
@@ -6,24 +6,23 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.names.slips import slips
 from opensslgen.orders import from_request
 from opensslgen.orders.order import AuthorityOrder
-from opensslgen.plan import issue
+from opensslgen.plan import issue, layout
 from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
 
-from .issue import fit_intermediate, leaf_next_step
+from .issue import fit_intermediate, intermediate_result, leaf_result
 from .job import (
     Job,
     authorities_of,
     final_paths,
     fit_to_issuer,
+    issuer_of,
     refuse_compromised,
     refuse_violations,
     root_of,
-    stored_issuer,
 )
 
 if TYPE_CHECKING:
@@ -43,11 +42,11 @@ def sign_job(
     fixed_days: bool = False,
     allow: Collection[str] = (),
 ) -> Job:
-    """Return the job of making a certificate of a request, by an order that `csr.leaf_order_of` has made of it.
+    """Return the job of signing a request by an order from `from_request`.
 
-    Nothing is asked and nothing printed, so that many requests can be signed in a loop: the order has the names that
-    the certificate gets, and the job's notes tell what it does not get. Raises Violation if key or order break a rule,
-    and Error if the folder has no authority, or has another key under the name, or if the key was revoked as
+    It asks and prints nothing, so that many requests can be signed in a loop: the order has the names that
+    the certificate gets, and the job's notes list what it does not get. Raises Violation if key or order break a rule,
+    and Error if the folder has no CA, or has another key under the name, or if the key was revoked as
     compromised.
     """
     refuse_compromised(order.public_key, store)
@@ -56,16 +55,8 @@ def sign_job(
     issuer = root_of(store)
     order, shortened = fit_to_issuer(order, store, issuer, fixed_days=fixed_days)
     refuse_violations(order, authorities_of(store), allow=allow)
-    plan = issue.leaf(order, stored_issuer(store), request=_request(request, order, store))
-    return Job(
-        name=order.title,
-        done=f"Signed {order.kind.title} for {order.title}",
-        plan=plan,
-        certificate=f"{order.kind.name}.crt",
-        profile=order.profile,
-        notes=(*slips(order.subject.common_name, order.names), *shortened, *_left_out(request, order)),
-        next_step=leaf_next_step(order.kind, plan, store),
-    )
+    plan = issue.leaf(order, issuer_of(store), request=_request(request, order, store))
+    return leaf_result("Signed", order, plan, store, notes=(*shortened, *_left_out(request, order)))
 
 
 def _intermediate(
@@ -73,15 +64,13 @@ def _intermediate(
 ) -> Job:
     order, shortened = fit_intermediate(order, store, fixed_days=fixed_days)
     refuse_violations(order, authorities_of(store), allow=allow)
-    plan = issue.intermediate(order, stored_issuer(store), request=_request(request, order, store))
-    return Job(
-        name=order.subject.common_name or order.stem,
-        done=f"Signed an intermediate certificate, {order.subject.common_name}",
-        plan=plan,
-        certificate="intermediate.crt",
-        profile=order.profile,
+    plan = issue.intermediate(order, issuer_of(store), request=_request(request, order, store))
+    return intermediate_result(
+        "Signed an intermediate certificate,",
+        order,
+        plan,
         notes=(*shortened, *_left_out(request, order)),
-        next_step=f"give {final_paths(plan, store.path)['chain']} to whoever has its key",
+        next_step=f"give {final_paths(plan, store.path)['chain']} to the owner of its key",
     )
 
 
@@ -90,51 +79,50 @@ def _request(request: Request, order: LeafOrder | AuthorityOrder, store: Store) 
 
 
 def has_request(request: Request, stem: str, store: Store) -> bool:
-    """Tell whether the folder has the request already, as it has with --csr-only; raises Error for another key."""
-    path = store.path / "reqs" / f"{stem}.req"
+    """Tell whether the folder already has the request, as after --csr-only; raises Error if it has another key."""
+    path = store.path / layout.request(stem)
     try:
         if path.exists() and read_request(path).der == request.der:
             return True
     except UnreadableError:
         pass
-    key = store.path / "private" / f"{stem}.key"
+    key = store.path / layout.key(stem)
     if key.exists():
         raise Error(
-            f"{key} is the key of something else, and would lie beside the new certificate",
+            f"{key} is the key of something else, and would be stored next to the new certificate",
             hint="--name STEM gives its files another name",
         )
     return False
 
 
 def _left_out(request: Request, order: LeafOrder | AuthorityOrder) -> list[str]:
-    """Return a note for each thing that the request asks for and does not get."""
+    """Return notes about what the request asks for and the certificate does not get."""
     names = () if isinstance(order, AuthorityOrder) else order.names
     notes = []
     constraints = request.basic_constraints
     if constraints and constraints.ca and not isinstance(order, AuthorityOrder):
-        notes.append("the request asks to be a certificate authority (CA:TRUE), which it does not become")
-    left_out = from_request.names_left_out(request, names)
-    if left_out:
-        more = f" and {len(left_out) - _MOST} more" if len(left_out) > _MOST else ""
-        notes.append(f"names that the request asks for and does not get: {', '.join(left_out[:_MOST])}{more}")
+        notes.append("the request asks to be a CA (CA:TRUE); it is not made one")
     others = [
-        text for oid, text in _asked(request).items() if oid not in _SAME and not _is_granted(oid, request, order)
+        text
+        for oid, text in _extension_texts(request).items()
+        if oid not in _HAVE_OWN_NOTES and not _is_granted(oid, request, order)
     ]
-    if others:
-        more = f" and {len(others) - _MOST} more" if len(others) > _MOST else ""
-        notes.append(f"left out of what the request asks for: {', '.join(others[:_MOST])}{more}")
+    for what, lacking in (("names", from_request.names_left_out(request, names)), ("extensions", others)):
+        if lacking:
+            more = f" and {len(lacking) - _MOST} more" if len(lacking) > _MOST else ""
+            texts = ", ".join(lacking[:_MOST])
+            notes.append(f"{what} that the request asks for and the certificate does not get: {texts}{more}")
     return notes
 
 
 _MOST = 20
-"""Things that one note tells."""
+"""Names or extensions in one note."""
 
-_SAME = (EXTENSIONS["subjectAltName"], EXTENSIONS["basicConstraints"])
-"""Of these there are notes of their own."""
+_HAVE_OWN_NOTES = (EXTENSIONS["subjectAltName"], EXTENSIONS["basicConstraints"])
 
 
-def _asked(request: Request) -> dict[str, str]:
-    """Return the extensions that a request asks for, with their values where those are for people."""
+def _extension_texts(request: Request) -> dict[str, str]:
+    """Return the extensions that a request asks for, with those values that people can read."""
     values = {
         EXTENSIONS["extendedKeyUsage"]: request.extended_key_usage,
         EXTENSIONS["keyUsage"]: sorted(request.key_usage or ()),
@@ -147,11 +135,11 @@ def _asked(request: Request) -> dict[str, str]:
 
 
 def _is_granted(oid: str, request: Request, order: LeafOrder | AuthorityOrder) -> bool:
-    """Tell whether the certificate gets just what the request asks for."""
-    expected = order.expected(not_before=datetime.now(timezone.utc))
+    """Tell whether the certificate gets this extension exactly as the request has it."""
+    expected = order.to_certificate(not_before=datetime.now(timezone.utc))
     if oid == EXTENSIONS["keyUsage"]:
         return request.key_usage == expected.key_usage
     if oid == EXTENSIONS["extendedKeyUsage"]:
         return set(request.extended_key_usage or ()) == set(expected.extended_key_usage or ())
-    # Ours is made of the same key, and in the same way by nearly everybody.
+    # Nearly all programs derive it from the key as we do.
     return oid == EXTENSIONS["subjectKeyIdentifier"]

@@ -1,4 +1,4 @@
-"""The job that writes a root in every form that devices take, with the guides, into a folder of the user's."""
+"""The job that writes a root in every format for devices, with guides, into a folder of the user."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from opensslgen.names.general import file_name, parse_host
 from opensslgen.openssl import run
 from opensslgen.openssl.command import OpenSSL
 from opensslgen.orders.kinds import ProfileName
+from opensslgen.plan import layout
 from opensslgen.plan.steps import CheckSame, Join, Plan, Publish, Write, openssl
 from opensslgen.plan.trust import Signer, sign_profile
 from opensslgen.rules.profiles import rules_of
@@ -59,8 +60,8 @@ def find_signer(folder: Path, name: str) -> Signer:
     """
     file = file_name(parse_host(name))
     found = Signer(
-        certificate=folder / "issued" / f"{file}.crt",
-        key=folder / "private" / f"{file}.key",
+        certificate=folder / layout.certificate(file),
+        key=folder / layout.key(file),
         authorities=authorities(folder),
     )
     certificate = load(found.certificate)

@@ -1,4 +1,4 @@
-"""What people type as names: alternative names, subjects, name constraints, all read strictly.
+"""Names that people type: alternative names, subjects and name constraints, all parsed strictly.
 
 Imports nothing but errors and text.
 """

@@ -1,4 +1,4 @@
-"""Name constraints: for which names an authority may sign, which phones honour (RFC 5280 section 4.2.1.10)."""
+"""Name constraints: the names that a CA may sign for; phones enforce them (RFC 5280 section 4.2.1.10)."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NameConstraints:
-    """Names below which an authority may sign, and names below which it must not.
+    """Domains and networks that a CA may sign for, and those that it must not.
 
-    A DNS name stands for itself and all below it, an IP value is a network such as 10.0.0.0/8. A kind of name that is
-    not among the permitted ones is not limited by them.
+    A DNS name stands for itself and all names below it, an IP value is a network such as 10.0.0.0/8. Kinds of names of
+    which none is permitted are not limited.
     """
 
     permitted: tuple[GeneralName, ...] = ()
     excluded: tuple[GeneralName, ...] = ()
 
     def config_value(self) -> str:
-        """Return what follows `nameConstraints =` in an extension file; "" if nothing is limited."""
+        """Return the value of `nameConstraints =` in an extension file; "" without constraints."""
         entries = [
             f"{what};{name.kind}:{_in_config(name)}"
             for what, names in (("permitted", self.permitted), ("excluded", self.excluded))
@@ -37,11 +37,11 @@ class NameConstraints:
 
 
 UNLIMITED = NameConstraints()
-"""What an authority without name constraints has."""
+"""What a CA without name constraints has."""
 
 
 def parse_constraints(*, permit: Iterable[str], exclude: Iterable[str]) -> NameConstraints:
-    """Return name constraints from domains and networks as people write them; raises UsageError for any other name."""
+    """Parse name constraints from domains and networks; raises UsageError for any other name."""
     return NameConstraints(
         tuple(name for text in permit for name in _limits(text)),
         tuple(name for text in exclude for name in _limits(text)),
@@ -71,7 +71,7 @@ def _network(text: str) -> str:
     try:
         network = ip_network(text, strict=False)
     except ValueError as error:
-        raise UsageError(f"{quote(text)} is no network: write one such as 10.0.0.0/8") from error
+        raise UsageError(f"{quote(text)} is not a network: write one such as 10.0.0.0/8") from error
     if network.version == 6 and network.network_address.ipv4_mapped:
         raise UsageError(f"{quote(text)} is an IPv4 network written as IPv6: write it as IPv4")
     if ip_interface(text).ip != network.network_address:

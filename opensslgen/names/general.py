@@ -1,4 +1,4 @@
-"""Names that a certificate may carry, parsed so strictly that openssl's config syntax finds nothing to interpret."""
+"""Names in certificates, parsed so strictly that openssl's config syntax has nothing to interpret."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def parse_names(text: str) -> tuple[GeneralName, ...]:
         name = entry.strip(" ")
         if not name:
             raise UsageError(f"{quote(text)} has an empty entry: write one comma between two names")
-        # openssl takes these two, at the start of the line, as orders and not as names.
+        # At the start of the line, openssl reads these two as commands.
         if name == "critical" or name.startswith("@"):
             raise UsageError(f"{quote(name)} is a word of openssl's config, not a name: leave it out")
         refuse_hidden(name)
@@ -87,12 +87,12 @@ def parse_url(text: str) -> str:
     refuse_hidden(text, "the URL")
     url = _uri(text.strip(" "))
     if not url.startswith(("http://", "https://")):
-        raise UsageError(f"{quote(text)} is no URL: write one such as http://pki.example.com/crl.der")
+        raise UsageError(f"{quote(text)} is not a URL: write one such as http://pki.example.com/crl.der")
     return url
 
 
 def _kind(text: str) -> tuple[str, str]:
-    """Return the kind of a name with or without prefix, and its value yet unchecked."""
+    """Return the kind of a name with or without prefix, and its unchecked value."""
     prefix, colon, rest = text.partition(":")
     prefix = prefix.strip(" ").lower()
     if colon and prefix in _PREFIXES:
@@ -124,7 +124,7 @@ def _dns(text: str) -> str:
     if "@" in text:
         raise UsageError(f"{quote(text)} is a mail address: write email:{quote(text)}")
     if " " in text:
-        raise UsageError(f"{quote(text)} has a blank inside: write one name, or commas between names")
+        raise UsageError(f"{quote(text)} has a space inside: write one name, or commas between names")
     host, colon, port = text.rpartition(":")
     if colon:
         number = port.isascii() and port.isdigit()
@@ -162,7 +162,7 @@ def _checked_labels(text: str, whole: str) -> str:
         labels.append(ascii_label)
     # A browser reads such a name as an IPv4 address or not at all (WHATWG URL, "ends in a number").
     if _NUMBER.fullmatch(labels[-1]):
-        raise UsageError(f"{quote(whole)} ends with a number but is no IP address: write four numbers, or a name")
+        raise UsageError(f"{quote(whole)} ends with a number but is not an IP address: write four numbers, or a name")
     return ".".join(labels)
 
 
@@ -170,13 +170,13 @@ def _map_to_ascii(text: str) -> str:
     """Return an internationalised name with case, width and dots unified (UTS #46, not transitional)."""
     import idna  # 4 ms that ASCII names need not wait for
 
-    # What is longer hardly becomes a shorter name, and idna's work grows with the square of the length.
+    # The mapping hardly makes a name shorter, and idna's time grows with the square of the length.
     if len(text) > 253:
         raise UsageError(f"{quote(text)} is longer than 253 characters: write a shorter name")
     try:
         return idna.uts46_remap(text, std3_rules=False)
     except ValueError as error:
-        raise UsageError(f"{quote(text)} is no valid international name: {error}") from error
+        raise UsageError(f"{quote(text)} is not a valid international name: {error}") from error
 
 
 def _a_label(label: str, whole: str) -> str:
@@ -186,9 +186,9 @@ def _a_label(label: str, whole: str) -> str:
     try:
         result = idna.alabel(idna.ulabel(label) if label.isascii() else label).decode("ascii")
     except ValueError as error:
-        raise UsageError(f"{quote(whole)} is no valid international name: {error}") from error
+        raise UsageError(f"{quote(whole)} is not a valid international name: {error}") from error
     if label.isascii() and result != label:
-        raise UsageError(f"{quote(whole)} has the label {quote(label)}, which is no valid punycode: write {result}")
+        raise UsageError(f"{quote(whole)} has the label {quote(label)}, which is not valid punycode: write {result}")
     return result
 
 
@@ -213,13 +213,13 @@ def _ip(text: str) -> str:
             plain = ".".join(number.lstrip("0") or "0" for number in numbers.groups())
             raise UsageError(f"{quote(text)} has leading zeros, which some read as octal: write {quote(plain)}")
         if any(len(number) > 3 or int(number) > 255 for number in numbers.groups()):
-            raise UsageError(f"{quote(text)} is no IP address: each of the four numbers is 0 to 255")
+            raise UsageError(f"{quote(text)} is not an IP address: each of the four numbers is 0 to 255")
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         if re.search(r"[^0-9A-Fa-f:.]", text) and ":" not in text:
-            raise UsageError(f"{quote(text)} is no IP address: if it is a name, write DNS:{quote(text)}") from None
-        raise UsageError(f"{quote(text)} is no IP address: write one such as 10.0.0.5 or 2001:db8::1") from None
+            raise UsageError(f"{quote(text)} is not an IP address: if it is a name, write DNS:{quote(text)}") from None
+        raise UsageError(f"{quote(text)} is not an IP address: write one such as 10.0.0.5 or 2001:db8::1") from None
     if address.version == 6 and address.ipv4_mapped:
         raise UsageError(f"{text} is an IPv4 address written as IPv6: write {address.ipv4_mapped}")
     return str(address)
@@ -231,10 +231,12 @@ def _email(text: str) -> str:
         raise UsageError(f"email:{text} is an order to openssl, not an address: write email:name@example.com")
     mail = _MAIL.fullmatch(text)
     if not mail:
-        raise UsageError(f"{quote(text)} is no mail address that fits here: write one such as name@example.com")
+        raise UsageError(
+            f"{quote(text)} is not a mail address that is accepted here: write one such as name@example.com"
+        )
     local = mail["local"]
     if len(local) > 64 or local.startswith("-"):
-        raise UsageError(f"{quote(text)}: at most 64 characters stand before the @, and the first is no -")
+        raise UsageError(f"{quote(text)}: at most 64 characters stand before the @, and the first must not be -")
     return f"{local}@{_plain_host(mail['domain'], text, address=False)}"
 
 
@@ -242,7 +244,7 @@ def _uri(text: str) -> str:
     """Return a URI with scheme and host in lower case (RFC 3986 3, RFC 5280 4.2.1.6, RFC 5922 7.1)."""
     scheme, colon, rest = text.partition(":")
     if not colon or not rest or not _SCHEME.fullmatch(scheme):
-        raise UsageError(f"{quote(text)} is no URI: write its scheme, a colon and the rest, such as sip:example.com")
+        raise UsageError(f"{quote(text)} is not a URI: write its scheme, a colon and the rest, such as sip:example.com")
     if "[" in rest or "]" in rest:
         raise UsageError(f"{quote(text)} has brackets, which openssl's config interprets: write a host name instead")
     if bad := _NOT_IN_URI.search(rest):
@@ -255,9 +257,7 @@ def _uri(text: str) -> str:
     if sip or rest.startswith("//"):
         parts = (_SIP if sip else _AUTHORITY).fullmatch(rest)
         if not parts or not parts["host"]:
-            raise UsageError(
-                f"{quote(text)} names no host: write one such as {scheme}:{'' if sip else '//'}example.com"
-            )
+            raise UsageError(f"{quote(text)} has no host: write one such as {scheme}:{'' if sip else '//'}example.com")
         if sip and parts["port"]:
             raise UsageError(f"{quote(text)} has a port: write {quote(scheme + ':' + rest[: parts.end('host')])}")
         host = _plain_host(parts["host"], text, address=True)
@@ -269,7 +269,7 @@ _PARSERS = {"DNS": _dns, "IP": _ip, "email": _email, "URI": _uri}
 
 
 def _plain_host(host: str, whole: str, *, address: bool) -> str:
-    """Return the host inside a mail address or URI, where no wildcard may stand and only perhaps an IP address."""
+    """Return the host of a mail address or URI: no wildcard, and an IP address only with `address`."""
     if "*" in host:
         raise UsageError(f"{quote(whole)} has a wildcard: write the host in full")
     meant_as_ip = _MEANT_AS_IP.match(host)
@@ -282,7 +282,7 @@ def _plain_host(host: str, whole: str, *, address: bool) -> str:
 
 
 def _host_in_uri(text: str) -> str:
-    """Return the host in something like a URI if it is a good one, else an empty string."""
+    """Return the valid host in a text like a URI, or an empty text."""
     parts = _HOST_IN_URI.match(text)
     try:
         return parse_host(parts["ipv6"] or parts["host"]).value if parts else ""
@@ -291,7 +291,7 @@ def _host_in_uri(text: str) -> str:
 
 
 def file_name(name: GeneralName | str) -> str:
-    """Return the stem of a name's files in the pki folder, as easy-rsa spells it; `UsageError` if none is safe."""
+    """Return the stem of a name's files in the pki folder, as easy-rsa spells it; `UsageError` if it is not safe."""
     text = name.value if isinstance(name, GeneralName) else name
     stem = f"_wildcard.{text[2:]}" if text.startswith("*.") else text.replace(":", "_")
     if not _FILE_STEM.fullmatch(stem):

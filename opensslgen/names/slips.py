@@ -1,4 +1,4 @@
-"""Probable typing slips in the names of one server."""
+"""Probable typing errors in the names of one server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .general import GeneralName, parse_host
 
 
 def slips(common_name: str | None, names: Sequence[GeneralName]) -> list[str]:
-    """Return a message for each probable typing slip in the names of one server, in linear time."""
+    """Return a message for each probable typing error in the names of one server, in linear time."""
     given = Counter(names)
     common = _common(common_name) if common_name else None
     messages = []
@@ -36,7 +36,7 @@ def slips(common_name: str | None, names: Sequence[GeneralName]) -> list[str]:
 
 
 def near_misses(hosts: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield, for each two hosts that differ by two swapped letters, the one that comes first and a message."""
+    """Yield the first host and a message for each two hosts that differ by two swapped letters."""
     done: set[str] = set()
     for host in hosts:
         done.add(host)
@@ -46,7 +46,7 @@ def near_misses(hosts: Collection[str]) -> Iterator[tuple[str, str]]:
 
 
 def _common(text: str) -> GeneralName:
-    """Return a common name as the alternative name that should repeat it."""
+    """Return the alternative name that a common name should also be."""
     try:
         return parse_host(text)
     except UsageError:
@@ -54,7 +54,7 @@ def _common(text: str) -> GeneralName:
 
 
 def _swapped(host: str) -> list[str]:
-    """Return every spelling of a host with two neighbouring letters swapped; digits count addresses and floors up."""
+    """Return all spellings of a host with two neighbouring letters swapped; digits are often counted up."""
     return [
         host[:at] + host[at + 1] + host[at] + host[at + 2 :]
         for at in range(len(host) - 1)

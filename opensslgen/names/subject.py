@@ -1,4 +1,4 @@
-"""The subject of a certificate: its attributes checked, and written as openssl's config and index hold them."""
+"""The subject of a certificate: its attributes, checked, and written for openssl's config and index."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _FIELDS = {
 class Subject:
     """A distinguished name.
 
-    `parse_subject` makes one from what people type, `given_subject` from what a request or a certificate has.
+    `parse_subject` makes one from what people type, `strict_subject` from a request or a certificate.
     """
 
     attributes: tuple[tuple[str, str], ...]
@@ -52,7 +52,7 @@ class Subject:
 
     @property
     def common_name(self) -> str | None:
-        """The common name; None if there is none."""
+        """The common name, or None."""
         return dict(self.attributes).get("CN")
 
     def config_lines(self) -> str:
@@ -80,7 +80,7 @@ def parse_subject(
     locality: str | None = None,
     email_address: str | None = None,
 ) -> Subject:
-    """Return a subject, None leaving an attribute out; `UsageError` on what RFC 5280 or openssl would not take."""
+    """Return a subject, None leaving an attribute out; `UsageError` on values that RFC 5280 or openssl would reject."""
     texts = {
         "common_name": common_name,
         "organization": organization,
@@ -98,10 +98,10 @@ def parse_subject(
     )
 
 
-def given_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
-    """Return the subject that a request or a certificate has, in its order; `UsageError` on what nobody may type.
+def strict_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
+    """Return the subject of a request or a certificate, in its order; `UsageError` on values that nobody may type.
 
-    It may be empty, or have an empty common name, of which a rule tells.
+    It may be empty, or have an empty common name; a rule reports that.
     """
     found: list[tuple[str, str]] = []
     for name, value in attributes:
@@ -109,7 +109,7 @@ def given_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
             raise UsageError("its subject has more than one CN: only one is taken")
         if (name, value) != ("CN", ""):
             if len(_check(_FIELDS.get(name, name), value)) != len(value):
-                raise UsageError(f"the {name} of its subject, {quote(value)}, begins or ends with a blank")
+                raise UsageError(f"the {name} of its subject, {quote(value)}, begins or ends with a space")
             _fit_line(name, value)
         found.append((name, value))
     return Subject(tuple(found))
@@ -125,15 +125,15 @@ def _check(field: str, text: str) -> str:
     what = f"the {field.replace('_', ' ')}"
     refuse_hidden(text, what)
     value = text.strip()
-    # Joiners alone, which refuse_hidden lets through inside words, would show as an empty name.
+    # Joiners alone, which refuse_hidden allows inside words, would look like an empty name.
     if not value.strip("\u200c\u200d"):
         raise UsageError(f"{what} is empty: write one or leave it out")
     if field == "country":
         if not re.fullmatch(r"[A-Za-z]{2}", value):
-            raise UsageError(f"{what} {quote(value)} is no country code: write its two letters, such as DE")
+            raise UsageError(f"{what} {quote(value)} is not a country code: write its two letters, such as DE")
         return value.upper()
     if field == "email_address" and not re.fullmatch(r"[!-~]+@[!-~]+", value):
-        raise UsageError(f"{what} {quote(value)} is no mail address in ASCII: write one such as name@example.com")
+        raise UsageError(f"{what} {quote(value)} is not a mail address in ASCII: write one such as name@example.com")
     if len(value) > _UPPER_BOUNDS.get(field, _OTHER_BOUND):
         cure = "give a shorter one with --cn" if field == "common_name" else "write a shorter one"
         limit = _UPPER_BOUNDS.get(field, _OTHER_BOUND)

@@ -1,4 +1,4 @@
-"""The one place that starts openssl and reads what it says.
+"""The only place that starts openssl and reads its output.
 
 Imports pki, plan and x509.
 """

@@ -1,4 +1,4 @@
-"""The only place where openssl is found and run."""
+"""Find openssl, and run it."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     # LibreSSL 3.3.6, macOS's own, refuses to verify any URI without //; 2.8.3 did not, and 4.3.2 does not.
     "verify URI:sip": {"OpenSSL": (1, 0, 1), "LibreSSL": (4, 0, 0)},
 }
-"""The first version of each flavour that has it; measured, and asked for by `OpenSSL.can` alone."""
+"""The first version of each flavour that has it, as measured; only `OpenSSL.can` reads it."""
 
 
 class OpenSSLError(Error):
-    """Openssl is missing, is another program, is too old, failed, did not end in time, or printed too much."""
+    """Openssl is missing, another program or too old, or it failed, did not end in time or printed too much."""
 
     left: Process | None = None
-    """What it had printed when it was ended for that."""
+    """Its output until it was ended for taking too long or printing too much."""
 
 
 @dataclass(frozen=True)
 class OpenSSL:
-    """One openssl command: where it is, and what it can do."""
+    """An openssl program: its path and version, and limits on its commands."""
 
     path: str
     flavour: str
@@ -94,7 +94,7 @@ class OpenSSL:
         stdin: bytes = b"",
         check: bool = True,
     ) -> Process:
-        """Run `openssl ARGUMENTS…` and return what it left; `secrets` reach only this child's environment.
+        """Run `openssl ARGUMENTS…` and return its output; `secrets` reach only this child's environment.
 
         Raises OpenSSLError if it cannot be started, hangs, or (with `check`) does not exit with 0.
         """
@@ -114,9 +114,9 @@ class OpenSSL:
         return process
 
     def _limits(self) -> list[str]:
-        """Return what starts a command with the limits on memory and CPU; empty if there are none.
+        """Return the words that start a command with limits on memory and CPU; empty without limits.
 
-        A shell sets them, as Python itself may have more memory than that already when it has forked.
+        A shell sets them, because Python may use more memory than that when it has forked.
         """
         limits = [f"ulimit -v {self.memory} 2>/dev/null"] if self.memory is not None else []
         limits += [f"ulimit -t {self.cpu} 2>/dev/null"] if self.cpu is not None else []
@@ -125,11 +125,11 @@ class OpenSSL:
     def run_groups(
         self, groups: Sequence[Sequence[str]], *, cwd: Path, secrets: Mapping[str, str]
     ) -> list[OpenSSLError | None]:
-        """Run groups of lines `openssl ARGUMENTS…` in the folder `cwd`, and return what went wrong with each.
+        """Run groups of lines `openssl ARGUMENTS…` in the folder `cwd`, and return the error of each group.
 
         Each group ends at its first command that fails; a secret reaches only the commands whose arguments name it.
-        One shell runs all groups, as it starts a process much faster than Python does, and `timeout` is for all; what
-        comes after a group that did not end gets a shell, and the time, of its own.
+        One shell runs all groups, because it starts processes much faster than Python, and `timeout` is for all; the
+        groups after one that did not end get a new shell, and new time.
         """
         found: list[OpenSSLError | None] = []
         while len(found) < len(groups):
@@ -156,7 +156,7 @@ class OpenSSL:
                 if code == "0":
                     found.append(None)
                     continue
-                # The shell has 128 and more for what a signal has ended.
+                # In the shell, 128 and more is the end by a signal.
                 ended = Process(int(code) if int(code) <= 128 else 128 - int(code), b"", _errors(cwd, number))
                 found.append(OpenSSLError(f"openssl {name} failed: {reason(ended)}"))
             if len(answers) < len(left):
@@ -166,17 +166,17 @@ class OpenSSL:
 
 
 _GROUPS = "groups.sh"
-"""In the work folder: the commands that a shell runs, below the functions that they call."""
+"""In the work folder: the commands that a shell runs, after the functions that they call."""
 
 
 def _errors(folder: Path, number: int) -> bytes:
-    """Return what the last command of a group has printed on stderr: Python would have to read each dot by itself."""
+    """Return the stderr of a group's last command, from a file: a pipe would wake Python for each dot."""
     path = folder / f"errors.{number}"
     return path.read_bytes() if path.exists() else b""
 
 
 def find(path: str | None = None, *, start: Start = start_with_sh, timeout: float = TIMEOUT) -> OpenSSL:
-    """Return the openssl at `path`, in OPENSSLGEN_OPENSSL or on the PATH; raises OpenSSLError if none is of use."""
+    """Return the openssl at `path`, in OPENSSLGEN_OPENSSL or on the PATH; raises OpenSSLError if it is not usable."""
     wanted = path or os.environ.get("OPENSSLGEN_OPENSSL") or "openssl"
     found = shutil.which(wanted)
     if found is None:
@@ -199,9 +199,9 @@ def find(path: str | None = None, *, start: Start = start_with_sh, timeout: floa
 
 
 def environment(*, folder: str, secrets: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of an openssl command: the caller's without what would change openssl's answers."""
+    """Return the environment of an openssl command: the caller's, without variables that change openssl's output."""
     # OPENSSL_*: each plan brings its own config. OPENSSLGEN_*: secrets go only to the command that names them.
-    # SSLKEYLOGFILE and the rest of SSL_*: a certificate command has no use for them.
+    # SSLKEYLOGFILE and the rest of SSL_*: certificate commands do not need them.
     child = {name: value for name, value in os.environ.items() if not name.startswith(("OPENSSL", "SSL", "RANDFILE"))}
     return child | {
         "LC_ALL": "C",
@@ -209,19 +209,19 @@ def environment(*, folder: str, secrets: Mapping[str, str]) -> dict[str, str]:
         # Loading the system's roots costs 16 ms a start, and `verify` would trust them.
         "SSL_CERT_DIR": "",
         "SSL_CERT_FILE": os.devnull,
-        # OpenSSL 1.0 writes its random state into the caller's home, unless another place is named.
+        # OpenSSL 1.0 writes its random state into the caller's home by default.
         "RANDFILE": str(Path(folder) / ".rnd"),
         **secrets,
     }
 
 
 def reason(process: Process) -> str:
-    """Return the first line of openssl's stderr that tells why, as text that is safe to print."""
+    """Return the first line of openssl's stderr with a reason, as text that is safe to print."""
     lines = [visible(line.strip()) for line in process.stderr.decode("utf-8", "replace").splitlines()]
     reasons = [line for line in lines if line and not _CHATTER.match(line)]
     plain = next((line for line in reasons if not _STACK.search(line)), None)
     stack = [_STACK.sub("", line).split(":") for line in reasons if _STACK.search(line)]
-    # Behind a wrong passphrase OpenSSL 3 lists first all the formats that the key is not in.
+    # For a wrong passphrase OpenSSL 3 first lists all the formats that it has tried.
     deeper = next((entry for entry in stack if _PASSPHRASE.search(":".join(entry))), stack[0] if stack else None)
     # An entry of the error stack reads library:function:reason:file:line:data.
     why = ": ".join(filter(None, (deeper[2], ":".join(deeper[5:]).strip()))) if deeper and len(deeper) > 2 else None
@@ -255,7 +255,7 @@ def _start(
     before: Sequence[str] = (),
 ) -> Process:
     env = environment(folder=cwd, secrets=secrets)
-    # Most callers set no limit, and most that stand in for `start` know none.
+    # Most callers set no limit, and most replacements of `start` in tests do not accept one.
     limits = {} if limit is None else {"limit": limit}
     try:
         return start([*before, *argv], env=env, cwd=cwd, stdin=stdin, timeout=timeout, **limits)

@@ -1,6 +1,6 @@
-"""What openssl prints of a certificate that we made: the witness that the shell workflow has, too.
+"""How openssl prints a certificate that we made, as the shell workflow also checks it.
 
-Only for certificates of our own, whose names were validated: printed text of others can be made to say anything.
+Only for our own certificates with validated names: other certificates can make openssl print anything.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
 ARGUMENTS = ("-noout", "-text", "-startdate", "-enddate")
-"""What `openssl x509` is asked for; `parse` reads the answer of every version since 1.0.1."""
+"""Arguments of `openssl x509`; `parse` reads the output of every version since 1.0.1."""
 
 OF_MANY = ("-print_certs", "-text", "-noout")
-"""What `openssl pkcs7` is asked for; `parse_many` reads the answer of every version."""
+"""Arguments of `openssl pkcs7`; `parse_many` reads the output of every version."""
 
 _USAGE_LINE = re.compile(r"^ {12}X509v3 Extended Key Usage:(?: critical)? *\n {16}(.*)$", re.MULTILINE)
 _DATE_LINE = re.compile(r"^(notBefore|notAfter)=(\w{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4}) GMT$", re.MULTILINE)
@@ -32,22 +32,22 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 @dataclass(frozen=True, slots=True)
-class Printed:
-    """The two things that Apple's rules are about, as openssl prints them."""
+class Printout:
+    """The fields of Apple's rules, as openssl prints them."""
 
     extended_key_usage: tuple[str, ...]
-    """In openssl's words; empty if there is none."""
+    """In openssl's words; it may be empty."""
     not_before: datetime
     not_after: datetime
 
 
-def parse(text: str) -> Printed:
-    """Return what an answer to `openssl x509` with ARGUMENTS says; raises Error if it cannot be read."""
+def parse(text: str) -> Printout:
+    """Parse the output of `openssl x509` with ARGUMENTS; raises Error if it cannot be read."""
     return _read(text, {match[1]: _moment(match) for match in _DATE_LINE.finditer(text) if match[2] in _MONTHS})
 
 
-def parse_many(text: str) -> list[Printed]:
-    """Return what an answer to `openssl pkcs7` with OF_MANY says of each certificate; raises Error as `parse` does."""
+def parse_many(text: str) -> list[Printout]:
+    """Parse the output of `openssl pkcs7` with OF_MANY, for each certificate; raises Error as `parse` does."""
     parts = _HEAD.split(text)[1:]
     dates = [[match for match in _VALIDITY_LINE.finditer(part) if match[2] in _MONTHS] for part in parts]
     return [
@@ -56,14 +56,14 @@ def parse_many(text: str) -> list[Printed]:
     ]
 
 
-def _read(text: str, dates: dict[str, datetime]) -> Printed:
+def _read(text: str, dates: dict[str, datetime]) -> Printout:
     if set(dates) != {"notBefore", "notAfter"}:
-        raise Error("openssl printed no validity that can be read")
+        raise Error("the validity that openssl printed cannot be read")
     usages = _USAGE_LINE.findall(text)
     if len(usages) > 1:
         raise Error("openssl printed the extended key usage twice")
     usage = tuple(usages[0].split(", ")) if usages else ()
-    return Printed(usage, dates["notBefore"], dates["notAfter"])
+    return Printout(usage, dates["notBefore"], dates["notAfter"])
 
 
 def _moment(match: re.Match[str]) -> datetime:
@@ -72,8 +72,8 @@ def _moment(match: re.Match[str]) -> datetime:
     return datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
 
 
-def disagreement(printed: Printed, certificate: Certificate) -> str | None:
-    """Return what openssl's print and our decoding of one certificate do not agree on."""
+def disagreement(printed: Printout, certificate: Certificate) -> str | None:
+    """Return the difference between openssl's output and our decoding of one certificate, or None."""
     if (printed.not_before, printed.not_after) != (certificate.not_before, certificate.not_after):
         return f"validity: openssl prints until {printed.not_after}, decoded until {certificate.not_after}"
     decoded = certificate.extended_key_usage or ()

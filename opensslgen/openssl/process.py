@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """What a finished process left."""
+    """The exit code and output of a process."""
 
     exit_code: int
-    """Negative: the signal that ended it."""
+    """The signal that ended it, if negative."""
     stdout: bytes
     stderr: bytes
 
@@ -34,13 +34,13 @@ class Stopped(TimeoutError):
     """A process was ended because it took too long or printed too much."""
 
     def __init__(self, left: Process) -> None:
-        """Take what it had printed until then."""
+        """Take its output until then."""
         super().__init__()
         self.left = left
 
 
 class Start(Protocol):
-    """Starts a process, waits for it, and returns what it left; the seam that tests replace.
+    """Starts a process, waits for it, and returns its exit code and output; tests replace it.
 
     Raises OSError if it cannot be started and TimeoutError if it did not end within `timeout` seconds, or printed more
     than `limit` bytes.
@@ -67,7 +67,7 @@ def start_with_sh(
     timeout: float,
     limit: int | None = None,
 ) -> Process:
-    """Run a program through `sh`: no terminal, so that openssl cannot ask and hang; its files readable by us alone."""
+    """Run a program through `sh` without a terminal, so that openssl cannot ask; only we can read its files."""
     import sh
 
     deadline = time.monotonic() + timeout
@@ -97,16 +97,16 @@ def start_with_sh(
         raise OSError(str(error).strip().splitlines()[-1]) from error
     except RuntimeError as error:
         raise _no_thread(error) from error
-    # The time limit of `sh` looks at the clock only every 100 ms, and so makes each command last that long.
+    # The time limit of `sh` makes each command last 100 ms, because it polls the clock.
     timer = threading.Timer(timeout, _kill, [running])
     stdout.end = stderr.end = functools.partial(_kill, running)
     try:
         timer.start()
         running.wait()
     except sh.SignalException:
-        pass  # its exit code is negative, which is all that is to be known
+        pass  # its negative exit code says all
     except BaseException as error:
-        # Ctrl-C does not reach the child, which has a session of its own.
+        # Ctrl-C does not reach the child, because it has its own session.
         _kill(running)
         if isinstance(error, RuntimeError):
             raise _no_thread(error) from error
@@ -120,19 +120,19 @@ def start_with_sh(
 
 
 def _no_thread(error: RuntimeError) -> OSError:
-    """Return what a limit on processes is: Python has no exception of its own for a thread that it does not get."""
+    """Return the error of a limit on processes; Python raises RuntimeError if it cannot start a thread."""
     return OSError(errno.EAGAIN, str(error))
 
 
 class _Output(io.BytesIO):
-    """What a process prints, up to a limit in bytes; more than that ends the process."""
+    """The output of a process, up to a limit in bytes; more output ends the process."""
 
     def __init__(self, limit: int | None) -> None:
         super().__init__()
         self.limit = limit
         self.over = False
         self.end: Callable[[], None] | None = None
-        """Ends the process; None until it is known, and what prints without end comes again."""
+        """Ends the process; None until it has started."""
 
     def write(self, chunk: bytes, /) -> int:  # type: ignore[override]
         if self.limit is not None and self.tell() + len(chunk) > self.limit:
@@ -153,7 +153,7 @@ _INTERRUPTS = {signal.SIGHUP, signal.SIGINT, signal.SIGTERM}
 
 @contextlib.contextmanager
 def _uninterrupted() -> Iterator[None]:
-    """Hold interrupts back while a process is started: Python drops an exception that is raised inside a fork."""
+    """Delay interrupts while a process starts: Python drops an exception that is raised inside a fork."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPTS)
     try:
         yield
@@ -162,9 +162,86 @@ def _uninterrupted() -> Iterator[None]:
 
 
 def _prepare(timeout: float) -> None:
-    """Make the files of what is started readable by us alone, and end it even if we are killed before it ends."""
+    """Make the child's files readable only by us, and end it even if we are killed."""
     os.umask(0o077)
-    # A core file would hold the key, and the passphrase.
+    # A core file would contain the key and the passphrase.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
     signal.alarm(int(timeout) + 5)
+
+
+def run_in_foreground(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    stdout: int | None = None,
+    prepare: Callable[[], None] | None = None,
+) -> int:
+    """Run the user's own command with our streams, terminal, folder and umask; return its exit code, or minus a signal.
+
+    `stdout` is a descriptor for its standard output; `prepare` is called in the child before the command begins.
+    SIGTERM and SIGHUP are passed on; Ctrl-C reaches the command by itself. Raises OSError if it cannot be started.
+    """
+    read_end, write_end = os.pipe()
+    with _uninterrupted():
+        child = os.fork()
+        if child == 0:
+            try:
+                if prepare:
+                    prepare()
+                _restore_signals()
+                if stdout is not None:
+                    os.dup2(stdout, 1)
+                _execute(argv, env)
+            except OSError as error:
+                os.write(write_end, str(error.errno).encode("ascii"))
+            finally:
+                os._exit(127)
+        os.close(write_end)
+        passed_on = (signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGQUIT, *passed_on)}
+        for number, handler_before in before.items():
+            if handler_before != signal.SIG_IGN:
+                handler = (lambda received, _: os.kill(child, received)) if number in passed_on else signal.SIG_IGN
+                signal.signal(number, handler)
+    try:
+        # The pipe closes when the command begins.
+        with os.fdopen(read_end, "rb") as pipe:
+            failure = pipe.read()
+        exit_code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    finally:
+        for number, handler_before in before.items():
+            signal.signal(number, handler_before)
+    if failure:
+        raise OSError(int(failure), os.strerror(int(failure)))
+    return exit_code
+
+
+def _restore_signals() -> None:
+    """Give signals the meaning that they have for a program: Python ignores two of them."""
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPTS)
+
+
+def _execute(argv: Sequence[str], env: Mapping[str, str]) -> None:
+    """Become this program; a script without a first line that names one is run by sh, as a shell does it."""
+    try:
+        os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        os.execve("/bin/sh", ["sh", *argv], dict(env))  # noqa: S606
+
+
+def exit_code_of(function: Callable[[], None]) -> int:
+    """Call a function in a child process, and return 0 if it returns; what it changes is gone with the child."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            function()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -1,4 +1,4 @@
-"""Run plans: their steps, in a work folder, with the openssl at hand."""
+"""Run the steps of plans in a work folder."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from .command import OpenSSL
 
 BACKDATE = timedelta(hours=1)
-"""How long before now a certificate begins, so that a phone whose clock is slow accepts it at once."""
+"""How far certificates are backdated, so that phones with a slow clock accept them at once."""
 
 
 def run(
@@ -65,7 +65,7 @@ def run(
 
 
 def run_together(plans: Sequence[Plan], place: Workplace) -> list[Error | None]:
-    """Do the steps of plans that share a work folder, and return what went wrong with each, None if nothing.
+    """Do the steps of plans that share a work folder, and return the error of each plan, or None.
 
     The steps of each plan are done in their order, up to the first that fails. Where several plans have come to their
     openssl commands, one shell runs these; where all have come to their finished certificates, these are checked
@@ -87,7 +87,7 @@ def run_together(plans: Sequence[Plan], place: Workplace) -> list[Error | None]:
 
 
 _FILES, _OTHERS, _COMMANDS, _CHECKS = range(4)
-"""Stages: what is done together if several plans have come to it."""
+"""Stages: steps of the same stage are done together for several plans."""
 
 
 def _stage(step: Step) -> int:
@@ -111,7 +111,7 @@ def _take(steps: deque[Step], stage: int) -> list[Step]:
 
 
 def _do(stage: int, turn: list[tuple[Plan, list[Step]]], place: Workplace) -> list[Error | None]:
-    """Do some steps of each plan, all of one stage, and return what went wrong with each."""
+    """Do some steps of each plan, all of one stage, and return the error of each plan."""
     if len(turn) > 1 and stage == _COMMANDS:
         return _run_in_one_shell(
             [(plan, [step for step in steps if isinstance(step, Run)]) for plan, steps in turn], place
@@ -122,7 +122,7 @@ def _do(stage: int, turn: list[tuple[Plan, list[Step]]], place: Workplace) -> li
 
 
 def _try(place: Workplace, function: Callable[..., object], *arguments: object) -> Error | None:
-    """Call a function, and return what went wrong."""
+    """Call a function, and return its Error, or None."""
     try:
         with explain_errors(place.work.parent):
             function(*arguments)
@@ -158,7 +158,7 @@ def _do_one_by_one(plan: Plan, steps: Iterable[Step], place: Workplace) -> None:
 
 
 def _check(step: Checking, place: Workplace) -> None:
-    """Raise Error unless what came out is as planned."""
+    """Raise Error unless the result is as planned."""
     match step:
         case Check():
             (fault,) = faults([step], place)
@@ -184,7 +184,7 @@ def _check(step: Checking, place: Workplace) -> None:
 
 
 def _refuse_unknown(step: NoReturn) -> NoReturn:
-    """Raise TypeError: a step that is not done must not pass for one that is."""
+    """Raise TypeError: no step may be skipped silently."""
     raise TypeError(f"a plan has a step that cannot be run: {type(step).__name__}")
 
 
@@ -201,7 +201,7 @@ def _run_in_one_shell(turn: list[tuple[Plan, list[Run]]], place: Workplace) -> l
 
 
 def _check_together(checks: Sequence[Sequence[Check]], place: Workplace) -> list[Error | None]:
-    """Check the finished certificates of several plans, and return what is wrong with each plan's."""
+    """Check the new certificates of several plans, and return the error of each plan."""
     try:
         with explain_errors(place.work.parent):
             answers = iter(faults([check for group in checks for check in group], place))
@@ -212,7 +212,7 @@ def _check_together(checks: Sequence[Sequence[Check]], place: Workplace) -> list
 
 
 def _see_files(steps: Iterable[Run], work: Path) -> None:
-    """Raise Error if a command has made nothing: an unknown one exits with 0 before LibreSSL 4 and OpenSSL 1.1."""
+    """Raise Error if a command made no file: unknown commands exit with 0 before LibreSSL 4 and OpenSSL 1.1."""
     for step in steps:
         for path in step.creates:
             if not (work / path).is_file() or not (work / path).stat().st_size:
@@ -255,7 +255,7 @@ def _content(path: Path) -> bytes:
 
 
 def _join(path: Path, parts: list[Path]) -> None:
-    """Write a new file that nobody else can read, as there may be a key in it."""
+    """Write a file that only we can read, because it may contain a key."""
     data = b"".join(map(_content, parts))
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)

@@ -1,6 +1,6 @@
-"""Asking `openssl s_client` what a server sends, and reading what it prints.
+"""Ask `openssl s_client` for a server's certificates, and parse its output.
 
-That is not trusted further than s_client's own layout reaches: the names in it are a stranger's text.
+Only the layout of that output is trusted: the names in it are text from the server.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ STARTTLS: dict[str, str | None] = {
     "nntp": "-starttls ldap",
     "telnet": "-starttls ldap",
 }
-"""The protocols that s_client can ask for TLS, and which of `openssl.CAPABILITIES` tells whether an old one can."""
+"""The protocols that s_client can ask for TLS, with the capability in CAPABILITIES that they need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a server sends."""
+    """The answer of a server."""
 
     chain: tuple[bytes, ...]
     """Certificates in DER, in the order in which they were sent; at least one."""
@@ -55,7 +55,7 @@ class Answer:
 
 
 def answer(openssl: OpenSSL, address: str, port: int, *, starttls: str | None, servername: str | None) -> Answer:
-    """Return what a server at an IP address sends, within the time limit of `openssl`; SNI (RFC 6066) if it has a name.
+    """Return the answer of a server at an IP address within the time limit of `openssl`; SNI (RFC 6066) has the name.
 
     Raises UnreadableError, saying why, if it sends no certificate, and OpenSSLError if openssl cannot be started.
     """
@@ -75,7 +75,7 @@ def answer(openssl: OpenSSL, address: str, port: int, *, starttls: str | None, s
     talk = _talk(openssl, arguments)
     left = deadline - time.monotonic()
     if talk.protocol is None and talk.connected and not talk.stopped and left > 0 and openssl.can("@SECLEVEL"):
-        # What openssl refuses by default: old protocols and signatures, short keys; last, servers without certificate.
+        # By default openssl rejects old protocols and signatures, short keys, and servers without certificate.
         lenient = ["-cipher", "ALL:+aNULL:@SECLEVEL=0"]
         if openssl.can("-legacy_server_connect"):
             lenient.append("-legacy_server_connect")
@@ -98,13 +98,13 @@ _LENIENT = "it answers only at openssl's security level 0, which allows old prot
 
 @dataclass(frozen=True, slots=True)
 class _Talk:
-    """What s_client printed of one connection."""
+    """The output of s_client for one connection."""
 
     process: Process
     stopped: bool
-    """Whether it was ended for taking too long or printing too much."""
+    """Whether it was ended because it took too long or printed too much."""
     connected: bool = False
-    """Whether it says that there was a TCP connection; one that was ended early may not have said so."""
+    """Whether it reported a TCP connection; if it was ended early it may not have done so."""
     chain: tuple[bytes, ...] = ()
     protocol: str | None = None
 
@@ -128,13 +128,13 @@ _HEAD = re.compile(rb"CONNECTED\([0-9A-F]+\)\n(?:(?:read|write) [RWX] BLOCK\n)*-
 _CHAIN = b"Certificate chain\n"
 _ENTRY = re.compile(rb" ?([0-9]+) s:.*\n   i:.*\n(?:   [av]:.*\n)*" + _BLOCK)
 _LEAF = re.compile(rb"---\nServer certificate\n(?:" + _BLOCK + rb")?subject=")
-# What follows up to these are names of authorities, which begin with a slash or the kind of their first attribute.
+# The lines before these are names of CAs; they begin with a slash or the kind of their first attribute.
 _CIPHER = re.compile(rb"^New, (\S+), Cipher is (\S+)$", re.MULTILINE)
 _PROTOCOL = re.compile(rb"^(?:    Protocol  |Protocol): ([A-Za-z0-9.]+)$", re.MULTILINE)
 
 
 def _read(process: Process, *, stopped: bool) -> _Talk:
-    """Return what s_client printed; raises UnreadableError if it is laid out as no s_client does."""
+    """Parse the output of s_client; raises UnreadableError if its layout is unknown."""
     output = process.stdout
     head = _HEAD.match(output)
     if head is None:
@@ -145,19 +145,19 @@ def _read(process: Process, *, stopped: bool) -> _Talk:
         at += len(_CHAIN)
         while entry := _ENTRY.match(output, at):
             if int(entry[1]) != len(chain):
-                raise UnreadableError("openssl s_client printed certificates that it does not count one by one")
+                raise UnreadableError("openssl s_client did not number its certificates in order")
             chain.append(_decoded(entry[2]))
             at = entry.end()
         leaf = _LEAF.match(output, at)
         if leaf is None or not chain:
-            raise UnreadableError("openssl s_client printed its certificates in a form of which none is known")
+            raise UnreadableError("openssl s_client printed its certificates in an unknown form")
         if leaf[1] and _decoded(leaf[1]) != chain[0]:
             raise UnreadableError("openssl s_client printed two different certificates of the server")
     cipher, protocol = _CIPHER.search(output, at), _PROTOCOL.search(output, at)
     if cipher is None or cipher[2] == b"(NONE)":
         version = None
     elif cipher[1] == b"TLSv1.3":
-        # OpenSSL 1.1.1 prints no other line on it before a session, and that the server may never send.
+        # OpenSSL 1.1.1 prints no other line about it before a session, and the server may send none.
         version = "TLSv1.3"
     else:
         version = protocol[1].decode("ascii") if protocol else None
@@ -189,21 +189,21 @@ _FAULTS: tuple[tuple[re.Pattern[str], str], ...] = (
         "it closes the connection before it has sent a certificate{usual}",
     ),
 )
-"""What s_client's stderr means, whichever version wrote it; the first that is found counts."""
+"""The meaning of s_client's stderr in all versions; the first match counts."""
 _USUAL = {25: "smtp", 587: "smtp", 110: "pop3", 143: "imap", 389: "ldap", 21: "ftp", 5432: "postgres", 3306: "mysql"}
 
 
 def _complaint(process: Process) -> str:
-    """Return the reason in the first entry of openssl's error stack; empty if there is none."""
+    """Return the reason in the first entry of openssl's error stack, or an empty text."""
     reasons = _STACK.findall(process.stderr.decode("utf-8", "replace"))
     return visible(reasons[0][:80]) if reasons else ""
 
 
 def _doubts(talk: _Talk) -> tuple[str, ...]:
-    """Return what is to be said of a talk that gave a chain, but did not end well."""
+    """Return notes about a connection that gave a chain, but did not end well."""
     complaint = _complaint(talk.process)
     if talk.stopped:
-        return ("it sent its certificate and did not come to an end, so that the connection was cut",)
+        return ("it sent its certificate but did not finish the handshake, so the connection was closed",)
     if alert := _ALERT.search(complaint):
         return (f"it sent its certificate, and then the alert {alert[1]}; it may ask for a client's certificate",)
     if talk.protocol is None:
@@ -219,19 +219,19 @@ def _refusal(talk: _Talk, openssl: OpenSSL, address: str, port: int, *, starttls
         if fault:
             return f"no answer within {openssl.timeout:g} s" if fault == "timed out" else fault
         if talk.stopped:
-            return f"it takes the connection, but no TLS came within {openssl.timeout:g} s{usual}"
+            return f"it accepts the connection, but sent no TLS within {openssl.timeout:g} s{usual}"
     else:
-        # The other lines are about names, which may be anything.
+        # The other lines contain names, which may be any text.
         lines = talk.process.stderr.decode("utf-8", "replace").splitlines()
-        told = "\n".join(line for line in lines if not line.startswith(("depth=", "verify ")))
+        errors = "\n".join(line for line in lines if not line.startswith(("depth=", "verify ")))
         for pattern, meaning in _FAULTS:
-            if match := pattern.search(told):
+            if match := pattern.search(errors):
                 return meaning.format(*match.groups(), openssl=_version(openssl), usual=usual)
     return f"openssl s_client failed: {_complaint(talk.process) or reason(talk.process)}"
 
 
 def _no_connection(address: str, port: int, *, timeout: float) -> str | None:
-    """Return why there is no TCP connection; None if there is one. The versions of openssl say it in various ways."""
+    """Return why a TCP connection fails, or None; the versions of openssl report it differently."""
     try:
         socket.create_connection((address, port), timeout=timeout).close()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What came out is read back: a certificate by two witnesses and `openssl verify`, a request and a key by openssl."""
+"""Check results: certificates by openssl's output, our decoder and `openssl verify`; requests and keys by openssl."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def verify_request(request: str, place: Workplace) -> None:
-    """Raise Error unless openssl says that the request is signed by its own key; 0 is no proof of it before 3.5."""
+    """Raise Error unless openssl says that the request is signed by its own key; before 3.5 it always exits with 0."""
     process = place.run(["req", "-in", request, "-noout", "-verify"], check=False)
     lines = [line.strip() for line in (process.stdout + process.stderr).decode("utf-8", "replace").splitlines()]
     if process.exit_code != 0 or not any(line in _VERIFIED for line in lines):
         raise Error(
-            "the request is not signed by the key that it holds, so whoever made it need not have that key",
-            hint="ask for a new one",
+            "the request is not signed by the key that it holds, so its sender may not have that key",
+            hint="ask for a new request",
         )
 
 
@@ -36,9 +36,9 @@ _VERIFIED = ("verify OK", "Certificate request self-signature verify OK")
 
 
 def faults(checks: Sequence[Check], place: Workplace) -> list[str | None]:
-    """Hear both witnesses and `openssl verify`; return what is wrong with each certificate, None if all agree.
+    """Compare openssl's output, our decoder and `openssl verify`; return the error of each certificate, or None.
 
-    Those that have one issuer and purpose are verified by one process, and many are printed by one.
+    Certificates with the same issuer and purpose are verified by one process, and many are printed by one.
     """
     answers = _print_certificates([check.certificate for check in checks], place)
     ends = {issuer: load(place.work / issuer).not_after for issuer in {check.issuer for check in checks}}
@@ -55,14 +55,14 @@ def faults(checks: Sequence[Check], place: Workplace) -> list[str | None]:
     return [fault or refusals.get(check.certificate) for check, fault in zip(checks, found, strict=True)]
 
 
-def _print_certificates(certificates: Sequence[str], place: Workplace) -> list[printed.Printed | Error]:
-    """Return what openssl prints of certificates, in their order, or why that cannot be read."""
+def _print_certificates(certificates: Sequence[str], place: Workplace) -> list[printed.Printout | Error]:
+    """Return what openssl prints of certificates, in their order, or the error."""
     if len(certificates) > 1:
         try:
             return [*_print_together(certificates, place)]
         except Error:
-            pass  # one by one it is seen whose fault it is
-    answers: list[printed.Printed | Error] = []
+            pass  # printed one by one, the error belongs to one certificate
+    answers: list[printed.Printout | Error] = []
     for certificate in certificates:
         try:
             process = place.run(["x509", "-in", certificate, *printed.ARGUMENTS])
@@ -72,8 +72,8 @@ def _print_certificates(certificates: Sequence[str], place: Workplace) -> list[p
     return answers
 
 
-def _print_together(certificates: Sequence[str], place: Workplace) -> list[printed.Printed]:
-    """Return what openssl prints of certificates, each a file of its own; raises Error if it is not one of each."""
+def _print_together(certificates: Sequence[str], place: Workplace) -> list[printed.Printout]:
+    """Return what openssl prints of certificates in several files; raises Error if their number differs."""
     bundle = b"".join((place.work / certificate).read_bytes() for certificate in certificates)
     (place.work / _BUNDLE).write_bytes(bundle)
     place.run(["crl2pkcs7", "-nocrl", "-certfile", _BUNDLE, "-out", f"{_BUNDLE}.p7b"])
@@ -87,8 +87,8 @@ def _print_together(certificates: Sequence[str], place: Workplace) -> list[print
 _BUNDLE = "bundle.pem"
 
 
-def _fault(check: Check, answer: printed.Printed | Error, issuer_end: datetime, work: Path) -> str | None:
-    """Return what is wrong with a certificate by what openssl prints of it, and by what it is when decoded."""
+def _fault(check: Check, answer: printed.Printout | Error, issuer_end: datetime, work: Path) -> str | None:
+    """Return the error of a certificate, by what openssl prints and by what we decode, or None."""
     try:
         decoded, *more = load_all(work / check.certificate)
     except UnreadableError as error:
@@ -124,12 +124,12 @@ def _refusals(
     """Return those certificates that `openssl verify` does not accept, with what it says."""
     time = () if at is None else ("-attime", str(at))
     process = place.run(["verify", "-CAfile", issuer, "-purpose", purpose, *time, *certificates], check=False)
-    # OpenSSL 1.0 exits with 0 even for an expired certificate; this is the sign of success that holds on all.
+    # OpenSSL 1.0 exits with 0 even for an expired certificate; this output means success in all versions.
     good = "\n".join(f"{certificate}: OK" for certificate in certificates)
     if process.exit_code == 0 and process.stdout.decode("utf-8", "replace").strip() == good:
         return {}
     if len(certificates) > 1:
-        # One by one, so that what is said of one is not taken for another's.
+        # One by one, so that each error belongs to one certificate.
         found: dict[str, str] = {}
         for certificate in certificates:
             found |= _refusals([certificate], issuer, purpose, place, at=at)
@@ -146,7 +146,7 @@ def check_chain(step: CheckChain, place: Workplace) -> None:
 
 
 def check_key(step: CheckKey, place: Workplace) -> None:
-    """Have openssl print the public half of a key and the certificate's; raises Error unless they are the same."""
+    """Raise Error unless openssl prints the same public key for the key and the certificate."""
     ours = place.run(["pkey", "-in", step.key, *step.unlock, "-pubout"], secrets=step.secrets).stdout.strip()
     theirs = place.run(["x509", "-in", step.certificate, "-noout", "-pubkey"]).stdout.strip()
     if not ours or ours != theirs:

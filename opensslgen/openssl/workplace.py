@@ -1,4 +1,4 @@
-"""The folder in which the commands of plans run, with the openssl that runs them and the secrets that they need."""
+"""A work folder for the commands of plans, with their openssl and their secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wanted: a root, an intermediate, a leaf, an inventory of leaves, from what people type or a request asks.
+"""Orders for roots, intermediates, leaves and inventories of leaves, from what people type or from a request.
 
 Imports names, x509 and what is below them.
 """

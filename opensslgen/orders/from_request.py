@@ -1,4 +1,4 @@
-"""Certificate requests made elsewhere, turned into orders as strict as those from what people type."""
+"""Orders from certificate requests, as strict as those from what people type."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UsageError
 from opensslgen.names.constraints import parse_constraints
 from opensslgen.names.general import GeneralName, parse_names, parse_url
-from opensslgen.names.subject import given_subject
-from opensslgen.text import shown, visible
+from opensslgen.names.subject import strict_subject
+from opensslgen.text import quote, visible
 from opensslgen.x509.pem import REQUEST, pem
 
 from .kinds import SELF_SIGNED, SERVER
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _STEM_HINT = "--name STEM names its files"
 
 
-def asked_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName, ...]:
-    """Return the names that a request asks for, its common name first if it can be one.
+def requested_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName, ...]:
+    """Return the names that a request asks for, its common name first if it is a valid name.
 
     Raises UsageError for a name that no certificate should have.
     """
@@ -35,7 +35,7 @@ def asked_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName, ...
     try:
         main = main_names(request.subject.common_name or "", kind)
     except UsageError:
-        # What people call the box, perhaps; the subject is checked by itself, and kept.
+        # It may be a person's name for the appliance; the subject is checked separately, and kept.
         main = ()
     for one in main:
         if one in names:
@@ -48,22 +48,22 @@ def _asked_name(name: GeneralName) -> GeneralName:
         return strict_name(name)
     except UsageError as error:
         raise UsageError(
-            f"the request asks for the name {shown(str(name))}, which cannot be taken over: {error.message}",
-            hint="give the names that the certificate is to have with --san",
+            f"the request asks for the name {quote(str(name))}, which cannot be used: {error.message}",
+            hint="name the certificate with --san instead",
         ) from error
 
 
 def strict_name(name: GeneralName) -> GeneralName:
-    """Return a decoded name as it would be if somebody had typed it; raises UsageError for what nobody may type."""
-    # To the parser a comma would be the end of one name and the beginning of another.
+    """Return a decoded name as if it had been typed; raises UsageError for a name that nobody may type."""
+    # The parser would split the name at a comma.
     if "," in name.value or name.value != name.value.strip():
-        raise UsageError(f"{shown(name.value)} has a comma, or a blank at its beginning or end")
+        raise UsageError(f"{quote(name.value)} has a comma, or a space at its beginning or end")
     (parsed,) = parse_names(str(name))
     return parsed
 
 
 def names_left_out(request: Request, names: Iterable[GeneralName]) -> list[str]:
-    """Return those alternative names that a request asks for and does not get, as text that is safe to print."""
+    """Return the alternative names that a request asks for and does not get, as text that is safe to print."""
     taken = {(name.kind, name.value) for name in names}
     return [
         visible(str(name))
@@ -87,10 +87,10 @@ def leaf_order_of(
     if kind is SELF_SIGNED:
         raise UsageError("a request cannot be self-signed without its key: it is signed as a server's or a client's")
     if not names and kind.demanded == "serverAuth":
-        raise UsageError("the request names no server", hint="give the names that it is to have with --san")
+        raise UsageError("the request has no server's name", hint="add the names with --san")
     usages = key_usages(key_usage)
     if not {"keyCertSign", "cRLSign"}.isdisjoint(usages):
-        raise UsageError("keyCertSign and cRLSign are for authorities: --as intermediate makes one")
+        raise UsageError("keyCertSign and cRLSign are for CAs: --as intermediate makes one")
     subject = _subject(request)
     return LeafOrder(
         kind=kind,
@@ -132,9 +132,9 @@ def authority_order_of(
 
 
 def _subject(request: Request) -> Subject:
-    """Return a request's subject, which openssl takes over as it is; raises UsageError for what nobody may type."""
+    """Return a request's subject, which openssl copies; raises UsageError for values that nobody may type."""
     try:
-        return given_subject(request.subject.attributes)
+        return strict_subject(request.subject.attributes)
     except UsageError as error:
         raise UsageError(
             f"the request cannot be signed as it is: {error.message}",

@@ -1,4 +1,4 @@
-"""An inventory: a table with a certificate in each row, as a spreadsheet exports it or as lines of JSON."""
+"""An inventory: a table with one certificate per row, as a spreadsheet exports it or as lines of JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.files.read import read_template
-from opensslgen.text import refuse_hidden, shown
+from opensslgen.text import quote, refuse_hidden
 from opensslgen.x509 import key_types
 
 from .kinds import KINDS
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COLUMNS = {
     "name": "the host name, address or client",
     "kind": f"{', '.join(KINDS)}",
-    "san": "further names, with commas or line ends between them",
+    "san": "additional names, with commas or line ends between them",
     "days": "of validity",
     "cn": "common name",
     "org": "organization",
@@ -40,9 +40,9 @@ COLUMNS = {
     "key-usage": "key usage",
     "template": "an extension file",
     "p12": "yes or compat",
-    "crl-url": "where the revocation list is",
+    "crl-url": "where the CRL is",
 }
-"""The columns, as the options of `server`, `client` and `self-signed` are called, with what is in them."""
+"""The columns, named like the options of `server`, `client` and `self-signed`, and their contents."""
 
 _SUBJECT = {
     "cn": "common_name",
@@ -64,18 +64,18 @@ class Row:
     """One row."""
 
     line: int
-    """In the file, counted from 1: the one that it begins on."""
+    """The number of its first line in the file, from 1."""
     name: str
-    """As it is written; "" if there is none."""
+    """As it is written; may be empty."""
     order: LeafOrder | None
     """None if the row has a fault."""
     fault: str | None = None
 
 
 def read(file: IO[str], *, title: str, key_type: str = key_types.DEFAULT.name) -> Iterator[Row]:
-    """Yield the rows of an inventory one by one, including those with a fault.
+    """Yield the rows of an inventory one by one, including those with an error.
 
-    `key_type` is for rows that name none. Raises UnreadableError, with file and line, for what is no such table.
+    `key_type` is the default of the rows. Raises UnreadableError, with file and line, if it is not such a table.
     """
     csv.field_size_limit(_LARGEST_CELL)
     try:
@@ -92,12 +92,12 @@ def read(file: IO[str], *, title: str, key_type: str = key_types.DEFAULT.name) -
 
 
 def _head(file: IO[str]) -> tuple[str, int]:
-    """Return the first line that says something, and its number; a byte order mark says nothing."""
+    """Return the first line that is neither empty nor a comment, and its number."""
     for number, text in enumerate(iter(file.readline, ""), 1):
         line = text.removeprefix("\ufeff") if number == 1 else text
         if line.strip() and not line.startswith("#"):
             return line, number
-    raise ValueError("nothing is in it")
+    raise ValueError("it is empty")
 
 
 def _json_lines(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -107,9 +107,9 @@ def _json_lines(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dic
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise ValueError(f"line {number}: no JSON: {error}") from error
+                raise ValueError(f"line {number}: not JSON: {error}") from error
             if not isinstance(value, dict):
-                raise ValueError(f"line {number}: a JSON object is expected in each line")
+                raise ValueError(f"line {number}: expected a JSON object in each line")
             yield number, {_column(str(name), number): cell for name, cell in value.items()}
         line, number = file.readline(), number + 1
 
@@ -117,12 +117,12 @@ def _json_lines(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dic
 def _table(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     separator = None
     if match := re.fullmatch(r"sep=(.)\r?\n?", head):
-        # A spreadsheet's own word on how it separates.
+        # Some spreadsheets name their separator.
         separator, head, first = match[1], file.readline(), first + 1
     separator = separator or max(",;\t", key=head.count)
     names = [_column(cell, first) for cell in next(csv.reader([head], delimiter=separator, strict=True))]
     if "name" not in names:
-        raise ValueError(f"line {first}: no column is called name; a header row with {', '.join(COLUMNS)} is expected")
+        raise ValueError(f"line {first}: the column name is missing; expected a header row with {', '.join(COLUMNS)}")
     if len(set(names)) < len(names):
         raise ValueError(f"line {first}: two columns have the same name")
     reader = csv.reader(file, delimiter=separator, strict=True)
@@ -143,7 +143,7 @@ def _column(name: str, line: int) -> str:
     """Return a column's name as COLUMNS has it; raises ValueError for any other."""
     plain = name.strip().lower().lstrip("-").replace("_", "-").replace(" ", "-")
     if plain not in COLUMNS:
-        raise ValueError(f"line {line}: the column {shown(name)} is not known: {', '.join(COLUMNS)} are")
+        raise ValueError(f"line {line}: the column {quote(name)} is unknown: write one of {', '.join(COLUMNS)}")
     return plain
 
 
@@ -166,27 +166,27 @@ def _text(column: str, value: Any) -> str:
         return ",".join(value)
     if isinstance(value, (str, int)):
         return str(value)
-    raise UsageError(f"{column} is {shown(json.dumps(value))}: write text")
+    raise UsageError(f"{column} is {quote(json.dumps(value))}: write text")
 
 
 def _order(texts: dict[str, str], key_type: str) -> LeafOrder:
     text = {column: value.strip() for column, value in texts.items()}
     for column, value in text.items():
-        if column not in ("name", "san"):  # which may have line ends, and are looked at name by name
+        if column not in ("name", "san"):  # they may have line ends, and are checked name by name
             refuse_hidden(value, column)
     if not text.get("name"):
-        raise UsageError("no name")
+        raise UsageError("the name is missing")
     kind = KINDS.get(text.get("kind", "server").lower())
     if kind is None:
-        raise UsageError(f"the kind {shown(text['kind'])} is not known: write one of {', '.join(KINDS)}")
+        raise UsageError(f"the kind {quote(text['kind'])} is unknown: write one of {', '.join(KINDS)}")
     days = text.get("days", str(LEAF_DAYS))
     if not re.fullmatch(r"[0-9]{1,6}", days):
-        raise UsageError(f"{shown(days)} days: write a whole number")
+        raise UsageError(f"{quote(days)} days: write a whole number")
     p12 = text.get("p12", "").lower()
     if p12 not in _P12:
-        raise UsageError(f"p12 is {shown(p12)}: write yes, compat or nothing")
+        raise UsageError(f"p12 is {quote(p12)}: write yes, compat or nothing")
     if kind.is_self_signed and text.get("crl-url"):
-        raise UsageError("a self-signed certificate has no revocation list: leave crl-url out")
+        raise UsageError("a self-signed certificate has no CRL: leave crl-url out")
     san = [entry for entry in re.split(r"[,;\r\n]+", text.get("san", "")) if entry.strip()]
     return leaf_order(
         text["name"],

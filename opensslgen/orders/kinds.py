@@ -1,4 +1,4 @@
-"""Kinds of leaf certificates: who shows it, what its template asks, and which profile it is held against."""
+"""Kinds of leaf certificates, with their templates and profiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class ProfileName(str, enum.Enum):
-    """The profiles that certificates are held against when they are made; `rules.profiles` says what is in them."""
+    """The profiles that new certificates must comply with; `rules.profiles` defines them."""
 
     APPLE = "apple"
     CLIENT = "client"
@@ -29,14 +29,14 @@ class Kind:
     """One kind of leaf."""
 
     name: str
-    """Also of its command and of its files in the work folder."""
+    """Also the name of its command, and of its files in the work folder."""
     article: str
-    """That people put before it."""
+    """The article before the name in messages."""
     template: str
     extended_key_usage: tuple[str, ...]
-    """By openssl's short names, unless others are asked for."""
+    """The default, by openssl's short names."""
     demanded: str
-    """The one of them that makes it this kind."""
+    """The usage that defines this kind."""
     purpose: str
     """As `openssl verify -purpose` names it."""
     profile: ProfileName
@@ -48,7 +48,7 @@ class Kind:
 
     @property
     def is_self_signed(self) -> bool:
-        """Whether it is issued by no authority."""
+        """Whether it is issued by no CA."""
         return self.name == "self-signed"
 
 
@@ -67,7 +67,7 @@ SERVER, CLIENT, SELF_SIGNED = KINDS.values()
 
 
 def kind_name(*, authority: bool, self_signed: bool, usages: Collection[str] | None) -> str:
-    """Return what a certificate is for by what is in it; also "root", "authority", "any use" and "other"."""
+    """Return the purpose of a certificate by its contents; also "root", "authority", "any use" and "other"."""
     if authority:
         return "root" if self_signed else "authority"
     if self_signed:
@@ -78,7 +78,7 @@ def kind_name(*, authority: bool, self_signed: bool, usages: Collection[str] | N
 
 
 def kind_of(certificate: Certificate | None) -> str:
-    """Return what `kind_name` does for a certificate; "?" for one that could not be read."""
+    """Return `kind_name` of a certificate; "?" for None, a certificate that could not be read."""
     if certificate is None:
         return "?"
     return kind_name(

@@ -11,7 +11,7 @@ from opensslgen.errors import UsageError
 from opensslgen.names.constraints import UNLIMITED, NameConstraints, parse_constraints
 from opensslgen.names.general import GeneralName, file_name, parse_host, parse_names, parse_url
 from opensslgen.names.subject import parse_subject
-from opensslgen.text import refuse_hidden, shown
+from opensslgen.text import quote, refuse_hidden
 from opensslgen.x509 import key_types
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.extensions import BasicConstraints
@@ -37,25 +37,25 @@ LEAF_DAYS = 820
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorityOrder:
-    """A root or an intermediate that is wanted."""
+    """An order for a root or an intermediate."""
 
     subject: Subject
     key_type: KeyType = key_types.DEFAULT
     days: int = ROOT_DAYS
     encrypted: bool = False
-    """Whether its key gets a passphrase: a root's that of CA_PASSPHRASE, an intermediate's that of NEW_PASSPHRASE."""
+    """Whether its key gets a passphrase: CA_PASSPHRASE for a root, NEW_PASSPHRASE for an intermediate."""
     path_length: int | None = None
-    """How many authorities may be below it in a chain; None: any number."""
+    """How many CAs may be below it in a chain; None: any number."""
     constraints: NameConstraints = UNLIMITED
     stem: str = "ca"
-    """Of its files; an intermediate's are named after it."""
+    """The stem of its file names."""
     crl_url: str | None = None
     public_key: PublicKey | None = None
-    """That of a request made elsewhere, of the kind that `key_type` tells; None: a new one."""
+    """The key of a request, of the type `key_type`; None: a new key."""
 
     @property
     def profile(self) -> ProfileName:
-        """The profile that its certificate is held against."""
+        """The profile that its certificate must comply with."""
         return ProfileName.ROOT
 
     @property
@@ -63,8 +63,8 @@ class AuthorityOrder:
         """As an extension file has them, but for `critical`."""
         return "CA:TRUE" if self.path_length is None else f"CA:TRUE,pathlen:{self.path_length}"
 
-    def expected(self, *, not_before: datetime) -> Certificate:
-        """Return the certificate that this will give, as far as it is known, to be held against the rules before."""
+    def to_certificate(self, *, not_before: datetime) -> Certificate:
+        """Return the certificate that this order will give, as far as it is known, to judge it before it is made."""
         return replace(
             _expected(self, not_before),
             key_usage=frozenset({"keyCertSign", "cRLSign"}),
@@ -74,39 +74,39 @@ class AuthorityOrder:
 
 @dataclass(frozen=True, kw_only=True)
 class LeafOrder:
-    """The certificate of a server or a client that is wanted."""
+    """An order for a server's or a client's certificate."""
 
     kind: Kind
     names: tuple[GeneralName, ...]
-    """As they were given, the main name first."""
+    """As they were typed, the main name first."""
     subject: Subject
     stem: str
     """Of its files."""
     key_type: KeyType = key_types.DEFAULT
     key_file: str | None = None
-    """The user's own key, of the kind that `key_type` tells, instead of a new one."""
+    """The user's private key, of the type `key_type`, instead of a new one."""
     days: int = LEAF_DAYS
     extended_key_usage: tuple[str, ...] = SERVER.extended_key_usage
     key_usage: tuple[str, ...] | None = None
-    """None: what suits the key."""
+    """None: the usual ones for the key type."""
     template: str | None = None
     """The text of an extension file; None: ours."""
     p12: str | None = None
     """A key of P12_ENCRYPTIONS, or None for no PKCS#12 file."""
     crl_url: str | None = None
     public_key: PublicKey | None = None
-    """That of a request made elsewhere, of the kind that `key_type` tells; None: a new one, or that of `key_file`."""
+    """The key of a request or of `key_file`, of the type `key_type`; None: a new key."""
     request: str | None = None
     """That request, in PEM."""
 
     @property
     def title(self) -> str:
-        """What people call it."""
+        """Its name in messages."""
         return self.names[0].value if self.names else self.subject.common_name or self.stem
 
     @property
     def profile(self) -> ProfileName:
-        """The profile that its certificate is held against."""
+        """The profile that its certificate must comply with."""
         return self.kind.profile
 
     @property
@@ -119,8 +119,8 @@ class LeafOrder:
         """The key usages, by the kind of key if none were asked for."""
         return self.key_usage or self.key_type.key_usage
 
-    def expected(self, *, not_before: datetime) -> Certificate:
-        """Return the certificate that this will give, as far as it is known, to be held against the rules before."""
+    def to_certificate(self, *, not_before: datetime) -> Certificate:
+        """Return the certificate that this order will give, as far as it is known, to judge it before it is made."""
         return replace(
             _expected(self, not_before),
             subject_alternative_names=self.subject_alternative_names,
@@ -131,7 +131,7 @@ class LeafOrder:
 
 
 def _expected(order: AuthorityOrder | LeafOrder, not_before: datetime) -> Certificate:
-    """Return what all certificates that are made here have, without their extensions."""
+    """Return the fields of the certificate for an order, without extensions."""
     return Certificate(
         serial_number=1 << 126,
         signature_algorithm="sha256",
@@ -157,7 +157,7 @@ def root_order(
 ) -> AuthorityOrder:
     """Return the order for a root; raises UsageError for a fault in its subject, key type or limits.
 
-    Its common name is by default unlike any other root's, as IP Office builds chains by it: the owner and the time.
+    Its default common name is unique, because IP Office builds chains by it: the owner and the time.
     """
     owner = organization or socket.gethostname().partition(".")[0] or "opensslgen"
     time = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S}"
@@ -221,7 +221,7 @@ def leaf_order(
     others = [other for text in san for other in parse_names(text)]
     for one in main:
         if one in others:
-            # In the one-line form people also write the main name; there it is no repetition.
+            # In the one-line form people also write the main name; that is not a repetition.
             others.remove(one)
     called = main[0].value if main else name.strip()
     return LeafOrder(
@@ -241,21 +241,21 @@ def leaf_order(
 
 
 def file_stem(name: str, *, hint: str | None = None) -> str:
-    """Return how the names of files begin that are named after a certificate, which need not be a host's.
+    """Return the stem of a certificate's file names; its name need not be a host's.
 
-    Raises UsageError, with this hint, for a name that no file can have; by default the hint is to use --cn.
+    Raises UsageError for a name that no file can have; the default hint is to use --cn.
     """
     try:
         return file_name(name.replace(" ", "_"))
     except UsageError as error:
-        hint = hint or f"choose a short name for the files, and write the name in full as --cn {shown(name)}"
+        hint = hint or f"choose a short name for the files, and write the name in full as --cn {quote(name)}"
         raise UsageError(error.message, hint=hint) from error
 
 
 def main_names(name: str, kind: Kind) -> tuple[GeneralName, ...]:
-    """Return the name that files and subject are called after as an alternative name, if it is one.
+    """Return the main name as an alternative name, or nothing if it cannot be one.
 
-    A server has a host name or an address; raises UsageError for any other. A client may be called anything: a mail
+    A server has a host name or an address; raises UsageError for any other. A client can have any name: a mail
     address or a host name with a dot in it is also its alternative name.
     """
     if kind.demanded == "serverAuth":
@@ -270,7 +270,7 @@ def main_names(name: str, kind: Kind) -> tuple[GeneralName, ...]:
 
 
 def lifetime(days: int) -> int:
-    """Return a number of days that gives dates which a certificate can hold; raises UsageError for any other."""
+    """Return the number of days; raises UsageError if a certificate cannot be valid that long."""
     if not 1 <= days <= 36500:
         raise UsageError(f"{days} days: write a number from 1 to 36500")
     return days

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
-from opensslgen.text import shown
+from opensslgen.text import quote
 from opensslgen.x509.extensions import EXTENDED_KEY_USAGES, KEY_USAGES, PRINTED_USAGES
 
 if TYPE_CHECKING:
@@ -38,4 +38,4 @@ def _find_name(text: str, names: Iterable[str], what: str) -> str:
     for name in names:
         if name.lower() == text.lower():
             return name
-    raise UsageError(f"unknown {what} {shown(text)}: write one of {', '.join(names)}")
+    raise UsageError(f"unknown {what} {quote(text)}: write one of {', '.join(names)}")

@@ -47,7 +47,7 @@ def _leftovers(folder: Path, pattern: str) -> Iterator[Path]:
         if not stat.S_ISDIR(status.st_mode):
             raise Error(f"{work} is no folder, and no run of ours leaves such a thing: remove it")
         if status.st_uid != os.geteuid():
-            raise Error(f"{work} belongs to another user, and what it may say is not done: have them run opensslgen")
+            raise Error(f"{work} belongs to another user, so it was not read: have them run opensslgen")
         yield work
 
 

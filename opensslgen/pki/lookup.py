@@ -62,11 +62,11 @@ def find(folder: Folder, wanted: str) -> Found:
     """
     path = Path(wanted)
     if not path.is_file():
-        return stored(folder, wanted)
+        return find_in_folder(folder, wanted)
     return _around(folder, path, load(path))
 
 
-def stored(folder: Folder, wanted: str) -> Found:
+def find_in_folder(folder: Folder, wanted: str) -> Found:
     """Return the same, but never what a file outside the folder holds."""
     path = _in_folder(folder, wanted)
     return _around(folder, path, load(path))

@@ -52,7 +52,7 @@ _DATABASE = {layout.INDEX: "", layout.INDEX_ATTRIBUTES: "unique_subject = no\n",
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class Publication:
     """What is ready to be published."""
 
     decision: Decision
@@ -103,7 +103,7 @@ class Store:
         return "ENCRYPTED" in text
 
     @contextmanager
-    def locked(self, *, timeout: float = LOCK_TIMEOUT) -> Iterator[Path]:
+    def lock(self, *, timeout: float = LOCK_TIMEOUT) -> Iterator[Path]:
         """Hold the folder's lock, finish or sweep what a killed run left, and yield a private work folder.
 
         Makes the pki folder if need be, and takes it away again if nothing came of it. Raises Error when the lock
@@ -142,7 +142,8 @@ class Store:
                 inside = False
             if not inside:
                 raise Error(
-                    f"{path} is a symbolic link that leads out of {self.path}", hint="put the thing itself there"
+                    f"{path} is a symbolic link that leads out of {self.path}",
+                    hint="replace it by the file or folder itself",
                 )
 
     def refuse_odd_files(self, plan: Plan) -> None:
@@ -179,7 +180,7 @@ class Store:
         except OSError as error:
             raise UnreadableError(f"cannot look into {self.path}: {error.strerror}") from error
         if left:
-            with self.locked():
+            with self.lock():
                 pass
 
     def existing(self, plan: Plan) -> list[str]:
@@ -207,7 +208,7 @@ class Store:
                     hint="revoke that one first, or write unique_subject = no there",
                 )
 
-    def staged(self, plan: Plan, *, work: Path) -> Staged:
+    def stage(self, plan: Plan, *, work: Path) -> Publication:
         """Make ready in its work folder what a plan is to publish, and write it to the disk.
 
         An old file of the same name is to be kept beside the new one, unless the plan says that it is lost.
@@ -254,11 +255,11 @@ class Store:
             moves.append(Move(publish.source, publish.target))
         for publish in plan.publish:
             sync(work / publish.source)
-        return Staged(Decision(tuple(moves), tuple(lines)), kept)
+        return Publication(Decision(tuple(moves), tuple(lines)), kept)
 
-    def publish(self, staged: Staged, *, work: Path) -> None:
+    def publish(self, publication: Publication, *, work: Path) -> None:
         """Record and publish what has been made ready in a work folder: everything or nothing."""
-        place.decide(work, staged.decision)
+        place.decide(work, publication.decision)
         try:
             decision.carry_out(work, fresh=True)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Plans for an authority that exists: the one that takes it over, and the one that changes its key's passphrase."""
+"""Plans for an existing CA: adopt it, or change the passphrase of its key."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class KeyFile:
-    """A file of the user's with a private key in it."""
+    """A file of the user that contains a private key."""
 
     path: str
     form: str
     """Its encoding: "pem", "der" or "pkcs12"."""
     label: str = ""
-    """Of the PEM block that a key in DER would be."""
+    """The label of the PEM block that a key in DER becomes."""
     encrypted: bool = False
-    """Whether the key needs a passphrase; the password of a PKCS#12 file is another."""
+    """Whether the key has a passphrase, apart from the password of a PKCS#12 file."""
     legacy: bool = False
     """Whether it is a PKCS#12 file encrypted by RC2."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adoption:
-    """An authority that exists, to be taken over."""
+    """An existing CA to adopt."""
 
     certificate: Certificate
     above: tuple[Certificate, ...]
-    """The certificates above it, its issuer first and the root last; none above a root."""
+    """The certificates above it, its issuer first and the root last; empty above a root."""
     key: KeyFile
     encrypted: bool
-    """Whether its key is to have a passphrase, that of CA_PASSPHRASE, which an encrypted one keeps."""
+    """Whether its key gets the passphrase CA_PASSPHRASE; an encrypted key keeps its passphrase."""
 
 
 def adopt(adoption: Adoption, *, certificate: str, key: str, old_chain: tuple[str, str] | None = None) -> Plan:
-    """Return the plan that puts an authority into a pki folder, its certificate and key under these names.
+    """Return the plan that puts a CA into a pki folder, with these names for its certificate and key.
 
-    `old_chain` is the file of certificates above the authority before it, if that had some and this one has none, and
-    the name that it is to have from then on.
+    `old_chain` is the chain file of the previous CA and its new name, if this CA
+    has no chain.
     """
     chain = "".join(pem(CERTIFICATE, each.der) for each in adoption.above)
     issuers = CA_CHAIN if chain else "ca.crt"
@@ -61,7 +61,7 @@ def adopt(adoption: Adoption, *, certificate: str, key: str, old_chain: tuple[st
     if old_chain:
         publish.append(Publish(f"../{old_chain[0]}", old_chain[1], None))
     return Plan(
-        f"the authority {visible(str(adoption.certificate.subject))} in this folder",
+        f"the CA {visible(str(adoption.certificate.subject))} in this folder",
         (
             Write("ca.crt", pem(CERTIFICATE, adoption.certificate.der)),
             *((Write(CA_CHAIN, chain),) if chain else ()),
@@ -75,7 +75,7 @@ def adopt(adoption: Adoption, *, certificate: str, key: str, old_chain: tuple[st
 
 
 def _key(key: KeyFile, *, encrypted: bool) -> tuple[Step, ...]:
-    """Return the steps that write the key as every openssl reads it, into ca.key."""
+    """Return the steps that write the key into ca.key, as every openssl reads it."""
     before, source = _readable(key, encrypted=encrypted)
     passphrase = f"env:{CA_PASSPHRASE}"
     locked = key.encrypted or (key.form == "pkcs12" and encrypted)
@@ -92,7 +92,7 @@ def _key(key: KeyFile, *, encrypted: bool) -> tuple[Step, ...]:
 
 
 def _readable(key: KeyFile, *, encrypted: bool) -> tuple[tuple[Step, ...], Argument]:
-    """Return what has to be done before `pkey` and `pkcs8` can read the key, and where it is then."""
+    """Return the steps that make the key readable for `pkey` and `pkcs8`, and its file."""
     file = Outside(key.path)
     if key.form == "pkcs12":
         extract = openssl(
@@ -116,17 +116,16 @@ def _readable(key: KeyFile, *, encrypted: bool) -> tuple[tuple[Step, ...], Argum
 
 
 def change_passphrase(issuer: Issuer, *, remove: bool) -> Plan:
-    """Return the plan that encrypts the authority's key by a new passphrase, or none, and checks that it opens.
+    """Return the plan that encrypts the CA's key with a new passphrase, or decrypts it, and checks that it opens.
 
-    The old file is lost on purpose: beside the new one it could still be opened by the old passphrase.
+    The old file is removed on purpose: the old passphrase would still open it.
     """
-    old = ("-passin", f"env:{CA_PASSPHRASE}") if issuer.encrypted else ()
     new = ("-nocrypt",) if remove else ("-v2", "aes-256-cbc", "-passout", f"env:{NEW_PASSPHRASE}")
     target = issuer.key.removeprefix("../")
     return Plan(
         f"{'no' if remove else 'a new'} passphrase for {target}",
         (
-            openssl("pkcs8 -topk8 -in {key} {old} {new} -out ca.key", key=issuer.key, old=old, new=new),
+            openssl("pkcs8 -topk8 -in {key} {old} {new} -out ca.key", key=issuer.key, old=issuer.unlock, new=new),
             CheckKey(issuer.certificate, "ca.key", None if remove else NEW_PASSPHRASE),
         ),
         publish=(Publish("ca.key", target, 0o600, What.KEY, Existing.REPLACE),),

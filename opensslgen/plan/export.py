@@ -1,4 +1,4 @@
-"""Plans that put a certificate, those above it and its key into the files that servers and appliances take."""
+"""Plans that export a certificate, its issuers and its key as files for servers and appliances."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Piece:
     """One file of an export."""
 
     what: What
-    """What it is to people."""
+    """Its name in reports."""
     suffix: str
-    """Of its name, which begins with that of the certificate."""
+    """The end of its name, after the stem of the certificate."""
     parts: tuple[str, ...] = ()
-    """What stands in it one after another, in PEM: "certificate", "intermediates", "root", "key"."""
+    """Its PEM parts, in order: "certificate", "intermediates", "root", "key"."""
     form: str = "pem"
-    """Or "der", the certificate alone, or one of P12_ENCRYPTIONS, everything."""
+    """Or "der" for the certificate alone, or one of P12_ENCRYPTIONS for everything."""
 
     @property
     def holds_key(self) -> bool:
@@ -37,19 +37,19 @@ class Piece:
 
     @property
     def holds_issuers(self) -> bool:
-        """Whether the authorities above the certificate have to be known."""
+        """Whether it needs the CAs above the certificate."""
         return self.form in P12_ENCRYPTIONS or bool({"intermediates", "root"}.intersection(self.parts))
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a certificate is exported as, or for whom."""
+    """A format of exports, or a product that they are for."""
 
     pieces: tuple[Piece, ...]
     use: str
-    """What to do with it, as a sentence, with the files by what they are in braces."""
+    """How to use it, as a sentence with the names of its files in braces."""
     alias: str | None = None
-    """The name of the entry in a PKCS#12 file, if the reader looks for it by that."""
+    """The name of the entry in a PKCS#12 file, if the product needs a certain one."""
 
 
 _KEY = Piece(What.KEY, ".key", ("key",))
@@ -104,41 +104,41 @@ RECEIVERS = {
         "in tls.cfg: certificate = {chain} private_key = {key} ca_list = {CA list}",
     ),
 }
-"""For whom a certificate can be exported, and what to do with it there."""
+"""Products that a certificate can be exported for, and how to import it there."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """A certificate that is to be exported, and what belongs to it."""
+    """A certificate to export, with its issuers and key."""
 
     certificate: Certificate
     issuers: tuple[Certificate, ...]
-    """Its issuer first, the root last; none for what signed itself."""
+    """Its issuer first, the root last; empty for a self-signed one."""
     key: str | None
-    """The file of its private key; None if there is none."""
+    """The file of its private key, or None."""
     stem: str
-    """Of the new files."""
+    """The start of the new files' names."""
     form: Form
     revoked: bool = False
     file: str | None = None
-    """The name of the one file, if it is not to be the stem with its suffix."""
+    """The name of the only file, instead of the stem with its suffix."""
 
     @property
     def title(self) -> str:
-        """What people call the certificate."""
+        """The name of the certificate in messages."""
         return visible(self.certificate.subject.common_name or self.stem)
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
-        """The files that there will be: one that would hold nothing is left out, as with what signed itself."""
+        """The new files, without those that would be empty, as a chain would be for a self-signed certificate."""
         return tuple(piece for piece in self.form.pieces if piece.form != "pem" or self.contents(piece))
 
     def contents(self, piece: Piece) -> tuple[str, ...]:
-        """Return those parts of a PEM file that are there."""
+        """Return the parts of a PEM file that are not empty."""
         return tuple(part for part in piece.parts if part == "key" or self.text(part))
 
     def text(self, part: str) -> str:
-        """Return a part that is no secret, in PEM; empty if there is none."""
+        """Return a part that is not secret, in PEM; it may be empty."""
         root = self.issuers[-1:] if self.issuers and self.issuers[-1].is_self_issued else ()
         certificates = {
             "certificate": (self.certificate,),
@@ -153,7 +153,7 @@ class Export:
 
 
 def export(order: Export) -> Plan:
-    """Return the plan that makes the files of an export; it works in the folder where they shall be."""
+    """Return the plan that makes the files of an export, in their folder."""
     parts = dict.fromkeys(part for piece in order.pieces for part in order.contents(piece) if part != "key")
     p12s = [piece for piece in order.pieces if piece.form in P12_ENCRYPTIONS]
     if p12s or any(piece.form == "der" or piece.holds_key for piece in order.pieces):

@@ -1,4 +1,4 @@
-"""Plans that make certificates: a root, an intermediate, and leaves."""
+"""Plans that issue certificates: roots, intermediates and leaves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.orders.order import LeafOrder
 
+from . import layout
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD
 from .section import section_of
 from .steps import (
@@ -28,6 +29,8 @@ from .steps import (
 from .template import fill, shipped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opensslgen.names.general import GeneralName
     from opensslgen.orders.order import AuthorityOrder
     from opensslgen.x509.key_types import KeyType
@@ -36,14 +39,14 @@ if TYPE_CHECKING:
 
 P12_ENCRYPTIONS = {
     "p12": ("-keypbe", "AES-256-CBC", "-certpbe", "AES-256-CBC", "-macalg", "sha256"),
-    # What older Apple devices, Windows Server 2016, Android and appliances read; OpenSSL's -legacy would be RC2-40.
+    # For older Apple devices, Windows Server 2016, Android and appliances; OpenSSL's -legacy would be RC2-40.
     "p12-compat": ("-keypbe", "PBE-SHA1-3DES", "-certpbe", "PBE-SHA1-3DES", "-macalg", "sha1"),
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Issuer:
-    """The authority that signs, by its files as the work folder sees them."""
+    """The CA that signs, by its files as the work folder sees them."""
 
     certificate: str
     key: str
@@ -53,13 +56,13 @@ class Issuer:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Those files that must be in the pki folder already."""
+        """The files of it that must be in the pki folder already."""
         files = (self.certificate, self.key, self.above or "")
         return tuple(path.removeprefix("../") for path in files if path.startswith("../"))
 
     @property
     def chain(self) -> tuple[str, ...]:
-        """The files of its certificate and of those above it, in this order."""
+        """The files of its certificate and of the certificates above it, in this order."""
         return (self.certificate, self.above) if self.above else (self.certificate,)
 
     @property
@@ -69,25 +72,30 @@ class Issuer:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """What has to be done before it can be trusted."""
+        """The steps that make `trusted`."""
         return (Join(self.chain, self.trusted),) if self.above else ()
 
+    @property
+    def unlock(self) -> tuple[str, ...]:
+        """The arguments that open its key, with the passphrase in the command's environment."""
+        return ("-passin", f"env:{CA_PASSPHRASE}") if self.encrypted else ()
+
     def signing(self, *, template: str | None = None) -> tuple[Argument, ...]:
-        """Return the arguments of `openssl x509 -req` by which it signs, with a user's template or one of ours.
+        """Return the arguments with which `openssl x509 -req` signs, with the user's template or one of ours.
 
         No passphrase is in the environment of a command that reads a user's template.
         """
-        source = ("-passin", f"env:{CA_PASSPHRASE}") if template is None else (PassphraseOnStdin(CA_PASSPHRASE),)
-        return ("-CA", self.certificate, "-CAkey", self.key, *(source if self.encrypted else ()))
+        unlock = self.unlock if template is None or not self.encrypted else (PassphraseOnStdin(CA_PASSPHRASE),)
+        return ("-CA", self.certificate, "-CAkey", self.key, *unlock)
 
 
 def new_root(order: AuthorityOrder) -> Issuer:
-    """Return the root that the same plan makes as an issuer."""
+    """Return a root that the same plan makes, as an issuer."""
     return Issuer(certificate="ca.crt", key="ca.key", encrypted=order.encrypted)
 
 
 def root(order: AuthorityOrder) -> Plan:
-    """Return the plan for a root: one command, and a second one that encrypts its key well."""
+    """Return the plan for a root: one command, and a second one that encrypts its key strongly."""
     config = f"{request_config(order)}\n{authority_section(order, 'root.cnf')}"
     make = openssl(
         "req -new -x509 -newkey {key} {protection} -sha256 {validity} -set_serial {serial}"
@@ -105,10 +113,10 @@ def root(order: AuthorityOrder) -> Plan:
             *parameters(order.key_type, "ca-params.pem"),
             make,
             *_encrypted(order, "ca", CA_PASSPHRASE),
-            Check("ca.crt", issuer="ca.crt", days=order.days, purpose="any", extended_key_usage=(), names=()),
+            Check("ca.crt", issuer="ca.crt", days=order.days),
         ),
         (Record("ca.crt", "ca.cnf", None),),
-        (Publish("ca.key", "private/ca.key", 0o600, What.ROOT_KEY), Publish("ca.crt", "ca.crt", 0o644, What.ROOT)),
+        (Publish("ca.key", layout.CA_KEY, 0o600, What.ROOT_KEY), Publish("ca.crt", layout.CA, 0o644, What.ROOT)),
     )
 
 
@@ -127,12 +135,10 @@ def intermediate(order: AuthorityOrder, issuer: Issuer, *, request: Plan | None 
             *issuer.steps,
             sign_request(name, "intermediate.cnf", issuer.signing(), days=order.days, section="v3_ca"),
             Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),
-            Check(
-                f"{name}.crt", issuer=issuer.trusted, days=order.days, purpose="any", extended_key_usage=(), names=()
-            ),
+            Check(f"{name}.crt", issuer=issuer.trusted, days=order.days),
         ),
         (Record(f"{name}.crt", "intermediate.cnf", order.subject.oneline()),),
-        (*request.publish, _chain_file(name, order.stem), _certificate_file(name, order.stem)),
+        (*request.publish, *_publish(name, order.stem, What.CHAIN, What.CERTIFICATE)),
         needs=issuer.needs,
     )
 
@@ -154,7 +160,7 @@ def _intermediate_request(order: AuthorityOrder) -> Plan:
             make,
             *_encrypted(order, name, NEW_PASSPHRASE),
         ),
-        publish=(_key_file(name, order.stem), _request_file(name, order.stem)),
+        publish=_publish(name, order.stem, What.KEY, What.REQUEST),
     )
 
 
@@ -182,7 +188,8 @@ def leaf(
         signing = issuer.signing(template=order.template) if issuer else ("-signkey", key_file)
         sign = sign_request(name, config, signing, days=order.days)
         made = replace(made, steps=(Write(config, extensions(order)), *made.steps, sign))
-    p12, p12_files = _p12(order, issuer, name=name, key=key_file)
+    p12 = _p12(order, issuer, name=name, key=key_file)
+    kinds = (*((What.CHAIN,) if issuer else ()), What.CERTIFICATE, *((What.P12,) if p12 else ()))
     needs_key = (key.removeprefix("../"),) if key and (issuer is None or order.p12) else ()
     commands = f"{prefix}{COMMANDS}"
     return Plan(
@@ -195,12 +202,7 @@ def leaf(
             check(order, issuer.trusted if issuer else f"{name}.crt", name=name),
         ),
         (Record(f"{name}.crt", config, order.subject.oneline(), commands),),
-        (
-            *made.publish,
-            *((_chain_file(name, order.stem),) if issuer else ()),
-            _certificate_file(name, order.stem),
-            *p12_files,
-        ),
+        (*made.publish, *_publish(name, order.stem, *kinds)),
         needs=(*(issuer.needs if issuer else ()), *needs_key),
         demands=demands(order.names),
         commands=commands,
@@ -210,7 +212,7 @@ def leaf(
 def new_request(order: LeafOrder, *, prefix: str = "") -> Plan:
     """Return the plan for a key and a request, which carries the extensions of the vendor's own script."""
     name, config = file_stem(order, prefix), f"{prefix}request.cnf"
-    # Without the authority key identifier: openssl cannot make one before it knows the issuer.
+    # Without the authority key identifier: openssl cannot make one without an issuer.
     extensions = replace(section_of(order), crl_url=None).fill(shipped("gen_certs.cnf"))
     parameter_file = f"{prefix}params.pem"
     before, key = _key(
@@ -228,7 +230,7 @@ def new_request(order: LeafOrder, *, prefix: str = "") -> Plan:
                 request=f"{name}.req",
             ),
         ),
-        publish=(_key_file(name, order.stem), _request_file(name, order.stem)),
+        publish=_publish(name, order.stem, What.KEY, What.REQUEST),
         commands=f"{prefix}{COMMANDS}",
     )
 
@@ -236,21 +238,21 @@ def new_request(order: LeafOrder, *, prefix: str = "") -> Plan:
 def existing_request(
     order: AuthorityOrder | LeafOrder, text: str, *, prefix: str = "", publish: bool = True, verify: bool = True
 ) -> Plan:
-    """Return the plan that writes a request, in PEM, whose key is elsewhere; what it asks for is not copied.
+    """Return the plan that writes a request in PEM with its key elsewhere; its extensions are not copied.
 
-    `publish` tells whether the request is kept. With `verify` it is a step by itself to hold the signature against the
-    key in it. `openssl x509 -req` does so in any case, and explains less: many are signed faster without that step.
+    With `publish` the request is kept. With `verify` one step checks its signature with the
+    key in it. `openssl x509 -req` checks it in any case, but explains less: signing many is faster without that step.
     """
     name = file_stem(order, prefix)
     return Plan(
         f"a request for {order.stem}",
         (Write(f"{name}.req", text), *((VerifyRequest(f"{name}.req"),) if verify else ())),
-        publish=(_request_file(name, order.stem),) if publish else (),
+        publish=_publish(name, order.stem, What.REQUEST) if publish else (),
     )
 
 
 def _key_and_certificate(order: LeafOrder, issuer: Issuer | None, *, prefix: str) -> Plan:
-    """Return the plan for a key, and for a certificate that is made without a request; of OpenSSL 3.0 and later."""
+    """Return the plan for a key and a certificate without a request, for OpenSSL 3.0 and later."""
     name, config = file_stem(order, prefix), f"{prefix}v3_req.cnf"
     curve = order.key_type.curve
     kind = (new_key(order.key_type, ""),) if curve is None else ("ec", "-pkeyopt", f"ec_paramgen_curve:{curve}")
@@ -268,16 +270,16 @@ def _key_and_certificate(order: LeafOrder, issuer: Issuer | None, *, prefix: str
     return Plan(
         f"a key and a certificate for {order.title}",
         (Write(config, f"{request_config(order)}\n{extensions(order)}"), *before, make),
-        publish=(_key_file(name, order.stem),),
+        publish=_publish(name, order.stem, What.KEY),
     )
 
 
 def _key(
     order: LeafOrder, name: str, before: tuple[Run, ...], kind: tuple[str, ...]
 ) -> tuple[tuple[Run, ...], tuple[str, ...]]:
-    """Return what to run first, and then the arguments of `openssl req` for the user's own key or a new one.
+    """Return the steps to run first, and the arguments of `openssl req` for the user's key or a new one.
 
-    A new one is of the given kind, and needs what is in `before`.
+    A new key needs `kind` and the steps `before`.
     """
     if order.key_file is None:
         return before, ("-newkey", *kind, "-nodes", "-keyout", f"{name}.key")
@@ -308,7 +310,7 @@ def check(order: LeafOrder, issuer: str, *, name: str) -> Check:
         issuer=issuer,
         days=order.days,
         purpose=kind.purpose if kind.demanded in order.extended_key_usage else "any",
-        # The user's own template may leave out the others, but not without a word.
+        # The user's own template may leave out the others.
         extended_key_usage=tuple(
             usage for usage in order.extended_key_usage if order.template is None or usage == kind.demanded
         ),
@@ -321,28 +323,29 @@ def file_stem(order: AuthorityOrder | LeafOrder, prefix: str = "") -> str:
     return f"{prefix}{order.kind.name if isinstance(order, LeafOrder) else 'intermediate'}"
 
 
-def _key_file(name: str, stem: str) -> Publish:
-    return Publish(f"{name}.key", f"private/{stem}.key", 0o600, What.KEY)
+_FILES: dict[What, tuple[str, Callable[[str], str], int]] = {
+    What.KEY: (".key", layout.key, 0o600),
+    What.REQUEST: (".req", layout.request, 0o644),
+    What.CHAIN: ("-chain.pem", layout.chain, 0o644),
+    What.CERTIFICATE: (".crt", layout.certificate, 0o644),
+    What.P12: (".p12", layout.p12, 0o600),
+}
+"""How the file's name ends in the work folder, its name in the pki folder, and its mode."""
 
 
-def _request_file(name: str, stem: str) -> Publish:
-    return Publish(f"{name}.req", f"reqs/{stem}.req", 0o644, What.REQUEST)
+def _publish(name: str, stem: str, *kinds: What) -> tuple[Publish, ...]:
+    """Return how files of the work folder that begin with `name` become those of the certificate `stem`."""
+    return tuple(
+        Publish(f"{name}{suffix}", target(stem), mode, what)
+        for what in kinds
+        for suffix, target, mode in [_FILES[what]]
+    )
 
 
-def _chain_file(name: str, stem: str) -> Publish:
-    return Publish(f"{name}-chain.pem", f"issued/{stem}-chain.pem", 0o644, What.CHAIN)
-
-
-def _certificate_file(name: str, stem: str) -> Publish:
-    return Publish(f"{name}.crt", f"issued/{stem}.crt", 0o644, What.CERTIFICATE)
-
-
-def _p12(
-    order: LeafOrder, issuer: Issuer | None, *, name: str, key: str
-) -> tuple[tuple[Run, ...], tuple[Publish, ...]]:
-    """Return how key, certificate and authorities go into a PKCS#12 file, as appliances import them, if ordered."""
+def _p12(order: LeafOrder, issuer: Issuer | None, *, name: str, key: str) -> tuple[Run, ...]:
+    """Return the step that writes a PKCS#12 file with key, certificate and CAs, if ordered."""
     if order.p12 is None:
-        return (), ()
+        return ()
     export = pkcs12(
         f"{name}.p12",
         key=key,
@@ -351,11 +354,11 @@ def _p12(
         name=order.title,
         encryption=order.p12,
     )
-    return (export,), (Publish(f"{name}.p12", f"private/{order.stem}.p12", 0o600, What.P12),)
+    return (export,)
 
 
 def pkcs12(path: str, *, key: str, certificate: str, authorities: str | None, name: str, encryption: str) -> Run:
-    """Return the step that makes a PKCS#12 file, whose entry has a name for people, by one of P12_ENCRYPTIONS."""
+    """Return the step that makes a PKCS#12 file by one of P12_ENCRYPTIONS; `name` is the name of its entry."""
     return openssl(
         "pkcs12 -export -inkey {key} -in {certificate} {above} -name {name} {encryption} -passout {password}"
         " -out {path}",
@@ -370,7 +373,7 @@ def pkcs12(path: str, *, key: str, certificate: str, authorities: str | None, na
 
 
 def demands(names: tuple[GeneralName, ...]) -> tuple[str, ...]:
-    """Return what openssl must be able to do to verify a certificate with these names."""
+    """Return the capabilities that openssl needs to verify a certificate with these names."""
     return ("verify URI:sip",) if any(name.kind == "URI" and "//" not in name.value for name in names) else ()
 
 
@@ -385,7 +388,7 @@ def request_config(order: AuthorityOrder | LeafOrder) -> str:
 
 
 def authority_section(order: AuthorityOrder, name: str) -> str:
-    """Return the template NAME with what an authority is to have."""
+    """Return the template NAME with the values of a CA."""
     values = {
         "CA": order.basic_constraints,
         "NAME_CONSTRAINTS": order.constraints.config_value(),
@@ -399,15 +402,15 @@ def _protection(order: AuthorityOrder, passphrase: str) -> tuple[str, ...]:
 
 
 def _first_key(order: AuthorityOrder, name: str) -> str:
-    """Return the file of a new key; `req` encrypts by triple DES before OpenSSL 3.5, and a second command does better.
+    """Return the file of a new key; `req` before OpenSSL 3.5 uses triple DES, so a second command encrypts it again.
 
-    So the key is never there in plain.
+    The key is never stored unencrypted.
     """
     return f"{name}-3des.key" if order.encrypted else f"{name}.key"
 
 
 def _encrypted(order: AuthorityOrder, name: str, passphrase: str) -> tuple[Run, ...]:
-    """Return the step that encrypts a new key well, if it is to be."""
+    """Return the step that encrypts a new key strongly, if ordered."""
     if not order.encrypted:
         return ()
     encrypt = openssl(
@@ -420,12 +423,12 @@ def _encrypted(order: AuthorityOrder, name: str, passphrase: str) -> tuple[Run, 
 
 
 def parameters(key_type: KeyType, path: str) -> tuple[Run, ...]:
-    """Return what an EC key needs first: a file that names its curve, which `genpkey` before 1.1 would spell out."""
+    """Return the step that writes the file with an EC key's curve by name; `genpkey` before 1.1 would not name it."""
     if key_type.curve is None:
         return ()
     return (openssl("ecparam -name {curve} -out {path}", curve=key_type.curve, path=path),)
 
 
 def new_key(key_type: KeyType, parameters: str) -> str:
-    """Return what `openssl req -newkey` is given for a kind of key, an EC one by a file that names its curve."""
+    """Return the argument of `openssl req -newkey` for a key type; an EC key needs a file that names its curve."""
     return f"rsa:{key_type.bits}" if key_type.curve is None else f"ec:{parameters}"

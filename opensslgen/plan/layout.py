@@ -1,15 +1,15 @@
 """The pki folder's layout, which is easy-rsa's: the names of its files and folders, relative to it.
 
     ca.crt  private/ca.key                the root, or an intermediate
-    ca-chain.pem                          what stands above an intermediate, up to the root
+    ca-chain.pem                          the certificates above an intermediate, up to the root
     private/NAME.key  NAME.p12            keys, 0600
     issued/NAME.crt  NAME-chain.pem       certificates; the chain is the certificate and its issuers
     reqs/NAME.req                         requests
-    certs_by_serial/SERIAL.pem .cnf .sh   a copy of each certificate that was ever made, and what made it
-    revoked/certs_by_serial/ …            what was revoked
-    crl.pem  crl.der  crlnumber           the revocation list
+    certs_by_serial/SERIAL.pem .cnf .sh   a copy of each certificate, and the files that made it
+    revoked/certs_by_serial/ …            revoked certificates
+    crl.pem  crl.der  crlnumber           the CRL
     index.txt  index.txt.attr  serial     openssl ca's database
-    openssl-easyrsa.cnf                   what easy-rsa works by
+    openssl-easyrsa.cnf                   the config of easy-rsa
     .lock  .work-…                        ours; printed scripts have .lock.script and .script.…
 
 A folder of `openssl ca` has cacert.pem, private/cakey.pem and newcerts/ instead, and is worked in as it stands.
@@ -25,11 +25,11 @@ FOLDERS = (PRIVATE, ISSUED, REQUESTS, COPIES)
 CA = "ca.crt"
 CA_KEY = f"{PRIVATE}/ca.key"
 CAS = (CA, "cacert.pem")
-"""What the authority's certificate may be called: ours and easy-rsa's, else that of `openssl ca`."""
+"""Names of the CA's certificate: ours and easy-rsa's, and that of `openssl ca`."""
 CA_KEYS = (CA_KEY, f"{PRIVATE}/cakey.pem")
-"""The same of its key."""
+"""Names of its key."""
 CA_CHAIN = "ca-chain.pem"
-"""What stands above an intermediate, up to the root."""
+"""The certificates above an intermediate, up to the root."""
 
 CRL, CRL_DER, CRL_NUMBER = "crl.pem", "crl.der", "crlnumber"
 INDEX, INDEX_ATTRIBUTES, SERIAL = "index.txt", "index.txt.attr", "serial"
@@ -46,7 +46,7 @@ COPIES_BY_SERIAL = (
 )
 """Folders and suffixes of copies by serial number, the likeliest first.
 
-`openssl ca` has newcerts; easy-rsa moves what it revokes or renews.
+`openssl ca` has newcerts; easy-rsa moves certificates that it revokes or renews.
 """
 
 
@@ -76,5 +76,5 @@ def request(stem: str) -> str:
 
 
 def copy(serial_hex: str, suffix: str = "pem") -> str:
-    """Return the name of a certificate's copy by serial number, or of what made it: its config or commands."""
+    """Return the name of a certificate's copy by serial number, or of its config or commands."""
     return f"{COPIES}/{serial_hex}.{suffix}"

@@ -1,19 +1,17 @@
-"""Plans that revoke certificates, and that make revocation lists."""
+"""Plans that revoke certificates, and that make CRLs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import template
-from .secrets import CA_PASSPHRASE
+from . import layout, template
 from .steps import (
     CheckChain,
     CheckRevocationList,
     CheckRevoked,
     CopyDatabase,
     Existing,
-    Join,
     Plan,
     Publish,
     What,
@@ -23,44 +21,44 @@ from .steps import (
 
 if TYPE_CHECKING:
     from .issue import Issuer
-    from .steps import Argument, Step
+    from .steps import Step
 
 LIST_DAYS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class RevocationOrder:
-    """A certificate that is to be revoked."""
+    """A certificate to revoke."""
 
     title: str
-    """What people call it."""
+    """Its name in messages."""
     certificate: str
     """In PEM."""
     serial_hex: str
     reason: str | None
-    """As `openssl ca -crl_reason` takes it; None if none is given."""
+    """As `openssl ca -crl_reason` takes it, or None."""
     recorded: bool
     """Whether the index has its line."""
     moves: tuple[Publish, ...]
     """Where its files go."""
-    judged_at: int | None
-    """When it was valid, in seconds since 1970, if openssl is to verify that the authority has signed it."""
+    verify_at: int | None
+    """A time when it was valid, in seconds since 1970, if openssl must verify that the CA signed it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListOrder:
-    """A revocation list that is wanted."""
+    """A CRL to make."""
 
     hours: int
     """Until the next one is due."""
     by_key_identifier: bool
-    """Whether the issuer has a subject key identifier by which the list can name it."""
+    """Whether the CRL can name its issuer by a subject key identifier."""
 
 
 def revocation(order: RevocationOrder, issuer: Issuer, new_list: ListOrder | None) -> Plan:
-    """Return the plan for a revocation, and for a new list, if there is to be one."""
+    """Return the plan for a revocation, and for a new CRL if ordered."""
     reason = () if order.reason is None else ("-crl_reason", order.reason)
-    revoke = openssl("ca -config ca.cnf -revoke revoked.pem {reason} {unlock}", reason=reason, unlock=_unlock(issuer))
+    revoke = openssl("ca -config ca.cnf -revoke revoked.pem {reason} {unlock}", reason=reason, unlock=issuer.unlock)
     config, *make = _list_steps(issuer, new_list or ListOrder(hours=24, by_key_identifier=True))
     return Plan(
         f"the revocation of {order.title}, serial number {order.serial_hex}",
@@ -73,9 +71,9 @@ def revocation(order: RevocationOrder, issuer: Issuer, new_list: ListOrder | Non
             CheckRevoked(order.serial_hex, order.reason, order.recorded),
             *(make if new_list else ()),
         ),
-        # The index goes first: whatever happens then, the revocation is not lost.
+        # The index comes first, so that a failure does not lose the revocation.
         publish=(
-            Publish("index.txt", "index.txt", None, existing=Existing.REPLACE),
+            Publish(layout.INDEX, layout.INDEX, None, existing=Existing.REPLACE),
             *(_list_files() if new_list else ()),
             *order.moves,
         ),
@@ -84,21 +82,16 @@ def revocation(order: RevocationOrder, issuer: Issuer, new_list: ListOrder | Non
 
 
 def _signature_checks(order: RevocationOrder, issuer: Issuer) -> tuple[Step, ...]:
-    """Return the steps that verify the signature of a certificate of which the folder has no copy."""
-    if order.judged_at is None:
+    """Return the steps that verify the signature of a certificate without a copy in the folder."""
+    if order.verify_at is None:
         return ()
-    if issuer.above is None:
-        return (CheckChain("revoked.pem", issuer.certificate, "any", order.judged_at),)
-    return (
-        Join((issuer.certificate, issuer.above), "issuers.pem"),
-        CheckChain("revoked.pem", "issuers.pem", "any", order.judged_at),
-    )
+    return (*issuer.steps, CheckChain("revoked.pem", issuer.trusted, "any", order.verify_at))
 
 
 def revocation_list(order: ListOrder, issuer: Issuer) -> Plan:
-    """Return the plan for a new revocation list, in PEM and DER."""
+    """Return the plan for a new CRL, in PEM and DER."""
     return Plan(
-        "a revocation list",
+        "a CRL",
         (CopyDatabase(), *_list_steps(issuer, order)),
         publish=_list_files(),
         needs=issuer.needs,
@@ -106,7 +99,7 @@ def revocation_list(order: ListOrder, issuer: Issuer) -> Plan:
 
 
 def _list_steps(issuer: Issuer, order: ListOrder) -> tuple[Step, ...]:
-    """Return the step that writes the config, and those that make the list and see that it is right."""
+    """Return the steps that write the config, make the CRL, and check it."""
     lifetime = ("-crlhours", str(order.hours)) if order.hours % 24 else ("-crldays", str(order.hours // 24))
     values = {
         "CERTIFICATE": issuer.certificate,
@@ -115,9 +108,7 @@ def _list_steps(issuer: Issuer, order: ListOrder) -> tuple[Step, ...]:
     }
     return (
         Write("ca.cnf", template.fill(template.shipped("ca.cnf"), values)),
-        openssl(
-            "ca -config ca.cnf -gencrl {lifetime} {unlock} -out crl.pem", lifetime=lifetime, unlock=_unlock(issuer)
-        ),
+        openssl("ca -config ca.cnf -gencrl {lifetime} {unlock} -out crl.pem", lifetime=lifetime, unlock=issuer.unlock),
         openssl("crl -in crl.pem -outform DER -out crl.der"),
         CheckRevocationList(issuer.certificate),
     )
@@ -125,11 +116,7 @@ def _list_steps(issuer: Issuer, order: ListOrder) -> tuple[Step, ...]:
 
 def _list_files() -> tuple[Publish, ...]:
     return (
-        Publish("crl.pem", "crl.pem", 0o644, What.CRL, Existing.REPLACE),
-        Publish("crl.der", "crl.der", 0o644, What.CRL_DER, Existing.REPLACE),
-        Publish("crlnumber", "crlnumber", None, existing=Existing.REPLACE),
+        Publish(layout.CRL, layout.CRL, 0o644, What.CRL, Existing.REPLACE),
+        Publish(layout.CRL_DER, layout.CRL_DER, 0o644, What.CRL_DER, Existing.REPLACE),
+        Publish(layout.CRL_NUMBER, layout.CRL_NUMBER, None, existing=Existing.REPLACE),
     )
-
-
-def _unlock(issuer: Issuer) -> tuple[Argument, ...]:
-    return ("-passin", f"env:{CA_PASSPHRASE}") if issuer.encrypted else ()

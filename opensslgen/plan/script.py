@@ -1,4 +1,4 @@
-"""A plan printed as shell: a standalone POSIX script, or the files and openssl commands alone."""
+"""A plan as shell: a standalone POSIX script, or the files and openssl commands alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
-from opensslgen.text import shown, visible
+from opensslgen.text import quote, visible
 from opensslgen.x509.extensions import PRINTED_USAGES
 
 from .secrets import SECRETS
@@ -55,16 +55,16 @@ _COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
 def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
     """Return the plan as a standalone POSIX shell script that needs openssl, coreutils, grep and sed.
 
-    It works in the pki folder that it is given, or else in `folder`. It begins with `main`, which does the steps of the
-    plan; the functions that they call follow. Raises UsageError for names of files with white space in them, as the
-    script notes with blanks between them what it has decided to do.
+    It works in the pki folder of its argument, or in `folder`. It begins with `main`, which does the steps of the
+    plan; the functions follow. Raises UsageError for file names with white space, because the
+    script stores its decision as words separated by spaces.
     """
     for publish in plan.publish:
         for name in (publish.source, publish.target):
             if len(name.split()) != 1:
                 raise UsageError(
-                    f"no script can be printed for a file whose name has white space in it: {shown(name)}",
-                    hint="without --script it works",
+                    f"cannot print a script for a file whose name contains white space: {quote(name)}",
+                    hint="run the command without --script",
                 )
     argument = "PKI-FOLDER" if plan.database else "FOLDER"
     lines = [
@@ -107,12 +107,12 @@ def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
 
 
 def steps_script(plan: Plan) -> str:
-    """Return what the script does, in order, without what it puts in place."""
+    """Return the steps of the script, without publishing."""
     return "\n\n".join("\n".join(_in_script(step)) for step in plan.steps)
 
 
 def with_functions(story: str, library: str) -> str:
-    """Return a shell program and, behind it, those functions of a library that it calls, directly or not."""
+    """Return a shell program followed by the functions of a library that it calls, directly or not."""
     functions = {found[1]: found[0] for found in _FUNCTION.finditer(library)}
     called: set[str] = set()
     unread = [story]
@@ -146,7 +146,7 @@ def as_commands(plan: Plan, *, version: str, folder: str = "pki") -> str:
 
 
 def _replaces(plan: Plan) -> str:
-    """Return which files the plan replaces for good, as a sentence."""
+    """Return a sentence about the files that the plan replaces without keeping them."""
     lost = [publish.target for publish in plan.publish if publish.existing is Existing.REPLACE]
     return f"Replaces {', '.join(lost)}." if lost else "Overwrites nothing."
 
@@ -158,7 +158,7 @@ def _staged(publish: Publish) -> str:
 
 
 def _printed_name(name: GeneralName) -> str:
-    """Return a subject alternative name as every openssl prints it."""
+    """Return a subject alternative name as openssl prints it."""
     if name.kind != "IP":
         return str(name)
     from ipaddress import ip_address
@@ -222,7 +222,7 @@ def _before(argument: Argument) -> list[str]:
 
 
 def _script_word(argument: Argument) -> str:
-    """Return an argument as the script has it: a file of the user's is named from where the script was started."""
+    """Return an argument for the script; a file of the user is relative to where the script was started."""
     match argument:
         case Serial():
             return '"0x$serial"'
@@ -239,7 +239,7 @@ def _script_word(argument: Argument) -> str:
 
 
 def _calls(step: Checking) -> list[list[str]]:
-    """Return the calls of functions of functions.sh that do one step."""
+    """Return the calls of functions in functions.sh that do one step."""
     match step:
         case VerifyRequest(request):
             calls = [["verify_request", request]]
@@ -264,7 +264,7 @@ def _calls(step: Checking) -> list[list[str]]:
 
 
 def _in_commands(step: Step, folder: str, needs: tuple[str, ...]) -> list[str]:
-    """Return the lines that do one step where a person pastes them; none for what only checks."""
+    """Return the lines to paste for one step; empty for a check."""
 
     def word(argument: Argument) -> str:
         return _pasted_word(argument, folder)
@@ -273,7 +273,7 @@ def _in_commands(step: Step, folder: str, needs: tuple[str, ...]) -> list[str]:
         case Write(path, text):
             return [_shell(Write(path, _without_parent(text, folder, needs)), (), word, "")]
         case Run() if step.stdin:
-            # The passphrase is not in the environment of what reads a template of the user's.
+            # A command that reads the user's template must not have the passphrase in its environment.
             command = _shell(step, ("openssl",), word, _INDENT)
             return [f"(unset {' '.join(SECRETS)}\n{command}) <<PASSPHRASE", f"${step.stdin}", "PASSPHRASE"]
         case Run() | Join():
@@ -290,7 +290,7 @@ def _in_commands(step: Step, folder: str, needs: tuple[str, ...]) -> list[str]:
 
 
 def _pasted_word(argument: Argument, folder: str) -> str:
-    """Return an argument as a person can paste it: what the script decides when it runs, openssl or the shell does."""
+    """Return an argument to paste: openssl or the shell decides what the script decides when it runs."""
     match argument:
         case Serial():
             return '"0x$(openssl rand -hex 16)"'
@@ -307,7 +307,7 @@ def _pasted_word(argument: Argument, folder: str) -> str:
 
 
 def _without_parent(text: str, folder: str, needs: tuple[str, ...]) -> str:
-    """Return a config in which the files that are needed of the pki folder are not `../NAME` any more."""
+    """Return a config with the paths of the pki folder's files instead of `../NAME`."""
     for need in needs:
         path = re.sub(r"""[\\$#"'`]""", r"\\\g<0>", posixpath.join(folder, need))
         text = text.replace(f" = ../{need}\n", f" = {path}\n")
@@ -315,7 +315,7 @@ def _without_parent(text: str, folder: str, needs: tuple[str, ...]) -> str:
 
 
 def _outside(step: Step, folder: str) -> list[str]:
-    """Return what a step reads that no step makes: files of the user's, and the pki folder."""
+    """Return the paths that a step reads and no step makes: files of the user, and the pki folder."""
     words = step.arguments if isinstance(step, Run) else step.parts if isinstance(step, Join) else ()
     paths = [word.path for word in words if isinstance(word, Outside)]
     reads_folder = isinstance(step, CopyDatabase) or any(isinstance(word, str) and word[:3] == "../" for word in words)

@@ -1,4 +1,4 @@
-"""The secrets that plans name: what they are to people, and what every openssl takes."""
+"""The secrets that plans name, and the values that every openssl accepts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SECRETS = {
     NEW_PASSPHRASE: "new passphrase",
     P12_PASSWORD: "password of the PKCS#12 file",
 }
-"""What plans ask for, in words."""
+"""Their names in messages."""
 
 
 def fit_secret(name: str, text: str) -> str:
-    """Return a secret that every openssl takes from the environment; raises UsageError for one that some would not."""
+    """Return a secret; raises UsageError if some openssl would not accept it from the environment."""
     what = SECRETS[name]
     if len(text) < 4:
         raise UsageError(f"the {what} is shorter than 4 characters, which openssl refuses")

@@ -1,4 +1,4 @@
-"""The section [ v3_req ]: the extensions of a leaf, as an extension file holds them."""
+"""The section [ v3_req ] of an extension file: the extensions of a leaf."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opensslgen.config.reader import ConfigError, read_config
 from opensslgen.errors import UsageError
 from opensslgen.names.general import parse_names
 from opensslgen.orders.kinds import SERVER_USAGES
-from opensslgen.text import shown
+from opensslgen.text import quote
 
 from . import template
 
@@ -24,7 +24,7 @@ from opensslgen.orders.usages import key_usages
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """What fills the templates of leaves: v3_req.cnf, self-signed.cnf, gen_certs.cnf."""
+    """The values for the templates of leaves: v3_req.cnf, self-signed.cnf, gen_certs.cnf."""
 
     names: tuple[GeneralName, ...]
     key_usage: tuple[str, ...]
@@ -33,16 +33,16 @@ class Section:
     is_nameless: bool = False
     """Whether the subject is empty, and so its names critical (RFC 5280 section 4.2.1.6)."""
     crl_url: str | None = None
-    """Where clients find the revocation list."""
+    """Where clients find the CRL."""
 
     def fill(self, text: str) -> str:
-        """Return a template with these values in place of the names that the vendor's script has for them.
+        """Return a template filled with these values, under the names that the vendor's script uses.
 
-        Raises UsageError for a template that asks for other names, that has no place for one that was given, or that
+        Raises UsageError for a template that uses other names, has no place for a value, or
         has no section [ v3_req ].
         """
         if self.crl_url and "$CRL_URL" not in text:
-            raise UsageError("the template has no line crlDistributionPoints = $CRL_URL for the URL that was given")
+            raise UsageError("the template has no line crlDistributionPoints = $CRL_URL, so --crl-url has no effect")
         critical = ("critical",) if self.is_nameless and not _CRITICAL_NAMES.search(text) else ()
         filled = template.fill(
             text,
@@ -55,7 +55,7 @@ class Section:
             },
         )
         _refuse_reading(filled)
-        # openssl applies nothing, and says nothing, of a section whose name it was not given.
+        # openssl silently ignores other sections.
         if not any(line.replace(" ", "").replace("\t", "") == "[v3_req]" for line in filled.splitlines()):
             raise UsageError("the template has no section [ v3_req ]")
         return filled
@@ -70,10 +70,10 @@ _OTHER_KEYS = ("openssl_conf", "oid_file", "oid_section", "RANDFILE", "proxyCert
 
 
 def _refuse_reading(filled: str) -> None:
-    """Raise UsageError for an extension file that would have openssl read something else, or that is malformed.
+    """Raise UsageError for an extension file that makes openssl read other data, or that is malformed.
 
-    What else there is on the machine is secret: the environment, the CA's key. Older versions read some lines in
-    another way (1.1.1 drops a backslash at the 510th byte of a line), so the plain text is looked at as well.
+    Such data may be secret: the environment, the CA's key. Older versions parse some lines
+    differently (1.1.1 drops a backslash at the 510th byte of a line), so the plain text is checked as well.
     """
     try:
         config = read_config(filled)
@@ -95,7 +95,7 @@ def _refuse_reading(filled: str) -> None:
 
 
 def section_of(order: LeafOrder) -> Section:
-    """Return what fills the extension file of a leaf."""
+    """Return the values for the extension file of a leaf."""
     return Section(
         names=order.names,
         key_usage=order.usages,
@@ -108,13 +108,13 @@ def section_of(order: LeafOrder) -> Section:
 def from_script(variables: Mapping[str, str], *, names: Iterable[str], key_usage: tuple[str, ...]) -> Section:
     """Return the section that the vendor's script would write with its variables CA, KEY_USAGE, SUBJECT_ALT_NAME.
 
-    `names` and `key_usage`, if there are any, count before the variables; raises UsageError for a fault in any value.
+    `names` and `key_usage` override the variables; raises UsageError for a bad value.
     """
     texts = tuple(names) or (variables.get("SUBJECT_ALT_NAME", ""),)
     usages = key_usage or key_usages([variables["KEY_USAGE"]] if variables.get("KEY_USAGE") else [])
     constraints = variables.get("CA") or "CA:FALSE"
     if not re.fullmatch(r"(critical ?, ?)?CA:(TRUE|FALSE)( ?, ?pathlen:\d{1,3})?", constraints):
-        raise UsageError(f"CA is {shown(constraints)}: write CA:FALSE, or CA:TRUE for an authority")
+        raise UsageError(f"CA is {quote(constraints)}: write CA:FALSE, or CA:TRUE for a CA")
     return Section(
         names=tuple(name for text in texts for name in parse_names(text)),
         key_usage=usages or ("digitalSignature", "keyEncipherment"),

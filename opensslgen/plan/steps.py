@@ -28,14 +28,14 @@ class Validity:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """An argument: a file of the user's, relative to where the command was started."""
+    """An argument: a file of the user, relative to where the command was started."""
 
     path: str
 
 
 @dataclass(frozen=True, slots=True)
 class Legacy:
-    """An argument: -legacy, where openssl has it, which it then needs for PKCS#12 files encrypted by RC2."""
+    """An argument: -legacy if openssl has that option and needs it for PKCS#12 files encrypted with RC2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Run:
 
 
 PIPED = ("-passin", "stdin")
-"""How openssl takes a passphrase that is piped to it; the shell functions know it by these two words."""
+"""The arguments for a piped passphrase; the shell functions look for these two words."""
 
 
 def openssl(text: str, **values: Argument | tuple[Argument, ...]) -> Run:
@@ -97,7 +97,7 @@ def openssl(text: str, **values: Argument | tuple[Argument, ...]) -> Run:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Put PEM files one after another into a new one."""
+    """Concatenate PEM files into a new one."""
 
     parts: tuple[str | Outside, ...]
     path: str
@@ -117,12 +117,12 @@ class Check:
     certificate: str
     issuer: str
     days: int
-    purpose: str
+    purpose: str = "any"
     """As `openssl verify -purpose` names it."""
-    extended_key_usage: tuple[str, ...]
-    """Those that it must have at least."""
-    names: tuple[GeneralName, ...]
-    """The same; an authority has none, and whatever has one must be no authority."""
+    extended_key_usage: tuple[str, ...] = ()
+    """The least that it must have."""
+    names: tuple[GeneralName, ...] = ()
+    """The least that it must have; a certificate with a name must not be a CA."""
 
 
 COMMANDS = "commands.sh"
@@ -131,7 +131,7 @@ COMMANDS = "commands.sh"
 
 @dataclass(frozen=True, slots=True)
 class CheckKey:
-    """Check that a private key is the certificate's own."""
+    """Check that a private key belongs to a certificate."""
 
     certificate: str
     key: str
@@ -163,12 +163,12 @@ class CheckChain:
 
 @dataclass(frozen=True, slots=True)
 class CheckSame:
-    """Check that two files hold the same."""
+    """Check that two files are the same."""
 
     made: str
     wanted: str
     fault: str
-    """What it means if they do not, as a sentence."""
+    """The error if they are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class CopyDatabase:
 
 @dataclass(frozen=True, slots=True)
 class CheckRevoked:
-    """See that of all lines of the copied index this certificate's alone has changed, and says that it is revoked."""
+    """Check that only this certificate's line of the copied index has changed, and says that it is revoked."""
 
     serial_hex: str
     reason: str | None
@@ -191,14 +191,14 @@ class CheckRevoked:
 
 @dataclass(frozen=True, slots=True)
 class CheckRevocationList:
-    """Hold the new crl.pem against the copied index and number, and its signature against its issuer's key."""
+    """Compare the new crl.pem with the copied index and number, and verify its signature."""
 
     issuer: str
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Keep a copy of a certificate by its serial number, and beside it what it was made from: .pem, .cnf and .sh.
+    """Keep a copy of a certificate by its serial number, with its config and commands: .pem, .cnf and .sh.
 
     The commands of a plan up to the certificate are in COMMANDS, in the work folder.
     """
@@ -207,12 +207,12 @@ class Record:
     config: str
     """The extension file."""
     subject: str | None
-    """As index.txt has it: /C=DE/CN=pbx.example.com; None for what does not belong there, which is a root."""
+    """As in index.txt: /C=DE/CN=pbx.example.com; None for a root, which has no line there."""
     commands: str = COMMANDS
 
 
 class What(enum.Enum):
-    """What a published file is to people."""
+    """What a published file is, as reports call it."""
 
     CERTIFICATE = "certificate"
     CHAIN = "chain"
@@ -236,14 +236,14 @@ class What(enum.Enum):
 
 
 class Existing(enum.Enum):
-    """What becomes of a file that already has the name of a new one."""
+    """What happens to a file with the name of a new one."""
 
     REFUSE = "refuse"
-    """It stays, and the plan is not carried out."""
+    """It stays, and the plan is not run."""
     KEEP = "keep"
-    """It is kept beside the new one, under another name."""
+    """It is kept next to the new one, under another name."""
     REPLACE = "replace"
-    """It is lost."""
+    """It is overwritten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,14 +253,14 @@ class Publish:
     source: str
     target: str
     mode: int | None
-    """None: as that of the file which it replaces, or as it is."""
+    """None: that of the file that it replaces, or its own."""
     what: What | None = None
-    """None: nothing that people want to be shown, such as a file that is only moved."""
+    """None: not shown in reports, such as a file that is only moved."""
     existing: Existing = Existing.REFUSE
 
     @property
     def is_secret(self) -> bool:
-        """Whether it is for us alone."""
+        """Whether only its owner may read it."""
         return self.mode is not None and not self.mode & 0o077
 
 
@@ -270,7 +270,7 @@ Step = Write | Run | Join | Checking
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done, and nothing of it done yet."""
+    """Steps to run, and files to publish after them."""
 
     title: str
     steps: tuple[Step, ...]
@@ -281,12 +281,12 @@ class Plan:
     demands: tuple[str, ...] = ()
     """What openssl must be able to do, by names of `openssl.CAPABILITIES`."""
     database: bool = True
-    """Whether it works in a pki folder, which has an index; else in any folder, into which it only puts files."""
+    """Whether it works in a pki folder with an index; otherwise it only puts files into a folder."""
     commands: str = COMMANDS
-    """Where in the work folder the commands are noted that have run."""
+    """The file in the work folder that records the commands."""
 
     def __add__(self, other: Plan) -> Plan:
-        """Return one plan that does this and then the other, and publishes both together or neither."""
+        """Return a plan that does this one and then the other, and publishes the files of both or none."""
         made = {publish.target for publish in self.publish}
         return Plan(
             f"{self.title}, and {other.title}",
@@ -299,13 +299,13 @@ class Plan:
             self.commands,
         )
 
-    def keeping_existing(self) -> Plan:
-        """Return the plan with each file that it replaces kept beside the new one."""
+    def keep_existing(self) -> Plan:
+        """Return the plan that keeps each file that it replaces next to the new one."""
         return replace(self, publish=tuple(replace(each, existing=Existing.KEEP) for each in self.publish))
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Names of all secrets that the plan's commands read from their environment."""
+        """Names of all secrets that the plan's commands read."""
         reading = (step for step in self.steps if isinstance(step, Run | CheckKey))
         piped = (step.stdin for step in self.steps if isinstance(step, Run) and step.stdin)
         return tuple(dict.fromkeys((*(name for step in reading for name in step.secrets), *piped)))

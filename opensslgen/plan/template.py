@@ -1,4 +1,4 @@
-"""Extension files: find one of ours or the user's, and fill it by name."""
+"""Templates: find one of ours, and fill in values by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def shipped(name: str) -> str:
     for folder in (package / "templates", package.parent / "templates"):
         if (folder / name).is_file():
             return (folder / name).read_text(encoding="utf-8")
-    # Inside a zipapp there is no folder to look into, only the loader; it is late, as it costs 20 ms to import.
+    # In a zipapp only the loader can read them; imported here, because that costs 20 ms.
     from importlib import resources
 
     return (resources.files("opensslgen") / "templates" / name).read_text(encoding="utf-8")
@@ -36,8 +36,8 @@ def without(text: str, *names: str) -> str:
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Return the template with `$NAME` replaced by its value (`$$` is a dollar sign) and a newline at its end.
 
-    A line `key = $NAME` whose value is empty is left out, as openssl would not take it. Values are validated before
-    they come here. Raises UsageError for a name that is not in `values`.
+    A line `key = $NAME` with an empty value is left out, because openssl would reject it. Values were validated
+    before. Raises UsageError for a name that is not in `values`.
     """
     try:
         filled = string.Template(without(text, *(name for name, value in values.items() if not value))).substitute(
@@ -45,8 +45,8 @@ def fill(text: str, values: Mapping[str, str]) -> str:
         )
     except KeyError as error:
         raise UsageError(
-            f"the template asks for ${error.args[0]}, which is not known",
-            hint=f"it can ask for {', '.join('$' + name for name in sorted(values))}; a dollar sign itself is $$",
+            f"the template uses ${error.args[0]}, which is unknown",
+            hint=f"it can use {', '.join('$' + name for name in sorted(values))}; a dollar sign itself is $$",
         ) from error
     except ValueError as error:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Signing a configuration profile with a server's certificate of ours (CMS, RFC 5652), by openssl."""
+"""Sign a configuration profile with a server's certificate of the pki folder (CMS, RFC 5652)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Signer:
-    """A server's certificate of ours that signs profiles, by its files in the pki folder."""
+    """A server's certificate that signs profiles, by its files in the pki folder."""
 
     certificate: Path
     key: Path
     authorities: tuple[Certificate, ...]
-    """What is above it, the root last."""
+    """The CAs above it, the root last."""
 
 
 def sign_profile(profile: str, signer: Signer) -> tuple[Step, ...]:

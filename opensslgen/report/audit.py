@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 from opensslgen import __version__
 
-from . import document, sarif, text
+from . import document, github, sarif, text
 from .tally import Tally, entry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from opensslgen.audit.result import Result, Settings
 
     from .tally import Entry
 
-FORMATS = ("text", "json", "sarif")
+FORMATS = ("text", "json", "sarif", "github")
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,28 @@ class Format:
 
 
 def audit_format(
-    name: str, settings: Settings, *, profiles: Sequence[str], colour: bool = False, quiet: bool = False
+    name: str,
+    settings: Settings,
+    *,
+    profiles: Sequence[str],
+    colour: bool = False,
+    quiet: bool = False,
+    command: Mapping[str, object] | None = None,
 ) -> Format:
-    """Return one of FORMATS; `profiles` are the names to print, `colour` and `quiet` are for text."""
+    """Return one of FORMATS.
+
+    `profiles` are the names to print, `colour` and `quiet` are for text; `command` is what was run and watched, for
+    JSON.
+    """
     if name == "json":
-        head = document.json_head(version=__version__, at=settings.at, profiles=profiles)
+        head = document.json_head(version=__version__, at=settings.at, profiles=profiles, command=command)
         return Format(head, ",\n", partial(document.json_entry, at=settings.at), document.json_tail)
     if name == "sarif":
         return Format(
             sarif.sarif_head(version=__version__, rules=settings.rules), ",\n", sarif.sarif_entry, sarif.sarif_tail
         )
+    if name == "github":
+        return Format("", "", github.github_entry, _no_tail)
     return Format("", "", partial(text.text_entry, colour=colour, quiet=quiet), _no_tail if quiet else text.text_tail)
 
 

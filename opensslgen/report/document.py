@@ -6,13 +6,14 @@ It is ASCII: JSON escapes control characters and all others.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .made import certificate_json, finding_json
 from .tally import verdict, worst_first
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from opensslgen.audit.result import Result
@@ -23,13 +24,16 @@ VERSION = 1
 """Goes up when a field is removed or changes its meaning; fields may be added at any time."""
 
 
-def json_head(*, version: str, at: datetime, profiles: Sequence[str]) -> str:
-    """Return what stands before the results."""
+def json_head(
+    *, version: str, at: datetime, profiles: Sequence[str], command: Mapping[str, object] | None = None
+) -> str:
+    """Return what stands before the results; `command` is what was run and watched."""
     head = {
         "version": VERSION,
         "generator": {"name": "opensslgen", "version": version},
         "at": f"{at:%Y-%m-%dT%H:%M:%SZ}",
         "profiles": list(profiles),
+        **({"command": command} if command else {}),
     }
     return json.dumps(head)[:-1] + ', "results": [\n'
 
@@ -51,6 +55,7 @@ def _result_json(result: Result, at: datetime) -> dict[str, object]:
         "notes": list(result.notes),
         "certificate": certificate and certificate_json(certificate),
         "days_left": (certificate.not_after - at).days if certificate else None,
+        **({"origin": asdict(result.origin)} if result.origin else {}),
     }
 
 

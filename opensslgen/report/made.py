@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from opensslgen.errors import Error
     from opensslgen.jobs.job import Violation
-    from opensslgen.jobs.perform import Made
+    from opensslgen.jobs.perform import JobResult
     from opensslgen.rules.rule import Finding
     from opensslgen.x509.certificate import Certificate
 
 
-def made_text(made: Made) -> str:
+def made_text(made: JobResult) -> str:
     """Return the files, how long the certificate is valid, what was checked, and the next step."""
     lines = []
     files, certificate = made.files, made.certificate
@@ -47,7 +47,7 @@ def made_text(made: Made) -> str:
     return visible_lines("\n".join(lines)) + "\n"
 
 
-def made_json(made: Made) -> dict[str, object]:
+def made_json(made: JobResult) -> dict[str, object]:
     """Return the same for a program."""
     return {
         "name": made.job.name,

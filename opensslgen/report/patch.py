@@ -24,20 +24,22 @@ class Answer:
     """How many were made, or are missing."""
 
 
-def patched_answer(path: Path, outcome: Outcome) -> Answer:
-    """Return which edits were made, and where the original is."""
+def patched_answer(path: Path, outcome: Outcome, *, diff: str | None = None) -> Answer:
+    """Return which edits were made, and where the original is; with a diff, for a script of any kind."""
     edits = outcome.patch.edits
-    text = f"{path}: has both edits already\n"
-    if edits:
+    text = f"{path}: has both edits already\n" if diff is None else f"{path}: complies, so nothing was changed\n"
+    if edits and diff is not None:
+        text = f"{path}: edited; the original is {outcome.backup}\n{diff}"
+    elif edits:
         text = f"{path}: edited; the original is {outcome.backup}\n{_lines((e.line, e.new.strip()) for e in edits)}"
     text += "".join(f"  note: {note}\n" for note in outcome.patch.notes)
     backup = None if outcome.backup is None else str(outcome.backup)
     return Answer(text, {**_fields(path, edits), "backup": backup, "notes": outcome.patch.notes}, len(edits))
 
 
-def checked_answer(path: Path, edits: tuple[Edit, ...]) -> Answer:
-    """Return which edits are missing."""
-    state = f"{len(edits)} edit{'s are' if len(edits) > 1 else ' is'} missing" if edits else "has both edits"
+def checked_answer(path: Path, edits: tuple[Edit, ...], *, complete: str = "has both edits") -> Answer:
+    """Return which edits are missing; `complete` is what there is to say if there are none."""
+    state = f"{len(edits)} edit{'s are' if len(edits) > 1 else ' is'} missing" if edits else complete
     text = f"{path}: {state}\n{_lines((edit.line, edit.reason) for edit in edits)}"
     return Answer(text, _fields(path, edits), len(edits))
 

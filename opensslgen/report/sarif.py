@@ -80,6 +80,14 @@ def _sarif_result(result: Result, rule: str, level: str, message: str, line: int
 
 def _location(result: Result, line: int | None) -> dict[str, Any]:
     name = visible(result.target)
+    if result.origin:
+        # The script is what has to change; a certificate that was made on the way may be gone.
+        if not (result.origin.script and result.origin.line):
+            return {"logicalLocations": [{"fullyQualifiedName": name}]}
+        uri = quote(os.fsencode(result.origin.script))
+        uri = f"file://{uri}" if uri.startswith("/") else uri
+        region = {"startLine": result.origin.line}
+        return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
     if result.kind == "server" or result.target == "-":
         return {"logicalLocations": [{"fullyQualifiedName": "standard input" if result.target == "-" else name}]}
     path = quote(os.fsencode(result.target))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from opensslgen.text import brief
+
 from .names import can_match
-from .rule import ERROR, PASS, Case, Messages, Rule, shown
+from .rule import ERROR, PASS, Case, Messages, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +104,7 @@ def _san(case: Case) -> Messages:
 
 
 def _quoted(name: GeneralName) -> str:
-    return f"{name.kind}:'{shown(name.value)}'"
+    return f"{name.kind}:'{brief(name.value)}'"
 
 
 def _server_auth(case: Case) -> Messages:

@@ -6,10 +6,11 @@ import re
 from typing import TYPE_CHECKING
 
 from opensslgen.names.general import GeneralName
+from opensslgen.text import brief
 
-from .limits import forbids
+from .limits import Limits
 from .path import is_named_by, wrong_key
-from .rule import ERROR, PASS, WARNING, Case, Messages, Rule, shown
+from .rule import ERROR, PASS, WARNING, Case, Messages, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -213,10 +214,11 @@ def _name_constraints(case: Case) -> Messages:
     below: list[Certificate] = [case.certificate]
     for issuer in case.authorities:
         if issuer.name_constraints:
+            limits = Limits(issuer.name_constraints)
             for certificate in below:
                 # What only carries its issuer's name on to another key is not limited (RFC 5280 section 6.1.3 (b)).
                 if certificate is case.certificate or not certificate.is_self_issued:
-                    found += _forbidden(certificate, issuer, case)
+                    found += _forbidden(certificate, issuer, limits, case)
         below.append(issuer)
     more = len(found) - _MOST_NAMES
     return (*found[:_MOST_NAMES], *((f"so are {more} more",) if more > 0 else ()))
@@ -226,23 +228,21 @@ _MOST_NAMES = 10
 """Names that are said one by one."""
 
 
-def _forbidden(certificate: Certificate, issuer: Certificate, case: Case) -> Iterator[str]:
-    limits = issuer.name_constraints
-    assert limits is not None
+def _forbidden(certificate: Certificate, issuer: Certificate, limits: Limits, case: Case) -> Iterator[str]:
     whose = "" if certificate is case.certificate else f" of {certificate.subject or 'one without name'}"
     for name in certificate.names:
-        if forbids(limits, name):
-            yield f"{shown(str(name))}{whose} is none of the names for which {issuer.subject} may sign"
+        if limits.forbid(name):
+            yield f"{brief(str(name))}{whose} is none of the names for which {issuer.subject} may sign"
     subject = certificate.subject
-    if subject.attributes and forbids(limits, GeneralName("dirName", str(subject))):
-        yield f"the subject {shown(str(subject))} is none of the names for which {issuer.subject} may sign"
+    if subject.attributes and limits.forbid(GeneralName("dirName", str(subject))):
+        yield f"the subject {brief(str(subject))} is none of the names for which {issuer.subject} may sign"
     for kind, value in subject.attributes:
-        if kind == "emailAddress" and forbids(limits, GeneralName("email", value)):
-            yield f"emailAddress={shown(value)}{whose} is none of the names for which {issuer.subject} may sign"
+        if kind == "emailAddress" and limits.forbid(GeneralName("email", value)):
+            yield f"emailAddress={brief(value)}{whose} is none of the names for which {issuer.subject} may sign"
     common_name = _host_as_common_name(certificate) if certificate is case.certificate else None
-    if common_name and forbids(limits, common_name):
+    if common_name and limits.forbid(common_name):
         yield (
-            f"its common name {shown(common_name.value)}, which OpenSSL takes for a host's, is none of the names for"
+            f"its common name {brief(common_name.value)}, which OpenSSL takes for a host's, is none of the names for"
             f" which {issuer.subject} may sign"
         )
 

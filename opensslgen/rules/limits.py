@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,20 +19,21 @@ if TYPE_CHECKING:
 _URI_HOST = re.compile(r"[^:/?#]+://(?:[^/?#@]*@)?(?P<host>\[[^\]]*\]|[^/?#:]*)", re.DOTALL)
 
 
-def forbids(constraints: NameConstraints, name: GeneralName) -> bool:
-    """Tell whether a certificate below an authority with these constraints must not have the name.
+class Limits:
+    """The name constraints of an authority, to be asked about many names."""
 
-    A constraint that cannot be held against a name of its kind forbids it, as nobody can show that it does not.
-    """
-    permitted, excluded = _tables(constraints)
-    if name.kind in excluded.kinds and excluded.covers(name, any_part=True) is not False:
-        return True
-    return name.kind in permitted.kinds and not permitted.covers(name, any_part=False)
+    def __init__(self, constraints: NameConstraints) -> None:
+        """Take them in."""
+        self._permitted, self._excluded = _subtrees(constraints.permitted), _subtrees(constraints.excluded)
 
+    def forbid(self, name: GeneralName) -> bool:
+        """Tell whether a certificate below the authority must not have the name.
 
-@lru_cache(maxsize=16)
-def _tables(constraints: NameConstraints) -> tuple[_Subtrees, _Subtrees]:
-    return _subtrees(constraints.permitted), _subtrees(constraints.excluded)
+        A constraint that cannot be held against a name of its kind forbids it, as nobody can show that it does not.
+        """
+        if name.kind in self._excluded.kinds and self._excluded.covers(name, any_part=True) is not False:
+            return True
+        return name.kind in self._permitted.kinds and not self._permitted.covers(name, any_part=False)
 
 
 @dataclass

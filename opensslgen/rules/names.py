@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UsageError
 from opensslgen.names.general import GeneralName, parse_host
 from opensslgen.names.slips import near_misses, slips
+from opensslgen.text import brief
 
-from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule, shown
+from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def _ip_as_dns(case: Case) -> Messages:
     return tuple(
         Fault(
-            f"DNS:{shown(name.value)} is an IP address written as a DNS name; IP:{shown(name.value)} is meant",
+            f"DNS:{brief(name.value)} is an IP address written as a DNS name; IP:{brief(name.value)} is meant",
             name=name,
         )
         for name in _addresses_as_dns(case, twice=False)
@@ -28,7 +29,7 @@ def _ip_as_dns(case: Case) -> Messages:
 def _ip_also_as_dns(case: Case) -> Messages:
     return tuple(
         Fault(
-            f"DNS:{shown(name.value)} is an IP address written as a DNS name; the entry IP:{shown(name.value)}, which"
+            f"DNS:{brief(name.value)} is an IP address written as a DNS name; the entry IP:{brief(name.value)}, which"
             " is there, suffices",
             name=name,
         )
@@ -76,7 +77,7 @@ def _malformed(case: Case) -> Messages:
     found = PASS
     for name in case.certificate.subject_alternative_names or ():
         if name.kind == "DNS" and not _is_host(name.value) and not _looks_like_ip(name.value):
-            found += (Fault(f"DNS:{shown(name.value)} is no host name", name=name),)
+            found += (Fault(f"DNS:{brief(name.value)} is no host name", name=name),)
     return found
 
 
@@ -96,7 +97,7 @@ def _common_name_in_san(case: Case) -> Messages:
     hosts = {name.value.lower() for name in names if name.kind in ("DNS", "IP")}
     if not hosts or common_name.lower() in hosts or _normal(common_name) in hosts:
         return PASS
-    return (f"its common name {shown(common_name)} is not among its subject alternative names",)
+    return (f"its common name {brief(common_name)} is not among its subject alternative names",)
 
 
 def _normal(common_name: str) -> str:
@@ -116,7 +117,7 @@ def _twice(case: Case) -> Messages:
         entry = name.kind, name.value.lower() if name.kind == "DNS" else name.value
         seen[entry] = seen.get(entry, 0) + 1
     return tuple(
-        Fault(f"{kind}:{shown(value)} is there {count} times", name=GeneralName(kind, value))
+        Fault(f"{kind}:{brief(value)} is there {count} times", name=GeneralName(kind, value))
         for (kind, value), count in seen.items()
         if count > 1
     )
@@ -154,8 +155,8 @@ def _host(case: Case) -> Messages:
     names = case.certificate.subject_alternative_names or ()
     if host is None or matches(host, names):
         return PASS
-    given = ", ".join(shown(str(name)) for name in names[:5]) + (", …" if len(names) > 5 else "")
-    return (f"it is not for {shown(str(host))}, but for {given or 'no name at all'}",)
+    given = ", ".join(brief(str(name)) for name in names[:5]) + (", …" if len(names) > 5 else "")
+    return (f"it is not for {brief(str(host))}, but for {given or 'no name at all'}",)
 
 
 def matches(host: GeneralName, names: Iterable[GeneralName]) -> bool:

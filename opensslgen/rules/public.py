@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from opensslgen.text import brief
+
 from .apple import span
-from .rule import ERROR, PASS, Case, Fault, Messages, Rule, shown
+from .rule import ERROR, PASS, Case, Fault, Messages, Rule
 
 BASELINE = "CA/Browser Forum Baseline Requirements"
 SINCE_SEPTEMBER_2020 = date(2020, 9, 1)
@@ -53,7 +55,7 @@ def _names(case: Case) -> Messages:
     found = PASS
     for name in names:
         if name.kind not in ("DNS", "IP"):
-            found += (f"its subject alternative name {shown(str(name))} is neither a DNS name nor an IP address",)
+            found += (f"its subject alternative name {brief(str(name))} is neither a DNS name nor an IP address",)
     return found
 
 
@@ -61,7 +63,7 @@ def _internal(case: Case) -> Messages:
     found = PASS
     for name in case.certificate.subject_alternative_names or ():
         if (name.kind == "DNS" and _is_internal(name.value)) or (name.kind == "IP" and _is_private(name.value)):
-            found += (Fault(f"{shown(str(name))} means something else, or nothing, in each network", name=name),)
+            found += (Fault(f"{brief(str(name))} means something else, or nothing, in each network", name=name),)
     return found
 
 

@@ -148,14 +148,14 @@ RULES = (
     Rule(
         "script-no-eku",
         ERROR,
-        "The script's v3_req block makes servers' certificates without the extended key usage serverAuth.",
+        "The script makes servers' certificates without the extended key usage serverAuth.",
         f"{APPLE}; {_POST}",
         None,
         None,
     ),
     Rule(
         "script-days",
-        WARNING,
+        ERROR,
         "A command of the script makes certificates for more than 825 days, which only a root may have.",
         f"{APPLE}; openssl-x509(1): -days",
         None,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from opensslgen.text import brief
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.names import Name
 
@@ -143,6 +142,3 @@ def judge_request(
 def raised(rules: Iterable[Rule], rule: str, message: str, *, line: int | None = None) -> tuple[Finding, ...]:
     """Return the finding of a reader, or nothing if the rule with this id is not among those that apply."""
     return tuple(Finding(each, message, line) for each in rules if each.id == rule)
-
-
-shown = brief

@@ -1,4 +1,4 @@
-"""The root for phones and computers: every form that they take, and a guide for each device.
+"""The root for phones and computers: every format that they use, and a guide for each device.
 
 Imports pki and what is below it.
 """

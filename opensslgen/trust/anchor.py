@@ -1,4 +1,4 @@
-"""The trust anchor: which certificate it is that devices have to trust, and what speaks against it."""
+"""The trust anchor: the certificate that devices have to trust."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
 
 def anchor(folder: Path) -> Certificate:
-    """Return the root of a pki folder: its authority or, if that is an intermediate, the last of its issuers.
+    """Return the root of a pki folder: its CA or, if that is an intermediate, the last of its issuers.
 
-    Raises Error if the folder has no authority, and UnreadableError if its root is not there.
+    Raises Error if the folder has no CA, and UnreadableError if its root is missing.
     """
     return authorities(folder)[-1]
 
 
 def authorities(folder: Path) -> tuple[Certificate, ...]:
-    """Return the authority of a pki folder and what is above it, the root last; raises Error as `anchor` does."""
+    """Return the CA of a pki folder and its issuers, the root last; raises Error as `anchor` does."""
     store = Store(folder)
     authority = store.issuer()
     if authority is None:
-        raise Error(f"{folder / CA} is not there: make the root first", hint="opensslgen root")
+        raise Error(f"{folder / CA} does not exist: make the root first", hint="opensslgen root")
     found = [authority]
     above = {certificate.subject: certificate for certificate in store.above()}
     while not found[-1].is_self_issued:
-        # Each is taken once: two that name each other as issuer have no root.
+        # Each is used once: two that name each other as issuer have no root.
         issuer = above.pop(found[-1].issuer, None)
         if issuer is None:
             raise UnreadableError(
-                f"{folder / store.ca_certificate} is no root, and {folder / CA_CHAIN} does not hold what is above it:"
+                f"{folder / store.ca_certificate} is not a root, and {folder / CA_CHAIN} lacks the issuer"
                 f" {found[-1].issuer}"
             )
         found.append(issuer)
@@ -45,8 +45,8 @@ def authorities(folder: Path) -> tuple[Certificate, ...]:
 
 
 def root_in(file: Path) -> Certificate:
-    """Return the root that a file holds; raises UnreadableError if it holds none."""
+    """Return the root in a file; raises UnreadableError if it contains none."""
     certificate = load(file)
     if not certificate.is_self_issued:
-        raise UnreadableError(f"{visible(str(file))}: no root, as it was issued by {certificate.issuer}")
+        raise UnreadableError(f"{visible(str(file))}: not a root, as its issuer is {certificate.issuer}")
     return certificate

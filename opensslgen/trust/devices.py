@@ -1,4 +1,4 @@
-"""The kinds of device, the file that each of them wants, and how a browser tells on which one it runs."""
+"""The kinds of device, the files for each, and how to recognise each by its User-Agent."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A kind of device that is to trust a root."""
+    """A kind of device."""
 
     id: str
     """Names its page, `templates/trust/ID.html`."""
     title: str
     files: tuple[str, ...]
-    """What it takes, the best first."""
+    """The files that it can install, the best first."""
     user_agent: str | None
-    """What its User-Agent contains (a regular expression); None if it has no browser to ask with."""
+    """What its User-Agent contains (a regular expression); None if it has no browser."""
 
 
 DEVICES = (
-    # Each of them is asked before those further down, whose words it has in its User-Agent, too.
+    # In this order: the User-Agent of each also contains words of those below.
     Device("iphone", "iPhone and iPad", ("root.mobileconfig", "root.crt"), r"\b(?:iPhone|iPad|iPod)\b"),
     Device("android", "Android", ("root.crt", "root-pem.crt"), r"\bAndroid\b"),
     Device("firefox", "Firefox", ("root.crt",), r"\bFirefox/"),
@@ -32,10 +32,10 @@ DEVICES = (
 
 
 def device_of(user_agent: str) -> Device | None:
-    """Return the kind of device that a browser says it runs on, or None if that cannot be told.
+    """Return the kind of device by its User-Agent, or None if it is unknown.
 
-    An iPad's browser may say Macintosh, as Safari does by default: the page for that one points on.
+    Safari on an iPad says Macintosh by default: the page for the Mac links to the one for the iPad.
     """
-    # No browser's is longer; what is beyond is not read.
-    said = user_agent[:1000]
-    return next((device for device in DEVICES if device.user_agent and re.search(device.user_agent, said)), None)
+    # No browser sends a longer one.
+    text = user_agent[:1000]
+    return next((device for device in DEVICES if device.user_agent and re.search(device.user_agent, text)), None)

@@ -1,4 +1,4 @@
-"""A root as the files that devices take, each with its name, its media type and its bytes."""
+"""The root as files for devices, each with its name, its media type and its bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .devices import DEVICES
 from .mobileconfig import mobileconfig
-from .pages import guide_page, index_page, server_page, style
+from .pages import download_action, guide_page, index_page, server_page, style
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
@@ -31,20 +31,25 @@ class TrustFile:
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The ids of the devices that take it; none for the pages."""
+        """The ids of the devices that use it; none for the pages."""
         return tuple(device.id for device in DEVICES if self.name in device.files)
+
+    @property
+    def action(self) -> str:
+        """What a link to it does, in words; for the files of the root."""
+        return download_action(self.name)
 
 
 def root_files(root: Certificate, *, profile: bytes | None = None) -> tuple[TrustFile, ...]:
-    """Return the root in every form that a device takes; `profile` is the configuration profile, if it was signed."""
+    """Return the root in every format that a device uses; `profile` is the configuration profile, if it is signed."""
     text = pem(CERTIFICATE, root.der).encode("ascii")
     return (
         TrustFile("root.mobileconfig", PROFILE, mobileconfig(root) if profile is None else profile),
         TrustFile("root.crt", DER, root.der),
         TrustFile("root.pem", PEM, text),
-        # Android and update-ca-certificates look at the end of the name alone.
+        # Android and update-ca-certificates only look at the extension.
         TrustFile("root-pem.crt", DER, text),
-        # The name by which Avaya's desk phones ask for it.
+        # Avaya desk phones ask for this name.
         TrustFile("WebRootCA.pem", PEM, text),
     )
 

@@ -1,4 +1,4 @@
-"""The configuration profile that iPhones, iPads and Macs install a root from."""
+"""The configuration profile that installs a root on iPhones, iPads and Macs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MEDIA_TYPE = "application/x-apple-aspen-config"
 
 
 def title(root: Certificate) -> str:
-    """Return what people call a root: its common name, or else its whole subject."""
+    """Return the name of a root: its common name, or else its whole subject."""
     return visible(root.subject.common_name or "").strip() or str(root.subject)
 
 
@@ -50,5 +50,5 @@ def mobileconfig(root: Certificate) -> bytes:
 
 
 def _uuid(data: bytes) -> str:
-    # Version 5 is the one for names that were hashed (RFC 9562 section 5.5).
+    # Version 5 is for hashed names (RFC 9562 section 5.5).
     return str(uuid.UUID(bytes=data, version=5)).upper()

@@ -1,7 +1,7 @@
-"""The guides: a short page for each kind of device that says which steps are left, filled with what the root says.
+"""The guides: a short page with the steps for each kind of device.
 
-A page is written into a folder, or shown by a site, as it is: its links are relative, it needs no script, and its
-style comes from `style.css` beside it. What a certificate says is a stranger's text and is escaped.
+The same page works in a directory and on a site: its links are relative, it needs no script, and its style is in
+`style.css` next to it. Text from the certificate is untrusted and escaped.
 """
 
 from __future__ import annotations
@@ -22,24 +22,38 @@ if TYPE_CHECKING:
 
 
 def guide_page(device: Device, root: Certificate, *, address: str | None = None) -> str:
-    """Return the page of one kind of device, with the files that it takes and the steps that are left."""
+    """Return the page of one kind of device, with its files and steps."""
     links = "\n".join(
-        f'<p><a class="{"other" if number else "first"}" href="{name}">{name}</a></p>'
+        f'<p><a class="{"other" if number else "first"}" href="{name}">{download_action(name)}</a></p>'
         for number, name in enumerate(device.files)
     )
-    return _page(device.title, _filled(f"{device.id}.html", root, FILES=links), root, address=address, here=device.id)
+    return _page(device.title, _fill(f"{device.id}.html", root, FILES=links), root, address=address, here=device.id)
+
+
+def download_action(name: str) -> str:
+    """Return what a link to a file of the root does, in words."""
+    return _ACTIONS[name]
+
+
+_ACTIONS = {
+    "root.mobileconfig": "Download the profile",
+    "root.crt": "Download the certificate (DER)",
+    "root.pem": "Download the certificate (PEM)",
+    "root-pem.crt": "Download the certificate (PEM, named .crt)",
+    "WebRootCA.pem": "Download WebRootCA.pem",
+}
 
 
 def server_page(root: Certificate, *, address: str | None = None) -> str:
-    """Return the page for who runs the server: which certificate to replace, and where it goes."""
-    return _page("On the server", _filled("servers.html", root), root, address=address, here="servers")
+    """Return the page for administrators of the server: which certificate to replace, and how."""
+    return _page("On the server", _fill("servers.html", root), root, address=address, here="servers")
 
 
 def index_page(root: Certificate, *, address: str | None = None) -> str:
-    """Return the page that leads to all the others."""
+    """Return the page with links to all the others."""
     names = dict.fromkeys(name for device in DEVICES for name in (*device.files, "root.pem"))
-    links = "\n".join(f'<li><a href="{name}">{name}</a></li>' for name in names)
-    body = f"<p>The list below leads to the steps. The root in all its forms:</p>\n<ul>\n{links}\n</ul>"
+    links = "\n".join(f'<li><a href="{name}">{download_action(name)}</a> ({name})</li>' for name in names)
+    body = f"<p>Choose your device in the list below. The root in all formats:</p>\n<ul>\n{links}\n</ul>"
     return _page("Which device is it?", body, root, address=address, here="index")
 
 
@@ -49,20 +63,20 @@ def _page(heading: str, body: str, root: Certificate, *, address: str | None, he
         f'<li><a href="{name}.html"{" aria-current=page" if name == here else ""}>{escape(text)}</a></li>'
         for name, text in links
     )
-    return _filled(
+    return _fill(
         "page.html",
         root,
         HEADING=escape(heading),
         BODY=body,
         DEVICES=items,
-        SITE="" if address is None else _filled("site.html", root, ADDRESS=escape(address)),
+        SITE="" if address is None else _fill("site.html", root, ADDRESS=escape(address)),
     )
 
 
-def _filled(name: str, root: Certificate, **values: str) -> str:
-    """Return a template of ours with what is asked for; `values` are HTML already."""
+def _fill(name: str, root: Certificate, **values: str) -> str:
+    """Return a template with its values; `values` are HTML already."""
     return template.fill(
-        _shipped(name),
+        _read_template(name),
         {
             "NAME": escape(title(root)),
             "SUBJECT": escape(str(root.subject)),
@@ -76,15 +90,15 @@ def _filled(name: str, root: Certificate, **values: str) -> str:
 
 
 def fingerprint_groups(root: Certificate) -> tuple[str, ...]:
-    """Return the SHA-256 fingerprint of a root in four groups, for people to compare."""
+    """Return the SHA-256 fingerprint of a root in four groups, which are easier to compare."""
     return tuple(root.fingerprint[start : start + 23] for start in range(0, 95, 24))
 
 
 @cache
-def _shipped(name: str) -> str:
+def _read_template(name: str) -> str:
     return template.shipped(f"trust/{name}")
 
 
 def style() -> str:
     """Return the style sheet of the pages."""
-    return _shipped("style.css")
+    return _read_template("style.css")

@@ -1,4 +1,4 @@
-"""The form: what the command line does, behind a browser; `create_app` makes it, `serve` lets it be reached."""
+"""The web interface as a WSGI application, and its settings."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ if TYPE_CHECKING:
 
 UPLOAD_LIMIT = 1 << 20
 """Bytes of a request's body that are read at most."""
+LOGIN_LIMIT = 4 << 10
+"""The same before somebody has a session; a password needs no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What the form works with, and who may use it."""
+    """The settings of the web interface."""
 
     pki: Path
     openssl: Callable[[], OpenSSL]
     hosts: frozenset[str]
-    """What browsers may send as Host, with the port unless it is the scheme's own."""
+    """The Host headers that are accepted, with the port unless it is the default of the scheme."""
     token: str | None = None
-    """Lets in whoever shows it first; None where a password does that."""
+    """Opens the first session; None if there is a password."""
     password: str | None = field(default=None, repr=False)
     secure: bool = False
-    """Whether browsers reach it over TLS."""
+    """Whether browsers use TLS."""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Those that need not be typed, by the names that plans have for them."""
+    """Secrets that nobody has to type, by the names that plans have for them."""
     on_command: Callable[[str], None] = lambda _: None
     """Gets each openssl command as it runs."""
 
@@ -44,7 +46,7 @@ class Config:
 
 
 def create_app(config: Config) -> Flask:
-    """Return the form as a WSGI application."""
+    """Return the WSGI application."""
     from flask import Flask
 
     from . import auditing, browsing, changing, gate, making, pages, roots

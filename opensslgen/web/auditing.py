@@ -1,8 +1,9 @@
-"""The page that judges what is pasted or uploaded: certificates, configs, scripts."""
+"""The page that checks what is pasted or uploaded: certificates, configs, scripts."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
 blueprint = Blueprint("auditing", __name__)
 
 _TIMEOUT = 20.0
-"""Seconds that an openssl may take over what somebody has sent."""
+"""Seconds that openssl may take."""
 
 
 @blueprint.get("/audit")
 def form() -> str:
-    """Ask for what is to be judged."""
+    """Show the form."""
     return _page(text="", profile="", results=None)
 
 
 @blueprint.post("/audit")
 def judge() -> str | tuple[str, int]:
-    """Judge what was sent; nothing of it is kept."""
+    """Check what was sent; nothing of it is stored."""
     from opensslgen.audit.targets import audit_content
 
     text, profile = request.form.get("text", ""), request.form.get("profile", "")
@@ -57,8 +58,7 @@ def judge() -> str | tuple[str, int]:
 def _page(*, text: str, profile: str, results: list[Result] | None, problem: str | None = None) -> str:
     return render_template(
         "audit.html",
-        # A key is not shown again.
-        text="" if "PRIVATE KEY" in text else text,
+        text="" if _may_hold_key(text) else text,
         profile=profile,
         profiles=PROFILES.values(),
         results=results,
@@ -66,6 +66,12 @@ def _page(*, text: str, profile: str, results: list[Result] | None, problem: str
         verdict=verdict,
         worst_first=worst_first,
     )
+
+
+def _may_hold_key(text: str) -> bool:
+    """Tell whether a private key may be in a text, whatever its label says: in base64 or in hex, if it is one."""
+    long = re.findall(r"[0-9A-Za-z+/=:_-]{32,}", text)
+    return "PRIVATE KEY" in text or any(re.search(r"\d", run) and re.search("[A-Za-z]", run) for run in long)
 
 
 def _settings(profile: str) -> Settings:
@@ -91,5 +97,5 @@ def _openssl() -> OpenSSL:
 def _password(name: str) -> str:  # noqa: ARG001 - there is one field for all
     password = request.form.get("password", "")
     if not password:
-        raise UsageError("its password is needed: write it below the file")
+        raise UsageError("it needs a password: type it below the file")
     return password

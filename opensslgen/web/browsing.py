@@ -1,4 +1,4 @@
-"""The pages that show what is there: the list, and one certificate."""
+"""The pages that show the pki folder: the list, and one certificate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, abort, render_template, request
 
-from opensslgen.errors import UsageError
+from opensslgen.errors import Error, UsageError
 from opensslgen.jobs.revoke import REASONS
 from opensslgen.pki import lookup
 from opensslgen.pki.folder import Folder
@@ -27,12 +27,12 @@ blueprint = Blueprint("browsing", __name__)
 
 _SERIAL = re.compile(r"ca|[0-9A-F]{2,64}")
 _PUBLIC = ("certificate", "chain")
-"""What may be fetched of any certificate; keys only where they were made."""
+"""What anyone with a session can download; a key only the session that has made it."""
 
 
 @blueprint.get("/certificates")
 def table() -> str:
-    """List what is in the folder, the root first, then what ends first."""
+    """List the certificates in the folder: the root first, then by expiry."""
     everything = "all" in request.args
     if not this_config().pki.is_dir():
         return render_template("list.html", rows=[], survey=None, everything=everything, names=browse.names, fault=None)
@@ -50,13 +50,13 @@ def table() -> str:
 
 @blueprint.get("/certificates/<serial>")
 def one(serial: str) -> str:
-    """Explain one certificate, and offer what can be done with it."""
+    """Explain one certificate, with the forms to renew and revoke it."""
     return page(serial, problems={})
 
 
 def page(serial: str, *, problems: dict[str, Problem]) -> str:
-    """Return the page of one certificate; the problems are named after what was asked for."""
-    found = found_by(serial)
+    """Return the page of one certificate; the problems are named after the form that was sent."""
+    found = find_certificate(serial)
     at = _now()
     return render_template(
         "one.html",
@@ -65,6 +65,7 @@ def page(serial: str, *, problems: dict[str, Problem]) -> str:
         problems=problems,
         reasons=REASONS,
         is_root=serial == lookup.ROOT,
+        can_renew=_can_renew(found),
         asks_passphrase=passphrase_is_needed(this_config()),
         facts=explain.facts(found, at=at),
         found_verdicts=explain.verdicts_on(found, at=at, proof=_proof(found, at)),
@@ -75,18 +76,18 @@ def page(serial: str, *, problems: dict[str, Problem]) -> str:
 @blueprint.get("/certificates/<serial>/<what>")
 def download(serial: str, what: str) -> Response:
     """Return a certificate or its chain."""
-    found = found_by(serial)
+    found = find_certificate(serial)
     if what not in _PUBLIC or what not in found.files:
         abort(404)
     return attachment(found.files[what].read_bytes(), name=found.files[what].name, kind="application/x-pem-file")
 
 
-def found_by(serial: str) -> lookup.Found:
-    """Return the certificate of the folder with a serial number, or its root, which is called ca."""
+def find_certificate(serial: str) -> lookup.Found:
+    """Return the certificate with a serial number, or the root for "ca"; aborts with 404 if there is none."""
     if not _SERIAL.fullmatch(serial):
         abort(404)
     try:
-        return lookup.stored(Folder(this_config().pki), serial)
+        return lookup.find_in_folder(Folder(this_config().pki), serial)
     except UsageError:
         abort(404)
 
@@ -98,6 +99,13 @@ def _proof(found: lookup.Found, at: datetime) -> Result:
 
     issuers = [found.issuer] if found.issuer else []
     return proof(found.certificate, issuers, Settings(rules=(), at=at, openssl=this_config().openssl))
+
+
+def _can_renew(found: lookup.Found) -> bool:
+    try:
+        return bool(lookup.stem_to_renew(Folder(this_config().pki), found))
+    except Error:
+        return False
 
 
 def _now() -> datetime:

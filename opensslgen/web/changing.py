@@ -1,4 +1,4 @@
-"""What can be done with a certificate that is there: renew it, or revoke it; and the list of what is revoked."""
+"""The forms on the page of a certificate: renew it, revoke it, or issue a revocation list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from opensslgen.pki.lookup import ROOT, stem_to_renew
 from opensslgen.plan.secrets import P12_PASSWORD, fit_secret
 
 from . import fields
-from .browsing import found_by, page
+from .browsing import find_certificate, page
 from .fields import Problem
 from .gate import this_session
 from .making import this_config
@@ -34,38 +34,38 @@ blueprint = Blueprint("changing", __name__)
 
 @blueprint.post("/certificates/<serial>/renew")
 def renew(serial: str) -> Response | tuple[str, int]:
-    """Show how a certificate will be renewed, or what keeps it from that."""
+    """Show how a certificate will be renewed, or why it cannot be."""
     config, form = this_config(), request.form
-    stem = stem_to_renew(Folder(config.pki), found_by(serial))
-    p12 = ("p12-compat" if "compatible" in form else "p12") if P12_PASSWORD in fields.secrets(form) else None
+    stem = stem_to_renew(Folder(config.pki), find_certificate(serial))
+    p12 = ("p12-compat" if "compatible" in form else "p12") if P12_PASSWORD in fields.read_secrets(form) else None
     keep_key, at = "keep_key" in form, datetime.now(timezone.utc)
-    slip = _p12_slip(p12, keep_key=keep_key, compatible="compatible" in form)
-    if slip:
-        return page(serial, problems={"renew": Problem(slip)}), 422
+    fault = _p12_fault(p12, keep_key=keep_key, compatible="compatible" in form)
+    if fault:
+        return page(serial, problems={"renew": Problem(fault)}), 422
 
     def prepare() -> Job:
         if stem == ROOT:
             return root_renewal_job(store=config.store)
         return renewal_job(stem, store=config.store, keep_key=keep_key, p12=p12, at=at)
 
-    return _asked(serial, "renew", prepare)
+    return _show_plan(serial, "renew", prepare)
 
 
-def _p12_slip(p12: str | None, *, keep_key: bool, compatible: bool) -> str | None:
-    """Return what is wrong with how a PKCS#12 file is asked for."""
+def _p12_fault(p12: str | None, *, keep_key: bool, compatible: bool) -> str | None:
+    """Return what is wrong with the options of the PKCS#12 file."""
     if p12 and keep_key:
-        # It would give the key to whoever renews, and the form gives keys only to the session that made them.
-        return "a PKCS#12 file is made only with a new key here: leave the password empty, or do not keep the key"
+        # It would give an older key to this session.
+        return "here a PKCS#12 file can only contain a new key: leave the password empty, or do not keep the key"
     if compatible and not p12:
-        return "a PKCS#12 file is made only with a password: write one"
+        return "a PKCS#12 file needs a password: type one"
     return None
 
 
 @blueprint.post("/certificates/<serial>/revoke")
 def revoke(serial: str) -> Response | tuple[str, int]:
-    """Show how a certificate will be revoked, or what keeps it from that."""
+    """Show how a certificate will be revoked, or why it cannot be."""
     config, reason = this_config(), request.form.get("reason") or None
-    path = str(found_by(serial).path)
+    path = str(find_certificate(serial).path)
     if reason is not None and reason not in REASONS:
         problem = Problem(f"choose a reason: {', '.join(REASONS)}")
         return page(serial, problems={"revoke": problem}), 422
@@ -73,28 +73,28 @@ def revoke(serial: str) -> Response | tuple[str, int]:
     def prepare() -> Job:
         return revocation_job(path, store=config.store, reason=reason)
 
-    return _asked(serial, "revoke", prepare, is_final=True)
+    return _show_plan(serial, "revoke", prepare, is_final=True)
 
 
 @blueprint.post("/revocation-list")
 def revocation_list() -> Response | tuple[str, int]:
-    """Show how the list of what is revoked will be made."""
+    """Show how the revocation list will be issued."""
     config = this_config()
-    return _asked(ROOT, "list", lambda: revocation_list_job(store=config.store))
+    return _show_plan(ROOT, "list", lambda: revocation_list_job(store=config.store))
 
 
-def _asked(
+def _show_plan(
     serial: str, action: str, prepare: Callable[[], Job], *, is_final: bool = False
 ) -> Response | tuple[str, int]:
-    """Go on to the plan, or show the certificate with what is wrong."""
-    given = fields.secrets(request.form)
+    """Go on to the plan, or show the certificate with the error."""
+    secrets = fields.read_secrets(request.form)
     try:
-        for name, value in given.items():
+        for name, value in secrets.items():
             fit_secret(name, value)
-        wrong = passphrase_problem(this_config(), given)
+        wrong = passphrase_problem(this_config(), secrets)
         if wrong:
             return page(serial, problems={f"{action}-passphrase": wrong}), 422
-        pending = Pending(prepare=prepare, shown=prepare(), secrets=given, is_final=is_final)
+        pending = Pending(prepare=prepare, shown=prepare(), secrets=secrets, is_final=is_final)
     except Error as error:
         findings = tuple(error.findings) if isinstance(error, Violation) else ()
         return page(serial, problems={action: Problem(error.message, findings)}), 422

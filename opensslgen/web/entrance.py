@@ -1,4 +1,4 @@
-"""Where the form is reached, and who may use it: its address, names, password and certificate."""
+"""The address, names, password and certificate of the web interface."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _tls(name: str, address: str, *, pki: Path, openssl: OpenSSL) -> tuple[SSLCo
     try:
         if root is None:
             raise Error(f"{pki} has no root")
-        found = lookup.stored(folder, name)
+        found = lookup.find_in_folder(folder, name)
     except Error as error:
         by_name = name == address or ipaddress.ip_address(address).is_unspecified
         hint = f"to issue one, run: opensslgen server {name}{'' if by_name else f' --san IP:{address}'}"

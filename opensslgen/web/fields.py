@@ -1,4 +1,4 @@
-"""The fields of the form: what was typed, and what is wrong with it, field by field."""
+"""The fields of the form: what a browser sends, and what is wrong with it, field by field."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from opensslgen.rules.rule import Finding
 
 EXTENDED_KEY_USAGES = SERVER.extended_key_usage
-"""Those that can be ticked."""
+"""The ones with a checkbox."""
 KEY_USAGES = ("digitalSignature", "nonRepudiation", "keyEncipherment", "dataEncipherment", "keyAgreement")
-"""Those that can be ticked; the others are an authority's, or restrict keyAgreement."""
+"""The ones with a checkbox; the others are for CAs, or restrict keyAgreement."""
 FORM = "form"
-"""In place of a field's name: what concerns all of it."""
+"""Stands for the whole form in place of a field's name."""
 
 _FIELD_OF_RULE = {
     "apple-validity": "days",
@@ -42,8 +42,8 @@ _FIELD_OF_RULE = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Typed:
-    """What the form holds, as it is shown again; no secret is in it."""
+class Values:
+    """What the form contains, without its secrets, to be shown again."""
 
     name: str = ""
     names: str = ""
@@ -52,32 +52,32 @@ class Typed:
     eku: tuple[str, ...] = EXTENDED_KEY_USAGES
     key_type: str = key_types.DEFAULT.name
     key_usage: tuple[str, ...] = ()
-    """None: what suits the key."""
+    """Empty: the default of the key type."""
     compatible: bool = False
-    """Whether the PKCS#12 file is in the form that old devices read."""
+    """Whether older devices can read the PKCS#12 file."""
     elsewhere: bool = False
-    """Whether another machine is to make it, by a script."""
+    """Whether a script issues it on another machine."""
     replace: bool = False
-    """Whether files that exist may be replaced."""
+    """Whether existing files may be replaced."""
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """The lines of the subject alternative names that are not empty."""
+        """The subject alternative names, without empty lines."""
         return tuple(line for line in self.names.splitlines() if line.strip())
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a field."""
+    """An error in a field."""
 
     message: str
     findings: tuple[Finding, ...] = ()
-    """The rules that it breaks, if that is what is wrong."""
+    """The broken rules, if there are any."""
 
 
-def typed(form: MultiDict[str, str]) -> Typed:
-    """Return what a browser has sent."""
-    return Typed(
+def read_values(form: MultiDict[str, str]) -> Values:
+    """Return what a browser has sent, but for the secrets."""
+    return Values(
         name=form.get("name", ""),
         names=form.get("names", ""),
         days=form.get("days", "").strip(),
@@ -90,43 +90,43 @@ def typed(form: MultiDict[str, str]) -> Typed:
     )
 
 
-def secrets(form: MultiDict[str, str]) -> dict[str, str]:
+def read_secrets(form: MultiDict[str, str]) -> dict[str, str]:
     """Return the secrets that a browser has sent, by the names that plans have for them."""
-    given = {CA_PASSPHRASE: form.get("passphrase", ""), P12_PASSWORD: form.get("p12_password", "")}
-    return {name: value for name, value in given.items() if value}
+    secrets = {CA_PASSPHRASE: form.get("passphrase", ""), P12_PASSWORD: form.get("p12_password", "")}
+    return {name: value for name, value in secrets.items() if value}
 
 
-def order(wanted: Typed, *, p12: bool) -> LeafOrder:
-    """Return the order; raises UsageError for any fault."""
+def order(values: Values, *, p12: bool) -> LeafOrder:
+    """Return the order; raises UsageError for any error."""
     return leaf_order(
-        wanted.name,
-        san=wanted.lines,
-        key_type=key_types.key_type(wanted.key_type),
-        days=_days(wanted.days),
-        extended_key_usage=wanted.eku,
-        key_usage=wanted.key_usage,
-        p12=("p12-compat" if wanted.compatible else "p12") if p12 else None,
+        values.name,
+        san=values.lines,
+        key_type=key_types.key_type(values.key_type),
+        days=_days(values.days),
+        extended_key_usage=values.eku,
+        key_usage=values.key_usage,
+        p12=("p12-compat" if values.compatible else "p12") if p12 else None,
     )
 
 
-def problems(wanted: Typed, given: Mapping[str, str]) -> dict[str, Problem]:
-    """Return what is wrong with each field by itself; the same functions judge it that make the order."""
+def problems(values: Values, secrets: Mapping[str, str]) -> dict[str, Problem]:
+    """Return what is wrong with each field on its own, by the functions that parse an order."""
     checks: dict[str, Callable[[], LeafOrder | None]] = {
-        "name": lambda: leaf_order(wanted.name),
-        "names": lambda: leaf_order(_ANY, san=wanted.lines),
-        "days": lambda: leaf_order(_ANY, days=_days(wanted.days)),
-        "eku": lambda: _extended_key_usage(wanted),
-        "key_type": lambda: leaf_order(_ANY, key_type=key_types.key_type(wanted.key_type)),
-        "key_usage": lambda: leaf_order(_ANY, key_usage=wanted.key_usage),
-        "p12_password": lambda: _p12_password(wanted, given),
-        "passphrase": lambda: _passphrase(given),
+        "name": lambda: leaf_order(values.name),
+        "names": lambda: leaf_order(_ANY, san=values.lines),
+        "days": lambda: leaf_order(_ANY, days=_days(values.days)),
+        "eku": lambda: _extended_key_usage(values),
+        "key_type": lambda: leaf_order(_ANY, key_type=key_types.key_type(values.key_type)),
+        "key_usage": lambda: leaf_order(_ANY, key_usage=values.key_usage),
+        "p12_password": lambda: _p12_password(values, secrets),
+        "passphrase": lambda: _passphrase(secrets),
     }
     found = {}
     for field, check in checks.items():
         try:
-            partly = check()
-            if partly is not None:
-                refuse_violations(partly, allow=())
+            part = check()
+            if part is not None:
+                refuse_violations(part, allow=())
         except Violation as violation:
             found[field] = Problem(violation.message, tuple(violation.findings))
         except Error as error:
@@ -138,36 +138,33 @@ _ANY = "host.invalid"
 
 
 def problems_of_rules(findings: list[Finding]) -> dict[str, Problem]:
-    """Return what rules have against an order, beside the fields that they are about."""
+    """Return which rules an order breaks, by the field that each rule is about."""
     found: dict[str, list[Finding]] = {}
     for finding in findings:
         found.setdefault(_FIELD_OF_RULE.get(finding.rule.id, FORM), []).append(finding)
-    return {
-        field: Problem("this would break a rule, so nothing was made", tuple(several))
-        for field, several in found.items()
-    }
+    return {field: Problem("this would break a rule", tuple(several)) for field, several in found.items()}
 
 
 def _days(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise UsageError("write the lifetime as a number of days, such as 820")
+        raise UsageError("write the validity as a number of days, such as 820")
     return int(text)
 
 
-def _extended_key_usage(wanted: Typed) -> LeafOrder:
-    if not wanted.eku:
-        # To the order none would mean the default.
-        raise UsageError("tick at least serverAuth, which Apple's devices ask of a server")
-    return leaf_order(_ANY, extended_key_usage=wanted.eku)
+def _extended_key_usage(values: Values) -> LeafOrder:
+    if not values.eku:
+        # An order takes the default instead.
+        raise UsageError("choose at least serverAuth, which Apple devices require of a server")
+    return leaf_order(_ANY, extended_key_usage=values.eku)
 
 
-def _p12_password(wanted: Typed, given: Mapping[str, str]) -> None:
-    if P12_PASSWORD in given:
-        fit_secret(P12_PASSWORD, given[P12_PASSWORD])
-    elif wanted.compatible:
-        raise UsageError("a PKCS#12 file is made only with a password: write one")
+def _p12_password(values: Values, secrets: Mapping[str, str]) -> None:
+    if P12_PASSWORD in secrets:
+        fit_secret(P12_PASSWORD, secrets[P12_PASSWORD])
+    elif values.compatible:
+        raise UsageError("a PKCS#12 file needs a password: type one")
 
 
-def _passphrase(given: Mapping[str, str]) -> None:
-    if CA_PASSPHRASE in given:
-        fit_secret(CA_PASSPHRASE, given[CA_PASSPHRASE])
+def _passphrase(secrets: Mapping[str, str]) -> None:
+    if CA_PASSPHRASE in secrets:
+        fit_secret(CA_PASSPHRASE, secrets[CA_PASSPHRASE])

@@ -15,10 +15,10 @@ from opensslgen.x509 import key_types
 
 from . import fields
 from .app import Config
-from .fields import FORM, Problem, Typed
+from .fields import FORM, Problem, Values
 from .gate import this_session
 from .pages import attachment
-from .pending import ChangedError, Delivery, Pending, delivery, passphrase_is_needed, passphrase_problem, placed
+from .pending import ChangedError, Delivery, Pending, delivery, passphrase_is_needed, passphrase_problem, place_order
 
 if TYPE_CHECKING:
     from flask import Response as FlaskResponse
@@ -31,7 +31,7 @@ _KINDS = {"p12": "application/x-pkcs12", "crl in DER": "application/pkix-crl"}
 
 
 def this_config() -> Config:
-    """Return what the form works with."""
+    """Return the settings of the form."""
     config = current_app.extensions["opensslgen"]
     assert isinstance(config, Config)
     return config
@@ -39,27 +39,28 @@ def this_config() -> Config:
 
 @blueprint.get("/")
 def form() -> str:
-    """Show the form, empty or as it was filled for an order."""
+    """Show the form, empty or as it was filled in for an order."""
     pending = this_session().orders.get(request.args.get("order", ""))
-    return _form(pending.typed if pending else None, {})
+    return _form(pending.values if pending else None, {})
 
 
 @blueprint.post("/")
 def check() -> Response | tuple[str, int]:
-    """Look at what was typed: show it again with what is wrong, or go on to the plan."""
-    wanted, given = fields.typed(request.form), fields.secrets(request.form)
-    pending, found = placed(this_config(), wanted, given)
+    """Show the form again with its errors, or go on to the plan."""
+    values, secrets = fields.read_values(request.form), fields.read_secrets(request.form)
+    repeated = request.form.get("passphrase_again", "")
+    pending, found = place_order(this_config(), values, secrets, repeated=repeated)
     if pending is None:
-        return _form(wanted, found), 422
+        return _form(values, found), 422
     return redirect(url_for("making.plan", order=this_session().remember(pending)), 303)
 
 
-def _form(wanted: Typed | None, found: dict[str, Problem]) -> str:
+def _form(values: Values | None, found: dict[str, Problem]) -> str:
     store = this_config().store
     is_first = store.issuer() is None
     return render_template(
         "form.html",
-        typed=wanted or Typed(),
+        values=values or Values(),
         problems=found,
         warnings=store.warnings(),
         eku_choices=fields.EXTENDED_KEY_USAGES,
@@ -75,8 +76,8 @@ def _form(wanted: Typed | None, found: dict[str, Problem]) -> str:
 
 @blueprint.post("/recognise")
 def recognise() -> FlaskResponse:
-    """Return the kind of each name that is being typed, or what is wrong with it; for the script in the page."""
-    lines = Typed(names=request.form.get("names", "")).lines
+    """Return the kind of each name, or what is wrong with it, for the script in the page."""
+    lines = Values(names=request.form.get("names", "")).lines
     recognised: list[dict[str, str]] = []
     for line in lines[:200]:
         try:
@@ -88,7 +89,7 @@ def recognise() -> FlaskResponse:
 
 @blueprint.get("/orders/<order>")
 def plan(order: str) -> str:
-    """Show what will be done, word for word."""
+    """Show the files and the commands of a job."""
     return _plan(_pending(order), order)
 
 
@@ -122,25 +123,25 @@ def script(order: str) -> FlaskResponse:
 
 @blueprint.post("/orders/<order>")
 def make(order: str) -> Response | str | tuple[str, int]:
-    """Do what was shown, once, however often it is asked for."""
+    """Run the job that was shown, once, however often this is called."""
     pending, session = _pending(order), this_session()
     with pending.lock:
         if pending.delivered is None:
             if pending.elsewhere:
-                abort(400, "This order is for another machine: download its script.")
+                abort(400, "This certificate is issued on another machine: download the script.")
             try:
                 made = pending.make(this_config())
             except ChangedError as error:
                 return _plan(pending, order, problem=Problem(error.message)), 409
             except Error as error:
                 findings = error.findings if isinstance(error, Violation) else []
-                # It was right when it was typed, and the key may have got another since.
+                # It was right when the form was sent, and may have been changed since.
                 wrong = passphrase_problem(this_config(), pending.secrets)
-                if pending.typed is None:
+                if pending.values is None:
                     return _plan(pending, order, problem=wrong or Problem(error.message, tuple(findings))), 409
                 found = fields.problems_of_rules(findings) or {FORM: Problem(error.message)}
                 found = {"passphrase": wrong} if wrong else found
-                return _form(pending.typed, found), 409
+                return _form(pending.values, found), 409
             pending.delivered = session.deliver(delivery(made))
             pending.secrets = {}
     return redirect(url_for("making.result", name=pending.delivered), 303)
@@ -148,7 +149,7 @@ def make(order: str) -> Response | str | tuple[str, int]:
 
 @blueprint.get("/made/<name>")
 def result(name: str) -> str:
-    """Show what was made, and how it was found to be."""
+    """Show the new files and the results of the checks."""
     from datetime import datetime, timezone
 
     from opensslgen.rules.devices import verdicts
@@ -169,7 +170,7 @@ def result(name: str) -> str:
 
 @blueprint.get("/made/<name>/<what>")
 def download(name: str, what: str) -> FlaskResponse:
-    """Return a file of what was made in this session."""
+    """Return a file that this session has made."""
     found = _delivery(name)
     data = found.file(what)
     if data is None:

@@ -1,4 +1,4 @@
-"""How pages come about: their templates, style and script as shipped, and the one page for errors."""
+"""The templates of the pages, their style and script, and the page for errors."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ if TYPE_CHECKING:
     from flask import Flask
 
 _ASSETS = {"style.css": "text/css", "form.js": "text/javascript"}
-_SAID = {
-    400: "This request cannot be understood.",
-    404: "There is no such page, or it is of another session.",
-    405: "This cannot be done here.",
-    413: "This is too large: 1 MiB is the most.",
+_MESSAGES = {
+    400: "This request is invalid.",
+    404: "There is no such page, or it belongs to another session.",
+    405: "This page does not accept such a request.",
 }
 
 blueprint = Blueprint("pages", __name__)
 
 
 class Request(flask.Request):
-    """A request whose uploads stay in memory: they may be keys, and the disk would keep them."""
+    """A request whose uploads stay in memory, and off the disk: they may be keys."""
 
     def _get_file_stream(
         self,
@@ -44,8 +43,8 @@ class Request(flask.Request):
 
 
 def furnish(app: Flask) -> None:
-    """Give the app its templates, and its page for errors."""
-    # From a checkout, a wheel or a zipapp, as all templates.
+    """Give the app its templates and its page for errors."""
+    # The templates may be in a checkout, a wheel or a zipapp.
     app.jinja_env.loader = jinja2.FunctionLoader(_template)
     app.jinja_env.undefined = jinja2.StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -72,17 +71,18 @@ def asset(name: str) -> Response:
 
 
 def _error(error: Exception) -> tuple[str, int]:
-    """Return the page that says what is wrong, and nothing of how the form works inside."""
+    """Return a page with the error, and with no details of the program."""
     if isinstance(error, HTTPException):
         code = error.code or 500
-        # What abort() was given is ours; werkzeug's own words tell of HTTP.
+        # The words given to abort() are ours; werkzeug's own are about HTTP.
         own = error.description if error.description != type(error).description else None
-        message = own or _SAID.get(code, "This did not work.")
+        too_large = f"This is too large: {'4 kB' if g.get('session') is None else '1 MiB'} is the most."
+        message = own or (too_large if code == 413 else _MESSAGES.get(code, "This did not work."))
     elif isinstance(error, Error):
         code, message = 409, error.message
     else:
         current_app.logger.error("a request failed", exc_info=error)
-        code, message = 500, "Something went wrong here, and was not finished. The terminal tells more."
+        code, message = 500, "An internal error occurred, and nothing was finished. The terminal shows the error."
     if code < 400:
         code = 404
     login = code == 403 and g.get("session") is None and current_app.extensions["opensslgen"].password is not None
@@ -91,7 +91,7 @@ def _error(error: Exception) -> tuple[str, int]:
 
 
 def attachment(data: bytes, *, name: str, kind: str) -> Response:
-    """Return a file to be saved under a name, which is one of ours."""
+    """Return a file to be saved under a name."""
     answer = Response(data, content_type=kind)
     answer.headers.set("Content-Disposition", "attachment", filename=name)
     return answer

@@ -1,4 +1,4 @@
-"""What waits for a yes, and what was made of it."""
+"""Jobs that wait for confirmation, and the files that a session may download afterwards."""
 
 from __future__ import annotations
 
@@ -25,94 +25,99 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opensslgen.jobs.job import Job
-    from opensslgen.jobs.perform import Made
+    from opensslgen.jobs.perform import JobResult
     from opensslgen.orders.order import LeafOrder
 
     from .app import Config
-    from .fields import Typed
+    from .fields import Values
 
 
 class ChangedError(Error):
-    """What would be done now is not what was shown."""
+    """The job would no longer do what was shown."""
 
 
 @dataclass(kw_only=True)
 class Pending:
-    """Something that can be done, and is done once it is confirmed."""
+    """A job that runs once it is confirmed."""
 
     prepare: Callable[[], Job]
     """Returns the job for the folder as it is now; raises Violation or UsageError."""
     shown: Job
-    """What the page for confirmation says."""
+    """The job that the page for confirmation shows."""
     secrets: Mapping[str, str] = field(repr=False)
     force: bool = False
-    """Whether files that exist may be replaced."""
+    """Whether existing files may be replaced."""
     is_final: bool = False
-    """Whether it cannot be taken back."""
-    typed: Typed | None = None
-    """What the form held, if it came from there."""
+    """Whether it cannot be undone."""
+    values: Values | None = None
+    """The fields of the form, if it came from there."""
     order: LeafOrder | None = None
-    """What came of that."""
+    """The order that the form makes."""
     delivered: str | None = None
-    """What it became; a second yes makes nothing more."""
+    """The name of its delivery; a second confirmation does nothing."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def elsewhere(self) -> bool:
-        """Whether another machine is to do it, by a script."""
-        return self.typed is not None and self.typed.elsewhere
+        """Whether a script does it on another machine."""
+        return self.values is not None and self.values.elsewhere
 
     def script(self, config: Config) -> str:
-        """Return what was shown as a shell script, as --script prints it."""
+        """Return the job that was shown as a shell script, as --script prints it."""
         return as_script(self.shown.plan, version=__version__, folder=str(config.pki))
 
-    def make(self, config: Config) -> Made:
-        """Do it, or nothing if that would not be what was shown; raises Error."""
+    def make(self, config: Config) -> JobResult:
+        """Run the job, or raise ChangedError if it is no longer the one that was shown; raises Error if it fails."""
 
         def prepare() -> Job:
             job = self.prepare()
             if job.plan != self.shown.plan:
                 self.shown = job
-                raise ChangedError("the folder has changed since this was shown: look at it again")
+                raise ChangedError("the pki folder has changed since this was shown: check it again")
             return job
 
-        known = {**config.secrets, **self.secrets}
+        secrets = {**config.secrets, **self.secrets}
 
         def secret(name: str) -> str:
-            if name not in known:
+            if name not in secrets:
                 raise Error(f"the {SECRETS[name]} is needed")
-            return known[name]
+            return secrets[name]
 
         return Authority(config.store, config.openssl(), secret, config.on_command, force=self.force).make(prepare)
 
 
 def passphrase_is_needed(config: Config) -> bool:
-    """Tell whether the authority's key has a passphrase that is not known yet."""
-    has_one = config.store.issuer() is not None and config.store.ca_key_is_encrypted()
-    return has_one and CA_PASSPHRASE not in config.secrets
+    """Tell whether the root's key has a passphrase that the web interface was not started with."""
+    is_encrypted = config.store.issuer() is not None and config.store.ca_key_is_encrypted()
+    return is_encrypted and CA_PASSPHRASE not in config.secrets
 
 
-def passphrase_problem(config: Config, given: Mapping[str, str]) -> Problem | None:
-    """Return what is wrong with the passphrase that was typed, if one is needed; the authority's key is tried by it."""
+def passphrase_problem(config: Config, secrets: Mapping[str, str]) -> Problem | None:
+    """Return what is wrong with the passphrase, if one is needed: it has to open the root's key."""
     if not passphrase_is_needed(config):
         return None
-    if CA_PASSPHRASE not in given:
-        return Problem("the root's key has a passphrase: write it")
-    if opens_key(given[CA_PASSPHRASE], config.store, config.openssl()):
+    if CA_PASSPHRASE not in secrets:
+        return Problem("the root's key has a passphrase: type it")
+    if opens_key(secrets[CA_PASSPHRASE], config.store, config.openssl()):
         return None
     return Problem("this is not the passphrase of the root's key")
 
 
-def placed(config: Config, wanted: Typed, given: Mapping[str, str]) -> tuple[Pending | None, dict[str, Problem]]:
-    """Return the order for what was typed and the secrets that came with it, or what is wrong with it by field."""
-    found = fields.problems(wanted, given)
-    if "passphrase" not in found and not wanted.elsewhere:
-        wrong = passphrase_problem(config, given)
+def place_order(
+    config: Config, values: Values, secrets: Mapping[str, str], *, repeated: str
+) -> tuple[Pending | None, dict[str, Problem]]:
+    """Return the job for the fields of the form, or what is wrong by field; `repeated` is the passphrase once more."""
+    found = fields.problems(values, secrets)
+    if "passphrase" not in found and not values.elsewhere:
+        wrong = passphrase_problem(config, secrets)
         found |= {"passphrase": wrong} if wrong else {}
+    if "passphrase" not in found and config.store.issuer() is None and repeated != secrets.get(CA_PASSPHRASE, ""):
+        # Nobody could use a CA whose passphrase has a typing error.
+        found["passphrase_again"] = Problem("the two passphrases differ: type both again")
     if found:
         return None, found
-    order = fields.order(wanted, p12=P12_PASSWORD in given)
-    root = root_order(encrypted=CA_PASSPHRASE in {**config.secrets, **given})
+    order = fields.order(values, p12=P12_PASSWORD in secrets)
+    root = root_order(encrypted=CA_PASSPHRASE in {**config.secrets, **secrets})
 
     def prepare() -> Job:
         return leaf_job(order, store=config.store, root=root, fixed_days=order.days != LEAF_DAYS)
@@ -124,27 +129,27 @@ def placed(config: Config, wanted: Typed, given: Mapping[str, str]) -> tuple[Pen
     except UsageError as error:
         return None, {"days": Problem(error.message)}
     there = config.store.existing(job.plan)
-    if there and not wanted.replace and not wanted.elsewhere:
+    if there and not values.replace and not values.elsewhere:
         return None, {"replace": Problem(overwrite_refusal(config.pki, there).message)}
-    return Pending(prepare=prepare, shown=job, secrets=given, force=wanted.replace, typed=wanted, order=order), {}
+    return Pending(prepare=prepare, shown=job, secrets=secrets, force=values.replace, values=values, order=order), {}
 
 
 DELIVERED = ("p12", "certificate", "chain", "key", "request", "crl", "crl in DER")
-"""What may be fetched of what was made; never the root's key."""
+"""The new files that can be downloaded; never the root's key."""
 _SECRET = {"p12", "key"}
-"""What of it holds a private key."""
+"""The ones that contain a private key."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What was made in a session, and may be fetched in it."""
+    """What a session has made and may download."""
 
-    made: Made
+    made: JobResult
     digests: Mapping[str, bytes]
-    """SHA-256 of each file as it was made, so that nobody is given a key that another has put in its place."""
+    """SHA-256 of each new file, so that nobody gets a key that somebody else has put in its place."""
 
     def file(self, what: str) -> bytes | None:
-        """Return what was made under this name, such as "key"; None if there is no such thing, or no longer."""
+        """Return a file by its name, such as "key"; None if there is none, or it has changed."""
         if what not in self.digests:
             return None
         try:
@@ -154,9 +159,9 @@ class Delivery:
         return data if hashlib.sha256(data).digest() == self.digests[what] else None
 
 
-def delivery(made: Made) -> Delivery:
-    """Return what may be fetched of what was made just now: nothing that is only moved, and no key of before."""
-    # A key that was there belongs to whoever made it, and not to the session that revokes or renews its certificate.
+def delivery(made: JobResult) -> Delivery:
+    """Return what a session may download of what it has just made: no file that was only moved, and no older key."""
+    # An older key belongs to whoever made it, not to the session that revokes or renews its certificate.
     new = {
         publish.what.value for publish in made.job.plan.publish if publish.what and not publish.source.startswith("../")
     }

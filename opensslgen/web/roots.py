@@ -1,4 +1,4 @@
-"""The pages from which the root is fetched, in each form that some device takes, with a guide for each."""
+"""The pages from which the root can be downloaded, in each format that a device takes, with a guide for each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ blueprint = Blueprint("roots", __name__)
 
 @blueprint.get("/root")
 def page() -> str:
-    """Show the root, in which forms it can be fetched, and what a phone has against it."""
+    """Show the root, its formats, and why a phone would not accept it."""
     config = this_config()
     if config.store.issuer() is None:
         return render_template("root.html", root=None)
@@ -40,7 +40,7 @@ def page() -> str:
 
 @blueprint.get("/root/<name>")
 def file(name: str) -> Response:
-    """Return the root in one of its forms, or one of the pages for phones."""
+    """Return the root in one of its formats, or one of the guides."""
     if this_config().store.issuer() is None:
         abort(404)
     found = next((file for file in files(anchor(this_config().pki)) if file.name == name), None)

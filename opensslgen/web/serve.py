@@ -1,106 +1,82 @@
-"""Let the form be reached: on the loopback as it is, elsewhere behind TLS; and stop it when it is told to."""
+"""Serve the form: plain HTTP on the loopback address, TLS elsewhere; and stop on a signal."""
 
 from __future__ import annotations
 
 import signal
 import socket
 import tempfile
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from opensslgen.errors import Error
-
 from .app import UPLOAD_LIMIT
+from .gate import body_limit
 from .serving import CONNECTIONS, Limits, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from ssl import SSLContext
     from types import FrameType
 
     from flask import Flask
 
-_BODY = UPLOAD_LIMIT + (64 << 10)
-"""Somewhat more, so that what is a little too large is answered with a page."""
 LONGEST = 120.0
-"""Seconds that one connection lasts on which nothing is being made."""
+"""Seconds that a connection may last while no request is being answered."""
 _GRACE = 150.0
-"""Seconds that requests in progress have left when the form is stopped; an openssl command has 120."""
-
-
-def listening(address: str, port: int) -> socket.socket:
-    """Return a socket that listens on an address of this machine; raises Error if that cannot be had."""
-    try:
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        found = socket.socket(family, socket.SOCK_STREAM)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind((address, port))
-        found.listen(128)
-    except OSError as error:
-        raise Error(f"cannot listen on {address}, port {port}: {error.strerror or error}") from error
-    return found
+"""Seconds that requests in progress have when the form stops; an openssl command has 120."""
 
 
 def serve_form(
     app: Flask, listener: socket.socket, *, context: SSLContext | None = None, ready: Callable[[], None]
 ) -> None:
-    """Answer requests until Ctrl-C, SIGTERM or SIGHUP, in TLS if there is a context; finish those that have begun.
+    """Answer requests until Ctrl-C, SIGTERM or SIGHUP, over TLS if there is a context; finish those in progress.
 
-    `ready` is called once requests are answered. A second signal does not wait.
+    `ready` is called once requests are answered. A second signal stops at once.
     """
-    limits = Limits(body=_BODY, app_refuses=True, longest=LONGEST, idle=30, grace=_GRACE)
+    limits = Limits(body=2 * UPLOAD_LIMIT, body_by_cookie=body_limit(app), longest=LONGEST, idle=30, grace=_GRACE)
     with ExitStack() as stack:
-        asked = stack.enter_context(_asked_to_stop())
+        stop = _StopSignal()
+        stack.callback(stop.restore)
         if context is None:
-            serve(app, listener, limits=limits, ready=ready, until=asked.is_set, stopping=asked.restore)
+            serve(app, listener, limits=limits, ready=ready, until=stop.is_set, stopping=stop.restore)
             return
-        from .tls import front
+        from .tls import Front
 
-        # waitress knows no TLS. The socket between lies in a folder that only we can enter.
+        # waitress has no TLS. The socket between is in a folder that only this user can open.
         path = str(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="opensslgen-web-"))) / "socket")
         inner = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         inner.bind(path)
-        outer = stack.enter_context(front(listener, context=context, backend=path))
+        front = stack.enter_context(Front(listener, context=context, backend=path))
 
         def stopping() -> None:
-            asked.restore()
-            outer.stop_accepting()
+            stop.restore()
+            front.stop_accepting()
 
-        # What one address may have is counted in front.
-        limits = replace(limits, of_one_client=CONNECTIONS)
+        # The TLS front counts the connections of an address.
+        limits = replace(limits, per_address=CONNECTIONS)
         serve(
-            app, inner, limits=limits, scheme="https", client=outer.client,
-            ready=ready, until=asked.is_set, stopping=stopping,
+            app, inner, limits=limits, scheme="https", client=front.client,
+            ready=ready, until=stop.is_set, stopping=stopping,
         )  # fmt: skip
 
 
-class _Asked:
-    """Whether a signal has asked us to stop, noted instead of raised, which could be in the middle of anything."""
+class _StopSignal:
+    """Whether a signal has come; it is noted, as an exception could interrupt anything."""
 
     def __init__(self) -> None:
-        self._set = False
+        self._is_set = False
         self._before: dict[int, Any] = {}
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            self._before[number] = signal.signal(number, self._note)
 
-    def note(self, _: int, __: FrameType | None) -> None:
-        self._set = True
+    def _note(self, _: int, __: FrameType | None) -> None:
+        self._is_set = True
 
     def is_set(self) -> bool:
-        return self._set
+        return self._is_set
 
     def restore(self) -> None:
-        """Let the next signal do what it did before."""
+        """Restore the default effect of the signals."""
         while self._before:
             signal.signal(*self._before.popitem())
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[_Asked]:
-    asked = _Asked()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asked._before[number] = signal.signal(number, asked.note)
-    try:
-        yield asked
-    finally:
-        asked.restore()

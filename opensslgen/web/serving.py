@@ -1,49 +1,91 @@
-"""Running a site so that neither slow clients nor greedy ones keep others out, and ending it without loss."""
+"""Serve a site, so that neither slow clients nor greedy ones keep others out, and stop without losing a request.
+
+Why not cheroot (11.1), which speaks TLS: it shakes hands in the thread that accepts, so that one silent client keeps
+everyone out for ten seconds; a slow client occupies a worker; it limits neither the time of a connection nor how many
+an address has, takes two lengths for one body, and reads whatever is sent of a body that the app has refused.
+"""
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
+import socket
 import sys
 import time
 from collections import defaultdict
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import RequestEntityTooLarge
 
+from opensslgen.errors import Error, UsageError
+
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Iterable
 
     from flask import Flask
 
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""Of every answer of both sites; each adds its own Content-Security-Policy."""
 CONNECTIONS = 200
 """Open at once at most; below the 256 files that macOS lets a process open."""
-OF_ONE_CLIENT = 16
-"""Connections of one address; where there are more, the oldest are closed."""
+PER_ADDRESS = 16
+"""Connections of one address; if there are more, the oldest are closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What clients may take; a request that is being answered is ended by none of it."""
+    """How much a client may use; no limit interrupts a request that is being answered."""
 
     body: int = 1024
     """Bytes of a request's body; a larger one is not read."""
-    app_refuses: bool = False
-    """Whether the app answers a request with a larger one, of which it gets the head alone, or waitress in a line."""
+    body_by_cookie: Callable[[str], int] | None = None
+    """Returns how many of these bytes are read for a Cookie header; the app gets the head of a larger request, to
+    refuse it on a page of its own. None: `body` for everyone, and waitress refuses."""
     longest: float = 60.0
     """Seconds that one connection may last, however busy it is."""
     idle: int = 10
-    """Seconds for which a connection may say nothing."""
-    of_one_client: int = OF_ONE_CLIENT
+    """Seconds for which a connection may be silent."""
+    per_address: int = PER_ADDRESS
     grace: float = 5.0
-    """Seconds for which the end waits for what is being answered."""
+    """Seconds that requests in progress have when the site stops."""
+
+
+def open_listener(address: str, port: int) -> socket.socket:
+    """Return a socket that listens on an IP address of this machine; raises UsageError or Error if it cannot be had."""
+    try:
+        if "%" in address:
+            raise ValueError
+        version = ip_address(address).version
+    except ValueError:
+        raise UsageError(f"{address!r} is not an IP address of this machine: write one such as 10.0.0.9") from None
+    listener = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        hint = "--port 0 takes any free port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else None
+        raise Error(f"cannot listen on {address}, port {port}: {error.strerror}", hint=hint) from error
+    return listener
 
 
 def serve(
@@ -58,10 +100,10 @@ def serve(
     until: Callable[[], bool] = lambda: False,
     stopping: Callable[[], None] = lambda: None,
 ) -> None:
-    """Answer requests at a bound socket for so many seconds, or until Ctrl-C, or until `until` says so.
+    """Answer requests on a socket for so many seconds, until Ctrl-C, or until `until` returns true.
 
-    `ready` is called once requests are answered, `stopping` before the last of them are awaited. `client` returns the
-    IP address for the path of a connection's other end, where the socket is one of the file system.
+    `ready` is called once requests are answered, `stopping` before it waits for the last of them. On a Unix socket,
+    `client` returns the IP address of the client from the path of the other end.
     """
     logging.getLogger("waitress").setLevel(logging.ERROR)
     channels: dict[int, Any] = {}
@@ -75,7 +117,7 @@ def serve(
         clear_untrusted_proxy_headers=True,
         connection_limit=CONNECTIONS,
         ident=None,
-        # What is asked and answered may be a key: it stays in memory.
+        # Requests and answers can contain keys: they stay in memory.
         inbuf_overflow=2 * limits.body + 1,
         outbuf_overflow=1 << 28,
         log_socket_errors=False,
@@ -85,10 +127,10 @@ def serve(
         url_scheme=scheme,
     )
     if client is not None:
-        # waitress itself calls all that come over such a socket localhost.
+        # waitress takes every client of such a socket for localhost.
         server.fix_addr = lambda path: (client(path), None)
-    if limits.app_refuses:
-        server.channel_class = _Channel
+    if limits.body_by_cookie:
+        server.channel_class = _channel_class(limits.body_by_cookie)
     end = time.monotonic() + seconds
     try:
         with suppress(KeyboardInterrupt):
@@ -97,7 +139,7 @@ def serve(
                 _turn(channels, min(left, 0.5))
                 _close_overdue(server.active_channels.values(), limits)
         stopping()
-        # No more connections: the socket is closed, and not only left alone, so that clients are told.
+        # The socket is closed, and not merely ignored, so that new clients get an error at once.
         server.del_channel()
         listener.close()
         server.socket.close()
@@ -108,7 +150,7 @@ def serve(
 
 
 class _Refusal(ErrorTask, WSGITask):
-    """Answers what waitress refuses: as it does, but has the app answer a request whose body is too large."""
+    """Answers a request that waitress refuses; the app answers if the body is too large."""
 
     def execute(self) -> None:
         refused: Any = self.request
@@ -118,13 +160,25 @@ class _Refusal(ErrorTask, WSGITask):
         self.set_close_on_finish()
         self.complete = False
         refused.body_rcv = None
-        # A body in chunks has told nothing of its length; this one is too large for every app.
+        # A body in chunks has no length; this one is too large for every app.
         refused.headers.setdefault("CONTENT_LENGTH", str(sys.maxsize))
         WSGITask.execute(self)
 
 
-class _Channel(HTTPChannel):
-    error_task_class = _Refusal
+def _channel_class(body_by_cookie: Callable[[str], int]) -> type[HTTPChannel]:
+    """Return connections that read of each body as much as its cookie allows."""
+
+    class Parser(HTTPRequestParser):
+        def parse_header(self, header_plus: bytes) -> None:
+            super().parse_header(header_plus)
+            self.adj = copy(self.adj)
+            self.adj.max_request_body_size = body_by_cookie(self.headers.get("COOKIE", ""))
+
+    class Channel(HTTPChannel):
+        error_task_class = _Refusal
+        parser_class = Parser
+
+    return Channel
 
 
 def _turn(channels: dict[int, Any], timeout: float) -> None:
@@ -132,22 +186,22 @@ def _turn(channels: dict[int, Any], timeout: float) -> None:
 
 
 def _close_overdue(channels: Iterable[Any], limits: Limits) -> None:
-    """Close what has lasted too long, and the oldest of a client that has too many."""
-    by_client = defaultdict(list)
+    """Close connections that last too long, and the oldest ones of an address that has too many."""
+    by_address = defaultdict(list)
     now = time.time()
     for channel in channels:
         if channel.requests:
             continue
         if now - channel.creation_time > limits.longest:
             channel.will_close = True
-        by_client[channel.addr[0]].append(channel)
-    for of_one in by_client.values():
-        for channel in sorted(of_one, key=lambda channel: channel.creation_time)[: -limits.of_one_client]:
+        by_address[channel.addr[0]].append(channel)
+    for several in by_address.values():
+        for channel in sorted(several, key=lambda channel: channel.creation_time)[: -limits.per_address]:
             channel.will_close = True
 
 
 def _drain(server: Any, channels: dict[int, Any], *, seconds: float) -> None:
-    """Let what is being answered be finished, and sent if the client takes it within two seconds."""
+    """Finish the requests in progress, and give clients two seconds to take the answers."""
     now = time.monotonic()
     finished, sent = now + seconds, now + 2
     while any(channel.requests for channel in server.active_channels.values()) and time.monotonic() < finished:

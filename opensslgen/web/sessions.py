@@ -1,4 +1,4 @@
-"""Who has been let in, and what was made for them: in memory, and gone when the form is stopped."""
+"""The sessions and what they have made, in memory only, until the web interface stops."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 IDLE = 2 * 3600.0
-"""Seconds after which a session ends that nothing is asked for."""
+"""Seconds without a request after which a session ends."""
 LONGEST = 12 * 3600.0
 """Seconds after which a session ends."""
 _SESSIONS = 100
 _ORDERS = 20
-"""Orders, and things made, that one session remembers."""
+"""Orders, and deliveries, that one session remembers."""
 WRONG_PASSWORDS = 5
-"""So many of one client are answered in a minute."""
+"""Of one client in a minute; further ones have to wait."""
 _CLIENTS = 1000
 """Clients whose wrong passwords are remembered at once."""
 
 
 @dataclass
 class Session:
-    """One browser that was let in."""
+    """A browser that is logged in."""
 
     key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
     """What its cookie holds."""
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-    """What each of its forms holds, and no other site knows."""
+    """The token in each of its forms, which no other site knows."""
     begun: float = 0.0
     seen: float = 0.0
     orders: dict[str, Pending] = field(default_factory=dict)
-    """What was asked for and waits for a yes."""
+    """Jobs that wait for confirmation."""
     deliveries: dict[str, Delivery] = field(default_factory=dict)
-    """What was made; its keys are given to no other session."""
+    """What it has made; no other session gets its keys."""
 
     def remember(self, pending: Pending) -> str:
-        """Keep an order, in place of the oldest if there are too many, and return what names it in this session."""
+        """Keep an order, in place of the oldest if there are too many, and return its name in this session."""
         return _keep(self.orders, pending)
 
     def deliver(self, delivery: Delivery) -> str:
-        """Keep what was made, in the same way."""
+        """Keep a delivery in the same way."""
         return _keep(self.deliveries, delivery)
 
 
@@ -87,7 +87,7 @@ class Sessions:
         """Return the session whose cookie holds the key, unless it has ended."""
         now = self._clock()
         with self._lock:
-            # Looked up by a hash, so that the time it takes tells nothing of the keys.
+            # Looked up by a hash, so that the time it takes reveals nothing about the keys.
             session = self._sessions.get(_digest(key))
             if session is None:
                 return None
@@ -98,37 +98,37 @@ class Sessions:
             return session
 
     def end(self, session: Session) -> None:
-        """Forget a session, and with it what it may fetch."""
+        """Forget a session, and with it what it may download."""
         with self._lock:
             self._sessions.pop(_digest(session.key), None)
 
 
 class Door:
-    """What lets somebody in: a token, once; or a password, of which a client tries only so many a minute.
+    """Checks the token, which works once, or the password, of which each client can try only a few in a minute.
 
-    They are counted for each client by itself, as otherwise anybody in the network could keep the owner out for good by
-    wrong ones. Who has many addresses gets as many tries, which are still too few for a password that is long enough.
+    The limit is per client, as otherwise anyone on the network could lock the owner out with wrong passwords. Somebody
+    with many addresses gets more tries, still too few for a password of 12 characters.
     """
 
     def __init__(self, token: str | None, password: str | None, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take the one that there is."""
+        """Take one of the two."""
         self._clock = clock
         self._lock = threading.Lock()
         self._token = token
         self._password = password
         self._wrong: dict[str, deque[float]] = {}
-        """When each client was wrong, the one that was so last at the end."""
+        """The times of wrong passwords by client, the latest client at the end."""
 
     def opens_by_token(self, token: str) -> bool:
-        """Tell whether this is the token, which is worth nothing from then on."""
+        """Tell whether this is the token, which then no longer works."""
         with self._lock:
-            if self._token is None or not _same(token, self._token):
+            if self._token is None or not _is_same(token, self._token):
                 return False
             self._token = None
             return True
 
     def wait(self, address: str | None) -> float:
-        """Return in how many seconds a password of this IP address will be looked at; 0: now."""
+        """Return the seconds until this IP address may try a password again; 0: now."""
         with self._lock:
             return self._wait(_client(address))
 
@@ -139,14 +139,14 @@ class Door:
         return max(0.0, 60 - (self._clock() - wrong[0]))
 
     def opens_by_password(self, password: str, address: str | None) -> bool:
-        """Tell whether this is the password; always no while there were too many wrong ones of this IP address."""
+        """Tell whether this is the password; always no while this IP address has to wait."""
         client = _client(address)
         with self._lock:
             if self._password is None or self._wait(client):
                 return False
-            if _same(password, self._password):
+            if _is_same(password, self._password):
                 return True
-            # The oldest of as many as count make place, and so does the client that was wrong longest ago.
+            # The oldest time drops out, and so does the client whose last wrong password is the oldest.
             wrong = self._wrong.pop(client, None) or deque(maxlen=WRONG_PASSWORDS)
             wrong.append(self._clock())
             while len(self._wrong) >= _CLIENTS:
@@ -156,7 +156,7 @@ class Door:
 
 
 def _client(address: str | None) -> str:
-    """Return what tells one client from others: its IPv4 address, or the network of its IPv6 one, which is all its."""
+    """Return what identifies a client: its IPv4 address, or the /64 network of its IPv6 address."""
     try:
         found = ipaddress.ip_address((address or "").partition("%")[0])
     except ValueError:
@@ -166,9 +166,9 @@ def _client(address: str | None) -> str:
     return str(found)
 
 
-def _same(given: str, right: str) -> bool:
-    """Compare in a time that does not tell where two texts differ, nor how long the right one is."""
-    return hmac.compare_digest(_digest(given), _digest(right))
+def _is_same(text: str, right: str) -> bool:
+    """Compare in a time that reveals neither where two texts differ nor how long the right one is."""
+    return hmac.compare_digest(_digest(text), _digest(right))
 
 
 def _digest(text: str) -> bytes:

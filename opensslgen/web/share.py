@@ -1,44 +1,40 @@
-"""The site that lets phones on the network fetch the root: it is read-only, and there is nothing else on it.
+"""The read-only site from which phones on the network download the root.
 
-All that it can answer is made before it begins; no request makes it look at a file.
+It serves from memory: no request opens a file.
 """
 
 from __future__ import annotations
 
-import errno
 import io
+import re
 import socket
-from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import segno
 from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
-from opensslgen.errors import Error, UsageError
+from opensslgen.errors import Error
 from opensslgen.trust.devices import device_of
 from opensslgen.trust.files import TrustFile, pages, root_files
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .serving import HEADERS
 
+if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
 _HEADERS = {
-    "Cache-Control": "no-store",
+    **HEADERS,
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
     " form-action 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
 }
+_HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/?#@\s]+))(?::(?P<port>[0-9]{1,5}))?")
+"""A Host header (RFC 9110 section 7.2) and nothing else."""
 
 
 def create_app(root: Certificate, *, url: str, profile: bytes | None = None) -> Flask:
-    """Return the site; `url` is where it will be found, `profile` the configuration profile if it was signed."""
+    """Return the site; `url` is its address, `profile` the configuration profile if it is signed."""
     app = Flask("opensslgen", static_folder=None, template_folder=None)
     files = {file.name: file for file in (*root_files(root, profile=profile), *pages(root, address=url), *codes(url))}
 
@@ -48,14 +44,14 @@ def create_app(root: Certificate, *, url: str, profile: bytes | None = None) -> 
             abort(421)
 
     @app.get("/", provide_automatic_options=False)
-    def chosen() -> Response:
+    def show_guide() -> Response:
         device = device_of(request.headers.get("User-Agent", ""))
         response = _answer(files["index.html" if device is None else f"{device.id}.html"])
         response.headers["Vary"] = "User-Agent"
         return response
 
     @app.get("/<name>", provide_automatic_options=False)
-    def offered(name: str) -> Response:
+    def send_file(name: str) -> Response:
         if name not in files:
             abort(404)
         return _answer(files[name])
@@ -78,7 +74,7 @@ def create_app(root: Certificate, *, url: str, profile: bytes | None = None) -> 
 def _answer(file: TrustFile) -> Response:
     response = Response(file.data, content_type=file.media_type)
     if not file.media_type.startswith(("text/", "image/")):
-        # Not as an attachment: what a device does with a root by itself, it does by the media type.
+        # Not as an attachment: devices install a root by its media type.
         response.headers["Content-Disposition"] = f'inline; filename="{file.name}"'
     return response
 
@@ -86,17 +82,19 @@ def _answer(file: TrustFile) -> Response:
 def _is_ours(host: str) -> bool:
     """Tell whether a Host header is an address, or a name of this machine.
 
-    Any other name may be a stranger's that was made to point here (DNS rebinding), which an address cannot be.
+    An attacker can point any other name here (DNS rebinding), but not an address.
     """
     if not host:
         return True  # desk phones that speak HTTP/1.0
+    match = _HOST.fullmatch(host)
+    if not match or int(match["port"] or 0) > 65535:
+        return False
     try:
-        name = urlsplit(f"//{host}").hostname or ""
-        ip_address(name)
+        ip_address(match["ipv6"] or match["name"])
     except ValueError:
         own = socket.gethostname().lower()
         short = own.partition(".")[0]
-        return host.partition(":")[0].lower() in {"localhost", own, short, f"{short}.local"}
+        return str(match["name"]).lower() in {"localhost", own, short, f"{short}.local"}
     return True
 
 
@@ -113,7 +111,7 @@ def codes(url: str) -> tuple[TrustFile, TrustFile]:
 
 
 def terminal_code(url: str, *, coloured: bool) -> str:
-    """Return the QR code of a URL for a terminal: light on dark, which without colours needs a dark one."""
+    """Return the QR code of a URL for a terminal, light on dark; without colours, the terminal has to be dark."""
     text = io.StringIO()
     segno.make_qr(url, error="m").terminal(text, compact=True)
     lines = text.getvalue().splitlines()
@@ -121,40 +119,20 @@ def terminal_code(url: str, *, coloured: bool) -> str:
 
 
 def lan_address() -> str:
-    """Return the address that this machine uses on its network; raises Error if there is none.
+    """Return the address of this machine on its network; raises Error if there is none.
 
-    Nothing is sent: a connected UDP socket only asks the kernel for the route to an address that nobody has (RFC 5737).
+    Nothing is sent: connecting a UDP socket only looks up the route, to an address that nobody has (RFC 5737).
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         try:
             asking.connect(("192.0.2.1", 9))
             return str(asking.getsockname()[0])
         except OSError as error:
-            raise Error("this machine seems to be on no network", hint="--address IP says where to listen") from error
-
-
-@contextmanager
-def listening(address: str, port: int) -> Iterator[socket.socket]:
-    """Give a socket that is bound to an IP address and a port; raises UsageError or Error if that cannot be had."""
-    try:
-        if "%" in address:
-            raise ValueError
-        version = ip_address(address).version
-    except ValueError:
-        raise UsageError(f"{address!r} is no IP address to listen on") from None
-    with socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((address, port))
-            listener.listen()
-        except OSError as error:
-            hint = "--port 0 takes any free port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else None
-            raise Error(f"cannot listen on {address}, port {port}: {error.strerror}", hint=hint) from error
-        yield listener
+            raise Error("this machine is on no network", hint="to choose an address, add --address IP") from error
 
 
 def url_of(listener: socket.socket) -> str:
-    """Return the URL of the site at a bound socket; where that is bound to all addresses, by the one of the network."""
+    """Return the URL of the site on a socket; if it listens on all addresses, with this machine's on the network."""
     address, port = listener.getsockname()[:2]
     if ip_address(address).is_unspecified:
         address = lan_address()

@@ -1,8 +1,7 @@
-"""TLS in front of the form: takes connections, ends TLS, and hands on what is inside to a socket of ours.
+"""TLS in front of the form: accepts connections, decrypts them, and passes the bytes to waitress over a Unix socket.
 
-waitress has no TLS, and every other server that has would be a second one to keep. This knows nothing of HTTP: what
-comes out of TLS goes to waitress byte by byte, which holds it to the same limits as on the loopback. Whose it is, is
-told by the name that our end of the connection has, and by nothing that a client could write.
+waitress has no TLS, and `serving` says why not cheroot. This does not read HTTP: waitress applies the same limits as
+on the loopback. It gets the address of the client from the path of the socket, and from nothing that a client writes.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import socket
 import ssl
 import threading
 from collections import defaultdict
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,57 +20,58 @@ from typing import TYPE_CHECKING, Any
 from opensslgen.errors import Error, UsageError
 from opensslgen.rules.chain import issuer_among
 
-from .serving import OF_ONE_CLIENT
+from .serving import PER_ADDRESS
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterator
+    from collections.abc import Coroutine
 
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.lookup import Found
     from opensslgen.x509.certificate import Certificate
 
 CONNECTIONS = 150
-"""Open at once at most; each takes two files, and the form behind has as many places."""
+"""Open at once at most; each takes two file descriptors."""
 HANDSHAKE = 10.0
 """Seconds."""
 LONGEST = 300.0
-"""Seconds that one connection lasts."""
+"""Seconds that a connection may last."""
 _FAREWELL = 2.0
-"""Seconds in which the other side may say that it has understood the end, which many never do."""
+"""Seconds to wait for the client's close_notify, which many never send."""
 _CHUNK = 1 << 16
 
 
 class Front:
-    """What is in front, while it runs in a thread of its own."""
+    """The TLS front, which runs in a separate thread."""
 
     def __init__(self, listener: socket.socket, *, context: ssl.SSLContext, backend: str) -> None:
-        """Take the socket that listens, and the path of the one to hand on to."""
+        """Take the socket that listens, and the path of the one that waitress listens on."""
         self._listener, self._context, self._backend = listener, context, backend
         self._open: dict[str, list[asyncio.Task[None]]] = defaultdict(list)
-        """By the address of the client, the oldest first."""
+        """By client address, the oldest first."""
         self._ends: dict[str, str] = {}
-        """The address of the client by the path of our end of the connection to waitress."""
+        """The client address by the path of the socket that is connected to waitress."""
         self._numbers = itertools.count()
         self._loop = asyncio.new_event_loop()
         self._accepting: asyncio.Task[None] | None = None
         listener.setblocking(False)
         self._thread = threading.Thread(target=self._loop.run_forever, name="tls", daemon=True)
 
-    def start(self) -> None:
-        """Take connections from now on."""
+    def __enter__(self) -> Front:
+        """Begin to accept connections."""
         self._thread.start()
 
         async def begin() -> None:
             self._accepting = asyncio.ensure_future(self._accept())
 
         asyncio.run_coroutine_threadsafe(begin(), self._loop).result()
+        return self
 
     def client(self, end: str) -> str:
-        """Return the IP address of the client whose bytes come from the socket of this path; "" if it has gone."""
+        """Return the IP address of the client behind the socket with this path; "" if it has gone."""
         return self._ends.get(end, "")
 
     def stop_accepting(self) -> None:
-        """Take no more connections; those that there are go on."""
+        """Accept no more connections; the open ones go on."""
 
         async def stop() -> None:
             if self._accepting:
@@ -81,12 +81,12 @@ class Front:
 
         asyncio.run_coroutine_threadsafe(stop(), self._loop).result()
 
-    def close(self) -> None:
-        """End all connections, and the thread."""
+    def __exit__(self, *_: object) -> None:
+        """Close all connections, and end the thread."""
         self.stop_accepting()
 
         async def end() -> None:
-            tasks = [task for of_one in self._open.values() for task in of_one]
+            tasks = [task for connections in self._open.values() for task in connections]
             for task in tasks:
                 task.cancel()
             if tasks:
@@ -102,18 +102,18 @@ class Front:
             try:
                 accepted, address = await self._loop.sock_accept(self._listener)
             except OSError:
-                await asyncio.sleep(0.1)  # too many open files, or a client that has gone again
+                await asyncio.sleep(0.1)  # too many open files, or the client has gone
                 continue
-            of_one = self._open[address[0]]
+            connections = self._open[address[0]]
             task = asyncio.ensure_future(self._serve(accepted, host=address[0]))
-            of_one.append(task)
+            connections.append(task)
             task.add_done_callback(partial(self._forget, host=address[0]))
-            # Nobody takes all the places, neither from others nor from a browser at the same address.
-            if len(of_one) > OF_ONE_CLIENT or sum(map(len, self._open.values())) > CONNECTIONS:
+            # Nobody can take all the places, not even from a browser with the same address.
+            if len(connections) > PER_ADDRESS or sum(map(len, self._open.values())) > CONNECTIONS:
                 max(self._open.values(), key=len)[0].cancel()
 
     async def _serve(self, accepted: socket.socket, *, host: str) -> None:
-        # It may go away, or never speak TLS, or take too long.
+        # The client may go away, not speak TLS, or take too long.
         with suppress(OSError, asyncio.TimeoutError):
             await asyncio.wait_for(self._relay(accepted, host=host), LONGEST)
 
@@ -125,7 +125,7 @@ class Front:
     async def _relay(self, accepted: socket.socket, *, host: str) -> None:
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)
-        # From here on the socket is the transport's, which closes it whatever happens.
+        # From here on the transport owns the socket and closes it.
         transport, _ = await self._loop.connect_accepted_socket(
             lambda: protocol, accepted, ssl=self._context, ssl_handshake_timeout=HANDSHAKE
         )
@@ -151,7 +151,7 @@ class Front:
                 transport.abort()
 
     async def _backend_by(self, end: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Connect to waitress from a socket of this path."""
+        """Connect to waitress from a socket with this path."""
         inner = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             inner.setblocking(False)
@@ -164,7 +164,7 @@ class Front:
 
 
 async def _either(*ways: Coroutine[Any, Any, None]) -> None:
-    """Do both until one of them ends."""
+    """Run both until one of them ends."""
     tasks = [asyncio.ensure_future(way) for way in ways]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -180,30 +180,19 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         await writer.drain()
 
 
-@contextmanager
-def front(listener: socket.socket, *, context: ssl.SSLContext, backend: str) -> Iterator[Front]:
-    """Run TLS in front of a socket that is named by its path."""
-    running = Front(listener, context=context, backend=backend)
-    running.start()
-    try:
-        yield running
-    finally:
-        running.close()
-
-
 def context_of(found: Found, *, authority: Certificate, above: Path, openssl: OpenSSL) -> ssl.SSLContext:
-    """Return the TLS settings for a certificate of the folder; raises UsageError unless its authority has issued it.
+    """Return the TLS settings for a certificate in the folder; raises UsageError unless the folder's CA has issued it.
 
-    `above` is the file with what stands above an intermediate, the root among it; a root's folder has none.
+    `above` is the file with the issuers of an intermediate up to the root; a root's folder has none.
     """
     if issuer_among(found.certificate, [authority]) is None or not {"chain", "key"} <= found.files.keys():
-        raise UsageError(f"{found.path} has no key here, or is not of this folder's own root")
+        raise UsageError(f"{found.path} has no key here, or this folder's own root has not issued it")
     trusted = [above, "-untrusted", found.issuer_path] if above.exists() else [found.issuer_path]
     arguments = ["verify", "-CAfile", *map(str, trusted), "-purpose", "sslserver", str(found.path)]
     process = openssl.run(arguments, check=False)
-    # OpenSSL 1.0 exits with 0 for an expired certificate, too; this is the sign of success that holds on all.
+    # OpenSSL 1.0 also exits with 0 for an expired certificate; only this line means success in every version.
     if process.exit_code != 0 or process.stdout.decode("utf-8", "replace").strip() != f"{found.path}: OK":
-        raise UsageError(f"{found.path} is not accepted by openssl verify for a server under this folder's own root")
+        raise UsageError(f"openssl verify does not accept {found.path} for a server under this folder's own root")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:

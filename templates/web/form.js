@@ -1,12 +1,12 @@
-// Tells of which kind each name is while it is typed; the server recognises them, and nothing else needs this.
+// Shows the kind of each name while it is typed; the server recognises it. The form works without this script.
 "use strict";
 const field = document.getElementById("names");
 const list = document.getElementById("recognised");
 const csrf = document.querySelector("form[novalidate] input[name=csrf]");
-let timer, asked = 0;
+let timer, latest = 0;
 
 async function recognise() {
-  const number = ++asked;
+  const number = ++latest;
   const body = new URLSearchParams({ csrf: csrf.value, names: field.value });
   let names;
   try {
@@ -16,7 +16,7 @@ async function recognise() {
   } catch {
     return;
   }
-  if (number !== asked) return; // a later answer is on its way
+  if (number !== latest) return; // a later answer will come
   list.replaceChildren(...names.map((name) => {
     const item = document.createElement("li");
     const kind = document.createElement("span");

@@ -10,8 +10,20 @@ openssl x509 -req -CA ca.crt -days $YEARS
 openssl x509 -req -CA ca.crt -days ${VALID:-900}
 openssl x509 -req -CA ca.crt -days "$1"
 openssl x509 -req -CA ca.crt -days "$(cat days)"
+# expect: 6 apple-san
+# expect: 6 script-no-eku
 # expect: 6 script-days
+# expect: 7 apple-san
+# expect: 7 script-no-eku
+# expect: 8 apple-san
+# expect: 8 script-no-eku
 # expect: 8 script-days
+# expect: 9 apple-san
+# expect: 9 script-no-eku
+# expect: 10 apple-san
+# expect: 10 script-no-eku
 # expect: 10 script-days
-# note: line 11: -days $1 cannot be told
-# note: line 12: -days $(cat days) cannot be told
+# expect: 11 apple-san
+# expect: 11 script-no-eku
+# expect: 12 apple-san
+# expect: 12 script-no-eku

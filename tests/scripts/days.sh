@@ -10,7 +10,15 @@ openssl ca -batch -days "$((365*10))" -in a.csr
 find . -days 9999
 echo "openssl x509 -req -days 9999"
 # openssl x509 -req -days 9999
+# expect: 2 apple-san
+# expect: 2 script-no-eku
+# expect: 3 apple-san
+# expect: 3 script-no-eku
 # expect: 3 script-days
+# expect: 4 apple-san
+# expect: 4 script-no-eku
 # expect: 7 script-days
+# expect: 8 apple-san
+# expect: 8 script-no-eku
 # expect: 8 script-days
-# expect: 9 script-days
+# note: line 9: it signs itself, with CA:TRUE: a root complies, a server's certificate would not

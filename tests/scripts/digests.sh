@@ -8,8 +8,17 @@ openssl x509 -req -sha256 -in a.csr -signkey a.key
 openssl x509 -in a.crt -noout -fingerprint -sha1
 openssl dgst -sha1 a.crt
 openssl x509 -in a.crt -noout -fingerprint -sha1; openssl x509 -req -in a.csr -CA a -sha1
-# expect: 2 script-sha1
-# expect: 3 script-sha1
+# expect: 4 apple-san
+# expect: 4 script-no-eku
 # expect: 4 script-sha1
+# expect: 5 apple-san
+# expect: 5 script-no-eku
 # expect: 5 script-sha1
+# expect: 6 apple-san
+# expect: 6 script-no-eku
+# expect: 7 apple-san
+# expect: 7 script-no-eku
+# expect: 10 apple-san
+# expect: 10 script-no-eku
 # expect: 10 script-sha1
+# note: line 3: it signs itself, with CA:TRUE: a root complies, a server's certificate would not

@@ -9,7 +9,7 @@ if ! openssl x509 -req -days 3650 -CA ca.crt > a.crt; then
 fi
 make() { openssl genrsa 1024 > "$1"; }
 # expect: 2 script-small-key
-# expect: 4 script-sha1
-# expect: 5 script-days
+# expect: 7 apple-san
+# expect: 7 script-no-eku
 # expect: 7 script-days
-# expect: 10 script-small-key
+# note: line 4: it signs itself, with CA:TRUE: a root complies, a server's certificate would not

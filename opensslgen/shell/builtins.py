@@ -1,0 +1,548 @@
+"""The commands that the shell has itself, and those from outside whose effect on files and text is simple."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING
+
+from .conditions import test
+from .status import LeaveError, Maybe, Status
+from .values import Chunk, File, fields, is_known, unknown, with_names
+from .words import calculate, printf, sed, unescape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .machine import Machine
+    from .syntax import Simple
+
+
+def _echo(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    rest, newline, escapes = words[1:], True, False
+    bash = machine.world.is_bash
+    if machine.output is None:
+        return 0
+    if bash is None and (
+        re.fullmatch(r"-[neE]*[eE][neE]*", rest[0] if rest else "") or any("\\" in each for each in rest)
+    ):
+        bash = not machine.choose("echo of dash")
+    if bash is False:
+        escapes = True
+        if rest[:1] == ["-n"]:
+            newline, rest = False, rest[1:]
+    while bash is not False and rest and re.fullmatch(r"-[neE]+", rest[0]):
+        newline = newline and "n" not in rest[0]
+        escapes = "e" in rest[0] or (escapes and "E" not in rest[0])
+        rest = rest[1:]
+    text = " ".join(rest)
+    machine.print((unescape(text) if escapes else text) + ("\n" if newline else ""), tree.line, tree.last)
+    return 0
+
+
+def _printf(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    rest = words[1:]
+    variable = None
+    if rest[:1] == ["-v"] and len(rest) > 2:
+        variable, rest = rest[1], rest[2:]
+    if rest[:1] == ["--"]:
+        rest = rest[1:]
+    text = printf(rest[0], rest[1:]) if rest and is_known(rest[0]) else None
+    if text is None:
+        # An unknown word in the format is printed as it is, as long as nobody passes a directive in it.
+        text = printf(rest[0], rest[1:]) if rest else ""
+        if text is None:
+            text = machine.fresh("printf") + "\n"
+    if variable:
+        machine.set(variable, text)
+    else:
+        machine.print(text, tree.line, tree.last)
+    return 0
+
+
+def _operands(words: list[str], valued: str = "") -> list[str]:
+    """Return the words behind the options; those in `valued` take the word after them."""
+    found: list[str] = []
+    rest = words[1:]
+    while rest:
+        word, rest = rest[0], rest[1:]
+        if word == "--":
+            return found + rest
+        if word.startswith("-") and len(word) > 1:
+            rest = rest[1:] if not word.startswith("--") and word[-1] in valued else rest
+            continue
+        found.append(word)
+    return found
+
+
+def _content(machine: Machine, name: str, line: int) -> list[Chunk]:
+    file = machine.file(name)
+    if file is None:
+        return [Chunk(unknown(f"{with_names(name)}, which is not known") + "\n", line)]
+    return file.chunks
+
+
+def _cat(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    chunks: list[Chunk] = []
+    if any(word.startswith("-") and word not in ("-", "-u") for word in words[1:]):
+        chunks = [Chunk(machine.fresh("cat") + "\n", tree.line)]
+    else:
+        for name in [word for word in words[1:] if word != "-u"] or ["-"]:
+            chunks += list(_content(machine, name, tree.line))
+    machine.put(chunks)
+    return 0
+
+
+def _tee(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    appends = any(re.fullmatch(r"-\w*a\w*|--append", word) for word in words[1:])
+    chunks = list(_content(machine, "-", tree.line))
+    for name in _operands(words):
+        if name not in ("/dev/null", "/dev/stderr", "/dev/tty"):
+            file = machine.create(name, appends=appends)
+            machine.budget.write(sum(len(chunk.text) for chunk in chunks))
+            file.chunks += chunks
+    machine.put(chunks)
+    return 0
+
+
+def _place(machine: Machine, source: str, target: str) -> str:
+    """Return where a copy goes: into a folder under its own name, or under the target's."""
+    path = machine.path(target)
+    if (
+        target.endswith(("/", "/."))
+        or target in (".", "..")
+        or any(each.startswith(f"{path}/") for each in machine.files)
+    ):
+        return f"{path}/{posixpath.basename(source)}"
+    return path
+
+
+def _cp(machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    names = _operands(words, "mStogZ" if words[0] == "install" else "St")
+    if len(names) < 2:
+        return 0
+    *sources, target = names
+    for source in sources:
+        file = machine.file(source)
+        place = _place(machine, source, target)
+        if file is not None:
+            machine.budget.write(64)
+            machine.files[place] = File(list(file.chunks))
+        else:
+            machine.files[place] = File(
+                [Chunk(unknown(f"{with_names(source)}, which is not known") + "\n", machine.line)]
+            )
+        if words[0].endswith("mv"):
+            machine.files[machine.path(source)] = None
+    return 0
+
+
+def _rm(machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    for name in _operands(words):
+        path = machine.path(name)
+        machine.files[path] = None
+        for each in [each for each in machine.files if each.startswith(f"{path}/")]:
+            machine.files[each] = None
+    return 0
+
+
+def _touch(machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    for name in _operands(words, "tdr"):
+        if machine.exists(name) is False:
+            machine.create(name)
+    return 0
+
+
+def _sed(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    programs, names, rest, in_place, quiet = [], [], words[1:], False, False
+    while rest:
+        word, rest = rest[0], rest[1:]
+        if word in ("-e", "--expression") and rest:
+            programs.append(rest[0])
+            rest = rest[1:]
+        elif word.startswith(("-i", "--in-place")):
+            in_place = True
+        elif word in ("-E", "-r", "-n", "-f", "-s", "-z") or (word.startswith("-") and len(word) > 1):
+            quiet = True
+        else:
+            names.append(word)
+    if not programs and names:
+        programs, names = names[:1], names[1:]
+    known = all(map(is_known, programs)) and not quiet
+    for name in names or ["-"]:
+        file = machine.file(name)
+        new: list[Chunk] = [Chunk(unknown(f"what sed makes of {with_names(name)}") + "\n", tree.line)]
+        if file is not None and not file.things:
+            new = _edited(machine, programs, file.chunks, known=known) or new
+        if not in_place:
+            machine.put(new)
+        elif file is not None:
+            machine.files[machine.path(name)] = File(new)
+    return 0
+
+
+def _edited(machine: Machine, programs: list[str], chunks: list[Chunk], *, known: bool) -> list[Chunk]:
+    """Return what sed makes of pieces; nothing if that is not known."""
+    if not known:
+        return _with_unknown(programs, chunks)
+    found = []
+    text = "".join(chunk.text for chunk in chunks)
+    if all(chunk.text.endswith("\n") for chunk in chunks):
+        for chunk in chunks:
+            changed = sed(programs, chunk.text, machine.budget.write)
+            if changed is None:
+                return []
+            found.append(Chunk(changed, chunk.line))
+        return found
+    changed = sed(programs, text, machine.budget.write)
+    return [] if changed is None else [Chunk(piece, machine.line) for piece in changed.splitlines(keepends=True)]
+
+
+def _with_unknown(programs: list[str], chunks: list[Chunk]) -> list[Chunk]:
+    """Return the result of replacing plain words by unknown values."""
+    for program in programs:
+        match = re.fullmatch(r"s(.)([A-Za-z0-9_@{}%:$-]+)\1([^\\&]*)\1g?", program, re.DOTALL)
+        if not match or not is_known(match[2]) or "\n" in match[3]:
+            return []
+        chunks = [Chunk(chunk.text.replace(match[2], match[3]), chunk.line) for chunk in chunks]
+    return list(chunks)
+
+
+def _cd(machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    target = (_operands(words) or [unknown("$HOME")])[0]
+    machine.state.cwd = unknown("$OLDPWD") if target == "-" else machine.path(target)
+    return 0
+
+
+def _popd(machine: Machine, _tree: Simple, _words: list[str]) -> Status:
+    machine.state.cwd = machine.fresh("popd")
+    return 0
+
+
+def _pwd(machine: Machine, tree: Simple, _words: list[str]) -> Status:
+    machine.print(f"{machine.state.cwd}\n", tree.line, tree.last)
+    return 0
+
+
+def _basename(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    names = _operands(words, "s")
+    if not names:
+        return 1
+    value = posixpath.basename(names[0].rstrip("/"))
+    if len(names) > 1:
+        value = value.removesuffix(names[1])
+    machine.print(f"{value}\n", tree.line, tree.last)
+    return 0
+
+
+def _dirname(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    value = (_operands(words) or ["."])[0]
+    found = posixpath.dirname(value) or ("." if is_known(value) else unknown(f"$(dirname {with_names(value)})"))
+    machine.print(f"{found}\n", tree.line, tree.last)
+    return 0
+
+
+def _realpath(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    names = _operands(words)
+    machine.print(f"{machine.path(names[0] if names else '.')}\n", tree.line, tree.last)
+    return 0
+
+
+def _mktemp(machine: Machine, tree: Simple, _words: list[str]) -> Status:
+    name = machine.fresh("$(mktemp)")
+    machine.create(name)
+    machine.print(f"{name}\n", tree.line, tree.last)
+    return 0
+
+
+def _exit(_machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    status = int(words[1]) & 0xFF if len(words) > 1 and re.fullmatch("[0-9]{1,3}", words[1]) else 0
+    raise LeaveError(words[0], status)
+
+
+def _leave_loop(_machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    levels = int(words[1]) if len(words) > 1 and re.fullmatch("[1-9]", words[1]) else 1
+    raise LeaveError(words[0], levels=levels)
+
+
+def _true(_machine: Machine, _tree: Simple, _words: list[str]) -> Status:
+    return 0
+
+
+def _false(_machine: Machine, _tree: Simple, _words: list[str]) -> Status:
+    return 1
+
+
+def _test(machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    if words[0] == "[":
+        words = words[:-1] if words[-1] == "]" else words
+    return test(machine, words[1:])
+
+
+def _set(machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    if "--" in words[1:]:
+        machine.state.arguments = words[words.index("--") + 1 :]
+    elif len(words) > 1 and not words[1].startswith(("-", "+")):
+        machine.state.arguments = words[1:]
+    return 0
+
+
+def _shift(machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    count = int(words[1]) if len(words) > 1 and re.fullmatch("[0-9]", words[1]) else 1
+    if machine.state.arguments is None:
+        machine.state.shifted += count
+    else:
+        machine.state.arguments = machine.state.arguments[count:]
+    return 0
+
+
+def _unset(machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    for name in words[1:]:
+        machine.state.variables.pop(name, None)
+        machine.state.arrays.pop(name, None)
+        machine.state.unset.add(name)
+        if words[1] == "-f":
+            machine.state.functions.pop(name, None)
+    return 0
+
+
+def _eval(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    text = " ".join(words[1:])
+    if not is_known(text):
+        machine.note(f"eval runs what depends on {with_names(text)[:60]}", tree.line)
+        return 0
+    return machine.source(File([Chunk(text, tree.line)]), tree.line)
+
+
+def _dot(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    if len(words) < 2:
+        return 0
+    file = machine.file(words[1])
+    if file is not None:
+        return machine.source(file, tree.line)
+    # Whatever it sets is not known any more; what it does not set, nobody can say.
+    machine.state.tainted = with_names(words[1]).replace(with_names(unknown("$PWD")) + "/", "")
+    machine.state.variables = {
+        name: value for name, value in machine.state.variables.items() if name in ("OPENSSL",) and is_known(value)
+    }
+    machine.state.arrays = {}
+    machine.state.unset = set()
+    return 0
+
+
+def _read(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    names = [word for word in _operands(words, "pdntNu") if re.fullmatch(r"[A-Za-z_]\w*", word)] or ["REPLY"]
+    file = machine.input
+    if file is None or not file.chunks or any(chunk.thing is not None for chunk in file.chunks):
+        is_at_end = file is not None and not file.chunks
+        for name in names:
+            machine.set(name, "" if is_at_end else machine.fresh(f"read {name}"))
+        return 1 if is_at_end else Maybe(f"read {machine.counter} {tree.start}")
+    text = file.text
+    if "-d" in words and words[words.index("-d") + 1 : words.index("-d") + 2] == [""]:
+        machine.set(names[0], text.strip() if machine.get("IFS") != "" else text)
+        file.chunks = []
+        return 1
+    line, _, rest = text.partition("\n")
+    if not is_known(line) and re.fullmatch("\ud800[^\ud801]*\ud801", line) and "not known" in with_names(line):
+        # A line like this stands for any number of lines.
+        file.chunks = [Chunk(rest, tree.line)] if rest else []
+        for name in names:
+            machine.set(name, machine.fresh(f"read {name}"))
+        return 0
+    file.chunks = [Chunk(rest, tree.line)] if rest else []
+    separator = machine.get("IFS")
+    if separator is not None and separator not in (" \t\n", " ") and separator != "" and is_known(separator):
+        values = re.split(f"[{re.escape(separator)}]", line, maxsplit=len(names) - 1)
+    elif separator == "":
+        values = [line]
+    else:
+        values = line.split(maxsplit=len(names) - 1)
+        values[-1:] = [values[-1].rstrip()] if values else []
+    for number, name in enumerate(names):
+        machine.set(name, values[number] if number < len(values) else "")
+    return 0
+
+
+def _mapfile(machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    name = (_operands(words, "dnOsuCc") or ["MAPFILE"])[0]
+    if machine.input is not None and is_known(machine.input.text):
+        machine.state.variables.pop(name, None)
+        machine.state.arrays[name] = machine.input.text.splitlines(keepends="-t" not in words)
+    else:
+        machine.set(name, machine.fresh(f"${name}"))
+    return 0
+
+
+def _getopts(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    if len(words) > 2:
+        machine.set(words[2], machine.fresh("getopts"))
+    machine.set("OPTARG", machine.fresh("$OPTARG"))
+    return Maybe(f"getopts {machine.counter} {tree.start}")
+
+
+def _let(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    from .syntax import Text, Word
+
+    for word in words[1:]:
+        machine.number(Word((Text(word, True, tree.line),), tree.line))
+    return 0
+
+
+def _seq(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    numbers = words[1:]
+    if not 1 <= len(numbers) <= 2 or not all(re.fullmatch("[0-9]{1,6}", number) for number in numbers):
+        machine.put([Chunk(machine.fresh("$(seq)") + "\n", tree.line)])
+        return 0
+    first, last = (1, int(numbers[0])) if len(numbers) == 1 else (int(numbers[0]), int(numbers[1]))
+    machine.print("".join(f"{each}\n" for each in range(first, min(last, first + 600) + 1)), tree.line, tree.last)
+    return 0
+
+
+def _expr(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    text = " ".join(words[1:])
+    value = calculate(text, {}) if is_known(text) else None
+    machine.print(
+        (str(value) if value is not None else unknown(f"$(expr {with_names(text)})")) + "\n", tree.line, tree.last
+    )
+    return 0
+
+
+def _filter(change: Callable[[str, list[str]], str | None]) -> Callable[[Machine, Simple, list[str]], Status]:
+    """Return a command that prints what a function makes of its input and its words."""
+
+    def followed(machine: Machine, tree: Simple, words: list[str]) -> Status:
+        file = machine.input
+        text = file.text if file is not None and not file.things else None
+        result = change(text, words[1:]) if text is not None and is_known(text) else None
+        if result is None:
+            shown = with_names(" ".join(words))[:40]
+            source = f" of {with_names(text.strip())[:40]}" if text is not None and text.count("\n") < 2 else ""
+            machine.put([Chunk(machine.fresh(f"$({shown}{source})") + "\n", tree.line)])
+        else:
+            machine.print(result, tree.line, tree.last)
+        return 0
+
+    return followed
+
+
+def _tr(text: str, words: list[str]) -> str | None:
+    if len(words) == 2 and words[0] == "-d" and len(words[1]) <= 4 and "[" not in words[1]:
+        deleted = unescape(words[1])
+        return "".join(character for character in text if character not in deleted)
+    if len(words) != 2:
+        return None
+    sets = [
+        re.sub(r"\[:(upper|lower):\]", lambda match: {"upper": "A-Z", "lower": "a-z"}[match[1]], word) for word in words
+    ]
+    expanded = [
+        re.sub(
+            r"([A-Za-z0-9])-([A-Za-z0-9])", lambda m: "".join(map(chr, range(ord(m[1]), ord(m[2]) + 1))), unescape(each)
+        )
+        for each in sets
+    ]
+    first, second = expanded
+    if not second or "[" in first or first.startswith("-"):
+        return None
+    second = second.ljust(len(first), second[-1])
+    return text.translate(str.maketrans(first, second[: len(first)]))
+
+
+def _bc(text: str, _words: list[str]) -> str | None:
+    value = calculate(text.strip(), {}) if text.count("\n") < 2 else None
+    return None if value is None else f"{value}\n"
+
+
+def _head(text: str, words: list[str]) -> str | None:
+    match = re.fullmatch(r"(?:-n ?|-)([0-9]{1,4})", " ".join(words))
+    if words and not match:
+        return None
+    return "".join(text.splitlines(keepends=True)[: int(match[1]) if match else 10])
+
+
+def _cut(text: str, words: list[str]) -> str | None:
+    match = re.fullmatch(r"-d ?(.) -f ?([0-9]{1,2})", " ".join(words), re.DOTALL)
+    if not match:
+        return None
+    lines = [line.split(match[1]) for line in text.splitlines()]
+    number = int(match[2]) - 1
+    return "".join((line[number] if number < len(line) else "" if len(line) > 1 else line[0]) + "\n" for line in lines)
+
+
+def _paste(text: str, words: list[str]) -> str | None:
+    match = re.fullmatch(r"-s -d ?(.)(?: -)?|-sd(.)(?: -)?|-sd (.)(?: -)?", " ".join(words))
+    return (match[1] or match[2] or match[3] or "").join(text.splitlines()) + "\n" if match else None
+
+
+def _command(_machine: Machine, tree: Simple, words: list[str]) -> Status:
+    return Maybe(f"{' '.join(words)} {tree.start}") if "openssl" not in words[-1] else 0
+
+
+def _which(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    name = (_operands(words) or [""])[0]
+    machine.print(f"{name}\n", tree.line, tree.last)
+    return 0 if "openssl" in name else Maybe(f"{' '.join(words)} {tree.start}")
+
+
+def _command_v(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    return _which(machine, tree, words)
+
+
+def _trap(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    function = machine.state.functions.get(words[1].strip()) if len(words) > 1 else None
+    if len(words) > 1 and ("ssl" in words[1] or (function is not None and not machine.is_plain(function))):
+        machine.note("a trap that may make a certificate", tree.line)
+    return 0
+
+
+def _alias(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    if any("ssl" in word for word in words[1:]):
+        machine.note("an alias of openssl", tree.line)
+    return 0
+
+
+def _envsubst(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    chunks = list(_content(machine, "-", tree.line))
+    asked = re.findall(r"\$\{?(\w+)", words[1]) if len(words) > 1 else None
+
+    def one(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if asked is not None and name not in asked:
+            return match[0]
+        value = machine.get(name)
+        return machine.outside(name) if value is None else value
+
+    machine.put([Chunk(re.sub(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))", one, chunk.text), chunk.line) for chunk in chunks])
+    return 0
+
+
+def _xargs_like(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    rest = words[1:]
+    while rest and rest[0].startswith("-"):
+        rest = rest[2:] if rest[0] in ("-n", "-I", "-P", "-L", "-d") else rest[1:]
+    text = machine.input.text if machine.input is not None else None
+    if not rest or text is None or not is_known(text) or "-I" in words:
+        if any("ssl" in word or word in ("sh", "bash") for word in words):
+            machine.note(f"what {with_names(' '.join(words))[:60]} does is not known", tree.line)
+        return 0
+    values = fields(text)
+    size = 1 if "-n1" in words or ("-n" in words and words[words.index("-n") + 1] == "1") else max(1, len(values))
+    for number in range(0, len(values), size):
+        machine.call(tree, rest + values[number : number + size])
+    return 0
+
+
+BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
+    "echo": _echo, "printf": _printf, "cat": _cat, "tee": _tee, "cp": _cp, "mv": _cp, "install": _cp,
+    "ln": _cp, "rm": _rm,
+    "unlink": _rm, "touch": _touch, "sed": _sed, "cd": _cd, "pushd": _cd, "popd": _popd, "pwd": _pwd,
+    "basename": _basename, "dirname": _dirname, "realpath": _realpath, "readlink": _realpath, "mktemp": _mktemp,
+    "exit": _exit, "return": _exit, "break": _leave_loop, "continue": _leave_loop, ":": _true, "true": _true,
+    "false": _false, "test": _test, "[": _test, "set": _set, "shift": _shift, "unset": _unset, "eval": _eval,
+    ".": _dot, "source": _dot, "read": _read, "mapfile": _mapfile, "readarray": _mapfile, "getopts": _getopts,
+    "let": _let, "seq": _seq, "expr": _expr, "tr": _filter(_tr), "head": _filter(_head), "cut": _filter(_cut),
+    "paste": _filter(_paste), "command": _command_v, "which": _which, "type": _which, "alias": _alias,
+    "trap": _trap,
+    "envsubst": _envsubst, "xargs": _xargs_like, "bc": _filter(_bc),
+}  # fmt: skip
+"""By name; each takes the machine, the command as it is written, and its words."""

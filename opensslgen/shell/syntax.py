@@ -1,0 +1,216 @@
+"""The tree of a shell script: words made of parts, and commands made of words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Literal text, which never spans more than one line."""
+
+    value: str
+    quoted: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """`$name` or `${name…}`."""
+
+    name: str
+    operator: str
+    """What stands behind the name, such as `:-` or `%%`; `length` for `${#name}`; `other` for what is not read."""
+    word: Word
+    quoted: bool
+    index: Word | None = None
+    """What stands in brackets behind the name of an array."""
+
+
+@dataclass(frozen=True, slots=True)
+class Substitution:
+    """`$(…)` or backquotes."""
+
+    body: Sequence
+    quoted: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`$((…))`."""
+
+    expression: Word
+    quoted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """`<(…)` or `>(…)`."""
+
+    body: Sequence
+    reads: bool
+    """Whether the command reads what the body prints."""
+    line: int
+
+
+Part = Text | Parameter | Substitution | Arithmetic | Process
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a command."""
+
+    parts: tuple[Part, ...]
+    line: int
+
+
+@dataclass(slots=True)
+class Redirection:
+    """A redirection; the body of a here-document is filled in when its lines have been read."""
+
+    descriptor: int
+    operator: str
+    target: Word
+    body: Word | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """`name=value`, `name+=value` or `name=(…)`."""
+
+    name: str
+    appends: bool
+    value: Word | tuple[Word, ...]
+    index: Word | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """A simple command."""
+
+    assignments: tuple[Assignment, ...]
+    words: tuple[Word, ...]
+    redirections: tuple[Redirection, ...]
+    line: int
+    last: int
+    start: int
+    """Its place in the text, which is unique to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Commands joined by `|`."""
+
+    commands: tuple[Command, ...]
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AndOr:
+    """Pipelines joined by `&&` and `||`."""
+
+    first: Pipeline
+    others: tuple[tuple[str, Pipeline], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Lists of commands, one after the other."""
+
+    items: tuple[AndOr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """`if … then … elif … then … else … fi`."""
+
+    branches: tuple[tuple[Sequence, Sequence], ...]
+    otherwise: Sequence | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class While:
+    """`while … do … done`, or `until`."""
+
+    condition: Sequence
+    body: Sequence
+    until: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """`for name in words; do … done`."""
+
+    name: str
+    words: tuple[Word, ...] | None
+    """None: the arguments."""
+    body: Sequence
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class CountingFor:
+    """`for ((…; …; …)); do … done`."""
+
+    expressions: tuple[Word, Word, Word]
+    body: Sequence
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """`case word in … esac`."""
+
+    word: Word
+    arms: tuple[tuple[tuple[Word, ...], Sequence, bool], ...]
+    """Patterns, commands, and whether the next arm's commands follow."""
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`{ … }` or `( … )`."""
+
+    body: Sequence
+    subshell: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """The definition of a function."""
+
+    name: str
+    body: Command
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`[[ … ]]`, as its words and operators."""
+
+    words: tuple[Word, ...]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Calculation:
+    """`((…))`."""
+
+    expression: Word
+    line: int
+
+
+Compound = If | While | For | CountingFor | Case | Group | Function | Condition | Calculation
+
+
+@dataclass(frozen=True, slots=True)
+class Redirected:
+    """A compound command with its redirections."""
+
+    command: Compound
+    redirections: tuple[Redirection, ...] = field(default=())
+
+
+Command = Simple | Redirected

@@ -1,0 +1,357 @@
+"""Parts of the shell that are functions of text: escapes, patterns, `printf`, arithmetic, simple `sed` programs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from .values import is_known
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ESCAPE = re.compile(r"\\(?:0([0-7]{1,3})|([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.)|\Z)", re.DOTALL)
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "\\": "\\", "e": "\x1b"}
+_DIRECTIVE = re.compile(r"%(?:%|([-+ 0#]*)([0-9]*)(?:\.([0-9]+))?([sdiuqbcxX]))")
+_TOKEN = re.compile(r"[ \t]*(0[xX][0-9A-Fa-f]+|[0-9]+|[A-Za-z_]\w*|\*\*|<<|>>|[<>=!]=|&&|\|\||[-+*/%()<>?:!~&|^,=])")
+_LONGEST = 200  # tokens of an expression
+_LEVELS = (("||",), ("&&",), ("|",), ("^",), ("&",), ("==", "!="), ("<=", ">=", "<", ">"), ("<<", ">>"), ("+", "-"),
+           ("*", "/", "%"))  # fmt: skip
+_SUBSTITUTE = re.compile(r"s(.)((?:\\.|(?!\1).)*)\1((?:\\.|(?!\1).)*)\1([gI]*)", re.DOTALL)
+
+
+def unescape(text: str, *, quote: bool = False) -> str:
+    """Return what `echo -e`, `printf` or a `%b` prints for a text; with `quote`, an escaped quote loses its escape."""
+
+    def one(match: re.Match[str]) -> str:
+        octal, number, character = match[1] or match[2], match[3], match[4]
+        if octal or number:
+            return chr(int(octal or number, 8 if octal else 16) & 0xFF)
+        if character == "c":
+            return "\0"
+        if quote and character in ('"', "'"):
+            return str(character)
+        return _ESCAPES.get(character or "", match[0])
+
+    return _ESCAPE.sub(one, text).partition("\0")[0]
+
+
+def printf(format_: str, arguments: list[str]) -> str | None:
+    """Return what printf prints; None for what is not supported."""
+    printed: list[str] = []
+    rest = list(arguments)
+    while True:
+        before, at = len(rest), 0
+        for match in _DIRECTIVE.finditer(format_):
+            printed.append(unescape(format_[at : match.start()], quote=True))
+            at = match.end()
+            if match[0] == "%%":
+                printed.append("%")
+                continue
+            value = rest.pop(0) if rest else ""
+            if match[4] in "diuxX":
+                value = value or "0"
+                if is_known(value) and not re.fullmatch(r"[-+]?[0-9]{1,15}", value):
+                    return None
+                if is_known(value) and match[4] in "xX":
+                    value = format(int(value), match[4])
+            elif match[4] == "b":
+                value = unescape(value)
+            elif match[4] == "c":
+                value = value[:1]
+            if (match[2] or match[3]) and is_known(value):
+                width = min(int(match[2] or 0), 1000)
+                value = value[: int(match[3])] if match[3] and match[4] == "s" else value
+                fill = "0" if "0" in match[1] and match[4] != "s" else " "
+                value = value.ljust(width) if "-" in match[1] else value.rjust(width, fill)
+            printed.append(value)
+        if "%" in _DIRECTIVE.sub("", format_):
+            return None
+        printed.append(unescape(format_[at:], quote=True))
+        if not rest or len(rest) == before:
+            return "".join(printed)
+
+
+def calculate(expression: str, variables: dict[str, str]) -> int | None:
+    """Return the value of an arithmetic expression, and assign what it assigns; None if it is not supported."""
+    tokens: list[str] = []
+    at = 0
+    expression = expression.strip()
+    while at < len(expression):
+        match = _TOKEN.match(expression, at)
+        if not match or len(tokens) > _LONGEST:
+            return None
+        tokens.append(match[1])
+        at = match.end()
+    try:
+        calculator = _Calculator(tokens, variables)
+        value = calculator.whole()
+    except (ArithmeticError, ValueError, IndexError, RecursionError):
+        return None
+    return value if abs(value) < 1 << 62 else None
+
+
+class _Calculator:
+    def __init__(self, tokens: list[str], variables: dict[str, str]) -> None:
+        self.tokens = [*tokens, ""]
+        self.variables = variables
+        self.at = 0
+        self.depth = 0
+
+    def take(self, *signs: str) -> str:
+        token = self.tokens[self.at]
+        if token and token in signs:
+            self.at += 1
+            return token
+        return ""
+
+    def whole(self) -> int:
+        value = self.assignment() if len(self.tokens) > 1 else 0
+        if self.tokens[self.at]:
+            raise ValueError
+        return value
+
+    def assignment(self) -> int:
+        name = self.tokens[self.at]
+        if re.fullmatch(r"[A-Za-z_]\w*", name) and self.at + 1 < len(self.tokens):
+            following = self.tokens[self.at + 1 : self.at + 3]
+            if following[0] == "=":
+                self.at += 2
+                value = self.assignment()
+                self.variables[name] = str(value)
+                return value
+            if len(following) == 2 and following[1] == "=" and following[0] in ("+", "-", "*"):
+                self.at += 3
+                change, old = self.assignment(), self.variable(name)
+                value = {"+": old + change, "-": old - change, "*": old * change}[following[0]]
+                self.variables[name] = str(value)
+                return value
+        return self.choice()
+
+    def choice(self) -> int:
+        condition = self.level(0)
+        if not self.take("?"):
+            return condition
+        first = self.assignment()
+        if not self.take(":"):
+            raise ValueError
+        second = self.assignment()
+        return first if condition else second
+
+    def level(self, number: int) -> int:
+        if number == len(_LEVELS):
+            return self.power()
+        value = self.level(number + 1)
+        while sign := self.take(*_LEVELS[number]):
+            value = _apply(sign, value, self.level(number + 1))
+        return value
+
+    def power(self) -> int:
+        value = self.one()
+        if self.take("**"):
+            exponent = self.power()
+            if not 0 <= exponent <= 64:
+                raise ValueError
+            return int(value**exponent)
+        return value
+
+    def one(self) -> int:
+        self.depth += 1
+        if self.depth > 30:
+            raise ValueError
+        value = self.primary()
+        self.depth -= 1
+        return value
+
+    def primary(self) -> int:
+        if sign := self.take("+", "-", "!", "~"):
+            if self.tokens[self.at] == sign and sign in "+-":  # ++name
+                self.at += 1
+                return self.step(self.tokens[self.at], 1 if sign == "+" else -1, before=True)
+            value = self.one()
+            return {"+": value, "-": -value, "!": int(not value), "~": ~value}[sign]
+        if self.take("("):
+            value = self.assignment()
+            if not self.take(")"):
+                raise ValueError
+            return value
+        token = self.tokens[self.at]
+        if re.match(r"[A-Za-z_]", token):
+            following = self.tokens[self.at + 1 : self.at + 3]
+            if following in (["+", "+"], ["-", "-"]):
+                return self.step(token, 1 if following[0] == "+" else -1, before=False)
+            self.at += 1
+            return self.variable(token)
+        self.at += 1
+        return _number(token)
+
+    def step(self, name: str, change: int, *, before: bool) -> int:
+        self.at += 1 if before else 3
+        old = self.variable(name)
+        self.variables[name] = str(old + change)
+        return old + change if before else old
+
+    def variable(self, name: str) -> int:
+        if name not in self.variables:
+            raise ValueError
+        value = self.variables[name].strip()
+        return _number(value) if value else 0
+
+
+def _number(text: str) -> int:
+    if not re.fullmatch(r"-?(?:0[xX][0-9A-Fa-f]{1,15}|[0-9]{1,18})", text, re.ASCII):
+        raise ValueError
+    if re.fullmatch(r"-?0[0-7]+", text):
+        return int(text, 8)
+    return int(text, 16 if "x" in text.lower() else 10)
+
+
+def _apply(sign: str, left: int, right: int) -> int:
+    if sign in ("/", "%"):
+        size = abs(left) // abs(right)
+        quotient = size if (left < 0) == (right < 0) else -size
+        return quotient if sign == "/" else left - quotient * right
+    if sign in ("<<", ">>") and not 0 <= right < 64:
+        raise ValueError
+    answers = {
+        "+": lambda: left + right,
+        "-": lambda: left - right,
+        "*": lambda: left * right,
+        "<<": lambda: left << right,
+        ">>": lambda: left >> right,
+        "&": lambda: left & right,
+        "|": lambda: left | right,
+        "^": lambda: left ^ right,
+    }
+    if sign in answers:
+        value = answers[sign]()
+        if abs(value) >= 1 << 64:
+            raise ValueError
+        return value
+    tests = {"==": left == right, "!=": left != right, "<": left < right, ">": left > right, "<=": left <= right,
+             ">=": left >= right, "&&": bool(left and right), "||": bool(left or right)}  # fmt: skip
+    return int(tests[sign])
+
+
+def pattern(text: str) -> re.Pattern[str] | None:
+    """Return a shell's pattern as a regular expression; None for what is not supported. `\\x` stands for itself."""
+    found: list[str] = []
+    at = 0
+    while at < len(text):
+        character = text[at]
+        at += 1
+        if character == "*":
+            if not found or found[-1] != ".*":
+                found.append(".*")
+        elif character == "?":
+            found.append(".")
+        elif character == "[":
+            end = text.find("]", at + 1)
+            if end < 0:
+                found.append(r"\[")
+                continue
+            content = text[at:end]
+            if "[" in content and not re.fullmatch(r"[!^]?(?:\[:\w+:|[^[])*", content):
+                return None
+            if "[:" in content:
+                return None
+            inner = content.lstrip("!^")
+            sign = "^" if content[:1] in ("!", "^") else ""
+            found.append("[" + sign + re.sub(r"([\\\]\[&~|])", r"\\\1", inner) + "]")
+            at = end + 1
+        elif character == "\\" and at < len(text):
+            found.append(re.escape(text[at]))
+            at += 1
+        else:
+            found.append(re.escape(character))
+    try:
+        return re.compile("".join(found), re.DOTALL)
+    except re.error:
+        return None
+
+
+def cost(expression: re.Pattern[str], size: int) -> int:
+    """Return how many steps a match of so many characters may take, in thousands."""
+    stars = expression.pattern.count("*")
+    return int(min(size, 1 << 20) ** min(stars + 1, 8)) >> 10
+
+
+def quoted_pattern(text: str) -> str:
+    """Return a pattern that stands for a text itself."""
+    return re.sub(r"([*?\[\\])", r"\\\1", text)
+
+
+def sed(programs: list[str], text: str, spend: Callable[[int], None]) -> str | None:
+    """Return what sed makes of a text by substitutions and deletions; None for what is not supported.
+
+    `spend` is called with what it costs, in thousands of steps.
+    """
+    for program in programs:
+        for command in filter(None, (part.strip() for part in _commands(program))):
+            match = _SUBSTITUTE.fullmatch(command)
+            delete = re.fullmatch(r"/((?:\\.|[^/])*)/d", command)
+            if not match and not delete:
+                return None
+            expression = _basic(match[2] if match else delete[1] if delete else "")
+            if expression is None or len(text) > 100_000:
+                return None
+            lines = text.splitlines(keepends=True)
+            spend(sum(cost(expression, len(line)) for line in lines) + len(text))
+            if delete:
+                text = "".join(line for line in lines if not expression.search(line.removesuffix("\n")))
+                continue
+            assert match
+            new = re.sub(r"\\([1-9])|\\n|\\(.)|&|\\", _replacement, match[3])
+            count = 0 if "g" in match[4] else 1
+            changed = []
+            for line in lines:
+                ending = "\n" if line.endswith("\n") else ""
+                changed.append(expression.sub(new, line.removesuffix("\n"), count=count) + ending)
+            text = "".join(changed)
+    return text
+
+
+def _commands(program: str) -> list[str]:
+    return [program] if _SUBSTITUTE.fullmatch(program) else re.split(r";|\n", program)
+
+
+def _replacement(match: re.Match[str]) -> str:
+    if match[1]:
+        return rf"\g<{match[1]}>"
+    if match[0] == "&":
+        return r"\g<0>"
+    if match[0] == r"\n":
+        return r"\n"
+    return r"\\" if match[0] in ("\\", "\\\\") else str(match[2] or "")
+
+
+def _basic(expression: str) -> re.Pattern[str] | None:
+    """Return a basic regular expression in Python's words; None for what is not supported."""
+    found: list[str] = []
+    at = 0
+    while at < len(expression):
+        character = expression[at]
+        at += 1
+        if character == "\\" and at < len(expression):
+            escaped = expression[at]
+            at += 1
+            if escaped in "()":
+                found.append(escaped)
+            elif escaped in "{}+?|123456789<>bwWsS":
+                return None
+            else:
+                found.append(re.escape(escaped))
+        elif character in "(){}+?|":
+            found.append(re.escape(character))
+        elif character == "[":
+            end = expression.find("]", at + 2)
+            if end < 0 or "[" in expression[at:end]:
+                return None
+            found.append("[" + expression[at:end].replace("\\", "\\\\") + "]")
+            at = end + 1
+        else:
+            found.append(character)
+    try:
+        return re.compile("".join(found))
+    except re.error:
+        return None
