@@ -145,7 +145,7 @@ def test_a_unique_identifier_of_bits_is_shown_in_hex() -> None:
         (name((COMMON_NAME, bits(b"a"))), "a value with the tag 03 is no text"),
         (name((COMMON_NAME, tlv(0x2C, utf8("a")))), "a value with the tag 2C is no text"),
         (name((COMMON_NAME, tlv(0x13, b"*.example"))), "no PrintableString"),
-        (name((COMMON_NAME, octets(b"\xff"))), "no UTF8String"),
+        (name((COMMON_NAME, octets(b"\xff"))), "a value with the tag 04 is no text"),
         (rdn(), "the subject has the tag 31"),
     ],
 )
