@@ -1,7 +1,7 @@
-"""Text that other people wrote, made safe to print, whatever characters are in it.
+"""Make text that other people wrote safe to print, whatever characters it contains.
 
-`visible` is for names and paths, `visible_lines` for whole messages, `brief` for what a certificate says, `quote` for
-what a user typed. `refuse_hidden` accepts no such characters in the first place.
+`visible` is for names and paths, `visible_lines` for whole messages, `brief` for text of a certificate, `quote` for
+what a user typed. `refuse_hidden` rejects such characters.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import unicodedata
 
 from opensslgen.errors import UsageError
 
-# What has no shape and yet is printable to Python (Unicode's Default_Ignorable_Code_Point, and the Braille blank).
+# Invisible, although printable to Python (Unicode's Default_Ignorable_Code_Point, and the Braille blank).
 _SHAPELESS = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
     + "".join(map(chr, range(0xFE00, 0xFE10)))
@@ -19,26 +19,26 @@ _SHAPELESS = frozenset(
 
 
 def visible(text: str) -> str:
-    r"""Return text with each character that moves, hides or restyles others, or cannot be seen, as \u{202E}."""
+    r"""Return text in which each character that cannot be seen, or changes how others look, is written as \u{202E}."""
     if text.isprintable() and (text.isascii() or _SHAPELESS.isdisjoint(text)):
         return text
     return "".join(char if char.isprintable() and char not in _SHAPELESS else f"\\u{{{ord(char):X}}}" for char in text)
 
 
 def visible_lines(text: str) -> str:
-    """Return the same of a text of several lines, which stay lines."""
+    """Return the same for a text of several lines."""
     return "\n".join(map(visible, text.split("\n")))
 
 
 def brief(text: str) -> str:
-    """Return text of a certificate for a message: visible, and cut at 100 characters."""
+    """Return text of a certificate for a message: visible, at most 100 characters."""
     return visible(_cut(text, 100))
 
 
 def quote(text: str, *, most: int = 80, always: bool = False) -> str:
-    """Return what somebody typed for a message: visible, cut at `most` characters, and quoted.
+    """Return what a user typed for a message: visible, at most `most` characters.
 
-    Unless it is to be quoted `always`, it is only where its end would be unclear.
+    It is quoted if its end would otherwise be unclear, or `always`.
     """
     short = _cut(text, most)
     safe = visible(short)
@@ -50,7 +50,7 @@ def _cut(text: str, most: int) -> str:
 
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
-_JOINERS = "\u200c\u200d"  # Persian and Indic spelling need them, and IDNA checks their neighbours
+_JOINERS = "\u200c\u200d"  # Persian and Indic spelling need them; IDNA checks the characters around them
 
 
 def refuse_hidden(text: str, what: str = "the name") -> None:

@@ -143,7 +143,7 @@ mend() {
     find_real "$1"
     # shellcheck disable=SC2012
     [ "$(ls -ldn "$real" | { read -r mode links rest && echo "$links"; })" = 1 ] ||
-        fail "$1 has hard links, which a new file would part"
+        fail "$1 has hard links, which a new file would not have"
     rm -f "$work"
     cp -p "$real" "$work"
     openssl enc -base64 -d >"$work"
@@ -167,7 +167,7 @@ mend() {
     fi
     if [ "$(digest "$real")" != "$2" ]; then
         rm -f "$work"
-        fail "$1 was changed meanwhile, and left alone"
+        fail "$1 was changed in the meantime, so it was not replaced"
     fi
     mv -f "$work" "$real"
     say kept "$kept"

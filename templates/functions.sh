@@ -125,7 +125,7 @@ take_lock() {
             continue
         fi
         [ "$waited" -lt 120 ] ||
-            fail "$pki is in use by process ${holder:-?}; if that is no such script, remove $pki/.lock.script"
+            fail "$pki is in use by process ${holder:-?}; if no such script is running, remove $pki/.lock.script"
         sleep 1
         waited=$((waited + 1))
     done

@@ -95,7 +95,7 @@ patch_file() {
     flush "$work" "$name"
     if [ "$state" != "$(ls -ldn "$real") $(sum "$real")" ]; then
         [ -n "$backup" ] || rm -f "$name"
-        fail "it was changed meanwhile, and left alone"
+        fail "it was changed in the meantime, so it was not replaced"
     fi
     mv -f "$work" "$real" || fail "cannot replace it"
     flush "$folder"
@@ -1109,7 +1109,7 @@ find_file() {
     folder=${folder:-/}
     size=$(wc -c <"$real")
     if [ "$size" -gt "$LARGEST" ] || [ "$size" -ne "$(tr -d '\000' <"$real" | wc -c)" ]; then
-        complain "no shell script: it holds a NUL byte, or more than $LARGEST bytes"
+        complain "no shell script: it contains a NUL byte, or more than $LARGEST bytes"
         exit 2
     fi
 }
@@ -1160,7 +1160,7 @@ flush() {
 refuse_links() {
     # shellcheck disable=SC2046 # words are wanted
     set -- $(ls -ldn "$real")
-    [ "$2" = 1 ] || fail "it has $2 hard links, which a new file would part; copy it first"
+    [ "$2" = 1 ] || fail "it has $2 hard links, which a new file would not have; copy it first"
 }
 
 # copy FROM TO: with all that belongs to it; TO is new.

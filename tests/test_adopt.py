@@ -212,7 +212,7 @@ def test_without_the_root_an_intermediate_is_asked_for_it(root, site, given, tmp
     given("site.pem", site.pem, key_of(site))
     done = run("adopt", "site.pem")
     assert done.exit_code == 1
-    assert "CN=Old root is missing, which stands above CN=Old site" in done.stderr
+    assert "the certificate of CN=Old root, which issued CN=Old site, is missing" in done.stderr
     assert "--chain FILE" in done.stderr
     given("root.der", root.der)
     assert run("adopt", "site.pem", "--chain", "root.der").exit_code == 0

@@ -328,7 +328,7 @@ def test_what_is_asked_differently_is_done_and_what_fails_stops_nobody_else(pair
     assert code != 0
     assert {host["failed"] for host in sums.values()} == {1}
     assert "not recognised" in said
-    assert "the command to reload exits with 127" in said
+    assert "the reload command failed with exit code 127" in said
     assert not {key_of(box) for box in (first, second)} & set(keys)
 
     # What is mended since is done, and what is fine is left alone.

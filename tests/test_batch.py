@@ -519,7 +519,7 @@ def test_after_an_interruption_the_next_run_goes_on(number, tmp_path):
         assert not [path for path in (tmp_path / "pki").iterdir() if path.name.startswith(".work")]
     done = batch("sites.csv")
     assert done.returncode == 0, done.stderr
-    made, left = map(int, re.match(r"(\d+) made, (\d+) left", done.stdout.splitlines()[-1]).groups())
+    made, left = map(int, re.match(r"(\d+) issued, (\d+) unchanged", done.stdout.splitlines()[-1]).groups())
     assert made + left == 60
     assert left >= 5
     issued = {load(path).serial_hex for path in (tmp_path / "pki/issued").glob("*.crt")}

@@ -294,7 +294,7 @@ def test_an_end_other_than_the_index_says_is_said(pki):
     pki.add("a.example.com", serial=1, days=(-1, 400))
     pki.index.write_text("")
     pki.line("a.example.com", serial=1, ends=300)
-    assert "but not by the index" in run("list").stdout
+    assert "not as in the index" in run("list").stdout
 
 
 def test_the_copy_in_issued_will_do(pki):
@@ -322,7 +322,7 @@ def test_a_torn_line_and_windows_line_ends_are_lived_with(pki):
     pki.index.write_bytes(whole.replace(b"\n", b"\r\n") + b"V\t2902")
     done = run("list")
     assert (done.exit_code, len(done.stdout.splitlines())) == (0, 3)
-    assert done.stderr == "Warning: pki/index.txt, line 2, has no end: it is torn, and does not count\n"
+    assert done.stderr == "Warning: pki/index.txt, line 2, is cut off, and was ignored\n"
 
 
 def test_a_bad_line_is_an_error_that_names_it(pki):
@@ -345,9 +345,9 @@ def revocation_list(pki, made, due):
     ("made", "due", "warning"),
     [
         (-1, 30, ""),
-        (-40, -10, "has been out of date since"),
-        (-1, 5, "is out of date from"),
-        (1, 30, "is from the future"),
+        (-40, -10, "expired on "),
+        (-1, 5, "expires on "),
+        (1, 30, "is not valid before"),
         (-3, 30, "lacks the last revocation"),
     ],
 )
@@ -543,7 +543,7 @@ def test_show_takes_a_file_before_a_name(pki):
 def test_what_is_not_there_is_a_usage_error(wanted, pki):
     done = run("show", "--", wanted)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "is no file, and no name or serial number of a certificate in pki" in done.stderr
+    assert "is neither a file, nor the name or serial number of a certificate in pki" in done.stderr
     assert "\x1b" not in done.stderr
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -19,11 +20,11 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from opensslgen.audit.configs import ABOUT, judge_config, judge_text, looks_like_config
+from opensslgen.audit.configs import judge_config, judge_text, looks_like_config
 from opensslgen.audit.result import Settings
 from opensslgen.audit.throwaway import _workshop
 from opensslgen.cli.main import cli
-from opensslgen.config.reader import UNKNOWN, ConfigError, Entry, Section, read_config, written
+from opensslgen.config.reader import UNKNOWN, ConfigError, Entry, Section, config_text, read_config
 from opensslgen.config.use import CA, FILE, REQUEST, SELF
 from opensslgen.errors import Error
 from opensslgen.openssl import command
@@ -111,11 +112,10 @@ def test_every_rule_is_about_an_extension_or_about_what_a_section_cannot_say():
         "expired", "not-yet-valid", "expires-soon", "key-mismatch", "issuer-mismatch", "aki-mismatch", "issuer-not-ca",
         "chain-order", "leaf-outlives-issuer", "ec-explicit", "serial-negative", "serial-long", "serial-short",
         "host-mismatch", "empty-cn", "cn-not-in-san", "root-cn", "strict-version", "path-length", "name-constraints",
-        "apple-signature-type", "serial-21-bytes", "no-common-name", "issuer-key-usage", "issuer-eku",
-        "chain-unrelated",
+        "apple-signature-type", "chain-unrelated", "issuer-eku", "issuer-key-usage", "no-common-name",
+        "serial-21-bytes",
     }  # fmt: skip
-    assert {rule.id for rule in RULES.values() if rule.check} == set(ABOUT) | cannot
-    assert not set(ABOUT) & cannot
+    assert {rule.id for rule in RULES.values() if rule.check and rule.extension is None} == cannot
 
 
 def test_allowed_rules_are_not_found(openssl):
@@ -200,6 +200,57 @@ def test_what_is_missing_for_a_verdict_is_not_called_unreadable(tmp_path):
         "some.cnf:1: cannot be told\n  extendedKeyUsage depends on the environment\n"
         in exit_code(tmp_path / "some.cnf")[1]
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "tail", "state"),
+    [
+        (("good",), "1 of 1 comply, 0 violate the rules: ", "OK"),
+        (
+            ("unknown",), "0 of 1 comply, 0 violate the rules, 1 cannot be told: ",
+            "UNKNOWN - unknown.cnf:1: cannot be told: ",
+        ),
+        (
+            ("refused",), "0 of 1 comply, 0 violate the rules, 1 cannot be read: ",
+            "UNKNOWN - refused.cnf:1: cannot be read: ",
+        ),
+        (
+            ("good", "unknown", "refused", "unknown"),
+            "1 of 4 comply, 0 violate the rules, 1 cannot be read, 2 cannot be told: ", "UNKNOWN",
+        ),
+        (("bad", "unknown"), "0 of 2 comply, 1 violate the rules, 1 cannot be told: ", "CRITICAL - bad.cnf"),
+        (
+            ("both",), "0 of 1 comply, 0 violate the rules, 1 cannot be told: ",
+            "CRITICAL - both.cnf:2: its extended key usage is clientAuth; serverAuth (1.3.6.1.5.5.7.3.1) is needed"
+            " [apple-eku], the rest cannot be told",
+        ),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_totals_tell_the_three_answers_apart(names, tail, state, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    good = "extendedKeyUsage = serverAuth\nsubjectAltName = DNS:pbx.example.com\n"
+    texts = {
+        "good": good,
+        "bad": good.replace("server", "client"),
+        "unknown": "extendedKeyUsage = $ENV::EKU\nsubjectAltName = DNS:pbx.example.com\n",
+        "refused": "extendedKeyUsage = $EKU\nsubjectAltName = DNS:pbx.example.com\n",
+        "both": "extendedKeyUsage = clientAuth\n.include other.cnf\nsubjectAltName = DNS:pbx.example.com\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / f"{name}.cnf").write_text(text)
+    paths = [f"{name}.cnf" for name in names]
+    unread = tail.partition("rules")[2]
+    code, answer = exit_code(*paths)
+    assert answer.splitlines()[-1].startswith(tail)
+    assert code == (2 if unread.startswith(",") else 0)
+    _, answer = exit_code(*paths, "--format", "nagios")
+    assert answer.startswith(f"CERTIFICATES {state}")
+    _, answer = exit_code(*paths, "--json")
+    totals = json.loads(answer)["totals"]
+    assert totals["unknown"] == sum(result["unknown"] for result in json.loads(answer)["results"])
+    assert totals["unknown"] == names.count("unknown") + names.count("both")
+    assert totals["unreadable"] == totals["unknown"] + names.count("refused")
 
 
 @pytest.mark.parametrize("path", sorted((CHECKOUT / "templates").glob("*.cnf")), ids=lambda path: path.stem)
@@ -512,7 +563,7 @@ def test_the_reader_and_openssl_agree_on_values(beginning, rest, openssl):
     except ConfigError:
         assert theirs is None
         return
-    ours = raw.comment(written([config.sections["s"]]), "s") if "s" in config.sections else None
+    ours = raw.comment(config_text([config.sections["s"]]), "s") if "s" in config.sections else None
     assert ours == theirs
 
 
@@ -563,7 +614,7 @@ def test_what_is_written_is_read_again(value, name):
     name = "".join(character for character in name if character.isascii())
     sections = [Section(name, 1, (Entry("a", value, 2),))]
     if "\n" not in value:
-        assert read_config(written(sections)).index[name]["a"].value == value
+        assert read_config(config_text(sections)).index[name]["a"].value == value
 
 
 def test_lines_are_counted_as_editors_count_them():

@@ -138,10 +138,10 @@ def test_what_the_environment_of_a_host_says_to_openssl_changes_nothing(folder, 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ((0, "", ""), "no whole answer"),
-        ((0, "opensslgen:request=", ""), "no whole answer"),
+        ((0, "", ""), "without a complete answer"),
+        ((0, "opensslgen:request=", ""), "without a complete answer"),
         ((1, "opensslgen:end=", "Error: no room\x1b[2J\n"), r"no room\\u\{1B\}"),
-        ((127, "", "sh: not found\n"), "ended with 127: sh: not found"),
+        ((127, "", "sh: not found\n"), "ended with exit code 127: sh: not found"),
         ((0, "opensslgen:key=%%\nopensslgen:end=\n", ""), "not base64"),
         ((0, "motd\nopensslgen:key=aGk=\nopensslgen:end=\n", ""), "no public key"),
     ],
@@ -158,7 +158,7 @@ def test_a_host_that_makes_another_request_than_it_was_told_is_found_out(folder,
     ).stdout
     lines = {"key": evil_key, "request": evil.request}
     told = "".join(f"opensslgen:{name}={base64.b64encode(text.encode()).decode()}\n" for name, text in lines.items())
-    with pytest.raises(Error, match="another request than it was asked for"):
+    with pytest.raises(Error, match="a request that differs from the order"):
         request_of(folder, Host(lambda text: (0, f"{told}opensslgen:end=\n", "")))
 
 
@@ -449,7 +449,7 @@ def test_a_check_puts_nothing_in_place(ready, folder, tmp_path):
 def test_a_check_can_be_made_before_anything_is_there(authority, folder):
     make_root(authority)
     told = install(authority, folder, check=True)
-    assert "yet to be signed" in told.changes[0].after
+    assert "not signed yet" in told.changes[0].after
     assert told.not_after is None
     with pytest.raises(Error, match="no certificate for"):
         install(authority, folder)
@@ -488,7 +488,7 @@ def test_a_command_that_fails_is_run_again_until_it_succeeds(host, ready, folder
     command = f"cat {tmp_path}/wanted"
     failed = install(ready, folder, host, reload=command)
     assert failed.changes
-    assert "exits with 1" in failed.fault
+    assert "failed with exit code 1" in failed.fault
     assert "wanted" in failed.fault
     (tmp_path / "wanted").touch()
     again = install(ready, folder, host, reload=command)
@@ -595,7 +595,7 @@ def test_a_script_with_other_hard_links_or_another_content_by_now_is_left_alone(
             script.write_bytes(POST + b"# changed\n")
         return local().shell(text)
 
-    with pytest.raises(Error, match="changed meanwhile"):
+    with pytest.raises(Error, match="changed in the meantime"):
         install(ready, folder, Host(run), script=str(script))
     assert script.read_bytes() == POST + b"# changed\n"
 

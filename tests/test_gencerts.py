@@ -567,7 +567,7 @@ def test_a_script_that_changes_meanwhile_is_left_alone(copy):
     def upgrade(_):
         path.write_text("upgraded")
 
-    with pytest.raises(Error, match="changed meanwhile"):
+    with pytest.raises(Error, match="changed in the meantime"):
         patch_file(path, syntax_check=upgrade)
     assert (path.read_text(), others(path)) == ("upgraded", [])
 
@@ -581,7 +581,7 @@ def test_the_shell_script_sees_such_a_change_too(copy, script, tmp_path):
     environment = {**os.environ, "PATH": f"{wrapper.parent}:{os.environ['PATH']}"}
     code, message = Shell(["sh"], script, environment)("patch", path)
     assert (code, path.read_text(), others(path)) == (1, "upgraded\n", [])
-    assert "changed meanwhile" in message
+    assert "changed in the meantime" in message
 
 
 def test_a_file_that_lies_in_the_way_is_not_written_through(copy, tmp_path):

@@ -123,7 +123,7 @@ def test_a_torn_last_line_does_not_count_and_is_said(torn, tmp_path):
     path.write_text(GOOD + torn, newline="")
     said = []
     assert [entry.line for entry in index.read(path, on_torn=said.append)] == [1]
-    assert said == [f"{path}, line 2, has no end: it is torn, and does not count"]
+    assert said == [f"{path}, line 2, is cut off, and was ignored"]
     assert len(list(index.read(path))) == 1
 
 

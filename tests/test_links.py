@@ -215,7 +215,7 @@ def test_no_decision_moves_files_of_other_folders(name, decision, pki, openssl):
     left.write_text(decision)
     (left.parent / "key").write_text("evil\n")
     (pki.parent / "mine").write_text("mine\n")
-    with pytest.raises(Error, match="lies outside of"):
+    with pytest.raises(Error, match="is outside of"):
         Store(pki).finish()
     assert not (pki.parent / "victim").exists()
     assert (pki.parent / "mine").exists()
@@ -228,7 +228,7 @@ def test_no_decision_moves_files_of_other_folders_from_within(pki, monkeypatch):
     (work / "decision.json").write_text('{"index": [], "moves": [["key", "../victim"]]}')
     (work / "key").write_text("evil\n")
     monkeypatch.chdir(pki)
-    with pytest.raises(Error, match="lies outside of"):
+    with pytest.raises(Error, match="is outside of"):
         Store(Path()).finish()
     assert not (pki.parent / "victim").exists()
 
@@ -250,7 +250,7 @@ def test_a_decision_that_no_run_writes_is_an_error(decision, pki):
     work.mkdir(mode=0o700)
     (work / "decision.json").write_text(decision)
     (work / "key").write_text("mine\n")
-    with pytest.raises(Error, match="not what a run of ours writes"):
+    with pytest.raises(Error, match="was not written by opensslgen"):
         Store(pki).finish()
     assert (work / "key").exists()
 
@@ -301,4 +301,4 @@ def test_keys_in_an_open_folder_are_warned_of(pki):
         (pki / "private" / name).touch(mode=0o644)
     assert Store(pki).warnings() == ()
     (pki / "private").chmod(0o755)
-    assert Store(pki).warnings()[1].startswith(f"2 more keys in {pki}/private can be read by others: chmod 600 ")
+    assert Store(pki).warnings()[1].startswith(f"2 more keys in {pki}/private can be read by other users: chmod 600 ")

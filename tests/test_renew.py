@@ -698,7 +698,7 @@ def test_what_a_script_has_decided_and_cannot_be_read_is_kept(line, authority):
     before = files_below(Path("pki"))
     done = renew("pbx.example.com")
     assert done.exit_code == 1
-    assert "decided, line 2, is not what a script writes" in done.stderr
+    assert "decided, line 2, was not written by a script of opensslgen" in done.stderr
     assert files_below(Path("pki")) == before
 
 

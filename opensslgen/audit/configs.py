@@ -1,9 +1,9 @@
-"""Audits of OpenSSL configs: what their sections of extensions, and their defaults, would make of a certificate.
+"""Audit OpenSSL configs: the certificates that their sections of extensions and their defaults would make.
 
-Every section that looks like extensions of certificates is judged, whether something names it or not, as what it
-makes: `audit.purpose` tells a server's from a certificate authority's and a client's, and a note says which and why.
-What only `req_extensions` names is judged as a request; what `req` makes by `x509_extensions` signs itself.
-Where a rule needs a value that is not in the config, the answer is that it cannot be told.
+Every section that looks like extensions of certificates is judged, whether or not something names it. `audit.purpose`
+decides whether it is for servers, CAs or clients, and a note says which and why. A section that only `req_extensions`
+names is judged as a request; one that `req` uses by `x509_extensions`, as self-signed. If a rule needs a value that is
+not in the config, the answer is "cannot be told".
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from opensslgen.orders.kinds import SERVER_USAGES
 from opensslgen.rules.form import UNDERSTOOD
 from opensslgen.rules.profiles import PROFILES
 from opensslgen.rules.roles import AUTHORITY, CLIENT
-from opensslgen.rules.rule import ERROR, Case, Finding, judge, raised
+from opensslgen.rules.rule import ANY, ERROR, Case, Finding, judge, raised
 from opensslgen.text import visible
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.extensions import EXTENSIONS
@@ -45,7 +45,7 @@ from opensslgen.x509.public_keys import PublicKey
 
 from .purpose import OTHER, SERVER, purpose, sounds_like_server
 from .result import Result
-from .throwaway import MISSING, UNSAID, CostlyError, References, RefusedError, extensions, issued
+from .throwaway import MISSING, UNSAID, CostlyError, References, RefusedError, extensions, issue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -57,28 +57,6 @@ if TYPE_CHECKING:
     from .result import Settings
     from .throwaway import Extensions
 
-ABOUT: dict[str, str | None] = {
-    **dict.fromkeys(("apple-san", "public-san", "public-internal-name"), "subjectAltName"),
-    **dict.fromkeys(("ip-as-dns", "ip-also-as-dns"), "subjectAltName"),
-    **dict.fromkeys(("dns-malformed", "san-twice", "wildcard-tld", "name-near-miss"), "subjectAltName"),
-    **dict.fromkeys(("apple-eku", "public-eku", "strict-eku", "root-eku", "client-eku"), "extendedKeyUsage"),
-    **dict.fromkeys(("key-usage", "strict-key-usage", "strict-key-cert-sign", "root-key-cert-sign"), "keyUsage"),
-    **dict.fromkeys(("leaf-is-ca", "root-ca", "strict-basic-constraints"), "basicConstraints"),
-    "strict-aki": "authorityKeyIdentifier",
-    **dict.fromkeys(("strict-ski", "root-ski"), "subjectKeyIdentifier"),
-    **dict.fromkeys(("critical-unknown", "strict-critical", "root-critical")),
-}
-"""The rules that a section of extensions can break, and the extension that each is about; None: its finding says it."""
-
-_OF_ONE_NAME = (
-    "public-internal-name",
-    "ip-as-dns",
-    "ip-also-as-dns",
-    "dns-malformed",
-    "san-twice",
-    "wildcard-tld",
-    "name-near-miss",
-)
 _VALIDITY = ("apple-validity", "public-validity")
 _SUBJECT = Name((("CN", "opensslgen throwaway"),))
 _MOST_SECTIONS = 100
@@ -103,17 +81,17 @@ _TEMPLATE = {
     "AUTHORITY_KEY_IDENTIFIER": "keyid:always",
     **dict.fromkeys(("SUBJECT", "CERTIFICATE", "KEY"), UNKNOWN),
 }
-"""What opensslgen puts in place of the variables of its templates, as far as extensions go."""
+"""The values of the variables in opensslgen's templates, as far as extensions need them."""
 
 
-def _filled(section: str, name: str) -> str | None:
+def _template_value(section: str, name: str) -> str | None:
     if name == "CA":
         return "CA:TRUE" if section == "v3_ca" else "CA:FALSE"
     return _TEMPLATE.get(name)
 
 
 def looks_like_config(data: bytes) -> bool:
-    """Tell whether a file is likely to be an OpenSSL config: it has one of the usual keys, and most lines fit in."""
+    """Tell whether a file looks like an OpenSSL config: it has a usual key, and most lines have the right form."""
     if b"\0" in data or data[:2] == b"#!":
         return False
     text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff").replace("\\\r\n", "").replace("\\\n", "")
@@ -124,15 +102,15 @@ def looks_like_config(data: bytes) -> bool:
 
 
 def judge_config(data: bytes, *, target: str, settings: Settings) -> list[Result]:
-    """Return what an OpenSSL config or extension file would make.
+    """Return the verdict on an OpenSSL config or extension file.
 
-    That is one result, and one for each section that openssl refuses or of which too little is known; the first is
-    left out if there is nothing good to say. What another file or the environment would bring is not read, and nothing
-    in the config is run.
+    That is one result for the whole file, and one for each section that openssl refuses or that cannot be told. The
+    first is left out if it would say that the file complies although another result is unknown. Other files and the
+    environment are not read, and nothing in the config is run.
     """
     result = Result(target=target, kind="config")
     try:
-        audit = _Audit(read_config(data.decode("utf-8", "surrogateescape"), fill=_filled), settings)
+        audit = _Audit(read_config(data.decode("utf-8", "surrogateescape"), fill=_template_value), settings)
         audit.run()
     except (ConfigError, CostlyError) as error:
         return [replace(result, unreadable=error.message, line=error.line)]
@@ -144,56 +122,56 @@ def judge_config(data: bytes, *, target: str, settings: Settings) -> list[Result
     doubt = audit.doubt_about_all(len(findings))
     if doubt is not None:
         return [replace(whole, unreadable=doubt.why, line=doubt.line, is_unknown=doubt.is_unknown), *others]
-    # Nothing complies of which a part is not known.
+    # Nothing complies if a part of it is not known.
     if others and not any(finding.rule.severity == ERROR for finding in findings):
         return [replace(others[0], findings=whole.findings, notes=whole.notes), *others[1:]]
     return [whole, *others]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judged:
-    """What a certificate, or request, would have by one section of extensions."""
+class Verdict:
+    """The verdict on one section of extensions."""
 
     purpose: str = SERVER
     """SERVER, AUTHORITY, CLIENT or OTHER, of `audit.purpose`."""
     why: str = ""
-    """What says so."""
+    """Why it is for this purpose."""
     findings: tuple[Finding, ...] = ()
-    """With lines counted from 1 in the text that was judged, and messages that do not name the section.
+    """With line numbers in the text, and messages that do not name the section.
 
-    There are none on what is OTHER, nor on a CLIENT where a profile was named.
+    OTHER has none, nor has a CLIENT if the user chose a profile.
     """
     unknown: str | None = None
-    """What a rule needs to know and the text does not say; such a section is never good."""
+    """What a rule needs to know, but the text does not say; such a section never complies."""
     unreadable: str | None = None
-    """Why openssl would make nothing by it; such a section is never good either."""
+    """Why openssl refuses it; such a section never complies."""
     line: int | None = None
-    """The line that `unknown` or `unreadable` is about."""
+    """The line of `unknown` or `unreadable`."""
     notes: tuple[str, ...] = ()
 
 
-def judge_text(text: str, *, section: str | None = None, use: str = FILE, settings: Settings) -> Judged:
-    """Return what openssl would make by one section of a config or extension file that a command names.
+def judge_text(text: str, *, section: str | None = None, use: str = FILE, settings: Settings) -> Verdict:
+    """Return the verdict on the section of a config or extension file that a command uses.
 
     `use` is a way of `config.use`: FILE for `x509 -extfile` and `ca -extfile`, SELF for `req -x509`, REQUEST for
-    `req -new`, CA for `ca -config`. Without a section it is the one that openssl takes by itself; an empty text is
-    the command without a file. The character `config.reader.UNKNOWN` stands in the text for what is not known, such as
-    a variable of the shell: within a value, or as a line. Raises nothing that is an `Error`.
+    `req -new`, CA for `ca -config`. Without a section, it is openssl's default; an empty text is a command without a
+    file. `config.reader.UNKNOWN` may stand in the text for what is not known, such as a variable of the shell: in a
+    value, or as a line. Raises no `Error`.
     """
     try:
         config = read_config(text)
         name = section or default_section(config, use)
         if name not in config.sections:
-            return Judged(unreadable=f"there is no section [ {_shown(name)} ]")
+            return Verdict(unreadable=f"there is no section [ {_shown(name)} ]")
         audit = _Audit(config, settings, has_titles=False)
         audit.add_repeated()
         made = audit.made(config.sections[name], {use}, named_by=None)
         findings = tuple(audit.judged(made)) if made else ()
     except (ConfigError, CostlyError) as error:
-        return Judged(unreadable=error.message, line=error.line)
+        return Verdict(unreadable=error.message, line=error.line)
     doubts = [*filter(None, [audit.doubt_about_all(len(findings))]), *audit.doubts]
     doubt = min(doubts, key=lambda doubt: doubt.is_unknown, default=None)
-    return Judged(
+    return Verdict(
         purpose=made.purpose if made else SERVER,
         why=made.why if made else "",
         findings=(*audit.findings, *findings),
@@ -206,29 +184,29 @@ def judge_text(text: str, *, section: str | None = None, use: str = FILE, settin
 
 @dataclass(frozen=True, slots=True)
 class _Doubt:
-    """Why something is not good, though no rule is known to be broken."""
+    """Why something does not comply, although no rule is known to be broken."""
 
     why: str
     line: int | None
     is_unknown: bool
-    """Whether something that a rule needs is not known; else openssl refuses it."""
+    """Whether a rule needs something that is not known; otherwise openssl refuses it."""
 
 
 @dataclass
 class _Audit:
-    """One config, and what has been found in it so far."""
+    """One config, and what was found in it so far."""
 
     config: Config
     settings: Settings
     has_titles: bool = True
-    """Whether messages begin with the section that they are about."""
+    """Whether messages begin with the section."""
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     doubts: list[_Doubt] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    """Sections that were asked for and are not there."""
+    """Sections that the user chose, but that do not exist."""
     is_missing: bool = False
-    """Whether none of those that were asked for is."""
+    """Whether all chosen sections are missing, and nothing else is used."""
     has_judged: bool = False
     authorities: set[str] = field(default_factory=set)
 
@@ -247,12 +225,12 @@ class _Audit:
         self.add_repeated()
         if self.config.filled:
             names = ", ".join(dict.fromkeys(f"${name}" for _, name in self.config.filled))
-            self.notes.append(f"a template of opensslgen, judged with what that fills in by default: {names}")
+            self.notes.append(f"a template of opensslgen, judged with the default values of {names}")
         self.judge_sections()
         has_sections = self.has_judged or bool(self.doubts)
         self.judge_defaults()
         if self.has_judged and not has_sections:
-            self.notes.append("it has no section of extensions: only its defaults are judged")
+            self.notes.append("it has no section of extensions: only its defaults were judged")
 
     def add(self, rule: str, message: str, line: int) -> None:
         if len(self.findings) <= _MOST_FINDINGS:
@@ -262,15 +240,15 @@ class _Audit:
         return f"{_bracketed(section)}: " if self.has_titles and section.name != DEFAULT else ""
 
     def add_file(self, line: int, path: str) -> None:
-        self.add("config-reads-files", f"it takes what is in {_shown(path)}, which was not read", line)
+        self.add("config-reads-files", f"it reads {_shown(path)}, which was not checked", line)
 
     def add_repeated(self) -> None:
         for each in self.config.repeated:
-            message = f"{_shown(each.key)} is written twice: the value in line {each.first} is dropped"
+            message = f"{_shown(each.key)} occurs twice: openssl ignores the value in line {each.first}"
             self.add("config-key-twice", message, each.line)
 
     def doubt_about_all(self, findings: int) -> _Doubt | None:
-        """Return why nothing in the config can be relied on, or nothing of it is judged; None if neither is so."""
+        """Return why nothing of the config can be relied on, or nothing was judged; None if neither is true."""
         if findings > _MOST_FINDINGS:
             return _Doubt(f"more than {_MOST_FINDINGS} findings", None, is_unknown=False)
         if self.config.includes:
@@ -282,7 +260,7 @@ class _Audit:
             return _Doubt(f"it has no section [ {' ], [ '.join(self.missing)} ]", None, is_unknown=False)
         if self.has_judged or self.doubts:
             return None
-        return _Doubt("it has no section of extensions for servers or authorities", None, is_unknown=True)
+        return _Doubt("it has no section of extensions for servers or CAs", None, is_unknown=True)
 
     def judge_sections(self) -> None:
         used, absent, unnamed = sections_used(self.config, self.settings.sections)
@@ -296,7 +274,7 @@ class _Audit:
         is_alone = not (used or self.missing or self.config.filled)
         others = self.sections_unused(used, is_alone=is_alone)
         if len(used) + len(others) > _MOST_SECTIONS:
-            raise ConfigError(1, f"it has {len(used) + len(others)} sections of extensions, which cannot be meant")
+            raise ConfigError(1, f"{len(used) + len(others)} sections of extensions are more than {_MOST_SECTIONS}")
         uses = {COPIED if copies_extensions(self.config) else CA}
         made = [
             *(
@@ -308,7 +286,7 @@ class _Audit:
         self.judge_all([each for each in made if each])
 
     def naming(self, name: str, uses: set[str]) -> str:
-        """Return what applies a section that is used in these ways."""
+        """Return why a section that is used in these ways is judged."""
         if name in self.settings.sections:
             return "--section names it"
         if uses == {FILE}:
@@ -317,7 +295,7 @@ class _Audit:
         return f"{' and '.join(keys)} names it"
 
     def sections_unused(self, used: Collection[str], *, is_alone: bool) -> list[Section]:
-        """Return the sections of certificates' extensions that nothing names; the others are noted."""
+        """Return the sections of certificates' extensions that nothing names; add a note about other kinds."""
         found = [
             section
             for section in self.config.sections.values()
@@ -329,7 +307,7 @@ class _Audit:
         proxies = [section for section in found if is_for_proxies(section)]
         for what, sections in (("revocation lists", lists), ("proxy certificates", proxies)):
             if sections:
-                self.notes.append(f"for {what}, and not judged: {', '.join(map(_bracketed, sections))}")
+                self.notes.append(f"for {what}, so not judged: {', '.join(map(_bracketed, sections))}")
         found = [section for section in found if section not in lists and section not in proxies]
         for section in found if is_alone else ():
             name = visible(section.name)
@@ -345,7 +323,7 @@ class _Audit:
         for each in made:
             because = f"{_bracketed(each.section)} ({each.why})"
             if is_for_roots and self.authorities and each.purpose != AUTHORITY:
-                self.notes.append(f"{self.title(each.section)}is for no root, and is not judged as one")
+                self.notes.append(f"{self.title(each.section)}is not for a root, so it was not judged")
             elif self.rules(each) is None:
                 skipped.append(because)
             else:
@@ -355,14 +333,14 @@ class _Audit:
         for kind, sections in judged.items():
             self.notes.append(f"for {_PLURALS[kind]}: {', '.join(sections)}")
         if skipped:
-            self.notes.append(f"for neither servers nor authorities, and not judged: {', '.join(skipped)}")
+            self.notes.append(f"for neither servers nor CAs, so not judged: {', '.join(skipped)}")
 
     def add_absent(self, line: int, name: str) -> None:
         if not self.config.includes:
             self.add("config-section-missing", f"there is no section [ {_shown(name)} ]", line)
 
     def made(self, section: Section, uses: set[str], *, named_by: str | None) -> _Made | None:
-        """Return what openssl makes of a section; what it refuses is a doubt, and gives None."""
+        """Return what openssl makes of a section; None, and a doubt, if openssl refuses it."""
         try:
             asked = extensions(self.references, section)
             for line, name in asked.missing:
@@ -372,7 +350,7 @@ class _Audit:
             if self.settings.openssl is None:
                 raise RefusedError("openssl is needed to read it", None)
             self.references.refuse_more_time()
-            made = issued(asked, self.settings.openssl())
+            made = issue(asked, self.settings.openssl())
             kind, why = purpose(section.name, made, unknown=asked.unknown, named_by=named_by)
             return _Made(section, uses, asked, made, kind, why)
         except CostlyError:
@@ -383,7 +361,7 @@ class _Audit:
         return None
 
     def judged(self, made: _Made) -> Iterator[Finding]:
-        """Yield the findings on a section; what cannot be told of it is a doubt."""
+        """Yield the findings on a section; add a doubt for what cannot be told."""
         rules = self.rules(made) or ()
         self.has_judged = self.has_judged or bool(rules)
         self.add_unknown(made, rules)
@@ -391,7 +369,7 @@ class _Audit:
         copied: dict[str, None] = {}
         lines = made.lines_of_names()
         for finding in judge(Case(made.certificate_at(self.settings.at), None, self.settings.at), rules):
-            name = "subjectAltName" if finding.name else finding.extension or ABOUT[finding.rule.id] or ""
+            name = "subjectAltName" if finding.name else finding.extension or finding.rule.extension or ""
             line = made.asked.lines.get(name, made.section.line)
             if name in made.asked.unknown and not finding.name:
                 continue
@@ -400,7 +378,7 @@ class _Audit:
                 continue
             if finding.name:
                 line = lines.get(_place(finding.name.kind, finding.name.value), line)
-            # It is an answer of ours that has this subject, and no certificate of theirs.
+            # The subject is that of our certificate, so the user does not know it.
             message = finding.message.replace(f"the authority {subject}", "the authority").replace(subject, "it")
             yield replace(finding, message=f"{self.title(made.section)}{message}", line=line)
         if copied:
@@ -410,9 +388,9 @@ class _Audit:
             self.doubts.append(_Doubt(why, made.section.line, is_unknown=True))
 
     def add_unknown(self, made: _Made, rules: Iterable[Rule]) -> None:
-        """Say of each extension that is not known as a whole what it depends on."""
-        needed = {ABOUT[rule.id] for rule in rules}
-        if None in needed:  # rules on whatever is critical
+        """Say what each extension that is not completely known depends on."""
+        needed = {rule.extension for rule in rules}
+        if ANY in needed:  # rules on whatever is critical
             needed |= {name for name in made.asked.maybe_critical if EXTENSIONS.get(name, name) not in UNDERSTOOD}
         unknown: dict[str, list[str]] = {}
         for name, source in made.asked.unknown.items():
@@ -421,18 +399,18 @@ class _Audit:
                 unknown.setdefault(source, []).append(name)
             else:
                 self.notes.append(
-                    f"{self.title(made.section)}{visible(name)} (line {line}) depends on {source}, and is not judged"
+                    f"{self.title(made.section)}{visible(name)} (line {line}) depends on {source}, so it was not judged"
                 )
         for source, names in unknown.items():
             why = f"{self.title(made.section)}{_depends(names, source)}"
             self.doubts.append(_Doubt(why, made.asked.lines[names[0]], is_unknown=True))
 
     def is_reported(self, source: str) -> bool:
-        """Tell whether an extension is not known because of a fault that is a finding already."""
+        """Tell whether an extension is not known because of something that is already a finding."""
         return source == MISSING and any(rule.id == "config-section-missing" for rule in self.settings.rules)
 
     def rules(self, made: _Made) -> list[Rule] | None:
-        """Return the rules that a section is held to; None if none are for what it is for."""
+        """Return the rules for a section; None if there are none for its purpose."""
         rules = self.settings.rules
         if made.purpose == OTHER or (made.purpose == CLIENT and CLIENT not in self.settings.rules_by_kind):
             return None
@@ -441,13 +419,13 @@ class _Audit:
         return [
             rule
             for rule in rules
-            if rule.id in ABOUT
+            if rule.extension
             and (made.uses != {REQUEST} or rule.of_requests)
             and (made.purpose != AUTHORITY or rule.id not in PROFILES["root"].instead)
         ]
 
     def judge_defaults(self) -> None:
-        """Judge the keys of the sections that req and ca read."""
+        """Judge the default values in the sections that `req` and `ca` read."""
         unknown: dict[str, int] = {}
         for name in self.config.sections:
             of_requests, of_ca = reads_requests(self.config, name), signs_requests(self.config, name)
@@ -509,7 +487,7 @@ class _Made:
     why: str
 
     def certificate_at(self, at: datetime) -> Certificate:
-        """Return it as if it were made then, for someone else, in the way that the section is used."""
+        """Return it as if issued at that time, by the CA or self-signed, as the section is used."""
         is_authority = self.purpose == AUTHORITY
         signs_itself = {SELF} <= self.uses <= {SELF, REQUEST} or (is_authority and not self.uses & {CA, COPIED})
         return replace(
@@ -521,7 +499,7 @@ class _Made:
         )
 
     def lines_of_names(self) -> dict[tuple[str, str], int]:
-        """Return the lines of the names that have a line of their own."""
+        """Return the lines of the names that are on separate lines."""
         return {
             _place(entry.key.partition(".")[0], entry.value): entry.line
             for section in self.asked.sections[1:]
@@ -533,12 +511,12 @@ _PLURALS = {SERVER: "servers", AUTHORITY: "certificate authorities", CLIENT: "cl
 
 
 def _place(kind: str, value: str) -> tuple[str, str]:
-    """Return what is the same of a name however it is written."""
+    """Return kind and value of a name, in the same form however it was written."""
     return kind.upper(), value.strip().lower()
 
 
 def _depends(names: Iterable[str], source: str) -> str:
-    """Say that something depends on something else, or on what nobody knows."""
+    """Return what some extensions or keys depend on, in words."""
     some = list(names)
     if source == UNSAID:
         return f"{', '.join(some)} cannot be told"

@@ -1,4 +1,4 @@
-"""What a file is, told by its content."""
+"""What a file is, by its content."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .scripts import looks_like_script
 
 
 def kind_of(data: bytes) -> str | None:
-    """Return what `bundles.holding.kind_of` does, or "script" or "config"; None for anything else.
+    """Return "script", "config", or what `bundles.holding.kind_of` returns; None for anything else.
 
-    The data may be a file's beginning.
+    The data may be only the beginning of a file.
     """
-    # A script may have a certificate in it, which it would write.
+    # A script may contain a certificate that it would write.
     if data.startswith(b"#!") and looks_like_script(data):
         return "script"
     kind = holding.kind_of(data)

@@ -1,4 +1,4 @@
-"""What a section of extensions is for, and why: a server's certificate, a certificate authority's, a client's."""
+"""What a section of extensions is for, and why: certificates of servers, CAs or clients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
 SERVER, OTHER = "server", "other"
-"""Kinds beside AUTHORITY and CLIENT; what could be a server's is judged as one."""
+"""Kinds besides AUTHORITY and CLIENT; if it could be for servers, it is judged as such."""
 
 _ANY_SERVER = frozenset({"serverAuth", "anyExtendedKeyUsage"})
 _SERVER = re.compile(r"serv|srv|https|web|www|host|tls|ssl|pbx", re.IGNORECASE)
@@ -24,8 +24,8 @@ _CLIENT = re.compile(r"client|usr|user|person|mail|smime", re.IGNORECASE)
 def purpose(name: str, made: Certificate, *, unknown: Collection[str], named_by: str | None) -> tuple[str, str]:
     """Return what a section is for, AUTHORITY, CLIENT, SERVER or OTHER, and why.
 
-    `made` is a certificate with the extensions of the section `name`, of which `unknown` are not known as a whole.
-    `named_by` says what applies it to a certificate; None: nothing in the config does.
+    `made` is a certificate with the extensions of the section `name`; the `unknown` ones are not completely known.
+    `named_by` says what uses the section; None: nothing in the config does.
     """
     has_hosts = any(each.kind in ("DNS", "IP") for each in made.names)
     usages = made.extended_key_usage or ()
@@ -41,12 +41,12 @@ def purpose(name: str, made: Certificate, *, unknown: Collection[str], named_by:
 
 
 def sounds_like_server(name: str) -> bool:
-    """Tell whether a section is called as one for servers."""
+    """Tell whether the name of a section is one for servers."""
     return _SERVER.search(name) is not None
 
 
 def _may_be_server(name: str, usages: Collection[str], *, has_hosts: bool) -> bool:
-    """Tell whether a section with an extended key usage is meant for servers, be that right or wrong."""
+    """Tell whether a section with an extended key usage may be meant for servers, even if the usage is wrong."""
     if not _ANY_SERVER.isdisjoint(usages) or sounds_like_server(name):
         return True
     return has_hosts and not _CLIENT.search(name)

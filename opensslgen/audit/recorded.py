@@ -1,4 +1,4 @@
-"""The config by which a certificate was made, judged by its kind and held against the certificate."""
+"""Judge the config on record for a certificate by the kind of the certificate, and compare the two."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from opensslgen.x509.extensions import EXTENSIONS
 
 from .configs import judge_config
 from .records import folder_around, kind_of_certificate, record_of
-from .throwaway import References, extensions, issued
+from .throwaway import References, extensions, issue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from .throwaway import Extensions
 
 _BY_KEY = ("subjectKeyIdentifier", "authorityKeyIdentifier")
-"""Extensions whose values depend on the keys; OpenSSL 3.0 to 3.6 adds them where they are not asked for."""
+"""Extensions whose values depend on the keys; OpenSSL 3.0 to 3.6 adds them even if the config does not."""
 _COPYING = re.compile(r"(?:^|,)\s*(?:email|issuer):(?:copy|move)")
 
 
 def judge_config_file(data: bytes, *, target: str, settings: Settings) -> list[Result]:
-    """Return the verdict on a config; one on record, as SERIAL.cnf, is also held against the certificate it made."""
+    """Return the verdict on a config; one on record, as SERIAL.cnf, is also compared with its certificate."""
     certificate = _made_by(target)
     if certificate is None:
         return judge_config(data, target=target, settings=settings)
@@ -43,18 +43,18 @@ def judge_config_file(data: bytes, *, target: str, settings: Settings) -> list[R
     try:
         record, fault = record_of(folder, certificate)
     except UnreadableError:
-        record = fault = None  # which is said of it as of any config
-    rules, told = settings.rules_for(kind_of_certificate(target, certificate))
+        record = fault = None  # judge_config reports it
+    rules, kind_notes = settings.rules_for(kind_of_certificate(target, certificate))
     sections = settings.sections if record is None else (record.section.name, *settings.sections)
     whole, *others = judge_config(data, target=target, settings=replace(settings, rules=rules, sections=sections))
     findings = [*whole.findings, *(raised(settings.rules, "pki-config-differs", fault) if fault else ())]
     if record and whole.unreadable is None and not others:
         findings += _differences(record, certificate, settings)
-    return [replace(whole, findings=tuple(findings), notes=(*told, *whole.notes)), *others]
+    return [replace(whole, findings=tuple(findings), notes=(*kind_notes, *whole.notes)), *others]
 
 
 def _made_by(path: str) -> Certificate | None:
-    """Return the certificate by whose serial number a config is called, in a pki folder."""
+    """Return the certificate of a config that is named after its serial number, in a pki folder."""
     stem, suffix = os.path.splitext(os.path.basename(path))  # noqa: PTH119, PTH122
     folder = folder_around(path) if suffix == ".cnf" else None
     copy = copy_of(folder, stem) if folder else None
@@ -66,11 +66,11 @@ def _made_by(path: str) -> Certificate | None:
 
 
 def _differences(record: Record, certificate: Certificate, settings: Settings) -> Iterator[Finding]:
-    """Yield a finding for each extension that a certificate has and its config does not ask for, or the other way."""
+    """Yield a finding for each extension that only the certificate has, only the config has, or that differs."""
     if settings.openssl is None:
         return
     asked = extensions(References(record.config), record.section)
-    made = {each.oid: each for each in issued(asked, settings.openssl()).extensions}
+    made = {each.oid: each for each in issue(asked, settings.openssl()).extensions}
     has = {each.oid: each for each in certificate.extensions}
     by_key = {EXTENSIONS[name] for name in _BY_KEY}
     unknown = {EXTENSIONS.get(name, name) for name in (*asked.unknown, *_copying(asked))}
@@ -79,7 +79,7 @@ def _differences(record: Record, certificate: Certificate, settings: Settings) -
         if oid not in has:
             message = f"it asks for {name}, which the certificate lacks"
         elif oid not in made:
-            message = "" if oid in by_key else f"the certificate has {name}, for which it does not ask"
+            message = "" if oid in by_key else f"the certificate has {name}, which it does not ask for"
         elif has[oid].critical != made[oid].critical or (oid not in by_key and has[oid].value != made[oid].value):
             message = f"the certificate has another {name} than it asks for"
         else:
@@ -89,7 +89,7 @@ def _differences(record: Record, certificate: Certificate, settings: Settings) -
 
 
 def _copying(asked: Extensions) -> Iterator[str]:
-    """Yield the extensions whose value openssl takes from subject or issuer, which are others here."""
+    """Yield the extensions whose value openssl takes from subject or issuer, which differ in our certificate."""
     for entry in asked.sections[0].entries:
         if _COPYING.search(entry.value) and canonical(entry.key) not in _BY_KEY:
             yield canonical(entry.key)

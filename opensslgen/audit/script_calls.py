@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, Entry, Section, read_config, written
+from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, Entry, Section, config_text, read_config
 from opensslgen.config.use import CA, FILE, SELF, canonical, default_section
 from opensslgen.shell.status import Maybe
 from opensslgen.shell.values import Chunk, is_known, lines_of, unknown, unknown_names, with_names, without_names
@@ -415,10 +415,10 @@ def _composed(
     ]
     new, new_lines = f"[{_MADE}]\n", [line]
     for entry, place in [*kept, *added]:
-        piece = written([Section(_MADE, 0, (entry,))]).partition("\n")[2]
+        piece = config_text([Section(_MADE, 0, (entry,))]).partition("\n")[2]
         new += piece
         new_lines += [place] * piece.count("\n")
-    others = written([each for each in config.sections.values() if each.name not in (DEFAULT, section)])
+    others = config_text([each for each in config.sections.values() if each.name not in (DEFAULT, section)])
     return new + others, new_lines + [line] * others.count("\n")
 
 

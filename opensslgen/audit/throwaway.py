@@ -1,7 +1,7 @@
-"""What a section of extensions means, asked of openssl itself: it makes a certificate by that section, to be judged.
+"""Let openssl make a throwaway certificate from a section of extensions, to be judged.
 
-Openssl gets a config that is written here: values without variables, and nothing that reads a file, runs code or sees
-the environment. Authority and key are made once per process, in a folder of our own, and are worth nothing.
+openssl gets a new config: its values have no variables, and nothing in it reads a file, runs code or sees the
+environment. The CA and the key are generated once per process, in a private folder, and are worthless.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from opensslgen.config.reader import DEFAULT, UNKNOWN, Entry, Section, written
+from opensslgen.config.reader import DEFAULT, UNKNOWN, Entry, Section, config_text
 from opensslgen.config.use import canonical
 from opensslgen.errors import UnreadableError
 from opensslgen.openssl.command import reason
@@ -34,28 +34,28 @@ _REFUSED = re.compile(r"error in extension:.*?name=([^,\n]+), ?value=")
 _SEPARATOR = re.compile(r"[,:;@]")
 _HELD = re.compile(r"(?:SEQUENCE|SEQ|SET):([^,:;@]*)")
 _LISTS = ("extendedKeyUsage", "certificatePolicies")
-"""Extensions whose values are names of object identifiers, perhaps the config's own."""
+"""Extensions whose values are names of object identifiers, which the config may define."""
 
 _MOST = 100
-"""Extensions of one section."""
+"""Most extensions in one section."""
 _FARTHEST = 1000
-"""Sections that one of them may refer to, and these to."""
+"""Most sections that one of them may refer to, directly or not."""
 _LARGEST = 10_000
-"""Values in ASN.1 that one of them may have."""
+"""Most values in ASN.1 of one of them."""
 _DEEPEST = 50
-"""Sections in sections, as in openssl (ASN1_GEN_SEQ_MAX_DEPTH)."""
+"""Most levels of nested sections, as in openssl (ASN1_GEN_SEQ_MAX_DEPTH)."""
 
-MISSING = "a section that is not there"
+MISSING = "a section that does not exist"
 UNSAID = "what is not known"
-"""What an extension may depend on; UNSAID stands for itself."""
+"""What an extension may depend on."""
 _NESTED = 4
-"""Sections in sections that openssl follows besides those of ASN.1: a policy's notice is at the third."""
+"""Levels of nested sections that openssl follows outside of ASN.1: the notice of a policy is on the third."""
 MOST_VALUES = 10_000
-"""Values of one config that are looked at; a value counts as often as openssl would make it."""
+"""Most values of one config; a value counts as often as openssl would make it."""
 MOST_SECONDS = 10
-"""Seconds of CPU for one config, and for each openssl that judges a section of it."""
+"""Most seconds of CPU for one config, and for each openssl that reads a section of it."""
 MOST_MEMORY = 256 << 10
-"""KiB that openssl may have for that."""
+"""Most memory of that openssl, in KiB."""
 
 _ROOT = """\
 [req]
@@ -73,43 +73,43 @@ subjectAltName = URI:https://example.com/
 
 
 class RefusedError(UnreadableError):
-    """Openssl makes no certificate by a section."""
+    """openssl makes no certificate from a section."""
 
     def __init__(self, message: str, line: int | None) -> None:
-        """Take openssl's reason, and the line of the key that it is about, if it says so."""
+        """Take openssl's reason and, if known, the line of the key."""
         super().__init__(message)
         self.line = line  # the message leaves it to the caller
 
 
 class CostlyError(UnreadableError):
-    """What a config asks for takes more than anyone means to spend on it."""
+    """A config needs too much time or memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """A section of extensions and the sections that it refers to, with nothing in them that is not there to be seen."""
+    """A section of extensions and the sections that it refers to, reduced to what is known."""
 
     sections: tuple[Section, ...]
-    """The extensions first, under the name DEFAULT."""
+    """First the extensions, under the name DEFAULT."""
     lines: Mapping[str, int]
-    """Where each extension is set, by openssl's short name or else as written."""
+    """The line of each extension, by openssl's short name, or else as written."""
     unknown: Mapping[str, str]
-    """Extensions of which a part, or all, was left out, and what that depends on."""
+    """Extensions that were left out in part or as a whole, and what they depend on."""
     missing: tuple[tuple[int, str], ...]
-    """Line and name of sections that are referred to and are not there."""
+    """Line and name of missing sections."""
     files: tuple[tuple[int, str], ...]
-    """Line and name of files whose content would be a value."""
+    """Line and path of files whose content would be a value."""
     maybe_critical: frozenset[str] = frozenset()
-    """Extensions of which it is not known whether they are critical."""
+    """Extensions that may or may not be critical."""
 
 
 def extensions(references: References, section: Section) -> Extensions:
-    """Return what a section asks for, as far as the config alone can tell.
+    """Return the extensions of a section, as far as the config alone determines them.
 
-    Raises RefusedError if that is endless, and CostlyError if it is too much.
+    Raises RefusedError if references are endless, and CostlyError if there is too much to do.
     """
     if len(section.entries) > _MOST:
-        raise RefusedError(f"it has {len(section.entries)} keys, which cannot be meant", section.line)
+        raise RefusedError(f"it has {len(section.entries)} keys; the limit is {_MOST}", section.line)
     asked = [_asked_for(entry, references) for entry in section.entries]
     kept = tuple(each.kept for each in asked if each.kept)
     behind = {part.section.name: part.section for each in asked if each.kept for part in each.behind}
@@ -126,13 +126,13 @@ def extensions(references: References, section: Section) -> Extensions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """One extension, as a config asks for it."""
+    """One extension, as the config has it."""
 
     name: str
-    """Openssl's short name, or else as written."""
+    """openssl's short name, or else as written."""
     line: int
     kept: Entry | None
-    """What is known of it; None if that is nothing."""
+    """What is known of it; None if nothing is."""
     behind: Sequence[_Part] = ()
     unknown: str | None = None
     """What the rest depends on."""
@@ -167,9 +167,9 @@ def _asked_for(entry: Entry, references: References) -> _Asked:
 
 
 def _depends_on(entry: Entry, behind: Sequence[_Part], config: Config, *, absent: bool) -> str | None:
-    """Return what a value depends on besides the config itself; None if the whole of it is known."""
+    """Return what a value depends on besides the config; None if it is completely known."""
     if not entry.is_known or not all(part.is_known for part in behind) or (absent and config.includes):
-        # What is not known is so because of one of these.
+        # One of these is the reason.
         if config.environment:
             return "the environment"
         return "a file that is included" if config.includes else UNSAID
@@ -186,30 +186,30 @@ class _Part:
     """A section that values refer to."""
 
     section: Section
-    """Without the entries that are not known."""
+    """Without the entries that are not completely known."""
     is_known: bool
-    """Whether there are none of them."""
+    """Whether all its entries are known."""
     files: tuple[tuple[int, str], ...]
     refers_to: tuple[str, ...]
-    """Sections, each as often as a value names it."""
+    """Names of sections, each as often as a value has it."""
     holds: tuple[str, ...]
-    """Those of them that ASN.1 has as a whole inside this one."""
+    """Those that ASN.1 includes as a whole."""
     weight: int
-    """Of all values."""
+    """The sum of the weights of all values."""
 
 
 class References:
-    """What the values of a config refer to, each section looked through once, and how much has been looked at."""
+    """The sections that the values of a config refer to, each read once, and the work so far."""
 
     def __init__(self, config: Config) -> None:
-        """Take the config; nothing is looked at yet."""
+        """Take the config."""
         self.config = config
         self.object_identifiers = _object_identifiers(config)
         self.parts: dict[str, _Part] = {}
         self.sizes: dict[str, int] = {}
         self.counts: dict[tuple[str, int], int] = {}
         self.values = 0
-        """Values that openssl was, or is to be, asked for."""
+        """Values that openssl was asked for, or will be."""
         self.since = _cpu()
 
     def _part(self, name: str) -> _Part:
@@ -227,16 +227,16 @@ class References:
         return self.parts[name]
 
     def _tokens(self, value: str) -> list[str]:
-        """Return the sections that a value names, be it as @name, dirName:name or SEQUENCE:name."""
+        """Return the sections that a value names, as @name, dirName:name or SEQUENCE:name."""
         return [token for token in map(str.strip, _SEPARATOR.split(value)) if token in self.config.sections]
 
     def _held(self, value: str) -> list[str]:
         return [name for name in map(str.strip, _HELD.findall(value)) if name in self.config.sections]
 
     def behind(self, entry: Entry) -> list[_Part]:
-        """Return the sections that a value refers to, and those that they refer to.
+        """Return the sections that a value refers to, directly or not.
 
-        Raises RefusedError if there is no end to them, and CostlyError if openssl would have too much to do.
+        Raises RefusedError if the references are endless, and CostlyError if openssl would have too much to do.
         """
         if sum(self._size(name, 1, entry.line) for name in self._held(entry.value)) > _LARGEST:
             raise _endless(entry.line)
@@ -253,14 +253,14 @@ class References:
         return list(found.values())
 
     def _count(self, entry: Entry) -> None:
-        """Count the values that openssl makes of one, as often as it does; raises CostlyError if they are too many."""
+        """Count the values that openssl makes from one; raises CostlyError if they are too many."""
         named = sum(1 + self._values_of(name, _NESTED) for name in self._tokens(entry.value))
         self.values += _weight(entry.value) + named
         if self.values > MOST_VALUES:
             raise CostlyError(f"more than {MOST_VALUES} values")
 
     def _values_of(self, name: str, depth: int) -> int:
-        """Return how many values there are in a section and, so deep, in those that it names."""
+        """Return the number of values in a section and, down to a depth, in those that it names."""
         if (name, depth) not in self.counts:
             part = self._part(name)
             deeper = sum(1 + self._values_of(other, depth - 1) for other in part.refers_to) if depth else 0
@@ -268,7 +268,7 @@ class References:
         return self.counts[name, depth]
 
     def _size(self, name: str, depth: int, line: int) -> int:
-        """Return how many values openssl would write for a SEQUENCE or SET; each one may hold the next one twice."""
+        """Return how many values openssl would write for a SEQUENCE or SET; each may include the next one twice."""
         if depth > _DEEPEST:
             raise _endless(line)
         if name not in self.sizes:
@@ -278,23 +278,23 @@ class References:
         return self.sizes[name]
 
     def refuse_more_time(self) -> None:
-        """Raise CostlyError once the config has taken more seconds of CPU than MOST_SECONDS."""
+        """Raise CostlyError if the config has taken more than MOST_SECONDS of CPU."""
         if _cpu() - self.since > MOST_SECONDS:
             raise _too_costly()
 
 
 def _weight(value: str) -> int:
-    """Return for how many values one counts: for each word between commas, and for each 400 characters."""
+    """Return how many values one counts for: one for each word between commas, and for each 400 characters."""
     return 1 + value.count(",") + len(value) // 400
 
 
 def _cpu() -> float:
-    """Return the seconds of CPU that this process and those that it waited for have taken."""
+    """Return the seconds of CPU that this process and its finished children have used."""
     return sum(os.times()[:4])
 
 
 def _endless(line: int) -> RefusedError:
-    return RefusedError("the sections behind it are without an end", line)
+    return RefusedError("its references to sections are endless", line)
 
 
 def _too_costly() -> CostlyError:
@@ -307,25 +307,25 @@ def _files(entry: Entry) -> tuple[tuple[int, str], ...]:
 
 
 def _object_identifiers(config: Config) -> dict[str, str]:
-    """Return the names that the config gives to object identifiers (oid_section)."""
+    """Return the names that the config defines for object identifiers (oid_section)."""
     named = config.entry(DEFAULT, "oid_section")
     section = config.sections.get(named.value) if named else None
     pairs = {entry.key: entry.value.rpartition(",")[2].strip() for entry in section.entries} if section else {}
     return {name: oid for name, oid in pairs.items() if _OID.fullmatch(oid)}
 
 
-def issued(asked: Extensions, openssl: OpenSSL) -> Certificate:
+def issue(asked: Extensions, openssl: OpenSSL) -> Certificate:
     """Return a certificate with these extensions, made by openssl.
 
-    Raises RefusedError if it makes none, and CostlyError if that takes too much.
+    Raises RefusedError if openssl refuses them, and CostlyError if it takes too long.
     """
     first, *others = asked.sections
-    # What some versions add by themselves, others do not.
+    # Some versions add these extensions, others do not.
     if openssl.can("key identifier none") and not openssl.can("x509 -req adds nothing"):
         present = {canonical(entry.key) for entry in first.entries}
         added = tuple(Entry(name, "none", 0) for name in _ADDED if name not in present)
         first = replace(first, entries=first.entries + added)
-    process = _asked(written([first, *others]), openssl)
+    process = _asked(config_text([first, *others]), openssl)
     if process.exit_code < 0 or b"malloc failure" in process.stderr:
         raise _too_costly()
     if process.exit_code != 0:
@@ -335,7 +335,7 @@ def issued(asked: Extensions, openssl: OpenSSL) -> Certificate:
 
 @lru_cache(maxsize=64)
 def _asked(config: str, openssl: OpenSSL) -> Process:
-    """Have openssl make a certificate; what is asked again at once is remembered."""
+    """Let openssl make a certificate; recent answers are cached."""
     limited = replace(openssl, memory=MOST_MEMORY, cpu=MOST_SECONDS)
     return limited.run(
         ["x509", "-req", "-in", "request.pem", "-CA", "root.pem", "-CAkey", "key.pem", "-set_serial", "0x7468726F77"]
@@ -351,7 +351,7 @@ def _refusal(process: Process, asked: Extensions) -> RefusedError:
     key = named[1] if named else ""
     line = asked.lines.get(canonical(key))
     why = reason(process)
-    # The rest says that it is about the section "default", which is ours.
+    # The rest names the section "default", which only our config has.
     why = (re.search(r"\((.*)\)\Z", why) or re.match(r"(.*)", why) or [why])[1]
     return RefusedError(f"openssl refuses {visible(key)}: {why}" if line else f"openssl refuses it: {why}", line)
 

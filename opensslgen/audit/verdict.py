@@ -197,11 +197,9 @@ def _rules_for_request(request: Request, target: str, settings: Settings) -> tup
     answer = answer_to(target, request) if settings.rules_by_kind else None
     if answer is None:
         return settings.rules, ()
-    from .configs import ABOUT
-
     rules, remarks = settings.rules_for(kind_of_certificate(*answer))
     note = f"only its key is judged: what it asks for is answered by {answer[0]}"
-    return tuple(rule for rule in rules if rule.id not in ABOUT), (*remarks, note)
+    return tuple(rule for rule in rules if rule.extension is None), (*remarks, note)
 
 
 def _of_certificate(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.files.write import explain_errors, name_beside
+from opensslgen.files.write import explain_errors, free_name
 from opensslgen.jobs.job import old_p12
 from opensslgen.jobs.sign import has_request
 from opensslgen.openssl.run import run_together
@@ -121,6 +121,6 @@ def _stage_files(unit: Unit, plans: Iterable[Plan], store: Store) -> Publication
             request = layout.request(Path(target).stem)
             if (store.path / request).exists():
                 # It is for the old key, and of no use with the new one.
-                publish.append(Publish(f"../{request}", name_beside(store.path, request), None))
+                publish.append(Publish(f"../{request}", free_name(store.path, request), None))
     whole = Plan("many", (), tuple(records), tuple(publish))
     return store.stage(whole, work=unit.work) if publish else None

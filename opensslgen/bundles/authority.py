@@ -1,7 +1,8 @@
-"""What people have of an authority, in any of the forms in which it comes: recognised by content, and put in order."""
+"""Read the certificate, the chain and the key of a CA, in any format, recognised by content."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from opensslgen.plan.adopt import Adoption, KeyFile
 from opensslgen.plan.secrets import P12_PASSWORD
 from opensslgen.rules.chain import issuers_among
 from opensslgen.text import visible
-from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
 from .holding import certificates_in, holding_of, is_key, key_label, kind_of, label_of_key
@@ -19,7 +19,7 @@ from .pkcs import has_private_key, leaf_first, uses_rc2
 from .private_keys import ENCRYPTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from opensslgen.openssl.command import OpenSSL
@@ -28,26 +28,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """What it takes to look into encrypted files."""
+    """What is needed to read encrypted files."""
 
     openssl: OpenSSL
     secret: Callable[[str], str]
-    """As in `Authority`."""
+    """Returns a secret by its name."""
 
 
 def adoption(file: Path, *, key: Path | None, chain: Path | None, encrypt: bool, reader: Reader) -> Adoption:
-    """Return the authority that is in a file: a certificate, perhaps with those above it, and its key.
+    """Return the CA in a file: its certificate, perhaps those above it, and its key.
 
-    `key` and `chain` name files with what is not in it; with `encrypt` a key without a passphrase gets one. Raises
-    UnreadableError for what cannot be read, and UsageError if something is missing.
+    `key` and `chain` are files with what the first file lacks. With `encrypt`, a key without a passphrase gets one.
+    Raises UnreadableError if a file cannot be read, and UsageError if something is missing.
     """
     certificates = leaf_first(_certificates(file, reader))
     others = [*certificates[1:], *(_certificates(chain, reader) if chain else ())]
     key_file = _key_file(key or file, reader)
     if key_file is None:
-        raise UsageError(
-            f"{visible(str(key or file))}: no private key in it", hint=None if key else "name its file with --key FILE"
-        )
+        raise UsageError(f"{visible(str(key or file))}: no private key in it", hint=None if key else "add --key FILE")
     return Adoption(
         certificate=certificates[0],
         above=_above(certificates[0], others),
@@ -56,58 +54,52 @@ def adoption(file: Path, *, key: Path | None, chain: Path | None, encrypt: bool,
     )
 
 
+@contextmanager
+def _name_in_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except UnreadableError as error:
+        raise UnreadableError(f"{visible(str(path))}: {error.message}") from error
+
+
 def _certificates(path: Path, reader: Reader) -> list[Certificate]:
     data = read_file(path)
     kind = kind_of(data)
     found: list[Certificate] = []
-    try:
+    with _name_in_errors(path):
         if kind == "pem":
             found = [each for block in pem_blocks(data) for each in certificates_in(block)]
         elif kind in ("certificate", "pkcs7", "pkcs12"):
-            holding = holding_of(
+            found = holding_of(
                 data, kind, openssl=lambda: reader.openssl, password=lambda: reader.secret(P12_PASSWORD)
-            )
-            found = holding.certificates
-    except DecodeError as error:
-        raise UnreadableError(f"{visible(str(path))}: {error}") from error
-    except UnreadableError as error:
-        raise UnreadableError(f"{visible(str(path))}: {error.message}") from error
-    if not found:
-        raise UnreadableError(f"{visible(str(path))}: no certificate in it")
+            ).certificates
+        if not found:
+            raise UnreadableError("no certificate in it")
     return found
 
 
 def _key_file(path: Path, reader: Reader) -> KeyFile | None:
     data = read_file(path)
     kind = kind_of(data)
-    if kind == "pkcs12":
-        try:
+    with _name_in_errors(path):
+        if kind == "pkcs12":
             if not has_private_key(data, reader.openssl, reader.secret(P12_PASSWORD)):
                 return None
-        except UnreadableError as error:
-            raise UnreadableError(f"{visible(str(path))}: {error.message}") from error
-        return KeyFile(path=str(path), form="pkcs12", legacy=uses_rc2(data))
-    if kind == "key":
-        label = key_label(data)
-        return KeyFile(path=str(path), form="der", label=label, encrypted=label == ENCRYPTED)
-    if kind != "pem":
-        return None
-    try:
-        labels = [label_of_key(block, data) for block in pem_blocks(data) if is_key(block)]
-    except DecodeError as error:
-        raise UnreadableError(f"{visible(str(path))}: {error}") from error
-    if not labels:
-        return None
-    return KeyFile(path=str(path), form="pem", encrypted=labels[0] == ENCRYPTED)
+            return KeyFile(path=str(path), form="pkcs12", legacy=uses_rc2(data))
+        if kind == "key":
+            label = key_label(data)
+            return KeyFile(path=str(path), form="der", label=label, encrypted=label == ENCRYPTED)
+        labels = [label_of_key(block, data) for block in pem_blocks(data) if is_key(block)] if kind == "pem" else []
+    return KeyFile(path=str(path), form="pem", encrypted=labels[0] == ENCRYPTED) if labels else None
 
 
 def _above(certificate: Certificate, others: list[Certificate]) -> tuple[Certificate, ...]:
-    """Return the certificates above one, up to the root; raises Error if one is missing."""
+    """Return the certificates above one, up to the root; raises Error if any is missing."""
     above = issuers_among(certificate, others)
     last = (certificate, *above)[-1]
     if not last.is_self_issued:
         raise Error(
-            f"{last.issuer or 'a nameless authority'} is missing, which stands above {last.subject}",
-            hint="phones trust the root: give the certificates up to it with --chain FILE",
+            f"the certificate of {last.issuer or 'a CA without a name'}, which issued {last.subject}, is missing",
+            hint="phones trust only the root: add --chain FILE, with the certificates up to the root",
         )
     return above

@@ -1,4 +1,4 @@
-"""What a file holds, recognised by its content: certificates, requests and keys, in PEM, DER, PKCS#7 or PKCS#12."""
+"""Read the certificates, requests and keys in a file: PEM, DER, PKCS#7 or PKCS#12, recognised by content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PKCS7_LABELS = ("PKCS7", "PKCS #7 SIGNED DATA", "CMS", "CERTIFICATE CHAIN")
 
-# Loose, as a block that is meant to be one of these and is faulty has to be found as well.
+# Loose, to find damaged blocks as well.
 _PEM = re.compile(
     rb"^(?:\xef\xbb\xbf)?[ \t]*-----BEGIN (?!PGP)[^\r\n]*(?:CERTIFICATE|PKCS ?#?7|CMS|PRIVATE KEY)", re.MULTILINE
 )
@@ -37,7 +37,7 @@ _PEM = re.compile(
 def kind_of(data: bytes) -> str | None:
     """Return "pem", or for DER "certificate", "request", "pkcs7", "pkcs12" or "key"; None for anything else.
 
-    The data may be a file's beginning.
+    The data may be only the beginning of a file.
     """
     if data[:1] == b"\x30" and (kind := _der_kind(data)):
         return kind
@@ -46,7 +46,7 @@ def kind_of(data: bytes) -> str | None:
 
 
 def _der_kind(data: bytes) -> str | None:
-    """Tell by its outermost structure what DER, or BER, is meant to be; it may be cut off or damaged further in."""
+    """Return what DER or BER is meant to be, by its outer structure; inside, it may be damaged or cut off."""
     at, end = _inside(data, 0)
     outer = _tags(data, at, end)
     if outer[:1] == [SEQUENCE]:
@@ -68,7 +68,7 @@ def _der_kind(data: bytes) -> str | None:
 
 
 def _inside(data: bytes, at: int) -> tuple[int, int]:
-    """Return where the content of an element begins and ends, as far as that can be seen."""
+    """Return where the content of an element begins and ends; the end may lie beyond the data."""
     if at + 2 > len(data):
         return len(data), len(data)
     length, start = data[at + 1], at + 2
@@ -81,7 +81,7 @@ def _inside(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _tags(data: bytes, at: int, end: int) -> list[int]:
-    """Return the tags of up to four elements that follow one another."""
+    """Return the tags of up to four consecutive elements."""
     found: list[int] = []
     while at < min(end, len(data)) and len(found) < 4:
         found.append(data[at])
@@ -91,7 +91,7 @@ def _tags(data: bytes, at: int, end: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What was found in a file, each in the order in which it came."""
+    """The content of a file, in its order."""
 
     certificates: list[Certificate] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
@@ -100,9 +100,9 @@ class Holding:
 
 
 def holding_of(data: bytes, kind: str, *, openssl: Callable[[], OpenSSL], password: Callable[[], str]) -> Holding:
-    """Return what is in a file; raises Error if any of it cannot be read.
+    """Return the content of a file; raises Error if any of it cannot be read.
 
-    openssl and the password are asked for only if it is a PKCS #12 file.
+    `openssl` and `password` are called only for a PKCS#12 file.
     """
     if kind == "pem":
         return _pem(data)
@@ -128,7 +128,7 @@ def _pem(data: bytes) -> Holding:
 
 
 def add(holding: Holding, block: PemBlock, data: bytes) -> None:
-    """Add what a block of a PEM file holds; raises DecodeError if that cannot be read."""
+    """Add the content of a block of a PEM file; raises DecodeError if it cannot be read."""
     if block.label in REQUEST_LABELS:
         holding.requests.append(decode_request(block.body))
     elif is_key(block):
@@ -136,7 +136,7 @@ def add(holding: Holding, block: PemBlock, data: bytes) -> None:
     else:
         certificates = certificates_in(block)
         if not certificates and "CERTIFICATE" in block.label:
-            raise DecodeError(f"a block that is called {block.label} is not known")
+            raise DecodeError(f"a block with the label {block.label} is not supported")
         holding.certificates.extend(certificates)
 
 
@@ -148,14 +148,14 @@ def certificates_in(block: PemBlock) -> list[Certificate]:
 
 
 def is_key(block: PemBlock) -> bool:
-    """Tell whether a block is called a private key."""
+    """Tell whether a block has the label of a private key."""
     return block.label.endswith("PRIVATE KEY")
 
 
 def label_of_key(block: PemBlock, data: bytes) -> str:
-    """Return the label of a private key in a PEM file: ENCRYPTED also if a header of the block says that.
+    """Return the label of a private key in a PEM file: ENCRYPTED also if a header says so.
 
-    The form before PKCS#8 says so in a header (RFC 1421 section 4.6.1.1), and what is encrypted is not DER.
+    Formats before PKCS#8 have a header for this (RFC 1421 section 4.6.1.1), and an encrypted key is not DER.
     """
     body = block.body
     is_der = body[:1] == b"\x30" and body[1:2] != b"\x80" and _inside(body, 0)[1] == len(body)
@@ -163,7 +163,7 @@ def label_of_key(block: PemBlock, data: bytes) -> str:
 
 
 def key_label(data: bytes) -> str:
-    """Return the label that a DER key would have in PEM."""
+    """Return the label that a key in DER would have in PEM."""
     start, end = _inside(data, 0)
     tags = _tags(data, start, end)
     if tags[0] == SEQUENCE:
@@ -174,27 +174,27 @@ def key_label(data: bytes) -> str:
 def key_of(
     holding: Holding, subject: PublicKey | None, openssl: Callable[[], OpenSSL]
 ) -> tuple[PublicKey | None, tuple[str, ...]]:
-    """Return the public half of the first private key, and notes on why it is not known."""
+    """Return the public key of the first private key, and notes if it is not known."""
     if not holding.keys:
         return None, ()
     if subject is None:
-        return None, ("a private key: no more than who can read it is judged",)
+        return None, ("a private key: only who can read it was checked",)
     label, der = holding.keys[0]
     if label == ENCRYPTED:
-        return None, ("its private key is encrypted: whether it fits cannot be seen",)
+        return None, ("its private key is encrypted, so it was not compared with the certificate",)
     try:
         key = public_half(label, der) or ask_public_half(label, der, openssl())
     except OpenSSLError as error:
-        return None, (f"whether its private key fits could not be seen: {error.message}",)
+        return None, (f"its private key was not compared with the certificate: {error.message}",)
     if key.algorithm == "EC" and key.curve == subject.curve and len(key.der) != len(subject.der):
-        return None, ("its private key has the point in another form: whether it fits was not looked at",)
+        return None, ("its private key has the point in another form, so it was not compared with the certificate",)
     return key, ()
 
 
 def key_in_file(
     path: str, subject: PublicKey, *, openssl: Callable[[], OpenSSL], limit: int
 ) -> tuple[PublicKey | None, tuple[str, ...]]:
-    """Return the public half of the private key in a file that belongs to a subject, and notes on why it is not known.
+    """Return the public key of the private key in a file, which should be `subject`, and notes if it is not known.
 
     Raises UnreadableError.
     """

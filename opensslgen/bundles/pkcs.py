@@ -1,4 +1,4 @@
-"""PKCS#7 and PKCS#12: the certificates in them."""
+"""Read the certificates in PKCS#7 and PKCS#12."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 PASSWORD = "OPENSSLGEN_P12_PASSWORD"  # noqa: S105 - the variable's name
 TIMEOUT = 30.0
-"""Seconds for one PKCS#12 file, which says itself how long its password is to be hashed."""
+"""Seconds for one PKCS#12 file, which itself sets how long hashing the password takes."""
 OUTPUT = 16 << 20
-"""Bytes that openssl may print of it."""
+"""Most bytes that openssl may print."""
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
 
 
@@ -45,7 +45,7 @@ def pkcs7_certificates(der: bytes) -> list[Certificate]:
     at, end = whole(der, SEQUENCE, "a PKCS#7 file")
     start, at = element(der, at, end, OBJECT_IDENTIFIER, "the kind of a PKCS#7 file")
     if object_identifier(der, start, at) != _SIGNED_DATA:
-        raise DecodeError("a PKCS#7 file is not signed data, which certificates come in", start)
+        raise DecodeError("a PKCS#7 file is not signed data, which is the kind that contains certificates", start)
     start, at = element(der, at, end, 0xA0, "the content of a PKCS#7 file")
     finish(at, end, "a PKCS#7 file")
     first, last = element(der, start, at, SEQUENCE, "signed data")
@@ -70,7 +70,7 @@ def pkcs7_certificates(der: bytes) -> list[Certificate]:
 
 
 def leaf_first(certificates: Sequence[Certificate]) -> list[Certificate]:
-    """Return certificates whose order means nothing: the first that issued none of them, its issuers, the rest."""
+    """Return certificates of any order sorted: the first that issued no other, its issuers, the rest."""
     issuers = {
         issuer.der for each in certificates if (issuer := issuer_among(each, certificates)) and issuer.der != each.der
     }
@@ -84,16 +84,16 @@ def leaf_first(certificates: Sequence[Certificate]) -> list[Certificate]:
 
 
 def pkcs12_certificates(data: bytes, openssl: OpenSSL, password: str) -> list[Certificate]:
-    """Return the certificates of a PKCS#12 file, leaf first, as openssl decrypts them; no key comes out.
+    """Return the certificates of a PKCS#12 file, leaf first; openssl decrypts them, and no key.
 
     Raises UnreadableError and OpenSSLError.
     """
     process = _print_info(data, replace(openssl, timeout=min(openssl.timeout, TIMEOUT), limit=OUTPUT), password)
-    # Besides the blocks it prints names that are in the file as they are, even one with lines that are a block. But on
-    # stderr, where no names are, it counts the certificates.
+    # Between the blocks, openssl prints names from the file as they are, even one that looks like a block. Only stderr,
+    # which has no names, tells the true number of certificates.
     blocks = [block for block in pem_blocks(process.stdout) if block.label == "CERTIFICATE"]
     if len(blocks) != process.stderr.count(b"Certificate bag"):
-        raise UnreadableError("a name in the PKCS#12 file is made to look like a certificate")
+        raise UnreadableError("a name in the PKCS#12 file imitates a certificate")
     if not blocks:
         raise UnreadableError("the PKCS#12 file has no certificate in it")
     return leaf_first([decode_block(block) for block in blocks])
@@ -108,13 +108,13 @@ def _print_info(data: bytes, openssl: OpenSSL, password: str) -> Process:
     if process.exit_code == 0:
         return process
     if re.search(rb"mac verify (error|failure)|invalid password|bad decrypt", process.stderr, re.IGNORECASE):
-        raise UnreadableError("the password does not open the PKCS#12 file, or it is damaged")
+        raise UnreadableError("the password of the PKCS#12 file is wrong, or the file is damaged")
     said = _INFO.sub(b"", process.stderr)
     raise UnreadableError(f"openssl cannot read the PKCS#12 file: {reason(Process(process.exit_code, b'', said))}")
 
 
 def has_private_key(data: bytes, openssl: OpenSSL, password: str) -> bool:
-    """Tell whether a PKCS#12 file has a private key in it, which is not decrypted; raises UnreadableError."""
+    """Tell whether a PKCS#12 file contains a private key, without decrypting it; raises UnreadableError."""
     return any(line.startswith(_KEY_BAGS) for line in _print_info(data, openssl, password).stderr.splitlines())
 
 
@@ -128,19 +128,19 @@ _RC2 = {
 _PBES2 = bytes.fromhex("06092a864886f70d01050d")
 _PBMAC1 = bytes.fromhex("06092a864886f70d01050e")
 _SHA2_DIGEST = re.compile(rb"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02[\x01-\x04](?:\x05\x00)?\x04[\x1c\x20\x30\x40]")
-"""The identifier of one of SHA-2's digests, and the beginning of the digest itself."""
+"""The identifier of a SHA-2 digest, and the beginning of the digest."""
 
 
 def uses_rc2(data: bytes) -> bool:
-    """Tell whether a PKCS#12 file needs openssl's -legacy from 3.0 on."""
+    """Tell whether openssl 3.0 or later needs -legacy to read a PKCS#12 file."""
     return any(identifier in data for identifier in _RC2)
 
 
 def pkcs12_encryption(data: bytes, rules: Sequence[Rule]) -> tuple[Finding, ...]:
     """Return the findings on how a PKCS#12 file is encrypted (RFC 7292).
 
-    The identifiers of its ciphers stand open in it, and are looked for wherever they are: Windows and NSS write BER, in
-    which no strict reader finds its way.
+    The identifiers of its ciphers are not encrypted, and are searched anywhere in the file: Windows and NSS write BER,
+    which a strict reader cannot read.
     """
     old = [name for identifier, name in _RC2.items() if identifier in data]
     new = ["encrypted by PBES2"] if _PBES2 in data else []

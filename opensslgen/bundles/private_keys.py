@@ -1,4 +1,4 @@
-"""The public half of a private key, which shows whether a certificate belongs to it."""
+"""The public key of a private key, to see whether a certificate belongs to it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from opensslgen.x509.public_keys import PublicKey
 
 ENCRYPTED = "ENCRYPTED PRIVATE KEY"
-"""The label of a private key in PKCS#8 that cannot be read without its passphrase."""
+"""The label of an encrypted private key in PKCS#8."""
 _RSA = bytes.fromhex("300d06092a864886f70d0101010500")
 _EC = bytes.fromhex("06072a8648ce3d0201")
-"""AlgorithmIdentifier of RSA, and the identifier that begins the one of EC keys (RFC 3279 section 2.3)."""
+"""The AlgorithmIdentifier of RSA, and the beginning of that of EC keys (RFC 3279 section 2.3)."""
 
 
 def public_half(label: str, der: bytes) -> PublicKey | None:
-    """Return the public key that is written into a private key that is not encrypted; None if none is.
+    """Return the public key inside a private key that is not encrypted; None if it contains none.
 
     Raises DecodeError for anything else.
     """
@@ -55,7 +55,7 @@ def _rsa(der: bytes) -> bytes:
 
 
 def _ec(der: bytes, algorithm: bytes | None = None) -> bytes | None:
-    """Read ECPrivateKey (RFC 5915); `algorithm` is what PKCS#8 says of it."""
+    """Read ECPrivateKey (RFC 5915); `algorithm` is that of PKCS#8."""
     at, end = whole(der, SEQUENCE, "an EC private key")
     start, at = element(der, at, end, INTEGER, "the version of an EC private key")
     if integer(der, start, at) != 1:
@@ -105,6 +105,6 @@ def _element(tag: int, *parts: bytes) -> bytes:
 
 
 def ask_public_half(label: str, der: bytes, openssl: OpenSSL) -> PublicKey:
-    """Return the public key that openssl computes from a private one; raises OpenSSLError or DecodeError."""
+    """Return the public key that openssl computes from a private key; raises OpenSSLError or DecodeError."""
     block = pem(label, der).encode()
     return decode_public_key(openssl.run(["pkey", "-pubout", "-outform", "DER"], stdin=block).stdout)

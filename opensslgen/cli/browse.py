@@ -128,7 +128,7 @@ def show(certificate: str, pki: Path, output: Output) -> None:
     issuers = [each for each in (found.issuer, folder.root and folder.root.certificate) if each]
     checked = proof(found.certificate, issuers, Settings(rules=(), at=at))
     if output == "json":
-        print_json(explain.explained_json(found, at=at, proof=checked))
+        print_json(explain.explanation_json(found, at=at, proof=checked))
     else:
-        out.write(explain.explained(found, at=at, proof=checked))
+        out.write(explain.explanation(found, at=at, proof=checked))
         out.flush()

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from opensslgen.errors import Error
 
 _ANYWAY = {"adopt": "adopt it", "trust": "use it", "ext": "print it"}
-"""What commands do that issue nothing."""
+"""The action of commands that issue nothing."""
 
 
 class Failure(click.ClickException):
@@ -35,7 +35,7 @@ class Failure(click.ClickException):
         from opensslgen.report.made import findings_text
         from opensslgen.text import visible_lines
 
-        # A path comes from whoever made the file, and what openssl says holds what it has read.
+        # Paths and the output of openssl may contain text of others.
         click.echo(f"Error: {visible_lines(self.error.message)}", err=True, file=file)
         if isinstance(self.error, Violation):
             click.echo(findings_text(self.error.findings), err=True, nl=False, file=file)

@@ -49,7 +49,7 @@ COMMANDS = {
     "doctor": "doctor.doctor",
     "completion": "completion.completion",
 }
-"""The commands, the most needed first, each with its module and function in this package."""
+"""The commands, the most used first, each with its module and function in this package."""
 
 
 class _Commands(click.Group):
@@ -104,7 +104,7 @@ def main() -> NoReturn:
         if error.errno != errno.ENOSPC:
             raise
         Failure(Error(f"cannot write the output: {error.strerror}")).show()
-        # What waits to be written is given up; Python would try once more at the end, and exit with 120.
+        # Drop the buffered output: Python would try to write it at the end, and exit with 120.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
     sys.exit(0)  # not reached: click exits

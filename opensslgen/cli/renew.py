@@ -41,7 +41,7 @@ class Renewing:
     allow: tuple[str, ...]
 
     def renewal(self) -> Renewal:
-        """Return what concerns the certificate."""
+        """Return the options that concern the certificate."""
         from opensslgen.jobs.renew import Renewal
 
         return Renewal(keep_key=self.keep_key, days=self.days, p12=self.p12, allow=self.allow)

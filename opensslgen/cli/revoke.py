@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opensslgen.errors import Error, UsageError
+from opensslgen.pki.index import REASONS
 
 from .options import PASSPHRASE, PASSPHRASES, REPLACING, Running, together
 from .run_job import do
@@ -17,16 +18,12 @@ if TYPE_CHECKING:
 
     from .secrets import Secrets
 
-_REASONS = (
-    "keyCompromise", "superseded", "cessationOfOperation", "affiliationChanged", "CACompromise", "unspecified",
-)  # fmt: skip
-
 
 @click.command()
 @click.argument("certificate", metavar="NAME|FILE|SERIAL")
 @together(
     click.option(
-        "--reason", type=click.Choice(_REASONS, case_sensitive=False), help="Reason, which the CRL makes public."
+        "--reason", type=click.Choice(REASONS, case_sensitive=False), help="Reason, which the CRL makes public."
     ),
     click.option("-y", "--yes", is_flag=True, help="Do not ask."),
     PASSPHRASE,

@@ -83,7 +83,7 @@ def make(
     warn_of_open_files(running.pki)
     openssl = openssl or command.find(running.openssl)
     secret = secret or Secrets().for_pki(running.pki)
-    say, force = shown_command(verbose=running.verbose), running.force
+    say, force = command_printer(verbose=running.verbose), running.force
     if into:
         made = Delivery(into=into, openssl=openssl, secret=secret, on_command=say, force=force).make(prepare)
     else:
@@ -93,8 +93,8 @@ def make(
     return made
 
 
-def shown_command(*, verbose: bool) -> Callable[[str], None]:
-    """Return a function that takes each openssl command and, if the user wants, prints it on stderr."""
+def command_printer(*, verbose: bool) -> Callable[[str], None]:
+    """Return a function that prints an openssl command on stderr; it does nothing unless `verbose`."""
     from opensslgen.text import visible
 
     return (lambda line: click.echo(visible(line), err=True)) if verbose else lambda _: None
@@ -102,7 +102,7 @@ def shown_command(*, verbose: bool) -> Callable[[str], None]:
 
 @contextmanager
 def violations_as_json(running: Running) -> Iterator[None]:
-    """Print the findings of a Violation as JSON, if that is the format, and let it pass."""
+    """Print the findings of a Violation as JSON, if that is the format, and raise it again."""
     from opensslgen.jobs.job import Violation
 
     try:

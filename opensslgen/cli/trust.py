@@ -14,7 +14,7 @@ from opensslgen.errors import UsageError
 
 from .extra import needs_web
 from .options import ALLOW, RUNNING, Running, file_option, grouped, together
-from .run_job import do, make, shown_command, violations_as_json
+from .run_job import command_printer, do, make, violations_as_json
 from .say import is_coloured, print_json, print_notes
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _signed_profile(root: Certificate, by: Signer | None, running: Running) -> b
     from opensslgen.openssl import command
     from opensslgen.trust.mobileconfig import mobileconfig
 
-    say = shown_command(verbose=running.verbose)
+    say = command_printer(verbose=running.verbose)
     return sign(mobileconfig(root), by, command.find(running.openssl), on_command=say)
 
 

@@ -16,7 +16,7 @@ from opensslgen.plan.secrets import CA_PASSPHRASE, SECRETS, fit_secret
 
 from .extra import needs_web
 from .options import FORMAT, OPENSSL, PASSPHRASE, PKI, VERBOSE, Output, file_option, grouped, together
-from .run_job import shown_command
+from .run_job import command_printer
 from .secrets import first_line
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def web(
         password=password,
         secure=entrance.context is not None,
         secrets={CA_PASSPHRASE: fit_secret(CA_PASSPHRASE, passphrase)} if passphrase else {},
-        on_command=shown_command(verbose=verbose),
+        on_command=command_printer(verbose=verbose),
     )
     url = entrance.url(port) + (f"enter?token={token}" if token else "login")
 

@@ -1,4 +1,4 @@
-"""Configuration files of openssl, read as openssl reads them; nothing in them is run or opened.
+"""Read openssl's configuration files as openssl does; nothing in them is run or opened.
 
-Imports x509 for the names of extensions, and what is below it.
+Imports x509, for the names of extensions, and what is below it.
 """

@@ -1,7 +1,7 @@
-r"""openssl's configuration files (config(5)), read as openssl does, and written again with nothing left to expand.
+r"""Read openssl's configuration files (config(5)) as openssl does, and write them with all variables expanded.
 
-Nothing is run, opened or looked up: `.include` is left out, and what only the environment could tell is `UNKNOWN`.
-Where openssl's versions differ, the newest one is followed; a NUL and a carriage return inside a line are refused.
+Nothing is run, opened or looked up: `.include` is left out, and a value from the environment is `UNKNOWN`. Where the
+versions of openssl differ, the newest one counts. A NUL or a carriage return inside a line is an error.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 DEFAULT = "default"
-"""The section of keys that stand before any header; others fall back to it."""
+"""The section of the keys before the first header; keys that other sections lack are looked up here."""
 
 UNKNOWN = "\ud800"
-"""Stands in a value for what cannot be known. No text decoded from UTF-8 has it, nor the bytes that are none."""
+"""Stands in a value for what is not known. It cannot come from a file, whether or not that is UTF-8."""
 
 LARGEST = 1 << 20
-"""Characters of a configuration file; the one that openssl ships has a hundredth."""
+"""Most characters of a configuration file; that of openssl has a hundredth."""
 LARGEST_VALUE = 1 << 16
-"""Bytes that a value may have after variables are put in, as in openssl (MAX_CONF_VALUE_LENGTH)."""
+"""Most bytes of a value after its variables are expanded, as in openssl (MAX_CONF_VALUE_LENGTH)."""
 _LARGEST_SUM = 1 << 24
 
 _BLANKS = " \t\r\n"
 _WORD = re.compile(r"[A-Za-z0-9_]*")
 _WORD_DOLLAR = re.compile(r"[A-Za-z0-9_$]*")
-# An escape is one of a byte, and the other bytes of a letter that is not ASCII are none of a key's.
+# openssl escapes single bytes, so a letter that is not ASCII cannot be escaped in a key.
 _KEY = re.compile(r"(?:[A-Za-z0-9_!.%&*+,/;?@^~|-]|\\[\x00-\x7f]|\\\Z)*")
 _KEY_DOLLAR = re.compile(r"(?:[A-Za-z0-9_!.%&*+,/;?@^~|$-]|\\[\x00-\x7f]|\\\Z)*")
 _COMMENT_STOP = re.compile(r"[\"'`#\\]")
@@ -44,50 +44,50 @@ _SWITCH = {"on": True, "true": True, "off": False, "false": False}
 
 
 class ConfigError(UnreadableError):
-    """What openssl would refuse to load, or cannot be meant."""
+    """A file that openssl refuses to load, or that nobody can mean."""
 
     def __init__(self, line: int, message: str) -> None:
-        """Take the line, from 1, and what is wrong there."""
+        """Take the line, from 1, and what is wrong."""
         super().__init__(message, line=line)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A key and its value, quotes, escapes and variables resolved."""
+    """A key and its value, with quotes, escapes and variables resolved."""
 
     key: str
     """As written, escapes included."""
     value: str
     """With UNKNOWN in it for what cannot be known."""
     line: int
-    """Where it begins, from 1."""
+    """The first line of it, from 1."""
 
     @property
     def is_known(self) -> bool:
-        """Whether the whole value is."""
+        """Whether the whole value is known."""
         return UNKNOWN not in self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section: each key once, in the order in which openssl has them."""
+    """A section: each key once, in openssl's order."""
 
     name: str
     line: int
-    """Of its first header; of the first key, where it has none."""
+    """That of its first header or, without a header, of its first key."""
     entries: tuple[Entry, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """A key that is written twice in a section, of which openssl takes the last."""
+    """A key that is twice in a section; openssl takes the last one."""
 
     section: str
     key: str
     first: int
     """The line of the value that openssl drops."""
     line: int
-    """The line of the one that it takes in its place."""
+    """The line of the value that it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,35 +95,35 @@ class Config:
     """A configuration file."""
 
     sections: dict[str, Section]
-    """By name, DEFAULT always among them."""
+    """By name; always with DEFAULT."""
     environment: tuple[tuple[int, str], ...]
-    """Line and name of each variable of the environment that is asked for."""
+    """Line and name of each variable that comes from the environment."""
     includes: tuple[tuple[int, str], ...]
-    """Line and path of each file that is to be read in its place."""
+    """Line and path of each file that it includes."""
     pragmas: tuple[int, ...]
-    """Line of each `.pragma`, which changes how openssl reads the rest, if it is new enough."""
+    """Line of each `.pragma`, which changes how newer versions of openssl read the rest."""
     holes: tuple[int, ...]
-    """Lines of the text of which not even key or section are known, as UNKNOWN stands in them."""
+    """Lines whose key or section is not known, because of an UNKNOWN."""
     repeated: tuple[Repeated, ...]
     filled: tuple[tuple[int, str], ...]
-    """Line and name of each variable that has no value in the file, and got one from `fill`."""
+    """Line and name of each variable without a value in the file that got one from `fill`."""
     index: Mapping[str, Mapping[str, Entry]] = field(repr=False)
     """The entries by section and key."""
 
     def own(self, section: str, key: str) -> Entry | None:
-        """Return the entry of a key in this very section."""
+        """Return the entry of a key in this section, without DEFAULT."""
         return self.index.get(section, {}).get(key)
 
     def entry(self, section: str, key: str) -> Entry | None:
-        """Return what openssl finds when it looks for a key in a section: there, or else in DEFAULT."""
+        """Return the entry that openssl finds for a key: that of the section, or else that of DEFAULT."""
         return self.own(section, key) or self.own(DEFAULT, key)
 
 
 def read_config(text: str, *, fill: Callable[[str, str], str | None] | None = None) -> Config:
-    """Return what a file says, the way openssl reads it; raises ConfigError.
+    """Return the content of a file as openssl reads it; raises ConfigError.
 
-    UNKNOWN may stand in the text for what is not known. `fill` returns what a template's variable stands for, by its
-    section and name, and None if it is none of a template.
+    The text may contain UNKNOWN. `fill` returns the value of a template's variable by section and name, None if there
+    is no such variable.
     """
     return _Reader(fill or _fill_nothing).read(text)
 
@@ -153,9 +153,9 @@ class _Reader:
             line = _without_comment(written).lstrip(_BLANKS)
             if UNKNOWN in line.partition("=")[0]:
                 self.holes.append(self.line)
-                # What follows a header that is not known is of no section that is.
+                # After a header that is not known, the section is not known.
                 section = UNKNOWN if line.startswith("[") else section
-            elif self.is_filled(line, section):
+            elif self.is_template_variable(line, section):
                 continue
             elif line.startswith("["):
                 section = self.header(line)
@@ -175,8 +175,8 @@ class _Reader:
             self.sections,
         )
 
-    def is_filled(self, line: str, section: str) -> bool:
-        """Tell whether a line is nothing but a template's variable, which stands for lines."""
+    def is_template_variable(self, line: str, section: str) -> bool:
+        """Tell whether a line is just a template's variable, which stands for lines."""
         if not line.startswith("$") or self.fill(section, line[1:].rstrip(_BLANKS)) is None:
             return False
         self.filled[(self.line, line[1:].rstrip(_BLANKS))] = None
@@ -196,7 +196,7 @@ class _Reader:
         return match.end()
 
     def header(self, line: str) -> str:
-        """Return the name between brackets; it may have blanks inside, and what follows it does not count."""
+        """Return the name between the brackets, perhaps with blanks; openssl ignores the rest of the line."""
         start = at = _skip(line, 1)
         while True:
             end = self.key(line, at)
@@ -204,7 +204,7 @@ class _Reader:
             if line.startswith("]", after):
                 return self.value(line[start:end], None)
             if after >= len(line) or after == at:
-                raise self.error("a section's name is not closed by a bracket")
+                raise self.error("the name of a section has no closing bracket")
             at = after
 
     def assignment(self, line: str, section: str) -> None:
@@ -215,13 +215,13 @@ class _Reader:
         key, at = line[start:end], _skip(line, end)
         equals = line.startswith("=", at)
         value = line[at + equals :].strip(_BLANKS)
-        # Whatever begins so is taken for the directive itself, unless other signs follow at once.
+        # openssl takes every key with this beginning for the directive, unless other characters follow directly.
         for directive, take in ((".pragma", self.pragma), (".include", self.include)):
             if key.startswith(directive) and (equals or at > start + len(directive)):
                 take(value, section)
                 return
         if not equals:
-            raise self.error("there is no equal sign behind the key")
+            raise self.error("there is no equals sign after the key")
         entries = self.sections.setdefault(section, {})
         entry = Entry(key, self.value(value, section), self.line)
         if before := entries.pop(key, None):
@@ -232,7 +232,7 @@ class _Reader:
         self.pragmas.append(self.line)
         name, colon, setting = value.partition(":")
         if not name or not colon or not setting:
-            raise self.error("a .pragma is not of the form name:value")
+            raise self.error("a .pragma does not have the form name:value")
         if name.rstrip(_BLANKS) == "dollarid":
             switch = _SWITCH.get(setting.lstrip(_BLANKS).lower())
             if switch is None:
@@ -243,7 +243,7 @@ class _Reader:
         self.includes.append((self.line, self.value(value, section)))
 
     def value(self, text: str, section: str | None) -> str:
-        """Return a value with its quotes and escapes taken away and its variables put in."""
+        """Return a value with its quotes and escapes resolved and its variables expanded."""
         parts: list[str] = []
         at, length = 0, len(text) + 1
         while (stop := _VALUE_STOP.search(text, at)) is not None:
@@ -257,7 +257,7 @@ class _Reader:
                 quoted = _QUOTED[sign].match(text, at)
                 assert quoted
                 parts.append(re.sub(r"\\(.)", r"\1", quoted[0], flags=re.DOTALL))
-                # Behind it is the closing quote, a last backslash, or nothing.
+                # After it comes the closing quote, a last backslash, or nothing.
                 at = quoted.end() + 1
             elif self.dollar_is_letter and text[at : at + 1] not in ("{", "("):
                 parts.append(sign)
@@ -267,16 +267,16 @@ class _Reader:
                 length += len(expanded) - (end - stop.start())
                 at = end
                 if length > LARGEST_VALUE:
-                    raise self.error("a value is too long once its variables are put in")
+                    raise self.error("a value is too long after its variables are expanded")
         parts.append(text[at:])
         value = "".join(parts)
         self.sum += len(value)
         if self.sum > _LARGEST_SUM:
-            raise self.error("its variables make too much of the file")
+            raise self.error("the file is too large after its variables are expanded")
         return value
 
     def variable(self, text: str, at: int, section: str | None) -> tuple[str, int]:
-        """Return what the variable behind a dollar sign stands for, and the offset behind it."""
+        """Return the value of the variable after a dollar sign, and the offset after the variable."""
         word = _WORD_DOLLAR if self.dollar_is_letter else _WORD
         closing = {"{": "}", "(": ")"}.get(text[at : at + 1], "")
         name = word.match(text, at + len(closing))
@@ -286,7 +286,7 @@ class _Reader:
             name = word.match(text, name.end() + 2)
             assert name
         if not text.startswith(closing, name.end()):
-            raise self.error("a variable's brace is not closed")
+            raise self.error("a variable has no closing brace")
         return self.lookup(section, name[0]), name.end() + len(closing)
 
     def lookup(self, section: str | None, name: str) -> str:
@@ -294,7 +294,7 @@ class _Reader:
         fallback = self.sections[DEFAULT].get(name)
         if entry is None and section == "ENV":
             self.environment[(self.line, name)] = None
-            # An environment without it is what is judged, if the file provides for that.
+            # If the file has a default, it is read as in an environment without the variable.
             return fallback.value if fallback else UNKNOWN
         found = entry or fallback
         if found is not None:
@@ -315,18 +315,18 @@ def _skip(line: str, at: int) -> int:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield lines with the number of their first, those that end in a backslash joined with the next."""
+    """Yield lines with their numbers; a line that ends in a backslash is joined with the next."""
     if len(text) > LARGEST:
-        raise ConfigError(1, "no configuration is larger than 1 MiB")
+        raise ConfigError(1, "it is larger than 1 MiB")
     parts: list[str] = []
     first = 1
     for number, written in enumerate(text.split("\n"), start=1):
         line = written.rstrip("\r")
         if "\0" in line or "\r" in line:
-            # openssl ends a line at the one, and at the other where its buffer ends.
+            # openssl ends a line at a NUL, and at a carriage return only where its buffer ends.
             raise ConfigError(number, f"a {'NUL byte' if chr(0) in line else 'carriage return'} inside the line")
         first = first if parts else number
-        # Two backslashes are one that is meant, and so, to openssl, are three.
+        # Two backslashes are an escaped one; so are three, for openssl.
         if line.endswith("\\") and not line.endswith("\\\\"):
             parts += filter(None, (line[:-1],))
         else:
@@ -349,8 +349,8 @@ def _without_comment(line: str) -> str:
     return line
 
 
-def written(sections: Iterable[Section]) -> str:
-    """Return a file in which each section has just these keys and values, the same in all versions of openssl."""
+def config_text(sections: Iterable[Section]) -> str:
+    """Return a file with just these sections, keys and values, which all versions of openssl read alike."""
     lines = []
     for section in sections:
         lines.append(f"[{''.join(_in_header(character) for character in section.name)}]")
@@ -366,7 +366,7 @@ def _in_header(character: str) -> str:
 
 def _literal(value: str) -> str:
     text = "".join(_ESCAPED.get(character, character) for character in value)
-    # A blank at an end would be cut off; the other kinds are escaped already.
+    # openssl would cut off a blank at an end; other white space is escaped already.
     if text.startswith(" "):
         text = f'" "{text[1:]}'
     return f'{text[:-1]}" "' if text.endswith(" ") else text

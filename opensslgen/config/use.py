@@ -1,4 +1,4 @@
-"""What a config is used for: which of its sections openssl applies to certificates, and what it would load."""
+"""What a config is used for: the sections that openssl applies to certificates, and the code that it would load."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .reader import DEFAULT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .reader import Config, Section
+    from .reader import Config, Entry, Section
 
 SELF, REQUEST, CA, COPIED, FILE = "self", "request", "ca", "copied", "file"
 """Ways to use a section: `req -x509`; `req -new`; `ca`; `ca` with extensions of the request; `x509 -extfile`."""
 
 COMMON = "v3_req"
-"""The section that people and the vendor's script call by that name without naming it in the config."""
-# Of these openssl has the code already (CONF_modules_load); all others it looks for in shared libraries.
+"""The usual name of a section that is chosen on the command line, also in the vendor's script."""
+# Modules that are part of openssl (CONF_modules_load); it looks for all others in shared libraries.
 _BUILT_IN = ("oid_section", "stbl_section", "alg_section", "ssl_conf", "random", "engines", "providers")
 _PROVIDERS = ("default", "base", "legacy", "fips", "null")
 
@@ -26,9 +26,9 @@ _PROVIDERS = ("default", "base", "legacy", "fips", "null")
 def sections_used(
     config: Config, asked: Sequence[str]
 ) -> tuple[dict[str, set[str]], list[tuple[int, str]], list[tuple[int, str]]]:
-    """Return the sections of extensions and the ways in which each is used.
+    """Return the sections of extensions, and the ways in which each is used.
 
-    Also return line and name of those that are named and are not there, and line and key where the name is not known.
+    Also return line and name of those that are named but missing, and line and key where the name is not known.
     """
     used: dict[str, set[str]] = {}
     absent: list[tuple[int, str]] = []
@@ -55,12 +55,12 @@ def sections_used(
 
 
 def looks_like_extensions(section: Section) -> bool:
-    """Tell whether a section has a key that is an extension's; openssl refuses one in another case."""
+    """Tell whether a section has the name of an extension for a key; openssl refuses it in another case."""
     return any(canonical(entry.key) in EXTENSIONS or entry.key.lower() in _LOWER for entry in section.entries)
 
 
 def is_for_lists(config: Config, section: Section) -> bool:
-    """Tell whether a section is one of extensions of revocation lists (RFC 5280 section 5.2)."""
+    """Tell whether a section contains extensions of CRLs (RFC 5280 section 5.2)."""
     named = (config.own(name, "crl_extensions") for name in config.sections)
     return any(entry and entry.value == section.name for entry in named) or all(
         canonical(entry.key) in _OF_LISTS for entry in section.entries
@@ -68,28 +68,31 @@ def is_for_lists(config: Config, section: Section) -> bool:
 
 
 def is_for_proxies(section: Section) -> bool:
-    """Tell whether a section is one of proxy certificates (RFC 3820)."""
+    """Tell whether a section contains extensions of proxy certificates (RFC 3820)."""
     return any(canonical(entry.key) == "proxyCertInfo" for entry in section.entries)
 
 
 def copies_extensions(config: Config) -> bool:
-    """Tell whether the section that `openssl ca` reads by default copies extensions from requests."""
-    authority = config.entry("ca", "default_ca")
-    copying = config.entry(authority.value, "copy_extensions") if authority else None
-    return copying is not None and copying.value in ("copy", "copyall")
+    """Tell whether, by default, `openssl ca` copies extensions from requests."""
+    return _copies(_entry_of_ca(config, "copy_extensions"))
+
+
+def _copies(entry: Entry | None) -> bool:
+    return entry is not None and entry.value in ("copy", "copyall")
+
+
+def _entry_of_ca(config: Config, key: str) -> Entry | None:
+    section = config.entry("ca", "default_ca")
+    return config.entry(section.value, key) if section else None
 
 
 def default_section(config: Config, use: str) -> str:
-    """Return the section that openssl applies where none is named on its command line; DEFAULT if it applies none."""
-    if use == FILE:
-        named = config.own(DEFAULT, "extensions")
-    elif use == REQUEST:
-        named = config.entry("req", "req_extensions")
-    elif use == SELF:
-        named = config.entry("req", "x509_extensions")
-    else:
-        authority = config.entry("ca", "default_ca")
-        named = config.entry(authority.value, "x509_extensions") if authority else None
+    """Return the section that openssl applies if its command line names none; DEFAULT if there is none."""
+    named = {
+        FILE: config.own(DEFAULT, "extensions"),
+        REQUEST: config.entry("req", "req_extensions"),
+        SELF: config.entry("req", "x509_extensions"),
+    }.get(use, _entry_of_ca(config, "x509_extensions"))
     return named.value if named else DEFAULT
 
 
@@ -102,17 +105,16 @@ def _use(config: Config, section: Section, key: str) -> str | None:
         return None
     if reads_requests(config, section.name) or (section.name == DEFAULT and "req" in config.sections):
         return SELF
-    copying = config.entry(section.name, "copy_extensions")
-    return COPIED if copying and copying.value in ("copy", "copyall") else CA
+    return COPIED if _copies(config.entry(section.name, "copy_extensions")) else CA
 
 
 def reads_requests(config: Config, section: str) -> bool:
-    """Tell whether a section is one that `openssl req` reads."""
+    """Tell whether `openssl req` reads a section."""
     return section == "req" or config.own(section, "distinguished_name") is not None
 
 
 def signs_requests(config: Config, section: str) -> bool:
-    """Tell whether a section is one that `openssl ca` reads."""
+    """Tell whether `openssl ca` reads a section."""
     if section == DEFAULT or reads_requests(config, section):
         return False
     named = config.entry("ca", "default_ca")
@@ -121,7 +123,7 @@ def signs_requests(config: Config, section: str) -> bool:
 
 
 def is_extension_file(config: Config) -> bool:
-    """Tell whether openssl would apply the keys before the first header, for `-extfile` alone (openssl-x509(1))."""
+    """Tell whether a file with only `-extfile` would apply the keys before the first header (openssl-x509(1))."""
     default = config.sections[DEFAULT]
     if "req" in config.sections or "ca" in config.sections or config.own(DEFAULT, "extensions"):
         return False
@@ -129,11 +131,11 @@ def is_extension_file(config: Config) -> bool:
 
 
 def loaded_code(config: Config) -> Iterator[tuple[int, str]]:
-    """Yield line and description of each library that openssl would load because of the config (config(5))."""
+    """Yield line and description of each library that the config makes openssl load (config(5))."""
     named = config.entry(DEFAULT, "openssl_conf")
     modules = config.sections.get(named.value) if named else None
     for entry in modules.entries if modules else ():
-        # Modules may be named twice, as in engines.1 and engines.2.
+        # A module can be used twice, as engines.1 and engines.2.
         module = entry.key.rpartition(".")[0] or entry.key
         inner = config.sections.get(entry.value)
         if module not in _BUILT_IN:
@@ -154,5 +156,5 @@ _NAMES = {oid: name for name, oid in EXTENSIONS.items()}
 
 
 def canonical(key: str) -> str:
-    """Return the short name of an extension that may be named by its object identifier."""
+    """Return the short name of an extension, which may be given by its object identifier."""
     return _NAMES.get(key, key)

@@ -1,4 +1,4 @@
-"""Files: read within limits and without waiting, written for us alone, put in place whole, locked.
+"""Files: read them within limits and without waiting, write them privately, put them in place whole, lock them.
 
 Imports nothing but errors and text.
 """

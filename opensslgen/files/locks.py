@@ -1,7 +1,7 @@
-"""Locks on folders: one that the kernel releases however a process ends, and one that every shell can hold.
+"""Locks on folders: one that the kernel releases when a process ends, and one that every shell can hold.
 
-`hold` takes both for a pki folder, in which printed scripts work as well; `try_hold` takes the first on a work folder,
-by which others see that its process is alive.
+`hold` takes both for a pki folder, where printed scripts work as well. `try_hold` takes the first on a work folder, to
+show other processes that its process is alive.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOCK = ".lock"
-"""The file in a pki folder that the kernel locks; it stays."""
+"""The file in a pki folder that the kernel locks; it is never removed."""
 _SCRIPTS = ".lock.script"
 _NEW, _DEAD = ".lock.new.", ".lock.dead."
 _UNNAMED = 5.0
-"""Seconds after which a lock of scripts that names no process counts as left by a killed one."""
+"""Seconds after which a script's lock without a process number counts as left by a killed one."""
 
 
 @contextmanager
 def hold(folder: Path, *, timeout: float, finish: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold both locks of a folder, which is made again if it goes while we wait.
+    """Hold both locks of a folder, and create the folder again if it disappears while we wait.
 
-    `finish` is called at the end, when scripts may work there again and other processes may not. Raises Error when a
-    lock cannot be had within `timeout` seconds, and OSError.
+    At the end, `finish` is called while other processes are still locked out, but scripts no longer are. Raises Error
+    if the folder cannot be locked within `timeout` seconds, and OSError.
     """
     with _lock(folder / LOCK, timeout=timeout):
         try:
@@ -48,7 +48,7 @@ def hold(folder: Path, *, timeout: float, finish: Callable[[], None] = lambda: N
 
 @contextmanager
 def try_hold(folder: Path) -> Iterator[bool]:
-    """Hold the lock of a work folder as long as this process lives, and yield whether it can be had at once."""
+    """Try to lock a work folder, without waiting, and yield whether that worked."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -66,7 +66,7 @@ def try_hold(folder: Path) -> Iterator[bool]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what killed processes have left of their work at the lock of scripts; the locks must be held."""
+    """Remove what killed processes have left of the lock of scripts; hold the locks for this."""
     for prefix in (_NEW, _DEAD):
         for left in folder.glob(f"{prefix}*"):
             remove_folder(left)
@@ -88,7 +88,7 @@ def _lock(path: Path, *, timeout: float) -> IO[bytes]:
                 raise Error(f"{path.parent} is in use by {who} (waited {timeout:g} seconds)") from None
             time.sleep(0.02)
             continue
-        # Whoever made the folder may have taken it away again while we waited.
+        # The process that made the folder may have removed it while we waited.
         with suppress(FileNotFoundError):
             if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
                 file.truncate()
@@ -101,8 +101,8 @@ def _lock(path: Path, *, timeout: float) -> IO[bytes]:
 def _lock_out_scripts(lock: Path, *, timeout: float) -> None:
     """Take the lock of printed scripts: a folder, as the kernel has no lock that every shell can hold.
 
-    It appears with the process number in it, in one rename, which also replaces one that is still empty: whoever gets
-    the number in holds it.
+    One rename creates it with the process number inside. A rename also replaces a folder that is still empty, so the
+    process whose number is inside holds the lock.
     """
     started = time.monotonic()
     mine = lock.with_name(f"{_NEW}{os.getpid()}")
@@ -119,13 +119,13 @@ def _lock_out_scripts(lock: Path, *, timeout: float) -> None:
                 return
             waited = time.monotonic() - started
             holder = _read_number(lock / "pid")
-            # One with our own number is a dead process's, as numbers come again, in containers soon.
+            # A lock with our own number belongs to a dead process: numbers are used again, in containers very soon.
             if holder != os.getpid() and (is_alive(holder) if holder else waited < _UNNAMED):
                 if waited > timeout:
                     who = f"process {holder}" if holder else "a script"
                     raise Error(
                         f"{lock.parent} is in use by {who} (waited {timeout:g} seconds)",
-                        hint=f"if that is no such script, remove {lock}",
+                        hint=f"if no such script is running, remove {lock}",
                     )
                 time.sleep(0.1)
             else:
@@ -135,7 +135,7 @@ def _lock_out_scripts(lock: Path, *, timeout: float) -> None:
 
 
 def _break(lock: Path, holder: int | None) -> None:
-    """Move a lock away, which only one can, and back if another one broke and took it meanwhile."""
+    """Move a lock away, which only one process can do; move it back if another process has taken it in the meantime."""
     dead = lock.with_name(f"{_DEAD}{os.getpid()}")
     with suppress(OSError):
         lock.rename(dead)
@@ -146,7 +146,6 @@ def _break(lock: Path, holder: int | None) -> None:
 
 
 def _read_number(pid_file: Path) -> int | None:
-    """Return the process number in a file, or None."""
     try:
         return int(pid_file.read_text(encoding="ascii"))
     except (OSError, ValueError):
@@ -154,7 +153,7 @@ def _read_number(pid_file: Path) -> int | None:
 
 
 def is_alive(process: int) -> bool:
-    """Tell whether there is a process with a number."""
+    """Tell whether a process with this number is running."""
     try:
         os.kill(process, 0)
     except PermissionError:

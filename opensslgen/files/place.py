@@ -1,12 +1,12 @@
-"""Put finished files in place: each is whole as soon as it has its name and, of several, all get theirs or none.
+"""Put finished files in place: each is complete as soon as it has its name; of several, all get their names, or none.
 
-What is made lies beside its place, on the same file system, and gets its name in one step: by a rename where it may
-replace something, by a link where it must not. For several files there is a work folder, into which a decision (what
-goes where) is put in one rename. Before it is there nothing has happened. After that everything will, if need be in
-the next run, which finds the decision.
+A file is written next to its place, on the same file system, and gets its name in one step: by a rename if it may
+replace another file, by a link if it must not. Several files are written to a work folder, and one rename then puts a
+decision (what goes where) into that folder. Before that, nothing has happened. After it, everything will happen, if
+necessary in the next run, which finds the decision.
 
-Whoever calls chooses what becomes of an old file: `Move.over` replaces it, after a copy was moved to `name_beside`;
-otherwise the new file is refused its place.
+The caller chooses what happens to an old file: with `Move.over` it is replaced, after a copy was moved to `free_name`;
+otherwise the move fails.
 """
 
 from __future__ import annotations
@@ -32,56 +32,56 @@ if TYPE_CHECKING:
 
 _DECISION = "decision.json"
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
-"""What a file system without hard links answers: a stick that goes to an appliance has none."""
+"""The errors of a file system without hard links, such as that of a USB stick."""
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What gets a name: a file of a work folder, or one of the folder around that."""
+    """A file that gets a new name: one in a work folder, or in the folder around it."""
 
     source: str
     """Relative to the work folder."""
     target: str
-    """Relative to the folder in which the work folder lies."""
+    """Relative to the folder that contains the work folder."""
     over: bool = True
-    """Whether it replaces what has that name."""
+    """Whether it replaces a file of that name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """All that is to be done, or nothing of it."""
+    """What is to be done: all of it, or nothing."""
 
     moves: tuple[Move, ...]
     lines: tuple[str, ...] = ()
-    """Those that the index of a pki folder gains first."""
+    """Lines to append to the index of a pki folder first."""
 
 
 def decide(work: Path, decision: Decision) -> None:
-    """Write down in a work folder what is to be done."""
+    """Write a decision into its work folder."""
     moves = [(move.source, move.target, move.over) for move in decision.moves]
     write_new(work / "decision.tmp", json.dumps({"index": decision.lines, "moves": moves}).encode())
     (work / "decision.tmp").rename(work / _DECISION)
 
 
 def is_decided(work: Path) -> bool:
-    """Tell whether a work folder has a decision that is still to be carried out."""
+    """Tell whether a work folder has a decision that has not been carried out."""
     return (work / _DECISION).exists()
 
 
 def undo_decision(work: Path) -> None:
-    """Remove a decision of which nothing has been done."""
+    """Remove a decision; for one that nothing has been done of."""
     (work / _DECISION).unlink()
 
 
 def read_decision(work: Path) -> Decision:
-    """Return what is still to be done; raises Error for what no run of ours decides."""
+    """Return the decision of a work folder; raises Error for anything that opensslgen does not write."""
     path = work / _DECISION
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         decision = Decision(tuple(map(_move, found["moves"])), tuple(map(_line, found["index"])))
     except (ValueError, KeyError, TypeError) as error:
         raise Error(
-            f"{path} is not what a run of ours writes, and was not carried out",
+            f"{path} was not written by opensslgen, so it was not carried out",
             hint=f"move what you need out of that folder, and remove it: rm -r {shlex.quote(str(work))}",
         ) from error
     for move in decision.moves:
@@ -108,15 +108,15 @@ def refuse_outside(folder: Path, *paths: Path) -> None:
     """Raise Error for a path in a decision that leads out of a folder."""
     for path in paths:
         if not os.path.abspath(path).startswith(os.path.join(os.path.abspath(folder), "")):  # noqa: PTH100, PTH118
-            raise Error(f"{path} lies outside of {folder}, and no run of ours decides to move it")
+            raise Error(f"{path} is outside of {folder}, so it was not moved")
 
 
 def carry_out(work: Path, decision: Decision, *, fresh: bool = False) -> None:
-    """Give the files of a work folder their names and remove it; raises OSError.
+    """Give the files of a work folder their names, and remove the folder; raises OSError.
 
-    After a kill at any instant the whole of it can be done again: what has gone was moved before, and what cannot
-    replace the file that is there by now is dropped. If it is `fresh` and fails before anything was replaced, all of it
-    is undone, the decision too; otherwise that stays for the next run.
+    After a kill at any moment, all of it can be done again: a file that is gone was moved before, and a file that must
+    not replace another is dropped. If the decision is `fresh` and fails before anything was replaced, everything is
+    undone, and the decision is removed; otherwise the decision stays for the next run.
     """
     folder = work.parent
     new: list[Path] = []
@@ -150,13 +150,13 @@ def carry_out(work: Path, decision: Decision, *, fresh: bool = False) -> None:
 
 
 def _finish(work: Path) -> None:
-    # The decision first: what is done again later could move away what has come since.
+    # The decision first: to carry it out once more later could replace newer files.
     undo_decision(work)
     remove_folder(work)
 
 
 def put(source: Path, target: Path) -> None:
-    """Give a finished file a name that nothing has yet; raises FileExistsError. The old name may stay."""
+    """Give a finished file a name that no file has; raises FileExistsError. The old name may remain."""
     try:
         target.hardlink_to(source)
     except FileExistsError:
@@ -170,10 +170,10 @@ def put(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[Path]:
-    """Yield a name beside a file or folder, for what is to replace it; whatever still has that name goes at the end.
+def temporary_name(path: Path) -> Iterator[Path]:
+    """Yield a name next to a file or folder, for what is to replace it; at the end, a file of that name is removed.
 
-    So does what begins with it and a dot, and what killed runs have left there.
+    So are files whose names begin with it and a dot, and those that killed runs have left there.
     """
     prefix = re.compile(rf"\.{re.escape(path.name)}\.opensslgen-([0-9]+)(?:\.|\Z)")
     here = path.with_name(f".{path.name}.opensslgen-{os.getpid()}")
@@ -185,7 +185,7 @@ def beside(path: Path) -> Iterator[Path]:
 
 
 def _sweep(folder: Path, prefix: re.Pattern[str], *, dead: bool) -> None:
-    """Remove what dead processes, or this one, have made beside a file."""
+    """Remove what dead processes, or this one, have left next to a file."""
     for entry in os.scandir(folder):
         match = prefix.match(entry.name)
         if not match or not (not is_alive(int(match[1])) if dead else int(match[1]) == os.getpid()):
@@ -198,8 +198,8 @@ def _sweep(folder: Path, prefix: re.Pattern[str], *, dead: bool) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file, in the place of an old one if there is one; raises OSError, and then nothing has changed."""
-    with beside(path) as new:
+    """Write a file, and replace an old one; raises OSError, and then nothing has changed."""
+    with temporary_name(path) as new:
         with new.open("xb") as file:
             file.write(data)
             file.flush()

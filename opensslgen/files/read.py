@@ -1,4 +1,4 @@
-"""Files and folders: what is there to read, in order, without ever waiting, and no more of it than the limit."""
+"""Read files and folders: in sorted order, without waiting, and no more than a limit."""
 
 from __future__ import annotations
 
@@ -25,37 +25,37 @@ _CHUNK = 1 << 20
 _END = b"-----END "
 _LINE_END = re.compile(rb"\r?\n|\r")
 _NO_FILE = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO})
-"""What opening a dangling link, a link to itself, or a socket gives."""
+"""The errors of opening a dangling link, a link to itself, or a socket."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to judge."""
+    """A file to read, or a folder that cannot be listed."""
 
     path: str
     named: bool
-    """Given by itself, and not found in a folder: then it has to be something that can be judged."""
+    """Whether the user named it, so that it has to be a file; otherwise it was found in a folder."""
     unreadable: str | None = None
     """Why a folder cannot be listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What was read of a file."""
+    """The content of a file, up to a limit."""
 
     data: bytes
     size: int
-    """In bytes, of the whole file; for standard input, of what was read."""
+    """Bytes of the whole file; for standard input, of what was read."""
     mode: int | None
-    """Its permissions; None for standard input."""
+    """The permissions; None for standard input."""
 
 
 def walk(folder: str) -> Iterator[File]:
-    """Yield the files in a folder and below it in sorted order.
+    """Yield the files in a folder and below it, in sorted order.
 
-    Links to folders are not followed, as they may lead round in circles or out of the folder.
+    Links to folders are not followed, as they may lead in circles or out of the folder.
     """
-    # A list, as folders may be nested more deeply than functions.
+    # A list instead of recursion, as folders may be nested deeper than functions can be.
     pending = [(folder, True)]
     while pending:
         path, is_folder = pending.pop()
@@ -75,7 +75,7 @@ def walk(folder: str) -> Iterator[File]:
 
 @contextmanager
 def open_file(file: File) -> Iterator[tuple[BinaryIO, os.stat_result | None] | None]:
-    """Open a regular file or standard input; None for what is no file and was only found in a folder.
+    """Open a regular file or standard input, and yield it; None for anything else that was found in a folder.
 
     Raises UnreadableError.
     """
@@ -83,7 +83,7 @@ def open_file(file: File) -> Iterator[tuple[BinaryIO, os.stat_result | None] | N
         yield sys.stdin.buffer, None
         return
     try:
-        # A named pipe would otherwise wait for a writer, perhaps for ever.
+        # Otherwise opening a named pipe would wait for a writer, perhaps for ever.
         descriptor = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except (OSError, ValueError) as error:  # ValueError is a null byte in the path
         if not file.named and isinstance(error, OSError) and error.errno in _NO_FILE:
@@ -108,7 +108,7 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def content(file: File, *, limit: int) -> Content | None:
-    """Return up to `limit` bytes of a file; None for what is no file and was only found in a folder.
+    """Return up to `limit` bytes of a file; None for anything else that was found in a folder.
 
     Raises UnreadableError.
     """
@@ -119,7 +119,7 @@ def content(file: File, *, limit: int) -> Content | None:
         if status is None:
             return read_up_to(chunks(stream), limit=limit)
         try:
-            # Some file systems do not tell a size.
+            # Some file systems report no size.
             data = stream.read(min(limit, status.st_size or limit) + 1)
         except OSError as error:
             raise UnreadableError(_reason(error)) from error
@@ -137,7 +137,7 @@ def read_up_to(chunks: Iterable[bytes], *, limit: int) -> Content:
 
 
 def chunks(stream: BinaryIO) -> Iterator[bytes]:
-    """Yield what a file holds, 1 MiB at a time; raises UnreadableError."""
+    """Yield the content of a file, 1 MiB at a time; raises UnreadableError."""
     try:
         while chunk := stream.read(_CHUNK):
             yield chunk
@@ -146,9 +146,9 @@ def chunks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def pieces(chunks: Iterable[bytes], *, limit: int) -> Iterator[tuple[int, bytes]]:
-    """Cut PEM after each line that has -----END in it, and yield the number of each piece's first line and itself.
+    """Split PEM after each line that contains -----END, and yield the pieces, each after the number of its first line.
 
-    The pieces together are the whole input, of which no more than `limit` bytes and a chunk are held. Raises
+    Together, the pieces are the whole input. No more than `limit` bytes and a chunk are in memory at once; raises
     UnreadableError if a piece is larger.
     """
     line, rest, searched = 1, b"", 0
@@ -164,7 +164,7 @@ def pieces(chunks: Iterable[bytes], *, limit: int) -> Iterator[tuple[int, bytes]
             line += piece.count(b"\n")
             start = end
         rest = data[start:]
-        # What was searched need not be searched again, but for a mark that is cut in two or whose line goes on.
+        # What was searched is not searched again, except for a mark that is cut in two or whose line goes on.
         searched = max(0, (mark if mark >= 0 else len(data) - len(_END)) - start)
         _check(rest, line, limit)
     if rest:
@@ -172,7 +172,7 @@ def pieces(chunks: Iterable[bytes], *, limit: int) -> Iterator[tuple[int, bytes]
 
 
 def _after_line(data: bytes, at: int, *, last: bool) -> int | None:
-    """Return the offset after the line in which `at` is; None if it may go on in what is not read yet."""
+    """Return the offset after the line that contains `at`; None if the line may go on in the next chunk."""
     found = _LINE_END.search(data, at)
     if found is None or (found.end() == len(data) and found[0] == b"\r" and not last):
         return None
@@ -184,48 +184,33 @@ def _check(piece: bytes, line: int, limit: int) -> None:
         raise UnreadableError(f"more than {limit} bytes without the end of a block", line=line)
 
 
+LARGEST_FILE = 16 << 20
+"""Bytes; a bundle of all public roots has less than a tenth."""
 LARGEST_TEMPLATE = 1 << 20
-"""Bytes of a user's own template that are read at most."""
+"""Most bytes of a user's template."""
+
+
+def read_file(path: str | os.PathLike[str], *, limit: int = LARGEST_FILE) -> bytes:
+    """Return the bytes of a regular file of at most `limit` bytes; raises UnreadableError that names the file."""
+    name = os.fspath(path)
+    try:
+        found = content(File(f"./{STDIN}" if name == STDIN else name, named=True), limit=limit)
+    except UnreadableError as error:
+        raise UnreadableError(f"{visible(name)}: {error.message}") from error
+    assert found
+    if found.size > limit:
+        raise UnreadableError(f"{visible(name)}: larger than {limit >> 20} MiB")
+    return found.data
 
 
 def read_template(path: Path) -> str:
-    """Return the text of the user's own template; raises UnreadableError."""
+    """Return the text of a user's template; raises UnreadableError."""
     try:
-        with path.open("rb") as file:
-            data = file.read(LARGEST_TEMPLATE + 1)
-    except OSError as error:
-        raise UnreadableError(f"cannot read the template {path}: {error.strerror}") from error
-    if len(data) > LARGEST_TEMPLATE:
-        raise UnreadableError(f"the template {path} is larger than {LARGEST_TEMPLATE} bytes")
-    try:
-        text = data.decode("utf-8")
+        text = read_file(path, limit=LARGEST_TEMPLATE).decode("utf-8")
+    except UnreadableError as error:
+        raise UnreadableError(f"cannot read the template {error.message}") from error
     except UnicodeDecodeError as error:
         raise UnreadableError(f"the template {path} is not UTF-8 text") from error
     if "\0" in text:
-        raise UnreadableError(f"the template {path} holds a NUL byte")
+        raise UnreadableError(f"the template {path} contains a NUL byte")
     return text
-
-
-LARGEST_FILE = 16 * 1024 * 1024
-"""In bytes; a bundle of all the world's roots has less than a tenth."""
-
-
-def read_file(path: str | os.PathLike[str]) -> bytes:
-    """Return the bytes of a regular file of at most 16 MiB; raises UnreadableError, naming the file."""
-    shown = visible(os.fspath(path))
-    try:
-        # A named pipe would otherwise wait for a writer, perhaps for ever.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UnreadableError(f"{shown}: not a regular file")
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                data = file.read(LARGEST_FILE + 1)
-        finally:
-            os.close(descriptor)
-    except (OSError, ValueError) as error:  # ValueError is a null byte in the path
-        reason = error.strerror if isinstance(error, OSError) else None
-        raise UnreadableError(f"{shown}: {(reason or str(error)).lower()}") from error
-    if len(data) > LARGEST_FILE:
-        raise UnreadableError(f"{shown}: larger than 16 MiB")
-    return data

@@ -1,7 +1,7 @@
-"""Put another text in a file's place, so that at every instant the old one or the new one is there, whole.
+"""Replace a file so that at every moment either the old or the new content is there, complete.
 
-What is written lies beside the file, in its folder, and is moved over it in one rename; a copy of the old one is kept
-first. `.NAME.opensslgen-PID…` is work under way; what a killed run has left of it, the next one removes.
+The new file is written next to the old one and replaces it in one rename, after a copy of the old one was made.
+Unfinished files are called `.NAME.opensslgen-PID…`; the next run removes those of killed runs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
 
-from .place import beside, put
+from .place import put, temporary_name
 from .write import sync
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 LARGEST = 1 << 20
-"""Bytes that are read at most."""
+"""Most bytes of a file."""
 
-# Hashes and signatures that the kernel keeps of the old content.
+# Hashes and signatures of the old content, which the kernel maintains.
 _NOT_COPIED = frozenset({"security.ima", "security.evm"})
 
 
@@ -38,14 +38,14 @@ class Original:
     """A regular file as it was when it was read."""
 
     name: Path
-    """As the caller wrote it."""
+    """As the caller gave it."""
     path: Path
     """Without symbolic links."""
     data: bytes
     status: os.stat_result
 
     def is_unchanged(self) -> bool:
-        """Tell whether the file is still the same, by its identity, times and content."""
+        """Tell whether the file still has the same identity, times and content."""
         try:
             now = read(self.path)
         except UnreadableError:
@@ -55,18 +55,18 @@ class Original:
 
 @dataclass(frozen=True)
 class Work:
-    """Where the files of one replacement are made."""
+    """The place where the files of one replacement are written."""
 
     original: Original
     path: Path
 
     def write(self, data: bytes) -> Path:
-        """Write the new content into a file with the mode, owner and attributes of the old one."""
+        """Write the new content to a file with the mode, owner and attributes of the old one."""
         self._create(self.path, data)
         return self.path
 
     def keep(self, label: str, now: datetime) -> Path:
-        """Keep a whole copy of the file, its times too, as `NAME.LABEL-YYYYMMDD`, or with `-2` and so on behind it."""
+        """Keep a copy of the file, with its times, as `NAME.LABEL-YYYYMMDD`, or with `-2` and so on at the end."""
         copy = self.path.with_name(f"{self.path.name}.{label}")
         self._create(
             copy, self.original.data, times=(self.original.status.st_atime_ns, self.original.status.st_mtime_ns)
@@ -93,10 +93,10 @@ class Work:
 
 
 def read(name: Path) -> Original:
-    """Return a regular file, symbolic links resolved; raises UnreadableError for anything else, or one too large."""
+    """Return a regular file, symbolic links resolved; raises UnreadableError for anything else, or a larger one."""
     try:
         path = name.resolve(strict=True)
-        # Without O_NONBLOCK a FIFO would hang here.
+        # Without O_NONBLOCK, opening a FIFO would hang.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
         with open(descriptor, "rb") as file:  # noqa: PTH123 (a descriptor, which no Path opens)
             status = os.fstat(descriptor)
@@ -113,29 +113,29 @@ def read(name: Path) -> Original:
 
 @contextmanager
 def work(original: Original) -> Iterator[Work]:
-    """Give a place to make files in, and clean it up; refuses a file whose other hard links a rename would part."""
+    """Yield a place to write files, and clean it up; raises Error if the original has several hard links."""
     if original.status.st_nlink > 1:
         raise Error(
-            f"{original.name}: has {original.status.st_nlink} hard links, which a new file would part",
-            hint="make a copy of it that has one",
+            f"{original.name}: has {original.status.st_nlink} hard links, which a new file would not have",
+            hint="make a copy of it, which has one hard link",
         )
-    with beside(original.path) as here:
+    with temporary_name(original.path) as here:
         try:
             yield Work(original, here)
         except OSError as error:
-            raise Error(f"{original.name}: {error.strerror}; it was left as it was") from error
+            raise Error(f"{original.name}: {error.strerror}; it was not changed") from error
 
 
 def replace(original: Original, new: Path) -> None:
-    """Move a file into the place of another, in one rename; raises Error if that has changed since it was read."""
+    """Replace a file in one rename; raises Error if it has changed since it was read."""
     if not original.is_unchanged():
-        raise Error(f"{original.name}: was changed meanwhile, and left alone")
+        raise Error(f"{original.name}: was changed in the meantime, so it was not replaced")
     new.replace(original.path)
     sync(original.path.parent)
 
 
 def newest(path: Path, label: str) -> Path | None:
-    """Return the newest copy that was kept of a file, or None."""
+    """Return the newest copy that was kept of a file; None if there are none."""
     found = []
     for entry in os.scandir(path.parent):
         match = re.fullmatch(rf"{re.escape(path.name)}\.{label}-([0-9]{{8}})(?:-([0-9]+))?", entry.name)
@@ -152,7 +152,7 @@ def has_attributes_of(one: os.stat_result, other: os.stat_result) -> bool:
 
 
 def _identity(status: os.stat_result) -> tuple[int, ...]:
-    # Not the change time, which a backup program moves that puts the access time back.
+    # Without the change time: a backup program that restores the access time changes it.
     return (status.st_dev, status.st_ino, status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns)
 
 
@@ -162,21 +162,21 @@ def _copy_attributes(original: Original, descriptor: int) -> None:
     if (now.st_uid, now.st_gid) != (wanted.st_uid, wanted.st_gid):
         with suppress(PermissionError):
             os.fchown(descriptor, wanted.st_uid, wanted.st_gid)
-    # After the owner, whose change takes some bits away.
+    # After the owner: to change that clears some bits.
     os.fchmod(descriptor, stat.S_IMODE(wanted.st_mode))
     if sys.platform == "linux":
         _copy_extended_attributes(original.path, descriptor)
     now = os.fstat(descriptor)
     if (now.st_uid, now.st_gid, now.st_mode) != (wanted.st_uid, wanted.st_gid, wanted.st_mode):
         raise Error(
-            f"{original.name}: a new file would not have its owner and mode", hint="run this as its owner or root"
+            f"{original.name}: a new file would not have its owner and mode", hint="run this as its owner, or as root"
         )
 
 
 if sys.platform == "linux":
 
     def _copy_extended_attributes(path: Path, descriptor: int) -> None:
-        """Copy what else belongs to a file: its SELinux context, its access control list, the user's own."""
+        """Copy the extended attributes: the SELinux context, the access control list, those of the user."""
         try:
             names = set(os.listxattr(path)) - _NOT_COPIED
         except OSError as error:
@@ -188,6 +188,6 @@ if sys.platform == "linux":
             try:
                 os.setxattr(descriptor, name, value)
             except OSError:
-                # The folder may have given the new file the same one already.
+                # The new file may have inherited the same value from the folder.
                 if name not in os.listxattr(descriptor) or os.getxattr(descriptor, name) != value:
                     raise

@@ -1,4 +1,4 @@
-"""Write files: nobody else reads them meanwhile, they are on the disk when that is said, and old ones stay."""
+"""Write files: private until they have their mode, synced to the disk, and never over old files."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def name_beside(folder: Path, target: str) -> str:
-    """Return a name that nothing has yet, under which an old file is kept beside what replaces it."""
+def free_name(folder: Path, target: str) -> str:
+    """Return a name that no file has, under which an old file is kept next to the new one."""
     name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
     names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
     return next(free for free in names if not os.path.lexists(folder / free))
 
 
 def overwrite_refusal(folder: Path, targets: list[str]) -> Error:
-    """Return the error that says which files exist and are not overwritten."""
+    """Return the error that says which files exist, so that they are not overwritten."""
     files = ", ".join(str(folder / target) for target in targets)
-    return Error(
-        f"{files} exist{'s' if len(targets) == 1 else ''}", hint="--force replaces, and keeps the old one beside it"
-    )
+    exist, them, are = ("exists", "it", "one is") if len(targets) == 1 else ("exist", "them", "ones are")
+    return Error(f"{files} {exist}", hint=f"to replace {them}, add --force; the old {are} kept")
 
 
 def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
-    """Write a new file that nobody else can read until it has its mode."""
+    """Write a new file that only we can read until it has its mode."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with name_in_errors(path), os.fdopen(descriptor, "wb") as file:
         file.write(data)
@@ -43,7 +42,7 @@ def write_new(path: Path, data: bytes, mode: int = 0o600) -> None:
 
 
 def copy_file(path: Path, copy: Path) -> None:
-    """Copy a file with its mode; a link in its place is not followed."""
+    """Copy a file with its mode; raises OSError for a symbolic link."""
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
         write_new(copy, file.read(), os.fstat(file.fileno()).st_mode)
 
@@ -55,7 +54,7 @@ def sync(path: Path) -> None:
         with name_in_errors(path):
             os.fsync(descriptor)
     except OSError as error:
-        # Some file systems cannot do that for a folder.
+        # Some file systems cannot sync a folder.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
             raise
     finally:
@@ -63,16 +62,16 @@ def sync(path: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder of ours; what cannot go now, the next run removes."""
+    """Remove one of our folders; what cannot be removed now, the next run removes."""
     for _ in range(3):
         shutil.rmtree(folder, ignore_errors=True)
-        # An openssl that outlives its killed opensslgen may have put something there meanwhile.
+        # An openssl that outlives its killed opensslgen may have written a file there in the meantime.
         if not folder.exists():
             return
 
 
 def is_own_folder(path: Path) -> bool:
-    """Tell whether it is a folder of ours: what another user has decided in theirs must not be done in our name."""
+    """Tell whether a folder is ours: we must not carry out what another user has decided in theirs."""
     try:
         status = path.lstat()
     except FileNotFoundError:
@@ -82,7 +81,7 @@ def is_own_folder(path: Path) -> bool:
 
 @contextmanager
 def name_in_errors(path: Path) -> Iterator[None]:
-    """Name the file in a failure that comes from its descriptor."""
+    """Add the name of the file to an OSError that comes from its descriptor."""
     try:
         yield
     except OSError as error:
@@ -92,7 +91,7 @@ def name_in_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def explain_errors(folder: Path) -> Iterator[None]:
-    """Turn a failure of the disk into an Error that names the file."""
+    """Turn an OSError into an Error that names the file."""
     try:
         yield
     except OSError as error:
@@ -100,5 +99,5 @@ def explain_errors(folder: Path) -> Iterator[None]:
 
 
 def explanation(error: OSError, folder: Path) -> str:
-    """Return what a failure of the disk in a folder is to people."""
+    """Return the message for an OSError from writing to a folder."""
     return f"cannot write to {error.filename or folder}: {error.strerror or error}"

@@ -1,4 +1,4 @@
-"""Many hosts: each makes its own key and request; they are signed, installed and audited from here.
+"""Many hosts: each generates its own key and request; this machine signs, installs and audits.
 
-Imports report, jobs and what is below them; only `action` knows of Ansible.
+Imports report, jobs and what is below them; only `action` imports Ansible.
 """

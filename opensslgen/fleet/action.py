@@ -1,9 +1,10 @@
-"""What the collection's action plugins share: they run on the controller, and send a host nothing but shell text."""
+"""The base of the collection's action plugins: they run on the controller, and send only shell text to a host."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
@@ -17,11 +18,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+def options_of(documentation: str) -> dict[str, dict[str, Any]]:
+    """Return the options in the documentation of a plugin, as the `argument_spec` of Ansible's modules."""
+    options: dict[str, dict[str, Any]] = yaml.safe_load(documentation)["options"]
+    return _specification(options)
+
+
+def _specification(options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, option in options.items():
+        spec: dict[str, Any] = {
+            key: option[key] for key in ("type", "elements", "required", "default", "choices") if key in option
+        }
+        if "suboptions" in option:
+            spec["options"] = _specification(option["suboptions"])
+        found[name] = spec | {"no_log": name == "passphrase"}
+    return found
+
+
 class FleetAction(ActionBase):  # type: ignore[misc] # ansible has no types
-    """An action that checks its options, acts, and turns an Error into a task that failed."""
+    """An action that checks its options, acts, and turns an Error into a failed task."""
 
     OPTIONS: ClassVar[dict[str, dict[str, Any]]] = {}
-    """As `argument_spec` of Ansible's modules; the documentation of each plugin says the same."""
+    """From the documentation of each plugin, as the `argument_spec` of Ansible's modules."""
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_async = False
@@ -38,16 +57,16 @@ class FleetAction(ActionBase):  # type: ignore[misc] # ansible has no types
             raise AnsibleActionFail(error.message + (f" ({error.hint})" if error.hint else "")) from error
 
     def act(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """Do what the task asks for, and return what it answers."""
+        """Do the work of the task, and return its result."""
         raise NotImplementedError
 
     @property
     def checks(self) -> bool:
-        """Whether nothing may be changed."""
+        """Whether it runs in check mode, so that nothing may be changed."""
         return bool(self._task.check_mode)
 
     def host(self, openssl: str) -> Host:
-        """Return the host of this task, reached through its connection, with its `become`."""
+        """Return the host of this task, which is reached through its connection, with its `become`."""
 
         def shell(text: bytes) -> tuple[int, str, str]:
             answer = self._low_level_execute_command("sh", in_data=text)
@@ -56,7 +75,7 @@ class FleetAction(ActionBase):  # type: ignore[misc] # ansible has no types
         return Host(shell, openssl)
 
     def diff(self, changes: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
-        """Return what `--diff` shows of some (title, before, after); nothing without it."""
+        """Return what `--diff` shows of changes (title, before, after); nothing without `--diff`."""
         if not self._task.diff:
             return {}
         return {

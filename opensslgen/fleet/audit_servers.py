@@ -1,4 +1,4 @@
-"""The live ports of many hosts, audited from here, in one report."""
+"""Audit the ports of many hosts, in one report."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ FORMATS = ("json", "sarif")
 
 @dataclass(frozen=True)
 class FleetReport:
-    """What the audit of a fleet has found."""
+    """The result of the audit of a fleet."""
 
     report: str
-    """All of it, in the format that was asked for."""
+    """The whole report, in the chosen format."""
     tally: Tally
     faults: tuple[tuple[str, str], ...]
-    """Each server that does not comply, and what speaks against it first."""
+    """Each server that does not comply, and the worst finding on it."""
 
 
 def audit_servers(
@@ -45,10 +45,10 @@ def audit_servers(
     timeout: float = TIMEOUT,
     jobs: int = JOBS,
 ) -> FleetReport:
-    """Ask each server for its chain and judge it; one that does not answer is in the report as well.
+    """Ask each server for its chain and judge it; the report also has the servers that do not answer.
 
-    A server has an `address` and a `port`, and may have a `name`, which its certificate must carry in place of the
-    address, and `starttls`. Raises UsageError for any other server.
+    A server has an `address` and a `port`, perhaps a `name`, which its certificate must contain instead of the address,
+    and perhaps `starttls`. Raises UsageError if these are wrong.
     """
     if output not in FORMATS:
         raise UsageError(f"unknown format {output!r}: it is one of {', '.join(FORMATS)}")
@@ -62,7 +62,7 @@ def audit_servers(
 
 
 def write_report(path: Path, report: str) -> None:
-    """Put a report in the place of an older one; raises Error."""
+    """Write a report, and replace an older one; raises Error."""
     try:
         replace_file(path, report.encode("ascii"))
     except OSError as error:

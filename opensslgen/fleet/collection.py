@@ -1,4 +1,4 @@
-"""The Ansible collection that lies in this package, written out so that ansible-galaxy can install it."""
+"""Write the Ansible collection of this package to a folder, so that ansible-galaxy can install it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.files.place import beside
-from opensslgen.files.write import explain_errors, name_beside
+from opensslgen.files.place import temporary_name
+from opensslgen.files.write import explain_errors, free_name
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 
 
 def write_collection(folder: Path, *, force: bool = False) -> tuple[list[str], Path | None]:
-    """Write the collection's files into a new or empty folder; return them, and what was replaced by `force`.
+    """Write the collection to a new or empty folder; return its files, and the new name of an old folder.
 
-    An old folder is kept under another name. Raises Error if there is one and `force` is not given, and for `/`.
+    With `force`, an old folder is kept under another name. Without it, raises Error if there is one; always for `/`.
     """
     if folder.name in ("", ".."):
         folder = folder.resolve()
     if not folder.name:
         raise Error(f"{folder} cannot be the collection's folder")
     if os.path.lexists(folder) and not force and not _is_empty(folder):
-        raise Error(f"{folder} exists", hint="--force replaces it, and keeps the old one beside it")
+        raise Error(f"{folder} exists", hint="to replace it, add --force; the old one is kept")
     kept = None
     with explain_errors(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with beside(folder) as new:
+        with temporary_name(folder) as new:
             files = sorted(_copy(resources.files("opensslgen") / "ansible", new))
             if _is_empty(folder):
-                # Not replaced: it may be the one that the shell is in, which would be left without.
+                # Filled instead of replaced, as it may be the working directory of the shell.
                 for path in new.iterdir():
                     path.rename(folder / path.name)
             else:
                 if os.path.lexists(folder):
-                    kept = folder.with_name(name_beside(folder.parent, folder.name))
+                    kept = folder.with_name(free_name(folder.parent, folder.name))
                     folder.rename(kept)
                 new.rename(folder)
     return files, kept
@@ -48,7 +48,7 @@ def _is_empty(folder: Path) -> bool:
 
 
 def _copy(source: Traversable, folder: Path, prefix: str = "") -> list[str]:
-    """Copy what a folder of the package holds, which may be inside a zipapp."""
+    """Copy a folder of the package, which may be inside a zipapp."""
     folder.mkdir()
     files = []
     for entry in source.iterdir():

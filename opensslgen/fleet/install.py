@@ -1,4 +1,4 @@
-"""What was signed, put in place on a host: certificate, chain, root, its own key; and the vendor's script mended."""
+"""Install the certificate, the chain, the root and the key on a host, and patch the vendor's script."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from .remote import Answer, Host
 
 VENDORS_SCRIPT = "/opt/Avaya/scripts/gen_certs.sh"
-"""Where an IP Office has it."""
+"""Its path on an IP Office."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Where a file goes on a host."""
+    """The place of a file on a host."""
 
     what: str
     """certificate, chain, root or key."""
@@ -41,45 +41,45 @@ class Place:
     mode: str = "0644"
     """Four octal digits."""
     owner: str = ""
-    """As chown takes it, such as root:ssl-cert; empty: whoever connects."""
+    """As chown takes it, such as root:ssl-cert; empty: the user who connects."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What a host is to have besides the files in its pki folder."""
+    """What to install on a host besides the files in its pki folder."""
 
     places: tuple[Place, ...] = ()
     script: str = VENDORS_SCRIPT
-    """The vendor's script, which is mended if it is there; empty: none is."""
+    """The vendor's script, which is patched if it exists; empty: no script."""
     script_days: int = DAYS
     reload: str = ""
-    """The command that is run when anything has changed, and again in the next run until it succeeds."""
+    """The command to run after a change, and again in each later run until it succeeds."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A file on a host that is, or would be, another than before."""
+    """A file on a host that has changed, or would change."""
 
     path: str
     before: str
-    """What may be shown of it; nothing of a key."""
+    """What may be shown of it, which is nothing of a key."""
     after: str
 
 
 @dataclass(frozen=True)
 class Installation:
-    """What was done on a host, or would be."""
+    """What was changed on a host, or would be."""
 
     changes: tuple[Change, ...]
     reloaded: bool
     not_after: datetime | None
-    """When the certificate expires; None if it is yet to be signed."""
+    """When the certificate expires; None if it is not signed yet."""
     fault: str | None = None
-    """What went wrong although the files are in place: the script was not recognised, or the command failed."""
+    """An error after the files were put in place: the script was not recognised, or the command failed."""
 
 
 def parse_place(what: str, *, path: str, mode: str | None = None, owner: str | None = None) -> Place:
-    """Return where a file goes; raises UsageError for a faulty path, mode or owner, or a key that all can read."""
+    """Return the place of a file; raises UsageError for a wrong path, mode or owner, or if all could read the key."""
     mode = mode or ("0600" if what == "key" else "0644")
     if not path.startswith("/") or path.endswith("/") or not path.isprintable():
         raise UsageError(f"{visible(path)} is not the absolute path of a file")
@@ -93,16 +93,16 @@ def parse_place(what: str, *, path: str, mode: str | None = None, owner: str | N
 
 
 def install(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOLDER, check: bool = False) -> Installation:
-    """Put what this machine's pki folder has for a host in place there, and run its command if anything has changed.
+    """Install on a host what the pki folder of this machine has for it, and run its command if anything has changed.
 
-    Only files that differ are written, all of them beside their places before the first is renamed. With `check`
-    nothing is. Raises Error if there is no certificate, or if it is not for the key that the host has.
+    Only files that differ are written. All of them are next to their places before the first one is renamed. With
+    `check`, nothing is written. Raises Error if there is no certificate, or if it is not for the host's key.
     """
     stem = file_name(parse_host(name))
     content = _content(stem, pki)
     certificate = content.get("certificate")
     if certificate is None and not check:
-        raise Error(f"{pki} has no certificate for {name}", hint="have the host's request signed first")
+        raise Error(f"{pki} has no certificate for {name}", hint="sign the request of the host first")
     files = paths(stem, folder)
     places = [*(Place(what=what, path=files[what]) for what in ("certificate", "chain", "root")), *wish.places]
     there = host.answer(*_questions(places, wish, key=files["key"], marker=posixpath.join(folder, f".reload-{stem}")))
@@ -117,7 +117,7 @@ def install(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOLDE
             steps.append(_step(target, content, key=files["key"]))
     if steps:
         steps.append("put_in_place")
-    mended, fault = _mend_script(there, wish)
+    mended, fault = _patch_script(there, wish)
     if mended:
         changes.append(mended[0])
         steps.append(mended[1])
@@ -131,7 +131,7 @@ def install(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOLDE
 
 
 def _content(stem: str, pki: Path) -> dict[str, bytes]:
-    """Return the root that clients are to trust, and certificate and chain for a host if there are any yet."""
+    """Return the root that clients trust and, if they exist yet, the certificate and the chain of a host."""
     content = {"root": pem(CERTIFICATE, anchor(pki).der).encode()}
     certificate, chain = (pki / layout.certificate(stem), pki / layout.chain(stem))
     if certificate.exists():
@@ -156,15 +156,13 @@ def _check_key(there: Answer, certificate: bytes, *, may_lack: bool) -> None:
     if key is None and may_lack:
         return
     if key is None:
-        raise Error("the host has no key", hint="let it make its request first")
+        raise Error("the host has no key", hint="make a request on the host first")
     if key != first_certificate(certificate).public_key:
-        raise Error(
-            "the certificate is not for the key that the host has now", hint="have the host's new request signed"
-        )
+        raise Error("the certificate is not for the present key of the host", hint="sign the host's new request")
 
 
 def _change(there: Answer, name: str, target: Place, content: Mapping[str, bytes]) -> Change | None:
-    """Return how a file on the host differs from what it should be; None if it does not."""
+    """Return the change of a file on the host; None if it is as it should be."""
     mode, owner = _mode(there, name), there.text(f"{name}.owner")
     if target.what == "key":
         is_same = there.text(f"{name}.same") == "yes"
@@ -198,28 +196,28 @@ def _mode(there: Answer, name: str) -> str | None:
 
 
 def _is_of(there: Answer, name: str, owner: str) -> bool:
-    """Tell whether a file belongs to user:group, either of which may be missing, and may be a name or a number."""
+    """Tell whether a file belongs to user:group; each may be a name or a number, and one may be missing."""
     wanted = owner.split(":")
     known = [(there.text(f"{name}.{what}") or "").split(":") for what in ("number", "owner")]
     return all(not part or any(part in parts[at : at + 1] for parts in known) for at, part in enumerate(wanted))
 
 
 def _certificates(data: bytes) -> str:
-    """Return a line on the first certificate in a file, which is what a host tells of its own."""
+    """Return a line about the first certificate in a file, as for a file on the host."""
     try:
         return description(first_certificate(data))
     except UnreadableError:
         return "no certificate\n"
 
 
-def _mend_script(there: Answer, wish: Wish) -> tuple[tuple[Change, str] | None, str | None]:
-    """Return the change to the vendor's script and the call that makes it, if one is needed, or what is wrong there."""
+def _patch_script(there: Answer, wish: Wish) -> tuple[tuple[Change, str] | None, str | None]:
+    """Return the change to the vendor's script and the call that makes it, if needed, or what is wrong with it."""
     data = there.data("script")
     if data is None:
         return None, None
     try:
         if b"\0" in data:
-            raise UnreadableError(f"{wish.script}: has a NUL byte, so it is not a shell script")
+            raise UnreadableError(f"{wish.script}: contains a NUL byte, so it is not a shell script")
         patch = patched(data.decode("latin-1"), days=wish.script_days, name=wish.script)
     except UnreadableError as error:
         return None, visible(error.message)
@@ -232,15 +230,15 @@ def _mend_script(there: Answer, wish: Wish) -> tuple[tuple[Change, str] | None, 
 
 
 def _printable(script: bytes) -> str:
-    """Return a script for a terminal, in which nothing but tabs and line feeds has a meaning of its own."""
+    """Return a script that is safe to print: of all control characters, it has only tabs and line feeds."""
     lines = script.decode("utf-8", "backslashreplace").split("\n")
     return "\n".join("\t".join(map(visible, line.split("\t"))) for line in lines)
 
 
 def _reload_fault(answer: Answer) -> str | None:
-    """Return why the command to reload has failed, if it has."""
+    """Return why the command failed; None if it did not."""
     status = answer.text("reload")
     if status in (None, "0"):
         return None
     said = (answer.data("reload.said") or b"").decode("utf-8", "replace").strip()
-    return f"the command to reload exits with {status}" + (f": {visible(said)}" if said else "")
+    return f"the reload command failed with exit code {status}" + (f": {visible(said)}" if said else "")

@@ -1,6 +1,6 @@
-"""What is run on a host: shell text that goes through one pipe, and the answer that comes back.
+"""Run functions on a host: shell text goes through one pipe, and the answer comes back.
 
-A host has a shell, openssl and coreutils, and nothing else; `templates/fleet.sh` holds the functions that are called.
+A host needs a shell, openssl and coreutils; the functions are in `templates/fleet.sh`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _END = "end"
 
 
 class Shell(Protocol):
-    """Runs `sh` on a host with this on its standard input; returns exit code, stdout and stderr."""
+    """Runs `sh` on a host with this text on its standard input; returns exit code, stdout and stderr."""
 
     def __call__(self, text: bytes, /) -> tuple[int, str, str]: ...  # noqa: D102
 
@@ -36,10 +36,10 @@ class Host:
 
     shell: Shell
     openssl: str = "openssl"
-    """Its openssl: a name on its PATH, or an absolute path."""
+    """The openssl on the host: a name on its PATH, or an absolute path."""
 
     def answer(self, *calls: str) -> Answer:
-        """Run calls of functions of `fleet.sh` one after another; raises Error unless all of them succeed."""
+        """Call functions of `fleet.sh` one after another; raises Error unless all succeed."""
         code, stdout, stderr = self.shell(program(*calls, openssl=self.openssl).encode())
         lines = dict(_LINE.findall(stdout))
         if code != 0 or _END not in lines:
@@ -49,16 +49,16 @@ class Host:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the calls have said, by name."""
+    """The output of the calls, by name."""
 
     lines: Mapping[str, str]
 
     def text(self, name: str) -> str | None:
-        """Return what `say` has said; None if nothing."""
+        """Return a text that `say` has printed; None if there is none of this name."""
         return self.lines.get(name)
 
     def data(self, name: str) -> bytes | None:
-        """Return what `send` has sent; None if nothing, and raises Error if it is damaged."""
+        """Return data that `send` has printed; None if there is none of this name; raises Error if it is damaged."""
         if name not in self.lines:
             return None
         try:
@@ -68,9 +68,9 @@ class Answer:
 
 
 def program(*calls: str, openssl: str = "openssl") -> str:
-    """Return the shell text for some calls, and behind them those functions of `fleet.sh` that they need.
+    """Return the shell text of some calls, followed by the functions of `fleet.sh` that they need.
 
-    It is one function, called in its last line: a shell that got only half of it runs nothing.
+    It is one function, which the last line calls, so that a shell that gets only half of it runs nothing.
     """
     story = (
         "fleet() {",
@@ -88,7 +88,7 @@ def program(*calls: str, openssl: str = "openssl") -> str:
 
 
 def call(function: str, *arguments: str, stdin: bytes | None = None) -> str:
-    """Return the line that calls a function, with bytes on its standard input, in base64."""
+    """Return the lines that call a function, perhaps with bytes on its standard input, in base64."""
     line = shlex.join([function, *arguments])
     if stdin is None:
         return line
@@ -96,7 +96,7 @@ def call(function: str, *arguments: str, stdin: bytes | None = None) -> str:
 
 
 def subshell(script: str, argument: str) -> str:
-    """Return the lines that run a whole script with one argument, so that what it sets and traps stays its own."""
+    """Return the lines that run a script with one argument in a subshell, to keep its variables and traps inside."""
     return f"(\nset -- {shlex.quote(argument)}\n{script}) >/dev/null"
 
 
@@ -106,4 +106,5 @@ def _reason(code: int, stderr: str) -> str:
     errors = [line.removeprefix("Error: ") for line in lines if line.startswith("Error: ")]
     if errors:
         return visible(errors[-1])
-    return f"the host's shell ended with {code}" + (f": {visible(lines[-1])}" if lines else " and no whole answer")
+    why = f": {visible(lines[-1])}" if lines else " and without a complete answer"
+    return f"the shell on the host ended with exit code {code}{why}"

@@ -1,4 +1,4 @@
-"""The request of a host: made there, by the printed script, with a key that never leaves it."""
+"""Make the request of a host: on the host, by the printed script, with a key that never leaves it."""
 
 from __future__ import annotations
 
@@ -42,43 +42,43 @@ if TYPE_CHECKING:
 FOLDER = "/etc/opensslgen/pki"
 """The pki folder on a host, by default."""
 WITHIN = timedelta(days=30)
-"""A certificate that expires within this time is replaced, by default."""
-YET = "a certificate that is yet to be signed\n"
-"""What a check says in place of one."""
+"""A certificate that expires within this time is reissued, by default."""
+YET = "a certificate that is not signed yet\n"
+"""What check mode shows instead of a certificate."""
 
 
 @dataclass(frozen=True)
 class HostRequest:
-    """What a host's request is, or would be."""
+    """The request of a host, or what it would be."""
 
     changed: bool
     before: str
-    """What was there, in words."""
+    """The old request, in words."""
     after: str
     request: str | None
-    """The request in PEM; None if it is yet to be made."""
+    """In PEM; None if it is not made yet."""
     notes: tuple[str, ...] = ()
 
 
 def order_of(options: Mapping[str, Any]) -> LeafOrder:
-    """Return the order for a server from a mapping of its options; raises UsageError for a fault in any of them.
+    """Return the order for a server from its options; raises UsageError if any of them is wrong.
 
-    The keys are name, san (a list), days, key_type and subject (a mapping); all but the name may be missing.
+    The options are name, san (a list), days, key_type and subject (a mapping); all but the name may be missing.
     """
     wanted = {"name", "san", "days", "key_type", "subject"}
     if unknown := sorted(map(str, set(options) - wanted)):
         raise UsageError(f"unknown option {', '.join(unknown)}: the options are {', '.join(sorted(wanted))}")
-    given = {name: value for name, value in options.items() if value is not None}
-    given["key_type"] = key_types.key_type(str(given.get("key_type", key_types.DEFAULT.name)))
-    subject = given.pop("subject", {})
+    values = {name: value for name, value in options.items() if value is not None}
+    values["key_type"] = key_types.key_type(str(values.get("key_type", key_types.DEFAULT.name)))
+    subject = values.pop("subject", {})
     try:
-        return leaf_order(str(given.pop("name")), **given, **subject)
+        return leaf_order(str(values.pop("name")), **values, **subject)
     except TypeError as error:
         raise UsageError(f"a subject has no such field: {error}") from error
 
 
 def paths(stem: str, folder: str) -> dict[str, str]:
-    """Return where a host's pki folder has key, request, certificate, chain and root, by the stem of their names."""
+    """Return the paths of key, request, certificate, chain and root in the pki folder of a host."""
     if not folder.startswith("/") or "\n" in folder:
         raise UsageError(f"the folder {visible(folder)} on the host must be an absolute path")
     files = {
@@ -102,12 +102,11 @@ def ensure_request(
     compromised: Collection[PublicKey] = (),
     check: bool = False,
 ) -> HostRequest:
-    """Return the request of a host, which makes one with a new key unless what it has is as wanted.
+    """Return the request of a host, which generates a key and a request unless it has those that the order wants.
 
-    A key of the kind that is wanted is kept, also for other names; with `new_key` it is replaced when the certificate
-    on the host ends `within` that time, and it always is if it is one of the keys that are known to be `compromised`
-    (`Folder.compromised`). What is replaced gets an old name. With `check` nothing is made. Raises Error,
-    or Violation if the order breaks a rule.
+    A key of the right type is kept, also for other names. It is replaced if it is among the `compromised` keys
+    (`Folder.compromised`) and, with `new_key`, if the certificate on the host expires `within` this time. Old files
+    are renamed. With `check`, nothing is made. Raises Error, or Violation if the order breaks a rule.
     """
     store = Store(Path(folder))
     job = request_job(order, store=store, allow=allow)
@@ -141,7 +140,7 @@ def ensure_request(
     )
     key, request = key_of(made), _request(made)
     if key is None or request is None or not _is_as_wanted(request, order, key):
-        raise Error("the host has made another request than it was asked for")
+        raise Error("the host has made a request that differs from the order")
     return HostRequest(True, before, after, _pem(made, "request"), job.notes)
 
 
@@ -151,7 +150,7 @@ def first_certificate(data: bytes) -> Certificate:
 
 
 def description(certificate: Certificate) -> str:
-    """Return a line on a certificate that is safe to print."""
+    """Return a line about a certificate, safe to print."""
     parts = [str(certificate.subject), ", ".join(visible(str(name)) for name in certificate.names)]
     parts += [f"until {certificate.not_after:%Y-%m-%d %H:%M} UTC", f"serial {certificate.serial_hex}"]
     return "; ".join(filter(None, parts)) + "\n"
@@ -165,20 +164,20 @@ def _block(data: bytes, labels: tuple[str, ...], what: str) -> PemBlock:
 
 
 def key_of(there: Answer) -> PublicKey | None:
-    """Return the public half of the host's key, None if it has none; raises Error if its openssl cannot read it."""
+    """Return the public key of the host, None if it has no key; raises Error if its openssl cannot read the key."""
     data = there.data("key")
     if data is None:
         return None
     if not data.strip():
         raise Error(
-            "the host has a key that its openssl cannot read without a passphrase, and it was left alone",
-            hint="move it away on the host",
+            "openssl on the host cannot read its key without a passphrase, so the key was not changed",
+            hint="move the key away on the host",
         )
     return decode_public_key(_block(data, ("PUBLIC KEY",), "public key").body)
 
 
 def _request(there: Answer) -> Request | None:
-    """Return the request on the host; one that cannot be read is as good as none."""
+    """Return the request on the host; None if it is missing or cannot be read."""
     data = there.data("request")
     try:
         return None if data is None else parse_request(data)
@@ -191,7 +190,7 @@ def _pem(there: Answer, what: str) -> str:
 
 
 def _ends_soon(there: Answer, within: timedelta) -> bool:
-    """Tell whether the certificate on the host ends soon; one that is not there or cannot be read does not."""
+    """Tell whether the certificate on the host expires soon; if it is missing or cannot be read, it does not."""
     data = there.data("certificate")
     try:
         certificate = None if data is None else first_certificate(data)
@@ -207,7 +206,7 @@ def _is_of(key: PublicKey, order: LeafOrder) -> bool:
 
 
 def _is_as_wanted(request: Request, order: LeafOrder, key: PublicKey | None) -> bool:
-    """Tell whether a request is the one that the order would give with this key."""
+    """Tell whether a request is the one for this order and key."""
     return (
         request.public_key == key
         and request.subject.attributes == order.subject.attributes

@@ -1,4 +1,4 @@
-"""All requests of a fleet, signed here in one batch that converges: what is signed already is left alone."""
+"""Sign all requests of a fleet in one batch; those that are signed already are left alone."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """What has become of one host's request."""
+    """The outcome of one host's request."""
 
     name: str
     changed: bool
     why: str
-    """Why it was signed or left alone, or why it could not be signed."""
+    """Why it was signed, left alone, or could not be signed."""
     failed: bool = False
     certificate: str = ""
     """The new certificate, in words."""
@@ -53,15 +53,15 @@ def sign_all(
     jobs: int | None = None,
     check: bool = False,
 ) -> list[SignedRequest]:
-    """Sign each request that has no certificate yet for its key and order which lasts longer than `within`.
+    """Sign each request, unless its key and order have a certificate that does not expire `within` this time.
 
     A request is a mapping of `order`, the options that `order_of` takes, and `request`, in PEM. The names come from the
-    order, and from the request nothing but its key. One that cannot be signed does not stop the others. With `check`
-    nothing is signed. Raises Error if there is no root, or its key needs another passphrase.
+    order; from the request, only the key is used. If one cannot be signed, the others still are. With `check`, nothing
+    is signed. Raises Error if there is no root, or if the passphrase of its key is wrong.
     """
     store = Store(pki)
     if store.issuer() is None:
-        raise Error(f"{pki} has no root", hint=f"make one: opensslgen root --pki {pki}")
+        raise Error(f"{pki} has no root", hint=f"run: opensslgen root --pki {pki}")
     secrets = {} if check or not store.ca_key_is_encrypted() else {CA_PASSPHRASE: _fit(passphrase)}
     batch = Batch(store, find(openssl), secrets, within, allow, jobs)
     found: dict[int, SignedRequest] = {}
@@ -90,7 +90,7 @@ def sign_all(
 
 
 def _order(wanted: LeafOrder, text: str | None) -> LeafOrder:
-    """Return the order for a certificate with a request's key; raises Error if the host was to make another request."""
+    """Return the order with the key of a request; raises Error if the request differs from the order."""
     if not text:
         raise Error("there is no request")
     request = parse_request(text.encode())

@@ -230,9 +230,14 @@ class _Sections:
     def blocks(self) -> Iterator[Block]:
         """Return the sections that go to a file, be it by the redirection of a group around them."""
         self.close()
+        groups: dict[str, str] = {}
+        for group, target in self.redirected:
+            groups.setdefault(group, target)
         for path, block in self.found:
-            around = [group for group in self.redirected if path.startswith(group[0])]
-            target = block.target or max(around, key=lambda group: len(group[0]), default=("", ""))[1]
+            # The path of a group ends with a point; the longest one is that of the closest group.
+            ends = (at for at in range(len(path) - 1, -1, -1) if path[at] == "." and path[: at + 1] in groups)
+            at = next(ends, None)
+            target = block.target or ("" if at is None else groups[path[: at + 1]])
             if target:
                 yield replace(block, target=target)
 

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.files.write import name_beside
+from opensslgen.files.write import free_name
 from opensslgen.orders.kinds import ProfileName
 from opensslgen.plan import adopt
 from opensslgen.plan.layout import CA, CA_CHAIN
@@ -78,4 +78,4 @@ def _old_chain(store: Store, adoption: Adoption) -> tuple[str, str] | None:
     """Return the previous CA's chain file and its new name, if this CA has no chain."""
     if adoption.above or not (store.path / CA_CHAIN).exists():
         return None
-    return CA_CHAIN, name_beside(store.path, CA_CHAIN)
+    return CA_CHAIN, free_name(store.path, CA_CHAIN)

@@ -24,8 +24,8 @@ from opensslgen.files.place import Decision, Move
 from opensslgen.files.write import (
     explain_errors,
     explanation,
+    free_name,
     is_own_folder,
-    name_beside,
     overwrite_refusal,
     remove_folder,
     sync,
@@ -88,7 +88,7 @@ class Destination:
             if not stat.S_ISREG((self.path / publish.target).lstat().st_mode):
                 raise Error(f"{self.path / publish.target} is not a regular file")
         same = [publish for publish in there if not publish.is_secret and self._is_same(publish, work)]
-        old = {publish.target: name_beside(self.path, publish.target) for publish in there if publish not in same}
+        old = {publish.target: free_name(self.path, publish.target) for publish in there if publish not in same}
         if old and not force:
             raise overwrite_refusal(self.path, list(old))
         moves = []

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar
 
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.files.write import name_beside
+from opensslgen.files.write import free_name
 from opensslgen.orders.kinds import ProfileName
 from opensslgen.orders.order import AuthorityOrder, LeafOrder
 from opensslgen.pki import index
@@ -198,6 +198,6 @@ def old_p12(
     name = layout.p12(order.stem)
     if order.p12 or not (store.path / name).exists():
         return (), ()
-    aside = f"{name}.old-{at:%Y%m%dT%H%M%SZ}" if at else name_beside(store.path, name)
+    aside = f"{name}.old-{at:%Y%m%dT%H%M%SZ}" if at else free_name(store.path, name)
     note = f"{store.path / name} holds the old certificate and was renamed to {aside}: --p12 makes a new one"
     return (Publish(f"../{name}", aside, None),), (note,)

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from opensslgen.pki.store import Store
     from opensslgen.x509.certificate import Certificate
 
-REASONS = ("keyCompromise", "superseded", "cessationOfOperation", "affiliationChanged", "CACompromise", "unspecified")
-"""The reasons for a permanent revocation (RFC 5280 section 5.3.1). openssl has no command to end a hold."""
-
 _LONGEST_LIST = timedelta(days=36500)
 _LIST_CHECKS = ("CRL: signature, by openssl", "CRL: serial numbers, dates and reasons as in index.txt")
 

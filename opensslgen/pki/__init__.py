@@ -1,4 +1,4 @@
-"""The pki folder: what is in it, what is put into it, and its index.
+"""The pki folder: what it contains, how files get into it, and its index.
 
 Imports plan, x509 and files.
 """

@@ -1,6 +1,6 @@
-"""What was decided to be published is done, all of it, by the same run or the next: the index first, then the renames.
+"""Carry out all of a decision to publish files, in the same run or the next: first the index, then the renames.
 
-A decision is a file in a work folder: that of `files.place` in `.work-…` or, of a printed script, `.script.…/decided`.
+A decision is a file in a work folder: that of `files.place` in `.work-…`, or `.script.…/decided` of a printed script.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def recover(folder: Path) -> None:
-    """Carry out what was decided when a run was killed, and sweep the rest; the locks tell that all are dead."""
+    """Carry out the decisions of killed runs, and remove the rest; hold the locks, so that no run is still alive."""
     for work in _leftovers(folder, ".work-*"):
         if place.is_decided(work):
             carry_out(work)
@@ -38,21 +38,21 @@ def recover(folder: Path) -> None:
 
 
 def _leftovers(folder: Path, pattern: str) -> Iterator[Path]:
-    """Yield the work folders that runs have left; raises Error for one that another user has put there.
+    """Yield the work folders that runs have left; raises Error for the work folder of another user.
 
-    What is decided in it would be done with our rights.
+    Its decision would be carried out with our rights.
     """
     for work in folder.glob(pattern):
         status = work.lstat()
         if not stat.S_ISDIR(status.st_mode):
-            raise Error(f"{work} is no folder, and no run of ours leaves such a thing: remove it")
+            raise Error(f"{work} is not a folder, so opensslgen did not leave it there: remove it")
         if status.st_uid != os.geteuid():
             raise Error(f"{work} belongs to another user, so it was not read: have them run opensslgen")
         yield work
 
 
 def carry_out(work: Path, *, fresh: bool = False) -> None:
-    """Do what was decided; after a kill at any point the whole of it can be done again."""
+    """Carry out a decision; after a kill at any moment, all of it can be done again."""
     decision = place.read_decision(work)
     try:
         sync(work)
@@ -62,21 +62,20 @@ def carry_out(work: Path, *, fresh: bool = False) -> None:
         if fresh:
             place.undo_decision(work)
         raise
-    # Never undone from here on, as the index has it.
+    # From here on it is not undone, as the index has it.
     place.carry_out(work, decision)
 
 
 def _carry_out_of_script(folder: Path, work: Path) -> None:
-    """Do what a printed script had decided when it was killed, as its own `carry_out` does.
+    """Carry out the decision of a killed script, as its function `carry_out` does.
 
-    Raises Error for a line that tells nothing to be done; the new key may be in the work folder, which then stays.
+    Raises Error for a line that it does not write; then the work folder stays, as the new key may be in it.
     """
     decided = [line.split(" ") for line in (work / "decided").read_text(encoding="utf-8").splitlines()]
     for number, words in enumerate(decided, 1):
         if len(words) not in (3, 4) or (*words, "new")[3] not in ("new", "over"):
             raise Error(
-                f"{work / 'decided'}, line {number}, is not what a script writes: what it had made when it was"
-                f" killed stays in {work}",
+                f"{work / 'decided'}, line {number}, was not written by a script of opensslgen, so {work} remains",
                 hint=f"move what you need out of that folder, and remove it: rm -r {shlex.quote(str(work))}",
             )
     if (work / "line").exists():
@@ -90,7 +89,7 @@ def _carry_out_of_script(folder: Path, work: Path) -> None:
 def _append(path: Path, lines: list[bytes], *, fresh: bool) -> None:
     """Append lines to the index, or raise OSError and leave it as it was.
 
-    Those that are not `fresh` may be there already, and then do not come again.
+    Unless they are `fresh`, lines that are there already are not appended again.
     """
     with name_in_errors(path), path.open("r+b", buffering=0) as index:
         size = index.seek(0, os.SEEK_END)
@@ -101,10 +100,10 @@ def _append(path: Path, lines: list[bytes], *, fresh: bool) -> None:
         if is_whole(last):
             mended = b"\n"
         else:
-            size -= len(last)  # torn by a kill or a full disk
+            size -= len(last)  # incomplete, because of a kill or a full disk
         index.truncate(size)
         index.seek(size)
-        # By the serial number: a certificate may have been revoked since.
+        # Compared by the serial number: the certificate may have been revoked in the meantime.
         new = mended + b"".join(line for line in lines if b"\t%s\t" % line.split(b"\t")[3] not in there + mended)
         try:
             if index.write(new) != len(new):

@@ -1,4 +1,4 @@
-"""A pki folder, read: its root, its index, and where the certificate that belongs to a line of the index is."""
+"""Read a pki folder: its root, its index, and the certificate that belongs to a line of the index."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 
     from .index import Entry
 
-# As `openssl ca` and easy-rsa write the reasons; the last two have a date behind them.
+# As `openssl ca` and easy-rsa write the reasons; a date follows the last two.
 _COMPROMISED = ("keycompromise", "cacompromise", "keytime", "cakeytime")
 
 
 class Copy(NamedTuple):
-    """The certificate that belongs to a line of the index, or why there is none."""
+    """The certificate that belongs to a line of the index, or why it is missing."""
 
     path: Path | None
     certificate: Certificate | None
     fault: str | None
-    """What is wrong with the copy; None if nothing is."""
+    """What is wrong with the copy; None if it is in order."""
 
 
 def issued_files(folder: Path) -> list[Path]:
-    """Return the files of a pki folder's `issued/`; raises UnreadableError if that cannot be looked into."""
+    """Return the files of a pki folder's `issued/`; raises UnreadableError if that cannot be read."""
     try:
         return sorted((folder / layout.ISSUED).glob("*.crt"))
     except OSError as error:
-        raise UnreadableError(f"cannot look into {folder / layout.ISSUED}: {error.strerror}") from error
+        raise UnreadableError(f"cannot read {folder / layout.ISSUED}: {error.strerror}") from error
 
 
 def copy_of(folder: Path, serial_hex: str) -> Path | None:
-    """Return the file of the copy by serial number; None if there is none."""
+    """Return the file of the copy by serial number; None if it is missing."""
     for name, suffix in layout.COPIES_BY_SERIAL:
         # openssl writes upper case; others write the index, and name the copies, in lower case as well.
         for stem in dict.fromkeys((serial_hex, serial_hex.upper(), serial_hex.lower())):
@@ -55,18 +55,18 @@ def copy_of(folder: Path, serial_hex: str) -> Path | None:
 
 @dataclass(frozen=True)
 class Folder:
-    """A pki folder, read only and as far as is asked."""
+    """A pki folder; it is only read, and only as far as needed."""
 
     path: Path
 
     @property
     def index(self) -> Path:
-        """The index."""
+        """The file of the index."""
         return self.path / layout.INDEX
 
     @cached_property
     def root(self) -> Copy | None:
-        """The root certificate; None if there is none."""
+        """The certificate of the CA; None if it is missing."""
         for name in layout.CAS:
             path = self.path / name
             if path.exists():
@@ -78,7 +78,7 @@ class Folder:
 
     @cached_property
     def issued(self) -> dict[int, Path]:
-        """The files of `issued/` by the serial numbers of their certificates; what cannot be read is left out."""
+        """The files of `issued/` by the serial numbers of their certificates, without those that cannot be read."""
         found = {}
         for path in issued_files(self.path):
             try:
@@ -89,7 +89,7 @@ class Folder:
 
     @cached_property
     def replaced(self) -> frozenset[int]:
-        """The serial numbers of certificates whose files in `issued/` were kept beside those that replaced them."""
+        """The serial numbers of replaced certificates whose files were kept in `issued/`."""
         found = set()
         for path in (self.path / layout.ISSUED).glob("*.crt.old-*"):
             with suppress(UnreadableError):
@@ -98,9 +98,9 @@ class Folder:
 
     @cached_property
     def compromised(self) -> frozenset[PublicKey]:
-        """The keys of what was revoked because others may have them; raises UnreadableError for a faulty index.
+        """The keys of certificates that were revoked as compromised; raises UnreadableError if the index has an error.
 
-        A certificate without a readable copy is left out, as its key is not known any more.
+        A certificate without a readable copy is left out, as its key can no longer be known.
         """
         entries = read(self.index, mend=True, state=REVOKED) if self.index.exists() else ()
         reasons = ((entry, (entry.reason or "").partition(",")[0].lower()) for entry in entries)
@@ -108,7 +108,7 @@ class Folder:
         return frozenset(certificate.public_key for certificate in copies if certificate)
 
     def copy(self, entry: Entry) -> Copy:
-        """Return the certificate of a line of the index: its copy by serial number, else what `issued/` has."""
+        """Return the certificate of a line of the index: its copy by serial number, or else its file in `issued/`."""
         path = copy_of(self.path, entry.serial_hex) or self.issued.get(entry.serial_number)
         if path is None:
             return Copy(None, None, "its copy is missing")
@@ -119,5 +119,5 @@ class Folder:
         if certificate.serial_number != entry.serial_number:
             return Copy(path, None, f"{path} is another certificate, with the serial number {certificate.serial_hex}")
         if certificate.not_after != entry.not_after:
-            return Copy(path, certificate, f"it expires on {certificate.not_after:%Y-%m-%d}, but not by the index")
+            return Copy(path, certificate, f"it expires on {certificate.not_after:%Y-%m-%d}, not as in the index")
         return Copy(path, certificate, None)

@@ -1,7 +1,7 @@
-"""The index of an authority, as `openssl ca` and easy-rsa keep it: one line for each certificate ever made.
+"""The index of a CA, as `openssl ca` and easy-rsa maintain it: one line for each certificate that was issued.
 
-A line has six tab-separated fields: state, end of validity, revocation, serial number, file name, subject. Any other
-line is refused by its number; `openssl ca` reads on over some faults, and then finds a certificate or not.
+A line has six tab-separated fields: state, expiry, revocation, serial number, file name, subject. Any other line is
+an error that names its number; `openssl ca` ignores some of them, and then may not find a certificate.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VALID, REVOKED, EXPIRED = "V", "R", "E"
-"""The states. What has expired is "V" until somebody runs `openssl ca -updatedb`."""
+"""The states. An expired certificate remains "V" until somebody runs `openssl ca -updatedb`."""
+
+REASONS = ("keyCompromise", "superseded", "cessationOfOperation", "affiliationChanged", "CACompromise", "unspecified")
+"""Why a certificate can be revoked (RFC 5280 section 5.3.1); not certificateHold, which openssl cannot remove."""
 
 _SERIAL = re.compile(r"-?(?:[0-9A-Fa-f]{2})+")
 _TIME = re.compile(r"(?:[0-9]{2}){6,7}Z")
@@ -36,30 +39,30 @@ class Entry:
     not_after: datetime
     """In UTC."""
     revoked_at: datetime | None
-    """In UTC; None unless it is revoked."""
+    """In UTC; None unless it was revoked."""
     reason: str | None
     """Such as "keyCompromise"; None if none was given."""
     serial_hex: str
-    """As it is written in the file; usually in upper case, always with an even number of digits."""
+    """As in the file: usually in upper case, always with an even number of digits."""
     file: str
     """Nearly always "unknown"."""
     subject: str
-    """As in the file, such as "/O=Acme/CN=pbx.example.com"; it tells a slash in a name from no other."""
+    """As in the file, such as "/O=Acme/CN=pbx.example.com"; a slash in a name is not escaped."""
     line: int
-    """Counted from 1."""
+    """From 1."""
 
     @property
     def serial_number(self) -> int:
-        """The serial number."""
+        """The serial number as a number."""
         return int(self.serial_hex, 16)
 
     @property
     def title(self) -> str:
-        r"""The subject for people: openssl's \xC3\xBC is the letter it stands for, and what is invisible is not."""
-        return visible(_ESCAPES.sub(_unescaped, self.subject))
+        r"""The subject for people: openssl's \xC3\xBC becomes the letter ü, and invisible characters become visible."""
+        return visible(_ESCAPES.sub(_unescape, self.subject))
 
 
-def _unescaped(match: re.Match[str]) -> str:
+def _unescape(match: re.Match[str]) -> str:
     try:
         return bytes.fromhex(match[0].replace("\\x", "")).decode("utf-8")
     except UnicodeDecodeError:
@@ -67,15 +70,15 @@ def _unescaped(match: re.Match[str]) -> str:
 
 
 def is_whole(line: bytes) -> bool:
-    """Tell whether a last line without a newline lacks nothing else, as an editor leaves it, or else was torn."""
+    """Tell whether a last line without a newline is complete, as an editor leaves it, and not cut off."""
     return line.count(b"\t") == 5
 
 
 def mend_index(data: bytes) -> bytes:
-    """Return an index as `openssl ca` can work on it.
+    """Return an index that `openssl ca` can work with.
 
-    To openssl a carriage return is a part of the subject, so that it finds no certificate with that subject, and a last
-    line without a newline does not count; a torn one has to go. openssl drops comments as well.
+    openssl takes a carriage return for a part of the subject, and ignores a last line without a newline. A line that is
+    cut off is removed, and so are comments, as openssl removes them.
     """
     lines = data.replace(b"\r\n", b"\n").split(b"\n")
     last = lines.pop()
@@ -92,23 +95,23 @@ def read(
     mend: bool = False,
     state: str = "",
 ) -> Iterator[Entry]:
-    """Yield the lines of an index one by one; raises UnreadableError, with file and line, at the first faulty one.
+    """Yield the lines of an index one by one; raises UnreadableError, with file and line, at the first error.
 
-    A last line without a newline was torn by a kill or a full disk. It does not count, as it does not for openssl;
-    `on_torn` gets a message about it. With `mend` it counts if it lacks nothing else, as `mend_index` will have it.
-    `on_fault` gets number and fault of each faulty line, over which reading then goes on. With a `state`, lines that do
-    not begin with it are skipped unread.
+    A last line without a newline was cut off by a kill or a full disk. It is ignored, as openssl ignores it, and
+    `on_torn` gets a message about it. With `mend` it counts if it is complete otherwise, as in `mend_index`. An
+    `on_fault` gets the number and the error of each wrong line, and reading continues. With a `state`, lines of other
+    states are skipped unread.
     """
     shown = visible(str(path))
     try:
-        # To open a named pipe could take for ever.
+        # Opening a named pipe could take for ever.
         if not stat.S_ISREG(path.stat().st_mode):
             raise UnreadableError(f"{shown}: not a regular file")
-        # Whatever is no UTF-8 is kept, and made visible where it is shown. Only a line feed ends a line.
+        # What is not UTF-8 is kept, and made visible when printed. Only a line feed ends a line.
         with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith("\n") and not (mend and is_whole(line.encode(errors="surrogateescape"))):
-                    on_torn(f"{shown}, line {number}, has no end: it is torn, and does not count")
+                    on_torn(f"{shown}, line {number}, is cut off, and was ignored")
                 elif line.startswith(state) and not line.startswith("#"):
                     try:
                         yield _entry(line.removesuffix("\n").removesuffix("\r"), number)
@@ -122,14 +125,14 @@ def read(
 
 
 def _entry(line: str, number: int) -> Entry:
-    """Return a line's entry, or raise ValueError that says what was expected."""
+    """Return the entry of a line; raises ValueError that says what was expected."""
     fields = line.split("\t")
     if len(fields) > 6 and "\\\t" in line:
-        # A tab within a field has a backslash before it.
+        # A tab inside a field has a backslash before it.
         fields = [field.replace("\\\t", "\t") for field in re.split(r"(?<!\\)\t", line)]
     if len(fields) != 6:
         raise ValueError(
-            f"{len(fields)} field{'' if len(fields) == 1 else 's'}; expected six tab-separated fields (state, end,"
+            f"{len(fields)} field{'' if len(fields) == 1 else 's'}; expected six tab-separated fields (state, expiry,"
             " revocation, serial number, file, subject)"
         )
     state, end, revocation, serial, file, subject = fields

@@ -1,4 +1,4 @@
-"""One certificate, found by its file, name or serial number, and what lies around it in the pki folder."""
+"""Find a certificate by its file, name or serial number, with what the pki folder has for it."""
 
 from __future__ import annotations
 
@@ -31,34 +31,34 @@ if TYPE_CHECKING:
 
 _SERIAL = re.compile(r"(?:0[xX])?[0-9A-Fa-f]+(?::[0-9A-Fa-f]+)*")
 ROOT = "ca"
-"""What the root is called where a name or serial number could stand."""
+"""The name of the root, in place of a name or serial number."""
 _MOST = 10
-"""Certificates that a message lists."""
+"""Most certificates that a message lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A certificate, and what is known of it."""
+    """A certificate, and what the pki folder knows about it."""
 
     certificate: Certificate
     path: Path
-    """Where it was read."""
+    """The file that it was read from."""
     files: dict[str, Path]
-    """What else the folder has of it, by what it is."""
+    """The files that the folder has for it, by what they are, such as "key"."""
     issuer: Certificate | None
-    """By name and key identifier; its signature is not checked."""
+    """Found by name and key identifier; its signature is not checked."""
     issuer_path: Path | None
     is_private: bool
-    """Whether it comes from a private root: the folder's, or itself."""
+    """Whether a private root issued it: that of the folder, or itself."""
     entry: Entry | None
     index_fault: str | None
-    """Why the index could not be asked."""
+    """Why the index could not be read."""
 
 
 def find(folder: Folder, wanted: str) -> Found:
-    """Return the certificate in a file, else the one with such a file name, alternative name or serial number.
+    """Return the certificate in a file, or else the one with this file name, alternative name or serial number.
 
-    Raises UsageError if there is none or more than one, and UnreadableError if it cannot be read.
+    Raises UsageError if none or more than one is found, and UnreadableError if it cannot be read.
     """
     path = Path(wanted)
     if not path.is_file():
@@ -67,16 +67,16 @@ def find(folder: Folder, wanted: str) -> Found:
 
 
 def find_in_folder(folder: Folder, wanted: str) -> Found:
-    """Return the same, but never what a file outside the folder holds."""
+    """Return the same, but never read a file outside of the folder."""
     path = _in_folder(folder, wanted)
     return _around(folder, path, load(path))
 
 
 def stem_to_renew(folder: Folder, found: Found) -> str:
-    """Return the stem of the files of a certificate that can be renewed, "ca" for the root; raises Error otherwise."""
+    """Return the stem of the files of a certificate, "ca" for the root; raises Error if it cannot be renewed."""
     name = visible(found.certificate.subject.common_name or str(found.path))
     if found.entry and found.entry.state == index.REVOKED:
-        raise Error(f"{name} was revoked, and is not renewed", hint="make a new one: opensslgen server NAME --force")
+        raise Error(f"{name} was revoked, so it cannot be renewed", hint="run: opensslgen server NAME --force")
     path = found.files.get("certificate")
     if path is None:
         raise UsageError(f"{found.path} is not in {folder.path / layout.ISSUED}, so it cannot be renewed there")
@@ -93,19 +93,21 @@ def _in_folder(folder: Folder, wanted: str) -> Path:
     found = _by_name(folder, wanted) or _by_index(folder, wanted)
     if not found:
         raise UsageError(
-            f"{visible(wanted)} is no file, and no name or serial number of a certificate in"
+            f"{visible(wanted)} is neither a file, nor the name or serial number of a certificate in"
             f" {visible(str(folder.path))}",
-            hint="opensslgen list --all shows all of them",
+            hint="to see all certificates: opensslgen list --all",
         )
     if len(found) > 1:
         more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
         listed = ", ".join(visible(str(path)) for path in found[:_MOST])
-        raise UsageError(f"{visible(wanted)} is in {len(found)} certificates: {listed}{more}", hint="name its file")
+        raise UsageError(
+            f"{visible(wanted)} is in {len(found)} certificates: {listed}{more}", hint="use the name of its file"
+        )
     return found[0]
 
 
 def _by_name(folder: Folder, wanted: str) -> list[Path]:
-    """Return the files of `issued/` whose certificates have the alternative name."""
+    """Return the files in `issued/` whose certificates have this subject alternative name."""
     folded = wanted.lower()
     found = []
     for path in issued_files(folder.path):
@@ -116,7 +118,7 @@ def _by_name(folder: Folder, wanted: str) -> list[Path]:
 
 
 def _by_index(folder: Folder, wanted: str) -> list[Path]:
-    """Return the copies of those that have the serial number, or else the common name, revoked ones included."""
+    """Return the copies of those with this serial number or, if there are none, this common name, also if revoked."""
     serial = int(wanted.replace(":", ""), 16) if _SERIAL.fullmatch(wanted) else None
     by_serial, by_name = [], []
     with suppress(FileNotFoundError):
@@ -155,7 +157,7 @@ def _around(folder: Folder, path: Path, certificate: Certificate) -> Found:
 
 
 def _others(path: Path) -> list[Certificate]:
-    """Return the certificates that follow the first in a PEM file."""
+    """Return the certificates after the first in a PEM file."""
     data = read_file(path)
     try:
         blocks = [block for block in pem_blocks(data) if block.label in CERTIFICATE_LABELS]
@@ -165,13 +167,13 @@ def _others(path: Path) -> list[Certificate]:
 
 
 def _entry(folder: Folder, certificate: Certificate, root: Certificate | None) -> tuple[Entry | None, str | None]:
-    """Return the line of the index that is about this very certificate, or why it is not known."""
+    """Return the entry of this certificate in the index, or why the index cannot be read."""
     if not folder.index.exists():
         return None, None
     try:
         for entry in index.read(folder.index):
             if entry.serial_number == certificate.serial_number:
-                # Another authority's certificate may have the same number.
+                # A certificate of another CA may have the same number.
                 copy = folder.copy(entry).certificate
                 if copy.der == certificate.der if copy else root is None or certificate.issuer == root.subject:
                     return entry, None
@@ -181,31 +183,25 @@ def _entry(folder: Folder, certificate: Certificate, root: Certificate | None) -
 
 
 def _files(folder: Folder, certificate: Certificate) -> Iterator[tuple[str, Path]]:
-    """Yield what the folder has of a certificate: files are its own if the certificate beside them is."""
+    """Yield the files for a certificate: those of a name belong to it if the certificate of that name does."""
     issued = folder.issued.get(certificate.serial_number)
-    if issued:
-        with suppress(UnreadableError):
-            if load(issued).der == certificate.der:
-                stem = issued.stem
-                yield from (
-                    (what, file)
-                    for what, file in (
-                        ("certificate", issued),
-                        ("chain", folder.path / layout.chain(stem)),
-                        ("key", folder.path / layout.key(stem)),
-                        ("p12", folder.path / layout.p12(stem)),
-                        ("request", folder.path / layout.request(stem)),
-                    )
-                    if file.exists()
-                )
-    if folder.root and folder.root.certificate and folder.root.certificate.der == certificate.der:
-        yield from (
-            (what, file)
-            for what, file in (("certificate", folder.root.path), ("key", folder.path / layout.CA_KEY))
-            if file and file.exists()
-        )
+    stem = issued.stem if issued else ""
+    root = folder.root.path if folder.root else None
     copy = folder.path / layout.copy(certificate.serial_hex)
-    if copy.exists():
-        with suppress(UnreadableError):
-            if load(copy).der == certificate.der:
-                yield "copy by serial", copy
+    chain, key, p12, request = layout.chain(stem), layout.key(stem), layout.p12(stem), layout.request(stem)
+    for path, others in (
+        (issued, {"chain": chain, "key": key, "p12": p12, "request": request}),
+        (root, {"key": layout.CA_KEY}),
+        (copy, {}),
+    ):
+        if path and _contains(path, certificate):
+            yield "copy by serial" if path == copy else "certificate", path
+            found = ((what, folder.path / name) for what, name in others.items())
+            yield from ((what, file) for what, file in found if file.exists())
+
+
+def _contains(path: Path, certificate: Certificate) -> bool:
+    try:
+        return load(path).der == certificate.der
+    except UnreadableError:
+        return False

@@ -1,8 +1,8 @@
-"""The pki folder: its lock, its index, and publishing all or nothing.
+"""The pki folder: lock it, and publish all files or none.
 
-`plan.layout` names its files. They are made in `.work-…`. Once all of them are there, a decision (what goes where,
-which lines the index gains) is put beside them in one rename. Before that, nothing has happened; after it, all of it
-will, if need be in the next run.
+`plan.layout` names its files. They are written to `.work-…`. When they are complete, one rename adds a decision: what
+goes where, and the new lines of the index. Before that, nothing has happened; after it, everything will happen, if
+necessary in the next run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from opensslgen.files.write import (
     copy_file,
     explain_errors,
     explanation,
-    name_beside,
+    free_name,
     remove_folder,
     sync,
     write_new,
@@ -44,57 +44,57 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
 LOCK_TIMEOUT = 120.0
-"""Seconds to wait for another process that works in the same folder."""
+"""Seconds to wait for another process that uses the folder."""
 
 _UNIQUE = re.compile(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
-"""As openssl ca reads it: yes, true, 1."""
+"""yes, true, 1, as `openssl ca` reads it."""
 _DATABASE = {layout.INDEX: "", layout.INDEX_ATTRIBUTES: "unique_subject = no\n", layout.SERIAL: "01\n"}
 
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What is ready to be published."""
+    """Files that are ready to be published."""
 
     decision: Decision
     kept: dict[str, str]
-    """Under which name an old file is kept, by its own."""
+    """The name under which each old file is kept, by its present name."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """A pki folder, which need not be there yet."""
+    """A pki folder, which may not exist yet."""
 
     path: Path
 
     @property
     def ca_certificate(self) -> str:
-        """The file of the authority's certificate, below the folder."""
+        """The file of the CA's certificate, relative to the folder."""
         return self._there(*layout.CAS)
 
     @property
     def ca_key(self) -> str:
-        """The file of the authority's key, below the folder."""
+        """The file of the CA's key, relative to the folder."""
         return self._there(*layout.CA_KEYS)
 
     def _there(self, name: str, other: str) -> str:
-        """Return `name`, unless only `other` exists; raises UnreadableError if that cannot be seen."""
+        """Return `name`, unless only `other` exists; raises UnreadableError if the folder cannot be read."""
         try:
             return name if (self.path / name).exists() or not (self.path / other).exists() else other
         except OSError as error:
-            raise UnreadableError(f"cannot look into {self.path}: {error.strerror}") from error
+            raise UnreadableError(f"cannot read {self.path}: {error.strerror}") from error
 
     def issuer(self) -> Certificate | None:
-        """Return the certificate that signs here, or None if there is none yet; raises UnreadableError."""
+        """Return the certificate of the CA, None if there is none yet; raises UnreadableError."""
         path = self.path / self.ca_certificate
         return load(path) if path.exists() else None
 
     def above(self) -> tuple[Certificate, ...]:
-        """Return the certificates above the authority's, its issuer first and the root last; raises UnreadableError."""
+        """Return the certificates above that of the CA, its issuer first and the root last; raises UnreadableError."""
         path = self.path / layout.CA_CHAIN
         return tuple(load_all(path)) if path.exists() else ()
 
     def ca_key_is_encrypted(self) -> bool:
-        """Tell whether the authority's key has a passphrase; raises Error if there is no such key."""
+        """Tell whether the CA's key has a passphrase; raises UnreadableError if it cannot be read."""
         path = self.path / self.ca_key
         try:
             text = path.read_text(encoding="ascii", errors="replace")
@@ -104,10 +104,10 @@ class Store:
 
     @contextmanager
     def lock(self, *, timeout: float = LOCK_TIMEOUT) -> Iterator[Path]:
-        """Hold the folder's lock, finish or sweep what a killed run left, and yield a private work folder.
+        """Lock the folder, finish or remove what killed runs have left, and yield a private work folder.
 
-        Makes the pki folder if need be, and takes it away again if nothing came of it. Raises Error when the lock
-        cannot be had within `timeout` seconds, or when the folder cannot be written.
+        Creates the pki folder if necessary, and removes it again if nothing was published. Raises Error if the folder
+        cannot be locked within `timeout` seconds, or cannot be written.
         """
         with explain_errors(self.path):
             made = not self.path.exists()
@@ -123,22 +123,22 @@ class Store:
                         remove_folder(work)
 
     def new_work(self) -> Path:
-        """Make one more private work folder, for what is published by itself; the lock must be held."""
+        """Create one more private work folder, for files that are published separately; hold the lock for this."""
         work = self.path / f".work-{os.urandom(4).hex()}"
         work.mkdir(mode=0o700)
         return work
 
     def _refuse_links(self) -> None:
-        """Raise Error for a symbolic link that would have us work, or look for the authority's key, somewhere else."""
+        """Raise Error for a symbolic link that leads our work, or the CA's key, out of the folder."""
         self._refuse_ways_out([*self.path.iterdir(), self.path / self.ca_key])
 
     def _refuse_ways_out(self, paths: Iterable[Path]) -> None:
-        """Raise Error if a file of the folder, or a folder on the way to it, is a link that leads out of this one."""
+        """Raise Error if a path leads out of the folder by a symbolic link."""
         home = self.path.resolve()
         for path in paths:
             try:
                 inside = path.resolve().is_relative_to(home)
-            except RuntimeError:  # it leads round in circles; newer Pythons take it for a file
+            except RuntimeError:  # it leads in circles; newer Pythons take it for a file
                 inside = False
             if not inside:
                 raise Error(
@@ -147,7 +147,7 @@ class Store:
                 )
 
     def refuse_odd_files(self, plan: Plan) -> None:
-        """Raise Error if what the plan reads or replaces in the folder is no file, or would be one outside of it."""
+        """Raise Error if the plan would read or replace anything but a file, or a file outside of the folder."""
         paths = [self.path / name for name in plan.touches]
         self._refuse_ways_out(paths)
         for path in paths:
@@ -155,7 +155,7 @@ class Store:
                 raise Error(f"{path} is not a regular file")
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what other users than the owner of the folder can read or change there, and should not."""
+        """Return a warning for each file or folder that other users can read or change, but should not."""
         private = self.path / layout.PRIVATE
         found = [
             *_open(self.path, 0o022, "go-w"),
@@ -163,35 +163,35 @@ class Store:
             *_open(self.path / self.ca_key, 0o077, "600"),
         ]
         with suppress(OSError):
-            # Nobody gets at what is in a folder that is closed.
+            # Nobody can open the files in a folder that is closed.
             if private.stat().st_mode & 0o011:
                 keys = [path for path in private.glob("*.key") if path.lstat().st_mode & 0o044 and path.stem != "ca"]
                 if keys:
                     cure = f"chmod 600 {shlex.quote(str(private))}/*.key"
                     found.append(
-                        f"{len(keys)} more key{'s' * (len(keys) > 1)} in {private} can be read by others: {cure}"
+                        f"{len(keys)} more key{'s' * (len(keys) > 1)} in {private} can be read by other users: {cure}"
                     )
         return tuple(found)
 
     def finish(self) -> None:
-        """Carry out or sweep what killed runs have left, if there is anything, so that the folder can be judged."""
+        """Finish or remove what killed runs have left, if anything, so that the folder can be judged."""
         try:
             left = any(self.path.glob(".work-*")) or any(self.path.glob(".script.*"))
         except OSError as error:
-            raise UnreadableError(f"cannot look into {self.path}: {error.strerror}") from error
+            raise UnreadableError(f"cannot read {self.path}: {error.strerror}") from error
         if left:
             with self.lock():
                 pass
 
     def existing(self, plan: Plan) -> list[str]:
-        """Return those files of the pki folder that the plan would overwrite and must not."""
+        """Return the existing files that the plan would overwrite, but must not."""
         targets = [publish.target for publish in plan.publish if publish.existing is Existing.REFUSE]
         return [target for target in targets if os.path.lexists(self.path / target)]
 
     def refuse_repeated(self, plan: Plan) -> None:
-        """Raise Error if a subject would stand twice in an index that says `unique_subject = yes`.
+        """Raise Error if a subject would be in the index twice, but `unique_subject = yes` forbids it.
 
-        `openssl ca` would not read it any more.
+        `openssl ca` could no longer read the index.
         """
         subjects = {record.subject for record in plan.records if record.subject is not None}
         path = self.path / layout.INDEX_ATTRIBUTES
@@ -205,27 +205,27 @@ class Store:
                 raise Error(
                     f"{self.path / layout.INDEX}, line {entry.line}, has a certificate for {entry.title} already,"
                     f" and {path.name} says unique_subject = yes",
-                    hint="revoke that one first, or write unique_subject = no there",
+                    hint=f"revoke that certificate first, or write unique_subject = no in {path}",
                 )
 
     def stage(self, plan: Plan, *, work: Path) -> Publication:
-        """Make ready in its work folder what a plan is to publish, and write it to the disk.
+        """Prepare the files that a plan publishes, in its work folder, and write them to the disk.
 
-        An old file of the same name is to be kept beside the new one, unless the plan says that it is lost.
+        An old file of the same name will be kept next to the new one, unless the plan replaces it without a copy.
         """
         self.refuse_odd_files(plan)
         self.refuse_repeated(plan)
         targets = {str(Path(publish.target).parent) for publish in plan.publish} - {"."}
         for folder in dict.fromkeys((*layout.FOLDERS, *sorted(targets))):
             self._make_folder(folder)
-            # What is decided must be possible: nothing can be renamed onto another file system.
+            # A decision must be possible: no file can be renamed to another file system.
             if (self.path / folder).stat().st_dev != work.stat().st_dev:
                 raise Error(f"{self.path / folder} is on another file system than {self.path}")
             if not os.access(self.path / folder, os.W_OK | os.X_OK):
                 raise Error(f"cannot write to {self.path / folder}: Permission denied")
         for name, content in self._database().items():
             if not (self.path / name).exists():
-                # By a rename: a kill between making and writing it would leave an empty file, which openssl refuses.
+                # By a rename: a kill in between would leave an empty file, which openssl refuses.
                 write_new(work / f"new-{name}", content.encode())
                 (work / f"new-{name}").rename(self.path / name)
         moves: list[Move] = []
@@ -243,7 +243,7 @@ class Store:
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
         kept = {
-            publish.target: name_beside(self.path, publish.target)
+            publish.target: free_name(self.path, publish.target)
             for publish in plan.publish
             if publish.existing is not Existing.REPLACE and os.path.lexists(self.path / publish.target)
         }
@@ -258,7 +258,7 @@ class Store:
         return Publication(Decision(tuple(moves), tuple(lines)), kept)
 
     def publish(self, publication: Publication, *, work: Path) -> None:
-        """Record and publish what has been made ready in a work folder: everything or nothing."""
+        """Record and publish what was prepared in a work folder: everything or nothing."""
         place.decide(work, publication.decision)
         try:
             decision.carry_out(work, fresh=True)
@@ -267,15 +267,15 @@ class Store:
                 raise
             raise Error(
                 explanation(error, self.path),
-                hint="what was made is kept, and the next run in this folder puts it in place",
+                hint="the new files are kept; the next run in this folder puts them in place",
             ) from error
 
     def _set_mode(self, publish: Publish, work: Path) -> None:
-        """Give a finished file its mode: the one asked for, or else mode and owner of the file that it replaces."""
+        """Set the mode of a finished file: that of the plan, or else mode and owner of the file that it replaces."""
         if publish.mode is not None:
             (work / publish.source).chmod(publish.mode)
         elif not publish.source.startswith("../"):
-            # So whoever reads that goes on reading: a responder reads the index.
+            # So that others can still read it, such as an OCSP responder the index.
             with suppress(FileNotFoundError):
                 there = (self.path / publish.target).stat()
                 (work / publish.source).chmod(stat.S_IMODE(there.st_mode))
@@ -283,22 +283,22 @@ class Store:
                     os.chown(work / publish.source, there.st_uid, there.st_gid)
 
     def _database(self) -> dict[str, str]:
-        """Return the files that `openssl ca` and easy-rsa need, with their first content."""
-        # easy-rsa does not work in a folder of `openssl ca`.
+        """Return the files that `openssl ca` and easy-rsa need, with their initial content."""
+        # easy-rsa cannot use a folder of `openssl ca`.
         if (self.path / layout.CAS[1]).exists():
             return _DATABASE
         return _DATABASE | {template.EASYRSA_CONFIG: template.shipped(template.EASYRSA_CONFIG)}
 
     def _make_folder(self, name: str) -> None:
-        """Make a folder, which is for us alone, with those that it lies in."""
+        """Create a folder that only we can open, with its parents."""
         for folder in (*reversed(Path(name).parents[:-1]), Path(name)):
             (self.path / folder).mkdir(mode=0o700, exist_ok=True)
 
     def _leave(self) -> None:
-        """Take away a folder that was made for a run of which nothing came."""
+        """Remove a folder that was created for a run that published nothing."""
         with suppress(OSError):
             if any(self.path.glob(".work-*")):
-                return  # what was decided there is still to be done
+                return  # its decision must still be carried out
             if (self.path / layout.CA).exists() or (self.path / layout.INDEX).stat().st_size:
                 return
         with suppress(OSError):
@@ -311,7 +311,7 @@ class Store:
 
 
 def _for_the_record(source: str, name: str, work: Path, *, alone: bool) -> str:
-    """Return the file that is kept for the record, on the disk: the source if nobody else wants it, else a copy."""
+    """Return the file to keep for the record, on the disk: the source if it has no other use, else a copy."""
     if not alone:
         write_new(work / name, (work / source).read_bytes())
         return name
@@ -321,7 +321,7 @@ def _for_the_record(source: str, name: str, work: Path, *, alone: bool) -> str:
 
 
 def _open(path: Path, bits: int, cure: str) -> Iterator[str]:
-    """Yield a warning if others can do with a file or folder what these bits of its mode allow."""
+    """Yield a warning if the mode of a file or folder has any of these bits."""
     with suppress(OSError):
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & bits:
@@ -330,7 +330,7 @@ def _open(path: Path, bits: int, cure: str) -> Iterator[str]:
 
 
 def _index_line(certificate: Certificate, subject: str) -> str:
-    """Return a line of openssl ca's database (state, end, revocation, serial, file, subject)."""
+    """Return a line of the index (state, expiry, revocation, serial number, file, subject)."""
     end = certificate.not_after
     # As in the certificate: UTCTime until 2049 (RFC 5280 section 4.1.2.5).
     stamp = f"{end:%y%m%d%H%M%SZ}" if end.year < 2050 else f"{end:%Y%m%d%H%M%SZ}"

@@ -1,6 +1,6 @@
-"""What a pki folder holds: which certificates are current, in which state, and where their copies are.
+"""What a pki folder contains: which certificates are current, in which state, and where their copies are.
 
-The index tells what was made; a certificate is read only where the index does not say enough.
+The index lists what was issued; a certificate is read only if the index does not say enough.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
 SOON = timedelta(days=30)
-"""What expires within this time is called expiring."""
+"""A certificate that expires within this time is "expiring"."""
 CRL_SOON = timedelta(days=7)
-"""A revocation list that expires within this time is called due."""
+"""A CRL that expires within this time is due."""
 
 STATES = ("valid", "expiring", "not yet valid", "replaced", "expired", "revoked")
 KINDS = ("root", "authority", "server", "client", "self-signed", "any use", "other", "?")
@@ -47,9 +47,9 @@ class Row:
     state: str
     """One of STATES."""
     not_after: datetime | None
-    """In UTC; None if neither index nor certificate tell it."""
+    """In UTC; None if neither the index nor the certificate can be read."""
     days: int | None
-    """Whole days left; less than 0 once it has ended."""
+    """Whole days left; less than 0 after it has expired."""
 
     @property
     def serial_hex(self) -> str:
@@ -61,24 +61,24 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """What the index says of all certificates, in the order in which they end."""
+    """What the index says about all certificates, ordered by expiry date."""
 
     folder: Folder
     at: datetime
     current: tuple[Entry, ...]
-    """Not expired, revoked, or replaced by a newer one."""
+    """Those that are not expired, revoked, or replaced by a newer one."""
     lapsed: tuple[Entry, ...]
-    """The last ones of names that have expired since: never renewed, and not revoked."""
+    """The last certificates of names, if they have expired without being renewed or revoked."""
     others: tuple[Entry, ...] = field(repr=False)
-    """The rest, including the lapsed ones, if everything was asked for."""
+    """All others, including the lapsed ones; empty unless everything was asked for."""
     replaced: frozenset[int]
-    """The lines in the index of those that a newer one replaces."""
+    """The lines in the index of those that were replaced by a newer one."""
     counts: dict[str, int]
-    """How many are expired, revoked and replaced."""
+    """How many are expired, revoked and replaced, by these words."""
     last_revocation: datetime | None
 
     def row(self, entry: Entry, *, soon: timedelta = SOON) -> Row:
-        """Return an entry with its certificate, which is read now."""
+        """Return the row of an entry, whose certificate is read now."""
         copy = self.folder.copy(entry)
         state = _state(copy.certificate, entry, self.at, soon)
         if entry.line in self.replaced:
@@ -86,7 +86,7 @@ class Survey:
         return Row(entry, copy, kind_of(copy.certificate), state, entry.not_after, (entry.not_after - self.at).days)
 
     def root(self, *, soon: timedelta = SOON) -> Row | None:
-        """Return the root as a row; None if there is none."""
+        """Return the row of the root; None if it is missing."""
         copy = self.folder.root
         if copy is None:
             return None
@@ -100,12 +100,12 @@ class Survey:
 def survey_of(
     folder: Folder, *, at: datetime, everything: bool = False, on_torn: Callable[[str], None] = lambda _: None
 ) -> Survey:
-    """Read the index and tell what is current; with `everything`, keep the rest as well.
+    """Return what the index says; with `everything`, also about certificates that are no longer current.
 
-    Raises UnreadableError if the index cannot be read, or a line of it.
+    Raises UnreadableError if the index, or a line of it, cannot be read.
     """
     if not folder.path.is_dir():
-        raise UnreadableError(f"{visible(str(folder.path))}: no such folder", hint="--pki DIR names another")
+        raise UnreadableError(f"{visible(str(folder.path))}: no such folder", hint="add --pki DIR")
     root = folder.root.certificate if folder.root else None
     alive: dict[str, list[Entry]] = defaultdict(list)
     last: dict[str, Entry] = {}
@@ -115,12 +115,12 @@ def survey_of(
     for entry in index.read(folder.index, on_torn=on_torn):
         if entry.state == index.REVOKED:
             counts["revoked"] += 1
-            # Who revokes a name's last certificate after it has expired is done with the name.
+            # A name whose last certificate was revoked after it had expired is no longer used.
             last.pop(entry.subject, None)
             if entry.revoked_at and (last_revocation is None or entry.revoked_at > last_revocation):
                 last_revocation = entry.revoked_at
         elif root and (entry.serial_number, entry.not_after) == (root.serial_number, root.not_after):
-            # openssl ca -selfsign records it. The number alone may also be that of the first that it signed.
+            # `openssl ca -selfsign` records the root. The number alone could also be that of the first leaf.
             continue
         elif entry.state == index.EXPIRED or entry.not_after < at:
             counts["expired"] += 1
@@ -146,7 +146,7 @@ def survey_of(
 
 
 def rows_of(survey: Survey, *, soon: timedelta = SOON, only_soon: bool = False) -> tuple[Iterator[Row], int]:
-    """Return the rows to show, the root first, whose certificates are read one after another, and how many they are."""
+    """Return the rows to show, the root first, and their number; each row reads its certificate."""
     root = survey.root(soon=soon)
     shown = sorted((*survey.current, *survey.others), key=lambda entry: (entry.not_after, entry.line))
     if only_soon:
@@ -162,23 +162,23 @@ def _sorted(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 def _replaced(entries: list[Entry], folder: Folder, at: datetime) -> list[Entry]:
-    """Return those of one subject's entries, oldest first, that a newer one stands in for.
+    """Return the entries of one subject that were replaced by a newer one; takes them oldest first.
 
-    It does if it is of the same kind, has all the names, and is valid already. Where a certificate cannot be read, the
-    subject has to do.
+    A newer one replaces an old one if it is of the same kind, has all its names, and is already valid. If a certificate
+    cannot be read, the same subject is enough.
     """
     found: list[Entry] = []
     newer: list[Certificate | None] = []
     for entry in reversed(entries) if len(entries) > 1 else ():
         certificate = folder.copy(entry).certificate
-        if any(_stands_in(new, certificate, at) for new in newer):
+        if any(_replaces(new, certificate, at) for new in newer):
             found.append(entry)
         else:
             newer.append(certificate)
     return found
 
 
-def _stands_in(new: Certificate | None, old: Certificate | None, at: datetime) -> bool:
+def _replaces(new: Certificate | None, old: Certificate | None, at: datetime) -> bool:
     if new is None or old is None:
         return True
     return new.not_before <= at and kind_of(new) == kind_of(old) and set(old.names) <= set(new.names)
@@ -196,7 +196,7 @@ def _state(certificate: Certificate | None, entry: Entry | None, at: datetime, s
 
 
 def crl_fault(survey: Survey) -> str | None:
-    """Return what is wrong with the folder's revocation list; None if it is in order, or if there is none."""
+    """Return what is wrong with the CRL of the folder; None if it is in order or missing."""
     path = survey.folder.path / layout.CRL
     if not path.exists():
         return None
@@ -210,13 +210,13 @@ def crl_fault(survey: Survey) -> str | None:
 def _crl_fault(dates: crl.Dates, survey: Survey) -> str | None:
     made, due, revoked = dates.this_update, dates.next_update, survey.last_revocation
     if due and due < survey.at:
-        return f"has been out of date since {due:{_TIME}}, and clients that check it refuse all: opensslgen crl"
+        return f"expired on {due:{_TIME}}, and clients that check it refuse every certificate: opensslgen crl"
     if made > survey.at:
-        return f"is from the future: it is valid from {made:{_TIME}} on"
+        return f"is not valid before {made:{_TIME}}"
     if revoked and revoked > made:
-        return f"is from {made:{_TIME}} and lacks the last revocation, of {revoked:{_TIME}}: opensslgen crl"
+        return f"is from {made:{_TIME}}, so it lacks the last revocation, of {revoked:{_TIME}}: opensslgen crl"
     if due and due - survey.at <= CRL_SOON:
-        return f"is out of date from {due:{_TIME}} on: opensslgen crl makes a new one"
+        return f"expires on {due:{_TIME}}: opensslgen crl"
     return None
 
 

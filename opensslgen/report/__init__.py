@@ -1,4 +1,4 @@
-"""Answers: as text for people, as JSON and SARIF for programs, as a line for Nagios.
+"""Write results: as text for people, as JSON and SARIF for programs, as a line for Nagios.
 
 Imports audit, jobs and what is below them.
 """

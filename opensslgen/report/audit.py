@@ -1,4 +1,4 @@
-"""An audit in one of its formats: what stands before, between and after the results."""
+"""Write an audit in one of its formats: the text before, between and after the results."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Format:
     joint: str
     """Between two results."""
     write: Callable[[Result], str]
-    """Returns one result as text, empty if there is nothing to say; it can be sent to another process."""
+    """Returns one result as text, empty if there is nothing to say; can be sent to another process."""
     tail: Callable[[Tally], str]
 
     def entry(self) -> Callable[[Result], Entry]:
-        """Return a function that returns a result as it is written, and what it adds to the totals."""
+        """Return a function that returns the text of a result, and what the result adds to the totals."""
         return partial(entry, write=self.write)
 
 
@@ -71,11 +71,11 @@ class Report:
     """The text of an audit, piece by piece, and the totals so far."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start with no results."""
         self.tally = Tally()
 
     def pieces(self, form: Format, entries: Iterable[Entry]) -> Iterator[str]:
-        """Yield the text of the entries; the first piece comes at once, the last one after all entries."""
+        """Yield the text of the entries: the first piece at once, the last one after all entries."""
         yield form.head
         between = ""
         for each in entries:

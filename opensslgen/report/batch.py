@@ -1,4 +1,4 @@
-"""The outcome of each row of an inventory, as text for people and as JSON for programs."""
+"""Write the outcome of each row of an inventory, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ HEAD = '{"version": 1, "rows": [\n'
 
 
 def fault_text(row: Row, title: str) -> str:
-    """Return what is wrong with a row of the inventory with this title."""
+    """Return what is wrong with a row of an inventory."""
     name = f", {row.name!a}" if row.name else ""
     return visible(f"{title}, line {row.line}{name}: {row.fault}")
 
 
 def fault_json(row: Row) -> str:
-    """Return the same as one element of the JSON's list."""
+    """Return the same as an element of the JSON list."""
     from opensslgen.batch.wanted import FAILED, Outcome
 
     return outcome_json(Outcome(row.line, row.name, FAILED, row.fault or ""))
@@ -34,7 +34,7 @@ def faults_text(faults: int, rows: int, title: str) -> str:
 
 
 def outcome_text(outcome: Outcome, *, quiet: bool) -> str:
-    """Return a line for a certificate that was issued or failed, with its notes; nothing for one that was kept."""
+    """Return the lines for a certificate that was issued or failed, with its notes; nothing for one that was kept."""
     name = visible(outcome.name)
     if outcome.state == "failed":
         return f"Error: line {outcome.line}, {name}: {visible(outcome.why)}\n"
@@ -47,7 +47,7 @@ def outcome_text(outcome: Outcome, *, quiet: bool) -> str:
 
 
 def outcome_json(outcome: Outcome) -> str:
-    """Return one element of the JSON's list."""
+    """Return an outcome as an element of the JSON list."""
     return json.dumps(
         {
             "line": outcome.line,

@@ -1,4 +1,4 @@
-"""The certificates of a folder: as a table for people, as JSON for programs, as a line for Nagios."""
+"""Write the certificates of a folder: as a table for people, as JSON for programs, as a line for Nagios."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from opensslgen.pki.survey import Row, Survey
 
 VERSION = 1
-"""Of the JSON; goes up when a field is removed or changes its meaning."""
+"""Version of the JSON; it increases when a field is removed or changes its meaning."""
 
 _URGENT = 7  # days
 _RED, _YELLOW, _GREEN, _GREY = 31, 33, 32, 90
@@ -32,14 +32,14 @@ _COLOURS = {
 
 
 def serial_width(survey: Survey) -> int:
-    """Return the width of the column of serial numbers, which is needed before the rows are made."""
+    """Return the width of the column of serial numbers, before the rows are read."""
     root = survey.root()
     serials = (entry.serial_hex for entry in (*survey.current, *survey.others))
     return max(map(len, (*serials, root.serial_hex if root else "", "SERIAL")))
 
 
 def notes(survey: Survey, *, everything: bool) -> list[str]:
-    """Return what the table leaves out, and what has expired without a successor; both are short."""
+    """Return notes about what the table leaves out, and what has expired without being renewed."""
     hidden = [f"{count} {what}" for what, count in survey.counts.items() if count]
     found = [f"not listed: {', '.join(hidden)}; to see them, add --all"] if hidden and not everything else []
     if survey.lapsed:
@@ -49,30 +49,30 @@ def notes(survey: Survey, *, everything: bool) -> list[str]:
 
 
 def nothing_found(within: int | None) -> str:
-    """Return what to say in place of an empty table."""
+    """Return the text for an empty table."""
     return "no certificates" if within is None else f"no certificate expires within {within} days"
 
 
 def table(rows: Iterable[Row], *, serial_width: int, colour: bool) -> Iterator[str]:
-    """Yield the lines of the table one by one, as each row reads its certificate; the longest column is the last."""
+    """Yield the lines of the table one by one; the longest column is the last."""
     yield f"{'EXPIRES':<10}  {'DAYS':>6}  {'STATE':<13}  {'KIND':<11}  {'SERIAL':<{serial_width}}  NAMES\n"
     for row in rows:
         expires = f"{row.not_after:%Y-%m-%d}" if row.not_after else "?"
         days = "-" if row.days is None or row.state == "revoked" else str(row.days)
         left = f"{days:>6}  {row.state:<13}"
         yield (
-            f"{expires:<10}  {_painted(left, row) if colour else left}  {row.kind:<11}"
+            f"{expires:<10}  {_paint(left, row) if colour else left}  {row.kind:<11}"
             f"  {row.serial_hex:<{serial_width}}  {names(row)}{_remark(row)}\n"
         )
 
 
-def _painted(text: str, row: Row) -> str:
+def _paint(text: str, row: Row) -> str:
     urgent = row.state == "expiring" and row.days is not None and row.days < _URGENT
     return f"\x1b[{_RED if urgent else _COLOURS.get(row.state, _RED)}m{text}\x1b[0m"
 
 
 def names(row: Row) -> str:
-    """Return the names of a row's certificate, made visible: its subject alternative names, else its subject."""
+    """Return the subject alternative names of a certificate, or else its subject, safe to print."""
     certificate = row.copy.certificate
     if certificate and certificate.names:
         return ", ".join(visible(str(name)) for name in certificate.names)
@@ -90,7 +90,7 @@ def _remark(row: Row) -> str:
 
 
 def table_json(survey: Survey, rows: Iterable[Row], *, crl_fault: str | None) -> Iterator[str]:
-    """Yield the same as JSON, a certificate in each line."""
+    """Yield the same as JSON, with one certificate on each line."""
     head = {
         "version": VERSION,
         "at": f"{survey.at:{_TIME}}",
@@ -137,15 +137,16 @@ class Status(NamedTuple):
 
 
 def status(survey: Survey, *, warning: int, critical: int, crl_fault: str | None) -> Status:
-    """Return the folder's state by what expires first; a name whose last certificate has expired is critical.
+    """Return the state of the folder by the certificate that expires first.
 
-    Below `warning` or `critical` days it is one; a fault of the CRL is a warning.
+    Fewer days than `warning` or `critical` are that state. A name whose last certificate has expired is critical, an
+    error in the CRL is a warning.
     """
     root = survey.root()
     if root and root.not_after is None:
         return unknown(f"the root: {root.copy.fault}")
     expiries: list[tuple[datetime, str]] = [(root.not_after, "the root")] if root and root.not_after else []
-    # Only the first of them can matter, and only their names are looked up.
+    # Only the first of each can expire first, so only their names are read.
     expiries += [(entry.not_after, entry.title) for entry in (*survey.current[:1], *survey.lapsed[:1])]
     if not expiries:
         return unknown("no certificate to monitor")
@@ -167,5 +168,5 @@ def unknown(why: str) -> Status:
 
 
 def _line(state: int, message: str) -> str:
-    # What follows a bar is performance data.
+    # Text after a bar would be performance data.
     return f"OPENSSLGEN {NAMES[state]} - {visible(message).replace('|', '¦')}"

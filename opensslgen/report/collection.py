@@ -1,4 +1,4 @@
-"""The Ansible collection that was written, as text for people and as JSON for programs."""
+"""Report that the Ansible collection was written, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def collection_text(path: Path, files: Sequence[str], kept: Path | None) -> str:
-    """Return where the collection is, where the old folder is, and the next step."""
+    """Return where the collection and an old folder are, and the next step."""
     where = path if path.is_absolute() else f"./{path}"
     lines = [f"Wrote the collection opensslgen.fleet, {len(files)} files, to {path}"]
     lines += [f"Kept the old folder as {kept}"] if kept else []

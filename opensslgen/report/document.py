@@ -1,6 +1,6 @@
-"""An audit as JSON; schema/audit.schema.json describes it.
+"""Write an audit as JSON, which schema/audit.schema.json describes.
 
-It is ASCII: JSON escapes control characters and all others.
+It is pure ASCII, as JSON escapes all other characters.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from .tally import Tally
 
 VERSION = 1
-"""Goes up when a field is removed or changes its meaning; fields may be added at any time."""
+"""Increases when a field is removed or changes its meaning; fields may be added at any time."""
 
 
 def json_head(
     *, version: str, at: datetime, profiles: Sequence[str], command: Mapping[str, object] | None = None
 ) -> str:
-    """Return what stands before the results; `command` is what was run and watched."""
+    """Return the text before the results; `command` is what was run and watched."""
     head = {
         "version": VERSION,
         "generator": {"name": "opensslgen", "version": version},
@@ -39,7 +39,7 @@ def json_head(
 
 
 def json_entry(result: Result, *, at: datetime) -> str:
-    """Return a result in one line."""
+    """Return a result on one line."""
     return json.dumps(_result_json(result, at))
 
 
@@ -51,6 +51,7 @@ def _result_json(result: Result, at: datetime) -> dict[str, object]:
         "line": result.line,
         "verdict": verdict(result),
         "unreadable": result.unreadable,
+        "unknown": result.is_unknown,
         "findings": [finding_json(finding) | {"line": finding.line} for finding in worst_first(result.findings)],
         "notes": list(result.notes),
         "certificate": certificate and certificate_json(certificate),
@@ -60,6 +61,6 @@ def _result_json(result: Result, at: datetime) -> dict[str, object]:
 
 
 def json_tail(tally: Tally) -> str:
-    """Return what stands after the results."""
+    """Return the text after the results."""
     totals = {"results": tally.results, **tally._asdict()}
     return f'\n], "totals": {json.dumps(totals)}, "exit_code": {tally.exit_code}}}\n'

@@ -1,4 +1,4 @@
-"""An explanation of one certificate, as text for people and as JSON for programs."""
+"""Explain one certificate, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def facts(found: Found, *, at: datetime) -> list[tuple[str, str]]:
     ]
 
 
-def explained(found: Found, *, at: datetime, proof: Result) -> str:
-    """Return what one certificate is for, its names, dates and files, and on which devices it works.
+def explanation(found: Found, *, at: datetime, proof: Result) -> str:
+    """Return what a certificate is for, its names, dates and files, and on which devices it works.
 
-    The proof is what openssl says of its signature.
+    `proof` is the result of verifying its signature.
     """
     certificate = found.certificate
     lines = [visible(str(certificate.subject.common_name or found.path.name))]
@@ -145,7 +145,7 @@ def _state(found: Found) -> str:
     return f"{'valid' if entry.state == VALID else 'expired'} (line {entry.line})"
 
 
-def explained_json(found: Found, *, at: datetime, proof: Result) -> dict[str, object]:
+def explanation_json(found: Found, *, at: datetime, proof: Result) -> dict[str, object]:
     """Return the same for a program."""
     entry = found.entry
     return {

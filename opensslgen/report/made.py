@@ -1,4 +1,4 @@
-"""The result of a job, and findings, as text for people and as JSON for programs."""
+"""Write the result of a job, and findings, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def violation_json(violation: Violation) -> dict[str, object]:
 
 
 def failed_json(name: str, error: Error) -> dict[str, object]:
-    """Return why the certificate of this name was not renewed."""
+    """Return why this certificate was not renewed."""
     from opensslgen.jobs.job import Violation
 
     return {"name": name, **(violation_json(error) if isinstance(error, Violation) else {"error": error.message})}
@@ -93,7 +93,7 @@ def certificate_json(certificate: Certificate) -> dict[str, object]:
 
 
 def findings_text(findings: Iterable[Finding]) -> str:
-    """Return the findings: a line for each, and a line with its reason and source."""
+    """Return two lines for each finding: the message, and the reason with its source."""
     return "".join(
         f"  {finding.rule.severity}: {visible(finding.message)} [{finding.rule.id}]\n"
         f"    {finding.rule.reason} ({finding.rule.citation})\n"

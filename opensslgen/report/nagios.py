@@ -1,4 +1,4 @@
-"""An audit as one line for Nagios, Icinga and the like (Monitoring Plugins Development Guidelines)."""
+"""Write an audit as one line for Nagios, Icinga and others (Monitoring Plugins Development Guidelines)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from opensslgen.audit.result import Result
 
 NAMES = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
-"""The states by their exit codes."""
+"""The states, by their exit codes."""
 _WORSE = (0, 1, 3, 2)
 """From good to bad: CRITICAL is worse than UNKNOWN."""
 
@@ -26,11 +26,11 @@ class Status(NamedTuple):
     state: int = 0
     message: str = ""
     days: int | None = None
-    """Whole days that the certificate has left, or the one that has the fewest."""
+    """Whole days until the certificate expires, or the first one of many."""
     results: int = 0
 
     def plus(self, other: Status) -> Status:
-        """Return the state of both."""
+        """Return the combined state."""
         days = [each for each in (self.days, other.days) if each is not None]
         worst = max(self, other, key=Status._badness)
         return Status(worst.state, worst.message, min(days, default=None), self.results + other.results)
@@ -40,18 +40,19 @@ class Status(NamedTuple):
 
 
 def status(result: Result, *, at: datetime, warning: int | None, critical: int | None) -> Status:
-    """Return the state of a result; fewer days left than `warning` or `critical` are that state."""
+    """Return the state of a result; fewer days than `warning` or `critical` are that state."""
     days = (result.certificate.not_after - at).days if result.certificate else None
     where = result.target + (f":{result.line}" if result.line else "")
-    if result.unreadable is not None:
-        return Status(3, f"{where}: {result.unreadable}", days, 1)
     if verdict(result) == KEY and not result.findings:
         return Status(0, f"{where}: a private key, and no certificate")  # which is no result
-    left = f"{days} days left" if days is not None else "complies"
+    doubt = f"cannot be {'told' if result.is_unknown else 'read'}"
+    left = f"{days} days left" if days is not None else "complies" if result.unreadable is None else f"the rest {doubt}"
     findings = worst_first(result.findings)
     severities = {finding.rule.severity for finding in findings}
     state = 2 if ERROR in severities else 1 if WARNING in severities else 0
     message = f"{findings[0].message} [{findings[0].rule.id}], {left}" if state else left
+    if result.unreadable is not None and state < 2:
+        return Status(3, f"{where}: {doubt}: {result.unreadable}", days, 1)
     if days is not None:
         state = max(state, 2 if critical is not None and days < critical else 0)
         state = max(state, 1 if warning is not None and days < warning else 0)
@@ -62,7 +63,7 @@ def nagios_line(worst: Status, *, warning: int | None, critical: int | None) -> 
     """Return the line for the worst result, with the fewest days left as performance data."""
     if not worst.results:
         worst = Status(3, "nothing found to check")
-    # What follows a bar is performance data.
+    # Text after a bar would be performance data.
     message = visible(worst.message).replace("|", "¦")
     among = f" (worst of {worst.results})" if worst.results > 1 else ""
     limits = ";".join("" if limit is None else f"{limit}:" for limit in (warning, critical))

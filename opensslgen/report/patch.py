@@ -1,4 +1,4 @@
-"""What was done to the vendor's script, or is missing in it, as text for people and as JSON for programs."""
+"""Report what was done to a vendor's script, or is missing in it, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Answer:
-    """What there is to say about one script."""
+    """The report on one script."""
 
     text: str
     fields: dict[str, object] = field(default_factory=dict)
     """The same for a program."""
     edits: int = 0
-    """How many were made, or are missing."""
+    """How many edits were made, or are missing."""
 
 
 def patched_answer(path: Path, outcome: Outcome, *, diff: str | None = None) -> Answer:

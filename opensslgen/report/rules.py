@@ -1,4 +1,4 @@
-"""The rules, as text for people and as JSON for programs."""
+"""List the rules, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def rules_text(rules: Iterable[Rule]) -> str:
-    """Return what each rule demands, who says so, since when, and which profiles have it."""
+    """Return what each rule demands, its source, since when it applies, and which profiles contain it."""
     profiles = _profiles_by_rule()
     lines = []
     for rule in rules:
@@ -40,7 +40,7 @@ def rules_json(rules: Iterable[Rule]) -> list[dict[str, object]]:
 
 
 def _profiles_by_rule() -> dict[str, list[str]]:
-    """Return the names of the profiles that have each rule, by its id."""
+    """Return the names of the profiles that contain each rule, by its id."""
     found: dict[str, list[str]] = {}
     for name in PROFILES:
         for rule in rules_of([name]):

@@ -1,4 +1,4 @@
-"""An audit as SARIF 2.1.0 (OASIS), so that code hosts show findings in place."""
+"""Write an audit as SARIF 2.1.0 (OASIS), so that code hosts show findings in the files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _URL = re.compile(r"https://[^\s,;)]+")
 
 
 def sarif_head(*, version: str, rules: Sequence[Rule]) -> str:
-    """Return what stands before the results."""
+    """Return the text before the results."""
     driver = {
         "name": "opensslgen",
         "semanticVersion": version,
@@ -51,14 +51,14 @@ def _descriptor(rule: Rule) -> dict[str, Any]:
 
 _UNREADABLE_DESCRIPTOR = {
     "id": _UNREADABLE,
-    "shortDescription": {"text": "What cannot be read is never good."},
-    "help": {"text": "What cannot be read or decoded strictly may be anything, and so is never called good."},
+    "shortDescription": {"text": "What cannot be read or told never complies."},
+    "help": {"text": "What cannot be read, or lacks something that a rule needs to know, never complies."},
     "defaultConfiguration": {"level": "error"},
 }
 
 
 def sarif_entry(result: Result) -> str:
-    """Return the findings on a result, a line each; empty if there are none."""
+    """Return the findings on a result, one on each line."""
     found = [_finding(result, finding) for finding in worst_first(result.findings)]
     if result.unreadable is not None:
         found.append(_sarif_result(result, _UNREADABLE, "error", result.unreadable, result.line))
@@ -92,16 +92,16 @@ def _location(result: Result, line: int | None) -> dict[str, Any]:
         return {"logicalLocations": [{"fullyQualifiedName": "standard input" if result.target == "-" else name}]}
     path = quote(os.fsencode(result.target))
     uri = f"file://{path}" if path.startswith("/") else path
-    # Code hosts show nothing that has no line.
+    # Code hosts do not show findings without a line.
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": line or 1}}}
 
 
 def _message(text: str) -> str:
-    """Return text in which nothing is a placeholder or a link (SARIF sections 3.11.5 and 3.11.6)."""
+    """Return text without placeholders and links (SARIF sections 3.11.5 and 3.11.6)."""
     return visible(text).replace("](", "] (").replace("{", "{{").replace("}", "}}")
 
 
 def sarif_tail(tally: Tally) -> str:
-    """Return what stands after the results."""
+    """Return the text after the results."""
     invocation = {"executionSuccessful": True, "exitCode": tally.exit_code}
     return f'\n], "invocations": [{json.dumps(invocation)}]}}]}}\n'

@@ -19,25 +19,28 @@ COMPLIES, VIOLATES, UNREADABLE, KEY = "complies", "violates", "unreadable", "key
 
 
 class Tally(NamedTuple):
-    """How many results there are of each kind, and findings of each severity."""
+    """How many results there are of each verdict, and findings of each severity."""
 
     complies: int = 0
     violates: int = 0
     unreadable: int = 0
+    """How many cannot be read, or cannot be told."""
     errors: int = 0
     warnings: int = 0
     notes: int = 0
     keys: int = 0
-    """Private keys without a certificate, of which no more is judged than who can read them."""
+    """Private keys without a certificate, of which only who can read them is judged."""
+    unknown: int = 0
+    """How many of the unreadable were read, but do not say what a rule needs to know."""
 
     @property
     def results(self) -> int:
-        """How many things were judged or could not be read."""
+        """How many results there are of all verdicts."""
         return self.complies + self.violates + self.unreadable + self.keys
 
     @property
     def exit_code(self) -> int:
-        """2 if anything could not be read, else 1 if anything violates a rule, else 0; 2 for nothing but keys."""
+        """2 if anything cannot be read or told, 1 if anything violates a rule, 2 if there are only keys, else 0."""
         if self.unreadable:
             return 2
         return 1 if self.violates else 2 if self.keys and not self.complies else 0
@@ -48,14 +51,14 @@ class Tally(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A result as it is written."""
+    """The text of a result, and what it adds to the totals."""
 
     text: str
     tally: Tally
 
 
 def verdict(result: Result) -> str:
-    """Return "unreadable", "violates" if it has a finding that is an error, "key" for a private key, or "complies"."""
+    """Return "unreadable" (also if it cannot be told), "violates" if a finding is an error, "key", or "complies"."""
     if result.unreadable is not None:
         return UNREADABLE
     if any(finding.rule.severity == ERROR for finding in result.findings):
@@ -64,18 +67,26 @@ def verdict(result: Result) -> str:
 
 
 def tally(result: Result) -> Tally:
-    """Return what one result adds to the totals."""
+    """Return what a result adds to the totals."""
     is_a = verdict(result)
-    severities = [finding.rule.severity for finding in result.findings]
-    counts = (severities.count(severity) for severity in RANKS)
-    return Tally(is_a == COMPLIES, is_a == VIOLATES, is_a == UNREADABLE, *counts)._replace(keys=is_a == KEY)
+    errors, warnings, notes = ([finding.rule.severity for finding in result.findings].count(each) for each in RANKS)
+    return Tally(
+        complies=is_a == COMPLIES,
+        violates=is_a == VIOLATES,
+        unreadable=is_a == UNREADABLE,
+        errors=errors,
+        warnings=warnings,
+        notes=notes,
+        keys=is_a == KEY,
+        unknown=result.is_unknown,
+    )
 
 
 def entry(result: Result, *, write: Callable[[Result], str]) -> Entry:
-    """Return a result as `write` writes it, with what it adds to the totals."""
+    """Return the text of a result, by `write`, and what it adds to the totals."""
     return Entry(write(result), tally(result))
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings by severity, and within one severity in their order."""
+    """Return findings sorted by severity; those of one severity keep their order."""
     return sorted(findings, key=lambda finding: RANKS[finding.rule.severity])

@@ -1,4 +1,4 @@
-"""An audit as text for people."""
+"""Write an audit as text for people."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _WORDS = {
     UNREADABLE: "cannot be read",
     KEY: "a private key, and no certificate",
 }
+_UNKNOWN = "cannot be told"
 
 
 def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> str:
@@ -30,7 +31,7 @@ def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> 
     if quiet and is_a in (COMPLIES, KEY):
         return ""
     where = visible(result.target) + (f":{result.line}" if result.line else "")
-    words = _painted("cannot be told" if result.is_unknown else _WORDS[is_a], is_a, colour)
+    words = _paint(_UNKNOWN if result.is_unknown else _WORDS[is_a], is_a, colour)
     lines = [f"{where}: {words}{_about(result)}"]
     if result.unreadable is not None:
         lines.append(f"  {visible(result.unreadable)}")
@@ -38,7 +39,7 @@ def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> 
         severity = finding.rule.severity
         line = f"line {finding.line}: " if finding.line else ""
         lines += [
-            f"  {_painted(severity, severity, colour)}: {line}{visible(finding.message)} [{finding.rule.id}]",
+            f"  {_paint(severity, severity, colour)}: {line}{visible(finding.message)} [{finding.rule.id}]",
             f"    {finding.rule.reason} ({finding.rule.citation})",
         ]
     lines += [f"  {visible(note)}" for note in result.notes]
@@ -53,7 +54,7 @@ def _about(result: Result) -> str:
     return f" ({f'{subject}, ' if subject else ''}expires {certificate.not_after:%Y-%m-%d})"
 
 
-def _painted(text: str, kind: str, colour: bool) -> str:
+def _paint(text: str, kind: str, colour: bool) -> str:
     return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if colour else text
 
 
@@ -62,11 +63,12 @@ def text_tail(tally: Tally) -> str:
     if not tally.results:
         return "nothing found to check\n"
     verdicts = f"{tally.complies} of {tally.results} comply, {tally.violates} violate the rules"
-    unreadable = f", {tally.unreadable} cannot be read" if tally.unreadable else ""
+    for number, words in ((tally.unreadable - tally.unknown, _WORDS[UNREADABLE]), (tally.unknown, _UNKNOWN)):
+        verdicts += f", {number} {words}" if number else ""
     if tally.keys:
-        unreadable += f", {tally.keys} {'is a private key' if tally.keys == 1 else 'are private keys'}"
+        verdicts += f", {tally.keys} {'is a private key' if tally.keys == 1 else 'are private keys'}"
     counts = ", ".join(
         f"{count} {what}{'' if count == 1 else 's'}"
         for what, count in ((ERROR, tally.errors), (WARNING, tally.warnings), (NOTE, tally.notes))
     )
-    return f"{verdicts}{unreadable}: {counts}\n"
+    return f"{verdicts}: {counts}\n"

@@ -1,4 +1,4 @@
-"""What `opensslgen trust` has written or shares, as text for people and as JSON for programs."""
+"""Report what `opensslgen trust` has written or shares, as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What has been written."""
+    """The files that were written, and how."""
 
     root: Certificate
     folder: Path
     files: Sequence[TrustFile]
     signer: str | None
-    """The name whose certificate signed the profile."""
+    """The name of the certificate that signed the profile."""
     allow: Collection[str]
     findings: Sequence[Finding]
     """Warnings and notes of the rules."""
@@ -42,7 +42,7 @@ class Written:
 
 
 def trust_text(written: Written) -> str:
-    """Return which file is for which device, the fingerprint to compare, what was checked, and the next step."""
+    """Return the files for each device, the fingerprint to compare, what was checked, and the next step."""
     folder = written.folder
     rules = [rule for rule in PROFILES["root"].rules if rule not in written.allow]
     rows = [(device.title, f"{', '.join(device.files)}; guide: {device.id}.html") for device in DEVICES]
@@ -92,7 +92,7 @@ def sharing_command(*, pki: Path, root: Path | None, sign: str | None, allow: Co
 
 
 def sharing_text(root: Certificate, url: str, seconds: int, *, was_chosen: bool) -> str:
-    """Return what is shared, where, and for how long; `was_chosen`: the address is the default."""
+    """Return what is shared, where, and for how long; `was_chosen`: nobody typed the address."""
     minutes, rest = divmod(seconds, 60)
     time = f"{seconds} seconds" if rest or not minutes else f"{minutes} minute{'' if minutes == 1 else 's'}"
     lines = [

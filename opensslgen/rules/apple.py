@@ -168,6 +168,7 @@ RULES = (
         None,
         _san,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "apple-eku",
@@ -177,6 +178,7 @@ RULES = (
         SINCE_JULY_2019,
         _server_auth,
         of_requests=True,
+        extension="extendedKeyUsage",
     ),
     Rule(
         "apple-validity",

@@ -21,5 +21,6 @@ RULES = (
         None,
         _client_auth,
         of_requests=True,
+        extension="extendedKeyUsage",
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opensslgen.x509.extensions import EXTENSIONS
 
-from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule
+from .rule import ANY, ERROR, PASS, WARNING, Case, Fault, Messages, Rule
 
 _LONGEST_SERIAL = 20  # bytes
 # Many add a zero byte to 20 random ones whose first bit is set.
@@ -149,6 +149,7 @@ RULES = (
         None,
         _not_ca,
         of_requests=True,
+        extension="basicConstraints",
     ),
     Rule(
         "key-usage",
@@ -158,6 +159,7 @@ RULES = (
         None,
         _digital_signature,
         of_requests=True,
+        extension="keyUsage",
     ),
     Rule(
         "critical-unknown",
@@ -167,6 +169,7 @@ RULES = (
         None,
         _unknown_critical,
         of_requests=True,
+        extension=ANY,
     ),
     Rule(
         "ec-explicit",

@@ -191,6 +191,7 @@ RULES = (
         None,
         _ip_as_dns,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "ip-also-as-dns",
@@ -200,6 +201,7 @@ RULES = (
         None,
         _ip_also_as_dns,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "dns-malformed",
@@ -209,6 +211,7 @@ RULES = (
         None,
         _malformed,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "empty-cn",
@@ -245,6 +248,7 @@ RULES = (
         None,
         _twice,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "name-near-miss",
@@ -254,6 +258,7 @@ RULES = (
         None,
         _near_miss,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "wildcard-tld",
@@ -263,5 +268,6 @@ RULES = (
         None,
         _wildcard,
         of_requests=True,
+        extension="subjectAltName",
     ),
 )

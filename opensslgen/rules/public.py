@@ -95,6 +95,7 @@ RULES = (
         None,
         _usages,
         of_requests=True,
+        extension="extendedKeyUsage",
     ),
     Rule(
         "public-san",
@@ -104,6 +105,7 @@ RULES = (
         None,
         _names,
         of_requests=True,
+        extension="subjectAltName",
     ),
     Rule(
         "public-internal-name",
@@ -113,5 +115,6 @@ RULES = (
         None,
         _internal,
         of_requests=True,
+        extension="subjectAltName",
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule
+from .rule import ANY, ERROR, PASS, WARNING, Case, Fault, Messages, Rule
 
 
 def _common_name(case: Case) -> Messages:
@@ -60,6 +60,7 @@ RULES = (
         "RFC 5280 section 4.2.1.9; AOSP CertInstaller",
         None,
         _ca,
+        extension="basicConstraints",
     ),
     Rule(
         "root-key-cert-sign",
@@ -68,6 +69,7 @@ RULES = (
         "RFC 5280 section 4.2.1.3",
         None,
         _key_cert_sign,
+        extension="keyUsage",
     ),
     Rule(
         "root-eku",
@@ -76,6 +78,7 @@ RULES = (
         "OpenSSL verify -purpose sslserver; RFC 5280 section 4.2.1.12",
         None,
         _usages,
+        extension="extendedKeyUsage",
     ),
     Rule(
         "root-ski",
@@ -84,6 +87,7 @@ RULES = (
         "RFC 5280 section 4.2.1.2",
         None,
         _key_identifier,
+        extension="subjectKeyIdentifier",
     ),
     Rule(
         "root-critical",
@@ -92,5 +96,6 @@ RULES = (
         "RFC 5280 sections 4.2.1.3 and 4.2.1.9",
         None,
         _critical,
+        extension=ANY,
     ),
 )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from opensslgen.x509.request import Request
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
+ANY = "any extension"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,9 @@ class Rule:
     check: Callable[[Case], Messages] | None
     """Returns what is wrong, nothing if the certificate complies; None where the reader of a file or server says it."""
     of_requests: bool = False
-    """Whether it holds for what a certificate request asks for, too."""
+    """Whether it also holds for what a certificate request asks for."""
+    extension: str | None = None
+    """Short name of the extension that it is about, so that a config can break it; ANY: each finding names its own."""
 
 
 @dataclass(frozen=True, slots=True)

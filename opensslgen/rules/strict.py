@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .form import deviations
-from .rule import ERROR, PASS, Case, Fault, Messages, Rule
+from .rule import ANY, ERROR, PASS, Case, Fault, Messages, Rule
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
@@ -128,6 +128,7 @@ RULES = (
         f"{PYTHON}; RFC 5280 section 4.2.1.1; python/cpython#107361",
         None,
         _authority_key_identifier,
+        extension="authorityKeyIdentifier",
     ),
     Rule(
         "strict-ski",
@@ -136,6 +137,7 @@ RULES = (
         f"{PYTHON}; RFC 5280 section 4.2.1.2",
         None,
         _subject_key_identifier,
+        extension="subjectKeyIdentifier",
     ),
     Rule(
         "strict-basic-constraints",
@@ -144,6 +146,7 @@ RULES = (
         f"{PYTHON}; RFC 5280 section 4.2.1.9",
         None,
         _critical_constraints,
+        extension="basicConstraints",
     ),
     Rule(
         "strict-key-usage",
@@ -152,6 +155,7 @@ RULES = (
         f"{PYTHON}; RFC 5280 section 4.2.1.3",
         None,
         _authority_usage,
+        extension="keyUsage",
     ),
     Rule(
         "strict-key-cert-sign",
@@ -161,6 +165,7 @@ RULES = (
         None,
         _leaf_usage,
         of_requests=True,
+        extension="keyUsage",
     ),
     Rule(
         "strict-critical",
@@ -169,6 +174,7 @@ RULES = (
         f"{PYTHON}; {PYCA}; RFC 5280 sections 4.2.1.1, 4.2.1.2 and 4.2.1.6",
         None,
         _criticality,
+        extension=ANY,
     ),
     Rule(
         "strict-eku",
@@ -178,5 +184,6 @@ RULES = (
         None,
         _usages,
         of_requests=True,
+        extension="extendedKeyUsage",
     ),
 )

@@ -1049,7 +1049,7 @@ class Machine:
             if tree.redirections:
                 return self.redirected(tree.redirections, lambda: 0)
             return 0
-        self.budget.write(sum(map(len, words)) >> 3)
+        self.budget.write((sum(map(len, words)) >> 3) + 2 * len(words))
         self.word_lines = lines
         if words[0] in _DECLARES or words[0] in self.state.functions:
             for assignment in tree.assignments:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, abort, render_template, request
 
 from opensslgen.errors import Error, UsageError
-from opensslgen.jobs.revoke import REASONS
 from opensslgen.pki import lookup
 from opensslgen.pki.folder import Folder
+from opensslgen.pki.index import REASONS
 from opensslgen.pki.survey import crl_fault, rows_of, survey_of
 from opensslgen.report import browse, explain
 

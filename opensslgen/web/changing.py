@@ -10,8 +10,9 @@ from flask import Blueprint, redirect, request, url_for
 from opensslgen.errors import Error
 from opensslgen.jobs.job import Violation
 from opensslgen.jobs.renew import renewal_job, root_renewal_job
-from opensslgen.jobs.revoke import REASONS, revocation_job, revocation_list_job
+from opensslgen.jobs.revoke import revocation_job, revocation_list_job
 from opensslgen.pki.folder import Folder
+from opensslgen.pki.index import REASONS
 from opensslgen.pki.lookup import ROOT, stem_to_renew
 from opensslgen.plan.secrets import P12_PASSWORD, fit_secret
 

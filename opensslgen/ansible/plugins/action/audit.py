@@ -1,4 +1,4 @@
-"""The live ports of the fleet, audited from the controller; `modules/audit.py` documents it."""
+"""Audit the ports of the fleet from the controller; documented in `modules/audit.py`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
+from ansible_collections.opensslgen.fleet.plugins.modules.audit import DOCUMENTATION
 
-from opensslgen.fleet.action import FleetAction
+from opensslgen.fleet.action import FleetAction, options_of
 from opensslgen.fleet.audit_servers import audit_servers, write_report
 
 if TYPE_CHECKING:
@@ -16,31 +17,12 @@ if TYPE_CHECKING:
 
 
 class ActionModule(FleetAction):
-    """Judges what all servers show, and writes one report; the hosts of the play are not connected to."""
+    """Judges the certificates of all servers, and writes one report; does not connect to the hosts of the play."""
 
-    OPTIONS = {  # noqa: RUF012 - as Ansible's modules write it
-        "servers": {
-            "type": "list",
-            "elements": "dict",
-            "required": True,
-            "options": {
-                "address": {"type": "str", "required": True},
-                "port": {"type": "int", "default": 443},
-                "name": {"type": "str"},
-                "starttls": {"type": "str"},
-            },
-        },
-        "profile": {"type": "list", "elements": "str", "default": ["apple"]},
-        "allow": {"type": "list", "elements": "str", "default": []},
-        "within": {"type": "int"},
-        "report": {"type": "path"},
-        "format": {"type": "str", "default": "json", "choices": ["json", "sarif"]},
-        "timeout": {"type": "float", "default": 10.0},
-        "jobs": {"type": "int", "default": 16},
-    }
+    OPTIONS = options_of(DOCUMENTATION)
 
     def act(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        """Return how many servers comply, and what speaks against the others."""
+        """Return how many servers comply, and what is wrong with the others."""
         answer = audit_servers(
             options["servers"],
             profiles=options["profile"],

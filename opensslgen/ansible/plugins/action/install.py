@@ -1,4 +1,4 @@
-"""Certificate, chain and root, put in place on a host; `modules/install.py` documents it."""
+"""Install certificate, chain and root on a host; documented in `modules/install.py`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
+from ansible_collections.opensslgen.fleet.plugins.modules.install import DOCUMENTATION
 
-from opensslgen.fleet.action import FleetAction
+from opensslgen.fleet.action import FleetAction, options_of
 from opensslgen.fleet.install import Wish, install, parse_place
 
 if TYPE_CHECKING:
@@ -15,28 +16,9 @@ if TYPE_CHECKING:
 
 
 class ActionModule(FleetAction):
-    """Puts in place what differs, mends the vendor's script, and runs a command if anything has changed."""
+    """Installs the files that differ, patches the vendor's script, and runs a command if anything has changed."""
 
-    OPTIONS = {  # noqa: RUF012 - as Ansible's modules write it
-        "name": {"type": "str"},
-        "pki": {"type": "path", "default": "pki"},
-        "files": {
-            "type": "list",
-            "elements": "dict",
-            "default": [],
-            "options": {
-                "what": {"type": "str", "required": True, "choices": ["certificate", "chain", "root", "key"]},
-                "path": {"type": "str", "required": True},
-                "mode": {"type": "str"},
-                "owner": {"type": "str"},
-            },
-        },
-        "gen_certs": {"type": "str", "default": "/opt/Avaya/scripts/gen_certs.sh"},
-        "gen_certs_days": {"type": "int", "default": 820},
-        "reload": {"type": "str", "default": ""},
-        "folder": {"type": "str", "default": "/etc/opensslgen/pki"},
-        "openssl": {"type": "str", "default": "openssl"},
-    }
+    OPTIONS = options_of(DOCUMENTATION)
 
     def act(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Return which files have changed, and whether the command was run."""

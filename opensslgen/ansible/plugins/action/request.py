@@ -1,4 +1,4 @@
-"""The request of a host, which makes it and its key itself; `modules/request.py` documents it."""
+"""Let a host generate its key and request; documented in `modules/request.py`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
+from ansible_collections.opensslgen.fleet.plugins.modules.request import DOCUMENTATION
 
-from opensslgen.fleet.action import FleetAction
+from opensslgen.fleet.action import FleetAction, options_of
 from opensslgen.fleet.request import ensure_request, order_of
 from opensslgen.pki.folder import Folder
 
@@ -19,24 +20,12 @@ ORDER = ("name", "san", "subject", "key_type", "days")
 
 
 class ActionModule(FleetAction):
-    """Returns the request of a host, and has it made if need be."""
+    """Returns the request of a host, which makes it if necessary."""
 
-    OPTIONS = {  # noqa: RUF012 - as Ansible's modules write it
-        "name": {"type": "str"},
-        "san": {"type": "list", "elements": "str", "default": []},
-        "subject": {"type": "dict", "default": {}},
-        "key_type": {"type": "str", "default": "rsa-2048"},
-        "days": {"type": "int", "default": 820},
-        "allow": {"type": "list", "elements": "str", "default": []},
-        "new_key": {"type": "bool", "default": False, "no_log": False},
-        "within": {"type": "int", "default": 30},
-        "pki": {"type": "path", "default": "pki"},
-        "folder": {"type": "str", "default": "/etc/opensslgen/pki"},
-        "openssl": {"type": "str", "default": "openssl"},
-    }
+    OPTIONS = options_of(DOCUMENTATION)
 
     def act(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the request, and the options that it will be signed by."""
+        """Return the request, and the options for signing it."""
         order = {name: options[name] for name in ORDER} | {"name": options["name"] or task_vars["inventory_hostname"]}
         answer = ensure_request(
             self.host(options["openssl"]),

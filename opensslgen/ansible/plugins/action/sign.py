@@ -1,4 +1,4 @@
-"""All requests of the play, signed on the controller in one batch; `modules/sign.py` documents it."""
+"""Sign all requests of the play on the controller, in one batch; documented in `modules/sign.py`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
+from ansible_collections.opensslgen.fleet.plugins.modules.sign import DOCUMENTATION
 
-from opensslgen.fleet.action import FleetAction
+from opensslgen.fleet.action import FleetAction, options_of
 from opensslgen.fleet.sign_requests import sign_all
 from opensslgen.plan.secrets import CA_PASSPHRASE
 
@@ -18,21 +19,13 @@ if TYPE_CHECKING:
 
 
 class ActionModule(FleetAction):
-    """Signs what is not signed yet; one request that cannot be signed does not stop the others."""
+    """Signs what is not signed yet; if one request cannot be signed, the others still are."""
 
-    OPTIONS = {  # noqa: RUF012 - as Ansible's modules write it
-        "requests": {"type": "list", "elements": "dict", "required": True},
-        "pki": {"type": "path", "default": "pki"},
-        "within": {"type": "int", "default": 30},
-        "allow": {"type": "list", "elements": "str", "default": []},
-        "passphrase": {"type": "str", "no_log": True},
-        "openssl": {"type": "str"},
-        "jobs": {"type": "int"},
-    }
+    OPTIONS = options_of(DOCUMENTATION)
 
     def act(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        """Return which certificates were made, and by name why others were not."""
-        # A host that has failed or was skipped has left no order.
+        """Return the names of the certificates that were issued, and why others were not."""
+        # A host that failed or was skipped has no order.
         requests = [request for request in options["requests"] if request.get("order")]
         signed = sign_all(
             requests,

@@ -1,13 +1,13 @@
-"""What `ansible-doc` shows of the action of this name, which does all the work on the controller."""
+"""The documentation of the action of this name, for `ansible-doc`; the action runs on the controller."""
 
 DOCUMENTATION = """
 module: audit
-short_description: Judge what the ports of all hosts show
+short_description: Audit the ports of all hosts
 description:
-  - Asks each server from the controller for its chain, judges it as C(opensslgen audit) does, and writes one report.
-    The hosts themselves are not connected to.
-  - A server that does not answer is in the report, too.
-  - Is to be run once for all hosts (C(run_once)).
+  - Asks each server for its certificates, from the controller, judges them as C(opensslgen audit) does, and writes one
+    report. It does not connect to the hosts in any other way.
+  - The report also contains the servers that do not answer.
+  - Run it once for all hosts (C(run_once)).
 version_added: 0.1.0
 author: The authors of opensslgen (@opensslgen)
 options:
@@ -26,29 +26,29 @@ options:
         type: int
         default: 443
       name:
-        description: The name that is asked for and that the certificate must carry; by default the address.
+        description: The name to ask for, which the certificate must contain; by default the address.
         type: str
       starttls:
-        description: How it is asked for TLS, such as C(smtp); by default it speaks it from the first byte.
+        description: The protocol for STARTTLS, such as C(smtp); by default TLS begins at once.
         type: str
   profile:
-    description: Whose rules - apple, public, strict.
+    description: Profiles of rules, such as apple, public and strict.
     type: list
     elements: str
     default: [apple]
   allow:
-    description: Rules that need not be kept, by their ids.
+    description: Rules that may be broken, by their ids.
     type: list
     elements: str
     default: []
   within:
-    description: Find what ends within so many days.
+    description: Also report certificates that expire within this number of days.
     type: int
   report:
-    description: The file on the controller that gets the report. It is not written in check mode.
+    description: The file on the controller for the report. It is not written in check mode.
     type: path
   format:
-    description: The report's format.
+    description: The format of the report.
     type: str
     default: json
     choices: [json, sarif]
@@ -57,13 +57,13 @@ options:
     type: float
     default: 10.0
   jobs:
-    description: Servers that are asked at once.
+    description: Number of servers to ask at once.
     type: int
     default: 16
 attributes:
   check_mode:
     support: full
-    description: It changes nothing in any case, and writes no report.
+    description: It never changes anything; in check mode, it writes no report either.
   diff_mode:
     support: none
     description: It changes nothing.
@@ -72,7 +72,7 @@ requirements:
 """
 
 EXAMPLES = """
-- name: Judge what all hosts show
+- name: Audit the ports of all hosts
   opensslgen.fleet.audit:
     servers:
       - {address: 10.0.0.5, name: pbx.example.com}
@@ -83,16 +83,16 @@ EXAMPLES = """
 
 RETURN = """
 totals:
-  description: How many servers comply, violate a rule, or could not be asked, and the number of findings.
+  description: How many servers comply, violate the rules, or could not be asked, and the number of findings.
   returned: always
   type: dict
 faults:
-  description: The servers that do not comply, and what speaks against each first.
+  description: The servers that do not comply, each with the worst finding.
   returned: always
   type: list
   elements: dict
 report:
-  description: The report's file.
+  description: The file of the report.
   returned: always
   type: str
 """

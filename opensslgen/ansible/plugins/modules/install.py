@@ -1,82 +1,81 @@
-"""What `ansible-doc` shows of the action of this name, which does all the work on the controller."""
+"""The documentation of the action of this name, for `ansible-doc`; the action runs on the controller."""
 
 DOCUMENTATION = """
 module: install
-short_description: Put certificate, chain and root in place on a host
+short_description: Install certificate, chain and root on a host
 description:
-  - Copies what the controller's pki folder has for a host to the pki folder of that host, and to further places.
-    Only what differs is written; the new files lie beside the old ones before the first is renamed.
-  - The certificate must be for the key that the host has. A key is copied on the host itself.
-  - Mends the vendor's script C(gen_certs.sh), if it is there; it is fetched, edited on the controller, checked by the
-    host's own shell, and put back, and the original is kept beside it.
+  - Copies the files for a host from the controller's pki folder to the pki folder of that host, and to other places.
+    Only files that differ are written. All new files are written next to the old ones before the first is renamed.
+  - The certificate must be for the key on the host. The key is copied only on the host itself.
+  - Patches the vendor's script C(gen_certs.sh), if it exists. The script is edited on the controller and checked by
+    the shell on the host; the original is kept next to it.
 version_added: 0.1.0
 author: The authors of opensslgen (@opensslgen)
 options:
   name:
-    description: The name of the certificate.
+    description: The name of the certificate; by default the name of the host in the inventory.
     type: str
-    default: the inventory's name of the host
   pki:
-    description: The folder on the controller with root, key and certificates.
+    description: The pki folder on the controller, with the CA, the keys and the certificates.
     type: path
     default: pki
   files:
-    description: Further places for the files.
+    description: Other places for the files.
     type: list
     elements: dict
     default: []
     suboptions:
       what:
-        description: Which file it is. C(chain) is the certificate and what signed it.
+        description: Which file. C(chain) is the certificate with its issuers.
         type: str
         required: true
         choices: [certificate, chain, root, key]
       path:
-        description: The absolute path on the host. Folders that are missing are made.
+        description: The absolute path on the host. Missing folders are created.
         type: str
         required: true
       mode:
         description: Four octal digits in quotes; by default C('0644'), for the key C('0600').
         type: str
       owner:
-        description: Such as C(root:ssl-cert); by default whoever connects.
+        description: The owner, such as C(root:ssl-cert); by default the user who connects.
         type: str
   gen_certs:
-    description: Where the vendor's script is; empty to leave it alone.
+    description: The path of the vendor's script, or empty to patch none.
     type: str
     default: /opt/Avaya/scripts/gen_certs.sh
   gen_certs_days:
-    description: The default validity that it gets, in days.
+    description: The default validity in the patched script, in days.
     type: int
     default: 820
   reload:
     description:
-      - A command for the host's shell, run when anything has changed.
-      - If it fails, or the connection breaks, it is run again the next time.
+      - A command for the shell on the host, to run if anything has changed.
+      - If it fails, or the connection breaks, the next run repeats it.
     type: str
     default: ''
   folder:
-    description: The folder on the host that M(opensslgen.fleet.request) uses.
+    description: The pki folder on the host, as for M(opensslgen.fleet.request).
     type: str
     default: /etc/opensslgen/pki
   openssl:
-    description: The openssl of the host.
+    description: The openssl program on the host.
     type: str
     default: openssl
 attributes:
   check_mode:
     support: full
-    description: Tells which files would change.
+    description: Says which files would change.
   diff_mode:
     support: full
-    description: Shows what certificates say, the script's lines, and nothing of a key.
+    description: Shows the content of certificates and scripts, but never of a key.
 requirements:
   - opensslgen, on the controller
-  - a shell, openssl and coreutils on the host, no Python
+  - a shell, openssl and coreutils on the host, but no Python
 """
 
 EXAMPLES = """
-- name: Put the certificates in place
+- name: Install the certificates
   opensslgen.fleet.install:
     pki: "{{ playbook_dir }}/pki"
     files:
@@ -87,16 +86,16 @@ EXAMPLES = """
 
 RETURN = """
 files:
-  description: The files that have changed, or would.
+  description: The files that have changed, or would change.
   returned: success
   type: list
   elements: str
 reloaded:
-  description: Whether the command was run, or would be.
+  description: Whether the command was run, or would be run.
   returned: success
   type: bool
 not_after:
-  description: When the certificate ends; none in check mode if it is yet to be signed.
+  description: When the certificate expires; none in check mode if it is not signed yet.
   returned: success
   type: str
 """

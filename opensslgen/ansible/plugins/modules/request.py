@@ -1,22 +1,22 @@
-"""What `ansible-doc` shows of the action of this name, which does all the work on the controller."""
+"""The documentation of the action of this name, for `ansible-doc`; the action runs on the controller."""
 
 DOCUMENTATION = """
 module: request
-short_description: Have a host make its private key and certificate request
+short_description: Let a host generate its private key and certificate request
 description:
-  - Runs on the host the shell script that C(opensslgen server NAME --csr-only --script) prints. The key is made there
-    and never leaves it.
-  - What is there already is kept if it is as wanted. A key of the kind that is wanted is kept for other names, too.
-  - What is replaced gets an old name beside the new one.
+  - Runs the shell script that C(opensslgen server NAME --csr-only --script) prints, on the host. The key is generated
+    there, and never leaves the host.
+  - A request and a key that are as wanted are kept. A key of the right type is kept also if the names have changed.
+  - Replaced files are kept under another name next to the new ones.
 version_added: 0.1.0
 author: The authors of opensslgen (@opensslgen)
 options:
   name:
-    description: The host's main name, or an address. It becomes the common name and the first subject alternative name.
+    description: The main name of the host, or an IP address. It becomes the common name and the first subject
+      alternative name. By default the name of the host in the inventory.
     type: str
-    default: the inventory's name of the host
   san:
-    description: Further names, such as C(IP:10.0.0.5) or C(sip.example.com).
+    description: Additional names, such as C(IP:10.0.0.5) or C(sip.example.com).
     type: list
     elements: str
     default: []
@@ -31,52 +31,52 @@ options:
     type: str
     default: rsa-2048
   days:
-    description: Days that the certificate shall be valid. The request does not tell them; they go with its result.
+    description: Days of validity of the certificate. They are returned with the request, which does not contain them.
     type: int
     default: 820
   allow:
-    description: Rules that need not be kept, by their ids.
+    description: Rules that may be broken, by their ids.
     type: list
     elements: str
     default: []
   new_key:
     description:
-      - Whether a new key is made when the certificate on the host is about to end. Else the key is kept, unless its
-        certificate was revoked as compromised on the controller, O(pki).
+      - Whether to generate a new key when the certificate on the host expires soon. Otherwise the key is kept, unless
+        its certificate was revoked as compromised in O(pki).
     type: bool
     default: false
   within:
-    description: How many days before its end that is.
+    description: How many days before the expiry date that is.
     type: int
     default: 30
   pki:
     description:
-      - The folder on the controller with root, key and certificates. A key whose certificate was revoked there for
-        C(keyCompromise) is replaced on the host.
+      - The pki folder on the controller, with the CA, the keys and the certificates. A key whose certificate was
+        revoked there for C(keyCompromise) is replaced on the host.
     type: path
     default: pki
   folder:
-    description: The folder on the host for key and request, laid out as easy-rsa's.
+    description: The pki folder on the host, laid out as by easy-rsa.
     type: str
     default: /etc/opensslgen/pki
   openssl:
-    description: The openssl of the host.
+    description: The openssl program on the host.
     type: str
     default: openssl
 attributes:
   check_mode:
     support: full
-    description: Tells whether a request would be made; there is none yet.
+    description: Says whether a request would be made, but returns none.
   diff_mode:
     support: full
-    description: Shows subject, names and kind of key.
+    description: Shows the subject, the names and the type of key.
 requirements:
   - opensslgen, on the controller
-  - a shell, openssl and coreutils on the host, no Python
+  - a shell, openssl and coreutils on the host, but no Python
 """
 
 EXAMPLES = """
-- name: Have each host make its key and request
+- name: Let each host generate its key and request
   opensslgen.fleet.request:
     san: ["IP:{{ ansible_host }}"]
   register: requested
@@ -84,15 +84,15 @@ EXAMPLES = """
 
 RETURN = """
 request:
-  description: The request in PEM; none in check mode if it is yet to be made.
+  description: The request in PEM; none in check mode if it is not made yet.
   returned: success
   type: str
 order:
-  description: The options that it is signed by.
+  description: The options for signing it.
   returned: success
   type: dict
 notes:
-  description: Likely slips in the names.
+  description: Likely mistakes in the names.
   returned: success
   type: list
   elements: str

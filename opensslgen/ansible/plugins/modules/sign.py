@@ -1,52 +1,54 @@
-"""What `ansible-doc` shows of the action of this name, which does all the work on the controller."""
+"""The documentation of the action of this name, for `ansible-doc`; the action runs on the controller."""
 
 DOCUMENTATION = """
 module: sign
 short_description: Sign the requests of all hosts
 description:
-  - Signs on the controller, with the root of a pki folder, each request that has no certificate yet for its key and
-    names, or one that ends soon. What is signed already is left alone.
-  - The names come from the inventory, by way of what M(opensslgen.fleet.request) returns; of what a host has sent
-    nothing is used but its public key.
-  - A request that cannot be signed does not stop the others; O(opensslgen.fleet.install#module:name) fails for it.
-  - Is to be run once for all hosts (C(run_once)).
+  - Signs requests on the controller, with the CA of a pki folder, if there is no certificate for the same key and names
+    yet, or if it expires soon. Other certificates are left alone.
+  - The names come from the inventory, by way of M(opensslgen.fleet.request). Of the request itself, only the public key
+    is used.
+  - If a request cannot be signed, the others still are; O(opensslgen.fleet.install#module:name) fails for its
+    host.
+  - Run it once for all hosts (C(run_once)).
 version_added: 0.1.0
 author: The authors of opensslgen (@opensslgen)
 options:
   requests:
-    description: What M(opensslgen.fleet.request) has returned, of all hosts. What has no order is passed over.
+    description: The results of M(opensslgen.fleet.request) for all hosts. Those without an order are skipped.
     type: list
     elements: dict
     required: true
   pki:
-    description: The folder on the controller with root, key and certificates, laid out as easy-rsa's.
+    description: The pki folder on the controller, with the CA, the keys and the certificates,
+      laid out as by easy-rsa.
     type: path
     default: pki
   within:
-    description: A certificate that ends within so many days is made anew.
+    description: Reissue certificates that expire within this number of days.
     type: int
     default: 30
   allow:
-    description: Rules that need not be kept, by their ids.
+    description: Rules that may be broken, by their ids.
     type: list
     elements: str
     default: []
   passphrase:
-    description: The passphrase of the root's key; by default the variable E(OPENSSLGEN_CA_PASSPHRASE) has it.
+    description: The passphrase of the root's key; by default it is in the variable E(OPENSSLGEN_CA_PASSPHRASE).
     type: str
   openssl:
-    description: The openssl of the controller.
+    description: The openssl program on the controller.
     type: str
   jobs:
-    description: Processes; by default one for each core.
+    description: Number of processes; by default one per CPU core.
     type: int
 attributes:
   check_mode:
     support: full
-    description: Tells what would be signed.
+    description: Says what would be signed.
   diff_mode:
     support: full
-    description: Shows why each certificate is made, and its names, end and serial number.
+    description: Shows why each certificate is issued, and its names, expiry date and serial number.
 requirements:
   - opensslgen, on the controller
 """
@@ -61,12 +63,12 @@ EXAMPLES = """
 
 RETURN = """
 signed:
-  description: The names whose certificates were made.
+  description: The names whose certificates were issued.
   returned: success
   type: list
   elements: str
 kept:
-  description: The names whose certificates were left alone.
+  description: The names whose certificates were not changed.
   returned: success
   type: list
   elements: str

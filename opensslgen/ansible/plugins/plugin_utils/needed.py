@@ -1,4 +1,4 @@
-"""Imported first by each plugin, so that a controller without the Python package is told so."""
+"""Imported first by each plugin, for a clear error on a controller without the Python package."""
 
 from __future__ import annotations
 
