@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from opensslgen.x509.certificate import Certificate, decode
+from opensslgen.x509.der import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opensslgen.x509.request import Request
 
 TRUE, FALSE, NULL_ELEMENT = b"\x01\x01\xff", b"\x01\x01\x00", b"\x05\x00"
 
@@ -108,6 +117,14 @@ def certificate(
         validity = seq(not_before, not_after)
     tbs = seq(version, serial, algorithm, issuer, validity, subject, spki, rest)
     return seq(tbs, algorithm if outer_algorithm is None else outer_algorithm, signature, tail)
+
+
+def faults(der: bytes, read: Callable[[bytes], Certificate | Request] = decode) -> str:
+    """Return why our reader refuses some bytes, or else what it notes while it reads them, one a line."""
+    try:
+        return "\n".join(map(str, read(der).deviations))
+    except DecodeError as error:
+        return str(error)
 
 
 def read_by_cryptography(der: bytes) -> x509.Certificate:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 
+from .corpus.deviations import deviations
 from .corpus.encodings import encodings, requests
 from .corpus.hostile import bad_inputs, spoofs
 from .corpus.limits import clients, limits, paths
@@ -32,6 +33,7 @@ def main():
         encodings,
         requests,
         bad_inputs,
+        deviations,
         spoofs,
         signatures,
         built,

@@ -73,6 +73,11 @@ OTHERS = {
         lambda: Path(os.environ.get("OPENSSLGEN_TEST_AXE", "")).is_file(),
         install="npm install axe-core, and OPENSSLGEN_TEST_AXE=…/axe-core/axe.min.js",
     ),
+    "corpus": Other(
+        "certificates of others",
+        lambda: Path(os.environ.get("OPENSSLGEN_TEST_CORPUS", "/nowhere")).is_dir(),
+        install="OPENSSLGEN_TEST_CORPUS=DIRECTORY, such as zlint's v3/testdata and the sources of openssl and gnutls",
+    ),
     "openssls": Other(
         "other versions of openssl",
         lambda: bool(os.environ.get("OPENSSLGEN_TEST_OPENSSLS")),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, x448, x25519
@@ -11,7 +13,19 @@ from opensslgen.x509.certificate import decode
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.public_keys import PublicKey, decode_public_key
 
-from .der_writer import NULL_ELEMENT, bits, certificate, context, number, octets, oid, read_by_cryptography, seq, tlv
+from .der_writer import (
+    NULL_ELEMENT,
+    bits,
+    certificate,
+    context,
+    faults,
+    number,
+    octets,
+    oid,
+    read_by_cryptography,
+    seq,
+    tlv,
+)
 
 RSA, PSS, MGF1 = (oid(f"1.2.840.113549.1.1.{last}") for last in (1, 10, 8))
 EC, P256 = oid("1.2.840.10045.2.1"), oid("1.2.840.10045.3.1.7")
@@ -145,13 +159,13 @@ def test_what_is_no_point_of_any_curve_is_refused_though_the_curve_is_unknown(po
         (rsa_key(-MODULUS, 3), "an exponent or a modulus"),
         (rsa_key(0, 3), "an exponent or a modulus"),
         (rsa_key(MODULUS, 3, seq(RSA, octets())), "parameters that it must not have"),
-        (rsa_key(MODULUS, 3, seq(PSS, NULL_ELEMENT)), "has the tag 05 and not 30"),
+        (rsa_key(MODULUS, 3, seq(PSS, NULL_ELEMENT)), "has NULL parameters and may have none"),
         (spki(seq(RSA, NULL_ELEMENT), seq(number(MODULUS), number(3), number(1))), "an RSA key is followed by"),
         (spki(seq(RSA, NULL_ELEMENT), seq(number(MODULUS), number(3)) + b"\0"), "an RSA key is followed by"),
         (spki(seq(RSA, NULL_ELEMENT), seq(number(MODULUS))), "the exponent of an RSA key is missing"),
         (seq(seq(RSA, NULL_ELEMENT), bits(seq(number(MODULUS), number(2)), 1)), "not of whole bytes"),
         (spki(seq(ED25519), bytes(31)), "has 31 bytes and not 32"),
-        (spki(seq(ED25519, NULL_ELEMENT), bytes(32)), "the identifier of Ed25519 is followed by"),
+        (spki(seq(ED25519, NULL_ELEMENT), bytes(32)), "has NULL parameters and may have none"),
         (spki(seq(EC), b"\4" + bytes(64)), "the data ends within an element"),
         (spki(seq(EC, NULL_ELEMENT), b"\4" + bytes(64)), "a curve has neither a name nor parameters"),
         (spki(seq(oid("1.2.840.10040.4.1")), number(5)), "a structure is missing"),
@@ -165,13 +179,12 @@ def test_what_is_no_point_of_any_curve_is_refused_though_the_curve_is_unknown(po
         (spki(seq(oid("1.2.3"), octets(), octets()), b""), "the algorithm of a public key is followed by"),
         (seq(seq(RSA, NULL_ELEMENT), octets(b"")), "the bits of a public key has the tag 04"),
         (seq(seq(RSA, NULL_ELEMENT), bits(b""), bits(b"")), "a public key is followed by"),
-        (octets(b""), "a public key has the tag 04"),
-        (b"", "a public key is missing"),
+        (octets(b""), "the public key has the tag 04"),
+        (b"", "the public key is missing"),
     ],
 )
 def test_a_key_that_cannot_be_one_is_refused_here_and_by_cryptography(key: bytes, fault: str) -> None:
-    with pytest.raises(DecodeError, match=fault):
-        decode_public_key(key)
+    assert re.search(fault, faults(certificate(spki=key)))
     with pytest.raises((ValueError, UnsupportedAlgorithm)):
         read_by_cryptography(certificate(spki=key))
 
@@ -232,16 +245,16 @@ def test_an_unknown_signature_algorithm_is_its_identifier_and_has_no_hash() -> N
     [
         (seq(oid("1.2.840.113549.1.1.11"), octets()), "parameters that it must not have"),
         (seq(oid("1.2.840.113549.1.1.11"), NULL_ELEMENT, NULL_ELEMENT), "a signature algorithm is followed by"),
-        (seq(oid("1.2.840.10045.4.3.2"), NULL_ELEMENT), "the identifier of ecdsa-with-SHA256 is followed by"),
-        (seq(ED25519, NULL_ELEMENT), "the identifier of Ed25519 is followed by"),
+        (seq(oid("1.2.840.10045.4.3.2"), NULL_ELEMENT), "has NULL parameters and may have none"),
+        (seq(ED25519, NULL_ELEMENT), "has NULL parameters and may have none"),
         (seq(PSS), "the parameters of RSASSA-PSS is missing"),
         (seq(PSS, NULL_ELEMENT), "the tag 05 and not 30"),
         (pss(context(0, SHA1)), "a default value written out"),
         (pss(context(1, seq(MGF1, SHA1))), "a default value written out"),
         (pss(context(2, number(20))), "a default value written out"),
-        (pss(context(2, number(2**16))), "larger than 16 bits"),
+        (pss(context(2, number(2**16))), "a salt or a trailer that nobody uses"),
         (pss(context(2, number(-1))), "negative"),
-        (pss(context(3, number(256))), "larger than 8 bits"),
+        (pss(context(3, number(256))), "a salt or a trailer that nobody uses"),
         (pss(context(1, seq(oid("1.2.3"), SHA256))), "a mask that is not MGF1"),
         (pss(context(1, seq(MGF1))), "a hash is missing"),
         (pss(context(1, MASK), context(0, SHA256)), "RSASSA-PSS is followed by"),
@@ -253,7 +266,6 @@ def test_an_unknown_signature_algorithm_is_its_identifier_and_has_no_hash() -> N
 )
 def test_a_signature_algorithm_that_cryptography_refuses_is_refused(algorithm: bytes, fault: str) -> None:
     der = certificate(algorithm=algorithm)
-    with pytest.raises(DecodeError, match=fault):
-        decode(der)
+    assert re.search(fault, faults(der))
     with pytest.raises(ValueError, match=r"."):
         read_by_cryptography(der)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import subprocess
 import time
 import warnings
@@ -11,7 +12,6 @@ import pytest
 
 from opensslgen.names.general import GeneralName
 from opensslgen.x509.certificate import Certificate, decode
-from opensslgen.x509.der import DecodeError
 from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
@@ -30,6 +30,7 @@ from .der_writer import (
     certificate,
     context,
     extension,
+    faults,
     implicit,
     name,
     number,
@@ -51,14 +52,14 @@ USAGE = extension(EXTENSIONS["extendedKeyUsage"], seq(oid("1.3.6.1.5.5.7.3.1")))
 UTC, GENERALIZED = tlv(0x17, b"240101000000Z"), tlv(0x18, b"20240101000000Z")
 
 FAULTY = [
-    (certificate(version=context(0, number(0))), "neither of version 1, which is not written out, nor"),
-    (certificate(version=context(0, number(1))), "neither of version 1"),
-    (certificate(version=context(0, number(3))), "neither of version 1"),
-    (certificate(version=context(0, number(2), number(2))), "neither of version 1"),
-    (certificate(version=context(0)), "neither of version 1"),
+    (certificate(version=context(0, number(0))), "version 1 is written out"),
+    (certificate(version=context(0, number(1))), "of version 2, which nobody uses"),
+    (certificate(version=context(0, number(3))), "of version 4, which does not exist"),
+    (certificate(version=context(0, number(2), number(2))), "the version is followed by"),
+    (certificate(version=context(0)), "the version is missing"),
     (certificate(version=number(2)), "the inner signature algorithm has the tag 02"),
-    (certificate(USAGE, version=b""), "version 1 has what only later ones may have"),
-    (certificate(version=b"", rest=implicit(1, b"\0\1")), "version 1 has what only later ones"),
+    (certificate(USAGE, version=b""), "version 1 has extensions"),
+    (certificate(version=b"", rest=implicit(1, b"\0\1")), "version 1 has unique identifiers"),
     (certificate(USAGE, USAGE), "is there twice"),
     (certificate(rest=context(3, seq())), "the list of extensions is empty"),
     (certificate(rest=context(3)), "the extensions is missing"),
@@ -93,8 +94,7 @@ FAULTY = [
 
 @pytest.mark.parametrize(("der", "fault"), FAULTY)
 def test_what_is_no_certificate_is_refused(der: bytes, fault: str) -> None:
-    with pytest.raises(DecodeError, match=fault):
-        decode(der)
+    assert re.search(fault, faults(der))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_request_without_extensions_has_none() -> None:
     ("der", "fault"),
     [
         (request(version=number(1)), "a request is not of version 1"),
-        (request(rest=b""), "the attributes is missing"),
+        (request(rest=b""), "the attributes are missing"),
         (request(rest=context(0) * 2), "the attributes is followed by"),
         (request(asking(USAGE), asking(USAGE)), "asks twice for extensions"),
         (request(asking()), "the list of extensions is empty"),
@@ -168,14 +168,12 @@ def test_a_request_without_extensions_has_none() -> None:
     ],
 )
 def test_what_is_no_request_is_refused(der: bytes, fault: str) -> None:
-    with pytest.raises(DecodeError, match=fault):
-        decode_request(der)
+    assert re.search(fault, faults(der, decode_request))
 
 
 @pytest.mark.parametrize(("kind", "value", "fault"), UNREADABLE[:20])
 def test_a_request_is_held_to_the_same_extensions_as_a_certificate(kind: str, value: bytes, fault: str) -> None:
-    with pytest.raises(DecodeError, match=fault):
-        decode_request(request(asking(extension(EXTENSIONS[kind], value))))
+    assert re.search(fault, faults(request(asking(extension(EXTENSIONS[kind], value))), decode_request))
 
 
 # What is told of a certificate.
@@ -242,13 +240,12 @@ def test_an_ip_address_is_in_its_shortest_form() -> None:
         assert decode(certificate(extension("2.5.29.17", seq(content)))).names == (GeneralName("IP", address),)
 
 
-def test_a_default_written_out_is_refused_wherever_der_has_one() -> None:
+def test_a_default_written_out_is_noted_wherever_der_has_one() -> None:
     for der in (
         certificate(version=context(0, number(0))),
         certificate(seq(oid("1.2.3"), FALSE, octets())),
         certificate(extension("2.5.29.19", seq(FALSE))),
     ):
-        with pytest.raises(DecodeError, match=r"default|not written out"):
-            decode(der)
+        assert re.search("default", faults(der))
         with warnings.catch_warnings(), pytest.raises(ValueError, match="EncodedDefault"):
             read_by_cryptography(der)

@@ -96,10 +96,10 @@ def test_an_element_with_another_tag_or_none_is_named() -> None:
 
 
 FAULTY_CONTENTS: list[tuple[der.Content, str, str]] = [
-    (der.boolean, "", "a BOOLEAN is neither 00 nor FF"),
+    (der.boolean, "", "a BOOLEAN is not of one byte"),
     (der.boolean, "01", "a BOOLEAN is neither 00 nor FF"),
     (der.boolean, "FE", "a BOOLEAN is neither 00 nor FF"),
-    (der.boolean, "FF FF", "a BOOLEAN is neither 00 nor FF"),
+    (der.boolean, "FF FF", "a BOOLEAN is not of one byte"),
     (der.integer, "", "an INTEGER is empty"),
     (der.integer, "00 00", "an INTEGER is not in its shortest form"),
     (der.integer, "00 7F", "an INTEGER is not in its shortest form"),

@@ -30,6 +30,7 @@ from .der_writer import (
     attribute,
     bits,
     certificate,
+    faults,
     name,
     number,
     octets,
@@ -117,11 +118,12 @@ def test_a_value_is_read_as_cryptography_reads_it(tag: int, content: bytes, text
     assert [attribute.value for attribute in read_by_cryptography(der).subject] == [text]
 
 
-def test_a_t61string_that_readers_disagree_on_is_refused() -> None:
-    """Latin-1 to openssl and Apple, UTF-8 to cryptography."""
+def test_a_t61string_is_latin_1_unless_it_may_be_utf_8() -> None:
+    """Latin-1 to openssl and Apple, UTF-8 to cryptography: what is both is refused."""
     assert subject_of(("2.5.4.10", tlv(0x14, b"Muenchen"))).attributes == (("O", "Muenchen"),)
+    assert subject_of(("2.5.4.10", tlv(0x14, b"M\xfcnchen"))).attributes == (("O", "München"),)
     with pytest.raises(DecodeError, match="T61String"):
-        subject_of(("2.5.4.10", tlv(0x14, b"M\xfcnchen")))
+        subject_of(("2.5.4.10", tlv(0x14, "München".encode())))
 
 
 def test_a_unique_identifier_of_bits_is_shown_in_hex() -> None:
@@ -131,7 +133,7 @@ def test_a_unique_identifier_of_bits_is_shown_in_hex() -> None:
 @pytest.mark.parametrize(
     ("subject", "fault"),
     [
-        (seq(rdn()), "an attribute of a name is missing"),
+        (seq(rdn()), "a relative distinguished name is empty"),
         (seq(rdn(attribute(COMMON_NAME, utf8("b")), attribute(COMMON_NAME, utf8("a")))), "are not in order"),
         (seq(rdn(attribute(COMMON_NAME, utf8("a")), attribute(COMMON_NAME, utf8("a")))), "has an attribute twice"),
         (seq(rdn(attribute(COMMON_NAME, utf8("a")), attribute(COMMON_NAME, tlv(0x13, b"a")))), "an attribute twice"),
@@ -143,23 +145,20 @@ def test_a_unique_identifier_of_bits_is_shown_in_hex() -> None:
         (name((COMMON_NAME, bits(b"a"))), "a value with the tag 03 is no text"),
         (name((COMMON_NAME, tlv(0x2C, utf8("a")))), "a value with the tag 2C is no text"),
         (name((COMMON_NAME, tlv(0x13, b"*.example"))), "no PrintableString"),
-        (name((COMMON_NAME, octets(b"\xff"))), "no UTF8String"),
+        (name((COMMON_NAME, octets(b"\xff"))), "a value with the tag 04 is no text"),
         (rdn(), "the subject has the tag 31"),
     ],
 )
 def test_a_name_that_is_no_der_is_refused_here_and_by_cryptography(subject: bytes, fault: str) -> None:
     der = certificate(subject=subject)
-    with pytest.raises(DecodeError, match=fault):
-        decode(der)
+    assert re.search(fault, faults(der))
     with pytest.raises((ValueError, TypeError)):
         read_by_cryptography(der)
 
 
 def test_a_fault_in_a_name_is_told_by_its_place_in_the_certificate() -> None:
     der = certificate(subject=name((COMMON_NAME, tlv(0x13, b"a@@"))))
-    with pytest.raises(DecodeError) as caught:
-        decode(der)
-    assert caught.value.offset == der.index(b"a@@")
+    assert [deviation.offset for deviation in decode(der).deviations] == [der.index(b"a@@")]
 
 
 def test_names_are_equal_only_if_their_encodings_are() -> None:

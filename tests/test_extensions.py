@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from cryptography import x509
 
@@ -15,6 +17,7 @@ from .der_writer import (
     certificate,
     context,
     extension,
+    faults,
     implicit,
     name,
     number,
@@ -51,8 +54,7 @@ STRICTER_THAN_CRYPTOGRAPHY = {
 @pytest.mark.parametrize(("kind", "value", "fault"), UNREADABLE)
 def test_a_value_that_is_no_der_or_that_others_refuse_is_refused(kind: str, value: bytes, fault: str) -> None:
     der = certificate(extension(EXTENSIONS[kind], value))
-    with pytest.raises(DecodeError, match=fault):
-        decode(der)
+    assert re.search(fault, faults(der))
     if value not in STRICTER_THAN_CRYPTOGRAPHY:
         with pytest.raises((ValueError, TypeError, KeyError, x509.UnsupportedGeneralNameType)):
             read_by_cryptography(der)
@@ -64,8 +66,7 @@ def test_junk_in_an_extension_that_cryptography_knows_is_refused(kind: str) -> N
     try:
         read_by_cryptography(der)
     except ValueError:
-        with pytest.raises(DecodeError):
-            decode(der)
+        assert faults(der)
     else:
         assert decode(der).extensions
 
@@ -89,8 +90,7 @@ def test_an_extension_may_not_be_there_twice() -> None:
     ],
 )
 def test_a_malformed_extension_is_refused(wrong: bytes, fault: str) -> None:
-    with pytest.raises(DecodeError, match=fault):
-        decode(certificate(wrong))
+    assert re.search(fault, faults(certificate(wrong)))
 
 
 def test_the_values_that_rules_ask_for_are_decoded() -> None:

@@ -25,10 +25,12 @@ from opensslgen.errors import Error
 from opensslgen.jobs.perform import Authority
 from opensslgen.jobs.sign import sign_job
 from opensslgen.names.general import parse_names
+from opensslgen.names.subject import strict_subject
 from opensslgen.openssl import command
 from opensslgen.orders import from_request
 from opensslgen.pki.store import Store
 from opensslgen.plan.script import as_script
+from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request, read_request
 
 from .conftest import CHECKOUT, make_root, make_server, no_secret, opensslgen
@@ -247,8 +249,7 @@ def test_a_name_that_nobody_may_type_is_refused_unless_others_are_given(name, ro
 HOSTILE_SUBJECTS = {
     "bidi": ((ORG, "Acme \u202egnitset"), (CN, "a.example")),
     "newline": ((CN, "a.example\n  X509v3 Extended Key Usage:\n    TLS Web Server Authentication"),),
-    "unknown attribute": ((CN, "a.example"), (NameOID.TITLE, "Dr")),
-    "two units": ((UNIT, "a"), (UNIT, "b"), (CN, "a.example")),
+    "bidi in another attribute": ((CN, "a.example"), (NameOID.TITLE, "Dr \u202egnitset")),
     "two common names": ((CN, "a.example"), (CN, "b.example")),
     "blank": ((CN, " a.example"),),
     "long": ((CN, "a" * 65),),
@@ -532,3 +533,39 @@ def test_many_requests_are_signed_in_a_loop_from_python(root):
 def test_the_parser_of_names_is_that_of_the_command_line():
     request = parse_request(request_pem())
     assert from_request.requested_names(request) == parse_names("pbx.example.com, a.example")
+
+
+SUBJECTS_OF_OTHERS = {
+    "domain components": (
+        (NameOID.DOMAIN_COMPONENT, "local"),
+        (NameOID.DOMAIN_COMPONENT, "vsphere"),
+        (CN, "a.example"),
+    ),
+    "two units": ((ORG, "Example"), (UNIT, "Voice"), (UNIT, "Berlin"), (CN, "a.example")),
+    "unstructured name": ((NameOID.UNSTRUCTURED_NAME, "a.example"), (CN, "a.example")),
+    "unknown to openssl": ((x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), "x"), (CN, "a.example")),
+}
+
+
+@pytest.mark.parametrize("subject", SUBJECTS_OF_OTHERS.values(), ids=SUBJECTS_OF_OTHERS)
+def test_any_subject_of_a_request_is_kept_and_can_be_asked_for_again(subject, root):
+    written(asking(subject=subject))
+    assert sign("box.req", "--yes").exit_code == 0
+    made = read("pki/issued/a.example.crt")
+    assert [(part.oid, part.value) for part in made.subject] == list(subject)
+
+    lines = strict_subject(load("pki/issued/a.example.crt").subject.attributes).config_lines()
+    Path("again.cnf").write_text(f"[req]\nprompt = no\nutf8 = yes\ndistinguished_name = dn\n[dn]\n{lines}\n")
+    arguments = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", os.devnull]
+    subprocess.run(["openssl", "req", "-new", "-config", "again.cnf", *arguments, "-out", "again.req"], check=True)
+    again = x509.load_pem_x509_csr(Path("again.req").read_bytes())
+    assert [(part.oid, part.value) for part in again.subject] == list(subject)
+
+
+def test_the_names_of_a_certificate_without_subject_are_critical(root):
+    """RFC 5280 section 4.2.1.6."""
+    written(asking(x509.DNSName("a.example"), subject=()))
+    assert sign("box.req", "--yes").exit_code == 0
+    made = read("pki/issued/a.example.crt")
+    assert not list(made.subject)
+    assert made.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical

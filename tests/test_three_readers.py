@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from asn1crypto import x509 as asn1
@@ -19,11 +21,13 @@ from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
 from opensslgen.x509.request import Request, decode_request
 
+from . import readers
 from .der_writer import (
     context,
     octets,
     oid,
 )
+from .needs import needs
 from .signers import KEYS, RSA_SIGNER, SIGNERS, public_der
 
 SHORT_NAMES = {"2.5.4.3": "CN", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.7": "L", "2.5.4.12": "title"}
@@ -351,3 +355,23 @@ def test_a_pss_signature_made_by_cryptography_is_read() -> None:
     read = builder.public_key(KEYS["RSA", 2048, None]).sign(RSA_SIGNER, hashes.SHA384(), rsa_padding=scheme)
     ours = decode(read.public_bytes(Encoding.DER))
     assert (ours.signature_algorithm, ours.signature_hash) == ("rsassaPss", "sha384")
+
+
+@needs("corpus")
+def test_what_three_others_read_alike_is_read_alike_here() -> None:
+    """Print the matrix of `python -m tests.readers` over OPENSSLGEN_TEST_CORPUS, with few left that we refuse alone."""
+    found = readers.certificates([Path(os.environ["OPENSSLGEN_TEST_CORPUS"])])
+    matrix = readers.matrix(found)
+    print("\n".join(matrix.lines()))
+    assert sum(map(len, matrix.refused.values())) <= len(found) / 1000
+
+
+DEVIATING = sorted((Path(__file__).parent / "certificates").glob("der-*.pem"))
+
+
+@pytest.mark.parametrize("path", DEVIATING, ids=lambda path: path.stem)
+def test_a_deviation_names_the_readers_that_reject_it(path: Path) -> None:
+    (der,) = readers.blocks(path.read_bytes())
+    rejecting = {name for deviation in decode(der).deviations for name in deviation.rejected_by}
+    for name, read in (("cryptography", readers.by_cryptography), ("asn1crypto", readers.by_asn1crypto)):
+        assert isinstance(readers.answer(read, der), str) == (name in rejecting), name

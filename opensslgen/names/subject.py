@@ -21,6 +21,8 @@ _UPPER_BOUNDS = {
     "locality": 128,
     "email_address": 128,
 }
+_OTHER_BOUND = 255
+"""Of what only a request has, such as unstructuredName (RFC 2985 section 5.3.1)."""
 _SPECIAL = re.compile(r"""[\\$#"'`]""")
 # OpenSSL 1.1.1 and LibreSSL read a line in pieces of 510 bytes and lose a backslash that ends one, and so the escape.
 _LONGEST_LINE = 500  # bytes
@@ -40,7 +42,7 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A distinguished name with at most one of each attribute.
+    """A distinguished name.
 
     `parse_subject` makes one from what people type, `strict_subject` from a request or a certificate.
     """
@@ -55,7 +57,13 @@ class Subject:
 
     def config_lines(self) -> str:
         """Return the lines of a `prompt = no` distinguished-name section, without a newline at the end."""
-        return "\n".join(_config_line(name, value) for name, value in self.attributes)
+        names = [name for name, _ in self.attributes]
+        return "\n".join(
+            # Of two lines with one key openssl takes the last, and it takes what stands before a full stop for no part
+            # of the key.
+            _config_line(f"{position}.{name}" if names.count(name) > 1 or "." in name else name, value)
+            for position, (name, value) in enumerate(self.attributes)
+        )
 
     def oneline(self) -> str:
         """Return the subject as OpenSSL 3 and later writes it to index.txt; earlier ones leave / and + bare."""
@@ -95,18 +103,16 @@ def strict_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
 
     It may be empty, or have an empty common name; a rule reports that.
     """
-    found: dict[str, str] = {}
+    found: list[tuple[str, str]] = []
     for name, value in attributes:
-        if name not in _FIELDS:
-            raise UsageError(f"its subject has the attribute {name}: only {', '.join(_FIELDS)} are taken")
-        if name in found:
-            raise UsageError(f"its subject has more than one {name}: only one of each is taken")
+        if name == "CN" and any(kind == "CN" for kind, _ in found):
+            raise UsageError("its subject has more than one CN: only one is taken")
         if (name, value) != ("CN", ""):
-            if len(_check(_FIELDS[name], value)) != len(value):
+            if len(_check(_FIELDS.get(name, name), value)) != len(value):
                 raise UsageError(f"the {name} of its subject, {quote(value)}, begins or ends with a space")
             _fit_line(name, value)
-        found[name] = value
-    return Subject(tuple(found.items()))
+        found.append((name, value))
+    return Subject(tuple(found))
 
 
 def _fit_line(name: str, value: str) -> str:
@@ -128,9 +134,9 @@ def _check(field: str, text: str) -> str:
         return value.upper()
     if field == "email_address" and not re.fullmatch(r"[!-~]+@[!-~]+", value):
         raise UsageError(f"{what} {quote(value)} is not a mail address in ASCII: write one such as name@example.com")
-    if len(value) > _UPPER_BOUNDS[field]:
+    if len(value) > _UPPER_BOUNDS.get(field, _OTHER_BOUND):
         cure = "give a shorter one with --cn" if field == "common_name" else "write a shorter one"
-        limit = _UPPER_BOUNDS[field]
+        limit = _UPPER_BOUNDS.get(field, _OTHER_BOUND)
         raise UsageError(f"{what} {quote(value)} has {len(value)} characters, at most {limit} are allowed: {cure}")
     return value
 

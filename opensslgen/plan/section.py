@@ -30,6 +30,8 @@ class Section:
     key_usage: tuple[str, ...]
     extended_key_usage: tuple[str, ...] = SERVER_USAGES
     basic_constraints: str = "CA:FALSE"
+    is_nameless: bool = False
+    """Whether the subject is empty, and so its names critical (RFC 5280 section 4.2.1.6)."""
     crl_url: str | None = None
     """Where clients find the CRL."""
 
@@ -41,12 +43,13 @@ class Section:
         """
         if self.crl_url and "$CRL_URL" not in text:
             raise UsageError("the template has no line crlDistributionPoints = $CRL_URL, so --crl-url has no effect")
+        critical = ("critical",) if self.is_nameless and not _CRITICAL_NAMES.search(text) else ()
         filled = template.fill(
             text,
             {
                 "CA": self.basic_constraints,
                 "KEY_USAGE": ",".join(self.key_usage),
-                "SUBJECT_ALT_NAME": ",".join(map(str, dict.fromkeys(self.names))),
+                "SUBJECT_ALT_NAME": ",".join((*critical, *map(str, dict.fromkeys(self.names)))),
                 "EXTENDED_KEY_USAGE": ",".join(self.extended_key_usage),
                 "CRL_URL": f"URI:{self.crl_url}" if self.crl_url else "",
             },
@@ -58,6 +61,7 @@ class Section:
         return filled
 
 
+_CRITICAL_NAMES = re.compile(r"critical[ \t]*,[ \t]*\$\{?SUBJECT_ALT_NAME")
 _READING = re.compile(r"ENV::|proxyCertInfo|openssl_conf")
 _DIRECTIVE = re.compile(r"^[ \t]*\.(include|pragma)", re.MULTILINE)
 _LEAK = "which could put a secret into a certificate"
@@ -96,6 +100,7 @@ def section_of(order: LeafOrder) -> Section:
         names=order.names,
         key_usage=order.usages,
         extended_key_usage=order.extended_key_usage,
+        is_nameless=not order.subject.attributes,
         crl_url=order.crl_url,
     )
 

@@ -96,7 +96,51 @@ def _unknown_critical(case: Case) -> Messages:
     return found
 
 
+_MOST_DEVIATIONS = 5
+"""Those of one certificate that are named one by one."""
+
+
+def deviations(case: Case, *, grave: bool) -> Messages:
+    """Return where the certificates are not DER: at which byte, and who rejects that."""
+    found = PASS
+    for certificate in (case.certificate, *case.authorities):
+        whose = "" if certificate is case.certificate else f" in its issuer {certificate.subject or 'without name'}"
+        here = [deviation for deviation in certificate.deviations if deviation.is_grave == grave]
+        for deviation in here[:_MOST_DEVIATIONS]:
+            rejecting = ", ".join(deviation.rejected_by)
+            found += (f"{deviation}{whose}" + (f", which is rejected by {rejecting}" if rejecting else ""),)
+        if len(here) > _MOST_DEVIATIONS:
+            found += (f"{len(here) - _MOST_DEVIATIONS} more deviations from DER{whose}",)
+    return found
+
+
+def _not_der(case: Case) -> Messages:
+    return deviations(case, grave=False)
+
+
+def _malformed(case: Case) -> Messages:
+    return deviations(case, grave=True)
+
+
 RULES = (
+    Rule(
+        "not-der",
+        WARNING,
+        "Strict readers, such as Python's cryptography and Go, reject what is not DER, though others read it.",
+        "RFC 5280 section 4.1; X.690 section 10",
+        None,
+        _not_der,
+        of_requests=True,
+    ),
+    Rule(
+        "malformed",
+        ERROR,
+        "No client can rely on a key, an algorithm or an extension that is not what it says.",
+        "RFC 5280 section 4",
+        None,
+        _malformed,
+        of_requests=True,
+    ),
     Rule(
         "leaf-is-ca",
         ERROR,

@@ -40,6 +40,8 @@ class Profile:
 _OF_READERS = tuple(rule.id for rule in RULES.values() if rule.check is None)
 
 _ANYTHING = (
+    "not-der",
+    "malformed",
     "expired",
     "not-yet-valid",
     "expires-soon",
@@ -102,8 +104,8 @@ PROFILES = {
                 *("apple-key-size", "apple-signature-hash", "apple-san"),
                 *(rule for rule in RULES if rule.startswith("strict-")),
                 *_SERVER,
-                # Its own rules for authorities say the same, and more.
-                *(rule for rule in _ANYTHING if rule not in ("issuer-key-usage", "issuer-eku")),
+                # Its own rules say the same, and more.
+                *(rule for rule in _ANYTHING if rule not in ("issuer-key-usage", "issuer-eku", "not-der")),
             ),
         ),
         Profile(

@@ -137,6 +137,7 @@ def judge_request(
         key_usage=request.key_usage,
         basic_constraints=request.basic_constraints,
         extensions=request.extensions,
+        deviations=request.deviations,
     )
     return judge(Case(asked, None, at, key=key), [rule for rule in rules if rule.of_requests])
 

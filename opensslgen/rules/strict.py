@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .form import deviations
 from .rule import ANY, ERROR, PASS, Case, Fault, Messages, Rule
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ def _authority_key_identifier(case: Case) -> Messages:
         if (identifier is None or identifier.key_identifier is None) and not certificate.is_self_issued:
             found += (f"{certificate.subject} has no authority key identifier with a key's",)
     return found
+
+
+def _der(case: Case) -> Messages:
+    return deviations(case, grave=False)
 
 
 def _subject_key_identifier(case: Case) -> Messages:
@@ -107,6 +112,15 @@ def _usages(case: Case) -> Messages:
 
 RULES = (
     Rule("strict-version", ERROR, "Only version 3 has extensions, and strict clients want them.", PYCA, None, _version),
+    Rule(
+        "strict-der",
+        ERROR,
+        "Python's cryptography and Go refuse what is not DER.",
+        f"{PYCA}; RFC 5280 section 4.1; X.690 section 10",
+        None,
+        _der,
+        of_requests=True,
+    ),
     Rule(
         "strict-aki",
         ERROR,

@@ -1,11 +1,12 @@
 """Certificates and certificate requests, decoded from DER and never scraped from printed text.
 
-The reader is strict: what is no DER, or what cryptography would not read, is a DecodeError and so never called good.
+What is not DER but has one meaning only is read, and each deviation is kept with the certificate, for the rules to
+name. Anything else is a DecodeError, and so never called good.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from opensslgen.errors import UnreadableError
@@ -14,14 +15,20 @@ from opensslgen.text import visible
 
 from .der import (
     BIT_STRING,
+    CRYPTOGRAPHY,
+    GNUTLS,
+    GO,
     INTEGER,
+    JAVA,
     OBJECT_IDENTIFIER,
     OCTET_STRING,
     SEQUENCE,
     UTF8_STRING,
     DecodeError,
+    Deviation,
     anything,
     bit_string,
+    deviate,
     each,
     element,
     finish,
@@ -29,6 +36,8 @@ from .der import (
     is_der,
     object_identifier,
     octets,
+    read_at,
+    read_tolerantly,
     sequence,
     text,
     time,
@@ -85,12 +94,14 @@ class Certificate:
     extensions: tuple[Extension, ...] = ()
     """All of them, in the order written, also those above."""
     version: int = 3
-    """1 or 3."""
+    """1, 2 or 3; more only where a deviation says so."""
     der: bytes = field(default=b"", repr=False)
     """The whole certificate; empty in one that was not decoded, as are the next two."""
     tbs: bytes = field(default=b"", repr=False)
     """What is signed."""
     signature: bytes = field(default=b"", repr=False)
+    deviations: tuple[Deviation, ...] = ()
+    """Where it is not DER, and was read all the same."""
 
     @property
     def validity(self) -> timedelta:
@@ -161,10 +172,20 @@ _CRL_DISTRIBUTION_POINTS = EXTENSIONS["crlDistributionPoints"]
 _LARGEST = 1024 * 1024  # bytes
 # RFC 5280 section 4.1.2.2 allows 20; Python refuses to print more than 4300 digits.
 _LONGEST_SERIAL = 1024  # bytes
+_HIGHEST_VERSION = 16
+"""What is higher was no version to whoever wrote it."""
 
 
 def decode(der: bytes) -> Certificate:
-    """Return the certificate (RFC 5280 section 4.1) that the bytes are, all of them; raises DecodeError."""
+    """Return the certificate (RFC 5280 section 4.1) that the bytes are, all of them; raises DecodeError.
+
+    What is not DER and has one meaning only is read as well, and noted in `deviations`.
+    """
+    certificate, found = read_tolerantly(_decode, der)
+    return replace(certificate, deviations=found) if found else certificate
+
+
+def _decode(der: bytes) -> Certificate:
     start, stop = read_outermost(der, "a certificate")
     at, end = element(der, start, stop, SEQUENCE, "what a certificate signs")
     tbs = der[start:end]
@@ -172,20 +193,19 @@ def decode(der: bytes) -> Certificate:
     version = 1
     if at < end and der[at] == 0xA0:
         first, at = element(der, at, end, 0xA0, "the version")
-        if der[first:at] != b"\x02\x01\x02":
-            raise DecodeError(
-                "a certificate is neither of version 1, which is not written out, nor of version 3", first
-            )
-        version = 3
+        version = _version(der, first, at)
     first, at = element(der, at, end, INTEGER, "the serial number")
     if at - first > _LONGEST_SERIAL:
         raise DecodeError("the serial number is longer than 1024 bytes", first)
     serial_number = integer(der, first, at)
     first, (_, at) = at, element(der, at, end, SEQUENCE, "the inner signature algorithm")
+    name, hashed = read_algorithm(der[first:at], first)
     if der[first:at] != algorithm:
-        # Otherwise the outer one, which nobody signed, would say how good the signature is (RFC 5280 section 4.1.1.2).
-        raise DecodeError("the certificate names two different signature algorithms", first)
-    name, hashed = read_algorithm(algorithm, first)
+        # The outer one, which nobody signed, does not say how good the signature is (RFC 5280 section 4.1.1.2).
+        if read_algorithm(algorithm, end) == (name, hashed):
+            deviate("the certificate writes its signature algorithm in two ways", first, GO)
+        else:
+            deviate("the certificate names two different signature algorithms", first, GO, JAVA, GNUTLS, grave=True)
     issuer, at = read_name(der, at, end, "the issuer")
     first, last = element(der, at, end, SEQUENCE, "the validity")
     not_before, first = time(der, first, last, "the start of the validity")
@@ -197,10 +217,12 @@ def decode(der: bytes) -> Certificate:
     extensions: tuple[Extension, ...] = ()
     values: dict[str, Any] = {}
     if at < end:
-        if version != 3:
-            raise DecodeError("a certificate of version 1 has what only later ones may have", at)
+        if version < 3 and der[at] == 0xA3:
+            deviate(f"a certificate of version {version} has extensions", at, JAVA, GNUTLS, grave=True)
         for tag in (0x81, 0x82):
             if at < end and der[at] == tag:
+                if version == 1:
+                    deviate("a certificate of version 1 has unique identifiers", at, grave=True)
                 first, at = element(der, at, end, tag, "a unique identifier")
                 bit_string(der, first, at)
         if at < end:
@@ -211,28 +233,46 @@ def decode(der: bytes) -> Certificate:
             extensions, values = read_extensions(der, first, at)
     value = values.get
     return Certificate(
-        serial_number,
-        name,
-        hashed,
-        issuer,
-        subject,
-        not_before,
-        not_after,
-        public_key,
-        value(SUBJECT_ALTERNATIVE_NAMES),
-        value(EXTENDED_KEY_USAGE),
-        value(KEY_USAGE),
-        value(BASIC_CONSTRAINTS),
-        value(SUBJECT_KEY_IDENTIFIER),
-        value(AUTHORITY_KEY_IDENTIFIER),
-        value(_NAME_CONSTRAINTS),
-        value(_CRL_DISTRIBUTION_POINTS),
-        extensions,
-        version,
-        der,
-        tbs,
-        signature,
+        serial_number=serial_number,
+        signature_algorithm=name,
+        signature_hash=hashed,
+        issuer=issuer,
+        subject=subject,
+        not_before=not_before,
+        not_after=not_after,
+        public_key=public_key,
+        subject_alternative_names=value(SUBJECT_ALTERNATIVE_NAMES),
+        extended_key_usage=value(EXTENDED_KEY_USAGE),
+        key_usage=value(KEY_USAGE),
+        basic_constraints=value(BASIC_CONSTRAINTS),
+        subject_key_identifier=value(SUBJECT_KEY_IDENTIFIER),
+        authority_key_identifier=value(AUTHORITY_KEY_IDENTIFIER),
+        name_constraints=value(_NAME_CONSTRAINTS),
+        crl_urls=value(_CRL_DISTRIBUTION_POINTS),
+        extensions=extensions,
+        version=version,
+        der=der,
+        tbs=tbs,
+        signature=signature,
     )
+
+
+def _version(der: bytes, start: int, stop: int) -> int:
+    """Return the version that is written out."""
+    first, last = element(der, start, stop, INTEGER, "the version")
+    finish(last, stop, "the version")
+    version = integer(der, first, last) + 1
+    if not 1 <= version <= _HIGHEST_VERSION:
+        raise DecodeError("a certificate is of none of the versions 1, 2 and 3", start)
+    if version == 1:
+        deviate("version 1 is written out, which is the default", start, CRYPTOGRAPHY)
+    elif version == 2:
+        deviate("the certificate is of version 2, which nobody uses", start, CRYPTOGRAPHY)
+    elif version > 3:
+        deviate(
+            f"the certificate is of version {version}, which does not exist", start, CRYPTOGRAPHY, GO, JAVA, grave=True
+        )
+    return version
 
 
 def read_outermost(der: bytes, what: str) -> tuple[int, int]:
@@ -252,18 +292,12 @@ def read_signature(der: bytes, at: int, end: int) -> tuple[bytes, bytes]:
 
 def read_algorithm(encoding: bytes, at: int) -> tuple[str, str | None]:
     """Return the name and the hash of a signature algorithm that stands at `at`; raises DecodeError."""
-    try:
-        return signature_algorithm(encoding)
-    except DecodeError as error:
-        raise error.moved(at) from None
+    return read_at(at, signature_algorithm, encoding)
 
 
 def read_public_key(der: bytes, start: int, stop: int) -> PublicKey:
     """Return the public key between two offsets; raises DecodeError."""
-    try:
-        return decode_public_key(der[start:stop])
-    except DecodeError as error:
-        raise error.moved(start) from None
+    return read_at(start, decode_public_key, der[start:stop])
 
 
 def decode_block(block: PemBlock) -> Certificate:

@@ -1,8 +1,8 @@
-"""Revocation lists (RFC 5280 section 5): their dates, and all that one says, decoded strictly from DER."""
+"""Revocation lists (RFC 5280 section 5): their dates, and all that one says, decoded from DER, tolerant of form."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
@@ -17,6 +17,7 @@ from .der import (
     SEQUENCE,
     UTC_TIME,
     DecodeError,
+    Deviation,
     big_natural,
     element,
     finish,
@@ -24,6 +25,7 @@ from .der import (
     is_der,
     natural,
     octets,
+    read_tolerantly,
     time,
     whole,
 )
@@ -89,6 +91,8 @@ class RevocationList:
     """In the order written."""
     number: int | None
     extensions: tuple[Extension, ...]
+    deviations: tuple[Deviation, ...] = ()
+    """Where it is not DER, and was read all the same."""
 
 
 def dates(path: str | os.PathLike[str]) -> Dates:
@@ -128,6 +132,10 @@ def decode_dates(der: bytes) -> Dates:
 
     What comes after the dates is not looked at, nor is the signature checked.
     """
+    return read_tolerantly(_decode_dates, der)[0]
+
+
+def _decode_dates(der: bytes) -> Dates:
     start, stop = whole(der, SEQUENCE, "a revocation list")
     at, end = element(der, start, stop, SEQUENCE, "what a revocation list signs")
     if at < end and der[at] == INTEGER:
@@ -146,7 +154,15 @@ def _dates(der: bytes, at: int, end: int) -> tuple[Dates, int]:
 
 
 def decode(der: bytes) -> RevocationList:
-    """Return the revocation list that the bytes are, all of them; raises DecodeError."""
+    """Return the revocation list that the bytes are, all of them; raises DecodeError.
+
+    What is not DER and has one meaning only is read as well, and noted in `deviations`.
+    """
+    revocation_list, found = read_tolerantly(_decode, der)
+    return replace(revocation_list, deviations=found) if found else revocation_list
+
+
+def _decode(der: bytes) -> RevocationList:
     start, stop = whole(der, SEQUENCE, "a revocation list")
     at, end = element(der, start, stop, SEQUENCE, "what a revocation list signs")
     first, (_, last) = end, element(der, end, stop, SEQUENCE, "the signature algorithm")

@@ -1,4 +1,4 @@
-"""A strict reader of DER (X.690 section 10), which refuses whatever only BER allows.
+"""A reader of DER (X.690 section 10): strict, or tolerant of what is not DER and yet has one meaning only.
 
 It works on offsets into one `bytes`, since an object for each element would take most of the time. A reader takes the
 offset where an element begins and the offset where its container ends, and returns the offset after it.
@@ -6,17 +6,26 @@ offset where an element begins and the offset where its container ends, and retu
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+import re
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opensslgen.errors import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Content = Callable[[bytes, int, int], object]
     """Reads what lies between two offsets, and raises DecodeError if it cannot."""
+
+T = TypeVar("T")
+
+CRYPTOGRAPHY, GO, ASN1CRYPTO, JAVA, GNUTLS, OPENSSL = "cryptography", "Go", "asn1crypto", "Java", "GnuTLS", "OpenSSL"
+"""Readers that reject what others read; who does, tests.readers measures."""
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OBJECT_IDENTIFIER = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
 ENUMERATED, SEQUENCE, SET = 0x0A, 0x30, 0x31
@@ -49,6 +58,78 @@ class DecodeError(UnreadableError):
     def in_line(self, line: int) -> DecodeError:
         """Return the same fault, of a PEM block that begins in this line of a file."""
         return DecodeError(self.what, self.offset, line=line)
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """Something that is not DER, or breaks a rule of form, and has one meaning only."""
+
+    what: str
+    offset: int
+    """In bytes from the start of the input."""
+    rejected_by: tuple[str, ...] = ()
+    """Who does not read it, of those that tests.readers asks."""
+    is_grave: bool = False
+    """Whether no client can rely on a certificate with it, though others print it."""
+
+    def __str__(self) -> str:
+        return f"{self.what} at byte {self.offset}"
+
+
+_deviations: ContextVar[list[Deviation] | None] = ContextVar("deviations", default=None)
+"""Where deviations are noted; None while the reader is strict."""
+
+
+@contextmanager
+def tolerance() -> Iterator[list[Deviation]]:
+    """Make the reader tolerant for a while, and give the list in which it notes each deviation."""
+    found: list[Deviation] = []
+    token = _deviations.set(found)
+    try:
+        yield found
+    finally:
+        _deviations.reset(token)
+
+
+def read_tolerantly(read: Callable[[bytes], T], data: bytes) -> tuple[T, tuple[Deviation, ...]]:
+    """Return what a function reads from bytes, and the deviations without which a strict reader would not read it."""
+    try:
+        return read(data), ()
+    except DecodeError:
+        with tolerance() as found:
+            answer = read(data)
+        return answer, tuple(found)
+
+
+def deviate(what: str, offset: int, *rejected_by: str, grave: bool = False) -> None:
+    """Note a deviation, and who rejects it; raises DecodeError where the reader is strict."""
+    found = _deviations.get()
+    if found is None:
+        raise DecodeError(what, offset)
+    found.append(Deviation(what, offset, rejected_by, grave))
+
+
+def is_tolerant() -> bool:
+    """Tell whether deviations are noted and not refused."""
+    return _deviations.get() is not None
+
+
+def read_at(at: int, read: Callable[[bytes], T], data: bytes) -> T:
+    """Return what a function makes of the bytes that stand at `at` in the input.
+
+    Its faults and deviations are counted from the start of the input. A tolerant reader passes a cache by: what that
+    holds was read without a deviation.
+    """
+    found = _deviations.get()
+    try:
+        if found is None:
+            return read(data)
+        before = len(found)
+        answer: T = getattr(read, "__wrapped__", read)(data)
+        found[before:] = [replace(each, offset=each.offset + at) for each in found[before:]]
+    except DecodeError as error:
+        raise error.moved(at) from None
+    return answer
 
 
 def header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
@@ -102,7 +183,7 @@ def _long_length(data: bytes, start: int, end: int) -> tuple[int, int]:
         raise DecodeError("the data ends within a length", start - 1)
     length = int.from_bytes(data[start : start + size], "big")
     if length < 0x80 or length >> (8 * size - 8) == 0:
-        raise DecodeError("a length is not in its shortest form", start - 1)
+        deviate("a length is not in its shortest form", start - 1, CRYPTOGRAPHY, GO)
     return length, start + size
 
 
@@ -134,6 +215,12 @@ def whole(data: bytes, tag: int, what: str) -> tuple[int, int]:
     start, stop = element(data, 0, len(data), tag, what)
     finish(stop, len(data), what)
     return start, stop
+
+
+def end_of_value(at: int, end: int, what: str) -> None:
+    """Note what follows the value of an extension, which readers pass by."""
+    if at != end:
+        deviate(f"{what} is followed by what does not belong there", at, CRYPTOGRAPHY, JAVA, GNUTLS, grave=True)
 
 
 def finish(at: int, end: int, what: str) -> None:
@@ -185,9 +272,11 @@ def list_of(data: bytes, at: int, end: int, tag: int, content: Content, *, least
 
 def boolean(data: bytes, start: int, stop: int) -> bool:
     """Return a BOOLEAN's content, 00 or FF (X.690 section 11.1)."""
-    if stop - start != 1 or data[start] not in (0x00, 0xFF):
-        raise DecodeError("a BOOLEAN is neither 00 nor FF", start)
-    return data[start] == 0xFF
+    if stop - start != 1:
+        raise DecodeError("a BOOLEAN is not of one byte", start)
+    if data[start] not in (0x00, 0xFF):
+        deviate("a BOOLEAN is neither 00 nor FF", start, CRYPTOGRAPHY, GO)
+    return data[start] != 0
 
 
 def integer(data: bytes, start: int, stop: int) -> int:
@@ -195,7 +284,7 @@ def integer(data: bytes, start: int, stop: int) -> int:
     if start == stop:
         raise DecodeError("an INTEGER is empty", start)
     if stop - start > 1 and (data[start] + (data[start + 1] >> 7)) & 0xFF == 0:
-        raise DecodeError("an INTEGER is not in its shortest form", start)
+        deviate("an INTEGER is not in its shortest form", start, CRYPTOGRAPHY, GO, OPENSSL)
     return int.from_bytes(data[start:stop], "big", signed=True)
 
 
@@ -223,7 +312,7 @@ def bit_string(data: bytes, start: int, stop: int) -> tuple[int, int]:
         if unused > 7 or stop - start == 1:
             raise DecodeError("a BIT STRING has more unused bits than it can", start)
         if data[stop - 1] & ((1 << unused) - 1):
-            raise DecodeError("a BIT STRING has unused bits that are not zero", start)
+            deviate("a BIT STRING has unused bits that are not zero", start, CRYPTOGRAPHY, GO)
     return unused, start + 1
 
 
@@ -280,17 +369,43 @@ def time(data: bytes, at: int, end: int, what: str) -> tuple[datetime, int]:
         raise DecodeError(f"{what} is no UTCTime and no GeneralizedTime", at)
     digits = data[start : stop - 1]
     if len(digits) != 12 or not digits.isdigit() or data[stop - 1] != _Z:
-        raise DecodeError(f"{what} is not written as YYMMDDHHMMSSZ", start)
+        return _other_form(data, start, stop, _OTHER_UTC, f"{what} is not written as YYMMDDHHMMSSZ"), stop
+    return _instant(_full_year(digits), digits, 2, start), stop
+
+
+def _full_year(digits: bytes) -> int:
     year = digits[0] * 10 + digits[1] - _ZERO
-    return _instant(year + (2000 if year < 50 else 1900), digits, 2, start), stop
+    return year + (2000 if year < 50 else 1900)
 
 
 def generalized_time(data: bytes, start: int, stop: int) -> datetime:
     """Return a GeneralizedTime's content, to the second and in UTC (RFC 5280 section 4.1.2.5.2)."""
     digits = data[start : stop - 1]
     if len(digits) != 14 or not digits.isdigit() or data[stop - 1] != _Z:
-        raise DecodeError("a GeneralizedTime is not written as YYYYMMDDHHMMSSZ", start)
+        return _other_form(data, start, stop, _OTHER_GENERALIZED, "a GeneralizedTime is not written as YYYYMMDDHHMMSSZ")
     return _instant(int(digits[:4]), digits, 4, start)
+
+
+# X.680 sections 46 and 47 have more forms than RFC 5280; a time without a zone is that of nobody knows where.
+_OTHER_UTC = re.compile(rb"(\d\d)(\d{8})(\d\d)?(?:Z|([+-])(\d\d)(\d\d))")
+_OTHER_GENERALIZED = re.compile(rb"(\d{4})(\d{8})(\d\d)?(?:[.,]\d+)?(?:Z|([+-])(\d\d)(\d\d))")
+
+
+def _other_form(data: bytes, start: int, stop: int, form: re.Pattern[bytes], what: str) -> datetime:
+    """Return a time without seconds, with an offset, or with a fraction of a second, which is dropped."""
+    match = form.fullmatch(data, start, stop)
+    if not match:
+        raise DecodeError(what, start)
+    deviate(what, start, CRYPTOGRAPHY, *((GNUTLS,) if match[4] else ()))
+    year, digits, seconds, sign, hours, minutes = match.groups()
+    instant = _instant(_full_year(year) if len(year) == 2 else int(year), digits + (seconds or b"00"), 0, start)
+    if not sign:
+        return instant
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    try:
+        return instant - offset if sign == b"+" else instant + offset
+    except OverflowError:
+        raise DecodeError("a date and time that does not exist", start) from None
 
 
 def _instant(year: int, digits: bytes, at: int, start: int) -> datetime:
@@ -333,14 +448,32 @@ def text(data: bytes, tag: int, start: int, stop: int) -> str:
     try:
         value = content.decode(codec)
     except UnicodeDecodeError as error:
-        raise DecodeError(f"a byte that no {name} has", start + error.start) from None
+        if tag == IA5_STRING and _is_utf8(content):
+            deviate("an IA5String is written in UTF-8", start + error.start, GO, ASN1CRYPTO)
+            return content.decode()
+        if tag != T61_STRING or _is_utf8(content):
+            raise DecodeError(f"a byte that no {name} has", start + error.start) from None
+        deviate("a T61String is written in Latin-1", start + error.start, CRYPTOGRAPHY)
+        return content.decode("latin-1")
     if (
         (tag == PRINTABLE_STRING and content.translate(None, _PRINTABLE))
         or (tag == NUMERIC_STRING and content.translate(None, b"0123456789 "))
         or (tag == VISIBLE_STRING and not value.isprintable())
     ):
-        raise DecodeError(f"a character that no {name} has", start)
+        if not value.isprintable():
+            raise DecodeError(f"a character that no {name} has", start)
+        # Go lets these two pass.
+        also = () if tag == PRINTABLE_STRING and not content.translate(None, _PRINTABLE + b"*&") else (GO,)
+        deviate(f"a character that no {name} has", start, CRYPTOGRAPHY, *also)
     return value
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def well_formed(data: bytes, at: int, end: int) -> None:

@@ -7,8 +7,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from .der import (
+    ASN1CRYPTO,
     BIT_STRING,
     BOOLEAN,
+    CRYPTOGRAPHY,
     INTEGER,
     OBJECT_IDENTIFIER,
     OCTET_STRING,
@@ -17,12 +19,16 @@ from .der import (
     anything,
     bit_string,
     boolean,
+    deviate,
+    each,
     element,
+    end_of_value,
+    fields,
     finish,
     integer,
-    list_of,
     natural,
     object_identifier,
+    read_at,
     sequence,
 )
 from .names import general_names
@@ -122,16 +128,13 @@ class AuthorityKeyIdentifier:
 def read_extensions(data: bytes, at: int, end: int) -> tuple[tuple[Extension, ...], dict[str, Any]]:
     """Return the extensions between two offsets, at least one, and their values by identifier; raises DecodeError."""
     if at == end:
-        raise DecodeError("the list of extensions is empty", at)
+        deviate("the list of extensions is empty", at)
     extensions: list[Extension] = []
     values: dict[str, Any] = {}
     while at < end:
         _, stop = element(data, at, end, SEQUENCE, "an extension")
         encoding = data[at:stop]
-        try:
-            extension, value = _cached_extension(encoding) if stop - at <= _CACHED_SIZE else _extension(encoding)
-        except DecodeError as error:
-            raise error.moved(at) from None
+        extension, value = read_at(at, _cached_extension if stop - at <= _CACHED_SIZE else _extension, encoding)
         extensions.append(extension)
         values[extension.oid] = value
         if len(values) < len(extensions):
@@ -150,11 +153,27 @@ def _extension(der: bytes) -> tuple[Extension, Any]:
         first, at = element(der, at, end, BOOLEAN, "the criticality of an extension")
         critical = boolean(der, first, at)
         if not critical:
-            raise DecodeError("an extension has its default criticality written out", first)
+            deviate("an extension has its default criticality written out", first, CRYPTOGRAPHY)
     first, at = element(der, at, end, OCTET_STRING, "the value of an extension")
     finish(at, end, "the value of an extension")
+    extension = Extension(identifier, critical, der[first:at])
     reader = _READERS.get(identifier)
-    return Extension(identifier, critical, der[first:at]), reader(der, first, at) if reader else None
+    if reader is None:
+        return extension, None
+    try:
+        return extension, reader(der, first, at)
+    except DecodeError as error:
+        # Nobody asks for its value, and openssl prints it as it is; whoever knows a critical one must refuse it.
+        if identifier not in _UNASKED:
+            raise
+        deviate(
+            f"the extension {identifier} cannot be read: {error.what}",
+            first if error.offset is None else error.offset,
+            CRYPTOGRAPHY,
+            ASN1CRYPTO,
+            grave=critical,
+        )
+        return extension, None
 
 
 _cached_extension = lru_cache(maxsize=512)(_extension)
@@ -162,39 +181,48 @@ _cached_extension = lru_cache(maxsize=512)(_extension)
 
 def _subject_alternative_names(data: bytes, at: int, end: int) -> tuple[GeneralName, ...]:
     start, stop = element(data, at, end, SEQUENCE, "the list of names")
-    finish(stop, end, "the list of names")
+    end_of_value(stop, end, "the list of names")
     return general_names(data, start, stop)
 
 
 def _extended_key_usage(data: bytes, at: int, end: int) -> tuple[str, ...]:
-    usages = list_of(data, at, end, OBJECT_IDENTIFIER, object_identifier, least=1)
+    start, stop = element(data, at, end, SEQUENCE, "a list")
+    end_of_value(stop, end, "a list")
+    if start == stop:
+        deviate("the extended key usage is empty", start, CRYPTOGRAPHY)
+    usages = each(data, start, stop, OBJECT_IDENTIFIER, object_identifier)
     return tuple([EXTENDED_KEY_USAGES.get(usage, usage) for usage in usages])
 
 
 def _key_usage(data: bytes, at: int, end: int) -> frozenset[str]:
     start, stop = element(data, at, end, BIT_STRING, "the key usage")
-    finish(stop, end, "the key usage")
-    _, first = bit_string(data, start, stop)
-    bits = int.from_bytes(data[first : first + 2].ljust(2, b"\0"), "big") >> 7
+    end_of_value(stop, end, "the key usage")
+    unused, first = bit_string(data, start, stop)
+    content = bytearray(data[first:stop].ljust(2, b"\0"))
+    if stop > first:
+        content[stop - first - 1] &= 0xFF << unused  # those say nothing
+    bits = int.from_bytes(content[:2], "big") >> 7
     usages = frozenset([usage for position, usage in enumerate(KEY_USAGES) if bits & (0x100 >> position)])
     if "keyAgreement" not in usages and not usages.isdisjoint(("encipherOnly", "decipherOnly")):
         # RFC 5280 section 4.2.1.3 leaves these two undefined then.
-        raise DecodeError("the key usage restricts keyAgreement and does not have it", start)
+        deviate("the key usage restricts keyAgreement and does not have it", start, CRYPTOGRAPHY)
     return usages
 
 
 def _basic_constraints(data: bytes, at: int, end: int) -> BasicConstraints:
-    ca, path_length = sequence(data, at, end, (BOOLEAN, boolean, True), (INTEGER, natural, True))
+    start, stop = element(data, at, end, SEQUENCE, "the basic constraints")
+    end_of_value(stop, end, "the basic constraints")
+    ca, path_length = fields(data, start, stop, (BOOLEAN, boolean, True), (INTEGER, natural, True))
     if ca is False:
-        raise DecodeError("basicConstraints has its default CA:FALSE written out", at)
+        deviate("basicConstraints has its default CA:FALSE written out", at, CRYPTOGRAPHY)
     if path_length is not None and not ca:
-        raise DecodeError("basicConstraints limits the path below what is no authority", at)
+        deviate("basicConstraints limits the path below what is no authority", at, CRYPTOGRAPHY)
     return BasicConstraints(bool(ca), path_length)
 
 
 def _subject_key_identifier(data: bytes, at: int, end: int) -> bytes:
     start, stop = element(data, at, end, OCTET_STRING, "the subject key identifier")
-    finish(stop, end, "the subject key identifier")
+    end_of_value(stop, end, "the subject key identifier")
     return data[start:stop]
 
 
@@ -208,7 +236,7 @@ def _authority_key_identifier(data: bytes, at: int, end: int) -> AuthorityKeyIde
         data, at, end, (0x80, anything, True), (0xA1, _issuer_names, True), (0x82, integer, True)
     )
     if (issuer is None) != (serial is None):
-        raise DecodeError("the authority key identifier has only one of issuer and serial number", at)
+        deviate("the authority key identifier has only one of issuer and serial number", at, CRYPTOGRAPHY)
     return AuthorityKeyIdentifier(key, issuer is not None, serial is not None)
 
 
@@ -221,6 +249,12 @@ _READERS: dict[str, Content] = {
     EXTENSIONS["subjectKeyIdentifier"]: _subject_key_identifier,
     EXTENSIONS["authorityKeyIdentifier"]: _authority_key_identifier,
 }
+
+_UNASKED = frozenset(EXTENSIONS[name] for name in CHECKS) - {
+    EXTENSIONS["nameConstraints"],
+    EXTENSIONS["crlDistributionPoints"],
+}
+"""Extensions whose values are checked for their form alone."""
 
 PRINTED_USAGES = {
     "serverAuth": "TLS Web Server Authentication",

@@ -13,20 +13,26 @@ from opensslgen.text import visible
 
 from .der import (
     BIT_STRING,
+    CRYPTOGRAPHY,
     GENERALIZED_TIME,
     IA5_STRING,
+    JAVA,
     OBJECT_IDENTIFIER,
     OCTET_STRING,
     SEQUENCE,
     SET,
     UTC_TIME,
     UTF8_STRING,
+    VISIBLE_STRING,
     DecodeError,
     bit_string,
+    deviate,
     element,
     finish,
     header,
+    is_tolerant,
     object_identifier,
+    read_at,
     text,
     well_formed,
 )
@@ -119,10 +125,7 @@ def read_name(data: bytes, at: int, end: int, what: str) -> tuple[Name, int]:
     """Return the name at `at` and the offset after it; raises DecodeError."""
     _, stop = element(data, at, end, SEQUENCE, what)
     encoding = data[at:stop]
-    try:
-        return (_cached_name(encoding) if len(encoding) <= _CACHED_SIZE else _name(encoding)), stop
-    except DecodeError as error:
-        raise error.moved(at) from None
+    return read_at(at, _cached_name if len(encoding) <= _CACHED_SIZE else _name, encoding), stop
 
 
 def _name(der: bytes) -> Name:
@@ -141,21 +144,20 @@ _cached_name = lru_cache(maxsize=256)(_name)
 def relative_name(data: bytes, start: int, stop: int) -> tuple[tuple[str, str], ...]:
     """Return the attributes, mostly one, in the content of a relative distinguished name; raises DecodeError."""
     content = data[start:stop]
-    try:
-        return _cached_attributes(content) if len(content) <= _CACHED_SIZE else _attributes(content)
-    except DecodeError as error:
-        raise error.moved(start) from None
+    return read_at(start, _cached_attributes if len(content) <= _CACHED_SIZE else _attributes, content)
 
 
 def _attributes(data: bytes) -> tuple[tuple[str, str], ...]:
     """Return at least one attribute, in the order that DER wants in a SET (X.690 section 11.6), and none twice."""
     found: list[tuple[str, str]] = []
     at, end, before = 0, len(data), b""
-    while at < end or not found:
+    if not data:
+        deviate("a relative distinguished name is empty", 0, CRYPTOGRAPHY)
+    while at < end:
         start, stop = element(data, at, end, SEQUENCE, "an attribute of a name")
         encoding = data[at:stop]
         if encoding < before:
-            raise DecodeError("the attributes of a relative distinguished name are not in order", at)
+            deviate("the attributes of a relative distinguished name are not in order", at, CRYPTOGRAPHY)
         before = encoding
         first, last = element(data, start, stop, OBJECT_IDENTIFIER, "the type of an attribute")
         kind = object_identifier(data, first, last)
@@ -164,18 +166,25 @@ def _attributes(data: bytes) -> tuple[tuple[str, str], ...]:
         found.append((_SHORT_NAMES.get(kind, kind), _attribute_value(data, kind, tag, first, last)))
         at = stop
     if len(set(found)) < len(found):
-        raise DecodeError("a relative distinguished name has an attribute twice", 0)
+        deviate("a relative distinguished name has an attribute twice", 0, CRYPTOGRAPHY)
     return tuple(found)
 
 
 _cached_attributes = lru_cache(maxsize=512)(_attributes)
 
 
+_RARE_TEXTS = (OCTET_STRING, UTC_TIME, GENERALIZED_TIME, VISIBLE_STRING)
+"""As dateOfBirth and a few others have them."""
+
+
 def _attribute_value(data: bytes, kind: str, tag: int, start: int, stop: int) -> str:
     if tag == BIT_STRING and kind == _UNIQUE_IDENTIFIER:
         bit_string(data, start, stop)
         return data[start:stop].hex()
-    if tag in (OCTET_STRING, UTC_TIME, GENERALIZED_TIME):  # as dateOfBirth and a few others have them
+    if tag in _RARE_TEXTS and is_tolerant():
+        # OpenSSL does not read them, nor does cryptography what is not DER.
+        raise DecodeError(f"a value with the tag {tag:02X} is no text", start)
+    if tag in (OCTET_STRING, UTC_TIME, GENERALIZED_TIME):
         tag = UTF8_STRING
     return text(data, tag, start, stop)
 
@@ -189,6 +198,7 @@ _KINDS = {
     0x87: "IP",
     0x88: "RID",
 }
+_UNUSED_KINDS = {0xA3: "x400Address", 0xA5: "ediPartyName"}
 _IPV4_MAPPED = bytes(10) + b"\xff\xff"
 _TEXTS = frozenset({"email", "DNS", "URI"})
 
@@ -196,7 +206,7 @@ _TEXTS = frozenset({"email", "DNS", "URI"})
 def general_names(data: bytes, start: int, stop: int) -> tuple[GeneralName, ...]:
     """Return the names in the content of a GeneralNames (RFC 5280 section 4.2.1.6): at least one."""
     if start == stop:
-        raise DecodeError("a list of names is empty", start)
+        deviate("a list of names is empty", start, JAVA)
     names = []
     while start < stop:
         name, start = general_name(data, start, stop)
@@ -215,8 +225,11 @@ def general_name(
     tag, start, stop = header(data, at, end)
     kind = _KINDS.get(tag)
     if kind is None:
-        # Also an x400Address and an ediPartyName: nobody has them, and cryptography does not read them.
-        raise DecodeError(f"a name of the kind {tag:02X} cannot be read", at)
+        if tag not in _UNUSED_KINDS or address_sizes[0] == 4:
+            # In a name constraint others pass by what they do not know; among names cryptography and asn1crypto do not.
+            raise DecodeError(f"a name of the kind {tag:02X} cannot be read", at)
+        deviate(f"a name of the kind {_UNUSED_KINDS[tag]}, which nobody uses", at, CRYPTOGRAPHY)
+        return GeneralName(_UNUSED_KINDS[tag], data[start:stop].hex()), stop
     if kind in _TEXTS:
         value = text(data, IA5_STRING if strict else UTF8_STRING, start, stop)
     elif kind == "IP":
@@ -250,7 +263,11 @@ def _address(data: bytes, start: int, stop: int, sizes: tuple[int, int]) -> str:
     hosts = (1 << 8 * half) - 1 - mask
     # A mask is ones, then zeros, and the network's address has no bits where it has zeros.
     if hosts & (hosts + 1) or int.from_bytes(content[:half], "big") & hosts:
-        raise DecodeError("an IP network has a mask or host bits that it must not have", start)
+        if hosts & (hosts + 1):
+            raise DecodeError("an IP network has a mask that is not ones, then zeros", start)
+        deviate("an IP network has host bits", start, CRYPTOGRAPHY)
+        kept = int.from_bytes(content[:half], "big") & mask
+        content = kept.to_bytes(half, "big") + content[half:]
     return f"{ipaddress.ip_address(content[:half])}/{mask.bit_count()}"
 
 

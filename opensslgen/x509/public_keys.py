@@ -7,12 +7,15 @@ from functools import lru_cache
 
 from .der import (
     BIT_STRING,
+    CRYPTOGRAPHY,
+    GO,
     INTEGER,
     NULL,
     OBJECT_IDENTIFIER,
     SEQUENCE,
     DecodeError,
     big_natural,
+    deviate,
     element,
     finish,
     header,
@@ -20,6 +23,7 @@ from .der import (
     natural,
     object_identifier,
     octets,
+    read_at,
     sequence,
     well_formed,
     whole,
@@ -132,14 +136,14 @@ def decode_public_key(spki: bytes) -> PublicKey:
     """Return the key in a SubjectPublicKeyInfo; raises DecodeError, too, for a key that cannot be one."""
     start, stop = whole(spki, SEQUENCE, "a public key")
     _, last = element(spki, start, stop, SEQUENCE, "the algorithm of a public key")
-    algorithm, curve, bits = _key_algorithm(spki[start:last])
+    algorithm, curve, bits = read_at(start, _key_algorithm, spki[start:last])
     first, last = element(spki, last, stop, BIT_STRING, "the bits of a public key")
     finish(last, stop, "a public key")
     key = octets(spki, first, last)
     offset = last - len(key)
     try:
         if algorithm in ("RSA", "RSA-PSS"):
-            bits = _rsa_bits(key)
+            bits = _rsa_bits(key, offset)
         elif algorithm == "EC":
             _check_point(key, curve or "")
         elif algorithm == "DSA":
@@ -149,7 +153,10 @@ def decode_public_key(spki: bytes) -> PublicKey:
                 f"a key of the kind {algorithm} has {len(key)} bytes and not {_RAW_KEY_BYTES[algorithm]}", 0
             )
     except DecodeError as error:
-        raise error.moved(offset) from None
+        if algorithm == "RSA":
+            raise error.moved(offset) from None
+        # Most read a certificate without reading its key.
+        deviate(error.what, offset + (error.offset or 0), CRYPTOGRAPHY, GO, grave=True)
     return PublicKey(algorithm, bits, _CURVES[curve][0] if curve in _CURVES else curve, spki)
 
 
@@ -173,14 +180,16 @@ def _key_algorithm(der: bytes) -> tuple[str, str | None, int]:
     if algorithm == "RSA":
         _null_or_absent(der, start, stop)
     elif algorithm == "RSA-PSS":
-        if start < stop:
+        if der[start:stop] == _NULL_ELEMENT:
+            deviate("an algorithm has NULL parameters and may have none", start, CRYPTOGRAPHY)
+        elif start < stop:
             _pss_hash(der, start, stop)
     elif algorithm == "EC":
         return algorithm, *_named_or_explicit_curve(der, start, stop)
     elif algorithm == "DSA":
         return algorithm, None, _dsa_bits(der, start, stop)
     elif algorithm in _RAW_KEY_BYTES:
-        finish(start, stop, f"the identifier of {algorithm}")
+        _absent(der, start, stop)
     else:
         well_formed(der, start, stop)
     return algorithm, None, 0
@@ -188,7 +197,14 @@ def _key_algorithm(der: bytes) -> tuple[str, str | None, int]:
 
 def _null_or_absent(data: bytes, start: int, stop: int) -> None:
     if data[start:stop] not in (b"", _NULL_ELEMENT):
-        raise DecodeError("an algorithm has parameters that it must not have", start)
+        well_formed(data, start, stop)
+        deviate("an algorithm has parameters that it must not have", start, CRYPTOGRAPHY, GO)
+
+
+def _absent(data: bytes, start: int, stop: int) -> None:
+    if start < stop:
+        _null_or_absent(data, start, stop)
+        deviate("an algorithm has NULL parameters and may have none", start, CRYPTOGRAPHY)
 
 
 def _named_or_explicit_curve(data: bytes, at: int, end: int) -> tuple[str, int]:
@@ -213,8 +229,11 @@ def _dsa_bits(data: bytes, start: int, stop: int) -> int:
     return int(p).bit_length()
 
 
-def _rsa_bits(key: bytes) -> int:
-    """Return the bits of an RSA modulus (RFC 8017 appendix A.1.1), as strict as cryptography with both numbers."""
+def _rsa_bits(key: bytes, at: int) -> int:
+    """Return the bits of an RSA modulus (RFC 8017 appendix A.1.1), as strict as cryptography with both numbers.
+
+    The key stands at `at` in the input.
+    """
     start, stop = whole(key, SEQUENCE, "an RSA key")
     first, last = element(key, start, stop, INTEGER, "the modulus of an RSA key")
     modulus = integer(key, first, last)
@@ -222,7 +241,10 @@ def _rsa_bits(key: bytes) -> int:
     finish(last, stop, "an RSA key")
     exponent = integer(key, first, last)
     if not 3 <= exponent < modulus or exponent % 2 == 0:
-        raise DecodeError("an RSA key has an exponent or a modulus that no RSA key has", first)
+        what = "that no RSA key has" if modulus > 0 and exponent > 0 else "that is not positive"
+        deviate(f"an RSA key has an exponent or a modulus {what}", at + first, CRYPTOGRAPHY, grave=True)
+    if modulus < 0:  # whoever forgot the leading zero meant this
+        modulus += 1 << 8 * ((modulus.bit_length() + 8) // 8)
     return modulus.bit_length()
 
 
@@ -313,7 +335,7 @@ def signature_algorithm(der: bytes) -> tuple[str, str | None]:
     if nullable:
         _null_or_absent(der, start, stop)
     else:
-        finish(start, stop, f"the identifier of {name}")
+        _absent(der, start, stop)
     return name, hashed
 
 
@@ -342,11 +364,12 @@ def _pss_hash(data: bytes, at: int, end: int) -> str | None:
         else:
             first, last = element(data, start, at, INTEGER, "a number of RSASSA-PSS")
             finish(last, at, "a number of RSASSA-PSS")
-            natural(data, first, last, bits=16 if tag == 0xA2 else 8)
+            if natural(data, first, last).bit_length() > (16 if tag == 0xA2 else 8):
+                deviate("RSASSA-PSS has a salt or a trailer that nobody uses", first, CRYPTOGRAPHY, grave=True)
             # RFC 4055 wants a trailer to be accepted even where it is the default.
             default = b"\x02\x01\x14" if tag == 0xA2 else b""
         if data[start:at] == default:
-            raise DecodeError("RSASSA-PSS has a default value written out", start)
+            deviate("RSASSA-PSS has a default value written out", start, CRYPTOGRAPHY)
     finish(at, end, "RSASSA-PSS")
     return hashed
 

@@ -12,6 +12,8 @@ from opensslgen.names.general import GeneralName
 
 from .der import (
     BMP_STRING,
+    CRYPTOGRAPHY,
+    GO,
     IA5_STRING,
     INTEGER,
     NULL,
@@ -25,6 +27,7 @@ from .der import (
     anything,
     big_natural,
     bit_string,
+    deviate,
     each,
     element,
     fields,
@@ -65,21 +68,23 @@ def _alternative_names(data: bytes, at: int, end: int) -> None:
 def _name_constraints(data: bytes, at: int, end: int) -> NameConstraints:
     permitted, excluded = sequence(data, at, end, (0xA0, _subtrees, True), (0xA1, _subtrees, True))
     if permitted is None and excluded is None:
-        raise DecodeError("the name constraints are empty", at)
+        deviate("the name constraints are empty", at, CRYPTOGRAPHY, GO)
     return NameConstraints(tuple(permitted or ()), tuple(excluded or ()))
 
 
 def _subtrees(data: bytes, start: int, stop: int) -> list[GeneralName]:
-    return each(data, start, stop, SEQUENCE, _subtree, least=1)
+    if start == stop:
+        deviate("a list of name constraints is empty", start, CRYPTOGRAPHY)
+    return each(data, start, stop, SEQUENCE, _subtree)
 
 
 def _subtree(data: bytes, start: int, stop: int) -> GeneralName:
     name, at = general_name(data, start, stop, address_sizes=(8, 32), strict=False)
     minimum, _ = fields(data, at, stop, (0x80, natural, True), (0x81, natural, True))
     if minimum == 0:
-        raise DecodeError("a name constraint has its default minimum written out", at)
+        deviate("a name constraint has its default minimum written out", at, CRYPTOGRAPHY)
     if name.kind == "DNS" and "*" in name.value:
-        raise DecodeError("a name constraint has a wildcard", start)
+        deviate("a name constraint has a wildcard, which no client understands", start, CRYPTOGRAPHY, grave=True)
     return name
 
 
@@ -93,7 +98,7 @@ def _distribution_point(data: bytes, start: int, stop: int) -> list[str]:
         data, start, stop, (0xA0, _distribution_point_name, True), (0x81, bit_string, True), (0xA2, _names, True)
     )
     if not where and not issuer:
-        raise DecodeError("a distribution point names neither a place nor an issuer", start)
+        deviate("a distribution point names neither a place nor an issuer", start, CRYPTOGRAPHY)
     return [name.value for name in where or () if name.kind == "URI"]
 
 
@@ -131,7 +136,8 @@ def _qualifier(data: bytes, start: int, stop: int) -> None:
         finish(last, stop, "a user notice")
         _user_notice(data, first, last)
     else:
-        raise DecodeError("a policy qualifier of an unknown kind", start)
+        header(data, last, stop)
+        deviate("a policy qualifier of an unknown kind", start, CRYPTOGRAPHY)
 
 
 def _ascii(data: bytes, start: int, stop: int) -> None:

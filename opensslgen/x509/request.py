@@ -1,10 +1,10 @@
-"""Certificate requests (PKCS #10, RFC 2986), decoded as strictly as certificates."""
+"""Certificate requests (PKCS #10, RFC 2986), decoded like certificates: tolerant of form, strict about meaning."""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from opensslgen.errors import UnreadableError
@@ -17,12 +17,15 @@ from .der import (
     SEQUENCE,
     SET,
     DecodeError,
+    Deviation,
+    deviate,
     element,
     finish,
     header,
     integer,
     is_der,
     object_identifier,
+    read_tolerantly,
     well_formed,
 )
 from .extensions import AuthorityKeyIdentifier, BasicConstraints, Extension, read_extensions
@@ -75,6 +78,8 @@ class Request:
     tbs: bytes = field(default=b"", repr=False)
     """What is signed."""
     signature: bytes = field(default=b"", repr=False)
+    deviations: tuple[Deviation, ...] = ()
+    """Where it is not DER, and was read all the same."""
 
     def is_critical(self, extension: str) -> bool:
         """Return whether it asks for the extension with this identifier or short name as a critical one."""
@@ -85,7 +90,15 @@ _EXTENSION_REQUESTS = ("1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14")
 
 
 def decode_request(der: bytes) -> Request:
-    """Return the certificate request (RFC 2986 section 4) that the bytes are, all of them; raises DecodeError."""
+    """Return the certificate request (RFC 2986 section 4) that the bytes are, all of them; raises DecodeError.
+
+    What is not DER and has one meaning only is read as well, and noted in `deviations`.
+    """
+    request, found = read_tolerantly(_decode, der)
+    return replace(request, deviations=found) if found else request
+
+
+def _decode(der: bytes) -> Request:
     start, stop = read_outermost(der, "a certificate request")
     at, end = element(der, start, stop, SEQUENCE, "what a request signs")
     algorithm, signature = read_signature(der, end, stop)
@@ -96,8 +109,12 @@ def decode_request(der: bytes) -> Request:
     subject, at = read_name(der, last, end, "the subject")
     first, (_, at) = at, element(der, at, end, SEQUENCE, "the public key")
     public_key = read_public_key(der, first, at)
-    first, at = element(der, at, end, 0xA0, "the attributes")
-    finish(at, end, "the attributes")
+    if at == end:
+        deviate("the attributes are missing", at)
+        first = at
+    else:
+        first, at = element(der, at, end, 0xA0, "the attributes")
+        finish(at, end, "the attributes")
     extensions, values = _requested_extensions(der, first, at)
     value = values.get
     return Request(
@@ -125,7 +142,7 @@ def _requested_extensions(der: bytes, at: int, end: int) -> tuple[tuple[Extensio
     while at < end:
         start, stop = element(der, at, end, SEQUENCE, "an attribute")
         if der[at:stop] < before:
-            raise DecodeError("the attributes are not in order", at)
+            deviate("the attributes are not in order", at)
         before = der[at:stop]
         first, last = element(der, start, stop, OBJECT_IDENTIFIER, "the type of an attribute")
         kind = object_identifier(der, first, last)

@@ -178,7 +178,7 @@ def pss_identifier(digest):
     return seq(oid("1.2.840.113549.1.1.10"), seq(tlv(0xA0, hashed), tlv(0xA1, mask), tlv(0xA2, integer(32))))
 
 
-def signed(tbs_of, key, digest="sha256", *, pss=False):
+def signed(tbs_of, key, digest="sha256", *, pss=False, identifier=None):
     """Wrap and sign; `tbs_of` takes the AlgorithmIdentifier. PSS is random, so zeros stand in its place."""
     if isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)):
         identifier = seq(oid("1.3.101.112" if isinstance(key, ed25519.Ed25519PrivateKey) else "1.3.101.113"))
@@ -189,7 +189,7 @@ def signed(tbs_of, key, digest="sha256", *, pss=False):
         tbs = tbs_of(identifier)
         signature = bytes(256) if pss else key.sign(tbs, padding.PKCS1v15(), HASHES[digest]())
     else:
-        identifier = seq(oid(ECDSA_SIGNATURES[digest]))
+        identifier = identifier or seq(oid(ECDSA_SIGNATURES[digest]))
         tbs = tbs_of(identifier)
         signature = key.sign(tbs, ec.ECDSA(HASHES[digest](), deterministic_signing=True))
     return seq(tbs, identifier, bits(signature))
@@ -304,12 +304,14 @@ def certificate(
     pss=False,
     public_key=None,
     version=3,
+    is_version_written=False,
+    algorithm=None,
 ):
     """Write and sign a certificate; `extensions` are encoded already, None leaves them out."""
 
     def tbs(identifier):
         return seq(
-            tlv(0xA0, integer(version - 1)) if version > 1 else b"",
+            tlv(0xA0, integer(version - 1)) if version > 1 or is_version_written else b"",
             serial if isinstance(serial, bytes) else integer(serial),
             identifier,
             issuer,
@@ -319,7 +321,7 @@ def certificate(
             b"" if extensions is None else tlv(0xA3, seq(*extensions)),
         )
 
-    return signed(tbs, signer, digest, pss=pss)
+    return signed(tbs, signer, digest, pss=pss, identifier=algorithm)
 
 
 def request(*, subject, key, extensions=(), digest="sha256", public_key=None):

@@ -238,8 +238,8 @@ def common():  # noqa: PLR0915 - a table
     add("cn-two", "the last one is meant", leaf(subject=two))
     add(
         "cn-t61",
-        "a T61String beyond ASCII, which is Latin-1 to some and UTF-8 to others",
-        leaf(subject=name(("O", "Büro"), ("CN", PBX), tag=T61)),
+        "UTF-8 in a T61String, which is Latin-1 to some readers and UTF-8 to others",
+        leaf(subject=name(("O", "Büro".encode()), ("CN", PBX), tag=T61)),
         unreadable="T61String",
     )
     add("cn-bmp", "UTF-16 in a BMPString", leaf(subject=name(("CN", PBX), tag=BMP)))

@@ -65,6 +65,7 @@ def leaf(
     drop=(),
     extra=(),
     extensions=None,
+    without_extensions=False,
     **options,
 ):
     """Write a server's certificate that is good but for what is said."""
@@ -85,7 +86,7 @@ def leaf(
         issuer=issuer,
         key=key,
         signer=signer,
-        extensions=extensions,
+        extensions=None if without_extensions else extensions,
         begins=begins,
         ends=((BEGINS if isinstance(begins, bytes) else begins) + valid) if ends is None else ends,
         serial=serial,
