@@ -162,7 +162,7 @@ def test_without_openssl_a_section_is_unreadable_and_the_rest_is_found():
         assert judge_config(b"[ req ]\ndefault_bits = 512\n", target="-", settings=settings)[0].unreadable is None
 
 
-# --- what is not known, and what takes too much
+# --- unknown values, and what takes too much
 
 
 def exit_code(path, *options):
@@ -197,7 +197,7 @@ def test_what_cannot_be_told_never_complies(data, options, tmp_path):
 def test_what_is_missing_for_a_verdict_is_not_called_unreadable(tmp_path):
     (tmp_path / "some.cnf").write_bytes(UNKNOWN_TO_ALL["eku"])
     assert (
-        "some.cnf:1: cannot be told\n  extendedKeyUsage depends on the environment\n"
+        "some.cnf:1: cannot be determined\n  extendedKeyUsage depends on the environment\n"
         in exit_code(tmp_path / "some.cnf")[1]
     )
 
@@ -207,8 +207,8 @@ def test_what_is_missing_for_a_verdict_is_not_called_unreadable(tmp_path):
     [
         (("good",), "1 of 1 comply, 0 violate the rules: ", "OK"),
         (
-            ("unknown",), "0 of 1 comply, 0 violate the rules, 1 cannot be told: ",
-            "UNKNOWN - unknown.cnf:1: cannot be told: ",
+            ("unknown",), "0 of 1 comply, 0 violate the rules, 1 cannot be determined: ",
+            "UNKNOWN - unknown.cnf:1: cannot be determined: ",
         ),
         (
             ("refused",), "0 of 1 comply, 0 violate the rules, 1 cannot be read: ",
@@ -216,13 +216,13 @@ def test_what_is_missing_for_a_verdict_is_not_called_unreadable(tmp_path):
         ),
         (
             ("good", "unknown", "refused", "unknown"),
-            "1 of 4 comply, 0 violate the rules, 1 cannot be read, 2 cannot be told: ", "UNKNOWN",
+            "1 of 4 comply, 0 violate the rules, 1 cannot be read, 2 cannot be determined: ", "UNKNOWN",
         ),
-        (("bad", "unknown"), "0 of 2 comply, 1 violate the rules, 1 cannot be told: ", "CRITICAL - bad.cnf"),
+        (("bad", "unknown"), "0 of 2 comply, 1 violate the rules, 1 cannot be determined: ", "CRITICAL - bad.cnf"),
         (
-            ("both",), "0 of 1 comply, 0 violate the rules, 1 cannot be told: ",
+            ("both",), "0 of 1 comply, 0 violate the rules, 1 cannot be determined: ",
             "CRITICAL - both.cnf:2: its extended key usage is clientAuth; serverAuth (1.3.6.1.5.5.7.3.1) is needed"
-            " [apple-eku], the rest cannot be told",
+            " [apple-eku], the rest cannot be determined",
         ),
     ],
     ids=str,
@@ -343,7 +343,7 @@ def test_an_openssl_that_is_ended_for_its_cost_is_an_answer(left, openssl):
         return left if "-extfile" in argv else start_with_sh(argv, **options)
 
     [result] = audit(f"nsComment = {left.exit_code}{len(left.stderr)}\n", replace(openssl, start=start))
-    assert result.unreadable == "more than 10 s of CPU, or 256 MiB, to judge it"
+    assert result.unreadable == "judging it takes more than 10 s of CPU or 256 MiB of memory"
 
 
 def test_openssl_has_limits_while_it_judges(openssl, tmp_path):
@@ -360,7 +360,7 @@ def test_openssl_has_limits_while_it_judges(openssl, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory in this way")
 def test_openssl_gets_no_more_memory_than_a_config_is_worth(openssl):
     [result] = audit("[v3_req]\n1.2.3 = ASN1:FORMAT:BITLIST,BITSTRING:2147483640\n", openssl)
-    assert result.unreadable == "more than 10 s of CPU, or 256 MiB, to judge it"
+    assert result.unreadable == "judging it takes more than 10 s of CPU or 256 MiB of memory"
 
 
 # --- one section of a text

@@ -195,7 +195,7 @@ def test_nginx_with_a_good_chain_complies(client, tmp_path, leaf, middle):
         f"localhost:{port}",
         (
             "sent: CN=localhost <- CN=Test authority <- CN=Test root, *not sent*",
-            "phones have to trust CN=Test root, which is not at hand, or a root above that",
+            "phones have to trust CN=Test root, which was not found, or a root above it",
         ),
     )
     assert result.certificate.der == leaf.der
@@ -269,7 +269,7 @@ def test_tls_1_0_is_a_finding_and_old_appliances_can_be_audited(client, tmp_path
         assert "no version of TLS that LibreSSL" in result.unreadable
         return
     assert ids(result) == {"protocol"}
-    assert result.findings[-1].message == "it speaks TLSv1; TLS 1.2 is the least"
+    assert result.findings[-1].message == "it uses TLSv1; the minimum is TLS 1.2"
     if client.flavour == "OpenSSL" and client.version >= (3, 0, 0):
         assert "security level 0" in result.notes[0]
 

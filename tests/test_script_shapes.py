@@ -101,7 +101,7 @@ def complies(certificate):
 
 @cache
 def answer(script):
-    """Return what the audit says: good, bad, or "" where it cannot be told; a root is good."""
+    """Return what the audit says: good, bad, or "" where it cannot be determined; a root is good."""
     assert looks_like_script(script.text.encode())
     return answer_of(script.text.encode())
 
@@ -129,7 +129,7 @@ def test_nothing_is_called_what_it_is_not(script):
 
 
 def test_four_fifths_are_known():
-    counts = Counter("right" if answer(script) else "cannot be told" for script in SCRIPTS)
+    counts = Counter("right" if answer(script) else "cannot be determined" for script in SCRIPTS)
     assert len(SCRIPTS) >= 80
     assert len({script.shape for script in SCRIPTS}) >= 25
     assert counts["right"] >= 0.8 * len(SCRIPTS), counts

@@ -48,7 +48,7 @@ def test_a_script_gives_what_it_says_that_it_gives(path):
     lines = [value.split() for kind, value in expected if kind == "expect"]
     assert Counter(found(result)) == Counter((int(line), rule) for line, rule in lines)
     assert found(result) == sorted(found(result), key=lambda finding: finding[0])
-    # What cannot be told is a note beside findings; without any, it is the answer.
+    # What cannot be determined is a note beside findings; without any, it is the answer.
     told = list(result.notes)
     if result.is_unknown and HINT in result.unreadable:
         told.insert(0, result.unreadable)
@@ -71,9 +71,9 @@ def test_messages_say_what_is_there_and_what_is_needed():
         finding.message for name in ("days-from-variables", "keys", "digests", "vendor-usage-from-variable")
         for finding in audit((STAND_INS.parent / "scripts" / f"{name}.sh").read_bytes()).findings
     ]  # fmt: skip
-    assert "-days is 3650 days; 825 is the most for a server" in messages
-    assert "-days is 900 days; 825 is the most for a server" in messages
-    assert "it makes an RSA key of 1024 bits; 2048 is the least" in messages
+    assert "-days is 3650 days; the limit for a server is 825" in messages
+    assert "-days is 900 days; the limit for a server is 825" in messages
+    assert "it makes an RSA key of 1024 bits; the minimum is 2048" in messages
     assert "it signs with sha1; sha256 is needed" in messages
     assert "the extended key usage is clientAuth; serverAuth is needed" in messages
 

@@ -50,7 +50,7 @@ class Validity:
 
     command: Command
     days: int | None
-    """None if it cannot be told without running the script."""
+    """None if it cannot be determined without running the script."""
 
     @property
     def line(self) -> int:
@@ -72,7 +72,7 @@ class Usage:
 
     @property
     def values(self) -> tuple[str, ...] | None:
-        """The usages by name, or None if they cannot be told without running the script."""
+        """The usages by name, or None if they cannot be determined without running the script."""
         if not re.fullmatch(r"[A-Za-z0-9., \t]*[A-Za-z0-9][A-Za-z0-9., \t]*", self.text):
             return None
         return tuple(value.strip(" \t") for value in self.text.split(","))

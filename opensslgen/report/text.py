@@ -22,7 +22,7 @@ _WORDS = {
     UNREADABLE: "cannot be read",
     KEY: "a private key, and no certificate",
 }
-_UNKNOWN = "cannot be told"
+_UNKNOWN = "cannot be determined"
 
 
 def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> str:

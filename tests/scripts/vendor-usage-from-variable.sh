@@ -9,4 +9,4 @@ echo "extendedKeyUsage = ${BAD}" >> $B
 echo "[ v3_req ]" > $C
 echo "extendedKeyUsage = $1" >> $C
 # expect: 8 script-no-eku
-# note: line 10: the extended key usage $1 cannot be told
+# note: line 10: the extended key usage $1 cannot be determined
