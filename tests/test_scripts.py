@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from opensslgen.audit.result import Settings
 from opensslgen.audit.scripts import HINT, judge_script, looks_like_script
-from opensslgen.gen_certs.patch import patched
+from opensslgen.gen_certs.patch import patch_text
 from opensslgen.openssl.command import find
 from opensslgen.rules.profiles import rules_of
 
@@ -83,7 +83,7 @@ def test_what_patch_would_edit_is_found_and_nothing_afterwards(path):
     data = path.read_bytes()
     assert looks_like_script(data)
     rules = {rule for _, rule in found(audit(data))}
-    patch = patched(data.decode("latin-1"))
+    patch = patch_text(data.decode("latin-1"))
     reasons = " ".join(edit.reason for edit in patch.edits)
     assert ("script-validity" in rules) == ("validity" in reasons)
     assert ("script-no-eku" in rules) == ("extended" in reasons.lower())

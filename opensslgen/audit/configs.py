@@ -165,8 +165,8 @@ def judge_text(text: str, *, section: str | None = None, use: str = FILE, settin
             return Verdict(unreadable=f"the section [ {_shown(name)} ] is missing")
         audit = _Audit(config, settings, has_titles=False)
         audit.add_repeated()
-        made = audit.made(config.sections[name], {use}, named_by=None)
-        findings = tuple(audit.judged(made)) if made else ()
+        made = audit.make(config.sections[name], {use}, named_by=None)
+        findings = tuple(audit.judge(made)) if made else ()
     except (ConfigError, CostlyError) as error:
         return Verdict(unreadable=error.message, line=error.line)
     doubts = [*filter(None, [audit.doubt_about_all(len(findings))]), *audit.doubts]
@@ -280,10 +280,10 @@ class _Audit:
         uses = {COPIED if copies_extensions(self.config) else CA}
         made = [
             *(
-                self.made(self.config.sections[name], used[name], named_by=self.naming(name, used[name]))
+                self.make(self.config.sections[name], used[name], named_by=self.naming(name, used[name]))
                 for name in used
             ),
-            *(self.made(section, uses, named_by=None) for section in others),
+            *(self.make(section, uses, named_by=None) for section in others),
         ]
         self.judge_all([each for each in made if each])
 
@@ -329,7 +329,7 @@ class _Audit:
             elif self.rules(each) is None:
                 skipped.append(because)
             else:
-                self.findings += self.judged(each)
+                self.findings += self.judge(each)
                 if each.section.name != DEFAULT:
                     judged.setdefault(each.purpose, []).append(because)
         for kind, sections in judged.items():
@@ -341,7 +341,7 @@ class _Audit:
         if not self.config.includes:
             self.add("config-section-missing", f"the section [ {_shown(name)} ] is missing", line)
 
-    def made(self, section: Section, uses: set[str], *, named_by: str | None) -> _Made | None:
+    def make(self, section: Section, uses: set[str], *, named_by: str | None) -> _Made | None:
         """Return what openssl makes of a section; None if openssl refuses it, and add a doubt."""
         try:
             asked = extensions(self.references, section)
@@ -362,7 +362,7 @@ class _Audit:
             self.doubts.append(_Doubt(f"{self.title(section)}{error.message}", line, is_unknown=False))
         return None
 
-    def judged(self, made: _Made) -> Iterator[Finding]:
+    def judge(self, made: _Made) -> Iterator[Finding]:
         """Yield the findings on a section; add a doubt for what cannot be determined."""
         rules = self.rules(made) or ()
         self.has_judged = self.has_judged or bool(rules)

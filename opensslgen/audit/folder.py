@@ -321,7 +321,7 @@ def _is_subject(written: str, certificate: Certificate) -> bool:
     The types of its parts are not compared, because their names differ between versions of openssl.
     """
     # Since 1.1.1, openssl writes a backslash before characters that look like separators.
-    text = _ESCAPES.sub(_unescaped, written).replace("\\/", "/").replace("\\+", "+")
+    text = _ESCAPES.sub(_unescape, written).replace("\\/", "/").replace("\\+", "+")
     at = 0
     for _, value in certificate.subject.attributes:
         at = text.find(f"={value}", at)
@@ -331,5 +331,5 @@ def _is_subject(written: str, certificate: Certificate) -> bool:
     return not text[at:] or not certificate.subject.attributes
 
 
-def _unescaped(match: re.Match[str]) -> str:
+def _unescape(match: re.Match[str]) -> str:
     return bytes.fromhex(match[0].replace("\\x", "")).decode("utf-8", "replace")

@@ -186,10 +186,10 @@ def judge_servers(
     answers: dict[tuple[int, int], int | Result] = {}
     try:
         for index in range(len(targets)):
-            count = _awaited(done, answers, (index, _LOOK_UP))
+            count = _await(done, answers, (index, _LOOK_UP))
             assert isinstance(count, int)
             for place in range(count):
-                result = _awaited(done, answers, (index, place))
+                result = _await(done, answers, (index, place))
                 assert isinstance(result, Result)
                 yield result
     finally:
@@ -217,7 +217,7 @@ def _labour(work: _Work, done: _Done) -> None:
             done.put((index, place, error))
 
 
-def _awaited(done: _Done, answers: dict[tuple[int, int], int | Result], key: tuple[int, int]) -> int | Result:
+def _await(done: _Done, answers: dict[tuple[int, int], int | Result], key: tuple[int, int]) -> int | Result:
     while key not in answers:
         index, place, answered = done.get()
         if isinstance(answered, BaseException):
@@ -246,10 +246,10 @@ def _verdict(openssl: OpenSSL, target: ServerTarget, address: str, *, title: str
     )
     (result,) = settle([pending], settings)
     about_root = result.notes[len(answered.notes) :]
-    return replace(result, notes=(*answered.notes, _sent([leaf, *others], result.path), *about_root))
+    return replace(result, notes=(*answered.notes, _describe_chain([leaf, *others], result.path), *about_root))
 
 
-def _sent(chain: Sequence[Certificate], path: Sequence[Certificate]) -> str:
+def _describe_chain(chain: Sequence[Certificate], path: Sequence[Certificate]) -> str:
     """Return the chain that a server sent, from the leaf up, with a note where an issuer was not sent."""
     sent = {certificate.der for certificate in chain}
     titles = [_title(chain[0].subject)]

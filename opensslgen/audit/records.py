@@ -171,13 +171,13 @@ def record_of(folder: Path, certificate: Certificate) -> tuple[Record | None, st
 
     Older versions, easy-rsa and `openssl ca` keep no record.
     """
-    path = _recorded(folder, f"{certificate.serial_hex}.cnf")
+    path = _record_path(folder, f"{certificate.serial_hex}.cnf")
     if path is None:
         return None, None
     from opensslgen.config.reader import read_config  # most folders need none read
 
     config = read_config(_text(path))
-    script = _recorded(folder, f"{certificate.serial_hex}.sh")
+    script = _record_path(folder, f"{certificate.serial_hex}.sh")
     named, fault = _section_named(_text(script) if script else "", certificate)
     if script is None:
         fault = f"{certificate.serial_hex}.sh, which shows how it was used, is missing"
@@ -190,7 +190,7 @@ def record_of(folder: Path, certificate: Certificate) -> tuple[Record | None, st
     )
 
 
-def _recorded(folder: Path, name: str) -> Path | None:
+def _record_path(folder: Path, name: str) -> Path | None:
     for where in (layout.COPIES, layout.REVOKED_COPIES):
         if (folder / where / name).is_file():
             return folder / where / name

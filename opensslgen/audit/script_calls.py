@@ -253,7 +253,7 @@ def _write(machine: Machine, call: Call, name: str | None, thing: object, *, sho
         machine.put([chunk])
 
 
-def _valued(words: list[str], *names: str) -> str | None:
+def _value_after(words: list[str], *names: str) -> str | None:
     for number, word in enumerate(words[:-1]):
         if word.lstrip("-") in names and word.startswith("-"):
             return words[number + 1]
@@ -276,7 +276,7 @@ def _genrsa(machine: Machine, call: Call, words: list[str]) -> None:
         at += 1
     key = _rsa(bits, line)
     machine.records.append(key)
-    _write(machine, call, _valued(words, "out"), key)
+    _write(machine, call, _value_after(words, "out"), key)
 
 
 def _curve(name: str, line: int) -> Key:
@@ -287,24 +287,24 @@ def _curve(name: str, line: int) -> Key:
 
 
 def _ecparam(machine: Machine, call: Call, words: list[str]) -> None:
-    name = _valued(words, "name")
+    name = _value_after(words, "name")
     if "-genkey" in words or name:
-        source = machine.file(_valued(words, "in") or "") if not name else None
+        source = machine.file(_value_after(words, "in") or "") if not name else None
         found = next((thing for thing in (source.things if source else []) if isinstance(thing, Key)), None)
         key = _curve(name, call.line) if name else found
-        _write(machine, call, _valued(words, "out"), key, shows="-noout" not in words or "-genkey" in words)
+        _write(machine, call, _value_after(words, "out"), key, shows="-noout" not in words or "-genkey" in words)
 
 
 def _genpkey(machine: Machine, call: Call, words: list[str]) -> None:
-    algorithm = _valued(words, "algorithm")
+    algorithm = _value_after(words, "algorithm")
     options = [words[number + 1] for number, word in enumerate(words[:-1]) if word in ("-pkeyopt", "--pkeyopt")]
     key = _by_algorithm(algorithm, options, call.line)
-    if _valued(words, "paramfile"):
-        file = machine.file(_valued(words, "paramfile") or "")
+    if _value_after(words, "paramfile"):
+        file = machine.file(_value_after(words, "paramfile") or "")
         key = next((thing for thing in (file.things if file else []) if isinstance(thing, Key)), None)
     if key is not None and key.algorithm == "RSA":
         machine.records.append(key)
-    _write(machine, call, _valued(words, "out"), key)
+    _write(machine, call, _value_after(words, "out"), key)
 
 
 def _by_algorithm(algorithm: str | None, options: list[str], line: int) -> Key | None:
@@ -324,16 +324,16 @@ def _by_algorithm(algorithm: str | None, options: list[str], line: int) -> Key |
 
 
 def _gendsa(machine: Machine, call: Call, words: list[str]) -> None:
-    _write(machine, call, _valued(words, "out"), Key("DSA", 0, None, call.line))
+    _write(machine, call, _value_after(words, "out"), Key("DSA", 0, None, call.line))
 
 
 def _convert(machine: Machine, call: Call, words: list[str]) -> None:
     """Follow a command that writes the same key in another form."""
-    source = machine.file(_valued(words, "in") or "-")
+    source = machine.file(_value_after(words, "in") or "-")
     things = [thing for thing in (source.things if source else []) if isinstance(thing, Key)]
     if "-noout" in words:
         return
-    _write(machine, call, _valued(words, "out"), things[0] if things else None)
+    _write(machine, call, _value_after(words, "out"), things[0] if things else None)
 
 
 _KEYS: dict[str, Callable[[Machine, Call, list[str]], None]] = {
@@ -399,7 +399,7 @@ def _read(text: str) -> Config | None:
         return None
 
 
-def _composed(
+def _compose(
     text: str, lines: list[int], section: str | None, added: list[tuple[Entry, int]], line: int
 ) -> tuple[str, list[int]]:
     """Return a config with extensions added to its section, each with the line that it comes from."""
@@ -545,7 +545,7 @@ def _req(machine: Machine, call: Call, options: _Options) -> None:
     added = [_entry(each, options.lines["addext"]) for each in options.values.get("addext", [])]
     if options.has("copy_extensions") and options.get("copy_extensions") != "none":
         unknown_parts.append("it is unknown which extensions of the request it copies")
-    _made(
+    _record_made(
         machine,
         call,
         options,
@@ -587,7 +587,7 @@ def _request_extensions(
     return (*[each for each in found if canonical(each[0].key) not in names], *added)
 
 
-def _made(
+def _record_made(
     machine: Machine,
     call: Call,
     options: _Options,
@@ -620,7 +620,7 @@ def _made(
         unknown_parts.append(f"the section {with_names(section)} is unknown")
         has_section = False
     if has_section and added:
-        text, lines = _composed(text, lines, section, added, call.line)
+        text, lines = _compose(text, lines, section, added, call.line)
         section = _MADE
     elif has_section and section is None:
         text, lines = "", []
@@ -685,7 +685,7 @@ def _x509(machine: Machine, call: Call, options: _Options) -> None:
             key = _key(machine, options.get("signkey", "key")) or key
         if not options.has("clrext"):
             if isinstance(former, Made) and former.has_section and not options.has("extfile"):
-                _made_again(machine, call, options, former=former, key=key, unknown_parts=unknown_parts)
+                _record_made_again(machine, call, options, former=former, key=key, unknown_parts=unknown_parts)
                 return
             if not isinstance(former, Made):
                 copied = None
@@ -715,7 +715,7 @@ def _x509(machine: Machine, call: Call, options: _Options) -> None:
     if copied and (config := _read(text)) and section in config.sections and options.get("copy_extensions") == "copy":
         present = {canonical(entry.key) for entry in config.sections[section].entries}
     added = [each for each in copied if canonical(each[0].key) not in present]
-    _made(
+    _record_made(
         machine,
         call,
         options,
@@ -739,11 +739,11 @@ def _shown_path(path: str) -> str:
     return with_names(path).replace("$PWD/", "")
 
 
-def _made_again(
+def _record_made_again(
     machine: Machine, call: Call, options: _Options, *, former: Made, key: Key | None, unknown_parts: list[str]
 ) -> None:
     """Note a certificate that is signed again, with the extensions that it had."""
-    _made(
+    _record_made(
         machine,
         call,
         options,
@@ -847,7 +847,7 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
                 has = inner.sections[section].entries if inner and section in inner.sections else ()
                 present = {canonical(entry.key) for entry in has} if copies.value == "copy" else set()
                 added = [each for each in asked.extensions if canonical(each[0].key) not in present]
-        _made(
+        _record_made(
             machine,
             call,
             options,

@@ -20,7 +20,7 @@ from opensslgen.rules.rule import ERROR
 from opensslgen.text import visible
 
 from .result import Settings
-from .scripts import judged, script_text
+from .scripts import judge_commands, script_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,12 +46,12 @@ def maker(*, days: int = DAYS) -> Maker:
     settings = Settings(rules=rules_of(["apple"]), at=datetime.now(timezone.utc), openssl=find)
 
     def make(original: Original, /) -> Patch:
-        return edited(original.data, name=str(original.path), settings=settings, days=days)
+        return edit_script(original.data, name=str(original.path), settings=settings, days=days)
 
     return make
 
 
-def edited(data: bytes, *, name: str, settings: Settings, days: int = DAYS, eku: Sequence[str] = EKU) -> Patch:
+def edit_script(data: bytes, *, name: str, settings: Settings, days: int = DAYS, eku: Sequence[str] = EKU) -> Patch:
     """Return a script after the edits that make its certificates comply; without edits, if they already do.
 
     `settings` is how the audit judges. Raises UnreadableError, which names the lines that were tried, if the result
@@ -61,12 +61,12 @@ def edited(data: bytes, *, name: str, settings: Settings, days: int = DAYS, eku:
     original, reasons = text, {}
     trials = 0
     while True:
-        verdict = judged(text, target=name, settings=settings)
+        verdict = judge_commands(text, target=name, settings=settings)
         wrong = [finding for finding in verdict.findings if finding.rule.severity == ERROR]
         if not wrong:
             break
         if other := [finding for finding in wrong if finding.rule.id not in _FIXABLE]:
-            raise _refused(name, other, "no line was found that could be changed")
+            raise _refusal(name, other, "no line was found that could be changed")
         for trial in _trials(text, wrong[0], verdict, days=days, eku=",".join(eku)):
             trials += 1
             if trials > _MOST_TRIALS:
@@ -77,7 +77,7 @@ def edited(data: bytes, *, name: str, settings: Settings, days: int = DAYS, eku:
                 text = trial
                 break
         else:
-            raise _refused(name, wrong[:1], "no place was found there to change")
+            raise _refusal(name, wrong[:1], "no place was found there to change")
     if verdict.reasons:
         lines = "; ".join(f"line {reason.line}: {visible(reason.text)}" for reason in verdict.reasons[:5])
         raise UnreadableError(
@@ -89,7 +89,7 @@ def edited(data: bytes, *, name: str, settings: Settings, days: int = DAYS, eku:
     return Patch(result, tuple(_edits(original, text, reasons)))
 
 
-def _refused(name: str, findings: list[Finding], why: str) -> UnreadableError:
+def _refusal(name: str, findings: list[Finding], why: str) -> UnreadableError:
     lines = "; ".join(f"line {finding.line}: {visible(finding.message)}" for finding in findings[:5])
     return UnreadableError(f"{name}: not recognised: {lines}: {why}", hint="it was left alone")
 
@@ -97,7 +97,7 @@ def _refused(name: str, findings: list[Finding], why: str) -> UnreadableError:
 def _is_better(text: str, before: Verdict, finding: Finding, *, name: str, settings: Settings) -> bool:
     """Return whether a finding is gone without new findings, openssl accepts the script, and no CA changed."""
     try:
-        after = judged(text, target=name, settings=settings)
+        after = judge_commands(text, target=name, settings=settings)
     except UnreadableError:
         return False
 
@@ -138,7 +138,7 @@ def _trials(text: str, finding: Finding, verdict: Verdict, *, days: int, eku: st
     for at in near:
         yield from _at(lines, at, lambda line: _usage(line, eku))
     for at in near:
-        yield from _added(lines, at, eku)
+        yield from _add_usage(lines, at, eku)
 
 
 def _at(lines: list[str], place: int, change: Callable[[str], Iterator[str]]) -> Iterator[str]:
@@ -195,7 +195,7 @@ def _usage(line: str, eku: str) -> Iterator[str]:
     )
 
 
-def _added(lines: list[str], place: int, eku: str) -> Iterator[str]:
+def _add_usage(lines: list[str], place: int, eku: str) -> Iterator[str]:
     """Add a usage next to the one that a line writes."""
     if not 0 < place <= len(lines):
         return

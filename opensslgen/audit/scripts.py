@@ -107,7 +107,7 @@ def judge_script(data: bytes, *, target: str, settings: Settings) -> list[Result
     result = Result(target=target, kind="script")
     try:
         text = script_text(data)
-        verdict = judged(text, target=target, settings=settings)
+        verdict = judge_commands(text, target=target, settings=settings)
     except UnreadableError as error:
         if "more than " in error.message:
             return [replace(result, unreadable=visible(f"cannot be read: {error.message}"), line=error.line)]
@@ -164,7 +164,7 @@ class Verdict:
     """How many certificates openssl would refuse to make."""
 
 
-def judged(text: str, *, target: str, settings: Settings) -> Verdict:
+def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
     """Return the verdict on a script's text; raises UnreadableError for shell that is not understood."""
     tree = parse(text)
     shebang = _BASH.match(text)

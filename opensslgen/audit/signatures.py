@@ -227,7 +227,7 @@ class _Inquiry:
             self.heard.append(replace(option, unable=unable))
             self.left = []
             return
-        findings, notes = self._heard(option, answer)
+        findings, notes = self._find_rejected(option, answer)
         self.heard.append(replace(option, findings=(*option.findings, *findings), notes=notes))
 
     def result(self) -> Result:
@@ -245,9 +245,9 @@ class _Inquiry:
 
     def _option(self, path: Path) -> _Option:
         case = replace(self.pending.case, issuer=path[0], chain=path) if path else self.pending.case
-        return _Option(path, (*judge(case, self.pending.rules), *self._untrusted(path)))
+        return _Option(path, (*judge(case, self.pending.rules), *self._find_untrusted(path)))
 
-    def _untrusted(self, path: Path) -> tuple[Finding, ...]:
+    def _find_untrusted(self, path: Path) -> tuple[Finding, ...]:
         """Return the finding on a path that does not lead to one of the trusted roots."""
         if not self.settings.roots:
             return ()
@@ -263,7 +263,7 @@ class _Inquiry:
         )
         return raised(self.pending.rules, "chain-untrusted", f"its chain does not lead to {named}: {where}")
 
-    def _heard(self, option: _Option, answer: Answer) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    def _find_rejected(self, option: _Option, answer: Answer) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
         """Return openssl's errors that the rules did not find, and notes on what it could not check."""
         rules = self.pending.rules
         if answer.accepted:
@@ -273,7 +273,7 @@ class _Inquiry:
         chain = (self.pending.certificate, *option.path)
         broken = [problem for problem in answer.problems if problem.is_of_signature]
         if broken:
-            return self._broken(chain, min(broken[0].depth, len(chain) - 1))
+            return self._false_signature(chain, min(broken[0].depth, len(chain) - 1))
         errors = {finding.rule.id for finding in option.findings if finding.rule.severity == ERROR}
         applied = {rule.id for rule in rules if rule.severity == ERROR}
         left_out = []
@@ -291,7 +291,9 @@ class _Inquiry:
         notes = (f"openssl verify stopped at “{left_out[0]}”: signatures were not verified",) if left_out else ()
         return (), notes
 
-    def _broken(self, chain: tuple[Certificate, ...], depth: int) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    def _false_signature(
+        self, chain: tuple[Certificate, ...], depth: int
+    ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
         """Return the finding on a signature that is not from the issuer."""
         certificate = chain[depth]
         whose = "it" if depth == 0 else f"its issuer {certificate.subject or 'without a name'}"

@@ -45,7 +45,7 @@ def audit(targets: Sequence[str], settings: Settings) -> Iterator[Result]:
     A target is a file, a folder, - for standard input, or a server as host:port; a path that exists takes precedence.
     Raises UsageError for an invalid server.
     """
-    return audited(targets, settings, then=_itself)
+    return map_audit(targets, settings, then=_itself)
 
 
 _NOWHERE = f"{os.devnull}/-"
@@ -63,7 +63,7 @@ def _itself(what: T) -> T:
     return what
 
 
-def audited(
+def map_audit(
     targets: Sequence[str], settings: Settings, *, then: Callable[[Result], T], progress: Callable[[int], object] = int
 ) -> Iterator[T]:
     """Yield the value of `then` for each verdict of `audit`, in the same order.
@@ -71,10 +71,10 @@ def audited(
     `then` is called in the process that judged, so that certificates need not be sent between processes; it must be a
     module-level function. `progress` is called with the number of files and blocks done since the last call.
     """
-    return _audited(_units([_target(text, settings) for text in targets], settings), settings, then, progress)
+    return _map_audit(_units([_target(text, settings) for text in targets], settings), settings, then, progress)
 
 
-def _audited(
+def _map_audit(
     units: Iterator[_Unit], settings: Settings, then: Callable[[Result], T], progress: Callable[[int], object]
 ) -> Iterator[T]:
     from opensslgen.batch.workers import cores
@@ -108,7 +108,7 @@ _Unit = Union[File, Piece, Result, "tuple[ServerTarget, ...]"]
 
 
 def _target(text: str, settings: Settings) -> File | ServerTarget:
-    """Return the file, folder or server that a target means; what is none of these is reported as missing."""
+    """Return the file, folder or server that a target means; anything else is reported as missing."""
     if text == STDIN or os.path.lexists(text):
         return File(text, named=True)
     from .live import server_target
@@ -186,7 +186,9 @@ def _shared_out(
     """Yield the answers to all units; other processes work on most of them, batch by batch."""
     from opensslgen.batch.workers import workers
 
-    work = partial(_answers, settings=replace(settings, password=_elsewhere, openssl=_known(settings)), then=then)
+    work = partial(
+        _answers, settings=replace(settings, password=_elsewhere, openssl=_openssl_finder(settings)), then=then
+    )
     at_hand = AtHand()
     given: deque[list[_Unit]] = deque()
     """The batches for other processes, and between them single units for this process."""
@@ -237,15 +239,15 @@ def _elsewhere(*_: object) -> NoReturn:
     raise _ElsewhereError
 
 
-def _known(settings: Settings) -> Callable[[], OpenSSL]:
+def _openssl_finder(settings: Settings) -> Callable[[], OpenSSL]:
     """Return a function that returns the openssl that this process found, for other processes."""
     try:
         return partial(_itself, settings.find_openssl())
     except OpenSSLError as error:
-        return partial(_missing, error.message)
+        return partial(_report_missing, error.message)
 
 
-def _missing(message: str) -> NoReturn:
+def _report_missing(message: str) -> NoReturn:
     raise OpenSSLError(message)
 
 

@@ -221,7 +221,7 @@ class References:
                 len(known) == len(section.entries),
                 tuple(file for entry in section.entries for file in _files(entry)),
                 tuple(name for entry in known for name in self._tokens(entry.value)),
-                tuple(name for entry in known for name in self._held(entry.value)),
+                tuple(name for entry in known for name in self._nested_names(entry.value)),
                 sum(_weight(entry.value) for entry in known),
             )
         return self.parts[name]
@@ -230,7 +230,7 @@ class References:
         """Return the sections that a value names, as @name, dirName:name or SEQUENCE:name."""
         return [token for token in map(str.strip, _SEPARATOR.split(value)) if token in self.config.sections]
 
-    def _held(self, value: str) -> list[str]:
+    def _nested_names(self, value: str) -> list[str]:
         return [name for name in map(str.strip, _HELD.findall(value)) if name in self.config.sections]
 
     def behind(self, entry: Entry) -> list[_Part]:
@@ -238,7 +238,7 @@ class References:
 
         Raises RefusedError if the references are endless, and CostlyError if openssl would have too much to do.
         """
-        if sum(self._size(name, 1, entry.line) for name in self._held(entry.value)) > _LARGEST:
+        if sum(self._size(name, 1, entry.line) for name in self._nested_names(entry.value)) > _LARGEST:
             raise _endless(entry.line)
         self._count(entry)
         found: dict[str, _Part] = {}
@@ -325,7 +325,7 @@ def issue(asked: Extensions, openssl: OpenSSL) -> Certificate:
         present = {canonical(entry.key) for entry in first.entries}
         added = tuple(Entry(name, "none", 0) for name in _ADDED if name not in present)
         first = replace(first, entries=first.entries + added)
-    process = _asked(config_text([first, *others]), openssl)
+    process = _run_openssl(config_text([first, *others]), openssl)
     if process.exit_code < 0 or b"malloc failure" in process.stderr:
         raise _too_costly()
     if process.exit_code != 0:
@@ -334,7 +334,7 @@ def issue(asked: Extensions, openssl: OpenSSL) -> Certificate:
 
 
 @lru_cache(maxsize=64)
-def _asked(config: str, openssl: OpenSSL) -> Process:
+def _run_openssl(config: str, openssl: OpenSSL) -> Process:
     """Let openssl make a certificate; recent answers are cached."""
     limited = replace(openssl, memory=MOST_MEMORY, cpu=MOST_SECONDS)
     return limited.run(

@@ -68,7 +68,7 @@ def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHan
                 for line, data in pieces([found.data], limit=settings.limit)
                 for verdict in judge_piece(Piece(file.path, line, data, found.mode), settings, at_hand, pool=pool)
             ]
-        return _judged(found, kind, target=file.path, settings=settings, at_hand=at_hand)
+        return _judge(found, kind, target=file.path, settings=settings, at_hand=at_hand)
     except Error as error:
         return [Result(target=file.path, kind=_KINDS.get(kind or "", "file"), unreadable=error.message)]
 
@@ -89,7 +89,7 @@ _REVOCATION_LIST = re.compile(rb"^-----BEGIN X509 CRL-----", re.MULTILINE)
 _KINDS = {kind: kind for kind in ("certificate", "request", "key", "config", "script")}
 
 
-def _judged(found: Content, kind: str, *, target: str, settings: Settings, at_hand: AtHand) -> list[Verdict]:
+def _judge(found: Content, kind: str, *, target: str, settings: Settings, at_hand: AtHand) -> list[Verdict]:
     if kind == "config":
         from .recorded import judge_config_file
 

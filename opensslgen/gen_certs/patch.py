@@ -99,7 +99,7 @@ class Restoration:
     """The path of the replaced script, if it was not made by a patch."""
 
 
-def patched(text: str, *, days: int = DAYS, eku: Sequence[str] = EKU, name: str = "the script") -> Patch:
+def patch_text(text: str, *, days: int = DAYS, eku: Sequence[str] = EKU, name: str = "the script") -> Patch:
     """Return the script with the post's two edits where they are missing; either all edits are made or none.
 
     A default validity of 825 days or fewer is kept, unless `days` is less. `text` is
@@ -112,7 +112,7 @@ def patched(text: str, *, days: int = DAYS, eku: Sequence[str] = EKU, name: str 
         lines = text.split("\n")
         _refuse_unrecognised(script)
         edits = [*_validity_edits(script, lines, days), *_usage_edits(script, lines, ",".join(eku))]
-        result = _edited(lines, {edit.line: edit for edit in edits}, len(edits))
+        result = _apply(lines, {edit.line: edit for edit in edits}, len(edits))
     except UnreadableError as error:
         raise UnreadableError(f"{name}: {error.message}", hint="it was left alone") from error
     return Patch(result, tuple(sorted(edits, key=lambda edit: edit.line)), tuple(_notes(script)))
@@ -215,7 +215,7 @@ def _check_wish(days: int, eku: Sequence[str]) -> None:
 def _patch(original: Original, *, days: int, eku: Sequence[str]) -> Patch:
     if b"\0" in original.data:
         raise UnreadableError(f"{original.name}: contains a NUL byte, so it is not a shell script")
-    return patched(original.data.decode("latin-1"), days=days, eku=eku, name=str(original.name))
+    return patch_text(original.data.decode("latin-1"), days=days, eku=eku, name=str(original.name))
 
 
 def _check_syntax(original: Original, made: Path, new: bytes, syntax_check: Callable[[Path], str | None]) -> None:
@@ -299,7 +299,7 @@ def _usage_edits(script: Script, lines: list[str], eku: str) -> Iterator[Edit]:
         if block.complies:
             continue
         if not block.usages:
-            yield _added(block, lines, f"extendedKeyUsage   = {eku}")
+            yield _add_line(block, lines, f"extendedKeyUsage   = {eku}")
         for usage in block.usages:
             if usage.conditional:
                 raise UnreadableError(f"line {usage.line}: extendedKeyUsage is written under an additional condition")
@@ -312,7 +312,7 @@ def _usage_edits(script: Script, lines: list[str], eku: str) -> Iterator[Edit]:
             yield Edit(usage.line, old, new, "the extended key usage lacks serverAuth")
 
 
-def _added(block: Block, lines: list[str], printed: str) -> Edit:
+def _add_line(block: Block, lines: list[str], printed: str) -> Edit:
     """Return the edit that adds a line to a section, in the style of the line before it."""
     reason = "the section has no extendedKeyUsage"
     if isinstance(block.last, Line):
@@ -356,7 +356,7 @@ def _gap(gap: str, start: int, column: int | None) -> str:
     return "\t" * ((column + 7) // 8 - start // 8) if set(gap) == {"\t"} else " " * (column - start)
 
 
-def _edited(lines: list[str], edits: dict[int, Edit], count: int) -> str:
+def _apply(lines: list[str], edits: dict[int, Edit], count: int) -> str:
     if len(edits) != count:
         raise UnreadableError("not understood: two edits in one line")
     result = []

@@ -273,7 +273,7 @@ class _Sections:
     def take_echo(self) -> None:
         command = self.command
         line = command.line + command.text.partition("extendedKeyUsage")[0].count("\n")
-        for printed in _printed(command):
+        for printed in _printed_lines(command):
             self.take_line(Line(line, printed))
         if self.is_level():
             self.chained = True
@@ -342,7 +342,7 @@ def _target(command: Command) -> tuple[str, bool]:
     return ("" if target in ("&1", "&2") or target.startswith("/dev/") else target), not behind.startswith((">", "&"))
 
 
-def _printed(command: Command) -> list[str]:
+def _printed_lines(command: Command) -> list[str]:
     """Return the lines that an echo or printf prints; quotes count as line breaks."""
     match = PRINTED.match(command.arguments)
     return _PIECES.split(re.sub(r"\A(?:-[neE]+[ \t]+)*", "", match[3])) if match else []
@@ -360,7 +360,7 @@ def _ends_its_line(command: Command) -> bool:
 def _settings(found: list[Command]) -> Iterator[Setting]:
     for command in found:
         if PRINTED.match(command.text):
-            yield from (Setting(command.line, *key.groups()) for key in map(_KEY.match, _printed(command)) if key)
+            yield from (Setting(command.line, *key.groups()) for key in map(_KEY.match, _printed_lines(command)) if key)
         else:
             for option in _OPTION.finditer(command.text):
                 line = command.line + command.text.count("\n", 0, option.start())

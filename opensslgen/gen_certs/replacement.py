@@ -24,7 +24,7 @@ def gen_certs_script(*, version: str) -> str:
     """Return the script, which takes a server's name and options as `opensslgen server` does, and also `root`."""
     values = _values(version)
     text = template.shipped("gen-certs.sh").replace("@VERSION@", version)
-    text = _INCLUDE.sub(lambda line: values if line[1] == "values" else _included(line[1]), text)
+    text = _INCLUDE.sub(lambda line: values if line[1] == "values" else _include(line[1]), text)
     return script.with_functions(text, template.shipped("functions.sh")) + '\nmain "$@"\n'
 
 
@@ -43,11 +43,11 @@ def _values(version: str) -> str:
         "RULES_HERE": " ".join(_RULES),
     }
     values |= {rule.upper().replace("-", "_"): f"{RULES[rule].reason} ({RULES[rule].citation})" for rule in _RULES}
-    lines = [f"{name}={_quoted(value)}" for name, value in values.items()]
+    lines = [f"{name}={_quote(value)}" for name, value in values.items()]
     names = {usage: f"word={name}" for usage, name in EXTENDED_KEY_USAGES.items()}
     lines += ["", "# name_usage USAGE: sets $word, its name if it is one of the dotted numbers that have names."]
     lines += _case("name_usage", names, "word=$1")
-    printed = {usage: f"printed={_quoted(words)}" for usage, words in PRINTED_USAGES.items()}
+    printed = {usage: f"printed={_quote(words)}" for usage, words in PRINTED_USAGES.items()}
     lines += ["", "# printed_as USAGE: sets $printed, as every openssl prints it; what is not here differs by version."]
     lines += _case("printed_as", printed, "printed=''")
     return "\n".join(lines) + "\n"
@@ -60,12 +60,12 @@ def _case(name: str, arms: dict[str, str], otherwise: str) -> list[str]:
     return [*lines, f"        *) {otherwise} ;;", "    esac", "}"]
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     """Return the text in quotes even if it needs none: shellcheck wants that for words that are also commands."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def _included(name: str) -> str:
+def _include(name: str) -> str:
     """Return a template; those for here-documents contain shell variables, but no other shell syntax."""
     text = template.without(template.shipped(name), *_NOT_OFFERED)
     assert not re.search(r"[`\\]|\$(?![A-Z])", text), name

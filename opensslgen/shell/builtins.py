@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .conditions import test
 from .status import LeaveError, Maybe, Status
-from .values import Chunk, File, fields, is_known, unknown, with_names
+from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
 from .words import calculate, printf, sed, unescape
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _operands(words: list[str], valued: str = "") -> list[str]:
 def _content(machine: Machine, name: str, line: int) -> list[Chunk]:
     file = machine.file(name)
     if file is None:
-        return [Chunk(unknown(f"{with_names(name)}, which is unknown") + "\n", line)]
+        return [Chunk(unknown(f"{with_names(name)}{UNREAD}") + "\n", line)]
     return file.chunks
 
 
@@ -129,9 +129,7 @@ def _cp(machine: Machine, _tree: Simple, words: list[str]) -> Status:
             machine.budget.write(64)
             machine.files[place] = File(list(file.chunks))
         else:
-            machine.files[place] = File(
-                [Chunk(unknown(f"{with_names(source)}, which is unknown") + "\n", machine.line)]
-            )
+            machine.files[place] = File([Chunk(unknown(f"{with_names(source)}{UNREAD}") + "\n", machine.line)])
         if words[0].endswith("mv"):
             machine.files[machine.path(source)] = None
     return 0
@@ -173,7 +171,7 @@ def _sed(machine: Machine, tree: Simple, words: list[str]) -> Status:
         file = machine.file(name)
         new: list[Chunk] = [Chunk(unknown(f"what sed makes of {with_names(name)}") + "\n", tree.line)]
         if file is not None and not file.things:
-            new = _edited(machine, programs, file.chunks, known=known) or new
+            new = _edit(machine, programs, file.chunks, known=known) or new
         if not in_place:
             machine.put(new)
         elif file is not None:
@@ -181,7 +179,7 @@ def _sed(machine: Machine, tree: Simple, words: list[str]) -> Status:
     return 0
 
 
-def _edited(machine: Machine, programs: list[str], chunks: list[Chunk], *, known: bool) -> list[Chunk]:
+def _edit(machine: Machine, programs: list[str], chunks: list[Chunk], *, known: bool) -> list[Chunk]:
     """Return the output of sed for pieces; nothing if unknown."""
     if not known:
         return _with_unknown(programs, chunks)
@@ -344,7 +342,7 @@ def _read(machine: Machine, tree: Simple, words: list[str]) -> Status:
         file.chunks = []
         return 1
     line, _, rest = text.partition("\n")
-    if not is_known(line) and re.fullmatch("\ud800[^\ud801]*\ud801", line) and "not known" in with_names(line):
+    if not is_known(line) and re.fullmatch("\ud800[^\ud801]*\ud801", line) and UNREAD in with_names(line):
         # This line represents any number of lines.
         file.chunks = [Chunk(rest, tree.line)] if rest else []
         for name in names:
@@ -411,7 +409,7 @@ def _expr(machine: Machine, tree: Simple, words: list[str]) -> Status:
 def _filter(change: Callable[[str, list[str]], str | None]) -> Callable[[Machine, Simple, list[str]], Status]:
     """Return a command that prints the result of a function of its input and its words."""
 
-    def followed(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    def follow(machine: Machine, tree: Simple, words: list[str]) -> Status:
         file = machine.input
         text = file.text if file is not None and not file.things else None
         result = change(text, words[1:]) if text is not None and is_known(text) else None
@@ -423,7 +421,7 @@ def _filter(change: Callable[[str, list[str]], str | None]) -> Callable[[Machine
             machine.print(result, tree.line, tree.last)
         return 0
 
-    return followed
+    return follow
 
 
 def _tr(text: str, words: list[str]) -> str | None:

@@ -15,7 +15,7 @@ from opensslgen.errors import UnreadableError
 
 from .builtins import BUILTINS
 from .conditions import condition as answer_condition
-from .status import LeaveError, Maybe, Status, negated
+from .status import LeaveError, Maybe, Status, negate
 from .syntax import (
     AndOr,
     Arithmetic,
@@ -40,7 +40,7 @@ from .syntax import (
     While,
     Word,
 )
-from .values import Chunk, File, fields, is_known, unknown, with_names
+from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
 from .words import calculate, cost, pattern, quoted_pattern
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class World:
 
 
 def explore(tree: Sequence, world: World) -> Iterator[Machine]:
-    """Yield a machine at the end of each way through a script; raises UnreadableError if there is too much to follow."""
+    """Yield a machine at the end of each way through a script; raises UnreadableError if that takes too much."""
     plan: list[tuple[str, bool]] = []
     budget = Budget()
     written: set[str] = set()
@@ -374,7 +374,7 @@ class Machine:
                     self.output = output
                 passed = printed
             self.state, self.input = before, given
-        return negated(status) if tree.negated else status
+        return negate(status) if tree.negated else status
 
     def command(self, tree: Command) -> Status:
         """Follow one command."""
@@ -497,7 +497,7 @@ class Machine:
             values = self.all_arguments()
         else:
             for word in tree.words:
-                values += _braced(word) or self.expand(word, globs=True)
+                values += _expand_braces(word) or self.expand(word, globs=True)
         if len(values) > _MOST_ROUNDS:
             self.note("a loop of more than 500 rounds", tree.line)
         for value in values[:_MOST_ROUNDS]:
@@ -872,7 +872,7 @@ class Machine:
         if operator == "indirect":
             inner = self.get(value) if is_known(value) else None
             return inner if inner is not None else unknown(f"${{!{name}}}")
-        changed = self.changed(value, operator, part.word)
+        changed = self.change(value, operator, part.word)
         if changed is None:
             return unknown(f"${{{name}{operator}…}}" if is_known(value) else f"{with_names(value)}{operator}…")
         return changed
@@ -890,7 +890,7 @@ class Machine:
             return unknown(f"${{{name}[{with_names(text)}]}}")
         return values[number] if -len(values) <= number < len(values) else ""
 
-    def changed(self, value: str, operator: str, word: Word) -> str | None:
+    def change(self, value: str, operator: str, word: Word) -> str | None:
         """Return a value after an expansion that changes it; None if unknown."""
         if operator in ("#", "##", "%", "%%"):
             text = self.as_pattern(word)
@@ -1000,7 +1000,7 @@ class Machine:
                     self.descriptors[each.descriptor] = self.output
             elif each.operator == "<":
                 found = self.file(target) or File(
-                    [Chunk(unknown(f"{with_names(target)}, which is unknown") + "\n", each.target.line)]
+                    [Chunk(unknown(f"{with_names(target)}{UNREAD}") + "\n", each.target.line)]
                 )
                 # Reading takes lines from the open file, not from its start.
                 found = File(list(found.chunks))
@@ -1270,13 +1270,13 @@ class Machine:
         except UnreadableError as error:
             self.note(f"the script that is run is not understood: {error.message}", line)
             return 0
-        return self.sequence(_moved(tree, line))
+        return self.sequence(_move(tree, line))
 
 
 _DECLARES = frozenset({"export", "readonly", "local", "declare", "typeset"})
 
 
-def _braced(word: Word) -> list[str]:
+def _expand_braces(word: Word) -> list[str]:
     """Return the words of a brace expansion such as `{1..3}` or `{a,b}`; nothing for other words."""
     if len(word.parts) != 1 or not isinstance(word.parts[0], Text) or word.parts[0].quoted:
         return []
@@ -1389,17 +1389,17 @@ def _last(tree: object) -> Simple | None:
             return None
 
 
-def _moved(tree: Sequence, line: int) -> Sequence:
-    """Return a tree moved to one line of another script, with positions that differ from that script's."""
+def _move(tree: Sequence, line: int) -> Sequence:
+    """Return a tree move to one line of another script, with positions that differ from that script's."""
     from dataclasses import fields as fields_of
     from dataclasses import is_dataclass
 
-    def moved(value: object) -> object:
+    def move(value: object) -> object:
         if isinstance(value, tuple):
-            return tuple(map(moved, value))
+            return tuple(map(move, value))
         if not is_dataclass(value) or isinstance(value, type):
             return value
-        changed = {each.name: moved(getattr(value, each.name)) for each in fields_of(value)}
+        changed = {each.name: move(getattr(value, each.name)) for each in fields_of(value)}
         for name in ("line", "last"):
             if name in changed:
                 changed[name] = line
@@ -1407,6 +1407,6 @@ def _moved(tree: Sequence, line: int) -> Sequence:
             changed["start"] = -(line << 24) - int(str(changed["start"]))
         return type(value)(**changed)
 
-    result = moved(tree)
+    result = move(tree)
     assert isinstance(result, Sequence)
     return result

@@ -28,7 +28,7 @@ class LeaveError(Exception):
         self.levels = levels
 
 
-def negated(status: Status) -> Status:
+def negate(status: Status) -> Status:
     """Return the status of `! command`."""
     if isinstance(status, Maybe):
         return Maybe(status.key, not status.negated)

@@ -20,6 +20,9 @@ _SEPARATOR = re.compile(r"[ \t\n]+")
 _NUMBER = re.compile("\u2063[0-9]+")
 _BLANK = str.maketrans({" ": "\u00a0", "\t": "\u00a0", "\n": "\u00a0", "/": "\u2215", UNKNOWN: None, _END: None})
 
+UNREAD = ", which is unknown"
+"""The end of a name that stands for all lines of an unknown file."""
+
 
 def unknown(name: str) -> str:
     """Return the value for something unknown, with a name by which it is recognised."""

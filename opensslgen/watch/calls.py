@@ -91,7 +91,7 @@ def _section_by_default(config: Config, call: Call) -> str | None:
 _SECRET = re.compile(r"(?<![\w-])pass:[^\s\"']+")
 
 
-def masked(words: Sequence[str]) -> tuple[str, ...]:
+def mask_passphrases(words: Sequence[str]) -> tuple[str, ...]:
     """Replace the passphrases in a command, as the wrapper does in its records."""
     found: list[str] = []
     for word in words:

@@ -15,7 +15,7 @@ from opensslgen.openssl.command import OpenSSLError, find
 from opensslgen.openssl.process import exit_code_of, run_in_foreground
 
 from . import cover
-from .calls import masked, read_calls, read_unseen, wait_for_calls
+from .calls import mask_passphrases, read_calls, read_unseen, wait_for_calls
 from .scripts import bypasses, openssls, scripts_of
 from .wrapper import wrapper_script
 
@@ -79,7 +79,7 @@ def watch(argv: Sequence[str], *, fix: bool = False, names: str = "", stdout: in
         exit_code = run_in_foreground(argv, env=environment, stdout=stdout, prepare=prepare)
         wait_for_calls(records)
         return Watched(
-            argv=masked(argv),
+            argv=mask_passphrases(argv),
             exit_code=exit_code,
             calls=read_calls(records),
             scripts=scripts,

@@ -1,4 +1,4 @@
-"""The wrapper in front of openssl: `templates/wrapper.sh`, with its settings filled in."""
+"""The wrapper in front of openssl: `templates/wrapper.sh`, with its settings fill in."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def wrapper_script(
     }
     left = {f"og_{name}": value for name, value in values.items()}
 
-    def filled(match: re.Match[str]) -> str:
+    def fill(match: re.Match[str]) -> str:
         # Each setting is once at the top; later assignments are not changed.
         value = left.pop(match[1], None)
         return match[0] if value is None else f"{match[1]}={shlex.quote(value)}"
 
-    return _SETTING.sub(filled, template.shipped("wrapper.sh"))
+    return _SETTING.sub(fill, template.shipped("wrapper.sh"))
