@@ -591,7 +591,7 @@ def _time(text: str) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
+class _Remark:
     """A message about a line: a finding, or without a rule, something that cannot be determined."""
 
     line: int
@@ -599,42 +599,42 @@ class _Told:
     message: str
 
 
-def _vendors(script: Script, variables: dict[str, str]) -> Iterator[_Told]:
+def _vendors(script: Script, variables: dict[str, str]) -> Iterator[_Remark]:
     for validity in script.validities:
         if validity.days is None:
-            yield _Told(validity.line, None, f"{VALIDITY} cannot be determined without running the script")
+            yield _Remark(validity.line, None, f"{VALIDITY} cannot be determined without running the script")
         elif validity.days > APPLE_LIMIT.days:
             message = f"the default validity is {validity.days} days; the limit is {APPLE_LIMIT.days}"
-            yield _Told(validity.line, "script-validity", message)
+            yield _Remark(validity.line, "script-validity", message)
     for block in script.extended_blocks:
         yield from _vendors_block(block, variables)
     if not script.extended_blocks and (script.validities or script.blocks):
         line = script.blocks[0].line if script.blocks else script.validities[0].line
-        yield _Told(
+        yield _Remark(
             line,
             None,
             f"the place that writes the section [ {SECTION} ] for phones was not found, so its usages are unknown",
         )
 
 
-def _vendors_block(block: Block, variables: dict[str, str]) -> Iterator[_Told]:
+def _vendors_block(block: Block, variables: dict[str, str]) -> Iterator[_Remark]:
     if block.complies:
         return
     if not block.usages:
         message = f"the section [ {SECTION} ] has no extendedKeyUsage; serverAuth is needed"
-        yield _Told(block.line, "script-no-eku", message)
+        yield _Remark(block.line, "script-no-eku", message)
     for usage in block.usages:
         if usage.server and usage.conditional:
-            yield _Told(usage.line, "script-no-eku", "extendedKeyUsage is written only under an additional condition")
+            yield _Remark(usage.line, "script-no-eku", "extendedKeyUsage is written only under an additional condition")
         elif not usage.server:
             value = _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], match[0]), usage.text)
             if not re.fullmatch(r"[A-Za-z0-9., \t]+", value):
                 value = visible(usage.text)
                 message = f"the extended key usage {value} cannot be determined without running the script"
-                yield _Told(usage.line, None, message)
+                yield _Remark(usage.line, None, message)
             elif "serverAuth" not in map(str.strip, value.split(",")):
                 message = f"the extended key usage is {visible(value)}; serverAuth is needed"
-                yield _Told(usage.line, "script-no-eku", message)
+                yield _Remark(usage.line, "script-no-eku", message)
 
 
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
