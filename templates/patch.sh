@@ -106,9 +106,9 @@ patch_file() {
 restore_file() {
     find_file
     begin_work
-    find_backup || fail "no original beside it (looked for $base.orig-DATE)"
+    find_backup || fail "no original next to it (looked for $base.orig-DATE)"
     if [ "$(sum "$real")" != "$(sum "$backup")" ] && ! is_ours; then
-        [ "$force" = 1 ] || fail "it is not what was made of $backup (an upgrade?); --restore --force puts that back"
+        [ "$force" = 1 ] || fail "it was not made from $backup (an upgrade?); --restore --force puts that back"
         keep "$real.replaced"
         say "$file: kept as $name"
     fi
@@ -778,7 +778,7 @@ take_usage() {
     section_usages="$section_usages $deeper$server$known$alone:$line_of_usage"
 }
 
-# Is what the present command prints part of the section that is open, be it under a further condition?
+# Is what the present command prints part of the section that is open, with or without an additional condition?
 concerns() {
     [ "$section_open" = 1 ] && [ "$target" = "$section_target" ] || return 1
     case $section_path/ in "$path"/*) return 0 ;; esac
@@ -1037,7 +1037,7 @@ plan_usages() {
         for usage in $usages; do
             number=${usage#*:}
             case $usage in
-                1*) not_understood "extendedKeyUsage is written under a further condition" ;;
+                1*) not_understood "extendedKeyUsage is written under an additional condition" ;;
                 01*) ;;
                 0011*) add_edit "$number:S" ;;
                 *) not_understood extendedKeyUsage ;;

@@ -162,7 +162,7 @@ def test_without_openssl_a_section_is_unreadable_and_the_rest_is_found():
         assert judge_config(b"[ req ]\ndefault_bits = 512\n", target="-", settings=settings)[0].unreadable is None
 
 
-# --- what is not known, and what takes too much
+# --- unknown values, and what takes too much
 
 
 def exit_code(path, *options):
@@ -343,7 +343,7 @@ def test_an_openssl_that_is_ended_for_its_cost_is_an_answer(left, openssl):
         return left if "-extfile" in argv else start_with_sh(argv, **options)
 
     [result] = audit(f"nsComment = {left.exit_code}{len(left.stderr)}\n", replace(openssl, start=start))
-    assert result.unreadable == "more than 10 s of CPU, or 256 MiB, to judge it"
+    assert result.unreadable == "judging it takes more than 10 s of CPU or 256 MiB of memory"
 
 
 def test_openssl_has_limits_while_it_judges(openssl, tmp_path):
@@ -360,7 +360,7 @@ def test_openssl_has_limits_while_it_judges(openssl, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits memory in this way")
 def test_openssl_gets_no_more_memory_than_a_config_is_worth(openssl):
     [result] = audit("[v3_req]\n1.2.3 = ASN1:FORMAT:BITLIST,BITSTRING:2147483640\n", openssl)
-    assert result.unreadable == "more than 10 s of CPU, or 256 MiB, to judge it"
+    assert result.unreadable == "judging it takes more than 10 s of CPU or 256 MiB of memory"
 
 
 # --- one section of a text

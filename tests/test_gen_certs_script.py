@@ -294,7 +294,7 @@ def stub(tmp_path_factory):
     """A real openssl that stops at the first request, and shows with which configs it was asked for."""
     path = tmp_path_factory.mktemp("stub") / "openssl"
     path.write_text(
-        f'#!/bin/sh\n[ "$1" != req ] || {{ cat request.cnf v3_req.cnf >"$SHOWN"; exit 1; }}\n'
+        f'#!/bin/sh\n[ "$1" != req ] || {{ cat v3_req.cnf request.cnf >"$SHOWN"; exit 1; }}\n'
         f'exec {shutil.which("openssl")} "$@"\n'
     )
     path.chmod(0o755)

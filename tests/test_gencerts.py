@@ -148,7 +148,7 @@ def test_the_posts_fragment_becomes_the_posts_result_byte_for_byte():
         :
     fi
 """
-    patch = gencerts.patched(before)
+    patch = gencerts.patch_text(before)
     assert patch.text == after
     assert [(edit.line, edit.old is None) for edit in patch.edits] == [(1, False), (7, True)]
 
@@ -276,12 +276,12 @@ def test_other_days_replace_longer_ones_and_come_from_the_script_too(copy, tmp_p
 def test_wishes_outside_the_profile_are_refused():
     for days in (0, -1, 826):
         with pytest.raises(UsageError):
-            gencerts.patched("", days=days)
+            gencerts.patch_text("", days=days)
         with pytest.raises(UsageError):
             patcher_script(days)
     for eku in (["clientAuth"], [], ['serverAuth"; rm -rf /; "'], ["serverAuth\n"]):
         with pytest.raises(UsageError):
-            gencerts.patched("", eku=eku)
+            gencerts.patch_text("", eku=eku)
 
 
 def test_other_usages_can_be_asked_for_and_taken_back(copy):
@@ -293,7 +293,7 @@ def test_other_usages_can_be_asked_for_and_taken_back(copy):
 
 
 def test_a_later_assignment_is_left_alone_and_told(patcher, copy):
-    patch = gencerts.patched((STAND_INS / "edited" / "assigned-twice.sh").read_text())
+    patch = gencerts.patch_text((STAND_INS / "edited" / "assigned-twice.sh").read_text())
     assert len(patch.notes) == 1
     assert "line 7 sets DEFAULT_SERVER_CERT_VALIDITY again" in patch.notes[0]
     if isinstance(patcher, Shell):
@@ -820,14 +820,14 @@ def test_mutated_scripts_are_edited_whole_or_not_at_all_and_alike_in_both_langua
     path.write_bytes(text.encode("latin-1"))
     accepted = syntax_check(path) is None
     try:
-        patch = gencerts.patched(text)
+        patch = gencerts.patch_text(text)
     except UnreadableError:
         patch = None
     code, message = Shell(["sh"], script)("patch", path)
     if patch is None:
         assert (code, path.read_bytes()) == (2, text.encode("latin-1")), message
         return
-    assert gencerts.patched(patch.text).edits == ()
+    assert gencerts.patch_text(patch.text).edits == ()
     result = read_script(patch.text)
     assert 1 <= result.validities[0].days <= 825
     assert result.extended_blocks

@@ -137,20 +137,20 @@ def test_what_names_no_server_is_left_to_others(text):
         ("--help:443", "letter or digit"),
         ("[fe80::1%eth0]:443", "zone"),
         ("[::1]", r"write .*\[2001:db8::1\]:443"),
-        ("[::1]:", "no host and port"),
-        ("::1:443", "no host and port"),
-        ("2001:db8::1", "no host and port"),
+        ("[::1]:", "not a host and port"),
+        ("::1:443", "not a host and port"),
+        ("2001:db8::1", "not a host and port"),
         ("[10.0.0.5]:443", "brackets"),
         ("[pbx]:443", "brackets"),
         ("*.example.com:443", "wildcard"),
         ("a\x1bb:443", "U\\+001B"),
         ("a\nb:443", "U\\+000A"),
-        ("a b:443", "blank"),
+        ("a b:443", "space"),
         ("a$(id):443", "character"),
         ("127.1:443", "number"),
-        ("http://pbx.example.com/", "no server that speaks TLS"),
+        ("http://pbx.example.com/", "not the URL of a server with TLS"),
         ("https://", "empty"),
-        ("https://pbx.example.com:x/", "no host and port"),
+        ("https://pbx.example.com:x/", "not a host and port"),
     ],
 )
 def test_what_is_meant_as_a_server_but_is_none_is_a_usage_error(text, message):
@@ -195,7 +195,7 @@ def test_nginx_with_a_good_chain_complies(client, tmp_path, leaf, middle):
         f"localhost:{port}",
         (
             "sent: CN=localhost <- CN=Test authority <- CN=Test root, *not sent*",
-            "phones have to trust CN=Test root, which is not at hand, or a root above that",
+            "phones have to trust CN=Test root, which was not found, or a root above it",
         ),
     )
     assert result.certificate.der == leaf.der
@@ -269,7 +269,7 @@ def test_tls_1_0_is_a_finding_and_old_appliances_can_be_audited(client, tmp_path
         assert "no version of TLS that LibreSSL" in result.unreadable
         return
     assert ids(result) == {"protocol"}
-    assert result.findings[-1].message == "it speaks TLSv1; TLS 1.2 is the least"
+    assert result.findings[-1].message == "it uses TLSv1; the minimum is TLS 1.2"
     if client.flavour == "OpenSSL" and client.version >= (3, 0, 0):
         assert "security level 0" in result.notes[0]
 
@@ -400,7 +400,7 @@ def test_one_that_does_not_stop_is_cut_off_and_judged_by_what_it_sent(leaf):
 
     result = judged("localhost:443", client=replace(printed(""), start=start))
     assert (result.certificate.der, ids(result), limits) == (leaf.der, set(), [1 << 20])
-    assert "cut" in result.notes[0]
+    assert "closed" in result.notes[0]
 
 
 @pytest.mark.slow

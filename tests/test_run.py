@@ -299,7 +299,7 @@ def test_a_failing_call_fails_as_before():
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("echo nothing", "no openssl call was seen that makes a certificate"),
+        ("echo nothing", "no openssl call was seen that issues a certificate"),
         (ROOT.replace("openssl req -x509", ": openssl req -x509"), "no certificate was made, only requests"),
         ("openssl req -x509 -new -key missing.key -subj /CN=x 2>/dev/null", "no certificate was made: openssl req"),
     ],
@@ -415,7 +415,7 @@ def test_openssl_ends_with_the_call_that_a_script_kills(number, tmp_path):
     process = started("--", "sh", "make.sh")
     assert process.wait(timeout=60) == 2
     assert Path("status").read_text() == f"{128 + number}\n"
-    assert "did not end" in Path("report.txt").read_text()
+    assert "did not finish" in Path("report.txt").read_text()
     deadline = time.monotonic() + 10
     while processes(marker):
         assert time.monotonic() < deadline, "openssl goes on"

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from opensslgen.audit.result import Settings
-from opensslgen.audit.script_edits import edited
+from opensslgen.audit.script_edits import edit_script
 from opensslgen.audit.scripts import judge_script, looks_like_script
 from opensslgen.errors import UnreadableError
 from opensslgen.openssl.command import find
@@ -139,7 +139,7 @@ def test_four_fifths_are_known():
 def patched(script):
     """Return the script after its edits, or None if it is refused."""
     try:
-        return edited(script.text.encode(), name="/nowhere/make.sh", settings=SETTINGS)
+        return edit_script(script.text.encode(), name="/nowhere/make.sh", settings=SETTINGS)
     except UnreadableError as error:
         REFUSED[script] = error.message
         return None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from opensslgen.audit.result import Settings
 from opensslgen.audit.scripts import HINT, judge_script, looks_like_script
-from opensslgen.gen_certs.patch import patched
+from opensslgen.gen_certs.patch import patch_text
 from opensslgen.openssl.command import find
 from opensslgen.rules.profiles import rules_of
 
@@ -71,9 +71,9 @@ def test_messages_say_what_is_there_and_what_is_needed():
         finding.message for name in ("days-from-variables", "keys", "digests", "vendor-usage-from-variable")
         for finding in audit((STAND_INS.parent / "scripts" / f"{name}.sh").read_bytes()).findings
     ]  # fmt: skip
-    assert "-days is 3650 days; 825 is the most for a server" in messages
-    assert "-days is 900 days; 825 is the most for a server" in messages
-    assert "it makes an RSA key of 1024 bits; 2048 is the least" in messages
+    assert "-days is 3650 days; the limit for a server is 825" in messages
+    assert "-days is 900 days; the limit for a server is 825" in messages
+    assert "it makes an RSA key of 1024 bits; the minimum is 2048" in messages
     assert "it signs with sha1; sha256 is needed" in messages
     assert "the extended key usage is clientAuth; serverAuth is needed" in messages
 
@@ -83,7 +83,7 @@ def test_what_patch_would_edit_is_found_and_nothing_afterwards(path):
     data = path.read_bytes()
     assert looks_like_script(data)
     rules = {rule for _, rule in found(audit(data))}
-    patch = patched(data.decode("latin-1"))
+    patch = patch_text(data.decode("latin-1"))
     reasons = " ".join(edit.reason for edit in patch.edits)
     assert ("script-validity" in rules) == ("validity" in reasons)
     assert ("script-no-eku" in rules) == ("extended" in reasons.lower())

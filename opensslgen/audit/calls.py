@@ -1,4 +1,4 @@
-"""Audits of the certificates that a command has made while its openssl calls were watched."""
+"""Audits of the certificates that a command made while its openssl calls were watched."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def judge_watched(watched: Watched, settings: Settings) -> list[Result]:
-    """Return the verdict on each certificate that a command has made, and on what could not be watched."""
+    """Return the verdict on each certificate that a command made, and on what could not be watched."""
     verdicts: list[Verdict] = []
     seen = [(call, _certificates(call, settings)) for call in watched.calls if call.makes == CERTIFICATE]
     every = [each for _, found in seen if isinstance(found, list) for each in found]
@@ -73,7 +73,7 @@ def _nothing_seen(watched: Watched) -> str:
         return f"no certificate was made: {failed[0].command} exited with {failed[0].status}"
     if watched.calls:
         return "no certificate was made, only requests"
-    return "no openssl call was seen that makes a certificate"
+    return "no openssl call was seen that issues a certificate"
 
 
 def _target(call: Call) -> str:
@@ -92,12 +92,12 @@ def _origin(call: Call, watched: Watched) -> Origin:
 def _certificates(call: Call, settings: Settings) -> list[Certificate] | str:
     """Return the certificates that a call made, read by two witnesses, or why they cannot be read."""
     if call.status is None:
-        return "the openssl call did not end, and may have left a certificate"
+        return "the openssl call did not finish, and may have left a certificate"
     if call.status != 0:
         return []
     kind = kind_of(call.made) if call.made else None
     if kind is None:
-        return "openssl made a certificate that was not found"
+        return "openssl issued a certificate, but its file was not found"
     try:
         found = holding_of(call.made, kind, openssl=settings.find_openssl, password=str).certificates
         for certificate in found:
@@ -108,7 +108,7 @@ def _certificates(call: Call, settings: Settings) -> list[Certificate] | str:
                 return f"openssl and opensslgen read the certificate differently: {difference}"
     except Error as error:
         return error.message
-    return found or "openssl made a certificate that was not found"
+    return found or "openssl issued a certificate, but its file was not found"
 
 
 def _issuers(call: Call) -> list[Certificate]:
@@ -131,7 +131,7 @@ def _pending(
     every: Iterable[Certificate],
     settings: Settings,
 ) -> Pending:
-    """Return the verdict on a certificate, which waits for openssl to say whether its issuer has signed it."""
+    """Return the verdict on a certificate; it is not final until openssl has verified the signature."""
     role = _role(certificate, call.out, every)
     rules, notes = settings.rules_for(None if role == SERVER else role)
     return Pending(
@@ -144,9 +144,9 @@ def _pending(
 
 
 def _role(certificate: Certificate, path: str, every: Iterable[Certificate]) -> str:
-    """Return what a certificate is judged as: what has issued another one is a CA, whatever it says of itself.
+    """Return what a certificate is judged as: one that issued another is judged as a CA, even without CA:TRUE.
 
-    A certificate for clients that names a host is taken for a server's that went wrong: scripts make those.
+    A client certificate that names a host is judged as a server certificate: scripts often get the usage wrong.
     """
     if any(
         other.der != certificate.der and not other.is_self_issued and issuer_among(other, [certificate])
@@ -161,4 +161,4 @@ def _role(certificate: Certificate, path: str, every: Iterable[Certificate]) -> 
 
 
 _HOST = re.compile(r"\A[^@\s]*[.:][^@\s]*\Z")
-"""What only a server's name or address looks like."""
+"""Matches only a server's name or address."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from opensslgen.rules.rule import Rule
 
 DEFAULT = "apple"
-"""The profile for what is not known to be an authority's or a client's, if no profile is named."""
+"""The profile for everything that is not known to be for a CA or a client, if no profile is named."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Chosen:
     profiles: tuple[str, ...]
     rules: tuple[Rule, ...]
     by_kind: Mapping[str, tuple[Rule, ...]]
-    """Other rules for authorities and clients; empty if profiles were named, which then hold for all."""
+    """Other rules for CAs and clients; empty if profiles were named, which then apply to all."""
 
 
 def chosen_rules(names: Iterable[str] = (), *, allow: Collection[str] = ()) -> Chosen:

@@ -1,6 +1,6 @@
-"""Audit OpenSSL configs: the certificates that their sections of extensions and their defaults would make.
+"""Audit OpenSSL configs: the certificates that their sections of extensions and their defaults would produce.
 
-Every section that looks like extensions of certificates is judged, whether or not something names it. `audit.purpose`
+Every section that looks like certificate extensions is judged, even if nothing names it. `audit.purpose`
 decides whether it is for servers, CAs or clients, and a note says which and why. A section that only `req_extensions`
 names is judged as a request; one that `req` uses by `x509_extensions`, as self-signed. If a rule needs a value that is
 not in the config, the answer is "cannot be told".
@@ -104,8 +104,8 @@ def looks_like_config(data: bytes) -> bool:
 def judge_config(data: bytes, *, target: str, settings: Settings) -> list[Result]:
     """Return the verdict on an OpenSSL config or extension file.
 
-    That is one result for the whole file, and one for each section that openssl refuses or that cannot be told. The
-    first is left out if it would say that the file complies although another result is unknown. Other files and the
+    That is one result for the whole file, and one for each section that openssl refuses or that cannot be told.
+    The first is left out if it would say that the file complies although another result is unknown. Other files and the
     environment are not read, and nothing in the config is run.
     """
     result = Result(target=target, kind="config")
@@ -122,7 +122,7 @@ def judge_config(data: bytes, *, target: str, settings: Settings) -> list[Result
     doubt = audit.doubt_about_all(len(findings))
     if doubt is not None:
         return [replace(whole, unreadable=doubt.why, line=doubt.line, is_unknown=doubt.is_unknown), *others]
-    # Nothing complies if a part of it is not known.
+    # A config with an unknown part never complies.
     if others and not any(finding.rule.severity == ERROR for finding in findings):
         return [replace(others[0], findings=whole.findings, notes=whole.notes), *others[1:]]
     return [whole, *others]
@@ -130,7 +130,7 @@ def judge_config(data: bytes, *, target: str, settings: Settings) -> list[Result
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The verdict on one section of extensions."""
+    """The verdict on one extension section."""
 
     purpose: str = SERVER
     """SERVER, AUTHORITY, CLIENT or OTHER, of `audit.purpose`."""
@@ -139,10 +139,10 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     """With line numbers in the text, and messages that do not name the section.
 
-    OTHER has none, nor has a CLIENT if the user chose a profile.
+    OTHER has no findings; CLIENT has no findings if the user chose a profile.
     """
     unknown: str | None = None
-    """What a rule needs to know, but the text does not say; such a section never complies."""
+    """What a rule needs to know, but the text does not contain; such a section never complies."""
     unreadable: str | None = None
     """Why openssl refuses it; such a section never complies."""
     line: int | None = None
@@ -151,22 +151,22 @@ class Verdict:
 
 
 def judge_text(text: str, *, section: str | None = None, use: str = FILE, settings: Settings) -> Verdict:
-    """Return the verdict on the section of a config or extension file that a command uses.
+    """Return the verdict on the section that a command uses, of a config or extension file.
 
     `use` is a way of `config.use`: FILE for `x509 -extfile` and `ca -extfile`, SELF for `req -x509`, REQUEST for
     `req -new`, CA for `ca -config`. Without a section, it is openssl's default; an empty text is a command without a
-    file. `config.reader.UNKNOWN` may stand in the text for what is not known, such as a variable of the shell: in a
+    file. `config.reader.UNKNOWN` may stand in the text for an unknown value, such as a shell variable: in a
     value, or as a line. Raises no `Error`.
     """
     try:
         config = read_config(text)
         name = section or default_section(config, use)
         if name not in config.sections:
-            return Verdict(unreadable=f"there is no section [ {_shown(name)} ]")
+            return Verdict(unreadable=f"the section [ {_shown(name)} ] is missing")
         audit = _Audit(config, settings, has_titles=False)
         audit.add_repeated()
-        made = audit.made(config.sections[name], {use}, named_by=None)
-        findings = tuple(audit.judged(made)) if made else ()
+        made = audit.make(config.sections[name], {use}, named_by=None)
+        findings = tuple(audit.judge(made)) if made else ()
     except (ConfigError, CostlyError) as error:
         return Verdict(unreadable=error.message, line=error.line)
     doubts = [*filter(None, [audit.doubt_about_all(len(findings))]), *audit.doubts]
@@ -184,12 +184,12 @@ def judge_text(text: str, *, section: str | None = None, use: str = FILE, settin
 
 @dataclass(frozen=True, slots=True)
 class _Doubt:
-    """Why something does not comply, although no rule is known to be broken."""
+    """Why something does not comply, although no rule is certainly violated."""
 
     why: str
     line: int | None
     is_unknown: bool
-    """Whether a rule needs something that is not known; otherwise openssl refuses it."""
+    """Whether a rule needs an unknown value; otherwise openssl refuses the section."""
 
 
 @dataclass
@@ -204,7 +204,7 @@ class _Audit:
     notes: list[str] = field(default_factory=list)
     doubts: list[_Doubt] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
-    """Sections that the user chose, but that do not exist."""
+    """Sections that the user chose, but that are missing."""
     is_missing: bool = False
     """Whether all chosen sections are missing, and nothing else is used."""
     has_judged: bool = False
@@ -230,7 +230,7 @@ class _Audit:
         has_sections = self.has_judged or bool(self.doubts)
         self.judge_defaults()
         if self.has_judged and not has_sections:
-            self.notes.append("it has no section of extensions: only its defaults were judged")
+            self.notes.append("it has no extension section: only its defaults were judged")
 
     def add(self, rule: str, message: str, line: int) -> None:
         if len(self.findings) <= _MOST_FINDINGS:
@@ -248,45 +248,47 @@ class _Audit:
             self.add("config-key-twice", message, each.line)
 
     def doubt_about_all(self, findings: int) -> _Doubt | None:
-        """Return why nothing of the config can be relied on, or nothing was judged; None if neither is true."""
+        """Return why the verdict on the whole config is in doubt; None if it is not."""
         if findings > _MOST_FINDINGS:
             return _Doubt(f"more than {_MOST_FINDINGS} findings", None, is_unknown=False)
         if self.config.includes:
             line, path = self.config.includes[0]
             return _Doubt(f"{_shown(path)}, which it includes, may change every section", line, is_unknown=True)
         if self.config.holes:
-            return _Doubt("a line that is not known may change every section", self.config.holes[0], is_unknown=True)
+            return _Doubt("an unknown line may change every section", self.config.holes[0], is_unknown=True)
         if self.is_missing:
             return _Doubt(f"it has no section [ {' ], [ '.join(self.missing)} ]", None, is_unknown=False)
         if self.has_judged or self.doubts:
             return None
-        return _Doubt("it has no section of extensions for servers or CAs", None, is_unknown=True)
+        return _Doubt("it has no extension section for servers or CAs", None, is_unknown=True)
 
     def judge_sections(self) -> None:
         used, absent, unnamed = sections_used(self.config, self.settings.sections)
         for line, name in absent:
             self.add_absent(line, name)
         for line, key in unnamed:
-            self.doubts.append(_Doubt(f"the section that {visible(key)} names is not known", line, is_unknown=True))
+            self.doubts.append(_Doubt(f"the section that {visible(key)} names is unknown", line, is_unknown=True))
         self.missing = [visible(name) for name in self.settings.sections if name not in self.config.sections]
-        self.notes += [f"it has no section [ {name} ]" for name in self.missing if used]
+        self.notes += [f"the section [ {name} ] is missing" for name in self.missing if used]
         self.is_missing = bool(self.missing) and not used
         is_alone = not (used or self.missing or self.config.filled)
         others = self.sections_unused(used, is_alone=is_alone)
         if len(used) + len(others) > _MOST_SECTIONS:
-            raise ConfigError(1, f"{len(used) + len(others)} sections of extensions are more than {_MOST_SECTIONS}")
+            raise ConfigError(
+                1, f"{len(used) + len(others)} extension sections are more than the limit of {_MOST_SECTIONS}"
+            )
         uses = {COPIED if copies_extensions(self.config) else CA}
         made = [
             *(
-                self.made(self.config.sections[name], used[name], named_by=self.naming(name, used[name]))
+                self.make(self.config.sections[name], used[name], named_by=self.naming(name, used[name]))
                 for name in used
             ),
-            *(self.made(section, uses, named_by=None) for section in others),
+            *(self.make(section, uses, named_by=None) for section in others),
         ]
         self.judge_all([each for each in made if each])
 
     def naming(self, name: str, uses: set[str]) -> str:
-        """Return why a section that is used in these ways is judged."""
+        """Return why a section is judged, by the ways in which it is used."""
         if name in self.settings.sections:
             return "--section names it"
         if uses == {FILE}:
@@ -295,7 +297,7 @@ class _Audit:
         return f"{' and '.join(keys)} names it"
 
     def sections_unused(self, used: Collection[str], *, is_alone: bool) -> list[Section]:
-        """Return the sections of certificates' extensions that nothing names; add a note about other kinds."""
+        """Return the sections with certificate extensions that nothing names; add a note about other kinds."""
         found = [
             section
             for section in self.config.sections.values()
@@ -305,13 +307,13 @@ class _Audit:
             section for section in found if is_for_lists(self.config, section) and not sounds_like_server(section.name)
         ]
         proxies = [section for section in found if is_for_proxies(section)]
-        for what, sections in (("revocation lists", lists), ("proxy certificates", proxies)):
+        for what, sections in (("CRLs", lists), ("proxy certificates", proxies)):
             if sections:
                 self.notes.append(f"for {what}, so not judged: {', '.join(map(_bracketed, sections))}")
         found = [section for section in found if section not in lists and section not in proxies]
         for section in found if is_alone else ():
             name = visible(section.name)
-            message = f"nothing names the section [ {name} ]: openssl applies it with -extensions {name} alone"
+            message = f"nothing names the section [ {name} ]: openssl applies it only with -extensions {name}"
             self.add("config-section-unused", message, section.line)
         return found
 
@@ -327,20 +329,20 @@ class _Audit:
             elif self.rules(each) is None:
                 skipped.append(because)
             else:
-                self.findings += self.judged(each)
+                self.findings += self.judge(each)
                 if each.section.name != DEFAULT:
                     judged.setdefault(each.purpose, []).append(because)
         for kind, sections in judged.items():
             self.notes.append(f"for {_PLURALS[kind]}: {', '.join(sections)}")
         if skipped:
-            self.notes.append(f"for neither servers nor CAs, so not judged: {', '.join(skipped)}")
+            self.notes.append(f"not for servers or CAs, so not judged: {', '.join(skipped)}")
 
     def add_absent(self, line: int, name: str) -> None:
         if not self.config.includes:
-            self.add("config-section-missing", f"there is no section [ {_shown(name)} ]", line)
+            self.add("config-section-missing", f"the section [ {_shown(name)} ] is missing", line)
 
-    def made(self, section: Section, uses: set[str], *, named_by: str | None) -> _Made | None:
-        """Return what openssl makes of a section; None, and a doubt, if openssl refuses it."""
+    def make(self, section: Section, uses: set[str], *, named_by: str | None) -> _Made | None:
+        """Return what openssl makes of a section; None if openssl refuses it, and add a doubt."""
         try:
             asked = extensions(self.references, section)
             for line, name in asked.missing:
@@ -360,7 +362,7 @@ class _Audit:
             self.doubts.append(_Doubt(f"{self.title(section)}{error.message}", line, is_unknown=False))
         return None
 
-    def judged(self, made: _Made) -> Iterator[Finding]:
+    def judge(self, made: _Made) -> Iterator[Finding]:
         """Yield the findings on a section; add a doubt for what cannot be told."""
         rules = self.rules(made) or ()
         self.has_judged = self.has_judged or bool(rules)
@@ -378,19 +380,18 @@ class _Audit:
                 continue
             if finding.name:
                 line = lines.get(_place(finding.name.kind, finding.name.value), line)
-            # The subject is that of our certificate, so the user does not know it.
-            message = finding.message.replace(f"the authority {subject}", "the authority").replace(subject, "it")
+            # The subject is from our throwaway certificate, so the user does not know it.
+            message = finding.message.replace(f"the CA {subject}", "the CA").replace(subject, "it")
             yield replace(finding, message=f"{self.title(made.section)}{message}", line=line)
         if copied:
-            why = (
-                f"{self.title(made.section)}{_depends(copied, 'requests, from which openssl ca copies what it lacks')}"
-            )
+            source = "requests, from which openssl ca copies missing extensions"
+            why = f"{self.title(made.section)}{_depends(copied, source)}"
             self.doubts.append(_Doubt(why, made.section.line, is_unknown=True))
 
     def add_unknown(self, made: _Made, rules: Iterable[Rule]) -> None:
-        """Say what each extension that is not completely known depends on."""
+        """Add what each extension with an unknown value depends on."""
         needed = {rule.extension for rule in rules}
-        if ANY in needed:  # rules on whatever is critical
+        if ANY in needed:  # rules about all critical extensions
             needed |= {name for name in made.asked.maybe_critical if EXTENSIONS.get(name, name) not in UNDERSTOOD}
         unknown: dict[str, list[str]] = {}
         for name, source in made.asked.unknown.items():
@@ -406,11 +407,11 @@ class _Audit:
             self.doubts.append(_Doubt(why, made.asked.lines[names[0]], is_unknown=True))
 
     def is_reported(self, source: str) -> bool:
-        """Tell whether an extension is not known because of something that is already a finding."""
+        """Tell whether an extension is unknown for a reason that is already reported."""
         return source == MISSING and any(rule.id == "config-section-missing" for rule in self.settings.rules)
 
     def rules(self, made: _Made) -> list[Rule] | None:
-        """Return the rules for a section; None if there are none for its purpose."""
+        """Return the rules for a section; None if there are no rules for its purpose."""
         rules = self.settings.rules
         if made.purpose == OTHER or (made.purpose == CLIENT and CLIENT not in self.settings.rules_by_kind):
             return None
@@ -447,7 +448,7 @@ class _Audit:
     def judge_default_bits(self, _: str, entry: Entry) -> None:
         bits = _number(entry)
         if bits is not None and bits < _LEAST_RSA:
-            self.add("config-default-bits", f"default_bits is {bits}; 2048 is the least", entry.line)
+            self.add("config-default-bits", f"default_bits is {bits}; the minimum is 2048", entry.line)
 
     def judge_default_md(self, _: str, entry: Entry) -> None:
         if not _SHA2.fullmatch(entry.value.lower()):
@@ -487,7 +488,7 @@ class _Made:
     why: str
 
     def certificate_at(self, at: datetime) -> Certificate:
-        """Return it as if issued at that time, by the CA or self-signed, as the section is used."""
+        """Return the certificate as if issued at that time, by the CA or self-signed, as the section is used."""
         is_authority = self.purpose == AUTHORITY
         signs_itself = {SELF} <= self.uses <= {SELF, REQUEST} or (is_authority and not self.uses & {CA, COPIED})
         return replace(
@@ -511,12 +512,12 @@ _PLURALS = {SERVER: "servers", AUTHORITY: "certificate authorities", CLIENT: "cl
 
 
 def _place(kind: str, value: str) -> tuple[str, str]:
-    """Return kind and value of a name, in the same form however it was written."""
+    """Return type and value of a name in one form, for comparison."""
     return kind.upper(), value.strip().lower()
 
 
 def _depends(names: Iterable[str], source: str) -> str:
-    """Return what some extensions or keys depend on, in words."""
+    """Return a sentence about what some extensions or keys depend on."""
     some = list(names)
     if source == UNSAID:
         return f"{', '.join(some)} cannot be told"

@@ -1,8 +1,8 @@
-"""A pki folder as a whole: index, copies by serial number, files and keys, held against one another.
+"""A pki folder as a whole: checks that index, copies by serial number, files and keys agree.
 
-What each file is by itself is said of the file. Here is said what is wrong between them, and who else can get in. The
-folder may be ours, easy-rsa's, or one of `openssl ca`; it is read through once, and of it only the serial numbers are
-kept.
+Errors within one file are reported for that file. This module reports what does not agree between files, and which
+other users have access. The folder may be ours, easy-rsa's, or one of `openssl ca`. It is read once; only the serial
+numbers are kept in memory.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ if TYPE_CHECKING:
     from .result import Settings
 
 _OURS = (*layout.FOLDERS, layout.REVOKED, "renewed", "newcerts", "certs", "crl", "certreqs")
-"""Folders whose files are looked at; others may be anybody's."""
+"""Folders whose files are checked; other folders may have nothing to do with the CA."""
 _ESCAPES = re.compile(r"(?:\\x[0-9A-F]{2})+")
 _CHUNK = 1 << 20
 _MANY = 3
-"""Lines that are named where all have the same fault."""
+"""How many lines a message names if all have the same error."""
 
 
 def judge_folder(path: str, settings: Settings) -> list[Result]:
-    """Return the verdict on the folder in which an index lies, and on the index, whose findings have lines."""
+    """Return the verdict on the folder that contains an index, and on the index, whose findings have line numbers."""
     folder = Path(path).parent
     audit = _Audit(folder, settings)
     unreadable = None
@@ -64,7 +64,7 @@ def judge_folder(path: str, settings: Settings) -> list[Result]:
 
 
 class _Line(NamedTuple):
-    """What is kept of a line of the index."""
+    """What is kept in memory of a line of the index."""
 
     number: int
     is_revoked: bool
@@ -96,7 +96,7 @@ class _Audit:
 
     @cached_property
     def authority(self) -> Certificate | None:
-        """The authority; None if it cannot be read, which is said of its file."""
+        """The CA's certificate; None if it cannot be read, which is reported for its file."""
         for name in layout.CAS:
             with suppress(UnreadableError):
                 if (self.folder / name).is_file():
@@ -104,19 +104,19 @@ class _Audit:
         return None
 
     def files(self, name: str, *suffixes: str) -> Iterator[os.DirEntry[str]]:
-        """Yield the entries of a folder below this one in sorted order; none if it is not there."""
+        """Yield the sorted entries of a folder in this one; nothing if the folder is missing."""
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.folder / name) as listing:
             entries = [entry for entry in listing if not suffixes or entry.name.endswith(suffixes)]
             yield from sorted(entries, key=lambda entry: entry.name)
 
     def judge_modes(self) -> None:
-        """Find what others than the owner can read, of the keys, or write."""
+        """Find keys that other users can read, and files that other users can change."""
         for name in (".", *_OURS, layout.INDEX, *layout.CAS):
             status = self.status(name)
             if status is None:
                 continue
             mode = stat.S_IMODE(status.st_mode)
-            # A sticky folder such as /tmp lets nobody take away what is another's, but put in anything.
+            # In a sticky folder such as /tmp, users cannot delete each other's files, but they can add files.
             if mode & 0o022:
                 who = "everybody" if mode & 0o002 else "its group"
                 self.add("pki-open-to-others", f"{self.shown(name)} can be changed by {who} (mode {mode:04o})")
@@ -156,9 +156,9 @@ class _Audit:
     def judge_key_of_authority(self) -> None:
         keys = [name for name in layout.CA_KEYS if (self.folder / name).exists()]
         if self.authority and keys:
-            self.judge_key(keys[0], self.authority, "the authority's certificate")
+            self.judge_key(keys[0], self.authority, "the CA's certificate")
         elif not keys:
-            self.notes.append("the authority's key is not here")
+            self.notes.append("the CA's key is not in this folder")
 
     def judge_key(self, name: str, certificate: Certificate, whose: str) -> None:
         try:
@@ -169,14 +169,14 @@ class _Audit:
                 limit=self.settings.limit,
             )
         except Error as error:
-            self.notes.append(f"{self.shown(name)}: whether it is the key of {whose} cannot be seen: {error.message}")
+            self.notes.append(f"{self.shown(name)}: whether it is the key of {whose} was not checked: {error.message}")
             return
         self.notes += [f"{self.shown(name)}: {each}" for each in why]
         if key and key.der != certificate.public_key.der:
             self.add("pki-key-mismatch", f"{self.shown(name)} is not the key of {whose}")
 
     def judge_index(self) -> None:
-        """Hold each line against its copy, and keep its serial number."""
+        """Compare each line with its copy, and keep its serial number."""
         path = self.folder / layout.INDEX
         self.judge_line_ends(path)
         torn: list[str] = []
@@ -187,7 +187,7 @@ class _Audit:
         for entry in index.read(path, on_torn=torn.append, on_fault=on_fault):
             before = self.lines.get(entry.serial_number)
             if before:
-                message = f"the serial number {entry.serial_hex} is in line {before.number}, too"
+                message = f"the serial number {entry.serial_hex} is also in line {before.number}"
                 self.add("pki-index-twice", message, line=entry.line)
             self.lines[entry.serial_number] = _Line(
                 entry.line, entry.state == index.REVOKED, entry.not_after < self.settings.at
@@ -208,27 +208,27 @@ class _Audit:
     def judge_entry(self, entry: Entry) -> None:
         path = copy_of(self.folder, entry.serial_hex)
         if path is None:
-            self.add("pki-copy-missing", f"there is no copy of {entry.serial_hex} ({entry.title})", line=entry.line)
+            self.add("pki-copy-missing", f"the copy of {entry.serial_hex} ({entry.title}) is missing", line=entry.line)
             return
         try:
             certificate = load(path)
         except UnreadableError:
-            return  # which is said of that file
+            return  # it is reported for that file
         where = visible(str(path))
         if certificate.serial_number != entry.serial_number:
             self.add("pki-copy-differs", f"{where} has the serial number {certificate.serial_hex}", line=entry.line)
         if certificate.not_after != entry.not_after:
-            message = f"{where} ends {certificate.not_after:{_TIME}}, by the index {entry.not_after:{_TIME}}"
+            message = f"{where} expires {certificate.not_after:{_TIME}}, but the index says {entry.not_after:{_TIME}}"
             self.add("pki-copy-differs", message, line=entry.line)
         if not _is_subject(entry.subject, certificate):
-            message = f"{where} is of {certificate.subject}, by the index of {entry.title}"
+            message = f"{where} has the subject {certificate.subject}, but the index says {entry.title}"
             self.add("pki-copy-differs", message, line=entry.line)
         if self.authority and not certificate.is_self_issued and certificate.issuer != self.authority.subject:
-            message = f"{where} was issued by {certificate.issuer}, which is not the authority of this folder"
+            message = f"{where} was issued by {certificate.issuer}, which is not the CA of this folder"
             self.add("pki-other-issuer", message, line=entry.line)
 
     def judge_copies(self) -> None:
-        """Find copies of what is not in the index."""
+        """Find copies of certificates that are not in the index."""
         for name in dict.fromkeys(folder for folder, _ in layout.COPIES_BY_SERIAL):
             for entry in self.files(name, ".pem", ".crt"):
                 stem = entry.name.rpartition(".")[0]
@@ -238,7 +238,7 @@ class _Audit:
                     self.judge_recorded(f"{name}/{entry.name}", load(entry.path))
 
     def judge_recorded(self, name: str, certificate: Certificate) -> _Line | None:
-        """Return the line of the index that a certificate has; a root needs none, as it cannot be revoked by itself."""
+        """Return a certificate's line in the index; a root needs no line, because it cannot be revoked by itself."""
         line = self.lines.get(certificate.serial_number)
         constraints = certificate.basic_constraints
         is_root = certificate.is_self_issued and constraints is not None and constraints.ca
@@ -247,21 +247,21 @@ class _Audit:
         return line
 
     def judge_issued(self) -> None:
-        """Hold what is in use against its copy, its key and its request."""
+        """Compare each certificate in use with its copy, its key and its request."""
         for entry in self.files(layout.ISSUED, ".crt"):
             name = f"{layout.ISSUED}/{entry.name}"
             try:
                 certificate = load(entry.path)
             except UnreadableError:
-                continue  # which is said of that file
+                continue  # it is reported for that file
             line = self.judge_recorded(name, certificate)
             if line and line.is_revoked:
-                message = f"{self.shown(name)} is revoked, by line {line.number} of the index"
+                message = f"{self.shown(name)} is revoked (line {line.number} of the index)"
                 self.add("pki-revoked-in-use", message)
             copy = copy_of(self.folder, certificate.serial_hex)
             with suppress(UnreadableError):
                 if copy and load(copy).der != certificate.der:
-                    self.add("pki-copy-differs", f"{self.shown(name)} is not the same as {visible(str(copy))}")
+                    self.add("pki-copy-differs", f"{self.shown(name)} differs from {visible(str(copy))}")
             stem = entry.name.removesuffix(".crt")
             if (self.folder / layout.key(stem)).exists():
                 self.judge_key(layout.key(stem), certificate, self.shown(name))
@@ -273,12 +273,12 @@ class _Audit:
             blocks = [block.body for block in pem_blocks(data) if block.label in REQUEST_LABELS]
             request = decode_request(blocks[0] if blocks else data)
         except (OSError, DecodeError):
-            return  # it is not there, or its fault is said of that file
+            return  # it is missing, or its error is reported for that file
         if request.public_key.der != certificate.public_key.der:
-            self.add("pki-request-differs", f"{self.shown(name)} has another key than {whose}")
+            self.add("pki-request-differs", f"{self.shown(name)} has a different key than {whose}")
 
     def judge_revocation_list(self) -> None:
-        """Hold the list against the time, the authority, and what the index says is revoked."""
+        """Check the CRL's dates, its issuer, and that it agrees with the index."""
         where, path = self.shown(layout.CRL), self.folder / layout.CRL
         if not path.exists():
             return
@@ -289,34 +289,39 @@ class _Audit:
             return
         due, at = made.dates.next_update, self.settings.at
         if due and due < at:
-            self.add("pki-crl-stale", f"{where} is out of date since {due:{_TIME}}")
+            self.add("pki-crl-stale", f"{where} expired on {due:{_TIME}}")
         elif made.dates.this_update > at:
-            self.add("pki-crl-stale", f"{where} is of the future: it serves from {made.dates.this_update:{_TIME}} on")
+            self.add("pki-crl-stale", f"{where} is not valid before {made.dates.this_update:{_TIME}}")
         if self.authority and made.issuer != self.authority.subject:
-            self.add("pki-crl-stale", f"{where} is of {made.issuer}, which is not the authority of this folder")
+            self.add("pki-crl-stale", f"{where} was issued by {made.issuer}, which is not the CA of this folder")
         listed = {revocation.serial_number for revocation in made.revocations}
         revoked = {serial for serial, line in self.lines.items() if line.is_revoked}
-        # What has ended may be left out (RFC 5280 section 3.3).
+        # Expired certificates may be left out (RFC 5280 section 3.3).
         missing = sorted(self.lines[serial].number for serial in revoked - listed if not self.lines[serial].has_ended)
         if missing:
             more = f" and {len(missing) - _MANY} more" if len(missing) > _MANY else ""
             lines = ", ".join(map(str, missing[:_MANY]))
-            self.add("pki-crl-incomplete", f"{where} lacks what the index says is revoked: line {lines}{more}")
+            self.add(
+                "pki-crl-incomplete",
+                f"certificates that the index lists as revoked are missing in {where}: line {lines}{more}",
+            )
         unknown = sorted(self.lines[serial].number for serial in listed & (self.lines.keys() - revoked))
         if unknown:
-            self.add("pki-crl-incomplete", f"{where} revokes what the index says is valid: line {unknown[0]}")
+            self.add(
+                "pki-crl-incomplete", f"{where} revokes a certificate that the index lists as valid: line {unknown[0]}"
+            )
 
 
 _TIME = "%Y-%m-%d %H:%M:%S UTC"
 
 
 def _is_subject(written: str, certificate: Certificate) -> bool:
-    """Tell whether a subject is the one that the index has, which tells a slash in a name from no other.
+    """Tell whether a subject is the one in the index, which writes a slash in a name like a separator.
 
-    The kinds of its parts are not compared, as the names that openssl has for them differ by version.
+    The types of its parts are not compared, because their names differ between versions of openssl.
     """
-    # From 1.1.1 on openssl writes a backslash before what would look like another part of the name.
-    text = _ESCAPES.sub(_unescaped, written).replace("\\/", "/").replace("\\+", "+")
+    # Since 1.1.1, openssl writes a backslash before characters that look like separators.
+    text = _ESCAPES.sub(_unescape, written).replace("\\/", "/").replace("\\+", "+")
     at = 0
     for _, value in certificate.subject.attributes:
         at = text.find(f"={value}", at)
@@ -326,5 +331,5 @@ def _is_subject(written: str, certificate: Certificate) -> bool:
     return not text[at:] or not certificate.subject.attributes
 
 
-def _unescaped(match: re.Match[str]) -> str:
+def _unescape(match: re.Match[str]) -> str:
     return bytes.fromhex(match[0].replace("\\x", "")).decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""Live servers: what many of them send is asked for at once, and judged like a file."""
+"""Live servers: many are asked at once, and what they send is judged like a file."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from .result import Settings
 
 TIMEOUT = 10.0
-"""Seconds that looking up a name may take, and then talking to each of its addresses."""
+"""Seconds that a name lookup may take, and then each connection to one of its addresses."""
 JOBS = 16
-"""Addresses that are talked to at once."""
+"""Connections at the same time."""
 MOST_JOBS = 256
 """Each takes an openssl process, some threads and half a dozen open files."""
 OUTPUT = 1 << 20
-"""Bytes of s_client's output; a chain has at most 100 KiB, and a server that goes on and on is left."""
+"""Bytes of s_client's output; a chain has at most 100 KiB; if a server sends more, the connection is closed."""
 OLD_PROTOCOLS = frozenset({"SSLv2", "SSLv3", "TLSv1", "TLSv1.0", "TLSv1.1"})
 
 SCHEMES: dict[str, tuple[int, str | None]] = {
@@ -66,7 +66,7 @@ SCHEMES: dict[str, tuple[int, str | None]] = {
     "sips": (5061, None),
     "wss": (443, None),
 }
-"""The port of a URL, and how it is asked for TLS; None: it speaks TLS from the first byte."""
+"""The port of a URL scheme, and its STARTTLS protocol; None: TLS from the first byte."""
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*).*", re.DOTALL)
 _HOST_PORT = re.compile(r"(\[[^\[\]]*\]|[^:/\[\]]*):([0-9]+)", re.DOTALL | re.ASCII)
@@ -89,37 +89,39 @@ class ServerTarget:
 
     @property
     def name(self) -> GeneralName:
-        """The name that the certificate has to carry."""
+        """The name that the certificate has to contain."""
         return parse_host(self.servername or self.host)
 
 
 def server_target(text: str, *, starttls: str | None = None, servername: str | None = None) -> ServerTarget | None:
     """Return the server that `host:port`, `[v6]:port` or a URL names; None if the text does not name one.
 
-    A URL's scheme goes before `starttls`. Raises UsageError if the text is meant as a server, but is none.
+    A URL's scheme goes before `starttls`. Raises UsageError if the text is meant as a server, but is not a valid one.
     """
     if url := _URL.fullmatch(text):
         scheme, authority = url[1].lower(), url[2]
         if scheme not in SCHEMES:
-            raise UsageError(f"{quote(text)} is no server that speaks TLS", hint=f"write {'://, '.join(SCHEMES)}://")
+            raise UsageError(
+                f"{quote(text)} is not the URL of a server with TLS", hint=f"write {'://, '.join(SCHEMES)}://"
+            )
         if "@" in authority:
-            # It may hold a password, and is not said again.
-            raise UsageError(f"a {scheme} URL has a user's name in it: write the host alone")
+            # It may contain a password, so it is not printed.
+            raise UsageError(f"a {scheme} URL contains a user name: write only the host")
         port, starttls = SCHEMES[scheme]
         match = _HOST_PORT.fullmatch(authority) or _HOST_PORT.fullmatch(f"{authority}:{port}")
     else:
         match = _HOST_PORT.fullmatch(text)
     if match is None:
         if url or _BARE_IPV6.fullmatch(text):
-            raise UsageError(f"{quote(text)} is no host and port: write pbx.example.com:443 or [2001:db8::1]:443")
+            raise UsageError(f"{quote(text)} is not a host and port: write pbx.example.com:443 or [2001:db8::1]:443")
         return None
     host = _host(match[1], text)
     # int() refuses thousands of digits.
     port = int(match[2]) if len(match[2]) <= 5 else 0
     if not 1 <= port <= 65535:
-        raise UsageError(f"{quote(text)} has the port {quote(match[2])}: the ports are 1 to 65535")
+        raise UsageError(f"{quote(text)} has the port {quote(match[2])}: ports are 1 to 65535")
     if starttls is not None and starttls not in STARTTLS:
-        raise UsageError(f"{quote(starttls)} is no protocol that asks for TLS: it is one of {', '.join(STARTTLS)}")
+        raise UsageError(f"{quote(starttls)} is not a protocol for STARTTLS: use one of {', '.join(STARTTLS)}")
     return ServerTarget(host, port, starttls, _servername(servername), text)
 
 
@@ -129,7 +131,7 @@ def _host(text: str, whole: str) -> str:
     except UsageError as error:
         raise UsageError(f"in {quote(whole)}: {error.message}") from error
     if text.startswith("[") and ":" not in name.value:
-        raise UsageError(f"{quote(whole)} has brackets, which only an IPv6 address has")
+        raise UsageError(f"{quote(whole)} has brackets, but is not an IPv6 address")
     if name.value.startswith("*"):
         raise UsageError(f"{quote(whole)} is a wildcard: write the name of one server")
     return name.value
@@ -140,17 +142,16 @@ def _servername(text: str | None) -> str | None:
         return None
     name = parse_host(text)
     if name.kind != "DNS" or name.value.startswith("*"):
-        raise UsageError(f"{quote(text)} cannot be a server name, which is the whole name of one host")
+        raise UsageError(f"{quote(text)} cannot be a server name: write the full name of one host")
     return name.value
 
 
 def judge_servers(
     targets: Sequence[ServerTarget], *, settings: Settings, timeout: float = TIMEOUT, jobs: int = JOBS
 ) -> Iterator[Result]:
-    """Yield the verdict on each address of each server, in order, while others are still talked to.
+    """Yield the verdict on each address of each server, in order, while others are still being asked.
 
-    At most `jobs` of them are talked to at once, each for at most `timeout` seconds; looking up a name takes at most as
-    long.
+    At most `jobs` of them are asked at once, each for at most `timeout` seconds; a name lookup has the same limit.
     """
     from opensslgen.openssl.command import OpenSSLError
 
@@ -164,7 +165,7 @@ def judge_servers(
     done: _Done = SimpleQueue()
 
     def look_up(index: int) -> int:
-        """Put the addresses of a target to work and return their number."""
+        """Queue the addresses of a target and return their number."""
         target = targets[index]
         try:
             addresses = _addresses(target, timeout)
@@ -180,15 +181,15 @@ def judge_servers(
         work.put((index, _LOOK_UP, partial(look_up, index)))
     threads = max(1, min(jobs, MOST_JOBS))
     for _ in range(threads):
-        # They end with the program and are not waited for: one may be in the middle of a time limit.
+        # They end with the program, which does not wait for them: one may still wait for a server.
         threading.Thread(target=_labour, args=(work, done), daemon=True).start()
     answers: dict[tuple[int, int], int | Result] = {}
     try:
         for index in range(len(targets)):
-            count = _awaited(done, answers, (index, _LOOK_UP))
+            count = _await(done, answers, (index, _LOOK_UP))
             assert isinstance(count, int)
             for place in range(count):
-                result = _awaited(done, answers, (index, place))
+                result = _await(done, answers, (index, place))
                 assert isinstance(result, Result)
                 yield result
     finally:
@@ -201,7 +202,7 @@ _LOOK_UP = -1
 _STOP = -1
 """In place of the number of a target."""
 _Work = PriorityQueue[tuple[int, int, "Callable[[], int | Result] | None"]]
-"""Numbers of a target and its address: what stands first among the targets goes first."""
+"""Numbers of a target and its address: the first target goes first."""
 _Done = SimpleQueue[tuple[int, int, "int | Result | BaseException"]]
 
 
@@ -212,11 +213,11 @@ def _labour(work: _Work, done: _Done) -> None:
             return
         try:
             done.put((index, place, task()))
-        except BaseException as error:  # a bug, which is raised where the answers are awaited
+        except BaseException as error:  # a bug; it is raised where the answers are collected
             done.put((index, place, error))
 
 
-def _awaited(done: _Done, answers: dict[tuple[int, int], int | Result], key: tuple[int, int]) -> int | Result:
+def _await(done: _Done, answers: dict[tuple[int, int], int | Result], key: tuple[int, int]) -> int | Result:
     while key not in answers:
         index, place, answered = done.get()
         if isinstance(answered, BaseException):
@@ -226,7 +227,7 @@ def _awaited(done: _Done, answers: dict[tuple[int, int], int | Result], key: tup
 
 
 def _verdict(openssl: OpenSSL, target: ServerTarget, address: str, *, title: str, settings: Settings) -> Result:
-    """Return what is to be said of one address of a server."""
+    """Return the verdict on one address of a server."""
     name = target.name
     servername = name.value if name.kind == "DNS" else None
     try:
@@ -236,7 +237,7 @@ def _verdict(openssl: OpenSSL, target: ServerTarget, address: str, *, title: str
         return _unreadable(title, error.message)
     findings: tuple[Finding, ...] = ()
     if answered.protocol in OLD_PROTOCOLS:
-        findings = raised(settings.rules, "protocol", f"it speaks {answered.protocol}; TLS 1.2 is the least")
+        findings = raised(settings.rules, "protocol", f"it uses {answered.protocol}; the minimum is TLS 1.2")
     pending = Pending(
         result=Result(target=title, kind="server", findings=findings, certificate=leaf, notes=answered.notes),
         certificate=leaf,
@@ -245,11 +246,11 @@ def _verdict(openssl: OpenSSL, target: ServerTarget, address: str, *, title: str
     )
     (result,) = settle([pending], settings)
     about_root = result.notes[len(answered.notes) :]
-    return replace(result, notes=(*answered.notes, _sent([leaf, *others], result.path), *about_root))
+    return replace(result, notes=(*answered.notes, _describe_chain([leaf, *others], result.path), *about_root))
 
 
-def _sent(chain: Sequence[Certificate], path: Sequence[Certificate]) -> str:
-    """Return what a server sent, each certificate after the one that it issued, and whose issuer it did not send."""
+def _describe_chain(chain: Sequence[Certificate], path: Sequence[Certificate]) -> str:
+    """Return the chain that a server sent, from the leaf up, with a note where an issuer was not sent."""
     sent = {certificate.der for certificate in chain}
     titles = [_title(chain[0].subject)]
     for certificate in path:
@@ -260,7 +261,7 @@ def _sent(chain: Sequence[Certificate], path: Sequence[Certificate]) -> str:
     text = f"sent: {' <- '.join(titles)}"
     used = {certificate.der for certificate in (chain[0], *path)}
     others = [_title(certificate.subject) for certificate in chain if certificate.der not in used]
-    return f"{text}; also sent, and not part of it: {', '.join(others)}" if others else text
+    return f"{text}; also sent, but not part of the chain: {', '.join(others)}" if others else text
 
 
 def _title(name: Name) -> str:
@@ -286,13 +287,13 @@ def _addresses(target: ServerTarget, timeout: float) -> list[str]:
 
     def look_up() -> None:
         try:
-            # Where this machine has no IPv6 at all, a name's IPv6 address is no fault of its server.
+            # If this machine has no IPv6, it is not the server's error that its IPv6 address cannot be reached.
             found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
             answers.put(list(dict.fromkeys(str(place[0]) for *_, place in found)))
         except OSError as error:
             answers.put(error)
 
-    # Nothing can interrupt a look-up.
+    # Nothing can interrupt a lookup.
     threading.Thread(target=look_up, daemon=True).start()
     try:
         answer = answers.get(timeout=timeout)

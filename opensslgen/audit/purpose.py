@@ -1,4 +1,4 @@
-"""What a section of extensions is for, and why: certificates of servers, CAs or clients."""
+"""What an extension section is for, and why: certificates for servers, CAs or clients."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _CLIENT = re.compile(r"client|usr|user|person|mail|smime", re.IGNORECASE)
 def purpose(name: str, made: Certificate, *, unknown: Collection[str], named_by: str | None) -> tuple[str, str]:
     """Return what a section is for, AUTHORITY, CLIENT, SERVER or OTHER, and why.
 
-    `made` is a certificate with the extensions of the section `name`; the `unknown` ones are not completely known.
-    `named_by` says what uses the section; None: nothing in the config does.
+    `made` is a certificate with the extensions of the section `name`; the values of `unknown` ones are partly unknown.
+    `named_by` says what uses the section; None: nothing in the config uses it.
     """
     has_hosts = any(each.kind in ("DNS", "IP") for each in made.names)
     usages = made.extended_key_usage or ()

@@ -1,4 +1,4 @@
-"""Judge the config on record for a certificate by the kind of the certificate, and compare the two."""
+"""Judge the recorded config of a certificate by the kind of the certificate, and compare the two."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COPYING = re.compile(r"(?:^|,)\s*(?:email|issuer):(?:copy|move)")
 
 
 def judge_config_file(data: bytes, *, target: str, settings: Settings) -> list[Result]:
-    """Return the verdict on a config; one on record, as SERIAL.cnf, is also compared with its certificate."""
+    """Return the verdict on a config; a recorded one (SERIAL.cnf) is also compared with its certificate."""
     certificate = _made_by(target)
     if certificate is None:
         return judge_config(data, target=target, settings=settings)
@@ -77,11 +77,11 @@ def _differences(record: Record, certificate: Certificate, settings: Settings) -
     for oid in sorted((made.keys() | has.keys()) - unknown):
         name, line = canonical(oid), asked.lines.get(canonical(oid), record.section.line)
         if oid not in has:
-            message = f"it asks for {name}, which the certificate lacks"
+            message = f"it asks for {name}, which is missing in the certificate"
         elif oid not in made:
             message = "" if oid in by_key else f"the certificate has {name}, which it does not ask for"
         elif has[oid].critical != made[oid].critical or (oid not in by_key and has[oid].value != made[oid].value):
-            message = f"the certificate has another {name} than it asks for"
+            message = f"the certificate has a different {name} than it asks for"
         else:
             continue
         if message:

@@ -1,7 +1,7 @@
-"""What made a certificate, as the pki folder has it on record: SERIAL.cnf and SERIAL.sh beside its copy by serial.
+"""How a certificate was made, as the pki folder records it: SERIAL.cnf and SERIAL.sh next to its copy.
 
-The record tells a client's certificate and an authority's from a server's that went wrong. Where there is none, what
-the certificate says itself decides, and for an authority also where it stands.
+The record shows whether a certificate was meant for a client or a CA, or is a server's with an error. Without a record,
+the certificate itself decides, and for a CA also the place of its file.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 _EASY_RSA = ("openssl-easyrsa.cnf", "safessl-easyrsa.cnf")
 _COPIES = frozenset(name.rpartition("/")[2] for name, _ in layout.COPIES_BY_SERIAL)
-"""The names of their folders, in whatever folder these are."""
+"""The names of the folders with records."""
 _REPLACED = re.compile(r"\.old-[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\Z")
 _DEPTH = 3
-"""So many folders below a pki folder lies what belongs to it: revoked/certs_by_serial/SERIAL.crt."""
+"""How deep below a pki folder its files can be: revoked/certs_by_serial/SERIAL.crt."""
 _LARGEST = 1 << 20
 """Bytes of a recorded config or script."""
 _SECTIONS = ("v3_req", "v3_ca")
@@ -41,11 +41,11 @@ _SECTIONS = ("v3_req", "v3_ca")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What made a certificate."""
+    """How a certificate was made."""
 
     config: Config
     section: Section
-    """The one that openssl was told to apply."""
+    """The section that openssl applied."""
 
     def words(self, extension: str) -> list[str]:
         """Return what the section asks for under an extension, the words between commas."""
@@ -56,7 +56,7 @@ class Record:
 
     @property
     def kind(self) -> str | None:
-        """AUTHORITY or CLIENT, if the section asks for that and for nothing else."""
+        """AUTHORITY or CLIENT, if the section asks for nothing else."""
         if "CA:TRUE" in self.words("basicConstraints"):
             return AUTHORITY
         usages = self.words("extendedKeyUsage")
@@ -64,7 +64,7 @@ class Record:
 
 
 def is_pki_folder(path: str) -> bool:
-    """Tell whether a folder has an index and an authority's certificate."""
+    """Tell whether a folder has an index and a CA certificate."""
     return os.path.isfile(os.path.join(path, layout.INDEX)) and any(  # noqa: PTH113, PTH118 - as fast as walk
         os.path.isfile(os.path.join(path, name))  # noqa: PTH113, PTH118
         for name in layout.CAS
@@ -78,7 +78,7 @@ def is_index(path: str) -> bool:
 
 
 def folder_around(path: str) -> Path | None:
-    """Return the pki folder in which a file lies; None if it lies in none."""
+    """Return the pki folder that contains a file; None if it is not in a pki folder."""
     folder = os.path.dirname(path) or "."  # noqa: PTH120
     for _ in range(_DEPTH):
         if is_pki_folder(folder):
@@ -88,7 +88,7 @@ def folder_around(path: str) -> Path | None:
 
 
 def authorities(folder: Path) -> Iterator[Certificate]:
-    """Yield the folder's authority and those above it, as far as they can be read."""
+    """Yield the folder's CA and the CAs above it, as far as they can be read."""
     for name in (*layout.CAS, layout.CA_CHAIN):
         with suppress(UnreadableError):
             if (folder / name).is_file():
@@ -96,7 +96,7 @@ def authorities(folder: Path) -> Iterator[Certificate]:
 
 
 def former_authorities(folder: Path) -> Iterator[Certificate]:
-    """Yield the folder's authorities that others have replaced, and whose certificates may still be there."""
+    """Yield the former CAs of the folder; certificates that they issued may still be in use."""
     for name in layout.CAS:
         for path in sorted(folder.glob(f"{name}.old-*")):
             with suppress(UnreadableError):
@@ -110,15 +110,15 @@ def kind_of_certificate(path: str, certificate: Certificate) -> str | None:
 
 
 def role_in(path: str, certificate: Certificate, *, alone: bool = True) -> Role:
-    """Return what a certificate in a file is judged as; a client's is known as such in a pki folder alone.
+    """Return what a certificate in a file is judged as; a client's is recognised only in a pki folder.
 
-    What is not `alone` in its file comes with a key, or with what stands below it, and so from a server's
-    configuration: an authority in that place is the fault to be found, unless its folder knows it as one.
+    A certificate that is not `alone` in its file comes with a key or with certificates that it issued, so the file is
+    probably a server's: a CA there is an error, unless its folder has it as a CA.
     """
     role = role_of(certificate, path=path)
     if alone and role.name == AUTHORITY and role.is_sure:
         return role
-    # Most are servers', about which there is nothing to be looked up.
+    # Most are for servers, and need no lookup.
     folder = folder_around(path) if certificate.is_authority or role.name == CLIENT else None
     if folder is not None:
         if certificate.is_authority and any(certificate.der == authority.der for authority in authorities(folder)):
@@ -135,13 +135,13 @@ def role_in(path: str, certificate: Certificate, *, alone: bool = True) -> Role:
 
 
 def answer_to(path: str, request: Request) -> tuple[str, Certificate] | None:
-    """Return the certificate that a pki folder has of a request, which is one for the same key, and its file."""
+    """Return the certificate for the same key as a request in a pki folder, and its file."""
     folder = folder_around(path)
     where, name = Path(path).absolute().parent.name, Path(path).name
     if folder is None or where not in (layout.REQUESTS, "reqs_by_serial"):
         return None
     certificate = folder / layout.ISSUED / name.replace(".req", ".crt")
-    if where == "reqs_by_serial":  # of what is revoked
+    if where == "reqs_by_serial":  # of revoked certificates
         certificate = copy_of(folder, name.removesuffix(".req")) or certificate
     with suppress(UnreadableError):
         made = load(certificate)
@@ -151,7 +151,7 @@ def answer_to(path: str, request: Request) -> tuple[str, Certificate] | None:
 
 
 def is_kept(path: str, certificate: Certificate) -> bool:
-    """Tell whether a file of a pki folder is a copy by serial number, or what something newer has replaced."""
+    """Tell whether a file of a pki folder is a copy by serial number, or was replaced by a newer one."""
     where, name = os.path.split(path)
     if _REPLACED.search(name):
         return folder_around(path) is not None
@@ -161,15 +161,15 @@ def is_kept(path: str, certificate: Certificate) -> bool:
 
 
 def is_of_easy_rsa(path: str) -> bool:
-    """Tell whether a file of a pki folder is what easy-rsa works by: it fills in at each run what it asks for."""
+    """Tell whether a file of a pki folder is easy-rsa's own config, which easy-rsa completes at each run."""
     where, name = os.path.split(path)
     return name in _EASY_RSA and is_pki_folder(where)
 
 
 def is_record_of_commands(path: str) -> bool:
-    """Tell whether a script of a pki folder records the commands that made the certificate beside it.
+    """Tell whether a script of a pki folder records the commands that made the certificate next to it.
 
-    That certificate is judged itself, and its config with it; the commands alone name files that are gone.
+    The certificate and its config are judged instead; the commands name files that no longer exist.
     """
     stem, ending = os.path.splitext(path)  # noqa: PTH122
     beside = any(os.path.exists(stem + suffix) for suffix in (".pem", ".crt", ".cnf"))  # noqa: PTH110
@@ -177,30 +177,30 @@ def is_record_of_commands(path: str) -> bool:
 
 
 def record_of(folder: Path, certificate: Certificate) -> tuple[Record | None, str | None]:
-    """Return what made a certificate, and what is wrong with its script; raises UnreadableError.
+    """Return how a certificate was made, and what is wrong with its script; raises UnreadableError.
 
-    There is no record of what an older version, easy-rsa or `openssl ca` made.
+    Older versions, easy-rsa and `openssl ca` keep no record.
     """
-    path = _recorded(folder, f"{certificate.serial_hex}.cnf")
+    path = _record_path(folder, f"{certificate.serial_hex}.cnf")
     if path is None:
         return None, None
     from opensslgen.config.reader import read_config  # most folders need none read
 
     config = read_config(_text(path))
-    script = _recorded(folder, f"{certificate.serial_hex}.sh")
+    script = _record_path(folder, f"{certificate.serial_hex}.sh")
     named, fault = _section_named(_text(script) if script else "", certificate)
     if script is None:
-        fault = f"{certificate.serial_hex}.sh, which says how it was used, is missing"
+        fault = f"{certificate.serial_hex}.sh, which shows how it was used, is missing"
     for name in (named,) if named else _SECTIONS:
         if name in config.sections:
             return Record(config, config.sections[name]), fault
     return (
         None,
-        fault or f"{certificate.serial_hex}.sh names the section [ {visible(named or '')} ], which is not there",
+        fault or f"{certificate.serial_hex}.sh names the section [ {visible(named or '')} ], which is missing",
     )
 
 
-def _recorded(folder: Path, name: str) -> Path | None:
+def _record_path(folder: Path, name: str) -> Path | None:
     for where in (layout.COPIES, layout.REVOKED_COPIES):
         if (folder / where / name).is_file():
             return folder / where / name
@@ -219,10 +219,10 @@ def _text(path: Path) -> str:
 
 
 def _section_named(script: str, certificate: Certificate) -> tuple[str | None, str | None]:
-    """Return the section that the command which made a certificate names, or why there is no such command."""
+    """Return the section that the command for a certificate names, or why there is no such command."""
     for line in reversed(script.splitlines()):
         serial = re.search(r"-set_serial 0x([0-9A-Fa-f]{1,64})(?![0-9A-Fa-f])", line)
         section = re.search(r"-extensions ([\w.-]+)", line)
         if serial and section and int(serial[1], 16) == certificate.serial_number:
             return section[1], None
-    return None, f"{certificate.serial_hex}.sh has no command that made it"
+    return None, f"{certificate.serial_hex}.sh does not contain the command that made it"

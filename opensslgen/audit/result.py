@@ -1,4 +1,4 @@
-"""What an audit is asked and what it answers."""
+"""The settings and the results of an audit."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
 _NOTES = {
-    AUTHORITY: "judged as an authority, by profile root; --profile apple judges it as a server",
-    CLIENT: "judged as a client's, by profile client, as its usage is clientAuth alone; --profile apple judges it as a"
-    " server",
+    AUTHORITY: "judged as a CA, by profile root; --profile apple judges it as a server",
+    CLIENT: "judged as a client, by profile client, because its only usage is clientAuth; --profile apple judges it as"
+    " a server",
 }
 LIMIT = 16 << 20
-"""Bytes of a file that are read at most; with `each`, of one block in it."""
+"""Maximum size of a file in bytes; with `each`, of one block in it."""
 
 
 def rules_by_kind(allowed: Collection[str] = ()) -> dict[str, tuple[Rule, ...]]:
-    """Return the rules for what is known to be no server's."""
+    """Return the rules for certificates that are known not to be for a server."""
     return {AUTHORITY: rules_of(["root"], allowed), CLIENT: rules_of(["client"], allowed)}
 
 
@@ -35,35 +35,35 @@ class Settings:
     """How to judge; the same for all targets of one run."""
 
     rules: tuple[Rule, ...]
-    """Those of the profiles that were named, less those that are allowed."""
+    """The rules of the profiles, without the allowed ones."""
     rules_by_kind: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
-    """Those for an AUTHORITY and for a CLIENT, where no profile was named; empty: the same for all."""
+    """The rules for an AUTHORITY and for a CLIENT, if no profile was named; empty: the same rules for all."""
     at: datetime
-    """The time of judgement, aware."""
+    """The time for which validity is judged, with a time zone."""
     within: timedelta | None = None
-    """Certificates that end within this time of `at` are a finding; None: none are."""
+    """A certificate that expires within this time after `at` is a finding; None: no such finding."""
     each: bool = False
     """Judge every block of a bundle on its own, instead of its first certificate with the others as issuers."""
     limit: int = LIMIT
     sections: tuple[str, ...] = ()
-    """Sections of a config that are judged besides those that it names itself."""
+    """Sections of a config to judge, in addition to those that the config itself names."""
     roots: tuple[Certificate, ...] = ()
-    """The roots that devices trust, to which every chain has to lead; empty: any root will do, and is named."""
+    """The roots that devices trust, to which every chain has to lead; empty: accept any root, and name it in a note."""
     password: Callable[[str], str] | None = None
-    """Returns the password of a PKCS#12 file by its name; raises Error if there is none."""
+    """Returns the password of a PKCS#12 file by its name; raises Error without a password."""
     openssl: Callable[[], OpenSSL] | None = None
     """Finds openssl when a target needs it: signatures, PKCS#12, configs, live servers."""
     starttls: str | None = None
-    """How servers given as host:port are asked for TLS; None: they speak it from the first byte."""
+    """The STARTTLS protocol for servers given as host:port; None: TLS from the first byte."""
     servername: str | None = None
-    """The server name that is sent in place of the host's."""
+    """The server name that is sent instead of the host."""
     timeout: float = 10.0
     """Seconds for looking up a server's name, and for talking to each of its addresses."""
     jobs: int | None = None
-    """Processes that decode, and servers that are asked at once; None: as suits the machine."""
+    """Processes that decode, and servers that are asked at once; None: chosen by the number of CPUs."""
 
     def find_openssl(self) -> OpenSSL:
-        """Return the openssl to ask; raises OpenSSLError if none is of use."""
+        """Return the openssl to use; raises OpenSSLError if there is no usable one."""
         if self.openssl:
             return self.openssl()
         from opensslgen.openssl.command import find
@@ -71,13 +71,13 @@ class Settings:
         return find()
 
     def password_of(self, target: str) -> str:
-        """Return the password of a PKCS #12 file; "" if nobody was asked for one."""
+        """Return the password of a PKCS#12 file; "" if there is no way to ask for it."""
         return self.password(target) if self.password else ""
 
     def rules_for(self, kind: str | None) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
-        """Return the rules that a certificate or request of this kind is held to, and a note if they are not `rules`.
+        """Return the rules for a certificate or request of this kind, and a note if they are not `rules`.
 
-        The kind is AUTHORITY, CLIENT, or None for a server's and for whatever is not known to be another.
+        The kind is AUTHORITY, CLIENT, or None for servers and unknown kinds.
         """
         if kind is None or kind not in self.rules_by_kind:
             return self.rules, ()
@@ -86,39 +86,39 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """The openssl call that made a certificate, as `opensslgen run` has seen it."""
+    """The openssl call that made a certificate, as `opensslgen run` saw it."""
 
     command: str
     """As a line of shell; passphrases are masked."""
     script: str | None
-    """The script that the call is written in, if it was found there."""
+    """The script that contains the call, if it was found."""
     line: int | None
     """The line of the script, from 1."""
     section: str | None
-    """The section of extensions that was applied; None: no section, or it cannot be known."""
+    """The extension section that was applied; None: no section, or unknown."""
     changes: tuple[str, ...]
     """What was corrected."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What an audit says of one thing; a target may hold several."""
+    """The verdict on one thing; a target may contain several."""
 
     target: str
-    """As it was given or found: a path, host:port, or - for standard input."""
+    """The name by which it was found: a path, host:port, or - for standard input."""
     kind: str
-    """"certificate", "request", "key", "config", "script", "server", "folder" or "index" of an authority, or "file"."""
+    """"certificate", "request", "key", "config", "script", "server", "folder" or "index" of a CA, or "file"."""
     findings: tuple[Finding, ...] = ()
     unreadable: str | None = None
-    """Why it could not be read, or judged; such a thing is never good."""
+    """Why it could not be read or judged; such a thing never complies."""
     is_unknown: bool = False
-    """Whether it was read, and `unreadable` says what a rule needs to know that it does not say."""
+    """Whether it was read, but lacks something that a rule needs to know; `unreadable` says what."""
     line: int | None = None
     """Where in the file the thing begins, counted from 1."""
     certificate: Certificate | None = None
     notes: tuple[str, ...] = ()
-    """What could not be looked at, and why."""
+    """What could not be checked, and why."""
     origin: Origin | None = None
-    """The call that made it, where that was seen."""
+    """The openssl call that made it, if that was seen."""
     path: tuple[Certificate, ...] = ()
-    """The certificates above it by which it was judged, its issuer first."""
+    """The chain above it that was judged with it, its issuer first."""

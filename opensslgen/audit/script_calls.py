@@ -1,4 +1,4 @@
-"""The openssl commands of a script: what each would make, from the options and files that it has when it is called."""
+"""The openssl commands of a script: what each would make with the options and files that it gets."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ subjectKeyIdentifier = hash
 authorityKeyIdentifier = keyid:always,issuer
 basicConstraints = critical,CA:true
 """
-"""Of the config that openssl brings, what shapes certificates; the same in all versions."""
+"""The part of openssl's default config that shapes certificates; the same in all versions."""
 _SYSTEM = re.compile(r"(?:/[\w.-]+)*/(?:openssl\.cnf|openssl\.cfg)")
 _CURVES = {
     "prime256v1": ("P-256", 256), "secp256r1": ("P-256", 256), "P-256": ("P-256", 256), "secp384r1": ("P-384", 384),
@@ -93,7 +93,7 @@ _MADE = "opensslgen_made"
 
 
 def system_file(path: str) -> str | None:
-    """Return what a file of the system holds that is the same everywhere: openssl's config."""
+    """Return the text of a system file that is the same everywhere: openssl's default config."""
     return SHIPPED if _SYSTEM.fullmatch(path) and path.startswith(("/etc/", "/usr/", "/opt/", "/System/")) else None
 
 
@@ -103,7 +103,7 @@ class Key:
 
     algorithm: str
     bits: int
-    """0 if that is not known, or does not matter."""
+    """0 if unknown or irrelevant."""
     curve: str | None
     line: int
 
@@ -115,7 +115,7 @@ class Asked:
     key: Key | None
     subject: str | None
     extensions: tuple[tuple[Entry, int], ...] | None
-    """Each with its line in the script; None if they are not known."""
+    """Each with its line in the script; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class Made:
     days: str = _DEFAULT_DAYS
     days_line: int = 0
     until: str | None = None
-    """The end of its validity, where that is given as a date."""
+    """Its expiry date, if the command gives a date."""
     since: str | None = None
     digest: str | None = None
     digest_line: int = 0
@@ -152,11 +152,11 @@ class Made:
     subject: str | None = None
     out: str = ""
     unknown: tuple[str, ...] = ()
-    """What is not known about it and matters."""
+    """What is unknown about it and affects the verdict."""
     has_section: bool = True
-    """Whether what extensions it has is known."""
+    """Whether its extensions are known."""
     wanted_section: str = ""
-    """The name of the section that is not known."""
+    """The name of the section, if that is unknown."""
 
 
 @dataclass(slots=True)
@@ -196,7 +196,7 @@ def follow(machine: Machine, call: Call) -> Status | None:
     command = words[1]
     machine.records.append(call)
     if not is_known(command):
-        machine.note(f"openssl {with_names(command)} is not known", call.line)
+        machine.note(f"the openssl command {with_names(command)} is unknown", call.line)
         return 0
     if command in _OPTIONS:
         options = _options(command, words[2:], lines[2:])
@@ -221,7 +221,7 @@ def _options(command: str, words: list[str], lines: list[int]) -> _Options:
             if is_known(word):
                 found.rest.append(word)
             else:
-                found.unknown.append(f"the options {with_names(word)} are not known")
+                found.unknown.append(f"the options {with_names(word)} are unknown")
             continue
         name = word[2:] if word.startswith("--") else word[1:]
         if name in valued:
@@ -237,7 +237,7 @@ def _options(command: str, words: list[str], lines: list[int]) -> _Options:
         elif _DIGEST.fullmatch(name):
             found.digest, found.digest_line = name, line
         else:
-            found.unknown.append(f"the option {with_names(word)} is not known")
+            found.unknown.append(f"the option {with_names(word)} is unknown")
     return found
 
 
@@ -253,7 +253,7 @@ def _write(machine: Machine, call: Call, name: str | None, thing: object, *, sho
         machine.put([chunk])
 
 
-def _valued(words: list[str], *names: str) -> str | None:
+def _value_after(words: list[str], *names: str) -> str | None:
     for number, word in enumerate(words[:-1]):
         if word.lstrip("-") in names and word.startswith("-"):
             return words[number + 1]
@@ -276,7 +276,7 @@ def _genrsa(machine: Machine, call: Call, words: list[str]) -> None:
         at += 1
     key = _rsa(bits, line)
     machine.records.append(key)
-    _write(machine, call, _valued(words, "out"), key)
+    _write(machine, call, _value_after(words, "out"), key)
 
 
 def _curve(name: str, line: int) -> Key:
@@ -287,24 +287,24 @@ def _curve(name: str, line: int) -> Key:
 
 
 def _ecparam(machine: Machine, call: Call, words: list[str]) -> None:
-    name = _valued(words, "name")
+    name = _value_after(words, "name")
     if "-genkey" in words or name:
-        source = machine.file(_valued(words, "in") or "") if not name else None
+        source = machine.file(_value_after(words, "in") or "") if not name else None
         found = next((thing for thing in (source.things if source else []) if isinstance(thing, Key)), None)
         key = _curve(name, call.line) if name else found
-        _write(machine, call, _valued(words, "out"), key, shows="-noout" not in words or "-genkey" in words)
+        _write(machine, call, _value_after(words, "out"), key, shows="-noout" not in words or "-genkey" in words)
 
 
 def _genpkey(machine: Machine, call: Call, words: list[str]) -> None:
-    algorithm = _valued(words, "algorithm")
+    algorithm = _value_after(words, "algorithm")
     options = [words[number + 1] for number, word in enumerate(words[:-1]) if word in ("-pkeyopt", "--pkeyopt")]
     key = _by_algorithm(algorithm, options, call.line)
-    if _valued(words, "paramfile"):
-        file = machine.file(_valued(words, "paramfile") or "")
+    if _value_after(words, "paramfile"):
+        file = machine.file(_value_after(words, "paramfile") or "")
         key = next((thing for thing in (file.things if file else []) if isinstance(thing, Key)), None)
     if key is not None and key.algorithm == "RSA":
         machine.records.append(key)
-    _write(machine, call, _valued(words, "out"), key)
+    _write(machine, call, _value_after(words, "out"), key)
 
 
 def _by_algorithm(algorithm: str | None, options: list[str], line: int) -> Key | None:
@@ -324,16 +324,16 @@ def _by_algorithm(algorithm: str | None, options: list[str], line: int) -> Key |
 
 
 def _gendsa(machine: Machine, call: Call, words: list[str]) -> None:
-    _write(machine, call, _valued(words, "out"), Key("DSA", 0, None, call.line))
+    _write(machine, call, _value_after(words, "out"), Key("DSA", 0, None, call.line))
 
 
 def _convert(machine: Machine, call: Call, words: list[str]) -> None:
     """Follow a command that writes the same key in another form."""
-    source = machine.file(_valued(words, "in") or "-")
+    source = machine.file(_value_after(words, "in") or "-")
     things = [thing for thing in (source.things if source else []) if isinstance(thing, Key)]
     if "-noout" in words:
         return
-    _write(machine, call, _valued(words, "out"), things[0] if things else None)
+    _write(machine, call, _value_after(words, "out"), things[0] if things else None)
 
 
 _KEYS: dict[str, Callable[[Machine, Call, list[str]], None]] = {
@@ -343,7 +343,7 @@ _KEYS: dict[str, Callable[[Machine, Call, list[str]], None]] = {
 
 
 def _thing(machine: Machine, name: str | None, kind: type) -> object | None:
-    """Return the key, request or certificate in a file; None if it is not known."""
+    """Return the key, request or certificate in a file; None if unknown."""
     file = machine.file(name if name is not None else "-")
     return next((thing for thing in reversed(file.things if file else []) if isinstance(thing, kind)), None)
 
@@ -378,17 +378,17 @@ def _with_environment(machine: Machine, text: str) -> str:
 
 
 def _config(machine: Machine, options: _Options) -> tuple[str, list[int]] | str:
-    """Return the config of a command and the lines that write it, or why it is not known."""
+    """Return the config of a command and the lines that write it, or why it is unknown."""
     name = options.get("config")
     if name is None:
         name = machine.get("OPENSSL_CONF")
     if name is None:
         if machine.state.tainted:
-            return f"which config it has is not known, as {machine.state.tainted} may set OPENSSL_CONF"
+            return f"its config is unknown, because {machine.state.tainted} may set OPENSSL_CONF"
         return SHIPPED, []
     found = _source(machine, name)
     if found is None:
-        return f"what is in {with_names(name)} is not known"
+        return f"the content of {with_names(name)} is unknown"
     return found
 
 
@@ -399,10 +399,10 @@ def _read(text: str) -> Config | None:
         return None
 
 
-def _composed(
+def _compose(
     text: str, lines: list[int], section: str | None, added: list[tuple[Entry, int]], line: int
 ) -> tuple[str, list[int]]:
-    """Return a config whose section has further extensions, each with the line that it comes from."""
+    """Return a config with extensions added to its section, each with the line that it comes from."""
     config = _read(text)
     if config is None:
         return text, lines
@@ -423,7 +423,7 @@ def _composed(
 
 
 def _entry(addition: str, line: int) -> tuple[Entry, int]:
-    """Return an extension that is given on the command line."""
+    """Return an extension from the command line."""
     key, _, value = without_names(addition).partition("=")
     return Entry(key.strip(), value.strip(), 1), line
 
@@ -477,7 +477,7 @@ def _new_key(machine: Machine, options: _Options, config: Config | None, lines: 
 
 
 def _subject(options: _Options, config: Config | None) -> str | None:
-    """Return the common name; None if it is not known."""
+    """Return the common name; None if unknown."""
     given = options.get("subj")
     if given is not None:
         match = re.search(r"(?:^|[/,+])\s*(?:CN|commonName)\s*=\s*((?:\\.|[^/,+\\])*)", given)
@@ -498,7 +498,7 @@ def _subject(options: _Options, config: Config | None) -> str | None:
 
 
 def _digest(options: _Options, config: Config | None, section: str) -> tuple[str | None, int | None]:
-    """Return the digest, and its line in the config if it is from there."""
+    """Return the digest, and its line if it is from the config."""
     if options.digest is not None:
         return options.digest, None
     entry = config.entry(section, "default_md") if config else None
@@ -544,8 +544,8 @@ def _req(machine: Machine, call: Call, options: _Options) -> None:
     digest, digest_line = _digest(options, config, req)
     added = [_entry(each, options.lines["addext"]) for each in options.values.get("addext", [])]
     if options.has("copy_extensions") and options.get("copy_extensions") != "none":
-        unknown_parts.append("which extensions of the request it copies is not known")
-    _made(
+        unknown_parts.append("it is unknown which extensions of the request it copies")
+    _record_made(
         machine,
         call,
         options,
@@ -572,7 +572,7 @@ def _place(lines: list[int], line: int | None, otherwise: int) -> int:
 def _request_extensions(
     options: _Options, config: Config | None, lines: list[int], call: Call
 ) -> tuple[tuple[Entry, int], ...] | None:
-    """Return the extensions that a request asks for; None if they are not known."""
+    """Return the extensions that a request asks for; None if unknown."""
     if config is None:
         return None
     section = options.get("reqexts", "extensions")
@@ -587,7 +587,7 @@ def _request_extensions(
     return (*[each for each in found if canonical(each[0].key) not in names], *added)
 
 
-def _made(
+def _record_made(
     machine: Machine,
     call: Call,
     options: _Options,
@@ -612,15 +612,15 @@ def _made(
     wanted = section or ""
     for value in options.values.get("sigopt", []):
         if value.startswith("rsa_padding_mode"):
-            unknown_parts.append(f"whether Apple's devices accept -sigopt {with_names(value)} is not known")
+            unknown_parts.append(f"it is unknown whether Apple's devices accept -sigopt {with_names(value)}")
     has_section = why is None
     if why is not None:
         unknown_parts.append(why)
     if section is not None and not is_known(section):
-        unknown_parts.append(f"the section {with_names(section)} is not known")
+        unknown_parts.append(f"the section {with_names(section)} is unknown")
         has_section = False
     if has_section and added:
-        text, lines = _composed(text, lines, section, added, call.line)
+        text, lines = _compose(text, lines, section, added, call.line)
         section = _MADE
     elif has_section and section is None:
         text, lines = "", []
@@ -685,7 +685,7 @@ def _x509(machine: Machine, call: Call, options: _Options) -> None:
             key = _key(machine, options.get("signkey", "key")) or key
         if not options.has("clrext"):
             if isinstance(former, Made) and former.has_section and not options.has("extfile"):
-                _made_again(machine, call, options, former=former, key=key, unknown_parts=unknown_parts)
+                _record_made_again(machine, call, options, former=former, key=key, unknown_parts=unknown_parts)
                 return
             if not isinstance(former, Made):
                 copied = None
@@ -699,7 +699,7 @@ def _x509(machine: Machine, call: Call, options: _Options) -> None:
     if extfile is not None:
         found = _source(machine, extfile)
         if found is None:
-            why = f"what is in {_shown_path(extfile)} is not known"
+            why = f"the content of {_shown_path(extfile)} is unknown"
         else:
             text, lines = found
             if section is None:
@@ -708,14 +708,14 @@ def _x509(machine: Machine, call: Call, options: _Options) -> None:
     else:
         section = None
     if copied is None:
-        why = why or "which extensions it copies from the request is not known"
+        why = why or "it is unknown which extensions it copies from the request"
         copied = ()
-    # What the extension file has goes before what the request asks for.
+    # The extension file takes precedence over the request.
     present: set[str] = set()
     if copied and (config := _read(text)) and section in config.sections and options.get("copy_extensions") == "copy":
         present = {canonical(entry.key) for entry in config.sections[section].entries}
     added = [each for each in copied if canonical(each[0].key) not in present]
-    _made(
+    _record_made(
         machine,
         call,
         options,
@@ -739,11 +739,11 @@ def _shown_path(path: str) -> str:
     return with_names(path).replace("$PWD/", "")
 
 
-def _made_again(
+def _record_made_again(
     machine: Machine, call: Call, options: _Options, *, former: Made, key: Key | None, unknown_parts: list[str]
 ) -> None:
     """Note a certificate that is signed again, with the extensions that it had."""
-    _made(
+    _record_made(
         machine,
         call,
         options,
@@ -764,7 +764,7 @@ def _made_again(
 
 
 def _from_disk(machine: Machine, name: str | None) -> Asked | None:
-    """Return the request in a file beside the script."""
+    """Return the request in a file next to the script."""
     from opensslgen.errors import Error
     from opensslgen.x509.pem import pem_blocks
     from opensslgen.x509.request import decode_request
@@ -815,7 +815,7 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
         days = entry.value if entry else "unset"
         days_line = _place(lines, entry.line if entry else None, call.line)
         if entry is None and why is None and not options.has("enddate", "not_after"):
-            unknown_parts.append("how many days it is valid is not known")
+            unknown_parts.append("its validity in days is unknown")
     digest, digest_line = _digest(options, config, name)
     if digest == "default":
         digest = None
@@ -828,7 +828,7 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
     if extfile is not None:
         source = _source(machine, extfile)
         if source is None:
-            why = why or f"what is in {_shown_path(extfile)} is not known"
+            why = why or f"the content of {_shown_path(extfile)} is unknown"
         else:
             text, lines = source
             section = options.get("extensions")
@@ -841,13 +841,13 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
         reason = why
         if copies is not None and copies.value in ("copy", "copyall"):
             if not isinstance(asked, Asked) or asked.extensions is None:
-                reason = reason or "which extensions it copies from the request is not known"
+                reason = reason or "it is unknown which extensions it copies from the request"
             else:
                 inner = _read(text)
                 has = inner.sections[section].entries if inner and section in inner.sections else ()
                 present = {canonical(entry.key) for entry in has} if copies.value == "copy" else set()
                 added = [each for each in asked.extensions if canonical(each[0].key) not in present]
-        _made(
+        _record_made(
             machine,
             call,
             options,
@@ -869,7 +869,7 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
 
 
 def is_weak(digest: str) -> bool:
-    """Return whether a digest's name is one that Apple's devices refuse."""
+    """Return whether Apple's devices refuse a digest of this name."""
     return bool(_WEAK.fullmatch(digest))
 
 
@@ -881,7 +881,7 @@ def is_digest(digest: str) -> bool:
 def why_unknown(value: str) -> str:
     """Return what a value depends on, for a message."""
     names = unknown_names(value)
-    return f"depends on {', '.join(names)}" if names else "is not known"
+    return f"depends on {', '.join(names)}" if names else "is unknown"
 
 
 def has_extension(text: str, section: str | None, name: str) -> bool:

@@ -1,7 +1,7 @@
-"""Edits of any script: the line that the audit finds is changed, and nothing else, if the audit of the result complies.
+"""Edits of any script: changes only the line of a finding, and only if the audit of the result complies.
 
-A place is looked for in the text of the line that a finding names, and each way to change it is tried: only one after
-which that finding is gone, and no other is new, is taken. What is shaped by no line that is found is refused.
+Each possible change in the line of a finding is tried. A change is accepted if the finding is gone afterwards and there
+is no new one. If no such line is found, the script is refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from opensslgen.rules.rule import ERROR
 from opensslgen.text import visible
 
 from .result import Settings
-from .scripts import judged, script_text
+from .scripts import judge_commands, script_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,31 +42,31 @@ _FIXABLE = {
 
 
 def maker(*, days: int = DAYS) -> Maker:
-    """Return what makes the edits of any script, judged by Apple's rules and the openssl that is here."""
+    """Return the function that edits any script, judged by Apple's rules with the installed openssl."""
     settings = Settings(rules=rules_of(["apple"]), at=datetime.now(timezone.utc), openssl=find)
 
     def make(original: Original, /) -> Patch:
-        return edited(original.data, name=str(original.path), settings=settings, days=days)
+        return edit_script(original.data, name=str(original.path), settings=settings, days=days)
 
     return make
 
 
-def edited(data: bytes, *, name: str, settings: Settings, days: int = DAYS, eku: Sequence[str] = EKU) -> Patch:
-    """Return a script after the edits that make its certificates comply; without edits, if they do already.
+def edit_script(data: bytes, *, name: str, settings: Settings, days: int = DAYS, eku: Sequence[str] = EKU) -> Patch:
+    """Return a script after the edits that make its certificates comply; without edits, if they already do.
 
-    `settings` is how the audit judges. Raises UnreadableError, which names the lines that were looked at, if the audit
-    of the result would not say that it complies.
+    `settings` is how the audit judges. Raises UnreadableError, which names the lines that were tried, if the result
+    would not comply.
     """
     text = script_text(data)
     original, reasons = text, {}
     trials = 0
     while True:
-        verdict = judged(text, target=name, settings=settings)
+        verdict = judge_commands(text, target=name, settings=settings)
         wrong = [finding for finding in verdict.findings if finding.rule.severity == ERROR]
         if not wrong:
             break
         if other := [finding for finding in wrong if finding.rule.id not in _FIXABLE]:
-            raise _refused(name, other, "no line could be changed for that")
+            raise _refusal(name, other, "no line was found that could be changed")
         for trial in _trials(text, wrong[0], verdict, days=days, eku=",".join(eku)):
             trials += 1
             if trials > _MOST_TRIALS:
@@ -77,11 +77,11 @@ def edited(data: bytes, *, name: str, settings: Settings, days: int = DAYS, eku:
                 text = trial
                 break
         else:
-            raise _refused(name, wrong[:1], "no place was found there to change")
+            raise _refusal(name, wrong[:1], "no place was found there to change")
     if verdict.reasons:
         lines = "; ".join(f"line {reason.line}: {visible(reason.text)}" for reason in verdict.reasons[:5])
         raise UnreadableError(
-            f"{name}: cannot be told whether its certificates comply: {lines}", hint="it was left alone"
+            f"{name}: whether its certificates comply cannot be told: {lines}", hint="it was left alone"
         )
     result = text.encode("utf-8", "surrogateescape").decode("latin-1")
     if data.startswith(b"\xef\xbb\xbf"):
@@ -89,15 +89,15 @@ def edited(data: bytes, *, name: str, settings: Settings, days: int = DAYS, eku:
     return Patch(result, tuple(_edits(original, text, reasons)))
 
 
-def _refused(name: str, findings: list[Finding], why: str) -> UnreadableError:
+def _refusal(name: str, findings: list[Finding], why: str) -> UnreadableError:
     lines = "; ".join(f"line {finding.line}: {visible(finding.message)}" for finding in findings[:5])
     return UnreadableError(f"{name}: not recognised: {lines}: {why}", hint="it was left alone")
 
 
 def _is_better(text: str, before: Verdict, finding: Finding, *, name: str, settings: Settings) -> bool:
-    """Return whether a finding is gone, nothing new is wrong, openssl takes it, and no authority has changed."""
+    """Return whether a finding is gone without new findings, openssl accepts the script, and no CA changed."""
     try:
-        after = judged(text, target=name, settings=settings)
+        after = judge_commands(text, target=name, settings=settings)
     except UnreadableError:
         return False
 
@@ -115,7 +115,7 @@ def _is_better(text: str, before: Verdict, finding: Finding, *, name: str, setti
 
 
 def _trials(text: str, finding: Finding, verdict: Verdict, *, days: int, eku: str) -> Iterator[str]:
-    """Yield the script with each change that might do, the closest first."""
+    """Yield the script with each possible change, the smallest first."""
     lines = text.split("\n")
     place = finding.line or 0
     if finding.rule.id == "script-days":
@@ -138,7 +138,7 @@ def _trials(text: str, finding: Finding, verdict: Verdict, *, days: int, eku: st
     for at in near:
         yield from _at(lines, at, lambda line: _usage(line, eku))
     for at in near:
-        yield from _added(lines, at, eku)
+        yield from _add_usage(lines, at, eku)
 
 
 def _at(lines: list[str], place: int, change: Callable[[str], Iterator[str]]) -> Iterator[str]:
@@ -173,7 +173,7 @@ def _assigned_product(line: str, days: int) -> Iterator[str]:
 
 
 def _used_days(line: str, days: int) -> Iterator[str]:
-    """Put a number in the place of a variable."""
+    """Replace a variable by a number."""
     yield re.sub(r"(-days[ \t]+)(?:\"\$\{?\w+\}?\"|\$\{?\w+\}?|\"?\$\(\([^()]*\)\)\"?)", rf"\g<1>{days}", line)
 
 
@@ -195,8 +195,8 @@ def _usage(line: str, eku: str) -> Iterator[str]:
     )
 
 
-def _added(lines: list[str], place: int, eku: str) -> Iterator[str]:
-    """Add a usage beside what a line writes."""
+def _add_usage(lines: list[str], place: int, eku: str) -> Iterator[str]:
+    """Add a usage next to the one that a line writes."""
     if not 0 < place <= len(lines):
         return
     line = lines[place - 1]
@@ -207,7 +207,7 @@ def _added(lines: list[str], place: int, eku: str) -> Iterator[str]:
     blanks = body[: len(body) - len(body.lstrip(" \t"))]
     if not re.match(r"[ \t]*(?:echo|printf|openssl|cat|\{|\()\b", body):
         yield "\n".join([*lines[:place], f"{blanks}{new}{ending}", *lines[place:]])
-    # By another echo in the manner of this one.
+    # By another echo of the same form.
     if match := re.fullmatch(
         r"([ \t]*)echo([ \t]+(?:-[neE]+[ \t]+)?)(['\"])((?:(?!\3).)*)\3([ \t]*)(>>?)?([^;&|]*)", body
     ):

@@ -1,8 +1,8 @@
-"""Audits of shell scripts: what certificates they would make, told without running them.
+"""Audits of shell scripts: which certificates they would make, found out without running them.
 
 Three answers: a script complies if every openssl command in it that makes a certificate was followed to its extensions,
-validity, digest and key, and the certificates would comply; it violates a rule if one of them certainly would; and
-otherwise it cannot be told, with the lines and the reasons. The vendor's `gen_certs.sh` is recognised as well.
+validity, digest and key, and the certificates would comply; it violates a rule if one of them certainly would.
+Otherwise the answer is "cannot be told", with lines and reasons. The vendor's `gen_certs.sh` is also recognised.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ if TYPE_CHECKING:
 
 _LEAST_RSA = 2048  # bits
 _LARGEST = 1 << 19
-"""Bytes of a script; easy-rsa has two fifths of it."""
+"""Maximum size of a script in bytes; easy-rsa has two fifths of it."""
 _LARGEST_BESIDE = 1 << 18
-"""Bytes of a file beside a script that is read."""
+"""Maximum size in bytes of a file next to the script."""
 _MOST_CERTIFICATES = 100
-"""Different certificates of one script that openssl is asked about."""
+"""Maximum number of different certificates of one script."""
 _MOST_FINDINGS = 100
 _LONGEST = 100
-"""Characters of a value in a message."""
+"""Maximum number of characters of a value in a message."""
 HINT = "opensslgen run -- sh SCRIPT judges the certificates that it makes"
 
 _NAME = r"(?i:openssl[\w.-]{0,40}|\$\{?\w{0,40}ssl\w{0,40}(?:[:?=+-][^}\s]{0,80})?\}?)"
@@ -96,18 +96,18 @@ def looks_like_script(data: bytes) -> bool:
         return False
     if _SHELL.match(data):
         return bool(_MAKES.search(data) or _VENDOR.search(data) or (b"openssl" in data and _SUBCOMMAND.search(data)))
-    # Without a first line that says so, prose that shows commands must not be taken for one.
+    # Without a `#!` line, a text that quotes commands must not be mistaken for a script.
     if data.startswith(b"#!") or not _PLAIN.match(data):
         return False
     return bool(_VENDOR.search(data) or re.search(_BEFORE + _MAKES.pattern, data, re.MULTILINE))
 
 
 def judge_script(data: bytes, *, target: str, settings: Settings) -> list[Result]:
-    """Return what a shell script would make of certificates, as far as that can be told without running it."""
+    """Return the verdict on the certificates that a shell script would make; the script is not run."""
     result = Result(target=target, kind="script")
     try:
         text = script_text(data)
-        verdict = judged(text, target=target, settings=settings)
+        verdict = judge_commands(text, target=target, settings=settings)
     except UnreadableError as error:
         if "more than " in error.message:
             return [replace(result, unreadable=visible(f"cannot be read: {error.message}"), line=error.line)]
@@ -130,7 +130,7 @@ def judge_script(data: bytes, *, target: str, settings: Settings) -> list[Result
 
 
 def script_text(data: bytes) -> str:
-    """Return a script as text; raises UnreadableError for what is no shell script."""
+    """Return a script as text; raises UnreadableError if it is not a shell script."""
     text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     if len(text) > _LARGEST:
         raise UnreadableError(f"more than {_LARGEST >> 10} KiB")
@@ -149,23 +149,23 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found out about a script."""
+    """The verdict on a script."""
 
     findings: tuple[Finding, ...]
     reasons: tuple[Reason, ...]
-    """What cannot be told; empty if all could be."""
+    """What cannot be told, and why."""
     made: int = 0
     """How many commands make certificates."""
     places: tuple[int, ...] = ()
-    """Lines that write the extensions of certificates that break a rule, and the commands that make these."""
+    """Lines that write the extensions of certificates that violate a rule, and lines of the commands that make them."""
     authorities: tuple[tuple[int, str], ...] = ()
-    """Line and days of each certificate of an authority."""
+    """Line and days of each CA certificate."""
     refused: int = 0
     """How many certificates openssl would refuse to make."""
 
 
-def judged(text: str, *, target: str, settings: Settings) -> Verdict:
-    """Return the verdict on a script's text; raises UnreadableError for what cannot be followed as shell."""
+def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
+    """Return the verdict on a script's text; raises UnreadableError for shell that is not understood."""
     tree = parse(text)
     shebang = _BASH.match(text)
     is_bash = None if not shebang else shebang[1] in ("bash", "zsh")
@@ -231,7 +231,7 @@ def _section_lines(made: Made) -> list[int]:
 
 
 def _beside(folder: str, path: str) -> str | None:
-    """Return the text of a regular file in the script's folder, or below it; None if there is none."""
+    """Return the text of a regular file in or below the script's folder; None if it is missing."""
     if path.startswith(("/", "..")) or "\0" in path or "/../" in path:
         return None
     name = f"{folder}/{path}"
@@ -252,7 +252,7 @@ def _beside(folder: str, path: str) -> str | None:
 
 
 def _shown(value: str) -> str:
-    """Return a value for a message, what is unknown by its name."""
+    """Return a value for a message; an unknown part appears by its name."""
     text = with_names(value)
     return visible(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…")
 
@@ -264,7 +264,7 @@ _COMPLIES, _VIOLATES, _UNKNOWN, _REFUSED = "complies", "violates", "unknown", "r
 
 @dataclass(slots=True)
 class _Answer:
-    """What can be said of one certificate."""
+    """The verdict on one certificate."""
 
     findings: list[Finding] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
@@ -281,7 +281,7 @@ class _Answer:
 
 
 class _Audit:
-    """The certificates of one script, on all ways through it."""
+    """The certificates of one script, over all ways through it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -317,11 +317,11 @@ class _Audit:
         return self.asked[made, is_issuer]
 
     def wrong(self) -> list[Made]:
-        """Return the certificates that break a rule."""
+        """Return the certificates that violate a rule."""
         return [made for (made, _), answer in self.asked.items() if answer.status == _VIOLATES]
 
     def answers(self) -> tuple[list[Finding], list[Reason]]:
-        """Return what is certain of all ways, and why the rest cannot be told."""
+        """Return the findings that hold for all ways, and why the rest cannot be told."""
         findings: list[Finding] = []
         reasons = [Reason(line, what) for what, line in self.unclear.items()]
         for start, answers in self.sites.items():
@@ -336,7 +336,7 @@ class _Audit:
             reasons += [Reason(self.lines[start], each.refused) for each in answers if each.refused]
             if _VIOLATES in statuses:
                 found = [finding for each in answers if each.status == _VIOLATES for finding in each.findings]
-                message = f"it depends on how the script is called whether {found[0].message}"
+                message = f"how the script is called decides whether {found[0].message}"
                 reasons.append(Reason(found[0].line or self.lines[start], message))
         for key in self.keys:
             if 0 < key.bits < _LEAST_RSA and key.algorithm == "RSA":
@@ -345,7 +345,7 @@ class _Audit:
 
 
 def _together(answers: list[_Answer]) -> _Answer:
-    """Return one answer for the certificates that a command makes on one way, such as in a loop."""
+    """Merge the verdicts on certificates that one command makes, such as in a loop."""
     if len(answers) == 1:
         return answers[0]
     refused = [each.refused for each in answers if each.refused]
@@ -357,7 +357,7 @@ def _together(answers: list[_Answer]) -> _Answer:
 
 
 def _small_key(key: Key, settings: Settings) -> tuple[Finding, ...]:
-    message = f"it makes an RSA key of {key.bits} bits; {_LEAST_RSA} is the least"
+    message = f"it makes an RSA key of {key.bits} bits; the minimum is {_LEAST_RSA}"
     return raised(settings.rules, "script-small-key", message, line=key.line)
 
 
@@ -411,7 +411,7 @@ class _Judge:
         return self.found
 
     def extensions(self) -> bool | None:
-        """Judge the extensions; return whether they are an authority's, or None if nobody can tell."""
+        """Judge the extensions; return whether they are for a CA, or None if unknown."""
         made = self.made
         if not made.has_section:
             if self.seems_authority(names=(made.wanted_section, made.out)):
@@ -424,7 +424,7 @@ class _Judge:
             return self.is_issuer
         judged = judge_text(without_names(text), section=made.section, use=made.use, settings=self.settings)
         if judged.unreadable:
-            self.found.refused = f"openssl makes no certificate: {judged.unreadable}"
+            self.found.refused = f"openssl issues no certificate: {judged.unreadable}"
             return None
         is_authority = judged.purpose == AUTHORITY
         if judged.unknown:
@@ -432,12 +432,12 @@ class _Judge:
         if is_authority and made.signs_itself and not self.is_issuer:
             seems = self.seems_server()
             if seems is None:
-                self.wonder("it signs itself, with CA:TRUE: a root complies, a server's certificate would not")
+                self.wonder("it is self-signed with CA:TRUE: a root complies, a server certificate would not")
                 return None
             if seems:
                 if not has_extension(text, made.section, "extendedKeyUsage"):
                     self.add("script-no-eku", "it has no extended key usage; serverAuth is needed", made.line)
-                self.add("leaf-is-ca", "it is a server's certificate with CA:TRUE", made.line)
+                self.add("leaf-is-ca", "it is a server certificate with CA:TRUE", made.line)
                 if not has_extension(text, made.section, "subjectAltName"):
                     self.add(
                         "apple-san", "it has no subject alternative name; the common name does not count", made.line
@@ -449,7 +449,7 @@ class _Judge:
         for finding in judged.findings:
             rule = _SCRIPT_RULES.get(finding.rule.id)
             line = self.place(finding.line) or made.line
-            # The section that is made of several parts has a name of ours.
+            # A section that was composed of several parts has our internal name.
             message = finding.message.replace("[ opensslgen_made ]: ", "")
             if is_authority:
                 continue
@@ -460,7 +460,7 @@ class _Judge:
         return is_authority
 
     def other(self) -> None:
-        """Judge what has no server's usages: a client's certificate, if the script calls it so, else a server's."""
+        """Judge a certificate without serverAuth: as a client's if its name suggests it, otherwise as a server's."""
         made = self.made
         has_usages = has_extension(made.text, made.section, "extendedKeyUsage")
         called = [posixpath.basename(with_names(made.out)), with_names(made.subject or "")]
@@ -472,7 +472,7 @@ class _Judge:
             self.add("apple-san", "it has no subject alternative name; the common name does not count", made.line)
 
     def why(self, text: str, line: int | None) -> str:
-        """Return what is unknown, and the names of what it depends on."""
+        """Return the text, and the names of the unknown values that it depends on."""
         pieces = self.made.text.split("\n")
         names = unknown_names(pieces[line - 1]) if line and line <= len(pieces) else unknown_names(self.made.text)
         return f"{text}: it depends on {', '.join(names[:3])}" if names else text
@@ -486,7 +486,7 @@ class _Judge:
         return self.is_issuer or any(_CA_NAME.search(with_names(name)) for name in names if name)
 
     def seems_server(self) -> bool | None:
-        """Return whether what signs itself is a server's certificate all the same; None if nobody can tell."""
+        """Return whether a self-signed certificate with CA:TRUE is meant for a server; None if unknown."""
         made = self.made
         subject = made.subject
         if has_extension(made.text, made.section, "extendedKeyUsage"):
@@ -519,12 +519,12 @@ class _Judge:
             return
         match = re.fullmatch(r"[ \t]*\+?([0-9]{1,9})[ \t]*", made.days, re.ASCII)
         if not match:
-            self.wonder(f"-days {_shown(made.days)} is no number", made.days_line)
+            self.wonder(f"-days {_shown(made.days)} is not a number", made.days_line)
             return
         days = int(match[1])
         if days > APPLE_LIMIT.days:
             self.add(
-                "script-days", f"-days is {days} days; {APPLE_LIMIT.days} is the most for a server", made.days_line
+                "script-days", f"-days is {days} days; the limit for a server is {APPLE_LIMIT.days}", made.days_line
             )
         elif days == 0:
             self.wonder("-days is 0", made.days_line)
@@ -532,19 +532,19 @@ class _Judge:
     def until(self, end: str) -> None:
         ends, begins = _time(end), _time(self.made.since) if self.made.since else self.settings.at
         if ends is None or begins is None:
-            self.wonder(f"its end {_shown(end)} {why_unknown(end)}")
+            self.wonder(f"its expiry date {_shown(end)} {why_unknown(end)}")
         elif ends - begins > APPLE_LIMIT:
             days = (ends - begins) // timedelta(days=1)
             self.add(
                 "script-days",
-                f"it is valid for {days} days; {APPLE_LIMIT.days} is the most for a server",
+                f"it is valid for {days} days; the limit for a server is {APPLE_LIMIT.days}",
                 self.made.line,
             )
 
     def digest(self, *, authority: bool) -> None:
         made = self.made
         digest = made.digest
-        # What signs itself is trusted by itself, whatever its signature.
+        # A self-signed CA is trusted directly; its signature does not matter.
         if digest is None or digest == "default" or (authority and made.signs_itself):
             return
         if not is_known(digest):
@@ -552,27 +552,27 @@ class _Judge:
         elif is_weak(digest):
             self.add("script-sha1", f"it signs with {_shown(digest)}; sha256 is needed", made.digest_line)
         elif not is_digest(digest):
-            self.wonder(f"the digest {_shown(digest)} is not known", made.digest_line)
+            self.wonder(f"the digest {_shown(digest)} is unknown", made.digest_line)
         elif not re.fullmatch(r"(?:rsa-)?sha-?(?:224|256|384|512)", digest, re.IGNORECASE):
             self.add("script-sha1", f"it signs with {_shown(digest)}; sha256 is needed", made.digest_line)
 
     def key(self) -> None:
         key = self.made.key
         if key is None or (key.algorithm == "RSA" and key.bits == 0) or key.curve == UNKNOWN:
-            self.wonder("the kind and size of its key are not known")
+            self.wonder("the type and size of its key are unknown")
         elif key.algorithm == "RSA":
             if key.bits < _LEAST_RSA:
                 self.found.findings += _small_key(key, self.settings) if key.line else raised(
                     self.settings.rules,
                     "script-small-key",
-                    f"its RSA key has {key.bits} bits; {_LEAST_RSA} is the least",
+                    f"its RSA key has {key.bits} bits; the minimum is {_LEAST_RSA}",
                     line=self.made.line,
                 )  # fmt: skip
         elif key.algorithm != "EC" or key.curve not in ("P-256", "P-384", "P-521"):
             kind = (
-                f"an EC key on the curve {key.curve}" if key.algorithm == "EC" else f"a key of the kind {key.algorithm}"
+                f"an EC key on the curve {key.curve}" if key.algorithm == "EC" else f"a key of the type {key.algorithm}"
             )
-            message = f"it has {visible(kind)}; RSA and the curves P-256, P-384 and P-521 are known"
+            message = f"it has {visible(kind)}; Apple supports RSA and the curves P-256, P-384 and P-521"
             self.add("apple-key-type", message, key.line or self.made.line)
 
 
@@ -591,47 +591,50 @@ def _time(text: str) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """Something to say about a line; what cannot be told, if it breaks no rule."""
+class _Remark:
+    """A message about a line: a finding, or without a rule, something that cannot be told."""
 
     line: int
     rule: str | None
     message: str
 
 
-def _vendors(script: Script, variables: dict[str, str]) -> Iterator[_Told]:
+def _vendors(script: Script, variables: dict[str, str]) -> Iterator[_Remark]:
     for validity in script.validities:
         if validity.days is None:
-            yield _Told(validity.line, None, f"{VALIDITY} cannot be told without running the script")
+            yield _Remark(validity.line, None, f"{VALIDITY} cannot be told without running the script")
         elif validity.days > APPLE_LIMIT.days:
-            message = f"the default validity is {validity.days} days; {APPLE_LIMIT.days} is the most"
-            yield _Told(validity.line, "script-validity", message)
+            message = f"the default validity is {validity.days} days; the limit is {APPLE_LIMIT.days}"
+            yield _Remark(validity.line, "script-validity", message)
     for block in script.extended_blocks:
         yield from _vendors_block(block, variables)
     if not script.extended_blocks and (script.validities or script.blocks):
         line = script.blocks[0].line if script.blocks else script.validities[0].line
-        yield _Told(
-            line, None, f"what writes the section [ {SECTION} ] for phones was not found, so its usages are not known"
+        yield _Remark(
+            line,
+            None,
+            f"the place that writes the section [ {SECTION} ] for phones was not found, so its usages are unknown",
         )
 
 
-def _vendors_block(block: Block, variables: dict[str, str]) -> Iterator[_Told]:
+def _vendors_block(block: Block, variables: dict[str, str]) -> Iterator[_Remark]:
     if block.complies:
         return
     if not block.usages:
         message = f"the section [ {SECTION} ] has no extendedKeyUsage; serverAuth is needed"
-        yield _Told(block.line, "script-no-eku", message)
+        yield _Remark(block.line, "script-no-eku", message)
     for usage in block.usages:
         if usage.server and usage.conditional:
-            yield _Told(usage.line, "script-no-eku", "extendedKeyUsage is written under a further condition only")
+            yield _Remark(usage.line, "script-no-eku", "extendedKeyUsage is written only under an additional condition")
         elif not usage.server:
             value = _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], match[0]), usage.text)
             if not re.fullmatch(r"[A-Za-z0-9., \t]+", value):
-                message = f"the extended key usage {visible(usage.text)} cannot be told without running the script"
-                yield _Told(usage.line, None, message)
+                value = visible(usage.text)
+                message = f"the extended key usage {value} cannot be told without running the script"
+                yield _Remark(usage.line, None, message)
             elif "serverAuth" not in map(str.strip, value.split(",")):
                 message = f"the extended key usage is {visible(value)}; serverAuth is needed"
-                yield _Told(usage.line, "script-no-eku", message)
+                yield _Remark(usage.line, "script-no-eku", message)
 
 
 _VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")

@@ -1,4 +1,4 @@
-"""Proof that issuers have signed: verdicts wait until openssl was asked about many of them at once."""
+"""Verification of signatures: verdicts wait until openssl verifies many of them at once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _EXPLAINED: dict[int, tuple[str, ...]] = {
     79: _NO_CA,
     94: ("ec-explicit",),
 }
-"""Which rules say the same as an error of openssl, by its number (x509_vfy.h)."""
+"""The rules that report the same as an openssl error, by its number (x509_vfy.h)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,30 +56,30 @@ class Pending:
     """A verdict on a certificate that waits for openssl."""
 
     result: Result
-    """What is to be said besides: its findings come last."""
+    """Its findings and notes are added at the end."""
     certificate: Certificate
     case: Case
     """Without issuers."""
     rules: tuple[Rule, ...]
     anchors: tuple[Certificate, ...] = ()
-    """Roots that are trusted where they are of use, such as the authority of a pki folder."""
+    """Roots that are trusted if they fit, such as the CA of a pki folder."""
     pool: tuple[Certificate, ...] = ()
-    """Other certificates at hand that may be issuers, and did not come with it."""
+    """Other certificates that may be issuers, but are not in the same file."""
 
 
 Verdict = Result | Pending
 
 
 class AtHand:
-    """The certificates around files; what was read is kept for the files that follow."""
+    """The CA certificates in the folders of files, kept for the files that follow."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self._found: dict[str, tuple[tuple[Certificate, ...], tuple[Certificate, ...]]] = {}
         self._within: dict[str, tuple[Certificate, ...]] = {}
 
     def authorities(self, path: str) -> tuple[tuple[Certificate, ...], tuple[Certificate, ...]]:
-        """Return the authorities of the pki folder in which a file lies, and those that others have replaced."""
+        """Return the CAs of the pki folder that contains a file, and its former CAs."""
         folder = os.path.dirname(path)  # noqa: PTH120 - as fast as walk
         if folder not in self._found:
             around = folder_around(path)
@@ -91,18 +91,18 @@ class AtHand:
     def authorities_within(
         self, path: str, reader: Callable[[bytes], Iterable[Certificate]]
     ) -> tuple[Certificate, ...]:
-        """Return the authorities that a file itself holds; none of what is no file, or no longer there."""
+        """Return the CAs in a file; nothing if the file is missing."""
         if path not in self._within:
-            self._within.clear()  # one file after the other
+            self._within.clear()  # files come one after the other
             data = b""
             with suppress(UnreadableError):
-                data = read_file(path) if path != STDIN else b""  # which was read already
+                data = read_file(path) if path != STDIN else b""  # it was read already
             self._within[path] = tuple(reader(data))
         return self._within[path]
 
 
 def settle(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
-    """Return the verdicts in their order, once openssl was asked about all that are pending."""
+    """Return the verdicts in order, after openssl has verified all pending ones."""
     found: list[Verdict] = list(verdicts)
     purposes = {id(each.rules): _purpose(each.rules) for each in _by_rules(found)}
     waiting = {
@@ -112,7 +112,7 @@ def settle(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
     }
     asked = [(inquiry, question) for inquiry in waiting.values() if (question := inquiry.question)]
     if asked:
-        from opensslgen.openssl.chains import verify  # most certificates come alone, and wait for nothing
+        from opensslgen.openssl.chains import verify  # most certificates come alone
     while asked:
         try:
             answers: Sequence[Answer | OpenSSLError] = verify(
@@ -127,12 +127,12 @@ def settle(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
 
 
 def _by_rules(verdicts: Iterable[Verdict]) -> Iterable[Pending]:
-    """Return one verdict for each table of rules, which most share."""
+    """Return one list of rules for each certificate; most share the same list."""
     return {id(each.rules): each for each in verdicts if isinstance(each, Pending)}.values()
 
 
 def proof(certificate: Certificate, others: Iterable[Certificate], settings: Settings) -> Result:
-    """Return whether the issuer of a certificate, if it is among others, has signed it: a finding if it has not."""
+    """Return a finding if the issuer of a certificate is in the pool and did not sign it."""
     (result,) = settle([_of_signature(certificate, tuple(others), settings)], settings)
     return result
 
@@ -140,20 +140,20 @@ def proof(certificate: Certificate, others: Iterable[Certificate], settings: Set
 def proofs(
     certificates: Sequence[Certificate], authorities: tuple[Certificate, ...], settings: Settings
 ) -> list[Result]:
-    """Return the same of many certificates that have the same authorities above them."""
+    """Return the same for many certificates with the same CAs above them."""
     return settle([_of_signature(certificate, authorities, settings) for certificate in certificates], settings)
 
 
 _ROWS = 250
-"""Rows of a list that are read, and verified, at once."""
+"""Rows of a list that are read and verified at once."""
 
 
 def verified_rows(
     rows: Iterator[Row], folder: FilePath, *, at: datetime, on_unable: Callable[[str], object]
 ) -> Iterator[Row]:
-    """Yield rows of a pki folder, with the fault of those whose certificates its authority has not signed.
+    """Yield rows of a pki folder; a row whose certificate the CA did not sign gets an error.
 
-    `on_unable` is called once with the reason if openssl cannot be asked.
+    `on_unable` is called once with the reason if openssl cannot be used.
     """
     issuers, settings, unable = tuple(authorities(folder)), Settings(rules=(), at=at), False
     while batch := list(islice(rows, _ROWS)):
@@ -161,7 +161,7 @@ def verified_rows(
         for row in batch:
             result = next(checked) if row.copy.certificate else None
             if result and result.unreadable and not unable:
-                on_unable(f"no signature was verified: {result.unreadable}")
+                on_unable(f"signatures were not verified: {result.unreadable}")
                 unable = True
             fault = result.findings[0].message if result and result.findings else row.copy.fault
             yield replace(row, copy=row.copy._replace(fault=fault))
@@ -179,7 +179,7 @@ def _of_signature(certificate: Certificate, others: tuple[Certificate, ...], set
 
 @dataclass(frozen=True, slots=True)
 class _Option:
-    """A path, and what speaks against it."""
+    """A path, and the findings on it."""
 
     path: Path
     findings: tuple[Finding, ...]
@@ -192,7 +192,7 @@ class _Option:
 
 
 class _Inquiry:
-    """The paths of one certificate, of which openssl is asked one after another until one is good."""
+    """The paths of one certificate; openssl is asked about each until one is valid."""
 
     def __init__(self, pending: Pending, settings: Settings, purpose: str | None) -> None:
         self.pending, self.settings, self.purpose = pending, settings, purpose
@@ -207,7 +207,7 @@ class _Inquiry:
 
     @property
     def question(self) -> Question | None:
-        """What openssl is to be asked next; None if nothing is left to be asked, or a good path is found."""
+        """The next question for openssl; None if there is no other path, or a valid one was found."""
         if not self.left or any(option.errors == 0 for option in self.heard):
             return None
         certificate, path = self.pending.certificate, self.left[0].path
@@ -223,11 +223,11 @@ class _Inquiry:
         """Take the answer to the question."""
         option = self.left.pop(0)
         if isinstance(answer, OpenSSLError):
-            unable = f"whether its issuer has signed it is not known: {answer.message}"
+            unable = f"its signature was not verified: {answer.message}"
             self.heard.append(replace(option, unable=unable))
             self.left = []
             return
-        findings, notes = self._heard(option, answer)
+        findings, notes = self._find_rejected(option, answer)
         self.heard.append(replace(option, findings=(*option.findings, *findings), notes=notes))
 
     def result(self) -> Result:
@@ -245,10 +245,10 @@ class _Inquiry:
 
     def _option(self, path: Path) -> _Option:
         case = replace(self.pending.case, issuer=path[0], chain=path) if path else self.pending.case
-        return _Option(path, (*judge(case, self.pending.rules), *self._untrusted(path)))
+        return _Option(path, (*judge(case, self.pending.rules), *self._find_untrusted(path)))
 
-    def _untrusted(self, path: Path) -> tuple[Finding, ...]:
-        """Return the finding on a path that leads to none of the roots that were named."""
+    def _find_untrusted(self, path: Path) -> tuple[Finding, ...]:
+        """Return the finding on a path that does not lead to one of the trusted roots."""
         if not self.settings.roots:
             return ()
         trusted = {root.der for root in self.settings.roots}
@@ -257,23 +257,23 @@ class _Inquiry:
             return ()
         named = " or ".join(str(root.subject) for root in self.settings.roots[:3])
         where = (
-            f"it ends with {last.subject}, which signed itself"
+            f"it ends with {last.subject}, which is self-signed"
             if last.is_self_signed
-            else f"{last.issuer or 'an issuer without name'} is missing above {last.subject or 'it'}"
+            else f"{last.issuer or 'an issuer without a name'}, the issuer of {last.subject or 'it'}, is missing"
         )
         return raised(self.pending.rules, "chain-untrusted", f"its chain does not lead to {named}: {where}")
 
-    def _heard(self, option: _Option, answer: Answer) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-        """Return what openssl finds that the rules have not found, and notes on what it could not check."""
+    def _find_rejected(self, option: _Option, answer: Answer) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+        """Return openssl's errors that the rules did not find, and notes on what it could not check."""
         rules = self.pending.rules
         if answer.accepted:
             return (), ()
         if answer.unable:
-            return (), (f"whether its issuers have signed was not checked: {answer.unable}",)
+            return (), (f"signatures were not verified: {answer.unable}",)
         chain = (self.pending.certificate, *option.path)
         broken = [problem for problem in answer.problems if problem.is_of_signature]
         if broken:
-            return self._broken(chain, min(broken[0].depth, len(chain) - 1))
+            return self._false_signature(chain, min(broken[0].depth, len(chain) - 1))
         errors = {finding.rule.id for finding in option.findings if finding.rule.severity == ERROR}
         applied = {rule.id for rule in rules if rule.severity == ERROR}
         left_out = []
@@ -284,27 +284,29 @@ class _Inquiry:
             if said_by and not applied.intersection(said_by):
                 left_out.append(problem.text)
                 continue
-            whose = chain[min(problem.depth, len(chain) - 1)].subject or "one without name"
+            whose = chain[min(problem.depth, len(chain) - 1)].subject or "a certificate without a name"
             return raised(rules, "chain-rejected", f"openssl verify refuses {whose}: {problem.text}"), ()
         if not answer.problems:
             return raised(rules, "chain-rejected", f"openssl verify does not accept it: {answer.text}"), ()
-        notes = (f"openssl verify stopped at “{left_out[0]}”: signatures were not checked",) if left_out else ()
+        notes = (f"openssl verify stopped at “{left_out[0]}”: signatures were not verified",) if left_out else ()
         return (), notes
 
-    def _broken(self, chain: tuple[Certificate, ...], depth: int) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-        """Return the finding on a signature that is not its issuer's."""
+    def _false_signature(
+        self, chain: tuple[Certificate, ...], depth: int
+    ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+        """Return the finding on a signature that is not from the issuer."""
         certificate = chain[depth]
-        whose = "it" if depth == 0 else f"its issuer {certificate.subject or 'without name'}"
+        whose = "it" if depth == 0 else f"its issuer {certificate.subject or 'without a name'}"
         if depth + 1 < len(chain):
             message = f"{whose} was not signed by {chain[depth + 1].subject or 'its issuer'}"
         elif certificate.signature_hash in (None, "md2") and not certificate.signature_algorithm.isalnum():
-            return (), (f"the signature of {certificate.subject} is of a kind that openssl does not check",)
+            return (), (f"openssl cannot verify the type of signature that {certificate.subject} has",)
         else:
             message = f"{whose} was not signed by its own key"
-        return raised(self.pending.rules, "chain-signature", f"{message}, or has changed since"), ()
+        return raised(self.pending.rules, "chain-signature", f"{message}, or was changed afterwards"), ()
 
     def _about_root(self, path: Path) -> tuple[str, ...]:
-        """Return a note on the root that has to be trusted, unless it is known to be."""
+        """Return a note on the root that devices have to trust, unless it is known to be trusted."""
         certificate = self.pending.certificate
         last = (certificate, *path)[-1]
         if self.settings.roots or any(last.der == anchor.der for anchor in self.pending.anchors):
@@ -312,15 +314,15 @@ class _Inquiry:
         if not path and certificate.is_self_signed:
             return ()
         if not path:
-            issuer = certificate.issuer or "without name"
-            return (f"its issuer {issuer} is not at hand: whether that has signed it was not checked",)
+            issuer = certificate.issuer or "without a name"
+            return (f"its issuer {issuer} was not found: its signature was not verified",)
         if last.is_self_signed:
-            return (f"phones have to trust the root {last.subject or 'without name'}",)
-        return (f"phones have to trust {last.issuer or 'its issuer'}, which is not at hand, or a root above that",)
+            return (f"phones have to trust the root {last.subject or 'without a name'}",)
+        return (f"phones have to trust {last.issuer or 'its issuer'}, which was not found, or a root above it",)
 
 
 def _purpose(rules: Collection[Rule]) -> str | None:
-    """Return what openssl is asked about: servers, clients, or nothing in particular."""
+    """Return the purpose that openssl verifies: servers, clients, or None."""
     ids = {rule.id for rule in rules}
     if "root-ca" in ids:
         return None

@@ -1,4 +1,4 @@
-"""Audit: what certificates, requests, bundles, configs, scripts and servers have against the rules."""
+"""The audit of certificates, requests, bundles, configs, scripts and servers."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FEW = 512
-"""Up to so many files or blocks are judged in this process: others would take as long to start."""
+"""Up to this many files or blocks are judged in this process: starting others would take as long."""
 _BATCH = 1000
-"""Files, or blocks, that are judged at once, so that one openssl verifies the signatures of all."""
+"""Files or blocks that are judged together, so that one openssl verifies the signatures of all."""
 _SPLIT = 1 << 16
-"""With `each`, larger files than this many bytes are shared out among the processes, block by block."""
+"""With `each`, files larger than this many bytes are split into blocks, which several processes judge."""
 _BLOCK = 1000
-"""Bytes that a certificate takes, roughly; for progress alone."""
+"""Approximate size of a certificate in bytes; used only for progress."""
 
 
 def audit(targets: Sequence[str], settings: Settings) -> Iterator[Result]:
-    """Yield the verdict on each thing that the targets hold, in their order, as they are judged.
+    """Yield the verdict on each thing that the targets contain, in their order, as they are judged.
 
-    A target is a file, a folder, - for standard input, or a server as host:port; a path that exists goes before a
-    server. Raises UsageError for a server that is none.
+    A target is a file, a folder, - for standard input, or a server as host:port; a path that exists takes precedence.
+    Raises UsageError for an invalid server.
     """
-    return audited(targets, settings, then=_itself)
+    return map_audit(targets, settings, then=_itself)
 
 
 _NOWHERE = f"{os.devnull}/-"
-"""A path around which there is nothing."""
+"""A path that is in no pki folder."""
 
 
 def audit_content(data: bytes, name: str, settings: Settings) -> list[Result]:
-    """Return the verdict on what somebody has sent under a name, which is shown, and never looked for."""
+    """Return the verdict on uploaded data; its name is only shown, never opened."""
     content = read_up_to([data], limit=settings.limit)
     found = judge_content(content, File(_NOWHERE, named=True), settings, AtHand())
     return [replace(result, target=name) for result in settle(found, settings)]
@@ -63,18 +63,18 @@ def _itself(what: T) -> T:
     return what
 
 
-def audited(
+def map_audit(
     targets: Sequence[str], settings: Settings, *, then: Callable[[Result], T], progress: Callable[[int], object] = int
 ) -> Iterator[T]:
-    """Yield what `then` makes of each verdict of `audit`, in the same order.
+    """Yield the value of `then` for each verdict of `audit`, in the same order.
 
-    `then` is called where the verdict is reached, which may be another process, so that certificates need not travel;
-    it must be a function of a module. `progress` is called with the number of files and blocks that are done since.
+    `then` is called in the process that judged, so that certificates need not be sent between processes; it must be a
+    module-level function. `progress` is called with the number of files and blocks done since the last call.
     """
-    return _audited(_units([_target(text, settings) for text in targets], settings), settings, then, progress)
+    return _map_audit(_units([_target(text, settings) for text in targets], settings), settings, then, progress)
 
 
-def _audited(
+def _map_audit(
     units: Iterator[_Unit], settings: Settings, then: Callable[[Result], T], progress: Callable[[int], object]
 ) -> Iterator[T]:
     from opensslgen.batch.workers import cores
@@ -91,7 +91,7 @@ def _audited(
 
 
 def extent(targets: Sequence[str], settings: Settings) -> int:
-    """Return about how often `progress` will be called, counted in ones."""
+    """Return the approximate total of the numbers that `progress` will get."""
     total = 0
     for target in targets:
         for file in walk(target) if os.path.isdir(target) else (File(target, named=True),):  # noqa: PTH112
@@ -108,7 +108,7 @@ _Unit = Union[File, Piece, Result, "tuple[ServerTarget, ...]"]
 
 
 def _target(text: str, settings: Settings) -> File | ServerTarget:
-    """Return what a target is; what exists as a path is one, and what is neither is reported as missing."""
+    """Return the file, folder or server that a target means; anything else is reported as missing."""
     if text == STDIN or os.path.lexists(text):
         return File(text, named=True)
     from .live import server_target
@@ -117,7 +117,7 @@ def _target(text: str, settings: Settings) -> File | ServerTarget:
 
 
 def _units(targets: Iterable[File | ServerTarget], settings: Settings) -> Iterator[_Unit]:
-    """Yield what is judged one by one; servers that follow one another are asked together."""
+    """Yield the units to judge; consecutive servers are asked together."""
     servers: list[ServerTarget] = []
     for target in targets:
         if not isinstance(target, File):
@@ -134,7 +134,7 @@ def _units(targets: Iterable[File | ServerTarget], settings: Settings) -> Iterat
 
 
 def _split(file: File, settings: Settings) -> Iterator[_Unit]:
-    """Yield a large PEM file block by block, and any other as it is."""
+    """Yield a large PEM file block by block, and any other file as one."""
     try:
         with open_file(file) as found:
             if found is None:
@@ -183,13 +183,15 @@ def _shared_out(
     *,
     processes: int,
 ) -> Iterator[T]:
-    """Yield the answers to all units, most of which other processes find, a batch at a time."""
+    """Yield the answers to all units; other processes work on most of them, batch by batch."""
     from opensslgen.batch.workers import workers
 
-    work = partial(_answers, settings=replace(settings, password=_elsewhere, openssl=_known(settings)), then=then)
+    work = partial(
+        _answers, settings=replace(settings, password=_elsewhere, openssl=_openssl_finder(settings)), then=then
+    )
     at_hand = AtHand()
     given: deque[list[_Unit]] = deque()
-    """What the processes were given, and between that what is left to this one, a unit at a time."""
+    """The batches for other processes, and between them single units for this process."""
     with workers(processes, work) as crew:
 
         def first() -> Iterator[T]:
@@ -210,12 +212,12 @@ def _shared_out(
 
 
 def _travels(unit: _Unit) -> bool:
-    """Tell whether another process can judge it: none but this one has the standard input and the servers' threads."""
+    """Tell whether another process can judge it: only this one has the standard input and the servers' threads."""
     return isinstance(unit, Piece) or (isinstance(unit, File) and unit.path != STDIN)
 
 
 def _batches(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
-    """Yield units in batches for another process, and by itself each that this one has to judge."""
+    """Yield units in batches for other processes, and alone each unit that this process has to judge."""
     batch: list[_Unit] = []
     for unit in units:
         if _travels(unit):
@@ -230,33 +232,33 @@ def _batches(units: Iterable[_Unit]) -> Iterator[list[_Unit]]:
 
 
 class _ElsewhereError(Exception):
-    """What only the process that was asked can do: it asks for passwords."""
+    """The unit has to be judged in the main process, which can ask for passwords."""
 
 
 def _elsewhere(*_: object) -> NoReturn:
     raise _ElsewhereError
 
 
-def _known(settings: Settings) -> Callable[[], OpenSSL]:
-    """Return what finds openssl in another process: it was looked for in this one."""
+def _openssl_finder(settings: Settings) -> Callable[[], OpenSSL]:
+    """Return a function that returns the openssl that this process found, for other processes."""
     try:
         return partial(_itself, settings.find_openssl())
     except OpenSSLError as error:
-        return partial(_missing, error.message)
+        return partial(_report_missing, error.message)
 
 
-def _missing(message: str) -> NoReturn:
+def _report_missing(message: str) -> NoReturn:
     raise OpenSSLError(message)
 
 
 @cache
 def _at_hand_here() -> AtHand:
-    """Return what a process that works for another keeps from one batch to the next; it ends with the audit."""
+    """Return what a worker process keeps from one batch to the next."""
     return AtHand()
 
 
 def _answers(batch: list[_Unit], settings: Settings, then: Callable[[Result], T]) -> list[list[T] | None]:
-    """Return what `then` makes of the verdicts on each unit; None for what has to be judged elsewhere."""
+    """Return the value of `then` for the verdicts on each unit; None if it has to be judged in the main process."""
     at_hand = _at_hand_here()
     found: list[Verdict] = []
     counts: list[int | None] = []

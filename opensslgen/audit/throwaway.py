@@ -1,4 +1,4 @@
-"""Let openssl make a throwaway certificate from a section of extensions, to be judged.
+"""Let openssl make a throwaway certificate from an extension section, to be judged.
 
 openssl gets a new config: its values have no variables, and nothing in it reads a file, runs code or sees the
 environment. The CA and the key are generated once per process, in a private folder, and are worthless.
@@ -46,7 +46,7 @@ _DEEPEST = 50
 """Most levels of nested sections, as in openssl (ASN1_GEN_SEQ_MAX_DEPTH)."""
 
 MISSING = "a section that does not exist"
-UNSAID = "what is not known"
+UNSAID = "an unknown value"
 """What an extension may depend on."""
 _NESTED = 4
 """Levels of nested sections that openssl follows outside of ASN.1: the notice of a policy is on the third."""
@@ -73,12 +73,12 @@ subjectAltName = URI:https://example.com/
 
 
 class RefusedError(UnreadableError):
-    """openssl makes no certificate from a section."""
+    """openssl issues no certificate from a section."""
 
     def __init__(self, message: str, line: int | None) -> None:
         """Take openssl's reason and, if known, the line of the key."""
         super().__init__(message)
-        self.line = line  # the message leaves it to the caller
+        self.line = line  # the caller adds the line to the message
 
 
 class CostlyError(UnreadableError):
@@ -87,7 +87,7 @@ class CostlyError(UnreadableError):
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """A section of extensions and the sections that it refers to, reduced to what is known."""
+    """An extension section and the sections that it refers to, without their unknown parts."""
 
     sections: tuple[Section, ...]
     """First the extensions, under the name DEFAULT."""
@@ -132,7 +132,7 @@ class _Asked:
     """openssl's short name, or else as written."""
     line: int
     kept: Entry | None
-    """What is known of it; None if nothing is."""
+    """Its known value; None if nothing is known."""
     behind: Sequence[_Part] = ()
     unknown: str | None = None
     """What the rest depends on."""
@@ -169,7 +169,7 @@ def _asked_for(entry: Entry, references: References) -> _Asked:
 def _depends_on(entry: Entry, behind: Sequence[_Part], config: Config, *, absent: bool) -> str | None:
     """Return what a value depends on besides the config; None if it is completely known."""
     if not entry.is_known or not all(part.is_known for part in behind) or (absent and config.includes):
-        # One of these is the reason.
+        # The first of these is the reason.
         if config.environment:
             return "the environment"
         return "a file that is included" if config.includes else UNSAID
@@ -221,7 +221,7 @@ class References:
                 len(known) == len(section.entries),
                 tuple(file for entry in section.entries for file in _files(entry)),
                 tuple(name for entry in known for name in self._tokens(entry.value)),
-                tuple(name for entry in known for name in self._held(entry.value)),
+                tuple(name for entry in known for name in self._nested_names(entry.value)),
                 sum(_weight(entry.value) for entry in known),
             )
         return self.parts[name]
@@ -230,7 +230,7 @@ class References:
         """Return the sections that a value names, as @name, dirName:name or SEQUENCE:name."""
         return [token for token in map(str.strip, _SEPARATOR.split(value)) if token in self.config.sections]
 
-    def _held(self, value: str) -> list[str]:
+    def _nested_names(self, value: str) -> list[str]:
         return [name for name in map(str.strip, _HELD.findall(value)) if name in self.config.sections]
 
     def behind(self, entry: Entry) -> list[_Part]:
@@ -238,7 +238,7 @@ class References:
 
         Raises RefusedError if the references are endless, and CostlyError if openssl would have too much to do.
         """
-        if sum(self._size(name, 1, entry.line) for name in self._held(entry.value)) > _LARGEST:
+        if sum(self._size(name, 1, entry.line) for name in self._nested_names(entry.value)) > _LARGEST:
             raise _endless(entry.line)
         self._count(entry)
         found: dict[str, _Part] = {}
@@ -298,7 +298,7 @@ def _endless(line: int) -> RefusedError:
 
 
 def _too_costly() -> CostlyError:
-    return CostlyError(f"more than {MOST_SECONDS} s of CPU, or {MOST_MEMORY >> 10} MiB, to judge it")
+    return CostlyError(f"judging it takes more than {MOST_SECONDS} s of CPU or {MOST_MEMORY >> 10} MiB of memory")
 
 
 def _files(entry: Entry) -> tuple[tuple[int, str], ...]:
@@ -325,7 +325,7 @@ def issue(asked: Extensions, openssl: OpenSSL) -> Certificate:
         present = {canonical(entry.key) for entry in first.entries}
         added = tuple(Entry(name, "none", 0) for name in _ADDED if name not in present)
         first = replace(first, entries=first.entries + added)
-    process = _asked(config_text([first, *others]), openssl)
+    process = _run_openssl(config_text([first, *others]), openssl)
     if process.exit_code < 0 or b"malloc failure" in process.stderr:
         raise _too_costly()
     if process.exit_code != 0:
@@ -334,7 +334,7 @@ def issue(asked: Extensions, openssl: OpenSSL) -> Certificate:
 
 
 @lru_cache(maxsize=64)
-def _asked(config: str, openssl: OpenSSL) -> Process:
+def _run_openssl(config: str, openssl: OpenSSL) -> Process:
     """Let openssl make a certificate; recent answers are cached."""
     limited = replace(openssl, memory=MOST_MEMORY, cpu=MOST_SECONDS)
     return limited.run(
@@ -351,7 +351,7 @@ def _refusal(process: Process, asked: Extensions) -> RefusedError:
     key = named[1] if named else ""
     line = asked.lines.get(canonical(key))
     why = reason(process)
-    # The rest names the section "default", which only our config has.
+    # The rest names the section "default", which exists only in our config.
     why = (re.search(r"\((.*)\)\Z", why) or re.match(r"(.*)", why) or [why])[1]
     return RefusedError(f"openssl refuses {visible(key)}: {why}" if line else f"openssl refuses it: {why}", line)
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def judge_file(file: File, settings: Settings, at_hand: AtHand) -> list[Verdict]:
-    """Return the verdict on what a file holds; none on what is no such thing and was only found in a folder."""
+    """Return the verdicts on a file; nothing for a file of another kind that was found in a folder."""
     try:
         if file.unreadable:
             raise UnreadableError(file.unreadable)
@@ -52,7 +52,7 @@ def judge_file(file: File, settings: Settings, at_hand: AtHand) -> list[Verdict]
 
 
 def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHand) -> list[Verdict]:
-    """Return the verdict on what was read of a file."""
+    """Return the verdicts on the content of a file."""
     kind = kind_of(found.data)
     if not file.named and (
         kind is None
@@ -72,20 +72,20 @@ def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHan
                 for line, data in pieces([found.data], limit=settings.limit)
                 for verdict in judge_piece(Piece(file.path, line, data, found.mode), settings, at_hand, pool=pool)
             ]
-        return _judged(found, kind, target=file.path, settings=settings, at_hand=at_hand)
+        return _judge(found, kind, target=file.path, settings=settings, at_hand=at_hand)
     except Error as error:
         return [Result(target=file.path, kind=_KINDS.get(kind or "", "file"), unreadable=error.message)]
 
 
 def _what(found: Content) -> str:
-    """Return what a file is that is nothing to be judged."""
+    """Return why a file cannot be judged."""
     if not found.size:
-        return "nothing is in it"
-    from opensslgen.x509.crl import is_revocation_list  # few files are none of those above
+        return "it is empty"
+    from opensslgen.x509.crl import is_revocation_list  # few files need it
 
     if _REVOCATION_LIST.search(found.data) or is_revocation_list(found.data):
-        return "a certificate revocation list, and no certificate: it is judged with the pki folder that it lies in"
-    return "neither certificate nor request, key, config or script"
+        return "a CRL, not a certificate: it is judged together with its pki folder"
+    return "not a certificate, request, key, config or script"
 
 
 _REVOCATION_LIST = re.compile(rb"^-----BEGIN X509 CRL-----", re.MULTILINE)
@@ -93,7 +93,7 @@ _REVOCATION_LIST = re.compile(rb"^-----BEGIN X509 CRL-----", re.MULTILINE)
 _KINDS = {kind: kind for kind in ("certificate", "request", "key", "config", "script")}
 
 
-def _judged(found: Content, kind: str, *, target: str, settings: Settings, at_hand: AtHand) -> list[Verdict]:
+def _judge(found: Content, kind: str, *, target: str, settings: Settings, at_hand: AtHand) -> list[Verdict]:
     if kind == "config":
         from .recorded import judge_config_file
 
@@ -123,7 +123,7 @@ def _of_holding(
     mode: int | None,
     of_file: tuple[Finding, ...] = (),
 ) -> Verdict:
-    """Return the verdict on the first certificate, or else the first request, with what came with it."""
+    """Return the verdict on the first certificate, or else the first request, with the issuers in the file."""
     if not (holding.certificates or holding.requests or holding.keys):
         raise UnreadableError("no certificate in it")
     subjects: list[Certificate | Request] = [*holding.certificates[:1], *holding.requests[:1]]
@@ -158,22 +158,22 @@ def _of_holding(
 def _readers(mode: int | None) -> str:
     """Return who can read a private key."""
     if mode is None:
-        return "who can read it is not known here"
-    who = "everybody" if mode & 0o004 else "its owner and its group" if mode & 0o040 else "its owner alone"
+        return "who can read it was not checked"
+    who = "everybody" if mode & 0o004 else "its owner and its group" if mode & 0o040 else "only its owner"
     return f"{who} can read it (mode {mode:04o})"
 
 
 def _kind_notes(certificate: Certificate) -> tuple[str, ...]:
-    """Return what a certificate is called that is no certificate for use."""
+    """Return a note on a certificate that is not for use."""
     if certificate.is_critical("ct_precert_poison"):
-        return ("it is a precertificate, which is for the logs of certificates alone (RFC 6962 section 3.1)",)
+        return ("it is a precertificate, which is only for certificate transparency logs (RFC 6962 section 3.1)",)
     return ()
 
 
 def _rules(
     certificate: Certificate, target: str, settings: Settings, *, alone: bool
 ) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
-    """Return the rules for a certificate in a file, and notes on why they are not those of a server in use."""
+    """Return the rules for a certificate in a file, and notes on why these rules were chosen."""
     role = role_in(target, certificate, alone=alone)
     rules, remarks = settings.rules_for(None if role.name == SERVER else role.name)
     if settings.rules_by_kind and not role.is_sure and certificate.is_authority:
@@ -184,25 +184,23 @@ def _rules(
     kept = tuple(rule for rule in rules if rule.id not in ("expired", "expires-soon"))
     return kept, (
         *remarks,
-        f"it is kept for the record, and not in use: that it ends {certificate.not_after:%Y-%m-%d} is no fault",
+        f"it is an archived copy, not in use: its expiry on {certificate.not_after:%Y-%m-%d} is not an error",
     )
 
 
-_EITHER = (
-    "judged as an authority, by profile root; it could be a server's as well: --profile apple judges it as a server"
-)
+_EITHER = "judged as a CA, by profile root; it could also be a server's: --profile apple judges it as a server"
 _EITHER_SERVER = (
     "judged as a server; it says that it is a certificate authority (CA:TRUE): --profile root judges it as a root"
 )
 
 
 def _rules_for_request(request: Request, target: str, settings: Settings) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
-    """Return the rules for a request, and a note if what it asks for does not count, as its certificate is there."""
+    """Return the rules for a request, and a note if only its key counts, because its certificate was issued."""
     answer = answer_to(target, request) if settings.rules_by_kind else None
     if answer is None:
         return settings.rules, ()
     rules, remarks = settings.rules_for(kind_of_certificate(*answer))
-    note = f"only its key is judged: what it asks for is answered by {answer[0]}"
+    note = f"only its key is judged, because its certificate is {answer[0]}"
     return tuple(rule for rule in rules if rule.extension is None), (*remarks, note)
 
 
@@ -235,7 +233,7 @@ def _of_certificate(
 
 
 def _mode(holding: Holding, mode: int | None, settings: Settings) -> tuple[Finding, ...]:
-    """Return the finding on a key that is not encrypted and that others than its owner can read."""
+    """Return the finding on an unencrypted key that other users can read."""
     if mode is None or not mode & 0o044 or all(label == ENCRYPTED for label, _ in holding.keys):
         return ()
     who = "everybody" if mode & 0o004 else "its group"
@@ -258,7 +256,7 @@ _AUTHORITY = re.compile(rb"\x06\x03\x55\x1d\x13(?:\x01\x01.)?\x04.\x30.\x01\x01"
 
 
 def authorities_in(data: bytes) -> Iterator[Certificate]:
-    """Yield the authorities of a PEM file that can be read; what cannot is said of its block."""
+    """Yield the readable CAs of a PEM file; an unreadable block is reported for itself."""
     with suppress(DecodeError):
         for block in pem_blocks(data):
             if block.label in CERTIFICATE_LABELS and _AUTHORITY.search(block.body):
@@ -273,7 +271,7 @@ def judge_piece(
 ) -> list[Verdict]:
     """Return the verdict on each block, which for a PKCS#7 one is on each of its certificates.
 
-    The pool are the authorities in the whole file; if there is none, they are looked for in it.
+    The pool are the CAs in the whole file; without a pool, they are read from it.
     """
     results: list[Verdict] = []
     if pool is None:

@@ -210,7 +210,7 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
 
 def _report(targets: tuple[str, ...], settings: Settings, chosen: Chosen, reporting: Reporting) -> int:
     """Write each result as it comes, and return the exit code."""
-    from opensslgen.audit.targets import audited, extent
+    from opensslgen.audit.targets import extent, map_audit
     from opensslgen.report.audit import Report, audit_format
 
     out = tolerant_stdout()
@@ -218,7 +218,7 @@ def _report(targets: tuple[str, ...], settings: Settings, chosen: Chosen, report
         reporting.output, settings, profiles=chosen.profiles, colour=is_coloured(), quiet=reporting.quiet
     )
     bar = Bar()
-    entries: Iterator[Entry] = audited(targets, settings, then=form.entry(), progress=bar.advance)
+    entries: Iterator[Entry] = map_audit(targets, settings, then=form.entry(), progress=bar.advance)
     bar.begin(functools.partial(extent, targets, settings))
     report = Report()
     try:
@@ -233,12 +233,12 @@ def _report(targets: tuple[str, ...], settings: Settings, chosen: Chosen, report
 
 def _nagios(targets: tuple[str, ...], settings: Settings, reporting: Reporting) -> NoReturn:
     """Write the one line of the worst result, and exit with its state."""
-    from opensslgen.audit.targets import audited
+    from opensslgen.audit.targets import map_audit
     from opensslgen.report import nagios
 
     warning, critical = reporting.warning, reporting.critical
     status = functools.partial(nagios.status, at=settings.at, warning=warning, critical=critical)
-    worst = functools.reduce(nagios.Status.plus, audited(targets, settings, then=status), nagios.Status())
+    worst = functools.reduce(nagios.Status.plus, map_audit(targets, settings, then=status), nagios.Status())
     click.echo(nagios.nagios_line(worst, warning=warning, critical=critical), nl=False)
     sys.exit(nagios.state_of(worst))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.read import read_file
-from opensslgen.gen_certs.patch import DAYS, patched
+from opensslgen.gen_certs.patch import DAYS, patch_text
 from opensslgen.names.general import file_name, parse_host
 from opensslgen.plan import layout
 from opensslgen.text import visible
@@ -218,7 +218,7 @@ def _patch_script(there: Answer, wish: Wish) -> tuple[tuple[Change, str] | None,
     try:
         if b"\0" in data:
             raise UnreadableError(f"{wish.script}: contains a NUL byte, so it is not a shell script")
-        patch = patched(data.decode("latin-1"), days=wish.script_days, name=wish.script)
+        patch = patch_text(data.decode("latin-1"), days=wish.script_days, name=wish.script)
     except UnreadableError as error:
         return None, visible(error.message)
     if not patch.edits:

@@ -1,6 +1,6 @@
-"""The vendor's script `gen_certs.sh`: the post's two edits, made where they are missing, and taken back.
+"""The vendor's script `gen_certs.sh`: makes the post's two edits where they are missing, and restores the original.
 
-`templates/patch.sh` does the same on a box without Python, byte for byte.
+`templates/patch.sh` does the same on an appliance without Python, byte for byte.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Edit:
     """One line that is changed or added."""
 
     line: int
-    """The line that is changed, or behind which one is added; from 1, as the script was before any edit."""
+    """The line that is changed, or after which one is added; from 1, counted before any edit."""
     old: str | None
     """The line as it was, without its line ending; None if one is added."""
     new: str
@@ -60,20 +60,20 @@ class Edit:
 
 @dataclass(frozen=True)
 class Patch:
-    """A script after its edits, and what they were."""
+    """A script after its edits, and the edits."""
 
     text: str
     edits: tuple[Edit, ...]
-    """Empty if the script has both already."""
+    """Empty if the script already has both."""
     notes: tuple[str, ...] = ()
-    """What was seen and left alone."""
+    """What was seen, but not changed."""
 
 
 class Maker(Protocol):
-    """What makes the edits of a script."""
+    """A function that edits a script."""
 
     def __call__(self, original: Original, /) -> Patch:
-        """Return the script after its edits, decoded as in `patched`; raises UnreadableError for an unknown script."""
+        """Return the edited script, decoded as in `patch_text`; raises UnreadableError for an unknown script."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Outcome:
     """The script, symbolic links resolved."""
     patch: Patch
     backup: Path | None
-    """Where the original is; None if there was nothing to do."""
+    """The path of the original; None if there was nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -94,17 +94,17 @@ class Restoration:
     path: Path
     """The script, symbolic links resolved."""
     backup: Path
-    """The original's name until now."""
+    """The former path of the original."""
     kept: Path | None
-    """Where the script is that was there, if it was not ours."""
+    """The path of the replaced script, if it was not made by a patch."""
 
 
-def patched(text: str, *, days: int = DAYS, eku: Sequence[str] = EKU, name: str = "the script") -> Patch:
-    """Return the script with the post's two edits, as far as they are missing: whole, or not at all.
+def patch_text(text: str, *, days: int = DAYS, eku: Sequence[str] = EKU, name: str = "the script") -> Patch:
+    """Return the script with the post's two edits where they are missing; either all edits are made or none.
 
-    A default validity that someone set to 825 days or fewer stays, unless `days` asks for fewer still. `text` is
-    decoded so that any byte comes back (latin-1); `name` is how errors call the script. Raises UsageError for a wish
-    outside Apple's published list, UnreadableError for a script in which either place is not recognised.
+    A default validity of 825 days or fewer is kept, unless `days` is less. `text` is
+    decoded so that any byte is preserved (latin-1); `name` is the script's name in errors. Raises UsageError for values
+    that Apple's published list does not allow, UnreadableError if either place is not recognised.
     """
     _check_wish(days, eku)
     try:
@@ -112,7 +112,7 @@ def patched(text: str, *, days: int = DAYS, eku: Sequence[str] = EKU, name: str 
         lines = text.split("\n")
         _refuse_unrecognised(script)
         edits = [*_validity_edits(script, lines, days), *_usage_edits(script, lines, ",".join(eku))]
-        result = _edited(lines, {edit.line: edit for edit in edits}, len(edits))
+        result = _apply(lines, {edit.line: edit for edit in edits}, len(edits))
     except UnreadableError as error:
         raise UnreadableError(f"{name}: {error.message}", hint="it was left alone") from error
     return Patch(result, tuple(sorted(edits, key=lambda edit: edit.line)), tuple(_notes(script)))
@@ -127,11 +127,11 @@ def patch_file(
     make: Maker | None = None,
     now: datetime | None = None,
 ) -> Outcome:
-    """Make the edits that a script on disk lacks, and keep its original beside it as `NAME.orig-YYYYMMDD`.
+    """Make the edits that are missing in a script on disk, and keep the original next to it as `NAME.orig-YYYYMMDD`.
 
-    Symbolic links are followed; mode, owner, access control list and SELinux context stay. `syntax_check` returns what
-    a shell has against a script, or None: only one that it accepts is put in place, in one rename. Raises Error,
-    UsageError or UnreadableError; then the script is as it was.
+    Symbolic links are followed; mode, owner, access control list and SELinux context are kept. `syntax_check` returns
+    a shell's error in a script, or None; only a script without errors replaces the original, by one rename. Raises
+    Error, UsageError or UnreadableError; then the script is unchanged.
     """
     original = replace.read(path)
     patch = make(original) if make else _patch(original, days=days, eku=eku)
@@ -155,7 +155,7 @@ def patch_file(
 def check_file(
     path: Path, *, days: int = DAYS, eku: Sequence[str] = EKU, make: Maker | None = None
 ) -> tuple[Edit, ...]:
-    """Return the edits that a script on disk lacks; raises UnreadableError if it is not recognised."""
+    """Return the edits that are missing in a script on disk; raises UnreadableError if it is not recognised."""
     original = replace.read(path)
     return (make(original) if make else _patch(original, days=days, eku=eku)).edits
 
@@ -174,26 +174,27 @@ def restore_file(
 ) -> Restoration:
     """Move the newest original back over a script: its bytes, mode, owner and times.
 
-    The patched one is not kept, as it can be made again. A script that is not what was made of that original (perhaps
-    an upgrade brought another) is left alone; with `force` it is kept as `NAME.replaced-YYYYMMDD`. Raises Error if
+    The patched script is not kept, because it can be made again. A script that was not made from that original (perhaps
+    an upgrade replaced it) is left alone; with `force` it is kept as `NAME.replaced-YYYYMMDD`. Raises Error if
     there is no original, UnreadableError if the script cannot be read.
     """
     original = replace.read(path)
     with replace.work(original) as work:
         backup = replace.newest(original.path, _LABEL)
         if not backup:
-            raise Error(f"{path}: no original beside it", hint=f"looked for {original.path.name}.{_LABEL}-YYYYMMDD")
+            hint = f"looked for {original.path.name}.{_LABEL}-YYYYMMDD"
+            raise Error(f"{path}: there is no original next to it", hint=hint)
         former = replace.read(backup)
         kept = None
         if original.data != former.data and not _is_made_of(original, former, make):
             if not force:
                 raise Error(
-                    f"{path}: is not what was made of {backup.name}, perhaps since an upgrade, and was left alone",
-                    hint="--force restores that one, and keeps what is there now",
+                    f"{path}: it was not made from {backup.name}, perhaps because of an upgrade, so it was left alone",
+                    hint="to restore that original and keep the current script, add --force",
                 )
             kept = work.keep("replaced", now or datetime.now())
         replace.replace(original, backup)
-        with suppress(OSError):  # to read it was enough to change its access time
+        with suppress(OSError):  # reading it changed its access time
             os.utime(original.path, ns=(former.status.st_atime_ns, former.status.st_mtime_ns))
     return Restoration(original.path, backup, kept)
 
@@ -208,19 +209,19 @@ def _check_wish(days: int, eku: Sequence[str]) -> None:
     if not 1 <= days <= LONGEST:
         raise UsageError(f"{days} days: the default validity must be 1 to {LONGEST} days")
     if "serverAuth" not in eku or not all(re.fullmatch(r"[A-Za-z0-9.]+", value) for value in eku):
-        raise UsageError(f"the extended key usage {','.join(eku)!r} must have serverAuth, and only names or numbers")
+        raise UsageError(f"the extended key usage {','.join(eku)!r} must contain serverAuth, and only names or OIDs")
 
 
 def _patch(original: Original, *, days: int, eku: Sequence[str]) -> Patch:
     if b"\0" in original.data:
-        raise UnreadableError(f"{original.name}: holds a NUL byte, so it is no shell script")
-    return patched(original.data.decode("latin-1"), days=days, eku=eku, name=str(original.name))
+        raise UnreadableError(f"{original.name}: contains a NUL byte, so it is not a shell script")
+    return patch_text(original.data.decode("latin-1"), days=days, eku=eku, name=str(original.name))
 
 
 def _check_syntax(original: Original, made: Path, new: bytes, syntax_check: Callable[[Path], str | None]) -> None:
     """Raise Error if a shell refuses the new script.
 
-    One whose every line ends in CR LF is refused before and after, as `then` CR is no word: it is checked without them.
+    Shells refuse a script with CR LF line ends even before the edits; it is checked without the CRs.
     """
     reason = syntax_check(made)
     if reason and new.count(b"\n") == new.count(b"\r\n") > 0:
@@ -233,7 +234,7 @@ def _check_syntax(original: Original, made: Path, new: bytes, syntax_check: Call
 
 
 def _backup(original: Original, make: Maker | None) -> Path | None:
-    """Return the copy that need not be made again: the script, or what it was made of, is kept already."""
+    """Return the existing copy of the original, if there is one; no other copy is needed then."""
     newest = replace.newest(original.path, _LABEL)
     if not newest:
         return None
@@ -243,7 +244,7 @@ def _backup(original: Original, make: Maker | None) -> Path | None:
 
 
 def _is_made_of(current: Original, former: Original, make: Maker | None) -> bool:
-    """Tell whether a script is what `patched` makes of another, whatever the days and usages were."""
+    """Tell whether `patch_text` makes this script from another, with any days and usages."""
     try:
         if make:
             return make(former).text.encode("latin-1") == current.data
@@ -298,10 +299,10 @@ def _usage_edits(script: Script, lines: list[str], eku: str) -> Iterator[Edit]:
         if block.complies:
             continue
         if not block.usages:
-            yield _added(block, lines, f"extendedKeyUsage   = {eku}")
+            yield _add_line(block, lines, f"extendedKeyUsage   = {eku}")
         for usage in block.usages:
             if usage.conditional:
-                raise UnreadableError(f"line {usage.line}: extendedKeyUsage is written under a further condition")
+                raise UnreadableError(f"line {usage.line}: extendedKeyUsage is written under an additional condition")
             if usage.server:
                 continue
             old = lines[usage.line - 1].removesuffix("\r")
@@ -311,8 +312,8 @@ def _usage_edits(script: Script, lines: list[str], eku: str) -> Iterator[Edit]:
             yield Edit(usage.line, old, new, "the extended key usage lacks serverAuth")
 
 
-def _added(block: Block, lines: list[str], printed: str) -> Edit:
-    """Return the edit that adds a line to a section, in the manner of the line that it comes behind."""
+def _add_line(block: Block, lines: list[str], printed: str) -> Edit:
+    """Return the edit that adds a line to a section, in the style of the line before it."""
     reason = "the section has no extendedKeyUsage"
     if isinstance(block.last, Line):
         blanks = block.last.text[: len(block.last.text) - len(block.last.text.lstrip(" \t"))]
@@ -335,7 +336,7 @@ def _added(block: Block, lines: list[str], printed: str) -> Edit:
 
 
 def _echo(last: Command, printed: str) -> tuple[str, str, str]:
-    """Return an echo in the manner of another command, the blanks behind it, and its redirection."""
+    """Return an echo in the style of another command, the blanks after it, and its redirection."""
     match = PRINTED.match(last.text)
     assert match
     quote, blanks = ("'" if match[3][0] == "'" else '"', match[2]) if match[1] == "echo" else ('"', " ")
@@ -347,7 +348,7 @@ def _echo(last: Command, printed: str) -> tuple[str, str, str]:
 
 
 def _gap(gap: str, start: int, column: int | None) -> str:
-    """Return the blanks between a text that ends at column `start` and a redirection that shall begin at `column`."""
+    """Return the blanks between a text that ends at column `start` and a redirection that should begin at `column`."""
     if not gap or column is None:
         return gap
     if start >= column:
@@ -355,7 +356,7 @@ def _gap(gap: str, start: int, column: int | None) -> str:
     return "\t" * ((column + 7) // 8 - start // 8) if set(gap) == {"\t"} else " " * (column - start)
 
 
-def _edited(lines: list[str], edits: dict[int, Edit], count: int) -> str:
+def _apply(lines: list[str], edits: dict[int, Edit], count: int) -> str:
     if len(edits) != count:
         raise UnreadableError("not understood: two edits in one line")
     result = []
@@ -367,7 +368,7 @@ def _edited(lines: list[str], edits: dict[int, Edit], count: int) -> str:
         elif edit.old is not None:
             result.append(edit.new + ending)
         else:
-            # The last line of a file may have no ending, then the first one shows which kind the file has.
+            # The last line of a file may have no line ending; then the first line shows which kind the file uses.
             is_last = number == len(lines)
             result.append(text + (lines[0][len(lines[0].removesuffix("\r")) :] if is_last else ending))
             result.append(edit.new + ending)

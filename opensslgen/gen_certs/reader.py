@@ -1,7 +1,7 @@
 """What a script like the vendor's `gen_certs.sh` says about the certificates that it makes.
 
-What is known of the vendor's script is what the post prints: its default validity, and the echo lines of a `[ v3_req ]`
-section in a branch `if $EXTENDED_CSR`. Both are found by structure, never by their place in the file.
+Only the parts that the post prints are known: the default validity, and the echo lines of a `[ v3_req ]` section in a
+branch `if $EXTENDED_CSR`. Both are found by structure, never by their place in the file.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ class Usage:
 
     line: int
     text: str
-    """Its value, as the script has it."""
+    """Its value, as written in the script."""
     conditional: bool
-    """Written only under a further condition."""
+    """Whether it is written only under an additional condition."""
     alone: bool
-    """It is the only one in its command."""
+    """Whether it is the only one in its command."""
 
     @property
     def values(self) -> tuple[str, ...] | None:
@@ -85,34 +85,34 @@ class Usage:
 
 @dataclass(frozen=True)
 class Block:
-    """What writes one `[ v3_req ]` section to a file."""
+    """The commands that write one `[ v3_req ]` section to a file."""
 
     line: int
     target: str
-    """The file, as the script has it, without quotes and braces."""
+    """The file, as written in the script, without quotes and braces."""
     extended: bool | None
-    """Whether it stands in the branch for EXTENDED_CSR; None if it is in neither of its branches."""
+    """Whether it is in the branch for EXTENDED_CSR; None if it is in neither branch."""
     usages: tuple[Usage, ...]
     last: Command | Line | None
-    """Its last echo, or the last line of the section in a heredoc; None if nothing can be put behind it."""
+    """Its last echo, or the last line of the section in a heredoc; None if nothing can be added after it."""
     column: int | None
-    """Where its redirections are aligned, from 0; None if they are not."""
+    """The column of its aligned redirections, from 0; None if they are not aligned."""
 
     @property
     def complies(self) -> bool:
-        """Whether the section has serverAuth, whatever else holds."""
+        """Whether the section always has serverAuth."""
         return any(not usage.conditional for usage in self.usages) and all(usage.server for usage in self.usages)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Something else that shapes certificates: an option of openssl, or a line of its config."""
+    """Another setting that shapes certificates: an option of openssl, or a line of its config."""
 
     line: int
     name: str
     """`-days`, `-sha1`, `-md5`, `-newkey`, `genrsa`, `rsa`, `default_bits`, `default_days` or `default_md`."""
     value: str
-    """As the script has it, without quotes; empty for `-sha1` and `-md5`."""
+    """As written in the script, without quotes; empty for `-sha1` and `-md5`."""
 
 
 @dataclass(frozen=True)
@@ -126,11 +126,11 @@ class Script:
 
     @property
     def extended_blocks(self) -> tuple[Block, ...]:
-        """The blocks that the certificates for phones come from.
+        """The blocks for the certificates that phones have to accept.
 
         Those in the branch for EXTENDED_CSR, as in the post. A script that has no block in either branch of such a
-        condition writes the section for all its certificates, or chooses elsewhere: then all blocks. With blocks in the
-        other branch only, the one looked for is written in a way that is not understood: then none.
+        condition writes the section for all its certificates, or chooses elsewhere: then all blocks. If only the
+        other branch has blocks, the block for phones was not understood: then no block.
         """
         if any(block.extended is not None for block in self.blocks):
             return tuple(block for block in self.blocks if block.extended)
@@ -138,7 +138,7 @@ class Script:
 
 
 def read_script(text: str) -> Script:
-    """Return what a script says about its certificates; raises UnreadableError if it cannot be followed as shell."""
+    """Return what a script says about its certificates; raises UnreadableError if it is not understood as shell."""
     found = commands(text, asks=_asks)
     sections = _Sections()
     for command in found:
@@ -147,7 +147,7 @@ def read_script(text: str) -> Script:
 
 
 def width(text: str, start: int = 0) -> int:
-    """Return the column behind a text that begins at column `start`, with tab stops every 8 columns."""
+    """Return the column after a text that begins at column `start`, with tab stops every 8 columns."""
     for character in text:
         start = start + 8 - start % 8 if character == "\t" else start + 1
     return start
@@ -169,7 +169,7 @@ def _validities(found: list[Command]) -> Iterator[Validity]:
 
 
 def _days(value: str) -> int | None:
-    """Return the number that a value stands for, if it is one or a small sum or product of some."""
+    """Return the number that a value means, if it is a number, or a small sum or product of numbers."""
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
         quote, value = value[0], value[1:-1]
         if quote == "'" and "$" in value:
@@ -178,7 +178,7 @@ def _days(value: str) -> int | None:
         value = value[3:-2]
     elif not value.isascii() or not value.isdigit():
         return None
-    # Longer ones could overflow in a shell; octal numbers and everything else are left to people.
+    # Longer ones could overflow in a shell; octal numbers and everything else count as unknown.
     if len(re.sub("[ \t]", "", value)) > 9 or not _NUMBER.fullmatch(value):
         return None
     try:
@@ -188,7 +188,7 @@ def _days(value: str) -> int | None:
 
 
 def _number(node: ast.expr) -> int:
-    """Return the value of digits, + - * / and parentheses as a shell has it, whose division goes towards zero."""
+    """Return the value of digits, + - * / and parentheses as a shell computes it; division rounds towards zero."""
     if isinstance(node, ast.Constant) and isinstance(node.value, int):
         return node.value
     if not isinstance(node, ast.BinOp) or type(node.op) not in _OPERATORS:
@@ -210,7 +210,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
 
 
 class _Sections:
-    """The sections that commands write, as one command after the other goes by."""
+    """Collects the sections that commands write, command by command."""
 
     command: Command
     target: str
@@ -221,14 +221,14 @@ class _Sections:
         self.redirected: list[tuple[str, str]] = []
         self.open: Block | None = None
         self.path = ""
-        # Only harmless commands have stood between the section's first echo and here.
+        # Only harmless commands came after the section's first echo.
         self.in_run = False
-        # The command before was an unconditional part of the section.
+        # The last command was an unconditional part of the section.
         self.chained = False
         self.column = -1
 
     def blocks(self) -> Iterator[Block]:
-        """Return the sections that go to a file, be it by the redirection of a group around them."""
+        """Return the sections that are written to a file, directly or by the redirection of a group."""
         self.close()
         groups: dict[str, str] = {}
         for group, target in self.redirected:
@@ -273,7 +273,7 @@ class _Sections:
     def take_echo(self) -> None:
         command = self.command
         line = command.line + command.text.partition("extendedKeyUsage")[0].count("\n")
-        for printed in _printed(command):
+        for printed in _printed_lines(command):
             self.take_line(Line(line, printed))
         if self.is_level():
             self.chained = True
@@ -282,14 +282,14 @@ class _Sections:
             self.pass_by()
 
     def take_line(self, line: Line) -> None:
-        """Take a line that is printed."""
+        """Process a printed line."""
         if header := _HEADER.fullmatch(line.text):
             if header[1] == SECTION:
                 self.close()
                 path = self.command.path
                 extended = bool(re.search("[+e]", path)) if re.search("[-+en]", path) else None
                 self.open = Block(self.command.line, self.target, extended, (), None, None)
-                # A condition of its first line is one of the whole section.
+                # A condition of its first line applies to the whole section.
                 self.path, self.in_run, self.column, self.conditional = path, True, -1, False
             elif self.concerns():
                 self.close()
@@ -300,18 +300,18 @@ class _Sections:
             self.open = replace(self.open, usages=(*self.open.usages, found))
 
     def concerns(self) -> bool:
-        """Tell whether what the command prints is part of the open section, be it under a further condition."""
+        """Tell whether the command's output is part of the open section, with or without an additional condition."""
         here, there = f"{self.path}/", f"{self.command.path}/"
         return bool(
             self.open and self.target == self.open.target and (here.startswith(there) or there.startswith(here))
         )
 
     def is_level(self) -> bool:
-        """Tell whether it is so under the same conditions as the section's first line."""
+        """Tell whether the command has the same conditions as the section's first line."""
         return self.concerns() and self.command.path == self.path and not self.conditional
 
     def put_behind(self, last: Command | Line | None) -> None:
-        """Note where another line of the section can be put."""
+        """Remember where a line can be added to the section."""
         if not self.open or not self.in_run:
             return
         column, aligned = -1, False
@@ -324,7 +324,7 @@ class _Sections:
         self.column = column
 
     def pass_by(self) -> None:
-        """Step over what is no part of the section; behind a command that may use the file, nothing is put."""
+        """Skip a command that is not part of the section; after one that may use the file, nothing can be added."""
         text = self.command.text
         harmless = _HARMLESS.match(text) and not re.search(r"\$\(|`", text)
         if self.open and not harmless and f"{self.command.path}/".startswith(f"{self.path}/"):
@@ -332,7 +332,7 @@ class _Sections:
 
 
 def _target(command: Command) -> tuple[str, bool]:
-    """Return the file that a command's standard output goes to, or nothing, and whether it is emptied first."""
+    """Return the file that a command's standard output goes to, or "", and whether the file is emptied first."""
     before, sign, behind = command.text[len(command.arguments) :].partition(">")
     if not sign or before[-1:] in tuple("023456789"):
         return "", False
@@ -342,8 +342,8 @@ def _target(command: Command) -> tuple[str, bool]:
     return ("" if target in ("&1", "&2") or target.startswith("/dev/") else target), not behind.startswith((">", "&"))
 
 
-def _printed(command: Command) -> list[str]:
-    """Return the lines that an echo or printf prints, quotes taken for line breaks."""
+def _printed_lines(command: Command) -> list[str]:
+    """Return the lines that an echo or printf prints; quotes count as line breaks."""
     match = PRINTED.match(command.arguments)
     return _PIECES.split(re.sub(r"\A(?:-[neE]+[ \t]+)*", "", match[3])) if match else []
 
@@ -360,7 +360,7 @@ def _ends_its_line(command: Command) -> bool:
 def _settings(found: list[Command]) -> Iterator[Setting]:
     for command in found:
         if PRINTED.match(command.text):
-            yield from (Setting(command.line, *key.groups()) for key in map(_KEY.match, _printed(command)) if key)
+            yield from (Setting(command.line, *key.groups()) for key in map(_KEY.match, _printed_lines(command)) if key)
         else:
             for option in _OPTION.finditer(command.text):
                 line = command.line + command.text.count("\n", 0, option.start())

@@ -2,15 +2,15 @@ r"""A shell script as the commands that it holds, found by structure: quotes, co
 
 The reader walks through the text once. Each construct that is open is one component of its *path*:
 `/LINE.NUMBER.BRANCH` and a letter for its kind. `templates/patch.sh` does the same in the same order, so that both find
-the same commands; the tests hold them against each other.
+the same commands; the tests compare them.
 
     i            between if and then            '  "  E     quoted: '…'  "…"  $'…'
     t + e - n    a branch, see BRANCHES         S  B        $(…) or <(…),  `…`
     d  b  (      do … done, { … }, ( … )        A  V  L     $((…)), ${…}, a list or pattern in parentheses
     c  p         case … in, one of its arms
 
-What stands in quotes and substitutions belongs to the command around it. What is no shell script, or is shell beyond
-this reader, leaves something open at its end: an error, never a guess.
+Text in quotes and substitutions belongs to the command around it. A text that is not a shell script, or uses syntax
+that this reader does not know, leaves a construct open at its end: an error, never a guess.
 """
 
 from __future__ import annotations
@@ -71,35 +71,35 @@ class Command:
     line: int
     last: int
     before: str
-    """What stands before it on its first line."""
+    """The text before it on its first line."""
     text: str
     """As written, with continuations and line feeds."""
     arguments: str
     """The text before the first redirection."""
     after: str
-    """What stands behind it on its last line, blanks included."""
+    """The text after it on its last line, with blanks."""
     operator: str
-    """That joins it to the command before: `&&`, `||`, `|`, `!` or nothing."""
+    """The operator that joins it to the command before: `&&`, `||`, `|`, `!` or nothing."""
     path: str
-    """What it stands in."""
+    """The constructs around it."""
     closes: str
-    """The group that it redirects: the paths of all that stands in there begin with this."""
+    """The group that it redirects: the paths of all commands in it begin with this."""
     document: tuple[Line, ...] | None = None
-    """The body of its heredoc, if its line has only that one."""
+    """The body of its here-document, if its line has only one."""
 
 
 def commands(text: str, *, asks: Callable[[Command], bool | None]) -> list[Command]:
     """Return a script's commands in order.
 
-    `asks` tells whether a command in an if's condition asks for what is wished (True), for its contrary (False), or
-    for other things (None). Raises UnreadableError, which names the line, for what cannot be followed to its end.
+    `asks` returns whether a command in an if's condition asks for the wish (True), for its opposite (False), or for
+    something else (None). Raises UnreadableError with the line for syntax that is not understood.
     """
     _refuse_endless(text)
     return _Reader(re.sub(r"\r(?=\n|\Z)", "", text), asks).read()
 
 
 def _refuse_endless(text: str) -> None:
-    """Raise UnreadableError for what no script has, and what the reader would take long for."""
+    """Raise UnreadableError for text that no real script contains, and that would take too long to read."""
     depth = 0
     for match in _NESTING.finditer(text):
         depth = depth + 1 if match["opens"] else max(0, depth - bool(match["closes"]))
@@ -121,7 +121,7 @@ class _Reader:
         self.count = 0
         self.may_begin = self.word_begins = True
         self.operator = ""
-        # The group that ended just now, and where a command began that is not at its end yet, with what is known of it.
+        # The group that just ended, and the start of the current command with what is known about it.
         self.closed = ""
         self.start: int | None = None
         self.redirected: int | None = None
@@ -178,7 +178,7 @@ class _Reader:
         self.at = match.end()
 
     def in_substitution(self, kind: str) -> None:
-        """Take the character that the quotes, expansion, expression or list stops at."""
+        """Read the next special character within quotes, an expansion, an expression or a list."""
         character = self.text[self.at]
         if character == {"E": "'", "V": "}", "A": ")", "L": ")"}.get(kind, kind):
             self.pop(kind)
@@ -201,7 +201,7 @@ class _Reader:
         self.word_begins = False
 
     def take_quote(self, kind: str) -> None:
-        """Take what opens or closes a quote or a substitution."""
+        """Read the start or end of a quote or a substitution."""
         character = self.text[self.at]
         if character == "$":
             self.take_dollar(kind)
@@ -209,7 +209,7 @@ class _Reader:
         if character == "`":
             self.may_begin = kind != "B"
             (self.push if self.may_begin else self.pop)("B")
-        # Inside "${…}" an apostrophe is one.
+        # Inside "${…}" an apostrophe is literal.
         elif character == '"' or kind != "V" or self.path.rpartition("/")[0][-1:] != '"':
             self.push(character)
         self.at += 1
@@ -289,7 +289,7 @@ class _Reader:
             self.at = operator.end()
 
     def take_documents(self) -> None:
-        """Step over the bodies of the heredocs that the line before asked for."""
+        """Skip the bodies of the here-documents that the last line started."""
         documents, self.documents = self.documents, []
         for number, (delimiter, indented, owner) in enumerate(documents):
             body = []
@@ -323,7 +323,7 @@ class _Reader:
         self.may_begin = self.word_begins = True
 
     def open_parenthesis(self, kind: str) -> bool:
-        """Take a pattern's, a function's or a subshell's parenthesis, if it is one here, and tell so."""
+        """Read the parenthesis of a pattern, function or subshell; return whether there was one."""
         if not self.text.startswith("(", self.at):
             return False
         if kind == "c" and self.may_begin:
@@ -352,7 +352,7 @@ class _Reader:
         self.may_begin = self.word_begins = kind != "S"
 
     def take_keyword(self, kind: str) -> bool:
-        """Take a reserved word, if it is one here, and tell so."""
+        """Read a reserved word; return whether there was one."""
         match = _KEYWORD.match(self.text, self.at) or _FOR.match(self.text, self.at)
         word = match[0] if match else ""
         if not match or not self.may_begin or (kind == "c" and word != "esac"):
@@ -378,14 +378,14 @@ class _Reader:
         """Step from an if's condition into its branch, or from a branch to the next."""
         component = self.path
         self.pop("i" if word == "then" else "t+e-n")
-        # Each branch is a component of its own, but all of an if begin alike: that is what a redirection closes.
+        # All branches of an if begin with the same path, which a redirection after `fi` needs.
         self.count += 1
         kind = component[-2] if word == "then" else BRANCHES[component[-1]]
         self.path = f"{self.closed}{self.count}{kind}{'i' if word == 'elif' else ''}"
         self.closed = ""
 
     def begin(self, kind: str) -> None:
-        """Note where a command begins, if it does so here."""
+        """Remember the start of a command, if one begins here."""
         if self.may_begin and kind != "c" and not self.hidden():
             self.start, self.redirected = self.at, None
             self.joint, self.operator = self.operator, ""

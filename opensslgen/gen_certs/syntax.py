@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def syntax_fault(script: Path) -> str | None:
-    """Return what bash finds wrong with a script, or sh where there is no bash; raises Error without either."""
+    """Return the syntax error that bash, or sh without bash, finds in a script; raises Error if both are missing."""
     shell = shutil.which("bash") or shutil.which("sh")
     if shell is None:
-        raise Error("there is neither bash nor sh to check the edited script, so it was not changed")
+        raise Error("bash and sh are missing, so the edited script could not be checked and was not changed")
     process = start_with_sh([shell, "-n", str(script)], env=os.environ, cwd=os.sep, stdin=b"", timeout=30)
     return None if process.exit_code == 0 else process.stderr.decode("utf-8", "replace").strip() or "no reason given"

@@ -39,7 +39,7 @@ def facts(found: Found, *, at: datetime) -> list[tuple[str, str]]:
     usages = certificate.extended_key_usage
     purpose = _PURPOSES[kind_of(certificate)]
     if constraints and constraints.ca and constraints.path_length == 0:
-        purpose += "; not for further CAs"
+        purpose += "; not for CAs below it"
     return [
         ("for", purpose + (f" ({', '.join(usages)})" if usages else "")),
         ("names", ", ".join(visible(str(name)) for name in certificate.names) or "none"),

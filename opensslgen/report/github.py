@@ -1,4 +1,4 @@
-"""An audit as workflow commands, which GitHub Actions shows beside the lines of a script."""
+"""An audit as workflow commands, which GitHub Actions shows next to the lines of a script."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def github_entry(result: Result) -> str:
 def _line(result: Result, command: str, title: str, message: str) -> str:
     origin = result.origin
     path, line = (origin.script, origin.line) if origin else (result.target, result.line)
-    place = f"file={_escaped(visible(path), ':,')},line={line or 1}," if path else ""
-    return f"::{command} {place}title={title}::{_escaped(message)}\n"
+    place = f"file={_escape(visible(path), ':,')},line={line or 1}," if path else ""
+    return f"::{command} {place}title={title}::{_escape(message)}\n"
 
 
-def _escaped(text: str, more: str = "") -> str:
+def _escape(text: str, more: str = "") -> str:
     """Return text in which nothing ends the command (actions/toolkit, command.ts)."""
     for character in f"%\r\n{more}":
         text = text.replace(character, f"%{ord(character):02X}")

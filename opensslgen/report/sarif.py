@@ -51,7 +51,7 @@ def _descriptor(rule: Rule) -> dict[str, Any]:
 
 _UNREADABLE_DESCRIPTOR = {
     "id": _UNREADABLE,
-    "shortDescription": {"text": "What cannot be read or told never complies."},
+    "shortDescription": {"text": "What cannot be read or judged never complies."},
     "help": {"text": "What cannot be read, or lacks something that a rule needs to know, never complies."},
     "defaultConfiguration": {"level": "error"},
 }

@@ -40,7 +40,7 @@ class Tally(NamedTuple):
 
     @property
     def exit_code(self) -> int:
-        """2 if anything cannot be read or told, 1 if anything violates a rule, 2 if there are only keys, else 0."""
+        """2 if anything cannot be read or judged, 1 if anything violates a rule, 2 if there are only keys, else 0."""
         if self.unreadable:
             return 2
         return 1 if self.violates else 2 if self.keys and not self.complies else 0
@@ -58,7 +58,7 @@ class Entry(NamedTuple):
 
 
 def verdict(result: Result) -> str:
-    """Return "unreadable" (also if it cannot be told), "violates" if a finding is an error, "key", or "complies"."""
+    """Return "unreadable" (also if undetermined), "violates" if a finding is an error, "key", or "complies"."""
     if result.unreadable is not None:
         return UNREADABLE
     if any(finding.rule.severity == ERROR for finding in result.findings):

@@ -20,7 +20,7 @@ _WORDS = {
     COMPLIES: "complies",
     VIOLATES: "violates the rules",
     UNREADABLE: "cannot be read",
-    KEY: "a private key, and no certificate",
+    KEY: "a private key, not a certificate",
 }
 _UNKNOWN = "cannot be told"
 

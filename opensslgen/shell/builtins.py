@@ -1,4 +1,4 @@
-"""The commands that the shell has itself, and those from outside whose effect on files and text is simple."""
+"""The builtin commands of the shell, and external commands with a simple effect on files and text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .conditions import test
 from .status import LeaveError, Maybe, Status
-from .values import Chunk, File, fields, is_known, unknown, with_names
+from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
 from .words import calculate, printf, sed, unescape
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _printf(machine: Machine, tree: Simple, words: list[str]) -> Status:
         rest = rest[1:]
     text = printf(rest[0], rest[1:]) if rest and is_known(rest[0]) else None
     if text is None:
-        # An unknown word in the format is printed as it is, as long as nobody passes a directive in it.
+        # An unknown word in the format is printed unchanged, as if it contained no directive.
         text = printf(rest[0], rest[1:]) if rest else ""
         if text is None:
             text = machine.fresh("printf") + "\n"
@@ -61,7 +61,7 @@ def _printf(machine: Machine, tree: Simple, words: list[str]) -> Status:
 
 
 def _operands(words: list[str], valued: str = "") -> list[str]:
-    """Return the words behind the options; those in `valued` take the word after them."""
+    """Return the words after the options; options in `valued` take the next word as their value."""
     found: list[str] = []
     rest = words[1:]
     while rest:
@@ -78,7 +78,7 @@ def _operands(words: list[str], valued: str = "") -> list[str]:
 def _content(machine: Machine, name: str, line: int) -> list[Chunk]:
     file = machine.file(name)
     if file is None:
-        return [Chunk(unknown(f"{with_names(name)}, which is not known") + "\n", line)]
+        return [Chunk(unknown(f"{with_names(name)}{UNREAD}") + "\n", line)]
     return file.chunks
 
 
@@ -106,7 +106,7 @@ def _tee(machine: Machine, tree: Simple, words: list[str]) -> Status:
 
 
 def _place(machine: Machine, source: str, target: str) -> str:
-    """Return where a copy goes: into a folder under its own name, or under the target's."""
+    """Return the path of a copy: in a folder under the source's name, or the target itself."""
     path = machine.path(target)
     if (
         target.endswith(("/", "/."))
@@ -129,9 +129,7 @@ def _cp(machine: Machine, _tree: Simple, words: list[str]) -> Status:
             machine.budget.write(64)
             machine.files[place] = File(list(file.chunks))
         else:
-            machine.files[place] = File(
-                [Chunk(unknown(f"{with_names(source)}, which is not known") + "\n", machine.line)]
-            )
+            machine.files[place] = File([Chunk(unknown(f"{with_names(source)}{UNREAD}") + "\n", machine.line)])
         if words[0].endswith("mv"):
             machine.files[machine.path(source)] = None
     return 0
@@ -173,7 +171,7 @@ def _sed(machine: Machine, tree: Simple, words: list[str]) -> Status:
         file = machine.file(name)
         new: list[Chunk] = [Chunk(unknown(f"what sed makes of {with_names(name)}") + "\n", tree.line)]
         if file is not None and not file.things:
-            new = _edited(machine, programs, file.chunks, known=known) or new
+            new = _edit(machine, programs, file.chunks, known=known) or new
         if not in_place:
             machine.put(new)
         elif file is not None:
@@ -181,8 +179,8 @@ def _sed(machine: Machine, tree: Simple, words: list[str]) -> Status:
     return 0
 
 
-def _edited(machine: Machine, programs: list[str], chunks: list[Chunk], *, known: bool) -> list[Chunk]:
-    """Return what sed makes of pieces; nothing if that is not known."""
+def _edit(machine: Machine, programs: list[str], chunks: list[Chunk], *, known: bool) -> list[Chunk]:
+    """Return the output of sed for pieces; nothing if unknown."""
     if not known:
         return _with_unknown(programs, chunks)
     found = []
@@ -199,7 +197,7 @@ def _edited(machine: Machine, programs: list[str], chunks: list[Chunk], *, known
 
 
 def _with_unknown(programs: list[str], chunks: list[Chunk]) -> list[Chunk]:
-    """Return the result of replacing plain words by unknown values."""
+    """Replace plain words by unknown values."""
     for program in programs:
         match = re.fullmatch(r"s(.)([A-Za-z0-9_@{}%:$-]+)\1([^\\&]*)\1g?", program, re.DOTALL)
         if not match or not is_known(match[2]) or "\n" in match[3]:
@@ -320,7 +318,7 @@ def _dot(machine: Machine, tree: Simple, words: list[str]) -> Status:
     file = machine.file(words[1])
     if file is not None:
         return machine.source(file, tree.line)
-    # Whatever it sets is not known any more; what it does not set, nobody can say.
+    # It may set any variable.
     machine.state.tainted = with_names(words[1]).replace(with_names(unknown("$PWD")) + "/", "")
     machine.state.variables = {
         name: value for name, value in machine.state.variables.items() if name in ("OPENSSL",) and is_known(value)
@@ -344,8 +342,8 @@ def _read(machine: Machine, tree: Simple, words: list[str]) -> Status:
         file.chunks = []
         return 1
     line, _, rest = text.partition("\n")
-    if not is_known(line) and re.fullmatch("\ud800[^\ud801]*\ud801", line) and "not known" in with_names(line):
-        # A line like this stands for any number of lines.
+    if not is_known(line) and re.fullmatch("\ud800[^\ud801]*\ud801", line) and UNREAD in with_names(line):
+        # This line represents any number of lines.
         file.chunks = [Chunk(rest, tree.line)] if rest else []
         for name in names:
             machine.set(name, machine.fresh(f"read {name}"))
@@ -409,9 +407,9 @@ def _expr(machine: Machine, tree: Simple, words: list[str]) -> Status:
 
 
 def _filter(change: Callable[[str, list[str]], str | None]) -> Callable[[Machine, Simple, list[str]], Status]:
-    """Return a command that prints what a function makes of its input and its words."""
+    """Return a command that prints the result of a function of its input and its words."""
 
-    def followed(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    def follow(machine: Machine, tree: Simple, words: list[str]) -> Status:
         file = machine.input
         text = file.text if file is not None and not file.things else None
         result = change(text, words[1:]) if text is not None and is_known(text) else None
@@ -423,7 +421,7 @@ def _filter(change: Callable[[str, list[str]], str | None]) -> Callable[[Machine
             machine.print(result, tree.line, tree.last)
         return 0
 
-    return followed
+    return follow
 
 
 def _tr(text: str, words: list[str]) -> str | None:
@@ -491,7 +489,7 @@ def _command_v(machine: Machine, tree: Simple, words: list[str]) -> Status:
 def _trap(machine: Machine, tree: Simple, words: list[str]) -> Status:
     function = machine.state.functions.get(words[1].strip()) if len(words) > 1 else None
     if len(words) > 1 and ("ssl" in words[1] or (function is not None and not machine.is_plain(function))):
-        machine.note("a trap that may make a certificate", tree.line)
+        machine.note("a trap that may issue a certificate", tree.line)
     return 0
 
 
@@ -523,7 +521,7 @@ def _xargs_like(machine: Machine, tree: Simple, words: list[str]) -> Status:
     text = machine.input.text if machine.input is not None else None
     if not rest or text is None or not is_known(text) or "-I" in words:
         if any("ssl" in word or word in ("sh", "bash") for word in words):
-            machine.note(f"what {with_names(' '.join(words))[:60]} does is not known", tree.line)
+            machine.note(f"what {with_names(' '.join(words))[:60]} does is unknown", tree.line)
         return 0
     values = fields(text)
     size = 1 if "-n1" in words or ("-n" in words and words[words.index("-n") + 1] == "1") else max(1, len(values))
@@ -545,4 +543,4 @@ BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
     "trap": _trap,
     "envsubst": _envsubst, "xargs": _xargs_like, "bc": _filter(_bc),
 }  # fmt: skip
-"""By name; each takes the machine, the command as it is written, and its words."""
+"""By name; each takes the machine, the command as written, and its words."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .status import Maybe, Status, negated
+from .status import Maybe, Status, negate
 from .syntax import Text, Word
 from .values import is_known
 from .words import calculate, pattern
@@ -20,7 +20,7 @@ _NUMBERS = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 def test(machine: Machine, words: list[str]) -> Status:
     """Return the status of `test`, whose words these are."""
     while words[:1] == ["!"] and len(words) > 1:
-        return negated(test(machine, words[1:]))
+        return negate(test(machine, words[1:]))
     if len(words) == 5 and words[0] == "(":
         words = words[1:-1]
     for operator in ("-o", "-a"):
@@ -59,7 +59,7 @@ def _unary(machine: Machine, operator: str, value: str, key: str) -> Status:
         return _has_text(value, key)
     if operator == "-z":
         status = _has_text(value, f"[ -n {value} ]")
-        return negated(Maybe(f"[ {value} ]") if isinstance(status, Maybe) else status)
+        return negate(Maybe(f"[ {value} ]") if isinstance(status, Maybe) else status)
     if operator in _FILES:
         found = machine.exists(value)
         if found is False:
@@ -80,7 +80,7 @@ def _binary(left: str, operator: str, right: str, key: str) -> Status:
             same = False
         else:
             status: Status = Maybe(f"[ {left} = {right} ]")
-            return negated(status) if operator == "!=" else status
+            return negate(status) if operator == "!=" else status
         return int(same is (operator == "!="))
     if operator in _NUMBERS:
         values = [calculate(side, {}) if is_known(side) else None for side in (left, right)]
@@ -136,7 +136,7 @@ class _Condition:
         sign = self.sign()
         if sign == "!":
             self.at += 1
-            return negated(self.one())
+            return negate(self.one())
         if sign == "(":
             self.at += 1
             status = self.either()

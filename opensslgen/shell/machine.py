@@ -1,7 +1,7 @@
-"""What a script does, as far as that is certain: its variables, what it writes into files, and whom it calls.
+"""What a script does, as far as that is certain: its variables, the files that it writes, the commands that it calls.
 
-Nothing is run. Each condition that is unknown is taken both ways, one way after the other: `explore` yields one
-`Machine` for each way through the script. Commands from outside succeed; what they print is unknown.
+Nothing is run. At an unknown condition, both ways are followed, one after the other: `explore` yields one `Machine`
+for each way through the script. External commands are assumed to succeed; their output is unknown.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from opensslgen.errors import UnreadableError
 
 from .builtins import BUILTINS
 from .conditions import condition as answer_condition
-from .status import LeaveError, Maybe, Status, negated
+from .status import LeaveError, Maybe, Status, negate
 from .syntax import (
     AndOr,
     Arithmetic,
@@ -40,7 +40,7 @@ from .syntax import (
     While,
     Word,
 )
-from .values import Chunk, File, fields, is_known, unknown, with_names
+from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
 from .words import calculate, cost, pattern, quoted_pattern
 
 if TYPE_CHECKING:
@@ -49,18 +49,18 @@ if TYPE_CHECKING:
     from .syntax import Assignment
 
 MOST_STEPS = 60_000
-"""Commands that are followed, on all ways through a script together."""
+"""Maximum number of commands that are followed, over all ways through a script."""
 MOST_WRITTEN = 4 << 20
-"""Characters that they write."""
+"""Maximum number of characters that they write."""
 MOST_WAYS = 48
-"""Ways through a script."""
+"""Maximum number of ways through a script."""
 _DEEPEST = 45
 _MOST_ROUNDS = 500
 _LONGEST = 1 << 17
-"""Characters of a value."""
+"""Maximum number of characters of a value."""
 
 FOLDER = unknown("$PWD")
-"""The folder that a script begins in, where its files are as well."""
+"""The folder in which a script starts, and which contains its files."""
 
 _SUCCEEDS = frozenset(
     "mkdir chmod chown chgrp ls sleep sync umask ulimit wait kill touch trap stty clear logger systemctl service "
@@ -111,20 +111,20 @@ _HARMLESS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A command from outside, with its words as they are when it is called."""
+    """An external command, with its words at the time of the call."""
 
     words: tuple[str, ...]
     lines: tuple[int, ...]
-    """Where each of the words stands."""
+    """The position of each word in the script."""
     line: int
     last: int
     start: int
-    """Which command of the script it is."""
+    """The position of the command in the script."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """What is left to spend on one script."""
+    """The remaining work allowed for one script."""
 
     steps: int = MOST_STEPS
     written: int = MOST_WRITTEN
@@ -144,18 +144,18 @@ class Budget:
 
 @dataclass(slots=True)
 class _State:
-    """What a subshell has of its own."""
+    """The state that a subshell does not share."""
 
     variables: dict[str, str] = field(default_factory=dict)
     arrays: dict[str, list[str]] = field(default_factory=dict)
     unset: set[str] = field(default_factory=set)
     functions: dict[str, Command] = field(default_factory=dict)
     arguments: list[str] | None = None
-    """None: those that the script is called with, which are unknown."""
+    """None: the script's own arguments, which are unknown."""
     shifted: int = 0
     cwd: str = FOLDER
     tainted: str = ""
-    """The file that may have set any variable, as its content is not known."""
+    """The file with unknown content that may have set any variable."""
 
     def copy(self) -> _State:
         return _State(
@@ -172,21 +172,21 @@ class _State:
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What is around a script."""
+    """The surroundings of a script."""
 
     name: str = "script.sh"
     is_bash: bool | None = None
-    """Whether bash runs it; None if that is not known, or sh does, which may be dash or bash."""
+    """Whether bash runs it; None if unknown, or if it is sh, which may be dash or bash."""
     read: Callable[[str], str | None] = lambda _: None
-    """Returns the text of a file beside the script, by its path from there; None if there is none."""
+    """Returns the text of a file next to the script, by its relative path; None if it is missing."""
     call: Callable[[Machine, Call], Status | None]
-    """Called for each command from outside; returns its status, or None if it takes no interest in the command."""
+    """Called for each external command; returns its status, or None if it ignores the command."""
     system: Callable[[str], str | None] = lambda _: None
-    """Returns the text of a file of the system, by its absolute path."""
+    """Returns the text of a system file, by its absolute path."""
 
 
 def explore(tree: Sequence, world: World) -> Iterator[Machine]:
-    """Yield each way through a script, after it; raises UnreadableError if it would take too much."""
+    """Yield a machine at the end of each way through a script; raises UnreadableError if that takes too much."""
     plan: list[tuple[str, bool]] = []
     budget = Budget()
     written: set[str] = set()
@@ -196,17 +196,17 @@ def explore(tree: Sequence, world: World) -> Iterator[Machine]:
         yield machine
         written.update(path for path, file in machine.files.items() if file is not None)
         plan = machine.taken
-        # A file that the script makes where it is missing is as the script makes it.
+        # A file that the script creates only if it is missing counts as created by the script.
         while plan and (plan[-1][1] or _asked_file(plan[-1][0]) in written):
             plan.pop()
         if not plan:
             return
         plan[-1] = (plan[-1][0], True)
-    raise UnreadableError(f"more than {MOST_WAYS} ways through it, as its conditions are not known")
+    raise UnreadableError(f"more than {MOST_WAYS} ways through it, because its conditions are unknown")
 
 
 def _asked_file(key: str) -> str | None:
-    """Return the file whose being there a condition asks for."""
+    """Return the file whose existence a condition tests."""
     match = re.fullmatch(r"\[ -[efrs] (.*) \]", key)
     return match[1] if match else None
 
@@ -215,7 +215,7 @@ class Machine:
     """One way through a script."""
 
     def __init__(self, world: World, budget: Budget, plan: list[tuple[str, bool]]) -> None:
-        """Take what is around the script, and the answers to the first conditions that are unknown."""
+        """Take the script's surroundings, and the answers to the first unknown conditions."""
         self.world = world
         self.budget = budget
         self.plan = plan
@@ -223,22 +223,22 @@ class Machine:
         self.answers: dict[str, bool] = {}
         self.state = _State()
         self.files: dict[str, File | None] = {}
-        """By path; None for one that has been removed."""
+        """By path; None for a removed file."""
         self.output: File | None = None
         self.input: File | None = None
         self.descriptors: dict[int, File] = {}
-        """The files that are open under numbers from 3 on."""
+        """The open files with descriptors from 3 on."""
         self.unclear: dict[str, int] = {}
-        """What may make certificates, or change how they are made, and is not known; with its line."""
+        """Unknown things that may make certificates or change how they are made; with their lines."""
         self.locals: dict[str, str | None] = {}
-        """What the variables of a function were before it."""
+        """The variables' values before a function that makes them local."""
         self.depth = 0
         self.status: Status = 0
         self.counter = 0
         self.line = 0
         self.word_lines: list[int] = []
         self.records: list[object] = []
-        """What the caller's function notes of its calls."""
+        """What the function `World.call` recorded."""
 
     # Ways
 
@@ -250,7 +250,7 @@ class Machine:
             return
 
     def choose(self, key: str) -> bool:
-        """Return the answer to an unknown condition, on this way."""
+        """Return the answer to an unknown condition on this way."""
         if key not in self.answers:
             number = len(self.taken)
             answer = self.plan[number][1] if number < len(self.plan) else False
@@ -259,18 +259,18 @@ class Machine:
         return self.answers[key]
 
     def decide(self, status: Status) -> int:
-        """Return a status that is certain, on this way."""
+        """Return a status as success or failure, which is certain on this way."""
         if isinstance(status, Maybe):
             return 0 if self.choose(status.key) is not status.negated else 1
         return status
 
     def note(self, what: str, line: int) -> None:
-        """Note what may make certificates, or change how they are made, and is not known."""
+        """Record something unknown that may make certificates or change how they are made."""
         if len(self.unclear) < 50:
             self.unclear.setdefault(what, line)
 
     def fresh(self, name: str) -> str:
-        """Return the value of something unknown that is never the same again."""
+        """Return an unknown value that differs from all others."""
         self.counter += 1
         return unknown(f"{name}\u2063{self.counter}")
 
@@ -283,7 +283,7 @@ class Machine:
         return posixpath.normpath(name)
 
     def file(self, name: str) -> File | None:
-        """Return what a file holds; None if it is not known, or not there."""
+        """Return the content of a file; None if it is unknown or missing."""
         if name in ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"):
             return self.input
         path = self.path(name)
@@ -302,14 +302,14 @@ class Machine:
         return self.files[path]
 
     def exists(self, name: str) -> bool | None:
-        """Return whether a file is there; None if that is not known."""
+        """Return whether a file exists; None if unknown."""
         path = self.path(name)
         if path in self.files:
             return self.files[path] is not None
         return None
 
     def create(self, name: str, *, appends: bool = False) -> File:
-        """Return a file to write to, empty, or with what it holds."""
+        """Return a file to write to, empty or with its content."""
         path = self.path(name)
         file = self.file(name) if appends else None
         if file is None:
@@ -326,7 +326,7 @@ class Machine:
             self.output.chunks += chunks
 
     def print(self, text: str, line: int, last: int) -> None:
-        """Print text; its lines come from those of the command."""
+        """Print text; its lines are attributed to the lines of the command."""
         if self.output is not None:
             pieces = text.splitlines(keepends=True)
             self.put([Chunk(piece, min(line + number, last)) for number, piece in enumerate(pieces)])
@@ -374,14 +374,14 @@ class Machine:
                     self.output = output
                 passed = printed
             self.state, self.input = before, given
-        return negated(status) if tree.negated else status
+        return negate(status) if tree.negated else status
 
     def command(self, tree: Command) -> Status:
         """Follow one command."""
         self.budget.step()
         self.depth += 1
         if self.depth > _DEEPEST:
-            raise UnreadableError(f"more than {_DEEPEST} commands and functions inside one another", line=self.line)
+            raise UnreadableError(f"more than {_DEEPEST} nested commands and functions", line=self.line)
         try:
             if isinstance(tree, Simple):
                 self.status = self.simple(tree)
@@ -394,7 +394,7 @@ class Machine:
             self.depth -= 1
 
     def compound(self, tree: Redirected) -> Status:
-        """Follow what is no simple command."""
+        """Follow a compound command."""
         command = tree.command
         if isinstance(command, If):
             return self.if_(command)
@@ -417,7 +417,7 @@ class Machine:
         return self.calculation(command)
 
     def subshell(self, body: Sequence) -> Status:
-        """Follow commands whose variables are their own."""
+        """Follow commands in a subshell, which does not share its variables."""
         before = self.state
         self.state = before.copy()
         try:
@@ -435,7 +435,7 @@ class Machine:
         return Maybe(f"(({self.one(tree.expression)}))") if value is None else int(value == 0)
 
     def if_(self, tree: If) -> Status:
-        """Follow the branch that is taken, on this way."""
+        """Follow the branch that is taken on this way."""
         for number, (condition, body) in enumerate(tree.branches):
             status = self.sequence(condition)
             if isinstance(status, Maybe):
@@ -474,7 +474,7 @@ class Machine:
                 unsure += 1
                 if unsure > 2:
                     return 0
-        self.note("a loop whose end is not known", tree.line)
+        self.note("a loop with an unknown end", tree.line)
         return 0
 
     def round(self, body: Sequence) -> bool:
@@ -497,7 +497,7 @@ class Machine:
             values = self.all_arguments()
         else:
             for word in tree.words:
-                values += _braced(word) or self.expand(word, globs=True)
+                values += _expand_braces(word) or self.expand(word, globs=True)
         if len(values) > _MOST_ROUNDS:
             self.note("a loop of more than 500 rounds", tree.line)
         for value in values[:_MOST_ROUNDS]:
@@ -516,7 +516,7 @@ class Machine:
             self.budget.step()
             value = self.number(condition)
             if value is None:
-                self.note("a loop whose end is not known", tree.line)
+                self.note("a loop with an unknown end", tree.line)
                 return 0
             if value == 0 or not self.round(tree.body):
                 return 0
@@ -525,7 +525,7 @@ class Machine:
         return 0
 
     def case(self, tree: Case) -> Status:
-        """Follow the arm that is taken, on this way."""
+        """Follow the arm that is taken on this way."""
         self.line = tree.line
         subject = self.one(tree.word)
         falls = False
@@ -564,7 +564,7 @@ class Machine:
         return status
 
     def matches(self, subject: str, word: Word) -> bool | None:
-        """Return whether a value matches a pattern; None if that is not known."""
+        """Return whether a value matches a pattern; None if unknown."""
         text = self.as_pattern(word)
         if not is_known(text):
             return None
@@ -581,7 +581,7 @@ class Machine:
         return expression.fullmatch(value) is not None
 
     def as_pattern(self, word: Word) -> str:
-        """Return a word as a pattern, in which what is quoted stands for itself."""
+        """Return a word as a pattern, in which quoted text is literal."""
         found = []
         for part in word.parts:
             if isinstance(part, Text):
@@ -592,10 +592,10 @@ class Machine:
                              else value)  # fmt: skip
         return "".join(found)
 
-    # What need not be taken both ways
+    # Conditions of which only one way needs to be followed
 
     def is_harmless(self, tree: object, depth: int = 0) -> bool:
-        """Return whether commands change nothing that matters here."""
+        """Return whether commands change nothing that affects certificates."""
         return all(
             not simple.assignments
             and all(_is_screen(each) for each in simple.redirections)
@@ -627,7 +627,7 @@ class Machine:
         return self.is_plain(tree, depth)
 
     def is_plain(self, tree: object, depth: int = 0) -> bool:
-        """Return whether commands certainly do not run openssl, as far as their names say."""
+        """Return whether commands certainly do not run openssl, judged by their names."""
         return all(self._is_plain(simple, depth) for simple in _simples(tree))
 
     def _is_plain(self, simple: Simple, depth: int) -> bool:
@@ -666,7 +666,7 @@ class Machine:
         return None
 
     def argument(self, number: int) -> str | None:
-        """Return one of the arguments; None if it is not known."""
+        """Return one of the arguments; None if unknown."""
         if number == 0:
             return f"{FOLDER}/{self.world.name}"
         if self.state.arguments is None:
@@ -697,7 +697,7 @@ class Machine:
         self.state.unset.discard(name)
 
     def number(self, word: Word) -> int | None:
-        """Return the value of an arithmetic expression; None if it is not known."""
+        """Return the value of an arithmetic expression; None if unknown."""
         expression = self.one(word)
         if not is_known(expression):
             return None
@@ -727,7 +727,7 @@ class Machine:
         return found
 
     def expand(self, word: Word, *, globs: bool = False) -> list[str]:
-        """Return the fields that a word gives."""
+        """Return the fields that a word expands to."""
         found: list[str] = []
         current: str | None = None
         size = 0
@@ -771,7 +771,7 @@ class Machine:
         return found
 
     def files_like(self, text: str, name: str) -> list[str]:
-        """Return the files that the script has written and that a pattern stands for, in the pattern's own folder."""
+        """Return the files that the script wrote and that a pattern matches, in the pattern's folder."""
         folder, slash, last = text.rpartition("/")
         expression = pattern(last)
         if expression is None or not is_known(last) or re.search(r"[*?\[]", folder):
@@ -798,7 +798,7 @@ class Machine:
         return [value] if value is not None else []
 
     def value(self, part: object) -> str:
-        """Return what a part of a word gives."""
+        """Return the value of a part of a word."""
         if isinstance(part, Text):
             return part.value
         if isinstance(part, Parameter):
@@ -815,7 +815,7 @@ class Machine:
         return self.process(part)
 
     def substitution(self, part: Substitution) -> str:
-        """Return what commands print."""
+        """Return the output of commands."""
         output, printed = self.output, File()
         self.output = printed
         try:
@@ -841,11 +841,11 @@ class Machine:
                 self.output = output
             self.files[path] = printed
         else:
-            self.note("a process that takes what is written", part.line)
+            self.note("a process that reads what is written", part.line)
         return path
 
     def parameter(self, part: Parameter) -> str:
-        """Return what a parameter or variable gives."""
+        """Return the expansion of a parameter or variable."""
         name, operator = part.name, part.operator
         value: str | None
         value = self.element(name, part.index) if part.index is not None else self.get(name)
@@ -860,7 +860,7 @@ class Machine:
             return value
         if operator in (":+", "+"):
             if value is None and (name.isdigit() or name not in self.state.unset):
-                # Like a default: what the script does not set is not set.
+                # Like a default: a variable that the script does not set is unset.
                 return ""
             return self.one(part.word) if value or (value is not None and operator == "+") else ""
         if value is None:
@@ -872,7 +872,7 @@ class Machine:
         if operator == "indirect":
             inner = self.get(value) if is_known(value) else None
             return inner if inner is not None else unknown(f"${{!{name}}}")
-        changed = self.changed(value, operator, part.word)
+        changed = self.change(value, operator, part.word)
         if changed is None:
             return unknown(f"${{{name}{operator}…}}" if is_known(value) else f"{with_names(value)}{operator}…")
         return changed
@@ -890,15 +890,15 @@ class Machine:
             return unknown(f"${{{name}[{with_names(text)}]}}")
         return values[number] if -len(values) <= number < len(values) else ""
 
-    def changed(self, value: str, operator: str, word: Word) -> str | None:
-        """Return a value after an expansion that changes it; None if that is not known."""
+    def change(self, value: str, operator: str, word: Word) -> str | None:
+        """Return a value after an expansion that changes it; None if unknown."""
         if operator in ("#", "##", "%", "%%"):
             text = self.as_pattern(word)
             expression = pattern(text) if is_known(text) else None
             if expression is None:
                 return None
             if not is_known(value):
-                # What is cut off a known end is known.
+                # Text that is cut off a known end is known.
                 literal = text.replace("\\", "")
                 if not re.search(r"[*?\[]", text) and operator[0] == "%" and is_known(value.rpartition("\ud801")[2]):
                     return value.removesuffix(literal)
@@ -1000,9 +1000,9 @@ class Machine:
                     self.descriptors[each.descriptor] = self.output
             elif each.operator == "<":
                 found = self.file(target) or File(
-                    [Chunk(unknown(f"{with_names(target)}, which is not known") + "\n", each.target.line)]
+                    [Chunk(unknown(f"{with_names(target)}{UNREAD}") + "\n", each.target.line)]
                 )
-                # Reading takes lines from what is open, and not from the file.
+                # Reading takes lines from the open file, not from its start.
                 found = File(list(found.chunks))
                 if each.descriptor == 0:
                     self.input = found
@@ -1021,7 +1021,7 @@ class Machine:
                     self.descriptors[each.descriptor] = file
 
     def document(self, body: Word | None) -> list[Chunk]:
-        """Return what a here-document gives."""
+        """Return the text of a here-document."""
         chunks, line = [], 0
         for part in body.parts if body else ():
             if isinstance(part, Text):
@@ -1084,7 +1084,7 @@ class Machine:
         return self.redirected(tree.redirections, lambda: self.call(tree, words))
 
     def call(self, tree: Simple, words: list[str]) -> Status:
-        """Follow a command whose words are known as far as they are."""
+        """Follow a command after the expansion of its words."""
         name = words[0]
         if name in self.state.functions:
             return self.function(name, words[1:])
@@ -1095,7 +1095,7 @@ class Machine:
             return self.wrapper(tree, words)
         if not is_known(name) and len(words) > 1 and posixpath.basename(words[1]) in ("openssl", "env", "sudo"):
             return self.call(tree, words[1:])
-        # Whatever ran the command stood before it.
+        # The program that ran the command came before it.
         lines = [tree.line] * len(words) + self.word_lines
         call = Call(tuple(words), tuple(lines[len(lines) - len(words) :]), tree.line, tree.last, tree.start)
         status = self.world.call(self, call)
@@ -1104,7 +1104,7 @@ class Machine:
         return self.external(tree, words)
 
     def wrapper(self, tree: Simple, words: list[str]) -> Status:
-        """Follow a command that runs the one behind it."""
+        """Follow a command that runs another command, given by its words."""
         name, rest = posixpath.basename(words[0]), words[1:]
         with_values = _WRAPPERS[name]
         saved = dict(self.state.variables)
@@ -1181,7 +1181,7 @@ class Machine:
         return 0
 
     def external(self, tree: Simple, words: list[str]) -> Status:
-        """Follow a command from outside that is not openssl."""
+        """Follow an external command that is not openssl."""
         name = posixpath.basename(words[0])
         shown = with_names(" ".join(words))[:60]
         if name in _SHELLS:
@@ -1194,7 +1194,7 @@ class Machine:
             or (self.state.tainted and "/" not in words[0] and name not in _SUCCEEDS | _QUESTIONS)
             or (name == "find" and any(word.startswith(("-exec", "-ok", "-delete")) for word in words))
         ):
-            self.note(f"what {shown} does is not known", tree.line)
+            self.note(f"what {shown} does is unknown", tree.line)
         elif name not in _SUCCEEDS and (
             (mentions and name not in _TEXT)
             or (name in _OTHER_SCRIPTS and self.runs_other(name, words))
@@ -1204,7 +1204,7 @@ class Machine:
             known = self.file(words[0]) if "/" in words[0] else None
             if known is not None:
                 return self.other_script(tree, known, words[1:])
-            self.note(f"what {shown} does is not known", tree.line)
+            self.note(f"what {shown} does is unknown", tree.line)
         if name not in _READERS and name not in _SUCCEEDS:
             program = " ".join(words[1:]) + (self.input.text if self.input is not None else "")
             for path, file in self.files.items():
@@ -1235,12 +1235,12 @@ class Machine:
                 continue
             if "c" in option:
                 if not rest or not is_known(rest[0]):
-                    self.note(f"{words[0]} -c runs what is not known", tree.line)
+                    self.note(f"{words[0]} -c runs an unknown command", tree.line)
                     return 0
                 return self.other_script(tree, File([Chunk(rest[0], tree.line)]), rest[2:])
         source = self.file(rest[0]) if rest else self.input
         if source is None:
-            self.note(f"what {with_names(' '.join(words))[:60]} does is not known", tree.line)
+            self.note(f"what {with_names(' '.join(words))[:60]} does is unknown", tree.line)
             return 0
         return self.other_script(tree, source, rest[1:])
 
@@ -1258,7 +1258,7 @@ class Machine:
             self.state = before
 
     def source(self, source: File, line: int) -> Status:
-        """Follow the text of a script; what it does stands at the line that runs it."""
+        """Follow the text of a script; its effects are attributed to the line that runs it."""
         from .parse import parse
 
         text = source.text
@@ -1270,14 +1270,14 @@ class Machine:
         except UnreadableError as error:
             self.note(f"the script that is run is not understood: {error.message}", line)
             return 0
-        return self.sequence(_moved(tree, line))
+        return self.sequence(_move(tree, line))
 
 
 _DECLARES = frozenset({"export", "readonly", "local", "declare", "typeset"})
 
 
-def _braced(word: Word) -> list[str]:
-    """Return the words that `{1..3}` or `{a,b}` stand for; nothing if it is no such word."""
+def _expand_braces(word: Word) -> list[str]:
+    """Return the words of a brace expansion such as `{1..3}` or `{a,b}`; nothing for other words."""
     if len(word.parts) != 1 or not isinstance(word.parts[0], Text) or word.parts[0].quoted:
         return []
     match = re.fullmatch(r"([^{}]*)\{(?:([0-9]{1,6})\.\.([0-9]{1,6})|([^{}]*,[^{}]*))\}([^{}]*)", word.parts[0].value)
@@ -1300,7 +1300,7 @@ def _is_screen(redirection: Redirection) -> bool:
 
 
 def _name(simple: Simple) -> str | None:
-    """Return the literal name of a command; None if it has none."""
+    """Return the literal name of a command; None if it has no literal name."""
     for word in simple.words[:1]:
         if all(isinstance(part, Text) for part in word.parts):
             return "".join(part.value for part in word.parts if isinstance(part, Text))
@@ -1308,7 +1308,7 @@ def _name(simple: Simple) -> str | None:
 
 
 def _simples(tree: object) -> Iterator[Simple]:
-    """Yield the simple commands in a tree, but for those in substitutions."""
+    """Yield the simple commands in a tree, except those in substitutions."""
     waiting = [tree]
     while waiting:
         each = waiting.pop()
@@ -1373,7 +1373,7 @@ def _substitutes(simple: Simple) -> bool:
 
 
 def _last(tree: object) -> Simple | None:
-    """Return the last command of a list, if that is a simple one that is certainly reached."""
+    """Return the last command of a list, if it is a simple command that is certainly reached."""
     while True:
         if isinstance(tree, Simple):
             return tree
@@ -1389,17 +1389,17 @@ def _last(tree: object) -> Simple | None:
             return None
 
 
-def _moved(tree: Sequence, line: int) -> Sequence:
-    """Return a tree that stands at one line of another script, its commands apart from that one's."""
+def _move(tree: Sequence, line: int) -> Sequence:
+    """Return a tree move to one line of another script, with positions that differ from that script's."""
     from dataclasses import fields as fields_of
     from dataclasses import is_dataclass
 
-    def moved(value: object) -> object:
+    def move(value: object) -> object:
         if isinstance(value, tuple):
-            return tuple(map(moved, value))
+            return tuple(map(move, value))
         if not is_dataclass(value) or isinstance(value, type):
             return value
-        changed = {each.name: moved(getattr(value, each.name)) for each in fields_of(value)}
+        changed = {each.name: move(getattr(value, each.name)) for each in fields_of(value)}
         for name in ("line", "last"):
             if name in changed:
                 changed[name] = line
@@ -1407,6 +1407,6 @@ def _moved(tree: Sequence, line: int) -> Sequence:
             changed["start"] = -(line << 24) - int(str(changed["start"]))
         return type(value)(**changed)
 
-    result = moved(tree)
+    result = move(tree)
     assert isinstance(result, Sequence)
     return result

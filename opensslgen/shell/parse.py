@@ -1,8 +1,8 @@
 """The text of a shell script, parsed strictly into a tree: POSIX sh, and of bash what scripts commonly use.
 
 Why a parser of our own: the tool is one .pyz on plain Python. tree-sitter's bash grammar and mvdan/sh (shfmt) are
-compiled code; bashlex is pure Python, but under the GPL, and reads neither `case` nor arithmetic. What is not
-understood is an error that names its line, never a guess.
+compiled code; bashlex is pure Python, but under the GPL, and reads neither `case` nor arithmetic. Unknown
+syntax is an error with its line, never a guess.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ from .syntax import (
 )
 
 DEEPEST = 40
-"""Commands inside one another."""
+"""Maximum depth of nested commands."""
 MOST = 50_000
-"""Commands, words and parts of words of one script."""
+"""Maximum number of commands, words and parts of words in a script."""
 
 _BLANKS = re.compile(r"(?:[ \t]|\\\n)*")
 _OPERATOR = re.compile(r"(?P<fd>[0-9]*)(?P<sign><<<|<<-|<<|>>|<>|>\||>&|<&|&>>|&>|<|>)")
@@ -90,7 +90,7 @@ _ANSI_ONE = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "
 
 
 def parse(text: str) -> Sequence:
-    """Return a script's commands; raises UnreadableError, which names the line, for what is not understood."""
+    """Return a script's commands; raises UnreadableError with the line for syntax that is not understood."""
     return _Parser(text.replace("\r\n", "\n").removesuffix("\r")).whole()
 
 
@@ -121,7 +121,7 @@ class _Parser:
     def enter(self) -> None:
         self.depth += 1
         if self.depth > DEEPEST:
-            raise UnreadableError(f"more than {DEEPEST} commands inside one another", line=self.line())
+            raise UnreadableError(f"more than {DEEPEST} nested commands", line=self.line())
 
     def starts_with(self, *signs: str) -> bool:
         return self.text.startswith(signs, self.at)
@@ -137,7 +137,7 @@ class _Parser:
             self.at = len(self.text) if end < 0 else end
 
     def line_end(self) -> None:
-        """Step over a line feed and the here-documents that the line asked for."""
+        """Skip a line feed and the here-documents that the line started."""
         self.at += 1
         documents, self.documents = self.documents, []
         for redirection, delimiter, indented, literal in documents:
@@ -466,7 +466,7 @@ class _Parser:
                 words.append(self.word())
 
     def expression(self) -> Word:
-        """Return a regular expression, in which parentheses and bars are text."""
+        """Return a regular expression, in which parentheses and bars are literal."""
         parts: list[Part] = []
         line, depth = self.line(), 0
         while self.at < len(self.text):
@@ -576,7 +576,7 @@ class _Parser:
         return Word(tuple(parts), line)
 
     def extended(self) -> str:
-        """Step over an extended pattern's parentheses."""
+        """Skip an extended pattern's parentheses."""
         begin, depth = self.at, 0
         while self.at < len(self.text) and self.text[self.at] != "\n":
             depth += {"(": 1, ")": -1}.get(self.text[self.at], 0)
@@ -598,7 +598,7 @@ class _Parser:
         return body
 
     def piece(self) -> list[Part]:
-        """Return what begins here, outside of quotes."""
+        """Return the part of a word that begins here, outside of quotes."""
         line = self.line()
         character = self.text[self.at]
         if plain := _PLAIN.match(self.text, self.at):
@@ -629,7 +629,7 @@ class _Parser:
         return _by_line(value, line)
 
     def quoted(self, end: str, plain: re.Pattern[str]) -> list[Part]:
-        """Return what stands between double quotes, or in a here-document, whose `end` is empty."""
+        """Return the parts between double quotes, or in a here-document, for which `end` is empty."""
         parts: list[Part] = []
         begin = self.at
         buffer: list[str] = []
@@ -720,7 +720,7 @@ class _Parser:
             if character == "\\" and self.text[at + 1 : at + 2] in ("`", "\\", "$", *(('"',) if quoted else ())):
                 at += 1
                 character = self.text[at]
-                # A dollar stays escaped for what is inside.
+                # A dollar remains escaped inside.
                 characters.append("\\$" if character == "$" else character)
             else:
                 characters.append(character)
@@ -735,7 +735,7 @@ class _Parser:
         return Substitution(body, quoted, line)
 
     def arithmetic(self) -> list[Part] | None:
-        """Return the parts of an arithmetic expression up to its `))`; None if it has no such end."""
+        """Return the parts of an arithmetic expression up to its `))`; None without that end."""
         parts: list[Part] = []
         depth, line = 0, self.line()
         self.enter()
@@ -818,7 +818,7 @@ class _Parser:
         return Parameter(name[0], operator, word, quoted, index)
 
     def until(self, end: str, *, quoted: bool) -> list[Part]:
-        """Return the parts up to a closing brace or bracket, which is stepped over."""
+        """Return the parts up to a closing brace or bracket, and skip that."""
         parts: list[Part] = []
         begin = self.at
         while True:

@@ -10,7 +10,7 @@ class Maybe:
     """The status of a command that may succeed or fail."""
 
     key: str
-    """The same for commands that certainly end in the same way."""
+    """The same name for commands that certainly have the same status."""
     negated: bool = False
 
 
@@ -18,17 +18,17 @@ Status = int | Maybe
 
 
 class LeaveError(Exception):
-    """The script, a function or a loop is left."""
+    """A command leaves the script, a function or a loop."""
 
     def __init__(self, kind: str, status: int = 0, levels: int = 1) -> None:
-        """Take which command leaves it (exit, return, break, continue), its status, and how many loops it leaves."""
+        """Take the command (exit, return, break, continue), its status, and the number of loops that it leaves."""
         super().__init__(kind)
         self.kind = kind
         self.status = status
         self.levels = levels
 
 
-def negated(status: Status) -> Status:
+def negate(status: Status) -> Status:
     """Return the status of `! command`."""
     if isinstance(status, Maybe):
         return Maybe(status.key, not status.negated)

@@ -20,11 +20,11 @@ class Parameter:
 
     name: str
     operator: str
-    """What stands behind the name, such as `:-` or `%%`; `length` for `${#name}`; `other` for what is not read."""
+    """The operator after the name, such as `:-` or `%%`; `length` for `${#name}`; `other` if it is not supported."""
     word: Word
     quoted: bool
     index: Word | None = None
-    """What stands in brackets behind the name of an array."""
+    """The index in brackets after the name of an array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Process:
 
     body: Sequence
     reads: bool
-    """Whether the command reads what the body prints."""
+    """Whether the command reads the output of the body."""
     line: int
 
 
@@ -95,7 +95,7 @@ class Simple:
     line: int
     last: int
     start: int
-    """Its place in the text, which is unique to it."""
+    """Its position in the text; unique."""
 
 
 @dataclass(frozen=True, slots=True)

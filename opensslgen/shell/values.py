@@ -1,6 +1,6 @@
-"""What a script's words and files hold, as far as that is certain.
+"""The values of a script's words and files, as far as they are certain.
 
-A value is text in which what is unknown stands by its name, between two characters that no decoded text has.
+A value is text that contains the names of unknown parts, between two characters that no decoded text has.
 """
 
 from __future__ import annotations
@@ -20,24 +20,27 @@ _SEPARATOR = re.compile(r"[ \t\n]+")
 _NUMBER = re.compile("\u2063[0-9]+")
 _BLANK = str.maketrans({" ": "\u00a0", "\t": "\u00a0", "\n": "\u00a0", "/": "\u2215", UNKNOWN: None, _END: None})
 
+UNREAD = ", which is unknown"
+"""The end of a name that stands for all lines of an unknown file."""
+
 
 def unknown(name: str) -> str:
-    """Return the value that stands for something unknown, by which it can be recognised again."""
+    """Return the value for something unknown, with a name by which it is recognised."""
     return f"{UNKNOWN}{name.translate(_BLANK)}{_END}"
 
 
 def is_known(value: str) -> bool:
-    """Return whether all of a value is known."""
+    """Return whether a value is completely known."""
     return UNKNOWN not in value
 
 
 def unknown_names(value: str) -> list[str]:
-    """Return the names of what is unknown in a value, each once."""
+    """Return the names of the unknown parts of a value, each once."""
     return list(dict.fromkeys(map(_readable, _NAMED.findall(value))))
 
 
 def with_names(value: str) -> str:
-    """Return a value for people to read: what is unknown stands there by its name alone."""
+    """Return a value for people to read: unknown parts appear as their names."""
     return _NAMED.sub(lambda match: _readable(match[1]), value)
 
 
@@ -46,34 +49,34 @@ def _readable(name: str) -> str:
 
 
 def without_names(value: str) -> str:
-    """Return a value as the reader of configs takes it: what is unknown is its one character."""
+    """Return a value for the reader of configs: each unknown part becomes one character."""
     return _NAMED.sub(UNKNOWN, value)
 
 
 def fields(value: str) -> list[str]:
-    """Return the words that a shell makes of a value outside of quotes."""
+    """Return the words into which a shell splits a value outside of quotes."""
     return [word for word in _SEPARATOR.split(value) if word]
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of what a file holds, and the line of the script that writes it."""
+    """A piece of a file's content, and the line of the script that writes it."""
 
     text: str
     line: int
     thing: object = None
-    """A key, request or certificate that openssl wrote; its text is unknown then."""
+    """A key, request or certificate that openssl wrote; then the text is unknown."""
 
 
 @dataclass(slots=True)
 class File:
-    """What a file, or a command's output, holds."""
+    """The content of a file, or the output of a command."""
 
     chunks: list[Chunk] = field(default_factory=list)
 
     @property
     def text(self) -> str:
-        """All of it, what is unknown by its name."""
+        """The whole text; unknown parts appear by their names."""
         return "".join(chunk.text for chunk in self.chunks)
 
     @property
@@ -83,7 +86,7 @@ class File:
 
 
 def lines_of(chunks: Iterable[Chunk]) -> list[int]:
-    """Return, for each line of the text that pieces make together, the line of the script that begins it."""
+    """Return, for each line of the joined pieces, the line of the script that writes its beginning."""
     lines: list[int] = []
     begins = True
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Parts of the shell that are functions of text: escapes, patterns, `printf`, arithmetic, simple `sed` programs."""
+"""The shell's functions of text: escapes, patterns, `printf`, arithmetic, simple `sed` programs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SUBSTITUTE = re.compile(r"s(.)((?:\\.|(?!\1).)*)\1((?:\\.|(?!\1).)*)\1([gI]*)",
 
 
 def unescape(text: str, *, quote: bool = False) -> str:
-    """Return what `echo -e`, `printf` or a `%b` prints for a text; with `quote`, an escaped quote loses its escape."""
+    """Return the output of `echo -e`, `printf` or `%b` for a text; with `quote`, an escaped quote loses its escape."""
 
     def one(match: re.Match[str]) -> str:
         octal, number, character = match[1] or match[2], match[3], match[4]
@@ -37,7 +37,7 @@ def unescape(text: str, *, quote: bool = False) -> str:
 
 
 def printf(format_: str, arguments: list[str]) -> str | None:
-    """Return what printf prints; None for what is not supported."""
+    """Return the output of printf; None if not supported."""
     printed: list[str] = []
     rest = list(arguments)
     while True:
@@ -73,7 +73,7 @@ def printf(format_: str, arguments: list[str]) -> str | None:
 
 
 def calculate(expression: str, variables: dict[str, str]) -> int | None:
-    """Return the value of an arithmetic expression, and assign what it assigns; None if it is not supported."""
+    """Return the value of an arithmetic expression, and carry out its assignments; None if not supported."""
     tokens: list[str] = []
     at = 0
     expression = expression.strip()
@@ -234,7 +234,7 @@ def _apply(sign: str, left: int, right: int) -> int:
 
 
 def pattern(text: str) -> re.Pattern[str] | None:
-    """Return a shell's pattern as a regular expression; None for what is not supported. `\\x` stands for itself."""
+    """Return a shell's pattern as a regular expression; None if not supported. `\\x` is a literal x."""
     found: list[str] = []
     at = 0
     while at < len(text):
@@ -277,14 +277,14 @@ def cost(expression: re.Pattern[str], size: int) -> int:
 
 
 def quoted_pattern(text: str) -> str:
-    """Return a pattern that stands for a text itself."""
+    """Return a pattern that matches exactly a text."""
     return re.sub(r"([*?\[\\])", r"\\\1", text)
 
 
 def sed(programs: list[str], text: str, spend: Callable[[int], None]) -> str | None:
-    """Return what sed makes of a text by substitutions and deletions; None for what is not supported.
+    """Return the output of sed for a text, with substitutions and deletions; None if not supported.
 
-    `spend` is called with what it costs, in thousands of steps.
+    `spend` is called with its cost, in thousands of steps.
     """
     for program in programs:
         for command in filter(None, (part.strip() for part in _commands(program))):
@@ -326,7 +326,7 @@ def _replacement(match: re.Match[str]) -> str:
 
 
 def _basic(expression: str) -> re.Pattern[str] | None:
-    """Return a basic regular expression in Python's words; None for what is not supported."""
+    """Return a basic regular expression in Python's syntax; None if not supported."""
     found: list[str] = []
     at = 0
     while at < len(expression):

@@ -1,4 +1,4 @@
-"""The records that the wrapper writes, one for each openssl call that makes a request or a certificate."""
+"""The wrapper's records, one for each openssl call that makes a request or a certificate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PAUSE = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One openssl call, as it was seen."""
+    """One openssl call, as it was recorded."""
 
     arguments: tuple[str, ...]
     """Without "openssl", as the caller gave them; passphrases are masked."""
@@ -37,25 +37,25 @@ class Call:
     out: str
     """The file it writes to, as the caller named it; empty: standard output."""
     source_option: str
-    """"config" or "extfile": what the extensions come from."""
+    """"config" or "extfile": the source of the extensions."""
     source: str
     """The path of that file; empty: openssl's own config, or none."""
     source_text: str | None
-    """What was in it when openssl was called; None if it was not read."""
+    """Its content when openssl was called; None if it was not read."""
     changes: tuple[str, ...]
     """What was corrected."""
     status: int | None
-    """The exit code; None: the call did not end, or a signal ended it."""
+    """The exit code; None: the call did not finish, or a signal ended it."""
     made: bytes
-    """The certificate or request that came out."""
+    """The certificate or request that was made."""
 
     @property
     def command(self) -> str:
-        """The call as a line of shell."""
+        """The call as a shell command."""
         return shlex.join(["openssl", *self.arguments])
 
     def value(self, option: str) -> str | None:
-        """Return the value of an option without its dash; the last one counts."""
+        """Return the value of an option, named without its dash; the last one counts."""
         found = None
         for word, following in zip(self.arguments, (*self.arguments[1:], None), strict=True):
             name, equals, value = word.lstrip("-").partition("=")
@@ -65,7 +65,7 @@ class Call:
 
     @property
     def section(self) -> str | None:
-        """The name of the extension section that was applied; None: no section, or it cannot be known."""
+        """The name of the extension section that was applied; None: no section, or unknown."""
         named = self.value("extensions")
         if self.source_text is None:
             return named if self.source_option == "config" else None
@@ -91,8 +91,8 @@ def _section_by_default(config: Config, call: Call) -> str | None:
 _SECRET = re.compile(r"(?<![\w-])pass:[^\s\"']+")
 
 
-def masked(words: Sequence[str]) -> tuple[str, ...]:
-    """Return a command without passphrases, as the wrapper records it."""
+def mask_passphrases(words: Sequence[str]) -> tuple[str, ...]:
+    """Replace the passphrases in a command, as the wrapper does in its records."""
     found: list[str] = []
     for word in words:
         is_secret = bool(found) and found[-1].startswith(("-pass", "--pass")) and "=" not in found[-1]
@@ -108,7 +108,7 @@ def read_calls(folder: Path) -> tuple[Call, ...]:
 
 
 def read_unseen(folder: Path) -> tuple[str, ...]:
-    """Return what the wrapper could not look at, each as a sentence."""
+    """Return what the wrapper could not check, each as a sentence."""
     found = (path.read_text(encoding="utf-8", errors="replace").strip() for path in sorted(folder.glob("*.unseen")))
     return tuple(dict.fromkeys(found))
 
@@ -130,14 +130,14 @@ def _read_call(path: Path) -> Call | None:
         source=source,
         source_text=config.read_text(encoding="utf-8", errors="surrogateescape") if config.exists() else None,
         changes=tuple(changes.read_text(encoding="utf-8", errors="replace").splitlines()) if changes.exists() else (),
-        # The shell has 128 and more for what a signal has ended.
+        # The shell uses 128 and more for commands that a signal ended.
         status=int(ended) if ended.isdecimal() and int(ended) <= 128 else None,
         made=made.read_bytes() if made.exists() else b"",
     )
 
 
 def wait_for_calls(folder: Path) -> None:
-    """Return when no recorded call runs any more: a script may end before what it left in the background."""
+    """Wait until no recorded call is running: calls in the background may outlive their script."""
     while any(_is_running(path) for path in _unfinished(folder)):
         time.sleep(_PAUSE)
 
@@ -147,7 +147,7 @@ def _unfinished(folder: Path) -> Iterator[Path]:
 
 
 def _is_running(path: Path) -> bool:
-    """Tell whether the wrapper that wrote a record runs: it alone holds its pipe open."""
+    """Tell whether the wrapper that wrote a record is running: only it holds its pipe open."""
     try:
         os.close(os.open(path.with_suffix(".alive"), os.O_WRONLY | os.O_NONBLOCK))
     except FileNotFoundError:

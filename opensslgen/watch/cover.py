@@ -1,7 +1,7 @@
-"""Put the wrapper over the path of an openssl program, for one command alone: a mount namespace, on Linux.
+"""Mount the wrapper over an openssl program, for one command only: in a mount namespace, on Linux.
 
-What root mounts there is seen by that command and what it starts, and by nobody else; whoever is not root gets a user
-namespace in which every identifier means what it meant before.
+Only that command and its child processes see the mount. Users other than root get a user namespace in which all user
+and group ids stay the same.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of sys/prctl.h
 
 @dataclass(frozen=True)
 class Cover:
-    """A program that the wrapper is put over."""
+    """A program over which the wrapper is mounted."""
 
     program: str
     """Its real path."""
     wrapper: Path
     """The wrapper for it."""
     hidden: Path
-    """An empty file, which becomes the program for the wrapper."""
+    """An empty file; the real program is mounted over it, for the wrapper."""
 
 
 def is_possible() -> bool:
-    """Tell whether this is a system on which a program can be covered, if the kernel allows it."""
+    """Tell whether this system supports covers; the kernel may still refuse them."""
     return sys.platform == "linux"
 
 
 def put(covers: tuple[Cover, ...]) -> None:
-    """Put the wrappers over their programs, for this process and what it starts; raises OSError."""
+    """Mount the wrappers over their programs, for this process and its children; raises OSError."""
     user, group = os.geteuid(), os.getegid()
     if user == 0:
         _call("unshare", _NEW_MOUNTS)
@@ -44,7 +44,7 @@ def put(covers: tuple[Cover, ...]) -> None:
         Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
         Path("/proc/self/uid_map").write_text(f"{user} {user} 1", encoding="ascii")
         Path("/proc/self/gid_map").write_text(f"{group} {group} 1", encoding="ascii")
-    # What is mounted outside is still seen; what is mounted here is not seen outside.
+    # Mounts from outside remain visible here; mounts made here are not visible outside.
     _call("mount", b"none", b"/", None, _RECURSIVE | _SLAVE, None)
     for cover in covers:
         _call("mount", os.fsencode(cover.program), bytes(cover.hidden), None, _BIND, None)
@@ -52,7 +52,7 @@ def put(covers: tuple[Cover, ...]) -> None:
 
 
 def die_with_parent(signal: int) -> None:
-    """Have this process ended by a signal when its parent ends, where the system can do that."""
+    """Make the kernel end this process when its parent ends, if the system supports that."""
     if is_possible():
         _call("prctl", _DIE_WITH_PARENT, signal, 0, 0, 0)
 

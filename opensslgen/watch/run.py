@@ -15,7 +15,7 @@ from opensslgen.openssl.command import OpenSSLError, find
 from opensslgen.openssl.process import exit_code_of, run_in_foreground
 
 from . import cover
-from .calls import masked, read_calls, read_unseen, wait_for_calls
+from .calls import mask_passphrases, read_calls, read_unseen, wait_for_calls
 from .scripts import bypasses, openssls, scripts_of
 from .wrapper import wrapper_script
 
@@ -28,25 +28,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What was seen of a command."""
+    """A command's exit code and its openssl calls."""
 
     argv: tuple[str, ...]
     exit_code: int
     """Negative: the signal that ended it."""
     calls: tuple[Call, ...]
-    """Those that make a request or a certificate, in the order in which they began."""
+    """The calls that make a request or a certificate, in the order in which they began."""
     scripts: tuple[Script, ...]
     passed_by: tuple[Bypass, ...]
     """Where a script may have called an openssl that could not be watched."""
     unseen: tuple[str, ...]
-    """Calls that could not be looked at."""
+    """Calls that could not be checked."""
 
 
 def watch(argv: Sequence[str], *, fix: bool = False, names: str = "", stdout: int | None = None) -> Watched:
     """Run a command and watch its openssl calls; with `fix`, correct the certificates that they make.
 
-    `names` is a subjectAltName for certificates without one; `stdout` is a descriptor that takes the place of the
-    command's standard output. The command keeps everything else of this process. Raises OSError if it cannot be run.
+    `names` is a subjectAltName for certificates without one; `stdout` is a descriptor that replaces the
+    command's standard output. The command inherits everything else. Raises OSError if it cannot be run.
     """
     scripts = scripts_of(argv)
     past = bypasses(scripts)
@@ -54,7 +54,7 @@ def watch(argv: Sequence[str], *, fix: bool = False, names: str = "", stdout: in
     programs = openssls(past, environment)
     folder = Path(tempfile.mkdtemp(prefix="opensslgen-"))
     try:
-        # The wrapper has to be found by whatever user the command becomes; the records are ours alone.
+        # Every user that the command may switch to has to reach the wrapper; only we may read the records.
         folder.chmod(0o711)
         versions = functools.cache(_version if fix else _no_version)
         records = folder / "records"
@@ -79,7 +79,7 @@ def watch(argv: Sequence[str], *, fix: bool = False, names: str = "", stdout: in
         exit_code = run_in_foreground(argv, env=environment, stdout=stdout, prepare=prepare)
         wait_for_calls(records)
         return Watched(
-            argv=masked(argv),
+            argv=mask_passphrases(argv),
             exit_code=exit_code,
             calls=read_calls(records),
             scripts=scripts,
@@ -91,7 +91,7 @@ def watch(argv: Sequence[str], *, fix: bool = False, names: str = "", stdout: in
 
 
 def _version(program: str) -> str:
-    """Return what an openssl prints of itself; empty if we cannot work with it."""
+    """Return the version that an openssl prints; empty if it is not supported."""
     try:
         return find(program).banner
     except OpenSSLError:
@@ -103,7 +103,7 @@ def _no_version(_: str) -> str:
 
 
 def _covers(folder: Path, programs: Sequence[str]) -> tuple[cover.Cover, ...]:
-    """Return what is to be put over each program, with the folders for it made."""
+    """Return the cover for each program, and create the folders for it."""
     if not cover.is_possible():
         return ()
     found = []

@@ -1,4 +1,4 @@
-"""The scripts that a command runs: where they call openssl, and where that passes by the wrapper."""
+"""The scripts that a command runs: where they call openssl, and where such a call bypasses the wrapper."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from .calls import Call
 
 _LARGEST = 1 << 20
-"""Bytes of a file that are looked at."""
+"""Maximum size in bytes of a script that is read."""
 _MOST = 100
-"""Files that are looked at."""
+"""Maximum number of scripts that are read."""
 _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 _USUAL = ("/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin", "/usr/local/ssl/bin", "/opt/homebrew/bin")
-"""Where an openssl is that a script may find without our PATH."""
+"""Where a script may find an openssl without our PATH."""
 
 _PATH = re.compile(r"(?<![\w./+@$}-])(?:/[\w.+@-]+)+")
 _OPENSSL = re.compile(r"(?<![\w.$}/+@-])(?P<path>(?:/[\w.+@-]+)*/openssl)(?![\w./-])")
@@ -43,12 +43,12 @@ _WORD = re.compile(r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"';|&<>()])+|[;|&<>()]""
 
 @dataclass(frozen=True)
 class Script:
-    """A file that the command runs, as far as it is text."""
+    """A text file that the command runs."""
 
     path: str
-    """As the command names it."""
+    """The path as the command names it."""
     lines: tuple[tuple[int, str], ...]
-    """Each with its number; one that is continued by a backslash is joined, and comments are left out."""
+    """Each with its number; lines continued by a backslash are joined, comments are left out."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ class Bypass:
     what: str
     """Such as "calls /usr/bin/openssl"."""
     path: str | None = None
-    """Of the program, where it is written out."""
+    """The path of the program, if the script has it literally."""
     is_elsewhere: bool = False
-    """Nothing on this machine can stand in front of it."""
+    """Whether the wrapper cannot be put in front of it on this machine."""
 
 
 def scripts_of(argv: Sequence[str]) -> tuple[Script, ...]:
-    """Return the scripts that a command names, and those that these name in turn."""
+    """Return the scripts that a command names, and the scripts that those name."""
     waiting = [word for word in argv if "/" in word or Path(word).is_file()]
     if argv and "/" not in argv[0] and not Path(argv[0]).is_file() and (found := shutil.which(argv[0])):
         waiting.insert(0, found)
@@ -114,7 +114,7 @@ def _logical_lines(text: str) -> tuple[tuple[int, str], ...]:
 
 
 def _named_in(script: Script) -> Iterator[str]:
-    """Yield the files that a script runs or reads by a name that is written out."""
+    """Yield the files that a script runs or reads by a literal name."""
     folder = os.path.dirname(script.path)  # noqa: PTH120
     for _, line in script.lines:
         for word in _WORD.findall(line):
@@ -128,7 +128,7 @@ def _named_in(script: Script) -> Iterator[str]:
 
 
 def bypasses(scripts: Iterable[Script]) -> tuple[Bypass, ...]:
-    """Return where scripts may pass by a wrapper that is first in the PATH."""
+    """Return where scripts may bypass a wrapper that is first in the PATH."""
     found: list[Bypass] = []
     for script in scripts:
         for number, line in script.lines:
@@ -154,7 +154,7 @@ def openssls(bypassed: Iterable[Bypass], environment: Mapping[str, str]) -> tupl
 
 
 def line_of(call: Call, scripts: Iterable[Script]) -> tuple[str, int] | None:
-    """Return the script and the line where a call is written, if one line alone fits it best."""
+    """Return the script and line of a call, if exactly one line fits it best."""
     best: dict[int, list[tuple[str, int]]] = {}
     for script in scripts:
         for number, line in script.lines:
@@ -178,7 +178,7 @@ def _commands(line: str) -> Iterator[list[str]]:
 
 
 def _fit(words: list[str], call: Call) -> int:
-    """Return how well words of a script fit a call: how many of them it has; 0 if they do not fit."""
+    """Return how many words of a script's command are in a call; 0 if they do not fit."""
     arguments = set(call.arguments)
     at = next((at for at, word in enumerate(words) if word == call.arguments[0]), None)
     if not at:

@@ -27,7 +27,7 @@ _SESSIONS = 100
 _ORDERS = 20
 """Orders, and deliveries, that one session remembers."""
 WRONG_PASSWORDS = 5
-"""Of one client in a minute; further ones have to wait."""
+"""Of one client in a minute; others have to wait."""
 _CLIENTS = 1000
 """Clients whose wrong passwords are remembered at once."""
 

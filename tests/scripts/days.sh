@@ -21,4 +21,4 @@ echo "openssl x509 -req -days 9999"
 # expect: 8 apple-san
 # expect: 8 script-no-eku
 # expect: 8 script-days
-# note: line 9: it signs itself, with CA:TRUE: a root complies, a server's certificate would not
+# note: line 9: it is self-signed with CA:TRUE: a root complies, a server certificate would not

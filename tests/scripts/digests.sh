@@ -21,4 +21,4 @@ openssl x509 -in a.crt -noout -fingerprint -sha1; openssl x509 -req -in a.csr -C
 # expect: 10 apple-san
 # expect: 10 script-no-eku
 # expect: 10 script-sha1
-# note: line 3: it signs itself, with CA:TRUE: a root complies, a server's certificate would not
+# note: line 3: it is self-signed with CA:TRUE: a root complies, a server certificate would not

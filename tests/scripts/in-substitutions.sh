@@ -12,4 +12,4 @@ make() { openssl genrsa 1024 > "$1"; }
 # expect: 7 apple-san
 # expect: 7 script-no-eku
 # expect: 7 script-days
-# note: line 4: it signs itself, with CA:TRUE: a root complies, a server's certificate would not
+# note: line 4: it is self-signed with CA:TRUE: a root complies, a server certificate would not
