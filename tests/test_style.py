@@ -87,7 +87,7 @@ def test_no_test_module_imports_from_another():
 
 
 BANNED = re.compile(
-    r"those of others|whose own|\banew\b|, too\b(?=[.;:)\"']|$)|makes it all the same|taking back|\btold\b|\bof old\b"
+    r"those of others|whose own|\banew\b|, too\b(?=[.;:)\"']|$)|makes it all the same|taking back|(?<!be )\btold\b|\bof old\b"
     r"|such as it is|\bfor good\b|\bwho (?:checks|looks)\b|\bis none (?:of|in)\b"
     r"|\bis no (?:URL|URI|IP|network|number)\b",
     re.MULTILINE,
