@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
-from opensslgen.web.app import Config
+from opensslgen.web.config import Config
 
 from .conftest import CHECKOUT
 

@@ -227,7 +227,7 @@ def test_an_index_that_wants_each_subject_once_is_kept_so(shell, demo):
         done = run(*arguments)
         assert done.exit_code == 1
         assert "line 1, has a certificate for /CN=old.example.com already" in done.stderr
-        assert "Hint: revoke that one first" in done.stderr
+        assert "Hint: revoke that certificate first" in done.stderr
     else:
         done = subprocess.run(
             [*SHELLS[shell], "/dev/stdin"], input=succeed(*arguments, "--script").stdout, capture_output=True, text=True

@@ -166,6 +166,16 @@ def is_of_easy_rsa(path: str) -> bool:
     return name in _EASY_RSA and is_pki_folder(where)
 
 
+def is_record_of_commands(path: str) -> bool:
+    """Tell whether a script of a pki folder records the commands that made the certificate beside it.
+
+    That certificate is judged itself, and its config with it; the commands alone name files that are gone.
+    """
+    stem, ending = os.path.splitext(path)  # noqa: PTH122
+    beside = any(os.path.exists(stem + suffix) for suffix in (".pem", ".crt"))  # noqa: PTH110
+    return ending == ".sh" and beside and folder_around(path) is not None
+
+
 def record_of(folder: Path, certificate: Certificate) -> tuple[Record | None, str | None]:
     """Return what made a certificate, and what is wrong with its script; raises UnreadableError.
 

@@ -20,7 +20,7 @@ from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
 from .kinds import kind_of
-from .records import answer_to, is_index, is_kept, is_of_easy_rsa, kind_of_certificate, role_in
+from .records import answer_to, is_index, is_kept, is_of_easy_rsa, is_record_of_commands, kind_of_certificate, role_in
 from .result import Result
 from .signatures import AtHand, Pending
 
@@ -54,7 +54,11 @@ def judge_file(file: File, settings: Settings, at_hand: AtHand) -> list[Verdict]
 def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHand) -> list[Verdict]:
     """Return the verdict on what was read of a file."""
     kind = kind_of(found.data)
-    if not file.named and (kind is None or (kind == "config" and is_of_easy_rsa(file.path))):
+    if not file.named and (
+        kind is None
+        or (kind == "config" and is_of_easy_rsa(file.path))
+        or (kind == "script" and is_record_of_commands(file.path))
+    ):
         return []
     try:
         if found.size > settings.limit:

@@ -82,7 +82,8 @@ def web(
 
     with needs_web():
         from opensslgen.web import entrance as front
-        from opensslgen.web.app import Config, create_app
+        from opensslgen.web.app import create_app
+        from opensslgen.web.config import Config
         from opensslgen.web.serve import serve_form
         from opensslgen.web.serving import open_listener
     from opensslgen.openssl.command import find

@@ -204,13 +204,17 @@ def read_file(path: str | os.PathLike[str], *, limit: int = LARGEST_FILE) -> byt
 
 
 def read_template(path: Path) -> str:
-    """Return the text of a user's template; raises UnreadableError."""
+    """Return the text of a user's template, which may come through a pipe; raises UnreadableError."""
     try:
-        text = read_file(path, limit=LARGEST_TEMPLATE).decode("utf-8")
-    except UnreadableError as error:
-        raise UnreadableError(f"cannot read the template {error.message}") from error
+        with path.open("rb") as file:
+            data = file.read(LARGEST_TEMPLATE + 1)
+        text = data.decode("utf-8")
+    except OSError as error:
+        raise UnreadableError(f"cannot read the template {visible(str(path))}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UnreadableError(f"the template {path} is not UTF-8 text") from error
+    if len(data) > LARGEST_TEMPLATE:
+        raise UnreadableError(f"the template {path} is larger than {LARGEST_TEMPLATE} bytes")
     if "\0" in text:
         raise UnreadableError(f"the template {path} contains a NUL byte")
     return text

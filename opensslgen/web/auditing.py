@@ -13,8 +13,7 @@ from opensslgen.errors import UsageError
 from opensslgen.report.tally import verdict, worst_first
 from opensslgen.rules.profiles import PROFILES
 
-from .app import UPLOAD_LIMIT
-from .making import this_config
+from .config import UPLOAD_LIMIT, this_config
 
 if TYPE_CHECKING:
     from opensslgen.audit.result import Result, Settings

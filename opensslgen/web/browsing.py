@@ -15,8 +15,8 @@ from opensslgen.pki.index import REASONS
 from opensslgen.pki.survey import crl_fault, rows_of, survey_of
 from opensslgen.report import browse, explain
 
+from .config import this_config
 from .fields import Problem
-from .making import this_config
 from .pages import attachment
 from .pending import passphrase_is_needed
 

@@ -18,9 +18,9 @@ from opensslgen.plan.secrets import P12_PASSWORD, fit_secret
 
 from . import fields
 from .browsing import find_certificate, page
+from .config import this_config
 from .fields import Problem
 from .gate import this_session
-from .making import this_config
 from .pending import Pending, passphrase_problem
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from flask import Blueprint, abort, current_app, g, redirect, render_template, r
 from werkzeug.http import parse_cookie
 
 from . import serving
-from .app import LOGIN_LIMIT, UPLOAD_LIMIT
+from .config import LOGIN_LIMIT, UPLOAD_LIMIT
 from .sessions import Door, Session, Sessions
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from werkzeug.wrappers import Response
 
-    from .app import Config
+    from .config import Config
 
 HEADERS = {
     **serving.HEADERS,

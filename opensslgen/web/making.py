@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, abort, current_app, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, abort, jsonify, redirect, render_template, request, url_for
 
 from opensslgen.errors import Error, UsageError
 from opensslgen.jobs.job import Violation
@@ -14,7 +14,7 @@ from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.x509 import key_types
 
 from . import fields
-from .app import Config
+from .config import this_config
 from .fields import FORM, Problem, Values
 from .gate import this_session
 from .pages import attachment
@@ -28,13 +28,6 @@ blueprint = Blueprint("making", __name__)
 
 _KINDS = {"p12": "application/x-pkcs12", "crl in DER": "application/pkix-crl"}
 """Media types; the others are PEM."""
-
-
-def this_config() -> Config:
-    """Return the settings of the form."""
-    config = current_app.extensions["opensslgen"]
-    assert isinstance(config, Config)
-    return config
 
 
 @blueprint.get("/")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from opensslgen.jobs.perform import JobResult
     from opensslgen.orders.order import LeafOrder
 
-    from .app import Config
+    from .config import Config
     from .fields import Values
 
 

@@ -10,7 +10,7 @@ from opensslgen.trust.anchor import anchor
 from opensslgen.trust.files import files, root_files
 from opensslgen.trust.pages import fingerprint_groups
 
-from .making import this_config
+from .config import this_config
 from .pages import attachment
 
 blueprint = Blueprint("roots", __name__)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .app import UPLOAD_LIMIT
+from .config import UPLOAD_LIMIT
 from .gate import body_limit
 from .serving import CONNECTIONS, Limits, serve
 
