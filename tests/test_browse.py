@@ -369,7 +369,7 @@ def test_a_stale_revocation_list_is_a_warning(made, due, warning, pki):
 def test_an_unreadable_revocation_list_is_a_warning(pki):
     (pki.path / "crl.pem").write_text("nonsense")
     done = run("list")
-    assert (done.exit_code, done.stderr) == (0, "Warning: pki/crl.pem: no revocation list in it\n")
+    assert (done.exit_code, done.stderr) == (0, "Warning: pki/crl.pem: no CRL in it\n")
 
 
 def test_colour_goes_by_urgency(pki):
