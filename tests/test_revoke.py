@@ -621,11 +621,11 @@ LIES = {
     "another line": (
         "-revoke",
         "sed -i '1s/^V\\t\\([^\\t]*\\)\\t/R\\t\\1\\t260101000000Z/' index.txt",
-        "something else",
+        "has changed more in the index",
     ),
-    "a lost line": ("-revoke", "sed -i 1d index.txt", "something else"),
-    "nothing": ("-revoke", "cp index.before index.txt", "something else"),
-    "a list without it": ("-gencrl", "cp ../../old.pem crl.pem", "revocation list"),
+    "a lost line": ("-revoke", "sed -i 1d index.txt", "has changed more in the index"),
+    "nothing": ("-revoke", "cp index.before index.txt", "has changed more in the index"),
+    "a list without it": ("-gencrl", "cp ../../old.pem crl.pem", "does not list the same revocations"),
     "another's list": ("-gencrl", "cp ../../foreign.pem crl.pem", "accept the signature"),
 }
 

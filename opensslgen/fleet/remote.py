@@ -54,11 +54,11 @@ class Answer:
     lines: Mapping[str, str]
 
     def text(self, name: str) -> str | None:
-        """Return a text that `say` has printed; None if there is none of this name."""
+        """Return a text that `say` has printed; None if it is missing."""
         return self.lines.get(name)
 
     def data(self, name: str) -> bytes | None:
-        """Return data that `send` has printed; None if there is none of this name; raises Error if it is damaged."""
+        """Return data that `send` has printed; None if it is missing; raises Error if it is damaged."""
         if name not in self.lines:
             return None
         try:
