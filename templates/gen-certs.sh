@@ -94,13 +94,13 @@ END
 make_server() {
     # shellcheck disable=SC2034 # the here-documents hold them
     SUBJECT=$1 CA=CA:FALSE KEY_USAGE=${key_usages:-$suitable} SUBJECT_ALT_NAME=$names EXTENDED_KEY_USAGE=$usages
+    cat >v3_req.cnf <<END
+#include v3_req.cnf
+END
     cat >request.cnf <<END
 #include request.cnf
 
 #include gen_certs.cnf
-END
-    cat >v3_req.cnf <<END
-#include v3_req.cnf
 END
     new_key params.pem
     run openssl req -new -newkey "$new_key" -nodes -keyout server.key -sha256 \

@@ -460,7 +460,7 @@ def test_a_certificate_for_another_key_is_not_put_in_place(ready, folder):
     with pytest.raises(Error, match="no key"):
         install(ready, folder)
     request_of(folder)
-    with pytest.raises(Error, match="not for the key"):
+    with pytest.raises(Error, match="not for the present key"):
         install(ready, folder)
     assert not Path(folder, "issued/pbx.example.com.crt").exists()
 

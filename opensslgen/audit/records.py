@@ -172,7 +172,7 @@ def is_record_of_commands(path: str) -> bool:
     That certificate is judged itself, and its config with it; the commands alone name files that are gone.
     """
     stem, ending = os.path.splitext(path)  # noqa: PTH122
-    beside = any(os.path.exists(stem + suffix) for suffix in (".pem", ".crt"))  # noqa: PTH110
+    beside = any(os.path.exists(stem + suffix) for suffix in (".pem", ".crt", ".cnf"))  # noqa: PTH110
     return ending == ".sh" and beside and folder_around(path) is not None
 
 
