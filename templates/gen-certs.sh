@@ -1015,7 +1015,7 @@ check_order() {
                 "its extended key usage is $usages; serverAuth (1.3.6.1.5.5.7.3.1) is needed"
             ;;
     esac
-    [ "$days" -le 825 ] || finding apple-validity "$APPLE_VALIDITY" "it is valid for $days days; 825 days is the most"
+    [ "$days" -le 825 ] || finding apple-validity "$APPLE_VALIDITY" "it is valid for $days days; the maximum is 825 days"
     stop_if_broken
 }
 
@@ -1028,12 +1028,12 @@ check_root() {
         *[Ss][Hh][Aa]224* | *[Ss][Hh][Aa]256* | *[Ss][Hh][Aa]384* | *[Ss][Hh][Aa]512* | rsassaPss*) ;;
         *)
             finding apple-signature-hash "$APPLE_SIGNATURE_HASH" \
-                "the root is signed with $(shown "$printed"), which is not of the SHA-2 family"
+                "the root is signed with $(shown "$printed"), which does not use SHA-2"
             ;;
     esac
     printed=$(sed -n 's/^ .*Public-Key: (\([0-9]*\) bit.*/\1/p' text)
     if grep -q '^ *Public Key Algorithm: rsa' text && [ "${printed:-0}" -lt 2048 ]; then
-        finding apple-key-size "$APPLE_KEY_SIZE" "the root has an RSA key of $printed bits; 2048 is the least"
+        finding apple-key-size "$APPLE_KEY_SIZE" "the root has an RSA key of $printed bits; the minimum is 2048"
     fi
     stop_if_broken
     read_now

@@ -120,7 +120,7 @@ def test_every_form_is_adopted_and_by_its_script_too(name, root, given, tmp_path
     done = run("adopt", *arguments, **secrets)
     assert done.exit_code == 0, done.output
     assert "Adopted CN=Old root:" in done.stdout
-    assert "what a phone needs of a root" in done.stdout
+    assert "what a phone requires of a root" in done.stdout
     printed = run("adopt", *arguments, "--pki", "printed", "--script", **secrets)
     assert not {PASSPHRASE, PASSWORD} & set(printed.stdout.replace("'", "\n").split("\n"))
     shell = list(SHELLS)[list(FORMS).index(name) % len(SHELLS)]

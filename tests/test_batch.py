@@ -243,7 +243,7 @@ def test_all_rows_are_checked_before_anything_is_made(tmp_path):
     assert [(match[1], match[2]) for match in faults] == [
         ("2", "a.example.com"), ("3", "b.example.com"), ("5", "C.example.com"),
     ]  # fmt: skip
-    assert "825 days is the most [apple-validity]" in faults[0][3]
+    assert "the maximum is 825 days [apple-validity]" in faults[0][3]
     assert "its files would be called c.example.com, like those of line 4" in faults[2][3]
     assert done.stderr.splitlines()[-1] == "Error: 3 of 4 rows of sites.csv have errors, so nothing was issued"
     assert not (tmp_path / "pki").exists()

@@ -369,7 +369,7 @@ def test_a_stale_revocation_list_is_a_warning(made, due, warning, pki):
 def test_an_unreadable_revocation_list_is_a_warning(pki):
     (pki.path / "crl.pem").write_text("nonsense")
     done = run("list")
-    assert (done.exit_code, done.stderr) == (0, "Warning: pki/crl.pem: no revocation list in it\n")
+    assert (done.exit_code, done.stderr) == (0, "Warning: pki/crl.pem: no CRL in it\n")
 
 
 def test_colour_goes_by_urgency(pki):
@@ -411,7 +411,7 @@ def test_show_explains_what_we_made(authority):
         "pki/issued/pbx.example.com.crt",
         "pki/private/pbx.example.com.key",
         f"pki/certs_by_serial/{serial}.pem",
-        "✓ all clients: nothing known speaks against it",
+        "✓ all clients: no known problem",
         "✓ iPhone, iPad, Mac: complies with Apple's published rules",
         "✓ Python 3.13 and later: complies",
     ):
@@ -454,11 +454,14 @@ def test_show_says_which_of_apples_published_rules_is_violated(pki):
 
 def test_show_knows_who_checks_what(pki):
     pki.add("phone", serial=1, usage=(CLIENT,), san=None)
-    assert "- iPhone, iPad, Mac: Apple's published rules are for servers, and this is none" in run("show", "1").stdout
+    assert (
+        "- iPhone, iPad, Mac: Apple's published rules are for servers, and this is not a server's certificate"
+        in run("show", "1").stdout
+    )
     pki.add("old.example.com", serial=2, days=(-100, -2))
     old = run("show", "2").stdout
     assert "expired 2 days ago" in old or "expired 1 day ago" in old
-    assert "✗ all clients: this speaks against it:\n      error: it expired on " in old
+    assert "✗ all clients: violates these rules:\n      error: it expired on " in old
     pem = pki.certificate(
         "box.example.com", issuer="box.example.com", serial=7, days=(-1, 500), san=("box.example.com",)
     )
@@ -471,13 +474,13 @@ def test_show_knows_who_checks_what(pki):
     )
     Path("ca.pem").write_bytes(ca)
     assert (
-        "✗ shown by a server: this speaks against it:\n      error: it is a certificate authority"
+        "✗ used by a server: violates these rules:\n      error: it is a certificate authority"
         in run("show", "ca.pem").stdout
     )
     public = pki.certificate("a.example.com", issuer="Public", serial=1, days=(-1, 600), san=("a.example.com",))
     Path("public.pem").write_bytes(public)
     told = run("show", "public.pem").stdout
-    assert "✗ browsers: violates the rules for public authorities, if one has issued it" in told
+    assert "✗ browsers: violates the rules for public CAs, if a public CA issued it" in told
     # The folder's own certificate has the same serial number, and is another.
     assert "  index      no entry\n" in told
     assert "issuer     CN=Public (not found)" in told
@@ -496,7 +499,9 @@ def test_show_keeps_apart_who_asks_for_what(pki):
     pem = pki.certificate("k.example.com", serial=2, days=(-1, 5), san=("k.example.com",), public_key=key.public_key())
     Path("k.pem").write_bytes(pem)
     told = run("show", "k.pem").stdout
-    assert "✗ iPhone, iPad, Mac: is of a kind that Apple's code does not know:\n      error: it has an EC key" in told
+    assert (
+        "✗ iPhone, iPad, Mac: uses something that Apple's code does not accept:\n      error: it has an EC key" in told
+    )
 
 
 def test_who_revokes_an_expired_certificate_is_done_with_its_name(pki):

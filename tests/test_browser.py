@@ -136,7 +136,7 @@ SLIPS = [
     ("names", {"names": "10.0.0.5\nDNS:10.0.0.6"}, "write IP:10.0.0.6"),
     ("names", {"names": "10.0.0.0/24"}, "network"),
     ("names", {"names": "<script>alert(1)</script>"}, "write <script>"),
-    ("days", {"days": "2555"}, "825 days is the most"),
+    ("days", {"days": "2555"}, "the maximum is 825 days"),
     ("days", {"days": "0"}, "1 to 36500"),
     ("days", {"days": "two"}, "number of days"),
     ("eku", {"eku": []}, "serverAuth"),

@@ -103,5 +103,5 @@ def test_a_file_is_read_in_both_forms(tmp_path):
     (tmp_path / "crl.pem").write_bytes(x509.load_der_x509_crl(der).public_bytes(Encoding.PEM))
     assert crl.load(tmp_path / "crl.der") == crl.load(tmp_path / "crl.pem")
     (tmp_path / "crl.pem").write_text("nonsense")
-    with pytest.raises(UnreadableError, match="no revocation list in it"):
+    with pytest.raises(UnreadableError, match="no CRL in it"):
         crl.load(tmp_path / "crl.pem")

@@ -91,7 +91,7 @@ def test_an_element_with_another_tag_or_none_is_named() -> None:
         der.element(b"\x04\x00", 2, 2, 0x30, "the thing")
     with pytest.raises(DecodeError, match=r"^the data ends within the thing at byte 0$"):
         der.element(b"\x04\x00", 0, 1, 0x04, "the thing")
-    with pytest.raises(DecodeError, match=r"^the thing is followed by what does not belong there at byte 2$"):
+    with pytest.raises(DecodeError, match=r"^the thing is followed by bytes that do not belong to it at byte 2$"):
         der.whole(b"\x30\x00\x00", 0x30, "the thing")
 
 
@@ -109,9 +109,9 @@ FAULTY_CONTENTS: list[tuple[der.Content, str, str]] = [
     (der.natural, "01 00 00 00 00 00 00 00 00", "an INTEGER is larger than 64 bits"),
     (der.big_natural, "80", "an INTEGER is negative"),
     (der.bit_string, "", "a BIT STRING is empty"),
-    (der.bit_string, "08 00", "a BIT STRING has more unused bits than it can"),
-    (der.bit_string, "FF 00", "a BIT STRING has more unused bits than it can"),
-    (der.bit_string, "01", "a BIT STRING has more unused bits than it can"),
+    (der.bit_string, "08 00", "a BIT STRING has too many unused bits"),
+    (der.bit_string, "FF 00", "a BIT STRING has too many unused bits"),
+    (der.bit_string, "01", "a BIT STRING has too many unused bits"),
     (der.bit_string, "01 01", "a BIT STRING has unused bits that are not zero"),
     (der.bit_string, "07 C0", "a BIT STRING has unused bits that are not zero"),
     (der.octets, "01 80", "a BIT STRING is not of whole bytes"),
@@ -128,9 +128,9 @@ FAULTY_CONTENTS: list[tuple[der.Content, str, str]] = [
     (der.well_formed, "02 02 00 01", "an INTEGER is not in its shortest form"),
     (der.well_formed, "03 02 01 01", "a BIT STRING has unused bits that are not zero"),
     (der.well_formed, "06 01 80", "an OBJECT IDENTIFIER is cut off"),
-    (der.well_formed, "05 01 00", "a NULL is followed by what does not belong there"),
-    (der.well_formed, "00 00", "a tag that DER does not have"),
-    (der.well_formed, "10 00", "a tag that DER does not have"),
+    (der.well_formed, "05 01 00", "a NULL is followed by bytes that do not belong to it"),
+    (der.well_formed, "00 00", "a tag that does not exist in DER"),
+    (der.well_formed, "10 00", "a tag that does not exist in DER"),
     (der.well_formed, "24 02 04 00", "a value is built from pieces"),
     (der.well_formed, "2C 02 0C 00", "a value is built from pieces"),
     (der.well_formed, "30 80 00 00", "an indefinite length"),
@@ -166,7 +166,7 @@ FAULTY_TIMES = {
     (0x18, b"2020010100Z"): "not written as YYYYMMDDHHMMSSZ",
     (0x18, b"00000101000000Z"): "a date and time that does not exist",
     (0x18, b"19000229000000Z"): "a date and time that does not exist",
-    (0x16, b"200101000000Z"): "the start is no UTCTime and no GeneralizedTime",
+    (0x16, b"200101000000Z"): "the start is neither a UTCTime nor a GeneralizedTime",
 }
 
 
@@ -196,26 +196,26 @@ def test_the_years_of_both_kinds_of_time_are_read_as_rfc_5280_says(
 
 
 FAULTY_TEXTS = {
-    (0x0C, b"a\xff"): "a byte that no UTF8String has at byte 1",
-    (0x0C, b"\xc0\x80"): "a byte that no UTF8String has",
-    (0x0C, b"\xed\xa0\x80"): "a byte that no UTF8String has",
-    (0x13, b"a@b"): "a character that no PrintableString has",
-    (0x13, b"a*b"): "a character that no PrintableString has",
-    (0x13, b"a_b"): "a character that no PrintableString has",
-    (0x13, b"a\x00b"): "a character that no PrintableString has",
-    (0x13, b"\xe4"): "a byte that no PrintableString has",
-    (0x16, b"ab\x80"): "a byte that no IA5String has at byte 2",
-    (0x12, b"1a"): "a character that no NumericString has",
-    (0x1A, b"a\nb"): "a character that no VisibleString has",
-    (0x1A, b"a\x7f"): "a character that no VisibleString has",
-    (0x1E, b"\x00a\x00"): "a byte that no BMPString has",
-    (0x1E, b"\xd8\x00"): "a byte that no BMPString has",
-    (0x1E, b"\xdc\x00\xd8\x00"): "a byte that no BMPString has",
-    (0x1C, b"\x00\x00\x00"): "a byte that no UniversalString has",
-    (0x1C, b"\x00\x11\x00\x00"): "a byte that no UniversalString has",
-    (0x1C, b"\x00\x00\xd8\x00"): "a byte that no UniversalString has",
-    (0x04, b"a"): "a value with the tag 04 is no text",
-    (0x2C, b"a"): "a value with the tag 2C is no text",
+    (0x0C, b"a\xff"): "a byte that is not allowed in a UTF8String at byte 1",
+    (0x0C, b"\xc0\x80"): "a byte that is not allowed in a UTF8String",
+    (0x0C, b"\xed\xa0\x80"): "a byte that is not allowed in a UTF8String",
+    (0x13, b"a@b"): "a character that is not allowed in a PrintableString",
+    (0x13, b"a*b"): "a character that is not allowed in a PrintableString",
+    (0x13, b"a_b"): "a character that is not allowed in a PrintableString",
+    (0x13, b"a\x00b"): "a character that is not allowed in a PrintableString",
+    (0x13, b"\xe4"): "a byte that is not allowed in a PrintableString",
+    (0x16, b"ab\x80"): "a byte that is not allowed in a IA5String at byte 2",
+    (0x12, b"1a"): "a character that is not allowed in a NumericString",
+    (0x1A, b"a\nb"): "a character that is not allowed in a VisibleString",
+    (0x1A, b"a\x7f"): "a character that is not allowed in a VisibleString",
+    (0x1E, b"\x00a\x00"): "a byte that is not allowed in a BMPString",
+    (0x1E, b"\xd8\x00"): "a byte that is not allowed in a BMPString",
+    (0x1E, b"\xdc\x00\xd8\x00"): "a byte that is not allowed in a BMPString",
+    (0x1C, b"\x00\x00\x00"): "a byte that is not allowed in a UniversalString",
+    (0x1C, b"\x00\x11\x00\x00"): "a byte that is not allowed in a UniversalString",
+    (0x1C, b"\x00\x00\xd8\x00"): "a byte that is not allowed in a UniversalString",
+    (0x04, b"a"): "a value with the tag 04 is not a text",
+    (0x2C, b"a"): "a value with the tag 2C is not a text",
 }
 
 
@@ -334,7 +334,7 @@ def test_structures_name_what_is_missing_and_what_is_too_much() -> None:
     assert der.sequence(b"\x30\x03\x02\x01\x05", 0, 5, number, (0x04, der.anything, True)) == [5, None]
     with pytest.raises(DecodeError, match="a part of a structure is missing"):
         der.sequence(b"\x30\x00", 0, 2, number)
-    with pytest.raises(DecodeError, match="a structure is followed by what does not belong there"):
+    with pytest.raises(DecodeError, match="a structure is followed by bytes that do not belong to it"):
         der.sequence(b"\x30\x05\x02\x01\x05\x05\x00", 0, 7, number)
     assert der.list_of(b"\x30\x06\x02\x01\x05\x02\x01\x06", 0, 8, 0x02, der.integer) == [5, 6]
     with pytest.raises(DecodeError, match="a member of a list is missing"):

@@ -73,7 +73,7 @@ def test_junk_in_an_extension_that_cryptography_knows_is_refused(kind: str) -> N
 
 def test_an_extension_may_not_be_there_twice() -> None:
     usage = extension(EXTENSIONS["extendedKeyUsage"], seq(oid("1.2.3")))
-    with pytest.raises(DecodeError, match=r"the extension 2\.5\.29\.37 is there twice"):
+    with pytest.raises(DecodeError, match=r"the extension 2\.5\.29\.37 appears twice"):
         decode(certificate(usage, extension("1.2.3", b""), usage))
 
 

@@ -525,10 +525,10 @@ def test_a_wrong_command_line_is_refused_before_anything_is_made(script, argumen
 @pytest.mark.parametrize(
     ("arguments", "rule", "message"),
     [
-        (("--days", "826"), "apple-validity", "it is valid for 826 days; 825 days is the most"),
+        (("--days", "826"), "apple-validity", "it is valid for 826 days; the maximum is 825 days"),
         (("--eku", "clientAuth"), "apple-eku", "its extended key usage is clientAuth; serverAuth"),
         (("--eku", "1.3.6.1.5.5.7.3.17"), "apple-eku", "serverAuth (1.3.6.1.5.5.7.3.1) is needed"),
-        (("--days", "826", "--eku", "clientAuth", "--allow", "apple-eku"), "apple-validity", "825 days is the most"),
+        (("--days", "826", "--eku", "clientAuth", "--allow", "apple-eku"), "apple-validity", "the maximum is 825 days"),
     ],
 )
 def test_a_broken_rule_is_named_as_opensslgen_names_it(script, arguments, rule, message, tmp_path):

@@ -229,7 +229,7 @@ def test_openssls_trusted_certificates_are_loaded_without_the_trust(tmp_path: Pa
         (seq(seq(utf8("x"))), "a member of a list has the tag 0C"),
         (seq(context(0, utf8("x"))), "a member of a list has the tag 0C"),
         (seq(context(1, b"\xff")), "the data ends within an element"),
-        (seq(b"\x0c\x01\xff"), "no UTF8String"),
+        (seq(b"\x0c\x01\xff"), "not allowed in a UTF8String"),
         (b"\x30\x80\0\0", "an indefinite length"),
     ],
 )

@@ -500,7 +500,7 @@ def test_a_list_that_cannot_be_read_is_replaced(work, pki):
     (pki / "crl.pem").write_text("nonsense")
     made = revoke(work, "bob")
     assert len(judged(pki)) == 1
-    assert [note for note in made.notes if "no revocation list in it" in note]
+    assert [note for note in made.notes if "no CRL in it" in note]
 
 
 def test_where_clients_find_the_list_is_in_the_certificate(work, pki):

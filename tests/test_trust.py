@@ -254,7 +254,7 @@ def test_nothing_is_overwritten_but_by_force_and_then_the_old_one_is_kept(pki, r
     (tmp_path / "trust" / "notes.txt").write_text("mine, too")
     done = opensslgen("trust", "--pki", pki, "--out", "trust")
     assert done.returncode == 1
-    assert "trust/root.crt exists\nHint: --force" in done.stderr
+    assert "trust/root.crt exists\nHint: to replace it, add --force" in done.stderr
     assert sorted(contents(tmp_path / "trust")) == ["notes.txt", "root.crt"]
     done = opensslgen("trust", "--pki", pki, "--out", "trust", "--force", "--json")
     (kept,) = json.loads(done.stdout)["kept"]

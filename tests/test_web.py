@@ -182,7 +182,7 @@ SLIPS = [
     ("names", {"names": "good.example.com\nDNS:10.0.0.5"}, "write IP:10.0.0.5"),
     ("names", {"names": "10.0.0.0/24"}, "a network"),
     ("days", {"days": "2555"}, "Apple support 103769"),
-    ("days", {"days": "826"}, "825 days is the most"),
+    ("days", {"days": "826"}, "the maximum is 825 days"),
     ("days", {"days": "0"}, "1 to 36500"),
     ("days", {"days": "-1"}, "number of days"),
     ("days", {"days": "two years"}, "number of days"),

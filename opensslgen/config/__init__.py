@@ -1,4 +1,4 @@
-"""Read openssl's configuration files as openssl does; nothing in them is run or opened.
+"""Read openssl's configuration files as openssl does, without running or opening anything that they name.
 
-Imports x509, for the names of extensions, and what is below it.
+Imports x509, for the names of extensions, and the packages below it.
 """

@@ -1,7 +1,7 @@
 r"""Read openssl's configuration files (config(5)) as openssl does, and write them with all variables expanded.
 
-Nothing is run, opened or looked up: `.include` is left out, and a value from the environment is `UNKNOWN`. Where the
-versions of openssl differ, the newest one counts. A NUL or a carriage return inside a line is an error.
+Nothing is run or opened: `.include` is ignored, and a value from the environment is `UNKNOWN`. If the versions of
+openssl differ, this follows the newest one. A NUL or a carriage return inside a line is an error.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 DEFAULT = "default"
-"""The section of the keys before the first header; keys that other sections lack are looked up here."""
+"""The section of the keys before the first header; it also provides keys that are missing in other sections."""
 
 UNKNOWN = "\ud800"
-"""Stands in a value for what is not known. It cannot come from a file, whether or not that is UTF-8."""
+"""Marks an unknown part of a value. It cannot come from a file, whether that is UTF-8 or not."""
 
 LARGEST = 1 << 20
-"""Most characters of a configuration file; that of openssl has a hundredth."""
+"""The maximum size of a configuration file in characters; openssl's file is a hundred times smaller."""
 LARGEST_VALUE = 1 << 16
-"""Most bytes of a value after its variables are expanded, as in openssl (MAX_CONF_VALUE_LENGTH)."""
+"""The maximum size of a value in bytes after its variables are expanded, as in openssl (MAX_CONF_VALUE_LENGTH)."""
 _LARGEST_SUM = 1 << 24
 
 _BLANKS = " \t\r\n"
@@ -44,10 +44,10 @@ _SWITCH = {"on": True, "true": True, "off": False, "false": False}
 
 
 class ConfigError(UnreadableError):
-    """A file that openssl refuses to load, or that nobody can mean."""
+    """A file that openssl refuses to load, or that cannot be meant as it is."""
 
     def __init__(self, line: int, message: str) -> None:
-        """Take the line, from 1, and what is wrong."""
+        """Take the line, from 1, and the error."""
         super().__init__(message, line=line)
 
 
@@ -56,38 +56,38 @@ class Entry:
     """A key and its value, with quotes, escapes and variables resolved."""
 
     key: str
-    """As written, escapes included."""
+    """As in the file, with escapes."""
     value: str
-    """With UNKNOWN in it for what cannot be known."""
+    """Unknown parts are UNKNOWN."""
     line: int
-    """The first line of it, from 1."""
+    """Its first line, from 1."""
 
     @property
     def is_known(self) -> bool:
-        """Whether the whole value is known."""
+        """Whether no part of the value is unknown."""
         return UNKNOWN not in self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section: each key once, in openssl's order."""
+    """A section, with each key once, in openssl's order."""
 
     name: str
     line: int
-    """That of its first header or, without a header, of its first key."""
+    """The line of its first header or, without a header, of its first key."""
     entries: tuple[Entry, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """A key that is twice in a section; openssl takes the last one."""
+    """A key that appears twice in a section; openssl uses the last one."""
 
     section: str
     key: str
     first: int
-    """The line of the value that openssl drops."""
+    """The line of the value that openssl ignores."""
     line: int
-    """The line of the value that it takes."""
+    """The line of the value that openssl uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,27 +103,27 @@ class Config:
     pragmas: tuple[int, ...]
     """Line of each `.pragma`, which changes how newer versions of openssl read the rest."""
     holes: tuple[int, ...]
-    """Lines whose key or section is not known, because of an UNKNOWN."""
+    """Lines whose key or section is unknown."""
     repeated: tuple[Repeated, ...]
     filled: tuple[tuple[int, str], ...]
-    """Line and name of each variable without a value in the file that got one from `fill`."""
+    """Line and name of each variable whose value comes from `fill`, because the file has none."""
     index: Mapping[str, Mapping[str, Entry]] = field(repr=False)
     """The entries by section and key."""
 
     def own(self, section: str, key: str) -> Entry | None:
-        """Return the entry of a key in this section, without DEFAULT."""
+        """Return the entry of a key in this section; DEFAULT is not searched."""
         return self.index.get(section, {}).get(key)
 
     def entry(self, section: str, key: str) -> Entry | None:
-        """Return the entry that openssl finds for a key: that of the section, or else that of DEFAULT."""
+        """Return the entry that openssl uses for a key: from the section, otherwise from DEFAULT."""
         return self.own(section, key) or self.own(DEFAULT, key)
 
 
 def read_config(text: str, *, fill: Callable[[str, str], str | None] | None = None) -> Config:
     """Return the content of a file as openssl reads it; raises ConfigError.
 
-    The text may contain UNKNOWN. `fill` returns the value of a template's variable by section and name, None if there
-    is no such variable.
+    The text may contain UNKNOWN. `fill` returns the value of a template's variable by section and name, or None if
+    the template has no such variable.
     """
     return _Reader(fill or _fill_nothing).read(text)
 
@@ -153,7 +153,7 @@ class _Reader:
             line = _without_comment(written).lstrip(_BLANKS)
             if UNKNOWN in line.partition("=")[0]:
                 self.holes.append(self.line)
-                # After a header that is not known, the section is not known.
+                # After an unknown header, the section is unknown.
                 section = UNKNOWN if line.startswith("[") else section
             elif self.is_template_variable(line, section):
                 continue
@@ -176,7 +176,7 @@ class _Reader:
         )
 
     def is_template_variable(self, line: str, section: str) -> bool:
-        """Tell whether a line is just a template's variable, which stands for lines."""
+        """Tell whether a line consists of a template's variable, which is replaced by whole lines."""
         if not line.startswith("$") or self.fill(section, line[1:].rstrip(_BLANKS)) is None:
             return False
         self.filled[(self.line, line[1:].rstrip(_BLANKS))] = None
@@ -196,7 +196,7 @@ class _Reader:
         return match.end()
 
     def header(self, line: str) -> str:
-        """Return the name between the brackets, perhaps with blanks; openssl ignores the rest of the line."""
+        """Return the name between the brackets, which may contain blanks; openssl ignores the rest of the line."""
         start = at = _skip(line, 1)
         while True:
             end = self.key(line, at)
@@ -215,7 +215,7 @@ class _Reader:
         key, at = line[start:end], _skip(line, end)
         equals = line.startswith("=", at)
         value = line[at + equals :].strip(_BLANKS)
-        # openssl takes every key with this beginning for the directive, unless other characters follow directly.
+        # openssl reads every key that begins like this as the directive, unless other characters follow directly.
         for directive, take in ((".pragma", self.pragma), (".include", self.include)):
             if key.startswith(directive) and (equals or at > start + len(directive)):
                 take(value, section)
@@ -257,7 +257,7 @@ class _Reader:
                 quoted = _QUOTED[sign].match(text, at)
                 assert quoted
                 parts.append(re.sub(r"\\(.)", r"\1", quoted[0], flags=re.DOTALL))
-                # After it comes the closing quote, a last backslash, or nothing.
+                # The closing quote, a last backslash, or nothing follows.
                 at = quoted.end() + 1
             elif self.dollar_is_letter and text[at : at + 1] not in ("{", "("):
                 parts.append(sign)
@@ -294,7 +294,7 @@ class _Reader:
         fallback = self.sections[DEFAULT].get(name)
         if entry is None and section == "ENV":
             self.environment[(self.line, name)] = None
-            # If the file has a default, it is read as in an environment without the variable.
+            # If the file has a default, use it, as openssl does if the variable is not set.
             return fallback.value if fallback else UNKNOWN
         found = entry or fallback
         if found is not None:
@@ -323,10 +323,10 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     for number, written in enumerate(text.split("\n"), start=1):
         line = written.rstrip("\r")
         if "\0" in line or "\r" in line:
-            # openssl ends a line at a NUL, and at a carriage return only where its buffer ends.
+            # For openssl a line ends at a NUL; at a carriage return only if its buffer ends there.
             raise ConfigError(number, f"a {'NUL byte' if chr(0) in line else 'carriage return'} inside the line")
         first = first if parts else number
-        # Two backslashes are an escaped one; so are three, for openssl.
+        # Two backslashes are an escaped backslash; openssl treats three in the same way.
         if line.endswith("\\") and not line.endswith("\\\\"):
             parts += filter(None, (line[:-1],))
         else:
@@ -350,7 +350,7 @@ def _without_comment(line: str) -> str:
 
 
 def config_text(sections: Iterable[Section]) -> str:
-    """Return a file with just these sections, keys and values, which all versions of openssl read alike."""
+    """Return a file with exactly these sections, keys and values; all versions of openssl read it alike."""
     lines = []
     for section in sections:
         lines.append(f"[{''.join(_in_header(character) for character in section.name)}]")
@@ -366,7 +366,7 @@ def _in_header(character: str) -> str:
 
 def _literal(value: str) -> str:
     text = "".join(_ESCAPED.get(character, character) for character in value)
-    # openssl would cut off a blank at an end; other white space is escaped already.
+    # openssl would remove a blank at the start or end; other white space is escaped already.
     if text.startswith(" "):
         text = f'" "{text[1:]}'
     return f'{text[:-1]}" "' if text.endswith(" ") else text

@@ -1,4 +1,4 @@
-"""What a config is used for: the sections that openssl applies to certificates, and the code that it would load."""
+"""How openssl uses a config: the sections that it applies to certificates, and the code that it would load."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from .reader import Config, Entry, Section
 
 SELF, REQUEST, CA, COPIED, FILE = "self", "request", "ca", "copied", "file"
-"""Ways to use a section: `req -x509`; `req -new`; `ca`; `ca` with extensions of the request; `x509 -extfile`."""
+"""The ways to use a section: `req -x509`; `req -new`; `ca`; `ca` with extensions of the request; `x509 -extfile`."""
 
 COMMON = "v3_req"
-"""The usual name of a section that is chosen on the command line, also in the vendor's script."""
-# Modules that are part of openssl (CONF_modules_load); it looks for all others in shared libraries.
+"""The usual name of a section that the command line names, also in the vendor's script."""
+# Modules that are part of openssl (CONF_modules_load); it loads all others from shared libraries.
 _BUILT_IN = ("oid_section", "stbl_section", "alg_section", "ssl_conf", "random", "engines", "providers")
 _PROVIDERS = ("default", "base", "legacy", "fips", "null")
 
@@ -26,9 +26,9 @@ _PROVIDERS = ("default", "base", "legacy", "fips", "null")
 def sections_used(
     config: Config, asked: Sequence[str]
 ) -> tuple[dict[str, set[str]], list[tuple[int, str]], list[tuple[int, str]]]:
-    """Return the sections of extensions, and the ways in which each is used.
+    """Return the sections of extensions with the ways in which openssl uses each.
 
-    Also return line and name of those that are named but missing, and line and key where the name is not known.
+    Also return line and name of each section that is missing, and line and key of each section whose name is unknown.
     """
     used: dict[str, set[str]] = {}
     absent: list[tuple[int, str]] = []
@@ -55,7 +55,7 @@ def sections_used(
 
 
 def looks_like_extensions(section: Section) -> bool:
-    """Tell whether a section has the name of an extension for a key; openssl refuses it in another case."""
+    """Tell whether a key in a section is the name of an extension, in any case; openssl refuses the wrong case."""
     return any(canonical(entry.key) in EXTENSIONS or entry.key.lower() in _LOWER for entry in section.entries)
 
 
@@ -87,7 +87,7 @@ def _entry_of_ca(config: Config, key: str) -> Entry | None:
 
 
 def default_section(config: Config, use: str) -> str:
-    """Return the section that openssl applies if its command line names none; DEFAULT if there is none."""
+    """Return the section that openssl applies if its command line names none; DEFAULT if there is no such section."""
     named = {
         FILE: config.own(DEFAULT, "extensions"),
         REQUEST: config.entry("req", "req_extensions"),
@@ -123,7 +123,7 @@ def signs_requests(config: Config, section: str) -> bool:
 
 
 def is_extension_file(config: Config) -> bool:
-    """Tell whether a file with only `-extfile` would apply the keys before the first header (openssl-x509(1))."""
+    """Tell whether `-extfile` alone would apply the keys before the first header (openssl-x509(1))."""
     default = config.sections[DEFAULT]
     if "req" in config.sections or "ca" in config.sections or config.own(DEFAULT, "extensions"):
         return False
@@ -156,5 +156,5 @@ _NAMES = {oid: name for name, oid in EXTENSIONS.items()}
 
 
 def canonical(key: str) -> str:
-    """Return the short name of an extension, which may be given by its object identifier."""
+    """Return the short name of an extension, from its short name or its OID."""
     return _NAMES.get(key, key)

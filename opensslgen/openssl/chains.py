@@ -1,4 +1,4 @@
-"""Who has signed what: `openssl verify` is asked about many chains at once."""
+"""Check signatures: one `openssl verify` checks many chains at once."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from .process import Process
 
 MANY = 1000
-"""Certificates that one process is asked about."""
+"""The maximum number of certificates for one process."""
 _NO_SIGNATURE = frozenset({4, 6, 7})
-"""Numbers of errors by which openssl says that a signature is not by its issuer's key (x509_vfy.h)."""
+"""openssl's error numbers for a signature that the issuer's key did not make (x509_vfy.h)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A certificate and those above it, its issuer first; one that signs itself has itself above it."""
+    """A certificate and its issuers, the direct one first; the issuer of a self-signed one is itself."""
 
     certificate: Certificate
     issuers: tuple[Certificate, ...]
     purpose: str | None
-    """As `openssl verify -purpose` names it."""
+    """A value of `openssl verify -purpose`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +53,24 @@ class Problem:
 
     @property
     def is_of_signature(self) -> bool:
-        """Whether a signature is not by its issuer's key."""
+        """Whether the issuer's key did not make the signature."""
         return self.number in _NO_SIGNATURE
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What openssl says of a chain."""
+    """The result of openssl for one chain."""
 
     accepted: bool
     problems: tuple[Problem, ...] = ()
     text: str = ""
-    """What openssl printed where it found no problem and accepted nothing either."""
+    """The output of openssl if it neither accepted the chain nor named a problem."""
     unable: str | None = None
-    """Why this openssl cannot tell."""
+    """Why this openssl cannot check the chain."""
 
 
 def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> list[Answer]:
-    """Return what openssl says of each chain, whose last certificate it is to trust; raises OpenSSLError.
+    """Return the result for each chain, if its last certificate is trusted; raises OpenSSLError.
 
     Without -partial_chain (LibreSSL, OpenSSL before 1.0.2) only chains up to a root can be verified.
     """
@@ -80,7 +80,7 @@ def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> 
     baskets: list[_Basket] = []
     full = 0
     same: dict[tuple[object, ...], int] = {}
-    """Where a question stands first: a pki folder has a certificate in several files."""
+    """The first place of equal questions: a pki folder has the same certificate in several files."""
     firsts = []
     for place, question in enumerate(questions):
         key = question.certificate.der, question.purpose, *(issuer.der for issuer in question.issuers)
@@ -88,7 +88,7 @@ def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> 
         if firsts[-1] != place:
             continue
         if not question.issuers[-1].is_self_issued and not openssl.can("-partial_chain"):
-            answers[place] = Answer(False, unable=f"{openssl.banner} verifies no chain without its root")
+            answers[place] = Answer(False, unable=f"{openssl.banner} cannot verify a chain without its root")
             continue
         while not any(basket.take(place, question, canonicals) for basket in baskets[full:]):
             baskets.append(_Basket(question.purpose))
@@ -103,25 +103,25 @@ _OPEN_BASKETS = 8
 
 @dataclass
 class _Basket:
-    """Questions for one process: no two of all the issuers have one name, so that none can stand in for another."""
+    """Questions for one process: all issuers have different names, so openssl cannot confuse them."""
 
     purpose: str | None
     contents: list[tuple[int, Question]] = field(default_factory=list)
     issuers: dict[CanonicalName, bytes] = field(default_factory=dict)
     trusted: set[bytes] = field(default_factory=set)
-    """The last ones of the chains."""
+    """The last certificates of the chains."""
     between: set[bytes] = field(default_factory=set)
     asked: set[bytes] = field(default_factory=set)
     is_full: bool = False
 
     def take(self, place: int, question: Question, canonicals: Mapping[bytes, CanonicalName]) -> bool:
-        """Put a question in, if it fits; the names of issuers are given by their DER."""
+        """Add a question if it fits; `canonicals` has the names of the issuers by their DER."""
         if self.is_full or question.purpose != self.purpose:
             return False
         der = question.certificate.der
         names = [(canonicals[issuer.der], issuer.der) for issuer in question.issuers]
         if len({name for name, _ in names}) < len(names):
-            # Two of one name: a basket of its own, in which openssl chooses by key identifier.
+            # Two issuers with one name get their own basket, where openssl chooses by key identifier.
             if self.contents:
                 return False
             self.is_full = True
@@ -144,7 +144,7 @@ class _Basket:
 
 
 def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, answers: dict[int, Answer]) -> None:
-    """Have one process verify the certificates, and those again of which it is not clear what it says."""
+    """Verify the certificates in one process, and repeat it for those with an unclear result."""
     token = os.urandom(8).hex()
     with tempfile.TemporaryDirectory(prefix="opensslgen-", dir=_in_memory()) as folder:
         work = Path(folder)
@@ -160,7 +160,7 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
         if openssl.can("-partial_chain"):
             command.append("-partial_chain")
         if openssl.can("-no_check_time"):
-            command.append("-no_check_time")  # the rules see to that, and openssl need not stop at it
+            command.append("-no_check_time")  # the rules check the dates, so openssl need not stop there
         else:
             command += ["-attime", str(int(at.timestamp()))]
         if purpose := basket[0][1].purpose:
@@ -170,7 +170,7 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
     problems = dict(_problems(process, token))
     unclear = []
     for (place, question), name in zip(basket, names, strict=True):
-        # No name of a certificate can make such a line, as the token is ours.
+        # No name in a certificate can fake such a line, because the token is secret.
         if f"{name}: OK" in accepted:
             answers[place] = Answer(True)
         elif name in problems:
@@ -188,14 +188,14 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
 
 
 def _in_memory() -> str | None:
-    """Return a folder in memory, where there is one: on a disk, writing a file can take longer than its check."""
+    """Return a folder in memory if the system has one: writing to a disk can take longer than the check."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108 - the folder below is ours
 
 
 def _write(path: Path, certificates: Iterable[bytes]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        # A regular file takes all at once, or its disk is full, which openssl sees.
+        # One write is enough for a regular file, unless the disk is full; then openssl fails.
         os.write(descriptor, "".join([pem("CERTIFICATE", der) for der in certificates]).encode())
     finally:
         os.close(descriptor)
@@ -210,7 +210,7 @@ def _listed(printed: bytes) -> tuple[Problem, ...]:
 
 
 def _problems(process: Process, token: str) -> Iterator[tuple[str, tuple[Problem, ...]]]:
-    """Yield the problems of each certificate, as OpenSSL from 1.1.1 on tells them apart: before its name, on stderr."""
+    """Yield the problems of each certificate: OpenSSL 1.1.1 and later print them on stderr before its name."""
     before: list[bytes] = []
     for line in process.stderr.splitlines():
         if match := re.fullmatch(rb"error (%b-\d+): verification failed" % token.encode(), line):

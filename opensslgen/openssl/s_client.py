@@ -1,6 +1,6 @@
-"""Ask `openssl s_client` for a server's certificates, and parse its output.
+"""Get a server's certificates with `openssl s_client`, and parse its output.
 
-Only the layout of that output is trusted: the names in it are text from the server.
+Only the layout of the output is trusted, because the names in it come from the server.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ STARTTLS: dict[str, str | None] = {
     "nntp": "-starttls ldap",
     "telnet": "-starttls ldap",
 }
-"""The protocols that s_client can ask for TLS, with the capability in CAPABILITIES that they need."""
+"""The protocols for STARTTLS, with the capability in CAPABILITIES that each needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,16 @@ class Answer:
     """The answer of a server."""
 
     chain: tuple[bytes, ...]
-    """Certificates in DER, in the order in which they were sent; at least one."""
+    """Certificates in DER, in the order in which the server sent them; at least one."""
     protocol: str | None
     """Such as "TLSv1.2"; None if the handshake was not completed."""
     notes: tuple[str, ...]
 
 
 def answer(openssl: OpenSSL, address: str, port: int, *, starttls: str | None, servername: str | None) -> Answer:
-    """Return the answer of a server at an IP address within the time limit of `openssl`; SNI (RFC 6066) has the name.
+    """Return the answer of a server at an IP address within openssl's time limit; `servername` is for SNI (RFC 6066).
 
-    Raises UnreadableError, saying why, if it sends no certificate, and OpenSSLError if openssl cannot be started.
+    Raises UnreadableError with the reason if it sends no certificate, and OpenSSLError if openssl cannot be started.
     """
     if ":" in address and not openssl.can("s_client to IPv6"):
         raise UnreadableError(f"{_version(openssl)} cannot talk to IPv6 addresses")
@@ -75,7 +75,7 @@ def answer(openssl: OpenSSL, address: str, port: int, *, starttls: str | None, s
     talk = _talk(openssl, arguments)
     left = deadline - time.monotonic()
     if talk.protocol is None and talk.connected and not talk.stopped and left > 0 and openssl.can("@SECLEVEL"):
-        # By default openssl rejects old protocols and signatures, short keys, and servers without certificate.
+        # By default openssl rejects old protocols and signatures, short keys, and servers without a certificate.
         lenient = ["-cipher", "ALL:+aNULL:@SECLEVEL=0"]
         if openssl.can("-legacy_server_connect"):
             lenient.append("-legacy_server_connect")
@@ -102,9 +102,9 @@ class _Talk:
 
     process: Process
     stopped: bool
-    """Whether it was ended because it took too long or printed too much."""
+    """Whether we stopped it because it took too long or printed too much."""
     connected: bool = False
-    """Whether it reported a TCP connection; if it was ended early it may not have done so."""
+    """Whether it reported a TCP connection; if we stopped it early, that may be missing."""
     chain: tuple[bytes, ...] = ()
     protocol: str | None = None
 
@@ -120,15 +120,15 @@ def _talk(openssl: OpenSSL, arguments: Sequence[str]) -> _Talk:
     return _read(process, stopped=stopped)
 
 
-# A name is printed on a line of its own, behind what stands here, and no openssl prints a line break in it (1.0 and
-# LibreSSL write \x0A, the others \0A). So nothing that a server sends is taken for a line of s_client's own, as long as
-# lines are matched from their beginning, one after the other from the first one on, and none is skipped.
+# openssl prints a name at the end of a line, after the text below, and never prints a line break in it (1.0 and
+# LibreSSL write \x0A, the others \0A). So text from the server cannot look like a line of s_client, if we match all
+# lines in order from their beginning, and skip none.
 _BLOCK = rb"-----BEGIN CERTIFICATE-----\n((?:[A-Za-z0-9+/=]{1,76}\n)+)-----END CERTIFICATE-----\n"
 _HEAD = re.compile(rb"CONNECTED\([0-9A-F]+\)\n(?:(?:read|write) [RWX] BLOCK\n)*---\n")
 _CHAIN = b"Certificate chain\n"
 _ENTRY = re.compile(rb" ?([0-9]+) s:.*\n   i:.*\n(?:   [av]:.*\n)*" + _BLOCK)
 _LEAF = re.compile(rb"---\nServer certificate\n(?:" + _BLOCK + rb")?subject=")
-# The lines before these are names of CAs; they begin with a slash or the kind of their first attribute.
+# Names of CAs come before these lines; they begin with a slash or with the type of their first attribute.
 _CIPHER = re.compile(rb"^New, (\S+), Cipher is (\S+)$", re.MULTILINE)
 _PROTOCOL = re.compile(rb"^(?:    Protocol  |Protocol): ([A-Za-z0-9.]+)$", re.MULTILINE)
 
@@ -152,12 +152,12 @@ def _read(process: Process, *, stopped: bool) -> _Talk:
         if leaf is None or not chain:
             raise UnreadableError("openssl s_client printed its certificates in an unknown form")
         if leaf[1] and _decoded(leaf[1]) != chain[0]:
-            raise UnreadableError("openssl s_client printed two different certificates of the server")
+            raise UnreadableError("openssl s_client printed two different certificates for the server")
     cipher, protocol = _CIPHER.search(output, at), _PROTOCOL.search(output, at)
     if cipher is None or cipher[2] == b"(NONE)":
         version = None
     elif cipher[1] == b"TLSv1.3":
-        # OpenSSL 1.1.1 prints no other line about it before a session, and the server may send none.
+        # OpenSSL 1.1.1 prints the protocol elsewhere only after a session ticket, which the server may not send.
         version = "TLSv1.3"
     else:
         version = protocol[1].decode("ascii") if protocol else None
@@ -181,15 +181,15 @@ _FAULTS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(r"protocol version|unsupported protocol"),
-        "it speaks no version of TLS that {openssl} knows, or no TLS at all{usual}",
+        "it does not speak TLS, or only versions that {openssl} does not know{usual}",
     ),
     (_ALERT, "it ends the handshake with the alert {0}"),
     (
         re.compile(r"unexpected eof|ssl handshake failure|^(?:read|write):errno=|^poll error", re.MULTILINE),
-        "it closes the connection before it has sent a certificate{usual}",
+        "it closes the connection before it sends a certificate{usual}",
     ),
 )
-"""The meaning of s_client's stderr in all versions; the first match counts."""
+"""The meaning of s_client's stderr in all versions; the first match is used."""
 _USUAL = {25: "smtp", 587: "smtp", 110: "pop3", 143: "imap", 389: "ldap", 21: "ftp", 5432: "postgres", 3306: "mysql"}
 
 
@@ -200,7 +200,7 @@ def _complaint(process: Process) -> str:
 
 
 def _doubts(talk: _Talk) -> tuple[str, ...]:
-    """Return notes about a connection that gave a chain, but did not end well."""
+    """Return notes about a connection that returned a chain but did not end well."""
     complaint = _complaint(talk.process)
     if talk.stopped:
         return ("it sent its certificate but did not finish the handshake, so the connection was closed",)
@@ -212,7 +212,7 @@ def _doubts(talk: _Talk) -> tuple[str, ...]:
 
 
 def _refusal(talk: _Talk, openssl: OpenSSL, address: str, port: int, *, starttls: str | None) -> str:
-    """Return why a server gave no certificate."""
+    """Return why a server sent no certificate."""
     usual = f"; on port {port}, --starttls {_USUAL[port]} is usual" if port in _USUAL and not starttls else ""
     if talk.stopped or not talk.connected:
         fault = _no_connection(address, port, timeout=min(1.0, openssl.timeout))
@@ -221,7 +221,7 @@ def _refusal(talk: _Talk, openssl: OpenSSL, address: str, port: int, *, starttls
         if talk.stopped:
             return f"it accepts the connection, but sent no TLS within {openssl.timeout:g} s{usual}"
     else:
-        # The other lines contain names, which may be any text.
+        # Ignore lines with names, because a name may be any text.
         lines = talk.process.stderr.decode("utf-8", "replace").splitlines()
         errors = "\n".join(line for line in lines if not line.startswith(("depth=", "verify ")))
         for pattern, meaning in _FAULTS:
@@ -231,7 +231,7 @@ def _refusal(talk: _Talk, openssl: OpenSSL, address: str, port: int, *, starttls
 
 
 def _no_connection(address: str, port: int, *, timeout: float) -> str | None:
-    """Return why a TCP connection fails, or None; the versions of openssl report it differently."""
+    """Return why a TCP connection fails, or None; versions of openssl report it in different ways."""
     try:
         socket.create_connection((address, port), timeout=timeout).close()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What is demanded of a certificate, by whom, and which profile holds which of these rules.
+"""The rules for certificates, where each rule comes from, and the profiles that combine them.
 
-Imports names and x509; a rule does not know how our certificates are made.
+Imports names and x509; a rule does not know how we issue certificates.
 """

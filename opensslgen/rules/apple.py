@@ -20,13 +20,13 @@ APPLE = "Apple support 103769, https://support.apple.com/103769"
 SINCE_JULY_2019 = date(2019, 7, 1)
 
 _SHA2 = frozenset({"sha224", "sha256", "sha384", "sha512"})
-# None is the curve of a key that is not made yet; one that is spelled out has a rule of its own.
+# None: the key does not exist yet. Explicit parameters have their own rule, ec-explicit.
 _CURVES = frozenset({"P-256", "P-384", "P-521", "explicit", None})
 _LEAST_RSA = 2048
 
 
 def span(validity: timedelta) -> str:
-    """Return a time span in days and seconds, as the boundaries are ones of seconds."""
+    """Return a time span in days and seconds: the limits are exact to the second."""
     return f"{validity.days} days" + (f" and {validity.seconds} s" if validity.seconds else "")
 
 
@@ -44,16 +44,16 @@ _RSA = frozenset({"RSA", "RSA-PSS"})
 
 
 def _small(bits: int) -> str:
-    return f"has an RSA key of {bits} bits; 2048 is the least"
+    return f"has an RSA key of {bits} bits; the minimum is 2048"
 
 
 def _key_type(case: Case) -> Messages:
-    known = "RSA and the curves P-256, P-384 and P-521 are known"
+    accepted = "RSA and the curves P-256, P-384 and P-521 are accepted"
     kind = _unknown_kind(case.certificate)
-    found = (f"it has {kind}; {known}",) if kind else PASS
+    found = (f"it has {kind}; {accepted}",) if kind else PASS
     for issuer in case.authorities:
         if kind := _unknown_kind(issuer):
-            found += (f"its issuer {issuer.subject} has {kind}; {known}",)
+            found += (f"its issuer {issuer.subject} has {kind}; {accepted}",)
     return found
 
 
@@ -61,11 +61,11 @@ def _unknown_kind(certificate: Certificate) -> str | None:
     key = certificate.public_key
     if key.algorithm == "RSA" or (key.algorithm == "EC" and key.curve in _CURVES):
         return None
-    return f"an EC key on the curve {key.curve}" if key.algorithm == "EC" else f"a key of the kind {key.algorithm}"
+    return f"an EC key on the curve {key.curve}" if key.algorithm == "EC" else f"a key of type {key.algorithm}"
 
 
 def _signed(case: Case) -> Iterator[tuple[str, Certificate]]:
-    """Yield the certificates whose signatures matter: what signs itself is trusted by itself, or not at all."""
+    """Yield the certificates whose signatures matter: nobody relies on the signature of a self-signed one."""
     for certificate in (case.certificate, *case.authorities):
         if not certificate.is_self_signed:
             yield "it" if certificate is case.certificate else f"the issuer {certificate.subject}", certificate
@@ -83,12 +83,12 @@ def _signature_type(case: Case) -> Messages:
     found = PASS
     for whose, certificate in _signed(case):
         if certificate.signature_algorithm == "rsassaPss":
-            found += (f"{whose} is signed with RSASSA-PSS; RSASSA-PKCS1-v1_5 and ECDSA are known",)
+            found += (f"{whose} is signed with RSASSA-PSS; RSASSA-PKCS1-v1_5 and ECDSA are accepted",)
     return found
 
 
 def _weak(certificate: Certificate) -> str:
-    return f"is signed with {certificate.signature_algorithm}, which is not of the SHA-2 family"
+    return f"is signed with {certificate.signature_algorithm}, which does not use SHA-2"
 
 
 def _san(case: Case) -> Messages:
@@ -97,9 +97,9 @@ def _san(case: Case) -> Messages:
         return ("it has no subject alternative name; the common name does not count",)
     hosts = [name for name in names if name.kind in ("DNS", "IP")]
     if not hosts:
-        return ("its subject alternative names hold neither a DNS name nor an IP address",)
+        return ("its subject alternative names contain neither a DNS name nor an IP address",)
     if not any(can_match(name) for name in hosts):
-        return (f"none of its subject alternative names can be a server's: {', '.join(map(_quoted, hosts[:3]))}",)
+        return (f"none of its subject alternative names can match a server: {', '.join(map(_quoted, hosts[:3]))}",)
     return PASS
 
 
@@ -117,12 +117,12 @@ def _server_auth(case: Case) -> Messages:
 
 
 APPLE_LIMIT = timedelta(days=825)
-"""Apple's code grants 3,600 seconds more; they are left to Apple."""
+"""Apple's code allows 3,600 seconds more, but its published rule does not."""
 
 
 def _validity(case: Case) -> Messages:
     validity = case.certificate.not_after - case.certificate.not_before
-    return PASS if validity <= APPLE_LIMIT else (f"it is valid for {span(validity)}; 825 days is the most",)
+    return PASS if validity <= APPLE_LIMIT else (f"it is valid for {span(validity)}; the maximum is 825 days",)
 
 
 RULES = (
@@ -138,7 +138,7 @@ RULES = (
     Rule(
         "apple-key-type",
         ERROR,
-        "Apple's devices check servers' signatures by RSA and by the NIST curves from P-256 on, and no others.",
+        "Apple's devices accept only RSA keys, and EC keys on the curves P-256, P-384 and P-521.",
         "apple-oss-distributions/Security: SecKeySizes in SecKey.h, SecPolicyAddStrongKeySizeOptions in SecPolicy.c",
         None,
         _key_type,
@@ -147,7 +147,7 @@ RULES = (
     Rule(
         "apple-signature-hash",
         ERROR,
-        "Apple's devices trust only signatures of the SHA-2 family, on the certificate and on its issuers.",
+        "Apple's devices accept only signatures with SHA-2, on the certificate and on its issuers.",
         APPLE,
         None,
         _signature_hash,
@@ -155,7 +155,7 @@ RULES = (
     Rule(
         "apple-signature-type",
         ERROR,
-        "Apple's devices check certificates' signatures by RSASSA-PKCS1-v1_5 and ECDSA, and by no other scheme.",
+        "Apple's devices accept only RSASSA-PKCS1-v1_5 and ECDSA signatures on certificates.",
         "apple-oss-distributions/Security: SecSignatureVerificationSupport.c",
         None,
         _signature_type,
@@ -163,7 +163,7 @@ RULES = (
     Rule(
         "apple-san",
         ERROR,
-        "Apple's devices look for the server's name in the subject alternative name alone.",
+        "Apple's devices look for the server's name only in the subject alternative names.",
         APPLE,
         None,
         _san,
@@ -173,7 +173,7 @@ RULES = (
     Rule(
         "apple-eku",
         ERROR,
-        "A TLS server's certificate from July 2019 on has the extended key usage serverAuth.",
+        "Apple's devices require the extended key usage serverAuth in certificates issued since July 2019.",
         APPLE,
         SINCE_JULY_2019,
         _server_auth,
@@ -183,7 +183,7 @@ RULES = (
     Rule(
         "apple-validity",
         ERROR,
-        "A TLS server's certificate from July 2019 on is valid for 825 days or fewer.",
+        "Apple's devices refuse certificates issued since July 2019 that are valid for more than 825 days.",
         APPLE,
         SINCE_JULY_2019,
         _validity,

@@ -1,4 +1,4 @@
-"""What depends on the time of judgement, on the issuers, and on the private key that came with a certificate."""
+"""Rules that depend on the time, on the issuers, or on the private key next to a certificate."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 def issuer_among(certificate: Certificate, others: Iterable[Certificate]) -> Certificate | None:
-    """Return the one that most likely issued the certificate, by name and key identifier; None if none can have."""
+    """Return the most likely issuer of the certificate, by name and key identifier, or None."""
     by_name = [other for other in others if other.der != certificate.der and is_named_by(certificate, other)]
     by_key = [other for other in by_name if not wrong_key(certificate, other)]
     return next(iter(by_key or by_name), None)
 
 
 def issuers_among(certificate: Certificate, others: Iterable[Certificate]) -> tuple[Certificate, ...]:
-    """Return the issuer and those above it, up to the root or to the first whose issuer is not there."""
+    """Return the issuers, the direct one first, up to the root or until the next issuer is missing."""
     found: list[Certificate] = []
     rest = list(others)
     below = certificate
@@ -67,9 +67,7 @@ def _expires_soon(case: Case) -> Messages:
     for whose, certificate in (("it", case.certificate), *((f"its issuer {c.subject}", c) for c in case.authorities)):
         left = certificate.not_after - at
         if left.days >= 0 and left <= within:
-            found += (
-                f"{whose} expires on {certificate.not_after:{_TIME}}, {left.days} days from the time of judgement",
-            )
+            found += (f"{whose} expires on {certificate.not_after:{_TIME}}, in {left.days} days",)
     return found
 
 
@@ -87,10 +85,10 @@ def _issuer_name(case: Case) -> Messages:
     damaged = [each for each in (certificate, *case.authorities, *case.others) if _has_damaged_name(each)]
     if damaged:
         return (
-            f"{damaged[0].subject or 'one without name'} is meant to be its own issuer, by its key or but for one bit,"
-            f" and names {damaged[0].issuer or 'none'}",
+            f"{damaged[0].subject or 'a certificate without a name'} looks like a damaged root: its issuer"
+            f" should have the same name, but is {damaged[0].issuer or 'without a name'}",
         )
-    # What is not made yet names no issuer, and who signs itself needs none.
+    # A certificate that does not exist yet has no issuer, and a self-signed one needs none.
     if not certificate.der or certificate.is_self_signed:
         return PASS
     if case.issuer is None:
@@ -102,17 +100,17 @@ def _issuer_name(case: Case) -> Messages:
     stray = [other for other in _unrelated(case) if other.is_authority and other.is_self_signed]
     if stray and not last.is_self_signed:
         return (
-            f"its chain ends with {last.subject or 'one without name'}, whose issuer"
-            f" {last.issuer or 'without name'} is missing; {stray[0].subject or 'one without name'}, which is there,"
-            " has issued none of it",
+            f"its chain ends with {last.subject or 'a certificate without a name'}, because the issuer"
+            f" {last.issuer or 'without a name'} is missing; {stray[0].subject or 'a CA without a name'} issued no part"
+            " of the chain",
         )
     return PASS
 
 
 def _has_damaged_name(certificate: Certificate) -> bool:
-    """Tell whether an authority was a root until its name was changed: it names its own key, or all but its own name.
+    """Tell whether a CA looks like a root with a damaged name: it names its own key, or its names differ in one bit.
 
-    Numbers tell authorities apart that have signed each other.
+    Names that differ only in a digit belong to different CAs, such as "Root 1" and "Root 2".
     """
     subject, issuer = certificate.subject.der, certificate.issuer.der
     if not certificate.is_authority or subject == issuer or is_named_by(certificate, certificate):
@@ -129,17 +127,17 @@ def _has_damaged_name(certificate: Certificate) -> bool:
 
 
 def _not_issued_by(certificate: Certificate, other: Certificate) -> str:
-    return f"its issuer is {certificate.issuer or 'nameless'}, and not {other.subject or 'one without name'}"
+    return f"its issuer is {certificate.issuer or 'without a name'}, not {other.subject or 'a CA without a name'}"
 
 
 def _unrelated(case: Case) -> list[Certificate]:
-    """Return those that came with a certificate and are no part of its path."""
+    """Return the certificates next to this one that are not part of its path."""
     path = {certificate.der for certificate in (case.certificate, *case.authorities)}
     return [other for other in case.others if other.der not in path]
 
 
 def _links(case: Case) -> list[tuple[Certificate, Certificate]]:
-    """Return the pairs of a certificate and its issuer, by name, that stand one after the other."""
+    """Return the neighbours in the chain where the second is the issuer of the first, by name."""
     pairs = [(case.certificate, case.issuer), *zip(case.chain, case.chain[1:], strict=False)]
     return [(below, above) for below, above in pairs if above and is_named_by(below, above)]
 
@@ -151,10 +149,12 @@ def _issuer_key(case: Case) -> Messages:
     for certificate, issuer in _links(case):
         authority, subject = certificate.authority_key_identifier, issuer.subject_key_identifier
         if wrong_key(certificate, issuer) and authority and authority.key_identifier and subject:
-            whose = "its" if certificate is case.certificate else f"{certificate.subject} is below another key: its"
+            whose = (
+                "its" if certificate is case.certificate else f"{certificate.subject} was signed with another key: its"
+            )
             found += (
-                f"{whose} authority key identifier is {authority.key_identifier.hex().upper()}, its issuer's subject"
-                f" key identifier {subject.hex().upper()}",
+                f"{whose} authority key identifier is {authority.key_identifier.hex().upper()}, but its issuer's"
+                f" subject key identifier is {subject.hex().upper()}",
             )
     return found
 
@@ -164,9 +164,9 @@ def _issuer_is_ca(case: Case) -> Messages:
         return PASS
     found = PASS
     for _, issuer in _links(case):
-        # Version 1, which knows no extensions, is still to be met among roots.
+        # Version 1, which has no extensions, still occurs among roots.
         if issuer.version == 3 and not issuer.is_authority:
-            found += (f"its issuer {issuer.subject} is no certificate authority (CA:TRUE)",)
+            found += (f"its issuer {issuer.subject} is not a certificate authority (CA:TRUE)",)
         elif issuer.version != 3 and not issuer.is_self_signed:
             found += (
                 f"its issuer {issuer.subject} is a certificate of version {issuer.version}, which cannot say that it is"
@@ -186,25 +186,25 @@ def _issuer_key_usage(case: Case) -> Messages:
 
 def _issuer_usages(case: Case) -> Messages:
     usages = case.certificate.extended_key_usage or ("serverAuth",)
-    # A client's certificate is for clients, and any other is taken for a server's.
+    # Every certificate that is not for a client counts as a server's.
     wanted = "clientAuth" if "clientAuth" in usages and "serverAuth" not in usages else "serverAuth"
     return tuple(
-        f"the extended key usage of its issuer {issuer.subject} is {', '.join(issuer.extended_key_usage)}; {wanted}, or"
-        " none at all, is needed"
+        f"the extended key usage of its issuer {issuer.subject} is {', '.join(issuer.extended_key_usage)}; it needs"
+        f" {wanted}, or no extended key usage"
         for issuer in case.authorities
-        # OpenSSL does not take that for any use for this one, measured from 1.1.1 to 4.0.
+        # OpenSSL does not accept anyExtendedKeyUsage instead, measured from 1.1.1 to 4.0.
         if issuer.extended_key_usage is not None and wanted not in issuer.extended_key_usage
     )
 
 
 def _path_length(case: Case) -> Messages:
     found = PASS
-    # Certificates that only carry the name of their issuer on do not count (RFC 5280 section 4.2.1.9).
+    # Self-issued certificates do not count (RFC 5280 section 4.2.1.9).
     below = int(case.certificate.is_authority and not case.certificate.is_self_issued)
     for _, issuer in _links(case):
         limit = issuer.basic_constraints.path_length if issuer.basic_constraints else None
         if limit is not None and below > limit:
-            found += (f"{issuer.subject} allows {limit or 'no'} authorities below itself, and there are {below}",)
+            found += (f"{issuer.subject} allows {limit or 'no'} CAs below itself, but there are {below}",)
         below += not issuer.is_self_issued
     return found
 
@@ -216,41 +216,41 @@ def _name_constraints(case: Case) -> Messages:
         if issuer.name_constraints:
             limits = Limits(issuer.name_constraints)
             for certificate in below:
-                # What only carries its issuer's name on to another key is not limited (RFC 5280 section 6.1.3 (b)).
+                # A self-issued certificate between others is not limited (RFC 5280 section 6.1.3 (b)).
                 if certificate is case.certificate or not certificate.is_self_issued:
                     found += _forbidden(certificate, issuer, limits, case)
         below.append(issuer)
     more = len(found) - _MOST_NAMES
-    return (*found[:_MOST_NAMES], *((f"so are {more} more",) if more > 0 else ()))
+    return (*found[:_MOST_NAMES], *((f"the same holds for {more} more names",) if more > 0 else ()))
 
 
 _MOST_NAMES = 10
-"""Names that are said one by one."""
+"""The number of names that are listed one by one."""
 
 
 def _forbidden(certificate: Certificate, issuer: Certificate, limits: Limits, case: Case) -> Iterator[str]:
-    whose = "" if certificate is case.certificate else f" of {certificate.subject or 'one without name'}"
+    whose = "" if certificate is case.certificate else f" of {certificate.subject or 'a certificate without a name'}"
     for name in certificate.names:
         if limits.forbid(name):
-            yield f"{brief(str(name))}{whose} is none of the names for which {issuer.subject} may sign"
+            yield f"{brief(str(name))}{whose} is not among the names for which {issuer.subject} may sign"
     subject = certificate.subject
     if subject.attributes and limits.forbid(GeneralName("dirName", str(subject))):
-        yield f"the subject {brief(str(subject))} is none of the names for which {issuer.subject} may sign"
+        yield f"the subject {brief(str(subject))} is not among the names for which {issuer.subject} may sign"
     for kind, value in subject.attributes:
         if kind == "emailAddress" and limits.forbid(GeneralName("email", value)):
-            yield f"emailAddress={brief(value)}{whose} is none of the names for which {issuer.subject} may sign"
+            yield f"emailAddress={brief(value)}{whose} is not among the names for which {issuer.subject} may sign"
     common_name = _host_as_common_name(certificate) if certificate is case.certificate else None
     if common_name and limits.forbid(common_name):
         yield (
-            f"its common name {brief(common_name.value)}, which OpenSSL takes for a host's, is none of the names for"
-            f" which {issuer.subject} may sign"
+            f"its common name {brief(common_name.value)}, which OpenSSL treats as a host name, is not among the names"
+            f" for which {issuer.subject} may sign"
         )
 
 
 def _host_as_common_name(certificate: Certificate) -> GeneralName | None:
-    """Return a common name that looks like a host's, unless the certificate names a host otherwise.
+    """Return a common name that looks like a host name, unless the certificate has a DNS name.
 
-    OpenSSL holds it against the limits then, be it an address (X509_check_host(3): ALWAYS_CHECK_SUBJECT).
+    OpenSSL then applies name constraints to it, even if it is an address (X509_check_host(3): ALWAYS_CHECK_SUBJECT).
     """
     common_name = certificate.subject.common_name or ""
     if any(name.kind == "DNS" for name in certificate.names) or not _HOST.fullmatch(common_name):
@@ -262,7 +262,7 @@ _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_
 
 
 def _order(case: Case) -> Messages:
-    """Find where those of the path that came with the certificate came in another order than the path's."""
+    """Find certificates next to this one that are part of its path, but in another order."""
     path = [certificate.der for certificate in case.authorities]
     before, last = case.certificate, -1
     for position, certificate in enumerate(case.others, 2):
@@ -272,22 +272,22 @@ def _order(case: Case) -> Messages:
         if place != last + 1:
             return (
                 f"certificate {position}, {certificate.subject or 'without a subject'}, is not the issuer of the one"
-                f" before it; {before.issuer or 'a nameless one'} is",
+                f" before it; the issuer is {before.issuer or 'without a name'}",
             )
         before, last = certificate, place
     return PASS
 
 
 def _stray(case: Case) -> Messages:
-    """Find what came with a certificate and is no part of its path, if it is not said of its issuer."""
+    """Find certificates that are not part of the path, unless issuer-mismatch already reports them."""
     twice = [_title(other, case.at) for other in _repeated(case)]
-    found = (f"{', '.join(twice[:3])} {'is' if len(twice) == 1 else 'are'} there twice",) if twice else PASS
+    found = (f"{', '.join(twice[:3])} {'appears' if len(twice) == 1 else 'appear'} twice",) if twice else PASS
     stray = _unrelated(case)
     if not stray or _issuer_name(case):
         return found
     named = ", ".join(_title(certificate, case.at) for certificate in stray[:3])
     more = f" and {len(stray) - 3} more" if len(stray) > 3 else ""
-    return (*found, f"{named}{more} {'is' if len(stray) == 1 else 'are'} beside it and not part of its chain")
+    return (*found, f"{named}{more} {'is' if len(stray) == 1 else 'are'} not part of its chain")
 
 
 def _repeated(case: Case) -> list[Certificate]:
@@ -301,22 +301,22 @@ def _repeated(case: Case) -> list[Certificate]:
 
 
 def _title(certificate: Certificate, at: datetime) -> str:
-    name = str(certificate.subject) or "one without name"
+    name = str(certificate.subject) or "a certificate without a name"
     return f"{name} (expired on {certificate.not_after:%Y-%m-%d})" if certificate.not_after < at else name
 
 
 def _key(case: Case) -> Messages:
     if case.key is None or case.key.der == case.certificate.public_key.der:
         return PASS
-    return ("the private key beside it is not its key",)
+    return ("the private key next to it does not match it",)
 
 
 RULES = (
-    Rule("expired", ERROR, "Clients refuse what has expired.", "RFC 5280 section 6.1.3", None, _expired),
+    Rule("expired", ERROR, "Clients refuse certificates that have expired.", "RFC 5280 section 6.1.3", None, _expired),
     Rule(
         "not-yet-valid",
         ERROR,
-        "Clients refuse what is not valid yet, be it by their own slow clock.",
+        "Clients refuse certificates that are not valid yet, also if only the client's clock is slow.",
         "RFC 5280 section 6.1.3",
         None,
         _not_yet_valid,
@@ -324,7 +324,7 @@ RULES = (
     Rule(
         "expires-soon",
         ERROR,
-        "What ends within the time that --within gives is to be renewed.",
+        "A certificate that expires within the time given by --within must be renewed.",
         "opensslgen audit --within; as openssl x509 -checkend",
         None,
         _expires_soon,
@@ -332,7 +332,7 @@ RULES = (
     Rule(
         "key-mismatch",
         ERROR,
-        "A server cannot start with a private key that is another certificate's.",
+        "A server cannot start if the private key does not match the certificate.",
         "RFC 8446 section 4.4.3",
         None,
         _key,
@@ -341,7 +341,7 @@ RULES = (
     Rule(
         "issuer-mismatch",
         ERROR,
-        "A chain is built by names: the subject of the issuer is the issuer of the certificate.",
+        "Clients build a chain by names: the issuer in a certificate must be the subject of the CA that issued it.",
         "RFC 5280 section 6.1.3 (a) (4)",
         None,
         _issuer_name,
@@ -349,7 +349,7 @@ RULES = (
     Rule(
         "aki-mismatch",
         ERROR,
-        "Apple's devices refuse an authority key identifier that is not the issuer's subject key identifier.",
+        "Apple's devices refuse an authority key identifier that differs from the issuer's subject key identifier.",
         "RFC 5280 section 4.2.1.1",
         None,
         _issuer_key,
@@ -373,7 +373,7 @@ RULES = (
     Rule(
         "issuer-eku",
         ERROR,
-        "OpenSSL, browsers and Windows hold an issuer's extended key usage against what it issues.",
+        "OpenSSL, browsers and Windows apply an issuer's extended key usage to the certificates that it issues.",
         "OpenSSL verify -purpose; RFC 5280 section 4.2.1.12",
         None,
         _issuer_usages,
@@ -381,7 +381,7 @@ RULES = (
     Rule(
         "path-length",
         ERROR,
-        "Clients refuse a chain with more authorities below one than its pathlen allows.",
+        "Clients refuse a chain with more CAs below a CA than its pathlen allows.",
         "RFC 5280 sections 4.2.1.9 and 6.1.4 (l)",
         None,
         _path_length,
@@ -389,15 +389,15 @@ RULES = (
     Rule(
         "name-constraints",
         ERROR,
-        "Phones and other clients refuse names for which an authority above must not sign.",
-        "RFC 5280 section 4.2.1.10; Apple honours them on roots that users add",
+        "Phones and other clients refuse names that the name constraints of a CA in the chain do not allow.",
+        "RFC 5280 section 4.2.1.10; Apple applies them also to roots that users add",
         None,
         _name_constraints,
     ),
     Rule(
         "chain-order",
         WARNING,
-        "Some clients give up on a chain in which each certificate is not followed by its issuer.",
+        "Some clients refuse a chain in which a certificate is not followed by its issuer.",
         "RFC 5246 section 7.4.2; RFC 8446 section 4.4.2",
         None,
         _order,
@@ -405,7 +405,7 @@ RULES = (
     Rule(
         "chain-unrelated",
         WARNING,
-        "What is not part of a chain is sent for nothing, and some clients give up on it.",
+        "Clients do not need certificates outside the chain, and some refuse to connect because of them.",
         "RFC 8446 section 4.4.2",
         None,
         _stray,
@@ -413,7 +413,7 @@ RULES = (
     Rule(
         "leaf-outlives-issuer",
         WARNING,
-        "A certificate ends at the latest when its issuer does, whatever it says.",
+        "Clients refuse a certificate as soon as its issuer has expired.",
         "RFC 5280 section 6.1.3",
         None,
         _outlives,

@@ -1,4 +1,4 @@
-"""What servers ask of a client's certificate."""
+"""Rules of servers for client certificates."""
 
 from __future__ import annotations
 

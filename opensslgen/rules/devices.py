@@ -1,4 +1,4 @@
-"""On which devices a certificate works, as far as published rules and measurements tell: never more than they do."""
+"""On which devices a certificate works. The answers never go beyond published rules and measurements."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 APPLE_DEVICES, ANDROID, PYTHON, BROWSERS = "iPhone, iPad, Mac", "Android", "Python 3.13 and later", "browsers"
 ALL = "all clients"
 
-_GOOD = "nothing known speaks against it"
-_STRICT = "complies with what its strict check and its library cryptography ask"
-_ON_ANDROID = "Chrome trusts a root that was installed, apps do only if they ask to"
+_GOOD = "no known problem"
+_STRICT = "complies with its strict check and with the library cryptography"
+_ON_ANDROID = "Chrome trusts a root that you installed; an app does only if its developer chose that"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is known of a certificate on one kind of device."""
+    """What is known about a certificate on one kind of device."""
 
     device: str
     complies: bool | None
-    """None if there is no rule to hold it against."""
+    """None if there is no rule for it."""
     words: str
     findings: tuple[Finding, ...] = ()
-    """What speaks against it, or may."""
+    """The violated rules."""
 
 
 def verdicts(
@@ -47,9 +47,9 @@ def verdicts(
     path: str = "",
     proof: Iterable[Finding] = (),
 ) -> list[Verdict]:
-    """Return what is known of a certificate by the kind of device, that for all of them first.
+    """Return what is known about a certificate for each kind of device, first for all devices.
 
-    The path is where it was read, and the proof is what openssl found of its signature.
+    The path is the certificate's file, and the proof holds openssl's findings on its signature.
     """
     case = Case(certificate, issuer, at)
     if role_of(certificate, path=path).name == AUTHORITY:
@@ -59,7 +59,7 @@ def verdicts(
     else:
         said = _of_server(case, is_private=is_private)
         if certificate.is_authority:
-            # What says that it is an authority, and has a server's names, may also be meant as one.
+            # A CA certificate with a server's names may also be meant as a root.
             as_root = [finding for finding in judge(case, rules_of(("root",))) if finding.rule.id.startswith("root-")]
             said.append(_verdict("installed on a phone as a root", as_root, _GOOD))
     if broken := tuple(proof):
@@ -71,16 +71,14 @@ def _of_server(case: Case, *, is_private: bool) -> list[Verdict]:
     found = judge(case, rules_of(("apple",)))
     strict = [finding for finding in judge(case, rules_of(("strict",))) if finding.rule.id.startswith("strict-")]
     if is_private:
-        browsers = Verdict(
-            BROWSERS, None, "no further rule; the limits of public authorities are not those of a root of your own"
-        )
+        browsers = Verdict(BROWSERS, None, "no further rule; the limits for public CAs do not apply to your own root")
     else:
         public = [finding for finding in judge(case, rules_of(("public",))) if finding.rule.id.startswith("public-")]
         browsers = _verdict(
             BROWSERS,
             public,
-            "complies with the rules for public authorities, if one has issued it",
-            "violates the rules for public authorities, if one has issued it",
+            "complies with the rules for public CAs, if a public CA issued it",
+            "violates the rules for public CAs, if a public CA issued it",
         )
     return [
         _verdict(ALL, _not_of_apple(found), _GOOD),
@@ -102,28 +100,32 @@ def _of_authority(case: Case, *, at_root: bool) -> list[Verdict]:
     ]
     said = [
         _verdict(ALL, everybody, _GOOD),
-        _apple(found, "complies with Apple's published rules for what stands above a server"),
+        _apple(found, "complies with Apple's published rules for a server's issuers"),
         _verdict(PYTHON, strict, _STRICT),
     ]
     if at_root:
         said += [
-            _verdict("installed on a phone", on_phones, "can be, as a root; iPhones want it switched on by hand, too"),
+            _verdict(
+                "installed on a phone",
+                on_phones,
+                "works as a root; on an iPhone, also switch it on under Certificate Trust Settings",
+            ),
             Verdict(ANDROID, None, _ON_ANDROID),
         ]
-    # Some appliances show one and the same certificate as a server, and say that it is an authority.
+    # Some appliances use one certificate both as a server and as a CA.
     if any(name.kind in ("DNS", "IP") for name in case.certificate.names):
         of_server = [finding for finding in judge(case, rules_of(("apple",))) if finding not in found]
-        said.append(_verdict("shown by a server", of_server, _GOOD))
+        said.append(_verdict("used by a server", of_server, _GOOD))
     return said
 
 
 def _of_client(case: Case) -> list[Verdict]:
-    # What both ask is asked of anything that has a key and is signed.
+    # Rules that are in both profiles hold for every certificate.
     both = set(PROFILES["apple"].rules) & set(PROFILES["root"].rules)
     found = judge(case, [rule for rule in rules_of(("apple",)) if rule.id in both])
     return [
         _verdict(ALL, _not_of_apple(found), _GOOD),
-        Verdict(APPLE_DEVICES, None, "Apple's published rules are for servers, and this is none"),
+        Verdict(APPLE_DEVICES, None, "Apple's published rules are for servers, and this is not a server's certificate"),
     ]
 
 
@@ -139,15 +141,17 @@ def _apple(found: Iterable[Finding], good: str) -> Verdict:
     of_apple = [finding for finding in found if _of_apple(finding.rule)]
     published = [finding for finding in of_apple if finding.rule.citation == APPLE]
     bad = f"violates Apple's published rule{'s' if len(published) > 1 else ''}"
-    return _verdict(APPLE_DEVICES, of_apple, good, bad if published else "is of a kind that Apple's code does not know")
+    return _verdict(
+        APPLE_DEVICES, of_apple, good, bad if published else "uses something that Apple's code does not accept"
+    )
 
 
 def _android() -> Verdict:
-    return Verdict(ANDROID, None, f"no rules of its own are known; {_ON_ANDROID}")
+    return Verdict(ANDROID, None, f"no special rules are known; {_ON_ANDROID}")
 
 
-def _verdict(device: str, found: Iterable[Finding], good: str, bad: str = "this speaks against it") -> Verdict:
+def _verdict(device: str, found: Iterable[Finding], good: str, bad: str = "violates these rules") -> Verdict:
     findings = tuple(found)
     if any(finding.rule.severity == ERROR for finding in findings):
         return Verdict(device, False, bad, findings)
-    return Verdict(device, True, "this may speak against it" if findings else good, findings)
+    return Verdict(device, True, "may have a problem" if findings else good, findings)

@@ -1,4 +1,4 @@
-"""What every client asks of a certificate's form: its serial number, key, usage and critical extensions."""
+"""Rules of all clients for a certificate's form: serial number, key, key usage and critical extensions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from opensslgen.x509.extensions import EXTENSIONS
 from .rule import ANY, ERROR, PASS, WARNING, Case, Fault, Messages, Rule
 
 _LONGEST_SERIAL = 20  # bytes
-# Many add a zero byte to 20 random ones whose first bit is set.
+# Many CAs draw 20 random bytes, and DER adds a zero byte if the first bit is set.
 _TOLERATED_SERIAL = 21
-# In bytes and not bits, as random numbers begin with zeros, too: half of those drawn from 64 bits have fewer than 64.
+# In bytes, not bits: half of all random numbers of 64 bits begin with a zero bit.
 _SHORTEST_SERIAL = 8
 
-# All that a conforming client must or should know (RFC 5280 section 4.2), and the one that openssl, Apple and Go know.
+# The extensions that RFC 5280 section 4.2 requires or recommends, and policyMappings, which openssl, Apple and Go know.
 UNDERSTOOD = frozenset(
     EXTENSIONS[name]
     for name in (
@@ -36,7 +36,7 @@ _NAMES = {oid: name for name, oid in EXTENSIONS.items()}
 
 def _not_ca(case: Case) -> Messages:
     if case.certificate.is_authority:
-        return ("it is a certificate authority (CA:TRUE); a server's certificate must not be",)
+        return ("it is a certificate authority (CA:TRUE), which a server must not be",)
     return PASS
 
 
@@ -58,27 +58,31 @@ def _serial_bytes(case: Case) -> int:
 
 def _long_serial(case: Case) -> Messages:
     size = _serial_bytes(case)
-    return (f"its serial number has {size} bytes; {_LONGEST_SERIAL} is the most",) if size > _TOLERATED_SERIAL else PASS
+    return (
+        (f"its serial number has {size} bytes; the maximum is {_LONGEST_SERIAL}",) if size > _TOLERATED_SERIAL else PASS
+    )
 
 
 def _serial_of_21_bytes(case: Case) -> Messages:
     if _serial_bytes(case) != _TOLERATED_SERIAL:
         return PASS
-    return (f"its serial number has {_TOLERATED_SERIAL} bytes, the first of them zero; {_LONGEST_SERIAL} is the most",)
+    return (
+        f"its serial number has {_TOLERATED_SERIAL} bytes, and the first is zero; the maximum is {_LONGEST_SERIAL}",
+    )
 
 
 def _short_serial(case: Case) -> Messages:
     size = _serial_bytes(case)
-    return (f"its serial number has {8 * size} bits; 64 is the least",) if size < _SHORTEST_SERIAL else PASS
+    return (f"its serial number has {8 * size} bits; the minimum is 64",) if size < _SHORTEST_SERIAL else PASS
 
 
 def _explicit_curve(case: Case) -> Messages:
     found = PASS
     if case.certificate.public_key.curve == "explicit":
-        found = ("its EC key spells its curve out instead of naming it",)
+        found = ("its EC key contains its curve's parameters instead of a name",)
     for issuer in case.authorities:
         if issuer.public_key.curve == "explicit":
-            found += (f"the EC key of its issuer {issuer.subject} spells its curve out instead of naming it",)
+            found += (f"the EC key of its issuer {issuer.subject} contains its curve's parameters instead of a name",)
     return found
 
 
@@ -90,25 +94,25 @@ def _unknown_critical(case: Case) -> Messages:
                 name = _NAMES.get(extension.oid)
                 what = f"critical extension {extension.oid}{f' ({name})' if name else ''}"
                 if certificate is case.certificate:
-                    found += (Fault(f"its {what} is not known to clients", extension=name or extension.oid),)
+                    found += (Fault(f"clients do not know its {what}", extension=name or extension.oid),)
                 else:
-                    found += (f"its issuer {certificate.subject} has a {what}, which is not known to clients",)
+                    found += (f"its issuer {certificate.subject} has a {what}, which clients do not know",)
     return found
 
 
 _MOST_DEVIATIONS = 5
-"""Those of one certificate that are named one by one."""
+"""The number of deviations of one certificate that are listed one by one."""
 
 
 def deviations(case: Case, *, grave: bool) -> Messages:
-    """Return where the certificates are not DER: at which byte, and who rejects that."""
+    """Return where the certificates are not DER: at which byte, and which programs reject that."""
     found = PASS
     for certificate in (case.certificate, *case.authorities):
-        whose = "" if certificate is case.certificate else f" in its issuer {certificate.subject or 'without name'}"
+        whose = "" if certificate is case.certificate else f" in its issuer {certificate.subject or 'without a name'}"
         here = [deviation for deviation in certificate.deviations if deviation.is_grave == grave]
         for deviation in here[:_MOST_DEVIATIONS]:
             rejecting = ", ".join(deviation.rejected_by)
-            found += (f"{deviation}{whose}" + (f", which is rejected by {rejecting}" if rejecting else ""),)
+            found += (f"{deviation}{whose}" + (f" (rejected by {rejecting})" if rejecting else ""),)
         if len(here) > _MOST_DEVIATIONS:
             found += (f"{len(here) - _MOST_DEVIATIONS} more deviations from DER{whose}",)
     return found
@@ -126,7 +130,7 @@ RULES = (
     Rule(
         "not-der",
         WARNING,
-        "Strict readers, such as Python's cryptography and Go, reject what is not DER, though others read it.",
+        "Strict programs, such as Python's cryptography and Go, reject a certificate that is not exactly DER.",
         "RFC 5280 section 4.1; X.690 section 10",
         None,
         _not_der,
@@ -135,7 +139,7 @@ RULES = (
     Rule(
         "malformed",
         ERROR,
-        "No client can rely on a key, an algorithm or an extension that is not what it says.",
+        "No client can rely on a certificate whose key, algorithm or extension is malformed or contradictory.",
         "RFC 5280 section 4",
         None,
         _malformed,
@@ -144,7 +148,7 @@ RULES = (
     Rule(
         "leaf-is-ca",
         ERROR,
-        "Firefox, Apple's app transport and Python's cryptography refuse a server that is a certificate authority.",
+        "Firefox, Apple's App Transport Security and Python's cryptography refuse a CA certificate from a server.",
         "RFC 5280 section 4.2.1.9",
         None,
         _not_ca,
@@ -154,7 +158,7 @@ RULES = (
     Rule(
         "key-usage",
         WARNING,
-        "A server signs its handshake: without digitalSignature Chrome refuses it, and so does TLS 1.3.",
+        "A server signs its handshake: Chrome and TLS 1.3 refuse it without digitalSignature.",
         "RFC 8446 section 4.4.2.2; RFC 5280 section 4.2.1.3",
         None,
         _digital_signature,
@@ -174,7 +178,7 @@ RULES = (
     Rule(
         "ec-explicit",
         ERROR,
-        "Apple, OpenSSL 3 and others refuse EC keys whose curve is spelled out.",
+        "Apple, OpenSSL 3 and others refuse EC keys that contain the parameters of their curve instead of its name.",
         "RFC 5480 section 2.1.1; OpenSSL 3 X509_V_ERR_EC_KEY_EXPLICIT_PARAMS",
         None,
         _explicit_curve,
@@ -199,7 +203,7 @@ RULES = (
     Rule(
         "serial-21-bytes",
         WARNING,
-        "OpenSSL and Python's cryptography take a serial number of 21 bytes; a client need not.",
+        "OpenSSL and Python's cryptography accept a serial number of 21 bytes, but other clients may refuse it.",
         "RFC 5280 section 4.1.2.2",
         None,
         _serial_of_21_bytes,
@@ -207,7 +211,7 @@ RULES = (
     Rule(
         "serial-short",
         WARNING,
-        "A serial number with few bits can be guessed, and is likely to be used twice by one issuer.",
+        "A short serial number can be guessed, and the issuer may use it twice.",
         "CA/Browser Forum Baseline Requirements 7.1 (64 bits from a random source)",
         None,
         _short_serial,

@@ -1,6 +1,6 @@
 """What name constraints forbid (RFC 5280 section 4.2.1.10), for every kind of name.
 
-Each kind is looked up in a table, so that thousands of constraints and names cost no more than their sum.
+Tables keep this fast: the time grows with the sum of constraints and names, not with their product.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _URI_HOST = re.compile(r"[^:/?#]+://(?:[^/?#@]*@)?(?P<host>\[[^\]]*\]|[^/?#:]*)"
 
 
 class Limits:
-    """The name constraints of an authority, to be asked about many names."""
+    """The name constraints of a CA, prepared for checking many names."""
 
     def __init__(self, constraints: NameConstraints) -> None:
-        """Take them in."""
+        """Sort the constraints into tables."""
         self._permitted, self._excluded = _subtrees(constraints.permitted), _subtrees(constraints.excluded)
 
     def forbid(self, name: GeneralName) -> bool:
-        """Tell whether a certificate below the authority must not have the name.
+        """Tell whether the constraints forbid the name in a certificate below the CA.
 
-        A constraint that cannot be held against a name of its kind forbids it, as nobody can show that it does not.
+        If a constraint cannot be compared with a name of its kind, it forbids the name: that is the safe answer.
         """
         if name.kind in self._excluded.kinds and self._excluded.covers(name, any_part=True) is not False:
             return True
@@ -38,24 +38,24 @@ class Limits:
 
 @dataclass
 class _Subtrees:
-    """Constraints by what they are compared with, in lower case."""
+    """Constraints in lower case, by the way in which they are compared."""
 
     kinds: set[str] = field(default_factory=set)
     exact: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """By kind: hosts, mailboxes, and whatever stands for itself."""
+    """By kind: hosts, mailboxes, and other values that match only themselves."""
     below: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    """By kind: domains that stand for all below them."""
+    """By kind: domains that match all names below them."""
     parents: set[str] = field(default_factory=set)
-    """The domains right above the DNS constraints, below which a wildcard covers some."""
+    """The direct parents of the DNS constraints: a wildcard below such a parent matches some constrained name."""
     networks: dict[tuple[int, int], set[int]] = field(default_factory=lambda: defaultdict(set))
     """By version and length of the prefix: the prefixes."""
     directory: dict[int, set[tuple[str, ...]]] = field(default_factory=lambda: defaultdict(set))
-    """By the number of their parts."""
+    """Directory names by the number of their parts."""
 
     def covers(self, name: GeneralName, *, any_part: bool) -> bool | None:
-        """Tell whether a name is below a constraint of its kind; None if that cannot be told.
+        """Tell whether a constraint of its kind covers a name; None if they cannot be compared.
 
-        With `any_part`, a wildcard is covered already if one of the names is for which it stands.
+        With `any_part`, a wildcard is covered if at least one of the names that it matches is covered.
         """
         if name.kind == "DNS":
             host = name.value.lower().removesuffix(".")
@@ -78,7 +78,7 @@ class _Subtrees:
         return host in self.exact[kind] or any(domain in below for domain in _domains_above(host))
 
     def _address(self, value: str) -> bool:
-        import ipaddress  # late, as few certificates are limited
+        import ipaddress  # imported here because few CAs have name constraints
 
         address = ipaddress.ip_address(value)
         return any(
@@ -116,7 +116,7 @@ def _subtrees(constraints: Iterable[GeneralName]) -> _Subtrees:
             found.exact[kind].add(f"{local}@{host.lower()}")
         else:
             domain = value.lower()
-            # A DNS constraint is for the domain itself and all below; of the other kinds only what begins with a dot.
+            # A DNS constraint covers the domain and all names below; the other kinds need a dot at the start for that.
             if not domain.startswith("."):
                 found.exact[kind].add(domain)
                 if kind == "DNS":

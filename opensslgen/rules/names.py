@@ -1,4 +1,4 @@
-"""What the names of a server must be, and where they look like a slip."""
+"""Rules for the names of a server, and warnings about names that look like a typing mistake."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def _ip_as_dns(case: Case) -> Messages:
     return tuple(
         Fault(
-            f"DNS:{brief(name.value)} is an IP address written as a DNS name; IP:{brief(name.value)} is meant",
+            f"DNS:{brief(name.value)} is an IP address written as a DNS name; write IP:{brief(name.value)}",
             name=name,
         )
         for name in _addresses_as_dns(case, twice=False)
@@ -29,8 +29,8 @@ def _ip_as_dns(case: Case) -> Messages:
 def _ip_also_as_dns(case: Case) -> Messages:
     return tuple(
         Fault(
-            f"DNS:{brief(name.value)} is an IP address written as a DNS name; the entry IP:{brief(name.value)}, which"
-            " is there, suffices",
+            f"DNS:{brief(name.value)} is an IP address written as a DNS name; it is not needed next to"
+            f" IP:{brief(name.value)}",
             name=name,
         )
         for name in _addresses_as_dns(case, twice=True)
@@ -38,7 +38,7 @@ def _ip_also_as_dns(case: Case) -> Messages:
 
 
 def _addresses_as_dns(case: Case, *, twice: bool) -> list[GeneralName]:
-    """Return the IP addresses that are written as DNS names, those that are there as addresses as well, or the rest."""
+    """Return the IP addresses written as DNS names: with `twice` those that are also IP entries, else the others."""
     names = case.certificate.subject_alternative_names or ()
     found = [name for name in names if name.kind == "DNS" and _looks_like_ip(name.value)]
     if not found:
@@ -48,13 +48,13 @@ def _addresses_as_dns(case: Case, *, twice: bool) -> list[GeneralName]:
 
 
 def _looks_like_ip(text: str) -> bool:
-    # A host name's last label is never all digits (RFC 1123 section 2.1), and never holds a colon.
+    # The last label of a host name is never only digits (RFC 1123 section 2.1), and never contains a colon.
     return text.rpartition(".")[2].isdigit() or (":" in text and _IPV6.fullmatch(text) is not None)
 
 
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+")
 _LONGEST_HOST = 253  # characters (RFC 1035 section 3.1)
-# Underscores are no letters of a host name and yet common; a wildcard is the whole first label.
+# Host names must not contain underscores, but many do; a wildcard is the whole first label.
 _HOST = re.compile(
     r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
 )
@@ -65,11 +65,11 @@ def _is_host(text: str) -> bool:
 
 
 def can_match(name: GeneralName) -> bool:
-    """Tell whether some client could find its server's name in a DNS name, or address, of a certificate."""
+    """Tell whether some client could match a server's name with this DNS name or IP address."""
     return name.kind == "IP" or (name.kind == "DNS" and _HOST_PATTERN.fullmatch(name.value) is not None)
 
 
-# Wider than a host name: some clients match a wildcard that is part of a label, and cut off a dot at the end.
+# Wider than a host name: some clients accept a wildcard inside a label, and ignore a dot at the end.
 _HOST_PATTERN = re.compile(r"(?=[^A-Za-z0-9]*[A-Za-z0-9])[A-Za-z0-9_*-]+(?:\.[A-Za-z0-9_-]+)*\.?")
 
 
@@ -77,7 +77,7 @@ def _malformed(case: Case) -> Messages:
     found = PASS
     for name in case.certificate.subject_alternative_names or ():
         if name.kind == "DNS" and not _is_host(name.value) and not _looks_like_ip(name.value):
-            found += (Fault(f"DNS:{brief(name.value)} is no host name", name=name),)
+            found += (Fault(f"DNS:{brief(name.value)} is not a host name", name=name),)
     return found
 
 
@@ -88,7 +88,7 @@ def _common_name(case: Case) -> Messages:
 def _common_name_in_san(case: Case) -> Messages:
     names = case.certificate.subject_alternative_names
     common_name = case.certificate.subject.common_name
-    # A missing one has a rule of its own, and where no host is named, the common name may be a person's.
+    # A missing one has its own rule; in a certificate without hosts the common name may be a person's name.
     if not names or not common_name:
         return PASS
     for name in names:
@@ -117,7 +117,7 @@ def _twice(case: Case) -> Messages:
         entry = name.kind, name.value.lower() if name.kind == "DNS" else name.value
         seen[entry] = seen.get(entry, 0) + 1
     return tuple(
-        Fault(f"{kind}:{brief(value)} is there {count} times", name=GeneralName(kind, value))
+        Fault(f"{kind}:{brief(value)} appears {count} times", name=GeneralName(kind, value))
         for (kind, value), count in seen.items()
         if count > 1
     )
@@ -127,11 +127,11 @@ def _near_miss(case: Case) -> Messages:
     names = case.certificate.subject_alternative_names
     if not names:
         return PASS
-    # What is longer is no host, and comparing it would take long.
+    # A longer text is not a host name, and comparing it would take long.
     hosts = {name.value for name in names if name.kind == "DNS" and len(name.value) <= _LONGEST_HOST}
     if (common_name := case.certificate.subject.common_name) and len(common_name) <= _LONGEST_HOST:
         hosts.add(common_name)
-    # Swapped letters keep the length, and nearly all certificates end here.
+    # Names with swapped letters have the same length, so nearly all certificates end here.
     if len(hosts) < 2 or len(set(map(len, hosts))) == len(hosts):
         return PASS
     ordered = dict.fromkeys(host for host in sorted(hosts) if not _tops_out(host))
@@ -155,8 +155,8 @@ def _host(case: Case) -> Messages:
     names = case.certificate.subject_alternative_names or ()
     if host is None or matches(host, names):
         return PASS
-    given = ", ".join(brief(str(name)) for name in names[:5]) + (", …" if len(names) > 5 else "")
-    return (f"it is not for {brief(str(host))}, but for {given or 'no name at all'}",)
+    listed = ", ".join(brief(str(name)) for name in names[:5]) + (", …" if len(names) > 5 else "")
+    return (f"it is not valid for {brief(str(host))}, only for {listed or 'no name'}",)
 
 
 def matches(host: GeneralName, names: Iterable[GeneralName]) -> bool:
@@ -167,9 +167,9 @@ def matches(host: GeneralName, names: Iterable[GeneralName]) -> bool:
     parent = wanted.partition(".")[2]
     for name in names:
         if name.kind == "DNS":
-            given = name.value.lower()
-            # A wildcard is a whole label, the first, and stands for one; right below the top it stands for none.
-            if given == wanted or (given == f"*.{parent}" and "." in parent and not wanted.startswith(".")):
+            pattern = name.value.lower()
+            # A wildcard is the whole first label and matches one label, but nothing directly below a top-level domain.
+            if pattern == wanted or (pattern == f"*.{parent}" and "." in parent and not wanted.startswith(".")):
                 return True
     return False
 
@@ -196,7 +196,7 @@ RULES = (
     Rule(
         "ip-also-as-dns",
         WARNING,
-        "An IP address that is written as a DNS name matches nothing; that it is there as an address saves it.",
+        "An IP address written as a DNS name matches nothing; only its IP entry counts.",
         "RFC 5280 section 4.2.1.6",
         None,
         _ip_also_as_dns,
@@ -206,7 +206,7 @@ RULES = (
     Rule(
         "dns-malformed",
         WARNING,
-        "A DNS name with characters that no host name has matches nothing, and may be there to deceive who reads it.",
+        "A DNS name with characters that no host name has matches nothing, and may be meant to deceive the reader.",
         "RFC 5280 section 4.2.1.6; RFC 1034 section 3.5",
         None,
         _malformed,
@@ -216,7 +216,7 @@ RULES = (
     Rule(
         "empty-cn",
         ERROR,
-        "IP Office, and lists of certificates on many devices, know a certificate by its common name.",
+        "IP Office, and the certificate lists of many devices, identify a certificate by its common name.",
         "Avaya IP Office certificates; FiloSottile/mkcert#47",
         None,
         _common_name,
@@ -225,7 +225,7 @@ RULES = (
     Rule(
         "no-common-name",
         WARNING,
-        "Phones and browsers ask for no common name; some appliances, and lists of certificates, do.",
+        "Phones and browsers need no common name, but some appliances and certificate lists do.",
         "FiloSottile/mkcert#47; --profile appliance makes it an error",
         None,
         _common_name,
@@ -234,7 +234,7 @@ RULES = (
     Rule(
         "cn-not-in-san",
         WARNING,
-        "A common name counts for nothing unless the subject alternative names repeat it.",
+        "Clients ignore a common name that is not among the subject alternative names.",
         "RFC 6125 section 6.4.4; CA/Browser Forum Baseline Requirements 7.1.4.3",
         None,
         _common_name_in_san,
@@ -243,7 +243,7 @@ RULES = (
     Rule(
         "san-twice",
         WARNING,
-        "A subject alternative name that is there twice is likely to stand in the place of another.",
+        "If a subject alternative name appears twice, another name is probably missing.",
         "RFC 5280 section 4.2.1.6",
         None,
         _twice,
@@ -253,7 +253,7 @@ RULES = (
     Rule(
         "name-near-miss",
         WARNING,
-        "Two names that differ by two swapped letters are likely to be one name, mistyped once.",
+        "Two names that differ only in two swapped letters are probably one name with a typing mistake.",
         "the post this tool starts from: avaya.domian.com for avaya.domain.com",
         None,
         _near_miss,

@@ -1,4 +1,4 @@
-"""Certification paths: from a certificate up to a root, built from all certificates at hand (RFC 4158)."""
+"""Certification paths: from a certificate up to a root, built from all available certificates (RFC 4158)."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
 Path = tuple["Certificate", ...]
-"""The certificates above one, its issuer first."""
+"""The issuers of a certificate, the direct one first."""
 
 MOST_PATHS = 16
-"""Paths that are compared; cross-signed authorities give more than one."""
+"""The number of paths that are compared; with cross-signed CAs there is more than one."""
 _MOST_STEPS = 2000
-"""Certificates that are tried as issuers at most, so that a file made for that cannot cost hours."""
+"""The number of issuers that are tried, so that a malicious file cannot take hours."""
 _LONGEST = 32
-"""Issuers in a path; servers and clients refuse longer ones."""
+"""The number of issuers in a path; servers and clients refuse longer ones."""
 
 CanonicalName = tuple[tuple[str, str], ...]
 
 
 def is_named_by(certificate: Certificate, issuer: Certificate) -> bool:
-    """Tell whether the subject of one is the issuer of the other."""
+    """Tell whether the issuer in the certificate is the subject of the other one."""
     return same_name(certificate.issuer, issuer.subject)
 
 
 def wrong_key(certificate: Certificate, issuer: Certificate) -> bool:
-    """Tell whether a certificate names another key than the issuer's (RFC 5280 section 4.2.1.1)."""
+    """Tell whether the authority key identifier names a key that is not the issuer's (RFC 5280 section 4.2.1.1)."""
     authority, subject = certificate.authority_key_identifier, issuer.subject_key_identifier
     return bool(authority and authority.key_identifier and subject and authority.key_identifier != subject)
 
@@ -40,10 +40,10 @@ def wrong_key(certificate: Certificate, issuer: Certificate) -> bool:
 def paths(
     certificate: Certificate, others: Iterable[Certificate], *, roots: Collection[Certificate] = (), at: datetime
 ) -> list[Path]:
-    """Return the paths above a certificate, the likeliest first; an empty path if no issuer is at hand.
+    """Return the paths above a certificate, the most likely first; an empty path if no issuer is available.
 
-    Names and key identifiers link them, signatures are not looked at. Paths that end with one of the `roots` come
-    first, then those that end with a root, then what ends where the next issuer is missing.
+    Only names and key identifiers count; signatures are not checked. Paths that end with one of the `roots` come
+    first, then paths that end with another root, then paths without a root.
     """
     trusted = {root.der for root in roots}
     at_hand = {each.der: each for each in (*roots, *others)}
@@ -67,7 +67,7 @@ def paths(
         if not candidates or steps > _MOST_STEPS:
             found.append(path)
         else:
-            # The last one is taken first.
+            # The loop takes the last path first.
             open_paths += [(*path, issuer) for issuer in reversed(candidates)]
     return sorted(found, key=lambda path: _rank(path, trusted))
 
@@ -85,7 +85,7 @@ def _rank(path: Path, trusted: Collection[bytes]) -> int:
 def _issuers(
     below: Certificate, pool: dict[CanonicalName, list[Certificate]], path: Path, at: datetime
 ) -> list[Certificate]:
-    """Return those that may have issued a certificate, the likeliest first; none twice in a path, under any issuer."""
+    """Return the possible issuers, the most likely first; a CA that is in the path already is not tried again."""
     by_name = [
         each
         for each in pool.get(canonical(below.issuer), ())

@@ -1,4 +1,4 @@
-"""Profiles: which rules a certificate of some kind, or for some judge, must keep."""
+"""Profiles: the rules for one kind of certificate, or of one kind of client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RULES: dict[str, Rule] = {
     for module in (apple, public, strict, root, client, chain, form, names, raised)
     for rule in module.RULES
 }
-"""All rules by their ids, those of one profile first."""
+"""All rules by their ids; rules that belong to a single profile come first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class Profile:
     rules: tuple[str, ...]
     """By their ids."""
     instead: tuple[str, ...] = ()
-    """Rules of other profiles that do not apply where this one is named, too."""
+    """Rules of other profiles that do not apply if this one is also chosen."""
 
 
-# Found by those who read files, configs, scripts and servers, and so of no single profile.
+# The code that reads files, configs, scripts and servers raises them, so they belong to every profile.
 _OF_READERS = tuple(rule.id for rule in RULES.values() if rule.check is None)
 
 _ANYTHING = (
@@ -83,34 +83,34 @@ PROFILES = {
     for profile in (
         Profile(
             "apple",
-            "what Apple publishes for TLS servers, and what every client asks of a leaf",
+            "Apple's published rules for TLS servers, and what every client requires of a leaf",
             (*_KEYS, *_APPLE, "no-common-name", *_SERVER, *_ANYTHING),
         ),
         Profile(
             "appliance",
-            "the same, and the common name that Avaya IP Office and Synology want",
+            "like apple, and the common name that Avaya IP Office and Synology require",
             (*_KEYS, *_APPLE, "empty-cn", *_SERVER, *_ANYTHING),
             instead=("no-common-name",),
         ),
         Profile(
             "public",
-            "what the CA/Browser Forum asks of public authorities, and Apple of all",
+            "what the CA/Browser Forum requires of public CAs, and Apple of all servers",
             (*_KEYS, "public-san", "public-internal-name", "public-eku", "public-validity", *_SERVER, *_ANYTHING),
         ),
         Profile(
             "strict",
-            "what Python from 3.13 on and its library cryptography refuse",
+            "what Python 3.13 and later and its library cryptography require",
             (
                 *("apple-key-size", "apple-signature-hash", "apple-san"),
                 *(rule for rule in RULES if rule.startswith("strict-")),
                 *_SERVER,
-                # Its own rules say the same, and more.
+                # The strict rules cover these, and more.
                 *(rule for rule in _ANYTHING if rule not in ("issuer-key-usage", "issuer-eku", "not-der")),
             ),
         ),
         Profile(
             "client",
-            "what servers ask of a client's certificate",
+            "what servers require of a client's certificate",
             (
                 *_KEYS,
                 "client-eku",
@@ -127,7 +127,7 @@ PROFILES = {
         ),
         Profile(
             "root",
-            "what a phone needs of a root",
+            "what a phone requires of a root",
             (*(rule for rule in RULES if rule.startswith("root-")), *_KEYS, *_ANYTHING),
             instead=(
                 *(*_APPLE, "empty-cn", "no-common-name", "strict-eku", *_SERVER),
@@ -139,9 +139,9 @@ PROFILES = {
 
 
 def rules_of(names: Collection[str], allowed: Collection[str] = ()) -> tuple[Rule, ...]:
-    """Return the rules of some profiles, each once, but those that `--allow` names; raises UsageError for unknown ids.
+    """Return the rules of some profiles, each once, without the `allowed` ones; raises UsageError for unknown ids.
 
-    A root is judged as such even if a profile for servers is named beside it.
+    With the profile for roots, the rules for servers do not apply, even if a profile for servers is also chosen.
     """
     for name in names:
         if name not in PROFILES:

@@ -1,4 +1,4 @@
-"""What certificates of public authorities must be (CA/Browser Forum Baseline Requirements, BR)."""
+"""Rules for certificates of public CAs (CA/Browser Forum Baseline Requirements, BR)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LIMITS = (
     (date(2026, 3, 15), 200),
     (SINCE_SEPTEMBER_2020, 398),
 )
-"""Days that a certificate issued on a day or later may be valid, the latest first (BR 6.3.2, ballot SC-081v3)."""
+"""From a date of issue on, the longest validity in days; latest first (BR 6.3.2, ballot SC-081v3)."""
 
 _ONE_SECOND = timedelta(seconds=1)
-# RFC 2606, RFC 6761, RFC 6762 appendix G, RFC 8375, ICANN's reservation of .internal; .onion has rules of its own.
+# RFC 2606, RFC 6761, RFC 6762 appendix G, RFC 8375, ICANN's reservation of .internal; .onion has its own rules.
 _INTERNAL = ("corp", "home", "home.arpa", "internal", "intranet", "invalid", "lan", "local", "localhost", "test")
 
 
@@ -35,8 +35,8 @@ def _validity(case: Case) -> Messages:
             if validity <= timedelta(days=days):
                 return PASS
             return (
-                f"it is valid for {span(validity)}, its first and last second counted; {days} days is the most since"
-                f" {since}",
+                f"it is valid for {span(validity)}, including its first and last second; the maximum since {since} is"
+                f" {days} days",
             )
     return PASS
 
@@ -63,7 +63,7 @@ def _internal(case: Case) -> Messages:
     found = PASS
     for name in case.certificate.subject_alternative_names or ():
         if (name.kind == "DNS" and _is_internal(name.value)) or (name.kind == "IP" and _is_private(name.value)):
-            found += (Fault(f"{brief(str(name))} means something else, or nothing, in each network", name=name),)
+            found += (Fault(f"{brief(str(name))} means something else, or nothing, in other networks", name=name),)
     return found
 
 
@@ -73,7 +73,7 @@ def _is_internal(host: str) -> bool:
 
 
 def _is_private(address: str) -> bool:
-    import ipaddress  # late, as only this profile asks
+    import ipaddress  # imported here because only this profile needs it
 
     return not ipaddress.ip_address(address).is_global
 
@@ -82,7 +82,7 @@ RULES = (
     Rule(
         "public-validity",
         ERROR,
-        "Browsers refuse a public certificate that is valid for longer than its date of issue allows.",
+        "Browsers refuse a public certificate that is valid for longer than the limit at its date of issue.",
         f"{BASELINE} 6.3.2, ballot SC-081v3",
         SINCE_SEPTEMBER_2020,
         _validity,
@@ -90,7 +90,7 @@ RULES = (
     Rule(
         "public-eku",
         ERROR,
-        "A public server's certificate has the extended key usage serverAuth, and not that for everything.",
+        "A public server's certificate needs the extended key usage serverAuth, and must not have anyExtendedKeyUsage.",
         f"{BASELINE} 7.1.2.7.10",
         None,
         _usages,
@@ -100,7 +100,7 @@ RULES = (
     Rule(
         "public-san",
         ERROR,
-        "A public server's certificate has subject alternative names, and only host names and addresses.",
+        "A public server's certificate needs subject alternative names, which must be host names or IP addresses.",
         f"{BASELINE} 7.1.2.7.12",
         None,
         _names,
@@ -110,7 +110,7 @@ RULES = (
     Rule(
         "public-internal-name",
         ERROR,
-        "No public authority signs a name or address that anyone may use in a network of their own.",
+        "Public CAs do not sign names or addresses that anyone may use in a private network.",
         f"{BASELINE} 4.2.2 and 7.1.2.7.12",
         None,
         _internal,

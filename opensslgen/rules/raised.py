@@ -1,4 +1,4 @@
-"""Rules that have no check: whoever reads a file, a config, a script or a server's answer raises their findings."""
+"""Rules without a check: the code that reads a file, a config, a script or a server's answer raises their findings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ RULES = (
     Rule(
         "protocol",
         ERROR,
-        "Apple's devices, browsers and Python refuse what is older than TLS 1.2.",
+        "Apple's devices, browsers and Python refuse versions of TLS before 1.2.",
         "RFC 8996; Apple, App Transport Security",
         None,
         None,
@@ -20,7 +20,7 @@ RULES = (
     Rule(
         "chain-signature",
         ERROR,
-        "Clients refuse a certificate that its issuer has not signed, or that has changed since.",
+        "Clients refuse a certificate that its issuer has not signed, or that was changed after it was signed.",
         "RFC 5280 section 6.1.3 (a) (1); OpenSSL verify",
         None,
         None,
@@ -28,7 +28,7 @@ RULES = (
     Rule(
         "chain-rejected",
         ERROR,
-        "What openssl refuses is refused by many clients, as they are built on it.",
+        "Many clients use openssl, so they refuse what openssl refuses.",
         "OpenSSL verify",
         None,
         None,
@@ -36,7 +36,7 @@ RULES = (
     Rule(
         "chain-untrusted",
         ERROR,
-        "Clients refuse a server whose chain they cannot complete up to a root that they trust.",
+        "Clients refuse a server if its chain does not lead to a root that they trust.",
         "RFC 5280 section 6.1; OpenSSL s_client -CAfile",
         None,
         None,
@@ -44,7 +44,7 @@ RULES = (
     Rule(
         "key-mode",
         WARNING,
-        "Whoever can read a private key can pass for its server.",
+        "Anyone who can read a private key can impersonate its server.",
         "square/certstrap#137",
         None,
         None,
@@ -52,7 +52,7 @@ RULES = (
     Rule(
         "p12-rc2",
         WARNING,
-        "OpenSSL 3 reads RC2-40 only with -legacy, and anyone can break it.",
+        "OpenSSL 3 reads RC2-40 only with -legacy, and RC2-40 is easy to break.",
         "OpenSSL 3.0 migration guide, OSSL_PROVIDER-legacy(7)",
         None,
         None,
@@ -68,7 +68,7 @@ RULES = (
     Rule(
         "config-runs-code",
         WARNING,
-        "A config that loads engines, providers or modules runs code of its author's choice; the audit leaves it out.",
+        "A config that loads engines, providers or modules can run any code; the audit does not load them.",
         f"{_CONFIG}: openssl_conf, engines, providers, dynamic_path",
         None,
         None,
@@ -76,7 +76,7 @@ RULES = (
     Rule(
         "config-reads-files",
         WARNING,
-        "What a config takes from other files is not judged, and another machine may lack them.",
+        "The audit does not check what a config reads from other files, and another machine may lack them.",
         f"{_CONFIG}: .include; x509v3_config(5): file:",
         None,
         None,
@@ -84,7 +84,7 @@ RULES = (
     Rule(
         "config-reads-environment",
         WARNING,
-        "What a config takes from the environment is not judged, and LibreSSL refuses it.",
+        "The audit does not check what a config reads from the environment, and LibreSSL refuses it.",
         f"{_CONFIG}: ENV::",
         None,
         None,
@@ -92,7 +92,7 @@ RULES = (
     Rule(
         "config-default-days",
         ERROR,
-        "Certificates that openssl ca makes by this config are valid for too long for Apple's devices.",
+        "Certificates that openssl ca issues with this config are valid for too long for Apple's devices.",
         f"{APPLE}; openssl-ca(1): default_days",
         None,
         None,
@@ -100,7 +100,7 @@ RULES = (
     Rule(
         "config-default-bits",
         ERROR,
-        "RSA keys that openssl req makes by this config are too small for Apple's devices.",
+        "RSA keys that openssl req generates with this config are too small for Apple's devices.",
         f"{APPLE}; openssl-req(1): default_bits",
         None,
         None,
@@ -108,7 +108,7 @@ RULES = (
     Rule(
         "config-default-md",
         ERROR,
-        "What openssl signs by this config has a signature that Apple's devices refuse.",
+        "Apple's devices refuse the signatures that openssl makes with this config.",
         f"{APPLE}; openssl-req(1), openssl-ca(1): default_md",
         None,
         None,
@@ -116,7 +116,7 @@ RULES = (
     Rule(
         "config-section-unused",
         WARNING,
-        "Extensions in a section that nothing names are applied to no certificate, and openssl does not say so.",
+        "Extensions in a section that nothing refers to have no effect, and openssl does not say so.",
         "x509v3_config(5); openssl-x509(1): -extensions",
         None,
         None,
@@ -124,7 +124,7 @@ RULES = (
     Rule(
         "config-key-twice",
         WARNING,
-        "Of a key that is written twice in a section openssl takes the last value, and drops the other without a word.",
+        "If a key appears twice in a section, openssl uses the last value and silently ignores the first.",
         _CONFIG,
         None,
         None,
@@ -132,7 +132,7 @@ RULES = (
     Rule(
         "config-section-missing",
         ERROR,
-        "A config that names a section it does not have makes no certificate.",
+        "If a config refers to a section that is missing, openssl issues no certificate.",
         f"{_CONFIG}; x509v3_config(5)",
         None,
         None,
@@ -140,7 +140,7 @@ RULES = (
     Rule(
         "script-validity",
         ERROR,
-        "The script's default makes certificates that are valid for too long for Apple's devices.",
+        "By default, the script issues certificates that are valid for too long for Apple's devices.",
         f"{APPLE}; {_POST}",
         None,
         None,
@@ -148,7 +148,7 @@ RULES = (
     Rule(
         "script-no-eku",
         ERROR,
-        "The script makes servers' certificates without the extended key usage serverAuth.",
+        "The script issues server certificates without the extended key usage serverAuth.",
         f"{APPLE}; {_POST}",
         None,
         None,
@@ -156,7 +156,7 @@ RULES = (
     Rule(
         "script-days",
         ERROR,
-        "A command of the script makes certificates for more than 825 days, which only a root may have.",
+        "A command of the script issues certificates for more than 825 days, which is allowed only for a root.",
         f"{APPLE}; openssl-x509(1): -days",
         None,
         None,
@@ -172,7 +172,7 @@ RULES = (
     Rule(
         "script-small-key",
         ERROR,
-        "A command of the script makes RSA keys that are too small for Apple's devices.",
+        "A command of the script generates RSA keys that are too small for Apple's devices.",
         f"{APPLE}; openssl-genrsa(1)",
         None,
         None,
@@ -180,7 +180,7 @@ RULES = (
     Rule(
         "pki-index-line",
         ERROR,
-        "A line that cannot be parsed makes openssl ca refuse its database, or overlook a certificate.",
+        "If a line cannot be parsed, openssl ca refuses its database or misses a certificate.",
         "openssl-ca(1): database",
         None,
         None,
@@ -188,7 +188,7 @@ RULES = (
     Rule(
         "pki-index-line-ends",
         WARNING,
-        "To openssl a carriage return at the end of a line is part of the subject, which is then another one.",
+        "A carriage return at the end of a line becomes part of the subject when openssl reads it.",
         "openssl-ca(1): database, unique_subject",
         None,
         None,
@@ -196,7 +196,7 @@ RULES = (
     Rule(
         "pki-index-twice",
         ERROR,
-        "Of two certificates with one serial number, nobody can revoke only one.",
+        "If two certificates have the same serial number, it is impossible to revoke only one of them.",
         "RFC 5280 section 4.1.2.2",
         None,
         None,
@@ -204,7 +204,7 @@ RULES = (
     Rule(
         "pki-unrecorded",
         ERROR,
-        "What is not in the index cannot be revoked by openssl ca, and no OCSP responder knows it.",
+        "If a certificate is not in the index, openssl ca cannot revoke it, and no OCSP responder knows it.",
         "openssl-ca(1): -revoke; openssl-ocsp(1): -index",
         None,
         None,
@@ -212,7 +212,7 @@ RULES = (
     Rule(
         "pki-copy-missing",
         WARNING,
-        "Without its copy, nobody can show which certificate a line of the index is about.",
+        "Without the copy, it is unknown which certificate a line of the index describes.",
         "openssl-ca(1): new_certs_dir",
         None,
         None,
@@ -220,7 +220,7 @@ RULES = (
     Rule(
         "pki-copy-differs",
         ERROR,
-        "An index that tells of another certificate than is there revokes the wrong one.",
+        "If the index describes another certificate than the copy, you revoke the wrong one.",
         "openssl-ca(1): database, new_certs_dir",
         None,
         None,
@@ -228,7 +228,7 @@ RULES = (
     Rule(
         "pki-other-issuer",
         WARNING,
-        "What another authority has signed is not revoked by the list of this one.",
+        "The CRL of this CA cannot revoke certificates of another CA.",
         "RFC 5280 section 6.3.3",
         None,
         None,
@@ -236,7 +236,7 @@ RULES = (
     Rule(
         "pki-config-differs",
         ERROR,
-        "A record that does not tell how its certificate was made proves nothing.",
+        "The record of how a certificate was issued is useless if it describes another certificate.",
         "openssl-x509(1): -extfile, -extensions",
         None,
         None,
@@ -244,7 +244,7 @@ RULES = (
     Rule(
         "pki-key-mismatch",
         ERROR,
-        "A key that is not its certificate's serves nobody, and the right one may be lost.",
+        "A key that does not match its certificate is useless, and the right key may be lost.",
         "RFC 8446 section 4.4.3",
         None,
         None,
@@ -252,7 +252,7 @@ RULES = (
     Rule(
         "pki-request-differs",
         WARNING,
-        "A request for another key would not give this certificate again.",
+        "With a request for another key, this certificate cannot be issued again.",
         "RFC 2986 section 3",
         None,
         None,
@@ -260,7 +260,7 @@ RULES = (
     Rule(
         "pki-revoked-in-use",
         ERROR,
-        "Clients that ask for revocations refuse what is revoked, so it must not be handed out.",
+        "Clients that check for revocation refuse a revoked certificate, so a server must not use it.",
         "RFC 5280 section 6.3",
         None,
         None,
@@ -268,7 +268,7 @@ RULES = (
     Rule(
         "pki-crl-stale",
         ERROR,
-        "Clients that check a revocation list which is out of date refuse every certificate.",
+        "Clients that check CRLs refuse every certificate if the CRL has expired.",
         "RFC 5280 section 6.3.3",
         None,
         None,
@@ -276,7 +276,7 @@ RULES = (
     Rule(
         "pki-crl-incomplete",
         ERROR,
-        "What the index says is revoked is good to clients until the list says so, too.",
+        "Clients accept a revoked certificate until it is in the CRL.",
         "RFC 5280 section 5.1.2.6; openssl-ca(1): -gencrl",
         None,
         None,
@@ -284,7 +284,7 @@ RULES = (
     Rule(
         "pki-open-to-others",
         WARNING,
-        "Whoever can read an authority's key, or change its folder, can be any server for those who trust it.",
+        "Anyone who can read a CA's key, or change its folder, can impersonate any server to its clients.",
         "RFC 3647 section 4.6.2",
         None,
         None,
@@ -292,7 +292,7 @@ RULES = (
     Rule(
         "pki-link",
         ERROR,
-        "What leads out of the folder would have work done, or a key looked for, where somebody else says.",
+        "A link out of the folder makes programs read keys, or write files, at a place that somebody else chose.",
         "CWE-59",
         None,
         None,

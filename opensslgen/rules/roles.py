@@ -1,4 +1,4 @@
-"""What a certificate is to be judged as: a server's, a client's, or an authority's; audit and show ask here."""
+"""The role of a certificate, which decides its rules: server, client or CA."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _FILES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a certificate is judged as."""
+    """The role of a certificate."""
 
     name: str
     """AUTHORITY, CLIENT or SERVER."""
     is_sure: bool
-    """Whether it can be nothing else."""
+    """Whether no other role is possible."""
 
 
 def role_of(certificate: Certificate, *, path: str = "") -> Role:
-    """Return what a certificate is judged as by what it can do, and where that leaves it open, by where it stands.
+    """Return the role of a certificate by its content or, where that is ambiguous, by its path.
 
-    An authority is CA:TRUE and may sign certificates. It can be nothing else if its key may do nothing in a handshake
-    (RFC 5280 section 4.2.1.3). One that names no host is taken for an authority, unless it has no key usage and the
-    common name is a host's: `openssl req -x509` makes such a one of a server. One that names hosts is taken for a
-    server's, unless the path says otherwise.
+    A CA is CA:TRUE and may sign certificates. That is sure if its key may not take part in a handshake (RFC 5280
+    section 4.2.1.3). Without names of hosts it counts as a CA, unless it has no key usage and its common name is a
+    host name: `openssl req -x509` issues such certificates for servers. With names of hosts it counts as a server,
+    unless the path is one for roots.
     """
     usage = certificate.key_usage
     if certificate.version == 1 and certificate.is_self_issued and stands_among_roots(path):
@@ -60,7 +60,7 @@ def role_of(certificate: Certificate, *, path: str = "") -> Role:
 
 
 def stands_among_roots(path: str) -> bool:
-    """Tell whether a file lies, or is called, as roots do: /etc/ssl/certs, ca-certificates, ca.crt, rootCA.pem."""
+    """Tell whether a file has a folder or a name that is usual for roots: /etc/ssl/certs, ca.crt, rootCA.pem."""
     if not path:
         return False
     where = PurePath(path.lower())

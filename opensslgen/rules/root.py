@@ -1,4 +1,4 @@
-"""What a phone needs of a root that its owner installs."""
+"""Rules of phones for a root that the owner installs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def _common_name(case: Case) -> Messages:
 
 
 def _ca(case: Case) -> Messages:
-    return PASS if case.certificate.is_authority else ("it is no certificate authority (CA:TRUE)",)
+    return PASS if case.certificate.is_authority else ("it is not a certificate authority (CA:TRUE)",)
 
 
 def _key_cert_sign(case: Case) -> Messages:
@@ -22,10 +22,10 @@ def _key_cert_sign(case: Case) -> Messages:
 
 def _usages(case: Case) -> Messages:
     usages = case.certificate.extended_key_usage
-    # OpenSSL does not take that for any use for this one, measured from 1.1.1 to 4.0.
+    # OpenSSL does not accept anyExtendedKeyUsage instead, measured from 1.1.1 to 4.0.
     if usages is None or "serverAuth" in usages:
         return PASS
-    return (f"its extended key usage is {', '.join(usages)}; serverAuth, or none at all, is needed",)
+    return (f"its extended key usage is {', '.join(usages)}; it needs serverAuth, or no extended key usage",)
 
 
 def _key_identifier(case: Case) -> Messages:
@@ -38,7 +38,9 @@ def _critical(case: Case) -> Messages:
     if certificate.basic_constraints and not certificate.is_critical("basicConstraints"):
         found += (Fault("its basicConstraints are not critical", extension="basicConstraints"),)
     if certificate.key_usage is None:
-        found += (Fault("it has no key usage; keyCertSign and cRLSign, critical, are usual", extension="keyUsage"),)
+        found += (
+            Fault("it has no key usage; the usual one is keyCertSign and cRLSign, critical", extension="keyUsage"),
+        )
     elif not certificate.is_critical("keyUsage"):
         found += (Fault("its key usage is not critical", extension="keyUsage"),)
     return found
@@ -56,7 +58,7 @@ RULES = (
     Rule(
         "root-ca",
         ERROR,
-        "A phone installs a root as an authority only if it says that it is one.",
+        "A phone accepts a certificate as a root only if it is marked as a CA.",
         "RFC 5280 section 4.2.1.9; AOSP CertInstaller",
         None,
         _ca,
@@ -74,7 +76,7 @@ RULES = (
     Rule(
         "root-eku",
         ERROR,
-        "OpenSSL and others refuse servers below a root whose extended key usage is for something else.",
+        "OpenSSL and others refuse servers below a root whose extended key usage lacks serverAuth.",
         "OpenSSL verify -purpose sslserver; RFC 5280 section 4.2.1.12",
         None,
         _usages,
@@ -83,7 +85,7 @@ RULES = (
     Rule(
         "root-ski",
         WARNING,
-        "Python 3.13 refuses a root without a subject key identifier, and others find it more slowly.",
+        "Python 3.13 refuses a root without a subject key identifier, and other clients need longer to find the root.",
         "RFC 5280 section 4.2.1.2",
         None,
         _key_identifier,

@@ -1,4 +1,4 @@
-"""What is judged, what a rule is, and how rules give findings."""
+"""The case that rules judge, the rules, and their findings."""
 
 from __future__ import annotations
 
@@ -27,38 +27,38 @@ class Fault:
 
     message: str
     extension: str | None = None
-    """Short name, or else object identifier, of the extension that it is about."""
+    """Short name or object identifier of the extension that is wrong."""
     name: GeneralName | None = None
-    """The subject alternative name that it is about."""
+    """The subject alternative name that is wrong."""
 
 
 Messages = tuple[str | Fault, ...]
-"""Faults; one that is a text alone is about the certificate, or the extension that its rule is about."""
+"""Errors; a plain text concerns the whole certificate, or the extension that the rule names."""
 PASS: Messages = ()
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is judged: a certificate, its issuer if it is known, and the time of judgement."""
+    """What rules judge: a certificate, its issuer if available, and the time."""
 
     certificate: Certificate
-    """One that is expected and not made yet has no DER; rules on what openssl adds by itself leave it alone."""
+    """It has no DER if it is not issued yet; rules about what openssl itself adds then pass."""
     issuer: Certificate | None
     at: datetime
     within: timedelta | None = None
-    """A certificate that ends within this time of `at` is a finding."""
+    """A certificate that expires within this time after `at` is a finding."""
     chain: tuple[Certificate, ...] = ()
-    """The certificates above it, its issuer first, each followed by its own issuer."""
+    """Its issuer, the issuer's issuer, and so on."""
     key: PublicKey | None = None
-    """The public half of a private key that came with it."""
+    """The public key of the private key next to it."""
     host: GeneralName | None = None
-    """The name or address by which a server was asked."""
+    """The name or address of the server that was contacted."""
     others: tuple[Certificate, ...] = ()
-    """What came with it, in the order in which it came, part of its chain or not."""
+    """The other certificates in the same file or from the same server, in their order."""
 
     @cached_property
     def authorities(self) -> tuple[Certificate, ...]:
-        """The certificates above it, each once: its issuer, then the others of the chain."""
+        """The issuers, each once: the direct one, then the others of the chain."""
         if self.issuer is None and not self.chain:
             return ()
         found = {} if self.issuer is None else {self.issuer.der: self.issuer}
@@ -70,39 +70,39 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One demand, where it comes from, and how it is checked."""
+    """One requirement, its source, and its check."""
 
     id: str
     severity: str
     reason: str
-    """One sentence: what breaks if it is not met."""
+    """One sentence: what breaks if the certificate violates it."""
     citation: str
     effective: date | None
-    """Only certificates whose validity begins on this day (UTC) or later have to meet it."""
+    """It applies to certificates whose validity begins on this day (UTC) or later."""
     check: Callable[[Case], Messages] | None
-    """Returns what is wrong, nothing if the certificate complies; None where the reader of a file or server says it."""
+    """Returns what is wrong; None if the code that reads a file or server raises the findings."""
     of_requests: bool = False
-    """Whether it also holds for what a certificate request asks for."""
+    """Whether it also applies to requests (CSRs)."""
     extension: str | None = None
-    """Short name of the extension that it is about, so that a config can break it; ANY: each finding names its own."""
+    """Short name of the extension that it concerns, for findings on configs; ANY: each finding names the extension."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A demand that a certificate does not meet."""
+    """A rule that a certificate violates, and how."""
 
     rule: Rule
     message: str
     line: int | None = None
-    """In a config or script, counted from 1."""
+    """In a config or script, from 1."""
     extension: str | None = None
-    """Short name, or else object identifier, of the extension that it is about, where its rule does not say it."""
+    """Short name or object identifier of the extension that is wrong, if the rule does not name it."""
     name: GeneralName | None = None
-    """The subject alternative name that it is about."""
+    """The subject alternative name that is wrong."""
 
 
 def judge(case: Case, rules: Iterable[Rule]) -> list[Finding]:
-    """Return the findings of all the rules that have a check, in their order."""
+    """Return the findings of all rules that have a check, in the order of the rules."""
     begins = case.certificate.not_before.date()
     found: list[Finding] = []
     for rule in rules:
@@ -122,7 +122,7 @@ def _finding(rule: Rule, fault: str | Fault) -> Finding:
 def judge_request(
     request: Request, rules: Iterable[Rule], *, at: datetime, key: PublicKey | None = None
 ) -> list[Finding]:
-    """Return the findings on what a request asks for, as if a certificate were made of it, as it is, at this time."""
+    """Return the findings on a request, as if a certificate with all that it asks for were issued at this time."""
     asked = Certificate(
         serial_number=1 << 126,
         signature_algorithm=request.signature_algorithm,
@@ -143,5 +143,5 @@ def judge_request(
 
 
 def raised(rules: Iterable[Rule], rule: str, message: str, *, line: int | None = None) -> tuple[Finding, ...]:
-    """Return the finding of a reader, or nothing if the rule with this id is not among those that apply."""
+    """Return a finding of the rule with this id, or nothing if that rule does not apply."""
     return tuple(Finding(each, message, line) for each in rules if each.id == rule)

@@ -1,4 +1,4 @@
-"""What Python's default since 3.13 (VERIFY_X509_STRICT) and Python's cryptography ask on top."""
+"""What Python's default since 3.13 (VERIFY_X509_STRICT) and Python's cryptography require in addition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PYCA = "the verifier of Python's cryptography"
 
 
 def _authorities(case: Case) -> tuple[Certificate, ...]:
-    """Return those certificates of the case that say they are authorities, or must be; one itself may be a root."""
+    """Return the certificates that are or must be CAs: the issuers, and the certificate itself if it is a CA."""
     return (case.certificate, *case.authorities) if case.certificate.is_authority else case.authorities
 
 
@@ -23,19 +23,19 @@ def _version(case: Case) -> Messages:
     found = PASS
     for certificate in (case.certificate, *case.authorities):
         if certificate.version != 3:
-            found += (f"{certificate.subject} is a certificate of version {certificate.version}; 3 is needed",)
+            found += (f"{certificate.subject} is a certificate of version {certificate.version}; version 3 is needed",)
     return found
 
 
 def _authority_key_identifier(case: Case) -> Messages:
-    # OpenSSL adds one while it signs, or is told to by the template.
+    # OpenSSL adds one when it signs.
     if not case.certificate.der:
         return PASS
     found = PASS
     for certificate in (case.certificate, *case.authorities):
         identifier = certificate.authority_key_identifier
         if (identifier is None or identifier.key_identifier is None) and not certificate.is_self_issued:
-            found += (f"{certificate.subject} has no authority key identifier with a key's",)
+            found += (f"{certificate.subject} has no authority key identifier that names a key",)
     return found
 
 
@@ -46,7 +46,7 @@ def _der(case: Case) -> Messages:
 def _subject_key_identifier(case: Case) -> Messages:
     return tuple(
         [
-            f"the authority {certificate.subject} has no subject key identifier"
+            f"the CA {certificate.subject} has no subject key identifier"
             for certificate in _authorities(case)
             if certificate.subject_key_identifier is None
         ]
@@ -56,7 +56,7 @@ def _subject_key_identifier(case: Case) -> Messages:
 def _critical_constraints(case: Case) -> Messages:
     return tuple(
         [
-            f"the basicConstraints of the authority {certificate.subject} are not critical"
+            f"the basicConstraints of the CA {certificate.subject} are not critical"
             for certificate in _authorities(case)
             if certificate.basic_constraints and not certificate.is_critical("basicConstraints")
         ]
@@ -67,16 +67,16 @@ def _authority_usage(case: Case) -> Messages:
     found = PASS
     for certificate in _authorities(case):
         if certificate.key_usage is None:
-            found += (f"the authority {certificate.subject} has no key usage",)
+            found += (f"the CA {certificate.subject} has no key usage",)
         elif "keyCertSign" not in certificate.key_usage:
-            found += (f"the key usage of the authority {certificate.subject} lacks keyCertSign",)
+            found += (f"the key usage of the CA {certificate.subject} lacks keyCertSign",)
     return found
 
 
 def _leaf_usage(case: Case) -> Messages:
     usage, constraints = case.certificate.key_usage, case.certificate.basic_constraints
     if usage and "keyCertSign" in usage and not (constraints and constraints.ca):
-        return ("its key usage has keyCertSign, and it is no authority",)
+        return ("its key usage has keyCertSign, but it is not a CA",)
     return PASS
 
 
@@ -104,18 +104,18 @@ def _usages(case: Case) -> Messages:
     found = PASS
     for certificate in (case.certificate, *case.authorities):
         usages = certificate.extended_key_usage
-        # That for any use is not enough: OpenSSL does not take it for this one.
+        # anyExtendedKeyUsage is not enough: OpenSSL does not accept it instead.
         if usages is not None and "serverAuth" not in usages:
             found += (f"the extended key usage of {certificate.subject} is {', '.join(usages)}; serverAuth is needed",)
     return found
 
 
 RULES = (
-    Rule("strict-version", ERROR, "Only version 3 has extensions, and strict clients want them.", PYCA, None, _version),
+    Rule("strict-version", ERROR, "Strict clients need extensions, which only version 3 has.", PYCA, None, _version),
     Rule(
         "strict-der",
         ERROR,
-        "Python's cryptography and Go refuse what is not DER.",
+        "Python's cryptography and Go refuse a certificate that is not exactly DER.",
         f"{PYCA}; RFC 5280 section 4.1; X.690 section 10",
         None,
         _der,
@@ -133,7 +133,7 @@ RULES = (
     Rule(
         "strict-ski",
         ERROR,
-        "Python 3.13 refuses an authority whose own key has no identifier.",
+        "Python 3.13 refuses a CA without a subject key identifier.",
         f"{PYTHON}; RFC 5280 section 4.2.1.2",
         None,
         _subject_key_identifier,
@@ -142,7 +142,7 @@ RULES = (
     Rule(
         "strict-basic-constraints",
         ERROR,
-        "Python 3.13 and cryptography refuse an authority whose basicConstraints are not critical.",
+        "Python 3.13 and cryptography refuse a CA whose basicConstraints are not critical.",
         f"{PYTHON}; RFC 5280 section 4.2.1.9",
         None,
         _critical_constraints,
@@ -151,7 +151,7 @@ RULES = (
     Rule(
         "strict-key-usage",
         ERROR,
-        "Python 3.13 and cryptography refuse an authority whose key usage does not let it sign.",
+        "Python 3.13 and cryptography refuse a CA whose key usage does not allow it to sign.",
         f"{PYTHON}; RFC 5280 section 4.2.1.3",
         None,
         _authority_usage,
@@ -160,7 +160,7 @@ RULES = (
     Rule(
         "strict-key-cert-sign",
         ERROR,
-        "Python 3.13 and cryptography refuse a server whose key usage lets it sign certificates.",
+        "Python 3.13 and cryptography refuse a server whose key usage allows it to sign certificates.",
         f"{PYTHON}; RFC 5280 section 4.2.1.3",
         None,
         _leaf_usage,
@@ -170,7 +170,7 @@ RULES = (
     Rule(
         "strict-critical",
         ERROR,
-        "Strict clients refuse what is critical and must not be, or must be and is not.",
+        "Strict clients refuse extensions that are critical but must not be, or must be critical but are not.",
         f"{PYTHON}; {PYCA}; RFC 5280 sections 4.2.1.1, 4.2.1.2 and 4.2.1.6",
         None,
         _criticality,
@@ -179,7 +179,7 @@ RULES = (
     Rule(
         "strict-eku",
         ERROR,
-        "OpenSSL and others refuse a server, or an authority, whose extended key usage is for something else.",
+        "OpenSSL and others refuse a server, or a CA, whose extended key usage lacks serverAuth.",
         "RFC 5280 section 4.2.1.12",
         None,
         _usages,

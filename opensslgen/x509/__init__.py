@@ -1,4 +1,4 @@
-"""X.509 decoded: certificates, requests, revocation lists and public keys, from strict DER.
+"""Read certificates, requests (CSRs), CRLs and public keys from DER.
 
-Imports names, files and what is below them.
+Imports names, files and the packages below them.
 """

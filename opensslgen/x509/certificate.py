@@ -1,7 +1,7 @@
-"""Certificates and certificate requests, decoded from DER and never scraped from printed text.
+"""Decode certificates from DER; openssl's printed text is never parsed.
 
-What is not DER but has one meaning only is read, and each deviation is kept with the certificate, for the rules to
-name. Anything else is a DecodeError, and so never called good.
+A deviation from DER with a single meaning is accepted and kept with the certificate, so that the rules can report it.
+Anything else is a DecodeError.
 """
 
 from __future__ import annotations
@@ -59,19 +59,19 @@ if TYPE_CHECKING:
 
 
 CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
-"""The labels of PEM blocks that openssl takes for certificates."""
+"""The labels of PEM blocks that openssl reads as certificates."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate (RFC 5280 section 4.1): decoded, or expected and not made yet."""
+    """A certificate (RFC 5280 section 4.1): decoded, or planned and not issued yet."""
 
     serial_number: int
     """May be negative."""
     signature_algorithm: str
-    """As openssl prints it, such as "sha256WithRSAEncryption" or "ecdsa-with-SHA256", else a dotted identifier."""
+    """As openssl prints it, such as "sha256WithRSAEncryption" or "ecdsa-with-SHA256"; otherwise the dotted OID."""
     signature_hash: str | None
-    """Such as "sha256"; None if it is not known or there is none, as with Ed25519."""
+    """Such as "sha256"; None if unknown, or if the algorithm has no hash, such as Ed25519."""
     issuer: Name
     subject: Name
     not_before: datetime
@@ -80,9 +80,9 @@ class Certificate:
     """The last second of its validity, in UTC."""
     public_key: PublicKey
     subject_alternative_names: tuple[GeneralName, ...] | None = None
-    """None if there is no such extension, as with the others."""
+    """None if the extension is missing; the same holds for the fields below."""
     extended_key_usage: tuple[str, ...] | None = None
-    """openssl's short names such as "serverAuth", else dotted identifiers."""
+    """openssl's short names such as "serverAuth"; otherwise dotted OIDs."""
     key_usage: frozenset[str] | None = None
     """openssl's short names such as "keyCertSign"."""
     basic_constraints: BasicConstraints | None = None
@@ -90,34 +90,34 @@ class Certificate:
     authority_key_identifier: AuthorityKeyIdentifier | None = None
     name_constraints: NameConstraints | None = None
     crl_urls: tuple[str, ...] | None = None
-    """Where its revocation list is."""
+    """Where to download the CRL."""
     extensions: tuple[Extension, ...] = ()
-    """All of them, in the order written, also those above."""
+    """All extensions in their order, including the ones above."""
     version: int = 3
-    """1, 2 or 3; more only where a deviation says so."""
+    """1, 2 or 3; a higher number only together with a deviation."""
     der: bytes = field(default=b"", repr=False)
-    """The whole certificate; empty in one that was not decoded, as are the next two."""
+    """The whole certificate; empty if it is not issued yet, as are the next two fields."""
     tbs: bytes = field(default=b"", repr=False)
-    """What is signed."""
+    """The part that is signed."""
     signature: bytes = field(default=b"", repr=False)
     deviations: tuple[Deviation, ...] = ()
-    """Where it is not DER, and was read all the same."""
+    """Where it is not DER but could be read."""
 
     @property
     def validity(self) -> timedelta:
-        """How long it is valid, in whole seconds: its end less its beginning."""
+        """The time from `not_before` to `not_after`."""
         return self.not_after - self.not_before
 
     def ends_soon(self, within: timedelta, *, now: datetime) -> bool:
-        """Tell whether it ends within a time, and is in the last third of its life.
+        """Tell whether it expires within a time, and is in the last third of its validity.
 
-        Otherwise what is valid for hardly longer than that would be made anew again and again.
+        Without the second condition, certificates with a short validity would be renewed again and again.
         """
         return self.not_after - now <= min(within, self.validity / 3)
 
     @property
     def is_authority(self) -> bool:
-        """Whether its basic constraints say so (CA:TRUE, RFC 5280 section 4.2.1.9)."""
+        """Whether it is a CA: basicConstraints has CA:TRUE (RFC 5280 section 4.2.1.9)."""
         return bool(self.basic_constraints and self.basic_constraints.ca)
 
     @property
@@ -127,7 +127,7 @@ class Certificate:
 
     @property
     def is_self_signed(self) -> bool:
-        """Whether it is self-issued, and no other key is named as its signer's (RFC 5280 section 4.2.1.1)."""
+        """Whether it is self-issued, and does not name another key as the signer's (RFC 5280 section 4.2.1.1)."""
         signer = self.authority_key_identifier and self.authority_key_identifier.key_identifier
         return self.is_self_issued and (signer is None or signer == self.subject_key_identifier)
 
@@ -146,16 +146,16 @@ class Certificate:
 
     @property
     def names(self) -> tuple[GeneralName, ...]:
-        """The subject alternative names; empty if there is no such extension."""
+        """The subject alternative names; empty if the extension is missing."""
         return self.subject_alternative_names or ()
 
     def is_critical(self, extension: str) -> bool:
-        """Return whether the extension with this identifier or short name is there and critical."""
+        """Tell whether it has the extension with this OID or short name, marked as critical."""
         return is_critical(self.extensions, extension)
 
 
 def is_critical(extensions: tuple[Extension, ...], name: str) -> bool:
-    """Return whether the extension with this identifier or short name is there and critical."""
+    """Tell whether it has the extension with this OID or short name, marked as critical."""
     identifier = EXTENSIONS.get(name, name)
     return any(extension.critical and extension.oid == identifier for extension in extensions)
 
@@ -168,18 +168,18 @@ SUBJECT_KEY_IDENTIFIER = EXTENSIONS["subjectKeyIdentifier"]
 AUTHORITY_KEY_IDENTIFIER = EXTENSIONS["authorityKeyIdentifier"]
 _NAME_CONSTRAINTS = EXTENSIONS["nameConstraints"]
 _CRL_DISTRIBUTION_POINTS = EXTENSIONS["crlDistributionPoints"]
-# The longest in use is a hundredth of it; a few bytes of DER can be an object a hundred times as large.
+# Real certificates are a hundred times smaller; a few bytes of DER become a large object in memory.
 _LARGEST = 1024 * 1024  # bytes
 # RFC 5280 section 4.1.2.2 allows 20; Python refuses to print more than 4300 digits.
 _LONGEST_SERIAL = 1024  # bytes
 _HIGHEST_VERSION = 16
-"""What is higher was no version to whoever wrote it."""
+"""A higher number was not meant as a version."""
 
 
 def decode(der: bytes) -> Certificate:
-    """Return the certificate (RFC 5280 section 4.1) that the bytes are, all of them; raises DecodeError.
+    """Return the certificate (RFC 5280 section 4.1) in these bytes, which contain nothing else; raises DecodeError.
 
-    What is not DER and has one meaning only is read as well, and noted in `deviations`.
+    A deviation from DER with a single meaning is accepted and listed in `deviations`.
     """
     certificate, found = read_tolerantly(_decode, der)
     return replace(certificate, deviations=found) if found else certificate
@@ -201,7 +201,7 @@ def _decode(der: bytes) -> Certificate:
     first, (_, at) = at, element(der, at, end, SEQUENCE, "the inner signature algorithm")
     name, hashed = read_algorithm(der[first:at], first)
     if der[first:at] != algorithm:
-        # The outer one, which nobody signed, does not say how good the signature is (RFC 5280 section 4.1.1.2).
+        # The outer algorithm is not signed, so only the inner one counts (RFC 5280 section 4.1.1.2).
         if read_algorithm(algorithm, end) == (name, hashed):
             deviate("the certificate writes its signature algorithm in two ways", first, GO)
         else:
@@ -258,7 +258,7 @@ def _decode(der: bytes) -> Certificate:
 
 
 def _version(der: bytes, start: int, stop: int) -> int:
-    """Return the version that is written out."""
+    """Return the version from its explicit field."""
     first, last = element(der, start, stop, INTEGER, "the version")
     finish(last, stop, "the version")
     version = integer(der, first, last) + 1
@@ -276,14 +276,14 @@ def _version(der: bytes, start: int, stop: int) -> int:
 
 
 def read_outermost(der: bytes, what: str) -> tuple[int, int]:
-    """Return where the content of the whole structure begins and ends; raises DecodeError."""
+    """Return the offsets where the content of the whole structure begins and ends; raises DecodeError."""
     if len(der) > _LARGEST:
         raise DecodeError(f"{what} is larger than 1 MiB")
     return whole(der, SEQUENCE, what)
 
 
 def read_signature(der: bytes, at: int, end: int) -> tuple[bytes, bytes]:
-    """Return the AlgorithmIdentifier and the signature after what is signed."""
+    """Return the AlgorithmIdentifier and the signature, which follow the signed part."""
     _, last = element(der, at, end, SEQUENCE, "the signature algorithm")
     first, stop = element(der, last, end, BIT_STRING, "the signature")
     finish(stop, end, "the signature")
@@ -291,7 +291,7 @@ def read_signature(der: bytes, at: int, end: int) -> tuple[bytes, bytes]:
 
 
 def read_algorithm(encoding: bytes, at: int) -> tuple[str, str | None]:
-    """Return the name and the hash of a signature algorithm that stands at `at`; raises DecodeError."""
+    """Return the name and the hash of the signature algorithm at `at`; raises DecodeError."""
     return read_at(at, signature_algorithm, encoding)
 
 
@@ -312,7 +312,7 @@ def decode_block(block: PemBlock) -> Certificate:
 
 
 def _check_trust(data: bytes, at: int, end: int) -> None:
-    """Raise DecodeError unless this is what openssl adds to a certificate (X509_CERT_AUX)."""
+    """Raise DecodeError unless this is the trust data that openssl adds to a certificate (X509_CERT_AUX)."""
     sequence(
         data,
         at,
@@ -334,12 +334,12 @@ def _alias(data: bytes, start: int, stop: int) -> None:
 
 
 def load(path: str | os.PathLike[str]) -> Certificate:
-    """Return the first certificate in a PEM file, or the one that a DER file is; raises UnreadableError."""
+    """Return the first certificate in a PEM file, or the certificate in a DER file; raises UnreadableError."""
     return next(load_all(path))
 
 
 def load_all(path: str | os.PathLike[str]) -> Iterator[Certificate]:
-    """Yield the certificates in a PEM file, or the one that a DER file is; raises UnreadableError if there is none."""
+    """Yield the certificates in a PEM file, or the one in a DER file; raises UnreadableError if there is none."""
     data = read_file(path)
     found = False
     try:

@@ -1,4 +1,4 @@
-"""Revocation lists (RFC 5280 section 5): their dates, and all that one says, decoded from DER, tolerant of form."""
+"""Certificate revocation lists (CRLs, RFC 5280 section 5), decoded from DER; small errors of form are accepted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     Answer = TypeVar("Answer")
 
 LABELS = ("X509 CRL",)
-"""The label of PEM blocks that openssl takes for revocation lists."""
+"""The label of PEM blocks that openssl reads as CRLs."""
 
 REASONS = {
     0: "unspecified",
@@ -56,52 +56,52 @@ REASONS = {
     9: "privilegeWithdrawn",
     10: "AACompromise",
 }
-"""The reasons for a revocation by their numbers (RFC 5280 section 5.3.1), in the words of `openssl ca`."""
+"""The reasons for a revocation by their numbers (RFC 5280 section 5.3.1), as `openssl ca` calls them."""
 
 _NUMBER, _REASON = "2.5.29.20", "2.5.29.21"
 
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """When a revocation list (RFC 5280 section 5.1) was made, and when the next one is due."""
+    """When a CRL (RFC 5280 section 5.1) was issued, and when the next one is due."""
 
     this_update: datetime
     next_update: datetime | None
-    """None if it does not say."""
+    """None if the CRL does not have this date."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """One certificate that is revoked."""
+    """One revoked certificate."""
 
     serial_number: int
     at: datetime
     """In UTC."""
     reason: str | None
-    """One of REASONS; None if none is told."""
+    """One of REASONS; None if the CRL gives no reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class RevocationList:
-    """A whole revocation list, whose signature has not been checked."""
+    """A whole CRL; its signature is not checked."""
 
     issuer: Name
     dates: Dates
     revocations: tuple[Revocation, ...]
-    """In the order written."""
+    """In their order."""
     number: int | None
     extensions: tuple[Extension, ...]
     deviations: tuple[Deviation, ...] = ()
-    """Where it is not DER, and was read all the same."""
+    """Where it is not DER but could be read."""
 
 
 def dates(path: str | os.PathLike[str]) -> Dates:
-    """Return the dates of the revocation list in a PEM or DER file; raises UnreadableError."""
+    """Return the dates of the CRL in a PEM or DER file; raises UnreadableError."""
     return _read(path, decode_dates)
 
 
 def load(path: str | os.PathLike[str]) -> RevocationList:
-    """Return the revocation list in a PEM or DER file; raises UnreadableError."""
+    """Return the CRL in a PEM or DER file; raises UnreadableError."""
     return _read(path, decode)
 
 
@@ -115,11 +115,11 @@ def _read(path: str | os.PathLike[str], decoded: Callable[[bytes], Answer]) -> A
                 return decoded(block.body)
     except DecodeError as error:
         raise UnreadableError(f"{visible(str(path))}: {error}") from error
-    raise UnreadableError(f"{visible(str(path))}: no revocation list in it")
+    raise UnreadableError(f"{visible(str(path))}: no CRL in it")
 
 
 def is_revocation_list(data: bytes) -> bool:
-    """Tell whether the bytes are a revocation list in DER, as far as its dates."""
+    """Tell whether the bytes are a CRL in DER; nothing after its dates is checked."""
     try:
         decode_dates(data)
     except DecodeError:
@@ -128,16 +128,16 @@ def is_revocation_list(data: bytes) -> bool:
 
 
 def decode_dates(der: bytes) -> Dates:
-    """Return the dates of the revocation list that the bytes are; raises DecodeError.
+    """Return the dates of the CRL in these bytes; raises DecodeError.
 
-    What comes after the dates is not looked at, nor is the signature checked.
+    Nothing after the dates is read, and the signature is not checked.
     """
     return read_tolerantly(_decode_dates, der)[0]
 
 
 def _decode_dates(der: bytes) -> Dates:
-    start, stop = whole(der, SEQUENCE, "a revocation list")
-    at, end = element(der, start, stop, SEQUENCE, "what a revocation list signs")
+    start, stop = whole(der, SEQUENCE, "a CRL")
+    at, end = element(der, start, stop, SEQUENCE, "what a CRL signs")
     if at < end and der[at] == INTEGER:
         _, at = element(der, at, end, INTEGER, "the version")
     _, at = element(der, at, end, SEQUENCE, "the signature algorithm")
@@ -154,31 +154,31 @@ def _dates(der: bytes, at: int, end: int) -> tuple[Dates, int]:
 
 
 def decode(der: bytes) -> RevocationList:
-    """Return the revocation list that the bytes are, all of them; raises DecodeError.
+    """Return the CRL in these bytes, which must contain nothing else; raises DecodeError.
 
-    What is not DER and has one meaning only is read as well, and noted in `deviations`.
+    A deviation from DER with a single meaning is accepted and listed in `deviations`.
     """
     revocation_list, found = read_tolerantly(_decode, der)
     return replace(revocation_list, deviations=found) if found else revocation_list
 
 
 def _decode(der: bytes) -> RevocationList:
-    start, stop = whole(der, SEQUENCE, "a revocation list")
-    at, end = element(der, start, stop, SEQUENCE, "what a revocation list signs")
+    start, stop = whole(der, SEQUENCE, "a CRL")
+    at, end = element(der, start, stop, SEQUENCE, "what a CRL signs")
     first, (_, last) = end, element(der, end, stop, SEQUENCE, "the signature algorithm")
     outer = der[first:last]
     first, last = element(der, last, stop, BIT_STRING, "the signature")
     octets(der, first, last)
-    finish(last, stop, "a revocation list")
+    finish(last, stop, "a CRL")
     version = 1
     if at < end and der[at] == INTEGER:
         first, at = element(der, at, end, INTEGER, "the version")
         version = natural(der, first, at) + 1
         if version != 2:
-            raise DecodeError("a revocation list is neither of version 1, which is not written out, nor of 2", first)
+            raise DecodeError("a CRL is neither of version 1, which is not written out, nor of 2", first)
     first, (_, at) = at, element(der, at, end, SEQUENCE, "the inner signature algorithm")
     if der[first:at] != outer:
-        raise DecodeError("the revocation list names two different signature algorithms", first)
+        raise DecodeError("the CRL names two different signature algorithms", first)
     issuer, at = read_name(der, at, end, "the issuer")
     of, at = _dates(der, at, end)
     revocations: tuple[Revocation, ...] = ()
@@ -188,12 +188,12 @@ def _decode(der: bytes) -> RevocationList:
     extensions: tuple[Extension, ...] = ()
     if at < end:
         if version == 1:
-            raise DecodeError("a revocation list of version 1 has extensions", at)
+            raise DecodeError("a CRL of version 1 has extensions", at)
         first, at = element(der, at, end, 0xA0, "the extensions")
         first, last = element(der, first, at, SEQUENCE, "the extensions")
         finish(last, at, "the extensions")
         extensions, _ = read_extensions(der, first, last)
-    finish(at, end, "what a revocation list signs")
+    finish(at, end, "what a CRL signs")
     written = next((extension.value for extension in extensions if extension.oid == _NUMBER), None)
     number = None if written is None else big_natural(written, *whole(written, INTEGER, "the list's number"))
     return RevocationList(issuer, of, revocations, number, extensions)
@@ -209,7 +209,7 @@ def _revocations(der: bytes, at: int, end: int, version: int) -> list[Revocation
         reason = None
         if last < stop:
             if version == 1:
-                raise DecodeError("a revocation list of version 1 has extensions", last)
+                raise DecodeError("a CRL of version 1 has extensions", last)
             first, last = element(der, last, stop, SEQUENCE, "the extensions of a revocation")
             reason = _reason(read_extensions(der, first, last)[0])
         finish(last, stop, "a revoked certificate")

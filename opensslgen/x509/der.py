@@ -1,7 +1,7 @@
-"""A reader of DER (X.690 section 10): strict, or tolerant of what is not DER and yet has one meaning only.
+"""A reader of DER (X.690 section 10): strict, or tolerant of deviations that have a single meaning.
 
-It works on offsets into one `bytes`, since an object for each element would take most of the time. A reader takes the
-offset where an element begins and the offset where its container ends, and returns the offset after it.
+It works on offsets into one `bytes`, because an object for each element would be slow. A function takes the offset
+where an element begins and the offset where its container ends, and returns the offset after the element.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     Content = Callable[[bytes, int, int], object]
-    """Reads what lies between two offsets, and raises DecodeError if it cannot."""
+    """Reads the bytes between two offsets, and raises DecodeError if it cannot."""
 
 T = TypeVar("T")
 
 CRYPTOGRAPHY, GO, ASN1CRYPTO, JAVA, GNUTLS, OPENSSL = "cryptography", "Go", "asn1crypto", "Java", "GnuTLS", "OpenSSL"
-"""Readers that reject what others read; who does, tests.readers measures."""
+"""Programs that reject what others read; tests.readers measures this."""
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OBJECT_IDENTIFIER = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
 ENUMERATED, SEQUENCE, SET = 0x0A, 0x30, 0x31
@@ -34,55 +34,55 @@ UTF8_STRING, PRINTABLE_STRING, T61_STRING, IA5_STRING, VISIBLE_STRING = 0x0C, 0x
 NUMERIC_STRING, UNIVERSAL_STRING, BMP_STRING = 0x12, 0x1C, 0x1E
 
 _PRINTABLE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?"
-_LONGEST_IDENTIFIER = 63  # bytes; cryptography reads no longer one
+_LONGEST_IDENTIFIER = 63  # bytes; cryptography rejects longer ones
 _CONSTRUCTED = 0x20
-# EXTERNAL, EMBEDDED PDV, SEQUENCE and SET; DER builds no string from pieces (X.690 section 10.2).
+# EXTERNAL, EMBEDDED PDV, SEQUENCE and SET; in DER a string must not consist of pieces (X.690 section 10.2).
 _CONSTRUCTED_UNIVERSALS = frozenset({0x28, 0x2B, SEQUENCE, SET})
 _Z = ord("Z")
-_ZERO = 48 * 11  # what the two digits of "00" add up to as ten times the first and the second
+_ZERO = 48 * 11  # for the digits "00": ten times the first code plus the second
 
 
 class DecodeError(UnreadableError):
-    """Bytes that are no DER, or not the structure that is looked for; says what is wrong at which byte."""
+    """The bytes are not DER, or not the expected structure; the message names the error and the byte."""
 
     def __init__(self, what: str, offset: int | None = None, *, line: int | None = None) -> None:
-        """Take the fault, its offset in bytes from the start of the DER, and the line of a PEM file that it is in."""
+        """Take the error, its offset in bytes from the start of the DER, and the line in a PEM file."""
         super().__init__(what if offset is None else f"{what} at byte {offset}", line=line)
         self.what = what
         self.offset = offset
 
     def moved(self, by: int) -> DecodeError:
-        """Return the same fault for an input whose `by`-th byte the reader took for the first."""
+        """Return the same error with its offset increased by `by`."""
         return DecodeError(self.what, None if self.offset is None else self.offset + by, line=self.line)
 
     def in_line(self, line: int) -> DecodeError:
-        """Return the same fault, of a PEM block that begins in this line of a file."""
+        """Return the same error for a PEM block that begins in this line."""
         return DecodeError(self.what, self.offset, line=line)
 
 
 @dataclass(frozen=True, slots=True)
 class Deviation:
-    """Something that is not DER, or breaks a rule of form, and has one meaning only."""
+    """An encoding that is not DER, or breaks a rule of form, but has a single meaning."""
 
     what: str
     offset: int
     """In bytes from the start of the input."""
     rejected_by: tuple[str, ...] = ()
-    """Who does not read it, of those that tests.readers asks."""
+    """The programs that reject it, as tests.readers measures."""
     is_grave: bool = False
-    """Whether no client can rely on a certificate with it, though others print it."""
+    """Whether clients cannot rely on a certificate with it, even if some programs print it."""
 
     def __str__(self) -> str:
         return f"{self.what} at byte {self.offset}"
 
 
 _deviations: ContextVar[list[Deviation] | None] = ContextVar("deviations", default=None)
-"""Where deviations are noted; None while the reader is strict."""
+"""The list that receives deviations; None while the reader is strict."""
 
 
 @contextmanager
 def tolerance() -> Iterator[list[Deviation]]:
-    """Make the reader tolerant for a while, and give the list in which it notes each deviation."""
+    """Make the reader tolerant inside the `with` block, and return the list that receives each deviation."""
     found: list[Deviation] = []
     token = _deviations.set(found)
     try:
@@ -92,7 +92,7 @@ def tolerance() -> Iterator[list[Deviation]]:
 
 
 def read_tolerantly(read: Callable[[bytes], T], data: bytes) -> tuple[T, tuple[Deviation, ...]]:
-    """Return what a function reads from bytes, and the deviations without which a strict reader would not read it."""
+    """Return what a function reads from bytes, strictly if possible, and the deviations that were accepted."""
     try:
         return read(data), ()
     except DecodeError:
@@ -102,7 +102,7 @@ def read_tolerantly(read: Callable[[bytes], T], data: bytes) -> tuple[T, tuple[D
 
 
 def deviate(what: str, offset: int, *rejected_by: str, grave: bool = False) -> None:
-    """Note a deviation, and who rejects it; raises DecodeError where the reader is strict."""
+    """Record a deviation and the programs that reject it; raises DecodeError if the reader is strict."""
     found = _deviations.get()
     if found is None:
         raise DecodeError(what, offset)
@@ -110,15 +110,15 @@ def deviate(what: str, offset: int, *rejected_by: str, grave: bool = False) -> N
 
 
 def is_tolerant() -> bool:
-    """Tell whether deviations are noted and not refused."""
+    """Tell whether deviations are accepted."""
     return _deviations.get() is not None
 
 
 def read_at(at: int, read: Callable[[bytes], T], data: bytes) -> T:
-    """Return what a function makes of the bytes that stand at `at` in the input.
+    """Return what a function reads from the bytes that begin at `at` in the input.
 
-    Its faults and deviations are counted from the start of the input. A tolerant reader passes a cache by: what that
-    holds was read without a deviation.
+    Offsets of its errors and deviations count from the start of the input. A tolerant reader does not use the
+    function's cache, because a cached result would not report its deviations.
     """
     found = _deviations.get()
     try:
@@ -135,7 +135,7 @@ def read_at(at: int, read: Callable[[bytes], T], data: bytes) -> T:
 def header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
     """Return tag, start and stop of the element at `at` (X.690 sections 8.1 and 10.1).
 
-    The tag is the identifier octet; one with a high number has that number in the bits above.
+    The tag is the identifier octet; a high tag number is in the bits above it.
     """
     start = at + 2
     if start > end:
@@ -173,7 +173,7 @@ def _high_tag(data: bytes, at: int, end: int) -> tuple[int, int]:
 
 
 def _long_length(data: bytes, start: int, end: int) -> tuple[int, int]:
-    """Return a length that has a first byte of 80 or more, and the offset after it."""
+    """Return a length whose first byte is 0x80 or more, and the offset after it."""
     size = data[start - 1] & 0x7F
     if size == 0:
         raise DecodeError("an indefinite length", start - 1)
@@ -188,7 +188,7 @@ def _long_length(data: bytes, start: int, end: int) -> tuple[int, int]:
 
 
 def element(data: bytes, at: int, end: int, tag: int, what: str) -> tuple[int, int]:
-    """Return start and stop of the element at `at`, which must have this tag; `what` names it in the fault."""
+    """Return start and stop of the element at `at`, which must have this tag; `what` names it in errors."""
     start = at + 2
     if start <= end and data[at] == tag:
         length = data[at + 1]
@@ -206,27 +206,27 @@ def element(data: bytes, at: int, end: int, tag: int, what: str) -> tuple[int, i
 
 
 def is_der(data: bytes) -> bool:
-    """Tell whether a file is meant to be DER: a SEQUENCE of 128 bytes or more, whose second byte no text has."""
+    """Tell whether a file looks like DER: a SEQUENCE of 128 bytes or more; a text has no such second byte."""
     return data[:1] == b"\x30" and data[1:2] >= b"\x80"
 
 
 def whole(data: bytes, tag: int, what: str) -> tuple[int, int]:
-    """Return start and stop of the one element that the whole data is."""
+    """Return start and stop of the only element in the data."""
     start, stop = element(data, 0, len(data), tag, what)
     finish(stop, len(data), what)
     return start, stop
 
 
 def end_of_value(at: int, end: int, what: str) -> None:
-    """Note what follows the value of an extension, which readers pass by."""
+    """Record bytes after the value of an extension; some programs ignore them."""
     if at != end:
-        deviate(f"{what} is followed by what does not belong there", at, CRYPTOGRAPHY, JAVA, GNUTLS, grave=True)
+        deviate(f"{what} is followed by bytes that do not belong to it", at, CRYPTOGRAPHY, JAVA, GNUTLS, grave=True)
 
 
 def finish(at: int, end: int, what: str) -> None:
     """Raise DecodeError unless a container was read to its end."""
     if at != end:
-        raise DecodeError(f"{what} is followed by what does not belong there", at)
+        raise DecodeError(f"{what} is followed by bytes that do not belong to it", at)
 
 
 def anything(data: bytes, start: int, stop: int) -> bytes:
@@ -235,7 +235,7 @@ def anything(data: bytes, start: int, stop: int) -> bytes:
 
 
 def fields(data: bytes, at: int, end: int, *kinds: tuple[int, Content, bool]) -> list[Any]:
-    """Return what is read in each element between two offsets, given tag, reader, and whether it may be missing."""
+    """Return the content of each element between two offsets; `kinds`: tag, reader, and whether it may be missing."""
     found: list[Any] = []
     for tag, content, optional in kinds:
         if optional and (at == end or data[at] != tag):
@@ -248,7 +248,7 @@ def fields(data: bytes, at: int, end: int, *kinds: tuple[int, Content, bool]) ->
 
 
 def each(data: bytes, at: int, end: int, tag: int, content: Content, *, least: int = 0) -> list[Any]:
-    """Return what is read in each of the elements of one kind between two offsets, of which so many must be there."""
+    """Return the content of each element between two offsets; all have one tag, and there are at least `least`."""
     found: list[Any] = []
     while at < end or len(found) < least:
         start, at = element(data, at, end, tag, "a member of a list")
@@ -257,14 +257,14 @@ def each(data: bytes, at: int, end: int, tag: int, content: Content, *, least: i
 
 
 def sequence(data: bytes, at: int, end: int, *kinds: tuple[int, Content, bool]) -> list[Any]:
-    """Return the `fields` of the SEQUENCE that is all there is between two offsets."""
+    """Return the `fields` of the only SEQUENCE between two offsets."""
     start, stop = element(data, at, end, SEQUENCE, "a structure")
     finish(stop, end, "a structure")
     return fields(data, start, stop, *kinds)
 
 
 def list_of(data: bytes, at: int, end: int, tag: int, content: Content, *, least: int = 0) -> list[Any]:
-    """Return `each` of the SEQUENCE that is all there is between two offsets."""
+    """Return the members of the only SEQUENCE between two offsets."""
     start, stop = element(data, at, end, SEQUENCE, "a list")
     finish(stop, end, "a list")
     return each(data, start, stop, tag, content, least=least)
@@ -280,7 +280,7 @@ def boolean(data: bytes, start: int, stop: int) -> bool:
 
 
 def integer(data: bytes, start: int, stop: int) -> int:
-    """Return an INTEGER's content, which must have its shortest form (X.690 section 8.3.2)."""
+    """Return an INTEGER's content, which must have the shortest form (X.690 section 8.3.2)."""
     if start == stop:
         raise DecodeError("an INTEGER is empty", start)
     if stop - start > 1 and (data[start] + (data[start + 1] >> 7)) & 0xFF == 0:
@@ -289,7 +289,7 @@ def integer(data: bytes, start: int, stop: int) -> int:
 
 
 def natural(data: bytes, start: int, stop: int, *, bits: int = 64) -> int:
-    """Return an INTEGER's content, which must be no less than 0 and fit in so many bits."""
+    """Return an INTEGER's content, which must be 0 or more and fit in `bits` bits."""
     value = integer(data, start, stop)
     if value < 0:
         raise DecodeError("an INTEGER is negative", start)
@@ -299,7 +299,7 @@ def natural(data: bytes, start: int, stop: int, *, bits: int = 64) -> int:
 
 
 def big_natural(data: bytes, start: int, stop: int) -> int:
-    """Return an INTEGER's content, which must be no less than 0 and may be of any size."""
+    """Return an INTEGER's content, which must be 0 or more and may have any size."""
     return natural(data, start, stop, bits=8 * (stop - start))
 
 
@@ -310,14 +310,14 @@ def bit_string(data: bytes, start: int, stop: int) -> tuple[int, int]:
     unused = data[start]
     if unused:
         if unused > 7 or stop - start == 1:
-            raise DecodeError("a BIT STRING has more unused bits than it can", start)
+            raise DecodeError("a BIT STRING has too many unused bits", start)
         if data[stop - 1] & ((1 << unused) - 1):
             deviate("a BIT STRING has unused bits that are not zero", start, CRYPTOGRAPHY, GO)
     return unused, start + 1
 
 
 def octets(data: bytes, start: int, stop: int) -> bytes:
-    """Return a BIT STRING's content if it is whole bytes, as keys and signatures are."""
+    """Return the content of a BIT STRING, which must consist of whole bytes, as in keys and signatures."""
     unused, first = bit_string(data, start, stop)
     if unused:
         raise DecodeError("a BIT STRING is not of whole bytes", start)
@@ -360,13 +360,13 @@ def dotted(content: bytes) -> str:
 def time(data: bytes, at: int, end: int, what: str) -> tuple[datetime, int]:
     """Return a UTCTime or GeneralizedTime, to the second and in UTC, and the offset after it.
 
-    RFC 5280 section 4.1.2.5 allows one form of each. It also wants UTCTime until 2049; like others we do not insist.
+    RFC 5280 section 4.1.2.5 allows one form of each. It also requires UTCTime until 2049; like others, we do not.
     """
     tag, start, stop = header(data, at, end)
     if tag == GENERALIZED_TIME:
         return generalized_time(data, start, stop), stop
     if tag != UTC_TIME:
-        raise DecodeError(f"{what} is no UTCTime and no GeneralizedTime", at)
+        raise DecodeError(f"{what} is neither a UTCTime nor a GeneralizedTime", at)
     digits = data[start : stop - 1]
     if len(digits) != 12 or not digits.isdigit() or data[stop - 1] != _Z:
         return _other_form(data, start, stop, _OTHER_UTC, f"{what} is not written as YYMMDDHHMMSSZ"), stop
@@ -386,13 +386,13 @@ def generalized_time(data: bytes, start: int, stop: int) -> datetime:
     return _instant(int(digits[:4]), digits, 4, start)
 
 
-# X.680 sections 46 and 47 have more forms than RFC 5280; a time without a zone is that of nobody knows where.
+# X.680 sections 46 and 47 have more forms than RFC 5280; a time without a zone is ambiguous.
 _OTHER_UTC = re.compile(rb"(\d\d)(\d{8})(\d\d)?(?:Z|([+-])(\d\d)(\d\d))")
 _OTHER_GENERALIZED = re.compile(rb"(\d{4})(\d{8})(\d\d)?(?:[.,]\d+)?(?:Z|([+-])(\d\d)(\d\d))")
 
 
 def _other_form(data: bytes, start: int, stop: int, form: re.Pattern[bytes], what: str) -> datetime:
-    """Return a time without seconds, with an offset, or with a fraction of a second, which is dropped."""
+    """Return a time without seconds, with an offset, or with a fraction of a second, which is ignored."""
     match = form.fullmatch(data, start, stop)
     if not match:
         raise DecodeError(what, start)
@@ -427,14 +427,14 @@ def _instant(year: int, digits: bytes, at: int, start: int) -> datetime:
 _CODECS = {
     UTF8_STRING: ("UTF8String", "utf-8"),
     PRINTABLE_STRING: ("PrintableString", "ascii"),
-    # Its real repertoire is T.61, but those who wrote it meant this, and openssl and Apple read it so.
-    # Beyond ASCII its readers disagree: Latin-1 to openssl and Apple, UTF-8 to cryptography.
+    # The standard says T.61, but certificates contain ASCII, and openssl and Apple read it as such.
+    # Beyond ASCII, programs disagree: openssl and Apple read Latin-1, cryptography reads UTF-8.
     T61_STRING: ("T61String", "ascii"),
     IA5_STRING: ("IA5String", "ascii"),
     VISIBLE_STRING: ("VisibleString", "ascii"),
     NUMERIC_STRING: ("NumericString", "ascii"),
     UNIVERSAL_STRING: ("UniversalString", "utf-32-be"),
-    # Its real repertoire has no surrogates; Windows writes UTF-16, and cryptography reads it.
+    # The standard has no surrogates, but Windows writes UTF-16, and cryptography reads it.
     BMP_STRING: ("BMPString", "utf-16-be"),
 }
 
@@ -442,7 +442,7 @@ _CODECS = {
 def text(data: bytes, tag: int, start: int, stop: int) -> str:
     """Return the content of a string type; raises DecodeError on bytes that its type forbids (X.680 section 41)."""
     if tag not in _CODECS:
-        raise DecodeError(f"a value with the tag {tag:02X} is no text", start)
+        raise DecodeError(f"a value with the tag {tag:02X} is not a text", start)
     name, codec = _CODECS[tag]
     content = data[start:stop]
     try:
@@ -452,7 +452,7 @@ def text(data: bytes, tag: int, start: int, stop: int) -> str:
             deviate("an IA5String is written in UTF-8", start + error.start, GO, ASN1CRYPTO)
             return content.decode()
         if tag != T61_STRING or _is_utf8(content):
-            raise DecodeError(f"a byte that no {name} has", start + error.start) from None
+            raise DecodeError(f"a byte that is not allowed in a {name}", start + error.start) from None
         deviate("a T61String is written in Latin-1", start + error.start, CRYPTOGRAPHY)
         return content.decode("latin-1")
     if (
@@ -461,10 +461,10 @@ def text(data: bytes, tag: int, start: int, stop: int) -> str:
         or (tag == VISIBLE_STRING and not value.isprintable())
     ):
         if not value.isprintable():
-            raise DecodeError(f"a character that no {name} has", start)
-        # Go lets these two pass.
+            raise DecodeError(f"a character that is not allowed in a {name}", start)
+        # Go accepts these two.
         also = () if tag == PRINTABLE_STRING and not content.translate(None, _PRINTABLE + b"*&") else (GO,)
-        deviate(f"a character that no {name} has", start, CRYPTOGRAPHY, *also)
+        deviate(f"a character that is not allowed in a {name}", start, CRYPTOGRAPHY, *also)
     return value
 
 
@@ -477,7 +477,7 @@ def _is_utf8(content: bytes) -> bool:
 
 
 def well_formed(data: bytes, at: int, end: int) -> None:
-    """Raise DecodeError unless what lies between two offsets is DER elements of any kind, down to the innermost."""
+    """Raise DecodeError unless the bytes between two offsets are DER elements, at all levels."""
     ends = [end]
     while ends:
         if at == ends[-1]:
@@ -506,4 +506,4 @@ def _primitive(data: bytes, tag: int, start: int, stop: int) -> None:
     elif tag == NULL:
         finish(start, stop, "a NULL")
     elif tag in (0x00, 0x10, 0x11):
-        raise DecodeError("a tag that DER does not have", start)
+        raise DecodeError("a tag that does not exist in DER", start)

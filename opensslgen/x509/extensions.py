@@ -1,4 +1,4 @@
-"""The extensions of certificates and requests (RFC 5280 section 4.2), and the values of those that rules ask for."""
+"""The extensions of certificates and requests (RFC 5280 section 4.2), and the values that rules use."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ EXTENSIONS = {
     "nsCertType": "2.16.840.1.113730.1.1",
     "nsComment": "2.16.840.1.113730.1.13",
 }
-"""Identifiers by openssl's short names."""
+"""OIDs by openssl's short names."""
 
 EXTENDED_KEY_USAGES = {
     "1.3.6.1.5.5.7.3.1": "serverAuth",
@@ -78,7 +78,7 @@ EXTENDED_KEY_USAGES = {
     "1.3.6.1.5.5.7.3.9": "OCSPSigning",
     "2.5.29.37.0": "anyExtendedKeyUsage",
 }
-"""Extended key usages by their identifiers, as openssl's config writes them."""
+"""Extended key usages by their OIDs, as openssl's config calls them."""
 KEY_USAGES = (
     "digitalSignature",
     "nonRepudiation",
@@ -91,12 +91,12 @@ KEY_USAGES = (
     "decipherOnly",
 )
 _CACHED_SIZE = 512
-"""In bytes; what is longer is mostly another one in each certificate."""
+"""In bytes; longer extensions differ in nearly every certificate, so caching them is useless."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """One extension as it stands in a certificate (RFC 5280 section 4.1)."""
+    """One extension of a certificate (RFC 5280 section 4.1)."""
 
     oid: str
     """Dotted."""
@@ -111,7 +111,7 @@ class BasicConstraints:
 
     ca: bool
     path_length: int | None
-    """How many authorities may follow below this one; None if that is not limited."""
+    """How many CAs may follow below this one; None if there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +120,13 @@ class AuthorityKeyIdentifier:
 
     key_identifier: bytes | None
     has_issuer: bool
-    """Whether the issuer's own issuer is named."""
+    """Whether it names the issuer of the issuer."""
     has_serial: bool
-    """Whether the issuer's serial number is named."""
+    """Whether it has the serial number of the issuer."""
 
 
 def read_extensions(data: bytes, at: int, end: int) -> tuple[tuple[Extension, ...], dict[str, Any]]:
-    """Return the extensions between two offsets, at least one, and their values by identifier; raises DecodeError."""
+    """Return the extensions between two offsets, at least one, and their values by OID; raises DecodeError."""
     if at == end:
         deviate("the list of extensions is empty", at)
     extensions: list[Extension] = []
@@ -138,7 +138,7 @@ def read_extensions(data: bytes, at: int, end: int) -> tuple[tuple[Extension, ..
         extensions.append(extension)
         values[extension.oid] = value
         if len(values) < len(extensions):
-            raise DecodeError(f"the extension {extension.oid} is there twice", at)
+            raise DecodeError(f"the extension {extension.oid} appears twice", at)
         at = stop
     return tuple(extensions), values
 
@@ -163,7 +163,7 @@ def _extension(der: bytes) -> tuple[Extension, Any]:
     try:
         return extension, reader(der, first, at)
     except DecodeError as error:
-        # Nobody asks for its value, and openssl prints it as it is; whoever knows a critical one must refuse it.
+        # No rule uses its value, and openssl prints it; a client that knows it must refuse it if critical.
         if identifier not in _UNASKED:
             raise
         deviate(
@@ -200,12 +200,12 @@ def _key_usage(data: bytes, at: int, end: int) -> frozenset[str]:
     unused, first = bit_string(data, start, stop)
     content = bytearray(data[first:stop].ljust(2, b"\0"))
     if stop > first:
-        content[stop - first - 1] &= 0xFF << unused  # those say nothing
+        content[stop - first - 1] &= 0xFF << unused  # unused bits have no meaning
     bits = int.from_bytes(content[:2], "big") >> 7
     usages = frozenset([usage for position, usage in enumerate(KEY_USAGES) if bits & (0x100 >> position)])
     if "keyAgreement" not in usages and not usages.isdisjoint(("encipherOnly", "decipherOnly")):
         # RFC 5280 section 4.2.1.3 leaves these two undefined then.
-        deviate("the key usage restricts keyAgreement and does not have it", start, CRYPTOGRAPHY)
+        deviate("the key usage restricts keyAgreement without having it", start, CRYPTOGRAPHY)
     return usages
 
 
@@ -216,7 +216,7 @@ def _basic_constraints(data: bytes, at: int, end: int) -> BasicConstraints:
     if ca is False:
         deviate("basicConstraints has its default CA:FALSE written out", at, CRYPTOGRAPHY)
     if path_length is not None and not ca:
-        deviate("basicConstraints limits the path below what is no authority", at, CRYPTOGRAPHY)
+        deviate("basicConstraints has a path length, but not CA:TRUE", at, CRYPTOGRAPHY)
     return BasicConstraints(bool(ca), path_length)
 
 
@@ -254,7 +254,7 @@ _UNASKED = frozenset(EXTENSIONS[name] for name in CHECKS) - {
     EXTENSIONS["nameConstraints"],
     EXTENSIONS["crlDistributionPoints"],
 }
-"""Extensions whose values are checked for their form alone."""
+"""Extensions of which only the form is checked."""
 
 PRINTED_USAGES = {
     "serverAuth": "TLS Web Server Authentication",
@@ -265,4 +265,4 @@ PRINTED_USAGES = {
     "OCSPSigning": "OCSP Signing",
     "anyExtendedKeyUsage": "Any Extended Key Usage",
 }
-"""Extended key usages as every openssl prints them; what is not here is printed differently by version."""
+"""Extended key usages that all versions of openssl print alike."""

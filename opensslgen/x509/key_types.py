@@ -1,4 +1,4 @@
-"""Key types: what `--key-type` offers, and how openssl is asked for each."""
+"""Key types: the values of `--key-type`, and the parameters of openssl for each."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from opensslgen.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class KeyType:
-    """One kind of key pair; all of them are accepted by Apple's devices (support page 103769)."""
+    """One type of key pair; Apple's devices accept all of them (support page 103769)."""
 
     name: str
     algorithm: str
-    """"RSA" or "EC", as `certificate.PublicKey.algorithm` has it."""
+    """"RSA" or "EC", as in `PublicKey.algorithm`."""
     bits: int
     """Of the RSA modulus or the EC field."""
     curve: str | None = None
-    """The curve's name in openssl, which is the one that every version since 1.0.1 knows."""
+    """The curve's name in openssl, in the form that every version since 1.0.1 knows."""
 
     @property
     def key_usage(self) -> tuple[str, ...]:
-        """Key usages of a leaf with such a key: an EC key cannot encipher (RFC 8813 section 3)."""
+        """The key usages of a leaf with such a key: an EC key cannot encrypt (RFC 8813 section 3)."""
         return ("digitalSignature", "keyEncipherment") if self.algorithm == "RSA" else ("digitalSignature",)
 
 

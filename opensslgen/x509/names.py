@@ -1,4 +1,4 @@
-"""Distinguished names and general names as certificates hold them, and how text that may be hostile is shown."""
+"""Distinguished names and general names in certificates, and how to print names that may be hostile."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from .der import (
 if TYPE_CHECKING:
     from opensslgen.names.subject import Subject
 
-# Those of openssl, which are the ones that its users know.
+# openssl's short names, because users know them.
 _SHORT_NAMES = {
     "2.5.4.3": "CN",
     "2.5.4.4": "SN",
@@ -74,21 +74,21 @@ _SHORT_NAMES = {
 _UNIQUE_IDENTIFIER = "2.5.4.45"
 _SPECIAL = re.compile(r'[\\,+"]')
 _CACHED_SIZE = 1024
-"""In bytes; whatever is longer is no name that comes again and again, and would fill the memory."""
+"""In bytes; longer names rarely occur twice, and would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A distinguished name (RFC 5280 section 4.1.2.4); two are equal if their encodings are, too."""
+    """A distinguished name (RFC 5280 section 4.1.2.4); two names are equal only if their encodings are also equal."""
 
     attributes: tuple[tuple[str, str], ...]
-    """Pairs such as ("CN", "pbx.example.com") in the order written; openssl's short names, else dotted identifiers."""
+    """Pairs such as ("CN", "pbx.example.com") in the order written; openssl's short names or dotted OIDs."""
     der: bytes = b""
     """Empty in a name that was not decoded."""
 
     @property
     def common_name(self) -> str | None:
-        """The last common name, which is the most specific one; None if there is none."""
+        """The last common name, which is the most specific one, or None."""
         for kind, value in reversed(self.attributes):
             if kind == "CN":
                 return value
@@ -99,16 +99,16 @@ class Name:
 
 
 def same_name(one: Name | Subject, other: Name | Subject) -> bool:
-    """Tell whether those who build chains take two names for the same one.
+    """Tell whether two names count as the same when a chain is built.
 
-    As openssl does it (RFC 5280 section 7.1, of which it does no more): the type of a string, the case of ASCII
-    letters, and how many blanks there are say nothing; "ß" is not "ss", and "Ü" is not "ü".
+    The comparison is openssl's, a part of RFC 5280 section 7.1: it ignores the type of a string, the case of ASCII
+    letters, and the number of blanks; "ß" is not "ss", and "Ü" is not "ü".
     """
     return one.attributes == other.attributes or canonical(one) == canonical(other)
 
 
 def canonical(name: Name | Subject) -> tuple[tuple[str, str], ...]:
-    """Return what is the same of two names that are the same."""
+    """Return a form of the name that is equal for all names that count as the same."""
     return tuple([(kind, _BLANKS.sub(" ", value.strip(_BLANK)).translate(_LOWER)) for kind, value in name.attributes])
 
 
@@ -142,13 +142,13 @@ _cached_name = lru_cache(maxsize=256)(_name)
 
 
 def relative_name(data: bytes, start: int, stop: int) -> tuple[tuple[str, str], ...]:
-    """Return the attributes, mostly one, in the content of a relative distinguished name; raises DecodeError."""
+    """Return the attributes, usually one, of a relative distinguished name; raises DecodeError."""
     content = data[start:stop]
     return read_at(start, _cached_attributes if len(content) <= _CACHED_SIZE else _attributes, content)
 
 
 def _attributes(data: bytes) -> tuple[tuple[str, str], ...]:
-    """Return at least one attribute, in the order that DER wants in a SET (X.690 section 11.6), and none twice."""
+    """Return the attributes: at least one, sorted as DER requires in a SET (X.690 section 11.6), without duplicates."""
     found: list[tuple[str, str]] = []
     at, end, before = 0, len(data), b""
     if not data:
@@ -174,7 +174,7 @@ _cached_attributes = lru_cache(maxsize=512)(_attributes)
 
 
 _RARE_TEXTS = (OCTET_STRING, UTC_TIME, GENERALIZED_TIME, VISIBLE_STRING)
-"""As dateOfBirth and a few others have them."""
+"""Used by dateOfBirth and a few other attributes."""
 
 
 def _attribute_value(data: bytes, kind: str, tag: int, start: int, stop: int) -> str:
@@ -182,8 +182,8 @@ def _attribute_value(data: bytes, kind: str, tag: int, start: int, stop: int) ->
         bit_string(data, start, stop)
         return data[start:stop].hex()
     if tag in _RARE_TEXTS and is_tolerant():
-        # OpenSSL does not read them, nor does cryptography what is not DER.
-        raise DecodeError(f"a value with the tag {tag:02X} is no text", start)
+        # OpenSSL does not read them, and cryptography does not read them if anything else is not DER.
+        raise DecodeError(f"a value with the tag {tag:02X} is not a text", start)
     if tag in (OCTET_STRING, UTC_TIME, GENERALIZED_TIME):
         tag = UTF8_STRING
     return text(data, tag, start, stop)
@@ -204,7 +204,7 @@ _TEXTS = frozenset({"email", "DNS", "URI"})
 
 
 def general_names(data: bytes, start: int, stop: int) -> tuple[GeneralName, ...]:
-    """Return the names in the content of a GeneralNames (RFC 5280 section 4.2.1.6): at least one."""
+    """Return the names in a GeneralNames (RFC 5280 section 4.2.1.6): at least one."""
     if start == stop:
         deviate("a list of names is empty", start, JAVA)
     names = []
@@ -219,14 +219,14 @@ def general_name(
 ) -> tuple[GeneralName, int]:
     """Return the general name at `at` and the offset after it.
 
-    `address_sizes` are the bytes of an IPv4 and an IPv6 address or network. Without `strict`, UTF-8 may stand where
-    ASCII belongs, as it does in the addresses of some revocation lists.
+    `address_sizes` are the sizes in bytes of an IPv4 and an IPv6 address or network. Without `strict`, UTF-8 is
+    accepted instead of ASCII, because the URLs of some CRLs contain it.
     """
     tag, start, stop = header(data, at, end)
     kind = _KINDS.get(tag)
     if kind is None:
         if tag not in _UNUSED_KINDS or address_sizes[0] == 4:
-            # In a name constraint others pass by what they do not know; among names cryptography and asn1crypto do not.
+            # In name constraints programs ignore unknown kinds; as names, cryptography and asn1crypto reject them.
             raise DecodeError(f"a name of the kind {tag:02X} cannot be read", at)
         deviate(f"a name of the kind {_UNUSED_KINDS[tag]}, which nobody uses", at, CRYPTOGRAPHY)
         return GeneralName(_UNUSED_KINDS[tag], data[start:stop].hex()), stop
@@ -252,19 +252,19 @@ def _address(data: bytes, start: int, stop: int, sizes: tuple[int, int]) -> str:
     if len(content) == 4:
         return ".".join(map(str, content))
     if len(content) == 16 and content.startswith(_IPV4_MAPPED):
-        # RFC 5952 section 5; Python's own form of these is another one before 3.13.
+        # RFC 5952 section 5; Python before 3.13 writes these addresses differently.
         return "::ffff:" + ".".join(map(str, content[12:]))
-    import ipaddress  # late, as most certificates have no IPv6 address
+    import ipaddress  # imported here because most certificates have no IPv6 address
 
     if len(content) == 16:
         return str(ipaddress.IPv6Address(content))
     half = len(content) // 2
     mask = int.from_bytes(content[half:], "big")
     hosts = (1 << 8 * half) - 1 - mask
-    # A mask is ones, then zeros, and the network's address has no bits where it has zeros.
+    # A mask is ones followed by zeros; where it is zero, the network's address must also be zero.
     if hosts & (hosts + 1) or int.from_bytes(content[:half], "big") & hosts:
         if hosts & (hosts + 1):
-            raise DecodeError("an IP network has a mask that is not ones, then zeros", start)
+            raise DecodeError("an IP network has a mask that is not ones followed by zeros", start)
         deviate("an IP network has host bits", start, CRYPTOGRAPHY)
         kept = int.from_bytes(content[:half], "big") & mask
         content = kept.to_bytes(half, "big") + content[half:]

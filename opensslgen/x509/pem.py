@@ -1,4 +1,4 @@
-"""PEM (RFC 7468): the blocks of a file, strictly, with the text around them that openssl prints."""
+"""PEM (RFC 7468): read the blocks of a file strictly; text around them, such as openssl prints, is allowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 CERTIFICATE, REQUEST = "CERTIFICATE", "CERTIFICATE REQUEST"
 """The labels that openssl writes."""
 
-# To openssl it begins its line; a block that was pasted into a configuration file is indented.
+# openssl expects it at the start of a line, but a block pasted into a configuration file is indented.
 _BOUNDARY = re.compile(rb"(?:^|\r)(?:\xef\xbb\xbf)?[ \t]*-----(BEGIN|END) ([^\r\n]*)", re.MULTILINE)
 _LABEL = re.compile(rb"([!-,.-~]+(?:[ -][!-,.-~]+)*)-----[ \t]*")
 _HEADERS = re.compile(rb"\s*(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*)+[ \t]*\r?\n")
@@ -25,21 +25,21 @@ _LAST = {b"": _ALPHABET, b"=": _ALPHABET[::4], b"==": _ALPHABET[::16]}
 
 @dataclass(frozen=True, slots=True)
 class PemBlock:
-    """What stands between one BEGIN line and its END line."""
+    """The content between a BEGIN line and its END line."""
 
     label: str
     """Such as "CERTIFICATE"."""
     body: bytes
-    """Decoded; still encrypted in a key that says so."""
+    """Decoded from base64; an encrypted key is still encrypted."""
     line: int
     """The number of the BEGIN line, from 1."""
 
 
 def pem_blocks(data: bytes, *, first_line: int = 1) -> Iterator[PemBlock]:
-    """Yield the blocks one after another; raises DecodeError, naming the line, at the first that is not whole.
+    """Yield the blocks one after another; raises DecodeError with the line number at the first damaged one.
 
-    `first_line` is the number of the first line, of data that was cut from a file.
-    A block is not skipped because it is damaged: whoever audits a file has to hear of it.
+    `first_line` is the number of the first line, if the data is a part of a file.
+    A damaged block is not skipped, because an audit must report it.
     """
     label, begin, body_start = b"", 0, 0
     line, counted = first_line, 0
@@ -63,12 +63,12 @@ def pem_blocks(data: bytes, *, first_line: int = 1) -> Iterator[PemBlock]:
 
 
 def pem(label: str, body: bytes) -> str:
-    """Return a block, such as that of CERTIFICATE, as openssl writes it."""
+    """Return a block with a label such as CERTIFICATE, as openssl writes it."""
     return "\n".join((f"-----BEGIN {label}-----", *base64_lines(body), f"-----END {label}-----", ""))
 
 
 def base64_lines(data: bytes) -> Iterator[str]:
-    """Yield base64 in lines of 64 characters, as openssl 1.0 reads none with more than 76."""
+    """Yield base64 in lines of 64 characters; openssl 1.0 cannot read lines of more than 76."""
     import binascii
 
     base64 = binascii.b2a_base64(data, newline=False).decode("ascii")
@@ -89,6 +89,6 @@ def _body(text: bytes, label: bytes, line: int) -> bytes:
         or last not in _LAST[padding]
     ):
         raise DecodeError("what follows BEGIN is not base64", line=line)
-    import binascii  # late, as most commands start without reading a file
+    import binascii  # imported here because most commands start without reading a file
 
     return binascii.a2b_base64(letters)

@@ -1,4 +1,4 @@
-"""Public keys and signature algorithms, decoded as far as it takes to judge them."""
+"""Public keys and signature algorithms, decoded as far as the rules need it."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ from .key_types import KeyType
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key (RFC 5280 section 4.1.2.7), checked as far as a certificate's reader can."""
+    """A public key (RFC 5280 section 4.1.2.7), checked as far as possible without the private key."""
 
     algorithm: str
-    """"RSA", "EC", "DSA", "Ed25519", "Ed448", "RSA-PSS", or a dotted identifier."""
+    """"RSA", "EC", "DSA", "Ed25519", "Ed448", "RSA-PSS", or a dotted OID."""
     bits: int
-    """Of the modulus, or of the curve's field; 0 if that is unknown."""
+    """Size of the modulus, or of the curve's field; 0 if unknown."""
     curve: str | None
-    """"P-256", "P-384" and so on, a dotted identifier, or "explicit" for one spelled out; None if not EC."""
+    """"P-256", "P-384" and so on, a dotted OID, or "explicit" if the key has the curve's parameters; None if not EC."""
     der: bytes
     """The SubjectPublicKeyInfo."""
 
     @property
     def key_type(self) -> KeyType:
-        """The kind of key that this is, as an order for a certificate of it has it."""
+        """The key type, for a certificate order with this key."""
         return KeyType(f"{self.algorithm} {self.curve or self.bits}", self.algorithm, self.bits, self.curve)
 
 
@@ -133,7 +133,7 @@ _CURVES: dict[str, tuple[str, int, int, int]] = {
 
 
 def decode_public_key(spki: bytes) -> PublicKey:
-    """Return the key in a SubjectPublicKeyInfo; raises DecodeError, too, for a key that cannot be one."""
+    """Return the key in a SubjectPublicKeyInfo; raises DecodeError, also for impossible keys."""
     start, stop = whole(spki, SEQUENCE, "a public key")
     _, last = element(spki, start, stop, SEQUENCE, "the algorithm of a public key")
     algorithm, curve, bits = read_at(start, _key_algorithm, spki[start:last])
@@ -149,13 +149,11 @@ def decode_public_key(spki: bytes) -> PublicKey:
         elif algorithm == "DSA":
             big_natural(key, *whole(key, INTEGER, "a DSA key"))
         elif algorithm in _RAW_KEY_BYTES and len(key) != _RAW_KEY_BYTES[algorithm]:
-            raise DecodeError(
-                f"a key of the kind {algorithm} has {len(key)} bytes and not {_RAW_KEY_BYTES[algorithm]}", 0
-            )
+            raise DecodeError(f"a key of type {algorithm} has {len(key)} bytes and not {_RAW_KEY_BYTES[algorithm]}", 0)
     except DecodeError as error:
         if algorithm == "RSA":
             raise error.moved(offset) from None
-        # Most read a certificate without reading its key.
+        # Most programs read a certificate without reading its key.
         deviate(error.what, offset + (error.offset or 0), CRYPTOGRAPHY, GO, grave=True)
     return PublicKey(algorithm, bits, _CURVES[curve][0] if curve in _CURVES else curve, spki)
 
@@ -164,7 +162,7 @@ _NULL_ELEMENT = bytes((NULL, 0))
 
 
 def algorithm_identifier(data: bytes, at: int, end: int, what: str) -> tuple[str, int, int]:
-    """Return the identifier in an AlgorithmIdentifier, and where its parameters begin and end (RFC 5280 4.1.1.2)."""
+    """Return the OID in an AlgorithmIdentifier, and where its parameters begin and end (RFC 5280 4.1.1.2)."""
     start, stop = element(data, at, end, SEQUENCE, what)
     first, last = element(data, start, stop, OBJECT_IDENTIFIER, what)
     if last < stop:
@@ -174,14 +172,14 @@ def algorithm_identifier(data: bytes, at: int, end: int, what: str) -> tuple[str
 
 @lru_cache(maxsize=64)
 def _key_algorithm(der: bytes) -> tuple[str, str | None, int]:
-    """Return the algorithm, the curve's identifier or "explicit", and the bits as far as the parameters tell them."""
+    """Return the algorithm, the curve's OID or "explicit", and the bits if the parameters determine them."""
     identifier, start, stop = algorithm_identifier(der, 0, len(der), "the algorithm of a public key")
     algorithm = _KEY_ALGORITHMS.get(identifier, identifier)
     if algorithm == "RSA":
         _null_or_absent(der, start, stop)
     elif algorithm == "RSA-PSS":
         if der[start:stop] == _NULL_ELEMENT:
-            deviate("an algorithm has NULL parameters and may have none", start, CRYPTOGRAPHY)
+            deviate("an algorithm has NULL parameters, but must not have parameters", start, CRYPTOGRAPHY)
         elif start < stop:
             _pss_hash(der, start, stop)
     elif algorithm == "EC":
@@ -204,7 +202,7 @@ def _null_or_absent(data: bytes, start: int, stop: int) -> None:
 def _absent(data: bytes, start: int, stop: int) -> None:
     if start < stop:
         _null_or_absent(data, start, stop)
-        deviate("an algorithm has NULL parameters and may have none", start, CRYPTOGRAPHY)
+        deviate("an algorithm has NULL parameters, but must not have parameters", start, CRYPTOGRAPHY)
 
 
 def _named_or_explicit_curve(data: bytes, at: int, end: int) -> tuple[str, int]:
@@ -230,9 +228,9 @@ def _dsa_bits(data: bytes, start: int, stop: int) -> int:
 
 
 def _rsa_bits(key: bytes, at: int) -> int:
-    """Return the bits of an RSA modulus (RFC 8017 appendix A.1.1), as strict as cryptography with both numbers.
+    """Return the bits of an RSA modulus (RFC 8017 appendix A.1.1), checked as strictly as cryptography does.
 
-    The key stands at `at` in the input.
+    The key begins at `at` in the input.
     """
     start, stop = whole(key, SEQUENCE, "an RSA key")
     first, last = element(key, start, stop, INTEGER, "the modulus of an RSA key")
@@ -243,7 +241,7 @@ def _rsa_bits(key: bytes, at: int) -> int:
     if not 3 <= exponent < modulus or exponent % 2 == 0:
         what = "that no RSA key has" if modulus > 0 and exponent > 0 else "that is not positive"
         deviate(f"an RSA key has an exponent or a modulus {what}", at + first, CRYPTOGRAPHY, grave=True)
-    if modulus < 0:  # whoever forgot the leading zero meant this
+    if modulus < 0:  # the writer forgot the leading zero
         modulus += 1 << 8 * ((modulus.bit_length() + 8) // 8)
     return modulus.bit_length()
 
@@ -261,7 +259,7 @@ def _check_point(key: bytes, identifier: str) -> None:
     name, p, a, b = curve
     width = (p.bit_length() + 7) // 8
     if size != (width if form < 4 else 2 * width):
-        raise DecodeError(f"an EC key has {len(key)} bytes, which is no size of a point on {name}", 0)
+        raise DecodeError(f"an EC key has {len(key)} bytes, which is not the size of a point on {name}", 0)
     x = int.from_bytes(key[1 : 1 + width], "big")
     square = ((x * x + a) * x + b) % p
     if form < 4:
@@ -284,7 +282,7 @@ _HASHES = {
     "2.16.840.1.101.3.4.2.9": "sha3-384",
     "2.16.840.1.101.3.4.2.10": "sha3-512",
 }
-# The third is whether NULL parameters may follow: RFC 4055 wants them with RSA, RFC 5758 forbids them with ECDSA.
+# The third: are NULL parameters allowed? RFC 4055 requires them with RSA, RFC 5758 forbids them with ECDSA.
 _SIGNATURES: dict[str, tuple[str, str | None, bool]] = {
     "1.2.840.113549.1.1.2": ("md2WithRSAEncryption", "md2", True),
     "1.2.840.113549.1.1.4": ("md5WithRSAEncryption", "md5", True),
@@ -366,7 +364,7 @@ def _pss_hash(data: bytes, at: int, end: int) -> str | None:
             finish(last, at, "a number of RSASSA-PSS")
             if natural(data, first, last).bit_length() > (16 if tag == 0xA2 else 8):
                 deviate("RSASSA-PSS has a salt or a trailer that nobody uses", first, CRYPTOGRAPHY, grave=True)
-            # RFC 4055 wants a trailer to be accepted even where it is the default.
+            # RFC 4055 requires readers to accept a trailer even if it is the default.
             default = b"\x02\x01\x14" if tag == 0xA2 else b""
         if data[start:at] == default:
             deviate("RSASSA-PSS has a default value written out", start, CRYPTOGRAPHY)

@@ -1,6 +1,6 @@
-"""Whether those extensions can be read that hardly anybody asks for; of most, what they say is not kept.
+"""Check the form of rare extensions; most of their values are not kept.
 
-What cryptography refuses to read is refused here, too: there is no verdict on a certificate that other readers reject.
+An extension that cryptography cannot read is an error here as well: others would reject a certificate with it.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _name(data: bytes, start: int, stop: int) -> None:
 
 
 def _names(data: bytes, at: int, end: int) -> list[GeneralName]:
-    """Return the names, perhaps none: cryptography asks for one only where a revocation list is named."""
+    """Return the names; the list may be empty: cryptography requires a name only in CRL distribution points."""
     names = []
     while at < end:
         name, at = general_name(data, at, end, strict=False)
@@ -89,7 +89,7 @@ def _subtree(data: bytes, start: int, stop: int) -> GeneralName:
 
 
 def _distribution_points(data: bytes, at: int, end: int) -> tuple[str, ...]:
-    """Return the URIs where revocation lists are (RFC 5280 section 4.2.1.13)."""
+    """Return the URIs of CRLs (RFC 5280 section 4.2.1.13)."""
     return tuple(uri for uris in list_of(data, at, end, SEQUENCE, _distribution_point) for uri in uris)
 
 
@@ -110,7 +110,7 @@ def _distribution_point_name(data: bytes, start: int, stop: int) -> list[General
     if tag != 0xA1:
         raise DecodeError("the name of a distribution point is neither full nor relative", start)
     relative_name(data, first, last)
-    # Relative to the issuer's own name, which leads to no URI.
+    # Relative to the issuer's name, so it is not a URI.
     return [GeneralName("dirName", "")]
 
 
@@ -159,8 +159,8 @@ def _user_notice(data: bytes, at: int, end: int) -> None:
 def _display_text(data: bytes, at: int, end: int) -> int:
     tag, start, stop = header(data, at, end)
     if tag not in (IA5_STRING, UTF8_STRING, VISIBLE_STRING, BMP_STRING):
-        raise DecodeError("a notice is no text", at)
-    # Notices with UTF-8 in a VisibleString have been issued.
+        raise DecodeError("a notice is not a text", at)
+    # Some certificates have notices with UTF-8 in a VisibleString.
     text(data, UTF8_STRING if tag == VISIBLE_STRING else tag, start, stop)
     return stop
 
@@ -185,7 +185,7 @@ def _access_description(data: bytes, start: int, stop: int) -> None:
 
 
 def _tls_features(data: bytes, at: int, end: int) -> None:
-    # Only these two are assigned (RFC 7633 section 6), and cryptography reads no other.
+    # Only these two exist (RFC 7633 section 6), and cryptography reads no others.
     if not set(list_of(data, at, end, INTEGER, natural, least=1)) <= {5, 17}:
         raise DecodeError("a TLS feature is unknown", at)
 
@@ -199,7 +199,7 @@ def _empty(_data: bytes, start: int, stop: int) -> None:
 
 
 def _timestamps(data: bytes, at: int, end: int) -> None:
-    """Read a list of signed certificate timestamps (RFC 6962 section 3.3), which is TLS's encoding and not DER."""
+    """Read a list of signed certificate timestamps (RFC 6962 section 3.3), which has the encoding of TLS, not DER."""
     at, stop = element(data, at, end, OCTET_STRING, "a list of timestamps")
     finish(stop, end, "a list of timestamps")
     at, end = _vector(data, at, stop)
@@ -216,7 +216,7 @@ def _timestamps(data: bytes, at: int, end: int) -> None:
 
 
 def _vector(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """Return start and stop of what follows its length of two bytes."""
+    """Return start and stop of the content after a length of two bytes."""
     start = at + 2
     stop = start + int.from_bytes(data[at:start], "big")
     if start > end or stop > end:
@@ -243,7 +243,7 @@ def _private_key_usage_period(data: bytes, at: int, end: int) -> None:
 
 
 def _admissions(data: bytes, at: int, end: int) -> None:
-    """Read the professions of a person (Common PKI 2.0 part 1 section 3.4), which only cryptography 45 and later do."""
+    """Read the professions of a person (Common PKI 2.0 part 1 section 3.4), as cryptography 45 and later do."""
     start, stop = element(data, at, end, SEQUENCE, "the admissions")
     finish(stop, end, "the admissions")
     if start < stop and data[start] != SEQUENCE:
@@ -319,4 +319,4 @@ CHECKS: dict[str, Content] = {
     "privateKeyUsagePeriod": _private_key_usage_period,
     "admissions": _admissions,
 }
-"""By the extension's short name; each reads what lies between two offsets, or raises DecodeError."""
+"""By the extension's short name; each function reads the bytes between two offsets, or raises DecodeError."""

@@ -1,4 +1,4 @@
-"""Certificate requests (PKCS #10, RFC 2986), decoded like certificates: tolerant of form, strict about meaning."""
+"""Certificate requests (CSRs: PKCS #10, RFC 2986), decoded like certificates: small errors of form are accepted."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from .certificate import (
 )
 
 REQUEST_LABELS = (REQUEST, "NEW CERTIFICATE REQUEST")
-"""The labels of PEM blocks that openssl takes for requests."""
+"""The labels of PEM blocks that openssl reads as requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,13 @@ class Request:
     """A certificate request (RFC 2986), with the extensions that it asks for."""
 
     signature_algorithm: str
-    """As openssl prints it, else a dotted identifier."""
+    """As openssl prints it, or a dotted OID."""
     signature_hash: str | None
-    """Such as "sha256"; None if it is not known or there is none, as with Ed25519."""
+    """Such as "sha256"; None if unknown, or if the algorithm has no hash, such as Ed25519."""
     subject: Name
     public_key: PublicKey
     subject_alternative_names: tuple[GeneralName, ...] | None = None
-    """None if it does not ask for this extension, as with the others."""
+    """None if it does not ask for this extension; the same holds for the fields below."""
     extended_key_usage: tuple[str, ...] | None = None
     key_usage: frozenset[str] | None = None
     basic_constraints: BasicConstraints | None = None
@@ -76,13 +76,13 @@ class Request:
     extensions: tuple[Extension, ...] = ()
     der: bytes = field(default=b"", repr=False)
     tbs: bytes = field(default=b"", repr=False)
-    """What is signed."""
+    """The part that is signed."""
     signature: bytes = field(default=b"", repr=False)
     deviations: tuple[Deviation, ...] = ()
-    """Where it is not DER, and was read all the same."""
+    """Where it is not DER but could be read."""
 
     def is_critical(self, extension: str) -> bool:
-        """Return whether it asks for the extension with this identifier or short name as a critical one."""
+        """Tell whether it asks for the extension with this OID or short name, marked as critical."""
         return is_critical(self.extensions, extension)
 
 
@@ -90,9 +90,9 @@ _EXTENSION_REQUESTS = ("1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14")
 
 
 def decode_request(der: bytes) -> Request:
-    """Return the certificate request (RFC 2986 section 4) that the bytes are, all of them; raises DecodeError.
+    """Return the request (RFC 2986 section 4) in these bytes, which must contain nothing else; raises DecodeError.
 
-    What is not DER and has one meaning only is read as well, and noted in `deviations`.
+    A deviation from DER with a single meaning is accepted and listed in `deviations`.
     """
     request, found = read_tolerantly(_decode, der)
     return replace(request, deviations=found) if found else request
@@ -148,7 +148,7 @@ def _requested_extensions(der: bytes, at: int, end: int) -> tuple[tuple[Extensio
         kind = object_identifier(der, first, last)
         first, last = element(der, last, stop, SET, "the values of an attribute")
         finish(last, stop, "an attribute")
-        # By the letter it may have more values, but not where extensions are asked for, and other readers take one.
+        # RFC 2986 allows several values in general, but not for extensions, and other programs accept only one.
         finish(header(der, first, last)[2], last, "the value of an attribute")
         if kind in _EXTENSION_REQUESTS:
             if found:
@@ -165,7 +165,7 @@ STDIN = "-"
 
 
 def read_request(path: str | os.PathLike[str]) -> Request:
-    """Return the one request in a file, PEM or DER, or on standard input; raises UnreadableError."""
+    """Return the only request in a file, PEM or DER, or on standard input; raises UnreadableError."""
     if path != STDIN:
         return parse_request(read_file(path), shown=visible(os.fspath(path)))
     data = sys.stdin.buffer.read(LARGEST_FILE + 1)
@@ -175,7 +175,7 @@ def read_request(path: str | os.PathLike[str]) -> Request:
 
 
 def parse_request(data: bytes, *, shown: str = "the request") -> Request:
-    """Return the one request in some PEM, or the one that some DER is; raises UnreadableError that names it."""
+    """Return the only request in PEM or DER data; raises UnreadableError, which begins with `shown`."""
     try:
         return _decoded(data)
     except DecodeError as error:
@@ -183,7 +183,7 @@ def parse_request(data: bytes, *, shown: str = "the request") -> Request:
 
 
 def _decoded(data: bytes) -> Request:
-    # DER of this size has a length of more than one byte, and so a second byte that no text has.
+    # A request is so long that the second byte of its DER cannot occur in a text.
     if is_der(data):
         return decode_request(data)
     blocks = [block for block in pem_blocks(data) if block.label in REQUEST_LABELS]

@@ -31,8 +31,10 @@ def bad_inputs():
         add(f"bad-{stem}", why, der, unreadable=text)
 
     refused("truncated", "cut off", GOOD[:-10])
-    refused("trailing", "bytes after the end", GOOD + b"\0\0", "followed by what does not belong there")
-    refused("twice-in-block", "two certificates in one block", GOOD + GOOD, "followed by what does not belong there")
+    refused("trailing", "bytes after the end", GOOD + b"\0\0", "followed by bytes that do not belong to it")
+    refused(
+        "twice-in-block", "two certificates in one block", GOOD + GOOD, "followed by bytes that do not belong to it"
+    )
     indefinite = b"\x30\x80" + GOOD[4:] + b"\0\0"
     refused("ber-indefinite", "BER: a length that is not told", indefinite, "indefinite length")
     refused("serial-empty", "an integer without a byte", leaf(serial=tlv(INTEGER)), "empty")
