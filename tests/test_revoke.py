@@ -241,8 +241,8 @@ def test_the_index_keeps_its_mode(work, pki):
 
 
 REFUSED = {
-    "nobody.example.com": (UsageError, "no name or serial number of a certificate in"),
-    "DEADBEEF": (UsageError, "no name or serial number of a certificate in"),
+    "nobody.example.com": (UsageError, "neither a file, nor the name or serial number of a certificate in"),
+    "DEADBEEF": (UsageError, "neither a file, nor the name or serial number of a certificate in"),
     "ca": (UsageError, "is self-signed, and nobody can revoke it"),
     "self.example.com": (UsageError, "is self-signed, and nobody can revoke it"),
     "other.crt": (UsageError, "was issued by CN=Other root, and only that CA can revoke it"),
