@@ -45,7 +45,7 @@ def status(result: Result, *, at: datetime, warning: int | None, critical: int |
     where = result.target + (f":{result.line}" if result.line else "")
     if verdict(result) == KEY and not result.findings:
         return Status(0, f"{where}: a private key, not a certificate")  # it has no verdict
-    doubt = f"cannot be {'determined' if result.is_unknown else 'read'}"
+    doubt = "cannot be told" if result.is_unknown else "cannot be read"
     left = f"{days} days left" if days is not None else "complies" if result.unreadable is None else f"the rest {doubt}"
     findings = worst_first(result.findings)
     severities = {finding.rule.severity for finding in findings}
