@@ -91,6 +91,7 @@ def holds_canary(folder):
             yield path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_a_template_that_reads_something_is_refused_on_every_way_in(text, pki, tmp_path):
     path = template(tmp_path, text)

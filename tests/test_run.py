@@ -26,6 +26,8 @@ from .openssls import BINARIES
 from .script_shapes import SHAPES, script_text
 from .shells import EACH_SHELL, SHELLS
 
+pytestmark = pytest.mark.slow
+
 RUN = [sys.executable, "-m", "opensslgen", "run"]
 ROOT = """
 openssl ecparam -name prime256v1 -genkey -noout -out ca.key

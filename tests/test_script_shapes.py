@@ -23,6 +23,8 @@ from opensslgen.openssl.command import find
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import ERROR
 
+pytestmark = pytest.mark.slow
+
 AT = datetime(2026, 2, 1, tzinfo=timezone.utc)
 TABLE = Path(__file__).parent / "scripts" / "shapes.txt"
 SHORT = {

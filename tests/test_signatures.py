@@ -89,6 +89,7 @@ def mutations():
         yield chain
 
 
+@pytest.mark.slow
 def test_no_chain_is_good_in_which_a_bit_of_a_name_key_or_signature_has_changed(tmp_path):
     chains = list(mutations())
     for number, chain in enumerate(chains):
