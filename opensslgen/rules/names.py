@@ -39,7 +39,7 @@ def _ip_also_as_dns(case: Case) -> Messages:
 
 def _addresses_as_dns(case: Case, *, twice: bool) -> list[GeneralName]:
     """Return the IP addresses written as DNS names: with `twice` those that are also IP entries, else the others."""
-    names = case.certificate.subject_alternative_names or ()
+    names = case.certificate.names
     found = [name for name in names if name.kind == "DNS" and _looks_like_ip(name.value)]
     if not found:
         return found
@@ -75,7 +75,7 @@ _HOST_PATTERN = re.compile(r"(?=[^A-Za-z0-9]*[A-Za-z0-9])[A-Za-z0-9_*-]+(?:\.[A-
 
 def _malformed(case: Case) -> Messages:
     found = PASS
-    for name in case.certificate.subject_alternative_names or ():
+    for name in case.certificate.names:
         if name.kind == "DNS" and not _is_host(name.value) and not _looks_like_ip(name.value):
             found += (Fault(f"DNS:{brief(name.value)} is not a host name", name=name),)
     return found
@@ -108,7 +108,7 @@ def _normal(common_name: str) -> str:
 
 
 def _twice(case: Case) -> Messages:
-    names = case.certificate.subject_alternative_names or ()
+    names = case.certificate.names
     if len(names) < 2 or len({name.value.lower() for name in names}) == len(names):
         return PASS
     seen: dict[tuple[str, str], int] = {}
@@ -144,7 +144,7 @@ def _tops_out(host: str) -> bool:
 
 def _wildcard(case: Case) -> Messages:
     found = PASS
-    for name in case.certificate.subject_alternative_names or ():
+    for name in case.certificate.names:
         if name.kind == "DNS" and _tops_out(name.value):
             found += tuple(Fault(slip, name=name) for slip in slips(None, (name,)))
     return found
@@ -152,7 +152,7 @@ def _wildcard(case: Case) -> Messages:
 
 def _host(case: Case) -> Messages:
     host = case.host
-    names = case.certificate.subject_alternative_names or ()
+    names = case.certificate.names
     if host is None or matches(host, names):
         return PASS
     listed = ", ".join(brief(str(name)) for name in names[:5]) + (", …" if len(names) > 5 else "")

@@ -61,7 +61,7 @@ def _names(case: Case) -> Messages:
 
 def _internal(case: Case) -> Messages:
     found = PASS
-    for name in case.certificate.subject_alternative_names or ():
+    for name in case.certificate.names:
         if (name.kind == "DNS" and _is_internal(name.value)) or (name.kind == "IP" and _is_private(name.value)):
             found += (Fault(f"{brief(str(name))} means something else, or nothing, in other networks", name=name),)
     return found
