@@ -556,6 +556,7 @@ def test_two_hundred_rows(tmp_path):
     assert batch("sites.csv").stdout == "0 issued, 200 unchanged, 0 failed\n"
 
 
+@pytest.mark.slow
 @needs("terminals")
 def test_progress_with_rate_and_time_left_on_a_terminal(tmp_path):
     table(tmp_path, *(f"h{each}.example.com,,," for each in range(250)))

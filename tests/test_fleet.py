@@ -102,6 +102,7 @@ def test_half_of_a_program_does_nothing(shell, tmp_path):
     assert (tmp_path / "done").exists()
 
 
+@pytest.mark.slow
 def test_what_is_sent_is_clean_under_shellcheck(ready, folder, tmp_path):
     sent = []
 

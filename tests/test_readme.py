@@ -37,6 +37,7 @@ def test_ci_runs_the_readmes_test_command():
     assert INSTALLING[2].strip() in (CHECKOUT / ".ci" / "run").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("command", "made"), [(0, "pki/issued/pbx.example.com.crt"), (1, "opensslgen.pyz")])
 def test_a_command_that_installs_works_as_pasted(command, made, tmp_path):
     subprocess.run(["git", "clone", "-q", CHECKOUT, "clone"], check=True)

@@ -276,6 +276,7 @@ def test_within_leaves_alone_what_was_replaced_by_one_that_was_revoked_and_made_
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_what_lives_for_less_is_renewed_in_its_last_third(authority):
     make_server(authority, days=9)
     assert "no certificate expires" in renew("--within", "30").stdout
@@ -283,6 +284,7 @@ def test_what_lives_for_less_is_renewed_in_its_last_third(authority):
     assert "Renewed" in later(7, "renew", "--within", "30").stdout
 
 
+@pytest.mark.slow
 def test_what_is_valid_for_hardly_longer_than_that_is_not_renewed_each_day(authority):
     make_server(authority, days=31)
     for days, said in (
@@ -318,6 +320,7 @@ def test_days_and_p12_are_of_the_leaves_where_all_are_renewed_that_are_due(autho
     assert Path("pki/private/pbx.example.com.p12").exists()
 
 
+@pytest.mark.slow
 def test_what_would_end_no_later_is_not_renewed(authority):
     make_root(authority, days=50)
     make_server(authority)
