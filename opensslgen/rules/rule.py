@@ -86,6 +86,16 @@ class Rule:
     extension: str | None = None
     """Short name of the extension that it concerns, for findings on configs; ANY: each finding names the extension."""
 
+    def __reduce__(self) -> tuple[Callable[[str], Rule], tuple[str]]:
+        """Be sent to other processes by the id."""
+        return _rule_of, (self.id,)
+
+
+def _rule_of(id: str) -> Rule:  # noqa: A002 - as the field is called
+    from .profiles import RULES
+
+    return RULES[id]
+
 
 def rule(
     id: str,  # noqa: A002 - as the field is called
