@@ -251,6 +251,7 @@ def test_a_certificate_of_openssl_ca_is_exported(demo):
     assert "lost.example.com is revoked" in succeed("export", "1001", "--as", "pem", "--pki", demo).stderr
 
 
+@pytest.mark.slow
 @needs("easyrsa")
 def test_a_folder_of_easyrsa_is_where_we_sign_and_renew(tmp_path):
     easyrsa("init-pki")

@@ -179,6 +179,7 @@ def test_a_request_of_another_key_is_not_signed_instead(authority):
     assert "is of another key" in done.output
 
 
+@pytest.mark.slow
 def test_an_old_pkcs12_file_is_put_aside_or_made_anew(openssl):
     authority = Authority(Store(Path("pki")), openssl, SECRETS.__getitem__)
     make_server(authority, p12="p12")
@@ -308,6 +309,7 @@ def test_a_root_is_renewed_in_its_last_third_and_before_what_is_below_it(authori
     assert "no certificate expires" in later(16, "renew", "--within", "30").stdout
 
 
+@pytest.mark.slow
 def test_days_and_p12_are_of_the_leaves_where_all_are_renewed_that_are_due(authority, monkeypatch):
     make_root(authority, days=20)
     make_server(authority)
@@ -733,6 +735,7 @@ def systemd_words(line):
     return [word.replace("$$", "$").replace("%%", "%") for word in words]
 
 
+@pytest.mark.slow
 def test_the_line_of_cron_renews(authority, tmp_path, monkeypatch):
     on_the_path(tmp_path, monkeypatch)
     due(authority)
