@@ -38,6 +38,8 @@ COMMANDS = {
     "crl": "revoke.crl",
     "passwd": "revoke.passwd",
     "export": "export.export",
+    "backup": "backup.backup",
+    "restore": "backup.restore",
     "web": "web.web",
     "audit": "audit.audit",
     "run": "run.run",
