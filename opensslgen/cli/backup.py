@@ -75,13 +75,13 @@ def backup(
 @click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
 @together(BACKUP_PASSPHRASE, PKI, OPENSSL, QUIET, FORMAT)
 def restore(*, archive: Path, secrets: Secrets, pki: Path, openssl: str | None, quiet: bool, output: Output) -> None:
-    """Restore a CA from a backup, on this machine or on another one.
+    """Restore a CA from a backup.
 
     \b
     opensslgen restore office.backup
     opensslgen restore office.backup --pki /etc/pki/office
 
-    The folder must not exist yet, or be empty.
+    This machine may be another one. The folder must not exist yet, or be empty.
     """
     from opensslgen.jobs import backup as jobs
     from opensslgen.openssl.command import find
