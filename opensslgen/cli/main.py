@@ -38,6 +38,8 @@ COMMANDS = {
     "crl": "revoke.crl",
     "passwd": "revoke.passwd",
     "export": "export.export",
+    "backup": "backup.backup",
+    "restore": "backup.restore",
     "web": "web.web",
     "audit": "audit.audit",
     "run": "run.run",
@@ -48,6 +50,7 @@ COMMANDS = {
     "ansible": "ansible.ansible",
     "doctor": "doctor.doctor",
     "completion": "completion.completion",
+    "help": "help.help_",
 }
 """The commands, the most used first, each with its module and function in this package."""
 
