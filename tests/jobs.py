@@ -105,8 +105,14 @@ def summary(pki):
     """Return what two ways of making the same must agree on: names, modes, and certificates but for what is random."""
     certificates = {}
     for path in sorted(pki.rglob("*.crt")) + sorted(pki.rglob("*.pem")):
+        if path.name == "crl.pem":
+            crl = asked.load_pem_x509_crl(path.read_bytes())
+            validity = crl.next_update_utc - crl.last_update_utc
+            certificates["crl.pem"] = ([(each.serial_number, *each.extensions) for each in crl], validity)
+            continue
         certificate = load(path)
         place = str(path.relative_to(pki)).replace(certificate.serial_hex, str(certificate.subject))
+        place = re.sub(r"\d{8}T\d{6}Z", "TIME", place)
         certificates[place] = (
             str(certificate.subject),
             str(certificate.issuer),
@@ -125,5 +131,6 @@ def summary(pki):
         assert abs(certificate.not_before - datetime.now(timezone.utc)) < timedelta(hours=2)
         assert 64 < certificate.serial_number.bit_length() <= 127
     files = {re.sub("[0-9A-F]{16,}", "SERIAL", name): mode for name, mode in files_below(pki).items()}
+    files = {re.sub(r"\d{8}T\d{6}Z", "TIME", name): mode for name, mode in files.items()}
     index = [re.sub("[0-9A-F]{16,}", "SERIAL", line) for line in (pki / "index.txt").read_text().splitlines()]
     return files, certificates, [re.sub(r"\d{12}Z", "END", line) for line in index]
