@@ -50,13 +50,13 @@ def adopt(
     """
     from opensslgen.bundles import authority
     from opensslgen.jobs.adopt import adopt_job
-    from opensslgen.openssl import command
+    from opensslgen.openssl import provider
     from opensslgen.pki.store import Store
 
     opens = {P12_PASSWORD}
     # Asked for once: a PKCS#12 file is opened here, and again by the plan.
     secret = functools.cache(secrets.asked(lambda name: name not in opens))
-    reader = authority.Reader(openssl=command.find(running.openssl), secret=secret)
+    reader = authority.Reader(openssl=provider.find(running.openssl), secret=secret)
     encrypt = passphrase or secrets.has_passphrase
     adoption = authority.adoption(file, key=key, chain=chain, encrypt=encrypt, reader=reader)
     if adoption.key.encrypted:

@@ -112,7 +112,7 @@ def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Report
     from opensslgen.batch.converge import converge
     from opensslgen.batch.needs import Needs
     from opensslgen.batch.wanted import Batch
-    from opensslgen.openssl.command import find
+    from opensslgen.openssl.provider import find
     from opensslgen.orders import inventory as table
     from opensslgen.pki.store import Store
 

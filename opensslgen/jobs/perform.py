@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.files.write import overwrite_refusal
-from opensslgen.openssl import run
+from opensslgen.openssl import provider, run
 from opensslgen.plan.issue import demands
 from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.plan.steps import Check, CheckChain, CheckKey
@@ -99,7 +99,7 @@ class Authority:
             certificate=certificate,
             issuer=issuer,
             checks=_checks(job, self.allow),
-            notes=job.notes + self._backdating(job),
+            notes=job.notes + self._backdating(job) + _source(self.openssl),
             findings=tuple(finding for finding in findings if finding.rule.id not in _SLIPS),
             kept=tuple(self.store.path / name for name in publication.kept.values()),
         )
@@ -165,10 +165,15 @@ class Delivery:
             certificate=None,
             issuer=None,
             checks=_checks(job, ()),
-            notes=job.notes,
+            notes=job.notes + _source(self.openssl),
             findings=(),
             kept=tuple(self.into.path / name for name in kept.values()),
         )
+
+
+def _source(openssl: OpenSSL) -> tuple[str, ...]:
+    """Return a note about providers that the site has set up; empty without any."""
+    return (f"keys and signatures come from {provider.describe(openssl)}",) if openssl.providers else ()
 
 
 def check(certificate: Certificate, *, issuer: Certificate | None = None, profile: str = "apple") -> list[Finding]:
