@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opensslgen.audit.result import Settings
+from opensslgen.audit.script_edits import edit_vendors
 from opensslgen.audit.scripts import HINT, judge_script, looks_like_script
-from opensslgen.gen_certs.patch import patch_text
 from opensslgen.openssl.command import find
 from opensslgen.rules.profiles import rules_of
 
@@ -83,11 +83,11 @@ def test_what_patch_would_edit_is_found_and_nothing_afterwards(path):
     data = path.read_bytes()
     assert looks_like_script(data)
     rules = {rule for _, rule in found(audit(data))}
-    patch = patch_text(data.decode("latin-1"))
+    patch = edit_vendors(data, name="script")
     reasons = " ".join(edit.reason for edit in patch.edits)
     assert ("script-validity" in rules) == ("validity" in reasons)
     assert ("script-no-eku" in rules) == ("extended" in reasons.lower())
-    after = audit(patch.text.encode("latin-1"))
+    after = audit(patch.data)
     # A later assignment is left alone by the patch, and said so.
     assert len(found(after)) == len(patch.notes)
     assert after.unreadable is None

@@ -42,9 +42,7 @@ from .script_calls import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from opensslgen.gen_certs.reader import Block, Script
+    from opensslgen.gen_certs.reader import Script
     from opensslgen.rules.rule import Finding
     from opensslgen.shell.machine import Machine
 
@@ -157,7 +155,8 @@ class Verdict:
     made: int = 0
     """How many commands make certificates."""
     places: tuple[int, ...] = ()
-    """Lines that write the extensions of certificates that violate a rule, and lines of the commands that make them."""
+    """Lines that write the extensions of certificates that violate a rule, and lines of the commands that make them;
+    the line to change is rather one of the last."""
     authorities: tuple[tuple[int, str], ...] = ()
     """Line and days of each CA certificate."""
     refused: int = 0
@@ -180,25 +179,15 @@ def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
     if settings.openssl is None:
         settings = replace(settings, openssl=settings.find_openssl)
     audit = _Audit(settings)
-    variables: dict[str, str] = {}
     for machine in explore(tree, world):
         audit.take(machine)
-        variables.update(machine.state.variables)
     findings, reasons = audit.answers()
     if VALIDITY in text or (SECTION in text and not audit.sites):
-        script = read_script(text)
+        script = read_script(tree)
         if script.validities or script.blocks:
-            told = list(_vendors(script, variables))
-            findings += [
-                finding
-                for each in told
-                if each.rule
-                for finding in raised(settings.rules, each.rule, each.message, line=each.line)
-            ]
-            reasons = [Reason(each.line, each.message) for each in told if not each.rule] + (
-                reasons if audit.sites else []
-            )
-            return _verdict(findings, reasons, audit)
+            vendors = judge_vendor(script, settings)
+            findings += vendors.findings
+            return _verdict(findings, [*vendors.reasons, *(reasons if audit.sites else [])], audit)
     if not audit.has_calls:
         reasons.append(Reason(1, "no openssl command was found in it"))
     return _verdict(findings, reasons, audit)
@@ -213,7 +202,7 @@ def _verdict(findings: list[Finding], reasons: list[Reason], audit: _Audit) -> V
         tuple(findings),
         tuple(reasons[:_MOST_FINDINGS]),
         len(audit.sites),
-        tuple(dict.fromkeys(line for made in audit.wrong() for line in (*_section_lines(made), made.line))),
+        tuple(line for made in reversed(audit.wrong()) for line in (*_section_lines(made), made.line)),
         tuple((made.line, made.days) for (made, _), answer in audit.asked.items() if answer.is_authority),
         sum(answer.refused is not None for answer in audit.asked.values()),
     )
@@ -590,51 +579,39 @@ def _time(text: str) -> datetime | None:
 # The vendor's script
 
 
-@dataclass(frozen=True, slots=True)
-class _Remark:
-    """A message about a line: a finding, or without a rule, something that cannot be told."""
+def judge_vendor(script: Script, settings: Settings, *, days: int = APPLE_LIMIT.days) -> Verdict:
+    """Return the verdict on what is known of the vendor's script; `days` is the longest default validity."""
+    findings: list[Finding] = []
+    reasons: list[Reason] = []
 
-    line: int
-    rule: str | None
-    message: str
+    def add(rule: str, message: str, line: int) -> None:
+        findings.extend(raised(settings.rules, rule, message, line=line))
 
-
-def _vendors(script: Script, variables: dict[str, str]) -> Iterator[_Remark]:
     for validity in script.validities:
         if validity.days is None:
-            yield _Remark(validity.line, None, f"{VALIDITY} cannot be told without running the script")
-        elif validity.days > APPLE_LIMIT.days:
-            message = f"the default validity is {validity.days} days; the limit is {APPLE_LIMIT.days}"
-            yield _Remark(validity.line, "script-validity", message)
+            reasons.append(Reason(validity.line, f"{VALIDITY} cannot be told without running the script"))
+        elif not 1 <= validity.days <= days:
+            message = f"the default validity is {validity.days} days; the limit is {days}"
+            add("script-validity", message, validity.line)
     for block in script.extended_blocks:
-        yield from _vendors_block(block, variables)
+        if not block.usages:
+            add("script-no-eku", f"the section [ {SECTION} ] has no extendedKeyUsage; serverAuth is needed", block.line)
+        for usage in block.usages:
+            shown = visible(usage.text)
+            if not usage.known and not usage.server:
+                message = f"the extended key usage {shown} cannot be told without running the script"
+                reasons.append(Reason(usage.line, message))
+            elif not usage.server:
+                add("script-no-eku", f"the extended key usage is {shown}; serverAuth is needed", usage.line)
+            elif not all(block.ways):
+                add("script-no-eku", "extendedKeyUsage is written only under an additional condition", usage.line)
+            elif any(len(way) > 1 for way in block.ways):
+                reasons.append(Reason(usage.line, "extendedKeyUsage is written more than once"))
     if not script.extended_blocks and (script.validities or script.blocks):
         line = script.blocks[0].line if script.blocks else script.validities[0].line
-        yield _Remark(
-            line,
-            None,
-            f"the place that writes the section [ {SECTION} ] for phones was not found, so its usages are unknown",
-        )
-
-
-def _vendors_block(block: Block, variables: dict[str, str]) -> Iterator[_Remark]:
-    if block.complies:
-        return
-    if not block.usages:
-        message = f"the section [ {SECTION} ] has no extendedKeyUsage; serverAuth is needed"
-        yield _Remark(block.line, "script-no-eku", message)
-    for usage in block.usages:
-        if usage.server and usage.conditional:
-            yield _Remark(usage.line, "script-no-eku", "extendedKeyUsage is written only under an additional condition")
-        elif not usage.server:
-            value = _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], match[0]), usage.text)
-            if not re.fullmatch(r"[A-Za-z0-9., \t]+", value):
-                value = visible(usage.text)
-                message = f"the extended key usage {value} cannot be told without running the script"
-                yield _Remark(usage.line, None, message)
-            elif "serverAuth" not in map(str.strip, value.split(",")):
-                message = f"the extended key usage is {visible(value)}; serverAuth is needed"
-                yield _Remark(usage.line, "script-no-eku", message)
-
-
-_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
+        message = f"the place that writes the section [ {SECTION} ] for phones was not found, so its usages are unknown"
+        reasons.append(Reason(line, message))
+    wrong = next((block for block in script.extended_blocks if not block.complies), None)
+    places = wrong.places if wrong and wrong.usages else wrong.places[-1:] if wrong else ()
+    twice = sum(len(way) > 1 for block in script.extended_blocks for way in block.ways)
+    return Verdict(tuple(findings), tuple(reasons), len(script.blocks), places, refused=twice)

@@ -15,6 +15,7 @@ from opensslgen.errors import UnreadableError
 
 from .builtins import BUILTINS
 from .conditions import condition as answer_condition
+from .parse import DECLARES, parse
 from .status import LeaveError, Maybe, Status, negate
 from .syntax import (
     AndOr,
@@ -39,6 +40,8 @@ from .syntax import (
     Text,
     While,
     Word,
+    literal,
+    nodes,
 )
 from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
 from .words import calculate, cost, pattern, quoted_pattern
@@ -1051,10 +1054,10 @@ class Machine:
             return 0
         self.budget.write((sum(map(len, words)) >> 3) + 2 * len(words))
         self.word_lines = lines
-        if words[0] in _DECLARES or words[0] in self.state.functions:
+        if words[0] in DECLARES or words[0] in self.state.functions:
             for assignment in tree.assignments:
                 self.assign(assignment)
-            if words[0] in _DECLARES:
+            if words[0] in DECLARES:
                 return self.declare(words)
         elif tree.assignments:
             return self.with_variables(tree, words)
@@ -1259,8 +1262,6 @@ class Machine:
 
     def source(self, source: File, line: int) -> Status:
         """Follow the text of a script; its effects are attributed to the line that runs it."""
-        from .parse import parse
-
         text = source.text
         if not is_known(text):
             self.note(f"the script that is run depends on {with_names(text)[:40]}", line)
@@ -1271,9 +1272,6 @@ class Machine:
             self.note(f"the script that is run is not understood: {error.message}", line)
             return 0
         return self.sequence(_move(tree, line))
-
-
-_DECLARES = frozenset({"export", "readonly", "local", "declare", "typeset"})
 
 
 def _expand_braces(word: Word) -> list[str]:
@@ -1301,66 +1299,21 @@ def _is_screen(redirection: Redirection) -> bool:
 
 def _name(simple: Simple) -> str | None:
     """Return the literal name of a command; None if it has no literal name."""
-    for word in simple.words[:1]:
-        if all(isinstance(part, Text) for part in word.parts):
-            return "".join(part.value for part in word.parts if isinstance(part, Text))
-    return None
+    return literal(simple.words[0]) if simple.words else None
 
 
 def _simples(tree: object) -> Iterator[Simple]:
     """Yield the simple commands in a tree, except those in substitutions."""
-    waiting = [tree]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, Simple):
-            yield each
-        elif isinstance(each, Sequence):
-            waiting += each.items
-        elif isinstance(each, AndOr):
-            waiting += [each.first, *(pipeline for _, pipeline in each.others)]
-        elif isinstance(each, Pipeline):
-            waiting += each.commands
-        elif isinstance(each, Redirected):
-            waiting.append(each.command)
-        elif isinstance(each, If):
-            waiting += [part for branch in each.branches for part in branch]
-            waiting.append(each.otherwise)
-        elif isinstance(each, While):
-            waiting += [each.condition, each.body]
-        elif isinstance(each, (For, CountingFor, Group)):
-            waiting.append(each.body)
-        elif isinstance(each, Case):
-            waiting += [body for _, body, _ in each.arms]
-        elif isinstance(each, Function):
-            waiting.append(each.body)
+    return (each for each in nodes(tree) if isinstance(each, Simple))
 
 
 def _has_functions(tree: object) -> bool:
-    waiting = [tree]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, Sequence):
-            waiting += each.items
-        elif isinstance(each, AndOr):
-            waiting += [each.first, *(pipeline for _, pipeline in each.others)]
-        elif isinstance(each, Pipeline):
-            waiting += each.commands
-        elif isinstance(each, Redirected):
-            if isinstance(each.command, (Function, CountingFor, Calculation, For)) or not all(
-                map(_is_screen, each.redirections)
-            ):
-                return True
-            waiting.append(each.command)
-        elif isinstance(each, If):
-            waiting += [part for branch in each.branches for part in branch]
-            waiting.append(each.otherwise)
-        elif isinstance(each, While):
-            waiting += [each.condition, each.body]
-        elif isinstance(each, Group):
-            waiting.append(each.body)
-        elif isinstance(each, Case):
-            waiting += [body for _, body, _ in each.arms]
-    return False
+    """Return whether a tree defines functions, counts, or writes to files by the redirection of a group."""
+    return any(
+        isinstance(each, (Function, CountingFor, Calculation, For))
+        or (isinstance(each, Redirected) and not all(map(_is_screen, each.redirections)))
+        for each in nodes(tree)
+    )
 
 
 def _substitutes(simple: Simple) -> bool:
