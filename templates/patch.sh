@@ -214,6 +214,7 @@ take_flow() {
             if) open_condition "$trimmed" ;;
             for | while | until | case) stack=${stack}o ;;
             elif | else)
+                [ "${#stack}" -gt "${#section_stack}" ] || close_section
                 case $top in w) top=N ;; n) top=W ;; o) top=O ;; '') doubt ;; esac
                 stack=${stack%?}$top
                 ;;
@@ -292,9 +293,10 @@ parse_echo() {
 # Does text mean itself in double quotes, but for variables?
 is_plain() { case $text in *[\`\\\"]* | *'$('* | *'${'*[:@%#!^+?=-]*'}'*) return 1 ;; esac; }
 
-# parse_target TEXT: sets target, behind > or >>, and its name without quotes, and left, the rest.
+# parse_target TEXT: sets target, behind > or >>, its name without quotes, whether it is emptied, and left, the rest.
 parse_target() {
-    case $1 in '>>'*) ltrim "${1#??}" ;; '>'[!\|\&\(]*) ltrim "${1#?}" ;; *) return 1 ;; esac
+    empties=0
+    case $1 in '>>'*) ltrim "${1#??}" ;; '>'[!\|\&\(]*) empties=1; ltrim "${1#?}" ;; *) return 1 ;; esac
     space=$cut target=${trimmed%%["$BLANK;|&#<>"]*}
     left=${trimmed#"$target"}
     without "$target" "\"'{}"
@@ -329,7 +331,9 @@ take_document_line() {
         ltrim "$line"
         case $trimmed in '' | '#'*) return ;; esac
         is_plain || text=''
-        before=$cut blanks='' take_print "$text" "echo \"$text\""
+        before=$cut
+        take_print "$text" "echo \"$text\""
+        empties=0
     fi
 }
 
@@ -339,12 +343,15 @@ take_print() {
     case $trimmed in
         \[*v3_req*\]*)
             without "${trimmed%%"#"*}" "$BLANK"
+            # A file that is emptied has lost the section that was in it.
+            [ "$empties$file_name$stack" != "1$section_file$section_stack" ] || open=0
             close_section
             [ "$kept" != '[v3_req]' ] || { [ -z "$delimiter" ] && ! is_code; } || open_section
             ;;
         \[*\]*) close_section ;;
     esac
     [ "$open$file_name" = "1$section_file" ] || return 0
+    [ "$empties" = 0 ] || [ -z "$section_code" ] || doubt "it empties the file"
     section_code="$section_code$2;"
     case $trimmed in
         extendedKeyUsage["$BLANK="]*) take_usage "${trimmed#*=}" ;;
@@ -426,11 +433,10 @@ plan() {
         [02]:*[0-9]:) ;;
         *)
             [ "$best" != 1 ] || first="$first, but not in the branch of a condition on \$EXTENDED_CSR"
-            complain "not recognised: looked for an assignment $NAME=" \
+            refuse "not recognised: looked for an assignment $NAME=" \
                 "(${validity_line:+found in line }${validity_line:-not found}) and for echo lines or a here-document" \
                 "that write a section [ v3_req ] to a file (${first:+found in line }${first:-not found})" \
                 "${doubts:+and did not understand $doubts}; it was left alone"
-            exit 2
             ;;
     esac
     say "$validity_days"
@@ -445,10 +451,8 @@ plan() {
 
 # prove FILE: its sections must give certificates with serverAuth, as far as there is an openssl to make them.
 prove() {
-    if ! command -v openssl >/dev/null; then
-        say "$file: openssl is missing, so no certificate was made from the section" >&2
-        return
-    fi
+    command -v openssl >/dev/null ||
+        { say "$file: openssl is missing, so no certificate was made from the section" >&2; return; }
     [ "$(plan "$1" 2>/dev/null | wc -l)" -eq 1 ] || fail "the result still lacks an edit"
     read_script "$1"
     printf '%s\n' '[ req ]' 'distinguished_name = dn' '[ dn ]' >"$work.cnf"
@@ -465,11 +469,10 @@ prove() {
             say "$file: openssl makes no certificate from the section alone, so it was not proven" >&2
             continue
         fi
-        case $(openssl x509 -noout -text -in "$work.crt") in
-            *"TLS Web Server Authentication"*) ;;
-            *) fail "a certificate from the section lacks serverAuth" ;;
-        esac
+        [ -n "$(openssl x509 -noout -text -in "$work.crt" | sed -n '/TLS Web Server Authentication/p')" ] ||
+            fail "a certificate from the section lacks serverAuth"
     done || exit 1
+    (set +f; rm -f "$work".*)
 }
 
 # edited EDITS < SCRIPT: prints the script with its edits.
@@ -496,14 +499,14 @@ edited() {
 # ---- Files
 
 fail() { complain "$*"; exit 1; }
+refuse() { complain "$*"; exit 2; }
 
 # Sets real, folder and base of the file that is meant, and refuses what is no script of sensible size.
 find_file() {
     case $file in /*) real=$file ;; *) real=./$file ;; esac
     real=$(readlink -f "$real")
     if [ ! -f "$real" ] || [ ! -r "$real" ]; then
-        complain "no regular file that can be read"
-        exit 2
+        refuse "no regular file that can be read"
     fi
     state="$(ls -ldn "$real") $(sum "$real")"
     strip=''
@@ -512,8 +515,7 @@ find_file() {
     folder=${folder:-/}
     size=$(wc -c <"$real")
     if [ "$size" -gt "$LARGEST" ] || [ "$size" -ne "$(tr -d '\000' <"$real" | wc -c)" ]; then
-        complain "no shell script: it contains a NUL byte, or more than $LARGEST bytes"
-        exit 2
+        refuse "no shell script: it contains a NUL byte, or more than $LARGEST bytes"
     fi
 }
 

@@ -350,6 +350,9 @@ class Machine:
             if isinstance(status, Maybe):
                 if self.is_harmless(pipeline):
                     continue
+                if _is_test(pipeline):
+                    status = _combined(status, operator, self.pipeline(pipeline))
+                    continue
                 status = (1 if operator == "&&" else 0) if self.leaves(pipeline) else self.decide(status)
             if (operator == "&&") == (status == 0):
                 status = self.pipeline(pipeline)
@@ -1287,6 +1290,22 @@ def _expand_braces(word: Word) -> list[str]:
         first, last = int(match[2]), int(match[3])
         middle = [str(number) for number in range(first, min(last, first + _MOST_ROUNDS) + 1)]
     return [f"{match[1]}{each}{match[5]}" for each in middle]
+
+
+def _is_test(pipeline: Pipeline) -> bool:
+    """Return whether a command only asks a question, so that it does not matter whether it is run."""
+    command = pipeline.commands[0] if len(pipeline.commands) == 1 else None
+    if isinstance(command, Redirected):
+        return isinstance(command.command, Condition) and not command.redirections
+    return isinstance(command, Simple) and _name(command) in ("[", "test") and not _substitutes(command)
+
+
+def _combined(first: Maybe, operator: str, second: Status) -> Status:
+    """Return the status of two commands that are joined by && or ||, of which the first may succeed or fail."""
+    if isinstance(second, int):
+        return first if (second == 0) == (operator == "&&") else second
+    names = [f"{'! ' if each.negated else ''}{each.key}" for each in (first, second)]
+    return Maybe(f" {operator} ".join(names))
 
 
 def _is_screen(redirection: Redirection) -> bool:
