@@ -116,8 +116,13 @@ def test_the_scripts_that_we_print_have_no_findings(tmp_path):
         printed = opensslgen(*arguments, "--script", cwd=tmp_path)
         assert printed.returncode == 0, printed.stderr
         result = audit(printed.stdout)
-        # They ask openssl what it can, in more ways than are followed.
         assert result.findings == ()
+        # They ask openssl what it can, in more ways than are followed, and compute dates from the clock.
+        assert result.is_unknown
+        assert result.line
+        # The commands alone are followed to their end.
+        commands = opensslgen(*arguments, "--commands", cwd=tmp_path)
+        assert audit(commands.stdout).unreadable is None
 
 
 def test_easy_rsa_can_be_read():

@@ -21,7 +21,7 @@ from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
 from opensslgen.rules.apple import APPLE_LIMIT
 from opensslgen.rules.roles import AUTHORITY
 from opensslgen.rules.rule import ERROR, raised
-from opensslgen.shell.machine import Call, World, explore
+from opensslgen.shell.machine import Call, UnfollowedError, World, explore
 from opensslgen.shell.parse import parse
 from opensslgen.shell.values import is_known, unknown_names, with_names, without_names
 from opensslgen.text import visible
@@ -179,8 +179,11 @@ def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
     if settings.openssl is None:
         settings = replace(settings, openssl=settings.find_openssl)
     audit = _Audit(settings)
-    for machine in explore(tree, world):
-        audit.take(machine)
+    try:
+        for machine in explore(tree, world):
+            audit.take(machine)
+    except UnfollowedError as error:
+        audit.unfollowed = Reason(error.line or 1, error.reason)
     findings, reasons = audit.answers()
     if VALIDITY in text or (SECTION in text and not audit.sites):
         script = read_script(tree)
@@ -188,14 +191,14 @@ def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
             vendors = judge_vendor(script, settings)
             findings += vendors.findings
             return _verdict(findings, [*vendors.reasons, *(reasons if audit.sites else [])], audit)
-    if not audit.has_calls:
+    if not audit.has_calls and not audit.unfollowed:
         reasons.append(Reason(1, "no openssl command was found in it"))
     return _verdict(findings, reasons, audit)
 
 
 def _verdict(findings: list[Finding], reasons: list[Reason], audit: _Audit) -> Verdict:
     findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
-    reasons = sorted(dict.fromkeys(reasons), key=lambda reason: reason.line)
+    reasons = sorted(dict.fromkeys(reasons), key=lambda reason: (reason == audit.unfollowed, reason.line))
     if len(findings) > _MOST_FINDINGS:
         raise UnreadableError(f"more than {_MOST_FINDINGS} findings")
     return Verdict(
@@ -281,6 +284,8 @@ class _Audit:
         self.unclear: dict[str, int] = {}
         self.keys: dict[Key, None] = {}
         self.has_calls = False
+        self.unfollowed: Reason | None = None
+        """Why not all ways were followed."""
 
     def take(self, machine: Machine) -> None:
         """Judge what one way through the script makes."""
@@ -313,9 +318,10 @@ class _Audit:
         """Return the findings that hold for all ways, and why the rest cannot be told."""
         findings: list[Finding] = []
         reasons = [Reason(line, what) for what, line in self.unclear.items()]
+        reasons += [self.unfollowed] if self.unfollowed else []
         for start, answers in self.sites.items():
             statuses = {each.status for each in answers}
-            if _VIOLATES in statuses and statuses <= {_VIOLATES, _REFUSED}:
+            if _VIOLATES in statuses and statuses <= {_VIOLATES, _REFUSED} and not self.unfollowed:
                 findings += [finding for each in answers for finding in each.findings]
                 continue
             if statuses == {_COMPLIES}:

@@ -278,7 +278,9 @@ def _test(machine: Machine, _tree: Simple, words: list[str]) -> Status:
 
 
 def _set(machine: Machine, _tree: Simple, words: list[str]) -> Status:
-    if "--" in words[1:]:
+    if machine.splits:
+        machine.state.arguments, machine.state.shifted = None, 0
+    elif "--" in words[1:]:
         machine.state.arguments = words[words.index("--") + 1 :]
     elif len(words) > 1 and not words[1].startswith(("-", "+")):
         machine.state.arguments = words[1:]

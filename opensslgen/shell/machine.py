@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ MOST_STEPS = 60_000
 """Maximum number of commands that are followed, over all ways through a script."""
 MOST_WRITTEN = 4 << 20
 """Maximum number of characters that they write."""
-MOST_WAYS = 48
+MOST_WAYS = 128
 """Maximum number of ways through a script."""
 _DEEPEST = 45
 _MOST_ROUNDS = 500
@@ -112,6 +113,15 @@ _HARMLESS = frozenset(
 )
 
 
+class UnfollowedError(UnreadableError):
+    """Some ways through a script were not followed, because there are too many."""
+
+    def __init__(self, reason: str, *, line: int | None = None) -> None:
+        """Take the reason, and the line of the first condition that is unknown."""
+        super().__init__(reason, line=line)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """An external command, with its words at the time of the call."""
@@ -133,10 +143,10 @@ class Budget:
     written: int = MOST_WRITTEN
 
     def step(self) -> None:
-        """Spend one command; raises UnreadableError if none is left."""
+        """Spend one command; raises UnfollowedError if none is left."""
         self.steps -= 1
         if self.steps < 0:
-            raise UnreadableError(f"more than {MOST_STEPS:,} commands to follow")
+            raise UnfollowedError(f"more than {MOST_STEPS:,} commands to follow")
 
     def write(self, size: int) -> None:
         """Spend characters that are written; raises UnreadableError if too few are left."""
@@ -189,23 +199,29 @@ class World:
 
 
 def explore(tree: Sequence, world: World) -> Iterator[Machine]:
-    """Yield a machine at the end of each way through a script; raises UnreadableError if that takes too much."""
-    plan: list[tuple[str, bool]] = []
+    """Yield a machine at the end of each way through a script.
+
+    Raises UnfollowedError after some ways if there are too many, UnreadableError if a way takes too much.
+    """
     budget = Budget()
     written: set[str] = set()
+    # Breadth first: if there are too many ways, each condition has at least had both answers.
+    plans: deque[list[tuple[str, bool]]] = deque([[]])
     for _ in range(MOST_WAYS):
+        plan = plans.popleft()
         machine = Machine(world, budget, plan)
         machine.run(tree)
         yield machine
         written.update(path for path, file in machine.files.items() if file is not None)
-        plan = machine.taken
+        for number in range(len(plan), len(machine.taken)):
+            plans.append([*machine.taken[:number], (machine.taken[number][0], True)])
         # A file that the script creates only if it is missing counts as created by the script.
-        while plan and (plan[-1][1] or _asked_file(plan[-1][0]) in written):
-            plan.pop()
-        if not plan:
+        while plans and _asked_file(plans[0][-1][0]) in written:
+            plans.popleft()
+        if not plans:
             return
-        plan[-1] = (plan[-1][0], True)
-    raise UnreadableError(f"more than {MOST_WAYS} ways through it, because its conditions are unknown")
+    reason = f"more than {MOST_WAYS} ways through it, because its conditions are unknown"
+    raise UnfollowedError(reason, line=machine.first_choice)
 
 
 def _asked_file(key: str) -> str | None:
@@ -224,6 +240,8 @@ class Machine:
         self.plan = plan
         self.taken: list[tuple[str, bool]] = []
         self.answers: dict[str, bool] = {}
+        self.first_choice = 0
+        """The line of the first unknown condition."""
         self.state = _State()
         self.files: dict[str, File | None] = {}
         """By path; None for a removed file."""
@@ -240,6 +258,8 @@ class Machine:
         self.counter = 0
         self.line = 0
         self.word_lines: list[int] = []
+        self.splits = False
+        """Whether an unknown value of the present command may be any number of words."""
         self.records: list[object] = []
         """What the function `World.call` recorded."""
 
@@ -256,6 +276,7 @@ class Machine:
         """Return the answer to an unknown condition on this way."""
         if key not in self.answers:
             number = len(self.taken)
+            self.first_choice = self.first_choice or self.line
             answer = self.plan[number][1] if number < len(self.plan) else False
             self.taken.append((key, answer))
             self.answers[key] = answer
@@ -348,7 +369,7 @@ class Machine:
         status = self.pipeline(tree.first)
         for operator, pipeline in tree.others:
             if isinstance(status, Maybe):
-                if self.is_harmless(pipeline):
+                if self.is_harmless(pipeline) and not self.leaves(pipeline):
                     continue
                 if _is_test(pipeline):
                     status = _combined(status, operator, self.pipeline(pipeline))
@@ -612,6 +633,9 @@ class Machine:
 
     def _names_harmless(self, simple: Simple, depth: int) -> bool:
         name = _name(simple)
+        if name == "exit" or (name in self.state.functions and self.leaves(simple, depth)):
+            # Where the script ends, it makes no certificate.
+            return True
         if name in self.state.functions:
             return depth < 5 and self.is_harmless(self.state.functions[str(name)], depth + 1)
         return (name in _HARMLESS and name not in _ENDS) or (
@@ -753,6 +777,7 @@ class Machine:
                 continue
             else:
                 value = self.value(part)
+                self.splits = self.splits or not is_known(value)
                 values = fields(value)
                 if value[:1] in (" ", "\t", "\n") and current is not None:
                     found.append(current)
@@ -1046,6 +1071,7 @@ class Machine:
         self.line = tree.line
         words: list[str] = []
         lines: list[int] = []
+        self.splits = False
         for word in tree.words:
             words += self.expand(word)
             lines += [word.line] * (len(words) - len(lines))
