@@ -17,15 +17,12 @@
 main() {
     DAYS=820
     USAGE="extendedKeyUsage   = serverAuth,clientAuth"
-    DEFAULT_DAYS=820
-    LONGEST=825 # Apple, support page 103769
+    DEFAULT_DAYS=820 LONGEST=825 # Apple, support page 103769
     LARGEST=1048576
     set -uf
-    LC_ALL=C
-    export LC_ALL
+    export LC_ALL=C
     umask 077
-    TAB=$(printf '\t')
-    CR=$(printf '\r')
+    TAB=$(printf '\t') CR=$(printf '\r')
     NL='
 '
     BLANK=" $TAB"
@@ -38,7 +35,7 @@ main() {
         command -v "$file" >/dev/null || fail "this tool is missing here"
     done
 
-    mode=patch force=0
+    mode=patch force=0 worst=0
     while [ $# -gt 0 ]; do
         case $1 in
             --check | --diff | --restore)
@@ -55,7 +52,6 @@ main() {
     done
     [ $# -gt 0 ] || usage
     [ "$force" = 0 ] || [ "$mode" = restore ] || usage
-    worst=0
     for file in "$@"; do
         outcome=0
         ("${mode}_file") || outcome=$?

@@ -86,31 +86,8 @@ _TEXT = frozenset("grep egrep fgrep wc sort uniq tail nl fold fmt rev mail apt-g
 _READ_COMMANDS = frozenset("at batch crontab ssh su parallel xargs python python3 perl ruby node docker podman".split())
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "mksh", "zsh", "ash"})
 _ENDS = frozenset({"exit", "return", "break", "continue"})
-_HARMLESS = frozenset(
-    {
-        "echo",
-        "printf",
-        ":",
-        "true",
-        "false",
-        "sleep",
-        "exit",
-        "return",
-        "break",
-        "continue",
-        "mkdir",
-        "chmod",
-        "chown",
-        "ls",
-        "tput",
-        "logger",
-        "clear",
-        "trap",
-        "umask",
-        "usage",
-        "touch",
-    }
-)
+_HARMLESS = frozenset("echo printf : true false sleep exit return break continue mkdir chmod chown ls tput logger "
+                      "clear trap umask usage touch".split())  # fmt: skip
 
 
 class UnfollowedError(UnreadableError):
@@ -845,14 +822,19 @@ class Machine:
         assert isinstance(part, Process)
         return self.process(part)
 
-    def substitution(self, part: Substitution) -> str:
-        """Return the output of commands."""
+    def printed(self, body: Sequence) -> File:
+        """Return the output of commands in a subshell."""
         output, printed = self.output, File()
         self.output = printed
         try:
-            self.subshell(part.body)
+            self.subshell(body)
         finally:
             self.output = output
+        return printed
+
+    def substitution(self, part: Substitution) -> str:
+        """Return the output of commands."""
+        printed = self.printed(part.body)
         if printed.things:
             name = self.fresh("the output of openssl")
             self.files[f"value:{name}"] = printed
@@ -864,13 +846,7 @@ class Machine:
         self.counter += 1
         path = f"/dev/fd/{1000 + self.counter}"
         if part.reads:
-            output, printed = self.output, File()
-            self.output = printed
-            try:
-                self.subshell(part.body)
-            finally:
-                self.output = output
-            self.files[path] = printed
+            self.files[path] = self.printed(part.body)
         else:
             self.note("a process that reads what is written", part.line)
         return path

@@ -60,30 +60,7 @@ _RESERVED = re.compile(
     r"(?![^ \t\n;&|()<>])"
 )
 _CLOSERS = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
-_OPERATORS = (
-    ":-",
-    ":=",
-    ":?",
-    ":+",
-    "##",
-    "#",
-    "%%",
-    "%",
-    "//",
-    "/#",
-    "/%",
-    "/",
-    "^^",
-    "^",
-    ",,",
-    ",",
-    "-",
-    "=",
-    "?",
-    "+",
-    ":",
-    "@",
-)
+_OPERATORS = ":- := :? :+ ## # %% % // /# /% / ^^ ^ ,, , - = ? + : @".split()
 DECLARES = frozenset({"declare", "local", "export", "readonly", "typeset"})
 """The commands that set variables, given by words."""
 _EXTENDED = re.compile(r"[?*+@!]\(")

@@ -298,7 +298,7 @@ def sed(programs: list[str], text: str, spend: Callable[[int], None]) -> str | N
             lines = text.splitlines(keepends=True)
             if re.search(r"[][.*\\]", expression.pattern):
                 # What is unknown may match, or may not.
-                lines = [line if is_known(line) else f"{unknown(f'what sed makes of {with_names(line).strip()}')}\n" for line in lines]
+                lines = [line if is_known(line) else _what_sed_makes(line) for line in lines]
             spend(sum(cost(expression, len(line)) for line in lines if is_known(line)) + len(text))
             if delete:
                 text = "".join(line for line in lines if not expression.search(line.removesuffix("\n")))
@@ -312,6 +312,10 @@ def sed(programs: list[str], text: str, spend: Callable[[int], None]) -> str | N
                 changed.append(expression.sub(new, line.removesuffix("\n"), count=count) + ending)
             text = "".join(changed)
     return text
+
+
+def _what_sed_makes(line: str) -> str:
+    return unknown(f"what sed makes of {with_names(line).strip()}") + "\n"
 
 
 def _commands(program: str) -> list[str]:

@@ -20,7 +20,7 @@ import subprocess, sys, time
 with open(sys.argv[1], "w") as times:
     for _ in range(int(sys.argv[2])):
         begun = time.perf_counter()
-        subprocess.run(sys.argv[3:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        subprocess.run(sys.argv[3:], stdin=subprocess.DEVNULL, capture_output=True, check=True)
         print(time.perf_counter() - begun, file=times)
 """
 """Makes so many calls one after the other, and writes how many seconds each takes."""
@@ -53,7 +53,7 @@ def overhead(folder: Path, number: int) -> None:
         # In turn, so that a machine that slows down does so for all.
         for _ in range(_ROUNDS):
             for taken, (_, way, path) in zip(seconds, ways, strict=True):
-                taken += _taken(folder, number // _ROUNDS, way, path, command.split())
+                taken.extend(_taken(folder, number // _ROUNDS, way, path, command.split()))
         medians = [statistics.median(taken) for taken in seconds]
         for (title, _, _), median in zip(ways, medians, strict=True):
             print(f"  {title:<58} {median * 1000:9.1f} ms {(median - medians[0]) * 1000:+9.1f} ms")
