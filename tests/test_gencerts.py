@@ -35,8 +35,8 @@ COMPLETE = sorted((STAND_INS / "complete").glob("*.sh"))
 REFUSED = sorted((STAND_INS / "refused").glob("*.sh"))
 SHELLS = {"dash": ["dash"], "bash": ["bash"], "busybox": ["busybox", "sh"], "mksh": ["mksh"]}
 ONLY_BY_PYTHON = {
-    "braces", "by-hand", "chained", "conditions", "conflict", "continued", "echo-e", "header-only", "no-branch",
-    "one-line", "printf", "quoting",
+    "braces", "by-hand", "chained", "conditions", "continued", "echo-e", "header-only", "no-branch",
+    "one-line", "printf", "quoting", "same-line",
 }  # fmt: skip
 """What the shell script refuses, because it is of no form that it is sure about."""
 MTIME = 1_600_000_000_123_456_789
