@@ -217,6 +217,7 @@ def test_any_bytes_give_findings_or_are_unreadable(data):
         b"".join(b"V%d=%s\n" % (i, b"9" * 3000) for i in range(20)) + b"openssl x509 -req -signkey k -days $V1\n" * 500,
         b"if x; then\n" * 4900 + b":\n" + b"fi\n" * 4900,
         b"DEFAULT_SERVER_CERT_VALIDITY=3\n" + b"{ echo '[ v3_req ]'; } > $A\n" * 8000,
+        b"DEFAULT_SERVER_CERT_VALIDITY=3\n" + b"".join(b"echo '[ v3_req ]' > $A%d\n" % i for i in range(8000)),
         b"A=xx\n" + b"A=$A$A\n" * 60,
         b"f() { f; f; }\nf\n",
         b"f() { while true; do f; done; }\nf\n",
@@ -231,7 +232,7 @@ def test_any_bytes_give_findings_or_are_unreadable(data):
             b"echo subjectAltName=DNS:a%d > e\nopenssl x509 -req -signkey k -extfile e\n" % i for i in range(2000)
         ),
     ],
-    ids=range(32),
+    ids=range(33),
 )
 def test_hostile_scripts_are_refused_or_read_in_time(data):
     begin = time.monotonic()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from opensslgen.errors import UnreadableError
 from opensslgen.shell.machine import Budget, Machine, World, explore
 from opensslgen.shell.parse import DECLARES
 from opensslgen.shell.status import LeaveError, Maybe
@@ -49,6 +50,10 @@ VALIDITY = "DEFAULT_SERVER_CERT_VALIDITY"
 WISH = "EXTENDED_CSR"
 SECTION = "v3_req"
 
+_MOST = 16
+"""Maximum number of files and branches to which a script writes sections."""
+_DEEPEST = 5
+"""Maximum number of functions that call one another before one writes a section."""
 _YES, _NO = ("true", "yes", "1"), ("false", "no", "0", "")
 """Values of the variable for the wish that stand for either answer."""
 _HEADER = re.compile(r"[ \t]*\[[ \t]*([^]]*?)[ \t]*\][ \t]*(?:#.*)?")
@@ -132,11 +137,15 @@ def read_script(tree: Sequence) -> Script:
     blocks: dict[int, Block] = {}
     seen: list[tuple[object, str]] = []
     for simple, above in _walk(tree, ()):
-        target = _target(simple, above)
+        target = _target(simple, above) if _prints_section(simple) else ""
+        if not target:
+            continue
         unit, extended = _unit(above, tree)
-        if not target or (id(unit), target) in seen or not _prints_section(simple):
+        if (id(unit), target) in seen:
             continue
         seen.append((id(unit), target))
+        if len(seen) > _MOST:
+            raise UnreadableError(f"more than {_MOST} places that write a section", line=simple.line)
         for block in _blocks(tree, unit, target):
             blocks.setdefault(block.line, replace(block, extended=extended))
     return Script(tuple(validities), tuple(blocks[line] for line in sorted(blocks)))
@@ -262,7 +271,7 @@ def _blocks(tree: Sequence, unit: Sequence, target: str) -> list[Block]:
     """Return the sections that some commands write to a file, on all ways through them."""
     functions = {each.name: each for each in nodes(tree) if isinstance(each, Function)}
     touching: set[str] = set()
-    for _ in functions:
+    for _ in range(min(len(functions), _DEEPEST)):
         touching |= {name for name, each in functions.items() if _touches(each.body, target, touching)}
     defined = (_only(each, target, touching) for each in functions.values())
     before = [AndOr(Pipeline((Redirected(each),), False), ()) for each in defined if isinstance(each, Function)]
