@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import STDIN, read_file
 from opensslgen.openssl.command import OpenSSLError
-from opensslgen.rules.path import paths
+from opensslgen.rules.path import is_named_by, paths
 from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
 
@@ -204,12 +204,17 @@ class _Inquiry:
         if len(found) > 1:
             self.left.sort(key=lambda option: option.errors)
         self.heard: list[_Option] = []
+        self.choice: Question | None = None
+        """The question which of several paths openssl takes; asked last."""
 
     @property
     def question(self) -> Question | None:
         """The next question for openssl; None if there is no other path, or a valid one was found."""
-        if not self.left or any(option.errors == 0 for option in self.heard):
+        if self.choice:
             return None
+        if not self.left or any(option.errors == 0 for option in self.heard):
+            self.choice = self._choice()
+            return self.choice
         certificate, path = self.pending.certificate, self.left[0].path
         issuers = path or ((certificate,) if certificate.is_self_signed else ())
         if issuers:
@@ -221,6 +226,9 @@ class _Inquiry:
 
     def hear(self, answer: Answer | OpenSSLError) -> None:
         """Take the answer to the question."""
+        if self.choice:
+            self._hear_choice(answer)
+            return
         option = self.left.pop(0)
         if isinstance(answer, OpenSSLError):
             unable = f"its signature was not verified: {answer.message}"
@@ -230,9 +238,46 @@ class _Inquiry:
         findings, notes = self._find_rejected(option, answer)
         self.heard.append(replace(option, findings=(*option.findings, *findings), notes=notes))
 
+    @property
+    def _best(self) -> _Option:
+        return min(self.heard, key=lambda option: option.errors)
+
+    def _choice(self) -> Question | None:
+        """Return the question whether openssl finds the good path among all certificates of the file, as sent."""
+        best, certificate = self._best, self.pending.certificate
+        if best.errors or best.unable or not best.path:
+            return None
+        chain, sent = (certificate, *best.path), self.pending.case.others
+        used = {each.der for each in chain}
+        if not used.issubset({each.der for each in (certificate, *sent, best.path[-1])}):
+            return None
+        unused = [other for other in sent if other.der not in used]
+        if not any(is_named_by(below, other) for below in chain for other in unused):
+            return None
+        from opensslgen.openssl.chains import Question
+
+        return Question(certificate, best.path, self.purpose, others=sent, roots=self.settings.roots)
+
+    def _hear_choice(self, answer: Answer | OpenSSLError) -> None:
+        """Add the finding if openssl takes another path, which it does not accept."""
+        if isinstance(answer, OpenSSLError) or answer.accepted or not answer.problems:
+            return
+        rules, best = self.pending.rules, self._best
+        applied = {rule.id for rule in rules if rule.severity == ERROR}
+        problem = answer.problems[0]
+        said_by = _EXPLAINED.get(problem.number, ())
+        if said_by and not applied.intersection(said_by):
+            return
+        message = (
+            f"openssl verify takes another path through these certificates, and refuses it: {problem.text} (at depth"
+            f" {problem.depth})"
+        )
+        findings = (*best.findings, *raised(rules, "chain-choice", message), *raised(rules, "strict-choice", message))
+        self.heard = [replace(best, findings=findings)]
+
     def result(self) -> Result:
         """Return the verdict by the best path."""
-        best = min(self.heard, key=lambda option: option.errors)
+        best = self._best
         result = self.pending.result
         return replace(
             result,
@@ -244,7 +289,10 @@ class _Inquiry:
         )
 
     def _option(self, path: Path) -> _Option:
-        case = replace(self.pending.case, issuer=path[0], chain=path) if path else self.pending.case
+        case = self.pending.case
+        if path:
+            trusted = {root.der for root in self.settings.roots}
+            case = replace(case, issuer=path[0], chain=path, is_anchored=path[-1].der in trusted)
         return _Option(path, (*judge(case, self.pending.rules), *self._find_untrusted(path)))
 
     def _find_untrusted(self, path: Path) -> tuple[Finding, ...]:

@@ -39,6 +39,20 @@ class Question:
     issuers: tuple[Certificate, ...]
     purpose: str | None
     """A value of `openssl verify -purpose`."""
+    others: tuple[Certificate, ...] = ()
+    """Certificates that are sent with it, in their order: openssl chooses the issuers among these, as a client does."""
+    roots: tuple[Certificate, ...] = ()
+    """What is trusted, if that is more than the last of the issuers."""
+
+    @property
+    def trusted(self) -> tuple[Certificate, ...]:
+        """What is trusted."""
+        return self.roots or self.issuers[-1:]
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether openssl has a choice, so that it needs the dates, and no other question beside it."""
+        return bool(self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +97,8 @@ def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> 
     """The first place of equal questions: a pki folder has the same certificate in several files."""
     firsts = []
     for place, question in enumerate(questions):
-        key = question.certificate.der, question.purpose, *(issuer.der for issuer in question.issuers)
+        certificates = (*question.issuers, *question.others, *question.roots)
+        key = question.certificate.der, question.purpose, question.is_choice, *(each.der for each in certificates)
         firsts.append(same.setdefault(key, place))
         if firsts[-1] != place:
             continue
@@ -118,6 +133,12 @@ class _Basket:
         """Add a question if it fits; `canonicals` has the names of the issuers by their DER."""
         if self.is_full or question.purpose != self.purpose:
             return False
+        if question.is_choice:
+            if self.contents:
+                return False
+            self.contents.append((place, question))
+            self.is_full = True
+            return True
         der = question.certificate.der
         names = [(canonicals[issuer.der], issuer.der) for issuer in question.issuers]
         if len({name for name, _ in names}) < len(names):
@@ -148,8 +169,8 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
     token = os.urandom(8).hex()
     with tempfile.TemporaryDirectory(prefix="opensslgen-", dir=_in_memory()) as folder:
         work = Path(folder)
-        trusted = {question.issuers[-1].der: None for _, question in basket}
-        between = {issuer.der: None for _, question in basket for issuer in question.issuers[:-1]}
+        trusted = {root.der: None for _, question in basket for root in question.trusted}
+        between = {each.der: None for _, question in basket for each in question.others or question.issuers[:-1]}
         _write(work / "trusted", trusted)
         _write(work / "between", between)
         names = {}
@@ -159,7 +180,7 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
         command = ["verify", "-CAfile", "trusted", *(("-untrusted", "between") if between else ()), "-check_ss_sig"]
         if openssl.can("-partial_chain"):
             command.append("-partial_chain")
-        if openssl.can("-no_check_time"):
+        if openssl.can("-no_check_time") and not basket[0][1].is_choice:
             command.append("-no_check_time")  # the rules check the dates, so openssl need not stop there
         else:
             command += ["-attime", str(int(at.timestamp()))]

@@ -60,7 +60,8 @@ _HOST = re.compile(
 )
 
 
-def _is_host(text: str) -> bool:
+def is_host(text: str) -> bool:
+    """Tell whether a text has the form of a host name or a wildcard."""
     return len(text) <= _LONGEST_HOST and _HOST.fullmatch(text) is not None
 
 
@@ -76,7 +77,7 @@ _HOST_PATTERN = re.compile(r"(?=[^A-Za-z0-9]*[A-Za-z0-9])[A-Za-z0-9_*-]+(?:\.[A-
 def _malformed(case: Case) -> Messages:
     found = PASS
     for name in case.certificate.subject_alternative_names or ():
-        if name.kind == "DNS" and not _is_host(name.value) and not _looks_like_ip(name.value):
+        if name.kind == "DNS" and not is_host(name.value) and not _looks_like_ip(name.value):
             found += (Fault(f"DNS:{brief(name.value)} is not a host name", name=name),)
     return found
 

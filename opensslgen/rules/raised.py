@@ -42,6 +42,14 @@ RULES = (
         None,
     ),
     Rule(
+        "chain-choice",
+        WARNING,
+        "OpenSSL tries only one of several paths, so clients that use it may refuse what others accept.",
+        "OpenSSL verify; RFC 4158 section 2.2",
+        None,
+        None,
+    ),
+    Rule(
         "key-mode",
         WARNING,
         "Anyone who can read a private key can impersonate its server.",
