@@ -168,7 +168,8 @@ def table(compared: Iterable[Compared]) -> Iterator[str]:
             count["strict"] += each.strict == each.limbo
     for space in (*sorted(set(counts) - {"all"}), "all"):
         yield f"{space:28}" + "".join(f"{counts[space][column]:15}" for column in columns)
-    yield "we pass, we reject: limbo does not; openssl, strict: how often `openssl verify [-x509_strict]` agrees with limbo"
+    yield "we pass, we reject: limbo does not"
+    yield "openssl, strict: how often `openssl verify`, without and with -x509_strict, agrees with limbo"
 
 
 def reasons() -> dict[str, str]:

@@ -272,8 +272,9 @@ class _Inquiry:
             f"openssl verify takes another path through these certificates, and refuses it: {problem.text} (at depth"
             f" {problem.depth})"
         )
-        findings = (*best.findings, *raised(rules, "chain-choice", message), *raised(rules, "strict-choice", message))
-        self.heard = [replace(best, findings=findings)]
+        # Python, whose rules are the strict ones, uses openssl; Apple's devices and browsers find the other path.
+        rule = "chain-rejected" if "strict-aki" in applied else "chain-choice"
+        self.heard = [replace(best, findings=(*best.findings, *raised(rules, rule, message)))]
 
     def result(self) -> Result:
         """Return the verdict by the best path."""

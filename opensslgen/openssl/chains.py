@@ -105,6 +105,9 @@ def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> 
         if not question.issuers[-1].is_self_issued and not openssl.can("-partial_chain"):
             answers[place] = Answer(False, unable=f"{openssl.banner} cannot verify a chain without its root")
             continue
+        if question.is_choice:
+            baskets.append(_Basket(question.purpose, [(place, question)], is_full=True))
+            continue
         while not any(basket.take(place, question, canonicals) for basket in baskets[full:]):
             baskets.append(_Basket(question.purpose))
             full = max(full, len(baskets) - _OPEN_BASKETS)
@@ -133,12 +136,6 @@ class _Basket:
         """Add a question if it fits; `canonicals` has the names of the issuers by their DER."""
         if self.is_full or question.purpose != self.purpose:
             return False
-        if question.is_choice:
-            if self.contents:
-                return False
-            self.contents.append((place, question))
-            self.is_full = True
-            return True
         der = question.certificate.der
         names = [(canonicals[issuer.der], issuer.der) for issuer in question.issuers]
         if len({name for name, _ in names}) < len(names):

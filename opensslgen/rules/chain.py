@@ -256,7 +256,7 @@ def _forbidden(certificate: Certificate, issuer: Certificate, limits: Limits, ca
         if limits.forbid(name):
             yield f"{brief(str(name))}{whose} is not among the names for which {issuer.subject} may sign"
     subject = certificate.subject
-    if subject.attributes and limits.forbid(GeneralName("dirName", str(subject))):
+    if subject.attributes and limits.forbid(GeneralName("dirName", str(subject), subject.der)):
         yield f"the subject {brief(str(subject))} is not among the names for which {issuer.subject} may sign"
     for kind, value in subject.attributes:
         if kind == "emailAddress" and limits.forbid(GeneralName("email", value)):

@@ -241,12 +241,4 @@ RULES = (
         _constraints,
         extension="nameConstraints",
     ),
-    Rule(
-        "strict-choice",
-        ERROR,
-        "Python uses OpenSSL, which tries only one of several paths.",
-        "OpenSSL verify; RFC 4158 section 2.2",
-        None,
-        None,
-    ),
 )
