@@ -174,6 +174,15 @@ def test_a_false_signature_is_found_in_what_a_server_sends(tmp_path):
     with s_server(tmp_path, server) as port:
         alone = opensslgen("audit", f"localhost:{port}", "--root", tmp_path / "root.pem")
         assert (alone.returncode, "<- CN=Test authority, *not sent*" in alone.stdout) == (1, True)
+    # The intermediate comes from another root of the same name, with the true one's key identifier.
+    false_root = issue("Test root", ca=True, days=(-60, 900))
+    forged = issue("Test authority", issuer=false_root, ca=True, days=(-60, 900))
+    der = forged.der.replace(identifier(false_root), identifier(root))
+    below = issue("127.0.0.1", x509.DNSName("localhost"), issuer=forged)
+    middle_of_other = replace(forged, certificate=x509.load_der_x509_certificate(der))
+    with s_server(tmp_path, below, middle_of_other) as port:
+        said = opensslgen("audit", f"localhost:{port}", "--root", tmp_path / "root.pem").stdout
+        assert "its issuer CN=Test authority was not signed by CN=Test root" in said
     imposter = issue("Test authority", ca=True, days=(-60, 900))
     false = issue("127.0.0.1", x509.DNSName("localhost"), issuer=imposter)
     # The key identifier is the true one's: a signature is what tells.
