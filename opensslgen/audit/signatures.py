@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import STDIN, read_file
 from opensslgen.openssl.command import OpenSSLError
-from opensslgen.rules.path import is_named_by, paths
+from opensslgen.rules.path import MOST_PATHS, is_named_by, paths
 from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
 
@@ -201,6 +201,7 @@ class _Inquiry:
             pending.certificate, (*pending.case.others, *pending.pool, *pending.anchors), roots=roots, at=settings.at
         )
         self.left = [self._option(path) for path in found]
+        self.is_cut = len(found) == MOST_PATHS
         if len(found) > 1:
             self.left.sort(key=lambda option: option.errors)
         self.heard: list[_Option] = []
@@ -251,7 +252,7 @@ class _Inquiry:
         used = {each.der for each in chain}
         if not used.issubset({each.der for each in (certificate, *sent, best.path[-1])}):
             return None
-        unused = [other for other in sent if other.der not in used]
+        unused = [other for other in (*sent, *self.settings.roots) if other.der not in used]
         if not any(is_named_by(below, other) for below in chain for other in unused):
             return None
         from opensslgen.openssl.chains import Question
@@ -285,7 +286,7 @@ class _Inquiry:
             findings=(*best.findings, *result.findings),
             unreadable=result.unreadable or best.unable,
             is_unknown=best.unable is not None,
-            notes=(*result.notes, *best.notes, *self._about_root(best.path)),
+            notes=(*result.notes, *best.notes, *self._about_bound(best), *self._about_root(best.path)),
             path=best.path,
         )
 
@@ -353,6 +354,10 @@ class _Inquiry:
         else:
             message = f"{whose} was not signed by its own key"
         return raised(self.pending.rules, "chain-signature", f"{message}, or was changed afterwards"), ()
+
+    def _about_bound(self, best: _Option) -> tuple[str, ...]:
+        """Return a note if no chain is good, but more are possible."""
+        return (f"only {MOST_PATHS} of the possible chains were tried",) if self.is_cut and best.errors else ()
 
     def _about_root(self, path: Path) -> tuple[str, ...]:
         """Return a note on the root that devices have to trust, unless it is known to be trusted."""

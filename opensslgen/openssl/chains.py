@@ -39,8 +39,9 @@ class Question:
     issuers: tuple[Certificate, ...]
     purpose: str | None
     """A value of `openssl verify -purpose`."""
-    others: tuple[Certificate, ...] = ()
-    """Certificates that are sent with it, in their order: openssl chooses the issuers among these, as a client does."""
+    others: tuple[Certificate, ...] | None = None
+    """Certificates that are sent with it, in their order: openssl chooses the issuers among these, as a client does;
+    None: it has no choice."""
     roots: tuple[Certificate, ...] = ()
     """What is trusted, if that is more than the last of the issuers."""
 
@@ -50,9 +51,14 @@ class Question:
         return self.roots or self.issuers[-1:]
 
     @property
+    def between(self) -> tuple[Certificate, ...]:
+        """What is not trusted, and may lead to what is."""
+        return self.issuers[:-1] if self.others is None else self.others
+
+    @property
     def is_choice(self) -> bool:
         """Whether openssl has a choice, so that it needs the dates, and no other question beside it."""
-        return bool(self.others)
+        return self.others is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,7 @@ def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> 
     """The first place of equal questions: a pki folder has the same certificate in several files."""
     firsts = []
     for place, question in enumerate(questions):
-        certificates = (*question.issuers, *question.others, *question.roots)
+        certificates = (*question.issuers, *(question.others or ()), *question.roots)
         key = question.certificate.der, question.purpose, question.is_choice, *(each.der for each in certificates)
         firsts.append(same.setdefault(key, place))
         if firsts[-1] != place:
@@ -167,7 +173,7 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
     with tempfile.TemporaryDirectory(prefix="opensslgen-", dir=_in_memory()) as folder:
         work = Path(folder)
         trusted = {root.der: None for _, question in basket for root in question.trusted}
-        between = {each.der: None for _, question in basket for each in question.others or question.issuers[:-1]}
+        between = {each.der: None for _, question in basket for each in question.between}
         _write(work / "trusted", trusted)
         _write(work / "between", between)
         names = {}
