@@ -94,14 +94,15 @@ def _ask_us(case: dict[str, Any], profile: str) -> tuple[str, str]:
             )
         except Error as error:
             return REJECT, f"usage: {error.message}"
-    bundle = "\n".join([case["peer_certificate"], *case["untrusted_intermediates"]])
-    (result,) = audit_content(bundle.encode(), case["id"], settings)
-    why = "; ".join(f"{finding.rule.id}: {finding.message}" for finding in result.findings)
-    answer = verdict(result)
-    if answer == UNREADABLE:
-        # What cannot be read is no good certificate; only what was read and lacks an answer is unknown.
-        return UNKNOWN if result.is_unknown else REJECT, f"{result.unreadable}; {why}"
-    return (PASS if answer == COMPLIES else REJECT), "; ".join((why, *result.notes))
+    bundle = "\n".join([case["peer_certificate"], *case["untrusted_intermediates"], *case.get("crls", ())])
+    results = audit_content(bundle.encode(), case["id"], settings)
+    said = [f"{finding.rule.id}: {finding.message}" for result in results for finding in result.findings]
+    said += [text for result in results for text in (result.unreadable, *result.notes) if text]
+    answers = {verdict(result) for result in results}
+    # What cannot be read is no good certificate; only what was read and lacks an answer is unknown.
+    unknown = all(result.is_unknown for result in results if verdict(result) == UNREADABLE)
+    answer = PASS if answers == {COMPLIES} else UNKNOWN if answers == {COMPLIES, UNREADABLE} and unknown else REJECT
+    return answer, "; ".join(said)
 
 
 def _ask_openssl(case: dict[str, Any], *, strict: bool) -> tuple[str, str]:

@@ -125,6 +125,14 @@ def _authority_key_type(case: Case) -> Messages:
     )
 
 
+def _authority_name(case: Case) -> Messages:
+    if not case.certificate.der:
+        return PASS
+    if all(certificate.issuer for certificate in (case.certificate, *case.authorities)):
+        return PASS
+    return ("an issuer in its chain has no name",)
+
+
 def _constraints(case: Case) -> Messages:
     found = PASS
     if case.certificate.name_constraints and not case.certificate.is_authority:
@@ -231,6 +239,14 @@ RULES = (
         f"{PYCA}; CA/Browser Forum Baseline Requirements 7.1.3.1",
         None,
         _authority_key_type,
+    ),
+    Rule(
+        "strict-issuer-name",
+        ERROR,
+        "Python, its cryptography and GnuTLS refuse a certificate whose issuer has no name.",
+        f"{PYTHON}; {PYCA}; RFC 5280 section 4.1.2.4",
+        None,
+        _authority_name,
     ),
     Rule(
         "strict-constraints",

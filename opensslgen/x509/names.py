@@ -95,6 +95,9 @@ class Name:
                 return value
         return None
 
+    def __bool__(self) -> bool:
+        return bool(self.attributes)
+
     def __str__(self) -> str:
         return visible(", ".join(f"{kind}={_SPECIAL.sub(_escaped, value)}" for kind, value in self.attributes))
 

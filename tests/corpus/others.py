@@ -175,6 +175,8 @@ def strict():
     odd = ec_key("root", ec.SECP256K1)
     other = leaf(signer=odd, extra=[aki(key_identifier(odd))])
     judged("issuer-secp256k1", "a curve that no browser knows", pem(other) + pem(authority(key=odd)), "strict-key-type")
+    nobody = pem(leaf(issuer=name())) + pem(authority(subject=name()))
+    judged("issuer-without-name", "a root of no name", nobody, "strict-issuer-name")
     limited = name_constraints(permitted=[dns("example.com")])
     judged("constraints-on-leaf", "only a CA may have them", leaf(extra=[limited]), "strict-constraints")
     judged("constraints-on-root", "as Chrome honours them", pem(GOOD) + pem(authority(extra=[limited])))
