@@ -86,7 +86,7 @@ class Asking:
 class Reporting:
     """How the verdicts are reported, as typed."""
 
-    output: Literal["text", "json", "sarif", "nagios"]
+    output: Literal["text", "json", "sarif", "nagios", "github"]
     warning: int | None
     critical: int | None
     quiet: bool
@@ -138,7 +138,7 @@ class Reporting:
     ),
     grouped(Asking),
     click.option(
-        "--format", "output", type=click.Choice(["text", "json", "sarif", "nagios"]), default="text",
+        "--format", "output", type=click.Choice(["text", "json", "sarif", "nagios", "github"]), default="text",
         help="Format of the output.",
     ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
