@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 MANUAL = Path(__file__).parents[1] / "opensslgen" / "manual" / "limbo.md"
-_ROW = re.compile(r"^\| `([^`]+)` \| (.+) \|$", re.MULTILINE)
+_ROW = re.compile(r"^\| `([^`]+::[^`]+)` \| (.+) \|$", re.MULTILINE)
 PASS, REJECT, UNKNOWN = "pass", "reject", "cannot be told"
 ALLOWED = {"apple": ("apple-validity",), "strict": (), "client": ("empty-cn",)}
 """Rules that are not about paths: limbo's certificates are valid for a thousand years, and have no common name."""
