@@ -21,7 +21,7 @@ from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import Case, judge
 from opensslgen.x509.certificate import decode
 
-from .corpus.der import ATTRIBUTES, UTF8, dns, email, ip, oid, seq, tlv, uri
+from .corpus.der import ATTRIBUTES, PRINTABLE, T61, UTF8, dns, email, ip, oid, seq, tlv, uri
 from .corpus.der import name as encoded_name
 from .corpus.limits import name_constraints, network
 from .corpus.writing import authority, days, leaf, pem
@@ -392,6 +392,23 @@ def mixture(seed):
     root = authority(begins=BEGINS, valid=days(30), extra=[name_constraints(permitted=permitted, excluded=excluded)])
     drop = ["SAN"] if numbers.random() < 0.1 else []
     return leaf(subject=subject, names=names, begins=BEGINS, valid=days(20), drop=drop), root
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        encoded_name(("O", "a*b@"), tag=PRINTABLE),
+        encoded_name(("O", "Ä"), tag=T61),
+        seq(tlv(0x31)),
+        seq(tlv(0x31, seq(oid(ATTRIBUTES["O"]), tlv(UTF8, b"b")), seq(oid(ATTRIBUTES["O"]), tlv(UTF8, b"a")))),
+    ],
+)
+def test_a_directory_name_that_is_not_der_is_compared(limit):
+    """Clients read it, so nothing about it may be left out."""
+    limits = name_constraints(excluded=[tlv(0xA4, limit)])
+    certificate, issuer = decode(leaf(names=(tlv(0xA4, limit), dns("a")))), decode(authority(extra=[limits]))
+    (found,) = judge(Case(certificate, issuer, BEGINS), [RULES["name-constraints"]])[:1]
+    assert "is not among the names" in found.message
 
 
 def is_stricter_on_purpose(certificate, limits):

@@ -166,6 +166,14 @@ SHAPES = {
         GOOD,
         lambda: (below("M", subject=named("M")), [ca("M", "R")], [ca("R")]),
     ),
+    "CAs whose names differ in one letter": (
+        GOOD,
+        lambda: (below("Root A"), [ca("Root A", "Root C"), ca("Root A", "Root C", number=1)], [ca("Root C")]),
+    ),
+    "a CA that another with a similar name signed, not at hand": (
+        GOOD,
+        lambda: (below("M"), [ca("M", "Root A"), ca("Root A", "Root C")], [ca("Root A")]),
+    ),
     "a leaf that is its own root": (GOOD, lambda: (ITSELF, [], [ITSELF])),
 }
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import STDIN, read_file
 from opensslgen.openssl.command import OpenSSLError
-from opensslgen.rules.path import MOST_PATHS, is_named_by, paths
+from opensslgen.rules.path import MOST_PATHS, paths
 from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
+from opensslgen.x509.names import canonical
 
 from .records import authorities, folder_around, former_authorities
 from .result import Result, Settings
@@ -253,7 +254,8 @@ class _Inquiry:
         if not used.issubset({each.der for each in (certificate, *sent, best.path[-1])}):
             return None
         unused = [other for other in (*sent, *self.settings.roots) if other.der not in used]
-        if not any(is_named_by(below, other) for below in chain for other in unused):
+        named = {canonical(below.issuer) for below in chain}
+        if not any(canonical(other.subject) in named for other in unused):
             return None
         from opensslgen.openssl.chains import Question
 
