@@ -11,6 +11,7 @@ import subprocess
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -136,8 +137,23 @@ def test_no_chain_is_good_in_which_a_bit_of_a_name_key_or_signature_has_changed(
 @pytest.mark.parametrize("which", range(3))
 def test_a_false_signature_is_found_in_a_bundle_in_any_order(which):
     chain = [broken(der) if place == which else der for place, der in enumerate(CHAIN)]
-    for order in ((0, 1, 2), (0, 2, 1)):
-        assert "chain-signature" in ids(judged(bundle(*(chain[place] for place in order))))
+    for order in permutations(range(3)):
+        assert "chain-signature" not in ids(judged(bundle(*(CHAIN[place] for place in order))))
+        assert "chain-signature" in ids(judged(bundle(*(chain[place] for place in order)))), order
+
+
+def test_a_false_signature_is_found_on_a_certificate_that_is_not_part_of_the_chain():
+    other = authority(subject=name(("CN", "Another")), key=ec_key("another"), signer=ROOT_KEY, issuer=ROOT)
+    assert "chain-signature" not in ids(judged(bundle(GOOD, GOOD_ROOT, other)))
+    (result,) = judged(bundle(GOOD, GOOD_ROOT, broken(other)))
+    assert "beside it, CN=Another was not signed by O=Example Ltd, CN=Example Root, or was changed afterwards" in {
+        finding.message for finding in result.findings
+    }
+    # A bundle of CAs alone.
+    assert "chain-signature" in ids(judged(bundle(GOOD_ROOT, broken(GOOD_MIDDLE))))
+    # Another CA of the issuer's name may have signed it.
+    twin = authority(subject=name(("CN", "Another")), issuer=ROOT, signer=ec_key("old root"), drop=["AKI"])
+    assert "chain-signature" not in ids(judged(bundle(GOOD, GOOD_ROOT, twin)))
 
 
 def test_a_false_signature_is_found_where_each_is_judged_by_itself(tmp_path):

@@ -112,19 +112,27 @@ def settle(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
         if isinstance(each, Pending)
     }
     asked = [(inquiry, question) for inquiry in waiting.values() if (question := inquiry.question)]
-    if asked:
-        from opensslgen.openssl.chains import verify  # most certificates come alone
     while asked:
-        try:
-            answers: Sequence[Answer | OpenSSLError] = verify(
-                [question for _, question in asked], openssl=settings.find_openssl(), at=settings.at
-            )
-        except OpenSSLError as error:
-            answers = [error] * len(asked)
-        for (inquiry, _), answer in zip(asked, answers, strict=True):
+        for (inquiry, _), answer in zip(asked, _answers([question for _, question in asked], settings), strict=True):
             inquiry.hear(answer)
         asked = [(inquiry, question) for inquiry, _ in asked if (question := inquiry.question)]
+    beside = [(inquiry, question) for inquiry in waiting.values() for question in inquiry.questions_beside()]
+    answers = _answers([question for _, question in beside], settings)
+    for (inquiry, question), answer in zip(beside, answers, strict=True):
+        inquiry.hear_beside(question, answer)
     return [waiting[place].result() if isinstance(each, Pending) else each for place, each in enumerate(found)]
+
+
+def _answers(questions: Sequence[Question], settings: Settings) -> Sequence[Answer | OpenSSLError]:
+    """Return openssl's answers, or the error for each question if it cannot be asked."""
+    if not questions:
+        return ()
+    from opensslgen.openssl.chains import verify  # most certificates come alone
+
+    try:
+        return verify(questions, openssl=settings.find_openssl(), at=settings.at)
+    except OpenSSLError as error:
+        return [error] * len(questions)
 
 
 def _by_rules(verdicts: Iterable[Verdict]) -> Iterable[Pending]:
@@ -208,6 +216,8 @@ class _Inquiry:
         self.heard: list[_Option] = []
         self.choice: Question | None = None
         """The question which of several paths openssl takes; asked last."""
+        self.beside: list[Finding] = []
+        """The findings on certificates that are not part of the path."""
 
     @property
     def question(self) -> Question | None:
@@ -239,6 +249,39 @@ class _Inquiry:
             return
         findings, notes = self._find_rejected(option, answer)
         self.heard.append(replace(option, findings=(*option.findings, *findings), notes=notes))
+
+    def questions_beside(self) -> list[Question]:
+        """Return the questions whether the certificates in the file that are not part of the path are signed.
+
+        Only if the key identifiers also say so, a certificate with the issuer's name is the issuer.
+        """
+        certificate, sent = self.pending.certificate, self.pending.case.others
+        used = {each.der for each in (certificate, *self._best.path)}
+        unused = {each.der: each for each in sent if each.der not in used}
+        if not unused:
+            return []
+        from opensslgen.openssl.chains import Question
+
+        pool: dict[object, Certificate] = {}
+        for each in (certificate, *sent, *self.pending.anchors, *self.settings.roots):
+            if each.subject_key_identifier:
+                pool[canonical(each.subject), each.subject_key_identifier] = each
+        found = []
+        for each in unused.values():
+            authority = each.authority_key_identifier
+            named = pool.get((canonical(each.issuer), authority.key_identifier if authority else None))
+            if issuer := each if each.is_self_signed else named:
+                found.append(Question(each, (issuer,), None))
+        return found
+
+    def hear_beside(self, question: Question, answer: Answer | OpenSSLError) -> None:
+        """Add the finding on a certificate beside the path that its issuer has not signed."""
+        if isinstance(answer, OpenSSLError) or not any(problem.is_of_signature for problem in answer.problems):
+            return
+        certificate = question.certificate
+        chain = (certificate,) if certificate.is_self_signed else (certificate, *question.issuers)
+        found, _ = self._false_signature(chain, 0, whose=f"beside it, {certificate.subject or 'a certificate'}")
+        self.beside.extend(found)
 
     @property
     def _best(self) -> _Option:
@@ -285,7 +328,7 @@ class _Inquiry:
         result = self.pending.result
         return replace(
             result,
-            findings=(*best.findings, *result.findings),
+            findings=(*best.findings, *self.beside, *result.findings),
             unreadable=result.unreadable or best.unable,
             is_unknown=best.unable is not None,
             notes=(*result.notes, *best.notes, *self._about_bound(best), *self._about_root(best.path)),
@@ -344,11 +387,12 @@ class _Inquiry:
         return (), notes
 
     def _false_signature(
-        self, chain: tuple[Certificate, ...], depth: int
+        self, chain: tuple[Certificate, ...], depth: int, *, whose: str = "it"
     ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
         """Return the finding on a signature that is not from the issuer."""
         certificate = chain[depth]
-        whose = "it" if depth == 0 else f"its issuer {certificate.subject or 'without a name'}"
+        if depth:
+            whose = f"its issuer {certificate.subject or 'without a name'}"
         if depth + 1 < len(chain):
             message = f"{whose} was not signed by {chain[depth + 1].subject or 'its issuer'}"
         elif certificate.signature_hash in (None, "md2") and not certificate.signature_algorithm.isalnum():
