@@ -143,7 +143,9 @@ def _of_holding(
                 notes=(*remarks, *_kind_notes(leaf), *notes),
             ),
             certificate=leaf,
-            case=Case(leaf, None, settings.at, settings.within, key=key, others=tuple(others)),
+            case=Case(
+                leaf, None, settings.at, settings.within, key=key, host=settings.servername, others=tuple(others)
+            ),
             rules=rules,
             anchors=anchors,
             pool=former,
@@ -225,7 +227,7 @@ def _of_certificate(
             notes=(*remarks, *_kind_notes(certificate)),
         ),
         certificate=certificate,
-        case=Case(certificate, None, settings.at, settings.within),
+        case=Case(certificate, None, settings.at, settings.within, host=settings.servername),
         rules=rules,
         anchors=anchors,
         pool=(*pool, *former),

@@ -132,7 +132,10 @@ class Reporting:
         "--starttls", metavar="PROTOCOL",
         help="Use STARTTLS of this protocol with servers: smtp, ldap, imap and others.",
     ),
-    click.option("--servername", metavar="NAME", help="Ask servers for NAME instead of the host in TARGET."),
+    click.option(
+        "--servername", metavar="NAME",
+        help="Name for which certificates must be valid; servers are asked for it instead of the host in TARGET.",
+    ),
     click.option(
         "--timeout", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
         help="Wait at most SECONDS for a server.",
@@ -191,6 +194,7 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
 
 def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
     from opensslgen.audit.result import Settings
+    from opensslgen.names.general import parse_host
     from opensslgen.openssl.command import find
     from opensslgen.x509.certificate import load_all
 
@@ -206,7 +210,7 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
         password=functools.partial(_password, judging.password_file),
         openssl=functools.cache(lambda: find(judging.openssl)),
         starttls=asking.starttls,
-        servername=asking.servername,
+        servername=None if asking.servername is None else parse_host(asking.servername),
         timeout=asking.timeout,
         jobs=judging.jobs,
     )

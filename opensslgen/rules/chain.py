@@ -82,8 +82,10 @@ def _outlives(case: Case) -> Messages:
 
 def _issuer_name(case: Case) -> Messages:
     certificate = case.certificate
-    damaged = [each for each in (certificate, *case.authorities, *case.others) if _has_damaged_name(each)]
-    if damaged:
+    at_hand = (certificate, *case.authorities, *case.others)
+    damaged = [each for each in at_hand if _has_damaged_name(each)]
+    # A cross-signed CA has an issuer whose name may be similar.
+    if damaged and not any(is_named_by(damaged[0], other) for other in at_hand):
         return (
             f"{damaged[0].subject or 'a certificate without a name'} looks like a damaged root: its issuer"
             f" should have the same name, but is {damaged[0].issuer or 'without a name'}",
@@ -98,7 +100,8 @@ def _issuer_name(case: Case) -> Messages:
         return (_not_issued_by(certificate, case.issuer),)
     last = (certificate, *case.authorities)[-1]
     stray = [other for other in _unrelated(case) if other.is_authority and other.is_self_signed]
-    if stray and not last.is_self_signed:
+    # A trusted CA ends the chain, even if its issuer is at hand.
+    if stray and not last.is_self_signed and not any(is_named_by(last, other) for other in stray):
         return (
             f"its chain ends with {last.subject or 'a certificate without a name'}, because the issuer"
             f" {last.issuer or 'without a name'} is missing; {stray[0].subject or 'a CA without a name'} issued no part"
@@ -110,7 +113,8 @@ def _issuer_name(case: Case) -> Messages:
 def _has_damaged_name(certificate: Certificate) -> bool:
     """Tell whether a CA looks like a root with a damaged name: it names its own key, or its names differ in one bit.
 
-    Names that differ only in a digit belong to different CAs, such as "Root 1" and "Root 2".
+    Names that differ only in a digit, or in a letter that stands alone, belong to different CAs, such as "Root 1" and
+    "Root 2", or "Root A" and "Root C".
     """
     subject, issuer = certificate.subject.der, certificate.issuer.der
     if not certificate.is_authority or subject == issuer or is_named_by(certificate, certificate):
@@ -118,12 +122,30 @@ def _has_damaged_name(certificate: Certificate) -> bool:
     key = certificate.authority_key_identifier and certificate.authority_key_identifier.key_identifier
     if key and key == certificate.subject_key_identifier:
         return True
-    if len(subject) != len(issuer):
+    differing = [place for place, (one, other) in enumerate(zip(subject, issuer, strict=False)) if one != other]
+    if len(subject) != len(issuer) or len(differing) != 1:
         return False
-    differing = [(one, other) for one, other in zip(subject, issuer, strict=True) if one != other]
-    one, other = differing[0]
-    both_digits = bytes((one, other)).isdigit()
-    return len(differing) == 1 and (one ^ other).bit_count() == 1 and not both_digits
+    (place,) = differing
+    return (subject[place] ^ issuer[place]).bit_count() == 1 and not _are_numbered(certificate)
+
+
+def _are_numbered(certificate: Certificate) -> bool:
+    """Tell whether the names of subject and issuer differ only in a digit or in a letter that stands alone."""
+    pairs = zip(certificate.subject.attributes, certificate.issuer.attributes, strict=False)
+    words = [
+        words
+        for (_, one), (_, other) in pairs
+        if one != other
+        for words in zip(_WORD.findall(one), _WORD.findall(other), strict=False)
+        if words[0] != words[1]
+    ]
+    if len(words) != 1:
+        return False
+    one, other = words[0]
+    return (one.isdigit() and other.isdigit()) or (len(one) == len(other) == 1 and one.isalpha() and other.isalpha())
+
+
+_WORD = re.compile(r"\d|[^\W\d]+|\W")
 
 
 def _not_issued_by(certificate: Certificate, other: Certificate) -> str:
@@ -234,7 +256,7 @@ def _forbidden(certificate: Certificate, issuer: Certificate, limits: Limits, ca
         if limits.forbid(name):
             yield f"{brief(str(name))}{whose} is not among the names for which {issuer.subject} may sign"
     subject = certificate.subject
-    if subject.attributes and limits.forbid(GeneralName("dirName", str(subject))):
+    if subject.attributes and limits.forbid(GeneralName("dirName", str(subject), subject.der)):
         yield f"the subject {brief(str(subject))} is not among the names for which {issuer.subject} may sign"
     for kind, value in subject.attributes:
         if kind == "emailAddress" and limits.forbid(GeneralName("email", value)):

@@ -19,6 +19,8 @@ chain-rejected (error): OpenSSL verify
     Many clients use openssl, so they refuse what openssl refuses.
 chain-untrusted (error): RFC 5280 section 6.1; OpenSSL s_client -CAfile
     Clients refuse a server if its chain does not lead to a root that they trust.
+chain-choice (warning): OpenSSL verify; RFC 4158 section 2.2
+    OpenSSL tries only one of several paths, so clients that use it may refuse what others accept.
 key-mode (warning): square/certstrap#137
     Anyone who can read a private key can impersonate its server.
 p12-rc2 (warning): OpenSSL 3.0 migration guide, OSSL_PROVIDER-legacy(7)

@@ -33,6 +33,7 @@ from .der import (
     is_tolerant,
     object_identifier,
     read_at,
+    read_tolerantly,
     text,
     well_formed,
 )
@@ -94,6 +95,9 @@ class Name:
                 return value
         return None
 
+    def __bool__(self) -> bool:
+        return bool(self.attributes)
+
     def __str__(self) -> str:
         return visible(", ".join(f"{kind}={_SPECIAL.sub(_escaped, value)}" for kind, value in self.attributes))
 
@@ -115,6 +119,26 @@ def canonical(name: Name | Subject) -> tuple[tuple[str, str], ...]:
 _BLANK = " \t\n\v\f\r"
 _BLANKS = re.compile(f"[{_BLANK}]+")
 _LOWER = {ord(letter): letter.lower() for letter in ascii_uppercase}
+
+
+def relative_names(der: bytes) -> RelativeNames:
+    """Return the parts of a name that was decoded, each in a form that is equal for all that count as the same."""
+    return read_tolerantly(_relative_names, der)[0]
+
+
+RelativeNames = tuple[tuple[tuple[str, str], ...], ...]
+"""For each relative distinguished name its attributes, usually one, in a fixed order."""
+
+
+def _relative_names(der: bytes) -> RelativeNames:
+    at, end = 0, len(der)
+    found = []
+    if der:
+        at, _ = element(der, at, end, SEQUENCE, "a name")
+    while at < end:
+        start, at = element(der, at, end, SET, "a relative distinguished name")
+        found.append(tuple(sorted(canonical(Name(relative_name(der, start, at))))))
+    return tuple(found)
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -237,7 +261,7 @@ def general_name(
     elif kind == "dirName":
         name, last = read_name(data, start, stop, "a directory name")
         finish(last, stop, "a directory name")
-        value = str(name)
+        return GeneralName(kind, str(name), name.der), stop
     elif kind == "RID":
         value = object_identifier(data, start, stop)
     else:
