@@ -29,6 +29,8 @@ from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 from opensslgen.x509.request import REQUEST_LABELS, decode_request
 
+from .crls import age_of, issuers_of, verify_crl
+from .records import authorities, former_authorities
 from .result import Result
 
 if TYPE_CHECKING:
@@ -287,13 +289,14 @@ class _Audit:
         except UnreadableError as error:
             self.add("pki-crl-stale", f"it cannot be read: {error.message}")
             return
-        due, at = made.dates.next_update, self.settings.at
-        if due and due < at:
-            self.add("pki-crl-stale", f"{where} expired on {due:{_TIME}}")
-        elif made.dates.this_update > at:
-            self.add("pki-crl-stale", f"{where} is not valid before {made.dates.this_update:{_TIME}}")
+        self.findings += age_of(made, self.settings, where=where)
         if self.authority and made.issuer != self.authority.subject:
             self.add("pki-crl-stale", f"{where} was issued by {made.issuer}, which is not the CA of this folder")
+        elif self.authority:
+            issuers = issuers_of(made, (*authorities(self.folder), *former_authorities(self.folder)))
+            findings, unable = verify_crl(made, issuers, self.settings, where=where)
+            self.findings += findings
+            self.notes += [f"{where}: {unable}"] if unable else []
         listed = {revocation.serial_number for revocation in made.revocations}
         revoked = {serial for serial, line in self.lines.items() if line.is_revoked}
         # Expired certificates may be left out (RFC 5280 section 3.3).

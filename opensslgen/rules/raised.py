@@ -42,6 +42,14 @@ RULES = (
         None,
     ),
     Rule(
+        "crl-signature",
+        ERROR,
+        "Clients that check CRLs refuse a CRL that its issuer has not signed, or that was changed after it was signed.",
+        "RFC 5280 section 6.3.3 (g)",
+        None,
+        None,
+    ),
+    Rule(
         "key-mode",
         WARNING,
         "Anyone who can read a private key can impersonate its server.",

@@ -16,15 +16,16 @@ from .pem import PemBlock, body_of, pem_blocks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ONE_LINE = "PEM without line breaks"
-QUOTED = "PEM in quotes"
-ESCAPED = "PEM with escapes such as \\n"
-PREFIXED = "PEM with more than base64 in its lines"
-INSIDE = "PEM inside a line of other text"
-TWICE = "PEM that is encoded in base64 once more"
-BARE = "base64 without the lines BEGIN and END"
-UTF_16 = "PEM in UTF-16"
-"""How a block was written."""
+_OF_TEXT = "openssl cannot read it out of this text"
+ONE_LINE = "PEM without line breaks: openssl needs BEGIN and END on lines of their own"
+QUOTED = f"PEM in quotes: {_OF_TEXT}"
+ESCAPED = f"PEM with escapes such as \\n: {_OF_TEXT}"
+PREFIXED = f"PEM with more than base64 in its lines: {_OF_TEXT}"
+INSIDE = f"PEM inside a line of other text: {_OF_TEXT}"
+TWICE = "PEM that is encoded in base64 once more: openssl base64 -d -A makes PEM of it"
+BARE = "base64 without the lines BEGIN and END: openssl base64 -d makes DER of it, with -A if it is one line"
+UTF_16 = "PEM in UTF-16: openssl reads it after iconv -f UTF-16 -t UTF-8"
+"""How a block was written, and how openssl can read it."""
 
 _BOUNDARY = re.compile(rb"-----(BEGIN|END)(?: |%20|\+)((?:[A-Z0-9 #+]|%20){1,60})-----")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{40}")

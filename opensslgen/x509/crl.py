@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
@@ -93,6 +93,7 @@ class RevocationList:
     extensions: tuple[Extension, ...]
     deviations: tuple[Deviation, ...] = ()
     """Where it is not DER but could be read."""
+    der: bytes = field(default=b"", repr=False)
 
 
 def dates(path: str | os.PathLike[str]) -> Dates:
@@ -116,15 +117,6 @@ def _read(path: str | os.PathLike[str], decoded: Callable[[bytes], Answer]) -> A
     except DecodeError as error:
         raise UnreadableError(f"{visible(str(path))}: {error}") from error
     raise UnreadableError(f"{visible(str(path))}: no CRL in it")
-
-
-def is_revocation_list(data: bytes) -> bool:
-    """Tell whether the bytes are a CRL in DER; nothing after its dates is checked."""
-    try:
-        decode_dates(data)
-    except DecodeError:
-        return False
-    return True
 
 
 def decode_dates(der: bytes) -> Dates:
@@ -159,7 +151,7 @@ def decode(der: bytes) -> RevocationList:
     A deviation from DER with a single meaning is accepted and listed in `deviations`.
     """
     revocation_list, found = read_tolerantly(_decode, der)
-    return replace(revocation_list, deviations=found) if found else revocation_list
+    return replace(revocation_list, deviations=found, der=der)
 
 
 def _decode(der: bytes) -> RevocationList:
