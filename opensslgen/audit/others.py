@@ -12,7 +12,7 @@ _FORMS = {
     rb"\A\xce\xce\xce\xce": f"a Java keystore (JCEKS): {_KEYTOOL}",
     rb"\APK\x03\x04": "a ZIP archive: unpack it first",
     rb"\A\x1f\x8b": "compressed by gzip: unpack it first",
-    rb"\ASQLite format 3": "a database, such as NSS keeps in cert9.db: certutil -L -a -n NAME prints a certificate of it",
+    rb"\ASQLite format 3": "a database, such as the cert9.db of NSS: certutil -L -a -n NAME prints a certificate",
     rb"\A(?:ssh-|ecdsa-sha2-)|^---- BEGIN SSH2 PUBLIC KEY": _SSH,
     rb"^-----BEGIN (?:RSA )?PUBLIC KEY-----": _KEY,
     rb"\A(?s:\x30(?:\x81.|\x82..)?.?\x30[\x05-\x7f]\x06)": _KEY,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from opensslgen.bundles.holding import Holding, add, blocks_of, form_notes, holding_of, key_of
+from opensslgen.bundles.holding import Holding, add, blocks_of, holding_of, key_of, note_forms
 from opensslgen.bundles.pkcs import pkcs12_encryption
 from opensslgen.bundles.private_keys import ENCRYPTED
 from opensslgen.errors import Error, UnreadableError
@@ -112,6 +112,7 @@ def _judge(found: Content, kind: str, *, target: str, settings: Settings, at_han
         return [*results, *_inside(found, target, settings, at_hand)]
     holding = holding_of(found.data, kind, openssl=settings.find_openssl, password=lambda: settings.password_of(target))
     of_file = pkcs12_encryption(found.data, settings.rules) if kind == "pkcs12" else ()
+    of_file += _unfit(holding, settings)
     verdicts: list[Verdict] = []
     if settings.each and len(holding.certificates) > 1:
         pool = tuple(each for each in holding.certificates if each.is_authority)
@@ -150,7 +151,13 @@ def _inside(found: Content, target: str, settings: Settings, at_hand: AtHand) ->
         return []  # it is a name or a mark, which is filled in when the script runs
     if not holding.certificates:
         return []
-    return [_of_holding(holding, target=target, settings=settings, mode=None, at_hand=at_hand)]
+    of_file = _unfit(holding, settings)
+    return [_of_holding(holding, target=target, settings=settings, mode=None, of_file=of_file, at_hand=at_hand)]
+
+
+def _unfit(holding: Holding, settings: Settings) -> tuple[Finding, ...]:
+    """Return the findings on a file that openssl cannot read as it is."""
+    return tuple(finding for fault in holding.faults for finding in raised(settings.rules, "not-pem", fault))
 
 
 def _of_holding(
@@ -167,7 +174,7 @@ def _of_holding(
         raise UnreadableError("no certificate in it")
     subjects: list[Certificate | Request] = [*holding.certificates[:1], *holding.requests[:1]]
     key, notes = key_of(holding, subjects[0].public_key if subjects else None, settings.find_openssl)
-    findings = _mode(holding, mode, settings)
+    findings = (*_mode(holding, mode, settings), *of_file)
     if holding.certificates:
         leaf, *others = holding.certificates
         alone = not holding.keys and all(other.is_authority for other in others)
@@ -177,7 +184,7 @@ def _of_holding(
             result=Result(
                 target=target,
                 kind="certificate",
-                findings=(*findings, *of_file),
+                findings=findings,
                 certificate=leaf,
                 line=holding.line,
                 notes=(*remarks, *_kind_notes(leaf), *notes, *holding.notes, *_notes_beside(holding)),
@@ -279,6 +286,7 @@ def _of_certificate(
     pool: tuple[Certificate, ...],
     line: int | None = None,
     notes: Iterable[str] = (),
+    of_file: tuple[Finding, ...] = (),
 ) -> Pending:
     """Return the verdict on a certificate by itself; those of the pool may have issued it."""
     rules, remarks = _rules(certificate, target, settings, alone=True)
@@ -287,6 +295,7 @@ def _of_certificate(
         result=Result(
             target=target,
             kind="certificate",
+            findings=of_file,
             certificate=certificate,
             line=line,
             notes=(*remarks, *_kind_notes(certificate), *notes),
@@ -351,7 +360,7 @@ def judge_piece(
         holding, line = Holding(), block.line
         try:
             add(holding, block, piece.data)
-            holding.notes += form_notes([block])
+            note_forms(holding, [block])
             if holding.certificates:
                 results += [
                     _of_certificate(
@@ -362,6 +371,7 @@ def judge_piece(
                         pool=pool,
                         line=line,
                         notes=holding.notes,
+                        of_file=_unfit(holding, settings),
                     )
                     for each in holding.certificates
                 ]

@@ -166,6 +166,8 @@ class Holding:
     """The line, if it is PEM, and DER."""
     notes: list[str] = field(default_factory=list)
     """What is unusual about the file, and what in it was not read."""
+    faults: list[str] = field(default_factory=list)
+    """Why openssl, and servers that use it, cannot read the file."""
     line: int | None = None
     """Where the first block begins in a text that is not just PEM."""
 
@@ -182,14 +184,15 @@ def holding_of(data: bytes, kind: str, *, openssl: Callable[[], OpenSSL], passwo
         blocks, others = blocks_of(data, kind)
         if len(blocks) == 1 and not blocks[0].label and _der_kind(blocks[0].body) == "pkcs12":
             holding = holding_of(blocks[0].body, "pkcs12", openssl=openssl, password=password)
-            holding.notes += form_notes(blocks)
+            note_forms(holding, blocks)
             return holding
         for block in blocks:
             try:
                 add(holding, block, data)
             except DecodeError as error:
                 raise error.in_line(block.line) from error
-        holding.notes += [*form_notes(blocks), *_notes_on_others(others)]
+        note_forms(holding, blocks)
+        holding.notes += _notes_on_others(others)
         holding.line = blocks[0].line if blocks and blocks[0].form else None
     else:
         _add(holding, kind, data)
@@ -208,7 +211,7 @@ def blocks_of(data: bytes, kind: str, *, first_line: int = 1) -> tuple[list[PemB
             blocks = list(pem_blocks(data, first_line=first_line))
         except DecodeError as error:
             damage = error
-        if damage is None and data.count(b"-----BEGIN ") == len(blocks):
+        if blocks and data.count(b"-----BEGIN ") == len(blocks):
             return blocks, []
     from opensslgen.x509.armour import armoured_blocks  # few files need it
 
@@ -226,11 +229,17 @@ def blocks_of(data: bytes, kind: str, *, first_line: int = 1) -> tuple[list[PemB
     return (blocks, others) if blocks else (found, [])
 
 
-def form_notes(blocks: Sequence[PemBlock]) -> Iterator[str]:
-    """Yield what openssl cannot read about these blocks as they are written, a note for each form."""
-    for form in dict.fromkeys(block.form for block in blocks if block.form):
+def note_forms(holding: Holding, blocks: Sequence[PemBlock]) -> None:
+    """Add what openssl cannot read about these blocks as they are written, once for each form."""
+    forms = dict.fromkeys(block.form for block in blocks if block.form)
+    if not forms:
+        return
+    from opensslgen.x509.armour import UNFIT
+
+    for form in forms:
         first, *more = (block.line for block in blocks if block.form == form)
-        yield f"line {first}{f' and {len(more)} more' if more else ''}: {form}"
+        text = f"line {first}{f' and {len(more)} more' if more else ''}: {form}"
+        (holding.faults if form in UNFIT else holding.notes).append(text)
 
 
 def _notes_on_others(blocks: Sequence[PemBlock]) -> Iterator[str]:
@@ -259,7 +268,7 @@ def add(holding: Holding, block: PemBlock, data: bytes) -> None:
     elif actual is not None:
         _add(holding, actual, block.body, line=block.line)
         if actual != expected and block.label:
-            holding.notes.append(f"line {block.line}: {_mislabelled(actual, block.label)}")
+            holding.faults.append(f"line {block.line}: {_mislabelled(actual, block.label)}")
     elif expected not in (None, "certificate"):
         _add(holding, expected, block.body, line=block.line)
     elif expected is None and "CERTIFICATE" in block.label:

@@ -50,6 +50,14 @@ RULES = (
         None,
     ),
     Rule(
+        "not-pem",
+        WARNING,
+        "openssl, and servers that use it, cannot read a file that is not PEM as RFC 7468 describes it.",
+        "RFC 7468 sections 2 and 3",
+        None,
+        None,
+    ),
+    Rule(
         "key-mode",
         WARNING,
         "Anyone who can read a private key can impersonate its server.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ TWICE = "PEM that is encoded in base64 once more: openssl base64 -d -A makes PEM
 BARE = "base64 without the lines BEGIN and END: openssl base64 -d makes DER of it, with -A if it is one line"
 UTF_16 = "PEM in UTF-16: openssl reads it after iconv -f UTF-16 -t UTF-8"
 """How a block was written, and how openssl can read it."""
+UNFIT = frozenset({ONE_LINE, BARE, UTF_16})
+"""Forms of a file that is meant to be PEM, and that no server can read; the others are texts around PEM."""
 
 _BOUNDARY = re.compile(rb"-----(BEGIN|END)(?: |%20|\+)((?:[A-Z0-9 #+]|%20){1,60})-----")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{40}")
@@ -38,6 +41,8 @@ _ESCAPE = re.compile(
 _QUOTES = b"\"'`"
 _OUTSIDE = 200
 """Bytes between two quoted parts of one block."""
+_SHORTEST = 30
+"""Bytes; what is shorter is a word such as a name to fill in."""
 _PUNCTUATION = re.compile(rb"^[^A-Za-z0-9+/=\n]+|[^A-Za-z0-9+/=\n]+$", re.MULTILINE)
 _NUMBERS = re.compile(rb"\s*[0-9]+[:\t |-]\s*")
 _TWICE = re.compile(rb"(?<![A-Za-z0-9+/])LS0tLS1CRUdJTi[A-Za-z0-9+/\s]+={0,2}")
@@ -122,10 +127,10 @@ def _block(data: bytes, begin: re.Match[bytes], end: re.Match[bytes], line: int)
             raise DecodeError("END without the BEGIN that belongs to it", line=line)
         return None
     for form, letters in _readings(body, before, plus=b"BEGIN+" in begin[0]):
-        try:
-            return PemBlock(label, body_of(letters, label.encode(), line), line, form)
-        except DecodeError:
-            continue
+        with suppress(DecodeError):
+            content = body_of(letters, label.encode(), line)
+            if before is None or len(content) >= _SHORTEST:
+                return PemBlock(label, content, line, form)
     if before is None or _BASE64.search(body):
         raise DecodeError("what follows BEGIN is not base64", line=line)
     return None  # a name or a mark instead of a body
