@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from opensslgen.openssl.chains import is_crl_signed_by
 from opensslgen.openssl.command import OpenSSLError
 from opensslgen.rules.rule import raised
+from opensslgen.text import utc
 from opensslgen.x509 import crl
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.names import canonical
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from .result import Settings
     from .signatures import AtHand
-
-_TIME = "%Y-%m-%d %H:%M:%S UTC"
 
 
 def judge_crl(
@@ -102,7 +101,7 @@ def age_of(made: RevocationList, settings: Settings, *, where: str) -> tuple[Fin
     """Return the finding on a CRL that has expired or is not valid yet."""
     due, at = made.dates.next_update, settings.at
     if due and due < at:
-        return raised(settings.rules, "pki-crl-stale", f"{where} expired on {due:{_TIME}}")
+        return raised(settings.rules, "pki-crl-stale", f"{where} expired on {utc(due)}")
     if made.dates.this_update > at:
-        return raised(settings.rules, "pki-crl-stale", f"{where} is not valid before {made.dates.this_update:{_TIME}}")
+        return raised(settings.rules, "pki-crl-stale", f"{where} is not valid before {utc(made.dates.this_update)}")
     return ()

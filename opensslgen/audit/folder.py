@@ -22,7 +22,7 @@ from opensslgen.pki import index
 from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
 from opensslgen.rules.rule import raised
-from opensslgen.text import visible
+from opensslgen.text import utc, visible
 from opensslgen.x509 import crl
 from opensslgen.x509.certificate import load
 from opensslgen.x509.der import DecodeError
@@ -220,7 +220,7 @@ class _Audit:
         if certificate.serial_number != entry.serial_number:
             self.add("pki-copy-differs", f"{where} has the serial number {certificate.serial_hex}", line=entry.line)
         if certificate.not_after != entry.not_after:
-            message = f"{where} expires {certificate.not_after:{_TIME}}, but the index says {entry.not_after:{_TIME}}"
+            message = f"{where} expires {utc(certificate.not_after)}, but the index says {utc(entry.not_after)}"
             self.add("pki-copy-differs", message, line=entry.line)
         if not _is_subject(entry.subject, certificate):
             message = f"{where} has the subject {certificate.subject}, but the index says {entry.title}"
@@ -313,9 +313,6 @@ class _Audit:
             self.add(
                 "pki-crl-incomplete", f"{where} revokes a certificate that the index lists as valid: line {unknown[0]}"
             )
-
-
-_TIME = "%Y-%m-%d %H:%M:%S UTC"
 
 
 def _is_subject(written: str, certificate: Certificate) -> bool:

@@ -257,7 +257,7 @@ def _rules(
     kept = tuple(rule for rule in rules if rule.id not in ("expired", "expires-soon"))
     return kept, (
         *remarks,
-        f"it is an archived copy, not in use: its expiry on {certificate.not_after:%Y-%m-%d} is not an error",
+        f"it is an archived copy, not in use: its expiry on {certificate.not_after.date()} is not an error",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from opensslgen.text import visible
+from opensslgen.text import rfc3339, visible
 
 from .made import certificate_json
 from .nagios import NAMES
@@ -57,7 +57,7 @@ def table(rows: Iterable[Row], *, serial_width: int, colour: bool) -> Iterator[s
     """Yield the lines of the table one by one; the longest column is the last."""
     yield f"{'EXPIRES':<10}  {'DAYS':>6}  {'STATE':<13}  {'KIND':<11}  {'SERIAL':<{serial_width}}  NAMES\n"
     for row in rows:
-        expires = f"{row.not_after:%Y-%m-%d}" if row.not_after else "?"
+        expires = f"{row.not_after.date()}" if row.not_after else "?"
         days = "-" if row.days is None or row.state == "revoked" else str(row.days)
         left = f"{days:>6}  {row.state:<13}"
         yield (
@@ -85,7 +85,7 @@ def _remark(row: Row) -> str:
     entry = row.entry
     remarks = [row.copy.fault] if row.copy.fault else []
     if entry and entry.revoked_at:
-        remarks.append(f"revoked on {entry.revoked_at:%Y-%m-%d}{f': {entry.reason}' if entry.reason else ''}")
+        remarks.append(f"revoked on {entry.revoked_at.date()}{f': {entry.reason}' if entry.reason else ''}")
     return f"  ({visible('; '.join(remarks))})" if remarks else ""
 
 
@@ -93,7 +93,7 @@ def table_json(survey: Survey, rows: Iterable[Row], *, crl_fault: str | None) ->
     """Yield the same as JSON, with one certificate on each line."""
     head = {
         "version": VERSION,
-        "at": f"{survey.at:{_TIME}}",
+        "at": rfc3339(survey.at),
         "pki": str(survey.folder.path),
         "counts": survey.counts,
         "expired_without_successor": [entry.serial_hex for entry in survey.lapsed],
@@ -114,8 +114,8 @@ def _row_json(row: Row) -> dict[str, object]:
         "state": row.state,
         "days_left": row.days,
         "serial_number": row.serial_hex,
-        "not_after": row.not_after and f"{row.not_after:{_TIME}}",
-        "revoked_at": entry and entry.revoked_at and f"{entry.revoked_at:{_TIME}}",
+        "not_after": row.not_after and rfc3339(row.not_after),
+        "revoked_at": entry and entry.revoked_at and rfc3339(entry.revoked_at),
         "reason": entry and entry.reason,
         "subject": entry.subject if entry else None,
         "line": entry and entry.line,
@@ -123,9 +123,6 @@ def _row_json(row: Row) -> dict[str, object]:
         "fault": copy.fault,
         "certificate": copy.certificate and certificate_json(copy.certificate),
     }
-
-
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Status(NamedTuple):
@@ -154,7 +151,7 @@ def status(survey: Survey, *, warning: int, critical: int, crl_fault: str | None
     days = (first - survey.at).days
     state = 2 if days < critical else 1 if days < warning or crl_fault else 0
     count = len(survey.current) + len(survey.lapsed)
-    said = f"{name} {f'has {days} days left' if days >= 0 else f'expired {first:on %Y-%m-%d}'}"
+    said = f"{name} {f'has {days} days left' if days >= 0 else f'expired on {first.date()}'}"
     if count > 1:
         said += f" (first of {count})"
     if crl_fault:
