@@ -10,6 +10,7 @@ from textwrap import indent
 from urllib.parse import quote, quote_plus
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs7, pkcs12
@@ -17,12 +18,13 @@ from cryptography.x509 import ReasonFlags
 
 from opensslgen.audit.result import Settings
 from opensslgen.audit.targets import audit
+from opensslgen.cli.main import cli
 from opensslgen.openssl import command
 from opensslgen.rules.profiles import rules_of
 from opensslgen.x509.pem import pem
 
 from . import readers
-from .der_writer import tlv
+from .der_writer import certificate, tlv
 from .servers import issue
 
 NOW = datetime.now(timezone.utc)
@@ -525,3 +527,40 @@ def test_a_crl_in_ber_is_read(tmp_path, root):
 def test_deep_nesting_is_refused_in_time(tmp_path, depth):
     (result,) = judged(tmp_path / "a.crt", b"\x30\x80" + b"\xa0\x80" * depth)
     assert result.unreadable
+
+
+# --- dates
+
+DATES = [
+    (b"\x18\x0f00010101000000Z", "0001-01-01T00:00:00Z"),
+    (b"\x18\x0f09991231235959Z", "0999-12-31T23:59:59Z"),
+    (b"\x18\x0f99991231235959Z", "9999-12-31T23:59:59Z"),
+    (b"\x17\x0d500101000000Z", "1950-01-01T00:00:00Z"),
+    (b"\x18\x0f99991231235960Z", None),
+    (b"\x18\x0f00000101000000Z", None),
+    (b"\x18\x1099999123123595959Z"[:18], None),
+    (b"\x18\x13" + b"99991231235959-2300", None),
+    (b"\x18\x13" + b"00010101000000+0100", None),
+    (b"\x17\x0d" + b"999999999999Z", None),
+    (b"\x18\x00", None),
+    (b"\x17\x01Z", None),
+]
+
+
+@pytest.mark.parametrize(("written", "read"), DATES)
+@pytest.mark.parametrize("field", ["not_before", "not_after"])
+@pytest.mark.parametrize("arguments", [(), ("--within", "9999")])
+def test_json_has_dates_as_rfc_3339_writes_them(tmp_path, written, read, field, arguments):
+    (tmp_path / "a.crt").write_bytes(certificate(**{field: written}))
+    path = str(tmp_path / "a.crt")
+    answer = CliRunner().invoke(cli, ["audit", path, "--json", *arguments])
+    assert answer.exception is None or isinstance(answer.exception, SystemExit)
+    (result,) = json.loads(answer.stdout)["results"]
+    if read is None:
+        assert answer.exit_code == 2
+        assert result["unreadable"]
+        return
+    assert result["certificate"][field] == read
+    text = CliRunner().invoke(cli, ["audit", path, *arguments])
+    assert text.exit_code == answer.exit_code == 1
+    assert field == "not_before" or f"expires {read[:10]}" in text.stdout

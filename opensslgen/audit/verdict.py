@@ -376,7 +376,14 @@ def judge_piece(
                     for each in holding.certificates
                 ]
             elif holding.requests or holding.keys:
-                verdict = _of_holding(holding, target=piece.target, settings=settings, at_hand=at_hand, mode=piece.mode)
+                verdict = _of_holding(
+                    holding,
+                    target=piece.target,
+                    settings=settings,
+                    mode=piece.mode,
+                    of_file=_unfit(holding, settings),
+                    at_hand=at_hand,
+                )
                 assert isinstance(verdict, Result)
                 results.append(replace(verdict, line=line))
         except DecodeError as error:

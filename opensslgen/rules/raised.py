@@ -52,7 +52,7 @@ RULES = (
     Rule(
         "not-pem",
         WARNING,
-        "openssl, and servers that use it, cannot read a file that is not PEM as RFC 7468 describes it.",
+        "Servers that use openssl cannot read a file that is neither DER nor PEM as RFC 7468 describes it.",
         "RFC 7468 sections 2 and 3",
         None,
         None,

@@ -11,6 +11,7 @@ from opensslgen.text import visible
 
 from .der import (
     BIT_STRING,
+    CRYPTOGRAPHY,
     ENUMERATED,
     GENERALIZED_TIME,
     INTEGER,
@@ -19,6 +20,7 @@ from .der import (
     DecodeError,
     Deviation,
     big_natural,
+    deviate,
     element,
     finish,
     integer,
@@ -203,19 +205,19 @@ def _revocations(der: bytes, at: int, end: int, version: int) -> list[Revocation
             if version == 1:
                 raise DecodeError("a CRL of version 1 has extensions", last)
             first, last = element(der, last, stop, SEQUENCE, "the extensions of a revocation")
-            reason = _reason(read_extensions(der, first, last)[0])
+            reason = _reason(read_extensions(der, first, last)[0], first)
         finish(last, stop, "a revoked certificate")
         found.append(Revocation(serial_number, revoked_at, reason))
         at = stop
     return found
 
 
-def _reason(extensions: tuple[Extension, ...]) -> str | None:
+def _reason(extensions: tuple[Extension, ...], at: int) -> str | None:
     for extension in extensions:
         if extension.oid == _REASON:
             value = extension.value
             code = natural(value, *whole(value, ENUMERATED, "the reason of a revocation"))
             if code not in REASONS:
-                raise DecodeError(f"a revocation has the reason {code}, which does not exist")
-            return REASONS[code]
+                deviate(f"a revocation has the reason {code}, which does not exist", at, CRYPTOGRAPHY)
+            return REASONS.get(code)
     return None
