@@ -564,3 +564,18 @@ def test_json_has_dates_as_rfc_3339_writes_them(tmp_path, written, read, field, 
     text = CliRunner().invoke(cli, ["audit", path, *arguments])
     assert text.exit_code == answer.exit_code == 1
     assert field == "not_before" or f"expires {read[:10]}" in text.stdout
+
+
+def test_a_root_is_taken_from_any_file(tmp_path, leaf, root):
+    (tmp_path / "leaf.pem").write_text(leaf.pem)
+    for name, content in (
+        ("root.p7b", p7([root], Encoding.DER)),
+        ("root.json", json.dumps({"ca": root.pem}).encode()),
+        ("root.b64", base64.encodebytes(root.der)),
+    ):
+        (tmp_path / name).write_bytes(content)
+        answer = CliRunner().invoke(cli, ["audit", str(tmp_path / "leaf.pem"), "--root", str(tmp_path / name)])
+        assert answer.exit_code == 0, answer.output
+    (tmp_path / "none").write_bytes(b"x")
+    answer = CliRunner().invoke(cli, ["audit", str(tmp_path / "leaf.pem"), "--root", str(tmp_path / "none")])
+    assert (answer.exit_code, "none: no certificate in it" in answer.stderr) == (2, True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from os import fspath
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
-from opensslgen.files.read import File, content
+from opensslgen.files.read import File, content, read_file
 from opensslgen.openssl.command import OpenSSLError
+from opensslgen.text import visible
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode, decode_block
 from opensslgen.x509.der import (
     GENERALIZED_TIME,
@@ -27,6 +29,7 @@ from .private_keys import ENCRYPTED, ask_public_half, public_half
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from os import PathLike
 
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.x509.certificate import Certificate
@@ -197,6 +200,21 @@ def holding_of(data: bytes, kind: str, *, openssl: Callable[[], OpenSSL], passwo
     else:
         _add(holding, kind, data)
     return holding
+
+
+def certificates_of(
+    path: str | PathLike[str], *, openssl: Callable[[], OpenSSL], password: Callable[[], str] = str
+) -> list[Certificate]:
+    """Return the certificates in a file of any kind, in its order; raises UnreadableError if there are none."""
+    data = read_file(path)
+    kind = kind_of(data)
+    try:
+        found = holding_of(data, kind, openssl=openssl, password=password).certificates if kind else []
+    except UnreadableError as error:
+        raise UnreadableError(f"{visible(fspath(path))}: {error.message}") from error
+    if not found:
+        raise UnreadableError(f"{visible(fspath(path))}: no certificate in it")
+    return found
 
 
 def blocks_of(data: bytes, kind: str, *, first_line: int = 1) -> tuple[list[PemBlock], list[PemBlock]]:
