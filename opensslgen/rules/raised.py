@@ -50,6 +50,22 @@ RULES = (
         None,
     ),
     Rule(
+        "crl-signature",
+        ERROR,
+        "Clients that check CRLs refuse a CRL that its issuer has not signed, or that was changed after it was signed.",
+        "RFC 5280 section 6.3.3 (g)",
+        None,
+        None,
+    ),
+    Rule(
+        "not-pem",
+        WARNING,
+        "Servers that use openssl cannot read a file that is neither DER nor PEM as RFC 7468 describes it.",
+        "RFC 7468 sections 2 and 3",
+        None,
+        None,
+    ),
+    Rule(
         "key-mode",
         WARNING,
         "Anyone who can read a private key can impersonate its server.",
