@@ -330,7 +330,7 @@ def test_what_holds_no_certificate_is_named(tmp_path, leaf, name):
 # --- CRLs
 
 
-def crl(issuer, *, revoked=(), days=30, begin=-1):
+def crl(issuer, *, revoked=(), days=30, begin=-1, number_is_critical=None):
     builder = x509.CertificateRevocationListBuilder(
         issuer.certificate.subject, NOW + timedelta(days=begin), NOW + timedelta(days=days)
     )
@@ -339,6 +339,8 @@ def crl(issuer, *, revoked=(), days=30, begin=-1):
         builder = builder.add_revoked_certificate(
             entry.add_extension(x509.CRLReason(ReasonFlags.superseded), critical=False).build()
         )
+    if number_is_critical is not None:
+        builder = builder.add_extension(x509.CRLNumber(1), critical=number_is_critical)
     return builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
@@ -389,6 +391,23 @@ def test_an_old_crl_and_one_of_a_namesake_are_errors(tmp_path, root):
     namesake = issue("Test root", ca=True)
     (other,) = judged(tmp_path / "a.crl", crl(namesake), roots=roots_of(root))
     assert [finding.rule.id for finding in other.findings] == ["crl-signature"]
+
+
+def test_a_crl_that_openssl_refuses_is_an_error(tmp_path, leaf, root):
+    no_crls = issue("Root", ca=True, crls=False)
+    for issuer, der, is_good in (
+        (root, crl(root, number_is_critical=False), True),
+        (root, crl(root, number_is_critical=True), False),
+        (no_crls, crl(no_crls), False),
+    ):
+        (result,) = judged(tmp_path / "a.crl", pem("X509 CRL", der), roots=roots_of(issuer))
+        assert [finding.rule.id for finding in result.findings] == ([] if is_good else ["crl-refused"])
+        below = issue("pbx.example.com", x509.DNSName("pbx.example.com"), issuer=issuer)
+        (tmp_path / "below.pem").write_text(below.pem)
+        (tmp_path / "both.pem").write_text(issuer.pem + pem("X509 CRL", der))
+        argv = ["openssl", "verify", "-crl_check", "-CAfile", "both.pem", "below.pem"]
+        done = subprocess.run(argv, cwd=tmp_path, capture_output=True)
+        assert (done.returncode == 0) is is_good, done.stderr
 
 
 def test_a_crl_in_pkcs7_is_judged(tmp_path, leaf, root):

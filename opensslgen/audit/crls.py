@@ -84,17 +84,31 @@ def issuers_of(made: RevocationList, certificates: Iterable[Certificate]) -> lis
 def verify_crl(
     made: RevocationList, issuers: Sequence[Certificate], settings: Settings, *, where: str
 ) -> tuple[tuple[Finding, ...], str | None]:
-    """Return the finding on a CRL that none of the certificates with its issuer's name signed, or why it is unknown."""
+    """Return the findings on a CRL that clients refuse, or why it is unknown whether one of its issuers signed it."""
+    unknown = [each.oid for each in made.extensions if each.critical and each.oid not in _UNDERSTOOD]
+    about = tuple(
+        finding
+        for oid in unknown
+        for finding in raised(settings.rules, "crl-refused", f"{where} has a critical extension {oid}")
+    )
     if not issuers:
-        return (), None
+        return about, None
     try:
         openssl = settings.find_openssl()
-        if any(is_crl_signed_by(issuer, made.der, openssl=openssl) for issuer in issuers):
-            return (), None
+        signer = next((issuer for issuer in issuers if is_crl_signed_by(issuer, made.der, openssl=openssl)), None)
     except OpenSSLError as error:
-        return (), f"its signature was not verified: {error.message}"
+        return about, f"its signature was not verified: {error.message}"
+    if signer and (signer.key_usage is None or "cRLSign" in signer.key_usage):
+        return about, None
+    if signer:
+        message = f"the key usage of its issuer {signer.subject} is {', '.join(sorted(signer.key_usage or ()))}"
+        return (*about, *raised(settings.rules, "crl-refused", f"{message}; cRLSign is needed")), None
     message = f"{where} was not signed by {made.issuer}, or was changed afterwards"
-    return raised(settings.rules, "crl-signature", message), None
+    return (*about, *raised(settings.rules, "crl-signature", message)), None
+
+
+_UNDERSTOOD = frozenset({"2.5.29.27", "2.5.29.28", "2.5.29.35"})
+"""deltaCRLIndicator, issuingDistributionPoint and authorityKeyIdentifier: openssl refuses any other as critical."""
 
 
 def age_of(made: RevocationList, settings: Settings, *, where: str) -> tuple[Finding, ...]:

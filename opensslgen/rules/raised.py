@@ -58,6 +58,14 @@ RULES = (
         None,
     ),
     Rule(
+        "crl-refused",
+        ERROR,
+        "Clients that check CRLs refuse one whose issuer may not sign CRLs, or with a critical extension.",
+        "RFC 5280 sections 5.2 and 6.3.3 (f); OpenSSL verify -crl_check",
+        None,
+        None,
+    ),
+    Rule(
         "not-pem",
         WARNING,
         "Servers that use openssl cannot read a file that is neither DER nor PEM as RFC 7468 describes it.",
