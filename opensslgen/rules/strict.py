@@ -9,7 +9,7 @@ from opensslgen.text import brief
 from .apple import unknown_kind
 from .form import deviations
 from .names import is_host
-from .rule import ANY, ERROR, PASS, Case, Fault, Messages, Rule
+from .rule import ANY, ERROR, PASS, Case, Fault, Messages, rule
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
@@ -23,7 +23,9 @@ def _authorities(case: Case) -> tuple[Certificate, ...]:
     return (case.certificate, *case.authorities) if case.certificate.is_authority else case.authorities
 
 
+@rule("strict-version", ERROR, PYCA)
 def _version(case: Case) -> Messages:
+    """Strict clients need extensions, which only version 3 has."""
     found = PASS
     for certificate in (case.certificate, *case.authorities):
         if certificate.version != 3:
@@ -31,7 +33,14 @@ def _version(case: Case) -> Messages:
     return found
 
 
+@rule(
+    "strict-aki",
+    ERROR,
+    f"{PYTHON}; RFC 5280 section 4.2.1.1; python/cpython#107361",
+    extension="authorityKeyIdentifier",
+)
 def _authority_key_identifier(case: Case) -> Messages:
+    """Python 3.13 and cryptography refuse a certificate that does not name its issuer's key."""
     # OpenSSL adds one when it signs.
     if not case.certificate.der:
         return PASS
@@ -46,11 +55,15 @@ def _authority_key_identifier(case: Case) -> Messages:
     return found
 
 
+@rule("strict-der", ERROR, f"{PYCA}; RFC 5280 section 4.1; X.690 section 10", of_requests=True)
 def _der(case: Case) -> Messages:
+    """Python's cryptography and Go refuse a certificate that is not exactly DER."""
     return deviations(case, grave=False)
 
 
+@rule("strict-ski", ERROR, f"{PYTHON}; RFC 5280 section 4.2.1.2", extension="subjectKeyIdentifier")
 def _subject_key_identifier(case: Case) -> Messages:
+    """Python 3.13 refuses a CA without a subject key identifier."""
     return tuple(
         [
             f"the CA {certificate.subject} has no subject key identifier"
@@ -60,7 +73,9 @@ def _subject_key_identifier(case: Case) -> Messages:
     )
 
 
+@rule("strict-basic-constraints", ERROR, f"{PYTHON}; RFC 5280 section 4.2.1.9", extension="basicConstraints")
 def _critical_constraints(case: Case) -> Messages:
+    """Python 3.13 and cryptography refuse a CA whose basicConstraints are not critical."""
     return tuple(
         [
             f"the basicConstraints of the CA {certificate.subject} are not critical"
@@ -70,7 +85,9 @@ def _critical_constraints(case: Case) -> Messages:
     )
 
 
+@rule("strict-key-usage", ERROR, f"{PYTHON}; RFC 5280 section 4.2.1.3", extension="keyUsage")
 def _authority_usage(case: Case) -> Messages:
+    """Python 3.13 and cryptography refuse a CA whose key usage does not allow it to sign."""
     found = PASS
     for certificate in _authorities(case):
         if certificate.key_usage is None:
@@ -80,14 +97,18 @@ def _authority_usage(case: Case) -> Messages:
     return found
 
 
+@rule("strict-key-cert-sign", ERROR, f"{PYTHON}; RFC 5280 section 4.2.1.3", of_requests=True, extension="keyUsage")
 def _leaf_usage(case: Case) -> Messages:
+    """Python 3.13 and cryptography refuse a server whose key usage allows it to sign certificates."""
     usage, constraints = case.certificate.key_usage, case.certificate.basic_constraints
     if usage and "keyCertSign" in usage and not (constraints and constraints.ca):
         return ("its key usage has keyCertSign, but it is not a CA",)
     return PASS
 
 
+@rule("strict-critical", ERROR, f"{PYTHON}; {PYCA}; RFC 5280 sections 4.2.1.1, 4.2.1.2 and 4.2.1.6", extension=ANY)
 def _criticality(case: Case) -> Messages:
+    """Strict clients refuse extensions that are critical but must not be, or must be critical but are not."""
     certificate = case.certificate
     found = PASS
     if not certificate.extensions:
@@ -107,7 +128,9 @@ def _criticality(case: Case) -> Messages:
     return found
 
 
+@rule("strict-eku", ERROR, "RFC 5280 section 4.2.1.12", of_requests=True, extension="extendedKeyUsage")
 def _usages(case: Case) -> Messages:
+    """OpenSSL and others refuse a server, or a CA, whose extended key usage lacks serverAuth."""
     found = PASS
     for certificate in (case.certificate, *case.authorities):
         usages = certificate.extended_key_usage
@@ -117,15 +140,21 @@ def _usages(case: Case) -> Messages:
     return found
 
 
+@rule("strict-key-type", ERROR, f"{PYCA}; CA/Browser Forum Baseline Requirements 7.1.3.1")
 def _authority_key_type(case: Case) -> Messages:
+    """Python's cryptography accepts only CA keys of RSA and on the curves P-256, P-384 and P-521."""
     return tuple(
-        f"its issuer {issuer.subject} has {kind}; RSA and the curves P-256, P-384 and P-521 are accepted"
-        for issuer in case.authorities
-        if (kind := unknown_kind(issuer))
+        [
+            f"its issuer {issuer.subject} has {kind}; RSA and the curves P-256, P-384 and P-521 are accepted"
+            for issuer in case.authorities
+            if (kind := unknown_kind(issuer))
+        ]
     )
 
 
+@rule("strict-issuer-name", ERROR, f"{PYTHON}; {PYCA}; RFC 5280 section 4.1.2.4")
 def _authority_name(case: Case) -> Messages:
+    """Python, its cryptography and GnuTLS refuse a certificate whose issuer has no name."""
     if not case.certificate.der:
         return PASS
     if all(certificate.issuer for certificate in (case.certificate, *case.authorities)):
@@ -133,7 +162,9 @@ def _authority_name(case: Case) -> Messages:
     return ("an issuer in its chain has no name",)
 
 
+@rule("strict-constraints", ERROR, f"{PYCA}; RFC 5280 section 4.2.1.10", extension="nameConstraints")
 def _constraints(case: Case) -> Messages:
+    """Python's cryptography refuses name constraints in a leaf, and constraints and names that it cannot compare."""
     found = PASS
     if case.certificate.name_constraints and not case.certificate.is_authority:
         found += ("it has name constraints, which only a CA may have",)
@@ -143,118 +174,34 @@ def _constraints(case: Case) -> Messages:
         both = (*issuer.name_constraints.permitted, *issuer.name_constraints.excluded)
         domains = [each.value for each in both if each.kind == "DNS"]
         found += tuple(
-            f"the name constraint DNS:{brief(domain)} of {issuer.subject} is not a domain"
-            for domain in domains
-            if domain and not is_host(domain)
+            [
+                f"the name constraint DNS:{brief(domain)} of {issuer.subject} is not a domain"
+                for domain in domains
+                if domain and not is_host(domain)
+            ]
         )
         if domains:
             found += tuple(
-                f"DNS:{brief(name.value)} cannot be compared with the name constraints of {issuer.subject}"
-                for name in case.certificate.names
-                if name.kind == "DNS" and not is_host(name.value)
+                [
+                    f"DNS:{brief(name.value)} cannot be compared with the name constraints of {issuer.subject}"
+                    for name in case.certificate.names
+                    if name.kind == "DNS" and not is_host(name.value)
+                ]
             )
     return found
 
 
 RULES = (
-    Rule("strict-version", ERROR, "Strict clients need extensions, which only version 3 has.", PYCA, None, _version),
-    Rule(
-        "strict-der",
-        ERROR,
-        "Python's cryptography and Go refuse a certificate that is not exactly DER.",
-        f"{PYCA}; RFC 5280 section 4.1; X.690 section 10",
-        None,
-        _der,
-        of_requests=True,
-    ),
-    Rule(
-        "strict-aki",
-        ERROR,
-        "Python 3.13 and cryptography refuse a certificate that does not name its issuer's key.",
-        f"{PYTHON}; RFC 5280 section 4.2.1.1; python/cpython#107361",
-        None,
-        _authority_key_identifier,
-        extension="authorityKeyIdentifier",
-    ),
-    Rule(
-        "strict-ski",
-        ERROR,
-        "Python 3.13 refuses a CA without a subject key identifier.",
-        f"{PYTHON}; RFC 5280 section 4.2.1.2",
-        None,
-        _subject_key_identifier,
-        extension="subjectKeyIdentifier",
-    ),
-    Rule(
-        "strict-basic-constraints",
-        ERROR,
-        "Python 3.13 and cryptography refuse a CA whose basicConstraints are not critical.",
-        f"{PYTHON}; RFC 5280 section 4.2.1.9",
-        None,
-        _critical_constraints,
-        extension="basicConstraints",
-    ),
-    Rule(
-        "strict-key-usage",
-        ERROR,
-        "Python 3.13 and cryptography refuse a CA whose key usage does not allow it to sign.",
-        f"{PYTHON}; RFC 5280 section 4.2.1.3",
-        None,
-        _authority_usage,
-        extension="keyUsage",
-    ),
-    Rule(
-        "strict-key-cert-sign",
-        ERROR,
-        "Python 3.13 and cryptography refuse a server whose key usage allows it to sign certificates.",
-        f"{PYTHON}; RFC 5280 section 4.2.1.3",
-        None,
-        _leaf_usage,
-        of_requests=True,
-        extension="keyUsage",
-    ),
-    Rule(
-        "strict-critical",
-        ERROR,
-        "Strict clients refuse extensions that are critical but must not be, or must be critical but are not.",
-        f"{PYTHON}; {PYCA}; RFC 5280 sections 4.2.1.1, 4.2.1.2 and 4.2.1.6",
-        None,
-        _criticality,
-        extension=ANY,
-    ),
-    Rule(
-        "strict-eku",
-        ERROR,
-        "OpenSSL and others refuse a server, or a CA, whose extended key usage lacks serverAuth.",
-        "RFC 5280 section 4.2.1.12",
-        None,
-        _usages,
-        of_requests=True,
-        extension="extendedKeyUsage",
-    ),
-    Rule(
-        "strict-key-type",
-        ERROR,
-        "Python's cryptography accepts only CA keys of RSA and on the curves P-256, P-384 and P-521.",
-        f"{PYCA}; CA/Browser Forum Baseline Requirements 7.1.3.1",
-        None,
-        _authority_key_type,
-    ),
-    Rule(
-        "strict-issuer-name",
-        ERROR,
-        "Python, its cryptography and GnuTLS refuse a certificate whose issuer has no name.",
-        f"{PYTHON}; {PYCA}; RFC 5280 section 4.1.2.4",
-        None,
-        _authority_name,
-    ),
-    Rule(
-        "strict-constraints",
-        ERROR,
-        "Python's cryptography refuses name constraints in a leaf, and constraints and names that it cannot compare.",
-        f"{PYCA}; RFC 5280 section 4.2.1.10",
-        None,
-        _constraints,
-        extension="nameConstraints",
-    ),
+    _version,
+    _der,
+    _authority_key_identifier,
+    _subject_key_identifier,
+    _critical_constraints,
+    _authority_usage,
+    _leaf_usage,
+    _criticality,
+    _usages,
+    _authority_key_type,
+    _authority_name,
+    _constraints,
 )
