@@ -79,6 +79,7 @@ def test_a_folder_is_read_by_content_in_sorted_order(tmp_path, good, bad):
         ("b/x.txt", "certificate"),
         ("e", "config"),
         ("f", "script"),
+        ("h.crl", "crl"),
     ]
 
 

@@ -17,6 +17,6 @@ def kind_of(data: bytes) -> str | None:
     if data.startswith(b"#!") and looks_like_script(data):
         return "script"
     kind = holding.kind_of(data)
-    if kind is None and b"\0" not in data[:8000]:
-        kind = "script" if looks_like_script(data) else "config" if looks_like_config(data) else None
+    if kind in (None, "text") and b"\0" not in data[:8000]:
+        return "script" if looks_like_script(data) else "config" if looks_like_config(data) else kind
     return kind

@@ -108,7 +108,7 @@ class Result:
     target: str
     """The name by which it was found: a path, host:port, or - for standard input."""
     kind: str
-    """"certificate", "request", "key", "config", "script", "server", "folder" or "index" of a CA, or "file"."""
+    """"certificate", "request", "key", "crl", "config", "script", "server", "folder" or "index" of a CA, or "file"."""
     findings: tuple[Finding, ...] = ()
     unreadable: str | None = None
     """Why it could not be read or judged; such a thing never complies."""

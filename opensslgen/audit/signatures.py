@@ -16,7 +16,7 @@ from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
 from opensslgen.x509.names import canonical
 
-from .records import authorities, folder_around, former_authorities
+from .records import authorities, certificates_beside, folder_around, former_authorities
 from .result import Result, Settings
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ class AtHand:
         """Start empty."""
         self._found: dict[str, tuple[tuple[Certificate, ...], tuple[Certificate, ...]]] = {}
         self._within: dict[str, tuple[Certificate, ...]] = {}
+        self._beside: dict[str, tuple[Certificate, ...]] = {}
 
     def authorities(self, path: str) -> tuple[tuple[Certificate, ...], tuple[Certificate, ...]]:
         """Return the CAs of the pki folder that contains a file, and its former CAs."""
@@ -88,6 +89,15 @@ class AtHand:
                 (tuple(authorities(around)), tuple(former_authorities(around))) if around else ((), ())
             )
         return self._found[folder]
+
+    def beside(self, path: str) -> tuple[Certificate, ...]:
+        """Return the certificates in the other files of a file's folder, as far as they can be read."""
+        folder = os.path.dirname(path)  # noqa: PTH120
+        if path == STDIN:
+            return ()
+        if folder not in self._beside:
+            self._beside[folder] = tuple(certificates_beside(folder or "."))
+        return self._beside[folder]
 
     def authorities_within(
         self, path: str, reader: Callable[[bytes], Iterable[Certificate]]

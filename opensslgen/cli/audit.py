@@ -194,21 +194,22 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
 
 def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
     from opensslgen.audit.result import Settings
+    from opensslgen.bundles.holding import certificates_of
     from opensslgen.names.general import parse_host
     from opensslgen.openssl.command import find
-    from opensslgen.x509.certificate import load_all
 
+    openssl = functools.cache(lambda: find(judging.openssl))
     return Settings(
         rules=chosen.rules,
         rules_by_kind=chosen.by_kind,
         at=judging.at or datetime.now(timezone.utc).replace(microsecond=0),
         within=None if judging.within is None else timedelta(days=judging.within),
         each=judging.each,
-        roots=tuple(root for file in judging.roots for root in load_all(file)),
+        roots=tuple(root for file in judging.roots for root in certificates_of(file, openssl=openssl)),
         limit=judging.limit,
         sections=judging.sections,
         password=functools.partial(_password, judging.password_file),
-        openssl=functools.cache(lambda: find(judging.openssl)),
+        openssl=openssl,
         starttls=asking.starttls,
         servername=None if asking.servername is None else parse_host(asking.servername),
         timeout=asking.timeout,

@@ -13,7 +13,7 @@ from opensslgen.text import visible
 from opensslgen.x509.names import canonical
 from opensslgen.x509.pem import pem
 
-from .command import reason
+from .command import OpenSSLError, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -209,6 +209,20 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
         _ask(unclear[half:], openssl, at, answers)
     elif unclear:
         _ask(unclear, openssl, at, answers)
+
+
+def is_crl_signed_by(issuer: Certificate, der: bytes, *, openssl: OpenSSL) -> bool:
+    """Tell whether the key of an issuer, which has the issuer's name in the CRL, signed it; raises OpenSSLError."""
+    with tempfile.TemporaryDirectory(prefix="opensslgen-", dir=_in_memory()) as folder:
+        _write(Path(folder) / "issuer", [issuer.der])
+        command = ["crl", "-inform", "DER", "-noout", "-CAfile", "issuer"]
+        process = openssl.run(command, cwd=Path(folder), stdin=der, check=False)
+    lines = (process.stdout + process.stderr).splitlines()
+    if b"verify OK" in lines:
+        return True
+    if b"verify failure" in lines:
+        return False
+    raise OpenSSLError(f"openssl crl failed: {reason(process)}")
 
 
 def _in_memory() -> str | None:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from opensslgen.names.general import GeneralName
-from opensslgen.text import brief
+from opensslgen.text import brief, utc
 
 from .limits import Limits
 from .path import is_named_by, wrong_key
@@ -40,22 +40,19 @@ def issuers_among(certificate: Certificate, others: Iterable[Certificate]) -> tu
 
 def _expired(case: Case) -> Messages:
     at = case.at
-    found = PASS if at <= case.certificate.not_after else (f"it expired on {case.certificate.not_after:{_TIME}}",)
+    found = PASS if at <= case.certificate.not_after else (f"it expired on {utc(case.certificate.not_after)}",)
     for issuer in case.authorities:
         if at > issuer.not_after:
-            found += (f"its issuer {issuer.subject} expired on {issuer.not_after:{_TIME}}",)
+            found += (f"its issuer {issuer.subject} expired on {utc(issuer.not_after)}",)
     return found
-
-
-_TIME = "%Y-%m-%d %H:%M:%S UTC"
 
 
 def _not_yet_valid(case: Case) -> Messages:
     at = case.at
-    found = PASS if at >= case.certificate.not_before else (f"it is valid from {case.certificate.not_before:{_TIME}}",)
+    found = PASS if at >= case.certificate.not_before else (f"it is valid from {utc(case.certificate.not_before)}",)
     for issuer in case.authorities:
         if at < issuer.not_before:
-            found += (f"its issuer {issuer.subject} is valid from {issuer.not_before:{_TIME}}",)
+            found += (f"its issuer {issuer.subject} is valid from {utc(issuer.not_before)}",)
     return found
 
 
@@ -67,7 +64,7 @@ def _expires_soon(case: Case) -> Messages:
     for whose, certificate in (("it", case.certificate), *((f"its issuer {c.subject}", c) for c in case.authorities)):
         left = certificate.not_after - at
         if left.days >= 0 and left <= within:
-            found += (f"{whose} expires on {certificate.not_after:{_TIME}}, in {left.days} days",)
+            found += (f"{whose} expires on {utc(certificate.not_after)}, in {left.days} days",)
     return found
 
 
@@ -77,7 +74,7 @@ def _outlives(case: Case) -> Messages:
         return PASS
     if certificate.der and not is_named_by(certificate, issuer):
         return PASS
-    return (f"it is valid until {certificate.not_after:{_TIME}}, its issuer until {issuer.not_after:{_TIME}}",)
+    return (f"it is valid until {utc(certificate.not_after)}, its issuer until {utc(issuer.not_after)}",)
 
 
 def _issuer_name(case: Case) -> Messages:
@@ -324,7 +321,7 @@ def _repeated(case: Case) -> list[Certificate]:
 
 def _title(certificate: Certificate, at: datetime) -> str:
     name = str(certificate.subject) or "a certificate without a name"
-    return f"{name} (expired on {certificate.not_after:%Y-%m-%d})" if certificate.not_after < at else name
+    return f"{name} (expired on {certificate.not_after.date()})" if certificate.not_after < at else name
 
 
 def _key(case: Case) -> Messages:

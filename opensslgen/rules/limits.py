@@ -56,7 +56,7 @@ class _Subtrees:
     parents: set[str] = field(default_factory=set)
     """The direct parents of the DNS constraints: a wildcard below such a parent matches some constrained name."""
     networks: dict[tuple[int, int], set[int]] = field(default_factory=lambda: defaultdict(set))
-    """By version and length of the prefix: the prefixes."""
+    """By version and mask: the addresses, without the bits that the mask leaves open."""
     directory: dict[int, set[RelativeNames]] = field(default_factory=lambda: defaultdict(set))
     """Directory names by the number of their parts."""
 
@@ -88,8 +88,8 @@ class _Subtrees:
 
         address = ipaddress.ip_address(value)
         return any(
-            version == address.version and int(address) >> (address.max_prefixlen - length) in prefixes
-            for (version, length), prefixes in self.networks.items()
+            version == address.version and int(address) & mask in networks
+            for (version, mask), networks in self.networks.items()
         )
 
 
@@ -125,9 +125,10 @@ def _subtrees(constraints: Iterable[GeneralName], *, empty_is_all: bool) -> _Sub
         kind, value = constraint.kind, constraint.value
         found.kinds.add(kind)
         if kind == "IP":
-            network = ipaddress.ip_network(value)
-            prefix = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
-            found.networks[network.version, network.prefixlen].add(prefix)
+            first, _, last = value.partition("/")
+            address = ipaddress.ip_address(first)
+            mask = int(ipaddress.ip_address(last) if not last.isdigit() else ipaddress.ip_network(value).netmask)
+            found.networks[address.version, mask].add(int(address) & mask)
         elif kind == "dirName":
             parts = relative_names(constraint.encoding)
             found.directory[len(parts)].add(parts)

@@ -12,9 +12,11 @@ from opensslgen.names.general import GeneralName
 from opensslgen.text import visible
 
 from .der import (
+    ASN1CRYPTO,
     BIT_STRING,
     CRYPTOGRAPHY,
     GENERALIZED_TIME,
+    GO,
     IA5_STRING,
     JAVA,
     OBJECT_IDENTIFIER,
@@ -222,7 +224,7 @@ _KINDS = {
     0x87: "IP",
     0x88: "RID",
 }
-_UNUSED_KINDS = {0xA3: "x400Address", 0xA5: "ediPartyName"}
+_UNUSED_KINDS = {0x83: "x400Address", 0xA3: "x400Address", 0xA5: "ediPartyName"}
 _IPV4_MAPPED = bytes(10) + b"\xff\xff"
 _TEXTS = frozenset({"email", "DNS", "URI"})
 
@@ -249,10 +251,9 @@ def general_name(
     tag, start, stop = header(data, at, end)
     kind = _KINDS.get(tag)
     if kind is None:
-        if tag not in _UNUSED_KINDS or address_sizes[0] == 4:
-            # In name constraints programs ignore unknown kinds; as names, cryptography and asn1crypto reject them.
+        if tag not in _UNUSED_KINDS:
             raise DecodeError(f"a name of the kind {tag:02X} cannot be read", at)
-        deviate(f"a name of the kind {_UNUSED_KINDS[tag]}, which nobody uses", at, CRYPTOGRAPHY)
+        deviate(f"a name of the kind {_UNUSED_KINDS[tag]}, which nobody uses", at, CRYPTOGRAPHY, ASN1CRYPTO)
         return GeneralName(_UNUSED_KINDS[tag], data[start:stop].hex()), stop
     if kind in _TEXTS:
         value = text(data, IA5_STRING if strict else UTF8_STRING, start, stop)
@@ -288,7 +289,9 @@ def _address(data: bytes, start: int, stop: int, sizes: tuple[int, int]) -> str:
     # A mask is ones followed by zeros; where it is zero, the network's address must also be zero.
     if hosts & (hosts + 1) or int.from_bytes(content[:half], "big") & hosts:
         if hosts & (hosts + 1):
-            raise DecodeError("an IP network has a mask that is not ones followed by zeros", start)
+            what = "an IP network has a mask that is not ones followed by zeros"
+            deviate(what, start, CRYPTOGRAPHY, GO, grave=True)
+            return "/".join(str(ipaddress.ip_address(part)) for part in (content[:half], content[half:]))
         deviate("an IP network has host bits", start, CRYPTOGRAPHY)
         kept = int.from_bytes(content[:half], "big") & mask
         content = kept.to_bytes(half, "big") + content[half:]
