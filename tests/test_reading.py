@@ -310,7 +310,7 @@ NAMED = {
     "a web page": lambda _: b"\n<!DOCTYPE html>\n<title>Log in</title>",
     "a ZIP archive": lambda _: b"PK\x03\x04\0\0",
     "PEM without five hyphens": lambda leaf: leaf.pem.replace("-----", "----").encode(),
-    "perhaps a word processor": lambda leaf: leaf.pem.replace("-----", "—–").encode(),
+    "perhaps a word processor": lambda leaf: leaf.pem.replace("-----", "\u2014\u2013").encode(),
     "an SSH public key": lambda _: b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI x\n",
     "an OpenPGP": lambda _: (
         b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nabcd\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"
