@@ -126,6 +126,8 @@ WRITTEN = {
     "UTF-16 without mark": (lambda text: text.encode("utf-16-le"), 1, UTF_16),
     "base64 in lines": (lambda text: "\n".join(text.splitlines()[1:-1]) + "\n", 1, BARE),
     "base64 in one line": (without_frame, 1, BARE),
+    "four hyphens": (lambda text: text.replace("-----", "----"), 2, BARE),
+    "dashes": (lambda text: text.replace("-----", "\u2014\u2013"), 2, BARE),
     "JSON web key": (lambda text: json.dumps({"keys": [{"x5c": [without_frame(text)]}]}, indent=1), 5, BARE),
     "SAML": (lambda text: f"<x>\n<X509Certificate>{without_frame(text)}</X509Certificate></x>", 2, BARE),
     "LDIF": (
@@ -309,8 +311,6 @@ NAMED = {
     "a Java keystore": lambda _: b"\xfe\xed\xfe\xed\0\0\0\2\0\0\0\1",
     "a web page": lambda _: b"\n<!DOCTYPE html>\n<title>Log in</title>",
     "a ZIP archive": lambda _: b"PK\x03\x04\0\0",
-    "PEM without five hyphens": lambda leaf: leaf.pem.replace("-----", "----").encode(),
-    "perhaps a word processor": lambda leaf: leaf.pem.replace("-----", "\u2014\u2013").encode(),
     "an SSH public key": lambda _: b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI x\n",
     "an OpenPGP": lambda _: (
         b"-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nabcd\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n"

@@ -19,9 +19,6 @@ _FORMS = {
     rb"^-----BEGIN DH PARAMETERS-----": "Diffie-Hellman parameters, not a certificate",
     rb"^-----BEGIN EC PARAMETERS-----": "the parameters of an EC key, not a certificate",
     rb"^-----BEGIN PGP ": "an OpenPGP key, message or signature, not a certificate",
-    rb"^[ \t]*(?:-|\xe2\x80[\x90-\x95]){1,5} ?BEGIN (?:X509 |TRUSTED )?CERTIFICATE": (
-        "PEM without five hyphens before and after BEGIN CERTIFICATE: perhaps a word processor has changed them"
-    ),
     rb"\A\s*<(?i:!doctype html|html)": "a web page, not a certificate: perhaps a log-in page or an error was saved",
     rb"^Certificate:\r?\n\s+Data:": "what openssl x509 -text prints of a certificate, without the certificate itself",
 }
