@@ -371,7 +371,7 @@ def _with_environment(machine: Machine, text: str) -> str:
     """Return a config with the variables of the script that it takes from the environment."""
 
     def one(match: re.Match[str]) -> str:
-        value = machine.get(match[1] or match[2] or match[3])
+        value = machine.exported(match[1] or match[2] or match[3])
         return match[0] if value is None or "\n" in value else re.sub(r"([$\\#\"'`])", r"\\\1", value)
 
     return _ENVIRONMENT.sub(one, text)
@@ -381,7 +381,7 @@ def _config(machine: Machine, options: _Options) -> tuple[str, list[int]] | str:
     """Return the config of a command and the lines that write it, or why it is unknown."""
     name = options.get("config")
     if name is None:
-        name = machine.get("OPENSSL_CONF")
+        name = machine.exported("OPENSSL_CONF")
     if name is None:
         if machine.state.tainted:
             return f"its config is unknown, because {machine.state.tainted} may set OPENSSL_CONF"

@@ -278,6 +278,9 @@ def _test(machine: Machine, _tree: Simple, words: list[str]) -> Status:
 
 
 def _set(machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    for word, following in zip(words[1:], [*words[2:], ""], strict=True):
+        if re.fullmatch(r"[-+]\w*a\w*", word) or (word in ("-o", "+o") and following == "allexport"):
+            machine.state.exports_all = word[0] == "-"
     if "--" in words[1:]:
         machine.state.arguments = words[words.index("--") + 1 :]
     elif len(words) > 1 and not words[1].startswith(("-", "+")):
@@ -507,7 +510,9 @@ def _envsubst(machine: Machine, tree: Simple, words: list[str]) -> Status:
         name = match[1] or match[2]
         if asked is not None and name not in asked:
             return match[0]
-        value = machine.get(name)
+        value = machine.exported(name)
+        if value is None and machine.get(name) is not None:
+            return ""
         return machine.outside(name) if value is None else value
 
     machine.put([Chunk(re.sub(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))", one, chunk.text), chunk.line) for chunk in chunks])

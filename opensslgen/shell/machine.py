@@ -156,6 +156,9 @@ class _State:
     cwd: str = FOLDER
     tainted: str = ""
     """The file with unknown content that may have set any variable."""
+    exported: set[str] = field(default_factory=set)
+    """The variables that other programs see."""
+    exports_all: bool = False
 
     def copy(self) -> _State:
         return _State(
@@ -167,6 +170,8 @@ class _State:
             self.shifted,
             self.cwd,
             self.tainted,
+            set(self.exported),
+            self.exports_all,
         )
 
 
@@ -665,6 +670,11 @@ class Machine:
             return " \t\n"
         return None
 
+    def exported(self, name: str) -> str | None:
+        """Return the value of a variable that other programs see; None if the script does not export it."""
+        is_exported = self.state.exports_all or name in self.state.exported
+        return self.get(name) if is_exported else None
+
     def argument(self, number: int) -> str | None:
         """Return one of the arguments; None if unknown."""
         if number == 0:
@@ -1062,9 +1072,10 @@ class Machine:
 
     def with_variables(self, tree: Simple, words: list[str]) -> Status:
         """Call a command with variables that are set for it alone."""
-        before = dict(self.state.variables)
+        before, exported = dict(self.state.variables), set(self.state.exported)
         for assignment in tree.assignments:
             self.assign(assignment)
+            self.state.exported.add(assignment.name)
         try:
             return self.with_redirections(tree, words)
         finally:
@@ -1073,6 +1084,7 @@ class Machine:
                     self.state.variables[assignment.name] = before[assignment.name]
                 else:
                     self.state.variables.pop(assignment.name, None)
+            self.state.exported = exported
 
     def with_redirections(self, tree: Simple, words: list[str]) -> Status:
         """Call a command with its files open."""
@@ -1107,7 +1119,7 @@ class Machine:
         """Follow a command that runs another command, given by its words."""
         name, rest = posixpath.basename(words[0]), words[1:]
         with_values = _WRAPPERS[name]
-        saved = dict(self.state.variables)
+        saved, exported = dict(self.state.variables), set(self.state.exported)
         while rest:
             if rest[0] == "--":
                 rest = rest[1:]
@@ -1118,6 +1130,7 @@ class Machine:
                 rest = rest[2:] if rest[0][-1] in with_values and len(rest[0]) == 2 else rest[1:]
             elif name in ("env", "sudo") and (match := re.match(r"([A-Za-z_]\w*)=(.*)", rest[0], re.DOTALL)):
                 self.set(match[1], match[2])
+                self.state.exported.add(match[1])
                 rest = rest[1:]
             else:
                 break
@@ -1134,7 +1147,7 @@ class Machine:
             finally:
                 self.state.functions = functions
         finally:
-            self.state.variables = saved
+            self.state.variables, self.state.exported = saved, exported
         if name == "exec":
             raise LeaveError("exit")
         return status
@@ -1164,12 +1177,15 @@ class Machine:
 
     def declare(self, words: list[str]) -> Status:
         """Set variables: export, readonly, local, declare, typeset."""
+        options = "".join(word for word in words[1:] if word.startswith("-"))
         for word in words[1:]:
             name, equals, value = word.partition("=")
             appends = name.endswith("+")
             name = name.removesuffix("+")
             if word.startswith(("-", "+")) or not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
                 continue
+            if words[0] == "export" or "x" in options:
+                self.state.exported.add(name)
             if words[0] in ("local", "declare", "typeset") and name not in self.locals:
                 self.locals[name] = self.state.variables.get(name)
             if equals:
