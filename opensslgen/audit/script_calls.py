@@ -528,7 +528,9 @@ def _req(machine: Machine, call: Call, options: _Options) -> None:
         extensions = _request_extensions(options, config, lines, call)
         if options.unknown:
             extensions = None
-        _write(machine, call, options.get("out"), Asked(key, subject, extensions), shows=not options.has("noout"))
+        asked = Asked(key, subject, extensions)
+        machine.records.append(asked)
+        _write(machine, call, options.get("out"), asked, shows=not options.has("noout"))
         return
     issuer = options.get("CA")
     if issuer is not None:
@@ -607,6 +609,8 @@ def _record_made(
     subject: str | None,
     unknown_parts: list[str],
     out: str | None = None,
+    until: str | None = None,
+    since: str | None = None,
 ) -> None:
     """Note a certificate that a command makes."""
     wanted = section or ""
@@ -635,8 +639,8 @@ def _record_made(
         use=use,
         days=days,
         days_line=options.lines.get("days", days_line or call.line),
-        until=options.get("not_after", "enddate"),
-        since=options.get("not_before", "startdate"),
+        until=options.get("not_after", "enddate") or until,
+        since=options.get("not_before", "startdate") or since,
         digest=digest,
         digest_line=digest_line,
         key=key,
@@ -814,7 +818,7 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
         entry = setting("default_days")
         days = entry.value if entry else "unset"
         days_line = _place(lines, entry.line if entry else None, call.line)
-        if entry is None and why is None and not options.has("enddate", "not_after"):
+        if entry is None and why is None and not (options.has("enddate", "not_after") or setting("default_enddate")):
             unknown_parts.append("its validity in days is unknown")
     digest, digest_line = _digest(options, config, name)
     if digest == "default":
@@ -823,7 +827,7 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
     signs_itself = options.has("selfsign")
     if issuer and not signs_itself:
         machine.records.append(Issuer(machine.path(issuer.replace(UNKNOWN, "?"))))
-    copies = setting("copy_extensions")
+    copies, until, since = setting("copy_extensions"), setting("default_enddate"), setting("default_startdate")
     extfile = options.get("extfile")
     if extfile is not None:
         source = _source(machine, extfile)
@@ -865,6 +869,8 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
             signs_itself=signs_itself,
             subject=asked.subject if isinstance(asked, Asked) else None,
             unknown_parts=list(unknown_parts),
+            until=until.value if until else None,
+            since=since.value if since else None,
         )
 
 

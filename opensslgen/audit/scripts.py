@@ -201,6 +201,8 @@ def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
             return _verdict(findings, reasons, audit)
     if not audit.has_calls:
         reasons.append(Reason(1, "no openssl command was found in it"))
+    elif not audit.makes_something and not reasons:
+        reasons.append(Reason(1, "no command in it makes a certificate"))
     return _verdict(findings, reasons, audit)
 
 
@@ -292,12 +294,15 @@ class _Audit:
         self.unclear: dict[str, int] = {}
         self.keys: dict[Key, None] = {}
         self.has_calls = False
+        self.makes_something = False
+        """Whether it makes a certificate, request or key."""
 
     def take(self, machine: Machine) -> None:
         """Judge what one way through the script makes."""
         self.unclear.update({what: line for what, line in machine.unclear.items() if what not in self.unclear})
         issuers = {each.path for each in machine.records if isinstance(each, Issuer)}
         self.has_calls = self.has_calls or any(isinstance(each, Call) for each in machine.records)
+        self.makes_something = self.makes_something or any(not isinstance(each, Call) for each in machine.records)
         on_this_way: dict[int, list[_Answer]] = {}
         for each in machine.records:
             if isinstance(each, Key):
@@ -528,11 +533,15 @@ class _Judge:
             )
         elif days == 0:
             self.wonder("-days is 0", made.days_line)
+        elif made.since is not None and made.since != "today":
+            # openssl counts the days from now, not from the begin.
+            self.until((self.settings.at + timedelta(days=days)).strftime("%Y%m%d%H%M%SZ"))
 
     def until(self, end: str) -> None:
-        ends, begins = _time(end), _time(self.made.since) if self.made.since else self.settings.at
+        since = self.made.since if self.made.since != "today" else None
+        ends, begins = _time(end), _time(since) if since else self.settings.at
         if ends is None or begins is None:
-            self.wonder(f"its expiry date {_shown(end)} {why_unknown(end)}")
+            self.wonder(f"its validity from {_shown(since or 'now')} to {_shown(end)} {why_unknown(end + (since or ''))}")
         elif ends - begins > APPLE_LIMIT:
             days = (ends - begins) // timedelta(days=1)
             self.add(

@@ -279,6 +279,8 @@ def _test(machine: Machine, _tree: Simple, words: list[str]) -> Status:
 
 def _set(machine: Machine, _tree: Simple, words: list[str]) -> Status:
     for word, following in zip(words[1:], [*words[2:], ""], strict=True):
+        if word == "--":
+            break
         if re.fullmatch(r"[-+]\w*a\w*", word) or (word in ("-o", "+o") and following == "allexport"):
             machine.state.exports_all = word[0] == "-"
     if "--" in words[1:]:

@@ -77,6 +77,12 @@ _WRAPPERS = {
 }  # fmt: skip
 _OTHER_SCRIPTS = frozenset("make gmake ninja ant ansible-playbook docker podman ssh su xargs parallel find easyrsa "
                            "python python3 perl ruby node awk gawk expect watch".split())  # fmt: skip
+_ISSUERS = frozenset("cfssl step certtool mkcert minica certstrap xca lego certbot acme.sh make-ssl-cert omgwtfssl pki "
+                     "gpgsm vault easy-rsa build-ca build-key build-key-server build-key-pass pkitool certmonger "
+                     "mysql_ssl_rsa_setup elasticsearch-certutil dotnet pwsh powershell powershell.exe".split())  # fmt: skip
+"""Other programs that make certificates."""
+_ISSUES = {"keytool": ("-genkey", "-genkeypair", "-gencert", "-selfcert"), "certutil": ("-S", "-C")}
+"""Programs that make certificates with one of these options."""
 _TEXT = frozenset("grep egrep fgrep wc sort uniq tail nl fold fmt rev mail apt-get apt yum dnf apk brew dpkg rpm pgrep "
                   "pkill killall whereis man diff cmp column zcat date env".split())  # fmt: skip
 _READ_COMMANDS = frozenset("at batch crontab ssh su parallel xargs python python3 perl ruby node docker podman".split())
@@ -1207,6 +1213,8 @@ class Machine:
         )
         if (
             not is_known(words[0])
+            or name in _ISSUERS
+            or any(option in words for option in _ISSUES.get(name, ()))
             or (self.state.tainted and "/" not in words[0] and name not in _SUCCEEDS | _QUESTIONS)
             or (name == "find" and any(word.startswith(("-exec", "-ok", "-delete")) for word in words))
         ):

@@ -292,7 +292,8 @@ def sed(programs: list[str], text: str, spend: Callable[[int], None]) -> str | N
             delete = re.fullmatch(r"/((?:\\.|[^/])*)/d", command)
             if not match and not delete:
                 return None
-            expression = _basic(match[2] if match else delete[1] if delete else "")
+            flags = re.IGNORECASE if match and "I" in match[4] else re.RegexFlag(0)
+            expression = _basic(match[2] if match else delete[1] if delete else "", flags)
             if expression is None or len(text) > 100_000:
                 return None
             lines = text.splitlines(keepends=True)
@@ -325,7 +326,7 @@ def _replacement(match: re.Match[str]) -> str:
     return r"\\" if match[0] in ("\\", "\\\\") else str(match[2] or "")
 
 
-def _basic(expression: str) -> re.Pattern[str] | None:
+def _basic(expression: str, flags: re.RegexFlag = re.RegexFlag(0)) -> re.Pattern[str] | None:
     """Return a basic regular expression in Python's syntax; None if not supported."""
     found: list[str] = []
     at = 0
@@ -352,6 +353,6 @@ def _basic(expression: str) -> re.Pattern[str] | None:
         else:
             found.append(character)
     try:
-        return re.compile("".join(found))
+        return re.compile("".join(found), flags)
     except re.error:
         return None
