@@ -287,8 +287,8 @@ class _Audit:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.sites: dict[int, list[_Answer]] = {}
-        """The answers on all ways, by command."""
+        self.sites: dict[int, list[tuple[_Answer, bool]]] = {}
+        """The answers on all ways, by command, and whether the script gets options on that way."""
         self.lines: dict[int, int] = {}
         self.asked: dict[tuple[Made, bool], _Answer] = {}
         self.unclear: dict[str, int] = {}
@@ -312,7 +312,7 @@ class _Audit:
                 on_this_way.setdefault(each.start, []).append(self.answer(each, is_issuer=is_issuer))
                 self.lines[each.start] = each.line
         for start, answers in on_this_way.items():
-            self.sites.setdefault(start, []).append(_together(answers))
+            self.sites.setdefault(start, []).append((_together(answers), machine.has_options))
 
     def answer(self, made: Made, *, is_issuer: bool) -> _Answer:
         if (made, is_issuer) not in self.asked:
@@ -329,7 +329,8 @@ class _Audit:
         """Return the findings that hold for all ways, and why the rest cannot be told."""
         findings: list[Finding] = []
         reasons = [Reason(line, what) for what, line in self.unclear.items()]
-        for start, answers in self.sites.items():
+        for start, ways in self.sites.items():
+            answers = _with_defaults(ways)
             statuses = {each.status for each in answers}
             if _VIOLATES in statuses and statuses <= {_VIOLATES, _REFUSED}:
                 findings += [finding for each in answers for finding in each.findings]
@@ -347,6 +348,13 @@ class _Audit:
             if 0 < key.bits < _LEAST_RSA and key.algorithm == "RSA":
                 findings += _small_key(key, self.settings)
         return findings, reasons
+
+
+def _with_defaults(ways: list[tuple[_Answer, bool]]) -> list[_Answer]:
+    """Return the answers for a script without options, and those for options that break a rule whatever their value."""
+    if all(has_options for _, has_options in ways):
+        return [answer for answer, _ in ways]
+    return [answer for answer, has_options in ways if not has_options or answer.status in (_COMPLIES, _VIOLATES)]
 
 
 def _together(answers: list[_Answer]) -> _Answer:

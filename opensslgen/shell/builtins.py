@@ -208,12 +208,18 @@ def _with_unknown(programs: list[str], chunks: list[Chunk]) -> list[Chunk]:
 
 def _cd(machine: Machine, _tree: Simple, words: list[str]) -> Status:
     target = (_operands(words) or [unknown("$HOME")])[0]
-    machine.state.cwd = unknown("$OLDPWD") if target == "-" else machine.path(target)
+    state = machine.state
+    if words[0] == "pushd":
+        state.folders = (*state.folders, state.cwd)
+    new = (state.former or unknown("$OLDPWD")) if target == "-" else machine.path(target)
+    state.cwd, state.former = new, state.cwd
     return 0
 
 
 def _popd(machine: Machine, _tree: Simple, _words: list[str]) -> Status:
-    machine.state.cwd = machine.fresh("popd")
+    state = machine.state
+    state.cwd, state.former = (state.folders or (machine.fresh("popd"),))[-1], state.cwd
+    state.folders = state.folders[:-1]
     return 0
 
 
@@ -526,12 +532,20 @@ def _xargs_like(machine: Machine, tree: Simple, words: list[str]) -> Status:
     while rest and rest[0].startswith("-"):
         rest = rest[2:] if rest[0] in ("-n", "-I", "-P", "-L", "-d") else rest[1:]
     text = machine.input.text if machine.input is not None else None
-    if not rest or text is None or not is_known(text) or "-I" in words:
+    option = next((word for word in words[1 : len(words) - len(rest)] if word.startswith("-I")), None)
+    if text is None or not is_known(text):
         if any("ssl" in word or word in ("sh", "bash") for word in words):
             machine.note(f"what {with_names(' '.join(words))[:60]} does is unknown", tree.line)
         return 0
+    rest = rest or ["echo"]
+    if option is not None:
+        mark = option[2:] or words[words.index(option) + 1]
+        for line in filter(None, map(str.strip, text.splitlines())):
+            machine.call(tree, [word.replace(mark, line) for word in rest])
+        return 0
     values = fields(text)
-    size = 1 if "-n1" in words or ("-n" in words and words[words.index("-n") + 1] == "1") else max(1, len(values))
+    count = re.search(r"(?:^| )-n ?([0-9]{1,4})(?: |$)", " ".join(words[1 : len(words) - len(rest)]))
+    size = max(1, int(count[1]) if count else len(values))
     for number in range(0, len(values), size):
         machine.call(tree, rest + values[number : number + size])
     return 0

@@ -73,7 +73,7 @@ _QUESTIONS = frozenset("ls stat getent curl wget systemctl service sha256sum md5
 _WRAPPERS = {
     "sudo": "ugpCrtTRD", "doas": "uC", "env": "uCS", "exec": "a", "nice": "n", "nohup": "", "time": "fo",
     "ionice": "cnp", "stdbuf": "ioe", "setsid": "", "builtin": "", "command": "", "timeout": "ks", "chronic": "",
-    "busybox": "", "unbuffer": "", "fakeroot": "", "faketime": "",
+    "busybox": "", "unbuffer": "", "fakeroot": "", "faketime": "", "winpty": "", "gosu": "", "su-exec": "",
 }  # fmt: skip
 _OTHER_SCRIPTS = frozenset("make gmake ninja ant ansible-playbook docker podman ssh su xargs parallel find easyrsa "
                            "python python3 perl ruby node awk gawk expect watch".split())  # fmt: skip
@@ -87,6 +87,8 @@ _TEXT = frozenset("grep egrep fgrep wc sort uniq tail nl fold fmt rev mail apt-g
                   "pkill killall whereis man diff cmp column zcat date env".split())  # fmt: skip
 _READ_COMMANDS = frozenset("at batch crontab ssh su parallel xargs python python3 perl ruby node docker podman".split())
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "mksh", "zsh", "ash"})
+_ARGUMENTS = re.compile("getopts |\ud800\\$(?:[1-9]|@|#-[0-9]+)\ud801")
+"""In the key of a condition: it depends on the script's arguments."""
 _ENDS = frozenset({"exit", "return", "break", "continue"})
 _HARMLESS = frozenset(
     {
@@ -160,6 +162,10 @@ class _State:
     """None: the script's own arguments, which are unknown."""
     shifted: int = 0
     cwd: str = FOLDER
+    former: str = ""
+    """The folder before the last `cd`."""
+    folders: tuple[str, ...] = ()
+    """Those to which `popd` returns, the next one last."""
     tainted: str = ""
     """The file with unknown content that may have set any variable."""
     exported: set[str] = field(default_factory=set)
@@ -175,6 +181,8 @@ class _State:
             None if self.arguments is None else list(self.arguments),
             self.shifted,
             self.cwd,
+            self.former,
+            self.folders,
             self.tainted,
             set(self.exported),
             self.exports_all,
@@ -243,6 +251,8 @@ class Machine:
         """Unknown things that may make certificates or change how they are made; with their lines."""
         self.locals: dict[str, str | None] = {}
         """The variables' values before a function that makes them local."""
+        self.has_options = False
+        """Whether this way is one on which the script gets options, in a loop over its arguments."""
         self.depth = 0
         self.status: Status = 0
         self.counter = 0
@@ -476,7 +486,12 @@ class Machine:
                 if unsure or self.is_harmless(tree.body):
                     return 0
                 unsure += 1
-                status = self.decide(status)
+                if _ARGUMENTS.search(status.key):
+                    if not self.gets_options(tree.line):
+                        return 0
+                    status = int(tree.until)
+                else:
+                    status = self.decide(status)
             if (status == 0) is tree.until:
                 return 0
             if not self.round(tree.body):
@@ -487,6 +502,13 @@ class Machine:
                     return 0
         self.note("a loop with an unknown end", tree.line)
         return 0
+
+    def gets_options(self, line: int) -> bool:
+        """Return whether the script gets arguments for a loop over them; a first way is without."""
+        if self.choose(f"options in line {line}"):
+            self.has_options = True
+            return True
+        return False
 
     def round(self, body: Sequence) -> bool:
         """Follow a loop's body once; return whether the loop goes on."""
@@ -511,6 +533,8 @@ class Machine:
                 values += _expand_braces(word) or self.expand(word, globs=True)
         if len(values) > _MOST_ROUNDS:
             self.note("a loop of more than 500 rounds", tree.line)
+        if values == [unknown("$@")] and not self.is_harmless(tree.body) and not self.gets_options(tree.line):
+            return 0
         for value in values[:_MOST_ROUNDS]:
             self.budget.step()
             self.set(tree.name, value)
@@ -672,6 +696,8 @@ class Machine:
             return self.state.variables[name]
         if name == "PWD":
             return self.state.cwd
+        if name == "BASH_SOURCE":
+            return self.argument(0)
         if name == "IFS":
             return " \t\n"
         return None
@@ -1140,7 +1166,7 @@ class Machine:
                 rest = rest[1:]
             else:
                 break
-        if name in ("timeout", "faketime") and rest:
+        if name in ("timeout", "faketime", "gosu", "su-exec") and rest:
             rest = rest[1:]
         try:
             if not rest:
@@ -1211,6 +1237,9 @@ class Machine:
         mentions = any("openssl" in word for word in words[1:]) or (
             self.input is not None and "openssl" in self.input.text and name in _READ_COMMANDS
         )
+        if words == [unknown("$@")]:
+            # The caller's own command, as in `exec "$@"` at the end of a container's entry point.
+            return 0
         if (
             not is_known(words[0])
             or name in _ISSUERS
