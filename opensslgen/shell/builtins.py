@@ -289,6 +289,8 @@ def _set(machine: Machine, _tree: Simple, words: list[str]) -> Status:
             break
         if re.fullmatch(r"[-+]\w*a\w*", word) or (word in ("-o", "+o") and following == "allexport"):
             machine.state.exports_all = word[0] == "-"
+        if re.fullmatch(r"[-+]\w*u\w*", word) or (word in ("-o", "+o") and following == "nounset"):
+            machine.state.refuses_unset = word[0] == "-"
     if "--" in words[1:]:
         machine.state.arguments = words[words.index("--") + 1 :]
     elif len(words) > 1 and not words[1].startswith(("-", "+")):

@@ -171,6 +171,7 @@ class _State:
     exported: set[str] = field(default_factory=set)
     """The variables that other programs see."""
     exports_all: bool = False
+    refuses_unset: bool = False
 
     def copy(self) -> _State:
         return _State(
@@ -186,6 +187,7 @@ class _State:
             self.tainted,
             set(self.exported),
             self.exports_all,
+            self.refuses_unset,
         )
 
 
@@ -202,6 +204,8 @@ class World:
     """Called for each external command; returns its status, or None if it ignores the command."""
     system: Callable[[str], str | None] = lambda _: None
     """Returns the text of a system file, by its absolute path."""
+    expects_variables: bool = False
+    """Whether variables with an empty default, as in `${HOST:-}`, may be set."""
 
 
 def explore(tree: Sequence, world: World) -> Iterator[Machine]:
@@ -240,6 +244,8 @@ class Machine:
         self.plan = plan
         self.taken: list[tuple[str, bool]] = []
         self.answers: dict[str, bool] = {}
+        self.learned: dict[str, bool] = {}
+        """Answers to unknown conditions that hold because the script ends otherwise."""
         self.state = _State()
         self.files: dict[str, File | None] = {}
         """By path; None for a removed file."""
@@ -251,6 +257,8 @@ class Machine:
         """Unknown things that may make certificates or change how they are made; with their lines."""
         self.locals: dict[str, str | None] = {}
         """The variables' values before a function that makes them local."""
+        self.required: set[str] = set()
+        """The names of unknown values that the script refuses if they are empty, as with `${1:?}`."""
         self.has_options = False
         """Whether this way is one on which the script gets options, in a loop over its arguments."""
         self.depth = 0
@@ -278,6 +286,28 @@ class Machine:
             self.taken.append((key, answer))
             self.answers[key] = answer
         return self.answers[key]
+
+    def learn(self, status: Maybe, answer: int) -> int:
+        """Return the status that a condition has where the script does not end."""
+        self.learned[status.key] = (answer == 0) is not status.negated
+        return answer
+
+    def has_text(self, name: str) -> bool:
+        """Return whether something unknown is certainly not empty, by its name."""
+        if name in self.required or (self.state.refuses_unset and re.fullmatch(r"\$\w+", name)):
+            return True
+        value = unknown(name)
+        for key, answer in (*self.answers.items(), *self.learned.items()):
+            operands = key.strip("[] ()").split(" ")
+            if operands in ([value], ["-n", value]) and answer:
+                return True
+            if operands[:2] == [value, "="] and (answer if any(operands[2:]) else not answer):
+                return True
+            if operands[0] == unknown("$#-0") and len(operands) == 3 and name[1:].isdigit():
+                least = _least_count(operands[1], operands[2], answer=answer)
+                if int(name[1:]) <= least:
+                    return True
+        return False
 
     def decide(self, status: Status) -> int:
         """Return a status as success or failure, which is certain on this way."""
@@ -368,7 +398,9 @@ class Machine:
             if isinstance(status, Maybe):
                 if self.is_harmless(pipeline):
                     continue
-                status = (1 if operator == "&&" else 0) if self.leaves(pipeline) else self.decide(status)
+                if self.leaves(pipeline):
+                    status = self.learn(status, 1 if operator == "&&" else 0)
+                status = self.decide(status)
             if (operator == "&&") == (status == 0):
                 status = self.pipeline(pipeline)
         return status
@@ -464,9 +496,9 @@ class Machine:
                 rest += [tree.otherwise] if tree.otherwise else []
                 rest_leaves = bool(tree.otherwise) and all(self.leaves(each) for each in rest)
                 if self.leaves(body) and not rest_leaves:
-                    status = 1
+                    status = self.learn(status, 1)
                 elif rest_leaves:
-                    status = 0
+                    status = self.learn(status, 0)
                 elif self.is_harmless(body) and all(self.is_harmless(each) for each in rest):
                     status = 1
                 else:
@@ -896,6 +928,8 @@ class Machine:
                 return self.outside(name)
             if value is None or (value == "" and operator[0] == ":"):
                 default = self.one(part.word)
+                if value is None and not default and (name.isdigit() or self.world.expects_variables):
+                    return self.outside(name)
                 if operator[-1] == "=":
                     self.set(name, default)
                 return default
@@ -907,6 +941,8 @@ class Machine:
             return self.one(part.word) if value or (value is not None and operator == "+") else ""
         if value is None:
             value = self.outside(name)
+        if operator in (":?", "?"):
+            self.required.add(value[1:-1])
         if operator in ("", ":?", "?"):
             return value
         if operator == "length":
@@ -1324,6 +1360,20 @@ class Machine:
             self.note(f"the script that is run is not understood: {error.message}", line)
             return 0
         return self.sequence(_move(tree, line))
+
+
+def _least_count(operator: str, number: str, *, answer: bool) -> int:
+    """Return the least number of arguments if `$# operator number` has this answer."""
+    if not re.fullmatch("[0-9]{1,2}", number):
+        return 0
+    count = int(number)
+    least = {
+        ("-lt", False): count, ("-ge", True): count, ("<", False): count, (">=", True): count,
+        ("-le", False): count + 1, ("-gt", True): count + 1, ("<=", False): count + 1, (">", True): count + 1,
+        ("-eq", True): count, ("-ne", False): count, ("=", True): count, ("==", True): count, ("!=", False): count,
+    }  # fmt: skip
+    nothing = {("-eq", False), ("-ne", True), ("=", False), ("==", False), ("!=", True)}
+    return 1 if count == 0 and (operator, answer) in nothing else least.get((operator, answer), 0)
 
 
 _DECLARES = frozenset({"export", "readonly", "local", "declare", "typeset"})
