@@ -431,14 +431,12 @@ class _Judge:
         """Judge the extensions; return whether they are for a CA, or None if unknown."""
         made = self.made
         if not made.has_section:
-            if self.seems_authority(names=(made.wanted_section, made.out)):
-                return None
-            return self.is_issuer or None if made.signs_itself and made.command == "req" else self.is_issuer
+            return self.may_be_authority()
         text = made.text
         if unknown_line := _UNKNOWN_LINE.search(text):
             # It may be anything: another extension, or the header of another section.
             self.wonder(f"a part of its extensions {why_unknown(unknown_line[0])}", self.place(_line_of(unknown_line)))
-            return self.is_issuer
+            return self.may_be_authority()
         judged = judge_text(without_names(text), section=made.section, use=made.use, settings=self.settings)
         if judged.unreadable:
             self.found.refused = f"openssl issues no certificate: {judged.unreadable}"
@@ -498,6 +496,13 @@ class _Judge:
         """Return the line of the script that writes a line of the config."""
         lines = self.made.lines
         return lines[line - 1] or None if line and line <= len(lines) else None
+
+    def may_be_authority(self) -> bool | None:
+        """Return whether a certificate with unknown extensions is for a CA; None if unknown."""
+        made = self.made
+        if self.seems_authority(names=(made.wanted_section, made.out)):
+            return None
+        return self.is_issuer or None if made.signs_itself and made.command == "req" else self.is_issuer
 
     def seems_authority(self, *, names: tuple[str, ...]) -> bool:
         return self.is_issuer or any(_CA_NAME.search(with_names(name)) for name in names if name)

@@ -152,26 +152,34 @@ def _touch(machine: Machine, _tree: Simple, words: list[str]) -> Status:
 
 
 def _sed(machine: Machine, tree: Simple, words: list[str]) -> Status:
-    programs, names, rest, in_place, quiet = [], [], words[1:], False, False
+    programs, names, rest, in_place, extended, supported = [], [], words[1:], False, False, True
     while rest:
         word, rest = rest[0], rest[1:]
-        if word in ("-e", "--expression") and rest:
-            programs.append(rest[0])
-            rest = rest[1:]
-        elif word.startswith(("-i", "--in-place")):
+        match = re.fullmatch(r"-([nErsuz]*)(?:(i)(.*)|(e)(.*))?", word, re.DOTALL)
+        if word in ("--expression",) or (match and match[4] and not match[5]):
+            programs, rest = programs + rest[:1], rest[1:]
+        elif match and match[4]:
+            programs.append(match[5])
+        elif word.startswith("--in-place"):
             in_place = True
-        elif word in ("-E", "-r", "-n", "-f", "-s", "-z") or (word.startswith("-") and len(word) > 1):
-            quiet = True
-        else:
+        elif not word.startswith("-") or word == "-":
             names.append(word)
+        elif not match and word not in ("--regexp-extended", "--posix", "--unbuffered"):
+            supported = False
+        if match and word != "-":
+            in_place = in_place or bool(match[2])
+            extended = extended or "E" in match[1] or "r" in match[1]
+            supported = supported and not set(match[1]) & {"n", "s", "z"}
+            # `-i ''` takes a suffix only outside of GNU.
+            supported = supported and not (word == "-i" and rest[:1] == [""])
+        extended = extended or word == "--regexp-extended"
     if not programs and names:
         programs, names = names[:1], names[1:]
-    known = all(map(is_known, programs)) and not quiet
     for name in names or ["-"]:
         file = machine.file(name)
         new: list[Chunk] = [Chunk(unknown(f"what sed makes of {with_names(name)}") + "\n", tree.line)]
-        if file is not None and not file.things:
-            new = _edit(machine, programs, file.chunks, known=known) or new
+        if supported and file is not None and not file.things:
+            new = _edit(machine, programs, file.chunks, extended=extended) or new
         if not in_place:
             machine.put(new)
         elif file is not None:
@@ -179,31 +187,38 @@ def _sed(machine: Machine, tree: Simple, words: list[str]) -> Status:
     return 0
 
 
-def _edit(machine: Machine, programs: list[str], chunks: list[Chunk], *, known: bool) -> list[Chunk]:
+def _edit(machine: Machine, programs: list[str], chunks: list[Chunk], *, extended: bool) -> list[Chunk]:
     """Return the output of sed for pieces; nothing if unknown."""
-    if not known:
-        return _with_unknown(programs, chunks)
-    found = []
-    text = "".join(chunk.text for chunk in chunks)
-    if all(chunk.text.endswith("\n") for chunk in chunks):
-        for chunk in chunks:
-            changed = sed(programs, chunk.text, machine.budget.write)
-            if changed is None:
-                return []
-            found.append(Chunk(changed, chunk.line))
-        return found
-    changed = sed(programs, text, machine.budget.write)
-    return [] if changed is None else [Chunk(piece, machine.line) for piece in changed.splitlines(keepends=True)]
-
-
-def _with_unknown(programs: list[str], chunks: list[Chunk]) -> list[Chunk]:
-    """Replace plain words by unknown values."""
     for program in programs:
-        match = re.fullmatch(r"s(.)([A-Za-z0-9_@{}%:$-]+)\1([^\\&]*)\1g?", program, re.DOTALL)
-        if not match or not is_known(match[2]) or "\n" in match[3]:
+        if is_known(program):
+            chunks = _edit_with(machine, program, chunks, extended=extended) or _with_unknown(program, chunks, extended=extended)
+        else:
+            chunks = _with_unknown(program, chunks, extended=extended)
+    return chunks
+
+
+def _edit_with(machine: Machine, program: str, chunks: list[Chunk], *, extended: bool) -> list[Chunk]:
+    if not all(chunk.text.endswith("\n") for chunk in chunks):
+        text = "".join(chunk.text for chunk in chunks)
+        changed = sed(program, text, machine.budget.write, extended=extended)
+        return [] if changed is None else [Chunk(piece, machine.line) for piece in changed.splitlines(keepends=True)]
+    found = []
+    for chunk in chunks:
+        changed = sed(program, chunk.text, machine.budget.write, extended=extended)
+        if changed is None:
             return []
-        chunks = [Chunk(chunk.text.replace(match[2], match[3]), chunk.line) for chunk in chunks]
-    return list(chunks)
+        found.append(Chunk(changed, chunk.line))
+    return found
+
+
+def _with_unknown(program: str, chunks: list[Chunk], *, extended: bool) -> list[Chunk]:
+    """Replace plain text by an unknown value; nothing if that is not what the program does."""
+    match = re.fullmatch(r"s(.)((?:(?!\1)[^\\.\[\]*^])+)\1((?:(?!\1)[^\\&])*)\1g?", program, re.DOTALL)
+    if not match or not is_known(match[2]) or "\n" in match[3] or match[2].endswith("$"):
+        return []
+    if extended and re.search(r"[+?(){}|]", match[2]):
+        return []
+    return [Chunk(chunk.text.replace(match[2], match[3]), chunk.line) for chunk in chunks]
 
 
 def _cd(machine: Machine, _tree: Simple, words: list[str]) -> Status:
