@@ -90,6 +90,10 @@ _PLAIN = re.compile(
 )
 
 
+MAKE_RULE = re.compile(rb"^[\w./%$(){}-][^\n#:='\"`;|&<>]{0,500}:(?![=:])[^\n=]{0,500}\n(?:[ \t]*#[^\n]*\n)?\t[^\n]", re.MULTILINE)
+"""A target of a Makefile with a command."""
+
+
 def looks_like_script(data: bytes) -> bool:
     """Tell whether a file, or its beginning, is a shell script that makes certificates."""
     if b"\0" in data:
@@ -97,7 +101,7 @@ def looks_like_script(data: bytes) -> bool:
     if _SHELL.match(data):
         return bool(_MAKES.search(data) or _VENDOR.search(data) or (b"openssl" in data and _SUBCOMMAND.search(data)))
     # Without a `#!` line, a text that quotes commands must not be mistaken for a script.
-    if data.startswith(b"#!") or not _PLAIN.match(data):
+    if data.startswith(b"#!") or not _PLAIN.match(data) or MAKE_RULE.search(data):
         return False
     return bool(_VENDOR.search(data) or re.search(_BEFORE + _MAKES.pattern, data, re.MULTILINE))
 
@@ -173,6 +177,7 @@ def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
     world = World(
         name=visible(posixpath.basename(target)) or "script.sh",
         is_bash=is_bash,
+        is_zsh=bool(shebang) and shebang[1] == "zsh",
         read=lambda path: _beside(folder, path) if target != "-" else None,
         call=follow,
         system=system_file,

@@ -19,7 +19,7 @@ from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
-from .kinds import kind_of
+from .kinds import kind_of, other_program
 from .records import answer_to, is_index, is_kept, is_of_easy_rsa, is_record_of_commands, kind_of_certificate, role_in
 from .result import Result
 from .signatures import AtHand, Pending
@@ -85,6 +85,9 @@ def _what(found: Content) -> str:
 
     if _REVOCATION_LIST.search(found.data) or is_revocation_list(found.data):
         return "a CRL, not a certificate: it is judged together with its pki folder"
+    what = other_program(found.data)
+    if what:
+        return f"{what}, whose openssl commands are not read; opensslgen run -- COMMAND judges what they make"
     return "not a certificate, request, key, config or script"
 
 

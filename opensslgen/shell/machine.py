@@ -198,6 +198,8 @@ class World:
     name: str = "script.sh"
     is_bash: bool | None = None
     """Whether bash runs it; None if unknown, or if it is sh, which may be dash or bash."""
+    is_zsh: bool = False
+    """Whether zsh runs it, which splits no variables and counts the elements of arrays from 1."""
     read: Callable[[str], str | None] = lambda _: None
     """Returns the text of a file next to the script, by its relative path; None if it is missing."""
     call: Callable[[Machine, Call], Status | None]
@@ -723,6 +725,8 @@ class Machine:
             return " ".join(self.all_arguments())
         if name in self.state.arrays:
             values = self.state.arrays[name]
+            if self.world.is_zsh:
+                return unknown(f"${name}")
             return values[0] if values else None
         if name in self.state.variables:
             return self.state.variables[name]
@@ -821,6 +825,9 @@ class Machine:
                 continue
             else:
                 value = self.value(part)
+                if self.world.is_zsh and isinstance(part, Parameter):
+                    current = (current or "") + value if value else current
+                    continue
                 values = fields(value)
                 if value[:1] in (" ", "\t", "\n") and current is not None:
                     found.append(current)
@@ -964,7 +971,7 @@ class Machine:
         number = self.number(index)
         if values is None:
             return self.get(name) if number == 0 else unknown(f"${{{name}[{with_names(text)}]}}")
-        if number is None:
+        if number is None or self.world.is_zsh:
             return unknown(f"${{{name}[{with_names(text)}]}}")
         return values[number] if -len(values) <= number < len(values) else ""
 
