@@ -394,7 +394,7 @@ _HOST = re.compile(
 
 
 _SERVER_NAME = re.compile(r"(?i)server|host|site|www|web|tls|https|pbx")
-_CLIENT_NAME = re.compile(r"(?i)client|user|person")
+_CLIENT_NAME = re.compile(r"(?i)client|user|person|usr_cert")
 _UNKNOWN_LINE = re.compile(rf"^[ \t]*(?:\[[ \t]*)?{UNKNOWN}.*", re.MULTILINE)
 
 
@@ -483,12 +483,16 @@ class _Judge:
         """Judge a certificate without serverAuth: as a client's if its name suggests it, otherwise as a server's."""
         made = self.made
         has_usages = has_extension(made.text, made.section, "extendedKeyUsage")
-        called = [posixpath.basename(with_names(made.out)), with_names(made.subject or "")]
+        called = [posixpath.basename(with_names(made.out)), with_names(made.subject or ""), made.wanted_section]
         if has_usages and any(_CLIENT_NAME.search(each) for each in called):
+            return
+        has_names = has_extension(made.text, made.section, "subjectAltName")
+        if has_usages and not has_names and not any(_SERVER_NAME.search(each) for each in called):
+            self.wonder("its extended key usage lacks serverAuth: for a client it complies, for a server it would not")
             return
         what = "its extended key usage lacks serverAuth" if has_usages else "it has no extended key usage"
         self.add("script-no-eku", f"{what}; serverAuth is needed", made.line)
-        if not has_extension(made.text, made.section, "subjectAltName"):
+        if not has_names:
             self.add("apple-san", "it has no subject alternative name; the common name does not count", made.line)
 
     def why(self, text: str, line: int | None) -> str:

@@ -6,6 +6,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from opensslgen.errors import UnreadableError
+
 from .conditions import test
 from .status import LeaveError, Maybe, Status
 from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
@@ -515,8 +517,15 @@ def _command_v(machine: Machine, tree: Simple, words: list[str]) -> Status:
 
 
 def _trap(machine: Machine, tree: Simple, words: list[str]) -> Status:
-    function = machine.state.functions.get(words[1].strip()) if len(words) > 1 else None
-    if len(words) > 1 and ("ssl" in words[1] or (function is not None and not machine.is_plain(function))):
+    from .parse import parse
+
+    if len(words) < 2:
+        return 0
+    try:
+        is_plain = machine.is_plain(parse(with_names(words[1])))
+    except UnreadableError:
+        is_plain = "ssl" not in words[1]
+    if not is_plain:
         machine.note("a trap that may issue a certificate", tree.line)
     return 0
 

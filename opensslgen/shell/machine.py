@@ -87,6 +87,8 @@ _TEXT = frozenset("grep egrep fgrep wc sort uniq tail nl fold fmt rev mail apt-g
                   "pkill killall whereis man diff cmp column zcat date env".split())  # fmt: skip
 _READ_COMMANDS = frozenset("at batch crontab ssh su parallel xargs python python3 perl ruby node docker podman".split())
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "mksh", "zsh", "ash"})
+_EMPTY_AT_FIRST = ("/tmp/", "/var/tmp/", "/dev/", "/run/", "/root/", "/home/")
+"""Folders in which a script probably has to create its files."""
 _ARGUMENTS = re.compile("getopts |\ud800\\$(?:[1-9]|@|#-[0-9]+)\ud801")
 """In the key of a condition: it depends on the script's arguments."""
 _ENDS = frozenset({"exit", "return", "break", "continue"})
@@ -367,7 +369,7 @@ class Machine:
         file = self.file(name) if appends else None
         if file is None:
             file = File()
-            if appends and path.startswith(("/etc/", "/usr/")) and path not in self.files:
+            if appends and path.startswith("/") and not path.startswith(_EMPTY_AT_FIRST) and path not in self.files:
                 file.chunks.append(Chunk(unknown(with_names(path)) + "\n", self.line))
         self.files[path] = file
         return file
@@ -1175,7 +1177,7 @@ class Machine:
         name = words[0]
         if name in self.state.functions:
             return self.function(name, words[1:])
-        builtin = BUILTINS.get(name)
+        builtin = BUILTINS.get(name.removeprefix("/usr").removeprefix("/bin/"))
         if builtin and not (name == "command" and words[1:2] not in (["-v"], ["-V"])):
             return builtin(self, tree, words)
         if name in _WRAPPERS or posixpath.basename(name) in _WRAPPERS:

@@ -15,6 +15,8 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v
 _DIRECTIVE = re.compile(r"%(?:%|([-+ 0#]*)([0-9]*)(?:\.([0-9]+))?([sdiuqbcxX]))")
 _TOKEN = re.compile(r"[ \t]*(0[xX][0-9A-Fa-f]+|[0-9]+|[A-Za-z_]\w*|\*\*|<<|>>|[<>=!]=|&&|\|\||[-+*/%()<>?:!~&|^,=])")
 _LONGEST = 200  # tokens of an expression
+_MOST_STEPS = 1 << 16
+"""Most steps of one command of sed, in thousands."""
 _LEVELS = (("||",), ("&&",), ("|",), ("^",), ("&",), ("==", "!="), ("<=", ">=", "<", ">"), ("<<", ">>"), ("+", "-"),
            ("*", "/", "%"))  # fmt: skip
 _SUBSTITUTE = re.compile(r"s(.)((?:\\.|(?!\1).)*)\1((?:\\.|(?!\1).)*)\1([gI]*)", re.DOTALL)
@@ -301,8 +303,12 @@ def sed(program: str, text: str, spend: Callable[[int], None], *, extended: bool
         if (match["address"] is not None and address is None) or (substitutes and expression is None):
             return None
         lines = []
-        for line in text.splitlines(keepends=True):
-            spend(sum(cost(each, len(line)) for each in (address, expression) if each) + len(line))
+        before = text.splitlines(keepends=True)
+        price = sum(cost(each, len(line)) for each in (address, expression) if each for line in before)
+        if price > _MOST_STEPS:
+            return None
+        spend(price + len(text))
+        for line in before:
             content = line.removesuffix("\n")
             ending = line[len(content) :]
             if address and not address.search(content):
