@@ -27,7 +27,7 @@ def kind_of(data: bytes) -> str | None:
 _OTHER_PROGRAMS = {
     "a Dockerfile": re.compile(rb"^(?:FROM|ARG)[ \t]+\S(?s:.)*^(?:RUN|COPY|CMD|ENTRYPOINT)[ \t]", re.MULTILINE),
     "a Makefile": MAKE_RULE,
-    "a program that is not a shell script": re.compile(rb"\A#![^\n]*"),
+    "a program that is not a shell script": re.compile(rb"\A#!(?![^\n]*\b(?:ba|da|k|mk|z|a)?sh\b)"),
     "a YAML file": re.compile(rb"^[ \t]*(?:- )?[\w-]+:(?: [^\n]*)?\n[ \t]*(?:- )?[\w-]+:(?:[ \n])", re.MULTILINE),
 }
 

@@ -252,9 +252,10 @@ def _beside(folder: str, path: str) -> str | None:
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except (OSError, ValueError):
         return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
         try:
             data = file.read(_LARGEST_BESIDE + 1)
         except OSError:
@@ -463,8 +464,15 @@ class _Judge:
                         "apple-san", "it has no subject alternative name; the common name does not count", made.line
                     )
                 return False
+        has_usages = has_extension(text, made.section, "extendedKeyUsage")
+        if self.is_issuer and not is_authority and not has_usages:
+            self.wonder("it issues certificates, but it is not marked as a CA (CA:TRUE)")
+            return None
         if not is_authority and judged.purpose != SERVER:
             self.other()
+            return False
+        lacks_usage = any(finding.rule.id == "apple-eku" for finding in judged.findings)
+        if has_usages and lacks_usage and self.seems_client() and not self.seems_named(_SERVER_NAME):
             return False
         for finding in judged.findings:
             rule = _SCRIPT_RULES.get(finding.rule.id)
@@ -483,17 +491,25 @@ class _Judge:
         """Judge a certificate without serverAuth: as a client's if its name suggests it, otherwise as a server's."""
         made = self.made
         has_usages = has_extension(made.text, made.section, "extendedKeyUsage")
-        called = [posixpath.basename(with_names(made.out)), with_names(made.subject or ""), made.wanted_section]
-        if has_usages and any(_CLIENT_NAME.search(each) for each in called):
+        if has_usages and self.seems_client():
             return
         has_names = has_extension(made.text, made.section, "subjectAltName")
-        if has_usages and not has_names and not any(_SERVER_NAME.search(each) for each in called):
+        if has_usages and not has_names and not self.seems_named(_SERVER_NAME):
             self.wonder("its extended key usage lacks serverAuth: for a client it complies, for a server it would not")
             return
         what = "its extended key usage lacks serverAuth" if has_usages else "it has no extended key usage"
         self.add("script-no-eku", f"{what}; serverAuth is needed", made.line)
         if not has_names:
             self.add("apple-san", "it has no subject alternative name; the common name does not count", made.line)
+
+    def seems_named(self, pattern: re.Pattern[str]) -> bool:
+        """Return whether its file, subject or section has such a name."""
+        made = self.made
+        names = (posixpath.basename(with_names(made.out)), with_names(made.subject or ""), made.wanted_section)
+        return any(pattern.search(each) for each in names)
+
+    def seems_client(self) -> bool:
+        return self.seems_named(_CLIENT_NAME)
 
     def why(self, text: str, line: int | None) -> str:
         """Return the text, and the names of the unknown values that it depends on."""

@@ -11,7 +11,7 @@ from opensslgen.errors import UnreadableError
 from .conditions import test
 from .status import LeaveError, Maybe, Status
 from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
-from .words import calculate, printf, sed, unescape
+from .words import calculate, cost, printf, regular, sed, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +113,7 @@ def _place(machine: Machine, source: str, target: str) -> str:
     if (
         target.endswith(("/", "/."))
         or target in (".", "..")
+        or path in machine.folders
         or any(each.startswith(f"{path}/") for each in machine.files)
     ):
         return f"{path}/{posixpath.basename(source)}"
@@ -127,6 +128,18 @@ def _cp(machine: Machine, _tree: Simple, words: list[str]) -> Status:
     for source in sources:
         file = machine.file(source)
         place = _place(machine, source, target)
+        if words[0] == "ln":
+            machine.files.pop(place, None)
+            machine.links[place] = machine.path(source)
+            continue
+        if file is None and (posixpath.basename(source) == "*" or any(each[:1] == "-" and "r" in each.lower() for each in words)):
+            # It may overwrite any file there.
+            folder = place if posixpath.basename(source) != "*" else posixpath.dirname(place)
+            what = Chunk(unknown(f"{with_names(source)}{UNREAD}") + "\n", machine.line)
+            for path in [path for path in machine.files if posixpath.dirname(path) == folder]:
+                machine.files[path] = File([what])
+            if posixpath.basename(source) == "*":
+                continue
         if file is not None:
             machine.budget.write(64)
             machine.files[place] = File(list(file.chunks))
@@ -134,6 +147,11 @@ def _cp(machine: Machine, _tree: Simple, words: list[str]) -> Status:
             machine.files[place] = File([Chunk(unknown(f"{with_names(source)}{UNREAD}") + "\n", machine.line)])
         if words[0].endswith("mv"):
             machine.files[machine.path(source)] = None
+    return 0
+
+
+def _mkdir(machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    machine.folders.update(machine.path(name) for name in _operands(words, "m"))
     return 0
 
 
@@ -441,6 +459,8 @@ def _filter(change: Callable[[str, list[str]], str | None]) -> Callable[[Machine
 
     def follow(machine: Machine, tree: Simple, words: list[str]) -> Status:
         file = machine.input
+        if name := next((word for word in words[2:] if machine.exists(word) or machine.file(word)), None):
+            file, words = machine.file(name), [word for word in words if word != name]
         text = file.text if file is not None and not file.things else None
         result = change(text, words[1:]) if text is not None and is_known(text) else None
         if result is None:
@@ -486,6 +506,27 @@ def _head(text: str, words: list[str]) -> str | None:
     if words and not match:
         return None
     return "".join(text.splitlines(keepends=True)[: int(match[1]) if match else 10])
+
+
+def _tail(text: str, words: list[str]) -> str | None:
+    match = re.fullmatch(r"(?:-n ?|-)?(\+?[0-9]{1,4})", " ".join(words))
+    lines = text.splitlines(keepends=True)
+    if words and not match:
+        return None
+    count = match[1] if match else "10"
+    return "".join(lines[int(count) - 1 :] if count[0] == "+" else lines[max(0, len(lines) - int(count)) :])
+
+
+def _grep(text: str, words: list[str]) -> str | None:
+    match = re.fullmatch(r"-([vEFi]+)", words[0]) if len(words) == 2 else None
+    options = match[1] if match else ""
+    if not words or len(words) > 2 or (len(words) == 2 and not match) or (words[0][:1] == "-" and not match):
+        return None
+    expression = regular(words[-1], "I" if "i" in options else "", extended="E" in options, literal="F" in options)
+    if expression is None or cost(expression, max(map(len, text.splitlines()), default=0)) > 1 << 12:
+        return None
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if bool(expression.search(line.rstrip("\n"))) is ("v" not in options))
 
 
 def _cut(text: str, words: list[str]) -> str | None:
@@ -579,13 +620,13 @@ def _xargs_like(machine: Machine, tree: Simple, words: list[str]) -> Status:
 
 BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
     "echo": _echo, "printf": _printf, "cat": _cat, "tee": _tee, "cp": _cp, "mv": _cp, "install": _cp,
-    "ln": _cp, "rm": _rm,
+    "ln": _cp, "mkdir": _mkdir, "rm": _rm,
     "unlink": _rm, "touch": _touch, "sed": _sed, "cd": _cd, "pushd": _cd, "popd": _popd, "pwd": _pwd,
     "basename": _basename, "dirname": _dirname, "realpath": _realpath, "readlink": _realpath, "mktemp": _mktemp,
     "exit": _exit, "return": _exit, "break": _leave_loop, "continue": _leave_loop, ":": _true, "true": _true,
     "false": _false, "test": _test, "[": _test, "set": _set, "shift": _shift, "unset": _unset, "eval": _eval,
     ".": _dot, "source": _dot, "read": _read, "mapfile": _mapfile, "readarray": _mapfile, "getopts": _getopts,
-    "let": _let, "seq": _seq, "expr": _expr, "tr": _filter(_tr), "head": _filter(_head), "cut": _filter(_cut),
+    "let": _let, "seq": _seq, "expr": _expr, "tr": _filter(_tr), "head": _filter(_head), "tail": _filter(_tail), "grep": _filter(_grep), "cut": _filter(_cut),
     "paste": _filter(_paste), "command": _command_v, "which": _which, "type": _which, "alias": _alias,
     "trap": _trap,
     "envsubst": _envsubst, "xargs": _xargs_like, "bc": _filter(_bc),

@@ -66,7 +66,7 @@ _SUCCEEDS = frozenset(
     "mkdir chmod chown chgrp ls sleep sync umask ulimit wait kill touch trap stty clear logger systemctl service "
     "install restorecon tput chcon setfacl keytool update-ca-certificates update-ca-trust getent curl wget rmdir ln "
     "reset hash shopt enable disown bg fg jobs times history complete bind set_title zip tar gzip less more "
-    "true : df du stat file sha256sum md5sum sha1sum base64 xxd certutil rsync scp mktemp-d cmp diff".split()
+    "true : hostname df du stat file sha256sum md5sum sha1sum base64 xxd certutil rsync scp mktemp-d cmp diff".split()
 )
 _READERS = frozenset({"ls", "chmod", "chown", "chgrp", "stat", "file", "less", "more", "sha256sum", "md5sum", "diff"})
 _QUESTIONS = frozenset("ls stat getent curl wget systemctl service sha256sum md5sum sha1sum file cmp diff".split())
@@ -89,6 +89,8 @@ _READ_COMMANDS = frozenset("at batch crontab ssh su parallel xargs python python
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "mksh", "zsh", "ash"})
 _EMPTY_AT_FIRST = ("/tmp/", "/var/tmp/", "/dev/", "/run/", "/root/", "/home/")
 """Folders in which a script probably has to create its files."""
+_READ = re.compile("\ud800read\u00a0[^\ud801]*\ud801")
+"""A value that the user types; who types nothing gets the default."""
 _ARGUMENTS = re.compile("getopts |\ud800\\$(?:[1-9]|@|#-[0-9]+)\ud801")
 """In the key of a condition: it depends on the script's arguments."""
 _ENDS = frozenset({"exit", "return", "break", "continue"})
@@ -248,6 +250,10 @@ class Machine:
         self.plan = plan
         self.taken: list[tuple[str, bool]] = []
         self.answers: dict[str, bool] = {}
+        self.links: dict[str, str] = {}
+        """The paths to which links lead."""
+        self.folders: set[str] = set()
+        """The folders that the script creates."""
         self.learned: dict[str, bool] = {}
         """Answers to unknown conditions that hold because the script ends otherwise."""
         self.state = _State()
@@ -335,7 +341,8 @@ class Machine:
         """Return a path from the root, or from something unknown."""
         if not name.startswith(("/", FOLDER[0])):
             name = f"{self.state.cwd}/{name}"
-        return posixpath.normpath(name)
+        path = posixpath.normpath(name)
+        return self.links.get(path, path)
 
     def file(self, name: str) -> File | None:
         """Return the content of a file; None if it is unknown or missing."""
@@ -397,6 +404,7 @@ class Machine:
 
     def and_or(self, tree: AndOr) -> Status:
         """Follow commands joined by && and ||."""
+        printed = len(self.output.chunks) if self.output is not None else 0
         status = self.pipeline(tree.first)
         for operator, pipeline in tree.others:
             if isinstance(status, Maybe):
@@ -405,6 +413,9 @@ class Machine:
                 if self.leaves(pipeline):
                     status = self.learn(status, 1 if operator == "&&" else 0)
                 status = self.decide(status)
+                if status and operator == "||" and self.output is not None:
+                    # What fails prints nothing.
+                    del self.output.chunks[printed:]
             if (operator == "&&") == (status == 0):
                 status = self.pipeline(pipeline)
         return status
@@ -935,7 +946,7 @@ class Machine:
         if operator in (":-", "-", ":=", "="):
             if self.state.tainted and value is None and not name.isdigit() and name not in self.state.unset:
                 return self.outside(name)
-            if value is None or (value == "" and operator[0] == ":"):
+            if value is None or (value == "" and operator[0] == ":") or _READ.fullmatch(value):
                 default = self.one(part.word)
                 if value is None and not default and (name.isdigit() or self.world.expects_variables):
                     return self.outside(name)

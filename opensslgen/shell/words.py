@@ -298,8 +298,8 @@ def sed(program: str, text: str, spend: Callable[[int], None], *, extended: bool
             return None
         if match["address"] is None and not substitutes:
             return None
-        address = None if match["address"] is None else _regular(match["address"], extended=extended)
-        expression = _regular(substitutes[2], substitutes[4], extended=extended) if substitutes else None
+        address = None if match["address"] is None else regular(match["address"], extended=extended)
+        expression = regular(substitutes[2], substitutes[4], extended=extended) if substitutes else None
         if (match["address"] is not None and address is None) or (substitutes and expression is None):
             return None
         lines = []
@@ -346,8 +346,12 @@ _CLASSES = {"space": r"\s", "blank": r" \t", "digit": "0-9", "alpha": "a-zA-Z", 
             "upper": "A-Z", "lower": "a-z"}  # fmt: skip
 
 
-def _regular(expression: str, flags: str = "", *, extended: bool) -> re.Pattern[str] | None:
-    """Return a regular expression of sed in Python's syntax; None if not supported."""
+def regular(
+    expression: str, flags: str = "", *, extended: bool, literal: bool = False
+) -> re.Pattern[str] | None:
+    """Return a regular expression of sed or grep in Python's syntax; None if not supported."""
+    if literal:
+        return re.compile(re.escape(expression), re.IGNORECASE if "I" in flags else 0)
     found: list[str] = []
     at = 0
     while at < len(expression):
