@@ -25,6 +25,7 @@ from opensslgen.config.use import (
     default_section,
     is_for_lists,
     is_for_proxies,
+    issues_certificates,
     loaded_code,
     looks_like_extensions,
     reads_requests,
@@ -231,6 +232,9 @@ class _Audit:
         self.judge_defaults()
         if self.has_judged and not has_sections:
             self.notes.append("it has no extension section: only its defaults were judged")
+            # What complies by its defaults alone may still be a certificate without names and usages.
+            is_wrong = any(finding.rule.severity == ERROR for finding in self.findings)
+            self.has_judged = is_wrong or not issues_certificates(self.config)
 
     def add(self, rule: str, message: str, line: int) -> None:
         if len(self.findings) <= _MOST_FINDINGS:
@@ -287,8 +291,10 @@ class _Audit:
         ]
         self.judge_all([each for each in made if each])
 
-    def naming(self, name: str, uses: set[str]) -> str:
-        """Return why a section is judged, by the ways in which it is used."""
+    def naming(self, name: str, uses: set[str]) -> str | None:
+        """Return why a section is judged, by the ways in which it is used; None if nothing names it."""
+        if name == DEFAULT and not self.config.own(DEFAULT, "extensions"):
+            return None
         if name in self.settings.sections:
             return "--section names it"
         if uses == {FILE}:
@@ -304,7 +310,10 @@ class _Audit:
             if section.name not in used and section.name != DEFAULT and looks_like_extensions(section)
         ]
         lists = [
-            section for section in found if is_for_lists(self.config, section) and not sounds_like_server(section.name)
+            section
+            for section in found
+            if is_for_lists(self.config, section)
+            and ("crl" in section.name.lower() or not sounds_like_server(section.name))
         ]
         proxies = [section for section in found if is_for_proxies(section)]
         for what, sections in (("CRLs", lists), ("proxy certificates", proxies)):

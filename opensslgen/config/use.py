@@ -20,6 +20,7 @@ COMMON = "v3_req"
 """The usual name of a section that the command line names, also in the vendor's script."""
 # Modules that are part of openssl (CONF_modules_load); it loads all others from shared libraries.
 _BUILT_IN = ("oid_section", "stbl_section", "alg_section", "ssl_conf", "random", "engines", "providers")
+_ISSUING = ("policy", "new_certs_dir", "serial", "default_days", "x509_extensions")
 _PROVIDERS = ("default", "base", "legacy", "fips", "null")
 
 
@@ -120,6 +121,15 @@ def signs_requests(config: Config, section: str) -> bool:
     named = config.entry("ca", "default_ca")
     marks = ("database", "new_certs_dir", "x509_extensions")
     return bool(named and named.value == section) or any(config.own(section, mark) for mark in marks)
+
+
+def issues_certificates(config: Config) -> bool:
+    """Tell whether `openssl req` or `openssl ca` can make certificates with a config, and not only CRLs."""
+    return any(
+        reads_requests(config, name)
+        or (signs_requests(config, name) and any(config.entry(name, key) for key in _ISSUING))
+        for name in config.sections
+    )
 
 
 def is_extension_file(config: Config) -> bool:
