@@ -28,6 +28,7 @@ from opensslgen.config.use import (
     issues_certificates,
     loaded_code,
     looks_like_extensions,
+    openssl_time,
     reads_requests,
     sections_used,
     signs_requests,
@@ -443,6 +444,7 @@ class _Audit:
                 ("default_bits", self.judge_default_bits, of_requests),
                 ("default_md", self.judge_default_md, of_requests or of_ca),
                 ("default_days", self.judge_default_days, of_ca and not of_requests),
+                ("default_enddate", self.judge_default_enddate, of_ca and not of_requests),
             ):
                 entry = self.config.entry(name, key) if is_read else None
                 if entry and entry.is_known:
@@ -466,10 +468,23 @@ class _Audit:
 
     def judge_default_days(self, section: str, entry: Entry) -> None:
         days = _number(entry)
+        # An expiry date takes precedence.
+        if days is not None and not self.config.entry(section, "default_enddate"):
+            days = min(days, 365_000)
+            self.judge_validity(section, entry, self.settings.at + timedelta(days=days), f"default_days is {days}")
+
+    def judge_default_enddate(self, section: str, entry: Entry) -> None:
+        until = openssl_time(entry.value)
+        if until is not None:
+            self.judge_validity(section, entry, until, f"default_enddate is {_shown(entry.value)}")
+
+    def judge_validity(self, section: str, entry: Entry, until: datetime, what: str) -> None:
         named = self.config.entry(section, "x509_extensions")
-        if days is None or (named and named.value in self.authorities):
+        if named and named.value in self.authorities:
             return
-        at = self.settings.at
+        begin = self.config.entry(section, "default_startdate")
+        # openssl counts the days from now, even if the certificate begins at another time.
+        at = (openssl_time(begin.value) if begin else None) or self.settings.at
         certificate = Certificate(
             serial_number=1,
             signature_algorithm="",
@@ -477,12 +492,12 @@ class _Audit:
             issuer=_SUBJECT,
             subject=_SUBJECT,
             not_before=at,
-            not_after=at + timedelta(days=min(days, 365_000)),
+            not_after=until,
             public_key=PublicKey("EC", 256, "P-256", b""),
         )
         rules = [rule for rule in self.settings.rules if rule.id in _VALIDITY]
         for finding in judge(Case(certificate, None, at), rules):
-            self.add("config-default-days", f"default_days is {days}: {finding.message}", entry.line)
+            self.add("config-default-days", f"{what}: {finding.message}", entry.line)
 
 
 @dataclass(frozen=True)

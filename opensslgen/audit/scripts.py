@@ -12,10 +12,11 @@ import posixpath
 import re
 import stat
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from opensslgen.config.reader import DEFAULT, UNKNOWN
+from opensslgen.config.use import openssl_time
 from opensslgen.errors import UnreadableError
 from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
 from opensslgen.rules.apple import APPLE_LIMIT
@@ -90,7 +91,9 @@ _PLAIN = re.compile(
 )
 
 
-MAKE_RULE = re.compile(rb"^[\w./%$(){}-][^\n#:='\"`;|&<>]{0,500}:(?![=:])[^\n=]{0,500}\n(?:[ \t]*#[^\n]*\n)?\t[^\n]", re.MULTILINE)
+MAKE_RULE = re.compile(
+    rb"^[\w./%$(){}-][^\n#:='\"`;|&<>]{0,500}:(?![=:])[^\n=]{0,500}\n(?:[ \t]*#[^\n]*\n)?\t[^\n]", re.MULTILINE
+)
 """A target of a Makefile with a command."""
 
 
@@ -177,7 +180,7 @@ def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
     world = World(
         name=visible(posixpath.basename(target)) or "script.sh",
         is_bash=is_bash,
-        is_zsh=bool(shebang) and shebang[1] == "zsh",
+        is_zsh=shebang is not None and shebang[1] == "zsh",
         read=lambda path: _beside(folder, path) if target != "-" else None,
         call=follow,
         system=system_file,
@@ -581,9 +584,11 @@ class _Judge:
 
     def until(self, end: str) -> None:
         since = self.made.since if self.made.since != "today" else None
-        ends, begins = _time(end), _time(since) if since else self.settings.at
+        ends, begins = openssl_time(end), openssl_time(since) if since else self.settings.at
         if ends is None or begins is None:
-            self.wonder(f"its validity from {_shown(since or 'now')} to {_shown(end)} {why_unknown(end + (since or ''))}")
+            self.wonder(
+                f"its validity from {_shown(since or 'now')} to {_shown(end)} {why_unknown(end + (since or ''))}"
+            )
         elif ends - begins > APPLE_LIMIT:
             days = (ends - begins) // timedelta(days=1)
             self.add(
@@ -625,17 +630,6 @@ class _Judge:
             )
             message = f"it has {visible(kind)}; Apple supports RSA and the curves P-256, P-384 and P-521"
             self.add("apple-key-type", message, key.line or self.made.line)
-
-
-def _time(text: str) -> datetime | None:
-    """Return a time as openssl takes it: YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ."""
-    for form in ("%Y%m%d%H%M%SZ", "%y%m%d%H%M%SZ"):
-        if is_known(text) and len(text) == {"%Y": 15, "%y": 13}[form[:2]]:
-            try:
-                return datetime.strptime(text, form).replace(tzinfo=timezone.utc)
-            except ValueError:
-                return None
-    return None
 
 
 # The vendor's script

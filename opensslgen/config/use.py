@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.x509.extensions import EXTENSIONS
@@ -138,6 +139,17 @@ def is_extension_file(config: Config) -> bool:
     if "req" in config.sections or "ca" in config.sections or config.own(DEFAULT, "extensions"):
         return False
     return any(canonical(entry.key) in EXTENSIONS for entry in default.entries)
+
+
+def openssl_time(text: str) -> datetime | None:
+    """Return a time as openssl takes it, YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ; None if it is not one."""
+    for form, length in (("%Y%m%d%H%M%SZ", 15), ("%y%m%d%H%M%SZ", 13)):
+        if len(text) == length and text[:-1].isdigit():
+            try:
+                return datetime.strptime(text, form).replace(tzinfo=timezone.utc)
+            except ValueError:
+                return None
+    return None
 
 
 def loaded_code(config: Config) -> Iterator[tuple[int, str]]:

@@ -132,7 +132,9 @@ def _cp(machine: Machine, _tree: Simple, words: list[str]) -> Status:
             machine.files.pop(place, None)
             machine.links[place] = machine.path(source)
             continue
-        if file is None and (posixpath.basename(source) == "*" or any(each[:1] == "-" and "r" in each.lower() for each in words)):
+        if file is None and (
+            posixpath.basename(source) == "*" or any(each[:1] == "-" and "r" in each.lower() for each in words)
+        ):
             # It may overwrite any file there.
             folder = place if posixpath.basename(source) != "*" else posixpath.dirname(place)
             what = Chunk(unknown(f"{with_names(source)}{UNREAD}") + "\n", machine.line)
@@ -172,7 +174,9 @@ def _touch(machine: Machine, _tree: Simple, words: list[str]) -> Status:
 
 
 def _sed(machine: Machine, tree: Simple, words: list[str]) -> Status:
-    programs, names, rest, in_place, extended, supported = [], [], words[1:], False, False, True
+    programs: list[str] = []
+    names: list[str] = []
+    rest, in_place, extended, supported = words[1:], False, False, True
     while rest:
         word, rest = rest[0], rest[1:]
         match = re.fullmatch(r"-([nErsuz]*)(?:(i)(.*)|(e)(.*))?", word, re.DOTALL)
@@ -211,7 +215,9 @@ def _edit(machine: Machine, programs: list[str], chunks: list[Chunk], *, extende
     """Return the output of sed for pieces; nothing if unknown."""
     for program in programs:
         if is_known(program):
-            chunks = _edit_with(machine, program, chunks, extended=extended) or _with_unknown(program, chunks, extended=extended)
+            chunks = _edit_with(machine, program, chunks, extended=extended) or _with_unknown(
+                program, chunks, extended=extended
+            )
         else:
             chunks = _with_unknown(program, chunks, extended=extended)
     return chunks

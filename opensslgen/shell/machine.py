@@ -77,9 +77,9 @@ _WRAPPERS = {
 }  # fmt: skip
 _OTHER_SCRIPTS = frozenset("make gmake ninja ant ansible-playbook docker podman ssh su xargs parallel find easyrsa "
                            "python python3 perl ruby node awk gawk expect watch".split())  # fmt: skip
-_ISSUERS = frozenset("cfssl step certtool mkcert minica certstrap xca lego certbot acme.sh make-ssl-cert omgwtfssl pki "
-                     "gpgsm vault easy-rsa build-ca build-key build-key-server build-key-pass pkitool certmonger "
-                     "mysql_ssl_rsa_setup elasticsearch-certutil dotnet pwsh powershell powershell.exe".split())  # fmt: skip
+_ISSUERS = frozenset("cfssl step certtool mkcert minica certstrap xca lego certbot acme.sh make-ssl-cert pki gpgsm "
+                     "vault easy-rsa build-ca build-key build-key-server build-key-pass pkitool mysql_ssl_rsa_setup "
+                     "elasticsearch-certutil dotnet pwsh powershell powershell.exe".split())  # fmt: skip
 """Other programs that make certificates."""
 _ISSUES = {"keytool": ("-genkey", "-genkeypair", "-gencert", "-selfcert"), "certutil": ("-S", "-C")}
 """Programs that make certificates with one of these options."""
@@ -87,7 +87,7 @@ _TEXT = frozenset("grep egrep fgrep wc sort uniq tail nl fold fmt rev mail apt-g
                   "pkill killall whereis man diff cmp column zcat date env".split())  # fmt: skip
 _READ_COMMANDS = frozenset("at batch crontab ssh su parallel xargs python python3 perl ruby node docker podman".split())
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "mksh", "zsh", "ash"})
-_EMPTY_AT_FIRST = ("/tmp/", "/var/tmp/", "/dev/", "/run/", "/root/", "/home/")
+_EMPTY_AT_FIRST = ("/tmp/", "/var/tmp/", "/dev/", "/run/", "/root/", "/home/")  # noqa: S108
 """Folders in which a script probably has to create its files."""
 _READ = re.compile("\ud800read\u00a0[^\ud801]*\ud801")
 """A value that the user types; who types nothing gets the default."""

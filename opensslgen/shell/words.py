@@ -346,9 +346,7 @@ _CLASSES = {"space": r"\s", "blank": r" \t", "digit": "0-9", "alpha": "a-zA-Z", 
             "upper": "A-Z", "lower": "a-z"}  # fmt: skip
 
 
-def regular(
-    expression: str, flags: str = "", *, extended: bool, literal: bool = False
-) -> re.Pattern[str] | None:
+def regular(expression: str, flags: str = "", *, extended: bool, literal: bool = False) -> re.Pattern[str] | None:
     """Return a regular expression of sed or grep in Python's syntax; None if not supported."""
     if literal:
         return re.compile(re.escape(expression), re.IGNORECASE if "I" in flags else 0)
