@@ -392,7 +392,7 @@ def _with_hosts(machine: Machine, text: str) -> str:
         return text
     groups = re.split(r"(?m)^(?=[ \t]*(?:\[|subjectAltName[ \t]*=))", _LISTED.sub(example, text))
     for number, group in enumerate(groups):
-        first, newline, rest = group.partition("\n")
+        first, _, rest = group.partition("\n")
         for piece in (first, rest):
             hosts = _LISTED.findall(piece)
             if any(is_known(value) and value.strip() for _, _, value in hosts):
