@@ -453,10 +453,13 @@ class _Judge:
         is_authority = judged.purpose == AUTHORITY
         if judged.unknown:
             self.wonder(self.why(judged.unknown, judged.line), self.place(judged.line))
-        if is_authority and made.signs_itself and not self.is_issuer:
-            seems = self.seems_server()
+        if is_authority and not self.is_issuer:
+            # `req -x509` takes CA:TRUE from openssl's default config; other commands only from what is given to them.
+            is_deliberate = not made.signs_itself and made.command != "req"
+            seems = self.seems_server() if not is_deliberate else self.is_named_for_server()
             if seems is None:
-                self.wonder("it is self-signed with CA:TRUE: a root complies, a server certificate would not")
+                what = "self-signed with CA:TRUE: a root" if made.signs_itself else "made with CA:TRUE: a CA"
+                self.wonder(f"it is {what} complies, a server certificate would not")
                 return None
             if seems:
                 if not has_extension(text, made.section, "extendedKeyUsage"):
@@ -556,6 +559,14 @@ class _Judge:
         if _SERVER_NAME.search(name):
             return True
         return None
+
+    def is_named_for_server(self) -> bool:
+        """Return whether only its names say that a certificate with CA:TRUE is for a server."""
+        return (
+            not has_extension(self.made.text, self.made.section, "extendedKeyUsage")
+            and self.seems_named(_SERVER_NAME)
+            and not self.seems_named(_CA_NAME)
+        )
 
     def days(self) -> None:
         made = self.made
