@@ -11,7 +11,7 @@ from opensslgen.errors import UnreadableError
 from .conditions import test
 from .status import LeaveError, Maybe, Status
 from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
-from .words import calculate, cost, printf, regular, sed, unescape
+from .words import calculate, cost, pattern, printf, regular, sed, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,6 +160,11 @@ def _mkdir(machine: Machine, _tree: Simple, words: list[str]) -> Status:
 def _rm(machine: Machine, _tree: Simple, words: list[str]) -> Status:
     for name in _operands(words):
         path = machine.path(name)
+        expression = (
+            pattern(path) if is_known(name) and re.search(r"[*?\[]", name) else re.compile(re.escape(path) + "/.*")
+        )
+        if expression is not None and len(machine.removed) < 100:
+            machine.removed.append(expression)
         machine.files[path] = None
         for each in [each for each in machine.files if each.startswith(f"{path}/")]:
             machine.files[each] = None

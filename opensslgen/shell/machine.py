@@ -77,6 +77,12 @@ _WRAPPERS = {
 }  # fmt: skip
 _OTHER_SCRIPTS = frozenset("make gmake ninja ant ansible-playbook docker podman ssh su xargs parallel find easyrsa "
                            "python python3 perl ruby node awk gawk expect watch".split())  # fmt: skip
+_WRITERS = frozenset({"curl", "wget", "rsync", "scp", "base64", "xxd", "gzip"})
+_UNPACKERS = {
+    "tar": re.compile(r"^-?\w*x|--extract"), "unzip": re.compile(""), "cpio": re.compile("-i|--extract"),
+    "git": re.compile(r"\b(?:checkout|switch|restore|reset|stash|apply|am|pull|merge|rebase|clean)\b"),
+}  # fmt: skip
+"""Programs that may write any file, and how they are called then."""
 _ISSUERS = frozenset("cfssl step certtool mkcert minica certstrap xca lego certbot acme.sh make-ssl-cert pki gpgsm "
                      "vault easy-rsa build-ca build-key build-key-server build-key-pass pkitool mysql_ssl_rsa_setup "
                      "elasticsearch-certutil dotnet pwsh powershell powershell.exe".split())  # fmt: skip
@@ -250,6 +256,10 @@ class Machine:
         self.plan = plan
         self.taken: list[tuple[str, bool]] = []
         self.answers: dict[str, bool] = {}
+        self.programs = ""
+        """The words and input of commands that are not followed and may write files; `*`: they may write any file."""
+        self.removed: list[re.Pattern[str]] = []
+        """The paths of files that the script removes by a pattern or with their folder."""
         self.links: dict[str, str] = {}
         """The paths to which links lead."""
         self.folders: set[str] = set()
@@ -304,7 +314,8 @@ class Machine:
 
     def has_text(self, name: str) -> bool:
         """Return whether something unknown is certainly not empty, by its name."""
-        if name in self.required or (self.state.refuses_unset and re.fullmatch(r"\$\w+", name)):
+        # A loop over the arguments has no round without any.
+        if name in self.required or name == "$@" or (self.state.refuses_unset and re.fullmatch(r"\$\w+", name)):
             return True
         value = unknown(name)
         for key, answer in (*self.answers.items(), *self.learned.items()):
@@ -354,7 +365,12 @@ class Machine:
         if path not in self.files:
             text = None
             if path.startswith(f"{FOLDER}/") and is_known(path[len(FOLDER) :]):
+                if any(removed.fullmatch(path) for removed in self.removed):
+                    self.files[path] = None
+                    return None
                 text = self.world.read(path[len(FOLDER) + 1 :])
+                if text is not None and self.may_be_changed(posixpath.basename(path)):
+                    text = unknown("what other commands make of it") + "\n"
             elif path.startswith("/"):
                 text = self.world.system(path)
             if text is None:
@@ -362,6 +378,12 @@ class Machine:
             self.budget.write(len(text))
             self.files[path] = File([Chunk(text, 0)])
         return self.files[path]
+
+    def may_be_changed(self, name: str) -> bool:
+        """Return whether an earlier command that is not followed may have written a file."""
+        if self.programs[:1] == "*":
+            return True
+        return name in self.programs and bool(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", self.programs))
 
     def exists(self, name: str) -> bool | None:
         """Return whether a file exists; None if unknown."""
@@ -1314,6 +1336,12 @@ class Machine:
             if known is not None:
                 return self.other_script(tree, known, words[1:])
             self.note(f"what {shown} does is unknown", tree.line)
+        if name in _UNPACKERS and _UNPACKERS[name].search(" ".join(words[1:])):
+            self.programs = "*"
+        elif name in _WRITERS or ("-o" in words and name in _TEXT) or name not in _READERS | _SUCCEEDS | _TEXT:
+            self.programs += " ".join(["", *words[1:], self.input.text if self.input is not None else ""])
+            if len(self.programs) > _LONGEST:
+                self.programs = "*"
         if name not in _READERS and name not in _SUCCEEDS:
             program = " ".join(words[1:]) + (self.input.text if self.input is not None else "")
             for path, file in self.files.items():
