@@ -453,7 +453,7 @@ class _Judge:
         is_authority = judged.purpose == AUTHORITY
         if judged.unknown:
             self.wonder(self.why(judged.unknown, judged.line), self.place(judged.line))
-        if is_authority and not self.is_issuer:
+        if is_authority and not self.is_issuer and not made.unknown:
             # `req -x509` takes CA:TRUE from openssl's default config; other commands only from what is given to them.
             is_deliberate = not made.signs_itself and made.command != "req"
             seems = self.seems_server() if not is_deliberate else self.is_named_for_server()
