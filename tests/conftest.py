@@ -107,14 +107,27 @@ def served(openssl, tmp_path_factory):
     return make_server(authority, "pbx.example.com", san=["localhost", "127.0.0.1", "::1"])
 
 
-def opensslgen(*arguments, env=None, **options):
-    """Run the command line as a process of its own and return what it left."""
+CREATING = ("server", "client", "batch")
+"""The commands that create a CA, if the pki folder has none and somebody says so."""
+
+
+def agreeing(arguments):
+    """Return a command line that creates a CA without a question: what most tests are not about."""
+    words = [*map(str, arguments)]
+    if words and words[0] in CREATING and "--csr-only" not in words:
+        words.insert(1, "--new-ca")
+    return words
+
+
+def opensslgen(*arguments, env=None, new_ca=True, **options):
+    """Run the command line as a process of its own and return what it left; `new_ca`: it may create a CA."""
     options.setdefault("capture_output", True)
     options.setdefault("text", True)
     options.setdefault("stdin", subprocess.DEVNULL)
     options.setdefault("timeout", 120)
+    words = agreeing(arguments) if new_ca else [*map(str, arguments)]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), **(env or {})}
-    return subprocess.run([sys.executable, "-m", "opensslgen", *map(str, arguments)], env=environment, **options)
+    return subprocess.run([sys.executable, "-m", "opensslgen", *words], env=environment, **options)
 
 
 def start_with_subprocess(argv, *, env, cwd, stdin, timeout):

@@ -18,6 +18,7 @@ import click
 
 from opensslgen import __version__
 from opensslgen.errors import Error
+from opensslgen.suggest import forget_options
 
 from .failure import Failure
 
@@ -81,9 +82,10 @@ def cli(ctx: click.Context) -> None:
     they reject. The work is done by openssl commands that you can read and run.
 
     \b
-    opensslgen server pbx.example.com --san IP:10.0.0.5     a certificate, and a root if there is none yet
+    opensslgen server pbx.example.com --san IP:10.0.0.5     a certificate; asks before it creates a CA
     opensslgen server pbx.example.com --script              print a shell script that does the same
     """  # noqa: D205 - two short sentences
+    forget_options()
     if os.environ.get("NO_COLOR"):
         ctx.color = False
 

@@ -12,6 +12,7 @@ from opensslgen.plan import adopt
 from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import Case, judge
+from opensslgen.suggest import suggest
 from opensslgen.text import visible
 
 from .job import Job, Violation, about_replaced, violations
@@ -54,8 +55,8 @@ def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), 
             *about_replaced(store, certificate),
             *(f"{finding.message} [{finding.rule.id}]" for finding in warnings),
         ),
-        next_step=f"let the phones trust {visible(str((above[-1] if above else certificate).subject))}"
-        " (opensslgen trust), and make certificates: opensslgen server NAME",
+        next_step=f"let the phones trust {visible(str((above[-1] if above else certificate).subject))}:"
+        f" {suggest('trust', pki=store.path)}; and issue certificates: {suggest('server', 'NAME', pki=store.path)}",
     )
 
 

@@ -12,7 +12,7 @@ from opensslgen.files.write import free_name
 from opensslgen.orders.kinds import ProfileName
 from opensslgen.orders.order import AuthorityOrder, LeafOrder
 from opensslgen.pki import index
-from opensslgen.pki.folder import Folder
+from opensslgen.pki.folder import Folder, missing_ca
 from opensslgen.plan import layout
 from opensslgen.plan.issue import Issuer
 from opensslgen.plan.steps import Publish
@@ -102,7 +102,7 @@ def root_of(store: Store) -> Certificate:
     """Return the certificate of the pki folder's CA; raises Error if it has no CA."""
     issuer = store.issuer()
     if issuer is None:
-        raise Error(f"{store.path} has no root yet", hint="make one first: opensslgen root")
+        raise missing_ca(store.path)
     return issuer
 
 

@@ -19,6 +19,7 @@ from opensslgen.pki import lookup
 from opensslgen.pki.folder import Folder, issued_files
 from opensslgen.pki.lookup import ROOT
 from opensslgen.plan import issue, layout, renew
+from opensslgen.suggest import suggest
 from opensslgen.text import quote, visible
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.extensions import KEY_USAGES
@@ -82,12 +83,18 @@ def renewal_job(
     if order.kind is not SELF_SIGNED:
         issuer = root_of(store)
         order, notes = fit_to_issuer(order, store, issuer, fixed_days=days is not None)
-        _refuse_no_gain(old, order.days, notes)
+        _refuse_no_gain(old, order.days, notes, store)
     refuse_violations(order, authorities_of(store) if issuer else (), allow=allow)
     moves, about_p12 = old_p12(order, store, at=at)
     plan = renew.leaf(order, issuer_of(store) if issuer else None, request=request, moves=moves)
     about_key = "its key is not in this folder: the old request is signed again, and the key stays the same"
-    notes = (*notes, *(() if is_here else (about_key,)), *about_p12, *_about_issuer(old, issuer), *_about_old(old))
+    notes = (
+        *notes,
+        *(() if is_here else (about_key,)),
+        *about_p12,
+        *_about_issuer(old, issuer),
+        *_about_old(old, store),
+    )
     return leaf_result("Renewed", order, plan, store, notes=notes)
 
 
@@ -101,7 +108,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
     if store.above() or not old.is_self_signed:
         raise UsageError(
             f"{path} is an intermediate: renew it in the folder of its issuer, {visible(str(old.issuer))}",
-            hint="run opensslgen renew NAME --pki THAT-FOLDER, and adopt the result",
+            hint=f"run there: {suggest('renew', 'NAME', '--pki', 'DIR')}; and adopt the result here",
         )
     order = AuthorityOrder(
         subject=Subject(old.subject.attributes),
@@ -124,8 +131,8 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         certificate=layout.CA,
         profile=order.profile,
         notes=_below_root(store),
-        next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}; until then the old root, which they"
-        "\n      trust already, remains valid: the certificates are valid below both",
+        next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}; until then the old root remains valid, and the"
+        " certificates are valid below both",
     )
 
 
@@ -142,7 +149,7 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
         crl_url=_crl_url(old),
     )
     order, notes = fit_intermediate(order, store, fixed_days=days is not None)
-    _refuse_no_gain(old, order.days, notes)
+    _refuse_no_gain(old, order.days, notes, store)
     refuse_violations(order, authorities_of(store), allow=allow)
     made_by = issue.existing_request(order, request, publish=False)
     plan = issue.intermediate(order, issuer_of(store), request=made_by).keep_existing()
@@ -151,8 +158,9 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
         "Renewed the intermediate certificate",
         order,
         plan,
-        notes=(*notes, *_about_issuer(old, store.issuer()), *_about_old(old)),
-        next_step=f"give {files['chain']} to the folder where it signs (opensslgen adopt)",
+        notes=(*notes, *_about_issuer(old, store.issuer()), *_about_old(old, store)),
+        next_step="let the folder where it signs adopt it: "
+        + suggest("adopt", str(files["chain"]), "--key", "KEY", "--force", "--pki", "DIR"),
     )
     return replace(intermediate, done=f"{intermediate.done}, with the same key")
 
@@ -222,7 +230,7 @@ def _constraints(old: Certificate) -> NameConstraints:
     return limits
 
 
-def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...]) -> None:
+def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...], store: Store) -> None:
     """Raise Error if the new certificate would expire no later than the old one because its CA expires.
 
     Otherwise a timer would renew it each day, to no effect.
@@ -230,7 +238,7 @@ def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...]) -> 
     if shortened and datetime.now(timezone.utc) + timedelta(days=days - 1) <= old.not_after:
         raise Error(
             f"the new certificate would expire no later than the old one, on {old.not_after:%Y-%m-%d}: {shortened[0]}",
-            hint="renew the CA first; a root: opensslgen renew ca",
+            hint=f"renew the CA first; a root: {suggest('renew', 'ca', pki=store.path)}",
         )
 
 
@@ -240,11 +248,11 @@ def _about_issuer(old: Certificate, issuer: Certificate | None) -> tuple[str, ..
     return (f"the old certificate was signed by another CA: {visible(str(old.issuer))}",)
 
 
-def _about_old(old: Certificate) -> tuple[str, ...]:
+def _about_old(old: Certificate, store: Store) -> tuple[str, ...]:
     """Return a note about the old certificate while it is valid."""
     if old.not_after <= datetime.now(timezone.utc):
         return ()
-    revoke = "" if old.is_self_signed else f"; if its key is lost: opensslgen revoke {old.serial_hex}"
+    revoke = "" if old.is_self_signed else f"; if its key is lost: {suggest('revoke', old.serial_hex, pki=store.path)}"
     return (f"the old certificate remains valid until it expires on {old.not_after:%Y-%m-%d}{revoke}",)
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from opensslgen.errors import UnreadableError
+from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.plan import layout
+from opensslgen.suggest import shell_words, suggest
 from opensslgen.x509.certificate import load
 
 from .index import REVOKED, read
@@ -51,6 +52,43 @@ def copy_of(folder: Path, serial_hex: str) -> Path | None:
             if path.exists():
                 return path
     return None
+
+
+class Enclosing(NamedTuple):
+    """The pki folder of a CA, around another folder."""
+
+    path: Path
+    is_part: bool
+    """Whether the other folder is one that every pki folder has, such as private/."""
+
+
+def enclosing(path: Path) -> Enclosing | None:
+    """Return the pki folder of a CA that a folder without a CA lies in, directly or one folder deeper; else None."""
+    absolute = path.absolute()
+    for level, around in enumerate(absolute.parents[:2]):
+        has_ca = any((around / name).is_file() for name in layout.CAS) and (around / layout.PRIVATE).is_dir()
+        if has_ca:
+            typed = path.parents[level] if level < len(path.parents) else around
+            first = absolute.relative_to(around).parts[0]
+            return Enclosing(typed, first in layout.PARTS)
+    return None
+
+
+def inside_of_ca(path: Path) -> UsageError | None:
+    """Return the error for a folder inside the pki folder of a CA, in place of that one; None if it lies elsewhere."""
+    found = enclosing(path)
+    return found and UsageError(
+        f"there is no CA in {path}, which is inside the pki folder of a CA, {found.path}",
+        hint=f"to use that CA, write --pki {shell_words(str(found.path))}",
+    )
+
+
+def missing_ca(path: Path) -> Error:
+    """Return the error for a pki folder without a CA, where one is needed."""
+    return inside_of_ca(path) or Error(
+        f"there is no certificate authority (CA) in {path}",
+        hint=f"to create one: {suggest('root', pki=path)}; if it is in another folder, add --pki DIR",
+    )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UnreadableError
 from opensslgen.orders.kinds import kind_of
 from opensslgen.pki import index
+from opensslgen.pki.folder import inside_of_ca
 from opensslgen.plan import layout
+from opensslgen.suggest import suggest
 from opensslgen.text import visible
 from opensslgen.x509 import crl
 
@@ -106,6 +108,8 @@ def survey_of(
     """
     if not folder.path.is_dir():
         raise UnreadableError(f"{visible(str(folder.path))}: no such folder", hint="add --pki DIR")
+    if not folder.index.exists() and (inside := inside_of_ca(folder.path)):
+        raise inside
     root = folder.root.certificate if folder.root else None
     alive: dict[str, list[Entry]] = defaultdict(list)
     last: dict[str, Entry] = {}
@@ -209,14 +213,15 @@ def crl_fault(survey: Survey) -> str | None:
 
 def _crl_fault(dates: crl.Dates, survey: Survey) -> str | None:
     made, due, revoked = dates.this_update, dates.next_update, survey.last_revocation
+    crl = suggest("crl", pki=survey.folder.path)
     if due and due < survey.at:
-        return f"expired on {due:{_TIME}}, and clients that check it refuse every certificate: opensslgen crl"
+        return f"expired on {due:{_TIME}}, and clients that check it refuse every certificate: {crl}"
     if made > survey.at:
         return f"is not valid before {made:{_TIME}}"
     if revoked and revoked > made:
-        return f"is from {made:{_TIME}}, so it lacks the last revocation, of {revoked:{_TIME}}: opensslgen crl"
+        return f"is from {made:{_TIME}}, so it lacks the last revocation, of {revoked:{_TIME}}: {crl}"
     if due and due - survey.at <= CRL_SOON:
-        return f"expires on {due:{_TIME}}: opensslgen crl"
+        return f"expires on {due:{_TIME}}: {crl}"
     return None
 
 
