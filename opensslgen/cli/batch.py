@@ -139,7 +139,9 @@ def batch(inventory: Path, issuing: Issuing, newca: NewCA, secrets: Secrets, rep
             wanting = (outcome for _, outcome in first.decide(read(file)))
             sys.exit(_report(wanting, needs, reporting))
         root = newca.order(store, encrypted=secrets.has_passphrase) if needs.issued else None
-        ask = secrets.for_pki(issuing.pki)
+        ask = secrets.for_pki(issuing.pki, issuing.openssl)
+        if needs.issued:
+            ask.unlock()
         names = needs.secrets(store, has_passphrase=secrets.has_passphrase)
         ready = replace(first, secrets={name: ask(name) for name in names})
         made = needs.make_root(ready, root)

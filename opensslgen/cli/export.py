@@ -73,7 +73,7 @@ def export(
         return
     if running.is_printed and any(char.isspace() for piece in order.pieces for char in order.target(piece)):
         raise UsageError("a script cannot write a file whose name has a space", hint="choose another name with --out")
-    do(lambda: export_job(order, into=into), running, secret=secrets.for_pki(running.pki), into=into)
+    do(lambda: export_job(order, into=into), running, secret=secrets.for_pki(running.pki, running.openssl), into=into)
 
 
 def _place(out: str | None, form: Form) -> tuple[Path, str | None]:

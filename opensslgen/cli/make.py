@@ -164,7 +164,7 @@ def self_signed(leaf: Leaf, secrets: Secrets, allow: tuple[str, ...], running: R
     do(
         lambda: self_signed_job(order, store=Store(running.pki), allow=allow),
         running,
-        secret=secrets.for_pki(running.pki),
+        secret=secrets.for_pki(running.pki, running.openssl),
         allow=allow,
         openssl=openssl,
     )
@@ -204,7 +204,7 @@ def _issue(
             return request_job(order, store=store, allow=allow)
         return leaf_job(order, store=store, root=root, fixed_days=leaf.days is not None, allow=allow)
 
-    do(prepare, running, secret=secrets.for_pki(running.pki), allow=allow, openssl=openssl)
+    do(prepare, running, secret=secrets.for_pki(running.pki, running.openssl), allow=allow, openssl=openssl)
 
 
 def _refuse_without_effect(leaf: Leaf, newca: NewCA, secrets: Secrets) -> None:
@@ -273,8 +273,8 @@ def root(root: Root, secrets: Secrets, running: Running) -> None:
     opensslgen root --key-type p-256 --passphrase
     opensslgen root --permit example.com --permit 10.0.0.0/8
 
-    `server --new-ca` makes one with the default settings if there is none. Phones show the common name. By default, it is
-    the organization, or the name of this machine and "CA".
+    `server --new-ca` makes one with the default settings if there is none. Phones show the common name. By default, it
+    is the organization, or the name of this machine and "CA".
     """
     from opensslgen.jobs.issue import root_job
     from opensslgen.pki.store import Store
@@ -347,6 +347,6 @@ def intermediate(intermediate: Intermediate, secrets: Secrets, allow: tuple[str,
     do(
         lambda: intermediate_job(order, store=Store(running.pki), fixed_days=fixed_days),
         running,
-        secret=secrets.for_pki(running.pki),
+        secret=secrets.for_pki(running.pki, running.openssl),
         allow=allow,
     )

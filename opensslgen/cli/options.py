@@ -247,6 +247,14 @@ NEW_CA = grouped(
     click.option("-y", "--yes", is_flag=True, help="Do not ask; create a CA if there is none."),
 )  # fmt: skip
 
+HOOKS = together(
+    click.option("--deploy-hook", metavar="COMMAND", help="Run COMMAND with /bin/sh after each renewal."),
+    click.option("--hook", "deploy_hook", metavar="COMMAND", hidden=True),
+    click.option(
+        "--post-hook", metavar="COMMAND", help="Run COMMAND with /bin/sh once at the end, if anything was renewed."
+    ),
+)
+
 JOBS = click.option(
     "--jobs", type=click.IntRange(1, 256), metavar="N", help="How many to do at once.  [default: one per CPU core]"
 )

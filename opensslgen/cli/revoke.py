@@ -47,13 +47,14 @@ def revoke(certificate: str, reason: str | None, yes: bool, secrets: Secrets, ru
     from opensslgen.jobs.revoke import revocation_job
     from opensslgen.pki.store import Store
 
-    store = Store(running.pki)
+    store, secret = Store(running.pki), secrets.for_pki(running.pki, running.openssl)
     asked = None
     if not running.is_printed and not yes:
         if not sys.stdin.isatty():
             raise UsageError("a revocation cannot be undone", hint="to revoke without being asked, add --yes")
         store.finish()
         asked = revocation_job(certificate, store=store, reason=reason).done
+        secret.unlock()
         click.confirm(f"{asked.replace('Revoked', 'Revoke', 1)}?", abort=True, err=True)
 
     def prepare() -> Job:
@@ -62,7 +63,7 @@ def revoke(certificate: str, reason: str | None, yes: bool, secrets: Secrets, ru
             raise Error(f"{certificate} is another certificate now, so nothing was revoked")
         return job
 
-    do(prepare, running, secret=secrets.for_pki(running.pki))
+    do(prepare, running, secret=secret)
 
 
 @click.command()
@@ -89,7 +90,11 @@ def crl(days: int, secrets: Secrets, running: Running) -> None:
     from opensslgen.pki.store import Store
 
     store = Store(running.pki)
-    do(lambda: revocation_list_job(store=store, days=days), running, secret=secrets.for_pki(running.pki))
+    do(
+        lambda: revocation_list_job(store=store, days=days),
+        running,
+        secret=secrets.for_pki(running.pki, running.openssl),
+    )
 
 
 @click.command()
@@ -114,4 +119,8 @@ def passwd(remove: bool, secrets: Secrets, running: Running) -> None:
     if remove and secrets.new_passphrase_file:
         raise UsageError("--new-passphrase-file cannot be used with --remove")
     store = Store(running.pki)
-    do(lambda: passphrase_job(store=store, remove=remove), running, secret=secrets.for_pki(running.pki))
+    do(
+        lambda: passphrase_job(store=store, remove=remove),
+        running,
+        secret=secrets.for_pki(running.pki, running.openssl),
+    )

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from opensslgen.errors import Error
+    from opensslgen.jobs.passphrase import Secrets as PkiSecrets
+
 _OPTIONS = {
     CA_PASSPHRASE: "--passphrase-file",
     NEW_PASSPHRASE: "--new-passphrase-file",
@@ -64,12 +67,34 @@ class Secrets:
         """Return a function that returns a secret by its name."""
         return lambda name: self.get(name, is_new=is_new(name))
 
-    def for_pki(self, pki: Path) -> Callable[[str], str]:
+    def for_pki(self, pki: Path, openssl: str | None = None) -> PkiSecrets:
         """Return the same for a job in a pki folder: only the passphrase of a CA key that exists is not new."""
+        from opensslgen.jobs.passphrase import Secrets as PkiSecrets
+        from opensslgen.openssl.command import find
         from opensslgen.pki.store import Store
 
         store = Store(pki)
-        return self.asked(lambda name: name != CA_PASSPHRASE or not (store.path / store.ca_key).exists())
+        return PkiSecrets(
+            self.asked(lambda name: name != CA_PASSPHRASE or not (store.path / store.ca_key).exists()),
+            store,
+            lambda: find(openssl),
+            tries=self.tries,
+            on_wrong=print_error,
+        )
+
+    @property
+    def tries(self) -> int:
+        """How often the passphrase of a key can be asked for."""
+        from opensslgen.jobs.passphrase import TRIES
+
+        return TRIES if sys.stdin.isatty() and not self.has_passphrase else 1
+
+
+def print_error(error: Error) -> None:
+    """Print an error after which the same is asked again."""
+    from opensslgen.text import visible
+
+    click.echo(f"Error: {visible(error.message)}", err=True)
 
 
 def first_line(path: Path, what: str) -> str:

@@ -88,18 +88,23 @@ def sign(request: str, wanted: Wanted, secrets: Secrets, allow: tuple[str, ...],
     the key, the subject and, once you confirm them, the names of the request; a note lists what else the request asks
     for and does not get.
     """
+    from opensslgen.jobs.job import root_of
     from opensslgen.jobs.sign import sign_job
     from opensslgen.pki.store import Store
     from opensslgen.x509.request import STDIN, read_request
 
+    secret = secrets.for_pki(running.pki, running.openssl)
+    store, fixed_days = Store(running.pki), wanted.days is not None
     decoded = read_request(request)
     order = _authority(decoded, wanted) if wanted.kind == "intermediate" else _leaf(decoded, wanted)
+    root_of(store)
+    if not running.is_printed:
+        secret.unlock()
     _confirm(decoded, order, wanted, quiet=running.quiet, can_ask=request != STDIN and sys.stdin.isatty())
-    store, fixed_days = Store(running.pki), wanted.days is not None
     do(
         lambda: sign_job(decoded, order, store=store, fixed_days=fixed_days, allow=allow),
         running,
-        secret=secrets.for_pki(running.pki),
+        secret=secret,
         allow=allow,
     )
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar
 
+from opensslgen.bundles.pkcs import pkcs12_form
 from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.files.read import read_file
 from opensslgen.files.write import free_name
 from opensslgen.orders.kinds import ProfileName
 from opensslgen.orders.order import AuthorityOrder, LeafOrder
@@ -186,6 +188,19 @@ def final_paths(plan: Plan, folder: Path) -> dict[str, Path]:
         for publish in plan.publish
         if publish.what or not plan.database
     }
+
+
+NO_P12 = "none"
+"""In place of a key of P12_ENCRYPTIONS: no PKCS#12 file, although there is an old one."""
+
+
+def like_old_p12(stem: str, store: Store) -> str | None:
+    """Return the key of P12_ENCRYPTIONS by which the PKCS#12 file of a certificate was made; None if there is none.
+
+    Raises UnreadableError if the file cannot be read.
+    """
+    path = store.path / layout.p12(stem)
+    return pkcs12_form(read_file(path)) if path.exists() else None
 
 
 def old_p12(

@@ -40,7 +40,8 @@ def _public_key(path: Path, openssl: OpenSSL) -> PublicKey:
     if encrypted:
         raise UsageError(
             f"the key {path} has a passphrase, and a server's key must not",
-            hint=f"write it without, into a file that only you can read: openssl pkey -in {shell_words(str(path))} -out FILE",
+            hint="write it without, into a file that only you can read:"
+            f" openssl pkey -in {shell_words(str(path))} -out FILE",
         )
     answer = openssl.run(["pkey", "-in", str(path.absolute()), "-pubout", "-outform", "DER"])
     key = decode_public_key(answer.stdout)

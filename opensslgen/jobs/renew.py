@@ -19,6 +19,7 @@ from opensslgen.pki import lookup
 from opensslgen.pki.folder import Folder, issued_files
 from opensslgen.pki.lookup import ROOT
 from opensslgen.plan import issue, layout, renew
+from opensslgen.plan.issue import P12_ENCRYPTIONS
 from opensslgen.suggest import suggest
 from opensslgen.text import quote, visible
 from opensslgen.x509.certificate import Certificate, load
@@ -28,7 +29,18 @@ from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
 
 from .issue import fit_intermediate, intermediate_result, leaf_result
-from .job import Job, authorities_of, final_paths, fit_to_issuer, issuer_of, old_p12, refuse_violations, root_of
+from .job import (
+    NO_P12,
+    Job,
+    authorities_of,
+    final_paths,
+    fit_to_issuer,
+    issuer_of,
+    like_old_p12,
+    old_p12,
+    refuse_violations,
+    root_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -54,7 +66,8 @@ def renewal_job(
 ) -> Job:
     """Return the job of renewing issued/STEM.crt: same names, subject, kind and key type, later expiry date.
 
-    Old files are renamed after the time `at`, by default now.
+    Old files are renamed after the time `at`, by default now. Where there is a PKCS#12 file, it is made again in the
+    same form, unless `p12` is another one, or NO_P12.
 
     It gets a new key, except with `keep_key`, if the key is not in the folder, and for an intermediate, whose leaves
     depend on it: then the old request is signed again. Raises UsageError for what cannot be reissued, Error if a key or
@@ -70,12 +83,18 @@ def renewal_job(
     if kind == "root":
         raise UsageError(f"{path} is a root, but not the root of {store.path}")
     if kind == "authority":
-        if p12:
+        if p12 in P12_ENCRYPTIONS:
             raise UsageError(f"{path} is a CA, and no PKCS#12 file is made for a CA")
         return _intermediate(old, stem, store=store, days=days, allow=allow)
-    is_here = (store.path / layout.key(stem)).exists()
+    key, is_here = store.path / layout.key(stem), (store.path / layout.key(stem)).exists()
+    if p12 is None and (p12 := like_old_p12(stem, store)) and not is_here:
+        raise Error(
+            f"{store.path / layout.p12(stem)} cannot be made again, because {key} is missing",
+            hint="to renew the certificate without it, add --no-p12",
+        )
+    p12 = None if p12 == NO_P12 else p12
     if not is_here and (p12 or kind == SELF_SIGNED.name):
-        raise Error(f"{store.path / layout.key(stem)} is missing", hint="make a new certificate")
+        raise Error(f"{key} is missing", hint="make a new certificate")
     request = _old_request(old, stem, store) if keep_key or not is_here else None
     order = _leaf_order(old, stem, kind=kind, new_key=request is None, days=days, p12=p12)
     notes: tuple[str, ...] = ()
@@ -131,8 +150,8 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         certificate=layout.CA,
         profile=order.profile,
         notes=_below_root(store),
-        next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}; until then the old root remains valid, and the"
-        " certificates are valid below both",
+        next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}; until then the old root remains valid, and"
+        " the certificates are valid below both",
     )
 
 
@@ -281,7 +300,7 @@ class Renewal:
     keep_key: bool = False
     days: int | None = None
     p12: str | None = None
-    """A key of P12_ENCRYPTIONS, or None for no PKCS#12 file."""
+    """A key of P12_ENCRYPTIONS, NO_P12, or None for a PKCS#12 file like the old one, if there is one."""
     allow: Collection[str] = ()
     """Ids of rules that may be broken."""
 
@@ -312,6 +331,6 @@ def _job(stem: str, renewal: Renewal, store: Store) -> Job:
             p12=renewal.p12,
             allow=renewal.allow,
         )
-    if renewal.p12:
+    if renewal.p12 in P12_ENCRYPTIONS:
         raise UsageError("a root cannot be written as a PKCS#12 file")
     return root_renewal_job(store=store, days=renewal.days, allow=renewal.allow)

@@ -52,6 +52,8 @@ class Row:
     """In UTC; None if neither the index nor the certificate can be read."""
     days: int | None
     """Whole days left; less than 0 after it has expired."""
+    due_from: datetime | None = None
+    """When it will be due for renewal; None if it is due, or does not expire soon."""
 
     @property
     def serial_hex(self) -> str:
@@ -85,7 +87,15 @@ class Survey:
         state = _state(copy.certificate, entry, self.at, soon)
         if entry.line in self.replaced:
             state = "replaced"
-        return Row(entry, copy, kind_of(copy.certificate), state, entry.not_after, (entry.not_after - self.at).days)
+        days = (entry.not_after - self.at).days
+        due = self._due_from(copy.certificate, state, soon)
+        return Row(entry, copy, kind_of(copy.certificate), state, entry.not_after, days, due)
+
+    def _due_from(self, certificate: Certificate | None, state: str, soon: timedelta) -> datetime | None:
+        if state != "expiring" or certificate is None:
+            return None
+        due = certificate.due_from(soon)
+        return due if due > self.at else None
 
     def root(self, *, soon: timedelta = SOON) -> Row | None:
         """Return the row of the root; None if it is missing."""
@@ -96,7 +106,8 @@ class Survey:
             return Row(None, copy, "root", "?", None, None)
         ends = copy.certificate.not_after
         state = _state(copy.certificate, None, self.at, soon)
-        return Row(None, copy, kind_of(copy.certificate), state, ends, (ends - self.at).days)
+        due = self._due_from(copy.certificate, state, soon)
+        return Row(None, copy, kind_of(copy.certificate), state, ends, (ends - self.at).days, due)
 
 
 def survey_of(

@@ -86,6 +86,8 @@ def _remark(row: Row) -> str:
     remarks = [row.copy.fault] if row.copy.fault else []
     if entry and entry.revoked_at:
         remarks.append(f"revoked on {entry.revoked_at:%Y-%m-%d}{f': {entry.reason}' if entry.reason else ''}")
+    if row.due_from:
+        remarks.append(f"due for renewal from {row.due_from:%Y-%m-%d}, the last third of its life")
     return f"  ({visible('; '.join(remarks))})" if remarks else ""
 
 
@@ -115,6 +117,7 @@ def _row_json(row: Row) -> dict[str, object]:
         "days_left": row.days,
         "serial_number": row.serial_hex,
         "not_after": row.not_after and f"{row.not_after:{_TIME}}",
+        "due_from": row.due_from and f"{row.due_from:{_TIME}}",
         "revoked_at": entry and entry.revoked_at and f"{entry.revoked_at:{_TIME}}",
         "reason": entry and entry.reason,
         "subject": entry.subject if entry else None,

@@ -13,7 +13,7 @@ from opensslgen.files.write import overwrite_refusal
 from opensslgen.jobs.issue import leaf_job
 from opensslgen.jobs.job import Violation
 from opensslgen.jobs.new_ca import ca_to_create
-from opensslgen.jobs.passphrase import opens_key
+from opensslgen.jobs.passphrase import opens_key, wrong_passphrase
 from opensslgen.jobs.perform import Authority
 from opensslgen.orders.order import LEAF_DAYS
 from opensslgen.plan.script import as_script
@@ -101,7 +101,7 @@ def passphrase_problem(config: Config, secrets: Mapping[str, str]) -> Problem | 
         return Problem("the root's key has a passphrase: type it")
     if opens_key(secrets[CA_PASSPHRASE], config.store, config.openssl()):
         return None
-    return Problem("this is not the passphrase of the root's key")
+    return Problem(wrong_passphrase(config.store.path / config.store.ca_key).message)
 
 
 def place_order(
