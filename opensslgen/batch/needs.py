@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error
 from opensslgen.jobs.issue import root_job
 from opensslgen.jobs.perform import Authority
+from opensslgen.orders.order import root_order
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 
 if TYPE_CHECKING:
@@ -45,10 +46,11 @@ class Needs:
         encrypted = store.ca_key_is_encrypted() if store.issuer() else has_passphrase
         return (*((P12_PASSWORD,) if self.p12 else ()), *((CA_PASSPHRASE,) if self.issued and encrypted else ()))
 
-    def make_root(self, batch: Batch, order: AuthorityOrder | None) -> JobResult | None:
-        """Make the root that was ordered because the folder has no CA."""
-        if order is None:
+    def make_root(self, batch: Batch, order: AuthorityOrder | None = None) -> JobResult | None:
+        """Make this root, or one with a default name, if the rows need one and the folder has no CA."""
+        if not self.issued or batch.store.issuer() is not None:
             return None
+        order = order or root_order(encrypted=CA_PASSPHRASE in batch.secrets)
         try:
             return Authority(batch.store, batch.openssl, lambda name: batch.secrets[name]).make(
                 lambda: root_job(order, store=batch.store)

@@ -90,6 +90,7 @@ class Reporting:
     warning: int | None
     critical: int | None
     quiet: bool
+    verbose: bool
 
 
 @click.command()
@@ -148,6 +149,7 @@ class Reporting:
         help="With --format nagios: critical if a certificate expires within DAYS.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Show only what does not comply."),
+    click.option("-v", "--verbose", is_flag=True, help="Also show what complies in folders, and with --each."),
     grouped(Reporting),
 )  # fmt: skip
 def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting: Reporting) -> None:
@@ -162,7 +164,6 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
     opensslgen audit mail.example.com:25 --starttls smtp
     opensslgen audit --root ca.crt pbx.example.com:443    whether the chain leads to this root
     opensslgen audit --profile root ca.crt --json
-    opensslgen audit --root ca.crt pbx.example.com:443  the chain has to lead to this root
 
     They are checked against Apple's published rules, or those of --profile. TARGET is a file, a folder, a server as
     HOST:PORT, or - for standard input. Files are recognised by their content: PEM, DER, PKCS#7, PKCS#12, certificate
@@ -214,8 +215,9 @@ def _report(targets: tuple[str, ...], settings: Settings, chosen: Chosen, report
     from opensslgen.report.audit import Report, audit_format
 
     out = tolerant_stdout()
+    many = () if reporting.verbose else tuple(each for each in targets if settings.each or Path(each).is_dir())
     form = audit_format(
-        reporting.output, settings, profiles=chosen.profiles, colour=is_coloured(), quiet=reporting.quiet
+        reporting.output, settings, profiles=chosen.profiles, colour=is_coloured(), quiet=reporting.quiet, many=many
     )
     bar = Bar()
     entries: Iterator[Entry] = map_audit(targets, settings, then=form.entry(), progress=bar.advance)

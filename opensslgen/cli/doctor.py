@@ -18,8 +18,8 @@ from .say import print_json
 RELEASED = datetime(2026, 11, 1, tzinfo=timezone.utc)
 """A clock that shows an earlier time than this release is wrong."""
 _NOT_BACKDATED = (
-    "no: OpenSSL before 3.5, and LibreSSL, cannot issue certificates that are valid since an hour ago, so a phone with a"
-    " slow clock may have to wait"
+    "no: OpenSSL before 3.5, and LibreSSL, cannot issue certificates that are valid since an hour ago, so a phone"
+    " with a slow clock may have to wait"
 )
 _MARKS = {True: "✓", False: "✗", None: "-"}
 

@@ -159,6 +159,7 @@ def self_signed(leaf: Leaf, secrets: Secrets, allow: tuple[str, ...], running: R
     from opensslgen.orders.kinds import SELF_SIGNED
     from opensslgen.pki.store import Store
 
+    secrets.refuse_unused_password(is_used=leaf.p12 is not None)
     openssl = _openssl(leaf, running)
     order = leaf.order(SELF_SIGNED, openssl)
     do(
@@ -187,6 +188,7 @@ def _issue(
 
     if csr_only:
         _refuse_without_effect(leaf, newca, secrets)
+    secrets.refuse_unused_password(is_used=leaf.p12 is not None)
     openssl = _openssl(leaf, running)
     order = leaf.order(kind, openssl)
     store = Store(running.pki)

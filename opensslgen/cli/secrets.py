@@ -52,6 +52,14 @@ class Secrets:
         """Whether there is a passphrase for the root's key."""
         return self.has(CA_PASSPHRASE)
 
+    def refuse_unused_password(self, *, is_used: bool) -> None:
+        """Raise UsageError for the file of a password where no PKCS#12 file is made."""
+        if self.p12_password_file and not is_used:
+            raise UsageError(
+                "--p12-password-file has no effect, because no PKCS#12 file is made",
+                hint="to make one, add --p12 or --p12-compat",
+            )
+
     def get(self, name: str, *, is_new: bool) -> str:
         """Return a secret; a new one is typed twice. Raises UsageError if it is missing and nobody can be asked."""
         what, file = SECRETS[name], self.file(name)

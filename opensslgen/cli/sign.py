@@ -20,8 +20,10 @@ from .options import (
     PASSPHRASE,
     PATH_LENGTH,
     RUNNING,
+    SUBJECT,
     Limits,
     Running,
+    Subject,
     grouped,
     together,
 )
@@ -29,6 +31,7 @@ from .run_job import do
 
 if TYPE_CHECKING:
     from opensslgen.names.general import GeneralName
+    from opensslgen.names.subject import Subject as NewSubject
     from opensslgen.orders.order import AuthorityOrder, LeafOrder
     from opensslgen.x509.request import Request
 
@@ -49,6 +52,14 @@ class Wanted:
     pathlen: int | None
     limits: Limits
     crl_url: str | None
+    subject: Subject
+
+    def new_subject(self) -> NewSubject | None:
+        """Return the subject that replaces the request's; None if it was not typed."""
+        from opensslgen.names.subject import parse_subject
+
+        fields = self.subject.fields()
+        return parse_subject(**fields) if any(value is not None for value in fields.values()) else None
 
 
 @click.command()
@@ -70,6 +81,7 @@ class Wanted:
     PATH_LENGTH,
     LIMITS,
     CRL_URL,
+    SUBJECT,
     grouped(Wanted),
     PASSPHRASE,
     ALLOW,
@@ -86,7 +98,7 @@ def sign(request: str, wanted: Wanted, secrets: Secrets, allow: tuple[str, ...],
 
     REQUEST is a file, PEM or DER, or - for standard input. It must be signed with its own key. The certificate takes
     the key, the subject and, once you confirm them, the names of the request; a note lists what else the request asks
-    for and does not get.
+    for and does not get. --cn, --org and the others set another subject.
     """
     from opensslgen.jobs.job import root_of
     from opensslgen.jobs.sign import sign_job
@@ -133,6 +145,7 @@ def _leaf(request: Request, wanted: Wanted) -> LeafOrder:
         extended_key_usage=wanted.eku,
         key_usage=wanted.key_usage,
         crl_url=wanted.crl_url,
+        subject=wanted.new_subject(),
     )
 
 
@@ -151,6 +164,7 @@ def _authority(request: Request, wanted: Wanted) -> AuthorityOrder:
         permit=wanted.limits.permit,
         exclude=wanted.limits.exclude,
         crl_url=wanted.crl_url,
+        subject=wanted.new_subject(),
     )
 
 
@@ -158,6 +172,8 @@ def _confirm(
     request: Request, order: LeafOrder | AuthorityOrder, wanted: Wanted, *, quiet: bool, can_ask: bool
 ) -> None:
     """Show what would be signed, and ask unless the names were typed; raises UsageError if nobody can be asked."""
+    from opensslgen.x509.names import Name
+
     names: tuple[GeneralName, ...] = getattr(order, "subject_alternative_names", ())
     sure = wanted.yes or bool(wanted.san)
     if not sure and not can_ask:
@@ -168,7 +184,7 @@ def _confirm(
             hint=f"to accept it as it is, add --yes{some}",
         )
     if not sure or not quiet:
-        click.echo(f"A certificate for {str(request.subject) or 'an empty subject'}", err=True)
+        click.echo(f"A certificate for {str(Name(order.subject.attributes)) or 'an empty subject'}", err=True)
         click.echo(f"  key   {order.key_type.name}", err=True)
         for name in names:
             click.echo(f"  name  {name}", err=True)

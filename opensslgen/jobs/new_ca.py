@@ -79,14 +79,17 @@ def refuse_inside(store: Store, *, agreed: bool = False) -> None:
         raise error
 
 
-def refuse_lost(store: Store) -> None:
-    """Raise Error for a folder whose CA was lost: a new one would replace its key, or share its index."""
+def refuse_lost(store: Store, *, is_explicit: bool = False) -> None:
+    """Raise Error for a folder that has lost its CA: a new one would replace its key.
+
+    Unless somebody has asked for a CA and nothing else, an index with valid certificates is enough for that.
+    """
     certificate, key = store.path / store.ca_certificate, store.path / store.ca_key
     if certificate.exists():
         return
     if key.exists():
         what = f"{certificate} is missing, and a new CA would replace the key of the old one, {key}"
-    elif title := _title_of_valid(store):
+    elif not is_explicit and (title := _title_of_valid(store)):
         what = f"{certificate} is missing, and {title} in {store.path / layout.INDEX} is valid: its CA was lost"
     else:
         return

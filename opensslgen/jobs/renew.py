@@ -25,6 +25,7 @@ from opensslgen.text import quote, visible
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.extensions import KEY_USAGES
 from opensslgen.x509.key_types import KEY_TYPES, KeyType
+from opensslgen.x509.names import joined
 from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
 
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
     from opensslgen.names.constraints import NameConstraints
     from opensslgen.pki.store import Store
+    from opensslgen.x509.request import Request
 
     from .due import Due
 
@@ -97,6 +99,8 @@ def renewal_job(
         raise Error(f"{key} is missing", hint="make a new certificate")
     request = _old_request(old, stem, store) if keep_key or not is_here else None
     order = _leaf_order(old, stem, kind=kind, new_key=request is None, days=days, p12=p12)
+    if request is not None:
+        order = replace(order, sets_subject=request.subject.der != old.subject.der)
     notes: tuple[str, ...] = ()
     issuer = None
     if order.kind is not SELF_SIGNED:
@@ -105,7 +109,8 @@ def renewal_job(
         _refuse_no_gain(old, order.days, notes, store)
     refuse_violations(order, authorities_of(store) if issuer else (), allow=allow)
     moves, about_p12 = old_p12(order, store, at=at)
-    plan = renew.leaf(order, issuer_of(store) if issuer else None, request=request, moves=moves)
+    text = None if request is None else pem(REQUEST, request.der)
+    plan = renew.leaf(order, issuer_of(store) if issuer else None, request=text, moves=moves)
     about_key = "its key is not in this folder: the old request is signed again, and the key stays the same"
     notes = (
         *notes,
@@ -150,15 +155,16 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         certificate=layout.CA,
         profile=order.profile,
         notes=_below_root(store),
-        next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}; until then the old root remains valid, and"
-        " the certificates are valid below both",
+        next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}; until then the old root remains valid,"
+        " and the certificates are valid below both",
     )
 
 
 def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None, allow: Collection[str]) -> Job:
     request = _old_request(old, stem, store)
     order = AuthorityOrder(
-        subject=strict_subject(old.subject.attributes),
+        sets_subject=request.subject.der != old.subject.der,
+        subject=strict_subject(old.subject.attributes, joined(old.subject)),
         key_type=old.public_key.key_type,
         public_key=old.public_key,
         days=lifetime(days or old.validity.days or INTERMEDIATE_DAYS),
@@ -170,7 +176,7 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
     order, notes = fit_intermediate(order, store, fixed_days=days is not None)
     _refuse_no_gain(old, order.days, notes, store)
     refuse_violations(order, authorities_of(store), allow=allow)
-    made_by = issue.existing_request(order, request, publish=False)
+    made_by = issue.existing_request(order, pem(REQUEST, request.der), publish=False)
     plan = issue.intermediate(order, issuer_of(store), request=made_by).keep_existing()
     files = final_paths(plan, store.path)
     intermediate = intermediate_result(
@@ -193,7 +199,7 @@ def _leaf_order(
     return LeafOrder(
         kind=KINDS.get(kind, SERVER),
         names=tuple(from_request.strict_name(name) for name in old.names),
-        subject=strict_subject(old.subject.attributes),
+        subject=strict_subject(old.subject.attributes, joined(old.subject)),
         stem=stem,
         key_type=_key_type_of_new(old) if new_key else old.public_key.key_type,
         public_key=None if new_key else old.public_key,
@@ -220,17 +226,15 @@ def _key_type_of_new(old: Certificate) -> KeyType:
     )
 
 
-def _old_request(old: Certificate, stem: str, store: Store) -> str:
-    """Return the old request in PEM; raises Error if it is missing or for another certificate."""
+def _old_request(old: Certificate, stem: str, store: Store) -> Request:
+    """Return the old request; raises Error if it is missing or for another key."""
     path = store.path / layout.request(stem)
     if not path.exists():
         raise Error(f"{path}, which would be signed again, is missing", hint="renew it with a new key")
     request = read_request(path)
     if request.public_key.der != old.public_key.der:
         raise Error(f"{path}, which would be signed again, is of another key than {layout.certificate(stem)}")
-    if request.subject.der != old.subject.der:
-        raise Error(f"{path}, which would be signed again, has another subject than {layout.certificate(stem)}")
-    return pem(REQUEST, request.der)
+    return request
 
 
 def _crl_url(old: Certificate) -> str | None:

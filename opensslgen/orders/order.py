@@ -53,6 +53,8 @@ class AuthorityOrder:
     crl_url: str | None = None
     public_key: PublicKey | None = None
     """The key of a request, of the type `key_type`; None: a new key."""
+    sets_subject: bool = False
+    """Whether the certificate gets `subject` in place of the request's."""
 
     @property
     def profile(self) -> ProfileName:
@@ -99,6 +101,8 @@ class LeafOrder:
     """The key of a request or of `key_file`, of the type `key_type`; None: a new key."""
     request: str | None = None
     """That request, in PEM."""
+    sets_subject: bool = False
+    """Whether the certificate gets `subject` in place of the request's."""
 
     @property
     def title(self) -> str:

@@ -86,8 +86,8 @@ def inside_of_ca(path: Path) -> UsageError | None:
 def missing_ca(path: Path) -> Error:
     """Return the error for a pki folder without a CA, where one is needed."""
     return inside_of_ca(path) or Error(
-        f"there is no certificate authority (CA) in {path}",
-        hint=f"to create one: {suggest('root', pki=path)}; if it is in another folder, add --pki DIR",
+        f"{path} has no root yet: {path / layout.CA} does not exist",
+        hint=f"to make one: {suggest('root', pki=path)}; if it is in another folder, add --pki DIR",
     )
 
 
