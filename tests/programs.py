@@ -22,6 +22,7 @@ PACKAGES = {
     "faketime": "faketime",
     "git": "git",
     "gnutls-cli": "gnutls-bin",
+    "groff": "groff",
     "ip": "iproute2",
     "kamailio": "kamailio kamailio-tls-modules",
     "keytool": "default-jre-headless",

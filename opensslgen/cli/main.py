@@ -49,6 +49,7 @@ COMMANDS = {
     "ansible": "ansible.ansible",
     "doctor": "doctor.doctor",
     "completion": "completion.completion",
+    "help": "help.help_",
 }
 """The commands, the most used first, each with its module and function in this package."""
 
