@@ -14,13 +14,13 @@ from cryptography import x509
 from opensslgen.cli.main import cli
 from opensslgen.pki import index
 
-from .conftest import files_below
+from .conftest import agreeing, files_below
 from .needs import needs, program_path
 from .shells import EACH_SHELL, SHELLS
 
 
 def run(*arguments, **env):
-    return CliRunner().invoke(cli, [*map(str, arguments)], env=env)
+    return CliRunner().invoke(cli, agreeing(arguments), env=env)
 
 
 def succeed(*arguments, **env):

@@ -312,7 +312,7 @@ def test_an_intermediate_revokes_what_it_signed(work, tmp_path):
 
 def test_an_expired_one_is_revoked_with_a_note(pki, openssl, tmp_path):
     day = tmp_path / "day"
-    script = ["faketime", "-f", "-40d", sys.executable, "-m", "opensslgen", "server", "old.example.com"]
+    script = ["faketime", "-f", "-40d", sys.executable, "-m", "opensslgen", "server", "--new-ca", "old.example.com"]
     subprocess.run(
         [*script, "--key-type", "p-256", "--days", "30", "--pki", day],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
