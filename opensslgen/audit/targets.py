@@ -137,7 +137,10 @@ def _server_meant(text: str) -> str | None:
 
     url = _URL.fullmatch(text)
     host, colon, port = (url[1] if url else text).rpartition(":")
-    host, port = (host, port) if colon and port.isascii() and port.isdigit() else (url[1] if url else text, "443")
+    if colon and port.isascii() and port.isalpha() and not url:
+        port = "443"  # such as host:https
+    elif not (colon and port.isascii() and port.isdigit()):
+        host, port = url[1] if url else text, "443"
     try:
         name = parse_host(host.strip("[]"))
     except UsageError:

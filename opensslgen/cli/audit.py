@@ -15,7 +15,7 @@ import click
 
 from opensslgen.errors import UsageError
 
-from .options import FORMAT, OPENSSL, Output, file_option, grouped, together
+from .options import FORMAT, OPENSSL, NumberParameter, Output, file_option, grouped, together
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
 
@@ -99,7 +99,7 @@ class Reporting:
     PROFILES,
     click.option("--at", type=TimeParameter(), help="Check as of this time, such as 2026-02-01.  [default: now]"),
     click.option(
-        "--within", type=click.IntRange(0, 36500), metavar="DAYS",
+        "--within", type=NumberParameter(0, 36500), metavar="DAYS",
         help="Also report certificates that expire within DAYS.",
     ),
     click.option(
@@ -113,7 +113,7 @@ class Reporting:
     ),
     click.option("--allow", multiple=True, metavar="RULE", help="Do not check this rule; repeat for more rules."),
     click.option(
-        "--limit", type=click.IntRange(1), default=16 << 20, metavar="BYTES",
+        "--limit", type=NumberParameter(1), default=16 << 20, metavar="BYTES",
         help="Read at most BYTES of a file or, with --each, of a block.  [default: 16777216]",
     ),
     file_option(
@@ -122,7 +122,7 @@ class Reporting:
     ),
     OPENSSL,
     click.option(
-        "--jobs", type=click.IntRange(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
+        "--jobs", type=NumberParameter(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
     ),
     grouped(Judging),
     click.option(
@@ -141,11 +141,11 @@ class Reporting:
     ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
     click.option(
-        "--warning", type=click.IntRange(0), metavar="DAYS",
+        "--warning", type=NumberParameter(0), metavar="DAYS",
         help="With --format nagios: warn if a certificate expires within DAYS.",
     ),
     click.option(
-        "--critical", type=click.IntRange(0), metavar="DAYS",
+        "--critical", type=NumberParameter(0), metavar="DAYS",
         help="With --format nagios: critical if a certificate expires within DAYS.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Show only what does not comply."),

@@ -25,6 +25,7 @@ from .options import (
     PKI,
     QUIET,
     NewCA,
+    NumberParameter,
     Output,
     grouped,
     key_type,
@@ -74,7 +75,7 @@ class Reporting:
 @click.argument("inventory", type=click.Path(path_type=Path, allow_dash=True))
 @together(
     click.option(
-        "--within", type=click.IntRange(0, 36500), default=30, show_default=True, metavar="DAYS",
+        "--within", type=NumberParameter(0, 36500), default=30, show_default=True, metavar="DAYS",
         help="Reissue certificates that expire within DAYS and are in the last third of their validity.",
     ),
     click.option(

@@ -30,6 +30,7 @@ from .options import (
     SUBJECT,
     Limits,
     NewCA,
+    NumberParameter,
     Running,
     Subject,
     file_option,
@@ -258,7 +259,7 @@ class Root:
 
 @click.command()
 @together(
-    click.option("--days", type=click.IntRange(1, 36500), default=3650, show_default=True, help="Days of validity."),
+    click.option("--days", type=NumberParameter(1, 36500), default=3650, show_default=True, help="Days of validity."),
     SUBJECT,
     KEY_TYPE,
     LIMITS,
@@ -319,7 +320,7 @@ class Intermediate:
 @click.command()
 @click.argument("name")
 @together(
-    click.option("--days", type=click.IntRange(1, 36500), help="Days of validity.  [default: 1825]"),
+    click.option("--days", type=NumberParameter(1, 36500), help="Days of validity.  [default: 1825]"),
     PATH_LENGTH,
     LIMITS,
     SUBJECT,

@@ -30,6 +30,12 @@ Function = Callable[..., object]
 Decorator = Callable[[Function], Function]
 
 
+class NumberParameter(click.IntRange):
+    """A whole number; click calls it an "integer range" in its messages."""
+
+    name = "integer"
+
+
 class KeyTypeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] # generic since click 8.5
     """A key type as people write it."""
 
@@ -168,7 +174,7 @@ REPLACING = grouped(Running, PKI, OPENSSL, PRINTING, VERBOSE, QUIET, FORMAT)
 ALLOW = click.option(
     "--allow", multiple=True, metavar="RULE", help="Continue even if this rule is broken; repeat for more rules."
 )
-DAYS = click.option("--days", type=click.IntRange(1, 36500), help="Days of validity.  [default: 820]")
+DAYS = click.option("--days", type=NumberParameter(1, 36500), help="Days of validity.  [default: 820]")
 EKU = click.option(
     "--eku", multiple=True, metavar="USAGE", help="Extended key usage, if not the default for this kind."
 )
@@ -180,7 +186,7 @@ CRL_URL = click.option(
     help="Where clients find the CRL; written into the certificate.  [env: OPENSSLGEN_CRL_URL]",
 )  # fmt: skip
 PATH_LENGTH = click.option(
-    "--pathlen", type=click.IntRange(0, 10), metavar="N", help="How many CAs may stand below this one.  [default: 0]"
+    "--pathlen", type=NumberParameter(0, 10), metavar="N", help="How many CAs may stand below this one.  [default: 0]"
 )
 P12 = together(
     click.option("--p12", "p12", flag_value="p12", help="Also write a PKCS#12 file (AES-256)."),
@@ -256,7 +262,7 @@ HOOKS = together(
 )
 
 JOBS = click.option(
-    "--jobs", type=click.IntRange(1, 256), metavar="N", help="How many to do at once.  [default: one per CPU core]"
+    "--jobs", type=NumberParameter(1, 256), metavar="N", help="How many to do at once.  [default: one per CPU core]"
 )
 
 PASSPHRASE_FILE = file_option(

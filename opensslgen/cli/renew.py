@@ -13,7 +13,17 @@ import click
 from opensslgen.errors import Error, UsageError
 
 from .failure import Failure
-from .options import ALLOW, HOOKS, P12, PASSPHRASE_AND_P12_PASSWORD, REPLACING, Running, grouped, together
+from .options import (
+    ALLOW,
+    HOOKS,
+    P12,
+    PASSPHRASE_AND_P12_PASSWORD,
+    REPLACING,
+    NumberParameter,
+    Running,
+    grouped,
+    together,
+)
 from .run_job import do, make
 from .say import print_json
 
@@ -54,13 +64,13 @@ class Renewing:
 @click.argument("names", nargs=-1, metavar="[NAME|SERIAL|ca]...")
 @together(
     click.option(
-        "--within", type=click.IntRange(0, 36500), metavar="DAYS",
+        "--within", type=NumberParameter(0, 36500), metavar="DAYS",
         help="Renew all certificates that expire within DAYS and are in the last third of their validity.",
     ),
     click.option("--all", "everything", is_flag=True, help="Renew all certificates, due or not, but not the root."),
     click.option("--keep-key", is_flag=True, help="Keep the key instead of generating a new one."),
     click.option(
-        "--days", type=click.IntRange(1, 36500),
+        "--days", type=NumberParameter(1, 36500),
         help="Days of validity; with --within and --all, not for CAs.  [default: as before]",
     ),
     P12,

@@ -10,7 +10,7 @@ import click
 from opensslgen.errors import Error, UsageError
 from opensslgen.pki.index import REASONS
 
-from .options import PASSPHRASE, PASSPHRASES, REPLACING, Running, together
+from .options import PASSPHRASE, PASSPHRASES, REPLACING, NumberParameter, Running, together
 from .run_job import do
 
 if TYPE_CHECKING:
@@ -19,11 +19,19 @@ if TYPE_CHECKING:
     from .secrets import Secrets
 
 
+class ReasonParameter(click.Choice):  # type: ignore[type-arg, unused-ignore] # generic since click 8.2
+    """A reason in any case; click would list the reasons in lower case."""
+
+    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """Return the message for a reason that does not exist."""
+        return f"{str(value)!r} is not one of {', '.join(REASONS)}."
+
+
 @click.command()
 @click.argument("certificate", metavar="NAME|FILE|SERIAL")
 @together(
     click.option(
-        "--reason", type=click.Choice(REASONS, case_sensitive=False), help="Reason, which the CRL makes public."
+        "--reason", type=ReasonParameter(REASONS, case_sensitive=False), help="Reason, which the CRL makes public."
     ),
     click.option("-y", "--yes", is_flag=True, help="Do not ask."),
     PASSPHRASE,
@@ -69,7 +77,7 @@ def revoke(certificate: str, reason: str | None, yes: bool, secrets: Secrets, ru
 @click.command()
 @together(
     click.option(
-        "--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="Days until the CRL expires."
+        "--days", type=NumberParameter(1, 3650), default=30, show_default=True, help="Days until the CRL expires."
     ),
     PASSPHRASE,
     REPLACING,

@@ -10,7 +10,7 @@ import click
 
 from opensslgen import __version__
 
-from .options import HOOKS, OPENSSL, PASSPHRASE_AND_P12_PASSWORD, PKI, grouped, together
+from .options import HOOKS, OPENSSL, PASSPHRASE_AND_P12_PASSWORD, PKI, NumberParameter, grouped, together
 from .say import print_notes
 from .secrets import Secrets
 
@@ -94,7 +94,7 @@ class Renewal:
 _RENEWAL = together(
     PKI,
     click.option(
-        "--within", type=click.IntRange(0, 36500), default=30, show_default=True, metavar="DAYS",
+        "--within", type=NumberParameter(0, 36500), default=30, show_default=True, metavar="DAYS",
         help="Renew certificates that expire within DAYS.",
     ),
     HOOKS,

@@ -74,8 +74,8 @@ def fit_name(text: str) -> str:
 def refuse_inside(store: Store, *, agreed: bool = False) -> None:
     """Raise UsageError for a new pki folder inside that of a CA, unless it was `agreed` and is no part of that one."""
     found = enclosing(store.path)
-    error = inside_of_ca(store.path) if found and (found.is_part or not agreed) else None
-    if error and store.issuer() is None:
+    error = inside_of_ca(store.path)
+    if error and store.issuer() is None and not (agreed and found and not found.is_part):
         raise error
 
 

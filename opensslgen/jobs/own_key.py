@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.openssl.command import OpenSSLError
 from opensslgen.suggest import shell_words
 from opensslgen.x509.public_keys import decode_public_key
 
@@ -43,7 +44,10 @@ def _public_key(path: Path, openssl: OpenSSL) -> PublicKey:
             hint="write it without, into a file that only you can read:"
             f" openssl pkey -in {shell_words(str(path))} -out FILE",
         )
-    answer = openssl.run(["pkey", "-in", str(path.absolute()), "-pubout", "-outform", "DER"])
+    try:
+        answer = openssl.run(["pkey", "-in", str(path.absolute()), "-pubout", "-outform", "DER"])
+    except OpenSSLError as error:
+        raise Error(f"{path} has no private key in it that openssl can read ({error.message})") from error
     key = decode_public_key(answer.stdout)
     if key.algorithm not in {"RSA", "EC"}:
         raise Error(f"{path} has a key of the kind {key.algorithm}; only RSA and EC keys are accepted")

@@ -75,7 +75,9 @@ def enclosing(path: Path) -> Enclosing | None:
 
 
 def inside_of_ca(path: Path) -> UsageError | None:
-    """Return the error for a folder inside the pki folder of a CA, in place of that one; None if it lies elsewhere."""
+    """Return the error for a pki folder that is a file, or inside the pki folder of a CA; None if it is neither."""
+    if path.exists() and not path.is_dir():
+        return UsageError(f"{path} is not a folder", hint="add --pki DIR")
     found = enclosing(path)
     return found and UsageError(
         f"there is no CA in {path}, which is inside the pki folder of a CA, {found.path}",

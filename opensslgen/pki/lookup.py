@@ -133,12 +133,11 @@ def _by_index(folder: Folder, wanted: str) -> list[Path]:
     """Return the copies of those with this serial number or, if there are none, this common name, also if revoked."""
     serial = int(wanted.replace(":", ""), 16) if _SERIAL.fullmatch(wanted) else None
     by_serial, by_name = [], []
-    with suppress(FileNotFoundError):
-        for entry in index.read(folder.index):
-            if entry.serial_number == serial:
-                by_serial.append(entry)
-            elif f"CN={wanted}" in entry.subject.split("/"):
-                by_name.append(entry)
+    for entry in index.read(folder.index) if folder.index.exists() else ():
+        if entry.serial_number == serial:
+            by_serial.append(entry)
+        elif f"CN={wanted}" in entry.subject.split("/"):
+            by_name.append(entry)
     return [_path(folder, entry) for entry in by_serial or by_name]
 
 
