@@ -117,10 +117,10 @@ def survey_of(
 
     Raises UnreadableError if the index, or a line of it, cannot be read.
     """
-    if not folder.path.is_dir():
-        raise UnreadableError(f"{visible(str(folder.path))}: no such folder", hint="add --pki DIR")
     if not folder.index.exists() and (inside := inside_of_ca(folder.path)):
         raise inside
+    if not folder.path.is_dir():
+        raise UnreadableError(f"{visible(str(folder.path))}: no such folder", hint="add --pki DIR")
     root = folder.root.certificate if folder.root else None
     alive: dict[str, list[Entry]] = defaultdict(list)
     last: dict[str, Entry] = {}
