@@ -280,7 +280,7 @@ def suggested(text):
 
 
 SITUATIONS = {
-    "root": ([], ("root", *FAST), ["trust", "server"]),
+    "root": ([], ("root", *FAST), ["server"]),
     "server": (["root"], ("server", "a.example.com", *FAST), ["trust"]),
     "intermediate": (["root"], ("intermediate", "site", *FAST), ["adopt"]),
     "adopt": ([], ("adopt", "elsewhere/ca.crt", "--key", "elsewhere/private/ca.key"), ["trust", "server"]),
@@ -337,7 +337,7 @@ def test_a_program_that_is_not_on_the_path_is_called_as_it_was_typed(tmp_path):
     program.chmod(0o755)
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), "PATH": "/usr/bin:/bin"}
     done = subprocess.run([program, "trust"], env=environment, capture_output=True, text=True)
-    assert "to make one: bin/opensslgen root" in done.stderr
+    assert "Hint: bin/opensslgen root\n" in done.stderr
 
 
 # One answer to what is due

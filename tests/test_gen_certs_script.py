@@ -662,12 +662,16 @@ def test_with_nothing_else(script, tools, chroot, by_python):
     shutil.copy(script, root / "work" / "gen-certs.sh")
     for name in ("server-every-field", "server-p12"):
         for arguments in SAME[name]:
-            done = chroot("/bin/sh", "/work/gen-certs.sh", *arguments, "--pki", f"/work/{name}", **secrets(False))
+            done = chroot(
+                "/bin/sh", "/work/gen-certs.sh", *agreeing(arguments), "--pki", f"/work/{name}", **secrets(False)
+            )
             assert done.returncode == 0, done.stderr
         assert as_text(summary(root / "work" / name)) == by_python(name)
-    done = chroot("/bin/sh", "/work/gen-certs.sh", "server", "a.example", "--days", "900", "--pki", "/work/none")
+    done = chroot(
+        "/bin/sh", "/work/gen-certs.sh", "server", "--new-ca", "a.example", "--days", "900", "--pki", "/work/none"
+    )
     assert (done.returncode, "apple-validity" in done.stderr) == (1, True)
-    done = chroot("/bin/sh", "/work/gen-certs.sh", "server", "a$b.example", "--pki", "/work/none")
+    done = chroot("/bin/sh", "/work/gen-certs.sh", "server", "--new-ca", "a$b.example", "--pki", "/work/none")
     assert (done.returncode, "'a$b.example'" in done.stderr) == (2, True)
 
 

@@ -382,7 +382,18 @@ def test_no_script_revokes_what_the_authority_has_not_signed(work, pki, tmp_path
 
 def test_what_has_no_copy_is_revoked_by_its_signature_though_it_expired(openssl, tmp_path):
     day = tmp_path / "day"
-    make = [sys.executable, "-m", "opensslgen", "server", "old.example.com", "--key-type", "p-256", "--days", "30"]
+    make = [
+        sys.executable,
+        "-m",
+        "opensslgen",
+        "server",
+        "--new-ca",
+        "old.example.com",
+        "--key-type",
+        "p-256",
+        "--days",
+        "30",
+    ]
     subprocess.run(
         ["faketime", "-f", "-40d", *make, "--pki", day],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},

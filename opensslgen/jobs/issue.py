@@ -53,8 +53,7 @@ def root_job(order: AuthorityOrder, *, store: Store) -> Job:
         profile=ProfileName.ROOT,
         makes_root=True,
         notes=(*about_replaced(store), *_about_name(order, store)),
-        next_step=f"let the phones trust {path} ({suggest('trust', pki=store.path)}), and issue certificates:"
-        f" {suggest('server', 'NAME', pki=store.path)}",
+        next_step=f"let the phones trust {path}, and issue certificates: {suggest('server', 'NAME', pki=store.path)}",
     )
 
 

@@ -132,7 +132,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
     if store.above() or not old.is_self_signed:
         raise UsageError(
             f"{path} is an intermediate: renew it in the folder of its issuer, {visible(str(old.issuer))}",
-            hint=f"run there: {suggest('renew', 'NAME', '--pki', 'DIR')}; and adopt the result here",
+            hint=f"adopt the result here, after running there: {suggest('renew', 'NAME', '--pki', 'DIR')}",
         )
     order = AuthorityOrder(
         subject=Subject(old.subject.attributes),

@@ -89,7 +89,7 @@ def missing_ca(path: Path) -> Error:
     """Return the error for a pki folder without a CA, where one is needed."""
     return inside_of_ca(path) or Error(
         f"{path} has no root yet: {path / layout.CA} does not exist",
-        hint=f"to make one: {suggest('root', pki=path)}; if it is in another folder, add --pki DIR",
+        hint=suggest("root", pki=path),
     )
 
 

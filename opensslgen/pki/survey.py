@@ -53,7 +53,7 @@ class Row:
     days: int | None
     """Whole days left; less than 0 after it has expired."""
     due_from: datetime | None = None
-    """When it will be due for renewal; None if it is due, or does not expire soon."""
+    """When it will be due for renewal; None if it is due, or does not expire soon, or nobody has asked."""
 
     @property
     def serial_hex(self) -> str:
@@ -81,14 +81,14 @@ class Survey:
     """How many are expired, revoked and replaced, by these words."""
     last_revocation: datetime | None
 
-    def row(self, entry: Entry, *, soon: timedelta = SOON) -> Row:
-        """Return the row of an entry, whose certificate is read now."""
+    def row(self, entry: Entry, *, soon: timedelta = SOON, with_due: bool = False) -> Row:
+        """Return the row of an entry, whose certificate is read now; `with_due`: with the time when it is due."""
         copy = self.folder.copy(entry)
         state = _state(copy.certificate, entry, self.at, soon)
         if entry.line in self.replaced:
             state = "replaced"
         days = (entry.not_after - self.at).days
-        due = self._due_from(copy.certificate, state, soon)
+        due = self._due_from(copy.certificate, state, soon) if with_due else None
         return Row(entry, copy, kind_of(copy.certificate), state, entry.not_after, days, due)
 
     def _due_from(self, certificate: Certificate | None, state: str, soon: timedelta) -> datetime | None:
@@ -97,7 +97,7 @@ class Survey:
         due = certificate.due_from(soon)
         return due if due > self.at else None
 
-    def root(self, *, soon: timedelta = SOON) -> Row | None:
+    def root(self, *, soon: timedelta = SOON, with_due: bool = False) -> Row | None:
         """Return the row of the root; None if it is missing."""
         copy = self.folder.root
         if copy is None:
@@ -106,7 +106,7 @@ class Survey:
             return Row(None, copy, "root", "?", None, None)
         ends = copy.certificate.not_after
         state = _state(copy.certificate, None, self.at, soon)
-        due = self._due_from(copy.certificate, state, soon)
+        due = self._due_from(copy.certificate, state, soon) if with_due else None
         return Row(None, copy, kind_of(copy.certificate), state, ends, (ends - self.at).days, due)
 
 
@@ -162,14 +162,14 @@ def survey_of(
 
 def rows_of(survey: Survey, *, soon: timedelta = SOON, only_soon: bool = False) -> tuple[Iterator[Row], int]:
     """Return the rows to show, the root first, and their number; each row reads its certificate."""
-    root = survey.root(soon=soon)
+    root = survey.root(soon=soon, with_due=only_soon)
     shown = sorted((*survey.current, *survey.others), key=lambda entry: (entry.not_after, entry.line))
     if only_soon:
         shown = [entry for entry in shown if entry.not_after - survey.at <= soon]
         if root and root.not_after and root.not_after - survey.at > soon:
             root = None
     first = [root] if root else []
-    return chain(first, (survey.row(entry, soon=soon) for entry in shown)), len(first) + len(shown)
+    return chain(first, (survey.row(entry, soon=soon, with_due=only_soon) for entry in shown)), len(first) + len(shown)
 
 
 def _sorted(entries: Iterable[Entry]) -> tuple[Entry, ...]:
