@@ -252,6 +252,25 @@ def test_a_key_that_is_gone_leaves_the_old_ones(imported):
     assert contents(Path("pki")) == before
 
 
+def test_a_batch_keeps_it_as_well(imported):
+    Path("sites.csv").write_text("name,days\npbx.example.com,300\n")
+    before = contents(Path("pki"))
+    done = typed("batch", "sites.csv", "-q", *FAST)
+    assert done.exit_code == 1
+    assert "--p12-password-file" in done.stderr
+    assert contents(Path("pki")) == before
+    good("batch", "sites.csv", "-q", *FAST, **PASSWORD)
+    certificate = load_pkcs12(imported.read_bytes(), b"battery staple").cert.certificate
+    assert certificate.public_bytes(Encoding.DER) == load("pki/issued/pbx.example.com.crt").der
+
+
+def test_a_password_without_a_use_is_noted(authority):
+    make_server(authority)
+    Path("password").write_text("battery staple\n")
+    done = good("renew", "pbx.example.com", "--p12-password-file", "password")
+    assert "--p12-password-file was not used" in done.stderr
+
+
 # Hints that lead to the same CA
 
 
@@ -583,6 +602,39 @@ def test_a_request_of_another_version_is_read(version, code, authority):
     algorithm = bytes.fromhex("300a06082a8648ce3d040302")
     Path("box.der").write_bytes(tlv(0x30, bytes(tbs) + algorithm + tlv(0x03, b"\0" + signature)))
     assert typed("sign", "box.der", "--yes").exit_code == code
+
+
+REAL = {
+    "Active Directory": (
+        (NameOID.DOMAIN_COMPONENT, "com"),
+        (NameOID.DOMAIN_COMPONENT, "example"),
+        (CN, "a.example.com"),
+    ),
+    "easy-rsa --req-serial": ((CN, "a.example.com"), (NameOID.SERIAL_NUMBER, "77")),
+    "person": ((NameOID.GIVEN_NAME, "Ada"), (NameOID.SURNAME, "Lovelace"), (NameOID.USER_ID, "ada"), (CN, "Ada L")),
+    "address": ((NameOID.STREET_ADDRESS, "Main St 1"), (NameOID.POSTAL_CODE, "12345"), (CN, "a.example.com")),
+    "Cisco": ((NameOID.UNSTRUCTURED_NAME, "r.example.com"), (CN, "a.example.com")),
+    "two of each": (
+        (NameOID.ORGANIZATIONAL_UNIT_NAME, "A"),
+        (NameOID.ORGANIZATIONAL_UNIT_NAME, "B"),
+        (CN, "x"),
+        (CN, "y"),
+    ),
+    "none": (),
+}
+
+
+@pytest.mark.parametrize("subject", REAL.values(), ids=REAL)
+def test_real_subjects_are_signed_and_renewed_with_a_new_key(subject, authority):
+    make_root(authority)
+    written(asking(x509.DNSName("a.example.com"), subject=subject))
+    good("sign", "box.req", "--san", "a.example.com", "--name", "box")
+    Path("pki/private/box.key").write_bytes(KEY.private_bytes(Encoding.PEM, *_plain()))
+    good("renew", "box")
+    made = x509.load_pem_x509_certificate(Path("pki/issued/box.crt").read_bytes())
+    assert made.public_key() != KEY.public_key()
+    assert [(part.oid, part.value) for part in made.subject] == list(subject)
+    assert made.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical is not bool(subject)
 
 
 # Output

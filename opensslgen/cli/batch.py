@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from opensslgen.errors import UnreadableError, UsageError
+from opensslgen.plan.secrets import P12_PASSWORD
 
 from .options import (
     ALLOW,
@@ -143,7 +144,9 @@ def batch(inventory: Path, issuing: Issuing, newca: NewCA, secrets: Secrets, rep
         ask = secrets.for_pki(issuing.pki, issuing.openssl)
         if needs.issued:
             ask.unlock()
-        names = needs.secrets(store, has_passphrase=secrets.has_passphrase)
+        names = {*needs.secrets(store, has_passphrase=secrets.has_passphrase)}
+        # A certificate may have a PKCS#12 file that its row does not ask for.
+        names |= {P12_PASSWORD} if secrets.has(P12_PASSWORD) else set()
         ready = replace(first, secrets={name: ask(name) for name in names})
         made = needs.make_root(ready, root)
         print_notes([made.job.done] if made else [], quiet=reporting.quiet)

@@ -25,7 +25,7 @@ from .options import (
     together,
 )
 from .run_job import do, make
-from .say import print_json
+from .say import print_json, print_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -148,6 +148,9 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
         except Error as error:
             failures.append(error)
             Failure(error).show()
+    if secrets.p12_password_file and names and done and not any("p12" in made.files for made in done):
+        lacking = "no PKCS#12 file was made, so --p12-password-file was not used; --p12 makes one"
+        print_notes([lacking], quiet=running.quiet)
     if running.as_json:
         print_json(answers)
     elif not running.quiet:
