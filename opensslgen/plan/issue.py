@@ -229,8 +229,9 @@ def new_request(order: LeafOrder, *, prefix: str = "") -> Plan:
             Write(config, f"{request_config(order)}\n{extensions}"),
             *before,
             openssl(
-                "req -new {key} -sha256 -config {config} -reqexts v3_req -out {request}",
+                "req -new {key} {subject} -sha256 -config {config} -reqexts v3_req -out {request}",
                 key=key,
+                subject=_empty_subject(order),
                 config=config,
                 request=f"{name}.req",
             ),
@@ -238,6 +239,11 @@ def new_request(order: LeafOrder, *, prefix: str = "") -> Plan:
         publish=_publish(name, order.stem, What.KEY, What.REQUEST),
         commands=f"{prefix}{COMMANDS}",
     )
+
+
+def _empty_subject(order: AuthorityOrder | LeafOrder) -> tuple[str, ...]:
+    """Return the arguments of `openssl req` for an empty subject; openssl accepts no empty section for it."""
+    return () if order.subject.attributes else ("-subj", "/")
 
 
 def existing_request(
@@ -326,7 +332,8 @@ def _another_subject(
     """
     config, public, request = f"{name}-subject.cnf", f"{name}-public.pem", f"{name}-subject.req"
     make = openssl(
-        "req -new -newkey rsa:2048 -nodes -sha256 -config {config} -keyout {throwaway} -out {request}",
+        "req -new {subject} -newkey rsa:2048 -nodes -sha256 -config {config} -keyout {throwaway} -out {request}",
+        subject=_empty_subject(order),
         config=config,
         throwaway=f"{name}-throwaway.key",
         request=request,
@@ -420,8 +427,14 @@ def extensions(order: LeafOrder) -> str:
 
 
 def request_config(order: AuthorityOrder | LeafOrder) -> str:
-    """Return the text of a config that gives `openssl req` the subject."""
-    return fill(shipped("request.cnf"), {"SUBJECT": order.subject.config_lines()})
+    """Return the text of a config that gives `openssl req` the subject; an empty one is given by -subj.
+
+    With `prompt = no`, openssl before 3.0 ignores -subj.
+    """
+    text = shipped("request.cnf")
+    if not order.subject.attributes:
+        text = text.replace("prompt = no\n", "")
+    return fill(text, {"SUBJECT": order.subject.config_lines()})
 
 
 def authority_section(order: AuthorityOrder, name: str) -> str:
