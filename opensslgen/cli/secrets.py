@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opensslgen.errors import Error
-    from opensslgen.jobs.passphrase import Secrets as PkiSecrets
+    from opensslgen.jobs.passphrase import PkiSecrets
 
 _OPTIONS = {
     CA_PASSPHRASE: "--passphrase-file",
@@ -77,7 +77,7 @@ class Secrets:
 
     def for_pki(self, pki: Path, openssl: str | None = None) -> PkiSecrets:
         """Return the same for a job in a pki folder: only the passphrase of a CA key that exists is not new."""
-        from opensslgen.jobs.passphrase import Secrets as PkiSecrets
+        from opensslgen.jobs.passphrase import PkiSecrets
         from opensslgen.openssl.command import find
         from opensslgen.pki.store import Store
 

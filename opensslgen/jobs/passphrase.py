@@ -62,7 +62,7 @@ def opens_file(passphrase: str, key: KeyFile, openssl: OpenSSL) -> bool:
     return openssl.run(command, stdin=text, secrets={CA_PASSPHRASE: passphrase}, check=False).exit_code == 0
 
 
-class Secrets:
+class PkiSecrets:
     """The secrets of the jobs in a pki folder: each is asked for once, and the CA's passphrase is checked at once."""
 
     def __init__(

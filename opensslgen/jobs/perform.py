@@ -18,7 +18,7 @@ from opensslgen.rules.rule import Case, Finding, judge
 from opensslgen.x509.certificate import load, load_all
 
 from .job import Job, Violation, final_paths, judge_now, violations
-from .passphrase import Secrets
+from .passphrase import PkiSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -76,7 +76,9 @@ class Authority:
         self.store.finish()
         # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.
         ask = (
-            self.secret if isinstance(self.secret, Secrets) else Secrets(self.secret, self.store, lambda: self.openssl)
+            self.secret
+            if isinstance(self.secret, PkiSecrets)
+            else PkiSecrets(self.secret, self.store, lambda: self.openssl)
         )
         secrets = self._secrets(self._possible(prepare()), ask)
         with self.store.lock() as work:
@@ -109,7 +111,7 @@ class Authority:
             kept=tuple(self.store.path / name for name in publication.kept.values()),
         )
 
-    def _secrets(self, job: Job, ask: Secrets) -> dict[str, str]:
+    def _secrets(self, job: Job, ask: PkiSecrets) -> dict[str, str]:
         """Return the secrets of a job; the CA's passphrase is asked for first, and checked before the others."""
         if CA_PASSPHRASE in job.plan.secrets and self.store.ca_key in job.plan.needs:
             ask.unlock()

@@ -66,8 +66,8 @@ def enclosing(path: Path) -> Enclosing | None:
     """Return the pki folder of a CA that a folder without a CA lies in, directly or one folder deeper; else None."""
     absolute = path.absolute()
     for level, around in enumerate(absolute.parents[:2]):
-        has_ca = any((around / name).is_file() for name in layout.CAS) and (around / layout.PRIVATE).is_dir()
-        if has_ca:
+        has_ca = any((around / name).is_file() for name in layout.CAS)
+        if has_ca and any((around / name).exists() for name in (layout.INDEX, *layout.CA_KEYS)):
             typed = path.parents[level] if level < len(path.parents) else around
             first = absolute.relative_to(around).parts[0]
             return Enclosing(typed, first in layout.PARTS)
