@@ -86,7 +86,7 @@ class Asking:
 class Reporting:
     """How the verdicts are reported, as typed."""
 
-    output: Literal["text", "json", "sarif", "nagios"]
+    output: Literal["text", "json", "sarif", "nagios", "github"]
     warning: int | None
     critical: int | None
     quiet: bool
@@ -136,7 +136,7 @@ class Reporting:
     ),
     grouped(Asking),
     click.option(
-        "--format", "output", type=click.Choice(["text", "json", "sarif", "nagios"]), default="text",
+        "--format", "output", type=click.Choice(["text", "json", "sarif", "nagios", "github"]), default="text",
         help="Format of the output.",
     ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
@@ -149,7 +149,7 @@ class Reporting:
         help="With --format nagios: critical if a certificate expires within DAYS.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Show only what does not comply."),
-    click.option("-v", "--verbose", is_flag=True, help="Also show what complies in folders, and with --each."),
+    click.option("-v", "--verbose", is_flag=True, help="Also show what complies in folders."),
     grouped(Reporting),
 )  # fmt: skip
 def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting: Reporting) -> None:
@@ -215,7 +215,7 @@ def _report(targets: tuple[str, ...], settings: Settings, chosen: Chosen, report
     from opensslgen.report.audit import Report, audit_format
 
     out = tolerant_stdout()
-    many = () if reporting.verbose else tuple(each for each in targets if settings.each or Path(each).is_dir())
+    many = () if reporting.verbose else tuple(each for each in targets if Path(each).is_dir())
     form = audit_format(
         reporting.output, settings, profiles=chosen.profiles, colour=is_coloured(), quiet=reporting.quiet, many=many
     )

@@ -278,6 +278,13 @@ P12_PASSWORD_FILE = file_option(
     "--p12-password-file",
     help="File whose first line is the password of the PKCS#12 file.  [env: OPENSSLGEN_P12_PASSWORD]",
 )
+BACKUP_PASSPHRASE = grouped(
+    Secrets,
+    file_option(
+        "--backup-passphrase-file",
+        help="File whose first line is the passphrase of the backup.  [env: OPENSSLGEN_BACKUP_PASSPHRASE]",
+    ),
+)
 PASSPHRASE = grouped(Secrets, PASSPHRASE_FILE)
 P12_PASSWORD = grouped(Secrets, P12_PASSWORD_FILE)
 PASSPHRASE_AND_P12_PASSWORD = grouped(Secrets, P12_PASSWORD_FILE, PASSPHRASE_FILE)

@@ -25,7 +25,12 @@ class Block:
 
     kind: Kind
     text: str = ""
+    mark: str = ""
+    """What stands before an item: "- ", or its number as "1. "."""
     rows: tuple[tuple[str, ...], ...] = ()
+
+
+_ITEM = re.compile(r"- |\d+\. ")
 
 
 def topics() -> dict[str, str]:
@@ -46,7 +51,7 @@ def as_terminal_text(markdown: str, *, width: int) -> str:
         if kind == "table":
             parts += [_table(block.rows, width=width) for block in blocks]
         elif kind == "item":
-            parts.append("\n".join(_wrapped(block.text, width=width, first="- ") for block in blocks))
+            parts.append("\n".join(_wrapped(block.text, width=width, first=block.mark) for block in blocks))
         elif kind == "code":
             parts += [textwrap.indent(block.text, "    ") for block in blocks]
         elif kind == "heading":
@@ -68,7 +73,8 @@ def as_man_page(markdown: str, *, name: str, section: int, version: str) -> str:
         elif block.kind == "code":
             lines += [".PP", ".nf", ".RS 4", *map(_roff, block.text.splitlines()), ".RE", ".fi"]
         elif block.kind == "item":
-            lines += [".IP \\(bu 2", _roff(block.text)]
+            bullet = block.mark.strip().replace("-", "\\(bu")
+            lines += [f".IP {bullet} 3", _roff(block.text)]
         elif block.kind == "table":
             for first, *others in block.rows[1:]:
                 lines += [".TP", _roff(first) or "\\ ", _roff("; ".join(filter(None, others)))]
@@ -88,10 +94,11 @@ def _title(markdown: str) -> str:
 def _blocks(markdown: str) -> Iterator[Block]:
     lines = iter([*markdown.splitlines(), ""])
     gathered: list[str] = []
-    kind: Kind = "text"
+    mark = ""
     for line in lines:
-        if gathered and (not line or line.startswith(("#", "```", "- ", "|"))):
-            yield Block(kind, _plain(" ".join(gathered)))
+        item = _ITEM.match(line)
+        if gathered and (not line or item or line.startswith(("#", "```", "|"))):
+            yield Block("item" if mark else "text", _plain(" ".join(gathered)), mark)
             gathered = []
         if line.startswith("```"):
             yield Block("code", "\n".join(takewhile(lambda inside: not inside.startswith("```"), lines)))
@@ -104,8 +111,8 @@ def _blocks(markdown: str) -> Iterator[Block]:
         elif line.startswith("#"):
             yield Block("heading", _plain(line.lstrip("# ")))
         elif line:
-            kind = kind if gathered else "item" if line.startswith("- ") else "text"
-            gathered.append(line.removeprefix("- ").strip())
+            mark = mark if gathered else item[0] if item else ""
+            gathered.append(line.removeprefix(mark).strip())
 
 
 def _plain(text: str) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen.errors import Error
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.openssl import run
 from opensslgen.plan.layout import CA, CA_CHAIN
@@ -120,8 +119,7 @@ class Authority:
     def _possible(self, job: Job) -> Job:
         """Return the job; raises Error if it would overwrite a file, or if openssl cannot do it."""
         for demand in job.plan.demands:
-            if not self.openssl.can(demand):
-                raise Error(f"{self.openssl.path} is {self.openssl.banner}, which cannot {demand}")
+            self.openssl.require(demand)
         self.store.refuse_odd_files(job.plan)
         there = self.store.existing(job.plan)
         if there and not self.force:

@@ -40,6 +40,7 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "-verify_hostname": {"OpenSSL": (1, 0, 2)},
     "-partial_chain": {"OpenSSL": (1, 0, 2)},
     "-no_check_time": {"OpenSSL": (1, 1, 1)},
+    "enc -pbkdf2": {"OpenSSL": (1, 1, 1), "LibreSSL": (3, 3, 0)},
     "ed25519": {"OpenSSL": (1, 1, 1), "LibreSSL": (3, 7, 0)},
     "s_client to IPv6": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
     "-starttls lmtp": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
@@ -85,6 +86,13 @@ class OpenSSL:
         """Tell whether this openssl has what CAPABILITIES lists by that name."""
         first = CAPABILITIES[capability].get(self.flavour)
         return first is not None and self.version >= first
+
+    def require(self, capability: str) -> None:
+        """Raise OpenSSLError if this openssl lacks what CAPABILITIES lists by that name."""
+        if not self.can(capability):
+            raise OpenSSLError(
+                f"{self.path} is {self.banner}, which cannot {capability}", hint="name a newer one with --openssl"
+            )
 
     def run(
         self,
