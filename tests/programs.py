@@ -20,6 +20,7 @@ PACKAGES = {
     "dash": "dash",
     "easyrsa": "easy-rsa",
     "faketime": "faketime",
+    "fish": "fish",
     "git": "git",
     "gnutls-cli": "gnutls-bin",
     "groff": "groff",
@@ -45,6 +46,7 @@ PACKAGES = {
     "unshare": "util-linux",
     "update-ca-certificates": "ca-certificates",
     "zbarimg": "zbar-tools",
+    "zsh": "zsh",
 }
 """Package by program; a program that needs a second one names both."""
 

@@ -470,18 +470,6 @@ def test_completion_is_printed(shell):
     assert "_OPENSSLGEN_COMPLETE" in done.stdout
 
 
-def test_bash_completes_commands(tmp_path):
-    (tmp_path / "opensslgen").write_text(f'#!/bin/sh\nPYTHONPATH={CHECKOUT} exec {sys.executable} -m opensslgen "$@"\n')
-    (tmp_path / "opensslgen").chmod(0o755)
-    script = opensslgen("completion", "bash").stdout
-    function = re.search(r"(\w+)\(\) \{", script)[1]
-    complete = f"COMP_WORDS=(opensslgen ser); COMP_CWORD=1; {function} opensslgen; echo ${{COMPREPLY[@]}}"
-    done = subprocess.run(
-        ["bash", "-c", f"PATH={tmp_path}:$PATH\n{script}\n{complete}"], capture_output=True, text=True
-    )
-    assert done.stdout.split() == ["server"], done.stderr
-
-
 def test_doctor_tells_what_it_found():
     done = opensslgen("doctor")
     assert done.returncode == 0

@@ -12,6 +12,7 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
+from . import complete
 from .options import FORMAT, PKI, NumberParameter, Output, together
 from .say import is_coloured, print_json, print_notes, print_warning, tolerant_stdout, warn_of_open_files
 
@@ -111,7 +112,7 @@ def _nagios(pki: Path, *, at: datetime, warning: int, critical: int) -> NoReturn
 
 
 @click.command()
-@click.argument("certificate", metavar="NAME|FILE|SERIAL")
+@click.argument("certificate", metavar="NAME|FILE|SERIAL", shell_complete=complete.certificate_or_file)
 @together(PKI, FORMAT)
 def show(certificate: str, pki: Path, output: Output) -> None:
     """Explain a certificate and which devices accept it.

@@ -11,9 +11,11 @@ import click
 from opensslgen import __version__
 from opensslgen.errors import UsageError
 
+from . import complete
+
 
 @click.command("help")
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=complete.topic)
 @click.option("--man", type=click.Path(file_okay=False, path_type=Path), help="Write man pages into this directory.")
 def help_(topic: str | None, man: Path | None) -> None:
     """Show a page of the manual, or the help of a command.

@@ -12,6 +12,7 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
+from . import complete
 from .failure import Failure
 from .options import (
     ALLOW,
@@ -61,7 +62,7 @@ class Renewing:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME|SERIAL|ca]...")
+@click.argument("names", nargs=-1, metavar="[NAME|SERIAL|ca]...", shell_complete=complete.certificate)
 @together(
     click.option(
         "--within", type=NumberParameter(0, 36500), metavar="DAYS",
