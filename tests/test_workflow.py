@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -210,10 +211,13 @@ def test_an_independent_reader_finds_what_was_asked_for(key_type, authority):
     ]
 
 
-def test_two_roots_never_have_one_name(authority, tmp_path):
-    first = make_root(authority, common_name=None).certificate
-    assert first.subject.common_name
-    assert f"{datetime.now(timezone.utc):%Y-%m-%d}" in first.subject.common_name
+def test_a_root_has_a_name_that_people_recognise_and_its_successor_is_warned_of_it(authority, openssl):
+    """IP Office builds chains by common names."""
+    first = make_root(authority, common_name=None)
+    assert first.certificate.subject.common_name == f"{socket.gethostname().partition('.')[0]} CA"
+    assert not [note for note in first.notes if "same name" in note]
+    second = make_root(Authority(authority.store, openssl, no_secret, force=True), common_name=None)
+    assert [note for note in second.notes if "same name" in note]
 
 
 @pytest.mark.parametrize(

@@ -267,7 +267,7 @@ NEW_CA = grouped(
 
 HOOKS = together(
     click.option("--deploy-hook", metavar="COMMAND", help="Run COMMAND with /bin/sh after each renewal."),
-    click.option("--hook", "deploy_hook", metavar="COMMAND", hidden=True),
+    click.option("--hook", "deploy_hook", metavar="COMMAND", hidden=True, help="The old name of --deploy-hook."),
     click.option(
         "--post-hook", metavar="COMMAND", help="Run COMMAND with /bin/sh once at the end, if anything was renewed."
     ),
