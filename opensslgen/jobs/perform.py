@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.openssl import run
+from opensslgen.plan.issue import demands
 from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.plan.steps import Check, CheckChain, CheckKey
@@ -118,7 +119,11 @@ class Authority:
 
     def _possible(self, job: Job) -> Job:
         """Return the job; raises Error if it would overwrite a file, or if openssl cannot do it."""
-        for demand in job.plan.demands:
+        checks = (step for step in job.plan.steps if isinstance(step, Check) and step.issuer != step.certificate)
+        names = tuple(name for check in checks for name in check.names)
+        issuer = self.store.issuer() if names else None
+        below = demands(names, issuer.name_constraints) if issuer else ()
+        for demand in (*job.plan.demands, *below):
             self.openssl.require(demand)
         self.store.refuse_odd_files(job.plan)
         there = self.store.existing(job.plan)

@@ -49,6 +49,8 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "-xmpphost": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
     "@SECLEVEL": {"OpenSSL": (1, 1, 1), "LibreSSL": (4, 3, 2)},
     "-legacy_server_connect": {"OpenSSL": (3, 0, 0)},
+    # Others refuse each certificate with an address below such a CA: error 51, "unsupported name constraint type".
+    "verify name constraints with addresses": {"OpenSSL": (1, 1, 0), "LibreSSL": (3, 3, 6)},
     # LibreSSL 3.3.6, macOS's own, refuses to verify any URI without //; 2.8.3 did not, and 4.3.2 does not.
     "verify URI:sip": {"OpenSSL": (1, 0, 1), "LibreSSL": (4, 0, 0)},
 }
