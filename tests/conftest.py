@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from opensslgen.x509 import key_types
 
 from . import needs
 from .needs import REQUIRE_ALL
+from .preloaded import Preloaded
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -51,6 +53,8 @@ def pytest_runtest_makereport(call):
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_sessionfinish(session):
     """Say at the very end what to install."""
+    if preloaded.cache_info().currsize:
+        preloaded().close()
     yield
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     reports = reporter.stats.get("skipped", []) if reporter else []
@@ -113,21 +117,37 @@ CREATING = ("server", "client", "batch")
 
 def agreeing(arguments):
     """Return a command line that creates a CA without a question: what most tests are not about."""
-    words = [*map(str, arguments)]
+    words = [os.fspath(word) if isinstance(word, os.PathLike) else str(word) for word in arguments]
     if words and words[0] in CREATING and "--csr-only" not in words:
         words.insert(1, "--new-ca")
     return words
 
 
-def opensslgen(*arguments, env=None, new_ca=True, **options):
-    """Run the command line as a process of its own and return what it left; `new_ca`: it may create a CA."""
+def opensslgen(*arguments, env=None, **options):
+    """Run the command line as a process of its own and return what it left; it may create a CA."""
+    words = agreeing(arguments)
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), **(env or {})}
+    if options.keys() <= {"cwd", "input", "timeout"} and preloaded().is_like(environment):
+        return _forked(words, environment, **options)
     options.setdefault("capture_output", True)
     options.setdefault("text", True)
     options.setdefault("stdin", subprocess.DEVNULL)
     options.setdefault("timeout", 120)
-    words = agreeing(arguments) if new_ca else [*map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), **(env or {})}
     return subprocess.run([sys.executable, "-m", "opensslgen", *words], env=environment, **options)
+
+
+@functools.cache
+def preloaded():
+    """The program that forks for each command, as starting Python and importing takes most of a command's time."""
+    return Preloaded(os.environ)
+
+
+def _forked(words, environment, *, cwd=None, input="", timeout=120):  # noqa: A002 - as subprocess.run calls it
+    done = preloaded().run(
+        tuple(words), folder=cwd or Path.cwd(), environment=environment, stdin=input.encode(), timeout=timeout
+    )
+    out, err = (data.decode().replace("\r\n", "\n") for data in (done.stdout, done.stderr))
+    return subprocess.CompletedProcess(["opensslgen", *words], done.returncode, out, err)
 
 
 def start_with_subprocess(argv, *, env, cwd, stdin, timeout):

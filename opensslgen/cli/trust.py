@@ -18,7 +18,7 @@ from .run_job import command_printer, do, make
 from .say import is_coloured, print_json, print_notes
 
 if TYPE_CHECKING:
-    from opensslgen.plan.trust import Signer
+    from opensslgen.plan.sign_profile import Signer
     from opensslgen.rules.rule import Finding
     from opensslgen.x509.certificate import Certificate
 
