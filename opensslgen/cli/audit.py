@@ -16,7 +16,7 @@ import click
 from opensslgen.errors import UsageError
 
 from . import complete
-from .options import FORMAT, OPENSSL, Output, file_option, grouped, together
+from .options import FORMAT, OPENSSL, NumberParameter, Output, file_option, grouped, together
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
 
@@ -91,6 +91,7 @@ class Reporting:
     warning: int | None
     critical: int | None
     quiet: bool
+    verbose: bool
 
 
 @click.command()
@@ -99,7 +100,7 @@ class Reporting:
     PROFILES,
     click.option("--at", type=TimeParameter(), help="Check as of this time, such as 2026-02-01.  [default: now]"),
     click.option(
-        "--within", type=click.IntRange(0, 36500), metavar="DAYS",
+        "--within", type=NumberParameter(0, 36500), metavar="DAYS",
         help="Also report certificates that expire within DAYS.",
     ),
     click.option(
@@ -116,7 +117,7 @@ class Reporting:
         help="Do not check this rule; repeat for more rules.",
     ),
     click.option(
-        "--limit", type=click.IntRange(1), default=16 << 20, metavar="BYTES",
+        "--limit", type=NumberParameter(1), default=16 << 20, metavar="BYTES",
         help="Read at most BYTES of a file or, with --each, of a block.  [default: 16777216]",
     ),
     file_option(
@@ -125,14 +126,17 @@ class Reporting:
     ),
     OPENSSL,
     click.option(
-        "--jobs", type=click.IntRange(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
+        "--jobs", type=NumberParameter(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
     ),
     grouped(Judging),
     click.option(
         "--starttls", metavar="PROTOCOL",
         help="Use STARTTLS of this protocol with servers: smtp, ldap, imap and others.",
     ),
-    click.option("--servername", metavar="NAME", help="Ask servers for NAME instead of the host in TARGET."),
+    click.option(
+        "--servername", metavar="NAME",
+        help="Name for which certificates must be valid; servers are asked for it instead of the host in TARGET.",
+    ),
     click.option(
         "--timeout", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
         help="Wait at most SECONDS for a server.",
@@ -144,14 +148,15 @@ class Reporting:
     ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
     click.option(
-        "--warning", type=click.IntRange(0), metavar="DAYS",
+        "--warning", type=NumberParameter(0), metavar="DAYS",
         help="With --format nagios: warn if a certificate expires within DAYS.",
     ),
     click.option(
-        "--critical", type=click.IntRange(0), metavar="DAYS",
+        "--critical", type=NumberParameter(0), metavar="DAYS",
         help="With --format nagios: critical if a certificate expires within DAYS.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Show only what does not comply."),
+    click.option("-v", "--verbose", is_flag=True, help="Also show what complies in folders."),
     grouped(Reporting),
 )  # fmt: skip
 def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting: Reporting) -> None:
@@ -166,7 +171,6 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
     opensslgen audit mail.example.com:25 --starttls smtp
     opensslgen audit --root ca.crt pbx.example.com:443    whether the chain leads to this root
     opensslgen audit --profile root ca.crt --json
-    opensslgen audit --root ca.crt pbx.example.com:443  the chain has to lead to this root
 
     They are checked against Apple's published rules, or those of --profile. TARGET is a file, a folder, a server as
     HOST:PORT, or - for standard input. Files are recognised by their content: PEM, DER, PKCS#7, PKCS#12, certificate
@@ -191,22 +195,24 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
 
 def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
     from opensslgen.audit.result import Settings
+    from opensslgen.bundles.holding import certificates_of
+    from opensslgen.names.general import parse_host
     from opensslgen.openssl.command import find
-    from opensslgen.x509.certificate import load_all
 
+    openssl = functools.cache(lambda: find(judging.openssl))
     return Settings(
         rules=chosen.rules,
         rules_by_kind=chosen.by_kind,
         at=judging.at or datetime.now(timezone.utc).replace(microsecond=0),
         within=None if judging.within is None else timedelta(days=judging.within),
         each=judging.each,
-        roots=tuple(root for file in judging.roots for root in load_all(file)),
+        roots=tuple(root for file in judging.roots for root in certificates_of(file, openssl=openssl)),
         limit=judging.limit,
         sections=judging.sections,
         password=functools.partial(_password, judging.password_file),
-        openssl=functools.cache(lambda: find(judging.openssl)),
+        openssl=openssl,
         starttls=asking.starttls,
-        servername=asking.servername,
+        servername=None if asking.servername is None else parse_host(asking.servername),
         timeout=asking.timeout,
         jobs=judging.jobs,
     )
@@ -218,8 +224,9 @@ def _report(targets: tuple[str, ...], settings: Settings, chosen: Chosen, report
     from opensslgen.report.audit import Report, audit_format
 
     out = tolerant_stdout()
+    many = () if reporting.verbose else tuple(each for each in targets if Path(each).is_dir())
     form = audit_format(
-        reporting.output, settings, profiles=chosen.profiles, colour=is_coloured(), quiet=reporting.quiet
+        reporting.output, settings, profiles=chosen.profiles, colour=is_coloured(), quiet=reporting.quiet, many=many
     )
     bar = Bar()
     entries: Iterator[Entry] = map_audit(targets, settings, then=form.entry(), progress=bar.advance)

@@ -11,12 +11,17 @@ from typing import NamedTuple
 import click
 
 from opensslgen.errors import Error
+from opensslgen.text import utc
 
 from .options import FORMAT, OPENSSL, PKI, Output, together
 from .say import print_json
 
 RELEASED = datetime(2026, 11, 1, tzinfo=timezone.utc)
 """A clock that shows an earlier time than this release is wrong."""
+_NOT_BACKDATED = (
+    "no: OpenSSL before 3.5, and LibreSSL, cannot issue certificates that are valid since an hour ago, so a phone"
+    " with a slow clock may have to wait"
+)
 _MARKS = {True: "✓", False: "✗", None: "-"}
 
 
@@ -62,10 +67,8 @@ def _openssl(path: str | None) -> list[Answer]:
         return [Answer("openssl", False, error.message)]
     return [
         Answer("openssl", True, f"{found.path}: {found.banner}"),
-        *(
-            Answer(meaning, None, "yes" if found.can(name) else "no")
-            for name, meaning in {"-not_before": "backdating", "-copy_extensions": "one-process issue"}.items()
-        ),
+        Answer("backdating", None, "yes" if found.can("-not_before") else _NOT_BACKDATED),
+        Answer("one-process issue", None, "yes" if found.can("-copy_extensions") else "no"),
     ]
 
 
@@ -85,7 +88,7 @@ def _clock(pki: Path) -> Answer:
     from opensslgen.pki.store import Store
 
     now = datetime.now(timezone.utc)
-    shown = f"{now:%Y-%m-%d %H:%M} UTC"
+    shown = utc(now, "minutes")
     if now < RELEASED:
         return Answer(
             "clock", False, f"{shown} is before this release of opensslgen: certificates would be valid too early"
@@ -95,7 +98,7 @@ def _clock(pki: Path) -> Answer:
     except Error as error:
         return Answer("clock", False, f"{shown}; cannot be compared with the root: {error.message}")
     if root and now < root.not_before:
-        return Answer("clock", False, f"{shown} is before the root is valid ({root.not_before:%Y-%m-%d %H:%M} UTC)")
+        return Answer("clock", False, f"{shown} is before the root is valid ({utc(root.not_before, 'minutes')})")
     if root and now > root.not_after:
-        return Answer("clock", False, f"{shown} is after the root expired ({root.not_after:%Y-%m-%d %H:%M} UTC)")
+        return Answer("clock", False, f"{shown} is after the root expired ({utc(root.not_after, 'minutes')})")
     return Answer("clock", True, shown)

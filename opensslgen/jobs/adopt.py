@@ -12,7 +12,8 @@ from opensslgen.plan import adopt
 from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import Case, judge
-from opensslgen.text import visible
+from opensslgen.suggest import suggest
+from opensslgen.text import utc, visible
 
 from .job import Job, Violation, about_replaced, violations
 
@@ -55,7 +56,7 @@ def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), 
             *(f"{finding.message} [{finding.rule.id}]" for finding in warnings),
         ),
         next_step=f"let the phones trust {visible(str((above[-1] if above else certificate).subject))}"
-        " (opensslgen trust), and make certificates: opensslgen server NAME",
+        f" ({suggest('trust', pki=store.path)}), and issue certificates: {suggest('server', 'NAME', pki=store.path)}",
     )
 
 
@@ -71,7 +72,7 @@ def _refuse_unfit(certificate: Certificate) -> None:
     if not certificate.is_authority:
         raise Error(f"{name} is not a CA: it has no CA:TRUE")
     if certificate.not_after < datetime.now(timezone.utc):
-        raise Error(f"{name} expired on {certificate.not_after:%Y-%m-%d %H:%M} UTC")
+        raise Error(f"{name} expired on {utc(certificate.not_after, 'minutes')}")
 
 
 def _old_chain(store: Store, adoption: Adoption) -> tuple[str, str] | None:

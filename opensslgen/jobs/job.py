@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar
 
+from opensslgen.bundles.pkcs import pkcs12_form
 from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.files.read import read_file
 from opensslgen.files.write import free_name
 from opensslgen.orders.kinds import ProfileName
 from opensslgen.orders.order import AuthorityOrder, LeafOrder
 from opensslgen.pki import index
-from opensslgen.pki.folder import Folder
+from opensslgen.pki.folder import Folder, missing_ca
 from opensslgen.plan import layout
 from opensslgen.plan.issue import Issuer
 from opensslgen.plan.steps import Publish
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import ERROR, Case, Finding, judge
+from opensslgen.text import utc
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.names import Name, same_name
 
@@ -102,7 +105,7 @@ def root_of(store: Store) -> Certificate:
     """Return the certificate of the pki folder's CA; raises Error if it has no CA."""
     issuer = store.issuer()
     if issuer is None:
-        raise Error(f"{store.path} has no root yet", hint="make one first: opensslgen root")
+        raise missing_ca(store.path)
     return issuer
 
 
@@ -121,7 +124,7 @@ def about_replaced(store: Store, successor: Certificate | None = None) -> tuple[
     for entry in index.read(lines, mend=True):
         if entry.state == index.VALID and entry.not_after > now:
             raise Error(
-                f"{entry.title} is valid until {entry.not_after:%Y-%m-%d}, and without {path} nobody could revoke it",
+                f"{entry.title} is valid until {entry.not_after.date()}, and without {path} nobody could revoke it",
                 hint="make the new CA in a folder of its own: --pki DIR",
             )
         revoked += entry.state == index.REVOKED
@@ -155,24 +158,24 @@ def fit_to_issuer(
     now = datetime.now(timezone.utc)
     if isinstance(issuer, Certificate) and issuer.not_before > now:
         raise Error(
-            f"{store.path / store.ca_certificate} is valid from {issuer.not_before:%Y-%m-%d %H:%M:%S} UTC on, and here"
-            f" it is {now:%Y-%m-%d %H:%M:%S} UTC: the clock of this machine, or of the one that made it, is wrong"
+            f"{store.path / store.ca_certificate} is valid from {utc(issuer.not_before)} on, and here"
+            f" it is {utc(now)}: the clock of this machine, or of the one that made it, is wrong"
         )
     end = issuer.not_after if isinstance(issuer, Certificate) else now + timedelta(days=issuer.days)
     # Where openssl cannot be given times, the validity begins when it runs, which is a little later than now.
     left = (end - now - timedelta(minutes=10)).days
     if left < 1:
         path = store.path / store.ca_certificate
-        raise Error(f"the root {path} expires within a day, at {end:%Y-%m-%d %H:%M} UTC")
+        raise Error(f"the root {path} expires within a day, at {utc(end, 'minutes')}")
     if order.days <= left:
         return order, ()
     if fixed_days:
         raise UsageError(
-            f"{order.days} days would outlive the root, which expires on {end:%Y-%m-%d}",
+            f"{order.days} days would outlive the root, which expires on {end.date()}",
             hint=f"--days {left} is the most",
         )
     return replace(order, days=left), (
-        f"valid for {left} days instead of {order.days}, because the root expires on {end:%Y-%m-%d}",
+        f"valid for {left} days instead of {order.days}, because the root expires on {end.date()}",
     )
 
 
@@ -186,6 +189,19 @@ def final_paths(plan: Plan, folder: Path) -> dict[str, Path]:
         for publish in plan.publish
         if publish.what or not plan.database
     }
+
+
+NO_P12 = "none"
+"""In place of a key of P12_ENCRYPTIONS: no PKCS#12 file, although there is an old one."""
+
+
+def like_old_p12(stem: str, store: Store) -> str | None:
+    """Return the key of P12_ENCRYPTIONS by which the PKCS#12 file of a certificate was made; None if there is none.
+
+    Raises UnreadableError if the file cannot be read.
+    """
+    path = store.path / layout.p12(stem)
+    return pkcs12_form(read_file(path)) if path.exists() else None
 
 
 def old_p12(

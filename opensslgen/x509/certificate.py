@@ -125,11 +125,15 @@ class Certificate(Signed):
         return self.not_after - self.not_before
 
     def ends_soon(self, within: timedelta, *, now: datetime) -> bool:
-        """Tell whether it expires within a time, and is in the last third of its validity.
+        """Tell whether it is due for renewal, as `due_from` defines it."""
+        return now >= self.due_from(within)
+
+    def due_from(self, within: timedelta) -> datetime:
+        """Return when it is due for renewal: a time before it expires, but not before the last third of its validity.
 
         Without the second condition, certificates with a short validity would be renewed again and again.
         """
-        return self.not_after - now <= min(within, self.validity / 3)
+        return self.not_after - min(within, self.validity / 3)
 
     @property
     def is_authority(self) -> bool:
@@ -185,7 +189,8 @@ def decode(der: bytes) -> Certificate:
     A deviation from DER with a single meaning is accepted and listed in `deviations`.
     """
     certificate, found = read_tolerantly(_decode, der)
-    return replace(certificate, deviations=found) if found else certificate
+    # openssl verifies the signature of what was there, not of what it was read as.
+    return replace(certificate, deviations=found, der=der) if found else certificate
 
 
 def _decode(der: bytes) -> Certificate:
