@@ -170,7 +170,7 @@ class Delivery:
             certificate=None,
             issuer=None,
             checks=_checks(job, ()),
-            notes=job.notes + _source(self.openssl),
+            notes=job.notes,
             findings=(),
             kept=tuple(self.into.path / name for name in kept.values()),
         )

@@ -17,19 +17,23 @@ if TYPE_CHECKING:
 
 
 def find(path: str | None = None) -> OpenSSL:
-    """Return the openssl that makes keys: `command.find`, with the site's config if that sets up providers.
+    """Return the openssl that makes keys: `command.find`, and `settled`."""
+    return settled(command.find(path))
 
-    Without such providers its config stays empty. Raises OpenSSLError as `command.find` does, and if the config asks
-    for FIPS and openssl does not load it.
+
+def settled(found: OpenSSL) -> OpenSSL:
+    """Return this openssl with the site's config, if that sets up providers; else its config stays empty.
+
+    Raises OpenSSLError if the config asks for FIPS and openssl does not load it.
     """
-    found = command.find(path)
-    if not found.can("providers"):
-        return found
     config = _config_of(found)
     try:
         text = Path(config).read_text("utf-8", "replace")
     except OSError:
         return found
+    if not found.can("providers"):
+        fips = found.flavour == "OpenSSL" and bool(_FIPS_MODE.search(text))
+        return replace(found, conf=config, providers=("FIPS mode",), fips=True) if fips else found
     if not _MAY_SET_UP.search(text):
         return found
     site = replace(found, conf=config)
@@ -64,11 +68,14 @@ _MAY_SET_UP = re.compile(r"^\s*(activate|default_properties|\.include)\b", re.MU
 
 _ASKS_FOR_FIPS = re.compile(r"^\s*(fips\s*=|[^#\n]*\bfips\s*=\s*(yes|1|true)\b)", re.MULTILINE)
 
+_FIPS_MODE = re.compile(r"^\s*fips_mode\s*=\s*[yot1]", re.MULTILINE | re.IGNORECASE)
+"""Before version 3, FIPS is a mode of openssl."""
+
 
 def _config_of(openssl: OpenSSL) -> str:
     """Return the path of the config that openssl reads by default."""
-    if (named := os.environ.get("OPENSSL_CONF")) is not None:
-        return named
+    if named := os.environ.get("OPENSSL_CONF"):
+        return str(Path(named).absolute())
     said = openssl.run(["version", "-d"], check=False).stdout.decode("utf-8", "replace")
     match = re.match(r'OPENSSLDIR: "(.*)"$', said.strip())
     return str(Path(match[1]) / "openssl.cnf") if match else os.devnull
