@@ -359,7 +359,7 @@ check_chain() {
     file=$1 issuers=$2 purpose=$3
     shift 3
     # This output means success in all versions: 1.0 exits with 0 even for an expired certificate.
-    verified=$(openssl verify -CAfile "$issuers" -purpose "$purpose" "$@" "$file" 2>log) || verified="$verified (failed)"
+    verified=$(openssl verify -CAfile "$issuers" -purpose "$purpose" ${1+"$@"} "$file" 2>log) || verified="$verified (failed)"
     if [ "$verified" != "$file: OK" ]; then
         cat log >&2
         fail "openssl verify does not accept $file: $verified"
@@ -375,7 +375,7 @@ check_same() {
 check_key() {
     certificate=$1 key=$2
     shift 2
-    own=$(openssl pkey -in "$key" "$@" -pubout 2>log) || { cat log >&2; fail "openssl cannot read $key"; }
+    own=$(openssl pkey -in "$key" ${1+"$@"} -pubout 2>log) || { cat log >&2; fail "openssl cannot read $key"; }
     if [ -z "$own" ] || [ "$own" != "$(openssl x509 -in "$certificate" -noout -pubkey)" ]; then
         fail "the key and the certificate do not belong together"
     fi

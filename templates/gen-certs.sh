@@ -916,6 +916,9 @@ choose_names() {
 # set_text sets $TEXT: ASCII, and in UTF-8 U+00A1 to U+024F without the soft hyphen and U+0400 to U+052F, in which
 # there are no control, bidi or invisible characters.
 set_text() {
+    # yash has no single bytes of UTF-8, and so only ASCII can be checked in it.
+    TEXT='[ -~]*'
+    [ -n "$(printf '\302')" ] || return 0
     TEXT=$(printf '[ -~]|\302[\241-\254\256-\277]|[\303-\310][\200-\277]|\311[\200-\217]')
     TEXT="($TEXT|$(printf '[\320-\323][\200-\277]|\324[\200-\257]'))*"
 }

@@ -113,21 +113,24 @@ def summary(pki):
         certificate = load(path)
         place = str(path.relative_to(pki)).replace(certificate.serial_hex, str(certificate.subject))
         place = re.sub(r"\d{8}T\d{6}Z", "TIME", place)
-        certificates[place] = (
-            str(certificate.subject),
-            str(certificate.issuer),
-            certificate.names,
-            certificate.extended_key_usage,
-            certificate.key_usage,
-            certificate.basic_constraints,
-            certificate.name_constraints,
-            certificate.crl_urls,
-            certificate.validity,
-            certificate.signature_algorithm,
-            [(extension.oid, extension.critical) for extension in certificate.extensions],
-            certificate.public_key.algorithm,
-            certificate.public_key.curve or certificate.public_key.bits,
-        )
+        # A renewed CA and the one before it have the same place here; their serial numbers have no order.
+        certificates[place] = certificates.get(place, set()) | {
+            (
+                str(certificate.subject),
+                str(certificate.issuer),
+                certificate.names,
+                certificate.extended_key_usage,
+                certificate.key_usage,
+                certificate.basic_constraints,
+                certificate.name_constraints,
+                certificate.crl_urls,
+                certificate.validity,
+                certificate.signature_algorithm,
+                tuple((extension.oid, extension.critical) for extension in certificate.extensions),
+                certificate.public_key.algorithm,
+                certificate.public_key.curve or certificate.public_key.bits,
+            )
+        }
         assert abs(certificate.not_before - datetime.now(timezone.utc)) < timedelta(hours=2)
         assert 64 < certificate.serial_number.bit_length() <= 127
     files = {re.sub("[0-9A-F]{16,}", "SERIAL", name): mode for name, mode in files_below(pki).items()}

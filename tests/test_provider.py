@@ -1,4 +1,4 @@
-"""What a site has set up for its openssl, such as FIPS, is kept and named; what it refuses is an error with a way out."""
+"""Providers that a site has set up for its openssl, such as FIPS, are kept and named."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from opensslgen.openssl import command, provider
 from opensslgen.openssl.command import OpenSSLError
 
 from .conftest import opensslgen, start_with_subprocess
-
 
 SITE = """openssl_conf = init
 [init]
