@@ -63,6 +63,15 @@ SECRETS = {
 }
 
 
+def lacks(recipe, openssl):
+    """Return what this openssl cannot do of what a recipe asks for, as its refusal names it; None: nothing."""
+    if "sip:" in str(recipe) and not openssl.can("verify URI:sip"):
+        return "URI:sip"
+    if "10.0.0." in str(recipe.get("permit", "")) + str(recipe.get("exclude", "")):
+        return None if openssl.can("verify name constraints with addresses") else "name constraints with addresses"
+    return None
+
+
 def job_of(name, store):
     options = dict(RECIPES[name])
     encrypted = options.pop("encrypted", False)

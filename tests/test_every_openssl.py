@@ -20,22 +20,13 @@ from opensslgen.x509.certificate import load
 
 from .commands import PRINTED, both_ways, command_line, prepare
 from .conftest import files_below, make_root, make_server, no_secret, opensslgen
-from .jobs import NEEDS_ROOT, RECIPES, SECRETS, job_of, summary
+from .jobs import NEEDS_ROOT, RECIPES, SECRETS, job_of, lacks, summary
 from .openssls import BINARIES
 
 
 @pytest.fixture(params=BINARIES, scope="module")
 def other(request):
     return command.find(request.param)
-
-
-def lacks(recipe, openssl):
-    """Return what this openssl cannot do of what a recipe asks for, as its refusal names it; None: nothing."""
-    if "sip:" in str(recipe) and not openssl.can("verify URI:sip"):
-        return "URI:sip"
-    if "10.0.0." in str(recipe.get("permit", "")) + str(recipe.get("exclude", "")):
-        return None if openssl.can("verify name constraints with addresses") else "name constraints with addresses"
-    return None
 
 
 @pytest.mark.parametrize("name", RECIPES)
