@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from opensslgen.bundles import holding
 
-from .configs import looks_like_config
-from .scripts import looks_like_script
-
 
 def kind_of(data: bytes) -> str | None:
     """Return "script", "config", or what `bundles.holding.kind_of` returns; None for anything else.
@@ -14,9 +11,19 @@ def kind_of(data: bytes) -> str | None:
     The data may be only the beginning of a file.
     """
     # A script may contain a certificate that it would write.
-    if data.startswith(b"#!") and looks_like_script(data):
+    if data.startswith(b"#!") and _kind_of_text(data) == "script":
         return "script"
     kind = holding.kind_of(data)
-    if kind is None and b"\0" not in data[:8000]:
-        kind = "script" if looks_like_script(data) else "config" if looks_like_config(data) else None
-    return kind
+    return _kind_of_text(data) if kind is None and b"\0" not in data[:8000] else kind
+
+
+def _kind_of_text(data: bytes) -> str | None:
+    """Return "script" or "config", or None for any other text."""
+    # To import the readers of scripts takes longer than to judge a hundred certificates.
+    from .scripts import looks_like_script
+
+    if looks_like_script(data):
+        return "script"
+    from .configs import looks_like_config
+
+    return "config" if looks_like_config(data) else None

@@ -77,13 +77,14 @@ def map_audit(
 def _map_audit(
     units: Iterator[_Unit], settings: Settings, then: Callable[[Result], T], progress: Callable[[int], object]
 ) -> Iterator[T]:
-    from opensslgen.batch.workers import cores
-
     beginning = list(islice(units, FEW + 1))
-    units, processes = chain(beginning, units), settings.jobs or cores()
-    if processes > 1 and len(beginning) > FEW:
-        yield from _shared_out(units, settings, then, progress, processes=processes)
-        return
+    units = chain(beginning, units)
+    if len(beginning) > FEW:
+        from opensslgen.batch.workers import cores
+
+        if (processes := settings.jobs or cores()) > 1:
+            yield from _shared_out(units, settings, then, progress, processes=processes)
+            return
     at_hand = AtHand()
     for batch in _batches(units):
         yield from map(then, _verdicts(batch, settings, at_hand))

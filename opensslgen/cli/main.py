@@ -22,34 +22,37 @@ from opensslgen.errors import Error
 from .failure import Failure
 
 COMMANDS = {
-    "server": "make.server",
-    "client": "make.client",
-    "self-signed": "make.self_signed",
-    "root": "make.root",
-    "intermediate": "make.intermediate",
-    "adopt": "adopt.adopt",
-    "sign": "sign.sign",
-    "renew": "renew.renew",
-    "trust": "trust.trust",
-    "batch": "batch.batch",
-    "list": "browse.list_",
-    "show": "browse.show",
-    "revoke": "revoke.revoke",
-    "crl": "revoke.crl",
-    "passwd": "revoke.passwd",
-    "export": "export.export",
-    "web": "web.web",
-    "audit": "audit.audit",
-    "run": "run.run",
-    "rules": "audit.rules",
-    "patch": "patch.patch",
-    "ext": "patch.ext",
-    "script": "script.script",
-    "ansible": "ansible.ansible",
-    "doctor": "doctor.doctor",
-    "completion": "completion.completion",
+    "server": ("make.server", "Issue a certificate for a server."),
+    "client": ("make.client", "Issue a certificate for a client: a SIP phone or a person."),
+    "self-signed": ("make.self_signed", "Make a self-signed certificate for a server."),
+    "root": ("make.root", "Make a root certificate and its key."),
+    "intermediate": ("make.intermediate", "Issue a certificate for an intermediate CA."),
+    "adopt": ("adopt.adopt", "Take over an existing root or intermediate CA."),
+    "sign": ("sign.sign", "Sign a certificate request (CSR) that was made elsewhere."),
+    "renew": ("renew.renew", "Renew certificates."),
+    "trust": ("trust.trust", "Write the files that devices need to trust the root."),
+    "batch": ("batch.batch", "Issue the certificates that an inventory lists."),
+    "list": ("browse.list_", "List the certificates in a pki folder."),
+    "show": ("browse.show", "Explain a certificate and which devices accept it."),
+    "revoke": ("revoke.revoke", "Revoke a certificate."),
+    "crl": ("revoke.crl", "Make the certificate revocation list (CRL)."),
+    "passwd": ("revoke.passwd", "Change, set or remove the passphrase of the root's key."),
+    "export": ("export.export", "Export a certificate for a server or an appliance."),
+    "web": ("web.web", "Start the web interface."),
+    "audit": ("audit.audit", "Check certificates, configs, scripts and servers."),
+    "run": ("run.run", "Run your own script, and check the certificates it makes."),
+    "rules": ("audit.rules", "List the rules that certificates are checked against."),
+    "patch": ("patch.patch", "Patch gen_certs.sh so that iPhones accept its certificates."),
+    "ext": ("patch.ext", "Print the extension section for a vendor's script."),
+    "script": ("script.script", "Print a script for machines without Python, or for cron."),
+    "ansible": ("ansible.ansible", "Write the Ansible collection for many appliances."),
+    "doctor": ("doctor.doctor", "Check openssl, the pki folder and the clock of this machine."),
+    "completion": ("completion.completion", "Print the completion script for a shell."),
 }
-"""The commands, the most used first, each with its module and function in this package."""
+"""The commands, the most used first: module and function in this package, and the first sentence of its help.
+
+The sentences stand here so that `--help` need not import all commands, which would take as long as importing click.
+"""
 
 
 class _Commands(click.Group):
@@ -61,10 +64,14 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module, function = COMMANDS[cmd_name].split(".")
+        module, function = COMMANDS[cmd_name][0].split(".")
         command = getattr(import_module(f".{module}", __package__), function)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> object:
         try:

@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.plan.template import shipped
 from opensslgen.text import visible
 
-from .process import Process, Stopped, start_with_sh
+from .process import Process, Stopped
+from .process import start as start_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from opensslgen.plan.template import shipped
-
-from .process import Start
+    from .process import Start
 
 TIMEOUT = 120.0
 """Seconds that one openssl command may take; an RSA key of 4096 bits takes a slow appliance about thirty."""
@@ -70,7 +68,7 @@ class OpenSSL:
     version: tuple[int, int, int]
     banner: str
     """The whole line that `openssl version` prints."""
-    start: Start = field(default=start_with_sh, repr=False)
+    start: Start = field(default=start_process, repr=False)
     timeout: float = TIMEOUT
     """Seconds that a command may take."""
     limit: int | None = None
@@ -131,6 +129,8 @@ class OpenSSL:
         One shell runs all groups, because it starts processes much faster than Python, and `timeout` is for all; the
         groups after one that did not end get a new shell, and new time.
         """
+        from opensslgen.plan.template import shipped
+
         found: list[OpenSSLError | None] = []
         while len(found) < len(groups):
             left = groups[len(found) :]
@@ -175,7 +175,7 @@ def _errors(folder: Path, number: int) -> bytes:
     return path.read_bytes() if path.exists() else b""
 
 
-def find(path: str | None = None, *, start: Start = start_with_sh, timeout: float = TIMEOUT) -> OpenSSL:
+def find(path: str | None = None, *, start: Start = start_process, timeout: float = TIMEOUT) -> OpenSSL:
     """Return the openssl at `path`, in OPENSSLGEN_OPENSSL or on the PATH; raises OpenSSLError if it is not usable."""
     wanted = path or os.environ.get("OPENSSLGEN_OPENSSL") or "openssl"
     found = shutil.which(wanted)
