@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
 from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, Role, role_of
 from opensslgen.text import visible
+from opensslgen.values import dataclass
 from opensslgen.x509.certificate import load, load_all
 from opensslgen.x509.extensions import EXTENSIONS
 

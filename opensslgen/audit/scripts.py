@@ -11,7 +11,7 @@ import os
 import posixpath
 import re
 import stat
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from opensslgen.shell.machine import Call, World, explore
 from opensslgen.shell.parse import parse
 from opensslgen.shell.values import is_known, unknown_names, with_names, without_names
 from opensslgen.text import visible
+from opensslgen.values import dataclass
 
 from .configs import judge_text
 from .purpose import SERVER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from opensslgen.openssl.command import OpenSSLError
 from opensslgen.rules.path import paths
 from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
+from opensslgen.values import dataclass
 
 from .records import authorities, folder_around, former_authorities
 from .result import Result, Settings

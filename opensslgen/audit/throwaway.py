@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from opensslgen.config.use import canonical
 from opensslgen.errors import UnreadableError
 from opensslgen.openssl.command import reason
 from opensslgen.text import visible
+from opensslgen.values import dataclass
 from opensslgen.x509.certificate import decode
 
 if TYPE_CHECKING:

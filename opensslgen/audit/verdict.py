@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import content, pieces
 from opensslgen.rules.roles import AUTHORITY, SERVER
 from opensslgen.rules.rule import Case, judge_request, raised
+from opensslgen.values import dataclass
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks

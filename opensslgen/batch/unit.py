@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from opensslgen.openssl.run import run_together
 from opensslgen.openssl.workplace import Workplace
 from opensslgen.plan import issue, layout
 from opensslgen.plan.steps import Plan, Publish, What
+from opensslgen.values import dataclass
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import File, content
 from opensslgen.openssl.command import OpenSSLError
+from opensslgen.values import dataclass
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode, decode_block
 from opensslgen.x509.der import INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, DecodeError
 from opensslgen.x509.pem import pem_blocks

@@ -6,7 +6,6 @@ import functools
 import os
 import re
 import sys
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import click
 
 from opensslgen.errors import UsageError
+from opensslgen.values import dataclass
 
 from .options import FORMAT, OPENSSL, Output, file_option, grouped, together
 from .progress import Bar

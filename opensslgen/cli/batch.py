@@ -6,7 +6,7 @@ import contextlib
 import functools
 import io
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from opensslgen.errors import UnreadableError, UsageError
+from opensslgen.values import dataclass
 
 from .options import (
     ALLOW,

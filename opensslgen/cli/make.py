@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from opensslgen.plan.secrets import NEW_PASSPHRASE
+from opensslgen.values import dataclass
 
 from .options import (
     ALLOW,

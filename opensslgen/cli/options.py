@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from opensslgen.errors import UsageError
+from opensslgen.values import dataclass
 
 from .secrets import Secrets
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opensslgen.errors import Error, UsageError
+from opensslgen.values import dataclass
 
 from .failure import Failure
 from .options import ALLOW, P12, PASSPHRASE_AND_P12_PASSWORD, REPLACING, Running, grouped, together

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from opensslgen import __version__
+from opensslgen.values import dataclass
 
 from .options import PASSPHRASE, PKI, grouped, together
 from .secrets import Secrets

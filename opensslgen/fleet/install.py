@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from opensslgen.names.general import file_name, parse_host
 from opensslgen.plan import layout
 from opensslgen.text import visible
 from opensslgen.trust.anchor import anchor
+from opensslgen.values import dataclass
 from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .remote import call

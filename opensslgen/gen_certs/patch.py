@@ -9,13 +9,13 @@ import difflib
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files import replace
 from opensslgen.plan import template
+from opensslgen.values import dataclass
 
 from .reader import ASSIGNMENT, PRINTED, SECTION, VALIDITY, WISH, Script, read_script, width
 from .shell import Line

@@ -9,8 +9,10 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from opensslgen.values import dataclass
 
 from .shell import Command, Line, commands
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,6 +18,7 @@ from opensslgen.plan.issue import Issuer
 from opensslgen.plan.steps import Publish
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import ERROR, Case, Finding, judge
+from opensslgen.values import dataclass
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.names import Name, same_name
 

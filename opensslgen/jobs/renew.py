@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from opensslgen.pki.folder import Folder, issued_files
 from opensslgen.pki.lookup import ROOT
 from opensslgen.plan import issue, layout, renew
 from opensslgen.text import quote, visible
+from opensslgen.values import dataclass
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.extensions import KEY_USAGES
 from opensslgen.x509.key_types import KEY_TYPES, KeyType

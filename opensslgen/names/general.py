@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from opensslgen.errors import UsageError
 from opensslgen.text import quote, refuse_hidden
+from opensslgen.values import dataclass
 
 _PREFIXES = {"dns": "DNS", "ip": "IP", "ip address": "IP", "email": "email", "uri": "URI"}
 _OPENSSL_WORDS = frozenset({"asn1", "der", "dirname", "othername", "rid"})

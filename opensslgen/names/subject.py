@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.text import quote, refuse_hidden
+from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.text import visible
+from opensslgen.values import dataclass
 from opensslgen.x509.names import canonical
 from opensslgen.x509.pem import pem
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
 from opensslgen.text import visible
+from opensslgen.values import dataclass
 
 from .process import Process, Stopped
 from .process import start as start_process

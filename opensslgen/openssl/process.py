@@ -14,8 +14,9 @@ import select
 import signal
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,7 +80,10 @@ def start(
         return start_with_sh(argv, env=env, cwd=cwd, stdin=stdin, timeout=timeout, limit=limit)
     deadline = time.monotonic() + timeout
     with contextlib.ExitStack() as stack:
-        pipes = [[stack.enter_context(io.FileIO(end, mode)) for end, mode in zip(os.pipe(), "rw")] for _ in range(4)]
+        pipes = [
+            [stack.enter_context(io.FileIO(end, mode)) for end, mode in zip(os.pipe(), "rw", strict=True)]
+            for _ in range(4)
+        ]
         (its_input, to_input), (output, its_output), (errors, its_errors), (failure, its_failure) = pipes
         with _uninterrupted():
             child = os.fork()
@@ -118,10 +122,10 @@ def _become(
         for number, end in enumerate(ends[:3]):
             os.dup2(end, number)
         failure = os.dup2(ends[3], 3, inheritable=False)
-        for number in os.listdir("/dev/fd"):
-            if int(number) > failure:
+        for name in os.listdir("/dev/fd"):  # noqa: PTH208 - a Path for each would be slow
+            if int(name) > failure:
                 with contextlib.suppress(OSError):  # that of the list itself
-                    os.close(int(number))
+                    os.close(int(name))
         os.chdir(cwd)
         _restore_signals()
         os.execve(argv[0], list(argv), dict(env))  # noqa: S606
@@ -165,7 +169,7 @@ def _exchange(
 
 
 def _wait_for(child: int, deadline: float) -> int | None:
-    """Return the exit code of a child, which usually ends as soon as it has closed its outputs; None at the deadline."""
+    """Return the exit code of a child, which usually ends once its outputs are closed; None at the deadline."""
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from opensslgen.names.general import file_name
 from opensslgen.plan import layout
 from opensslgen.rules.chain import issuer_among
 from opensslgen.text import visible
+from opensslgen.values import dataclass
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block, load
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks

@@ -13,7 +13,6 @@ import shlex
 import stat
 from collections import Counter
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ from opensslgen.files.write import (
 )
 from opensslgen.plan import layout, template
 from opensslgen.plan.steps import Existing
+from opensslgen.values import dataclass
 from opensslgen.x509.certificate import load, load_all
 
 from . import decision

@@ -6,7 +6,7 @@ The index lists what was issued; a certificate is read only if the index does no
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from opensslgen.orders.kinds import kind_of
 from opensslgen.pki import index
 from opensslgen.plan import layout
 from opensslgen.text import visible
+from opensslgen.values import dataclass
 from opensslgen.x509 import crl
 
 if TYPE_CHECKING:

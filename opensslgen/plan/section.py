@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.config.reader import ConfigError, read_config
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from opensslgen.names.general import GeneralName
     from opensslgen.orders.order import LeafOrder
 from opensslgen.orders.usages import key_usages
+from opensslgen.values import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

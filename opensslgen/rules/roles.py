@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
+
+from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from flask import current_app
 
 from opensslgen.pki.store import Store
+from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

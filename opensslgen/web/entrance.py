@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UsageError
 from opensslgen.pki import lookup
 from opensslgen.pki.folder import Folder
 from opensslgen.plan.layout import CA_CHAIN
+from opensslgen.values import dataclass
 
 from .tls import context_of
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UsageError
@@ -10,6 +9,7 @@ from opensslgen.jobs.job import Violation, refuse_violations
 from opensslgen.orders.kinds import SERVER
 from opensslgen.orders.order import LEAF_DAYS, LeafOrder, leaf_order
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD, fit_secret
+from opensslgen.values import dataclass
 from opensslgen.x509 import key_types
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from opensslgen import __version__
@@ -17,6 +17,7 @@ from opensslgen.jobs.perform import Authority
 from opensslgen.orders.order import LEAF_DAYS, root_order
 from opensslgen.plan.script import as_script
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD, SECRETS
+from opensslgen.values import dataclass
 
 from . import fields
 from .fields import Problem

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import read_file
 from opensslgen.text import visible
+from opensslgen.values import dataclass
 
 from .der import (
     BIT_STRING,

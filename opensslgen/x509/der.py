@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from opensslgen.errors import UnreadableError
+from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from opensslgen.errors import UsageError
+from opensslgen.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+
+from opensslgen.values import dataclass
 
 from .der import (
     BIT_STRING,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import LARGEST_FILE, read_file
 from opensslgen.text import visible
+from opensslgen.values import dataclass
 
 from .der import (
     INTEGER,
