@@ -136,6 +136,6 @@ class _Fields:
             for name, default in self._fields.items()
         ]
         model = dataclasses.make_dataclass(owner.__name__, stated, init=False, repr=False, eq=False, kw_only=True)
-        fields: dict[str, dataclasses.Field[Any]] = model.__dataclass_fields__
-        owner.__dataclass_fields__ = fields  # type: ignore[attr-defined, unused-ignore]
+        fields: dict[str, dataclasses.Field[Any]] = model.__dataclass_fields__  # type: ignore[attr-defined]
+        owner.__dataclass_fields__ = fields
         return fields

@@ -33,6 +33,7 @@ from opensslgen.config.use import (
 )
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.orders.kinds import SERVER_USAGES
+from opensslgen.patterns import pattern
 from opensslgen.rules.form import UNDERSTOOD
 from opensslgen.rules.profiles import PROFILES
 from opensslgen.rules.roles import AUTHORITY, CLIENT
@@ -66,11 +67,11 @@ _SHA2 = re.compile(r"(?:rsa-)?sha(?:2-)?-?(?:224|256|384|512)|default")
 _LEAST_RSA = 2048  # bits
 
 _NAMING = ("x509_extensions", "req_extensions", "distinguished_name", "default_ca", "openssl_conf", "oid_section")
-_SIGN = re.compile(
+_SIGN = pattern(
     rf"^[ \t]*(?:\w+::)?(?:{'|'.join((*EXTENSIONS, *_NAMING, 'default_bits', 'default_md', 'default_days'))})[ \t]*=",
     re.MULTILINE,
 )
-_FITTING = re.compile(r"\[[^]=]*\]|[\w.:-]+[ \t]*=|\.(?:include|pragma)\b")
+_FITTING = pattern(r"\[[^]=]*\]|[\w.:-]+[ \t]*=|\.(?:include|pragma)\b")
 
 
 _TEMPLATE = {

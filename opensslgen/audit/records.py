@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
+from opensslgen.patterns import pattern
 from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
 from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, Role, role_of
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _EASY_RSA = ("openssl-easyrsa.cnf", "safessl-easyrsa.cnf")
 _COPIES = frozenset(name.rpartition("/")[2] for name, _ in layout.COPIES_BY_SERIAL)
 """The names of the folders with records."""
-_REPLACED = re.compile(r"\.old-[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\Z")
+_REPLACED = pattern(r"\.old-[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\Z")
 _DEPTH = 3
 """How deep below a pki folder its files can be: revoked/certs_by_serial/SERIAL.crt."""
 _LARGEST = 1 << 20

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from opensslgen.config.reader import DEFAULT, UNKNOWN
 from opensslgen.errors import UnreadableError
 from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
+from opensslgen.patterns import pattern
 from opensslgen.rules.apple import APPLE_LIMIT
 from opensslgen.rules.roles import AUTHORITY
 from opensslgen.rules.rule import ERROR, raised
@@ -64,18 +65,18 @@ _LONGEST = 100
 HINT = "opensslgen run -- sh SCRIPT judges the certificates that it makes"
 
 _NAME = r"(?i:openssl[\w.-]{0,40}|\$\{?\w{0,40}ssl\w{0,40}(?:[:?=+-][^}\s]{0,80})?\}?)"
-_SHELL = re.compile(rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(?:ba|da|k|mk|pdk|z|a)?sh\b")
-_BASH = re.compile(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(bash|zsh|dash|ash)\b")
+_SHELL = pattern(rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(?:ba|da|k|mk|pdk|z|a)?sh\b")
+_BASH = pattern(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(bash|zsh|dash|ash)\b")
 _SUBS = rb"(?:req|x509|ca|genrsa|genpkey|ecparam)\b"
 _GAP = rb"(?:[ \t]|\\\r?\n)+"
-_MAKES = re.compile(rb"%s[\"'}]{0,2}%s%s" % (_NAME.encode(), _GAP, _SUBS))
-_SUBCOMMAND = re.compile(rb"[ \t]" + _SUBS)
+_MAKES = pattern(rb"%s[\"'}]{0,2}%s%s" % (_NAME.encode(), _GAP, _SUBS))
+_SUBCOMMAND = pattern(rb"[ \t]" + _SUBS)
 _BEFORE = (
     rb"^(?:[^\n#]{0,200}(?:&&|\|\||[;|({`]))?[ \t]*(?:(?:[A-Za-z_]\w{0,80}=\S{0,200}"
     rb"|sudo|env|command|exec|time|nice|nohup|doas|if|while|until|then|else|do|!|\{|\()[ \t]+){0,9}"
     rb"[\"']?(?:[\w.-]{0,80}/){0,9}"
 )
-_VENDOR = re.compile(
+_VENDOR = pattern(
     rb"^[ \t]*(?:(?:export|readonly|local|declare|typeset)(?:[ \t]+-\w+)*[ \t]+)?DEFAULT_SERVER_CERT_VALIDITY="
     rb"|^[ \t]*(?:echo|printf)[ \t]+(?:-e[ \t]+)?[\"']?[ \t]*\[[ \t]*v3_req[ \t]*\]",
     re.MULTILINE,
@@ -85,7 +86,7 @@ _COMMANDS = (
     b"function rm cp mv ln cat test [ [[ touch chmod chown install trap sudo doas : true unset exec command env read "
     b"pushd which type date sed hash ulimit shopt time eval { ( ! exit apt apt-get yum dnf hostname sleep clear nice"
 ).split()
-_PLAIN = re.compile(
+_PLAIN = pattern(
     rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:[A-Za-z_][\w-]*(?:=|\+=|[ \t]*\([ \t]*\))"
     rb"|(?:%s)(?=[ \t;\\]|\r?\n)|[\"']?(?:\$|\.{0,2}/)|\{|\()" % b"|".join(map(re.escape, _COMMANDS))
 )
@@ -363,18 +364,18 @@ def _small_key(key: Key, settings: Settings) -> tuple[Finding, ...]:
 
 
 _SCRIPT_RULES = {"apple-eku": "script-no-eku", "apple-validity": "script-days"}
-_CA_NAME = re.compile(r"(?:^|[^a-z])(?:ca|cas|root|rootca|caroot|authority|issuer|intermediate|sub-?ca|signing)"
+_CA_NAME = pattern(r"(?:^|[^a-z])(?:ca|cas|root|rootca|caroot|authority|issuer|intermediate|sub-?ca|signing)"
                       r"(?:[^a-z]|$)"
                       r"|[a-z]CA(?:[^a-zA-Z]|$)|(?:^|[^a-zA-Z])CA[A-Z_0-9]|[rR]oot|ROOT|Authority|AUTHORITY"
                       r"|[Ii]ntermediate|cacert|myca|(?:^|[^a-z])ca[._-]?(?:cert|crt|pem|key)")  # fmt: skip
-_HOST = re.compile(
+_HOST = pattern(
     r"(?:\*\.)?(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}|(?:[0-9]{1,3}\.){3}[0-9]{1,3}|localhost|[0-9a-f:]*:[0-9a-f:]+"
 )
 
 
-_SERVER_NAME = re.compile(r"(?i)server|host|site|www|web|tls|https|pbx")
-_CLIENT_NAME = re.compile(r"(?i)client|user|person")
-_UNKNOWN_LINE = re.compile(rf"^[ \t]*(?:\[[ \t]*)?{UNKNOWN}.*", re.MULTILINE)
+_SERVER_NAME = pattern(r"(?i)server|host|site|www|web|tls|https|pbx")
+_CLIENT_NAME = pattern(r"(?i)client|user|person")
+_UNKNOWN_LINE = pattern(rf"^[ \t]*(?:\[[ \t]*)?{UNKNOWN}.*", re.MULTILINE)
 
 
 def _line_of(match: re.Match[str]) -> int:
@@ -638,4 +639,4 @@ def _vendors_block(block: Block, variables: dict[str, str]) -> Iterator[_Remark]
                 yield _Remark(usage.line, "script-no-eku", message)
 
 
-_VARIABLE = re.compile(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
+_VARIABLE = pattern(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")

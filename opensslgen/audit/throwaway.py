@@ -16,6 +16,7 @@ from opensslgen.config.reader import DEFAULT, UNKNOWN, Entry, Section, config_te
 from opensslgen.config.use import canonical
 from opensslgen.errors import UnreadableError
 from opensslgen.openssl.command import reason
+from opensslgen.patterns import pattern
 from opensslgen.text import visible
 from opensslgen.values import dataclass
 from opensslgen.x509.certificate import decode
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
 _ADDED = ("subjectKeyIdentifier", "authorityKeyIdentifier")
-_OID = re.compile(r"[0-2](?:\.[0-9]+)+")
-_REFUSED = re.compile(r"error in extension:.*?name=([^,\n]+), ?value=")
-_SEPARATOR = re.compile(r"[,:;@]")
-_HELD = re.compile(r"(?:SEQUENCE|SEQ|SET):([^,:;@]*)")
+_OID = pattern(r"[0-2](?:\.[0-9]+)+")
+_REFUSED = pattern(r"error in extension:.*?name=([^,\n]+), ?value=")
+_SEPARATOR = pattern(r"[,:;@]")
+_HELD = pattern(r"(?:SEQUENCE|SEQ|SET):([^,:;@]*)")
 _LISTS = ("extendedKeyUsage", "certificatePolicies")
 """Extensions whose values are names of object identifiers, which the config may define."""
 

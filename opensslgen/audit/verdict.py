@@ -13,6 +13,7 @@ from opensslgen.bundles.pkcs import pkcs12_encryption
 from opensslgen.bundles.private_keys import ENCRYPTED
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import content, pieces
+from opensslgen.patterns import pattern
 from opensslgen.rules.roles import AUTHORITY, SERVER
 from opensslgen.rules.rule import Case, judge_request, raised
 from opensslgen.values import dataclass
@@ -89,7 +90,7 @@ def _what(found: Content) -> str:
     return "not a certificate, request, key, config or script"
 
 
-_REVOCATION_LIST = re.compile(rb"^-----BEGIN X509 CRL-----", re.MULTILINE)
+_REVOCATION_LIST = pattern(rb"^-----BEGIN X509 CRL-----", re.MULTILINE)
 
 _KINDS = {kind: kind for kind in ("certificate", "request", "key", "config", "script")}
 
@@ -252,7 +253,7 @@ class Piece:
     mode: int | None
 
 
-_AUTHORITY = re.compile(rb"\x06\x03\x55\x1d\x13(?:\x01\x01.)?\x04.\x30.\x01\x01", re.DOTALL)
+_AUTHORITY = pattern(rb"\x06\x03\x55\x1d\x13(?:\x01\x01.)?\x04.\x30.\x01\x01", re.DOTALL)
 """basicConstraints with a BOOLEAN in it."""
 
 

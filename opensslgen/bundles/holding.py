@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import File, content
 from opensslgen.openssl.command import OpenSSLError
+from opensslgen.patterns import pattern
 from opensslgen.values import dataclass
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode, decode_block
 from opensslgen.x509.der import INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, DecodeError
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 PKCS7_LABELS = ("PKCS7", "PKCS #7 SIGNED DATA", "CMS", "CERTIFICATE CHAIN")
 
 # Loose, to find damaged blocks as well.
-_PEM = re.compile(
+_PEM = pattern(
     rb"^(?:\xef\xbb\xbf)?[ \t]*-----BEGIN (?!PGP)[^\r\n]*(?:CERTIFICATE|PKCS ?#?7|CMS|PRIVATE KEY)", re.MULTILINE
 )
 

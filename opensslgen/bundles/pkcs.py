@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UnreadableError
 from opensslgen.openssl.command import reason
 from opensslgen.openssl.process import Process
+from opensslgen.patterns import pattern
 from opensslgen.rules.chain import issuer_among
 from opensslgen.rules.rule import raised
 from opensslgen.x509.certificate import decode, decode_block
@@ -119,7 +120,7 @@ def has_private_key(data: bytes, openssl: OpenSSL, password: str) -> bool:
 
 
 _KEY_BAGS = (b"Shrouded Keybag", b"Key bag")
-_INFO = re.compile(rb"^(?:MAC|PKCS7|Shrouded|Certificate bag|Key bag)[^\n]*\n", re.MULTILINE)
+_INFO = pattern(rb"^(?:MAC|PKCS7|Shrouded|Certificate bag|Key bag)[^\n]*\n", re.MULTILINE)
 
 _RC2 = {
     bytes.fromhex("060a2a864886f70d010c0105"): "RC2 with 128 bits",

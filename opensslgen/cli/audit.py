@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import click
 
 from opensslgen.errors import UsageError
+from opensslgen.patterns import pattern
 from opensslgen.values import dataclass
 
 from .options import FORMAT, OPENSSL, Output, file_option, grouped, together
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from opensslgen.audit.result import Settings
     from opensslgen.report.tally import Entry
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
+_TIME = pattern(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
 
 
 class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] # generic since click 8.5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -51,7 +50,7 @@ def grouped(kind: type[DataclassInstance], *options: Decorator) -> Decorator:
     The command's parameter has the name of the class in lower case: `Running` is passed as `running`. A field without
     an option keeps its default, so a command may have only some of a group's options.
     """
-    names = [field.name for field in dataclasses.fields(kind)]
+    names = list(kind.__annotations__)
 
     def decorate(command: Function) -> Function:
         @functools.wraps(command)
@@ -198,7 +197,7 @@ class Subject:
 
     def fields(self) -> dict[str, str | None]:
         """Return them by name, as orders take them."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: getattr(self, name) for name in self.__annotations__}
 
 
 SUBJECT = grouped(

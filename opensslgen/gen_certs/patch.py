@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files import replace
+from opensslgen.patterns import pattern
 from opensslgen.plan import template
 from opensslgen.values import dataclass
 
@@ -39,11 +40,11 @@ EKU = ("serverAuth", "clientAuth")
 """The post's extended key usage; SIP with mutual TLS needs both."""
 
 _LABEL = "orig"
-_CONTINUATION = re.compile(r"[ \t]*\\\n[ \t]*")
-_TRUNCATION = re.compile(r"\A([01&]?)>(?![>&])\|?")
-_ALONE = re.compile(r"[ \t]*;?[ \t]*(?:#.*)?")
-_TAIL = re.compile(r"[ \t]*(?:&&[ \t]*\\?|\|\|[ \t]*[A-Za-z0-9_][A-Za-z0-9_ \t$?]*)")
-_USAGE = re.compile(r"extendedKeyUsage[ \t]*=[ \t]*(?:critical[ \t]*,[ \t]*)?")
+_CONTINUATION = pattern(r"[ \t]*\\\n[ \t]*")
+_TRUNCATION = pattern(r"\A([01&]?)>(?![>&])\|?")
+_ALONE = pattern(r"[ \t]*;?[ \t]*(?:#.*)?")
+_TAIL = pattern(r"[ \t]*(?:&&[ \t]*\\?|\|\|[ \t]*[A-Za-z0-9_][A-Za-z0-9_ \t$?]*)")
+_USAGE = pattern(r"extendedKeyUsage[ \t]*=[ \t]*(?:critical[ \t]*,[ \t]*)?")
 
 
 @dataclass(frozen=True)

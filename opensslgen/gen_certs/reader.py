@@ -12,6 +12,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from opensslgen.patterns import pattern
 from opensslgen.values import dataclass
 
 from .shell import Command, Line, commands
@@ -23,27 +24,25 @@ VALIDITY = "DEFAULT_SERVER_CERT_VALIDITY"
 WISH = "EXTENDED_CSR"
 SECTION = "v3_req"
 
-ASSIGNMENT = re.compile(
-    rf"((?:(?:export|readonly|local|declare|typeset)(?:[ \t]+-[A-Za-z]+)*[ \t]+)?{VALIDITY}=)([^\n]*)"
-)
-PRINTED = re.compile(r"(echo|printf)([ \t]+)(.*)", re.DOTALL)
-_WISH = re.compile(rf"\$(?:{WISH}(?![A-Za-z0-9_])|\{{{WISH}[^A-Za-z0-9_])")
-_NOT = re.compile(r"!=|\[ !|test !|-ne ")
-_FALSE = re.compile(r"-z |[ \"'=](?:false|no|0)(?:[ \"']|\Z)")
-_NUMBER = re.compile(r"(?:[-+*/() \t]|(?<![0-9])(?:0|[1-9][0-9]*)(?![0-9]))*")
-_HEADER = re.compile(r"[ \t]*\[[ \t]*([^]]*?)[ \t]*\][ \t]*(?:#.*)?")
-_USAGE = re.compile(r"[ \t]*extendedKeyUsage[ \t]*=[ \t]*([^#]*)")
-_PIECES = re.compile(r"""["'\n]|\\n""")
-_HARMLESS = re.compile(
+ASSIGNMENT = pattern(rf"((?:(?:export|readonly|local|declare|typeset)(?:[ \t]+-[A-Za-z]+)*[ \t]+)?{VALIDITY}=)([^\n]*)")
+PRINTED = pattern(r"(echo|printf)([ \t]+)(.*)", re.DOTALL)
+_WISH = pattern(rf"\$(?:{WISH}(?![A-Za-z0-9_])|\{{{WISH}[^A-Za-z0-9_])")
+_NOT = pattern(r"!=|\[ !|test !|-ne ")
+_FALSE = pattern(r"-z |[ \"'=](?:false|no|0)(?:[ \"']|\Z)")
+_NUMBER = pattern(r"(?:[-+*/() \t]|(?<![0-9])(?:0|[1-9][0-9]*)(?![0-9]))*")
+_HEADER = pattern(r"[ \t]*\[[ \t]*([^]]*?)[ \t]*\][ \t]*(?:#.*)?")
+_USAGE = pattern(r"[ \t]*extendedKeyUsage[ \t]*=[ \t]*([^#]*)")
+_PIECES = pattern(r"""["'\n]|\\n""")
+_HARMLESS = pattern(
     r"(?:\[\[?|test|:|true|false|echo|printf|for|local|export|readonly|declare)(?:[ \t\n]|\Z)"
     r"|[A-Za-z_][A-Za-z0-9_]*\+?="
 )
 _SERVER = frozenset({"serverAuth", "1.3.6.1.5.5.7.3.1", "TLS Web Server Authentication"})
-_OPTION = re.compile(
+_OPTION = pattern(
     r"(?<![\w-])(?:(?P<flag>-sha1|-md5)(?![\w-])|(?P<option>-days|-newkey)[ \t]+[\"']?(?P<value>[^ \t\n\"';|&)]+)"
     r"|(?P<kind>genrsa)\b(?:[^;|&\n]*?[ \t])[\"']?(?P<bits>[0-9]+)\b|rsa:(?P<size>[0-9]+))"
 )
-_KEY = re.compile(r"[ \t]*(default_bits|default_days|default_md)[ \t]*=[ \t]*([^ \t#]+)")
+_KEY = pattern(r"[ \t]*(default_bits|default_days|default_md)[ \t]*=[ \t]*([^ \t#]+)")
 
 
 @dataclass(frozen=True)

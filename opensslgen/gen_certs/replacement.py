@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 
 from opensslgen.orders.order import LEAF_DAYS, ROOT_DAYS
+from opensslgen.patterns import pattern
 from opensslgen.plan import script, template
 from opensslgen.plan.issue import P12_ENCRYPTIONS
 from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.rules.profiles import RULES
 from opensslgen.x509.extensions import EXTENDED_KEY_USAGES, KEY_USAGES, PRINTED_USAGES
 
-_INCLUDE = re.compile(r"^#include (\S+)\n", re.MULTILINE)
+_INCLUDE = pattern(r"^#include (\S+)\n", re.MULTILINE)
 _NOT_OFFERED = ("CRL_URL", "NAME_CONSTRAINTS")
 _RULES = ("apple-eku", "apple-validity", "apple-signature-hash", "apple-key-size")
 

@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
+from opensslgen.patterns import pattern
 from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
@@ -30,15 +31,15 @@ BRANCHES = {"t": "t", "+": "-", "-": "-", "n": "e", "e": "e"}
 """Kind of a branch → kind of the branches after it: `+` and `e` are taken when the wish is true, `-` and `n` when it
 is not (`n` is the branch of a condition that negates it, `e` what follows that), `t` depends on other things."""
 
-_KEYWORD = re.compile(r"(?:if|then|elif|else|fi|while|until|do|done|case|esac|function|time|[!{}])(?![^ \t\n;&|()<>`])")
-_FOR = re.compile(r"for[ \t]+[A-Za-z0-9_]+[ \t]+(?=do(?:[ \t\n;]|\Z))")
-_FUNCTION = re.compile(r"[ \t]+[^ \t\n;&|()<>]+(?:[ \t]*\([ \t]*\))?")
-_PARENTHESES = re.compile(r"\([ \t]*\)")
-_DELIMITER = re.compile(r"""<<-?[ \t]*((?:'[^'\n]*'|"[^"\n]*"|\\.|[^ \t\n;&|<>()'"\\])+)""")
-_REDIRECTION = re.compile(r"&?(?:<<<|<>|<&|>>|>&|>\||<|>)")
-_LEADING_REDIRECTION = re.compile(r"[0-9]*[<>]|&>")
-_DESCRIPTOR = re.compile(r"(?:\A|(?<=[ \t]))[0-9]\Z")
-_TRAILING_BLANKS = re.compile(r"(?:[ \t]|\\\n)+\Z")
+_KEYWORD = pattern(r"(?:if|then|elif|else|fi|while|until|do|done|case|esac|function|time|[!{}])(?![^ \t\n;&|()<>`])")
+_FOR = pattern(r"for[ \t]+[A-Za-z0-9_]+[ \t]+(?=do(?:[ \t\n;]|\Z))")
+_FUNCTION = pattern(r"[ \t]+[^ \t\n;&|()<>]+(?:[ \t]*\([ \t]*\))?")
+_PARENTHESES = pattern(r"\([ \t]*\)")
+_DELIMITER = pattern(r"""<<-?[ \t]*((?:'[^'\n]*'|"[^"\n]*"|\\.|[^ \t\n;&|<>()'"\\])+)""")
+_REDIRECTION = pattern(r"&?(?:<<<|<>|<&|>>|>&|>\||<|>)")
+_LEADING_REDIRECTION = pattern(r"[0-9]*[<>]|&>")
+_DESCRIPTOR = pattern(r"(?:\A|(?<=[ \t]))[0-9]\Z")
+_TRAILING_BLANKS = pattern(r"(?:[ \t]|\\\n)+\Z")
 _SUBSTITUTIONS = {"$((": "AA", "$(": "S", "${": "V", "$'": "E"}
 _BEGINS = {"if": "ti", "do": "d", "{": "b", "case": "c"}
 _ENDS = {"fi": "t+e-n", "done": "d", "}": "b", "esac": "c"}
@@ -51,10 +52,8 @@ _PLAIN = {kind: re.compile(f"[^{stops}]*") for kind, stops in _STOPS.items()}
 
 _DEEPEST = 5000
 _MOST_KEPT = 1 << 26
-_NESTING = re.compile(
-    r"^[ \t]*#.*|(?P<opens>\b(?:if|do|case)\b|[({])|(?P<closes>\b(?:fi|done|esac)\b|[)}])", re.MULTILINE
-)
-_SEPARATOR = re.compile(r"[;&|()]|\b(?:if|then|do|else)\b")
+_NESTING = pattern(r"^[ \t]*#.*|(?P<opens>\b(?:if|do|case)\b|[({])|(?P<closes>\b(?:fi|done|esac)\b|[)}])", re.MULTILINE)
+_SEPARATOR = pattern(r"[;&|()]|\b(?:if|then|do|else)\b")
 
 
 @dataclass(frozen=True)

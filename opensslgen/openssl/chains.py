@@ -9,6 +9,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opensslgen.patterns import pattern
 from opensslgen.text import visible
 from opensslgen.values import dataclass
 from opensslgen.x509.names import canonical
@@ -202,7 +203,7 @@ def _write(path: Path, certificates: Iterable[bytes]) -> None:
         os.close(descriptor)
 
 
-_PROBLEM = re.compile(r"error (\d+) at (\d+) depth lookup: ?([^\n]*)")
+_PROBLEM = pattern(r"error (\d+) at (\d+) depth lookup: ?([^\n]*)")
 
 
 def _listed(printed: bytes) -> tuple[Problem, ...]:

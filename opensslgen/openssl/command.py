@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
+from opensslgen.patterns import pattern
 from opensslgen.text import visible
 from opensslgen.values import dataclass
 
@@ -233,9 +234,9 @@ def reason(process: Process) -> str:
     return f"killed by signal {-process.exit_code}" if process.exit_code < 0 else f"exit code {process.exit_code}"
 
 
-_PASSPHRASE = re.compile("bad decrypt|bad password|maybe wrong password")
-_STACK = re.compile(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]+:")
-_CHATTER = re.compile(
+_PASSPHRASE = pattern("bad decrypt|bad password|maybe wrong password")
+_STACK = pattern(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]+:")
+_CHATTER = pattern(
     r"""[.+*\-]+$ | Generating\ an?\ | writing\ new\ private\ key | Signature\ ok | subject\ ?= | Getting\ (CA\ )?
     | Certificate\ request\ self-signature | unable\ to\ write\ 'random\ state' | Can't\ load\ .*\.rnd
     | Using\ configuration\ from

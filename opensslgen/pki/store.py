@@ -28,6 +28,7 @@ from opensslgen.files.write import (
     sync,
     write_new,
 )
+from opensslgen.patterns import pattern
 from opensslgen.plan import layout, template
 from opensslgen.plan.steps import Existing
 from opensslgen.values import dataclass
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT = 120.0
 """Seconds to wait for another process that uses the folder."""
 
-_UNIQUE = re.compile(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
+_UNIQUE = pattern(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
 """yes, true, 1, as `openssl ca` reads it."""
 _DATABASE = {layout.INDEX: "", layout.INDEX_ATTRIBUTES: "unique_subject = no\n", layout.SERIAL: "01\n"}
 

@@ -8,6 +8,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
+from opensslgen.patterns import pattern
 from opensslgen.text import quote, visible
 from opensslgen.x509.extensions import PRINTED_USAGES
 
@@ -47,9 +48,9 @@ if TYPE_CHECKING:
 _INDENT = "    "
 _WIDTH = 100
 """Columns after which a command goes on in a new line."""
-_FUNCTION = re.compile(r"^(?:#.*\n)*(\w+)\(\) [({]\n(?:.*\n)*?[)}]\n", re.MULTILINE)
-_HERE_DOCUMENT = re.compile(r"<<'?(\w+)'?(.*\n)(?:.*\n)*?\1\n")
-_COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
+_FUNCTION = pattern(r"^(?:#.*\n)*(\w+)\(\) [({]\n(?:.*\n)*?[)}]\n", re.MULTILINE)
+_HERE_DOCUMENT = pattern(r"<<'?(\w+)'?(.*\n)(?:.*\n)*?\1\n")
+_COMMENT = pattern(r"^ *#.*\n", re.MULTILINE)
 
 
 def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:

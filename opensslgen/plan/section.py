@@ -9,6 +9,7 @@ from opensslgen.config.reader import ConfigError, read_config
 from opensslgen.errors import UsageError
 from opensslgen.names.general import parse_names
 from opensslgen.orders.kinds import SERVER_USAGES
+from opensslgen.patterns import pattern
 from opensslgen.text import quote
 
 from . import template
@@ -61,9 +62,9 @@ class Section:
         return filled
 
 
-_CRITICAL_NAMES = re.compile(r"critical[ \t]*,[ \t]*\$\{?SUBJECT_ALT_NAME")
-_READING = re.compile(r"ENV::|proxyCertInfo|openssl_conf")
-_DIRECTIVE = re.compile(r"^[ \t]*\.(include|pragma)", re.MULTILINE)
+_CRITICAL_NAMES = pattern(r"critical[ \t]*,[ \t]*\$\{?SUBJECT_ALT_NAME")
+_READING = pattern(r"ENV::|proxyCertInfo|openssl_conf")
+_DIRECTIVE = pattern(r"^[ \t]*\.(include|pragma)", re.MULTILINE)
 _LEAK = "which could put a secret into a certificate"
 _OTHER_SECTIONS = ("ENV", "req", "ca")
 _OTHER_KEYS = ("openssl_conf", "oid_file", "oid_section", "RANDFILE", "proxyCertInfo")

@@ -6,6 +6,7 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from opensslgen.patterns import pattern
 from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
@@ -15,12 +16,12 @@ AUTHORITY, CLIENT, SERVER = "authority", "client", "server"
 """Roles, each with a profile of rules."""
 
 _HANDSHAKE = frozenset({"digitalSignature", "keyEncipherment", "keyAgreement"})
-_HOST = re.compile(r"[A-Za-z0-9_*](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
+_HOST = pattern(r"[A-Za-z0-9_*](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
 _PLACES = frozenset(
     {"ca-certificates", "ca-trust", "trust-source", "anchors", "cacerts", "trustcerts", "roots", "cas", "ca-bundle"}
 )
 _DEBIAN = ("etc", "ssl", "certs")
-_FILES = re.compile(
+_FILES = pattern(
     r"(?:.*[-_.])?(?:ca|cacert|rootca|root|webrootca|ca-?root|cert_authority)(?:[-_.]cert)?\.[a-z0-9]+", re.ASCII
 )
 
