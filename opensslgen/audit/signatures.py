@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import STDIN, read_file
 from opensslgen.openssl.command import OpenSSLError
-from opensslgen.rules.path import paths
+from opensslgen.rules.path import Pool, paths, pool_of
 from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
 from opensslgen.values import dataclass
@@ -106,8 +106,10 @@ def settle(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
     """Return the verdicts in order, after openssl has verified all pending ones."""
     found: list[Verdict] = list(verdicts)
     purposes = {id(each.rules): _purpose(each.rules) for each in _by_rules(found)}
+    pools: dict[tuple[int, int], Pool] = {}
+    """The pool of each pair of tuples; most certificates share theirs."""
     waiting = {
-        place: _Inquiry(each, settings, purposes[id(each.rules)])
+        place: _Inquiry(each, settings, purposes[id(each.rules)], _pool(each, settings, pools))
         for place, each in enumerate(found)
         if isinstance(each, Pending)
     }
@@ -125,6 +127,18 @@ def settle(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
             inquiry.hear(answer)
         asked = [(inquiry, question) for inquiry, _ in asked if (question := inquiry.question)]
     return [waiting[place].result() if isinstance(each, Pending) else each for place, each in enumerate(found)]
+
+
+def _pool(pending: Pending, settings: Settings, pools: dict[tuple[int, int], Pool]) -> Pool:
+    """Return the certificates that may have issued a pending one, from `pools` if there are none in its own file."""
+    roots, others = settings.roots or pending.anchors, pending.case.others
+    key = id(pending.pool), id(pending.anchors)
+    if others or key not in pools:
+        pool = pool_of((*others, *pending.pool, *pending.anchors), roots=roots)
+        if others:
+            return pool
+        pools[key] = pool
+    return pools[key]
 
 
 def _by_rules(verdicts: Iterable[Verdict]) -> Iterable[Pending]:
@@ -195,12 +209,9 @@ class _Option:
 class _Inquiry:
     """The paths of one certificate; openssl is asked about each until one is valid."""
 
-    def __init__(self, pending: Pending, settings: Settings, purpose: str | None) -> None:
-        self.pending, self.settings, self.purpose = pending, settings, purpose
-        roots = settings.roots or pending.anchors
-        found = paths(
-            pending.certificate, (*pending.case.others, *pending.pool, *pending.anchors), roots=roots, at=settings.at
-        )
+    def __init__(self, pending: Pending, settings: Settings, purpose: str | None, pool: Pool) -> None:
+        self.pending, self.settings, self.purpose, self.pool = pending, settings, purpose, pool
+        found = paths(pending.certificate, pool, at=settings.at)
         self.left = [self._option(path) for path in found]
         if len(found) > 1:
             self.left.sort(key=lambda option: option.errors)
@@ -229,7 +240,7 @@ class _Inquiry:
             self.left = []
             return
         findings, notes = self._find_rejected(option, answer)
-        self.heard.append(replace(option, findings=(*option.findings, *findings), notes=notes))
+        self.heard.append(_Option(option.path, (*option.findings, *findings), notes) if findings or notes else option)
 
     def result(self) -> Result:
         """Return the verdict by the best path."""
@@ -245,16 +256,19 @@ class _Inquiry:
         )
 
     def _option(self, path: Path) -> _Option:
-        case = replace(self.pending.case, issuer=path[0], chain=path) if path else self.pending.case
+        case = self.pending.case
+        if path:  # without `replace`, which takes as long as all rules about issuers
+            case = Case(
+                case.certificate, path[0], case.at, case.within, path, key=case.key, host=case.host, others=case.others
+            )
         return _Option(path, (*judge(case, self.pending.rules), *self._find_untrusted(path)))
 
     def _find_untrusted(self, path: Path) -> tuple[Finding, ...]:
         """Return the finding on a path that does not lead to one of the trusted roots."""
         if not self.settings.roots:
             return ()
-        trusted = {root.der for root in self.settings.roots}
         last = (self.pending.certificate, *path)[-1]
-        if last.der in trusted:
+        if last.der in self.pool.trusted:
             return ()
         named = " or ".join(str(root.subject) for root in self.settings.roots[:3])
         where = (

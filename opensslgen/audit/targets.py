@@ -16,7 +16,7 @@ from opensslgen.openssl.command import OpenSSLError
 from .kinds import kind_of
 from .result import Result, Settings
 from .signatures import AtHand, settle
-from .verdict import Piece, judge_content, judge_file, judge_piece
+from .verdict import Piece, authorities_in, judge_content, judge_file, judge_piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -82,6 +82,9 @@ def _map_audit(
     if len(beginning) > FEW:
         from opensslgen.batch.workers import cores
 
+        if isinstance(beginning[0], Piece):
+            # Processes that are forked find these, and need not read the whole file again.
+            _at_hand_here().authorities_within(beginning[0].target, authorities_in)
         if (processes := settings.jobs or cores()) > 1:
             yield from _shared_out(units, settings, then, progress, processes=processes)
             return

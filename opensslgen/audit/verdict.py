@@ -230,7 +230,7 @@ def _of_certificate(
         case=Case(certificate, None, settings.at, settings.within),
         rules=rules,
         anchors=anchors,
-        pool=(*pool, *former),
+        pool=(*pool, *former) if former else pool,
     )
 
 

@@ -96,7 +96,7 @@ def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> 
             baskets.append(_Basket(question.purpose))
             full = max(full, len(baskets) - _OPEN_BASKETS)
     for basket in baskets:
-        _ask(basket.contents, openssl, at, answers)
+        _ask_below_roots(basket.contents, openssl, at, answers)
     return [answers[place] for place in firsts]
 
 
@@ -145,8 +145,43 @@ class _Basket:
         return True
 
 
-def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, answers: dict[int, Answer]) -> None:
-    """Verify the certificates in one process, and repeat it for those with an unclear result."""
+_WORTH = 100
+"""For so many certificates, another process for their roots takes less time than it saves."""
+
+
+def _ask_below_roots(
+    basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, answers: dict[int, Answer]
+) -> None:
+    """Verify the certificates, and the own signature of each root once: openssl would do it for each certificate."""
+    roots = {question.issuers[-1].der: question.issuers[-1] for _, question in basket}
+    roots = {der: root for der, root in roots.items() if root.is_self_issued}
+    if len(basket) - len(roots) < _WORTH:
+        _ask(basket, openssl, at, answers)
+        return
+    of_roots: dict[int, Answer] = {}
+    _ask([(number, Question(root, (root,), None)) for number, root in enumerate(roots.values())], openssl, at, of_roots)
+    bad = {der for number, der in enumerate(roots) if not of_roots[number].accepted}
+    # A root itself, and what is below a root that openssl does not accept, is verified as in a small basket.
+    alone = [(place, each) for place, each in basket if each.issuers[-1].der in bad | {each.certificate.der}]
+    places = {place for place, _ in alone}
+    below = [(place, each) for place, each in basket if place not in places]
+    for some, roots_too in ((alone, True), (below, False)):
+        if some:
+            _ask(some, openssl, at, answers, roots_too=roots_too)
+
+
+def _ask(
+    basket: list[tuple[int, Question]],
+    openssl: OpenSSL,
+    at: datetime,
+    answers: dict[int, Answer],
+    *,
+    roots_too: bool = True,
+) -> None:
+    """Verify the certificates in one process, and repeat it for those with an unclear result.
+
+    Without `roots_too`, the own signatures of roots are not verified.
+    """
     token = os.urandom(8).hex()
     with tempfile.TemporaryDirectory(prefix="opensslgen-", dir=_in_memory()) as folder:
         work = Path(folder)
@@ -158,7 +193,9 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
         for number, (place, question) in enumerate(basket):
             names[f"{token}-{number}"] = place
             _write(work / f"{token}-{number}", [question.certificate.der])
-        command = ["verify", "-CAfile", "trusted", *(("-untrusted", "between") if between else ()), "-check_ss_sig"]
+        command = ["verify", "-CAfile", "trusted", *(("-untrusted", "between") if between else ())]
+        if roots_too:
+            command.append("-check_ss_sig")
         if openssl.can("-partial_chain"):
             command.append("-partial_chain")
         if openssl.can("-no_check_time"):
@@ -183,10 +220,10 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
             unclear.append((place, question))
     if len(unclear) == len(basket):
         half = len(unclear) // 2
-        _ask(unclear[:half], openssl, at, answers)
-        _ask(unclear[half:], openssl, at, answers)
+        _ask(unclear[:half], openssl, at, answers, roots_too=roots_too)
+        _ask(unclear[half:], openssl, at, answers, roots_too=roots_too)
     elif unclear:
-        _ask(unclear, openssl, at, answers)
+        _ask(unclear, openssl, at, answers, roots_too=roots_too)
 
 
 def _in_memory() -> str | None:

@@ -124,7 +124,7 @@ class Certificate:
     @property
     def is_self_issued(self) -> bool:
         """Whether subject and issuer are the same name, byte for byte."""
-        return self.subject == self.issuer
+        return self.subject.der == self.issuer.der and self.subject.attributes == self.issuer.attributes
 
     @property
     def is_self_signed(self) -> bool:
