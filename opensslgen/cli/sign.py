@@ -11,6 +11,7 @@ import click
 from opensslgen.errors import Error, UsageError
 from opensslgen.values import dataclass
 
+from . import complete
 from .options import (
     ALLOW,
     CRL_URL,
@@ -52,7 +53,7 @@ class Wanted:
 
 
 @click.command()
-@click.argument("request")
+@click.argument("request", shell_complete=complete.file)
 @together(
     click.option(
         "--as", "kind", type=click.Choice(["server", "client", "intermediate"]), default="server", show_default=True,

@@ -218,12 +218,9 @@ def _ask(
             answers[place] = Answer(False, _listed(process.stdout + process.stderr), visible(reason(process)))
         else:
             unclear.append((place, question))
-    if len(unclear) == len(basket):
-        half = len(unclear) // 2
-        _ask(unclear[:half], openssl, at, answers, roots_too=roots_too)
-        _ask(unclear[half:], openssl, at, answers, roots_too=roots_too)
-    elif unclear:
-        _ask(unclear, openssl, at, answers, roots_too=roots_too)
+    half = len(unclear) // 2 if len(unclear) == len(basket) else len(unclear)
+    for some in filter(None, (unclear[:half], unclear[half:])):
+        _ask(some, openssl, at, answers, roots_too=roots_too)
 
 
 def _in_memory() -> str | None:

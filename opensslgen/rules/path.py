@@ -69,9 +69,8 @@ def paths(certificate: Certificate, pool: Pool, *, at: datetime) -> list[Path]:
     while open_paths and len(found) < MOST_PATHS:
         path = open_paths.pop()
         below = path[-1] if path else certificate
-        candidates = (
-            [] if _is_end(below, trusted) or len(path) == _LONGEST else _issuers(below, certificate, pool, path, at)
-        )
+        is_last = _is_end(below, trusted) or len(path) == _LONGEST
+        candidates = () if is_last else _issuers(below, certificate, pool, path, at)
         steps += len(candidates)
         if not candidates or steps > _MOST_STEPS:
             found.append(path)
