@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
@@ -24,6 +23,7 @@ from opensslgen.x509.extensions import EXTENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from opensslgen.config.reader import Config, Section
     from opensslgen.x509.certificate import Certificate
@@ -83,6 +83,8 @@ def folder_around(path: str) -> Path | None:
     folder = os.path.dirname(path) or "."  # noqa: PTH120
     for _ in range(_DEPTH):
         if is_pki_folder(folder):
+            from pathlib import Path  # most files are in no pki folder
+
             return Path(folder)
         folder = os.path.join(folder, "..")  # noqa: PTH118
     return None
@@ -138,7 +140,8 @@ def role_in(path: str, certificate: Certificate, *, alone: bool = True) -> Role:
 def answer_to(path: str, request: Request) -> tuple[str, Certificate] | None:
     """Return the certificate for the same key as a request in a pki folder, and its file."""
     folder = folder_around(path)
-    where, name = Path(path).absolute().parent.name, Path(path).name
+    parent, name = os.path.split(os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH118
+    where = os.path.basename(parent)  # noqa: PTH119
     if folder is None or where not in (layout.REQUESTS, "reqs_by_serial"):
         return None
     certificate = folder / layout.ISSUED / name.replace(".req", ".crt")

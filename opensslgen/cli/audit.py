@@ -7,7 +7,6 @@ import os
 import re
 import sys
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 import click
@@ -17,12 +16,13 @@ from opensslgen.patterns import pattern
 from opensslgen.values import dataclass
 
 from . import complete
-from .options import FORMAT, OPENSSL, Output, file_option, grouped, together
+from .options import FORMAT, OPENSSL, Output, PathParameter, file_option, grouped, together
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from opensslgen.audit.chosen import Chosen
     from opensslgen.audit.result import Settings
@@ -104,7 +104,7 @@ class Reporting:
         help="Also report certificates that expire within DAYS.",
     ),
     click.option(
-        "--root", "roots", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+        "--root", "roots", multiple=True, type=PathParameter(), metavar="FILE",
         help="Root that devices trust, to which every chain must lead; repeat the option for more.",
     ),
     click.option("--each", is_flag=True, help="Check each certificate of a bundle separately."),

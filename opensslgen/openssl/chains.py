@@ -6,7 +6,6 @@ import os
 import re
 import tempfile
 from dataclasses import field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.patterns import pattern
@@ -184,15 +183,14 @@ def _ask(
     """
     token = os.urandom(8).hex()
     with tempfile.TemporaryDirectory(prefix="opensslgen-", dir=_in_memory()) as folder:
-        work = Path(folder)
         trusted = {question.issuers[-1].der: None for _, question in basket}
         between = {issuer.der: None for _, question in basket for issuer in question.issuers[:-1]}
-        _write(work / "trusted", trusted)
-        _write(work / "between", between)
+        _write(f"{folder}/trusted", trusted)
+        _write(f"{folder}/between", between)
         names = {}
         for number, (place, question) in enumerate(basket):
             names[f"{token}-{number}"] = place
-            _write(work / f"{token}-{number}", [question.certificate.der])
+            _write(f"{folder}/{token}-{number}", [question.certificate.der])
         command = ["verify", "-CAfile", "trusted", *(("-untrusted", "between") if between else ())]
         if roots_too:
             command.append("-check_ss_sig")
@@ -204,7 +202,7 @@ def _ask(
             command += ["-attime", str(int(at.timestamp()))]
         if purpose := basket[0][1].purpose:
             command += ["-purpose", purpose]
-        process = openssl.run([*command, *names], cwd=work, check=False)
+        process = openssl.run([*command, *names], cwd=folder, check=False)
     accepted = set(process.stdout.decode("utf-8", "replace").splitlines())
     problems = dict(_problems(process, token))
     unclear = []
@@ -228,7 +226,7 @@ def _in_memory() -> str | None:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108 - the folder below is ours
 
 
-def _write(path: Path, certificates: Iterable[bytes]) -> None:
+def _write(path: str, certificates: Iterable[bytes]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         # One write is enough for a regular file, unless the disk is full; then openssl fails.

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 from dataclasses import field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
@@ -19,6 +18,7 @@ from .process import start as start_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from .process import Start
 
@@ -99,7 +99,7 @@ class OpenSSL:
         self,
         arguments: Sequence[str],
         *,
-        cwd: Path | None = None,
+        cwd: Path | str | None = None,
         secrets: Mapping[str, str] | None = None,
         stdin: bytes = b"",
         check: bool = True,
@@ -108,7 +108,7 @@ class OpenSSL:
 
         Raises OpenSSLError if it cannot be started, hangs, or (with `check`) does not exit with 0.
         """
-        folder = str(cwd or Path.cwd())
+        folder = str(cwd or os.getcwd())  # noqa: PTH109
         process = _start(
             self.start,
             [self.path, *arguments],
@@ -196,7 +196,7 @@ def find(path: str | None = None, *, start: Start = start_process, timeout: floa
             f"no openssl found at {wanted}" if os.sep in wanted else f"no {wanted} found on the PATH",
             hint="install it (apt install openssl), or name one with --openssl or OPENSSLGEN_OPENSSL",
         )
-    found = str(Path(found).absolute())
+    found = os.path.join(os.getcwd(), found)  # noqa: PTH109, PTH118 - importing pathlib takes as long as `version`
     process = _start(start, [found, "version"], cwd=os.sep, secrets={}, stdin=b"", timeout=timeout)
     banner = process.stdout.decode("utf-8", "replace").strip()
     match = re.match(r"(OpenSSL|LibreSSL) (\d+)\.(\d+)\.(\d+)", banner)
@@ -222,7 +222,7 @@ def environment(*, folder: str, secrets: Mapping[str, str]) -> dict[str, str]:
         "SSL_CERT_DIR": "",
         "SSL_CERT_FILE": os.devnull,
         # OpenSSL 1.0 writes its random state into the caller's home by default.
-        "RANDFILE": str(Path(folder) / ".rnd"),
+        "RANDFILE": os.path.join(folder, ".rnd"),  # noqa: PTH118
         **secrets,
     }
 

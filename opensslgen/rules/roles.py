@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from opensslgen.patterns import pattern
@@ -65,6 +64,8 @@ def stands_among_roots(path: str) -> bool:
     """Tell whether a file has a folder or a name that is usual for roots: /etc/ssl/certs, ca.crt, rootCA.pem."""
     if not path:
         return False
+    from pathlib import PurePath  # few certificates are CAs
+
     where = PurePath(path.lower())
     folders = where.parent.parts
     return bool(
