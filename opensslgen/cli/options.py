@@ -52,9 +52,7 @@ class KeyTypeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore
 class PathParameter(click.Path):
     """A path; importing `pathlib` takes a tenth of the time of importing click, and many commands get no path."""
 
-    def convert(  # type: ignore[override] # with `path_type` it would return the same
-        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
-    ) -> Path:
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path."""
         from pathlib import Path
 
