@@ -200,14 +200,14 @@ def follow(machine: Machine, call: Call) -> Status | None:
     if not is_known(command):
         machine.note(f"the openssl command {with_names(command)} is unknown", call.line)
         return 0
-    if command in _OPTIONS:
+    if command in _OPTIONS and words[2:] not in (["-help"], ["--help"]):
         options = _options(command, words[2:], lines[2:])
         {"x509": _x509, "req": _req, "ca": _ca}[command](machine, call, options)
         return Maybe(f"openssl {call.start}") if options.has("noout", "checkend", "verify", "status") else 0
     handler = _KEYS.get(command)
     if handler:
         handler(machine, call, words[2:])
-    elif machine.output is not None and command not in ("verify",):
+    elif machine.output is not None:
         machine.put([Chunk(machine.fresh(f"$(openssl {command})") + "\n", call.line)])
     return Maybe(f"openssl {call.start}") if command in ("verify", "s_client", "list", "ocsp", "dgst") else 0
 
@@ -883,7 +883,8 @@ def is_digest(digest: str) -> bool:
 def why_unknown(value: str) -> str:
     """Return what a value depends on, for a message."""
     names = unknown_names(value)
-    return f"depends on {', '.join(names)}" if names else "is unknown"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"depends on {', '.join(names[:3])}{more}" if names else "is unknown"
 
 
 def has_extension(text: str, section: str | None, name: str) -> bool:

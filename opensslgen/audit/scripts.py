@@ -11,22 +11,20 @@ import os
 import posixpath
 import re
 import stat
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.config.reader import DEFAULT, UNKNOWN
 from opensslgen.errors import UnreadableError
 from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
-from opensslgen.patterns import pattern
 from opensslgen.rules.apple import APPLE_LIMIT
 from opensslgen.rules.roles import AUTHORITY
 from opensslgen.rules.rule import ERROR, raised
-from opensslgen.shell.machine import Call, World, explore
+from opensslgen.shell.machine import Call, UnfollowedError, World, explore
 from opensslgen.shell.parse import parse
 from opensslgen.shell.values import is_known, unknown_names, with_names, without_names
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 
 from .configs import judge_text
 from .purpose import SERVER
@@ -44,9 +42,7 @@ from .script_calls import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from opensslgen.gen_certs.reader import Block, Script
+    from opensslgen.gen_certs.reader import Script
     from opensslgen.rules.rule import Finding
     from opensslgen.shell.machine import Machine
 
@@ -65,18 +61,18 @@ _LONGEST = 100
 HINT = "opensslgen run -- sh SCRIPT judges the certificates that it makes"
 
 _NAME = r"(?i:openssl[\w.-]{0,40}|\$\{?\w{0,40}ssl\w{0,40}(?:[:?=+-][^}\s]{0,80})?\}?)"
-_SHELL = pattern(rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(?:ba|da|k|mk|pdk|z|a)?sh\b")
-_BASH = pattern(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(bash|zsh|dash|ash)\b")
+_SHELL = re.compile(rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(?:ba|da|k|mk|pdk|z|a)?sh\b")
+_BASH = re.compile(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(bash|zsh|dash|ash)\b")
 _SUBS = rb"(?:req|x509|ca|genrsa|genpkey|ecparam)\b"
 _GAP = rb"(?:[ \t]|\\\r?\n)+"
-_MAKES = pattern(rb"%s[\"'}]{0,2}%s%s" % (_NAME.encode(), _GAP, _SUBS))
-_SUBCOMMAND = pattern(rb"[ \t]" + _SUBS)
+_MAKES = re.compile(rb"%s[\"'}]{0,2}%s%s" % (_NAME.encode(), _GAP, _SUBS))
+_SUBCOMMAND = re.compile(rb"[ \t]" + _SUBS)
 _BEFORE = (
     rb"^(?:[^\n#]{0,200}(?:&&|\|\||[;|({`]))?[ \t]*(?:(?:[A-Za-z_]\w{0,80}=\S{0,200}"
     rb"|sudo|env|command|exec|time|nice|nohup|doas|if|while|until|then|else|do|!|\{|\()[ \t]+){0,9}"
     rb"[\"']?(?:[\w.-]{0,80}/){0,9}"
 )
-_VENDOR = pattern(
+_VENDOR = re.compile(
     rb"^[ \t]*(?:(?:export|readonly|local|declare|typeset)(?:[ \t]+-\w+)*[ \t]+)?DEFAULT_SERVER_CERT_VALIDITY="
     rb"|^[ \t]*(?:echo|printf)[ \t]+(?:-e[ \t]+)?[\"']?[ \t]*\[[ \t]*v3_req[ \t]*\]",
     re.MULTILINE,
@@ -86,7 +82,7 @@ _COMMANDS = (
     b"function rm cp mv ln cat test [ [[ touch chmod chown install trap sudo doas : true unset exec command env read "
     b"pushd which type date sed hash ulimit shopt time eval { ( ! exit apt apt-get yum dnf hostname sleep clear nice"
 ).split()
-_PLAIN = pattern(
+_PLAIN = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*(?:[A-Za-z_][\w-]*(?:=|\+=|[ \t]*\([ \t]*\))"
     rb"|(?:%s)(?=[ \t;\\]|\r?\n)|[\"']?(?:\$|\.{0,2}/)|\{|\()" % b"|".join(map(re.escape, _COMMANDS))
 )
@@ -159,7 +155,8 @@ class Verdict:
     made: int = 0
     """How many commands make certificates."""
     places: tuple[int, ...] = ()
-    """Lines that write the extensions of certificates that violate a rule, and lines of the commands that make them."""
+    """Lines that write the extensions of certificates that violate a rule, and lines of the commands that make them;
+    the line to change is rather one of the last."""
     authorities: tuple[tuple[int, str], ...] = ()
     """Line and days of each CA certificate."""
     refused: int = 0
@@ -182,40 +179,33 @@ def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
     if settings.openssl is None:
         settings = replace(settings, openssl=settings.find_openssl)
     audit = _Audit(settings)
-    variables: dict[str, str] = {}
-    for machine in explore(tree, world):
-        audit.take(machine)
-        variables.update(machine.state.variables)
+    try:
+        for machine in explore(tree, world):
+            audit.take(machine)
+    except UnfollowedError as error:
+        audit.unfollowed = Reason(error.line or 1, error.reason)
     findings, reasons = audit.answers()
     if VALIDITY in text or (SECTION in text and not audit.sites):
-        script = read_script(text)
+        script = read_script(tree)
         if script.validities or script.blocks:
-            told = list(_vendors(script, variables))
-            findings += [
-                finding
-                for each in told
-                if each.rule
-                for finding in raised(settings.rules, each.rule, each.message, line=each.line)
-            ]
-            reasons = [Reason(each.line, each.message) for each in told if not each.rule] + (
-                reasons if audit.sites else []
-            )
-            return _verdict(findings, reasons, audit)
-    if not audit.has_calls:
+            vendors = judge_vendor(script, settings)
+            findings += vendors.findings
+            return _verdict(findings, [*vendors.reasons, *(reasons if audit.sites else [])], audit)
+    if not audit.has_calls and not audit.unfollowed:
         reasons.append(Reason(1, "no openssl command was found in it"))
     return _verdict(findings, reasons, audit)
 
 
 def _verdict(findings: list[Finding], reasons: list[Reason], audit: _Audit) -> Verdict:
     findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
-    reasons = sorted(dict.fromkeys(reasons), key=lambda reason: reason.line)
+    reasons = sorted(dict.fromkeys(reasons), key=lambda reason: (reason == audit.unfollowed, reason.line))
     if len(findings) > _MOST_FINDINGS:
         raise UnreadableError(f"more than {_MOST_FINDINGS} findings")
     return Verdict(
         tuple(findings),
         tuple(reasons[:_MOST_FINDINGS]),
         len(audit.sites),
-        tuple(dict.fromkeys(line for made in audit.wrong() for line in (*_section_lines(made), made.line))),
+        tuple(line for made in reversed(audit.wrong()) for line in (*_section_lines(made), made.line)),
         tuple((made.line, made.days) for (made, _), answer in audit.asked.items() if answer.is_authority),
         sum(answer.refused is not None for answer in audit.asked.values()),
     )
@@ -294,6 +284,8 @@ class _Audit:
         self.unclear: dict[str, int] = {}
         self.keys: dict[Key, None] = {}
         self.has_calls = False
+        self.unfollowed: Reason | None = None
+        """Why not all ways were followed."""
 
     def take(self, machine: Machine) -> None:
         """Judge what one way through the script makes."""
@@ -326,9 +318,10 @@ class _Audit:
         """Return the findings that hold for all ways, and why the rest cannot be told."""
         findings: list[Finding] = []
         reasons = [Reason(line, what) for what, line in self.unclear.items()]
+        reasons += [self.unfollowed] if self.unfollowed else []
         for start, answers in self.sites.items():
             statuses = {each.status for each in answers}
-            if _VIOLATES in statuses and statuses <= {_VIOLATES, _REFUSED}:
+            if _VIOLATES in statuses and statuses <= {_VIOLATES, _REFUSED} and not self.unfollowed:
                 findings += [finding for each in answers for finding in each.findings]
                 continue
             if statuses == {_COMPLIES}:
@@ -364,18 +357,18 @@ def _small_key(key: Key, settings: Settings) -> tuple[Finding, ...]:
 
 
 _SCRIPT_RULES = {"apple-eku": "script-no-eku", "apple-validity": "script-days"}
-_CA_NAME = pattern(r"(?:^|[^a-z])(?:ca|cas|root|rootca|caroot|authority|issuer|intermediate|sub-?ca|signing)"
+_CA_NAME = re.compile(r"(?:^|[^a-z])(?:ca|cas|root|rootca|caroot|authority|issuer|intermediate|sub-?ca|signing)"
                       r"(?:[^a-z]|$)"
                       r"|[a-z]CA(?:[^a-zA-Z]|$)|(?:^|[^a-zA-Z])CA[A-Z_0-9]|[rR]oot|ROOT|Authority|AUTHORITY"
                       r"|[Ii]ntermediate|cacert|myca|(?:^|[^a-z])ca[._-]?(?:cert|crt|pem|key)")  # fmt: skip
-_HOST = pattern(
+_HOST = re.compile(
     r"(?:\*\.)?(?:[A-Za-z0-9_-]+\.)+[A-Za-z]{2,}|(?:[0-9]{1,3}\.){3}[0-9]{1,3}|localhost|[0-9a-f:]*:[0-9a-f:]+"
 )
 
 
-_SERVER_NAME = pattern(r"(?i)server|host|site|www|web|tls|https|pbx")
-_CLIENT_NAME = pattern(r"(?i)client|user|person")
-_UNKNOWN_LINE = pattern(rf"^[ \t]*(?:\[[ \t]*)?{UNKNOWN}.*", re.MULTILINE)
+_SERVER_NAME = re.compile(r"(?i)server|host|site|www|web|tls|https|pbx")
+_CLIENT_NAME = re.compile(r"(?i)client|user|person")
+_UNKNOWN_LINE = re.compile(rf"^[ \t]*(?:\[[ \t]*)?{UNKNOWN}.*", re.MULTILINE)
 
 
 def _line_of(match: re.Match[str]) -> int:
@@ -592,51 +585,39 @@ def _time(text: str) -> datetime | None:
 # The vendor's script
 
 
-@dataclass(frozen=True, slots=True)
-class _Remark:
-    """A message about a line: a finding, or without a rule, something that cannot be told."""
+def judge_vendor(script: Script, settings: Settings, *, days: int = APPLE_LIMIT.days) -> Verdict:
+    """Return the verdict on what is known of the vendor's script; `days` is the longest default validity."""
+    findings: list[Finding] = []
+    reasons: list[Reason] = []
 
-    line: int
-    rule: str | None
-    message: str
+    def add(rule: str, message: str, line: int) -> None:
+        findings.extend(raised(settings.rules, rule, message, line=line))
 
-
-def _vendors(script: Script, variables: dict[str, str]) -> Iterator[_Remark]:
     for validity in script.validities:
         if validity.days is None:
-            yield _Remark(validity.line, None, f"{VALIDITY} cannot be told without running the script")
-        elif validity.days > APPLE_LIMIT.days:
-            message = f"the default validity is {validity.days} days; the limit is {APPLE_LIMIT.days}"
-            yield _Remark(validity.line, "script-validity", message)
+            reasons.append(Reason(validity.line, f"{VALIDITY} cannot be told without running the script"))
+        elif not 1 <= validity.days <= days:
+            message = f"the default validity is {validity.days} days; the limit is {days}"
+            add("script-validity", message, validity.line)
     for block in script.extended_blocks:
-        yield from _vendors_block(block, variables)
+        if not block.usages:
+            add("script-no-eku", f"the section [ {SECTION} ] has no extendedKeyUsage; serverAuth is needed", block.line)
+        for usage in block.usages:
+            shown = visible(usage.text)
+            if not usage.known and not usage.server:
+                message = f"the extended key usage {shown} cannot be told without running the script"
+                reasons.append(Reason(usage.line, message))
+            elif not usage.server:
+                add("script-no-eku", f"the extended key usage is {shown}; serverAuth is needed", usage.line)
+            elif not all(block.ways):
+                add("script-no-eku", "extendedKeyUsage is written only under an additional condition", usage.line)
+            elif any(len(way) > 1 for way in block.ways):
+                reasons.append(Reason(usage.line, "extendedKeyUsage is written more than once"))
     if not script.extended_blocks and (script.validities or script.blocks):
         line = script.blocks[0].line if script.blocks else script.validities[0].line
-        yield _Remark(
-            line,
-            None,
-            f"the place that writes the section [ {SECTION} ] for phones was not found, so its usages are unknown",
-        )
-
-
-def _vendors_block(block: Block, variables: dict[str, str]) -> Iterator[_Remark]:
-    if block.complies:
-        return
-    if not block.usages:
-        message = f"the section [ {SECTION} ] has no extendedKeyUsage; serverAuth is needed"
-        yield _Remark(block.line, "script-no-eku", message)
-    for usage in block.usages:
-        if usage.server and usage.conditional:
-            yield _Remark(usage.line, "script-no-eku", "extendedKeyUsage is written only under an additional condition")
-        elif not usage.server:
-            value = _VARIABLE.sub(lambda match: variables.get(match[1] or match[2], match[0]), usage.text)
-            if not re.fullmatch(r"[A-Za-z0-9., \t]+", value):
-                value = visible(usage.text)
-                message = f"the extended key usage {value} cannot be told without running the script"
-                yield _Remark(usage.line, None, message)
-            elif "serverAuth" not in map(str.strip, value.split(",")):
-                message = f"the extended key usage is {visible(value)}; serverAuth is needed"
-                yield _Remark(usage.line, "script-no-eku", message)
-
-
-_VARIABLE = pattern(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
+        message = f"the place that writes the section [ {SECTION} ] for phones was not found, so its usages are unknown"
+        reasons.append(Reason(line, message))
+    wrong = next((block for block in script.extended_blocks if not block.complies), None)
+    places = wrong.places if wrong and wrong.usages else wrong.places[-1:] if wrong else ()
+    twice = sum(len(way) > 1 for block in script.extended_blocks for way in block.ways)
+    return Verdict(tuple(findings), tuple(reasons), len(script.blocks), places, refused=twice)

@@ -278,7 +278,9 @@ def _test(machine: Machine, _tree: Simple, words: list[str]) -> Status:
 
 
 def _set(machine: Machine, _tree: Simple, words: list[str]) -> Status:
-    if "--" in words[1:]:
+    if machine.splits:
+        machine.state.arguments, machine.state.shifted = None, 0
+    elif "--" in words[1:]:
         machine.state.arguments = words[words.index("--") + 1 :]
     elif len(words) > 1 and not words[1].startswith(("-", "+")):
         machine.state.arguments = words[1:]
@@ -472,18 +474,10 @@ def _paste(text: str, words: list[str]) -> str | None:
     return (match[1] or match[2] or match[3] or "").join(text.splitlines()) + "\n" if match else None
 
 
-def _command(_machine: Machine, tree: Simple, words: list[str]) -> Status:
-    return Maybe(f"{' '.join(words)} {tree.start}") if "openssl" not in words[-1] else 0
-
-
 def _which(machine: Machine, tree: Simple, words: list[str]) -> Status:
     name = (_operands(words) or [""])[0]
     machine.print(f"{name}\n", tree.line, tree.last)
     return 0 if "openssl" in name else Maybe(f"{' '.join(words)} {tree.start}")
-
-
-def _command_v(machine: Machine, tree: Simple, words: list[str]) -> Status:
-    return _which(machine, tree, words)
 
 
 def _trap(machine: Machine, tree: Simple, words: list[str]) -> Status:
@@ -539,7 +533,7 @@ BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
     "false": _false, "test": _test, "[": _test, "set": _set, "shift": _shift, "unset": _unset, "eval": _eval,
     ".": _dot, "source": _dot, "read": _read, "mapfile": _mapfile, "readarray": _mapfile, "getopts": _getopts,
     "let": _let, "seq": _seq, "expr": _expr, "tr": _filter(_tr), "head": _filter(_head), "cut": _filter(_cut),
-    "paste": _filter(_paste), "command": _command_v, "which": _which, "type": _which, "alias": _alias,
+    "paste": _filter(_paste), "command": _which, "which": _which, "type": _which, "alias": _alias,
     "trap": _trap,
     "envsubst": _envsubst, "xargs": _xargs_like, "bc": _filter(_bc),
 }  # fmt: skip

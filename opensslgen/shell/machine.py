@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import deque
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from opensslgen.values import dataclass
 
 from .builtins import BUILTINS
 from .conditions import condition as answer_condition
+from .parse import DECLARES, parse
 from .status import LeaveError, Maybe, Status, negate
 from .syntax import (
     AndOr,
@@ -40,6 +42,8 @@ from .syntax import (
     Text,
     While,
     Word,
+    literal,
+    nodes,
 )
 from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
 from .words import calculate, cost, pattern, quoted_pattern
@@ -53,7 +57,7 @@ MOST_STEPS = 60_000
 """Maximum number of commands that are followed, over all ways through a script."""
 MOST_WRITTEN = 4 << 20
 """Maximum number of characters that they write."""
-MOST_WAYS = 48
+MOST_WAYS = 128
 """Maximum number of ways through a script."""
 _DEEPEST = 45
 _MOST_ROUNDS = 500
@@ -83,31 +87,17 @@ _TEXT = frozenset("grep egrep fgrep wc sort uniq tail nl fold fmt rev mail apt-g
 _READ_COMMANDS = frozenset("at batch crontab ssh su parallel xargs python python3 perl ruby node docker podman".split())
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "mksh", "zsh", "ash"})
 _ENDS = frozenset({"exit", "return", "break", "continue"})
-_HARMLESS = frozenset(
-    {
-        "echo",
-        "printf",
-        ":",
-        "true",
-        "false",
-        "sleep",
-        "exit",
-        "return",
-        "break",
-        "continue",
-        "mkdir",
-        "chmod",
-        "chown",
-        "ls",
-        "tput",
-        "logger",
-        "clear",
-        "trap",
-        "umask",
-        "usage",
-        "touch",
-    }
-)
+_HARMLESS = frozenset("echo printf : true false sleep exit return break continue mkdir chmod chown ls tput logger "
+                      "clear trap umask usage touch".split())  # fmt: skip
+
+
+class UnfollowedError(UnreadableError):
+    """Some ways through a script were not followed, because there are too many."""
+
+    def __init__(self, reason: str, *, line: int | None = None) -> None:
+        """Take the reason, and the line of the first condition that is unknown."""
+        super().__init__(reason, line=line)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +121,10 @@ class Budget:
     written: int = MOST_WRITTEN
 
     def step(self) -> None:
-        """Spend one command; raises UnreadableError if none is left."""
+        """Spend one command; raises UnfollowedError if none is left."""
         self.steps -= 1
         if self.steps < 0:
-            raise UnreadableError(f"more than {MOST_STEPS:,} commands to follow")
+            raise UnfollowedError(f"more than {MOST_STEPS:,} commands to follow")
 
     def write(self, size: int) -> None:
         """Spend characters that are written; raises UnreadableError if too few are left."""
@@ -187,23 +177,29 @@ class World:
 
 
 def explore(tree: Sequence, world: World) -> Iterator[Machine]:
-    """Yield a machine at the end of each way through a script; raises UnreadableError if that takes too much."""
-    plan: list[tuple[str, bool]] = []
+    """Yield a machine at the end of each way through a script.
+
+    Raises UnfollowedError after some ways if there are too many, UnreadableError if a way takes too much.
+    """
     budget = Budget()
     written: set[str] = set()
+    # Breadth first: if there are too many ways, each condition has at least had both answers.
+    plans: deque[list[tuple[str, bool]]] = deque([[]])
     for _ in range(MOST_WAYS):
+        plan = plans.popleft()
         machine = Machine(world, budget, plan)
         machine.run(tree)
         yield machine
         written.update(path for path, file in machine.files.items() if file is not None)
-        plan = machine.taken
+        for number in range(len(plan), len(machine.taken)):
+            plans.append([*machine.taken[:number], (machine.taken[number][0], True)])
         # A file that the script creates only if it is missing counts as created by the script.
-        while plan and (plan[-1][1] or _asked_file(plan[-1][0]) in written):
-            plan.pop()
-        if not plan:
+        while plans and _asked_file(plans[0][-1][0]) in written:
+            plans.popleft()
+        if not plans:
             return
-        plan[-1] = (plan[-1][0], True)
-    raise UnreadableError(f"more than {MOST_WAYS} ways through it, because its conditions are unknown")
+    reason = f"more than {MOST_WAYS} ways through it, because its conditions are unknown"
+    raise UnfollowedError(reason, line=machine.first_choice)
 
 
 def _asked_file(key: str) -> str | None:
@@ -222,6 +218,8 @@ class Machine:
         self.plan = plan
         self.taken: list[tuple[str, bool]] = []
         self.answers: dict[str, bool] = {}
+        self.first_choice = 0
+        """The line of the first unknown condition."""
         self.state = _State()
         self.files: dict[str, File | None] = {}
         """By path; None for a removed file."""
@@ -238,6 +236,8 @@ class Machine:
         self.counter = 0
         self.line = 0
         self.word_lines: list[int] = []
+        self.splits = False
+        """Whether an unknown value of the present command may be any number of words."""
         self.records: list[object] = []
         """What the function `World.call` recorded."""
 
@@ -254,6 +254,7 @@ class Machine:
         """Return the answer to an unknown condition on this way."""
         if key not in self.answers:
             number = len(self.taken)
+            self.first_choice = self.first_choice or self.line
             answer = self.plan[number][1] if number < len(self.plan) else False
             self.taken.append((key, answer))
             self.answers[key] = answer
@@ -346,7 +347,10 @@ class Machine:
         status = self.pipeline(tree.first)
         for operator, pipeline in tree.others:
             if isinstance(status, Maybe):
-                if self.is_harmless(pipeline):
+                if self.is_harmless(pipeline) and not self.leaves(pipeline):
+                    continue
+                if _is_test(pipeline):
+                    status = _combined(status, operator, self.pipeline(pipeline))
                     continue
                 status = (1 if operator == "&&" else 0) if self.leaves(pipeline) else self.decide(status)
             if (operator == "&&") == (status == 0):
@@ -607,6 +611,9 @@ class Machine:
 
     def _names_harmless(self, simple: Simple, depth: int) -> bool:
         name = _name(simple)
+        if name == "exit" or (name in self.state.functions and self.leaves(simple, depth)):
+            # Where the script ends, it makes no certificate.
+            return True
         if name in self.state.functions:
             return depth < 5 and self.is_harmless(self.state.functions[str(name)], depth + 1)
         return (name in _HARMLESS and name not in _ENDS) or (
@@ -748,6 +755,7 @@ class Machine:
                 continue
             else:
                 value = self.value(part)
+                self.splits = self.splits or not is_known(value)
                 values = fields(value)
                 if value[:1] in (" ", "\t", "\n") and current is not None:
                     found.append(current)
@@ -815,14 +823,19 @@ class Machine:
         assert isinstance(part, Process)
         return self.process(part)
 
-    def substitution(self, part: Substitution) -> str:
-        """Return the output of commands."""
+    def printed(self, body: Sequence) -> File:
+        """Return the output of commands in a subshell."""
         output, printed = self.output, File()
         self.output = printed
         try:
-            self.subshell(part.body)
+            self.subshell(body)
         finally:
             self.output = output
+        return printed
+
+    def substitution(self, part: Substitution) -> str:
+        """Return the output of commands."""
+        printed = self.printed(part.body)
         if printed.things:
             name = self.fresh("the output of openssl")
             self.files[f"value:{name}"] = printed
@@ -834,13 +847,7 @@ class Machine:
         self.counter += 1
         path = f"/dev/fd/{1000 + self.counter}"
         if part.reads:
-            output, printed = self.output, File()
-            self.output = printed
-            try:
-                self.subshell(part.body)
-            finally:
-                self.output = output
-            self.files[path] = printed
+            self.files[path] = self.printed(part.body)
         else:
             self.note("a process that reads what is written", part.line)
         return path
@@ -1041,6 +1048,7 @@ class Machine:
         self.line = tree.line
         words: list[str] = []
         lines: list[int] = []
+        self.splits = False
         for word in tree.words:
             words += self.expand(word)
             lines += [word.line] * (len(words) - len(lines))
@@ -1052,10 +1060,10 @@ class Machine:
             return 0
         self.budget.write((sum(map(len, words)) >> 3) + 2 * len(words))
         self.word_lines = lines
-        if words[0] in _DECLARES or words[0] in self.state.functions:
+        if words[0] in DECLARES or words[0] in self.state.functions:
             for assignment in tree.assignments:
                 self.assign(assignment)
-            if words[0] in _DECLARES:
+            if words[0] in DECLARES:
                 return self.declare(words)
         elif tree.assignments:
             return self.with_variables(tree, words)
@@ -1260,8 +1268,6 @@ class Machine:
 
     def source(self, source: File, line: int) -> Status:
         """Follow the text of a script; its effects are attributed to the line that runs it."""
-        from .parse import parse
-
         text = source.text
         if not is_known(text):
             self.note(f"the script that is run depends on {with_names(text)[:40]}", line)
@@ -1272,9 +1278,6 @@ class Machine:
             self.note(f"the script that is run is not understood: {error.message}", line)
             return 0
         return self.sequence(_move(tree, line))
-
-
-_DECLARES = frozenset({"export", "readonly", "local", "declare", "typeset"})
 
 
 def _expand_braces(word: Word) -> list[str]:
@@ -1292,6 +1295,22 @@ def _expand_braces(word: Word) -> list[str]:
     return [f"{match[1]}{each}{match[5]}" for each in middle]
 
 
+def _is_test(pipeline: Pipeline) -> bool:
+    """Return whether a command only asks a question, so that it does not matter whether it is run."""
+    command = pipeline.commands[0] if len(pipeline.commands) == 1 else None
+    if isinstance(command, Redirected):
+        return isinstance(command.command, Condition) and not command.redirections
+    return isinstance(command, Simple) and _name(command) in ("[", "test") and not _substitutes(command)
+
+
+def _combined(first: Maybe, operator: str, second: Status) -> Status:
+    """Return the status of two commands that are joined by && or ||, of which the first may succeed or fail."""
+    if isinstance(second, int):
+        return first if (second == 0) == (operator == "&&") else second
+    names = [f"{'! ' if each.negated else ''}{each.key}" for each in (first, second)]
+    return Maybe(f" {operator} ".join(names))
+
+
 def _is_screen(redirection: Redirection) -> bool:
     parts = redirection.target.parts
     text = parts[0].value if len(parts) == 1 and isinstance(parts[0], Text) else ""
@@ -1302,66 +1321,21 @@ def _is_screen(redirection: Redirection) -> bool:
 
 def _name(simple: Simple) -> str | None:
     """Return the literal name of a command; None if it has no literal name."""
-    for word in simple.words[:1]:
-        if all(isinstance(part, Text) for part in word.parts):
-            return "".join(part.value for part in word.parts if isinstance(part, Text))
-    return None
+    return literal(simple.words[0]) if simple.words else None
 
 
 def _simples(tree: object) -> Iterator[Simple]:
     """Yield the simple commands in a tree, except those in substitutions."""
-    waiting = [tree]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, Simple):
-            yield each
-        elif isinstance(each, Sequence):
-            waiting += each.items
-        elif isinstance(each, AndOr):
-            waiting += [each.first, *(pipeline for _, pipeline in each.others)]
-        elif isinstance(each, Pipeline):
-            waiting += each.commands
-        elif isinstance(each, Redirected):
-            waiting.append(each.command)
-        elif isinstance(each, If):
-            waiting += [part for branch in each.branches for part in branch]
-            waiting.append(each.otherwise)
-        elif isinstance(each, While):
-            waiting += [each.condition, each.body]
-        elif isinstance(each, (For, CountingFor, Group)):
-            waiting.append(each.body)
-        elif isinstance(each, Case):
-            waiting += [body for _, body, _ in each.arms]
-        elif isinstance(each, Function):
-            waiting.append(each.body)
+    return (each for each in nodes(tree) if isinstance(each, Simple))
 
 
 def _has_functions(tree: object) -> bool:
-    waiting = [tree]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, Sequence):
-            waiting += each.items
-        elif isinstance(each, AndOr):
-            waiting += [each.first, *(pipeline for _, pipeline in each.others)]
-        elif isinstance(each, Pipeline):
-            waiting += each.commands
-        elif isinstance(each, Redirected):
-            if isinstance(each.command, (Function, CountingFor, Calculation, For)) or not all(
-                map(_is_screen, each.redirections)
-            ):
-                return True
-            waiting.append(each.command)
-        elif isinstance(each, If):
-            waiting += [part for branch in each.branches for part in branch]
-            waiting.append(each.otherwise)
-        elif isinstance(each, While):
-            waiting += [each.condition, each.body]
-        elif isinstance(each, Group):
-            waiting.append(each.body)
-        elif isinstance(each, Case):
-            waiting += [body for _, body, _ in each.arms]
-    return False
+    """Return whether a tree defines functions, counts, or writes to files by the redirection of a group."""
+    return any(
+        isinstance(each, (Function, CountingFor, Calculation, For))
+        or (isinstance(each, Redirected) and not all(map(_is_screen, each.redirections)))
+        for each in nodes(tree)
+    )
 
 
 def _substitutes(simple: Simple) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .values import is_known
+from .values import is_known, unknown, with_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -296,7 +296,10 @@ def sed(programs: list[str], text: str, spend: Callable[[int], None]) -> str | N
             if expression is None or len(text) > 100_000:
                 return None
             lines = text.splitlines(keepends=True)
-            spend(sum(cost(expression, len(line)) for line in lines) + len(text))
+            if re.search(r"[][.*\\]", expression.pattern):
+                # What is unknown may match, or may not.
+                lines = [line if is_known(line) else _what_sed_makes(line) for line in lines]
+            spend(sum(cost(expression, len(line)) for line in lines if is_known(line)) + len(text))
             if delete:
                 text = "".join(line for line in lines if not expression.search(line.removesuffix("\n")))
                 continue
@@ -309,6 +312,10 @@ def sed(programs: list[str], text: str, spend: Callable[[int], None]) -> str | N
                 changed.append(expression.sub(new, line.removesuffix("\n"), count=count) + ending)
             text = "".join(changed)
     return text
+
+
+def _what_sed_makes(line: str) -> str:
+    return unknown(f"what sed makes of {with_names(line).strip()}") + "\n"
 
 
 def _commands(program: str) -> list[str]:
