@@ -14,7 +14,9 @@ def kind_of(data: bytes) -> str | None:
     if data.startswith(b"#!") and _kind_of_text(data) == "script":
         return "script"
     kind = holding.kind_of(data)
-    return _kind_of_text(data) if kind is None and b"\0" not in data[:8000] else kind
+    if kind in (None, "text") and b"\0" not in data[:8000]:
+        return _kind_of_text(data) or kind
+    return kind
 
 
 def _kind_of_text(data: bytes) -> str | None:

@@ -186,7 +186,8 @@ def decode(der: bytes) -> Certificate:
     A deviation from DER with a single meaning is accepted and listed in `deviations`.
     """
     certificate, found = read_tolerantly(_decode, der)
-    return replace(certificate, deviations=found) if found else certificate
+    # openssl verifies the signature of what was there, not of what it was read as.
+    return replace(certificate, deviations=found, der=der) if found else certificate
 
 
 def _decode(der: bytes) -> Certificate:
