@@ -18,15 +18,18 @@ else:
     def dataclass(
         cls: type | None = None, /, *, frozen: bool = False, slots: bool = False, kw_only: bool = False
     ) -> Any:
-        """Return the class as a dataclass, or a decorator that does; no such class may have a base class."""
+        """Return the class as a dataclass, or a decorator that does; a base class must have the same options."""
         if not frozen:
             return dataclasses.dataclass(cls, slots=slots, kw_only=kw_only)
         return lambda plain: _frozen(plain, slots=slots, kw_only=kw_only)
 
 
 def _frozen(plain: type, *, slots: bool, kw_only: bool) -> type:
-    fields = {name: plain.__dict__.get(name, dataclasses.MISSING) for name in getattr(plain, "__annotations__", ())}
-    cls = _with_slots(plain, fields) if slots else plain
+    own = {name: plain.__dict__.get(name, dataclasses.MISSING) for name in getattr(plain, "__annotations__", ())}
+    stated = {name: (plain.__annotations__[name], default) for name, default in own.items()}
+    stated = getattr(plain, "_stated", {}) | stated
+    fields = {name: default for name, (_, default) in stated.items()}
+    cls = _with_slots(plain, own) if slots else plain
     shown = []
     for name, default in fields.items():
         is_field = isinstance(default, dataclasses.Field)
@@ -49,15 +52,15 @@ def _frozen(plain: type, *, slots: bool, kw_only: bool) -> type:
         if name not in plain.__dict__:
             setattr(cls, name, member)
     cls.__match_args__ = () if kw_only else (*fields,)  # type: ignore[attr-defined, misc]
-    cls.__dataclass_fields__ = _Fields(plain, fields)  # type: ignore[attr-defined]
-    cls._values, cls._shown, cls._names = values, shown, (*fields,)  # type: ignore[attr-defined]
+    cls.__dataclass_fields__ = _Fields(stated)  # type: ignore[attr-defined]
+    cls._values, cls._shown, cls._names, cls._stated = values, shown, (*fields,), stated  # type: ignore[attr-defined]
     return cls
 
 
 def _with_slots(plain: type, fields: dict[str, object]) -> type:
     left_out = {*fields, "__dict__", "__weakref__"}
     members = {name: member for name, member in plain.__dict__.items() if name not in left_out}
-    cls = type(plain.__name__, (), members | {"__slots__": (*fields,)})
+    cls = type(plain.__name__, plain.__bases__, members | {"__slots__": (*fields,)})
     cls.__qualname__ = plain.__qualname__
     return cls
 
@@ -82,7 +85,7 @@ def _init(cls: type, fields: dict[str, Any], *, slots: bool, kw_only: bool) -> C
         else:
             parameters.append(name)
         if slots:
-            known[f"_set_{name}"] = cls.__dict__[name].__set__
+            known[f"_set_{name}"] = getattr(cls, name).__set__
             lines.append(f" _set_{name}(self, {value})")
         else:
             lines.append(f" _set(self, {name!r}, {value})")
@@ -127,13 +130,13 @@ def _setstate(self: Any, state: list[object]) -> None:
 class _Fields:
     """What `dataclasses.fields`, `replace` and `asdict` ask a class for, made when it is asked for."""
 
-    def __init__(self, plain: type, fields: dict[str, Any]) -> None:
-        self._annotations, self._fields = plain.__annotations__ if fields else {}, fields
+    def __init__(self, stated: dict[str, tuple[str, Any]]) -> None:
+        self._stated = stated
 
     def __get__(self, _: object, owner: Any) -> dict[str, dataclasses.Field[Any]]:
         stated = [
-            (name, self._annotations[name], *(() if default is dataclasses.MISSING else (default,)))
-            for name, default in self._fields.items()
+            (name, kind, *(() if default is dataclasses.MISSING else (default,)))
+            for name, (kind, default) in self._stated.items()
         ]
         model = dataclasses.make_dataclass(owner.__name__, stated, init=False, repr=False, eq=False, kw_only=True)
         fields: dict[str, dataclasses.Field[Any]] = model.__dataclass_fields__  # type: ignore[attr-defined]

@@ -196,7 +196,8 @@ def find(path: str | None = None, *, start: Start = start_process, timeout: floa
             f"no openssl found at {wanted}" if os.sep in wanted else f"no {wanted} found on the PATH",
             hint="install it (apt install openssl), or name one with --openssl or OPENSSLGEN_OPENSSL",
         )
-    found = os.path.join(os.getcwd(), found)  # noqa: PTH109, PTH118 - importing pathlib takes as long as `version`
+    if not os.path.isabs(found):  # noqa: PTH117 - importing pathlib takes as long as `openssl version`
+        found = os.path.join(os.getcwd(), found)  # noqa: PTH109, PTH118
     process = _start(start, [found, "version"], cwd=os.sep, secrets={}, stdin=b"", timeout=timeout)
     banner = process.stdout.decode("utf-8", "replace").strip()
     match = re.match(r"(OpenSSL|LibreSSL) (\d+)\.(\d+)\.(\d+)", banner)
