@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from opensslgen.bundles import holding
+from opensslgen.patterns import pattern
 
 
 def kind_of(data: bytes) -> str | None:
@@ -29,3 +32,21 @@ def _kind_of_text(data: bytes) -> str | None:
     from .configs import looks_like_config
 
     return "config" if looks_like_config(data) else None
+
+
+_OTHER_PROGRAMS = {
+    "a Dockerfile": pattern(rb"^(?:FROM|ARG)[ \t]+\S(?s:.)*^(?:RUN|COPY|CMD|ENTRYPOINT)[ \t]", re.MULTILINE),
+    "a program that is not a shell script": pattern(rb"\A#!(?![^\n]*\b(?:ba|da|k|mk|z|a)?sh\b)"),
+    "a YAML file": pattern(rb"^[ \t]*(?:- )?[\w-]+:(?: [^\n]*)?\n[ \t]*(?:- )?[\w-]+:(?:[ \n])", re.MULTILINE),
+}
+_ORDER = ("a Dockerfile", "a Makefile", "a program that is not a shell script", "a YAML file")
+
+
+def other_program(data: bytes) -> str | None:
+    """Return what a file is that may run openssl but is not a shell script; None for anything else."""
+    if b"openssl" not in data:
+        return None
+    from .scripts import MAKE_RULE
+
+    marks = {**_OTHER_PROGRAMS, "a Makefile": MAKE_RULE}
+    return next((what for what in _ORDER if marks[what].search(data)), None)

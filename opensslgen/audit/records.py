@@ -110,6 +110,8 @@ def former_authorities(folder: Path) -> Iterator[Certificate]:
 
 def certificates_beside(folder: str) -> Iterator[Certificate]:
     """Yield the certificates in the files of a folder that openssl can read; nothing from the folders in it."""
+    from pathlib import Path
+
     try:
         names = sorted(os.listdir(folder))[:_MOST_FILES]  # noqa: PTH208
     except OSError:
@@ -161,7 +163,7 @@ def role_in(path: str, certificate: Certificate, *, alone: bool = True) -> Role:
 def answer_to(path: str, request: Request) -> tuple[str, Certificate] | None:
     """Return the certificate for the same key as a request in a pki folder, and its file."""
     folder = folder_around(path)
-    parent, name = os.path.split(os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH118
+    parent, name = os.path.split(os.path.abspath(path))  # noqa: PTH100
     where = os.path.basename(parent)  # noqa: PTH119
     if folder is None or where not in (layout.REQUESTS, "reqs_by_serial"):
         return None

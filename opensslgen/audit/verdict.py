@@ -21,7 +21,7 @@ from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
-from .kinds import kind_of
+from .kinds import kind_of, other_program
 from .records import (
     answer_to,
     is_crl_of_folder,
@@ -95,7 +95,12 @@ def _what(found: Content) -> str:
     """Return why a file cannot be judged."""
     from .others import name_of  # few files need it
 
-    return name_of(found.data) if found.size else "it is empty"
+    if not found.size:
+        return "it is empty"
+    what = other_program(found.data)
+    if what:
+        return f"{what}, whose openssl commands are not read; opensslgen run -- COMMAND judges what they make"
+    return name_of(found.data)
 
 
 _KINDS = {kind: kind for kind in ("certificate", "request", "key", "crl", "config", "script")}

@@ -13,7 +13,7 @@ from opensslgen.errors import Error, UsageError
 from opensslgen.values import dataclass
 
 from .failure import Failure
-from .options import ALLOW, FORMAT, QUIET, Output, grouped, together
+from .options import ALLOW, FORMAT, QUIET, NumberParameter, Output, grouped, together
 from .say import print_json
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Patching:
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="FILE...")
 @together(
     click.option(
-        "--days", type=click.IntRange(1, 825), default=820, show_default=True,
+        "--days", type=NumberParameter(1, 825), default=820, show_default=True,
         help="Days of validity, unless the script's user asks for others.",
     ),
     click.option("--diff", is_flag=True, help="Show what would change, and change nothing."),
