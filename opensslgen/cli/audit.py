@@ -225,7 +225,7 @@ def _report(targets: tuple[str, ...], settings: Settings, chosen: Chosen, report
     from opensslgen.report.audit import Report, audit_format
 
     out = tolerant_stdout()
-    many = () if reporting.verbose else tuple(each for each in targets if Path(each).is_dir())
+    many = () if reporting.verbose else tuple(each for each in targets if os.path.isdir(each))  # noqa: PTH112
     form = audit_format(
         reporting.output, settings, profiles=chosen.profiles, colour=is_coloured(), quiet=reporting.quiet, many=many
     )
