@@ -64,6 +64,7 @@ def test_neither_exceptions_nor_logs_hold_a_secret(authority, caplog):
     with pytest.raises(Error) as caught:
         make_server(Authority(authority.store, authority.openssl, lambda _: "wrong" + PASSPHRASE))
     told = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert caplog.records
     assert PASSPHRASE not in told
     assert not list(authority.store.path.glob("issued/*"))
 

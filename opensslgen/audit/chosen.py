@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.rules.profiles import rules_of
-from opensslgen.values import dataclass
 
 from .result import rules_by_kind
 

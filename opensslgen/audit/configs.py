@@ -9,7 +9,7 @@ not in the config, the answer is "cannot be told".
 from __future__ import annotations
 
 import re
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,6 @@ from opensslgen.rules.profiles import PROFILES
 from opensslgen.rules.roles import AUTHORITY, CLIENT
 from opensslgen.rules.rule import ANY, ERROR, Case, Finding, judge, raised
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.names import Name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from queue import Empty, PriorityQueue, SimpleQueue
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ from opensslgen.openssl.s_client import STARTTLS, answer
 from opensslgen.patterns import pattern
 from opensslgen.rules.rule import Case, raised
 from opensslgen.text import quote
-from opensslgen.values import dataclass
 from opensslgen.x509.certificate import decode
 
 from .result import Result

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
@@ -17,7 +18,6 @@ from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
 from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, Role, role_of
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 from opensslgen.x509.certificate import load, load_all
 from opensslgen.x509.extensions import EXTENSIONS
 

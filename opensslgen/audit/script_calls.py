@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, Entry, Section, config_text, read_config
@@ -12,7 +12,6 @@ from opensslgen.config.use import CA, FILE, SELF, canonical, default_section
 from opensslgen.patterns import pattern
 from opensslgen.shell.status import Maybe
 from opensslgen.shell.values import Chunk, is_known, lines_of, unknown, unknown_names, with_names, without_names
-from opensslgen.values import dataclass
 from opensslgen.x509.extensions import EXTENSIONS
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from opensslgen.openssl.command import OpenSSLError
 from opensslgen.rules.path import MOST_PATHS, Pool, paths, pool_of
 from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
-from opensslgen.values import dataclass
 from opensslgen.x509.names import canonical
 
 from .records import authorities, certificates_beside, folder_around, former_authorities

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ from opensslgen.errors import UnreadableError
 from opensslgen.openssl.command import reason
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 from opensslgen.x509.certificate import decode
 
 if TYPE_CHECKING:

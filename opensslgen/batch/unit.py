@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ from opensslgen.openssl.workplace import Workplace
 from opensslgen.plan import issue, layout
 from opensslgen.plan.secrets import P12_PASSWORD
 from opensslgen.plan.steps import Plan, Publish, What
-from opensslgen.values import dataclass
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
 

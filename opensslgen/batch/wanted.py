@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,6 @@ from opensslgen.names.slips import slips
 from opensslgen.pki import index
 from opensslgen.pki.folder import Folder
 from opensslgen.plan import issue, layout
-from opensslgen.values import dataclass
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
 

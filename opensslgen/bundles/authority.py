@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
@@ -11,7 +12,6 @@ from opensslgen.plan.adopt import Adoption, KeyFile
 from opensslgen.plan.secrets import P12_PASSWORD
 from opensslgen.rules.chain import issuers_among
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 from opensslgen.x509.pem import pem_blocks
 
 from .holding import certificates_of, is_key, key_label, kind_of, label_of_key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from os import fspath
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ from opensslgen.files.read import File, content, read_file
 from opensslgen.openssl.command import OpenSSLError
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode, decode_block
 from opensslgen.x509.der import (
     GENERALIZED_TIME,

@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import sys
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Literal, NoReturn
 
@@ -13,7 +14,6 @@ import click
 
 from opensslgen.errors import UsageError
 from opensslgen.patterns import pattern
-from opensslgen.values import dataclass
 
 from . import complete
 from .options import FORMAT, OPENSSL, NumberParameter, Output, PathParameter, file_option, grouped, together

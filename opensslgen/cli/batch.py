@@ -6,7 +6,7 @@ import contextlib
 import functools
 import io
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -15,7 +15,6 @@ import click
 
 from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.plan.secrets import P12_PASSWORD
-from opensslgen.values import dataclass
 
 from .options import (
     ALLOW,

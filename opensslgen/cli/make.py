@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,6 @@ import click
 
 from opensslgen.errors import UsageError
 from opensslgen.plan.secrets import NEW_PASSPHRASE
-from opensslgen.values import dataclass
 
 from .options import (
     ALLOW,

@@ -6,13 +6,13 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
 from opensslgen.errors import UsageError
 from opensslgen.suggest import remember_option
-from opensslgen.values import dataclass
 
 from . import complete
 from .secrets import Secrets

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
 
 from opensslgen.errors import Error, UsageError
-from opensslgen.values import dataclass
 
 from .failure import Failure
 from .options import ALLOW, FORMAT, QUIET, NumberParameter, Output, grouped, together

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from opensslgen.errors import Error, UsageError
-from opensslgen.values import dataclass
 
 from .audit import PROFILES
 from .options import OPENSSL, file_option, grouped, together

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from opensslgen import __version__
-from opensslgen.values import dataclass
 
 from .options import HOOKS, OPENSSL, PASSPHRASE_AND_P12_PASSWORD, PKI, NumberParameter, grouped, together
 from .say import print_notes

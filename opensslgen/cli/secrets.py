@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.plan.secrets import BACKUP_PASSPHRASE, CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
-from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
 
 from opensslgen.errors import Error, UsageError
-from opensslgen.values import dataclass
 
 from . import complete
 from .options import (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from opensslgen.errors import UsageError
-from opensslgen.values import dataclass
 
 from .extra import needs_web
 from .options import ALLOW, RUNNING, NumberParameter, Running, file_option, grouped, together

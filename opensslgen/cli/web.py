@@ -6,13 +6,13 @@ import functools
 import json
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from opensslgen.plan.secrets import CA_PASSPHRASE, SECRETS, fit_secret
-from opensslgen.values import dataclass
 
 from .extra import needs_web
 from .options import FORMAT, OPENSSL, PASSPHRASE, PKI, VERBOSE, NumberParameter, Output, file_option, grouped, together

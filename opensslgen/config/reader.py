@@ -7,12 +7,11 @@ openssl differ, this follows the newest one. A NUL or a carriage return inside a
 from __future__ import annotations
 
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
-from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -18,10 +18,10 @@ import re
 import shlex
 import shutil
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.values import dataclass
 
 from .locks import is_alive
 from .write import remove_folder, sync, write_new

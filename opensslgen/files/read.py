@@ -7,13 +7,13 @@ import os
 import stat
 import sys
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,12 +12,12 @@ import re
 import stat
 import sys
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.values import dataclass
 
 from .place import put, temporary_name
 from .write import sync

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from opensslgen.files.place import replace_file
 from opensslgen.report.audit import Report, audit_format
 from opensslgen.report.tally import Tally, verdict, worst_first
 from opensslgen.rules.profiles import rules_of
-from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from opensslgen.names.general import file_name, parse_host
 from opensslgen.plan import layout
 from opensslgen.text import visible
 from opensslgen.trust.anchor import anchor
-from opensslgen.values import dataclass
 from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .remote import call

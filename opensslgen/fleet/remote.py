@@ -8,13 +8,13 @@ from __future__ import annotations
 import base64
 import re
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from opensslgen.errors import Error
 from opensslgen.plan import template
 from opensslgen.plan.script import with_functions
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 from opensslgen.x509.pem import base64_lines
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,6 @@ from opensslgen.plan import layout
 from opensslgen.plan.script import as_script
 from opensslgen.plan.steps import What
 from opensslgen.text import utc, visible
-from opensslgen.values import dataclass
 from opensslgen.x509 import key_types
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
 from opensslgen.x509.pem import pem_blocks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,6 @@ from opensslgen.pki.store import Store
 from opensslgen.plan import layout
 from opensslgen.plan.secrets import CA_PASSPHRASE, SECRETS, fit_secret
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
 

@@ -13,6 +13,7 @@ import shutil
 import stat
 import tempfile
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,6 @@ from opensslgen.files.write import (
     remove_folder,
     sync,
 )
-from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

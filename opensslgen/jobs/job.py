@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,7 +21,6 @@ from opensslgen.plan.steps import Publish
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import ERROR, Case, Finding, judge
 from opensslgen.text import utc
-from opensslgen.values import dataclass
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.names import Name, same_name
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,6 @@ from opensslgen.plan import issue, layout, renew
 from opensslgen.plan.issue import P12_ENCRYPTIONS
 from opensslgen.suggest import suggest
 from opensslgen.text import quote, visible
-from opensslgen.values import dataclass
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.extensions import KEY_USAGES
 from opensslgen.x509.key_types import KEY_TYPES, KeyType

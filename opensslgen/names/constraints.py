@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import ip_interface, ip_network
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.text import quote, refuse_hidden
-from opensslgen.values import dataclass
 
 from .general import GeneralName, parse_names
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.patterns import pattern
 from opensslgen.text import quote, refuse_hidden
-from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

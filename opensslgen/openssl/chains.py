@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 from opensslgen.x509.names import canonical
 from opensslgen.x509.pem import pem
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 
-from .process import Process, Stopped
-from .process import start as start_process
+from .process import Process, Stopped, start_with_sh
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +72,7 @@ class OpenSSL:
     version: tuple[int, int, int]
     banner: str
     """The whole line that `openssl version` prints."""
-    start: Start = field(default=start_process, repr=False)
+    start: Start = field(default=start_with_sh, repr=False)
     timeout: float = TIMEOUT
     """Seconds that a command may take."""
     limit: int | None = None
@@ -188,7 +186,7 @@ def _errors(folder: Path, number: int) -> bytes:
     return path.read_bytes() if path.exists() else b""
 
 
-def find(path: str | None = None, *, start: Start = start_process, timeout: float = TIMEOUT) -> OpenSSL:
+def find(path: str | None = None, *, start: Start = start_with_sh, timeout: float = TIMEOUT) -> OpenSSL:
     """Return the openssl at `path`, in OPENSSLGEN_OPENSSL or on the PATH; raises OpenSSLError if it is not usable."""
     wanted = path or os.environ.get("OPENSSLGEN_OPENSSL") or "openssl"
     found = shutil.which(wanted)

@@ -6,12 +6,12 @@ Only for our own certificates with validated names: other certificates can make 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
 from opensslgen.patterns import pattern
-from opensslgen.values import dataclass
 from opensslgen.x509.extensions import PRINTED_USAGES
 
 if TYPE_CHECKING:

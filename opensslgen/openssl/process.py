@@ -1,22 +1,18 @@
-"""The only place where a process is started."""
+"""The only place where a process is started, through `sh`."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import functools
 import io
-import math
 import os
 import resource
-import select
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, NoReturn, Protocol
-
-from opensslgen.values import dataclass
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,130 +58,6 @@ class Start(Protocol):
     ) -> Process: ...
 
 
-def start(
-    argv: Sequence[str],
-    *,
-    env: Mapping[str, str],
-    cwd: str,
-    stdin: bytes,
-    timeout: float,
-    limit: int | None = None,
-) -> Process:
-    """Run a program without a terminal, so that openssl cannot ask; only we can read its files.
-
-    `sh` runs what has a limit for its output. Without one it is not needed, and would take longer than openssl: 50 ms
-    to import it, and 5 ms for each command.
-    """
-    if limit is not None:
-        return start_with_sh(argv, env=env, cwd=cwd, stdin=stdin, timeout=timeout, limit=limit)
-    deadline = time.monotonic() + timeout
-    with contextlib.ExitStack() as stack:
-        pipes = [
-            [stack.enter_context(io.FileIO(end, mode)) for end, mode in zip(os.pipe(), "rw", strict=True)]
-            for _ in range(4)
-        ]
-        (its_input, to_input), (output, its_output), (errors, its_errors), (failure, its_failure) = pipes
-        with _uninterrupted():
-            child = os.fork()
-            if child == 0:
-                _become(argv, env, cwd, timeout, pipes=[its_input, its_output, its_errors, its_failure])
-        try:
-            for end in (its_input, its_output, its_errors, its_failure):
-                end.close()
-            # This pipe closes when the program begins.
-            if error := failure.read():
-                raise OSError(int(error), os.strerror(int(error)))
-            stdout, stderr = _exchange(to_input, stdin, (output, errors), deadline)
-            exit_code = _wait_for(child, deadline)
-            if exit_code is None:
-                _kill_group(child)
-                raise Stopped(Process(_wait_for(child, math.inf) or 0, stdout, stderr))
-        except BaseException:
-            # Ctrl-C does not reach the child, because it has its own session.
-            with contextlib.suppress(ChildProcessError):
-                _kill_group(child)
-                os.waitpid(child, 0)
-            raise
-    return Process(exit_code, stdout, stderr)
-
-
-def _become(
-    argv: Sequence[str], env: Mapping[str, str], cwd: str, timeout: float, *, pipes: Sequence[io.FileIO]
-) -> NoReturn:
-    """Become the program, in a child; the last of the pipes gets the number of the error if it cannot be started."""
-    failure = pipes[-1].fileno()
-    try:
-        os.setsid()
-        _prepare(timeout)
-        # Our own standard streams may be closed; then some of the pipes have their numbers.
-        ends = [fcntl.fcntl(pipe.fileno(), fcntl.F_DUPFD_CLOEXEC, 4) for pipe in pipes]
-        for number, end in enumerate(ends[:3]):
-            os.dup2(end, number)
-        failure = os.dup2(ends[3], 3, inheritable=False)
-        for name in os.listdir("/dev/fd"):  # noqa: PTH208 - a Path for each would be slow
-            if int(name) > failure:
-                with contextlib.suppress(OSError):  # that of the list itself
-                    os.close(int(name))
-        os.chdir(cwd)
-        _restore_signals()
-        os.execve(argv[0], list(argv), dict(env))  # noqa: S606
-    except OSError as error:
-        os.write(failure, str(error.errno).encode("ascii"))
-    finally:
-        os._exit(127)
-
-
-def _exchange(
-    to_input: io.FileIO, data: bytes, outputs: tuple[io.FileIO, io.FileIO], deadline: float
-) -> tuple[bytes, bytes]:
-    """Write data to a child and return what it prints, until it closes both outputs or the deadline has passed."""
-    found = {output.fileno(): bytearray() for output in outputs}
-    poll = select.poll()
-    for output in outputs:
-        poll.register(output, select.POLLIN)
-    if data:
-        os.set_blocking(to_input.fileno(), False)
-        poll.register(to_input, select.POLLOUT)
-    else:
-        to_input.close()
-    printing = len(outputs)
-    while printing and (left := deadline - time.monotonic()) > 0:
-        for ready, _ in poll.poll(1 + 1000 * left):
-            if ready not in found:
-                try:
-                    data = data[os.write(ready, data[: select.PIPE_BUF]) :]
-                except BrokenPipeError:  # it does not want the rest
-                    data = b""
-                if not data:
-                    poll.unregister(ready)
-                    to_input.close()
-            elif chunk := os.read(ready, 1 << 16):
-                found[ready] += chunk
-            else:
-                poll.unregister(ready)
-                printing -= 1
-    stdout, stderr = map(bytes, found.values())
-    return stdout, stderr
-
-
-def _wait_for(child: int, deadline: float) -> int | None:
-    """Return the exit code of a child, which usually ends once its outputs are closed; None at the deadline."""
-    while True:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        if time.monotonic() >= deadline:
-            return None
-        time.sleep(0.0001)
-
-
-def _kill_group(child: int) -> None:
-    """End a child and its children; the child may not have a group of its own yet."""
-    for kill in (os.killpg, os.kill):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            kill(child, signal.SIGKILL)
-
-
 def start_with_sh(
     argv: Sequence[str],
     *,
@@ -195,7 +67,7 @@ def start_with_sh(
     timeout: float,
     limit: int | None = None,
 ) -> Process:
-    """Do the same through `sh`, which ends a program that prints too much."""
+    """Run a program through `sh` without a terminal, so that openssl cannot ask; only we can read its files."""
     import sh
 
     deadline = time.monotonic() + timeout

@@ -10,13 +10,12 @@ import socket
 import time
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 
 from .command import OpenSSLError, reason
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.files.read import read_template
 from opensslgen.text import quote, refuse_hidden
-from opensslgen.values import dataclass
 from opensslgen.x509 import key_types
 
 from .kinds import KINDS

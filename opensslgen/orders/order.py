@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ from opensslgen.names.constraints import UNLIMITED, NameConstraints, parse_const
 from opensslgen.names.general import GeneralName, file_name, parse_host, parse_names, parse_url
 from opensslgen.names.subject import parse_subject
 from opensslgen.text import quote, refuse_hidden
-from opensslgen.values import dataclass
 from opensslgen.x509 import key_types
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.extensions import BasicConstraints

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.plan import layout
 from opensslgen.suggest import shell_words, suggest
-from opensslgen.values import dataclass
 from opensslgen.x509.certificate import load
 
 from .index import REVOKED, read

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import stat
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
 from opensslgen.text import quote, visible
-from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,6 +13,7 @@ import shlex
 import stat
 from collections import Counter
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,6 @@ from opensslgen.files.write import (
 from opensslgen.patterns import pattern
 from opensslgen.plan import layout, template
 from opensslgen.plan.steps import Existing
-from opensslgen.values import dataclass
 from opensslgen.x509.certificate import load, load_all
 
 from . import decision

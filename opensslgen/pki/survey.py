@@ -6,7 +6,7 @@ The index lists what was issued; a certificate is read only if the index does no
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -18,7 +18,6 @@ from opensslgen.pki.folder import inside_of_ca
 from opensslgen.plan import layout
 from opensslgen.suggest import suggest
 from opensslgen.text import utc, visible
-from opensslgen.values import dataclass
 from opensslgen.x509 import crl
 
 if TYPE_CHECKING:

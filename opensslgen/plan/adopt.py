@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .issue import demands

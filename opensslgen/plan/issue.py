@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from opensslgen.orders.order import LeafOrder
-from opensslgen.values import dataclass
 
 from . import layout
 from .secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from opensslgen.values import dataclass
 
 from . import layout, template
 from .steps import (

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from opensslgen.names.general import GeneralName
     from opensslgen.orders.order import LeafOrder
+from dataclasses import dataclass
+
 from opensslgen.orders.usages import key_usages
-from opensslgen.values import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

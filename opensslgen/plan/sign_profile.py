@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from opensslgen.values import dataclass
 from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .steps import CheckChain, CheckSame, Outside, Write, openssl

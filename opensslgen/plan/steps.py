@@ -7,10 +7,8 @@ relative to a private work folder inside the pki folder, so that `../ca.crt` is 
 from __future__ import annotations
 
 import enum
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from opensslgen.names.general import GeneralName

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from opensslgen import __version__
-from opensslgen.values import dataclass
 
 from .tally import Tally, entry
 

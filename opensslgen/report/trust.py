@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from opensslgen.text import visible
 from opensslgen.trust.devices import DEVICES
 from opensslgen.trust.mobileconfig import title
 from opensslgen.trust.pages import fingerprint_groups
-from opensslgen.values import dataclass
 
 from .made import certificate_json, finding_json
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.orders.kinds import kind_of
-from opensslgen.values import dataclass
 
 from .apple import APPLE
 from .profiles import PROFILES, rules_of

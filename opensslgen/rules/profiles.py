@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
-from opensslgen.values import dataclass
 
 from . import apple, chain, client, form, names, public, raised, root, strict
 from .rule import Rule

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.patterns import pattern
-from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate

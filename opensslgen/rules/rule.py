@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from opensslgen.values import dataclass
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.names import Name
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import deque
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
-from opensslgen.values import dataclass
 
 from .builtins import BUILTINS
 from .conditions import condition as answer_condition

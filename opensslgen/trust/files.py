@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from opensslgen.values import dataclass
 from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .devices import DEVICES

@@ -7,11 +7,11 @@ import os
 import re
 import shlex
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.config.reader import DEFAULT, Config, read_config
 from opensslgen.errors import UnreadableError
-from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

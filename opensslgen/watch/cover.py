@@ -9,9 +9,8 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-
-from opensslgen.values import dataclass
 
 _NEW_MOUNTS, _NEW_USERS = 0x20000, 0x10000000  # CLONE_NEWNS and CLONE_NEWUSER of sched.h
 _BIND, _RECURSIVE, _SLAVE = 0x1000, 0x4000, 0x80000  # MS_BIND, MS_REC and MS_SLAVE of sys/mount.h

@@ -7,12 +7,12 @@ import os
 import shutil
 import signal
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.openssl.command import OpenSSLError, find
 from opensslgen.openssl.process import exit_code_of, run_in_foreground
-from opensslgen.values import dataclass
 
 from . import cover
 from .calls import mask_passphrases, read_calls, read_unseen, wait_for_calls

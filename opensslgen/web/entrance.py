@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UsageError
@@ -10,7 +11,6 @@ from opensslgen.pki import lookup
 from opensslgen.pki.folder import Folder, missing_ca
 from opensslgen.plan.layout import CA_CHAIN
 from opensslgen.suggest import suggest
-from opensslgen.values import dataclass
 
 from .tls import context_of
 

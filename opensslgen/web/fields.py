@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UsageError
@@ -10,7 +11,6 @@ from opensslgen.jobs.new_ca import fit_name
 from opensslgen.orders.kinds import SERVER
 from opensslgen.orders.order import LEAF_DAYS, LeafOrder, leaf_order
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD, fit_secret
-from opensslgen.values import dataclass
 from opensslgen.x509 import key_types
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen import __version__
@@ -18,7 +18,6 @@ from opensslgen.jobs.perform import Authority
 from opensslgen.orders.order import LEAF_DAYS
 from opensslgen.plan.script import as_script
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD, SECRETS
-from opensslgen.values import dataclass
 
 from . import fields
 from .fields import Problem

@@ -16,6 +16,7 @@ import time
 from collections import defaultdict
 from contextlib import suppress
 from copy import copy
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,6 @@ from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import RequestEntityTooLarge
 
 from opensslgen.errors import Error, UsageError
-from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

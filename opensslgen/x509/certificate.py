@@ -6,13 +6,12 @@ Anything else is a DecodeError.
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import read_file
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 
 from .der import (
     BIT_STRING,

@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
-from opensslgen.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-
-from opensslgen.values import dataclass
 
 from .der import (
     ASN1CRYPTO,

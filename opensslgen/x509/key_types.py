@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from opensslgen.errors import UsageError
-from opensslgen.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

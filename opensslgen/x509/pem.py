@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.patterns import pattern
-from opensslgen.values import dataclass
 
 from .der import DecodeError
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-
-from opensslgen.values import dataclass
 
 from .der import (
     BIT_STRING,

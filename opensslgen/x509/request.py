@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import LARGEST_FILE, read_file
 from opensslgen.text import visible
-from opensslgen.values import dataclass
 
 from .certificate import Signed, extension_fields, read_algorithm, read_outermost, read_public_key, read_signature
 from .der import (
