@@ -303,7 +303,7 @@ def test_what_takes_too_much_is_not_asked_of_openssl(data, openssl, tmp_path):
     assert sum(map(len, asked)) < 1 << 20
     (tmp_path / "costly.cnf").write_text(data)
     (tmp_path / "good.cnf").write_text(SMALL)
-    code, answer = exit_code(tmp_path)
+    code, answer = exit_code(tmp_path, "-v")
     assert code == 2
     assert "costly.cnf: cannot be read\n  more than 10000 values" in answer
     assert "good.cnf: complies" in answer

@@ -16,6 +16,7 @@ import click
 from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.plan.secrets import P12_PASSWORD
 
+from .failure import Failure
 from .options import (
     ALLOW,
     FORMAT,
@@ -173,7 +174,7 @@ def _opened(path: Path) -> Iterator[IO[str]]:
 
 
 def _refuse_faults(faulty: Iterable[Row], needs: Needs, title: str, reporting: Reporting) -> None:
-    """Print each row that has an error; raises UsageError if there is one."""
+    """Print each row that has an error; raises Failure if there is one, for which the rows are the JSON."""
     from opensslgen.report import batch as report
 
     count = 0
@@ -186,7 +187,7 @@ def _refuse_faults(faulty: Iterable[Row], needs: Needs, title: str, reporting: R
     if count:
         if reporting.as_json:
             sys.stdout.write(report.tail_json({"made": 0, "left": 0, "failed": count}))
-        raise UsageError(report.faults_text(count, needs.rows, title))
+        raise Failure(UsageError(report.faults_text(count, needs.rows, title)))
 
 
 def _report(outcomes: Iterable[Outcome], needs: Needs, reporting: Reporting) -> int:
