@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from opensslgen import budget
+from opensslgen.budget import MOST_FINDINGS, CostlyError
 from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, read_config
 from opensslgen.config.use import (
     CA,
@@ -45,7 +47,7 @@ from opensslgen.x509.public_keys import PublicKey
 
 from .purpose import OTHER, SERVER, purpose, sounds_like_server
 from .result import Result
-from .throwaway import MISSING, UNSAID, CostlyError, References, RefusedError, extensions, issue
+from .throwaway import MISSING, UNSAID, References, RefusedError, extensions, issue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -60,7 +62,6 @@ if TYPE_CHECKING:
 _VALIDITY = ("apple-validity", "public-validity")
 _SUBJECT = Name((("CN", "opensslgen throwaway"),))
 _MOST_SECTIONS = 100
-_MOST_FINDINGS = 1000
 _SHA2 = re.compile(r"(?:rsa-)?sha(?:2-)?-?(?:224|256|384|512)|default")
 _LEAST_RSA = 2048  # bits
 
@@ -115,7 +116,7 @@ def judge_config(data: bytes, *, target: str, settings: Settings) -> list[Result
     except (ConfigError, CostlyError) as error:
         return [replace(result, unreadable=error.message, line=error.line)]
     findings = sorted(dict.fromkeys(audit.findings), key=lambda finding: finding.line or 0)
-    whole = replace(result, findings=tuple(findings[:_MOST_FINDINGS]), notes=tuple(audit.notes))
+    whole = replace(result, findings=tuple(findings[:MOST_FINDINGS]), notes=tuple(audit.notes))
     others = [
         replace(result, unreadable=doubt.why, line=doubt.line, is_unknown=doubt.is_unknown) for doubt in audit.doubts
     ]
@@ -233,7 +234,7 @@ class _Audit:
             self.notes.append("it has no extension section: only its defaults were judged")
 
     def add(self, rule: str, message: str, line: int) -> None:
-        if len(self.findings) <= _MOST_FINDINGS:
+        if len(self.findings) <= MOST_FINDINGS:
             self.findings += raised(self.settings.rules, rule, message, line=line)
 
     def title(self, section: Section) -> str:
@@ -249,8 +250,8 @@ class _Audit:
 
     def doubt_about_all(self, findings: int) -> _Doubt | None:
         """Return why the verdict on the whole config is in doubt; None if it is not."""
-        if findings > _MOST_FINDINGS:
-            return _Doubt(f"more than {_MOST_FINDINGS} findings", None, is_unknown=False)
+        if findings > MOST_FINDINGS:
+            return _Doubt(f"more than {MOST_FINDINGS} findings", None, is_unknown=False)
         if self.config.includes:
             line, path = self.config.includes[0]
             return _Doubt(f"{_shown(path)}, which it includes, may change every section", line, is_unknown=True)
@@ -351,7 +352,7 @@ class _Audit:
                 self.add_file(line, path)
             if self.settings.openssl is None:
                 raise RefusedError("openssl is needed to read it", None)
-            self.references.refuse_more_time()
+            budget.check()
             made = issue(asked, self.settings.openssl())
             kind, why = purpose(section.name, made, unknown=asked.unknown, named_by=named_by)
             return _Made(section, uses, asked, made, kind, why)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from opensslgen.errors import UnreadableError
+from opensslgen.budget import MOST_FINDINGS, Budget, CostlyError
+from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import STDIN, read_file
 from opensslgen.openssl.command import OpenSSLError
 from opensslgen.rules.path import paths
@@ -65,9 +66,24 @@ class Pending:
     """Roots that are trusted if they fit, such as the CA of a pki folder."""
     pool: tuple[Certificate, ...] = ()
     """Other certificates that may be issuers, but are not in the same file."""
+    budget: Budget | None = None
+    """What is left for its target; None: nothing was spent yet."""
 
 
 Verdict = Result | Pending
+
+
+def limited(
+    work: Callable[[], Iterable[Verdict]], settings: Settings, target: str, *, line: int | None = None
+) -> list[Verdict]:
+    """Return the verdicts that a function finds about a target, or the one that it costs more than its budget."""
+    budget = Budget(settings.time_limit)
+    found: list[Verdict] = []
+    with suppress(CostlyError), budget.running():
+        found += work()
+    if budget.over:
+        return [Result(target=target, kind="file", unreadable=budget.over.message, line=line)]
+    return [replace(each, budget=budget) if isinstance(each, Pending) else each for each in found]
 
 
 class AtHand:
@@ -114,12 +130,17 @@ def settle(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
     if asked:
         from opensslgen.openssl.chains import verify  # most certificates come alone
     while asked:
+        together = Budget(settings.time_limit + len(asked) / _VERIFIED_PER_SECOND)
         try:
-            answers: Sequence[Answer | OpenSSLError] = verify(
-                [question for _, question in asked], openssl=settings.find_openssl(), at=settings.at
-            )
+            with together.running():
+                answers: Sequence[Answer | Error] = verify(
+                    [question for _, question in asked], openssl=settings.find_openssl(), at=settings.at
+                )
         except OpenSSLError as error:
             answers = [error] * len(asked)
+        except CostlyError:
+            # One of them may be to blame, so each gets the time that is left to it.
+            answers = [inquiry.ask_alone(question) for inquiry, question in asked]
         for (inquiry, _), answer in zip(asked, answers, strict=True):
             inquiry.hear(answer)
         asked = [(inquiry, question) for inquiry, _ in asked if (question := inquiry.question)]
@@ -144,6 +165,8 @@ def proofs(
     return settle([_of_signature(certificate, authorities, settings) for certificate in certificates], settings)
 
 
+_VERIFIED_PER_SECOND = 100
+"""Certificates that the slowest machine verifies together in a second of CPU."""
 _ROWS = 250
 """Rows of a list that are read and verified at once."""
 
@@ -196,6 +219,14 @@ class _Inquiry:
 
     def __init__(self, pending: Pending, settings: Settings, purpose: str | None) -> None:
         self.pending, self.settings, self.purpose = pending, settings, purpose
+        self.budget = pending.budget or Budget(settings.time_limit)
+        self.left: list[_Option] = []
+        self.heard: list[_Option] = []
+        with suppress(CostlyError), self.budget.running():
+            self._find_paths()
+
+    def _find_paths(self) -> None:
+        pending, settings = self.pending, self.settings
         roots = settings.roots or pending.anchors
         found = paths(
             pending.certificate, (*pending.case.others, *pending.pool, *pending.anchors), roots=roots, at=settings.at
@@ -203,12 +234,21 @@ class _Inquiry:
         self.left = [self._option(path) for path in found]
         if len(found) > 1:
             self.left.sort(key=lambda option: option.errors)
-        self.heard: list[_Option] = []
+
+    def ask_alone(self, question: Question) -> Answer | Error:
+        """Return openssl's answer to the question within this certificate's own budget."""
+        from opensslgen.openssl.chains import verify
+
+        try:
+            with self.budget.running():
+                return verify([question], openssl=self.settings.find_openssl(), at=self.settings.at)[0]
+        except (OpenSSLError, CostlyError) as error:
+            return error
 
     @property
     def question(self) -> Question | None:
         """The next question for openssl; None if there is no other path, or a valid one was found."""
-        if not self.left or any(option.errors == 0 for option in self.heard):
+        if self.budget.over or not self.left or any(option.errors == 0 for option in self.heard):
             return None
         certificate, path = self.pending.certificate, self.left[0].path
         issuers = path or ((certificate,) if certificate.is_self_signed else ())
@@ -219,10 +259,10 @@ class _Inquiry:
         self.heard.append(self.left.pop(0))
         return self.question
 
-    def hear(self, answer: Answer | OpenSSLError) -> None:
+    def hear(self, answer: Answer | Error) -> None:
         """Take the answer to the question."""
         option = self.left.pop(0)
-        if isinstance(answer, OpenSSLError):
+        if isinstance(answer, Error):
             unable = f"its signature was not verified: {answer.message}"
             self.heard.append(replace(option, unable=unable))
             self.left = []
@@ -232,12 +272,16 @@ class _Inquiry:
 
     def result(self) -> Result:
         """Return the verdict by the best path."""
-        best = min(self.heard, key=lambda option: option.errors)
         result = self.pending.result
+        if self.budget.over:
+            return replace(result, unreadable=self.budget.over.message)
+        best = min(self.heard, key=lambda option: option.errors)
+        findings = (*best.findings, *result.findings)
+        too_many = f"more than {MOST_FINDINGS} findings" if len(findings) > MOST_FINDINGS else None
         return replace(
             result,
-            findings=(*best.findings, *result.findings),
-            unreadable=result.unreadable or best.unable,
+            findings=findings[:MOST_FINDINGS],
+            unreadable=result.unreadable or best.unable or too_many,
             is_unknown=best.unable is not None,
             notes=(*result.notes, *best.notes, *self._about_root(best.path)),
             path=best.path,

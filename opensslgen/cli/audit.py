@@ -70,6 +70,7 @@ class Judging:
     limit: int
     password_file: Path | None
     openssl: str | None
+    time_limit: float
     jobs: int | None
 
 
@@ -120,6 +121,10 @@ class Reporting:
         help="File whose first line is the password of PKCS#12 files.  [env: OPENSSLGEN_P12_PASSWORD]",
     ),
     OPENSSL,
+    click.option(
+        "--time-limit", type=click.FloatRange(0.01, 86400), default=10.0, metavar="SECONDS",
+        help="Spend at most SECONDS of CPU on a file or, with --each, on a block.  [default: 10]",
+    ),
     click.option(
         "--jobs", type=click.IntRange(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
     ),
@@ -204,6 +209,7 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
         starttls=asking.starttls,
         servername=asking.servername,
         timeout=asking.timeout,
+        time_limit=judging.time_limit,
         jobs=judging.jobs,
     )
 

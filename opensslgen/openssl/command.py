@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opensslgen import budget
 from opensslgen.errors import Error
 from opensslgen.plan.template import shipped
 from opensslgen.text import visible
@@ -75,10 +77,6 @@ class OpenSSL:
     """Seconds that a command may take."""
     limit: int | None = None
     """Bytes that a command may print; None: any number."""
-    memory: int | None = None
-    """KiB of address space that a command may have; None: any number. macOS sets no such limit."""
-    cpu: int | None = None
-    """Seconds of CPU that a command may take; None: any number."""
 
     def can(self, capability: str) -> bool:
         """Tell whether this openssl has what CAPABILITIES lists by that name."""
@@ -96,31 +94,29 @@ class OpenSSL:
     ) -> Process:
         """Run `openssl ARGUMENTS…` and return its output; `secrets` reach only this child's environment.
 
-        Raises OpenSSLError if it cannot be started, hangs, or (with `check`) does not exit with 0.
+        Raises OpenSSLError if it cannot be started, hangs, or (with `check`) does not exit with 0, and CostlyError if
+        it takes more than what is left of the current budget.
         """
         folder = str(cwd or Path.cwd())
+        limited = budget.current()
+        if limited:
+            limited.check()
+        begun = _time_of_children()
         process = _start(
             self.start,
             [self.path, *arguments],
-            before=self._limits(),
+            before=_limits(limited) if limited else [],
             cwd=folder,
             secrets=secrets or {},
             stdin=stdin,
             timeout=self.timeout,
             limit=self.limit,
         )
+        if limited:
+            _charge(limited, process, begun)
         if check and process.exit_code != 0:
             raise OpenSSLError(f"openssl {arguments[0]} failed: {reason(process)}")
         return process
-
-    def _limits(self) -> list[str]:
-        """Return the words that start a command with limits on memory and CPU; empty without limits.
-
-        A shell sets them, because Python may use more memory than that when it has forked.
-        """
-        limits = [f"ulimit -v {self.memory} 2>/dev/null"] if self.memory is not None else []
-        limits += [f"ulimit -t {self.cpu} 2>/dev/null"] if self.cpu is not None else []
-        return ["/bin/sh", "-c", "; ".join([*limits, 'exec "$0" "$@"'])] if limits else []
 
     def run_groups(
         self, groups: Sequence[Sequence[str]], *, cwd: Path, secrets: Mapping[str, str]
@@ -173,6 +169,34 @@ def _errors(folder: Path, number: int) -> bytes:
     """Return the stderr of a group's last command, from a file: a pipe would wake Python for each dot."""
     path = folder / f"errors.{number}"
     return path.read_bytes() if path.exists() else b""
+
+
+def _limits(limited: budget.Budget) -> list[str]:
+    """Return the words that start a command with limits on memory (macOS sets none) and CPU.
+
+    A shell sets them, because Python may use more memory than that when it has forked.
+    """
+    limits = f"ulimit -v {budget.MOST_MEMORY << 10} 2>/dev/null; ulimit -t {budget.whole_seconds(limited)} 2>/dev/null"
+    return ["/bin/sh", "-c", f'{limits}; exec "$0" "$@"']
+
+
+def _time_of_children() -> tuple[float, float]:
+    """Return the seconds of CPU of all child processes that have ended, and the time."""
+    times = os.times()
+    return times.children_user + times.children_system, times.elapsed
+
+
+def _charge(limited: budget.Budget, process: Process, begun: tuple[float, float]) -> None:
+    """Charge the budget for a command; raises CostlyError if it reached one of the limits."""
+    # Children of other threads may have ended meanwhile.
+    limited.spent += min(after - before for after, before in zip(_time_of_children(), begun, strict=True))
+    if process.exit_code in (-signal.SIGXCPU, -signal.SIGKILL):
+        limited.refuse_time()
+    if process.exit_code < 0 or _NO_MEMORY.search(process.stderr):
+        limited.refuse_memory()
+
+
+_NO_MEMORY = re.compile(rb"malloc failure|Cannot allocate memory|out of memory", re.IGNORECASE)
 
 
 def find(path: str | None = None, *, start: Start = start_with_sh, timeout: float = TIMEOUT) -> OpenSSL:

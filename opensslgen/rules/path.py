@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from opensslgen.budget import check
 from opensslgen.x509.names import canonical, same_name
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def paths(
     steps = 0
     open_paths: list[Path] = [()]
     while open_paths and len(found) < MOST_PATHS:
+        check()
         path = open_paths.pop()
         below = path[-1] if path else certificate
         candidates = [] if _is_end(below, trusted) or len(path) == _LONGEST else _issuers(below, pool, path, at)

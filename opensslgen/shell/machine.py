@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from opensslgen.budget import check
 from opensslgen.errors import UnreadableError
 
 from .builtins import BUILTINS
@@ -131,6 +132,7 @@ class Budget:
 
     def step(self) -> None:
         """Spend one command; raises UnreadableError if none is left."""
+        check()
         self.steps -= 1
         if self.steps < 0:
             raise UnreadableError(f"more than {MOST_STEPS:,} commands to follow")

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from opensslgen.budget import check
+
 from .der import DecodeError
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ CERTIFICATE, REQUEST = "CERTIFICATE", "CERTIFICATE REQUEST"
 # openssl expects it at the start of a line, but a block pasted into a configuration file is indented.
 _BOUNDARY = re.compile(rb"(?:^|\r)(?:\xef\xbb\xbf)?[ \t]*-----(BEGIN|END) ([^\r\n]*)", re.MULTILINE)
 _LABEL = re.compile(rb"([!-,.-~]+(?:[ -][!-,.-~]+)*)-----[ \t]*")
+_LONGEST_LABEL = 100
+_LONGEST_HEADERS = 1 << 16
+"""Bytes; openssl writes two short lines."""
 _HEADERS = re.compile(rb"\s*(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*)+[ \t]*\r?\n")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 # The last character before the padding holds two or four bits that must be zero (RFC 4648 section 3.5).
@@ -44,9 +49,10 @@ def pem_blocks(data: bytes, *, first_line: int = 1) -> Iterator[PemBlock]:
     label, begin, body_start = b"", 0, 0
     line, counted = first_line, 0
     for boundary in _BOUNDARY.finditer(data):
+        check()
         line += data.count(b"\n", counted, boundary.start())
         counted = boundary.start()
-        marked = _LABEL.fullmatch(boundary[2])
+        marked = _LABEL.fullmatch(boundary[2]) if len(boundary[2]) <= _LONGEST_LABEL else None
         if not marked:
             raise DecodeError(f"{boundary[1].decode()} is not followed by a label and five hyphens", line=line)
         if boundary[1] == b"BEGIN":
@@ -76,7 +82,7 @@ def base64_lines(data: bytes) -> Iterator[str]:
 
 
 def _body(text: bytes, label: bytes, line: int) -> bytes:
-    if label.endswith(b"PRIVATE KEY") and (headers := _HEADERS.match(text)):
+    if label.endswith(b"PRIVATE KEY") and (headers := _HEADERS.match(text, 0, _LONGEST_HEADERS)):
         text = text[headers.end() :]
     letters = text.translate(None, b" \t\r\n")
     padding = letters.translate(None, _ALPHABET)
