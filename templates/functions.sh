@@ -242,6 +242,28 @@ read_now() {
     read_date "$(date -u '+%b %e %H:%M:%S %Y') GMT"
 }
 
+# check_clock DAY: fails if the clock is before this day, counted from 1970, as on a box without a battery, or
+# before the CA, or the certificate in the last line of the index, begins.
+check_clock() {
+    read_now
+    today=$day now=$second
+    [ "$today" -ge "$1" ] || wrong_clock "before this script was made"
+    newest=$(tail -n 1 "$pki/index.txt" 2>/dev/null | cut -f 4)
+    for each in "$pki/ca.crt" "$pki/certs_by_serial/$newest.pem"; do
+        [ -f "$each" ] || continue
+        begins=$(openssl x509 -in "$each" -noout -startdate 2>/dev/null) || continue
+        read_date "${begins#notBefore=}"
+        [ "$day" -lt "$today" ] || { [ "$day" -eq "$today" ] && [ "$second" -le "$now" ]; } ||
+            wrong_clock "before $each begins"
+    done
+}
+
+wrong_clock() {
+    printf 'Error: the clock is wrong, so nothing was made: it says %s, %s\n' "$(date -u '+%Y-%m-%d %H:%M:%S UTC')" "$1" >&2
+    echo 'Hint: set the clock; to issue it anyway, use --allow clock, with gen-certs.sh or when a script is printed' >&2
+    exit 1
+}
+
 # timestamp DAY SECOND: days since 1970 and seconds of that day, written as openssl takes them: 20260104000000Z.
 timestamp() {
     days=$(($1 + 719468))
@@ -446,7 +468,7 @@ add_line() {
 
 # refuse_repeated SUBJECT: fails if the index may have a subject only once and has it; openssl ca could not read it.
 refuse_repeated() {
-    if grep -q -i '^ *unique_subject *= *[yt1]' "$pki/index.txt.attr" &&
+    if [ -f "$pki/index.txt.attr" ] && grep -q -i '^ *unique_subject *= *[yt1]' "$pki/index.txt.attr" &&
         cut -f 1,6 "$pki/index.txt" | grep -q -x -F "$(printf 'V\t%s' "$1")"; then
         fail "$pki/index.txt has a certificate for $1 already, and index.txt.attr says unique_subject = yes"
     fi

@@ -20,6 +20,7 @@ main() {
         open_folder "$pki_folder"
         refuse_file private/ca.key
         refuse_file ca.crt
+        look_at_clock
         make_root "$SUBJECT" "${days:-$ROOT_DAYS}"
         finish "root, valid for ${days:-$ROOT_DAYS} days"
         return 0
@@ -36,6 +37,7 @@ main() {
         ${p12:+"private/$stem.p12"}; do
         refuse_file "$file"
     done
+    look_at_clock
     if [ -e "$pki/ca.crt" ]; then
         need_file private/ca.key
         encrypted=''
@@ -61,6 +63,13 @@ main() {
         make_server "$server_subject" ca.crt ca.key
     fi
     finish "server certificate of $main, valid for $days days"
+}
+
+look_at_clock() {
+    case $allowed in
+        *' clock '*) ;;
+        *) check_clock "$EARLIEST_DAY" ;;
+    esac
 }
 
 # make_root SUBJECT DAYS
@@ -204,7 +213,6 @@ server NAME makes a key and a certificate for a host name or an address, and fir
   --key-usage USAGE  key usage, if not what suits the key
   --p12              make a PKCS#12 file, too (AES-256); its password is in OPENSSLGEN_P12_PASSWORD
   --p12-compat       the same for older Apple, Windows, appliances
-  --allow RULE       make it although it breaks this rule
 root makes a root alone:
   --days N           days of validity ($ROOT_DAYS)
   --passphrase       encrypt its key; its passphrase is in OPENSSLGEN_CA_PASSPHRASE, which alone has the same effect
@@ -213,6 +221,7 @@ Both:
   --cn --org --org-unit --country --state --locality --email TEXT
                      the subject; the common name is by default NAME, and a root's is its owner and the time
   --pki DIR          the folder with root, keys and certificates, as easy-rsa's (OPENSSLGEN_PKI, else ./pki)
+  --allow RULE       make it although it breaks this rule; clock: although the clock must be wrong
   -h, --help         this text
   --version
 
@@ -326,8 +335,8 @@ read_arguments() {
             -?*)
                 option=${argument%%=*}
                 case $option in
-                    --san | --eku | --key-usage | --allow) for_server=$option ;;
-                    --days | --key-type | --pki) ;;
+                    --san | --eku | --key-usage) for_server=$option ;;
+                    --days | --key-type | --pki | --allow) ;;
                     --cn | --org | --org-unit | --country | --state | --locality | --email) ;;
                     *) refuse "unknown option $(shown "$option"); -h lists all options" ;;
                 esac

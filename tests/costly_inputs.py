@@ -314,17 +314,17 @@ def names_of_many_sections(n):
     return text(f"alt = {alt}\n", *(f"[v{each}]\nsubjectAltName = $alt\n" for each in range(99)))
 
 
-@kind(50, 100_000)
+@kind(200, 100_000)
 def keys(n):
     return text(USE, *(f"key{each} = value\n" for each in range(n)))
 
 
-@kind(50, 100_000)
+@kind(200, 100_000)
 def keys_of_one_name(n):
     return text(USE, "subjectAltName = DNS:a.example.com\n" * n)
 
 
-@kind(50, 100_000)
+@kind(200, 100_000)
 def sections(n):
     return text(USE, *(f"[s{each}]\nkeyUsage = digitalSignature\n" for each in range(n)))
 
@@ -336,7 +336,7 @@ def doubling(n):
     )
 
 
-@kind(50, 100_000)
+@kind(400, 100_000)
 def nested_sequences(n):
     return text(USE, "1.2.3 = ASN1:SEQUENCE:s0\n", *(f"[s{each}]\na = SEQUENCE:s{each + 1}\n" for each in range(n)))
 
@@ -403,7 +403,7 @@ def variables(n):
     return text(HEAD, *(f"v{each}=$v{each - 1}x\n" for each in range(n)))
 
 
-@kind(10, 26)
+@kind(20, 26)
 def doubled_variables(n):
     return text(HEAD, "a=xx\n", "a=$a$a\n" * n, "openssl x509 -in $a\n")
 

@@ -48,24 +48,23 @@ def steps(data, settings):
 @pytest.mark.parametrize("name", KINDS)
 def test_twice_the_size_takes_about_twice_the_steps(name, settings):
     kind = KINDS[name]
-    steps(kind.write(kind.small), settings)  # what is cached for all is not counted
+    steps(kind.write(4 * kind.small), settings)  # what is imported or cached for all is not counted
     one, two, four = (steps(kind.write(size * kind.small), settings) for size in (1, 2, 4))
-    # n log n would be at most 2.4; what is refused at a limit takes no more steps at all.
     assert four - two <= 2.5 * max(two - one, 0) + 0.1 * two + 500, (one, two, four)
 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_file_that_takes_too_long_cannot_be_read_and_the_others_are_judged(tmp_path, form):
-    (tmp_path / "costly.pem").write_bytes(KINDS["names"].write(5000))
-    (tmp_path / "good.pem").write_bytes(KINDS["names"].write(1))
-    done = opensslgen("audit", "costly.pem", "good.pem", "--time-limit", "0.01", "--format", form, "--at", "2026-02-01")
+    (tmp_path / "costly.pem").write_bytes(KINDS["leaves"].write(9000))
+    (tmp_path / "good.pem").write_bytes(KINDS["leaves"].write(1))
+    done = opensslgen("audit", "costly.pem", "good.pem", "--time-limit", "0.2", "--format", form, "--at", "2026-02-01")
     assert done.returncode == (3 if form == "nagios" else 2), done.stdout + done.stderr
-    assert "more than 0.01 s of CPU" in done.stdout
+    assert "more than 0.2 s of CPU" in done.stdout
     if form == "json":
         costly, good = json.loads(done.stdout)["results"]
         assert (costly["verdict"], good["verdict"]) == ("unreadable", "complies")
     if form == "text":
-        assert "costly.pem: cannot be read: more than 0.01 s of CPU" in done.stdout
+        assert "costly.pem: cannot be read\n  more than 0.2 s of CPU" in done.stdout
 
 
 def test_openssl_is_ended_when_the_time_of_its_target_is_used_up(tmp_path):
@@ -74,11 +73,11 @@ def test_openssl_is_ended_when_the_time_of_its_target_is_used_up(tmp_path):
     slow.chmod(0o755)
     (tmp_path / "good.pem").write_bytes(KINDS["same_certificates"].write(1))
     done = opensslgen("audit", "good.pem", "--time-limit", "1", "--openssl", slow, "--at", "2026-02-01")
-    assert (done.returncode, "cannot be read: more than 1 s of CPU" in done.stdout) == (2, True), done.stdout
+    assert (done.returncode, "\n  more than 1 s of CPU\n" in done.stdout) == (2, True), done.stdout
 
 
 @pytest.mark.parametrize(
-    "kind, size, why",
+    ("kind", "size", "why"),
     [
         ("same_certificates", 10_001, "more than 10000 certificates"),
         ("malformed_names", 2000, "more than 1000 findings"),

@@ -29,6 +29,7 @@ from opensslgen.config.use import (
     is_for_proxies,
     loaded_code,
     looks_like_extensions,
+    named_for_lists,
     reads_requests,
     sections_used,
     signs_requests,
@@ -304,14 +305,17 @@ class _Audit:
             for section in self.config.sections.values()
             if section.name not in used and section.name != DEFAULT and looks_like_extensions(section)
         ]
-        lists = [
-            section for section in found if is_for_lists(self.config, section) and not sounds_like_server(section.name)
-        ]
-        proxies = [section for section in found if is_for_proxies(section)]
+        named = named_for_lists(self.config)
+        lists = {
+            section.name: section
+            for section in found
+            if is_for_lists(section, named) and not sounds_like_server(section.name)
+        }
+        proxies = {section.name: section for section in found if is_for_proxies(section)}
         for what, sections in (("CRLs", lists), ("proxy certificates", proxies)):
             if sections:
-                self.notes.append(f"for {what}, so not judged: {', '.join(map(_bracketed, sections))}")
-        found = [section for section in found if section not in lists and section not in proxies]
+                self.notes.append(f"for {what}, so not judged: {', '.join(map(_bracketed, sections.values()))}")
+        found = [section for section in found if section.name not in lists and section.name not in proxies]
         for section in found if is_alone else ():
             name = visible(section.name)
             message = f"nothing names the section [ {name} ]: openssl applies it only with -extensions {name}"

@@ -15,7 +15,7 @@ import click
 
 from opensslgen.errors import UsageError
 
-from .options import FORMAT, OPENSSL, Output, file_option, grouped, together
+from .options import FORMAT, OPENSSL, Decimal, Output, PathParameter, Whole, file_option, grouped, together
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
 
@@ -99,11 +99,11 @@ class Reporting:
     PROFILES,
     click.option("--at", type=TimeParameter(), help="Check as of this time, such as 2026-02-01.  [default: now]"),
     click.option(
-        "--within", type=click.IntRange(0, 36500), metavar="DAYS",
+        "--within", type=Whole(0, 36500), metavar="DAYS",
         help="Also report certificates that expire within DAYS.",
     ),
     click.option(
-        "--root", "roots", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+        "--root", "roots", multiple=True, type=PathParameter(), metavar="FILE",
         help="Root that devices trust, to which every chain must lead; repeat the option for more.",
     ),
     click.option("--each", is_flag=True, help="Check each certificate of a bundle separately."),
@@ -113,7 +113,7 @@ class Reporting:
     ),
     click.option("--allow", multiple=True, metavar="RULE", help="Do not check this rule; repeat for more rules."),
     click.option(
-        "--limit", type=click.IntRange(1), default=16 << 20, metavar="BYTES",
+        "--limit", type=Whole(1), default=16 << 20, metavar="BYTES",
         help="Read at most BYTES of a file or, with --each, of a block.  [default: 16777216]",
     ),
     file_option(
@@ -122,11 +122,11 @@ class Reporting:
     ),
     OPENSSL,
     click.option(
-        "--time-limit", type=click.FloatRange(0.01, 86400), default=10.0, metavar="SECONDS",
+        "--time-limit", type=Decimal(0.01, 86400), default=10.0, metavar="SECONDS",
         help="Spend at most SECONDS of CPU on a file or, with --each, on a block.  [default: 10]",
     ),
     click.option(
-        "--jobs", type=click.IntRange(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
+        "--jobs", type=Whole(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
     ),
     grouped(Judging),
     click.option(
@@ -135,7 +135,7 @@ class Reporting:
     ),
     click.option("--servername", metavar="NAME", help="Ask servers for NAME instead of the host in TARGET."),
     click.option(
-        "--timeout", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
+        "--timeout", type=Decimal(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
         help="Wait at most SECONDS for a server.",
     ),
     grouped(Asking),
@@ -145,11 +145,11 @@ class Reporting:
     ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
     click.option(
-        "--warning", type=click.IntRange(0), metavar="DAYS",
+        "--warning", type=Whole(0), metavar="DAYS",
         help="With --format nagios: warn if a certificate expires within DAYS.",
     ),
     click.option(
-        "--critical", type=click.IntRange(0), metavar="DAYS",
+        "--critical", type=Whole(0), metavar="DAYS",
         help="With --format nagios: critical if a certificate expires within DAYS.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Show only what does not comply."),

@@ -24,6 +24,8 @@ from .options import (
     PKI,
     QUIET,
     Output,
+    PathParameter,
+    Whole,
     grouped,
     key_type,
     together,
@@ -69,10 +71,10 @@ class Reporting:
 
 
 @click.command()
-@click.argument("inventory", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("inventory", type=PathParameter(allow_dash=True))
 @together(
     click.option(
-        "--within", type=click.IntRange(0, 36500), default=30, show_default=True, metavar="DAYS",
+        "--within", type=Whole(0, 36500), default=30, show_default=True, metavar="DAYS",
         help="Reissue certificates that expire within DAYS and are in the last third of their validity.",
     ),
     click.option(
@@ -112,6 +114,7 @@ def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Report
     from opensslgen.batch.converge import converge
     from opensslgen.batch.needs import Needs
     from opensslgen.batch.wanted import Batch
+    from opensslgen.jobs.clock import refuse_wrong_clock
     from opensslgen.openssl.command import find
     from opensslgen.orders import inventory as table
     from opensslgen.pki.store import Store
@@ -135,6 +138,7 @@ def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Report
         if reporting.check:
             wanting = (outcome for _, outcome in first.decide(read(file)))
             sys.exit(_report(wanting, needs, reporting))
+        refuse_wrong_clock(issuing.pki, allow=issuing.allow)
         ask = secrets.for_pki(issuing.pki)
         names = needs.secrets(store, has_passphrase=secrets.has_passphrase)
         ready = replace(first, secrets={name: ask(name) for name in names})

@@ -11,7 +11,7 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
-from .options import FORMAT, PKI, Output, together
+from .options import FORMAT, PKI, Output, Whole, together
 from .say import is_coloured, print_json, print_notes, print_warning, tolerant_stdout, warn_of_open_files
 
 
@@ -19,7 +19,7 @@ from .say import is_coloured, print_json, print_notes, print_warning, tolerant_s
 @together(
     PKI,
     click.option(
-        "--within", type=click.IntRange(0, 36500), metavar="DAYS",
+        "--within", type=Whole(0, 36500), metavar="DAYS",
         help="List only certificates that expire within DAYS; exit 1 if there are any.",
     ),
     click.option("--all", "everything", is_flag=True, help="Also list expired, revoked and replaced certificates."),
@@ -29,7 +29,7 @@ from .say import is_coloured, print_json, print_notes, print_warning, tolerant_s
     ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
     click.option(
-        "--critical", type=click.IntRange(0), metavar="DAYS",
+        "--critical", type=Whole(0), metavar="DAYS",
         help="With --format nagios: critical if a certificate expires within DAYS.  [default: 7]",
     ),
 )  # fmt: skip

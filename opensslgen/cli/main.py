@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+import time
 from importlib import import_module
 from typing import NoReturn
 
@@ -68,9 +69,23 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
+            _refuse_late_clock()
             return super().invoke(ctx)
         except Error as error:
             raise Failure(error) from error
+
+
+def _refuse_late_clock() -> None:
+    """Raise Error in a year to which no days can be added, neither in Python nor in a certificate."""
+    try:
+        is_late = time.time() > _LATEST
+    except OverflowError:  # after 2262
+        is_late = True
+    if is_late:
+        raise Error("the clock of this machine says that it is after the year 2200", hint="set the clock")
+
+
+_LATEST = 230 * 365.2425 * 86400  # seconds since 1970
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -29,6 +29,7 @@ from .options import (
     Limits,
     Running,
     Subject,
+    Whole,
     file_option,
     grouped,
     together,
@@ -214,7 +215,7 @@ class Root:
 
 @click.command()
 @together(
-    click.option("--days", type=click.IntRange(1, 36500), default=3650, show_default=True, help="Days of validity."),
+    click.option("--days", type=Whole(1, 36500), default=3650, show_default=True, help="Days of validity."),
     SUBJECT,
     KEY_TYPE,
     LIMITS,
@@ -274,7 +275,7 @@ class Intermediate:
 @click.command()
 @click.argument("name")
 @together(
-    click.option("--days", type=click.IntRange(1, 36500), help="Days of validity.  [default: 1825]"),
+    click.option("--days", type=Whole(1, 36500), help="Days of validity.  [default: 1825]"),
     PATH_LENGTH,
     LIMITS,
     SUBJECT,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,40 @@ class KeyTypeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore
             self.fail(error.message, param, ctx)
 
 
+class Whole(click.IntRange):
+    """A whole number in ASCII digits: int() also takes those of other scripts, blanks, line ends and underscores."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or fail as click does."""
+        if isinstance(value, str) and not re.fullmatch("[+-]?[0-9]{1,18}", value):
+            self.fail(f"{value!r} is not a whole number.", param, ctx)
+        return int(super().convert(value, param, ctx))  # type: ignore[arg-type]
+
+
+class Decimal(click.FloatRange):
+    """A number in ASCII digits, with or without a fraction."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or fail as click does."""
+        if isinstance(value, str) and not re.fullmatch(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})", value):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return float(super().convert(value, param, ctx))  # type: ignore[arg-type]
+
+
+class PathParameter(click.Path):
+    """A path; an empty one, such as an unset variable leaves, is not the current folder."""
+
+    def __init__(self, *, allow_dash: bool = False) -> None:
+        """Take whether - stands for standard input."""
+        super().__init__(path_type=Path, allow_dash=allow_dash)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path, or fail as click does."""
+        if value == "":
+            self.fail("it is empty.", param, ctx)
+        return Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+
+
 def together(*options: Decorator) -> Decorator:
     """Return one decorator that adds the options in this order."""
     return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
@@ -66,7 +101,7 @@ def grouped(kind: type[DataclassInstance], *options: Decorator) -> Decorator:
 
 def file_option(name: str, metavar: str = "FILE", *, help: str) -> Decorator:  # noqa: A002 - as click calls it
     """Return an option that takes a path."""
-    return click.option(name, type=click.Path(path_type=Path), metavar=metavar, help=help)
+    return click.option(name, type=PathParameter(), metavar=metavar, help=help)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +137,7 @@ class Running:
 
 
 PKI = click.option(
-    "--pki", type=click.Path(path_type=Path), envvar="OPENSSLGEN_PKI", default="pki", show_default=True,
+    "--pki", type=PathParameter(), envvar="OPENSSLGEN_PKI", default="pki", show_default=True,
     metavar="DIR", help="Folder with the CA, the keys and the certificates, laid out as by easy-rsa.",
 )  # fmt: skip
 OPENSSL = click.option("--openssl", metavar="PATH", help="The openssl program to use.  [env: OPENSSLGEN_OPENSSL]")
@@ -141,7 +176,7 @@ REPLACING = grouped(Running, PKI, OPENSSL, PRINTING, VERBOSE, QUIET, FORMAT)
 ALLOW = click.option(
     "--allow", multiple=True, metavar="RULE", help="Continue even if this rule is broken; repeat for more rules."
 )
-DAYS = click.option("--days", type=click.IntRange(1, 36500), help="Days of validity.  [default: 820]")
+DAYS = click.option("--days", type=Whole(1, 36500), help="Days of validity.  [default: 820]")
 EKU = click.option(
     "--eku", multiple=True, metavar="USAGE", help="Extended key usage, if not the default for this kind."
 )
@@ -153,7 +188,7 @@ CRL_URL = click.option(
     help="Where clients find the CRL; written into the certificate.  [env: OPENSSLGEN_CRL_URL]",
 )  # fmt: skip
 PATH_LENGTH = click.option(
-    "--pathlen", type=click.IntRange(0, 10), metavar="N", help="How many CAs may stand below this one.  [default: 0]"
+    "--pathlen", type=Whole(0, 10), metavar="N", help="How many CAs may stand below this one.  [default: 0]"
 )
 P12 = together(
     click.option("--p12", "p12", flag_value="p12", help="Also write a PKCS#12 file (AES-256)."),
@@ -163,7 +198,7 @@ P12 = together(
     ),
 )  # fmt: skip
 JOBS = click.option(
-    "--jobs", type=click.IntRange(1, 256), metavar="N", help="How many to do at once.  [default: one per CPU core]"
+    "--jobs", type=Whole(1, 256), metavar="N", help="How many to do at once.  [default: one per CPU core]"
 )
 
 PASSPHRASE_FILE = file_option(

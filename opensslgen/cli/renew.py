@@ -13,7 +13,7 @@ import click
 from opensslgen.errors import Error, UsageError
 
 from .failure import Failure
-from .options import ALLOW, P12, PASSPHRASE_AND_P12_PASSWORD, REPLACING, Running, grouped, together
+from .options import ALLOW, P12, PASSPHRASE_AND_P12_PASSWORD, REPLACING, Running, Whole, grouped, together
 from .run_job import do, make
 from .say import print_json
 
@@ -51,12 +51,12 @@ class Renewing:
 @click.argument("names", nargs=-1, metavar="[NAME|SERIAL|ca]...")
 @together(
     click.option(
-        "--within", type=click.IntRange(0, 36500), metavar="DAYS",
+        "--within", type=Whole(0, 36500), metavar="DAYS",
         help="Renew all certificates that expire within DAYS.",
     ),
     click.option("--keep-key", is_flag=True, help="Keep the key instead of generating a new one."),
     click.option(
-        "--days", type=click.IntRange(1, 36500),
+        "--days", type=Whole(1, 36500),
         help="Days of validity; with --within, not for CAs.  [default: as before]",
     ),
     P12,

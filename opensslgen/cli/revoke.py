@@ -10,7 +10,7 @@ import click
 from opensslgen.errors import Error, UsageError
 from opensslgen.pki.index import REASONS
 
-from .options import PASSPHRASE, PASSPHRASES, REPLACING, Running, together
+from .options import PASSPHRASE, PASSPHRASES, REPLACING, Running, Whole, together
 from .run_job import do
 
 if TYPE_CHECKING:
@@ -67,9 +67,7 @@ def revoke(certificate: str, reason: str | None, yes: bool, secrets: Secrets, ru
 
 @click.command()
 @together(
-    click.option(
-        "--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="Days until the CRL expires."
-    ),
+    click.option("--days", type=Whole(1, 3650), default=30, show_default=True, help="Days until the CRL expires."),
     PASSPHRASE,
     REPLACING,
 )

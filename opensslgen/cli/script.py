@@ -9,7 +9,7 @@ import click
 
 from opensslgen import __version__
 
-from .options import PASSPHRASE, PKI, grouped, together
+from .options import PASSPHRASE, PKI, Whole, grouped, together
 from .secrets import Secrets
 
 
@@ -78,7 +78,7 @@ class Renewal:
 _RENEWAL = together(
     PKI,
     click.option(
-        "--within", type=click.IntRange(0, 36500), default=30, show_default=True, metavar="DAYS",
+        "--within", type=Whole(0, 36500), default=30, show_default=True, metavar="DAYS",
         help="Renew certificates that expire within DAYS.",
     ),
     click.option("--hook", metavar="COMMAND", help="Run COMMAND with /bin/sh after each renewal."),

@@ -22,6 +22,7 @@ from .options import (
     RUNNING,
     Limits,
     Running,
+    Whole,
     grouped,
     together,
 )
@@ -64,7 +65,7 @@ class Wanted:
     ),
     click.option("--yes", is_flag=True, help="Accept all names in the request, without asking."),
     click.option("--name", metavar="STEM", help="Name of the files, without suffix.  [default: the first name]"),
-    click.option("--days", type=click.IntRange(1, 36500), help="Days of validity.  [default: 820; intermediate: 1825]"),
+    click.option("--days", type=Whole(1, 36500), help="Days of validity.  [default: 820; intermediate: 1825]"),
     EKU,
     KEY_USAGE,
     PATH_LENGTH,

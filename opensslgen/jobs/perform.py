@@ -16,6 +16,7 @@ from opensslgen.rules.profiles import PROFILES, rules_of
 from opensslgen.rules.rule import Case, Finding, judge
 from opensslgen.x509.certificate import load, load_all
 
+from .clock import refuse_wrong_clock
 from .job import Job, Violation, final_paths, judge_now, violations
 
 if TYPE_CHECKING:
@@ -72,8 +73,11 @@ class Authority:
         Raises Violation if the certificate breaks a rule, and Error for any other failure.
         """
         self.store.finish()
+        job = self._possible(prepare())
+        if job.certificate is not None:
+            refuse_wrong_clock(self.store.path, allow=self.allow)
         # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.
-        secrets = {name: self.secret(name) for name in self._possible(prepare()).plan.secrets}
+        secrets = {name: self.secret(name) for name in job.plan.secrets}
         with self.store.lock() as work:
             job = self._possible(prepare())
             secrets |= {name: self.secret(name) for name in job.plan.secrets if name not in secrets}

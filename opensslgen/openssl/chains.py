@@ -201,7 +201,7 @@ def _write(path: Path, certificates: Iterable[bytes]) -> None:
         os.close(descriptor)
 
 
-_PROBLEM = re.compile(r"error (\d+) at (\d+) depth lookup: ?([^\n]*)")
+_PROBLEM = re.compile(r"error ([0-9]+) at ([0-9]+) depth lookup: ?([^\n]*)")
 
 
 def _listed(printed: bytes) -> tuple[Problem, ...]:

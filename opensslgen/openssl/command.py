@@ -211,7 +211,7 @@ def find(path: str | None = None, *, start: Start = start_with_sh, timeout: floa
     found = str(Path(found).absolute())
     process = _start(start, [found, "version"], cwd=os.sep, secrets={}, stdin=b"", timeout=timeout)
     banner = process.stdout.decode("utf-8", "replace").strip()
-    match = re.match(r"(OpenSSL|LibreSSL) (\d+)\.(\d+)\.(\d+)", banner)
+    match = re.match(r"(OpenSSL|LibreSSL) ([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})", banner)
     if match is None:
         answer = banner.splitlines()[0][:80] if banner else reason(process)
         raise OpenSSLError(f"{found} is not an openssl: `version` answers {answer!r}")

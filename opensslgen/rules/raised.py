@@ -42,6 +42,14 @@ RULES = (
         None,
     ),
     Rule(
+        "clock",
+        ERROR,
+        "A certificate that is made while the clock is wrong expires at the wrong time, perhaps before it is used.",
+        "RFC 5280 section 4.1.2.5",
+        None,
+        None,
+    ),
+    Rule(
         "key-mode",
         WARNING,
         "Anyone who can read a private key can impersonate its server.",
