@@ -510,12 +510,13 @@ stage() {
 stage_over() {
     refuse_link "$2"
     mkdir -p "$pki/$(dirname "$2")"
-    case $3$1 in
-        -../*) ;;
+    mode=$3
+    case $1 in
+        ../*) ;;
         # With mode and owner of the old file, so that the same users can read it.
-        -*) [ ! -f "$pki/$2" ] || { cp -p "$pki/$2" like && cat "$1" >like && mv like "$1"; } ;;
+        *) [ ! -f "$pki/$2" ] || { cp -p "$pki/$2" like && cat "$1" >like && mv like "$1" && mode=-; } ;;
     esac
-    stage "$1" "$2" "$3" over
+    stage "$1" "$2" "$mode" over
 }
 
 # keep TARGET: stages a copy of the file that will be replaced, if it exists, under a new name next to it.

@@ -1,4 +1,4 @@
-"""No certificate is made while the clock must be wrong: before this release, or before the folder's newest certificate."""
+"""No certificate is made while the clock must be wrong: before this release, or before the newest certificate."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from opensslgen.plan.script import EARLIEST
 
 from .conftest import CHECKOUT, files_below, opensslgen
 from .needs import need
-from .shells import EACH_SHELL
+from .shells import EACH_SHELL, SHELLS
 
 EC = ("--key-type", "p-256")
-BEFORE = [("1970-01-02",), ("2000-01-01",), ("2010-01-01",), ("2026-08-31",)]
+SLOW = [("1970-01-02",), ("2000-01-01",), ("2026-08-31",)]
+BEFORE = [("2010-01-01",), *(pytest.param(when, marks=pytest.mark.slow) for when in SLOW)]
 COMMANDS = {
     "server": ("server", "b.example.com", *EC, "--pki", "new"),
     "client": ("client", "b.example.com", *EC, "--pki", "new"),
@@ -56,34 +57,29 @@ def test_the_earliest_day_is_shortly_before_the_newest_release():
 def test_before_the_release_nothing_is_made(folder, when, command):
     before = files_below(folder)
     done = program(when, *command)
-    assert (done.returncode, "[clock]" in done.stderr, "add --allow clock" in done.stderr) == (1, True, True), (
-        done.stderr
-    )
+    assert (done.returncode, "[clock]" in done.stderr) == (1, True), done.stderr
+    assert "add --allow clock" in done.stderr
     assert files_below(folder) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_allow_clock_makes_it_anyway(folder, command):
     words = command[: command.index("--")] if "--" in command else command
     done = program(("2010-01-01",), *words, "--allow", "clock", *command[len(words) :])
     assert "[clock]" not in done.stderr
-    assert (
-        Path("made").exists()
-        if "run" in command
-        else any(Path("new/issued").iterdir() if "root" not in command else ["x"])
-    )
+    made = {"run": "made", "root": "new/ca.crt"}.get(command[0], "new/issued/b.example.com.crt")
+    assert (folder / made).exists()
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("server", "b.example.com", *EC),
-        ("renew", "a.example.com"),
-        ("batch", "sites.csv", *EC),
-        ("root", "--force", *EC),
-    ],
-    ids=lambda words: words[0],
-)
+NEXT = {
+    "server": ("server", "b.example.com", *EC),
+    "renew": ("renew", "a.example.com"),
+    "batch": ("batch", "sites.csv", *EC),
+}
+
+
+@pytest.mark.parametrize("command", NEXT.values(), ids=NEXT)
 def test_before_the_newest_certificate_nothing_is_made(folder, command):
     before = files_below(folder)
     done = program(("-f", "-1d"), *command)
@@ -98,13 +94,11 @@ def test_the_certificate_of_the_last_line_counts_as_well_as_the_root(folder):
     assert opensslgen("server", "c.example.com", *EC, "--allow", "clock").returncode == 0
 
 
-@EACH_SHELL
-@pytest.mark.parametrize(
-    "script", [("server", "b.example.com", *EC, "--script"), ("script", "gen-certs")], ids=" ".join
-)
+@pytest.mark.parametrize("script", ["server b.example.com --key-type p-256 --script", "script gen-certs"])
+@pytest.mark.parametrize("shell", EACH_SHELL)
 def test_a_printed_script_looks_at_the_clock(folder, shell, script):
-    Path("made.sh").write_text(opensslgen(*script).stdout)
-    words = (*shell, "made.sh", *(("server", "b.example.com", *EC) if "gen-certs" in script else ()))
+    Path("made.sh").write_text(opensslgen(*script.split()).stdout)
+    words = (*SHELLS[shell], "made.sh", *(("server", "b.example.com", *EC) if "gen-certs" in script else ()))
     before = files_below(folder)
     for when in (("1970-01-02",), ("-f", "-1d")):
         done = at(when, *words)
@@ -119,7 +113,7 @@ def test_a_script_that_is_printed_with_allow_clock_does_not_look(folder):
     assert "check_clock" not in printed
 
 
-@pytest.mark.parametrize("command", ["list", "doctor", "audit pki", "server b.example.com", "renew --within 30", "crl"])
+@pytest.mark.parametrize("command", ["list", "server b.example.com"])
 def test_far_in_the_future_there_is_one_clear_error(folder, command):
     done = program(("9990-01-01",), *command.split())
     assert (done.returncode, done.stderr.count("\n")) == (1, 2), done.stderr

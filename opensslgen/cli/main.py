@@ -113,9 +113,18 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks ✓ is no reason to fail when the work is done.
             stream.reconfigure(errors="replace")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # until here, it ended the process
     try:
         cli(prog_name="opensslgen")
+    except KeyboardInterrupt:
+        os.write(2, b"\nAborted!\n")
+        sys.exit(1)
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            # Without click, as it might have to open a file for this.
+            os.write(2, f"Error: {error.strerror}: allow more with ulimit -n\n".encode())
+            sys.exit(1)
         if error.errno != errno.ENOSPC:
             raise
         Failure(Error(f"cannot write the output: {error.strerror}")).show()

@@ -28,6 +28,7 @@ from opensslgen.files.write import (
     is_own_folder,
     overwrite_refusal,
     remove_folder,
+    replace_attributes,
     sync,
 )
 
@@ -77,11 +78,11 @@ class Destination:
                     with suppress(OSError):
                         self.path.rmdir()
 
-    def publish(self, plan: Plan, *, work: Path, force: bool) -> dict[str, str]:
+    def publish(self, plan: Plan, *, work: Path, force: bool) -> tuple[dict[str, str], tuple[str, ...]]:
         """Give the plan's files their final names: all or none.
 
-        With `force` an old file is kept under another name; returns old names by new ones. Raises Error if
-        a file would be replaced without `force`, or if the name is taken by a link or a folder.
+        With `force` an old file is kept under another name. Returns old names by new ones, and notes about modes.
+        Raises Error if a file would be replaced without `force`, or if the name is taken by a link or a folder.
         """
         there = self.existing(plan)
         for publish in there:
@@ -91,7 +92,7 @@ class Destination:
         old = {publish.target: free_name(self.path, publish.target) for publish in there if publish not in same}
         if old and not force:
             raise overwrite_refusal(self.path, list(old))
-        moves = []
+        moves, notes = [], []
         for number, (target, beside) in enumerate(old.items()):
             shutil.copy2(self.path / target, work / f"old-{number}", follow_symlinks=False)
             sync(work / f"old-{number}")
@@ -99,8 +100,9 @@ class Destination:
         for publish in plan.publish:
             if publish in same:
                 continue
-            if publish.mode is not None:
-                (work / publish.source).chmod(publish.mode)
+            new = work / publish.source
+            mode = stat.S_IMODE(new.stat().st_mode) if publish.mode is None else publish.mode
+            notes.append(replace_attributes(new, self.path / publish.target, mode=mode, is_secret=publish.is_secret))
             sync(work / publish.source)
             moves.append(Move(publish.source, publish.target, over=publish.target in old))
         decision = Decision(tuple(moves))
@@ -116,7 +118,7 @@ class Destination:
             if isinstance(error, FileExistsError):
                 raise overwrite_refusal(self.path, [Path(error.filename2 or error.filename).name]) from error
             raise
-        return old
+        return old, tuple(filter(None, notes))
 
     def _is_same(self, publish: Publish, work: Path) -> bool:
         return (work / publish.source).read_bytes() == (self.path / publish.target).read_bytes()

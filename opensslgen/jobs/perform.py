@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -73,7 +74,14 @@ class Authority:
         Raises Violation if the certificate breaks a rule, and Error for any other failure.
         """
         self.store.finish()
-        job = self._possible(prepare())
+        try:
+            job = self._possible(prepare())
+        except Error:
+            if not os.access(self.store.path, os.W_OK):
+                raise
+            # Another run may be replacing the files that were read; under the lock, the error is true.
+            with self.store.lock():
+                job = self._possible(prepare())
         if job.certificate is not None:
             refuse_wrong_clock(self.store.path, allow=self.allow)
         # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.
@@ -103,7 +111,7 @@ class Authority:
             certificate=certificate,
             issuer=issuer,
             checks=_checks(job, self.allow),
-            notes=job.notes + self._backdating(job),
+            notes=job.notes + self._backdating(job) + publication.notes,
             findings=tuple(finding for finding in findings if finding.rule.id not in _SLIPS),
             kept=tuple(self.store.path / name for name in publication.kept.values()),
         )
@@ -159,14 +167,14 @@ class Delivery:
         with self.into.work() as work:
             self.on_command(f"cd {shlex.quote(str(work))}")
             run.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
-            kept = self.into.publish(job.plan, work=work, force=self.force)
+            kept, notes = self.into.publish(job.plan, work=work, force=self.force)
         return JobResult(
             job=job,
             files=final_paths(job.plan, self.into.path),
             certificate=None,
             issuer=None,
             checks=_checks(job, ()),
-            notes=job.notes,
+            notes=(*job.notes, *notes),
             findings=(),
             kept=tuple(self.into.path / name for name in kept.values()),
         )

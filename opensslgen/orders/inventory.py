@@ -56,6 +56,8 @@ _SUBJECT = {
 _P12 = {"": None, "no": None, "false": None, "yes": "p12", "true": "p12", "p12": "p12"} | dict.fromkeys(
     ("compat", "p12-compat"), "p12-compat"
 )
+_OF_LINES = ("name", "san")
+"""Columns that may have line ends; they are checked name by name."""
 _LARGEST_CELL = 1 << 20  # characters
 
 
@@ -200,9 +202,9 @@ def _text(column: str, value: Any) -> str:
 
 
 def _order(texts: dict[str, str], key_type: str) -> LeafOrder:
-    text = {column: value.strip() for column, value in texts.items()}
+    text = {column: value.strip(None if column in _OF_LINES else " ") for column, value in texts.items()}
     for column, value in text.items():
-        if column not in ("name", "san"):  # they may have line ends, and are checked name by name
+        if column not in _OF_LINES:
             refuse_hidden(value, column)
     if not text.get("name"):
         raise UsageError("the name is missing")

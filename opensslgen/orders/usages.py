@@ -33,7 +33,7 @@ def key_usages(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _words(texts: Iterable[str]) -> Iterator[str]:
     """Yield each value of an option that can be repeated and can hold a list with commas."""
-    return (word.strip() for text in texts for word in text.split(","))
+    return (word.strip(" ") for text in texts for word in text.split(","))
 
 
 def _find_name(text: str, names: Iterable[str], what: str) -> str:
