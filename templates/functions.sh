@@ -1,11 +1,39 @@
-# clean_environment: no core file, because it would contain keys and passphrases; no variables that change what openssl
-# does; no trust in the system's roots.
+# clean_environment: no core file, because it would contain keys and passphrases; no variables that change what the shell
+# or openssl does; no trust in the system's roots; no secret for other commands than openssl. Then it checks the tools.
 clean_environment() {
+    unset IFS
     # shellcheck disable=SC3045 # where a shell lacks the option, nothing is lost
     ulimit -c 0 2>/dev/null || :
     unset OPENSSL_CONF_INCLUDE OPENSSL_ENGINES OPENSSL_MODULES RANDFILE CDPATH || :
     LC_ALL=C OPENSSL_CONF=/dev/null SSL_CERT_FILE=/dev/null SSL_CERT_DIR=''
     export LC_ALL OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR
+    # Without unset they would stay exported.
+    for name in OPENSSLGEN_CA_PASSPHRASE OPENSSLGEN_NEW_PASSPHRASE OPENSSLGEN_P12_PASSWORD; do
+        eval "secret=\${$name-}; unset $name; $name=\$secret"
+    done
+    unset secret
+    need_tools @TOOLS@
+}
+
+# need_tools NAME...: fails unless all are here, with the options that they are called with.
+need_tools() {
+    missing=''
+    for tool; do
+        command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
+        works=1
+        case $tool in
+            cksum) [ -n "$(echo a | cksum 2>/dev/null)" ] || works='' ;;
+            cut) [ "$(printf 'a\tb\n' | cut -f 2 2>/dev/null)" = b ] || works='' ;;
+            grep) [ "$(printf 'ab\nb\n' | grep -x -F -e b 2>/dev/null)" = b ] || works='' ;;
+            od) [ "$(printf a | od -A n -v -t x1 2>/dev/null | tr -d ' \n')" = 61 ] || works='' ;;
+            sort) [ "$(echo b | sort 2>/dev/null)" = b ] || works='' ;;
+            tail) [ "$(printf 'a\nb' | tail -n 1 2>/dev/null)" = b ] || works='' ;;
+            tr) [ "$(printf 'a\303b' | tr -d '\200-\377' 2>/dev/null)" = ab ] || works='' ;;
+            wc) case $(echo | wc -c 2>/dev/null) in *1*) ;; *) works='' ;; esac ;;
+        esac
+        [ -n "$works" ] || missing="$missing $tool"
+    done
+    [ -z "$missing" ] || fail "this needs tools that are missing here, or lack an option:$missing"
 }
 
 fail() {
@@ -17,12 +45,17 @@ openssl() {
     case " $* " in
         *" -passin stdin "*)
             # It reads the user's template, which could read the environment.
-            (
-                unset OPENSSLGEN_CA_PASSPHRASE OPENSSLGEN_NEW_PASSPHRASE OPENSSLGEN_P12_PASSWORD || :
-                command "${OPENSSLGEN_OPENSSL:-openssl}" "$@"
-            ) <<PASSPHRASE
+            command "${OPENSSLGEN_OPENSSL:-openssl}" "$@" <<PASSPHRASE
 $OPENSSLGEN_CA_PASSPHRASE
 PASSPHRASE
+            ;;
+        *" env:"*)
+            (
+                for name in OPENSSLGEN_CA_PASSPHRASE OPENSSLGEN_NEW_PASSPHRASE OPENSSLGEN_P12_PASSWORD; do
+                    case " $* " in *" env:$name "*) export "${name?}" ;; esac
+                done
+                command "${OPENSSLGEN_OPENSSL:-openssl}" "$@" </dev/null
+            )
             ;;
         *) command "${OPENSSLGEN_OPENSSL:-openssl}" "$@" </dev/null ;;
     esac
@@ -204,10 +237,9 @@ refuse_file() {
     fi
 }
 
-# need_secret NAME: fails unless the environment contains it; openssl reads it from there, so that no argv shows it.
+# need_secret NAME: fails unless the environment had it; openssl reads it from there, so that no argv shows it.
 need_secret() {
     eval "[ -n \"\${$1:-}\" ]" || fail "set $1 in the environment first"
-    export "${1?}"
 }
 
 # draw_serial sets $serial: positive, 127 bits (RFC 5280 section 4.1.2.2 asks for 1 to 20 bytes).
@@ -352,7 +384,15 @@ check_chain() {
 
 # check_same FILE OTHER ERROR: both have the same contents.
 check_same() {
-    [ "$(cksum <"$1")" = "$(cksum <"$2")" ] || fail "$3"
+    are_same "$1" "$2" || fail "$3"
+}
+
+# are_same FILE OTHER: tells whether both have the same contents; fails if they cannot be compared.
+are_same() {
+    sum=$(cksum <"$1") || sum=''
+    other_sum=$(cksum <"$2") || other_sum=''
+    [ -n "$sum$other_sum" ] || fail "$1 and $2 cannot be compared"
+    [ "$sum" = "$other_sum" ]
 }
 
 # check_key FILE KEY [-passin SOURCE]: the key belongs to the certificate.
@@ -419,7 +459,7 @@ check_revoked() {
     sed "$blank" index.before >before
     sed "$blank" index.txt >after
     [ "$2" = old ] || { sed '$d' after >rest && mv rest after; }
-    if [ "$(cksum <before)" != "$(cksum <after)" ] ||
+    if ! are_same before after ||
         [ "$(grep -c "^R$tab${field}[0-9]*Z${3:-}$tab$1$tab" index.txt)" != 1 ]; then
         fail "openssl ca has changed more in the index than to revoke $1"
     fi
@@ -434,7 +474,7 @@ check_list() {
     sed -n 's/^    Serial Number: //p' text | sort >listed
     sed -n "s/^R$tab$field$field\($field\).*/\1/p" index.txt |
         tr a-f A-F | tr -d "$tab" | sed 's/^\(00\)*\(..\)/\2/' | sort >revoked
-    [ "$(cksum <listed)" = "$(cksum <revoked)" ] ||
+    are_same listed revoked ||
         fail "the new CRL does not list the same revocations as the index"
 }
 
@@ -554,7 +594,7 @@ carry_out() {
         [ -f "$1/$source" ] || continue
         if [ "$how" = over ]; then
             mv -f "$1/$source" "$pki/$target"
-        elif [ ! -f "$pki/$target" ] || [ "$(cksum <"$1/$source")" != "$(cksum <"$pki/$target")" ]; then
+        elif [ ! -f "$pki/$target" ] || ! are_same "$1/$source" "$pki/$target"; then
             publish "$1/$source" "$target" "$mode"
         fi
     done <"$1/decided"

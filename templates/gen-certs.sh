@@ -188,7 +188,6 @@ finish() {
 
 NL='
 '
-IFS=" $NL"
 DIGITS=0123456789
 HEX=${DIGITS}abcdefABCDEF
 LOWER=abcdefghijklmnopqrstuvwxyz
@@ -983,18 +982,22 @@ name_root() {
 
 # check_secret NAME WHAT: it is in the environment, and every openssl accepts it; no argv contains it.
 check_secret() {
-    eval "[ -n \"\${$1:-}\" ]" || refuse "the $2 is needed: set $1 in the environment"
-    export "${1?}"
+    eval "secret=\${$1:-}"
+    [ -n "$secret" ] || refuse "the $2 is needed: set $1 in the environment"
     eval "case \$$1 in *\"\$NL\"*) refuse \"the $2 has a line break\" ;; esac"
     eval "[ \${#$1} -le 1000 ]" || refuse "the $2 is longer than 1000 bytes, which OpenSSL could not read again"
     secret_text=$TEXT
     [ "$1" != OPENSSLGEN_P12_PASSWORD ] || secret_text='[ -~]*'
     # mksh has no printf of its own, so printf would show it in an argv.
-    if env | sed -n "s/^$1=//p" | grep -q -v -E -x -e "$secret_text"; then
-        refuse "the $2 has a character that cannot be used here"
-    fi
-    [ "$(env | sed -n "s/^$1=//p" | tr -d '\200-\277\n' | wc -c)" -ge 4 ] ||
-        refuse "the $2 is shorter than 4 characters, which openssl refuses"
+    grep -q -E -x -e "$secret_text" <<SECRET || refuse "the $2 has a character that cannot be used here"
+$secret
+SECRET
+    length=$(tr -d '\200-\277\n' <<SECRET | wc -c
+$secret
+SECRET
+    )
+    secret=''
+    [ "$length" -ge 4 ] || refuse "the $2 is shorter than 4 characters, which openssl refuses"
 }
 
 # ---- Rules

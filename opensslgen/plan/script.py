@@ -45,6 +45,28 @@ if TYPE_CHECKING:
 
     from opensslgen.names.general import GeneralName
 
+_TOOLS = (
+    *(
+        "printf",
+        "cat",
+        "chmod",
+        "cksum",
+        "cp",
+        "cut",
+        "date",
+        "dirname",
+        "grep",
+        "id",
+        "ln",
+        "ls",
+        "mkdir",
+        "mktemp",
+        "mv",
+        "od",
+    ),
+    *("readlink", "rm", "rmdir", "sed", "sleep", "sort", "tail", "tr", "uname", "wc"),
+)
+"""What scripts may call besides openssl; each first checks those that it does call."""
 _INDENT = "    "
 _WIDTH = 100
 """Columns after which a command goes on in a new line."""
@@ -133,6 +155,9 @@ def with_functions(story: str, library: str) -> str:
         called |= new
         unread += [functions[name] for name in new]
     text = "\n".join((story, *(function for name, function in functions.items() if name in called)))
+    # The function that tries them names them all.
+    code = text.replace(functions.get("need_tools", ""), "")
+    text = text.replace("@TOOLS@", " ".join(tool for tool in _TOOLS if re.search(rf"(?m)(?:^|[ (|]){tool} ", code)))
     return text.replace(f"#include {EASYRSA_CONFIG}\n", shipped(EASYRSA_CONFIG))
 
 
