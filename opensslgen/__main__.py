@@ -2,14 +2,13 @@
 
 import signal
 import sys
-from typing import NoReturn
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the program is loaded, Ctrl-C ends it without a traceback
 
 
-def main() -> NoReturn:
-    """Run the command line; until it is loaded, Ctrl-C ends the process without a traceback."""
-    handler = signal.getsignal(signal.SIGINT)
-    if handler is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+def main() -> None:
+    """Run the command line."""
     try:
         from opensslgen.cli.main import main as run
     except OSError as error:

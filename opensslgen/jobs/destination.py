@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from opensslgen.plan.steps import Plan, Publish
 
 _PREFIX = ".opensslgen-"
+_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,13 @@ class Destination:
                             place.carry_out(left, place.read_decision(left))
                         else:
                             remove_folder(left)
-            while True:
+            for _ in range(_TRIES):
                 work = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self.path))
                 # Another run may have removed it just before it was locked.
                 if locks.enter_context(try_hold(work)) and work.exists():
                     break
+            else:
+                raise Error(f"other runs remove what is made in {self.path}")
             try:
                 yield work
             finally:

@@ -209,7 +209,9 @@ def find(path: str | None = None, *, start: Start = start_with_sh, timeout: floa
             hint="install it (apt install openssl), or name one with --openssl or OPENSSLGEN_OPENSSL",
         )
     found = str(Path(found).absolute())
-    process = _start(start, [found, "version"], cwd=os.sep, secrets={}, stdin=b"", timeout=timeout)
+    process = _start(
+        start, [found, "version"], cwd=os.sep, secrets={}, stdin=b"", timeout=timeout, limit=_LONGEST_VERSION
+    )
     banner = process.stdout.decode("utf-8", "replace").strip()
     match = re.match(r"(OpenSSL|LibreSSL) ([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})", banner)
     if match is None:
@@ -220,6 +222,10 @@ def find(path: str | None = None, *, start: Start = start_with_sh, timeout: floa
         oldest = ".".join(map(str, OLDEST[flavour]))
         raise OpenSSLError(f"{found} is too old: {banner}; {flavour} {oldest} is the oldest that works")
     return OpenSSL(found, flavour, version, banner, start, timeout)
+
+
+_LONGEST_VERSION = 1 << 16
+"""Bytes that `openssl version` may print."""
 
 
 def environment(*, folder: str, secrets: Mapping[str, str]) -> dict[str, str]:
