@@ -1,10 +1,14 @@
 """`python -m opensslgen`, and what the installed command and a zipapp start."""
 
-import signal
-import sys
+# Until the program is loaded, Ctrl-C ends it without a traceback.
+try:
+    import signal
+    import sys
 
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until the program is loaded, Ctrl-C ends it without a traceback
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
 
 
 def main() -> None:

@@ -80,12 +80,12 @@ def test_a_new_file_is_private_as_ever(folder):
 
 
 def test_an_exported_file_keeps_mode_owner_and_group(folder):
-    assert opensslgen("export", "a.example.com", "--for", "nginx", "--to", "out").returncode == 0
+    assert opensslgen("export", "a.example.com", "--for", "nginx", "--out", "out/").returncode == 0
     keys = [path for path in (folder / "out").iterdir() if b"PRIVATE KEY" in path.read_bytes()]
     before = {path: shared(path) for path in keys}
     assert before
     assert opensslgen("renew", "a.example.com").returncode == 0
-    done = opensslgen("export", "a.example.com", "--for", "nginx", "--to", "out", "--force")
+    done = opensslgen("export", "a.example.com", "--for", "nginx", "--out", "out/", "--force")
     assert done.returncode == 0, done.stderr
     assert {path: attributes(path) for path in keys} == before
 

@@ -15,7 +15,7 @@ from opensslgen.plan.section import from_script
 from opensslgen.x509.key_types import key_type
 
 from .conftest import files_below, opensslgen
-from .test_patch_cli import ECHO_LINES
+from .vendor import ECHO_LINES
 
 NOT_NUMBERS = [
     "٣٦٥",
@@ -114,6 +114,8 @@ EMPTY_PATHS = {
     "a script": ("patch", ""),
     "adopt": ("adopt", ""),
     "list": ("list", "--pki", ""),
+    "an export": ("export", "a.example.com", "--out", ""),
+    "an openssl": ("server", "a.example.com", "--openssl", ""),
     "web": ("web", "--pki", ""),
 }
 

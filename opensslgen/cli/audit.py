@@ -195,11 +195,17 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
     from opensslgen.openssl.command import find
     from opensslgen.x509.certificate import load_all
 
+    at = judging.at or datetime.now(timezone.utc).replace(microsecond=0)
+    within = None if judging.within is None else timedelta(days=judging.within)
+    try:
+        at + (within or timedelta(0))
+    except OverflowError:
+        raise UsageError("--within reaches beyond the year 9999") from None
     return Settings(
         rules=chosen.rules,
         rules_by_kind=chosen.by_kind,
-        at=judging.at or datetime.now(timezone.utc).replace(microsecond=0),
-        within=None if judging.within is None else timedelta(days=judging.within),
+        at=at,
+        within=within,
         each=judging.each,
         roots=tuple(root for file in judging.roots for root in load_all(file)),
         limit=judging.limit,

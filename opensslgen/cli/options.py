@@ -140,7 +140,18 @@ PKI = click.option(
     "--pki", type=PathParameter(), envvar="OPENSSLGEN_PKI", default="pki", show_default=True,
     metavar="DIR", help="Folder with the CA, the keys and the certificates, laid out as by easy-rsa.",
 )  # fmt: skip
-OPENSSL = click.option("--openssl", metavar="PATH", help="The openssl program to use.  [env: OPENSSLGEN_OPENSSL]")
+
+
+def not_empty(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Return the value of an option, or fail as click does if it is empty, such as an unset variable leaves it."""
+    if value == "":
+        raise click.BadParameter("it is empty.", ctx, param)
+    return value
+
+
+OPENSSL = click.option(
+    "--openssl", callback=not_empty, metavar="PATH", help="The openssl program to use.  [env: OPENSSLGEN_OPENSSL]"
+)
 FORMAT = together(
     click.option(
         "--format", "output", type=click.Choice(["text", "json"]), default="text", help="Format of the output."

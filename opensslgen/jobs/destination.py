@@ -55,7 +55,8 @@ class Destination:
     def work(self) -> Iterator[Path]:
         """Clean up after killed runs, and yield a private work folder; raises Error for a failing disk."""
         with explain_errors(self.path), ExitStack() as locks:
-            made = not self.path.exists()
+            if not self.path.exists():
+                locks.callback(self._remove_if_empty)
             self.path.mkdir(parents=True, exist_ok=True)
             for left in self.path.glob(f"{_PREFIX}*"):
                 with try_hold(left) as is_left:
@@ -67,19 +68,21 @@ class Destination:
                             remove_folder(left)
             for _ in range(_TRIES):
                 work = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self.path))
+                locks.callback(self._leave, work)
                 # Another run may have removed it just before it was locked.
                 if locks.enter_context(try_hold(work)) and work.exists():
                     break
             else:
                 raise Error(f"other runs remove what is made in {self.path}")
-            try:
-                yield work
-            finally:
-                if not place.is_decided(work):
-                    remove_folder(work)
-                if made:
-                    with suppress(OSError):
-                        self.path.rmdir()
+            yield work
+
+    def _leave(self, work: Path) -> None:
+        if not place.is_decided(work):
+            remove_folder(work)
+
+    def _remove_if_empty(self) -> None:
+        with suppress(OSError):
+            self.path.rmdir()
 
     def publish(self, plan: Plan, *, work: Path, force: bool) -> tuple[dict[str, str], tuple[str, ...]]:
         """Give the plan's files their final names: all or none.
