@@ -20,8 +20,10 @@ PACKAGES = {
     "dash": "dash",
     "easyrsa": "easy-rsa",
     "faketime": "faketime",
+    "fish": "fish",
     "git": "git",
     "gnutls-cli": "gnutls-bin",
+    "groff": "groff",
     "ip": "iproute2",
     "kamailio": "kamailio kamailio-tls-modules",
     "keytool": "default-jre-headless",
@@ -44,6 +46,7 @@ PACKAGES = {
     "unshare": "util-linux",
     "update-ca-certificates": "ca-certificates",
     "zbarimg": "zbar-tools",
+    "zsh": "zsh",
 }
 """Package by program; a program that needs a second one names both."""
 

@@ -23,7 +23,7 @@ import opensslgen as package
 from . import needs
 from .boxes import boxes, with_libraries
 from .conftest import CHECKOUT, opensslgen
-from .readme import BLOCKS
+from .manual import MANUAL, blocks
 
 BIN = Path(sys.executable).parent
 COLLECTION = CHECKOUT / "opensslgen" / "ansible"
@@ -60,7 +60,7 @@ def collections(tmp_path_factory):
     return folder
 
 
-README = [text for language, text in BLOCKS if language == "yaml"]
+PLAYBOOKS = blocks(MANUAL / "ansible.md", "yaml")
 
 
 def ansible(collections, *command, **options):
@@ -275,7 +275,7 @@ def no_key_is_anywhere_but_on_its_host(fleet):
 
 @pytest.mark.slow
 def test_the_playbook_of_the_readme(pair):
-    (playbook,) = README
+    (playbook,) = PLAYBOOKS
     (pair.folder / "fleet.yml").write_text(playbook)
     pair.inventory(fleet_files=None, fleet_reload=None, fleet_passphrase=PASSPHRASE)
     code, said, sums = pair.play(playbook="fleet.yml")
@@ -297,7 +297,7 @@ def test_what_is_asked_differently_is_done_and_what_fails_stops_nobody_else(pair
     first, second = pair.boxes.boxes
     # The vault's part: the passphrase is a variable, and is seen nowhere else.
     pair.inventory(fleet_passphrase=PASSPHRASE)
-    (playbook,) = README
+    (playbook,) = PLAYBOOKS
     tasks = playbook.partition("  tasks:")[2]
     (pair.folder / "one-by-one.yml").write_text(f"- hosts: all\n  gather_facts: false\n  serial: 1\n  tasks:{tasks}")
     code, said, sums = pair.play(playbook="one-by-one.yml")

@@ -106,12 +106,12 @@ def test_what_ends_first_stands_first_below_the_root(pki):
     pki.add("phone", serial=3, days=(-1, 400), usage=(CLIENT,), san=None)
     done = run("list")
     assert (done.exit_code, done.stderr) == (0, "")
-    assert [" ".join(line.split()[1:]) for line in done.stdout.splitlines()] == [
-        "DAYS STATE KIND SERIAL NAMES",
-        "3650 valid root 63 CN=Root",
-        "10 expiring server 02 DNS:soon.example.com, IP:10.0.0.5",
-        "400 valid client 03 CN=phone",
-        "500 valid server 01 DNS:late.example.com",
+    assert [re.sub(r"\d{4}-\d\d-\d\d", "DAY", " ".join(line.split())) for line in done.stdout.splitlines()] == [
+        "NAMES EXPIRES DAYS STATE KIND SERIAL",
+        "CN=Root DAY 3650 valid root 63",
+        "DNS:soon.example.com, IP:10.0.0.5 DAY 10 expiring server 02",
+        "CN=phone DAY 400 valid client 03",
+        "DNS:late.example.com DAY 500 valid server 01",
     ]
 
 
@@ -122,7 +122,7 @@ def test_expired_revoked_and_replaced_ones_are_shown_with_all_only(pki):
     pki.add("c.example.com", serial=4, days=(-1, 400))
     pki.add("e.example.com", serial=5, days=(-300, 90), state="E")
     done = run("list")
-    assert [line.split()[4] for line in done.stdout.splitlines()[1:]] == ["63", "04"]
+    assert [line.split()[-1] for line in done.stdout.splitlines()[1:]] == ["63", "04"]
     assert done.stderr == (
         "Note: not listed: 2 expired, 1 revoked, 1 replaced; to see them, add --all\n"
         "Note: expired and never renewed: /CN=a.example.com, /CN=e.example.com\n"
@@ -161,7 +161,7 @@ def test_without_copies_the_subject_has_to_do(pki):
     pki.line("c.example.com", serial=2, ends=300)
     pki.line("d.example.com", serial=3, ends=200)
     assert listed() == [("63", "valid"), ("03", "valid"), ("02", "valid")]
-    assert "/CN=d.example.com  (its copy is missing)" in run("list").stdout
+    assert re.search(r"/CN=d\.example\.com .*  \(its copy is missing\)\n", run("list").stdout)
 
 
 COPIES = {
@@ -206,7 +206,7 @@ def test_within_answers_by_its_exit_code(days, serials, code, pki):
     pki.add("revoked.example.com", serial=4, days=(-1, 4), state="R", revocation="240101000000Z")
     done = run("list", "--within", days)
     assert done.exit_code == code
-    assert [line.split()[4] for line in done.stdout.splitlines()[1:]] == serials
+    assert [line.split()[-1] for line in done.stdout.splitlines()[1:]] == serials
     assert serials or done.stdout == "no certificate expires within 5 days\n"
     assert [serial for serial, _ in listed("--within", days)] == serials
 
@@ -284,9 +284,7 @@ def test_a_bad_root_or_copy_is_said_in_its_row(pki):
     done = run("list")
     assert done.exit_code == 0
     assert "pki/ca.crt: no certificate in it" in done.stdout
-    assert (
-        "/CN=a.example.com  (its copy cannot be read: pki/certs_by_serial/01.pem: no certificate in it)" in done.stdout
-    )
+    assert "(its copy cannot be read: pki/certs_by_serial/01.pem: no certificate in it)" in done.stdout
     assert "02.pem is another certificate, with the serial number 03" in done.stdout
 
 
@@ -300,7 +298,7 @@ def test_an_end_other_than_the_index_says_is_said(pki):
 def test_the_copy_in_issued_will_do(pki):
     pki.add("a.example.com", serial=1, issued=True)
     (pki.path / "certs_by_serial" / "01.pem").unlink()
-    assert "DNS:a.example.com\n" in run("list").stdout
+    assert "\nDNS:a.example.com " in run("list").stdout
 
 
 def test_hostile_names_are_made_visible(pki):
@@ -377,9 +375,9 @@ def test_colour_goes_by_urgency(pki):
         pki.line(f"host{serial}", serial=serial, ends=days)
     survey = survey_of(Folder(pki.path), at=NOW)
     rows = [survey.row(entry) for entry in survey.current]
-    lines = list(browse.table(rows, serial_width=6, colour=True))[1:]
+    lines = list(browse.table(rows, serial_width=6, width=None, colour=True))[1:]
     assert [line[line.index("\x1b") :][:5] for line in lines] == ["\x1b[31m", "\x1b[33m", "\x1b[32m"]
-    assert "\x1b" not in "".join(browse.table(rows, serial_width=6, colour=False))
+    assert "\x1b" not in "".join(browse.table(rows, serial_width=6, width=None, colour=False))
 
 
 @pytest.mark.slow

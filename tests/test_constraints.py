@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
 
@@ -10,15 +11,20 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from opensslgen.errors import UsageError
+from opensslgen.errors import Error, UsageError
+from opensslgen.jobs.issue import leaf_job, root_job
+from opensslgen.jobs.perform import Authority
 from opensslgen.names.constraints import parse_constraints
 from opensslgen.names.general import parse_names, parse_url
+from opensslgen.orders.order import leaf_order, root_order
+from opensslgen.pki.store import Store as PkiStore
 from opensslgen.plan import template
 from opensslgen.plan.section import Section
 from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import Case, judge
 from opensslgen.x509.certificate import decode
 
+from .conftest import EC, files_below, no_secret
 from .corpus.der import dns, ip
 from .corpus.limits import name_constraints
 from .corpus.writing import authority, days, leaf, pem
@@ -301,3 +307,25 @@ def test_what_is_no_url_of_a_list_is_refused_or_harmless(url, openssl, tmp_path)
     argv = ["x509", "-req", "-in", "req", "-signkey", "key", "-extfile", "ext.cnf", "-extensions", "v3_req"]
     made = openssl.run([*argv, "-days", "1", "-set_serial", "1", "-sha256", "-outform", "DER"], cwd=tmp_path)
     assert decode(made.stdout).crl_urls == (text,)
+
+
+@pytest.mark.parametrize("version", [(1, 0, 1), (1, 0, 2)])
+def test_an_openssl_that_cannot_verify_networks_makes_nothing_that_needs_it(version, openssl, tmp_path):
+    """OpenSSL 1.0 refuses each leaf with an address below such a root: error 51, "unsupported name constraint type"."""
+    old = replace(openssl, version=version)
+    limited = root_order(key_type=EC, permit=["10.0.0.0/8", "example.com"])
+    store = PkiStore(tmp_path / "pki")
+    with pytest.raises(Error, match="cannot verify name constraints with addresses"):
+        Authority(store, old, no_secret).make(lambda: root_job(limited, store=store))
+    assert not store.path.exists()
+    Authority(store, openssl, no_secret).make(lambda: root_job(limited, store=store))
+    before = files_below(store.path)
+
+    def make(name, *san):
+        order = leaf_order(name, key_type=EC, san=san)
+        Authority(store, old, no_secret).make(lambda: leaf_job(order, store=store, root=None, fixed_days=False))
+
+    with pytest.raises(Error, match="cannot verify name constraints with addresses"):
+        make("pbx.example.com", "10.0.0.5")
+    assert files_below(store.path) == before
+    make("pbx.example.com")

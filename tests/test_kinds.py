@@ -153,6 +153,8 @@ def test_a_self_signed_leaf_is_no_authority_and_says_what_is_better(authority):
     made = authority.make(lambda: self_signed_job(order, store=authority.store))
     assert made.certificate.is_self_issued
     assert not made.certificate.basic_constraints.ca
+    # With key usages, but not keyCertSign, it is no issuer for OpenSSL before 1.1 and LibreSSL, servers and clients.
+    assert made.certificate.key_usage is None
     assert made.certificate.validity.days == 820
     assert "phones cannot install a self-signed leaf as a root" in made.notes[0]
     with serving(made) as port:

@@ -83,7 +83,7 @@ class Batch:
             if issuer and not order.kind.is_self_signed:
                 order, _ = fit_to_issuer(order, self.store, issuer, fixed_days=False)
             issue.extensions(order)
-            for demand in issue.demands(order.names):
+            for demand in issue.demands(order.names, issuer.name_constraints if issuer else None):
                 if not self.openssl.can(demand):
                     return f"{self.openssl.banner} cannot {demand}"
             authorities = (issuer, *above) if issuer and not order.kind.is_self_signed else ()

@@ -15,6 +15,7 @@ import click
 
 from opensslgen.errors import UsageError
 
+from . import complete
 from .options import FORMAT, OPENSSL, Decimal, Output, PathParameter, Whole, file_option, grouped, together
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
@@ -50,7 +51,7 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 
 
 PROFILES = click.option(
-    "--profile", "profiles", multiple=True, metavar="NAME",
+    "--profile", "profiles", multiple=True, metavar="NAME", shell_complete=complete.profile,
     help="Profile of rules: apple, appliance, public, strict, client, root; repeat the option, or separate names with"
     " commas.  [default: apple; root for CAs]",
 )  # fmt: skip
@@ -87,14 +88,14 @@ class Asking:
 class Reporting:
     """How the verdicts are reported, as typed."""
 
-    output: Literal["text", "json", "sarif", "nagios"]
+    output: Literal["text", "json", "sarif", "nagios", "github"]
     warning: int | None
     critical: int | None
     quiet: bool
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...", shell_complete=complete.file)
 @together(
     PROFILES,
     click.option("--at", type=TimeParameter(), help="Check as of this time, such as 2026-02-01.  [default: now]"),
@@ -108,10 +109,13 @@ class Reporting:
     ),
     click.option("--each", is_flag=True, help="Check each certificate of a bundle separately."),
     click.option(
-        "--section", "sections", multiple=True, metavar="NAME",
+        "--section", "sections", multiple=True, metavar="NAME", shell_complete=complete.section,
         help="Also check this section of openssl configs; repeat the option for more.",
     ),
-    click.option("--allow", multiple=True, metavar="RULE", help="Do not check this rule; repeat for more rules."),
+    click.option(
+        "--allow", multiple=True, metavar="RULE", shell_complete=complete.rule,
+        help="Do not check this rule; repeat for more rules.",
+    ),
     click.option(
         "--limit", type=Whole(1), default=16 << 20, metavar="BYTES",
         help="Read at most BYTES of a file or, with --each, of a block.  [default: 16777216]",
@@ -140,7 +144,7 @@ class Reporting:
     ),
     grouped(Asking),
     click.option(
-        "--format", "output", type=click.Choice(["text", "json", "sarif", "nagios"]), default="text",
+        "--format", "output", type=click.Choice(["text", "json", "sarif", "nagios", "github"]), default="text",
         help="Format of the output.",
     ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import NoReturn
 
 import click
 
 from opensslgen.errors import Error, UsageError
 
+from . import complete
 from .options import FORMAT, PKI, Output, Whole, together
 from .say import is_coloured, print_json, print_notes, print_warning, tolerant_stdout, warn_of_open_files
+
+FORMATS = ("table", "json", "csv", "nagios", "prometheus", "ics")
 
 
 @click.command("list")
@@ -24,7 +28,8 @@ from .say import is_coloured, print_json, print_notes, print_warning, tolerant_s
     ),
     click.option("--all", "everything", is_flag=True, help="Also list expired, revoked and replaced certificates."),
     click.option(
-        "--format", "output", type=click.Choice(["text", "json", "nagios"]), default="text",
+        "--format", "output", type=click.Choice((*FORMATS, "text")), default="table",
+        metavar=f"[{'|'.join(FORMATS)}]", show_default=True,
         help="Format of the output.",
     ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
@@ -33,9 +38,7 @@ from .say import is_coloured, print_json, print_notes, print_warning, tolerant_s
         help="With --format nagios: critical if a certificate expires within DAYS.  [default: 7]",
     ),
 )  # fmt: skip
-def list_(
-    pki: Path, within: int | None, everything: bool, output: Literal["text", "json", "nagios"], critical: int | None
-) -> None:
+def list_(pki: Path, within: int | None, everything: bool, output: str, critical: int | None) -> None:
     """List the certificates in a pki folder.
 
     \b
@@ -43,6 +46,8 @@ def list_(
     opensslgen list --within 30 || mail-somebody   exit code 1 if anything expires within 30 days
     opensslgen list --all --json                   all, including expired, revoked and replaced ones
     opensslgen list --format nagios --within 21    one line, with the exit codes of Nagios
+    opensslgen list --format ics > expiry.ics      a calendar with an event for each expiry
+    opensslgen list --format prometheus > /var/lib/prometheus/node-exporter/opensslgen.prom
 
     The root comes first, then the others by expiry date. A certificate counts as replaced if there is a newer one of
     the same kind, with the same subject and all its names. Names and kind are read from the copies by serial number;
@@ -55,8 +60,8 @@ def list_(
     """
     from opensslgen.audit.signatures import verified_rows
     from opensslgen.pki.folder import Folder
-    from opensslgen.pki.survey import SOON, crl_fault, rows_of, survey_of
-    from opensslgen.report import browse
+    from opensslgen.pki.survey import SOON, crl_expiry, crl_fault, rows_of, survey_of
+    from opensslgen.report import browse, listing
 
     if critical is not None and output != "nagios":
         raise UsageError("--critical can only be used with --format nagios", hint="--within works with all formats")
@@ -74,9 +79,17 @@ def list_(
         print_warning(fault)
     if output == "json":
         out.writelines(browse.table_json(survey, rows, crl_fault=fault))
+    elif output == "csv":
+        out.writelines(listing.table_csv(rows))
+    elif output == "prometheus":
+        out.writelines(listing.prometheus(rows, crl_expires=crl_expiry(survey)))
+    elif output == "ics":
+        out.writelines(listing.calendar(rows, at=at, soon=soon))
     else:
         if found:
-            out.writelines(browse.table(rows, serial_width=browse.serial_width(survey), colour=is_coloured()))
+            width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+            serials = browse.serial_width(survey)
+            out.writelines(browse.table(rows, serial_width=serials, width=width, colour=is_coloured()))
         else:
             click.echo(browse.nothing_found(within))
         print_notes(browse.notes(survey, everything=everything), quiet=False)
@@ -99,7 +112,7 @@ def _nagios(pki: Path, *, at: datetime, warning: int, critical: int) -> NoReturn
 
 
 @click.command()
-@click.argument("certificate", metavar="NAME|FILE|SERIAL")
+@click.argument("certificate", metavar="NAME|FILE|SERIAL", shell_complete=complete.certificate_or_file)
 @together(PKI, FORMAT)
 def show(certificate: str, pki: Path, output: Output) -> None:
     """Explain a certificate and which devices accept it.

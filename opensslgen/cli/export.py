@@ -9,6 +9,7 @@ import click
 
 from opensslgen.errors import UsageError
 
+from . import complete
 from .options import P12_PASSWORD, RUNNING, Running, not_empty, together
 from .run_job import do
 
@@ -23,7 +24,7 @@ RECEIVERS = ("ip-office", "vodia", "synology", "unifi", "nginx", "asterisk", "ka
 
 
 @click.command()
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=complete.certificate)
 @together(
     click.option("--as", "form", type=click.Choice(FORMATS), help="Format of the file."),
     click.option("--for", "receiver", type=click.Choice(RECEIVERS), help="Server or appliance that takes the files."),

@@ -18,39 +18,99 @@ from typing import NoReturn
 import click
 
 from opensslgen import __version__
-from opensslgen.errors import Error
+from opensslgen.errors import Error, UsageError
+from opensslgen.text import quote
 
 from .failure import Failure
 
-COMMANDS = {
-    "server": "make.server",
-    "client": "make.client",
-    "self-signed": "make.self_signed",
-    "root": "make.root",
-    "intermediate": "make.intermediate",
-    "adopt": "adopt.adopt",
-    "sign": "sign.sign",
-    "renew": "renew.renew",
-    "trust": "trust.trust",
-    "batch": "batch.batch",
-    "list": "browse.list_",
-    "show": "browse.show",
-    "revoke": "revoke.revoke",
-    "crl": "revoke.crl",
-    "passwd": "revoke.passwd",
-    "export": "export.export",
-    "web": "web.web",
-    "audit": "audit.audit",
-    "run": "run.run",
-    "rules": "audit.rules",
-    "patch": "patch.patch",
-    "ext": "patch.ext",
-    "script": "script.script",
-    "ansible": "ansible.ansible",
-    "doctor": "doctor.doctor",
-    "completion": "completion.completion",
+GROUPS = {
+    "Create": {
+        "server": ("make.server", "Issue a certificate for a server."),
+        "client": ("make.client", "Issue a certificate for a client: a SIP phone or a person."),
+        "sign": ("sign.sign", "Sign a certificate request (CSR) that was made elsewhere."),
+        "batch": ("batch.batch", "Issue the certificates that an inventory lists."),
+        "self-signed": ("make.self_signed", "Make a self-signed certificate for a server."),
+        "root": ("make.root", "Make a root certificate and its key."),
+        "intermediate": ("make.intermediate", "Issue a certificate for an intermediate CA."),
+        "adopt": ("adopt.adopt", "Take over an existing root or intermediate CA."),
+        "web": ("web.web", "Start the web interface."),
+    },
+    "Maintain": {
+        "list": ("browse.list_", "List the certificates in a pki folder."),
+        "show": ("browse.show", "Explain a certificate and which devices accept it."),
+        "renew": ("renew.renew", "Renew certificates."),
+        "export": ("export.export", "Export a certificate for a server or an appliance."),
+        "revoke": ("revoke.revoke", "Revoke a certificate."),
+        "crl": ("revoke.crl", "Make the certificate revocation list (CRL)."),
+        "passwd": ("revoke.passwd", "Change, set or remove the passphrase of the root's key."),
+        "backup": ("backup.backup", "Back up the CA: the whole pki folder in one encrypted file."),
+        "restore": ("backup.restore", "Restore a CA from a backup."),
+    },
+    "Phones": {
+        "trust": ("trust.trust", "Write the files that devices need to trust the root."),
+    },
+    "Check": {
+        "audit": ("audit.audit", "Check certificates, configs, scripts and servers."),
+        "run": ("run.run", "Run your own script, and check the certificates it makes."),
+        "rules": ("audit.rules", "List the rules that certificates are checked against."),
+        "doctor": ("doctor.doctor", "Check openssl, the pki folder and the clock of this machine."),
+    },
+    "Elsewhere": {
+        "script": ("script.script", "Print a script for machines without Python, or for cron."),
+        "patch": ("patch.patch", "Patch gen_certs.sh so that iPhones accept its certificates."),
+        "ext": ("patch.ext", "Print the extension section for a vendor's script."),
+        "ansible": ("ansible.ansible", "Write the Ansible collection for many appliances."),
+        "help": ("help.help_", "Show a page of the manual, or the help of a command."),
+        "completion": ("completion.completion", "Print the completion script for a shell."),
+    },
 }
-"""The commands, the most used first, each with its module and function in this package."""
+"""The commands by group, the most used first: module and function in this package, and the first sentence of its help.
+
+The sentences stand here so that `--help` need not import all commands, which takes as long as importing click.
+"""
+COMMANDS = {name: where for commands in GROUPS.values() for name, (where, _) in commands.items()}
+
+_EASY_RSA, _MKCERT, _STEP = "easy-rsa", "mkcert", "step"
+_FOREIGN = {
+    "init-pki": (_EASY_RSA, "root"),
+    "build-ca": (_EASY_RSA, "root"),
+    "build-server-full": (_EASY_RSA, "server NAME"),
+    "build-client-full": (_EASY_RSA, "client NAME"),
+    "build-serverClient-full": (_EASY_RSA, "server NAME"),
+    "gen-req": (_EASY_RSA, "server NAME --csr-only"),
+    "sign-req": (_EASY_RSA, "sign FILE"),
+    "gen-crl": (_EASY_RSA, "crl"),
+    "revoke-issued": (_EASY_RSA, "revoke NAME"),
+    "revoke-expired": (_EASY_RSA, "revoke SERIAL"),
+    "revoke-renewed": (_EASY_RSA, "revoke SERIAL"),
+    "show-cert": (_EASY_RSA, "show NAME"),
+    "show-ca": (_EASY_RSA, "show ca"),
+    "show-crl": (_EASY_RSA, "audit pki/crl.pem"),
+    "show-expire": (_EASY_RSA, "list --within 90"),
+    "show-revoke": (_EASY_RSA, "list --all"),
+    "verify-cert": (_EASY_RSA, "show NAME"),
+    "export-p12": (_EASY_RSA, "export NAME --as p12"),
+    "set-pass": (_EASY_RSA, "passwd"),
+    "import-req": (_EASY_RSA, "sign FILE"),
+    "update-db": (_EASY_RSA, "list"),
+    "-install": (_MKCERT, "trust"),
+    "-uninstall": (_MKCERT, "help backup"),
+    "-CAROOT": (_MKCERT, "show ca"),
+    "-csr": (_MKCERT, "sign FILE"),
+    "-client": (_MKCERT, "client NAME"),
+    "-pkcs12": (_MKCERT, "server NAME --p12"),
+    "ca": (_STEP, "server NAME"),
+    "certificate": (_STEP, "server NAME"),
+    "certonly": ("certbot", "server NAME"),
+    "certificates": ("certbot", "list"),
+    "update": ("certbot", "renew --within 30"),
+    "req": ("openssl", "server NAME --csr-only"),
+    "x509": ("openssl", "show FILE"),
+    "verify": ("openssl", "audit FILE --root pki/ca.crt"),
+    "s_client": ("openssl", "audit HOST:443"),
+    "pkcs12": ("openssl", "export NAME --as p12"),
+}
+"""What people type who know another tool: that tool, and our command for the same."""
 
 
 class _Commands(click.Group):
@@ -66,6 +126,34 @@ class _Commands(click.Group):
         command = getattr(import_module(f".{module}", __package__), function)
         assert isinstance(command, click.Command)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the commands by group."""
+        widest = max(map(len, COMMANDS))
+        for group, commands in GROUPS.items():
+            with formatter.section(group):
+                formatter.write_dl([(f"{name:{widest}}", about) for name, (_, about) in commands.items()])
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse what only another tool knows, before its letters are taken for options."""
+        if args and args[0] in _FOREIGN and args[0] not in COMMANDS:
+            tool, ours = _FOREIGN[args[0]]
+            hint = f"what {tool} calls '{args[0]}' is here: opensslgen {ours}"
+            raise Failure(UsageError(f"there is no command '{args[0]}'", hint=hint))
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one was probably meant."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean: opensslgen {close[0]}" if close else "opensslgen --help lists the commands"
+            raise Failure(UsageError(f"there is no command {quote(name, always=True)}", hint=hint))
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -88,7 +176,11 @@ def _refuse_late_clock() -> None:
 _LATEST = 230 * 365.2425 * 86400  # seconds since 1970
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=True,
+)
 @click.version_option(__version__, prog_name="opensslgen")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
@@ -96,11 +188,21 @@ def cli(ctx: click.Context) -> None:
     they reject. The work is done by openssl commands that you can read and run.
 
     \b
-    opensslgen server pbx.example.com --san IP:10.0.0.5     a certificate, and a root if there is none yet
+    opensslgen root --cn "Example Ltd CA"                   a certificate authority, once
+    opensslgen server pbx.example.com --san IP:10.0.0.5     a certificate
     opensslgen server pbx.example.com --script              print a shell script that does the same
+    opensslgen help                                         the manual
     """  # noqa: D205 - two short sentences
     if os.environ.get("NO_COLOR"):
         ctx.color = False
+    if ctx.invoked_subcommand is None:
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            from .guide import guide
+
+            click.echo(guide())
+        else:
+            click.echo(ctx.get_help(), err=True)
+            ctx.exit(2)
 
 
 def main() -> NoReturn:

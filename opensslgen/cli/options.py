@@ -14,10 +14,12 @@ import click
 
 from opensslgen.errors import UsageError
 
+from . import complete
 from .secrets import Secrets
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+    from click.shell_completion import CompletionItem
 
     from opensslgen.x509.key_types import KeyType
 
@@ -39,6 +41,12 @@ class KeyTypeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore
             return value if isinstance(value, key_types.KeyType) else key_types.key_type(str(value))
         except UsageError as error:
             self.fail(error.message, param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Offer the key types."""
+        from opensslgen.x509.key_types import KEY_TYPES
+
+        return complete.beginning(KEY_TYPES, incomplete)
 
 
 class Whole(click.IntRange):
@@ -64,9 +72,9 @@ class Decimal(click.FloatRange):
 class PathParameter(click.Path):
     """A path; an empty one, such as an unset variable leaves, is not the current folder."""
 
-    def __init__(self, *, allow_dash: bool = False) -> None:
-        """Take whether - stands for standard input."""
-        super().__init__(path_type=Path, allow_dash=allow_dash)
+    def __init__(self, *, allow_dash: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
+        """Take what click.Path takes; with `allow_dash`, - stands for standard input."""
+        super().__init__(path_type=Path, allow_dash=allow_dash, file_okay=file_okay, dir_okay=dir_okay)
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Return the path, or fail as click does."""
@@ -185,7 +193,11 @@ REPLACING = grouped(Running, PKI, OPENSSL, PRINTING, VERBOSE, QUIET, FORMAT)
 """The same without --force, for commands that always replace files."""
 
 ALLOW = click.option(
-    "--allow", multiple=True, metavar="RULE", help="Continue even if this rule is broken; repeat for more rules."
+    "--allow",
+    multiple=True,
+    metavar="RULE",
+    shell_complete=complete.rule,
+    help="Continue even if this rule is broken; repeat for more rules.",
 )
 DAYS = click.option("--days", type=Whole(1, 36500), help="Days of validity.  [default: 820]")
 EKU = click.option(
@@ -223,6 +235,13 @@ NEW_PASSPHRASE_FILE = file_option(
 P12_PASSWORD_FILE = file_option(
     "--p12-password-file",
     help="File whose first line is the password of the PKCS#12 file.  [env: OPENSSLGEN_P12_PASSWORD]",
+)
+BACKUP_PASSPHRASE = grouped(
+    Secrets,
+    file_option(
+        "--backup-passphrase-file",
+        help="File whose first line is the passphrase of the backup.  [env: OPENSSLGEN_BACKUP_PASSPHRASE]",
+    ),
 )
 PASSPHRASE = grouped(Secrets, PASSPHRASE_FILE)
 P12_PASSWORD = grouped(Secrets, P12_PASSWORD_FILE)

@@ -12,6 +12,7 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
+from . import complete
 from .failure import Failure
 from .options import ALLOW, P12, PASSPHRASE_AND_P12_PASSWORD, REPLACING, Running, Whole, grouped, together
 from .run_job import do, make
@@ -48,7 +49,7 @@ class Renewing:
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="[NAME|SERIAL|ca]...")
+@click.argument("names", nargs=-1, metavar="[NAME|SERIAL|ca]...", shell_complete=complete.certificate)
 @together(
     click.option(
         "--within", type=Whole(0, 36500), metavar="DAYS",

@@ -10,6 +10,7 @@ import click
 from opensslgen.errors import Error, UsageError
 from opensslgen.pki.index import REASONS
 
+from . import complete
 from .options import PASSPHRASE, PASSPHRASES, REPLACING, Running, Whole, together
 from .run_job import do
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("certificate", metavar="NAME|FILE|SERIAL")
+@click.argument("certificate", metavar="NAME|FILE|SERIAL", shell_complete=complete.certificate_or_file)
 @together(
     click.option(
         "--reason", type=click.Choice(REASONS, case_sensitive=False), help="Reason, which the CRL makes public."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from opensslgen.errors import UnreadableError, UsageError
-from opensslgen.plan.secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
+from opensslgen.plan.secrets import BACKUP_PASSPHRASE, CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS, fit_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,7 @@ _OPTIONS = {
     CA_PASSPHRASE: "--passphrase-file",
     NEW_PASSPHRASE: "--new-passphrase-file",
     P12_PASSWORD: "--p12-password-file",
+    BACKUP_PASSPHRASE: "--backup-passphrase-file",
 }
 """The option that names the file of a secret, for each secret that a plan can name."""
 
@@ -31,6 +32,7 @@ class Secrets:
     passphrase_file: Path | None = None
     new_passphrase_file: Path | None = None
     p12_password_file: Path | None = None
+    backup_passphrase_file: Path | None = None
 
     def file(self, name: str) -> Path | None:
         """Return the file of a secret, by the name that plans have for the secret."""
@@ -38,6 +40,7 @@ class Secrets:
             CA_PASSPHRASE: self.passphrase_file,
             NEW_PASSPHRASE: self.new_passphrase_file,
             P12_PASSWORD: self.p12_password_file,
+            BACKUP_PASSPHRASE: self.backup_passphrase_file,
         }[name]
 
     def has(self, name: str) -> bool:

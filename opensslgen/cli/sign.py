@@ -11,6 +11,7 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
+from . import complete
 from .options import (
     ALLOW,
     CRL_URL,
@@ -53,7 +54,7 @@ class Wanted:
 
 
 @click.command()
-@click.argument("request")
+@click.argument("request", shell_complete=complete.file)
 @together(
     click.option(
         "--as", "kind", type=click.Choice(["server", "client", "intermediate"]), default="server", show_default=True,

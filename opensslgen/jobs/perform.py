@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.openssl import run
+from opensslgen.plan.issue import demands
 from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.plan.steps import Check, CheckChain, CheckKey
 from opensslgen.rules.profiles import PROFILES, rules_of
@@ -118,9 +119,12 @@ class Authority:
 
     def _possible(self, job: Job) -> Job:
         """Return the job; raises Error if it would overwrite a file, or if openssl cannot do it."""
-        for demand in job.plan.demands:
-            if not self.openssl.can(demand):
-                raise Error(f"{self.openssl.path} is {self.openssl.banner}, which cannot {demand}")
+        checks = (step for step in job.plan.steps if isinstance(step, Check) and step.issuer != step.certificate)
+        names = tuple(name for check in checks for name in check.names)
+        issuer = self.store.issuer() if names else None
+        below = demands(names, issuer.name_constraints) if issuer else ()
+        for demand in (*job.plan.demands, *below):
+            self.openssl.require(demand)
         self.store.refuse_odd_files(job.plan)
         there = self.store.existing(job.plan)
         if there and not self.force:

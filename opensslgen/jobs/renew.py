@@ -172,8 +172,10 @@ def _leaf_order(
         public_key=None if new_key else old.public_key,
         days=lifetime(days or (old.validity.days if is_allowed else LEAF_DAYS)),
         extended_key_usage=extended_key_usages(old.extended_key_usage or ()),
-        # A leaf does not get the key usages of a CA, even if the old one had them.
-        key_usage=None if "keyCertSign" in usages else tuple(usage for usage in KEY_USAGES if usage in usages) or None,
+        # A leaf does not get the key usages of a CA, even if the old one had them, and a self-signed one gets none.
+        key_usage=None
+        if "keyCertSign" in usages or kind == SELF_SIGNED.name
+        else tuple(usage for usage in KEY_USAGES if usage in usages) or None,
         p12=p12,
         crl_url=_crl_url(old),
     )

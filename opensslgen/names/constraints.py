@@ -26,6 +26,11 @@ class NameConstraints:
     permitted: tuple[GeneralName, ...] = ()
     excluded: tuple[GeneralName, ...] = ()
 
+    @property
+    def limit_addresses(self) -> bool:
+        """Whether any of them is a network, which some versions of openssl cannot verify."""
+        return any(name.kind == "IP" for name in (*self.permitted, *self.excluded))
+
     def config_value(self) -> str:
         """Return the value of `nameConstraints =` in an extension file; "" without constraints."""
         entries = [

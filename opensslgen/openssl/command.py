@@ -41,6 +41,7 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "-verify_hostname": {"OpenSSL": (1, 0, 2)},
     "-partial_chain": {"OpenSSL": (1, 0, 2)},
     "-no_check_time": {"OpenSSL": (1, 1, 1)},
+    "enc -pbkdf2": {"OpenSSL": (1, 1, 1), "LibreSSL": (3, 3, 0)},
     "ed25519": {"OpenSSL": (1, 1, 1), "LibreSSL": (3, 7, 0)},
     "s_client to IPv6": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
     "-starttls lmtp": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
@@ -49,6 +50,8 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "-xmpphost": {"OpenSSL": (1, 1, 1), "LibreSSL": (2, 8, 0)},
     "@SECLEVEL": {"OpenSSL": (1, 1, 1), "LibreSSL": (4, 3, 2)},
     "-legacy_server_connect": {"OpenSSL": (3, 0, 0)},
+    # Others refuse each certificate with an address below such a CA: error 51, "unsupported name constraint type".
+    "verify name constraints with addresses": {"OpenSSL": (1, 1, 0), "LibreSSL": (3, 3, 6)},
     # LibreSSL 3.3.6, macOS's own, refuses to verify any URI without //; 2.8.3 did not, and 4.3.2 does not.
     "verify URI:sip": {"OpenSSL": (1, 0, 1), "LibreSSL": (4, 0, 0)},
 }
@@ -82,6 +85,13 @@ class OpenSSL:
         """Tell whether this openssl has what CAPABILITIES lists by that name."""
         first = CAPABILITIES[capability].get(self.flavour)
         return first is not None and self.version >= first
+
+    def require(self, capability: str) -> None:
+        """Raise OpenSSLError if this openssl lacks what CAPABILITIES lists by that name."""
+        if not self.can(capability):
+            raise OpenSSLError(
+                f"{self.path} is {self.banner}, which cannot {capability}", hint="name a newer one with --openssl"
+            )
 
     def run(
         self,

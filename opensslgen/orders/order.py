@@ -116,8 +116,12 @@ class LeafOrder:
 
     @property
     def usages(self) -> tuple[str, ...]:
-        """The key usages, by the kind of key if none were asked for."""
-        return self.key_usage or self.key_type.key_usage
+        """The key usages, by the kind of key if none were asked for.
+
+        A self-signed certificate has none by default. OpenSSL before 1.1, and LibreSSL, accept one as its own issuer
+        only without key usages, or with keyCertSign, which RFC 5280 section 4.2.1.9 leaves to CAs.
+        """
+        return self.key_usage or (() if self.kind.is_self_signed else self.key_type.key_usage)
 
     def to_certificate(self, *, not_before: datetime) -> Certificate:
         """Return the certificate that this order will give, as far as it is known, to judge it before it is made."""
@@ -125,7 +129,7 @@ class LeafOrder:
             _expected(self, not_before),
             subject_alternative_names=self.subject_alternative_names,
             extended_key_usage=self.extended_key_usage or None,
-            key_usage=frozenset(self.usages),
+            key_usage=frozenset(self.usages) or None,
             basic_constraints=BasicConstraints(False, None),
         )
 

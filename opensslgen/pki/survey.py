@@ -195,6 +195,15 @@ def _state(certificate: Certificate | None, entry: Entry | None, at: datetime, s
     return "expiring" if ends - at <= soon else "valid"
 
 
+def crl_expiry(survey: Survey) -> datetime | None:
+    """Return when the CRL of the folder expires; None if there is none, or if it cannot be read."""
+    path = survey.folder.path / layout.CRL
+    try:
+        return crl.dates(path).next_update if path.exists() else None
+    except UnreadableError:
+        return None
+
+
 def crl_fault(survey: Survey) -> str | None:
     """Return what is wrong with the CRL of the folder; None if it is in order or missing."""
     path = survey.folder.path / layout.CRL

@@ -70,7 +70,7 @@ def adopt(adoption: Adoption, *, certificate: str, key: str, old_chain: tuple[st
             CheckChain("ca.crt", issuers, "any"),
         ),
         publish=tuple(publish),
-        demands=demands(adoption.certificate.names),
+        demands=demands(adoption.certificate.names, adoption.certificate.name_constraints),
     )
 
 

@@ -31,6 +31,7 @@ from .template import fill, shipped
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opensslgen.names.constraints import NameConstraints
     from opensslgen.names.general import GeneralName
     from opensslgen.orders.order import AuthorityOrder
     from opensslgen.x509.key_types import KeyType
@@ -117,6 +118,7 @@ def root(order: AuthorityOrder) -> Plan:
         ),
         (Record("ca.crt", "ca.cnf", None),),
         (Publish("ca.key", layout.CA_KEY, 0o600, What.ROOT_KEY), Publish("ca.crt", layout.CA, 0o644, What.ROOT)),
+        demands=demands((), order.constraints),
     )
 
 
@@ -140,6 +142,7 @@ def intermediate(order: AuthorityOrder, issuer: Issuer, *, request: Plan | None 
         (Record(f"{name}.crt", "intermediate.cnf", order.subject.oneline()),),
         (*request.publish, *_publish(name, order.stem, What.CHAIN, What.CERTIFICATE)),
         needs=issuer.needs,
+        demands=demands((), order.constraints),
     )
 
 
@@ -372,9 +375,18 @@ def pkcs12(path: str, *, key: str, certificate: str, authorities: str | None, na
     )
 
 
-def demands(names: tuple[GeneralName, ...]) -> tuple[str, ...]:
-    """Return the capabilities that openssl needs to verify a certificate with these names."""
-    return ("verify URI:sip",) if any(name.kind == "URI" and "//" not in name.value for name in names) else ()
+def demands(names: tuple[GeneralName, ...], constraints: NameConstraints | None = None) -> tuple[str, ...]:
+    """Return the capabilities that openssl needs to verify a certificate with these names below these constraints.
+
+    Without names, those for any certificate below them.
+    """
+    has_uri = any(name.kind == "URI" and "//" not in name.value for name in names)
+    has_address = not names or any(name.kind == "IP" for name in names)
+    is_limited = has_address and constraints is not None and constraints.limit_addresses
+    return (
+        *(("verify URI:sip",) if has_uri else ()),
+        *(("verify name constraints with addresses",) if is_limited else ()),
+    )
 
 
 def extensions(order: LeafOrder) -> str:

@@ -7,11 +7,13 @@ from opensslgen.errors import UsageError
 CA_PASSPHRASE = "OPENSSLGEN_CA_PASSPHRASE"  # noqa: S105 - the name of an environment variable
 NEW_PASSPHRASE = "OPENSSLGEN_NEW_PASSPHRASE"  # noqa: S105
 P12_PASSWORD = "OPENSSLGEN_P12_PASSWORD"  # noqa: S105
+BACKUP_PASSPHRASE = "OPENSSLGEN_BACKUP_PASSPHRASE"  # noqa: S105
 
 SECRETS = {
     CA_PASSPHRASE: "passphrase of the root's key",
     NEW_PASSPHRASE: "new passphrase",
     P12_PASSWORD: "password of the PKCS#12 file",
+    BACKUP_PASSPHRASE: "passphrase of the backup",
 }
 """Their names in messages."""
 

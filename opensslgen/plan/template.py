@@ -28,16 +28,16 @@ def shipped(name: str) -> str:
 
 
 def without(text: str, *names: str) -> str:
-    """Return the template without its lines `key = $NAME` for these names."""
-    lines = text.splitlines(keepends=True)
-    return "".join(line for line in lines if not line.strip().endswith(tuple(f"= ${name}" for name in names)))
+    """Return the template without its lines `key = $NAME` and `key = critical,$NAME` for these names."""
+    ends = tuple(f"{before}${name}" for name in names for before in ("= ", "= critical,"))
+    return "".join(line for line in text.splitlines(keepends=True) if not line.strip().endswith(ends))
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Return the template with `$NAME` replaced by its value (`$$` is a dollar sign) and a newline at its end.
 
-    A line `key = $NAME` with an empty value is left out, because openssl would reject it. Values were validated
-    before. Raises UsageError for a name that is not in `values`.
+    A line `key = $NAME` or `key = critical,$NAME` with an empty value is left out, because openssl would reject it.
+    Values were validated before. Raises UsageError for a name that is not in `values`.
     """
     try:
         filled = string.Template(without(text, *(name for name, value in values.items() if not value))).substitute(

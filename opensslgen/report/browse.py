@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.text import visible
@@ -53,17 +54,46 @@ def nothing_found(within: int | None) -> str:
     return "no certificates" if within is None else f"no certificate expires within {within} days"
 
 
-def table(rows: Iterable[Row], *, serial_width: int, colour: bool) -> Iterator[str]:
-    """Yield the lines of the table one by one; the longest column is the last."""
-    yield f"{'EXPIRES':<10}  {'DAYS':>6}  {'STATE':<13}  {'KIND':<11}  {'SERIAL':<{serial_width}}  NAMES\n"
+def table(rows: Iterable[Row], *, serial_width: int, width: int | None, colour: bool) -> Iterator[str]:
+    """Yield the lines of the table one by one.
+
+    No line is longer than `width` characters: names are cut, and a narrow table lacks serial numbers and kinds. With
+    None, everything is printed whole.
+    """
+    columns = {"EXPIRES": 10, "DAYS": 6, "STATE": 13, "KIND": 11, "SERIAL": serial_width}
+    for least_useful in ("SERIAL", "KIND"):
+        if width is not None and width - sum(size + 2 for size in columns.values()) < _LEAST_NAMES:
+            del columns[least_useful]
+    room = _NAMES if width is None else max(1, width - sum(size + 2 for size in columns.values()))
+    cells = {name: name for name in columns} | {"DAYS": f"{'DAYS':>6}"}
+    yield _line_of("NAMES", cells, columns, room).rstrip() + "\n"
     for row in rows:
-        expires = f"{row.not_after:%Y-%m-%d}" if row.not_after else "?"
+        named = names(row)
+        if width is not None and len(named) > room:
+            named = f"{named[: room - 1]}…"
         days = "-" if row.days is None or row.state == "revoked" else str(row.days)
-        left = f"{days:>6}  {row.state:<13}"
-        yield (
-            f"{expires:<10}  {_paint(left, row) if colour else left}  {row.kind:<11}"
-            f"  {row.serial_hex:<{serial_width}}  {names(row)}{_remark(row)}\n"
-        )
+        cells = {
+            "EXPIRES": f"{row.not_after:%Y-%m-%d}" if row.not_after else "?",
+            "DAYS": f"{days:>6}",
+            "STATE": row.state,
+            "KIND": row.kind,
+            "SERIAL": row.serial_hex,
+        }
+        line = _line_of(named, cells, columns, room)
+        left = f"{cells['DAYS']}  {row.state:<13}"
+        remark = _remark(row)
+        if remark and width is not None and len(line) + len(remark) > width:
+            remark = "".join(f"\n  {part}" for part in wrap(remark.strip(), width - 2))
+        yield (line.replace(left, _paint(left, row), 1) if colour else line) + remark + "\n"
+
+
+_NAMES = 40
+"""The width of the names where nothing is cut; longer ones move the other columns."""
+_LEAST_NAMES = 24
+
+
+def _line_of(named: str, cells: dict[str, str], columns: dict[str, int], room: int) -> str:
+    return "  ".join([f"{named:<{room}}", *(f"{cells[name]:<{size}}" for name, size in columns.items())]).rstrip()
 
 
 def _paint(text: str, row: Row) -> str:
@@ -78,7 +108,7 @@ def names(row: Row) -> str:
         return ", ".join(visible(str(name)) for name in certificate.names)
     if certificate:
         return str(certificate.subject) or "(no name)"
-    return row.entry.title if row.entry else "?"
+    return visible(row.entry.title) if row.entry else "?"
 
 
 def _remark(row: Row) -> str:

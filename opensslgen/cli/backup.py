@@ -1,0 +1,112 @@
+"""The commands that back up a CA with its whole pki folder, and restore it."""
+
+from __future__ import annotations
+
+import functools
+import shlex
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from opensslgen.text import visible
+
+from .options import BACKUP_PASSPHRASE, FORMAT, OPENSSL, PKI, QUIET, Output, PathParameter, together
+from .say import print_json
+
+if TYPE_CHECKING:
+    from opensslgen.openssl.command import OpenSSL
+    from opensslgen.report.tally import Tally
+
+    from .secrets import Secrets
+
+
+@click.command()
+@click.argument("archive", type=PathParameter(dir_okay=False))
+@together(
+    BACKUP_PASSPHRASE,
+    PKI,
+    OPENSSL,
+    click.option("--force", is_flag=True, help="Replace an existing file; the old one is kept next to the new."),
+    QUIET,
+    FORMAT,
+)
+def backup(
+    *, archive: Path, secrets: Secrets, pki: Path, openssl: str | None, force: bool, quiet: bool, output: Output
+) -> None:
+    """Back up the CA: the whole pki folder in one encrypted file.
+
+    \b
+    opensslgen backup office.backup
+    opensslgen backup office.backup --backup-passphrase-file FILE
+
+    The file holds everything, the keys included, and a passphrase protects it. The backup is restored into an empty
+    directory and audited before it counts as made.
+    """
+    from opensslgen.jobs.backup import DECRYPT, back_up
+    from opensslgen.openssl.command import find
+    from opensslgen.pki.store import Store
+    from opensslgen.plan import secrets as names
+
+    passphrase = secrets.get(names.BACKUP_PASSPHRASE, is_new=True)
+    found = find(openssl)
+    audited: list[Tally] = []
+    made = back_up(
+        Store(pki),
+        archive,
+        openssl=found,
+        passphrase=passphrase,
+        check=lambda folder: audited.append(_audit(folder, found)),
+        force=force,
+    )
+    if output == "json":
+        print_json({"archive": str(archive), "files": made.files, "kept": made.old and str(made.old)})
+    elif not quiet:
+        click.echo(f"Backed up {visible(str(pki))}: {made.files} files in {visible(str(archive))}")
+        if made.old:
+            click.echo(f"  old file kept as {visible(str(made.old))}")
+        click.echo(f"Checked: restored into an empty folder, all files are the same; {_summary(audited[0])}")
+        command = DECRYPT.format(archive=shlex.quote(str(archive)))
+        click.echo(f"Keep the file and the passphrase in two places. Without opensslgen, this opens it:\n  {command}")
+
+
+@click.command()
+@click.argument("archive", type=PathParameter(dir_okay=False))
+@together(BACKUP_PASSPHRASE, PKI, OPENSSL, QUIET, FORMAT)
+def restore(*, archive: Path, secrets: Secrets, pki: Path, openssl: str | None, quiet: bool, output: Output) -> None:
+    """Restore a CA from a backup.
+
+    \b
+    opensslgen restore office.backup
+    opensslgen restore office.backup --pki /etc/pki/office
+
+    This machine may be another one. The folder must not exist yet, or be empty.
+    """
+    from opensslgen.jobs import backup as jobs
+    from opensslgen.openssl.command import find
+    from opensslgen.plan import secrets as names
+
+    found = find(openssl)
+    passphrase = secrets.get(names.BACKUP_PASSPHRASE, is_new=False)
+    files = jobs.restore(archive, pki, openssl=found, passphrase=passphrase)
+    if output == "json":
+        print_json({"pki": str(pki), "files": files})
+    elif not quiet:
+        click.echo(f"Restored {files} files into {visible(str(pki))}; {_summary(_audit(pki, found))}")
+
+
+def _audit(folder: Path, openssl: OpenSSL) -> Tally:
+    from opensslgen.audit.chosen import chosen_rules
+    from opensslgen.audit.result import Settings
+    from opensslgen.audit.targets import map_audit
+    from opensslgen.report.tally import Tally, tally
+
+    chosen = chosen_rules(())
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    settings = Settings(rules=chosen.rules, rules_by_kind=chosen.by_kind, at=now, openssl=lambda: openssl)
+    return functools.reduce(Tally.plus, map_audit([str(folder)], settings, then=tally), Tally())
+
+
+def _summary(audited: Tally) -> str:
+    return f"in its audit, {audited.complies} of {audited.results} comply"
