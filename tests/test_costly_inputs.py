@@ -110,3 +110,27 @@ def test_a_file_near_the_limits_is_judged_in_time(name, settings):
     with meter.running():
         assert audit_content(kind.write(kind.large), "pasted", settings)
     assert meter.left > 1000 - budget.MOST_SECONDS
+
+
+def test_visitors_of_the_form_wait_for_their_turn(monkeypatch, tmp_path):
+    """Two check at once; another one is told to come back."""
+    pytest.importorskip("flask")
+    from opensslgen.web import auditing
+
+    monkeypatch.setattr(auditing, "_LONGEST_WAIT", 0.01)
+    taken = [auditing._turns.acquire(blocking=False) for _ in range(2)]
+    try:
+        from opensslgen.web.app import create_app
+        from opensslgen.web.config import Config
+
+        app = create_app(Config(pki=tmp_path, openssl=find, hosts=frozenset({"localhost"}), token="t"))
+        client = app.test_client()
+        assert client.get("/enter?token=t").status_code == 200
+        page = client.get("/audit").get_data(as_text=True)
+        csrf = page.partition('name="csrf" value="')[2].partition('"')[0]
+        done = client.post("/audit", data={"csrf": csrf, "text": "x"})
+        assert (done.status_code, "others are checking files" in done.get_data(as_text=True)) == (503, True)
+    finally:
+        for _ in filter(None, taken):
+            auditing._turns.release()
+    assert client.post("/audit", data={"csrf": csrf, "text": "x"}).status_code == 200

@@ -176,3 +176,20 @@ def test_ctrl_c_at_any_time_leaves_no_traceback(folder):
         # Python itself begins before any line of ours.
         assert "Traceback" not in said or f"{CHECKOUT}/opensslgen/" not in said, said
         (folder / "pki/issued/b.example.com.crt").exists() and opensslgen("revoke", "b.example.com", "--yes")
+
+
+def test_a_batch_without_a_temporary_folder_is_one_clear_error(folder):
+    (folder / "sites.csv").write_text("name\nb.example.com\n")
+    program = "import tempfile; tempfile._candidate_tempdir_list = lambda: ['/proc']; "
+    program += "from opensslgen.cli.main import main; main()"
+    words = [sys.executable, "-c", program, "batch", "sites.csv"]
+    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(CHECKOUT)})
+    assert (done.returncode, done.stderr.splitlines()[0]) == (1, "Error: no folder for temporary files can be written")
+
+
+def test_a_batch_without_ctypes_works(folder):
+    (folder / "sites.csv").write_text("name\nb.example.com\n")
+    program = "import sys; sys.modules['ctypes'] = None; from opensslgen.cli.main import main; main()"
+    words = [sys.executable, "-c", program, "batch", "sites.csv", *FAST]
+    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(CHECKOUT)})
+    assert done.returncode == 0, done.stderr

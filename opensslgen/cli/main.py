@@ -227,6 +227,10 @@ def main() -> NoReturn:
             # Without click, as it might have to open a file for this.
             os.write(2, f"Error: {error.strerror}: allow more with ulimit -n\n".encode())
             sys.exit(1)
+        if "temporary directory" in (error.strerror or ""):
+            hint = "set TMPDIR to a folder that you can write to"
+            Failure(Error("no folder for temporary files can be written", hint=hint)).show()
+            sys.exit(1)
         if error.errno != errno.ENOSPC:
             raise
         Failure(Error(f"cannot write the output: {error.strerror}")).show()
