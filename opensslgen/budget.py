@@ -50,14 +50,13 @@ class Budget:
         """What was used up first; some callers leave out what cannot be read."""
         self._checks = 0
         self._since = 0.0
-        self._memory = 0.0
-        """MiB that this process may have."""
+        self._most_memory = 0.0
+        """MiB that this process may have; 0: not known yet."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Charge this budget for the work of this thread inside the `with` block."""
         self._since = time.thread_time()
-        self._memory = max(MOST_MEMORY, _memory_used() + _LEAST_GROWTH)
         token = _current.set(self)
         try:
             yield
@@ -75,8 +74,11 @@ class Budget:
         if self.left < 0:
             self.refuse_time()
         self._checks += 1
-        if self._checks % _MEMORY_EVERY == 0 and _memory_used() > self._memory:
-            self.refuse_memory()
+        if self._checks % _MEMORY_EVERY == 0:
+            used = _memory_used()
+            self._most_memory = self._most_memory or max(MOST_MEMORY, used + _LEAST_GROWTH)
+            if used > self._most_memory:
+                self.refuse_memory()
 
     def count_certificate(self) -> None:
         """Count a certificate that is decoded; raises CostlyError as `check`, and if there are too many."""

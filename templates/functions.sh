@@ -19,8 +19,8 @@ clean_environment() {
 need_tools() {
     missing=''
     for tool; do
-        command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"
         works=1
+        command -v "$tool" >/dev/null 2>&1 || works=''
         case $tool in
             cksum) [ -n "$(echo a | cksum 2>/dev/null)" ] || works='' ;;
             cut) [ "$(printf 'a\tb\n' | cut -f 2 2>/dev/null)" = b ] || works='' ;;
@@ -208,7 +208,10 @@ sweep_folder() {
 # is_own FILE: tells whether it belongs to this user, because its decision would run with this user's rights.
 is_own() {
     # shellcheck disable=SC2012 # only the fields before the name
-    [ "$(ls -ldn "$1" | sed 's/^[^ ]* *[0-9]* *\([0-9]*\) .*/\1/')" = "$(id -u)" ]
+    owner=$(ls -ldn "$1" | sed 's/^[^ ]* *[0-9]* *\([0-9]*\) .*/\1/')
+    user=$(id -u) || user=''
+    [ -n "$owner$user" ] || fail "nothing here says whose $1 is: ls -n and id are needed"
+    [ "$owner" = "$user" ]
 }
 
 # refuse_link NAME: fails if a file of the pki folder, or a folder above it, is a link to another place.
@@ -217,7 +220,9 @@ refuse_link() {
     while [ -n "$rest" ]; do
         way=$way/${rest%%/*} rest=${rest#*/}
         if [ -L "$pki$way" ]; then
-            case $(readlink "$pki$way") in
+            leads_to=$(readlink "$pki$way") || leads_to=''
+            [ -n "$leads_to" ] || fail "$pki$way is a symbolic link, and readlink is needed to see where it leads"
+            case $leads_to in
                 */* | . | ..) fail "$pki$way is a symbolic link that leads out of $pki: replace it by the file or folder itself" ;;
             esac
         fi
@@ -280,7 +285,7 @@ check_clock() {
     read_now
     today=$day now=$second
     [ "$today" -ge "$1" ] || wrong_clock "before this script was made"
-    newest=$(tail -n 1 "$pki/index.txt" 2>/dev/null | cut -f 4)
+    newest=$(sed -n '$p' "$pki/index.txt" 2>/dev/null | cut -f 4)
     for each in "$pki/ca.crt" "$pki/certs_by_serial/$newest.pem"; do
         [ -f "$each" ] || continue
         begins=$(openssl x509 -in "$each" -noout -startdate 2>/dev/null) || continue

@@ -117,7 +117,7 @@ def opensslgen(*arguments, env=None, **options):
     return subprocess.run([sys.executable, "-m", "opensslgen", *map(str, arguments)], env=environment, **options)
 
 
-def start_with_subprocess(argv, *, env, cwd, stdin, timeout):
+def start_with_subprocess(argv, *, env, cwd, stdin, timeout, limit=None):
     """Start a process so that pytest-subprocess can replace it; `sh` forks by itself, which it cannot see."""
     try:
         done = subprocess.run(argv, env=env, cwd=cwd, input=stdin, capture_output=True, timeout=timeout, check=False)

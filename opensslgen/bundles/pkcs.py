@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.budget import check
 from opensslgen.errors import UnreadableError
-from opensslgen.openssl.command import reason
+from opensslgen.openssl.command import OpenSSLError, reason
 from opensslgen.openssl.process import Process
 from opensslgen.rules.chain import issuer_among
 from opensslgen.rules.rule import raised
@@ -120,7 +120,13 @@ def pkcs12_certificates(data: bytes, openssl: OpenSSL, password: str) -> list[Ce
 def _print_info(data: bytes, openssl: OpenSSL, password: str) -> Process:
     command = ["pkcs12", "-info", "-nokeys", "-passin", f"env:{PASSWORD}"]
     secrets = {PASSWORD: password}
-    process = openssl.run(command, stdin=data, secrets=secrets, check=False)
+    try:
+        process = openssl.run(command, stdin=data, secrets=secrets, check=False)
+    except OpenSSLError as error:
+        if error.left is None:
+            raise
+        why = f"openssl takes more than {openssl.timeout:g} s for it, or prints more than {OUTPUT >> 20} MiB"
+        raise UnreadableError(why) from error
     if process.exit_code and openssl.can("-legacy") and b"unsupported" in process.stderr:
         process = openssl.run([*command, "-legacy"], stdin=data, secrets=secrets, check=False)
     if process.exit_code == 0:

@@ -55,7 +55,7 @@ class Whole(click.IntRange):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number, or fail as click does."""
         if isinstance(value, str) and not re.fullmatch("[+-]?[0-9]{1,18}", value):
-            self.fail(f"{value!r} is not a whole number.", param, ctx)
+            self.fail(f"{value!r} is not a valid {self.name}.", param, ctx)
         return int(super().convert(value, param, ctx))  # type: ignore[arg-type]
 
 
@@ -65,7 +65,7 @@ class Decimal(click.FloatRange):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number, or fail as click does."""
         if isinstance(value, str) and not re.fullmatch(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})", value):
-            self.fail(f"{value!r} is not a number.", param, ctx)
+            self.fail(f"{value!r} is not a valid {self.name}.", param, ctx)
         return float(super().convert(value, param, ctx))  # type: ignore[arg-type]
 
 

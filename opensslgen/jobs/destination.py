@@ -98,7 +98,8 @@ class Destination:
         old = {publish.target: free_name(self.path, publish.target) for publish in there if publish not in same}
         if old and not force:
             raise overwrite_refusal(self.path, list(old))
-        moves, notes = [], []
+        moves: list[Move] = []
+        notes: list[str | None] = []
         for number, (target, beside) in enumerate(old.items()):
             shutil.copy2(self.path / target, work / f"old-{number}", follow_symlinks=False)
             sync(work / f"old-{number}")
@@ -108,7 +109,13 @@ class Destination:
                 continue
             new = work / publish.source
             mode = stat.S_IMODE(new.stat().st_mode) if publish.mode is None else publish.mode
-            notes.append(replace_attributes(new, self.path / publish.target, mode=mode, is_secret=publish.is_secret))
+            if publish in there and publish.is_secret and (self.path / publish.target).lstat().st_mode & 0o007:
+                new.chmod(mode)
+                notes.append(f"{self.path / publish.target} was open to everybody, and has the mode {mode:04o} now")
+            else:
+                notes.append(
+                    replace_attributes(new, self.path / publish.target, mode=mode, is_secret=publish.is_secret)
+                )
             sync(work / publish.source)
             moves.append(Move(publish.source, publish.target, over=publish.target in old))
         decision = Decision(tuple(moves))

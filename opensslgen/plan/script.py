@@ -67,6 +67,8 @@ _TOOLS = (
     *("readlink", "rm", "rmdir", "sed", "sleep", "sort", "tail", "tr", "uname", "wc"),
 )
 """What scripts may call besides openssl; each first checks those that it does call."""
+_SELDOM = ("need_tools", "are_same", "carry_out", "is_own", "refuse_link")
+"""Functions whose tools most runs do not need; these fail where a tool is missing, and a smaller box is enough."""
 _INDENT = "    "
 _WIDTH = 100
 """Columns after which a command goes on in a new line."""
@@ -155,8 +157,10 @@ def with_functions(story: str, library: str) -> str:
         called |= new
         unread += [functions[name] for name in new]
     text = "\n".join((story, *(function for name, function in functions.items() if name in called)))
-    # The function that tries them names them all.
-    code = text.replace(functions.get("need_tools", ""), "")
+    code = text
+    for name in _SELDOM:
+        code = code.replace(functions.get(name, ""), "")
+    code = code.replace("are_same ", "cksum ")
     text = text.replace("@TOOLS@", " ".join(tool for tool in _TOOLS if re.search(rf"(?m)(?:^|[ (|]){tool} ", code)))
     return text.replace(f"#include {EASYRSA_CONFIG}\n", shipped(EASYRSA_CONFIG))
 
