@@ -214,7 +214,10 @@ class Case:
         try:
             program = self._idle.get_nowait()
         except Empty:
-            program = Preloaded(self.secrets)
+            plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENSSLGEN_")}
+            # So that all runs make the same calls in the same order.
+            fixed = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+            program = Preloaded({**plain, **fixed, **self.secrets})
         yield program
         self._idle.put(program)
 
@@ -228,7 +231,7 @@ class Case:
 
     def _run(self, folder: Path, arguments: tuple[str, ...]) -> Done:
         with self._preloaded() as program:
-            return program.run(arguments, folder=folder)
+            return _as_text(program.run(arguments, folder=folder))
 
     def _traced(self, folder: Path, fault: str | None = None) -> tuple[Done, list[str]]:
         """Run the command, with strace's `inject` if there is to be a fault, and return what it left and its calls."""
@@ -255,7 +258,7 @@ class Case:
                     assert b"attached" in tracer.stderr.readline()
                     tracers.append(tracer)
 
-                done = program.run(self.command.arguments, folder=folder, attach=attach)
+                done = _as_text(program.run(self.command.arguments, folder=folder, attach=attach))
                 tracers[0].communicate()
         lines = trace.read_text("utf-8", "replace").splitlines()
         trace.unlink()
@@ -452,3 +455,8 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+def _as_text(done: subprocess.CompletedProcess[bytes]) -> Done:
+    out, err = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    return subprocess.CompletedProcess(done.args, done.returncode, out, err)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
+from .daily import daily
 
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"], "mksh": ["mksh"]}
 
-EACH_SHELL = [pytest.param(shell, marks=[] if shell == "dash" else pytest.mark.slow) for shell in SHELLS]
+EACH_SHELL = daily(SHELLS, "dash")
 """The same as the values of a parameter; for daily work the first shell is enough."""

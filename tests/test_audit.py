@@ -426,6 +426,7 @@ def test_a_bar_is_drawn_on_a_terminal_only(tmp_path, good):
     assert shown.endswith(b"\r\x1b[K")
 
 
+@pytest.mark.slow
 def test_a_reader_that_leaves_ends_the_run(tmp_path, good):
     path = write(tmp_path / "bundle.pem", good * 10000)
     running = subprocess.Popen(

@@ -215,6 +215,7 @@ def test_what_was_revoked_is_made_anew(tmp_path):
     assert rows["b.example.com"]["state"] == "left"
 
 
+@pytest.mark.slow
 def test_a_certificate_that_the_roots_end_has_shortened_is_not_made_anew_each_day(tmp_path):
     assert opensslgen("root", "--days", "400", *EC).returncode == 0
     rows, _, _ = answers(table(tmp_path, "a.example.com,,,"))
@@ -556,6 +557,7 @@ def test_two_hundred_rows(tmp_path):
     assert batch("sites.csv").stdout == "0 issued, 200 unchanged, 0 failed\n"
 
 
+@pytest.mark.slow
 @needs("terminals")
 def test_progress_with_rate_and_time_left_on_a_terminal(tmp_path):
     table(tmp_path, *(f"h{each}.example.com,,," for each in range(250)))

@@ -580,6 +580,7 @@ def test_the_help_has_worked_examples(command):
     assert done.stdout.count(f"  opensslgen {command}") >= 3
 
 
+@pytest.mark.slow
 @needs("easyrsa")
 def test_a_folder_that_easyrsa_made(tmp_path):
     environment = {

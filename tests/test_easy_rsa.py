@@ -15,6 +15,7 @@ from opensslgen.cli.main import cli
 from opensslgen.pki import index
 
 from .conftest import files_below
+from .daily import daily
 from .needs import needs, program_path
 from .shells import EACH_SHELL, SHELLS
 
@@ -109,7 +110,7 @@ def demo(tmp_path):
 
 
 @needs("easyrsa")
-@pytest.mark.parametrize("passphrase", [None, "correct horse"])
+@pytest.mark.parametrize("passphrase", daily((None, "correct horse"), None))
 def test_a_folder_of_easyrsa_is_used_as_it_stands(passphrase, tmp_path):
     protection = {"EASYRSA_PASSIN": f"pass:{passphrase}", "EASYRSA_PASSOUT": f"pass:{passphrase}"} if passphrase else {}
     nopass = () if passphrase else ("nopass",)
@@ -143,7 +144,7 @@ def test_a_folder_of_easyrsa_is_used_as_it_stands(passphrase, tmp_path):
 
 
 @needs("easyrsa")
-@pytest.mark.parametrize("shell", [None, "dash"])
+@pytest.mark.parametrize("shell", daily((None, "dash"), "dash"))
 def test_easyrsa_goes_on_working_in_a_folder_that_we_made(shell, tmp_path):
     server("pbx.example.com", shell=shell)
     server("gone.example.com", shell=shell)
@@ -250,6 +251,7 @@ def test_a_certificate_of_openssl_ca_is_exported(demo):
     assert "lost.example.com is revoked" in succeed("export", "1001", "--as", "pem", "--pki", demo).stderr
 
 
+@pytest.mark.slow
 @needs("easyrsa")
 def test_a_folder_of_easyrsa_is_where_we_sign_and_renew(tmp_path):
     easyrsa("init-pki")
@@ -281,6 +283,7 @@ def test_a_folder_of_openssl_ca_is_where_we_sign(demo):
     ssl("ca", "-config", "ca.cnf", "-gencrl", "-out", "crl.pem")
 
 
+@pytest.mark.slow
 @needs("easyrsa")
 def test_easyrsa_and_we_revoke_in_one_folder(tmp_path):
     easyrsa("init-pki")

@@ -138,6 +138,7 @@ def test_a_p12_holds_everything_under_the_name_that_its_reader_looks_for(argumen
     assert ("PBES2" in told) is (arguments == ("--as", "p12"))
 
 
+@pytest.mark.slow
 @needs("keytool")
 def test_a_controllers_keystore_takes_the_p12(made, tmp_path):
     succeed("export", PBX, "--for", "unifi", "--pki", made / "site")

@@ -102,6 +102,7 @@ def test_half_of_a_program_does_nothing(shell, tmp_path):
     assert (tmp_path / "done").exists()
 
 
+@pytest.mark.slow
 def test_what_is_sent_is_clean_under_shellcheck(ready, folder, tmp_path):
     sent = []
 
@@ -217,6 +218,7 @@ def test_other_names_keep_the_key_and_another_kind_of_key_does_not(host, folder)
     assert {mode for name, mode in files_below(Path(folder)).items() if "private" in name} == {"0o600"}
 
 
+@pytest.mark.slow
 def test_a_new_key_is_made_for_a_certificate_that_ends_soon(ready, folder, monkeypatch):
     install(ready, folder)
     assert not request_of(folder, new_key=True).changed
@@ -247,6 +249,7 @@ def test_a_key_revoked_as_compromised_is_never_signed_again_and_its_host_makes_a
     assert not request_of(folder, compromised=compromised).changed
 
 
+@pytest.mark.slow
 def test_a_key_revoked_for_another_reason_is_kept(ready, folder):
     pki = ready.store.path
     assert opensslgen("revoke", "pbx.example.com", "--pki", pki, "--reason", "superseded", "--yes").returncode == 0
@@ -366,6 +369,7 @@ def test_one_request_that_cannot_be_signed_does_not_stop_the_others(authority, f
     assert [path.name for path in (authority.store.path / "issued").glob("*.crt")] == ["pbx.example.com.crt"]
 
 
+@pytest.mark.slow
 def test_another_root_signs_everything_again(ready, folder, tmp_path):
     request = request_of(folder).request
     assert not signed(ready, request).changed

@@ -32,6 +32,7 @@ from opensslgen.plan.steps import Write
 from opensslgen.x509.certificate import load
 
 from .conftest import opensslgen
+from .daily import daily
 from .jobs import summary
 from .name_table import ANY, FIELDS, TABLE, cases, unescaped
 from .needs import need, needs, program_path
@@ -647,7 +648,7 @@ def chroot(tmp_path):
     return inside
 
 
-@pytest.mark.parametrize("tools", ["gnu-dash", "gnu-bash", "gnu-mksh", "busybox"])
+@pytest.mark.parametrize("tools", daily(("gnu-dash", "gnu-bash", "gnu-mksh", "busybox"), "busybox"))
 def test_with_nothing_else(script, tools, chroot, by_python):
     root = chroot.root
     if tools == "busybox":
@@ -924,6 +925,7 @@ def test_a_lock_in_use_is_named(script, tmp_path):
     assert_nothing_left(tmp_path / "pki")
 
 
+@pytest.mark.slow
 @needs("root", "mount")
 def test_a_full_disk(script, tmp_path):
     """A file system of so many pages fills up at each of the steps in turn."""

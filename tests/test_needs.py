@@ -50,7 +50,7 @@ def run(tmp_path, *options, **environment):
     )
 
 
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "workers"])
+@pytest.mark.parametrize("options", [(), pytest.param(("-n", "2"), marks=pytest.mark.slow)], ids=["alone", "workers"])
 def test_what_is_missing_is_skipped_and_named(options, tmp_path):
     done = run(tmp_path, *options)
     assert done.returncode == 0, done.stdout
@@ -63,6 +63,7 @@ def test_what_is_missing_is_skipped_and_named(options, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_where_nothing_may_be_missing_it_is_a_failure(tmp_path):
     done = run(tmp_path, OPENSSLGEN_TEST_REQUIRE_ALL="1", OPENSSLGEN_TEST_OPENSSLS="openssl")
     assert done.returncode == 1

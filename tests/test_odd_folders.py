@@ -97,6 +97,7 @@ def faketime():
     return done.stdout.strip()
 
 
+@pytest.mark.slow
 def test_a_certificate_of_the_future_is_told_from_a_valid_one(authority, tmp_path):
     make_root(authority)
     argv = [
@@ -189,6 +190,7 @@ def of_folder(pki):
     return [finding["rule"] for result in whole for finding in result["findings"]], verdicts
 
 
+@pytest.mark.slow
 @needs("easyrsa")
 def test_a_folder_of_easyrsa_is_audited_as_a_whole(easyrsa_folder, tmp_path):
     found, verdicts = of_folder(easyrsa_folder)

@@ -1,4 +1,4 @@
-"""The README's pictures show the pages as they are."""
+"""The pictures in the README and in the manual show the pages as they are."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from .conftest import CHECKOUT
 from .make_pictures import LARGEST, PICTURES, main
 from .needs import needs
 
-SHOWN = re.findall(r"!\[([^\]]*)\]\(tests/pictures/([\w-]+)\.png\)", (CHECKOUT / "README.md").read_text())
+PAGES = [CHECKOUT / "README.md", *(CHECKOUT / "opensslgen" / "manual").glob("*.md")]
+SHOWN = [
+    shown
+    for page in PAGES
+    for shown in re.findall(r"!\[([^\]]*)\]\((?:\.\./\.\./)?tests/pictures/([\w-]+)\.png\)", page.read_text())
+]
+NAMES = sorted({name for _, name in SHOWN})
 
 
-def test_the_readme_shows_each_picture_and_says_what_is_on_it():
-    assert sorted(name for _, name in SHOWN) == sorted(path.stem for path in PICTURES.iterdir())
+def test_each_picture_is_shown_and_a_text_says_what_is_on_it():
+    assert sorted(path.stem for path in PICTURES.iterdir()) == NAMES
     assert all(len(words) > 30 for words, _ in SHOWN)
 
 
@@ -32,7 +38,7 @@ def new(tmp_path_factory):
 
 @pytest.mark.slow
 @needs("chromium", "chromedriver")
-@pytest.mark.parametrize("name", [name for _, name in SHOWN])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_picture_is_of_the_page_as_it_is(name, new):
     """Not to the last pixel, as fonts differ; after a change of the page: python -m tests.make_pictures."""
     with Image.open(PICTURES / f"{name}.png") as old, Image.open(new / f"{name}.png") as made:

@@ -33,12 +33,25 @@ from opensslgen.plan.steps import Check, Join, Plan, Publish, Record, Run, Seria
 from opensslgen.x509.certificate import load
 
 from .conftest import CHECKOUT, EC, make_root, make_server, no_secret
+from .daily import daily
 from .jobs import NEEDS_ROOT, RECIPES, SECRETS, job_of, request_from_elsewhere, summary
 from .shells import EACH_SHELL, SHELLS
 
+DAILY = daily(
+    RECIPES,
+    "root-limited",
+    "server-second",
+    "server-p12",
+    "client",
+    "self-signed",
+    "intermediate",
+    "csr-only",
+    "signed",
+)
+
 
 @pytest.mark.parametrize("shell", EACH_SHELL)
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", DAILY)
 def test_run_and_script_make_the_same(name, shell, openssl, tmp_path):
     run, printed = Store(tmp_path / "run" / "pki"), Store(tmp_path / "printed" / "pki")
     for store in (run, printed):
@@ -63,7 +76,7 @@ def test_run_and_script_make_the_same(name, shell, openssl, tmp_path):
     assert not [path for path in printed.path.iterdir() if path.name.startswith(".script")]
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", DAILY)
 def test_a_script_is_clean_under_shellcheck(name, authority, tmp_path):
     if name in NEEDS_ROOT:
         make_root(authority)
@@ -239,7 +252,7 @@ def paste(text, shell, folder):
 
 
 @pytest.mark.parametrize("shell", TWO_SHELLS)
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", DAILY)
 def test_the_commands_make_what_the_plan_says(name, shell, openssl, tmp_path):
     pki = tmp_path / "pki"
     if name in NEEDS_ROOT:
@@ -275,7 +288,7 @@ def test_the_commands_for_a_server_are_few(authority):
     assert len(re.findall("^openssl ", text, re.MULTILINE)) == 3
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", DAILY)
 def test_commands_are_clean_under_shellcheck(name, authority, tmp_path):
     if name in NEEDS_ROOT:
         make_root(authority)

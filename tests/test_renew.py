@@ -179,6 +179,7 @@ def test_a_request_of_another_key_is_not_signed_instead(authority):
     assert "is of another key" in done.output
 
 
+@pytest.mark.slow
 def test_an_old_pkcs12_file_is_put_aside_or_made_anew(openssl):
     authority = Authority(Store(Path("pki")), openssl, SECRETS.__getitem__)
     make_server(authority, p12="p12")
@@ -276,6 +277,7 @@ def test_within_leaves_alone_what_was_replaced_by_one_that_was_revoked_and_made_
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_what_lives_for_less_is_renewed_in_its_last_third(authority):
     make_server(authority, days=9)
     assert "no certificate expires" in renew("--within", "30").stdout
@@ -283,6 +285,7 @@ def test_what_lives_for_less_is_renewed_in_its_last_third(authority):
     assert "Renewed" in later(7, "renew", "--within", "30").stdout
 
 
+@pytest.mark.slow
 def test_what_is_valid_for_hardly_longer_than_that_is_not_renewed_each_day(authority):
     make_server(authority, days=31)
     for days, said in (
@@ -306,6 +309,7 @@ def test_a_root_is_renewed_in_its_last_third_and_before_what_is_below_it(authori
     assert "no certificate expires" in later(16, "renew", "--within", "30").stdout
 
 
+@pytest.mark.slow
 def test_days_and_p12_are_of_the_leaves_where_all_are_renewed_that_are_due(authority, monkeypatch):
     make_root(authority, days=20)
     make_server(authority)
@@ -318,6 +322,7 @@ def test_days_and_p12_are_of_the_leaves_where_all_are_renewed_that_are_due(autho
     assert Path("pki/private/pbx.example.com.p12").exists()
 
 
+@pytest.mark.slow
 def test_what_would_end_no_later_is_not_renewed(authority):
     make_root(authority, days=50)
     make_server(authority)
@@ -730,6 +735,7 @@ def systemd_words(line):
     return [word.replace("$$", "$").replace("%%", "%") for word in words]
 
 
+@pytest.mark.slow
 def test_the_line_of_cron_renews(authority, tmp_path, monkeypatch):
     on_the_path(tmp_path, monkeypatch)
     due(authority)

@@ -317,6 +317,7 @@ def test_an_audit_from_python():
 # --- pre-commit
 
 
+@pytest.mark.slow
 def test_the_hook_for_pre_commit(tmp_path):
     """Installs this checkout as pre-commit would for a user, which takes a while and the network."""
     hooks = tmp_path / "hooks"

@@ -310,6 +310,7 @@ def test_an_intermediate_revokes_what_it_signed(work, tmp_path):
     assert [entry.reason for entry in index.read(work.store.path / "index.txt") if entry.reason] == ["CACompromise"]
 
 
+@pytest.mark.slow
 def test_an_expired_one_is_revoked_with_a_note(pki, openssl, tmp_path):
     day = tmp_path / "day"
     script = ["faketime", "-f", "-40d", sys.executable, "-m", "opensslgen", "server", "old.example.com"]
@@ -380,6 +381,7 @@ def test_no_script_revokes_what_the_authority_has_not_signed(work, pki, tmp_path
     assert (pki / "index.txt").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_what_has_no_copy_is_revoked_by_its_signature_though_it_expired(openssl, tmp_path):
     day = tmp_path / "day"
     make = [sys.executable, "-m", "opensslgen", "server", "old.example.com", "--key-type", "p-256", "--days", "30"]

@@ -289,6 +289,7 @@ def test_a_typing_error_in_the_passphrase_of_a_new_root_is_found(fields, is_refu
     assert not config.pki.exists()
 
 
+@pytest.mark.slow
 def test_the_passphrase_of_a_root_that_exists_is_typed_once(client, config):
     client.make(passphrase="of the root")
     assert "passphrase_again" not in client.get("/").text
@@ -296,6 +297,7 @@ def test_the_passphrase_of_a_root_that_exists_is_typed_once(client, config):
     assert answer.status_code == 303
 
 
+@pytest.mark.slow
 def test_a_passphrase_that_is_changed_before_the_yes_is_asked_for_again(client, config):
     client.make(passphrase="of the root")
     serial = load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
@@ -363,6 +365,7 @@ def test_the_list_shows_what_there_is_and_one_page_explains_it(client, authority
     assert client.get("/certificates/0123456789ABCDEF").status_code == 404
 
 
+@pytest.mark.slow
 def test_the_list_links_to_a_renewal_exactly_where_there_is_one(client, authority):
     made = make_server(authority, "pbx.example.com")
     other = make_server(authority, "other.example.com")
@@ -486,6 +489,7 @@ def test_what_keeps_a_certificate_from_being_renewed_is_said_on_its_page(client,
     assert client.post(shown.location).status_code == 409
 
 
+@pytest.mark.slow
 def test_renewing_asks_for_the_passphrase_of_the_root(client, config):
     client.make(passphrase="of the root")
     serial = load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
@@ -620,6 +624,7 @@ def test_a_key_of_another_session_is_not_given_to_who_revokes_its_certificate(by
     assert set(re.findall(rf'href="{listed}/([^"]+)"', second.get(listed).text)) == {"crl", "crl%20in%20DER"}
 
 
+@pytest.mark.slow
 def test_renewing_gives_no_key_of_before_away(client, config):
     serial = loaded(client, f"{client.make()}/certificate").serial_number
     path = f"/certificates/{serial:032X}/renew"

@@ -586,6 +586,7 @@ def test_two_hundred_slow_connections_keep_nobody_out(form):
     assert memory(form.process) < 250
 
 
+@pytest.mark.slow
 def test_more_connections_than_there_are_places_for_end_and_leave_their_places(form):
     with contextlib.ExitStack() as stack:
         for _ in range(CONNECTIONS + 50):

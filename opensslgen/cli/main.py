@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from importlib import import_module
+from itertools import pairwise
 from typing import NoReturn
 
 import click
@@ -22,6 +23,7 @@ from opensslgen.errors import Error, UsageError
 from opensslgen.text import quote
 
 from .failure import Failure
+from .say import print_json
 
 GROUPS = {
     "Create": {
@@ -147,6 +149,7 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command, or say which one was probably meant."""
         name = args[0]
+        ctx.meta[_AS_JSON] = _asks_for_json(args)
         if name not in COMMANDS and not name.startswith("-"):
             import difflib
 
@@ -160,7 +163,20 @@ class _Commands(click.Group):
             _refuse_late_clock()
             return super().invoke(ctx)
         except Error as error:
-            raise Failure(error) from error
+            raise Failure(error, as_json=ctx.meta.get(_AS_JSON, False)) from error
+        except click.UsageError as error:
+            if ctx.meta.get(_AS_JSON):
+                print_json({"error": error.format_message(), "hint": None, "exit_code": error.exit_code})
+            raise
+
+
+_AS_JSON = "opensslgen.as_json"
+
+
+def _asks_for_json(args: list[str]) -> bool:
+    """Tell whether a command line asks for JSON, even if the rest of it is wrong."""
+    ours = args[: args.index("--")] if "--" in args else args
+    return "--json" in ours or "--format=json" in ours or ("--format", "json") in pairwise(ours)
 
 
 def _refuse_late_clock() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +13,7 @@ from .say import print_json, print_notes, warn_of_open_files
 from .secrets import Secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection
 
     from opensslgen.jobs.destination import Destination
     from opensslgen.jobs.job import Job
@@ -43,8 +42,7 @@ def do(
     if running.is_printed:
         _print_script(prepare, running, into, any_clock=CLOCK in allow)
         return
-    with violations_as_json(running):
-        made = make(prepare, running, secret=secret, allow=allow, openssl=openssl, into=into)
+    made = make(prepare, running, secret=secret, allow=allow, openssl=openssl, into=into)
     if running.as_json:
         from opensslgen.report.made import made_json
 
@@ -103,18 +101,3 @@ def command_printer(*, verbose: bool) -> Callable[[str], None]:
     from opensslgen.text import visible
 
     return (lambda line: click.echo(visible(line), err=True)) if verbose else lambda _: None
-
-
-@contextmanager
-def violations_as_json(running: Running) -> Iterator[None]:
-    """Print the findings of a Violation as JSON, if that is the format, and raise it again."""
-    from opensslgen.jobs.job import Violation
-
-    try:
-        yield
-    except Violation as violation:
-        if running.as_json:
-            from opensslgen.report.made import violation_json
-
-            print_json(violation_json(violation))
-        raise

@@ -14,11 +14,11 @@ from opensslgen.errors import UsageError
 
 from .extra import needs_web
 from .options import ALLOW, RUNNING, Running, Whole, file_option, grouped, together
-from .run_job import command_printer, do, make, violations_as_json
+from .run_job import command_printer, do, make
 from .say import is_coloured, print_json, print_notes
 
 if TYPE_CHECKING:
-    from opensslgen.plan.trust import Signer
+    from opensslgen.plan.sign_profile import Signer
     from opensslgen.rules.rule import Finding
     from opensslgen.x509.certificate import Certificate
 
@@ -155,11 +155,10 @@ def _judged(root: Certificate, allow: tuple[str, ...], running: Running) -> list
     from opensslgen.jobs.job import Violation
     from opensslgen.jobs.trust import judge_root
 
-    with violations_as_json(running):
-        try:
-            found = judge_root(root, allow=allow)
-        except Violation as refused:
-            raise Violation(f"{refused.message}, so nothing was written", refused.findings) from refused
+    try:
+        found = judge_root(root, allow=allow)
+    except Violation as refused:
+        raise Violation(f"{refused.message}, so nothing was written", refused.findings) from refused
     print_notes((f"{finding.message} [{finding.rule.id}]" for finding in found), quiet=running.quiet)
     return found
 

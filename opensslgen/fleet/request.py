@@ -225,5 +225,5 @@ def _words_of(request: Request) -> str:
     kinds = (
         kind.name for kind in key_types.KEY_TYPES.values() if (kind.algorithm, kind.bits) == (key.algorithm, key.bits)
     )
-    names = request.subject_alternative_names or ()
+    names = request.names
     return _words(request.subject.attributes, names, next(kinds, key.algorithm))

@@ -15,8 +15,8 @@ from opensslgen.openssl import run
 from opensslgen.openssl.command import OpenSSL
 from opensslgen.orders.kinds import ProfileName
 from opensslgen.plan import layout
+from opensslgen.plan.sign_profile import Signer, sign_profile
 from opensslgen.plan.steps import CheckSame, Join, Plan, Publish, Write, openssl
-from opensslgen.plan.trust import Signer, sign_profile
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import Case, Finding, judge
 from opensslgen.trust.anchor import authorities

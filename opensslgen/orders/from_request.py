@@ -31,7 +31,7 @@ def requested_names(request: Request, kind: Kind = SERVER) -> tuple[GeneralName,
 
     Raises UsageError for a name that no certificate should have.
     """
-    names = [_asked_name(name) for name in request.subject_alternative_names or ()]
+    names = [_asked_name(name) for name in request.names]
     try:
         main = main_names(request.subject.common_name or "", kind)
     except UsageError:
@@ -67,7 +67,7 @@ def names_left_out(request: Request, names: Iterable[GeneralName]) -> list[str]:
     taken = {(name.kind, name.value) for name in names}
     return [
         visible(str(name))
-        for name in dict.fromkeys(request.subject_alternative_names or ())
+        for name in dict.fromkeys(request.names)
         if (name.kind, name.value.lower() if name.kind == "DNS" else name.value) not in taken
     ]
 

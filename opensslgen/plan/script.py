@@ -12,6 +12,7 @@ from opensslgen.errors import UsageError
 from opensslgen.text import quote, visible
 from opensslgen.x509.extensions import PRINTED_USAGES
 
+from .layout import CRL_NUMBER, INDEX, INDEX_ATTRIBUTES
 from .secrets import SECRETS
 from .steps import (
     PIPED,
@@ -319,11 +320,11 @@ def _in_commands(step: Step, folder: str, needs: tuple[str, ...]) -> list[str]:
         case Run() | Join():
             return [_shell(step, ("openssl",), word, _INDENT)]
         case CopyDatabase():
-            index, number = (shlex.quote(posixpath.join(folder, name)) for name in ("index.txt", "crlnumber"))
+            index, number = (shlex.quote(posixpath.join(folder, name)) for name in (INDEX, CRL_NUMBER))
             return [
-                f"cp {index} index.txt",
-                "echo 'unique_subject = no' >index.txt.attr",
-                f"if [ -f {number} ]; then cp {number} crlnumber; else echo 01 >crlnumber; fi",
+                f"cp {index} {INDEX}",
+                f"echo 'unique_subject = no' >{INDEX_ATTRIBUTES}",
+                f"if [ -f {number} ]; then cp {number} {CRL_NUMBER}; else echo 01 >{CRL_NUMBER}; fi",
             ]
         case _:
             return []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from opensslgen.text import brief
 
 from .names import can_match
-from .rule import ERROR, PASS, Case, Messages, Rule
+from .rule import ERROR, PASS, Case, Messages, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,9 @@ def span(validity: timedelta) -> str:
     return f"{validity.days} days" + (f" and {validity.seconds} s" if validity.seconds else "")
 
 
+@rule("apple-key-size", ERROR, APPLE, of_requests=True)
 def _key_size(case: Case) -> Messages:
+    """Apple's devices refuse RSA keys below 2048 bits, in the certificate and in its issuers."""
     key = case.certificate.public_key
     found = (f"the certificate {_small(key.bits)}",) if key.algorithm in _RSA and key.bits < _LEAST_RSA else PASS
     for issuer in case.authorities:
@@ -47,7 +49,14 @@ def _small(bits: int) -> str:
     return f"has an RSA key of {bits} bits; the minimum is 2048"
 
 
+@rule(
+    "apple-key-type",
+    ERROR,
+    "apple-oss-distributions/Security: SecKeySizes in SecKey.h, SecPolicyAddStrongKeySizeOptions in SecPolicy.c",
+    of_requests=True,
+)
 def _key_type(case: Case) -> Messages:
+    """Apple's devices accept only RSA keys, and EC keys on the curves P-256, P-384 and P-521."""
     accepted = "RSA and the curves P-256, P-384 and P-521 are accepted"
     kind = _unknown_kind(case.certificate)
     found = (f"it has {kind}; {accepted}",) if kind else PASS
@@ -71,7 +80,9 @@ def _signed(case: Case) -> Iterator[tuple[str, Certificate]]:
             yield "it" if certificate is case.certificate else f"the issuer {certificate.subject}", certificate
 
 
+@rule("apple-signature-hash", ERROR, APPLE)
 def _signature_hash(case: Case) -> Messages:
+    """Apple's devices accept only signatures with SHA-2, on the certificate and on its issuers."""
     found = PASS
     for whose, certificate in _signed(case):
         if certificate.signature_hash not in _SHA2:
@@ -79,7 +90,9 @@ def _signature_hash(case: Case) -> Messages:
     return found
 
 
+@rule("apple-signature-type", ERROR, "apple-oss-distributions/Security: SecSignatureVerificationSupport.c")
 def _signature_type(case: Case) -> Messages:
+    """Apple's devices accept only RSASSA-PKCS1-v1_5 and ECDSA signatures on certificates."""
     found = PASS
     for whose, certificate in _signed(case):
         if certificate.signature_algorithm == "rsassaPss":
@@ -91,7 +104,9 @@ def _weak(certificate: Certificate) -> str:
     return f"is signed with {certificate.signature_algorithm}, which does not use SHA-2"
 
 
+@rule("apple-san", ERROR, APPLE, of_requests=True, extension="subjectAltName")
 def _san(case: Case) -> Messages:
+    """Apple's devices look for the server's name only in the subject alternative names."""
     names = case.certificate.subject_alternative_names
     if names is None:
         return ("it has no subject alternative name; the common name does not count",)
@@ -107,7 +122,9 @@ def _quoted(name: GeneralName) -> str:
     return f"{name.kind}:'{brief(name.value)}'"
 
 
+@rule("apple-eku", ERROR, APPLE, since=SINCE_JULY_2019, of_requests=True, extension="extendedKeyUsage")
 def _server_auth(case: Case) -> Messages:
+    """Apple's devices require the extended key usage serverAuth in certificates issued since July 2019."""
     usages = case.certificate.extended_key_usage
     if usages is None:
         return ("it has no extended key usage; serverAuth (1.3.6.1.5.5.7.3.1) is needed",)
@@ -120,72 +137,19 @@ APPLE_LIMIT = timedelta(days=825)
 """Apple's code allows 3,600 seconds more, but its published rule does not."""
 
 
+@rule("apple-validity", ERROR, APPLE, since=SINCE_JULY_2019)
 def _validity(case: Case) -> Messages:
+    """Apple's devices refuse certificates issued since July 2019 that are valid for more than 825 days."""
     validity = case.certificate.not_after - case.certificate.not_before
     return PASS if validity <= APPLE_LIMIT else (f"it is valid for {span(validity)}; the maximum is 825 days",)
 
 
 RULES = (
-    Rule(
-        "apple-key-size",
-        ERROR,
-        "Apple's devices refuse RSA keys below 2048 bits, in the certificate and in its issuers.",
-        APPLE,
-        None,
-        _key_size,
-        of_requests=True,
-    ),
-    Rule(
-        "apple-key-type",
-        ERROR,
-        "Apple's devices accept only RSA keys, and EC keys on the curves P-256, P-384 and P-521.",
-        "apple-oss-distributions/Security: SecKeySizes in SecKey.h, SecPolicyAddStrongKeySizeOptions in SecPolicy.c",
-        None,
-        _key_type,
-        of_requests=True,
-    ),
-    Rule(
-        "apple-signature-hash",
-        ERROR,
-        "Apple's devices accept only signatures with SHA-2, on the certificate and on its issuers.",
-        APPLE,
-        None,
-        _signature_hash,
-    ),
-    Rule(
-        "apple-signature-type",
-        ERROR,
-        "Apple's devices accept only RSASSA-PKCS1-v1_5 and ECDSA signatures on certificates.",
-        "apple-oss-distributions/Security: SecSignatureVerificationSupport.c",
-        None,
-        _signature_type,
-    ),
-    Rule(
-        "apple-san",
-        ERROR,
-        "Apple's devices look for the server's name only in the subject alternative names.",
-        APPLE,
-        None,
-        _san,
-        of_requests=True,
-        extension="subjectAltName",
-    ),
-    Rule(
-        "apple-eku",
-        ERROR,
-        "Apple's devices require the extended key usage serverAuth in certificates issued since July 2019.",
-        APPLE,
-        SINCE_JULY_2019,
-        _server_auth,
-        of_requests=True,
-        extension="extendedKeyUsage",
-    ),
-    Rule(
-        "apple-validity",
-        ERROR,
-        "Apple's devices refuse certificates issued since July 2019 that are valid for more than 825 days.",
-        APPLE,
-        SINCE_JULY_2019,
-        _validity,
-    ),
+    _key_size,
+    _key_type,
+    _signature_hash,
+    _signature_type,
+    _san,
+    _server_auth,
+    _validity,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opensslgen.x509.extensions import EXTENSIONS
 
-from .rule import ANY, ERROR, PASS, WARNING, Case, Fault, Messages, Rule
+from .rule import ANY, ERROR, PASS, WARNING, Case, Fault, Messages, rule
 
 _LONGEST_SERIAL = 20  # bytes
 # Many CAs draw 20 random bytes, and DER adds a zero byte if the first bit is set.
@@ -34,20 +34,28 @@ UNDERSTOOD = frozenset(
 _NAMES = {oid: name for name, oid in EXTENSIONS.items()}
 
 
+@rule("leaf-is-ca", ERROR, "RFC 5280 section 4.2.1.9", of_requests=True, extension="basicConstraints")
 def _not_ca(case: Case) -> Messages:
+    """Firefox, Apple's App Transport Security and Python's cryptography refuse a CA certificate from a server."""
     if case.certificate.is_authority:
         return ("it is a certificate authority (CA:TRUE), which a server must not be",)
     return PASS
 
 
+@rule(
+    "key-usage", WARNING, "RFC 8446 section 4.4.2.2; RFC 5280 section 4.2.1.3", of_requests=True, extension="keyUsage"
+)
 def _digital_signature(case: Case) -> Messages:
+    """A server signs its handshake: Chrome and TLS 1.3 refuse it without digitalSignature."""
     usage = case.certificate.key_usage
     if usage is None or "digitalSignature" in usage:
         return PASS
     return (f"its key usage is {', '.join(sorted(usage)) or 'empty'}; digitalSignature is needed",)
 
 
+@rule("serial-negative", ERROR, "RFC 5280 section 4.1.2.2; Go 1.23 release notes, crypto/x509")
 def _negative_serial(case: Case) -> Messages:
+    """Go 1.23 and later and Python's cryptography refuse a negative serial number."""
     return ("its serial number is negative",) if case.certificate.serial_number < 0 else PASS
 
 
@@ -56,14 +64,18 @@ def _serial_bytes(case: Case) -> int:
     return case.certificate.serial_number.bit_length() // 8 + 1
 
 
+@rule("serial-long", ERROR, "RFC 5280 section 4.1.2.2")
 def _long_serial(case: Case) -> Messages:
+    """Strict clients refuse a serial number of more than 20 bytes."""
     size = _serial_bytes(case)
     return (
         (f"its serial number has {size} bytes; the maximum is {_LONGEST_SERIAL}",) if size > _TOLERATED_SERIAL else PASS
     )
 
 
+@rule("serial-21-bytes", WARNING, "RFC 5280 section 4.1.2.2")
 def _serial_of_21_bytes(case: Case) -> Messages:
+    """OpenSSL and Python's cryptography accept a serial number of 21 bytes, but other clients may refuse it."""
     if _serial_bytes(case) != _TOLERATED_SERIAL:
         return PASS
     return (
@@ -71,12 +83,16 @@ def _serial_of_21_bytes(case: Case) -> Messages:
     )
 
 
+@rule("serial-short", WARNING, "CA/Browser Forum Baseline Requirements 7.1 (64 bits from a random source)")
 def _short_serial(case: Case) -> Messages:
+    """A short serial number can be guessed, and the issuer may use it twice."""
     size = _serial_bytes(case)
     return (f"its serial number has {8 * size} bits; the minimum is 64",) if size < _SHORTEST_SERIAL else PASS
 
 
+@rule("ec-explicit", ERROR, "RFC 5480 section 2.1.1; OpenSSL 3 X509_V_ERR_EC_KEY_EXPLICIT_PARAMS", of_requests=True)
 def _explicit_curve(case: Case) -> Messages:
+    """Apple, OpenSSL 3 and others refuse EC keys that contain the parameters of their curve instead of its name."""
     found = PASS
     if case.certificate.public_key.curve == "explicit":
         found = ("its EC key contains its curve's parameters instead of a name",)
@@ -86,7 +102,9 @@ def _explicit_curve(case: Case) -> Messages:
     return found
 
 
+@rule("critical-unknown", ERROR, "RFC 5280 section 4.2", of_requests=True, extension=ANY)
 def _unknown_critical(case: Case) -> Messages:
+    """A client refuses a certificate with a critical extension that it does not know."""
     found = PASS
     for certificate in (case.certificate, *case.authorities):
         for extension in certificate.extensions:
@@ -118,102 +136,27 @@ def deviations(case: Case, *, grave: bool) -> Messages:
     return found
 
 
+@rule("not-der", WARNING, "RFC 5280 section 4.1; X.690 section 10", of_requests=True)
 def _not_der(case: Case) -> Messages:
+    """Strict programs, such as Python's cryptography and Go, reject a certificate that is not exactly DER."""
     return deviations(case, grave=False)
 
 
+@rule("malformed", ERROR, "RFC 5280 section 4", of_requests=True)
 def _malformed(case: Case) -> Messages:
+    """No client can rely on a certificate whose key, algorithm or extension is malformed or contradictory."""
     return deviations(case, grave=True)
 
 
 RULES = (
-    Rule(
-        "not-der",
-        WARNING,
-        "Strict programs, such as Python's cryptography and Go, reject a certificate that is not exactly DER.",
-        "RFC 5280 section 4.1; X.690 section 10",
-        None,
-        _not_der,
-        of_requests=True,
-    ),
-    Rule(
-        "malformed",
-        ERROR,
-        "No client can rely on a certificate whose key, algorithm or extension is malformed or contradictory.",
-        "RFC 5280 section 4",
-        None,
-        _malformed,
-        of_requests=True,
-    ),
-    Rule(
-        "leaf-is-ca",
-        ERROR,
-        "Firefox, Apple's App Transport Security and Python's cryptography refuse a CA certificate from a server.",
-        "RFC 5280 section 4.2.1.9",
-        None,
-        _not_ca,
-        of_requests=True,
-        extension="basicConstraints",
-    ),
-    Rule(
-        "key-usage",
-        WARNING,
-        "A server signs its handshake: Chrome and TLS 1.3 refuse it without digitalSignature.",
-        "RFC 8446 section 4.4.2.2; RFC 5280 section 4.2.1.3",
-        None,
-        _digital_signature,
-        of_requests=True,
-        extension="keyUsage",
-    ),
-    Rule(
-        "critical-unknown",
-        ERROR,
-        "A client refuses a certificate with a critical extension that it does not know.",
-        "RFC 5280 section 4.2",
-        None,
-        _unknown_critical,
-        of_requests=True,
-        extension=ANY,
-    ),
-    Rule(
-        "ec-explicit",
-        ERROR,
-        "Apple, OpenSSL 3 and others refuse EC keys that contain the parameters of their curve instead of its name.",
-        "RFC 5480 section 2.1.1; OpenSSL 3 X509_V_ERR_EC_KEY_EXPLICIT_PARAMS",
-        None,
-        _explicit_curve,
-        of_requests=True,
-    ),
-    Rule(
-        "serial-negative",
-        ERROR,
-        "Go 1.23 and later and Python's cryptography refuse a negative serial number.",
-        "RFC 5280 section 4.1.2.2; Go 1.23 release notes, crypto/x509",
-        None,
-        _negative_serial,
-    ),
-    Rule(
-        "serial-long",
-        ERROR,
-        "Strict clients refuse a serial number of more than 20 bytes.",
-        "RFC 5280 section 4.1.2.2",
-        None,
-        _long_serial,
-    ),
-    Rule(
-        "serial-21-bytes",
-        WARNING,
-        "OpenSSL and Python's cryptography accept a serial number of 21 bytes, but other clients may refuse it.",
-        "RFC 5280 section 4.1.2.2",
-        None,
-        _serial_of_21_bytes,
-    ),
-    Rule(
-        "serial-short",
-        WARNING,
-        "A short serial number can be guessed, and the issuer may use it twice.",
-        "CA/Browser Forum Baseline Requirements 7.1 (64 bits from a random source)",
-        None,
-        _short_serial,
-    ),
+    _not_der,
+    _malformed,
+    _not_ca,
+    _digital_signature,
+    _unknown_critical,
+    _explicit_curve,
+    _negative_serial,
+    _long_serial,
+    _serial_of_21_bytes,
+    _short_serial,
 )

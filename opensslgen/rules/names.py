@@ -10,13 +10,15 @@ from opensslgen.names.general import GeneralName, parse_host
 from opensslgen.names.slips import near_misses, slips
 from opensslgen.text import brief
 
-from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, Rule
+from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+@rule("ip-as-dns", ERROR, "RFC 5280 section 4.2.1.6", of_requests=True, extension="subjectAltName")
 def _ip_as_dns(case: Case) -> Messages:
+    """An IP address matches only an iPAddress entry, never a dNSName."""
     return tuple(
         Fault(
             f"DNS:{brief(name.value)} is an IP address written as a DNS name; write IP:{brief(name.value)}",
@@ -26,7 +28,9 @@ def _ip_as_dns(case: Case) -> Messages:
     )
 
 
+@rule("ip-also-as-dns", WARNING, "RFC 5280 section 4.2.1.6", of_requests=True, extension="subjectAltName")
 def _ip_also_as_dns(case: Case) -> Messages:
+    """An IP address written as a DNS name matches nothing; only its IP entry counts."""
     return tuple(
         Fault(
             f"DNS:{brief(name.value)} is an IP address written as a DNS name; it is not needed next to"
@@ -39,7 +43,7 @@ def _ip_also_as_dns(case: Case) -> Messages:
 
 def _addresses_as_dns(case: Case, *, twice: bool) -> list[GeneralName]:
     """Return the IP addresses written as DNS names: with `twice` those that are also IP entries, else the others."""
-    names = case.certificate.subject_alternative_names or ()
+    names = case.certificate.names
     found = [name for name in names if name.kind == "DNS" and _looks_like_ip(name.value)]
     if not found:
         return found
@@ -73,19 +77,33 @@ def can_match(name: GeneralName) -> bool:
 _HOST_PATTERN = re.compile(r"(?=[^A-Za-z0-9]*[A-Za-z0-9])[A-Za-z0-9_*-]+(?:\.[A-Za-z0-9_-]+)*\.?")
 
 
+@rule(
+    "dns-malformed",
+    WARNING,
+    "RFC 5280 section 4.2.1.6; RFC 1034 section 3.5",
+    of_requests=True,
+    extension="subjectAltName",
+)
 def _malformed(case: Case) -> Messages:
+    """A DNS name with characters that no host name has matches nothing, and may be meant to deceive the reader."""
     found = PASS
-    for name in case.certificate.subject_alternative_names or ():
+    for name in case.certificate.names:
         if name.kind == "DNS" and not _is_host(name.value) and not _looks_like_ip(name.value):
             found += (Fault(f"DNS:{brief(name.value)} is not a host name", name=name),)
     return found
 
 
+@rule("empty-cn", ERROR, "Avaya IP Office certificates; FiloSottile/mkcert#47", of_requests=True)
 def _common_name(case: Case) -> Messages:
+    """IP Office, and the certificate lists of many devices, identify a certificate by its common name."""
     return PASS if (case.certificate.subject.common_name or "").strip() else ("its subject has no common name",)
 
 
+@rule(
+    "cn-not-in-san", WARNING, "RFC 6125 section 6.4.4; CA/Browser Forum Baseline Requirements 7.1.4.3", of_requests=True
+)
 def _common_name_in_san(case: Case) -> Messages:
+    """Clients ignore a common name that is not among the subject alternative names."""
     names = case.certificate.subject_alternative_names
     common_name = case.certificate.subject.common_name
     # A missing one has its own rule; in a certificate without hosts the common name may be a person's name.
@@ -107,8 +125,10 @@ def _normal(common_name: str) -> str:
         return common_name
 
 
+@rule("san-twice", WARNING, "RFC 5280 section 4.2.1.6", of_requests=True, extension="subjectAltName")
 def _twice(case: Case) -> Messages:
-    names = case.certificate.subject_alternative_names or ()
+    """If a subject alternative name appears twice, another name is probably missing."""
+    names = case.certificate.names
     if len(names) < 2 or len({name.value.lower() for name in names}) == len(names):
         return PASS
     seen: dict[tuple[str, str], int] = {}
@@ -123,7 +143,15 @@ def _twice(case: Case) -> Messages:
     )
 
 
+@rule(
+    "name-near-miss",
+    WARNING,
+    "the post this tool starts from: avaya.domian.com for avaya.domain.com",
+    of_requests=True,
+    extension="subjectAltName",
+)
 def _near_miss(case: Case) -> Messages:
+    """Two names that differ only in two swapped letters are probably one name with a typing mistake."""
     names = case.certificate.subject_alternative_names
     if not names:
         return PASS
@@ -142,17 +170,27 @@ def _tops_out(host: str) -> bool:
     return host.startswith("*.") and host.count(".") == 1
 
 
+@rule(
+    "wildcard-tld",
+    WARNING,
+    "RFC 6125 section 7.2; CA/Browser Forum Baseline Requirements 3.2.2.6",
+    of_requests=True,
+    extension="subjectAltName",
+)
 def _wildcard(case: Case) -> Messages:
+    """Many clients refuse a wildcard directly under a top-level label."""
     found = PASS
-    for name in case.certificate.subject_alternative_names or ():
+    for name in case.certificate.names:
         if name.kind == "DNS" and _tops_out(name.value):
             found += tuple(Fault(slip, name=name) for slip in slips(None, (name,)))
     return found
 
 
+@rule("host-mismatch", ERROR, "RFC 6125 section 6.4; RFC 2818 section 3.1")
 def _host(case: Case) -> Messages:
+    """Clients refuse a server whose name or address is not among the subject alternative names."""
     host = case.host
-    names = case.certificate.subject_alternative_names or ()
+    names = case.certificate.names
     if host is None or matches(host, names):
         return PASS
     listed = ", ".join(brief(str(name)) for name in names[:5]) + (", …" if len(names) > 5 else "")
@@ -174,100 +212,22 @@ def matches(host: GeneralName, names: Iterable[GeneralName]) -> bool:
     return False
 
 
+@rule("no-common-name", WARNING, "FiloSottile/mkcert#47; --profile appliance makes it an error", of_requests=True)
+def _no_common_name(case: Case) -> Messages:
+    """Phones and browsers need no common name, but some appliances and certificate lists do."""
+    assert _common_name.check
+    return _common_name.check(case)
+
+
 RULES = (
-    Rule(
-        "host-mismatch",
-        ERROR,
-        "Clients refuse a server whose name or address is not among the subject alternative names.",
-        "RFC 6125 section 6.4; RFC 2818 section 3.1",
-        None,
-        _host,
-    ),
-    Rule(
-        "ip-as-dns",
-        ERROR,
-        "An IP address matches only an iPAddress entry, never a dNSName.",
-        "RFC 5280 section 4.2.1.6",
-        None,
-        _ip_as_dns,
-        of_requests=True,
-        extension="subjectAltName",
-    ),
-    Rule(
-        "ip-also-as-dns",
-        WARNING,
-        "An IP address written as a DNS name matches nothing; only its IP entry counts.",
-        "RFC 5280 section 4.2.1.6",
-        None,
-        _ip_also_as_dns,
-        of_requests=True,
-        extension="subjectAltName",
-    ),
-    Rule(
-        "dns-malformed",
-        WARNING,
-        "A DNS name with characters that no host name has matches nothing, and may be meant to deceive the reader.",
-        "RFC 5280 section 4.2.1.6; RFC 1034 section 3.5",
-        None,
-        _malformed,
-        of_requests=True,
-        extension="subjectAltName",
-    ),
-    Rule(
-        "empty-cn",
-        ERROR,
-        "IP Office, and the certificate lists of many devices, identify a certificate by its common name.",
-        "Avaya IP Office certificates; FiloSottile/mkcert#47",
-        None,
-        _common_name,
-        of_requests=True,
-    ),
-    Rule(
-        "no-common-name",
-        WARNING,
-        "Phones and browsers need no common name, but some appliances and certificate lists do.",
-        "FiloSottile/mkcert#47; --profile appliance makes it an error",
-        None,
-        _common_name,
-        of_requests=True,
-    ),
-    Rule(
-        "cn-not-in-san",
-        WARNING,
-        "Clients ignore a common name that is not among the subject alternative names.",
-        "RFC 6125 section 6.4.4; CA/Browser Forum Baseline Requirements 7.1.4.3",
-        None,
-        _common_name_in_san,
-        of_requests=True,
-    ),
-    Rule(
-        "san-twice",
-        WARNING,
-        "If a subject alternative name appears twice, another name is probably missing.",
-        "RFC 5280 section 4.2.1.6",
-        None,
-        _twice,
-        of_requests=True,
-        extension="subjectAltName",
-    ),
-    Rule(
-        "name-near-miss",
-        WARNING,
-        "Two names that differ only in two swapped letters are probably one name with a typing mistake.",
-        "the post this tool starts from: avaya.domian.com for avaya.domain.com",
-        None,
-        _near_miss,
-        of_requests=True,
-        extension="subjectAltName",
-    ),
-    Rule(
-        "wildcard-tld",
-        WARNING,
-        "Many clients refuse a wildcard directly under a top-level label.",
-        "RFC 6125 section 7.2; CA/Browser Forum Baseline Requirements 3.2.2.6",
-        None,
-        _wildcard,
-        of_requests=True,
-        extension="subjectAltName",
-    ),
+    _host,
+    _ip_as_dns,
+    _ip_also_as_dns,
+    _malformed,
+    _common_name,
+    _no_common_name,
+    _common_name_in_san,
+    _twice,
+    _near_miss,
+    _wildcard,
 )

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from opensslgen.text import brief
 
 from .apple import span
-from .rule import ERROR, PASS, Case, Fault, Messages, Rule
+from .rule import ERROR, PASS, Case, Fault, Messages, rule
 
 BASELINE = "CA/Browser Forum Baseline Requirements"
 SINCE_SEPTEMBER_2020 = date(2020, 9, 1)
@@ -25,7 +25,9 @@ _ONE_SECOND = timedelta(seconds=1)
 _INTERNAL = ("corp", "home", "home.arpa", "internal", "intranet", "invalid", "lan", "local", "localhost", "test")
 
 
+@rule("public-validity", ERROR, f"{BASELINE} 6.3.2, ballot SC-081v3", since=SINCE_SEPTEMBER_2020)
 def _validity(case: Case) -> Messages:
+    """Browsers refuse a public certificate that is valid for longer than the limit at its date of issue."""
     begins = case.certificate.not_before
     day = begins.date()
     # Both the first and the last second count (RFC 5280 section 4.1.2.5).
@@ -41,14 +43,18 @@ def _validity(case: Case) -> Messages:
     return PASS
 
 
+@rule("public-eku", ERROR, f"{BASELINE} 7.1.2.7.10", of_requests=True, extension="extendedKeyUsage")
 def _usages(case: Case) -> Messages:
+    """A public server's certificate needs the extended key usage serverAuth, and must not have anyExtendedKeyUsage."""
     usages = case.certificate.extended_key_usage or ()
     if "serverAuth" not in usages:
         return (f"its extended key usage is {', '.join(usages) or 'missing'}; serverAuth is needed",)
     return ("its extended key usage has anyExtendedKeyUsage",) if "anyExtendedKeyUsage" in usages else PASS
 
 
+@rule("public-san", ERROR, f"{BASELINE} 7.1.2.7.12", of_requests=True, extension="subjectAltName")
 def _names(case: Case) -> Messages:
+    """A public server's certificate needs subject alternative names, which must be host names or IP addresses."""
     names = case.certificate.subject_alternative_names
     if not names:
         return ("it has no subject alternative name",)
@@ -59,9 +65,11 @@ def _names(case: Case) -> Messages:
     return found
 
 
+@rule("public-internal-name", ERROR, f"{BASELINE} 4.2.2 and 7.1.2.7.12", of_requests=True, extension="subjectAltName")
 def _internal(case: Case) -> Messages:
+    """Public CAs do not sign names or addresses that anyone may use in a private network."""
     found = PASS
-    for name in case.certificate.subject_alternative_names or ():
+    for name in case.certificate.names:
         if (name.kind == "DNS" and _is_internal(name.value)) or (name.kind == "IP" and _is_private(name.value)):
             found += (Fault(f"{brief(str(name))} means something else, or nothing, in other networks", name=name),)
     return found
@@ -79,42 +87,8 @@ def _is_private(address: str) -> bool:
 
 
 RULES = (
-    Rule(
-        "public-validity",
-        ERROR,
-        "Browsers refuse a public certificate that is valid for longer than the limit at its date of issue.",
-        f"{BASELINE} 6.3.2, ballot SC-081v3",
-        SINCE_SEPTEMBER_2020,
-        _validity,
-    ),
-    Rule(
-        "public-eku",
-        ERROR,
-        "A public server's certificate needs the extended key usage serverAuth, and must not have anyExtendedKeyUsage.",
-        f"{BASELINE} 7.1.2.7.10",
-        None,
-        _usages,
-        of_requests=True,
-        extension="extendedKeyUsage",
-    ),
-    Rule(
-        "public-san",
-        ERROR,
-        "A public server's certificate needs subject alternative names, which must be host names or IP addresses.",
-        f"{BASELINE} 7.1.2.7.12",
-        None,
-        _names,
-        of_requests=True,
-        extension="subjectAltName",
-    ),
-    Rule(
-        "public-internal-name",
-        ERROR,
-        "Public CAs do not sign names or addresses that anyone may use in a private network.",
-        f"{BASELINE} 4.2.2 and 7.1.2.7.12",
-        None,
-        _internal,
-        of_requests=True,
-        extension="subjectAltName",
-    ),
+    _validity,
+    _usages,
+    _names,
+    _internal,
 )

@@ -2,307 +2,92 @@
 
 from __future__ import annotations
 
+import re
+
 from .apple import APPLE
-from .rule import ERROR, NOTE, WARNING, Rule
+from .rule import Rule
 
 _CONFIG = "OpenSSL config(5)"
 _POST = "the post on IP Office and iPhones that this tool starts from"
 
-RULES = (
-    Rule(
-        "protocol",
-        ERROR,
-        "Apple's devices, browsers and Python refuse versions of TLS before 1.2.",
-        "RFC 8996; Apple, App Transport Security",
-        None,
-        None,
-    ),
-    Rule(
-        "chain-signature",
-        ERROR,
-        "Clients refuse a certificate that its issuer has not signed, or that was changed after it was signed.",
-        "RFC 5280 section 6.1.3 (a) (1); OpenSSL verify",
-        None,
-        None,
-    ),
-    Rule(
-        "chain-rejected",
-        ERROR,
-        "Many clients use openssl, so they refuse what openssl refuses.",
-        "OpenSSL verify",
-        None,
-        None,
-    ),
-    Rule(
-        "chain-untrusted",
-        ERROR,
-        "Clients refuse a server if its chain does not lead to a root that they trust.",
-        "RFC 5280 section 6.1; OpenSSL s_client -CAfile",
-        None,
-        None,
-    ),
-    Rule(
-        "clock",
-        ERROR,
-        "A certificate that is made while the clock is wrong expires at the wrong time, perhaps before it is used.",
-        "RFC 5280 section 4.1.2.5",
-        None,
-        None,
-    ),
-    Rule(
-        "key-mode",
-        WARNING,
-        "Anyone who can read a private key can impersonate its server.",
-        "square/certstrap#137",
-        None,
-        None,
-    ),
-    Rule(
-        "p12-rc2",
-        WARNING,
-        "OpenSSL 3 reads RC2-40 only with -legacy, and RC2-40 is easy to break.",
-        "OpenSSL 3.0 migration guide, OSSL_PROVIDER-legacy(7)",
-        None,
-        None,
-    ),
-    Rule(
-        "p12-too-new",
-        NOTE,
-        "Older Apple, Windows Server 2016, Android and appliance importers refuse AES and a SHA-256 MAC.",
-        "openssl/openssl#19871; chris2511/xca#559",
-        None,
-        None,
-    ),
-    Rule(
-        "config-runs-code",
-        WARNING,
-        "A config that loads engines, providers or modules can run any code; the audit does not load them.",
-        f"{_CONFIG}: openssl_conf, engines, providers, dynamic_path",
-        None,
-        None,
-    ),
-    Rule(
-        "config-reads-files",
-        WARNING,
-        "The audit does not check what a config reads from other files, and another machine may lack them.",
-        f"{_CONFIG}: .include; x509v3_config(5): file:",
-        None,
-        None,
-    ),
-    Rule(
-        "config-reads-environment",
-        WARNING,
-        "The audit does not check what a config reads from the environment, and LibreSSL refuses it.",
-        f"{_CONFIG}: ENV::",
-        None,
-        None,
-    ),
-    Rule(
-        "config-default-days",
-        ERROR,
-        "Certificates that openssl ca issues with this config are valid for too long for Apple's devices.",
-        f"{APPLE}; openssl-ca(1): default_days",
-        None,
-        None,
-    ),
-    Rule(
-        "config-default-bits",
-        ERROR,
-        "RSA keys that openssl req generates with this config are too small for Apple's devices.",
-        f"{APPLE}; openssl-req(1): default_bits",
-        None,
-        None,
-    ),
-    Rule(
-        "config-default-md",
-        ERROR,
-        "Apple's devices refuse the signatures that openssl makes with this config.",
-        f"{APPLE}; openssl-req(1), openssl-ca(1): default_md",
-        None,
-        None,
-    ),
-    Rule(
-        "config-section-unused",
-        WARNING,
-        "Extensions in a section that nothing refers to have no effect, and openssl does not say so.",
-        "x509v3_config(5); openssl-x509(1): -extensions",
-        None,
-        None,
-    ),
-    Rule(
-        "config-key-twice",
-        WARNING,
-        "If a key appears twice in a section, openssl uses the last value and silently ignores the first.",
-        _CONFIG,
-        None,
-        None,
-    ),
-    Rule(
-        "config-section-missing",
-        ERROR,
-        "If a config refers to a section that is missing, openssl issues no certificate.",
-        f"{_CONFIG}; x509v3_config(5)",
-        None,
-        None,
-    ),
-    Rule(
-        "script-validity",
-        ERROR,
-        "By default, the script issues certificates that are valid for too long for Apple's devices.",
-        f"{APPLE}; {_POST}",
-        None,
-        None,
-    ),
-    Rule(
-        "script-no-eku",
-        ERROR,
-        "The script issues server certificates without the extended key usage serverAuth.",
-        f"{APPLE}; {_POST}",
-        None,
-        None,
-    ),
-    Rule(
-        "script-days",
-        ERROR,
-        "A command of the script issues certificates for more than 825 days, which is allowed only for a root.",
-        f"{APPLE}; openssl-x509(1): -days",
-        None,
-        None,
-    ),
-    Rule(
-        "script-sha1",
-        ERROR,
-        "A command of the script makes signatures that Apple's devices refuse.",
-        f"{APPLE}; openssl-x509(1): -sha1",
-        None,
-        None,
-    ),
-    Rule(
-        "script-small-key",
-        ERROR,
-        "A command of the script generates RSA keys that are too small for Apple's devices.",
-        f"{APPLE}; openssl-genrsa(1)",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-index-line",
-        ERROR,
-        "If a line cannot be parsed, openssl ca refuses its database or misses a certificate.",
-        "openssl-ca(1): database",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-index-line-ends",
-        WARNING,
-        "A carriage return at the end of a line becomes part of the subject when openssl reads it.",
-        "openssl-ca(1): database, unique_subject",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-index-twice",
-        ERROR,
-        "If two certificates have the same serial number, it is impossible to revoke only one of them.",
-        "RFC 5280 section 4.1.2.2",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-unrecorded",
-        ERROR,
-        "If a certificate is not in the index, openssl ca cannot revoke it, and no OCSP responder knows it.",
-        "openssl-ca(1): -revoke; openssl-ocsp(1): -index",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-copy-missing",
-        WARNING,
-        "Without the copy, it is unknown which certificate a line of the index describes.",
-        "openssl-ca(1): new_certs_dir",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-copy-differs",
-        ERROR,
-        "If the index describes another certificate than the copy, you revoke the wrong one.",
-        "openssl-ca(1): database, new_certs_dir",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-other-issuer",
-        WARNING,
-        "The CRL of this CA cannot revoke certificates of another CA.",
-        "RFC 5280 section 6.3.3",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-config-differs",
-        ERROR,
-        "The record of how a certificate was issued is useless if it describes another certificate.",
-        "openssl-x509(1): -extfile, -extensions",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-key-mismatch",
-        ERROR,
-        "A key that does not match its certificate is useless, and the right key may be lost.",
-        "RFC 8446 section 4.4.3",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-request-differs",
-        WARNING,
-        "With a request for another key, this certificate cannot be issued again.",
-        "RFC 2986 section 3",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-revoked-in-use",
-        ERROR,
-        "Clients that check for revocation refuse a revoked certificate, so a server must not use it.",
-        "RFC 5280 section 6.3",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-crl-stale",
-        ERROR,
-        "Clients that check CRLs refuse every certificate if the CRL has expired.",
-        "RFC 5280 section 6.3.3",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-crl-incomplete",
-        ERROR,
-        "Clients accept a revoked certificate until it is in the CRL.",
-        "RFC 5280 section 5.1.2.6; openssl-ca(1): -gencrl",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-open-to-others",
-        WARNING,
-        "Anyone who can read a CA's key, or change its folder, can impersonate any server to its clients.",
-        "RFC 3647 section 4.6.2",
-        None,
-        None,
-    ),
-    Rule(
-        "pki-link",
-        ERROR,
-        "A link out of the folder makes programs read keys, or write files, at a place that somebody else chose.",
-        "CWE-59",
-        None,
-        None,
-    ),
+_TABLE = f"""
+protocol (error): RFC 8996; Apple, App Transport Security
+    Apple's devices, browsers and Python refuse versions of TLS before 1.2.
+chain-signature (error): RFC 5280 section 6.1.3 (a) (1); OpenSSL verify
+    Clients refuse a certificate that its issuer has not signed, or that was changed after it was signed.
+chain-rejected (error): OpenSSL verify
+    Many clients use openssl, so they refuse what openssl refuses.
+chain-untrusted (error): RFC 5280 section 6.1; OpenSSL s_client -CAfile
+    Clients refuse a server if its chain does not lead to a root that they trust.
+clock (error): RFC 5280 section 4.1.2.5
+    A certificate that is made while the clock is wrong expires at the wrong time, perhaps before it is used.
+key-mode (warning): square/certstrap#137
+    Anyone who can read a private key can impersonate its server.
+p12-rc2 (warning): OpenSSL 3.0 migration guide, OSSL_PROVIDER-legacy(7)
+    OpenSSL 3 reads RC2-40 only with -legacy, and RC2-40 is easy to break.
+p12-too-new (note): openssl/openssl#19871; chris2511/xca#559
+    Older Apple, Windows Server 2016, Android and appliance importers refuse AES and a SHA-256 MAC.
+config-runs-code (warning): {_CONFIG}: openssl_conf, engines, providers, dynamic_path
+    A config that loads engines, providers or modules can run any code; the audit does not load them.
+config-reads-files (warning): {_CONFIG}: .include; x509v3_config(5): file:
+    The audit does not check what a config reads from other files, and another machine may lack them.
+config-reads-environment (warning): {_CONFIG}: ENV::
+    The audit does not check what a config reads from the environment, and LibreSSL refuses it.
+config-default-days (error): {APPLE}; openssl-ca(1): default_days
+    Certificates that openssl ca issues with this config are valid for too long for Apple's devices.
+config-default-bits (error): {APPLE}; openssl-req(1): default_bits
+    RSA keys that openssl req generates with this config are too small for Apple's devices.
+config-default-md (error): {APPLE}; openssl-req(1), openssl-ca(1): default_md
+    Apple's devices refuse the signatures that openssl makes with this config.
+config-section-unused (warning): x509v3_config(5); openssl-x509(1): -extensions
+    Extensions in a section that nothing refers to have no effect, and openssl does not say so.
+config-key-twice (warning): {_CONFIG}
+    If a key appears twice in a section, openssl uses the last value and silently ignores the first.
+config-section-missing (error): {_CONFIG}; x509v3_config(5)
+    If a config refers to a section that is missing, openssl issues no certificate.
+script-validity (error): {APPLE}; {_POST}
+    By default, the script issues certificates that are valid for too long for Apple's devices.
+script-no-eku (error): {APPLE}; {_POST}
+    The script issues server certificates without the extended key usage serverAuth.
+script-days (error): {APPLE}; openssl-x509(1): -days
+    A command of the script issues certificates for more than 825 days, which is allowed only for a root.
+script-sha1 (error): {APPLE}; openssl-x509(1): -sha1
+    A command of the script makes signatures that Apple's devices refuse.
+script-small-key (error): {APPLE}; openssl-genrsa(1)
+    A command of the script generates RSA keys that are too small for Apple's devices.
+pki-index-line (error): openssl-ca(1): database
+    If a line cannot be parsed, openssl ca refuses its database or misses a certificate.
+pki-index-line-ends (warning): openssl-ca(1): database, unique_subject
+    A carriage return at the end of a line becomes part of the subject when openssl reads it.
+pki-index-twice (error): RFC 5280 section 4.1.2.2
+    If two certificates have the same serial number, it is impossible to revoke only one of them.
+pki-unrecorded (error): openssl-ca(1): -revoke; openssl-ocsp(1): -index
+    If a certificate is not in the index, openssl ca cannot revoke it, and no OCSP responder knows it.
+pki-copy-missing (warning): openssl-ca(1): new_certs_dir
+    Without the copy, it is unknown which certificate a line of the index describes.
+pki-copy-differs (error): openssl-ca(1): database, new_certs_dir
+    If the index describes another certificate than the copy, you revoke the wrong one.
+pki-other-issuer (warning): RFC 5280 section 6.3.3
+    The CRL of this CA cannot revoke certificates of another CA.
+pki-config-differs (error): openssl-x509(1): -extfile, -extensions
+    The record of how a certificate was issued is useless if it describes another certificate.
+pki-key-mismatch (error): RFC 8446 section 4.4.3
+    A key that does not match its certificate is useless, and the right key may be lost.
+pki-request-differs (warning): RFC 2986 section 3
+    With a request for another key, this certificate cannot be issued again.
+pki-revoked-in-use (error): RFC 5280 section 6.3
+    Clients that check for revocation refuse a revoked certificate, so a server must not use it.
+pki-crl-stale (error): RFC 5280 section 6.3.3
+    Clients that check CRLs refuse every certificate if the CRL has expired.
+pki-crl-incomplete (error): RFC 5280 section 5.1.2.6; openssl-ca(1): -gencrl
+    Clients accept a revoked certificate until it is in the CRL.
+pki-open-to-others (warning): RFC 3647 section 4.6.2
+    Anyone who can read a CA's key, or change its folder, can impersonate any server to its clients.
+pki-link (error): CWE-59
+    A link out of the folder makes programs read keys, or write files, at a place that somebody else chose.
+"""
+
+RULES = tuple(
+    Rule(name, severity, reason, citation)
+    for name, severity, citation, reason in re.findall(r"^(\S+) \((\w+)\): (.+)\n +(.+)$", _TABLE, re.MULTILINE)
 )

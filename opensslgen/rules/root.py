@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from .rule import ANY, ERROR, PASS, WARNING, Case, Fault, Messages, Rule
+from .rule import ANY, ERROR, PASS, WARNING, Case, Fault, Messages, rule
 
 
+@rule("root-cn", ERROR, "FiloSottile/mkcert#47")
 def _common_name(case: Case) -> Messages:
+    """iOS does not list a root without a common name under Certificate Trust Settings."""
     return PASS if (case.certificate.subject.common_name or "").strip() else ("its subject has no common name",)
 
 
+@rule("root-ca", ERROR, "RFC 5280 section 4.2.1.9; AOSP CertInstaller", extension="basicConstraints")
 def _ca(case: Case) -> Messages:
+    """A phone accepts a certificate as a root only if it is marked as a CA."""
     return PASS if case.certificate.is_authority else ("it is not a certificate authority (CA:TRUE)",)
 
 
+@rule("root-key-cert-sign", ERROR, "RFC 5280 section 4.2.1.3", extension="keyUsage")
 def _key_cert_sign(case: Case) -> Messages:
+    """A root with a key usage that lacks keyCertSign cannot sign."""
     usage = case.certificate.key_usage
     if usage is None or "keyCertSign" in usage:
         return PASS
     return ("its key usage lacks keyCertSign",)
 
 
+@rule("root-eku", ERROR, "OpenSSL verify -purpose sslserver; RFC 5280 section 4.2.1.12", extension="extendedKeyUsage")
 def _usages(case: Case) -> Messages:
+    """OpenSSL and others refuse servers below a root whose extended key usage lacks serverAuth."""
     usages = case.certificate.extended_key_usage
     # OpenSSL does not accept anyExtendedKeyUsage instead, measured from 1.1.1 to 4.0.
     if usages is None or "serverAuth" in usages:
@@ -28,11 +36,15 @@ def _usages(case: Case) -> Messages:
     return (f"its extended key usage is {', '.join(usages)}; it needs serverAuth, or no extended key usage",)
 
 
+@rule("root-ski", WARNING, "RFC 5280 section 4.2.1.2", extension="subjectKeyIdentifier")
 def _key_identifier(case: Case) -> Messages:
+    """Python 3.13 refuses a root without a subject key identifier, and other clients need longer to find the root."""
     return PASS if case.certificate.subject_key_identifier else ("it has no subject key identifier",)
 
 
+@rule("root-critical", WARNING, "RFC 5280 sections 4.2.1.3 and 4.2.1.9", extension=ANY)
 def _critical(case: Case) -> Messages:
+    """Python 3.13 and cryptography refuse a root whose basicConstraints are not critical or that has no key usage."""
     certificate = case.certificate
     found = PASS
     if certificate.basic_constraints and not certificate.is_critical("basicConstraints"):
@@ -47,57 +59,10 @@ def _critical(case: Case) -> Messages:
 
 
 RULES = (
-    Rule(
-        "root-cn",
-        ERROR,
-        "iOS does not list a root without a common name under Certificate Trust Settings.",
-        "FiloSottile/mkcert#47",
-        None,
-        _common_name,
-    ),
-    Rule(
-        "root-ca",
-        ERROR,
-        "A phone accepts a certificate as a root only if it is marked as a CA.",
-        "RFC 5280 section 4.2.1.9; AOSP CertInstaller",
-        None,
-        _ca,
-        extension="basicConstraints",
-    ),
-    Rule(
-        "root-key-cert-sign",
-        ERROR,
-        "A root with a key usage that lacks keyCertSign cannot sign.",
-        "RFC 5280 section 4.2.1.3",
-        None,
-        _key_cert_sign,
-        extension="keyUsage",
-    ),
-    Rule(
-        "root-eku",
-        ERROR,
-        "OpenSSL and others refuse servers below a root whose extended key usage lacks serverAuth.",
-        "OpenSSL verify -purpose sslserver; RFC 5280 section 4.2.1.12",
-        None,
-        _usages,
-        extension="extendedKeyUsage",
-    ),
-    Rule(
-        "root-ski",
-        WARNING,
-        "Python 3.13 refuses a root without a subject key identifier, and other clients need longer to find the root.",
-        "RFC 5280 section 4.2.1.2",
-        None,
-        _key_identifier,
-        extension="subjectKeyIdentifier",
-    ),
-    Rule(
-        "root-critical",
-        WARNING,
-        "Python 3.13 and cryptography refuse a root whose basicConstraints are not critical or that has no key usage.",
-        "RFC 5280 sections 4.2.1.3 and 4.2.1.9",
-        None,
-        _critical,
-        extension=ANY,
-    ),
+    _common_name,
+    _ca,
+    _key_cert_sign,
+    _usages,
+    _key_identifier,
+    _critical,
 )

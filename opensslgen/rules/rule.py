@@ -78,14 +78,39 @@ class Rule:
     reason: str
     """One sentence: what breaks if the certificate violates it."""
     citation: str
-    effective: date | None
+    effective: date | None = None
     """It applies to certificates whose validity begins on this day (UTC) or later."""
-    check: Callable[[Case], Messages] | None
+    check: Callable[[Case], Messages] | None = None
     """Returns what is wrong; None if the code that reads a file or server raises the findings."""
     of_requests: bool = False
     """Whether it also applies to requests (CSRs)."""
     extension: str | None = None
     """Short name of the extension that it concerns, for findings on configs; ANY: each finding names the extension."""
+
+    def __reduce__(self) -> tuple[Callable[[str], Rule], tuple[str]]:
+        """Be sent to other processes by the id."""
+        return _rule_of, (self.id,)
+
+
+def _rule_of(id: str) -> Rule:  # noqa: A002 - as the field is called
+    from .profiles import RULES
+
+    return RULES[id]
+
+
+def rule(
+    id: str,  # noqa: A002 - as the field is called
+    severity: str,
+    citation: str,
+    *,
+    since: date | None = None,
+    of_requests: bool = False,
+    extension: str | None = None,
+) -> Callable[[Callable[[Case], Messages]], Rule]:
+    """Return a decorator that makes a check a rule; the docstring of the check says what breaks."""
+    return lambda check: Rule(
+        id, severity, check.__doc__ or "", citation, since, check, of_requests=of_requests, extension=extension
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .form import deviations
-from .rule import ANY, ERROR, PASS, Case, Fault, Messages, Rule
+from .rule import ANY, ERROR, PASS, Case, Fault, Messages, rule
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
@@ -19,7 +19,9 @@ def _authorities(case: Case) -> tuple[Certificate, ...]:
     return (case.certificate, *case.authorities) if case.certificate.is_authority else case.authorities
 
 
+@rule("strict-version", ERROR, PYCA)
 def _version(case: Case) -> Messages:
+    """Strict clients need extensions, which only version 3 has."""
     found = PASS
     for certificate in (case.certificate, *case.authorities):
         if certificate.version != 3:
@@ -27,7 +29,14 @@ def _version(case: Case) -> Messages:
     return found
 
 
+@rule(
+    "strict-aki",
+    ERROR,
+    f"{PYTHON}; RFC 5280 section 4.2.1.1; python/cpython#107361",
+    extension="authorityKeyIdentifier",
+)
 def _authority_key_identifier(case: Case) -> Messages:
+    """Python 3.13 and cryptography refuse a certificate that does not name its issuer's key."""
     # OpenSSL adds one when it signs.
     if not case.certificate.der:
         return PASS
@@ -39,11 +48,15 @@ def _authority_key_identifier(case: Case) -> Messages:
     return found
 
 
+@rule("strict-der", ERROR, f"{PYCA}; RFC 5280 section 4.1; X.690 section 10", of_requests=True)
 def _der(case: Case) -> Messages:
+    """Python's cryptography and Go refuse a certificate that is not exactly DER."""
     return deviations(case, grave=False)
 
 
+@rule("strict-ski", ERROR, f"{PYTHON}; RFC 5280 section 4.2.1.2", extension="subjectKeyIdentifier")
 def _subject_key_identifier(case: Case) -> Messages:
+    """Python 3.13 refuses a CA without a subject key identifier."""
     return tuple(
         [
             f"the CA {certificate.subject} has no subject key identifier"
@@ -53,7 +66,9 @@ def _subject_key_identifier(case: Case) -> Messages:
     )
 
 
+@rule("strict-basic-constraints", ERROR, f"{PYTHON}; RFC 5280 section 4.2.1.9", extension="basicConstraints")
 def _critical_constraints(case: Case) -> Messages:
+    """Python 3.13 and cryptography refuse a CA whose basicConstraints are not critical."""
     return tuple(
         [
             f"the basicConstraints of the CA {certificate.subject} are not critical"
@@ -63,7 +78,9 @@ def _critical_constraints(case: Case) -> Messages:
     )
 
 
+@rule("strict-key-usage", ERROR, f"{PYTHON}; RFC 5280 section 4.2.1.3", extension="keyUsage")
 def _authority_usage(case: Case) -> Messages:
+    """Python 3.13 and cryptography refuse a CA whose key usage does not allow it to sign."""
     found = PASS
     for certificate in _authorities(case):
         if certificate.key_usage is None:
@@ -73,14 +90,18 @@ def _authority_usage(case: Case) -> Messages:
     return found
 
 
+@rule("strict-key-cert-sign", ERROR, f"{PYTHON}; RFC 5280 section 4.2.1.3", of_requests=True, extension="keyUsage")
 def _leaf_usage(case: Case) -> Messages:
+    """Python 3.13 and cryptography refuse a server whose key usage allows it to sign certificates."""
     usage, constraints = case.certificate.key_usage, case.certificate.basic_constraints
     if usage and "keyCertSign" in usage and not (constraints and constraints.ca):
         return ("its key usage has keyCertSign, but it is not a CA",)
     return PASS
 
 
+@rule("strict-critical", ERROR, f"{PYTHON}; {PYCA}; RFC 5280 sections 4.2.1.1, 4.2.1.2 and 4.2.1.6", extension=ANY)
 def _criticality(case: Case) -> Messages:
+    """Strict clients refuse extensions that are critical but must not be, or must be critical but are not."""
     certificate = case.certificate
     found = PASS
     if not certificate.extensions:
@@ -100,7 +121,9 @@ def _criticality(case: Case) -> Messages:
     return found
 
 
+@rule("strict-eku", ERROR, "RFC 5280 section 4.2.1.12", of_requests=True, extension="extendedKeyUsage")
 def _usages(case: Case) -> Messages:
+    """OpenSSL and others refuse a server, or a CA, whose extended key usage lacks serverAuth."""
     found = PASS
     for certificate in (case.certificate, *case.authorities):
         usages = certificate.extended_key_usage
@@ -111,79 +134,13 @@ def _usages(case: Case) -> Messages:
 
 
 RULES = (
-    Rule("strict-version", ERROR, "Strict clients need extensions, which only version 3 has.", PYCA, None, _version),
-    Rule(
-        "strict-der",
-        ERROR,
-        "Python's cryptography and Go refuse a certificate that is not exactly DER.",
-        f"{PYCA}; RFC 5280 section 4.1; X.690 section 10",
-        None,
-        _der,
-        of_requests=True,
-    ),
-    Rule(
-        "strict-aki",
-        ERROR,
-        "Python 3.13 and cryptography refuse a certificate that does not name its issuer's key.",
-        f"{PYTHON}; RFC 5280 section 4.2.1.1; python/cpython#107361",
-        None,
-        _authority_key_identifier,
-        extension="authorityKeyIdentifier",
-    ),
-    Rule(
-        "strict-ski",
-        ERROR,
-        "Python 3.13 refuses a CA without a subject key identifier.",
-        f"{PYTHON}; RFC 5280 section 4.2.1.2",
-        None,
-        _subject_key_identifier,
-        extension="subjectKeyIdentifier",
-    ),
-    Rule(
-        "strict-basic-constraints",
-        ERROR,
-        "Python 3.13 and cryptography refuse a CA whose basicConstraints are not critical.",
-        f"{PYTHON}; RFC 5280 section 4.2.1.9",
-        None,
-        _critical_constraints,
-        extension="basicConstraints",
-    ),
-    Rule(
-        "strict-key-usage",
-        ERROR,
-        "Python 3.13 and cryptography refuse a CA whose key usage does not allow it to sign.",
-        f"{PYTHON}; RFC 5280 section 4.2.1.3",
-        None,
-        _authority_usage,
-        extension="keyUsage",
-    ),
-    Rule(
-        "strict-key-cert-sign",
-        ERROR,
-        "Python 3.13 and cryptography refuse a server whose key usage allows it to sign certificates.",
-        f"{PYTHON}; RFC 5280 section 4.2.1.3",
-        None,
-        _leaf_usage,
-        of_requests=True,
-        extension="keyUsage",
-    ),
-    Rule(
-        "strict-critical",
-        ERROR,
-        "Strict clients refuse extensions that are critical but must not be, or must be critical but are not.",
-        f"{PYTHON}; {PYCA}; RFC 5280 sections 4.2.1.1, 4.2.1.2 and 4.2.1.6",
-        None,
-        _criticality,
-        extension=ANY,
-    ),
-    Rule(
-        "strict-eku",
-        ERROR,
-        "OpenSSL and others refuse a server, or a CA, whose extended key usage lacks serverAuth.",
-        "RFC 5280 section 4.2.1.12",
-        None,
-        _usages,
-        of_requests=True,
-        extension="extendedKeyUsage",
-    ),
+    _version,
+    _der,
+    _authority_key_identifier,
+    _subject_key_identifier,
+    _critical_constraints,
+    _authority_usage,
+    _leaf_usage,
+    _criticality,
+    _usages,
 )

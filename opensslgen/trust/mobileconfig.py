@@ -12,8 +12,6 @@ from opensslgen.text import visible
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
-MEDIA_TYPE = "application/x-apple-aspen-config"
-
 
 def title(root: Certificate) -> str:
     """Return the name of a root: its common name, or else its whole subject."""

@@ -14,7 +14,7 @@ from opensslgen.config.reader import DEFAULT, Config, read_config
 from opensslgen.errors import UnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 CERTIFICATE, REQUEST = "certificate", "request"
@@ -138,12 +138,8 @@ def _read_call(path: Path) -> Call | None:
 
 def wait_for_calls(folder: Path) -> None:
     """Wait until no recorded call is running: calls in the background may outlive their script."""
-    while any(_is_running(path) for path in _unfinished(folder)):
+    while any(not path.with_suffix(".status").exists() and _is_running(path) for path in folder.glob("*.call")):
         time.sleep(_PAUSE)
-
-
-def _unfinished(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.glob("*.call") if not path.with_suffix(".status").exists())
 
 
 def _is_running(path: Path) -> bool:

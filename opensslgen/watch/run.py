@@ -56,7 +56,7 @@ def watch(argv: Sequence[str], *, fix: bool = False, names: str = "", stdout: in
     try:
         # Every user that the command may switch to has to reach the wrapper; only we may read the records.
         folder.chmod(0o711)
-        versions = functools.cache(_version if fix else _no_version)
+        versions = functools.cache(_version if fix else lambda _: "")
         records = folder / "records"
         records.mkdir(0o700)
         write = functools.partial(_write_wrapper, fix=fix, names=names, record=str(records))
@@ -98,10 +98,6 @@ def _version(program: str) -> str:
         return ""
 
 
-def _no_version(_: str) -> str:
-    return ""
-
-
 def _covers(folder: Path, programs: Sequence[str]) -> tuple[cover.Cover, ...]:
     """Return the cover for each program, and create the folders for it."""
     if not cover.is_possible():
@@ -118,9 +114,5 @@ def _covers(folder: Path, programs: Sequence[str]) -> tuple[cover.Cover, ...]:
 
 def _write_wrapper(path: Path, *, openssl: str, version: str, fix: bool, names: str, record: str) -> None:
     script = wrapper_script(openssl=openssl, fix=fix, log="record", names=names, record=record, version=version)
-    path.write_text(
-        script,
-        encoding="utf-8",
-        errors="surrogateescape",
-    )
+    path.write_text(script, encoding="utf-8", errors="surrogateescape")
     path.chmod(0o755)

@@ -22,7 +22,6 @@ _MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 _USUAL = ("/usr/bin", "/bin", "/usr/local/bin", "/usr/sbin", "/usr/local/ssl/bin", "/opt/homebrew/bin")
 """Where a script may find an openssl without our PATH."""
 
-_PATH = re.compile(r"(?<![\w./+@$}-])(?:/[\w.+@-]+)+")
 _OPENSSL = re.compile(r"(?<![\w.$}/+@-])(?P<path>(?:/[\w.+@-]+)*/openssl)(?![\w./-])")
 _BEHIND_VARIABLE = re.compile(
     r"(?:^|[;|&(`=]|\b(?:then|do|else|exec|if|while|until)\b)\s*[\"']?(?P<path>\$\{?\w+\}?[\w/.]*/openssl)(?![\w./-])"

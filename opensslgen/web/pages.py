@@ -45,7 +45,7 @@ class Request(flask.Request):
 def furnish(app: Flask) -> None:
     """Give the app its templates and its page for errors."""
     # The templates may be in a checkout, a wheel or a zipapp.
-    app.jinja_env.loader = jinja2.FunctionLoader(_template)
+    app.jinja_env.loader = jinja2.FunctionLoader(lambda name: template.shipped(f"web/{name}"))
     app.jinja_env.undefined = jinja2.StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters["visible"] = lambda text: visible(str(text))
@@ -56,10 +56,6 @@ def furnish(app: Flask) -> None:
     def context() -> dict[str, object]:
         session = g.get("session")
         return {"session": session, "csrf": session.csrf if session else "", "version": __version__}
-
-
-def _template(name: str) -> str:
-    return template.shipped(f"web/{name}")
 
 
 @blueprint.get("/assets/<name>")

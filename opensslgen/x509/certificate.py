@@ -63,22 +63,15 @@ CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 """The labels of PEM blocks that openssl reads as certificates."""
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certificate (RFC 5280 section 4.1): decoded, or planned and not issued yet."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """What a certificate and a certificate request have in common."""
 
-    serial_number: int
-    """May be negative."""
     signature_algorithm: str
     """As openssl prints it, such as "sha256WithRSAEncryption" or "ecdsa-with-SHA256"; otherwise the dotted OID."""
     signature_hash: str | None
     """Such as "sha256"; None if unknown, or if the algorithm has no hash, such as Ed25519."""
-    issuer: Name
     subject: Name
-    not_before: datetime
-    """The first second of its validity, in UTC."""
-    not_after: datetime
-    """The last second of its validity, in UTC."""
     public_key: PublicKey
     subject_alternative_names: tuple[GeneralName, ...] | None = None
     """None if the extension is missing; the same holds for the fields below."""
@@ -94,15 +87,38 @@ class Certificate:
     """Where to download the CRL."""
     extensions: tuple[Extension, ...] = ()
     """All extensions in their order, including the ones above."""
-    version: int = 3
-    """1, 2 or 3; a higher number only together with a deviation."""
     der: bytes = field(default=b"", repr=False)
-    """The whole certificate; empty if it is not issued yet, as are the next two fields."""
+    """The whole; empty if it is not issued yet, as are the next two fields."""
     tbs: bytes = field(default=b"", repr=False)
     """The part that is signed."""
     signature: bytes = field(default=b"", repr=False)
     deviations: tuple[Deviation, ...] = ()
     """Where it is not DER but could be read."""
+
+    @property
+    def names(self) -> tuple[GeneralName, ...]:
+        """The subject alternative names; empty if the extension is missing."""
+        return self.subject_alternative_names or ()
+
+    def is_critical(self, extension: str) -> bool:
+        """Tell whether it has the extension with this OID or short name, marked as critical."""
+        identifier = EXTENSIONS.get(extension, extension)
+        return any(each.critical and each.oid == identifier for each in self.extensions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate(Signed):
+    """A certificate (RFC 5280 section 4.1): decoded, or planned and not issued yet."""
+
+    serial_number: int
+    """May be negative."""
+    issuer: Name
+    not_before: datetime
+    """The first second of its validity, in UTC."""
+    not_after: datetime
+    """The last second of its validity, in UTC."""
+    version: int = 3
+    """1, 2 or 3; a higher number only together with a deviation."""
 
     @property
     def validity(self) -> timedelta:
@@ -145,30 +161,17 @@ class Certificate:
         digits = f"{abs(self.serial_number):X}"
         return ("-" if self.serial_number < 0 else "") + digits.zfill(len(digits) + len(digits) % 2)
 
-    @property
-    def names(self) -> tuple[GeneralName, ...]:
-        """The subject alternative names; empty if the extension is missing."""
-        return self.subject_alternative_names or ()
 
-    def is_critical(self, extension: str) -> bool:
-        """Tell whether it has the extension with this OID or short name, marked as critical."""
-        return is_critical(self.extensions, extension)
-
-
-def is_critical(extensions: tuple[Extension, ...], name: str) -> bool:
-    """Tell whether it has the extension with this OID or short name, marked as critical."""
-    identifier = EXTENSIONS.get(name, name)
-    return any(extension.critical and extension.oid == identifier for extension in extensions)
-
-
-SUBJECT_ALTERNATIVE_NAMES = EXTENSIONS["subjectAltName"]
-EXTENDED_KEY_USAGE = EXTENSIONS["extendedKeyUsage"]
-KEY_USAGE = EXTENSIONS["keyUsage"]
-BASIC_CONSTRAINTS = EXTENSIONS["basicConstraints"]
-SUBJECT_KEY_IDENTIFIER = EXTENSIONS["subjectKeyIdentifier"]
-AUTHORITY_KEY_IDENTIFIER = EXTENSIONS["authorityKeyIdentifier"]
-_NAME_CONSTRAINTS = EXTENSIONS["nameConstraints"]
-_CRL_DISTRIBUTION_POINTS = EXTENSIONS["crlDistributionPoints"]
+_FIELDS = {
+    "subject_alternative_names": EXTENSIONS["subjectAltName"],
+    "extended_key_usage": EXTENSIONS["extendedKeyUsage"],
+    "key_usage": EXTENSIONS["keyUsage"],
+    "basic_constraints": EXTENSIONS["basicConstraints"],
+    "subject_key_identifier": EXTENSIONS["subjectKeyIdentifier"],
+    "authority_key_identifier": EXTENSIONS["authorityKeyIdentifier"],
+    "name_constraints": EXTENSIONS["nameConstraints"],
+    "crl_urls": EXTENSIONS["crlDistributionPoints"],
+}
 # Real certificates are a hundred times smaller; a few bytes of DER become a large object in memory.
 _LARGEST = 1024 * 1024  # bytes
 # RFC 5280 section 4.1.2.2 allows 20; Python refuses to print more than 4300 digits.
@@ -233,7 +236,6 @@ def _decode(der: bytes) -> Certificate:
             first, at = element(der, first, last, SEQUENCE, "the extensions")
             finish(at, last, "the extensions")
             extensions, values = read_extensions(der, first, at)
-    value = values.get
     return Certificate(
         serial_number=serial_number,
         signature_algorithm=name,
@@ -243,20 +245,18 @@ def _decode(der: bytes) -> Certificate:
         not_before=not_before,
         not_after=not_after,
         public_key=public_key,
-        subject_alternative_names=value(SUBJECT_ALTERNATIVE_NAMES),
-        extended_key_usage=value(EXTENDED_KEY_USAGE),
-        key_usage=value(KEY_USAGE),
-        basic_constraints=value(BASIC_CONSTRAINTS),
-        subject_key_identifier=value(SUBJECT_KEY_IDENTIFIER),
-        authority_key_identifier=value(AUTHORITY_KEY_IDENTIFIER),
-        name_constraints=value(_NAME_CONSTRAINTS),
-        crl_urls=value(_CRL_DISTRIBUTION_POINTS),
         extensions=extensions,
         version=version,
         der=der,
         tbs=tbs,
         signature=signature,
+        **extension_fields(values),
     )
+
+
+def extension_fields(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of extensions, by OID, as fields of `Signed`."""
+    return {name: values.get(identifier) for name, identifier in _FIELDS.items()}
 
 
 def _version(der: bytes, start: int, stop: int) -> int:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 from opensslgen.budget import count_certificate
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import LARGEST_FILE, read_file
 from opensslgen.text import visible
 
+from .certificate import Signed, extension_fields, read_algorithm, read_outermost, read_public_key, read_signature
 from .der import (
     INTEGER,
     OBJECT_IDENTIFIER,
     SEQUENCE,
     SET,
     DecodeError,
-    Deviation,
     deviate,
     element,
     finish,
@@ -29,62 +29,17 @@ from .der import (
     read_tolerantly,
     well_formed,
 )
-from .extensions import AuthorityKeyIdentifier, BasicConstraints, Extension, read_extensions
-from .names import Name, read_name
+from .extensions import Extension, read_extensions
+from .names import read_name
 from .pem import REQUEST, pem_blocks
-from .public_keys import PublicKey
-
-if TYPE_CHECKING:
-    import os
-
-    from opensslgen.names.general import GeneralName
-
-from .certificate import (
-    AUTHORITY_KEY_IDENTIFIER,
-    BASIC_CONSTRAINTS,
-    EXTENDED_KEY_USAGE,
-    KEY_USAGE,
-    SUBJECT_ALTERNATIVE_NAMES,
-    SUBJECT_KEY_IDENTIFIER,
-    is_critical,
-    read_algorithm,
-    read_outermost,
-    read_public_key,
-    read_signature,
-)
 
 REQUEST_LABELS = (REQUEST, "NEW CERTIFICATE REQUEST")
 """The labels of PEM blocks that openssl reads as requests."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request(Signed):
     """A certificate request (RFC 2986), with the extensions that it asks for."""
-
-    signature_algorithm: str
-    """As openssl prints it, or a dotted OID."""
-    signature_hash: str | None
-    """Such as "sha256"; None if unknown, or if the algorithm has no hash, such as Ed25519."""
-    subject: Name
-    public_key: PublicKey
-    subject_alternative_names: tuple[GeneralName, ...] | None = None
-    """None if it does not ask for this extension; the same holds for the fields below."""
-    extended_key_usage: tuple[str, ...] | None = None
-    key_usage: frozenset[str] | None = None
-    basic_constraints: BasicConstraints | None = None
-    subject_key_identifier: bytes | None = None
-    authority_key_identifier: AuthorityKeyIdentifier | None = None
-    extensions: tuple[Extension, ...] = ()
-    der: bytes = field(default=b"", repr=False)
-    tbs: bytes = field(default=b"", repr=False)
-    """The part that is signed."""
-    signature: bytes = field(default=b"", repr=False)
-    deviations: tuple[Deviation, ...] = ()
-    """Where it is not DER but could be read."""
-
-    def is_critical(self, extension: str) -> bool:
-        """Tell whether it asks for the extension with this OID or short name, marked as critical."""
-        return is_critical(self.extensions, extension)
 
 
 _EXTENSION_REQUESTS = ("1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14")
@@ -118,22 +73,16 @@ def _decode(der: bytes) -> Request:
         first, at = element(der, at, end, 0xA0, "the attributes")
         finish(at, end, "the attributes")
     extensions, values = _requested_extensions(der, first, at)
-    value = values.get
     return Request(
-        name,
-        hashed,
-        subject,
-        public_key,
-        value(SUBJECT_ALTERNATIVE_NAMES),
-        value(EXTENDED_KEY_USAGE),
-        value(KEY_USAGE),
-        value(BASIC_CONSTRAINTS),
-        value(SUBJECT_KEY_IDENTIFIER),
-        value(AUTHORITY_KEY_IDENTIFIER),
-        extensions,
-        der,
-        der[start:end],
-        signature,
+        signature_algorithm=name,
+        signature_hash=hashed,
+        subject=subject,
+        public_key=public_key,
+        extensions=extensions,
+        der=der,
+        tbs=der[start:end],
+        signature=signature,
+        **extension_fields(values),
     )
 
 
