@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from opensslgen.errors import Error
+from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.openssl import run
 from opensslgen.plan.issue import demands
@@ -77,8 +77,8 @@ class Authority:
         self.store.finish()
         try:
             job = self._possible(prepare())
-        except Error:
-            if not os.access(self.store.path, os.W_OK):
+        except Error as error:
+            if type(error) not in (Error, UnreadableError, UsageError) or not os.access(self.store.path, os.W_OK):
                 raise
             # Another run may be replacing the files that were read; under the lock, the error is true.
             with self.store.lock():
