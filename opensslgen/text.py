@@ -1,14 +1,18 @@
 """Make text that other people wrote safe to print, whatever characters it contains.
 
 `visible` is for names and paths, `visible_lines` for whole messages, `brief` for text of a certificate, `quote` for
-what a user typed. `refuse_hidden` rejects such characters.
+what a user typed. `rfc3339` and `utc` write moments. `refuse_hidden` rejects such characters.
 """
 
 from __future__ import annotations
 
 import unicodedata
+from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 # Invisible, although printable to Python (Unicode's Default_Ignorable_Code_Point, and the Braille blank).
 _SHAPELESS = frozenset(
@@ -33,6 +37,16 @@ def visible_lines(text: str) -> str:
 def brief(text: str) -> str:
     """Return text of a certificate for a message: visible, at most 100 characters."""
     return visible(_cut(text, 100))
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return a moment in UTC as RFC 3339 writes it; unlike strftime, with four digits of a year before 1000."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+
+
+def utc(moment: datetime, precision: str = "seconds") -> str:
+    """Return a moment in UTC for people, up to its seconds or minutes."""
+    return f"{moment.replace(tzinfo=None).isoformat(' ', precision)} UTC"
 
 
 def quote(text: str, *, most: int = 80, always: bool = False) -> str:

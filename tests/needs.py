@@ -78,6 +78,11 @@ OTHERS = {
         lambda: Path(os.environ.get("OPENSSLGEN_TEST_CORPUS", "/nowhere")).is_dir(),
         install="OPENSSLGEN_TEST_CORPUS=DIRECTORY, such as zlint's v3/testdata and the sources of openssl and gnutls",
     ),
+    "cases": Other(
+        "cases with the right answers",
+        lambda: Path(os.environ.get("OPENSSLGEN_TEST_CASES", "/nowhere")).is_dir(),
+        install="OPENSSLGEN_TEST_CASES=DIRECTORY",
+    ),
     "openssls": Other(
         "other versions of openssl",
         lambda: bool(os.environ.get("OPENSSLGEN_TEST_OPENSSLS")),

@@ -126,6 +126,12 @@ def by_cryptography(der: bytes) -> Fields:
     }
 
 
+def _asn1crypto_values(name: asn1.Name) -> list[str]:
+    values = [part["value"] for group in name.chosen for part in group]
+    # What is no text is compared as hex.
+    return sorted(each.native if isinstance(each.native, str) else each.chosen.contents.hex() for each in values)
+
+
 def by_asn1crypto(der: bytes) -> Fields:
     """Read with asn1crypto, all that it knows included."""
     read = asn1.Certificate.load(der, strict=True)
@@ -133,8 +139,8 @@ def by_asn1crypto(der: bytes) -> Fields:
     names = [name for name in read.subject_alt_name_value or () if name.name in ("dns_name", "ip_address")]
     constraints = read.basic_constraints_value
     return {
-        "subject": sorted(str(part["value"].native) for group in read.subject.chosen for part in group),
-        "issuer": sorted(str(part["value"].native) for group in read.issuer.chosen for part in group),
+        "subject": _asn1crypto_values(read.subject),
+        "issuer": _asn1crypto_values(read.issuer),
         "serial": read.serial_number,
         "validity": (_utc(read.not_valid_before), _utc(read.not_valid_after)),
         "names": sorted(
@@ -193,7 +199,7 @@ def by_openssl(der: bytes) -> Fields:
         fields["constraints"] = (is_ca, int(constraints[2]) if is_ca and constraints[2] else None)
     if usages := re.search(r"X509v3 Extended Key Usage:.*\n *(.*)", text):
         fields["usages"] = sorted(_PRINTED.get(usage, usage) for usage in usages[1].strip().split(", "))
-        if not all(re.fullmatch(r"[\d.]+", usage) for usage in fields["usages"]):  # type: ignore[attr-defined]
+        if not all(re.fullmatch(r"\d+(\.\d+)+", usage) for usage in fields["usages"]):  # type: ignore[attr-defined]
             del fields["usages"]  # it has names for more than we know
     return fields
 

@@ -44,7 +44,7 @@ class Issued:
         ).decode()
 
 
-def issue(name, *sans, issuer=None, ca=False, days=(-1, 300), organization=None):
+def issue(name, *sans, issuer=None, ca=False, crls=True, days=(-1, 300), organization=None):
     """Issue a certificate that keeps Apple's rules, but for what is asked for otherwise."""
     key = ec.generate_private_key(ec.SECP256R1())
     attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)] if organization else []
@@ -63,7 +63,7 @@ def issue(name, *sans, issuer=None, ca=False, days=(-1, 300), organization=None)
                 data_encipherment=False,
                 key_agreement=False,
                 key_cert_sign=ca,
-                crl_sign=ca,
+                crl_sign=ca and crls,
                 encipher_only=False,
                 decipher_only=False,
             ),

@@ -27,6 +27,7 @@ from opensslgen.openssl.command import find
 from opensslgen.rules.profiles import RULES, rules_of
 
 from .conftest import CHECKOUT, make_server, opensslgen
+from .corpus.writing import GOOD, pem
 from .needs import need
 from .servers import issue
 
@@ -78,6 +79,7 @@ def test_a_folder_is_read_by_content_in_sorted_order(tmp_path, good, bad):
         ("b/x.txt", "certificate"),
         ("e", "config"),
         ("f", "script"),
+        ("h.crl", "crl"),
     ]
 
 
@@ -357,6 +359,23 @@ def test_an_authority_is_judged_as_such_unless_a_profile_is_named(authority):
 def test_the_time_of_judgement(tmp_path, good, at, said):
     done = run(write(tmp_path / "good.pem", good), "--at", at, "--json")
     assert json.loads(done.stdout)["at"] == said
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("pbx.example.com", 0, "complies"),
+        ("PBX.example.com", 0, "complies"),
+        ("other.example.com", 1, "it is not valid for DNS:other.example.com"),
+        ("192.0.2.99", 1, "it is not valid for IP:192.0.2.99"),
+        ("https://pbx.example.com/", 2, "write pbx.example.com"),
+        ("", 2, "empty"),
+    ],
+)
+def test_a_certificate_in_a_file_has_to_be_valid_for_the_name_that_is_given(tmp_path, name, code, said):
+    (tmp_path / "server.crt").write_text(pem(GOOD))
+    done = opensslgen("audit", "--at", "2026-02-01", "--servername", name, tmp_path / "server.crt")
+    assert (done.returncode, said in done.stdout + done.stderr) == (code, True), done.stdout + done.stderr
 
 
 def test_standard_input_of_each_kind(tmp_path, good, bad):

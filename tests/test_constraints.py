@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import re
 import subprocess
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -25,10 +27,13 @@ from opensslgen.rules.rule import Case, judge
 from opensslgen.x509.certificate import decode
 
 from .conftest import EC, files_below, no_secret
-from .corpus.der import dns, ip
-from .corpus.limits import name_constraints
+from .corpus.der import ATTRIBUTES, PRINTABLE, T61, UTF8, dns, email, ip, oid, seq, tlv, uri
+from .corpus.der import name as encoded_name
+from .corpus.limits import name_constraints, network
 from .corpus.writing import authority, days, leaf, pem
 
+IA5 = 0x16
+EMAIL_ADDRESS = "1.2.840.113549.1.9.1"
 BEGINS = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(days=1)
 ALLOWED, FORBIDDEN = True, False
 
@@ -93,8 +98,6 @@ def constraints(permit, exclude):
 
 
 def subtree(name):
-    from .corpus.limits import network
-
     return network(name.value) if name.kind == "IP" else dns(name.value)
 
 
@@ -329,3 +332,137 @@ def test_an_openssl_that_cannot_verify_networks_makes_nothing_that_needs_it(vers
         make("pbx.example.com", "10.0.0.5")
     assert files_below(store.path) == before
     make("pbx.example.com")
+
+
+# --- names and constraints of every kind, put together by chance
+
+DOMAINS = (
+    "example.com", ".example.com", "sub.example.com", ".sub.example.com", "a.sub.example.com", "EXAMPLE.com", "com",
+    ".com", "org", "", "example.com.", "xn--bcher-kva.example",
+)  # fmt: skip
+DIRECTORIES = (
+    [],
+    [("C", "US")],
+    [("C", "us"), ("O", "Example")],
+    [("C", "US"), ("O", "EXAMPLE"), ("CN", "x")],
+    [("O", "  Example ")],
+    [("O", "Example, Inc")],
+    [("O", "Example"), ("CN", "Inc")],
+    [("O", "Example\\"), ("CN", "y")],
+    [("O", "Exämple")],
+    [("O", "EXÄMPLE")],
+)
+CONSTRAINTS = {
+    "DNS": DOMAINS,
+    "email": (*DOMAINS, "a@example.com", "A@EXAMPLE.com", "@example.com", "a@sub.example.com"),
+    "URI": (*DOMAINS, "10.0.0.1", "evil.org"),
+    "IP": ("10.0.0.0/8", "10.9.0.0/16", "0.0.0.0/0", "192.0.2.1/32", "2001:db8::/32", "::/0", "::ffff:0:0/96"),
+    "dirName": DIRECTORIES,
+}
+SUBJECTS = {
+    "DNS": (
+        *filter(None, DOMAINS), "*.example.com", "*.sub.example.com", "*.com", "*", "w*.example.com", "evilexample.com",
+        "a_b.example.com",
+    ),
+    "email": (
+        "a@example.com", "A@example.com", "a@EXAMPLE.com", "a@sub.example.com", "example.com", "@example.com", "a@",
+        "a@b@example.com", '"a@b"@example.com', "a@.example.com",
+    ),
+    "URI": (
+        "http://example.com/", "https://u@sub.example.com:80/x", "sip:a@example.com", "urn:example.com",
+        "http://10.0.0.1/", "http://[::1]/", "HTTP://EXAMPLE.com", "http://example.com?x", "http://example.com#x",
+        "http:///x", "https://example.com@evil.org/", "http://evil.org#@example.com/", "http://example.com.",
+    ),
+    "IP": ("10.0.0.1", "10.9.1.1", "192.0.2.1", "2001:db8::1", "::ffff:10.0.0.1"),
+    "dirName": DIRECTORIES,
+}  # fmt: skip
+COMMON_NAMES = ("Alice", "Alice Example", "10.0.0.1", "sub.example.com", "example.org", "a.b@example.org")
+
+
+def directory(attributes, numbers):
+    """Write a name; sometimes all attributes stand in one part of it."""
+    if attributes and numbers.random() < 0.2:
+        parts = sorted(seq(oid(ATTRIBUTES[kind]), tlv(UTF8, value.encode())) for kind, value in attributes)
+        return seq(tlv(0x31, *parts))
+    return encoded_name(*attributes)
+
+
+def written(kind, value, numbers, *, is_constraint):
+    if kind == "IP":
+        return network(value) if is_constraint else ip(value)
+    if kind == "dirName":
+        return tlv(0xA4, directory(value, numbers))
+    return {"DNS": dns, "email": email, "URI": uri}[kind](value)
+
+
+def mixture(seed):
+    """Write a leaf and a root whose constraints may allow it or not."""
+    numbers = random.Random(seed)
+    kinds = numbers.choices(list(CONSTRAINTS), k=numbers.choice((1, 1, 2)))
+    permitted, excluded = (
+        [
+            written(kind, numbers.choice(CONSTRAINTS[kind]), numbers, is_constraint=True)
+            for kind in kinds
+            if numbers.random() < share
+        ]
+        for share in (0.6, 0.5)
+    )
+    if not permitted and not excluded:
+        permitted = [network("10.0.0.0/8")]
+    kinds += numbers.choices(list(SUBJECTS), k=numbers.choice((0, 0, 1)))
+    names = [written(kind, numbers.choice(SUBJECTS[kind]), numbers, is_constraint=False) for kind in kinds]
+    subject = numbers.choice((
+        encoded_name(),
+        encoded_name(("CN", numbers.choice(COMMON_NAMES))),
+        seq(tlv(0x31, seq(oid(EMAIL_ADDRESS), tlv(IA5, numbers.choice(SUBJECTS["email"]).encode())))),
+        directory(numbers.choice(DIRECTORIES), numbers),
+    ))  # fmt: skip
+    root = authority(begins=BEGINS, valid=days(30), extra=[name_constraints(permitted=permitted, excluded=excluded)])
+    drop = ["SAN"] if numbers.random() < 0.1 else []
+    return leaf(subject=subject, names=names, begins=BEGINS, valid=days(20), drop=drop), root
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        encoded_name(("O", "a*b@"), tag=PRINTABLE),
+        encoded_name(("O", "Ä"), tag=T61),
+        seq(tlv(0x31)),
+        seq(tlv(0x31, seq(oid(ATTRIBUTES["O"]), tlv(UTF8, b"b")), seq(oid(ATTRIBUTES["O"]), tlv(UTF8, b"a")))),
+    ],
+)
+def test_a_directory_name_that_is_not_der_is_compared(limit):
+    """Clients read it, so nothing about it may be left out."""
+    limits = name_constraints(excluded=[tlv(0xA4, limit)])
+    certificate, issuer = decode(leaf(names=(tlv(0xA4, limit), dns("a")))), decode(authority(extra=[limits]))
+    (found,) = judge(Case(certificate, issuer, BEGINS), [RULES["name-constraints"]])[:1]
+    assert "is not among the names" in found.message
+
+
+def is_stricter_on_purpose(certificate, limits):
+    """Tell whether other clients refuse what openssl lets pass: Go, and those that read URIs by RFC 3986."""
+    excluded = {(name.kind, name.value) for name in limits.excluded}
+    empty = bool({("email", ""), ("URI", "")} & excluded)
+    return empty or any(
+        (name.kind == "DNS" and (name.value.startswith("*.") or name.value.endswith(".")))
+        or (name.kind == "URI" and re.search("[?#@]", name.value))
+        for name in certificate.names
+    )
+
+
+@pytest.mark.parametrize("seeds", [range(40), pytest.param(range(40, 540), marks=pytest.mark.slow)])
+def test_no_name_passes_that_openssl_refuses(seeds, tmp_path):
+    for seed in seeds:
+        encoded, root = mixture(seed)
+        (tmp_path / "leaf.pem").write_text(pem(encoded))
+        (tmp_path / "root.pem").write_text(pem(root))
+        argv = ["openssl", "verify", "-CAfile", "root.pem", "leaf.pem"]
+        done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True)
+        errors = re.findall(r"error (\d+) at", done.stdout + done.stderr)
+        assert set(errors) <= {"47", "48", "51", "53"}, (seed, done.stderr)
+        certificate, issuer = decode(encoded), decode(root)
+        found = judge(Case(certificate, issuer, BEGINS), [RULES["name-constraints"]])
+        if done.returncode:
+            assert found, (seed, done.stderr)
+        elif found:
+            assert is_stricter_on_purpose(certificate, issuer.name_constraints), (seed, found[0].message)

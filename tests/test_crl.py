@@ -90,11 +90,12 @@ def test_what_is_no_list_is_refused(tbs, fault):
         crl.decode(seq(seq(*tbs), ALGORITHM, SIGNATURE))
 
 
-def test_a_reason_that_does_not_exist_is_refused():
+def test_a_reason_that_does_not_exist_is_none_and_noted():
     good = signed((5, x509.ReasonFlags.key_compromise))
     place = good.index(b"\x0a\x01\x01")
-    with pytest.raises(DecodeError, match="the reason 7, which does not exist"):
-        crl.decode(good[:place] + b"\x0a\x01\x07" + good[place + 3 :])
+    read = crl.decode(good[:place] + b"\x0a\x01\x07" + good[place + 3 :])
+    assert read.revocations[0].reason is None
+    assert ["the reason 7, which does not exist" in str(each) for each in read.deviations] == [True]
 
 
 def test_a_file_is_read_in_both_forms(tmp_path):

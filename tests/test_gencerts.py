@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posix
+import re
 import shutil
 import signal
 import stat
@@ -20,10 +21,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from opensslgen.audit.script_edits import edit_vendors, maker
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.gen_certs import patch as gencerts
 from opensslgen.gen_certs.patch import check_file, diff_file, patch_file, patcher_script, restore_file
-from opensslgen.gen_certs.reader import Setting, read_script
+from opensslgen.gen_certs.reader import read_script
+from opensslgen.shell.parse import parse
 
 from .needs import needs, program_path
 
@@ -32,6 +34,11 @@ EDITED = sorted((STAND_INS / "edited").glob("*.sh"))
 COMPLETE = sorted((STAND_INS / "complete").glob("*.sh"))
 REFUSED = sorted((STAND_INS / "refused").glob("*.sh"))
 SHELLS = {"dash": ["dash"], "bash": ["bash"], "busybox": ["busybox", "sh"], "mksh": ["mksh"]}
+ONLY_BY_PYTHON = {
+    "braces", "by-hand", "chained", "conditions", "continued", "echo-e", "header-only", "no-branch",
+    "one-line", "printf", "quoting", "same-line",
+}  # fmt: skip
+"""What the shell script refuses, because it is of no form that it is sure about."""
 MTIME = 1_600_000_000_123_456_789
 
 
@@ -48,19 +55,19 @@ class Python:
     """The library, as the command line will use it."""
 
     def __init__(self, **options):
-        self.options = options
+        self.make = maker(**options)
 
     def __call__(self, action, path, *, force=False):
         try:
             match action:
                 case "patch":
-                    patch_file(path, syntax_check=syntax_check, **self.options)
+                    patch_file(path, syntax_check=syntax_check, make=self.make)
                 case "check":
-                    return 1 if check_file(path, **self.options) else 0, ""
+                    return 1 if check_file(path, make=self.make) else 0, ""
                 case "diff":
-                    return 0, diff_file(path, **self.options)
+                    return 0, diff_file(path, make=self.make)
                 case "restore":
-                    restore_file(path, force=force)
+                    restore_file(path, make=self.make, force=force)
         except Error as error:
             return error.exit_code, error.message
         return 0, ""
@@ -148,8 +155,8 @@ def test_the_posts_fragment_becomes_the_posts_result_byte_for_byte():
         :
     fi
 """
-    patch = gencerts.patch_text(before)
-    assert patch.text == after
+    patch = edit_vendors(before.encode(), name="script")
+    assert patch.data.decode() == after
     assert [(edit.line, edit.old is None) for edit in patch.edits] == [(1, False), (7, True)]
 
 
@@ -158,6 +165,11 @@ def test_the_posts_fragment_becomes_the_posts_result_byte_for_byte():
 def test_a_stand_in_is_edited_checked_and_restored(stand_in, patcher, copy):
     path = copy(stand_in)
     original, expected = stand_in.read_bytes(), stand_in.with_suffix(".patched").read_bytes()
+    if isinstance(patcher, Shell) and stand_in.stem in ONLY_BY_PYTHON:
+        code, message = patcher("patch", path)
+        assert (code, path.read_bytes(), others(path)) == (2, original, [])
+        assert "did not understand line " in message
+        return
 
     assert patcher("check", path)[0] == 1
     assert patcher("patch", path)[0] == 0
@@ -202,11 +214,13 @@ def test_every_shell_makes_the_same_edits_and_takes_them_back(shell, script, tmp
         shutil.copy2(stand_in, copies[-1])
     run = subprocess.run([*shell, script, *copies], capture_output=True, check=False)
     assert run.returncode == 2
-    assert run.stderr.count(b"Error: ") == len(REFUSED)
+    assert run.stderr.count(b"Error: ") == len(REFUSED) + len(ONLY_BY_PYTHON)
     for stand_in, path in zip(EDITED + COMPLETE + REFUSED, copies, strict=True):
-        expected = stand_in.with_suffix(".patched") if stand_in in EDITED else stand_in
+        is_edited = stand_in in EDITED and stand_in.stem not in ONLY_BY_PYTHON
+        expected = stand_in.with_suffix(".patched") if is_edited else stand_in
         assert path.read_bytes() == expected.read_bytes(), path.name
-    few = list(zip(EDITED, copies, strict=False))[:5]
+    pairs = zip(EDITED, copies, strict=False)
+    few = [(stand_in, path) for stand_in, path in pairs if stand_in.stem not in ONLY_BY_PYTHON][:5]
     for options, code in (["--check"], 0), (["--restore"], 0), (["--check"], 1):
         run = subprocess.run([*shell, script, *options, *(path for _, path in few)], check=False)
         assert run.returncode == code
@@ -249,14 +263,14 @@ def test_validities_are_read_as_a_shell_reads_them(value, days, patcher, copy):
     text = (
         f"DEFAULT_SERVER_CERT_VALIDITY={value}\necho '[ v3_req ]' >> $F\necho 'extendedKeyUsage = serverAuth' >> $F\n"
     )
-    assert read_script(text).validities[0].days == days
+    assert read_script(parse(text)).validities[0].days == days
     path = copy(text.encode())
     assert patcher("check", path)[0] == (2 if days is None else 0 if 1 <= days <= 825 else 1)
 
 
 def test_other_days_replace_longer_ones_and_come_from_the_script_too(copy, tmp_path):
     path = copy(EDITED[0].parent / "post.sh")
-    patch_file(path, syntax_check=syntax_check)
+    patch_file(path, syntax_check=syntax_check, make=maker())
     expected = path.read_bytes().replace(b"$((820)) # 820 days", b"$((397)) # 397 days")
     original = others(path)
     script = tmp_path / "patch-397.sh"
@@ -273,27 +287,14 @@ def test_other_days_replace_longer_ones_and_come_from_the_script_too(copy, tmp_p
     assert path.read_bytes() == (EDITED[0].parent / "post.sh").read_bytes()
 
 
-def test_wishes_outside_the_profile_are_refused():
+def test_days_outside_the_profile_are_refused():
     for days in (0, -1, 826):
         with pytest.raises(UsageError):
-            gencerts.patch_text("", days=days)
-        with pytest.raises(UsageError):
             patcher_script(days)
-    for eku in (["clientAuth"], [], ['serverAuth"; rm -rf /; "'], ["serverAuth\n"]):
-        with pytest.raises(UsageError):
-            gencerts.patch_text("", eku=eku)
-
-
-def test_other_usages_can_be_asked_for_and_taken_back(copy):
-    path = copy(EDITED[0].parent / "post.sh")
-    patch_file(path, syntax_check=syntax_check, eku=["serverAuth"])
-    assert b'"extendedKeyUsage   = serverAuth"                ' in path.read_bytes()
-    restore_file(path)
-    assert path.read_bytes() == (EDITED[0].parent / "post.sh").read_bytes()
 
 
 def test_a_later_assignment_is_left_alone_and_told(patcher, copy):
-    patch = gencerts.patch_text((STAND_INS / "edited" / "assigned-twice.sh").read_text())
+    patch = edit_vendors((STAND_INS / "edited" / "assigned-twice.sh").read_bytes(), name="script")
     assert len(patch.notes) == 1
     assert "line 7 sets DEFAULT_SERVER_CERT_VALIDITY again" in patch.notes[0]
     if isinstance(patcher, Shell):
@@ -316,42 +317,15 @@ def test_diff_shows_what_patch_does_and_changes_nothing(patcher, copy, tmp_path)
 # --- what the reader tells beyond that
 
 
-def test_the_reader_tells_options_and_config_lines_with_their_line_numbers():
-    script = read_script(
-        """openssl req -new -newkey rsa:1024 -nodes \\
-    -sha1 -days $((365*10)) # -md5
-KEY=$(openssl genrsa -out "$F" 1024)
-echo "default_bits = 512" >> $F
-echo "use -sha1 or genrsa 512"
-cat >> $F <<EOF
-default_md = md5
-  default_days=3650
-EOF
-"${OPENSSL}" x509 -days "3650" -not-sha1 -set_serial 1
-"""
-    )
-    assert script.settings == (
-        Setting(1, "-newkey", "rsa:1024"),
-        Setting(2, "-sha1", ""),
-        Setting(2, "-days", "$((365*10"),
-        Setting(3, "genrsa", "1024"),
-        Setting(4, "default_bits", "512"),
-        Setting(7, "default_md", "md5"),
-        Setting(8, "default_days", "3650"),
-        Setting(10, "-days", "3650"),
-    )
+def read(stand_in):
+    return read_script(parse((STAND_INS / "edited" / f"{stand_in}.sh").read_text()))
 
 
 def test_the_reader_tells_sections_and_their_usages():
-    script = read_script((STAND_INS / "edited" / "both-branches.sh").read_text())
-    assert [(block.line, block.target, block.extended, block.usages) for block in script.blocks] == [
-        (8, "$EXT_FILE", True, ()),
-        (14, "$EXT_FILE", False, ()),
-    ]
-    [block] = read_script((STAND_INS / "edited" / "by-hand.sh").read_text()).extended_blocks
-    assert [(usage.line, usage.values, usage.server) for usage in block.usages] == [
-        (8, ("critical", "clientAuth"), False)
-    ]
+    script = read("both-branches")
+    assert [(block.line, block.extended, block.usages) for block in script.blocks] == [(8, True, ()), (14, False, ())]
+    [block] = read("by-hand").extended_blocks
+    assert [(usage.line, usage.text, usage.server) for usage in block.usages] == [(8, "critical, clientAuth", False)]
 
 
 # --- the certificates
@@ -549,15 +523,15 @@ def test_a_script_that_no_shell_accepts_is_left_alone(patcher, copy):
     source = (STAND_INS / "edited" / "post.sh").read_bytes() + b"for in in in\n"
     path = copy(source)
     code, message = patcher("patch", path)
-    assert code == 1
-    assert "accept the result" in message
+    assert code == 2
+    assert re.search("not understood|did not understand", message)
     assert (path.read_bytes(), path.stat().st_mtime_ns, others(path)) == (source, MTIME, [])
 
 
 def test_carriage_returns_at_some_lines_only_are_judged_as_they_are(patcher, copy):
     source = (STAND_INS / "edited" / "post.sh").read_bytes().replace(b"    then\n", b"    then\r\n")
     path = copy(source)
-    assert patcher("patch", path)[0] == 1
+    assert patcher("patch", path)[0] in (1, 2)
     assert (path.read_bytes(), others(path)) == (source, [])
 
 
@@ -568,7 +542,7 @@ def test_a_script_that_changes_meanwhile_is_left_alone(copy):
         path.write_text("upgraded")
 
     with pytest.raises(Error, match="changed in the meantime"):
-        patch_file(path, syntax_check=upgrade)
+        patch_file(path, syntax_check=upgrade, make=maker())
     assert (path.read_text(), others(path)) == ("upgraded", [])
 
 
@@ -576,7 +550,10 @@ def test_the_shell_script_sees_such_a_change_too(copy, script, tmp_path):
     path = copy(STAND_INS / "edited" / "post.sh")
     (tmp_path / "bin").mkdir()
     wrapper = tmp_path / "bin" / "bash"
-    wrapper.write_text(f'#!/bin/sh\necho upgraded >"{path}"\n')
+    real = program_path("bash")
+    # It gets the script on its standard input; the edited one is checked last.
+    upgrade = f"case $text in *serverAuth*) echo upgraded >'{path}' ;; esac"
+    wrapper.write_text(f'#!/bin/sh\ntext=$(cat)\nprintf "%s\\n" "$text" | "{real}" -n || exit\n{upgrade}\n')
     wrapper.chmod(0o755)
     environment = {**os.environ, "PATH": f"{wrapper.parent}:{os.environ['PATH']}"}
     code, message = Shell(["sh"], script, environment)("patch", path)
@@ -589,7 +566,7 @@ def test_a_file_that_lies_in_the_way_is_not_written_through(copy, tmp_path):
     (tmp_path / "victim").write_text("precious")
     path.with_name(f".gen_certs.sh.opensslgen-{os.getpid()}").symlink_to(tmp_path / "victim")
     with pytest.raises(Error, match="File exists"):
-        patch_file(path, syntax_check=syntax_check)
+        patch_file(path, syntax_check=syntax_check, make=maker())
     assert (tmp_path / "victim").read_text() == "precious"
     assert path.read_bytes() == (STAND_INS / "edited" / "post.sh").read_bytes()
 
@@ -604,7 +581,7 @@ def test_a_failure_of_the_disk_leaves_the_script_alone(copy, monkeypatch):
 
             patch.setattr(os, failing, fail)
             with pytest.raises(Error, match="No space left"):
-                patch_file(path, syntax_check=syntax_check)
+                patch_file(path, syntax_check=syntax_check, make=maker())
         assert (path.read_bytes(), others(path)) == ((STAND_INS / "edited" / "post.sh").read_bytes(), []), failing
 
 
@@ -615,7 +592,7 @@ def test_a_file_system_without_hard_links_will_do(copy, monkeypatch):
         raise OSError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", fail)
-    outcome = patch_file(path, syntax_check=syntax_check, now=datetime(2026, 1, 2))
+    outcome = patch_file(path, syntax_check=syntax_check, make=maker(), now=datetime(2026, 1, 2))
     assert outcome.backup == path.with_name("gen_certs.sh.orig-20260102")
     assert outcome.backup.read_bytes() == (STAND_INS / "edited" / "post.sh").read_bytes()
 
@@ -650,11 +627,11 @@ def test_a_patch_that_is_killed_at_any_step_leaves_the_old_script_or_the_new_one
         child = os.fork()
         if not child:
             die_at_step(killed)
-            patch_file(path, syntax_check=syntax_check)
+            patch_file(path, syntax_check=syntax_check, make=maker())
             os._exit(0)
         status = os.waitpid(child, 0)[1]
         seen.add(survivors(path))
-        patch_file(path, syntax_check=lambda _: None)
+        patch_file(path, syntax_check=lambda _: None, make=maker())
         assert survivors(path)
         assert len(others(path)) == 1, "the next run cleans up, and keeps one original"
         if status == 0:
@@ -813,34 +790,35 @@ def mutations(draw):
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
 @given(text=mutations())
 def test_mutated_scripts_are_edited_whole_or_not_at_all_and_alike_in_both_languages(text, script, tmp_path_factory):
     path = tmp_path_factory.mktemp("mutated") / "gen_certs.sh"
     path.write_bytes(text.encode("latin-1"))
     accepted = syntax_check(path) is None
     try:
-        patch = gencerts.patch_text(text)
+        patch = edit_vendors(path.read_bytes(), name="script")
     except UnreadableError:
         patch = None
     code, message = Shell(["sh"], script)("patch", path)
     if patch is None:
-        assert (code, path.read_bytes()) == (2, text.encode("latin-1")), message
+        assert (code, path.read_bytes()) in [(each, text.encode("latin-1")) for each in (1, 2)], message
         return
-    assert gencerts.patch_text(patch.text).edits == ()
-    result = read_script(patch.text)
+    assert edit_vendors(patch.data, name="script").edits == ()
+    result = read_script(parse(patch.data.decode("latin-1")))
     assert 1 <= result.validities[0].days <= 825
     assert result.extended_blocks
     assert all(block.complies for block in result.extended_blocks)
-    assert len(result.blocks) == len(read_script(text).blocks)
-    if accepted:
-        assert code == 0, message
+    assert len(result.blocks) == len(read_script(parse(text)).blocks)
+    # The shell script does the same, perhaps also in a branch that is never taken, or refuses.
     if code == 0:
-        assert path.read_bytes() == patch.text.encode("latin-1")
-    if accepted:
-        assert syntax_check(path) is None
+        assert edit_vendors(path.read_bytes(), name="script").edits == ()
+        assert set(path.read_bytes().split(b"\n")) == set(patch.data.split(b"\n"))
     else:
-        assert path.read_bytes() in (text.encode("latin-1"), patch.text.encode("latin-1"))
+        assert path.read_bytes() == text.encode("latin-1")
+    if accepted:
+        path.write_bytes(patch.data)
+        assert syntax_check(path) is None
 
 
 # --- the shell script itself
@@ -877,10 +855,12 @@ def test_the_script_needs_a_shell_coreutils_and_sed_only(script, copy, tmp_path)
     shown = patcher("diff", path)
     assert shown[0] == 0
     assert "line 14: the section has no extendedKeyUsage" in shown[1]
-    assert patcher("patch", path) == (
-        0,
-        shown[1] + f"{path}: patched; the original is {path.with_name(others(path)[0])}\n",
+    code, message = patcher("patch", path)
+    assert message == (
+        f"{shown[1]}{path}: patched; the original is {path.with_name(others(path)[0])}\n"
+        f"{path}: openssl is missing, so no certificate was made from the section\n"
     )
+    assert code == 0
     assert path.read_bytes() == (STAND_INS / "edited" / "post.patched").read_bytes()
     assert patcher("check", path)[0] == 0
     assert patcher("restore", path)[0] == 0

@@ -11,6 +11,7 @@ import pytest
 
 import opensslgen
 from opensslgen.audit.result import Settings
+from opensslgen.audit.script_edits import maker
 from opensslgen.audit.targets import audit
 from opensslgen.errors import Error
 from opensslgen.gen_certs import patch
@@ -94,5 +95,5 @@ def test_nothing_else_in_the_package_starts_a_process(fp, served, tmp_path):
     assert [result.unreadable for result in audit([str(served.files["certificate"])], settings)] == [None]
     script = tmp_path / "gen_certs.sh"
     script.write_bytes((CHECKOUT / "tests" / "gen_certs" / "edited" / "post.sh").read_bytes())
-    assert patch.patch_file(script, syntax_check=lambda _: None).backup
+    assert patch.patch_file(script, syntax_check=lambda _: None, make=maker()).backup
     assert fp.calls == type(fp.calls)()

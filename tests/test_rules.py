@@ -58,7 +58,8 @@ def test_every_rule_is_in_a_profile_and_every_profile_is_of_rules():
 
 def test_the_rules_that_readers_raise_are_in_all_profiles():
     readers = {
-        "chain-signature", "chain-rejected", "chain-untrusted",
+        "chain-signature", "chain-rejected", "chain-choice", "chain-untrusted", "crl-signature",
+        "crl-refused", "not-pem",
         "protocol", "clock", "key-mode", "p12-rc2", "p12-too-new", "config-runs-code", "config-reads-files",
         "config-reads-environment", "config-default-days", "config-default-bits", "config-default-md",
         "config-section-unused", "config-section-missing", "config-key-twice",

@@ -449,6 +449,14 @@ def test_a_script_that_is_killed_is_reported():
     assert "was ended by SIGKILL" in Path("report.txt").read_text()
 
 
+def test_a_command_in_an_argument_may_be_longer_than_the_name_of_a_file():
+    script = f"{ROOT}\n{SIGN} -out server.crt\n{'# nothing' * 1000}\n"
+    done = run("--json", "--report", "report.json", "--", "sh", "-c", script)
+    answer = json.loads(Path("report.json").read_text())
+    assert {result["target"] for result in answer["results"]} == {"ca.crt", "server.crt"}
+    assert done.returncode == 0
+
+
 def test_a_call_in_the_background_is_waited_for():
     script = ROOT + f"( sleep 0.3; exec {SIGN} -days 3650 -out server.crt ) &\n{SIGN} -out a.crt &\nsleep 0.5\n"
     done, answer = report(script=script)

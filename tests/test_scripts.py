@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opensslgen.audit.result import Settings
+from opensslgen.audit.script_edits import edit_vendors
 from opensslgen.audit.scripts import HINT, judge_script, looks_like_script
-from opensslgen.gen_certs.patch import patch_text
 from opensslgen.openssl.command import find
 from opensslgen.rules.profiles import rules_of
+from opensslgen.rules.rule import ERROR
 
 from .conftest import CHECKOUT, opensslgen
 from .needs import program_path
@@ -83,11 +84,11 @@ def test_what_patch_would_edit_is_found_and_nothing_afterwards(path):
     data = path.read_bytes()
     assert looks_like_script(data)
     rules = {rule for _, rule in found(audit(data))}
-    patch = patch_text(data.decode("latin-1"))
+    patch = edit_vendors(data, name="script")
     reasons = " ".join(edit.reason for edit in patch.edits)
     assert ("script-validity" in rules) == ("validity" in reasons)
     assert ("script-no-eku" in rules) == ("extended" in reasons.lower())
-    after = audit(patch.text.encode("latin-1"))
+    after = audit(patch.data)
     # A later assignment is left alone by the patch, and said so.
     assert len(found(after)) == len(patch.notes)
     assert after.unreadable is None
@@ -116,8 +117,13 @@ def test_the_scripts_that_we_print_have_no_findings(tmp_path):
         printed = opensslgen(*arguments, "--script", cwd=tmp_path)
         assert printed.returncode == 0, printed.stderr
         result = audit(printed.stdout)
-        # They ask openssl what it can, in more ways than are followed.
         assert result.findings == ()
+        # They ask openssl what it can, in more ways than are followed, and compute dates from the clock.
+        assert result.is_unknown
+        assert result.line
+        # The commands alone are followed to their end.
+        commands = opensslgen(*arguments, "--commands", cwd=tmp_path)
+        assert audit(commands.stdout).unreadable is None
 
 
 def test_easy_rsa_can_be_read():
@@ -212,6 +218,7 @@ def test_any_bytes_give_findings_or_are_unreadable(data):
         b"".join(b"V%d=%s\n" % (i, b"9" * 3000) for i in range(20)) + b"openssl x509 -req -signkey k -days $V1\n" * 500,
         b"if x; then\n" * 4900 + b":\n" + b"fi\n" * 4900,
         b"DEFAULT_SERVER_CERT_VALIDITY=3\n" + b"{ echo '[ v3_req ]'; } > $A\n" * 8000,
+        b"DEFAULT_SERVER_CERT_VALIDITY=3\n" + b"".join(b"echo '[ v3_req ]' > $A%d\n" % i for i in range(8000)),
         b"A=xx\n" + b"A=$A$A\n" * 60,
         b"f() { f; f; }\nf\n",
         b"f() { while true; do f; done; }\nf\n",
@@ -226,7 +233,7 @@ def test_any_bytes_give_findings_or_are_unreadable(data):
             b"echo subjectAltName=DNS:a%d > e\nopenssl x509 -req -signkey k -extfile e\n" % i for i in range(2000)
         ),
     ],
-    ids=range(32),
+    ids=range(33),
 )
 def test_hostile_scripts_are_refused_or_read_in_time(data):
     begin = time.monotonic()
@@ -238,3 +245,35 @@ def test_hostile_scripts_are_refused_or_read_in_time(data):
     looks_like_script(data)
     looks_like_script(b"#!/bin/sh\n" + data)
     assert time.monotonic() - begin < 10
+
+
+BESIDE = """\
+openssl req -new -newkey rsa:2048 -nodes -keyout k -subj /CN=a -out r
+openssl x509 -req -in r -signkey k -extfile e
+"""
+"""Makes a certificate with the extensions of a file next to the script."""
+
+
+@pytest.mark.parametrize(
+    ("before", "answer"),
+    [
+        ("", "complies"),
+        ("chmod 600 e", "complies"),
+        ("echo other > f", "complies"),
+        ("dd of=e < f", "cannot be told"),
+        ("curl -so e https://example.com/e", "cannot be told"),
+        ("tar xf all.tar", "cannot be told"),
+        ("git checkout v2", "cannot be told"),
+        ("sort -u -o e f", "cannot be told"),
+        ("python3 - <<E\nopen('e', 'w').write('')\nE", "cannot be told"),
+        ("rm -f ?; echo subjectAltName=DNS:a.example.com >> e", "violates"),
+    ],
+)
+def test_a_file_next_to_the_script_counts_as_long_as_nothing_may_have_changed_it(before, answer, tmp_path):
+    (tmp_path / "e").write_text("subjectAltName=DNS:a.example.com\nextendedKeyUsage=serverAuth\n")
+    path = tmp_path / "make.sh"
+    path.write_text(f"#!/bin/sh\n{before}\n{BESIDE}\n")
+    settings = Settings(rules=rules_of(["apple"]), at=AT, openssl=find)
+    [result] = judge_script(path.read_bytes(), target=str(path), settings=settings)
+    found = "violates" if any(finding.rule.severity == ERROR for finding in result.findings) else "complies"
+    assert (found if result.unreadable is None else "cannot be told") == answer

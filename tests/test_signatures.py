@@ -11,6 +11,7 @@ import subprocess
 import time
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, Role, role_of
 from opensslgen.x509.certificate import decode
 
 from .conftest import make_root, make_server, opensslgen
-from .corpus.der import days, dns, ec_key, eku, extension, key_usage, name, san, uri
+from .corpus.der import days, dns, ec_key, eku, extension, key_usage, name, rsa_key, san, uri
 from .corpus.limits import name_constraints
 from .corpus.writing import AT, BELOW_MIDDLE, GOOD, GOOD_MIDDLE, GOOD_ROOT, PBX, ROOT, ROOT_KEY, authority, leaf, pem
 from .daily import daily
@@ -39,8 +40,8 @@ from .servers import issue, s_server
 
 CHAIN = (BELOW_MIDDLE, GOOD_MIDDLE, GOOD_ROOT)
 SEED = 7
-MANY = 400
-"""Damaged chains; the time that a run may take allows for more."""
+FEW, MANY = 60, 1000
+"""Damaged chains in the quick suite, and in the whole one."""
 
 
 def settings(**options):
@@ -76,12 +77,27 @@ def parts(der):
     return [(der.index(place), len(place)) for place in places if place]
 
 
-def mutations():
-    """Yield chains of three, each with one bit changed in a name, a key or a signature."""
+def good_chains():
+    """Return chains with and without an intermediate, of RSA and EC keys, with and without key identifiers."""
+    keys = [rsa_key("chain root"), rsa_key("chain middle")]
+    middle = name(("O", "Example Ltd"), ("CN", "RSA middle"))
+    root = authority(key=keys[0])
+    of_rsa = (
+        leaf(issuer=middle, signer=keys[1]),
+        authority(subject=middle, issuer=ROOT, key=keys[1], signer=keys[0], valid=days(1825)),
+        root,
+    )
+    plain = ["AKI", "SKI"]
+    return [CHAIN, (GOOD, GOOD_ROOT), of_rsa, (leaf(drop=plain), authority(drop=plain)), (leaf(signer=keys[0]), root)]
+
+
+def mutations(many):
+    """Yield chains, each with one bit changed in a name, a key or a signature of one certificate."""
     numbers = random.Random(SEED)
-    for number in range(MANY):
-        chain = [*CHAIN]
-        which = number % 3
+    chains = good_chains()
+    for number in range(many):
+        chain = [*chains[number % len(chains)]]
+        which = numbers.randrange(len(chain))
         start, size = numbers.choice(parts(chain[which]))
         at = start + numbers.randrange(size)
         copy = bytearray(chain[which])
@@ -90,24 +106,28 @@ def mutations():
         yield chain
 
 
-@pytest.mark.slow
-def test_no_chain_is_good_in_which_a_bit_of_a_name_key_or_signature_has_changed(tmp_path):
-    chains = list(mutations())
+@pytest.mark.parametrize("many", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_no_chain_is_good_in_which_a_bit_of_a_name_key_or_signature_has_changed(many, tmp_path):
+    chains = list(mutations(many))
+    for number, chain in enumerate(good_chains()):
+        (tmp_path / f"good-{number}.pem").write_text(bundle(*chain))
+    good = [verdict(result) for result in audit([str(tmp_path)], settings())]
+    assert good == ["complies"] * len(good_chains())
+    shutil.rmtree(tmp_path)
+    tmp_path.mkdir()
     for number, chain in enumerate(chains):
         (tmp_path / f"{number:04}.pem").write_text(bundle(*chain))
-    good = (tmp_path / "good.pem").write_text(bundle(*CHAIN)) and audit([str(tmp_path / "good.pem")], settings())
-    assert [verdict(result) for result in good] == ["complies"]
-    (tmp_path / "good.pem").unlink()
-    found = [verdict(result) for result in audit([str(tmp_path)], settings())]
-    assert len(found) == MANY
-    assert found.count("complies") == 0
+    results = [*audit([str(tmp_path)], settings())]
+    assert len(results) == many
+    assert [Path(result.target).name for result in results if verdict(result) == "complies"] == []
     # openssl is asked without us about some of them.
     for chain in chains[:30]:
-        for name_of, der in zip(("leaf", "middle", "root"), chain, strict=True):
-            (tmp_path / name_of).write_text(pem(der))
+        for name_of, certificates in (("leaf", chain[:1]), ("middle", chain[1:-1]), ("root", chain[-1:])):
+            (tmp_path / name_of).write_text(bundle(*certificates))
+        untrusted = ["-untrusted", "middle"] if chain[1:-1] else []
         asked = subprocess.run(
             ["openssl", "verify", "-check_ss_sig", "-attime", str(int(AT.timestamp())), "-CAfile", "root",
-             "-untrusted", "middle", "leaf"], cwd=tmp_path, capture_output=True, check=False,
+             *untrusted, "leaf"], cwd=tmp_path, capture_output=True, check=False,
         )  # fmt: skip
         assert asked.returncode != 0
 
@@ -118,8 +138,23 @@ def test_no_chain_is_good_in_which_a_bit_of_a_name_key_or_signature_has_changed(
 @pytest.mark.parametrize("which", range(3))
 def test_a_false_signature_is_found_in_a_bundle_in_any_order(which):
     chain = [broken(der) if place == which else der for place, der in enumerate(CHAIN)]
-    for order in ((0, 1, 2), (0, 2, 1)):
-        assert "chain-signature" in ids(judged(bundle(*(chain[place] for place in order))))
+    for order in permutations(range(3)):
+        assert "chain-signature" not in ids(judged(bundle(*(CHAIN[place] for place in order))))
+        assert "chain-signature" in ids(judged(bundle(*(chain[place] for place in order)))), order
+
+
+def test_a_false_signature_is_found_on_a_certificate_that_is_not_part_of_the_chain():
+    other = authority(subject=name(("CN", "Another")), key=ec_key("another"), signer=ROOT_KEY, issuer=ROOT)
+    assert "chain-signature" not in ids(judged(bundle(GOOD, GOOD_ROOT, other)))
+    (result,) = judged(bundle(GOOD, GOOD_ROOT, broken(other)))
+    assert "beside it, CN=Another was not signed by O=Example Ltd, CN=Example Root, or was changed afterwards" in {
+        finding.message for finding in result.findings
+    }
+    # A bundle of CAs alone.
+    assert "chain-signature" in ids(judged(bundle(GOOD_ROOT, broken(GOOD_MIDDLE))))
+    # Another CA of the issuer's name may have signed it.
+    twin = authority(subject=name(("CN", "Another")), issuer=ROOT, signer=ec_key("old root"), drop=["AKI"])
+    assert "chain-signature" not in ids(judged(bundle(GOOD, GOOD_ROOT, twin)))
 
 
 def test_a_false_signature_is_found_where_each_is_judged_by_itself(tmp_path):
@@ -156,6 +191,15 @@ def test_a_false_signature_is_found_in_what_a_server_sends(tmp_path):
     with s_server(tmp_path, server) as port:
         alone = opensslgen("audit", f"localhost:{port}", "--root", tmp_path / "root.pem")
         assert (alone.returncode, "<- CN=Test authority, *not sent*" in alone.stdout) == (1, True)
+    # The intermediate comes from another root of the same name, with the true one's key identifier.
+    false_root = issue("Test root", ca=True, days=(-60, 900))
+    forged = issue("Test authority", issuer=false_root, ca=True, days=(-60, 900))
+    der = forged.der.replace(identifier(false_root), identifier(root))
+    below = issue("127.0.0.1", x509.DNSName("localhost"), issuer=forged)
+    middle_of_other = replace(forged, certificate=x509.load_der_x509_certificate(der))
+    with s_server(tmp_path, below, middle_of_other) as port:
+        said = opensslgen("audit", f"localhost:{port}", "--root", tmp_path / "root.pem").stdout
+        assert "its issuer CN=Test authority was not signed by CN=Test root" in said
     imposter = issue("Test authority", ca=True, days=(-60, 900))
     false = issue("127.0.0.1", x509.DNSName("localhost"), issuer=imposter)
     # The key identifier is the true one's: a signature is what tells.

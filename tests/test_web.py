@@ -32,6 +32,8 @@ from opensslgen.web.app import create_app
 from opensslgen.x509.certificate import load
 
 from .conftest import CHECKOUT, files_below, make_root, make_server, no_secret, opensslgen
+from .corpus.writing import GOOD, GOOD_ROOT
+from .corpus.writing import pem as pem_of
 from .forms import FILLED, HOST, PASSWORD, Client, form_config, log_in
 
 
@@ -542,6 +544,9 @@ def test_what_is_pasted_is_judged(client, served):
     pem = served.files["certificate"].read_text()
     good = client.post("/audit", text=pem.replace("\n", "\r\n"), profile="").text
     assert "pasted: complies" in good
+    false = pem_of(GOOD[:-1] + bytes([GOOD[-1] ^ 1])) + pem_of(GOOD_ROOT)
+    assert "chain-signature" not in client.post("/audit", text=pem_of(GOOD) + pem_of(GOOD_ROOT), profile="").text
+    assert "chain-signature" in client.post("/audit", text=false, profile="").text
     assert "violates the rules" in client.post("/audit", text=CONFIG, profile="apple").text
     script = "#!/bin/bash\nDEFAULT_SERVER_CERT_VALIDITY=$((365*7))\nopenssl x509 -req -days 2555 -in a -out b\n"
     assert "line 2" in client.post("/audit", text=script, profile="").text

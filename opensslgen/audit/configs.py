@@ -27,9 +27,11 @@ from opensslgen.config.use import (
     default_section,
     is_for_lists,
     is_for_proxies,
+    issues_certificates,
     loaded_code,
     looks_like_extensions,
     named_for_lists,
+    openssl_time,
     reads_requests,
     sections_used,
     signs_requests,
@@ -233,6 +235,9 @@ class _Audit:
         self.judge_defaults()
         if self.has_judged and not has_sections:
             self.notes.append("it has no extension section: only its defaults were judged")
+            # What complies by its defaults alone may still be a certificate without names and usages.
+            is_wrong = any(finding.rule.severity == ERROR for finding in self.findings)
+            self.has_judged = is_wrong or not issues_certificates(self.config)
 
     def add(self, rule: str, message: str, line: int) -> None:
         if len(self.findings) <= MOST_FINDINGS:
@@ -289,8 +294,10 @@ class _Audit:
         ]
         self.judge_all([each for each in made if each])
 
-    def naming(self, name: str, uses: set[str]) -> str:
-        """Return why a section is judged, by the ways in which it is used."""
+    def naming(self, name: str, uses: set[str]) -> str | None:
+        """Return why a section is judged, by the ways in which it is used; None if nothing names it."""
+        if name == DEFAULT and not self.config.own(DEFAULT, "extensions"):
+            return None
         if name in self.settings.sections:
             return "--section names it"
         if uses == {FILE}:
@@ -309,7 +316,7 @@ class _Audit:
         lists = {
             section.name: section
             for section in found
-            if is_for_lists(section, named) and not sounds_like_server(section.name)
+            if is_for_lists(section, named) and ("crl" in section.name.lower() or not sounds_like_server(section.name))
         }
         proxies = {section.name: section for section in found if is_for_proxies(section)}
         for what, sections in (("CRLs", lists), ("proxy certificates", proxies)):
@@ -439,6 +446,7 @@ class _Audit:
                 ("default_bits", self.judge_default_bits, of_requests),
                 ("default_md", self.judge_default_md, of_requests or of_ca),
                 ("default_days", self.judge_default_days, of_ca and not of_requests),
+                ("default_enddate", self.judge_default_enddate, of_ca and not of_requests),
             ):
                 entry = self.config.entry(name, key) if is_read else None
                 if entry and entry.is_known:
@@ -462,10 +470,23 @@ class _Audit:
 
     def judge_default_days(self, section: str, entry: Entry) -> None:
         days = _number(entry)
+        # An expiry date takes precedence.
+        if days is not None and not self.config.entry(section, "default_enddate"):
+            days = min(days, 365_000)
+            self.judge_validity(section, entry, self.settings.at + timedelta(days=days), f"default_days is {days}")
+
+    def judge_default_enddate(self, section: str, entry: Entry) -> None:
+        until = openssl_time(entry.value)
+        if until is not None:
+            self.judge_validity(section, entry, until, f"default_enddate is {_shown(entry.value)}")
+
+    def judge_validity(self, section: str, entry: Entry, until: datetime, what: str) -> None:
         named = self.config.entry(section, "x509_extensions")
-        if days is None or (named and named.value in self.authorities):
+        if named and named.value in self.authorities:
             return
-        at = self.settings.at
+        begin = self.config.entry(section, "default_startdate")
+        # openssl counts the days from now, even if the certificate begins at another time.
+        at = (openssl_time(begin.value) if begin else None) or self.settings.at
         certificate = Certificate(
             serial_number=1,
             signature_algorithm="",
@@ -473,12 +494,12 @@ class _Audit:
             issuer=_SUBJECT,
             subject=_SUBJECT,
             not_before=at,
-            not_after=at + timedelta(days=min(days, 365_000)),
+            not_after=until,
             public_key=PublicKey("EC", 256, "P-256", b""),
         )
         rules = [rule for rule in self.settings.rules if rule.id in _VALIDITY]
         for finding in judge(Case(certificate, None, at), rules):
-            self.add("config-default-days", f"default_days is {days}: {finding.message}", entry.line)
+            self.add("config-default-days", f"{what}: {finding.message}", entry.line)
 
 
 @dataclass(frozen=True)

@@ -22,13 +22,15 @@ from opensslgen.pki import index
 from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
 from opensslgen.rules.rule import raised
-from opensslgen.text import visible
+from opensslgen.text import utc, visible
 from opensslgen.x509 import crl
 from opensslgen.x509.certificate import load
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 from opensslgen.x509.request import REQUEST_LABELS, decode_request
 
+from .crls import age_of, issuers_of, verify_crl
+from .records import authorities, former_authorities
 from .result import Result
 
 if TYPE_CHECKING:
@@ -218,7 +220,7 @@ class _Audit:
         if certificate.serial_number != entry.serial_number:
             self.add("pki-copy-differs", f"{where} has the serial number {certificate.serial_hex}", line=entry.line)
         if certificate.not_after != entry.not_after:
-            message = f"{where} expires {certificate.not_after:{_TIME}}, but the index says {entry.not_after:{_TIME}}"
+            message = f"{where} expires {utc(certificate.not_after)}, but the index says {utc(entry.not_after)}"
             self.add("pki-copy-differs", message, line=entry.line)
         if not _is_subject(entry.subject, certificate):
             message = f"{where} has the subject {certificate.subject}, but the index says {entry.title}"
@@ -287,13 +289,14 @@ class _Audit:
         except UnreadableError as error:
             self.add("pki-crl-stale", f"it cannot be read: {error.message}")
             return
-        due, at = made.dates.next_update, self.settings.at
-        if due and due < at:
-            self.add("pki-crl-stale", f"{where} expired on {due:{_TIME}}")
-        elif made.dates.this_update > at:
-            self.add("pki-crl-stale", f"{where} is not valid before {made.dates.this_update:{_TIME}}")
+        self.findings += age_of(made, self.settings, where=where)
         if self.authority and made.issuer != self.authority.subject:
             self.add("pki-crl-stale", f"{where} was issued by {made.issuer}, which is not the CA of this folder")
+        elif self.authority:
+            issuers = issuers_of(made, (*authorities(self.folder), *former_authorities(self.folder)))
+            findings, unable = verify_crl(made, issuers, self.settings, where=where)
+            self.findings += findings
+            self.notes += [f"{where}: {unable}"] if unable else []
         listed = {revocation.serial_number for revocation in made.revocations}
         revoked = {serial for serial, line in self.lines.items() if line.is_revoked}
         # Expired certificates may be left out (RFC 5280 section 3.3).
@@ -310,9 +313,6 @@ class _Audit:
             self.add(
                 "pki-crl-incomplete", f"{where} revokes a certificate that the index lists as valid: line {unknown[0]}"
             )
-
-
-_TIME = "%Y-%m-%d %H:%M:%S UTC"
 
 
 def _is_subject(written: str, certificate: Certificate) -> bool:

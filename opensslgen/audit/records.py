@@ -36,6 +36,8 @@ _DEPTH = 3
 """How deep below a pki folder its files can be: revoked/certs_by_serial/SERIAL.crt."""
 _LARGEST = 1 << 20
 """Bytes of a recorded config or script."""
+_MOST_FILES = 1000
+"""Files of a folder in which the issuer of a CRL is looked for."""
 _SECTIONS = ("v3_req", "v3_ca")
 
 
@@ -101,6 +103,25 @@ def former_authorities(folder: Path) -> Iterator[Certificate]:
         for path in sorted(folder.glob(f"{name}.old-*")):
             with suppress(UnreadableError):
                 yield from load_all(path)
+
+
+def certificates_beside(folder: str) -> Iterator[Certificate]:
+    """Yield the certificates in the files of a folder that openssl can read; nothing from the folders in it."""
+    try:
+        names = sorted(os.listdir(folder))[:_MOST_FILES]  # noqa: PTH208
+    except OSError:
+        return
+    for name in names:
+        path = Path(folder) / name
+        with suppress(UnreadableError, OSError):
+            if path.is_file() and path.stat().st_size <= _LARGEST:
+                yield from load_all(path)
+
+
+def is_crl_of_folder(path: str) -> bool:
+    """Tell whether a file is the CRL of a pki folder, which is judged with the folder."""
+    folder, name = os.path.split(path)
+    return name == layout.CRL and is_pki_folder(folder or ".")
 
 
 def kind_of_certificate(path: str, certificate: Certificate) -> str | None:

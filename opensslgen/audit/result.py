@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from datetime import datetime, timedelta
 
+    from opensslgen.names.general import GeneralName
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.rules.rule import Finding, Rule
     from opensslgen.x509.certificate import Certificate
@@ -56,8 +57,8 @@ class Settings:
     """Finds openssl when a target needs it: signatures, PKCS#12, configs, live servers."""
     starttls: str | None = None
     """The STARTTLS protocol for servers given as host:port; None: TLS from the first byte."""
-    servername: str | None = None
-    """The server name that is sent instead of the host."""
+    servername: GeneralName | None = None
+    """The name that certificates have to be valid for; servers are asked for it instead of the host."""
     timeout: float = 10.0
     """Seconds for looking up a server's name, and for talking to each of its addresses."""
     time_limit: float = MOST_SECONDS
@@ -110,7 +111,7 @@ class Result:
     target: str
     """The name by which it was found: a path, host:port, or - for standard input."""
     kind: str
-    """"certificate", "request", "key", "config", "script", "server", "folder" or "index" of a CA, or "file"."""
+    """"certificate", "request", "key", "crl", "config", "script", "server", "folder" or "index" of a CA, or "file"."""
     findings: tuple[Finding, ...] = ()
     unreadable: str | None = None
     """Why it could not be read or judged; such a thing never complies."""

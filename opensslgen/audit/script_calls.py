@@ -198,14 +198,14 @@ def follow(machine: Machine, call: Call) -> Status | None:
     if not is_known(command):
         machine.note(f"the openssl command {with_names(command)} is unknown", call.line)
         return 0
-    if command in _OPTIONS:
+    if command in _OPTIONS and words[2:] not in (["-help"], ["--help"]):
         options = _options(command, words[2:], lines[2:])
         {"x509": _x509, "req": _req, "ca": _ca}[command](machine, call, options)
         return Maybe(f"openssl {call.start}") if options.has("noout", "checkend", "verify", "status") else 0
     handler = _KEYS.get(command)
     if handler:
         handler(machine, call, words[2:])
-    elif machine.output is not None and command not in ("verify",):
+    elif machine.output is not None:
         machine.put([Chunk(machine.fresh(f"$(openssl {command})") + "\n", call.line)])
     return Maybe(f"openssl {call.start}") if command in ("verify", "s_client", "list", "ocsp", "dgst") else 0
 
@@ -361,7 +361,43 @@ def _source(machine: Machine, name: str) -> tuple[str, list[int]] | None:
     file = machine.file(name)
     if file is None or file.things:
         return None
-    return _with_environment(machine, file.text), lines_of(file.chunks)
+    return _with_hosts(machine, _with_environment(machine, file.text)), lines_of(file.chunks)
+
+
+_HOST_NAME = re.compile(r"\$\(hostname(?: -[a-zA-Z]+| --\w+)?\)|\$HOSTNAME|\$\(uname -n\)")
+_UNKNOWN = f"{UNKNOWN}[^\ud801]*\ud801"
+_LISTED = re.compile(r"(DNS|IP)(:[ \t]*|(?:\.\w+)?[ \t]*=[ \t]*)([^,\n]*)")
+_EXAMPLES = {"DNS": "name.example.com", "IP": "192.0.2.1"}
+
+
+def _with_hosts(machine: Machine, text: str) -> str:
+    """Return a config with examples for the unknown hosts in it, if they cannot change the verdict on its names.
+
+    That is so for a host that is certainly not empty, and for all hosts in a list that has another host.
+    """
+
+    def example(match: re.Match[str]) -> str:
+        kind, value = match[1], match[3]
+        named = [] if is_known(value) else unknown_names(value)
+        if not named or not all(_HOST_NAME.fullmatch(name) or machine.has_text(name) for name in named):
+            return match[0]
+        if kind == "IP" and re.sub(_UNKNOWN, "", value).strip():
+            return match[0]
+        return f"{kind}{match[2]}{re.sub(_UNKNOWN, _EXAMPLES[kind], value)}"
+
+    def others(match: re.Match[str]) -> str:
+        return match[0] if is_known(match[3]) else f"{match[1]}{match[2]}{_EXAMPLES[match[1]]}"
+
+    if is_known(text):
+        return text
+    groups = re.split(r"(?m)^(?=[ \t]*(?:\[|subjectAltName[ \t]*=))", _LISTED.sub(example, text))
+    for number, group in enumerate(groups):
+        first, _, rest = group.partition("\n")
+        for piece in (first, rest):
+            hosts = _LISTED.findall(piece)
+            if any(is_known(value) and value.strip() for _, _, value in hosts):
+                groups[number] = groups[number].replace(piece, _LISTED.sub(others, piece), 1)
+    return "".join(groups)
 
 
 _ENVIRONMENT = re.compile(r"(?<!\\)\$(?:ENV::(\w+)|\{ENV::(\w+)\}|\(ENV::(\w+)\))")
@@ -371,7 +407,7 @@ def _with_environment(machine: Machine, text: str) -> str:
     """Return a config with the variables of the script that it takes from the environment."""
 
     def one(match: re.Match[str]) -> str:
-        value = machine.get(match[1] or match[2] or match[3])
+        value = machine.exported(match[1] or match[2] or match[3])
         return match[0] if value is None or "\n" in value else re.sub(r"([$\\#\"'`])", r"\\\1", value)
 
     return _ENVIRONMENT.sub(one, text)
@@ -381,7 +417,7 @@ def _config(machine: Machine, options: _Options) -> tuple[str, list[int]] | str:
     """Return the config of a command and the lines that write it, or why it is unknown."""
     name = options.get("config")
     if name is None:
-        name = machine.get("OPENSSL_CONF")
+        name = machine.exported("OPENSSL_CONF")
     if name is None:
         if machine.state.tainted:
             return f"its config is unknown, because {machine.state.tainted} may set OPENSSL_CONF"
@@ -422,9 +458,9 @@ def _compose(
     return new + others, new_lines + [line] * others.count("\n")
 
 
-def _entry(addition: str, line: int) -> tuple[Entry, int]:
+def _entry(machine: Machine, addition: str, line: int) -> tuple[Entry, int]:
     """Return an extension from the command line."""
-    key, _, value = without_names(addition).partition("=")
+    key, _, value = without_names(_with_hosts(machine, addition)).partition("=")
     return Entry(key.strip(), value.strip(), 1), line
 
 
@@ -525,10 +561,12 @@ def _req(machine: Machine, call: Call, options: _Options) -> None:
         key = _new_key(machine, options, config, lines, call.line)
     req = options.get("section") or "req"
     if not makes_certificate:
-        extensions = _request_extensions(options, config, lines, call)
+        extensions = _request_extensions(machine, options, config, lines, call)
         if options.unknown:
             extensions = None
-        _write(machine, call, options.get("out"), Asked(key, subject, extensions), shows=not options.has("noout"))
+        asked = Asked(key, subject, extensions)
+        machine.records.append(asked)
+        _write(machine, call, options.get("out"), asked, shows=not options.has("noout"))
         return
     issuer = options.get("CA")
     if issuer is not None:
@@ -542,7 +580,7 @@ def _req(machine: Machine, call: Call, options: _Options) -> None:
             section = named.value if named else DEFAULT
         section = None if section == DEFAULT else section
     digest, digest_line = _digest(options, config, req)
-    added = [_entry(each, options.lines["addext"]) for each in options.values.get("addext", [])]
+    added = [_entry(machine, each, options.lines["addext"]) for each in options.values.get("addext", [])]
     if options.has("copy_extensions") and options.get("copy_extensions") != "none":
         unknown_parts.append("it is unknown which extensions of the request it copies")
     _record_made(
@@ -570,7 +608,7 @@ def _place(lines: list[int], line: int | None, otherwise: int) -> int:
 
 
 def _request_extensions(
-    options: _Options, config: Config | None, lines: list[int], call: Call
+    machine: Machine, options: _Options, config: Config | None, lines: list[int], call: Call
 ) -> tuple[tuple[Entry, int], ...] | None:
     """Return the extensions that a request asks for; None if unknown."""
     if config is None:
@@ -582,7 +620,7 @@ def _request_extensions(
     if section is not None and not is_known(section):
         return None
     found = _asked_extensions(config, section, lines, call.line)
-    added = [_entry(each, options.lines["addext"]) for each in options.values.get("addext", [])]
+    added = [_entry(machine, each, options.lines["addext"]) for each in options.values.get("addext", [])]
     names = {canonical(entry.key) for entry, _ in added}
     return (*[each for each in found if canonical(each[0].key) not in names], *added)
 
@@ -607,6 +645,8 @@ def _record_made(
     subject: str | None,
     unknown_parts: list[str],
     out: str | None = None,
+    until: str | None = None,
+    since: str | None = None,
 ) -> None:
     """Note a certificate that a command makes."""
     wanted = section or ""
@@ -635,8 +675,8 @@ def _record_made(
         use=use,
         days=days,
         days_line=options.lines.get("days", days_line or call.line),
-        until=options.get("not_after", "enddate"),
-        since=options.get("not_before", "startdate"),
+        until=options.get("not_after", "enddate") or until,
+        since=options.get("not_before", "startdate") or since,
         digest=digest,
         digest_line=digest_line,
         key=key,
@@ -814,7 +854,7 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
         entry = setting("default_days")
         days = entry.value if entry else "unset"
         days_line = _place(lines, entry.line if entry else None, call.line)
-        if entry is None and why is None and not options.has("enddate", "not_after"):
+        if entry is None and why is None and not (options.has("enddate", "not_after") or setting("default_enddate")):
             unknown_parts.append("its validity in days is unknown")
     digest, digest_line = _digest(options, config, name)
     if digest == "default":
@@ -823,7 +863,7 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
     signs_itself = options.has("selfsign")
     if issuer and not signs_itself:
         machine.records.append(Issuer(machine.path(issuer.replace(UNKNOWN, "?"))))
-    copies = setting("copy_extensions")
+    copies, until, since = setting("copy_extensions"), setting("default_enddate"), setting("default_startdate")
     extfile = options.get("extfile")
     if extfile is not None:
         source = _source(machine, extfile)
@@ -865,6 +905,8 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
             signs_itself=signs_itself,
             subject=asked.subject if isinstance(asked, Asked) else None,
             unknown_parts=list(unknown_parts),
+            until=until.value if until else None,
+            since=since.value if since else None,
         )
 
 
@@ -881,7 +923,8 @@ def is_digest(digest: str) -> bool:
 def why_unknown(value: str) -> str:
     """Return what a value depends on, for a message."""
     names = unknown_names(value)
-    return f"depends on {', '.join(names)}" if names else "is unknown"
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"depends on {', '.join(names[:3])}{more}" if names else "is unknown"
 
 
 def has_extension(text: str, section: str | None, name: str) -> bool:

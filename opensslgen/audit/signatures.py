@@ -12,11 +12,12 @@ from opensslgen.budget import MOST_FINDINGS, Budget, CostlyError
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import STDIN, read_file
 from opensslgen.openssl.command import OpenSSLError
-from opensslgen.rules.path import paths
+from opensslgen.rules.path import MOST_PATHS, paths
 from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
+from opensslgen.x509.names import canonical
 
-from .records import authorities, folder_around, former_authorities
+from .records import authorities, certificates_beside, folder_around, former_authorities
 from .result import Result, Settings
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class AtHand:
         """Start empty."""
         self._found: dict[str, tuple[tuple[Certificate, ...], tuple[Certificate, ...]]] = {}
         self._within: dict[str, tuple[Certificate, ...]] = {}
+        self._beside: dict[str, tuple[Certificate, ...]] = {}
 
     def authorities(self, path: str) -> tuple[tuple[Certificate, ...], tuple[Certificate, ...]]:
         """Return the CAs of the pki folder that contains a file, and its former CAs."""
@@ -103,6 +105,15 @@ class AtHand:
                 (tuple(authorities(around)), tuple(former_authorities(around))) if around else ((), ())
             )
         return self._found[folder]
+
+    def beside(self, path: str) -> tuple[Certificate, ...]:
+        """Return the certificates in the other files of a file's folder, as far as they can be read."""
+        folder = os.path.dirname(path)  # noqa: PTH120
+        if path == STDIN:
+            return ()
+        if folder not in self._beside:
+            self._beside[folder] = tuple(certificates_beside(folder or "."))
+        return self._beside[folder]
 
     def authorities_within(
         self, path: str, reader: Callable[[bytes], Iterable[Certificate]]
@@ -127,24 +138,30 @@ def settle(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
         if isinstance(each, Pending)
     }
     asked = [(inquiry, question) for inquiry in waiting.values() if (question := inquiry.question)]
-    if asked:
-        from opensslgen.openssl.chains import verify  # most certificates come alone
     while asked:
-        together = Budget(settings.time_limit + len(asked) / _VERIFIED_PER_SECOND)
-        try:
-            with together.running():
-                answers: Sequence[Answer | Error] = verify(
-                    [question for _, question in asked], openssl=settings.find_openssl(), at=settings.at
-                )
-        except OpenSSLError as error:
-            answers = [error] * len(asked)
-        except CostlyError:
-            # One of them may be to blame, so each gets the time that is left to it.
-            answers = [inquiry.ask_alone(question) for inquiry, question in asked]
-        for (inquiry, _), answer in zip(asked, answers, strict=True):
+        for (inquiry, _), answer in zip(asked, _answers(asked, settings), strict=True):
             inquiry.hear(answer)
         asked = [(inquiry, question) for inquiry, _ in asked if (question := inquiry.question)]
+    beside = [(inquiry, question) for inquiry in waiting.values() for question in inquiry.questions_beside()]
+    for (inquiry, question), answer in zip(beside, _answers(beside, settings), strict=True):
+        inquiry.hear_beside(question, answer)
     return [waiting[place].result() if isinstance(each, Pending) else each for place, each in enumerate(found)]
+
+
+def _answers(asked: Sequence[tuple[_Inquiry, Question]], settings: Settings) -> Sequence[Answer | Error]:
+    """Return openssl's answers, or the error for each question if it cannot be asked, or the budget is used up."""
+    if not asked:
+        return ()
+    from opensslgen.openssl.chains import verify  # most certificates come alone
+
+    try:
+        with Budget(settings.time_limit + len(asked) / _VERIFIED_PER_SECOND).running():
+            return verify([question for _, question in asked], openssl=settings.find_openssl(), at=settings.at)
+    except OpenSSLError as error:
+        return [error] * len(asked)
+    except CostlyError:
+        # One of them may be to blame, so each gets the time that is left to it.
+        return [inquiry.ask_alone(question) for inquiry, question in asked]
 
 
 def _by_rules(verdicts: Iterable[Verdict]) -> Iterable[Pending]:
@@ -222,6 +239,11 @@ class _Inquiry:
         self.budget = pending.budget or Budget(settings.time_limit)
         self.left: list[_Option] = []
         self.heard: list[_Option] = []
+        self.is_cut = False
+        self.choice: Question | None = None
+        """The question which of several paths openssl takes; asked last."""
+        self.beside: list[Finding] = []
+        """The findings on certificates that are not part of the path."""
         with suppress(CostlyError), self.budget.running():
             self._find_paths()
 
@@ -232,6 +254,7 @@ class _Inquiry:
             pending.certificate, (*pending.case.others, *pending.pool, *pending.anchors), roots=roots, at=settings.at
         )
         self.left = [self._option(path) for path in found]
+        self.is_cut = len(found) == MOST_PATHS
         if len(found) > 1:
             self.left.sort(key=lambda option: option.errors)
 
@@ -248,8 +271,11 @@ class _Inquiry:
     @property
     def question(self) -> Question | None:
         """The next question for openssl; None if there is no other path, or a valid one was found."""
-        if self.budget.over or not self.left or any(option.errors == 0 for option in self.heard):
+        if self.budget.over or self.choice:
             return None
+        if not self.left or any(option.errors == 0 for option in self.heard):
+            self.choice = self._choice()
+            return self.choice
         certificate, path = self.pending.certificate, self.left[0].path
         issuers = path or ((certificate,) if certificate.is_self_signed else ())
         if issuers:
@@ -261,6 +287,9 @@ class _Inquiry:
 
     def hear(self, answer: Answer | Error) -> None:
         """Take the answer to the question."""
+        if self.choice:
+            self._hear_choice(answer)
+            return
         option = self.left.pop(0)
         if isinstance(answer, Error):
             unable = f"its signature was not verified: {answer.message}"
@@ -270,25 +299,102 @@ class _Inquiry:
         findings, notes = self._find_rejected(option, answer)
         self.heard.append(replace(option, findings=(*option.findings, *findings), notes=notes))
 
+    def questions_beside(self) -> list[Question]:
+        """Return the questions whether the certificates in the file that are not part of the path are signed.
+
+        Only if the key identifiers also say so, a certificate with the issuer's name is the issuer.
+        """
+        if self.budget.over:
+            return []
+        certificate, sent = self.pending.certificate, self.pending.case.others
+        used = {each.der for each in (certificate, *self._best.path)}
+        unused = {each.der: each for each in sent if each.der not in used}
+        if not unused:
+            return []
+        from opensslgen.openssl.chains import Question
+
+        pool: dict[object, Certificate] = {}
+        for each in (certificate, *sent, *self.pending.anchors, *self.settings.roots):
+            if each.subject_key_identifier:
+                pool[canonical(each.subject), each.subject_key_identifier] = each
+        found = []
+        for each in unused.values():
+            authority = each.authority_key_identifier
+            named = pool.get((canonical(each.issuer), authority.key_identifier if authority else None))
+            if issuer := each if each.is_self_signed else named:
+                found.append(Question(each, (issuer,), None))
+        return found
+
+    def hear_beside(self, question: Question, answer: Answer | Error) -> None:
+        """Add the finding on a certificate beside the path that its issuer has not signed."""
+        if isinstance(answer, Error) or not any(problem.is_of_signature for problem in answer.problems):
+            return
+        certificate = question.certificate
+        chain = (certificate,) if certificate.is_self_signed else (certificate, *question.issuers)
+        found, _ = self._false_signature(chain, 0, whose=f"beside it, {certificate.subject or 'a certificate'}")
+        self.beside.extend(found)
+
+    @property
+    def _best(self) -> _Option:
+        return min(self.heard, key=lambda option: option.errors)
+
+    def _choice(self) -> Question | None:
+        """Return the question whether openssl finds the good path among all certificates of the file, as sent."""
+        best, certificate = self._best, self.pending.certificate
+        if best.errors or best.unable or not best.path:
+            return None
+        chain, sent = (certificate, *best.path), self.pending.case.others
+        used = {each.der for each in chain}
+        if not used.issubset({each.der for each in (certificate, *sent, best.path[-1])}):
+            return None
+        unused = [other for other in (*sent, *self.settings.roots) if other.der not in used]
+        named = {canonical(below.issuer) for below in chain}
+        if not any(canonical(other.subject) in named for other in unused):
+            return None
+        from opensslgen.openssl.chains import Question
+
+        return Question(certificate, best.path, self.purpose, others=sent, roots=self.settings.roots)
+
+    def _hear_choice(self, answer: Answer | Error) -> None:
+        """Add the finding if openssl takes another path, which it does not accept."""
+        if isinstance(answer, Error) or answer.accepted or not answer.problems:
+            return
+        rules, best = self.pending.rules, self._best
+        applied = {rule.id for rule in rules if rule.severity == ERROR}
+        problem = answer.problems[0]
+        said_by = _EXPLAINED.get(problem.number, ())
+        if said_by and not applied.intersection(said_by):
+            return
+        message = (
+            f"openssl verify takes another path through these certificates, and refuses it: {problem.text} (at depth"
+            f" {problem.depth})"
+        )
+        # Python, whose rules are the strict ones, uses openssl; Apple's devices and browsers find the other path.
+        rule = "chain-rejected" if "strict-aki" in applied else "chain-choice"
+        self.heard = [replace(best, findings=(*best.findings, *raised(rules, rule, message)))]
+
     def result(self) -> Result:
         """Return the verdict by the best path."""
         result = self.pending.result
         if self.budget.over:
             return replace(result, unreadable=self.budget.over.message)
-        best = min(self.heard, key=lambda option: option.errors)
-        findings = (*best.findings, *result.findings)
+        best = self._best
+        findings = (*best.findings, *self.beside, *result.findings)
         too_many = f"more than {MOST_FINDINGS} findings" if len(findings) > MOST_FINDINGS else None
         return replace(
             result,
             findings=findings[:MOST_FINDINGS],
             unreadable=result.unreadable or best.unable or too_many,
             is_unknown=best.unable is not None,
-            notes=(*result.notes, *best.notes, *self._about_root(best.path)),
+            notes=(*result.notes, *best.notes, *self._about_bound(best), *self._about_root(best.path)),
             path=best.path,
         )
 
     def _option(self, path: Path) -> _Option:
-        case = replace(self.pending.case, issuer=path[0], chain=path) if path else self.pending.case
+        case = self.pending.case
+        if path:
+            trusted = {root.der for root in self.settings.roots}
+            case = replace(case, issuer=path[0], chain=path, is_anchored=path[-1].der in trusted)
         return _Option(path, (*judge(case, self.pending.rules), *self._find_untrusted(path)))
 
     def _find_untrusted(self, path: Path) -> tuple[Finding, ...]:
@@ -336,11 +442,12 @@ class _Inquiry:
         return (), notes
 
     def _false_signature(
-        self, chain: tuple[Certificate, ...], depth: int
+        self, chain: tuple[Certificate, ...], depth: int, *, whose: str = "it"
     ) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
         """Return the finding on a signature that is not from the issuer."""
         certificate = chain[depth]
-        whose = "it" if depth == 0 else f"its issuer {certificate.subject or 'without a name'}"
+        if depth:
+            whose = f"its issuer {certificate.subject or 'without a name'}"
         if depth + 1 < len(chain):
             message = f"{whose} was not signed by {chain[depth + 1].subject or 'its issuer'}"
         elif certificate.signature_hash in (None, "md2") and not certificate.signature_algorithm.isalnum():
@@ -348,6 +455,10 @@ class _Inquiry:
         else:
             message = f"{whose} was not signed by its own key"
         return raised(self.pending.rules, "chain-signature", f"{message}, or was changed afterwards"), ()
+
+    def _about_bound(self, best: _Option) -> tuple[str, ...]:
+        """Return a note if no chain is good, but more are possible."""
+        return (f"only {MOST_PATHS} of the possible chains were tried",) if self.is_cut and best.errors else ()
 
     def _about_root(self, path: Path) -> tuple[str, ...]:
         """Return a note on the root that devices have to trust, unless it is known to be trusted."""

@@ -114,7 +114,8 @@ def _target(text: str, settings: Settings) -> File | ServerTarget:
         return File(text, named=True)
     from .live import server_target
 
-    return server_target(text, starttls=settings.starttls, servername=settings.servername) or File(text, named=True)
+    servername = settings.servername.value if settings.servername else None
+    return server_target(text, starttls=settings.starttls, servername=servername) or File(text, named=True)
 
 
 def _units(targets: Iterable[File | ServerTarget], settings: Settings) -> Iterator[_Unit]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from opensslgen.bundles.holding import Holding, add, holding_of, key_of
+from opensslgen.bundles.holding import Holding, add, blocks_of, holding_of, key_of, note_forms
 from opensslgen.bundles.pkcs import pkcs12_encryption
 from opensslgen.bundles.private_keys import ENCRYPTED
 from opensslgen.errors import Error, UnreadableError
@@ -19,13 +19,22 @@ from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
-from .kinds import kind_of
-from .records import answer_to, is_index, is_kept, is_of_easy_rsa, is_record_of_commands, kind_of_certificate, role_in
+from .kinds import kind_of, other_program
+from .records import (
+    answer_to,
+    is_crl_of_folder,
+    is_index,
+    is_kept,
+    is_of_easy_rsa,
+    is_record_of_commands,
+    kind_of_certificate,
+    role_in,
+)
 from .result import Result
 from .signatures import AtHand, Pending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from opensslgen.files.read import Content, File
     from opensslgen.rules.rule import Finding, Rule
@@ -58,6 +67,7 @@ def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHan
         kind is None
         or (kind == "config" and is_of_easy_rsa(file.path))
         or (kind == "script" and is_record_of_commands(file.path))
+        or is_crl_of_folder(file.path)
     ):
         return []
     try:
@@ -65,11 +75,13 @@ def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHan
             raise UnreadableError(f"larger than {settings.limit} bytes")
         if kind is None:
             raise UnreadableError(_what(found))
-        if kind == "pem" and settings.each:
-            pool = tuple(authorities_in(found.data))
+        if kind in ("pem", "text") and settings.each:
+            pool = tuple(authorities_in(found.data, kind))
+            # A text is judged as a whole, because its blocks need not end at the ends of lines.
+            parts = pieces([found.data], limit=settings.limit) if kind == "pem" else [(1, found.data)]
             return [
                 verdict
-                for line, data in pieces([found.data], limit=settings.limit)
+                for line, data in parts
                 for verdict in judge_piece(Piece(file.path, line, data, found.mode), settings, at_hand, pool=pool)
             ]
         return _judge(found, kind, target=file.path, settings=settings, at_hand=at_hand)
@@ -79,39 +91,78 @@ def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHan
 
 def _what(found: Content) -> str:
     """Return why a file cannot be judged."""
+    from .others import name_of  # few files need it
+
     if not found.size:
         return "it is empty"
-    from opensslgen.x509.crl import is_revocation_list  # few files need it
+    what = other_program(found.data)
+    if what:
+        return f"{what}, whose openssl commands are not read; opensslgen run -- COMMAND judges what they make"
+    return name_of(found.data)
 
-    if _REVOCATION_LIST.search(found.data) or is_revocation_list(found.data):
-        return "a CRL, not a certificate: it is judged together with its pki folder"
-    return "not a certificate, request, key, config or script"
 
-
-_REVOCATION_LIST = re.compile(rb"^-----BEGIN X509 CRL-----", re.MULTILINE)
-
-_KINDS = {kind: kind for kind in ("certificate", "request", "key", "config", "script")}
+_KINDS = {kind: kind for kind in ("certificate", "request", "key", "crl", "config", "script")}
 
 
 def _judge(found: Content, kind: str, *, target: str, settings: Settings, at_hand: AtHand) -> list[Verdict]:
     if kind == "config":
         from .recorded import judge_config_file
 
-        return [*judge_config_file(found.data, target=target, settings=settings)]
+        results = judge_config_file(found.data, target=target, settings=settings)
+        return [*results, *_inside(found, target, settings, at_hand)]
     if kind == "script":
         from .scripts import judge_script
 
-        return [*judge_script(found.data, target=target, settings=settings)]
+        results = judge_script(found.data, target=target, settings=settings)
+        return [*results, *_inside(found, target, settings, at_hand)]
     holding = holding_of(found.data, kind, openssl=settings.find_openssl, password=lambda: settings.password_of(target))
     of_file = pkcs12_encryption(found.data, settings.rules) if kind == "pkcs12" else ()
+    of_file += _unfit(holding, settings)
+    verdicts: list[Verdict] = []
     if settings.each and len(holding.certificates) > 1:
         pool = tuple(each for each in holding.certificates if each.is_authority)
         first, *rest = (
             _of_certificate(each, target=target, settings=settings, at_hand=at_hand, pool=pool)
             for each in holding.certificates
         )
-        return [replace(first, result=replace(first.result, findings=of_file)), *rest]
-    return [_of_holding(holding, target=target, settings=settings, mode=found.mode, of_file=of_file, at_hand=at_hand)]
+        about = replace(first.result, findings=of_file, notes=(*first.result.notes, *holding.notes))
+        verdicts += [replace(first, result=about), *rest]
+    elif holding.certificates or holding.requests or holding.keys or not holding.crls:
+        verdicts.append(
+            _of_holding(holding, target=target, settings=settings, mode=found.mode, of_file=of_file, at_hand=at_hand)
+        )
+    return verdicts + _of_crls(holding, target=target, settings=settings, at_hand=at_hand)
+
+
+def _of_crls(holding: Holding, *, target: str, settings: Settings, at_hand: AtHand) -> list[Verdict]:
+    """Return the verdicts on the CRLs in a file."""
+    if not holding.crls:
+        return []
+    from .crls import judge_crl  # few files have one
+
+    return [
+        judge_crl(der, target=target, line=line, settings=settings, at_hand=at_hand, beside=holding.certificates)
+        for line, der in holding.crls
+    ]
+
+
+def _inside(found: Content, target: str, settings: Settings, at_hand: AtHand) -> list[Verdict]:
+    """Return the verdicts on the certificates that a script or a config contains."""
+    if b"-----BEGIN " not in found.data:
+        return []
+    try:
+        holding = holding_of(found.data, "text", openssl=settings.find_openssl, password=str)
+    except Error:
+        return []  # it is a name or a mark, which is filled in when the script runs
+    if not holding.certificates:
+        return []
+    of_file = _unfit(holding, settings)
+    return [_of_holding(holding, target=target, settings=settings, mode=None, of_file=of_file, at_hand=at_hand)]
+
+
+def _unfit(holding: Holding, settings: Settings) -> tuple[Finding, ...]:
+    """Return the findings on a file that openssl cannot read as it is."""
+    return tuple(finding for fault in holding.faults for finding in raised(settings.rules, "not-pem", fault))
 
 
 def _of_holding(
@@ -128,7 +179,7 @@ def _of_holding(
         raise UnreadableError("no certificate in it")
     subjects: list[Certificate | Request] = [*holding.certificates[:1], *holding.requests[:1]]
     key, notes = key_of(holding, subjects[0].public_key if subjects else None, settings.find_openssl)
-    findings = _mode(holding, mode, settings)
+    findings = (*_mode(holding, mode, settings), *of_file)
     if holding.certificates:
         leaf, *others = holding.certificates
         alone = not holding.keys and all(other.is_authority for other in others)
@@ -138,12 +189,15 @@ def _of_holding(
             result=Result(
                 target=target,
                 kind="certificate",
-                findings=(*findings, *of_file),
+                findings=findings,
                 certificate=leaf,
-                notes=(*remarks, *_kind_notes(leaf), *notes),
+                line=holding.line,
+                notes=(*remarks, *_kind_notes(leaf), *notes, *holding.notes, *_notes_beside(holding)),
             ),
             certificate=leaf,
-            case=Case(leaf, None, settings.at, settings.within, key=key, others=tuple(others)),
+            case=Case(
+                leaf, None, settings.at, settings.within, key=key, host=settings.servername, others=tuple(others)
+            ),
             rules=rules,
             anchors=anchors,
             pool=former,
@@ -151,8 +205,29 @@ def _of_holding(
     if holding.requests:
         rules, remarks = _rules_for_request(holding.requests[0], target, settings)
         of_request = judge_request(holding.requests[0], rules, at=settings.at, key=key)
-        return Result(target=target, kind="request", findings=(*of_request, *findings), notes=(*remarks, *notes))
-    return Result(target=target, kind="key", findings=findings, notes=(*notes, _readers(mode)))
+        return Result(
+            target=target,
+            kind="request",
+            findings=(*of_request, *findings),
+            line=holding.line,
+            notes=(*remarks, *notes, *holding.notes, *_notes_beside(holding)),
+        )
+    return Result(
+        target=target, kind="key", findings=findings, line=holding.line, notes=(*notes, _readers(mode), *holding.notes)
+    )
+
+
+def _notes_beside(holding: Holding) -> Iterator[str]:
+    """Yield what a file contains beside the certificate or request that is judged."""
+    for other in holding.certificates[1:]:
+        if is_precertificate(other):
+            yield f"beside it is a precertificate, {other.subject or 'without a name'}"
+    requests = len(holding.requests) - (not holding.certificates)
+    if requests > 0:
+        what = "a certificate request" if requests == 1 else f"{requests} certificate requests"
+        yield f"beside it {'is' if requests == 1 else 'are'} {what}, not judged; --each judges every block"
+    if len(holding.keys) > 1:
+        yield f"there are {len(holding.keys)} private keys; only the first was compared"
 
 
 def _readers(mode: int | None) -> str:
@@ -163,9 +238,14 @@ def _readers(mode: int | None) -> str:
     return f"{who} can read it (mode {mode:04o})"
 
 
+def is_precertificate(certificate: Certificate) -> bool:
+    """Tell whether it has the poison extension of certificate transparency (RFC 6962 section 3.1)."""
+    return certificate.is_critical("ct_precert_poison")
+
+
 def _kind_notes(certificate: Certificate) -> tuple[str, ...]:
     """Return a note on a certificate that is not for use."""
-    if certificate.is_critical("ct_precert_poison"):
+    if is_precertificate(certificate):
         return ("it is a precertificate, which is only for certificate transparency logs (RFC 6962 section 3.1)",)
     return ()
 
@@ -184,7 +264,7 @@ def _rules(
     kept = tuple(rule for rule in rules if rule.id not in ("expired", "expires-soon"))
     return kept, (
         *remarks,
-        f"it is an archived copy, not in use: its expiry on {certificate.not_after:%Y-%m-%d} is not an error",
+        f"it is an archived copy, not in use: its expiry on {certificate.not_after.date()} is not an error",
     )
 
 
@@ -212,6 +292,8 @@ def _of_certificate(
     at_hand: AtHand,
     pool: tuple[Certificate, ...],
     line: int | None = None,
+    notes: Iterable[str] = (),
+    of_file: tuple[Finding, ...] = (),
 ) -> Pending:
     """Return the verdict on a certificate by itself; those of the pool may have issued it."""
     rules, remarks = _rules(certificate, target, settings, alone=True)
@@ -220,12 +302,13 @@ def _of_certificate(
         result=Result(
             target=target,
             kind="certificate",
+            findings=of_file,
             certificate=certificate,
             line=line,
-            notes=(*remarks, *_kind_notes(certificate)),
+            notes=(*remarks, *_kind_notes(certificate), *notes),
         ),
         certificate=certificate,
-        case=Case(certificate, None, settings.at, settings.within),
+        case=Case(certificate, None, settings.at, settings.within, host=settings.servername),
         rules=rules,
         anchors=anchors,
         pool=(*pool, *former),
@@ -255,11 +338,11 @@ _AUTHORITY = re.compile(rb"\x06\x03\x55\x1d\x13(?:\x01\x01.)?\x04.\x30.\x01\x01"
 """basicConstraints with a BOOLEAN in it."""
 
 
-def authorities_in(data: bytes) -> Iterator[Certificate]:
-    """Yield the readable CAs of a PEM file; an unreadable block is reported for itself."""
+def authorities_in(data: bytes, kind: str = "pem") -> Iterator[Certificate]:
+    """Yield the readable CAs of a text; an unreadable block is reported for itself."""
     with suppress(DecodeError):
-        for block in pem_blocks(data):
-            if block.label in CERTIFICATE_LABELS and _AUTHORITY.search(block.body):
+        for block in pem_blocks(data) if kind == "pem" else blocks_of(data, kind)[0]:
+            if block.label in (*CERTIFICATE_LABELS, "") and _AUTHORITY.search(block.body):
                 with suppress(DecodeError):
                     certificate = decode_block(block)
                     if certificate.is_authority:
@@ -277,25 +360,42 @@ def judge_piece(
     if pool is None:
         pool = at_hand.authorities_within(piece.target, authorities_in)
     try:
-        for block in pem_blocks(piece.data, first_line=piece.line):
-            holding, line = Holding(), block.line
-            try:
-                add(holding, block, piece.data)
-                if holding.certificates:
-                    results += [
-                        _of_certificate(
-                            each, target=piece.target, settings=settings, at_hand=at_hand, pool=pool, line=line
-                        )
-                        for each in holding.certificates
-                    ]
-                elif holding.requests or holding.keys:
-                    verdict = _of_holding(
-                        holding, target=piece.target, settings=settings, at_hand=at_hand, mode=piece.mode
-                    )
-                    assert isinstance(verdict, Result)
-                    results.append(replace(verdict, line=line))
-            except DecodeError as error:
-                results.append(Result(target=piece.target, kind="file", unreadable=str(error), line=line))
+        blocks, others = blocks_of(piece.data, "pem", first_line=piece.line)
     except DecodeError as error:
-        results.append(Result(target=piece.target, kind="file", unreadable=str(error), line=piece.line))
+        return [Result(target=piece.target, kind="file", unreadable=str(error), line=error.line or piece.line)]
+    for block in sorted((*blocks, *others), key=lambda block: block.line):
+        holding, line = Holding(), block.line
+        try:
+            add(holding, block, piece.data)
+            note_forms(holding, [block])
+            if holding.certificates:
+                results += [
+                    _of_certificate(
+                        each,
+                        target=piece.target,
+                        settings=settings,
+                        at_hand=at_hand,
+                        pool=pool,
+                        line=line,
+                        notes=holding.notes,
+                        of_file=_unfit(holding, settings),
+                    )
+                    for each in holding.certificates
+                ]
+            elif holding.requests or holding.keys:
+                verdict = _of_holding(
+                    holding,
+                    target=piece.target,
+                    settings=settings,
+                    mode=piece.mode,
+                    of_file=_unfit(holding, settings),
+                    at_hand=at_hand,
+                )
+                assert isinstance(verdict, Result)
+                results.append(replace(verdict, line=line))
+        except DecodeError as error:
+            results.append(Result(target=piece.target, kind="file", unreadable=str(error), line=line))
+            continue
+        holding.certificates += pool
+        results += _of_crls(holding, target=piece.target, settings=settings, at_hand=at_hand)
     return results

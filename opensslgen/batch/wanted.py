@@ -151,7 +151,7 @@ class Batch:
             if file and not (self.store.path / file).exists():
                 return f"its {what} was missing", there
         if there.ends_soon(self.within, now=now):
-            return f"it expires on {there.not_after:%Y-%m-%d}", there
+            return f"it expires on {there.not_after.date()}", there
         return _difference(order, there, None if order.kind.is_self_signed else issuer), there
 
 

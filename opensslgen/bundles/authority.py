@@ -14,7 +14,7 @@ from opensslgen.rules.chain import issuers_among
 from opensslgen.text import visible
 from opensslgen.x509.pem import pem_blocks
 
-from .holding import certificates_in, holding_of, is_key, key_label, kind_of, label_of_key
+from .holding import certificates_of, is_key, key_label, kind_of, label_of_key
 from .pkcs import has_private_key, leaf_first, uses_rc2
 from .private_keys import ENCRYPTED
 
@@ -63,19 +63,7 @@ def _name_in_errors(path: Path) -> Iterator[None]:
 
 
 def _certificates(path: Path, reader: Reader) -> list[Certificate]:
-    data = read_file(path)
-    kind = kind_of(data)
-    found: list[Certificate] = []
-    with _name_in_errors(path):
-        if kind == "pem":
-            found = [each for block in pem_blocks(data) for each in certificates_in(block)]
-        elif kind in ("certificate", "pkcs7", "pkcs12"):
-            found = holding_of(
-                data, kind, openssl=lambda: reader.openssl, password=lambda: reader.secret(P12_PASSWORD)
-            ).certificates
-        if not found:
-            raise UnreadableError("no certificate in it")
-    return found
+    return certificates_of(path, openssl=lambda: reader.openssl, password=lambda: reader.secret(P12_PASSWORD))
 
 
 def _key_file(path: Path, reader: Reader) -> KeyFile | None:

@@ -5,21 +5,32 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from os import fspath
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
-from opensslgen.files.read import File, content
+from opensslgen.files.read import File, content, read_file
 from opensslgen.openssl.command import OpenSSLError
+from opensslgen.text import visible
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode, decode_block
-from opensslgen.x509.der import INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, DecodeError
+from opensslgen.x509.der import (
+    GENERALIZED_TIME,
+    INTEGER,
+    OBJECT_IDENTIFIER,
+    OCTET_STRING,
+    SEQUENCE,
+    UTC_TIME,
+    DecodeError,
+)
 from opensslgen.x509.pem import pem_blocks
 from opensslgen.x509.request import REQUEST_LABELS, decode_request
 
-from .pkcs import pkcs7_certificates, pkcs12_certificates
+from .pkcs import pkcs12_certificates, signed_data
 from .private_keys import ENCRYPTED, ask_public_half, public_half
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
+    from os import PathLike
 
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.x509.certificate import Certificate
@@ -31,34 +42,67 @@ PKCS7_LABELS = ("PKCS7", "PKCS #7 SIGNED DATA", "CMS", "CERTIFICATE CHAIN")
 
 # Loose, to find damaged blocks as well.
 _PEM = re.compile(
-    rb"^(?:\xef\xbb\xbf)?[ \t]*-----BEGIN (?!PGP)[^\r\n]*(?:CERTIFICATE|PKCS ?#?7|CMS|PRIVATE KEY)", re.MULTILINE
+    rb"^(?:\xef\xbb\xbf)?[ \t]*-----BEGIN (?!PGP)[^\r\n]*(?:CERTIFICATE|PKCS ?#?7|CMS|PRIVATE KEY|X509 CRL)",
+    re.MULTILINE,
 )
+_NAMES = {
+    "certificate": "a certificate",
+    "request": "a certificate request",
+    "pkcs7": "a PKCS#7 file",
+    "pkcs12": "a PKCS#12 file",
+    "key": "a private key",
+    "crl": "a CRL",
+}
+_LABELS = {
+    **dict.fromkeys(CERTIFICATE_LABELS, "certificate"),
+    **dict.fromkeys(REQUEST_LABELS, "request"),
+    **dict.fromkeys(PKCS7_LABELS, "pkcs7"),
+    "X509 CRL": "crl",
+}
+"""What a block with a label should contain; a label of a private key ends with PRIVATE KEY."""
 
 
 def kind_of(data: bytes) -> str | None:
-    """Return "pem", or for DER "certificate", "request", "pkcs7", "pkcs12" or "key"; None for anything else.
+    """Return "pem", or for DER "certificate", "request", "pkcs7", "pkcs12", "crl" or "key"; None for anything else.
 
-    The data may be only the beginning of a file.
+    "text" is a text with PEM or base64 in it that openssl cannot read as it is. The data may be only the beginning of a
+    file.
     """
     if data[:1] == b"\x30" and (kind := _der_kind(data)):
         return kind
-    is_pem = _PEM.search(data) or (b"\r" in data and _PEM.search(data.replace(b"\r", b"\n")))
-    return "pem" if is_pem else None
+    if _PEM.search(data) or (b"\r" in data and _PEM.search(data.replace(b"\r", b"\n"))):
+        return "pem"
+    return "text" if _has_blocks(data) else None
+
+
+def _has_blocks(data: bytes) -> bool:
+    """Tell whether a text has blocks that can be judged, or a damaged one."""
+    from opensslgen.x509.armour import armoured_blocks, has_armour  # few files need it
+
+    if not has_armour(data):
+        return False
+    try:
+        return any(_expected(block.label) or _der_kind(block.body) for block in armoured_blocks(data))
+    except DecodeError:
+        return True
+
+
+def _expected(label: str) -> str | None:
+    """Return what a block with this label should contain; None for what is not judged."""
+    return "key" if label.endswith("PRIVATE KEY") else _LABELS.get(label)
 
 
 def _der_kind(data: bytes) -> str | None:
     """Return what DER or BER is meant to be, by its outer structure; inside, it may be damaged or cut off."""
+    if data[:1] != b"\x30":
+        return None
     at, end = _inside(data, 0)
     outer = _tags(data, at, end)
     if outer[:1] == [SEQUENCE]:
-        start, stop = _inside(data, at)
-        inner = _tags(data, start, stop)
-        if inner[:1] == [0xA0] or inner == [INTEGER, SEQUENCE, SEQUENCE, SEQUENCE]:
-            return "certificate"
-        if inner == [INTEGER, SEQUENCE, SEQUENCE, 0xA0]:
-            return "request"
-        return "key" if inner[:1] == [OBJECT_IDENTIFIER] and outer == [SEQUENCE, OCTET_STRING] else None
-    if outer == [OBJECT_IDENTIFIER, 0xA0]:
+        return _signed_kind(inner := _tags(data, *_inside(data, at))) or (
+            "key" if inner[:1] == [OBJECT_IDENTIFIER] and outer == [SEQUENCE, OCTET_STRING] else None
+        )
+    if outer[:2] == [OBJECT_IDENTIFIER, 0xA0]:
         return "pkcs7"
     if outer[:2] == [INTEGER, SEQUENCE] and outer[2:3] != [OCTET_STRING] and data[at : at + 3] == b"\x02\x01\x03":
         return "pkcs12"
@@ -66,6 +110,16 @@ def _der_kind(data: bytes) -> str | None:
         outer[:3] == [INTEGER, SEQUENCE, OCTET_STRING] or outer[:2] == [INTEGER, OCTET_STRING] or outer == [INTEGER] * 4
     )
     return "key" if is_key else None
+
+
+def _signed_kind(tags: list[int]) -> str | None:
+    """Return what contains this signed part, by the tags in it."""
+    if tags[:1] == [0xA0] or tags == [INTEGER, SEQUENCE, SEQUENCE, SEQUENCE]:
+        return "certificate"
+    if tags == [INTEGER, SEQUENCE, SEQUENCE, 0xA0]:
+        return "request"
+    of_crl = tags[1:] if tags[:1] == [INTEGER] else tags
+    return "crl" if of_crl[:2] == [SEQUENCE] * 2 and of_crl[2:3] in ([UTC_TIME], [GENERALIZED_TIME]) else None
 
 
 def _inside(data: bytes, at: int) -> tuple[int, int]:
@@ -82,15 +136,29 @@ def _inside(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _tags(data: bytes, at: int, end: int) -> list[int]:
-    """Return the tags of up to four consecutive elements."""
+    """Return the tags of up to four consecutive elements; those of an indefinite length count as well."""
     found: list[int] = []
     while at < min(end, len(data)) and len(found) < 4:
+        if data[at : at + 2] == b"\0\0":
+            break
         found.append(data[at])
-        _, at = _inside(data, at)
+        at = _next(data, at)
     return found
 
 
-@dataclass(frozen=True, slots=True)
+def _next(data: bytes, at: int) -> int:
+    """Return the offset after an element; that of the end of the data if it is cut off or damaged."""
+    if data[at + 1 : at + 2] != b"\x80":
+        return _inside(data, at)[1]
+    from opensslgen.x509.ber import children  # DER has none
+
+    try:
+        return next(after for *_, after in children(data, at, len(data)))
+    except DecodeError:
+        return len(data)
+
+
+@dataclass(slots=True)
 class Holding:
     """The content of a file, in its order."""
 
@@ -98,6 +166,14 @@ class Holding:
     requests: list[Request] = field(default_factory=list)
     keys: list[tuple[str, bytes]] = field(default_factory=list)
     """Label and DER."""
+    crls: list[tuple[int | None, bytes]] = field(default_factory=list)
+    """The line, if it is PEM, and DER."""
+    notes: list[str] = field(default_factory=list)
+    """What is unusual about the file, and what in it was not read."""
+    faults: list[str] = field(default_factory=list)
+    """Why openssl, and servers that use it, cannot read the file."""
+    line: int | None = None
+    """Where the first block begins in a text that is not just PEM."""
 
 
 def holding_of(data: bytes, kind: str, *, openssl: Callable[[], OpenSSL], password: Callable[[], str]) -> Holding:
@@ -105,47 +181,147 @@ def holding_of(data: bytes, kind: str, *, openssl: Callable[[], OpenSSL], passwo
 
     `openssl` and `password` are called only for a PKCS#12 file.
     """
-    if kind == "pem":
-        return _pem(data)
-    if kind == "certificate":
-        return Holding(certificates=[decode(data)])
-    if kind == "request":
-        return Holding(requests=[decode_request(data)])
-    if kind == "key":
-        return Holding(keys=[(key_label(data), data)])
-    if kind == "pkcs7":
-        return Holding(certificates=pkcs7_certificates(data))
-    return Holding(certificates=pkcs12_certificates(data, openssl(), password()))
-
-
-def _pem(data: bytes) -> Holding:
     holding = Holding()
-    for block in pem_blocks(data):
-        try:
-            add(holding, block, data)
-        except DecodeError as error:
-            raise error.in_line(block.line) from error
+    if kind == "pkcs12":
+        holding.certificates += pkcs12_certificates(data, openssl(), password())
+    elif kind in ("pem", "text"):
+        blocks, others = blocks_of(data, kind)
+        if len(blocks) == 1 and not blocks[0].label and _der_kind(blocks[0].body) == "pkcs12":
+            holding = holding_of(blocks[0].body, "pkcs12", openssl=openssl, password=password)
+            note_forms(holding, blocks)
+            return holding
+        for block in blocks:
+            try:
+                add(holding, block, data)
+            except DecodeError as error:
+                raise error.in_line(block.line) from error
+        note_forms(holding, blocks)
+        holding.notes += _notes_on_others(others)
+        holding.line = blocks[0].line if blocks and blocks[0].form else None
+    else:
+        _add(holding, kind, data)
     return holding
 
 
+def certificates_of(
+    path: str | PathLike[str], *, openssl: Callable[[], OpenSSL], password: Callable[[], str] = str
+) -> list[Certificate]:
+    """Return the certificates in a file of any kind, in its order; raises UnreadableError if there are none."""
+    data = read_file(path)
+    kind = kind_of(data)
+    try:
+        found = holding_of(data, kind, openssl=openssl, password=password).certificates if kind else []
+    except UnreadableError as error:
+        raise UnreadableError(f"{visible(fspath(path))}: {error.message}") from error
+    if not found:
+        raise UnreadableError(f"{visible(fspath(path))}: no certificate in it")
+    return found
+
+
+def blocks_of(data: bytes, kind: str, *, first_line: int = 1) -> tuple[list[PemBlock], list[PemBlock]]:
+    """Return the blocks in a text, and those that openssl cannot read and that stand beside others that it can.
+
+    Raises DecodeError with the line number at a damaged one.
+    """
+    blocks: list[PemBlock] = []
+    damage: DecodeError | None = None
+    if kind == "pem":
+        try:
+            blocks = list(pem_blocks(data, first_line=first_line))
+        except DecodeError as error:
+            damage = error
+        if blocks and data.count(b"-----BEGIN ") == len(blocks):
+            return blocks, []
+    from opensslgen.x509.armour import armoured_blocks  # few files need it
+
+    try:
+        found = armoured_blocks(data, first_line=first_line)
+    except DecodeError as error:
+        if blocks:
+            return blocks, []
+        raise damage or error from None
+    if damage is not None and not found:
+        raise damage
+    lines = {block.line for block in blocks}
+    others = [block for block in found if block.line not in lines]
+    # A name in a text beside PEM can imitate a block, so what openssl reads comes first.
+    return (blocks, others) if blocks else (found, [])
+
+
+def note_forms(holding: Holding, blocks: Sequence[PemBlock]) -> None:
+    """Add what openssl cannot read about these blocks as they are written, once for each form."""
+    forms = dict.fromkeys(block.form for block in blocks if block.form)
+    if not forms:
+        return
+    from opensslgen.x509.armour import UNFIT
+
+    for form in forms:
+        first, *more = (block.line for block in blocks if block.form == form)
+        text = f"line {first}{f' and {len(more)} more' if more else ''}: {form}"
+        (holding.faults if form in UNFIT else holding.notes).append(text)
+
+
+def _notes_on_others(blocks: Sequence[PemBlock]) -> Iterator[str]:
+    for block in blocks:
+        if kind := _der_kind(block.body):
+            yield f"line {block.line}: {_NAMES[kind]} was not judged ({block.form or 'PEM'}); --each judges it"
+
+
 def add(holding: Holding, block: PemBlock, data: bytes) -> None:
-    """Add the content of a block of a PEM file; raises DecodeError if it cannot be read."""
-    if block.label in REQUEST_LABELS:
-        holding.requests.append(decode_request(block.body))
-    elif is_key(block):
-        holding.keys.append((label_of_key(block, data), block.body))
+    """Add the content of a block of a PEM file; raises DecodeError if it cannot be read.
+
+    What has a wrong label is read as what it is, with a note.
+    """
+    expected, actual = _expected(block.label), None
+    if expected == "certificate":
+        try:
+            holding.certificates.append(decode_block(block))
+        except DecodeError:
+            actual = _der_kind(block.body)
+            if actual in (None, expected):
+                raise
     else:
-        certificates = certificates_in(block)
-        if not certificates and "CERTIFICATE" in block.label:
-            raise DecodeError(f"a block with the label {block.label} is not supported")
-        holding.certificates.extend(certificates)
+        actual = _der_kind(block.body)
+    if expected == "key" and (actual in (None, "key") or label_of_key(block, data) == ENCRYPTED):
+        holding.keys.append((label_of_key(block, data), block.body))
+    elif actual is not None:
+        _add(holding, actual, block.body, line=block.line)
+        if actual != expected and block.label:
+            holding.faults.append(f"line {block.line}: {_mislabelled(actual, block.label)}")
+    elif expected not in (None, "certificate"):
+        _add(holding, expected, block.body, line=block.line)
+    elif expected is None and "CERTIFICATE" in block.label:
+        raise DecodeError(f"a block with the label {block.label} is not supported")
 
 
-def certificates_in(block: PemBlock) -> list[Certificate]:
-    """Return the certificates in a block of a PEM file; raises DecodeError if they cannot be read."""
-    if block.label in CERTIFICATE_LABELS:
-        return [decode_block(block)]
-    return pkcs7_certificates(block.body) if block.label in PKCS7_LABELS else []
+def _add(holding: Holding, kind: str, der: bytes, *, line: int | None = None) -> None:
+    """Add what is in DER; raises DecodeError if it cannot be read."""
+    if kind == "certificate":
+        holding.certificates.append(decode(der))
+    elif kind == "request":
+        holding.requests.append(decode_request(der))
+    elif kind == "key":
+        holding.keys.append((key_label(der), der))
+    elif kind == "crl":
+        holding.crls.append((line, der))
+    elif kind == "pkcs7":
+        signed = signed_data(der)
+        holding.certificates += signed.certificates
+        holding.crls += [(line, each) for each in signed.crls]
+        holding.notes += signed.notes
+    else:
+        raise DecodeError("this is a PKCS#12 file in base64: openssl base64 -d makes one of it that can be read")
+
+
+def _mislabelled(kind: str, label: str) -> str:
+    hint = {
+        "certificate": "openssl reads it with the label CERTIFICATE",
+        "request": "openssl reads it with the label CERTIFICATE REQUEST",
+        "pkcs7": "openssl x509 cannot read it; openssl pkcs7 -print_certs prints its certificates",
+        "crl": "openssl reads it with the label X509 CRL",
+        "key": "openssl reads it with the label PRIVATE KEY",
+    }
+    return f"this is {_NAMES[kind]} with the label {label}: {hint[kind]}"
 
 
 def is_key(block: PemBlock) -> bool:
@@ -207,6 +383,6 @@ def key_in_file(
     """
     found = content(File(path, named=True), limit=limit)
     kind = kind_of(found.data) if found else None
-    if found is None or kind not in ("pem", "key"):
+    if found is None or kind not in ("pem", "text", "key"):
         raise UnreadableError("no private key in it")
     return key_of(holding_of(found.data, kind, openssl=openssl, password=str), subject, openssl)

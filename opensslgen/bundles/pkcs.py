@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from opensslgen.openssl.command import OpenSSLError, reason
 from opensslgen.openssl.process import Process
 from opensslgen.rules.chain import issuer_among
 from opensslgen.rules.rule import raised
+from opensslgen.x509.ber import children
 from opensslgen.x509.certificate import decode, decode_block
 from opensslgen.x509.der import (
     INTEGER,
@@ -21,10 +22,7 @@ from opensslgen.x509.der import (
     SEQUENCE,
     SET,
     DecodeError,
-    element,
-    finish,
     object_identifier,
-    whole,
 )
 from opensslgen.x509.names import canonical
 from opensslgen.x509.pem import pem_blocks
@@ -43,35 +41,75 @@ TIMEOUT = 30.0
 OUTPUT = 16 << 20
 """Most bytes that openssl may print."""
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
+_CONTENTS = {
+    "1.2.840.113549.1.7.1": "plain data",
+    "1.2.840.113549.1.7.3": "encrypted (enveloped) data",
+    "1.2.840.113549.1.7.5": "digested data",
+    "1.2.840.113549.1.7.6": "encrypted data",
+    "1.2.840.113549.1.9.16.1.2": "authenticated data",
+    "1.2.840.113549.1.9.16.1.9": "compressed data",
+    "1.2.840.113549.1.9.16.1.23": "encrypted (authenticated enveloped) data",
+}
+"""What else than signed data there is (RFC 5652, RFC 3274, RFC 5083)."""
 
 
-def pkcs7_certificates(der: bytes) -> list[Certificate]:
-    """Return the certificates of a SignedData (RFC 5652 section 5.1), leaf first; raises DecodeError."""
-    at, end = whole(der, SEQUENCE, "a PKCS#7 file")
-    start, at = element(der, at, end, OBJECT_IDENTIFIER, "the kind of a PKCS#7 file")
-    if object_identifier(der, start, at) != _SIGNED_DATA:
-        raise DecodeError("a PKCS#7 file is not signed data, which is the kind that contains certificates", start)
-    start, at = element(der, at, end, 0xA0, "the content of a PKCS#7 file")
-    finish(at, end, "a PKCS#7 file")
-    first, last = element(der, start, at, SEQUENCE, "signed data")
-    finish(last, at, "signed data")
-    _, at = element(der, first, last, INTEGER, "the version of signed data")
-    _, at = element(der, at, last, SET, "the digests of signed data")
-    _, at = element(der, at, last, SEQUENCE, "what signed data is about")
+@dataclass(frozen=True, slots=True)
+class SignedData:
+    """What a PKCS#7 file contains beside signatures."""
+
+    certificates: tuple[Certificate, ...]
+    """Leaf first."""
+    crls: tuple[bytes, ...]
+    """In DER."""
+    notes: tuple[str, ...] = ()
+    """What else was in it."""
+
+
+def signed_data(data: bytes) -> SignedData:
+    """Return the certificates and CRLs of a SignedData (RFC 5652 section 5.1) in DER or BER; raises DecodeError."""
+    ((start, stop),) = _members(data, 0, len(data), "a PKCS#7 file", SEQUENCE)
+    kind, content = _members(data, start, stop, "a PKCS#7 file", OBJECT_IDENTIFIER, 0xA0)
+    name = object_identifier(data, *kind)
+    if name != _SIGNED_DATA:
+        what = _CONTENTS.get(name, f"content of the type {name}")
+        raise DecodeError(f"this PKCS#7 file has {what}, not signed data, which is the kind that contains certificates")
+    ((start, stop),) = _members(data, *content, "the content of a PKCS#7 file", SEQUENCE)
+    parts = [*children(data, start, stop)]
+    tags = [tag for tag, *_ in parts]
+    if tags[:3] != [INTEGER, SET, SEQUENCE] or tags[-1] != SET or tags[3:-1] not in ([], [0xA0], [0xA1], [0xA0, 0xA1]):
+        raise DecodeError("signed data has other parts than a PKCS#7 file", start)
     certificates: list[Certificate] = []
-    if at < last and der[at] == 0xA0:
-        start, at = element(der, at, last, 0xA0, "the certificates of signed data")
-        while start < at:
-            _, stop = element(der, start, at, SEQUENCE, "a certificate in signed data")
-            certificates.append(decode(der[start:stop]))
-            start = stop
-    if at < last and der[at] == 0xA1:
-        _, at = element(der, at, last, 0xA1, "the revocation lists of signed data")
-    _, at = element(der, at, last, SET, "the signers of signed data")
-    finish(at, last, "signed data")
-    if not certificates:
+    crls: list[bytes] = []
+    others = 0
+    for part, first, last, _ in parts[3:-1]:
+        at = first
+        for tag, _, _, after in children(data, first, last):
+            if tag != SEQUENCE:
+                others += 1
+            elif part == 0xA0:
+                certificates.append(_certificate(data, at, after))
+            else:
+                crls.append(data[at:after])
+            at = after
+    if not certificates and not crls:
         raise DecodeError("a PKCS#7 file has no certificate in it")
-    return leaf_first(certificates)
+    notes = (f"the PKCS#7 file has {others} more entries, which are no certificates or CRLs",) if others else ()
+    return SignedData(tuple(leaf_first(certificates) if certificates else ()), tuple(crls), notes)
+
+
+def _certificate(data: bytes, at: int, end: int) -> Certificate:
+    try:
+        return decode(data[at:end])
+    except DecodeError as error:
+        raise error.moved(at) from None
+
+
+def _members(data: bytes, at: int, end: int, what: str, *tags: int) -> list[tuple[int, int]]:
+    """Return where the contents of elements with these tags begin and end; raises DecodeError for others."""
+    found = [*children(data, at, end)]
+    if [tag for tag, *_ in found] != [*tags]:
+        raise DecodeError(f"{what} has other parts than it should", at)
+    return [(start, stop) for _, start, stop, _ in found]
 
 
 def leaf_first(certificates: Sequence[Certificate]) -> list[Certificate]:

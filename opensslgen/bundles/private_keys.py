@@ -12,6 +12,7 @@ from opensslgen.x509.der import (
     SEQUENCE,
     DecodeError,
     element,
+    encoded,
     finish,
     header,
     integer,
@@ -51,7 +52,7 @@ def _rsa(der: bytes) -> bytes:
     _, modulus = element(der, at, end, INTEGER, "the version of an RSA private key")
     _, exponent = element(der, modulus, end, INTEGER, "the modulus of an RSA private key")
     _, stop = element(der, exponent, end, INTEGER, "the exponent of an RSA private key")
-    return _element(SEQUENCE, _RSA, _element(BIT_STRING, b"\0", _element(SEQUENCE, der[modulus:stop])))
+    return encoded(SEQUENCE, _RSA, encoded(BIT_STRING, b"\0", encoded(SEQUENCE, der[modulus:stop])))
 
 
 def _ec(der: bytes, algorithm: bytes | None = None) -> bytes | None:
@@ -64,12 +65,12 @@ def _ec(der: bytes, algorithm: bytes | None = None) -> bytes | None:
     public = None
     if at < end and der[at] == 0xA0:
         start, at = element(der, at, end, 0xA0, "the curve of an EC private key")
-        algorithm = algorithm or _element(SEQUENCE, _EC, der[start:at])
+        algorithm = algorithm or encoded(SEQUENCE, _EC, der[start:at])
     if at < end:
         start, at = element(der, at, end, 0xA1, "the public half of an EC private key")
         public = der[start:at]
     finish(at, end, "an EC private key")
-    return _element(SEQUENCE, algorithm, public) if algorithm and public else None
+    return encoded(SEQUENCE, algorithm, public) if algorithm and public else None
 
 
 def _pkcs8(der: bytes) -> bytes | None:
@@ -90,18 +91,9 @@ def _pkcs8(der: bytes) -> bytes | None:
     while at < end:
         tag, start, stop = header(der, at, end)
         if tag == 0x81:
-            return _element(SEQUENCE, algorithm, _element(BIT_STRING, der[start:stop]))
+            return encoded(SEQUENCE, algorithm, encoded(BIT_STRING, der[start:stop]))
         at = stop
     return None
-
-
-def _element(tag: int, *parts: bytes) -> bytes:
-    content = b"".join(parts)
-    size = len(content)
-    if size < 0x80:
-        return bytes([tag, size]) + content
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes([tag, 0x80 | len(length)]) + length + content
 
 
 def ask_public_half(label: str, der: bytes, openssl: OpenSSL) -> PublicKey:

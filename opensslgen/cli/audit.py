@@ -137,7 +137,10 @@ class Reporting:
         "--starttls", metavar="PROTOCOL",
         help="Use STARTTLS of this protocol with servers: smtp, ldap, imap and others.",
     ),
-    click.option("--servername", metavar="NAME", help="Ask servers for NAME instead of the host in TARGET."),
+    click.option(
+        "--servername", metavar="NAME",
+        help="Name for which certificates must be valid; servers are asked for it instead of the host in TARGET.",
+    ),
     click.option(
         "--timeout", type=Decimal(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
         help="Wait at most SECONDS for a server.",
@@ -196,8 +199,9 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
 
 def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
     from opensslgen.audit.result import Settings
+    from opensslgen.bundles.holding import certificates_of
+    from opensslgen.names.general import parse_host
     from opensslgen.openssl.command import find
-    from opensslgen.x509.certificate import load_all
 
     at = judging.at or datetime.now(timezone.utc).replace(microsecond=0)
     within = None if judging.within is None else timedelta(days=judging.within)
@@ -205,19 +209,20 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
         at + (within or timedelta(0))
     except OverflowError:
         raise UsageError("--within reaches beyond the year 9999") from None
+    openssl = functools.cache(lambda: find(judging.openssl))
     return Settings(
         rules=chosen.rules,
         rules_by_kind=chosen.by_kind,
         at=at,
         within=within,
         each=judging.each,
-        roots=tuple(root for file in judging.roots for root in load_all(file)),
+        roots=tuple(root for file in judging.roots for root in certificates_of(file, openssl=openssl)),
         limit=judging.limit,
         sections=judging.sections,
         password=functools.partial(_password, judging.password_file),
-        openssl=functools.cache(lambda: find(judging.openssl)),
+        openssl=openssl,
         starttls=asking.starttls,
-        servername=asking.servername,
+        servername=None if asking.servername is None else parse_host(asking.servername),
         timeout=asking.timeout,
         time_limit=judging.time_limit,
         jobs=judging.jobs,

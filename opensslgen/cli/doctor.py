@@ -11,6 +11,7 @@ from typing import NamedTuple
 import click
 
 from opensslgen.errors import Error
+from opensslgen.text import utc
 
 from .options import FORMAT, OPENSSL, PKI, Output, together
 from .say import print_json
@@ -85,7 +86,7 @@ def _clock(pki: Path) -> Answer:
     from opensslgen.pki.store import Store
 
     now = datetime.now(timezone.utc)
-    shown = f"{now:%Y-%m-%d %H:%M} UTC"
+    shown = utc(now, "minutes")
     if now < RELEASED:
         return Answer(
             "clock", False, f"{shown} is before this release of opensslgen: certificates would be valid too early"
@@ -95,7 +96,7 @@ def _clock(pki: Path) -> Answer:
     except Error as error:
         return Answer("clock", False, f"{shown}; cannot be compared with the root: {error.message}")
     if root and now < root.not_before:
-        return Answer("clock", False, f"{shown} is before the root is valid ({root.not_before:%Y-%m-%d %H:%M} UTC)")
+        return Answer("clock", False, f"{shown} is before the root is valid ({utc(root.not_before, 'minutes')})")
     if root and now > root.not_after:
-        return Answer("clock", False, f"{shown} is after the root expired ({root.not_after:%Y-%m-%d %H:%M} UTC)")
+        return Answer("clock", False, f"{shown} is after the root expired ({utc(root.not_after, 'minutes')})")
     return Answer("clock", True, shown)

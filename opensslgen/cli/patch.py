@@ -47,25 +47,21 @@ class Patching:
 
     def answer(self, path: Path) -> Answer:
         """Do it with one script, and return what there is to say about it; raises Error."""
+        from opensslgen.audit.script_edits import maker
         from opensslgen.gen_certs.patch import check_file, diff_file, patch_file, restore_file
         from opensslgen.gen_certs.syntax import syntax_fault
         from opensslgen.report import patch as report
 
-        make = None
-        if self.any:
-            from opensslgen.audit.script_edits import maker
-
-            make = maker(days=self.days)
+        make = maker(days=self.days, any_script=self.any)
         if self.action == "restore":
             return report.restored_answer(path, restore_file(path, force=self.force, make=make))
         if self.action == "check":
-            edits = check_file(path, days=self.days, make=make)
-            return report.checked_answer(path, edits, complete="complies" if make else "has both edits")
+            edits = check_file(path, make=make)
+            return report.checked_answer(path, edits, complete="complies" if self.any else "has both edits")
         if self.action == "diff":
-            diff = diff_file(path, days=self.days, make=make)
-            return report.diff_answer(path, check_file(path, days=self.days, make=make), diff)
-        shown = diff_file(path, days=self.days, make=make) if make else None
-        outcome = patch_file(path, days=self.days, syntax_check=syntax_fault, make=make)
+            return report.diff_answer(path, check_file(path, make=make), diff_file(path, make=make))
+        shown = diff_file(path, make=make) if self.any else None
+        outcome = patch_file(path, syntax_check=syntax_fault, make=make)
         return report.patched_answer(path, outcome, diff=shown)
 
 

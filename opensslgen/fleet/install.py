@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from opensslgen.audit.script_edits import edit_vendors
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.read import read_file
-from opensslgen.gen_certs.patch import DAYS, patch_text
+from opensslgen.gen_certs.patch import DAYS
 from opensslgen.names.general import file_name, parse_host
 from opensslgen.plan import layout
 from opensslgen.text import visible
@@ -216,14 +217,12 @@ def _patch_script(there: Answer, wish: Wish) -> tuple[tuple[Change, str] | None,
     if data is None:
         return None, None
     try:
-        if b"\0" in data:
-            raise UnreadableError(f"{wish.script}: contains a NUL byte, so it is not a shell script")
-        patch = patch_text(data.decode("latin-1"), days=wish.script_days, name=wish.script)
+        patch = edit_vendors(data, days=wish.script_days, name=wish.script)
     except UnreadableError as error:
         return None, visible(error.message)
     if not patch.edits:
         return None, None
-    new = patch.text.encode("latin-1")
+    new = patch.data
     digest = hashlib.sha256(data).hexdigest()
     step = call("mend", wish.script, digest, f"{datetime.now(timezone.utc):%Y%m%d}", stdin=new)
     return (Change(wish.script, _printable(data), _printable(new)), step), None

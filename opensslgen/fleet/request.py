@@ -16,7 +16,7 @@ from opensslgen.pki.store import Store
 from opensslgen.plan import layout
 from opensslgen.plan.script import as_script
 from opensslgen.plan.steps import What
-from opensslgen.text import visible
+from opensslgen.text import utc, visible
 from opensslgen.x509 import key_types
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
 from opensslgen.x509.pem import pem_blocks
@@ -152,7 +152,7 @@ def first_certificate(data: bytes) -> Certificate:
 def description(certificate: Certificate) -> str:
     """Return a line about a certificate, safe to print."""
     parts = [str(certificate.subject), ", ".join(visible(str(name)) for name in certificate.names)]
-    parts += [f"until {certificate.not_after:%Y-%m-%d %H:%M} UTC", f"serial {certificate.serial_hex}"]
+    parts += [f"until {utc(certificate.not_after, 'minutes')}", f"serial {certificate.serial_hex}"]
     return "; ".join(filter(None, parts)) + "\n"
 
 

@@ -1,4 +1,4 @@
 """The vendor's script gen_certs.sh: read, patched, replaced.
 
-Imports plan, orders and files.
+Imports shell, plan, orders and files.
 """

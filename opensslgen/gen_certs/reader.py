@@ -1,61 +1,75 @@
 """What a script like the vendor's `gen_certs.sh` says about the certificates that it makes.
 
-Only the parts that the post prints are known: the default validity, and the echo lines of a `[ v3_req ]` section in a
-branch `if $EXTENDED_CSR`. Both are found by structure, never by their place in the file.
+Only the parts that the post prints are known: the default validity, and the commands that write a section `[ v3_req ]`
+to a file in a branch `if $EXTENDED_CSR`. Both are found by structure, never by their place in the file; what the
+commands write is what the shell's interpreter says.
 """
 
 from __future__ import annotations
 
-import ast
-import operator
 import re
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, is_dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
-from .shell import Command, Line, commands
+from opensslgen.errors import UnreadableError
+from opensslgen.shell.machine import Budget, Machine, World, explore
+from opensslgen.shell.parse import DECLARES
+from opensslgen.shell.status import LeaveError, Maybe
+from opensslgen.shell.syntax import (
+    AndOr,
+    Arithmetic,
+    Case,
+    For,
+    Function,
+    If,
+    Parameter,
+    Pipeline,
+    Redirected,
+    Sequence,
+    Simple,
+    Text,
+    While,
+    Word,
+    children,
+    literal,
+    nodes,
+)
+from opensslgen.shell.values import with_names
+from opensslgen.shell.words import calculate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
+
+    from opensslgen.shell.machine import Call
+    from opensslgen.shell.status import Status
+    from opensslgen.shell.syntax import Redirection
+    from opensslgen.shell.values import Chunk
 
 VALIDITY = "DEFAULT_SERVER_CERT_VALIDITY"
 WISH = "EXTENDED_CSR"
 SECTION = "v3_req"
 
-ASSIGNMENT = re.compile(
-    rf"((?:(?:export|readonly|local|declare|typeset)(?:[ \t]+-[A-Za-z]+)*[ \t]+)?{VALIDITY}=)([^\n]*)"
-)
-PRINTED = re.compile(r"(echo|printf)([ \t]+)(.*)", re.DOTALL)
-_WISH = re.compile(rf"\$(?:{WISH}(?![A-Za-z0-9_])|\{{{WISH}[^A-Za-z0-9_])")
-_NOT = re.compile(r"!=|\[ !|test !|-ne ")
-_FALSE = re.compile(r"-z |[ \"'=](?:false|no|0)(?:[ \"']|\Z)")
-_NUMBER = re.compile(r"(?:[-+*/() \t]|(?<![0-9])(?:0|[1-9][0-9]*)(?![0-9]))*")
+_MOST = 16
+"""Maximum number of files and branches to which a script writes sections."""
+_DEEPEST = 5
+"""Maximum number of functions that call one another before one writes a section."""
+_YES, _NO = ("true", "yes", "1"), ("false", "no", "0", "")
+"""Values of the variable for the wish that stand for either answer."""
 _HEADER = re.compile(r"[ \t]*\[[ \t]*([^]]*?)[ \t]*\][ \t]*(?:#.*)?")
 _USAGE = re.compile(r"[ \t]*extendedKeyUsage[ \t]*=[ \t]*([^#]*)")
-_PIECES = re.compile(r"""["'\n]|\\n""")
-_HARMLESS = re.compile(
-    r"(?:\[\[?|test|:|true|false|echo|printf|for|local|export|readonly|declare)(?:[ \t\n]|\Z)"
-    r"|[A-Za-z_][A-Za-z0-9_]*\+?="
-)
+_SUM = re.compile(r"(?!.*[-+*/(][ \t]*[-+*/])(?![ \t]*[-+*/])(?:[-+*/() \t]|(?<![0-9])(?:0|[1-9][0-9]*)(?![0-9]))*")
+_KNOWN = re.compile(r"[A-Za-z0-9., \t]+")
 _SERVER = frozenset({"serverAuth", "1.3.6.1.5.5.7.3.1", "TLS Web Server Authentication"})
-_OPTION = re.compile(
-    r"(?<![\w-])(?:(?P<flag>-sha1|-md5)(?![\w-])|(?P<option>-days|-newkey)[ \t]+[\"']?(?P<value>[^ \t\n\"';|&)]+)"
-    r"|(?P<kind>genrsa)\b(?:[^;|&\n]*?[ \t])[\"']?(?P<bits>[0-9]+)\b|rsa:(?P<size>[0-9]+))"
-)
-_KEY = re.compile(r"[ \t]*(default_bits|default_days|default_md)[ \t]*=[ \t]*([^ \t#]+)")
 
 
 @dataclass(frozen=True)
 class Validity:
     """An assignment to the default validity."""
 
-    command: Command
+    line: int
     days: int | None
     """None if it cannot be told without running the script."""
-
-    @property
-    def line(self) -> int:
-        """The number of its line, from 1."""
-        return self.command.line
 
 
 @dataclass(frozen=True)
@@ -64,18 +78,8 @@ class Usage:
 
     line: int
     text: str
-    """Its value, as written in the script."""
-    conditional: bool
-    """Whether it is written only under an additional condition."""
-    alone: bool
-    """Whether it is the only one in its command."""
-
-    @property
-    def values(self) -> tuple[str, ...] | None:
-        """The usages by name, or None if they cannot be told without running the script."""
-        if not re.fullmatch(r"[A-Za-z0-9., \t]*[A-Za-z0-9][A-Za-z0-9., \t]*", self.text):
-            return None
-        return tuple(value.strip(" \t") for value in self.text.split(","))
+    """Its value; unknown parts appear by their names."""
+    known: bool
 
     @property
     def server(self) -> bool:
@@ -88,31 +92,22 @@ class Block:
     """The commands that write one `[ v3_req ]` section to a file."""
 
     line: int
-    target: str
-    """The file, as written in the script, without quotes and braces."""
     extended: bool | None
     """Whether it is in the branch for EXTENDED_CSR; None if it is in neither branch."""
-    usages: tuple[Usage, ...]
-    last: Command | Line | None
-    """Its last echo, or the last line of the section in a heredoc; None if nothing can be added after it."""
-    column: int | None
-    """The column of its aligned redirections, from 0; None if they are not aligned."""
+    ways: tuple[tuple[Usage, ...], ...]
+    """The usages that it gets on each way through the script."""
+    places: tuple[int, ...]
+    """The lines of the script that write the section under no further condition."""
+
+    @property
+    def usages(self) -> tuple[Usage, ...]:
+        """The usages on all ways, each once."""
+        return tuple(dict.fromkeys(usage for way in self.ways for usage in way))
 
     @property
     def complies(self) -> bool:
         """Whether the section always has serverAuth."""
-        return any(not usage.conditional for usage in self.usages) and all(usage.server for usage in self.usages)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Another setting that shapes certificates: an option of openssl, or a line of its config."""
-
-    line: int
-    name: str
-    """`-days`, `-sha1`, `-md5`, `-newkey`, `genrsa`, `rsa`, `default_bits`, `default_days` or `default_md`."""
-    value: str
-    """As written in the script, without quotes; empty for `-sha1` and `-md5`."""
+        return all(len(way) == 1 and way[0].server for way in self.ways)
 
 
 @dataclass(frozen=True)
@@ -122,7 +117,6 @@ class Script:
     validities: tuple[Validity, ...]
     """In order; the first is the default that the vendor's form shows."""
     blocks: tuple[Block, ...]
-    settings: tuple[Setting, ...]
 
     @property
     def extended_blocks(self) -> tuple[Block, ...]:
@@ -137,235 +131,266 @@ class Script:
         return self.blocks
 
 
-def read_script(text: str) -> Script:
-    """Return what a script says about its certificates; raises UnreadableError if it is not understood as shell."""
-    found = commands(text, asks=_asks)
-    sections = _Sections()
-    for command in found:
-        sections.take(command)
-    return Script(tuple(_validities(found)), tuple(sections.blocks()), tuple(_settings(found)))
+def read_script(tree: Sequence) -> Script:
+    """Return what a script says about its certificates; raises UnreadableError if it takes too much to follow it."""
+    validities = (validity for each in nodes(tree) if isinstance(each, Simple) for validity in _validities(each))
+    blocks: dict[int, Block] = {}
+    seen: list[tuple[object, str]] = []
+    for simple, above in _walk(tree, ()):
+        target = _target(simple, above) if _prints_section(simple) else ""
+        if not target:
+            continue
+        unit, extended = _unit(above, tree)
+        if (id(unit), target) in seen:
+            continue
+        seen.append((id(unit), target))
+        if len(seen) > _MOST:
+            raise UnreadableError(f"more than {_MOST} places that write a section", line=simple.line)
+        for block in _blocks(tree, unit, target):
+            blocks.setdefault(block.line, replace(block, extended=extended))
+    return Script(tuple(validities), tuple(blocks[line] for line in sorted(blocks)))
 
 
-def width(text: str, start: int = 0) -> int:
-    """Return the column after a text that begins at column `start`, with tab stops every 8 columns."""
-    for character in text:
-        start = start + 8 - start % 8 if character == "\t" else start + 1
-    return start
+def _validities(simple: Simple) -> Iterator[Validity]:
+    for assignment in simple.assignments:
+        if assignment.name == VALIDITY:
+            value = assignment.value if isinstance(assignment.value, Word) and not simple.words else None
+            yield Validity(simple.line, None if assignment.appends else _days(value))
+    if simple.words and literal(simple.words[0]) in DECLARES:
+        for word in simple.words[1:]:
+            first = word.parts[0] if word.parts else None
+            if isinstance(first, Text) and first.value.startswith(f"{VALIDITY}="):
+                rest = replace(first, value=first.value.partition("=")[2])
+                parts = (rest, *word.parts[1:]) if rest.value else word.parts[1:]
+                yield Validity(word.line, _days(Word(parts, word.line)))
 
 
-def _asks(command: Command) -> bool | None:
-    """Tell whether a condition asks that EXTENDED_CSR be true, or false; None if it is about something else."""
-    if not _WISH.search(command.text):
-        return None
-    signs = (command.operator == "!", bool(_NOT.search(command.text)), bool(_FALSE.search(command.text)))
-    return sum(signs) % 2 == 0
-
-
-def _validities(found: list[Command]) -> Iterator[Validity]:
-    for command in found:
-        if assignment := ASSIGNMENT.match(command.text):
-            whole = assignment.end() == len(command.text)
-            yield Validity(command, _days(assignment[2]) if whole else None)
-
-
-def _days(value: str) -> int | None:
+def _days(word: Word | None) -> int | None:
     """Return the number that a value means, if it is a number, or a small sum or product of numbers."""
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-        quote, value = value[0], value[1:-1]
-        if quote == "'" and "$" in value:
-            return None
-    if value.startswith("$((") and value.endswith("))"):
-        value = value[3:-2]
-    elif not value.isascii() or not value.isdigit():
+    if word is None:
+        return None
+    text = literal(word)
+    if text is None and len(word.parts) == 1 and isinstance(word.parts[0], Arithmetic):
+        text = literal(word.parts[0].expression)
+    elif text is not None and not re.fullmatch("[0-9]+", text, re.ASCII):
         return None
     # Longer ones could overflow in a shell; octal numbers and everything else count as unknown.
-    if len(re.sub("[ \t]", "", value)) > 9 or not _NUMBER.fullmatch(value):
+    if text is None or len(re.sub("[ \t]", "", text)) > 9 or not _SUM.fullmatch(text):
         return None
-    try:
-        return _number(ast.parse(value.strip(" \t"), mode="eval").body)
-    except (SyntaxError, ZeroDivisionError):
-        return None
+    return calculate(text, {}) if text.strip(" \t") else None
 
 
-def _number(node: ast.expr) -> int:
-    """Return the value of digits, + - * / and parentheses as a shell computes it; division rounds towards zero."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, int):
-        return node.value
-    if not isinstance(node, ast.BinOp) or type(node.op) not in _OPERATORS:
-        raise SyntaxError
-    return _OPERATORS[type(node.op)](_number(node.left), _number(node.right))
+# Where a section is written
 
 
-def _quotient(dividend: int, divisor: int) -> int:
-    size = abs(dividend) // abs(divisor)
-    return size if (dividend < 0) == (divisor < 0) else -size
+def _walk(tree: object, above: tuple[object, ...]) -> Iterator[tuple[Simple, tuple[object, ...]]]:
+    """Yield each simple command with the commands and lists around it, from the outermost."""
+    if isinstance(tree, Simple):
+        yield tree, above
+    for child in children(tree):
+        yield from _walk(child, (*above, tree))
 
 
-_OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: _quotient,
-}
+def _prints_section(simple: Simple) -> bool:
+    words = [*simple.words, *(each.body for each in simple.redirections if each.body)]
+    return any(isinstance(part, Text) and SECTION in part.value for word in words for part in word.parts)
 
 
-class _Sections:
-    """Collects the sections that commands write, command by command."""
-
-    command: Command
-    target: str
-    conditional: bool
-
-    def __init__(self) -> None:
-        self.found: list[tuple[str, Block]] = []
-        self.redirected: list[tuple[str, str]] = []
-        self.open: Block | None = None
-        self.path = ""
-        # Only harmless commands came after the section's first echo.
-        self.in_run = False
-        # The last command was an unconditional part of the section.
-        self.chained = False
-        self.column = -1
-
-    def blocks(self) -> Iterator[Block]:
-        """Return the sections that are written to a file, directly or by the redirection of a group."""
-        self.close()
-        groups: dict[str, str] = {}
-        for group, target in self.redirected:
-            groups.setdefault(group, target)
-        for path, block in self.found:
-            # The path of a group ends with a point; the longest one is that of the closest group.
-            ends = (at for at in range(len(path) - 1, -1, -1) if path[at] == "." and path[: at + 1] in groups)
-            at = next(ends, None)
-            target = block.target or ("" if at is None else groups[path[: at + 1]])
-            if target:
-                yield replace(block, target=target)
-
-    def close(self) -> None:
-        if self.open:
-            self.found.append((self.path, self.open))
-        self.open = None
-
-    def take(self, command: Command) -> None:
-        self.command = command
-        self.target, truncates = _target(command)
-        self.conditional = command.operator in ("&&", "||", "|") and not (self.chained and command.operator == "&&")
-        self.chained = False
-        echoes = PRINTED.match(command.text)
-        cat = re.fullmatch(r"cat(?:[ \t]+-)?[ \t]*", command.arguments + command.after)
-        if command.closes:
-            self.redirected.append((command.closes, self.target))
-            return
-        if not echoes and not (cat and command.document is not None):
-            self.pass_by()
-            return
-        if self.open and truncates and self.target == self.open.target:
-            self.close()
-        if echoes:
-            self.take_echo()
-            return
-        for line in command.document or ():
-            self.take_line(line)
-            content = line.text.strip(" \t")
-            if self.is_level() and content and content[0] != "#":
-                self.put_behind(None if content.endswith("\\") else line)
-
-    def take_echo(self) -> None:
-        command = self.command
-        line = command.line + command.text.partition("extendedKeyUsage")[0].count("\n")
-        for printed in _printed_lines(command):
-            self.take_line(Line(line, printed))
-        if self.is_level():
-            self.chained = True
-            self.put_behind(command if _ends_its_line(command) else None)
-        elif not self.concerns():
-            self.pass_by()
-
-    def take_line(self, line: Line) -> None:
-        """Process a printed line."""
-        if header := _HEADER.fullmatch(line.text):
-            if header[1] == SECTION:
-                self.close()
-                path = self.command.path
-                extended = bool(re.search("[+e]", path)) if re.search("[-+en]", path) else None
-                self.open = Block(self.command.line, self.target, extended, (), None, None)
-                # A condition of its first line applies to the whole section.
-                self.path, self.in_run, self.column, self.conditional = path, True, -1, False
-            elif self.concerns():
-                self.close()
-        elif (usage := _USAGE.match(line.text)) and self.open and self.concerns():
-            deeper = len(self.command.path) > len(self.path)
-            alone = self.command.document is not None or self.command.text.count("extendedKeyUsage") == 1
-            found = Usage(line.number, usage[1].strip(" \t"), deeper or self.conditional, alone)
-            self.open = replace(self.open, usages=(*self.open.usages, found))
-
-    def concerns(self) -> bool:
-        """Tell whether the command's output is part of the open section, with or without an additional condition."""
-        here, there = f"{self.path}/", f"{self.command.path}/"
-        return bool(
-            self.open and self.target == self.open.target and (here.startswith(there) or there.startswith(here))
-        )
-
-    def is_level(self) -> bool:
-        """Tell whether the command has the same conditions as the section's first line."""
-        return self.concerns() and self.command.path == self.path and not self.conditional
-
-    def put_behind(self, last: Command | Line | None) -> None:
-        """Remember where a line can be added to the section."""
-        if not self.open or not self.in_run:
-            return
-        column, aligned = -1, False
-        if isinstance(last, Command) and "\n" not in last.text and not last.before.strip(" \t"):
-            gap = re.match(r"[ \t]*", last.text[len(last.arguments) :])
-            start = width(last.before + last.arguments)
-            column = width(gap[0] if gap else "", start)
-            aligned = column == self.column or column >= start + 2
-        self.open = replace(self.open, last=last, column=column if aligned else None)
-        self.column = column
-
-    def pass_by(self) -> None:
-        """Skip a command that is not part of the section; after one that may use the file, nothing can be added."""
-        text = self.command.text
-        harmless = _HARMLESS.match(text) and not re.search(r"\$\(|`", text)
-        if self.open and not harmless and f"{self.command.path}/".startswith(f"{self.path}/"):
-            self.in_run = False
+def _as_written(word: Word) -> str:
+    """Return a word without its quotes and braces."""
+    return "".join(
+        part.value if isinstance(part, Text) else f"${part.name}{part.operator}" if isinstance(part, Parameter) else "?"
+        for part in word.parts
+    )
 
 
-def _target(command: Command) -> tuple[str, bool]:
-    """Return the file that a command's standard output goes to, or "", and whether the file is emptied first."""
-    before, sign, behind = command.text[len(command.arguments) :].partition(">")
-    if not sign or before[-1:] in tuple("023456789"):
-        return "", False
-    word = re.match(r"[>|]?(?:[ \t]|\\\n)*([^ \t\n<>]*)", behind)
-    assert word
-    target = re.sub(r"[\"'{}]", "", word[1])
-    return ("" if target in ("&1", "&2") or target.startswith("/dev/") else target), not behind.startswith((">", "&"))
+def _file(redirections: tuple[Redirection, ...]) -> str | None:
+    """Return the file that standard output is redirected to, as written; "" if it is not a regular file."""
+    for each in reversed(redirections):
+        if each.descriptor == 1 and each.operator.startswith((">", "&>")):
+            name = _as_written(each.target)
+            return "" if each.operator == ">&" or name.startswith("/dev/") else name
+    return None
 
 
-def _printed_lines(command: Command) -> list[str]:
-    """Return the lines that an echo or printf prints; quotes count as line breaks."""
-    match = PRINTED.match(command.arguments)
-    return _PIECES.split(re.sub(r"\A(?:-[neE]+[ \t]+)*", "", match[3])) if match else []
+def _target(simple: Simple, above: tuple[object, ...]) -> str:
+    """Return the file that a command's output goes to, as written; "" if it does not go to a file."""
+    if any(isinstance(each, Pipeline) and len(each.commands) > 1 for each in above):
+        return ""
+    groups = (each.redirections for each in reversed(above) if isinstance(each, Redirected))
+    return next((file for file in map(_file, (simple.redirections, *groups)) if file is not None), "")
 
 
-def _ends_its_line(command: Command) -> bool:
-    match = PRINTED.match(command.arguments)
-    if not match:
-        return True
-    if match[1] == "echo":
-        return not re.match(r"(?:-[eE]+[ \t]+)*-[eE]*n", match[3])
-    return match[3][:1] in ("'", '"') and match[3][1:].partition(match[3][0])[0].endswith("\\n")
+def _unit(above: tuple[object, ...], tree: Sequence) -> tuple[Sequence, bool | None]:
+    """Return the commands to follow for a section, and whether they are in the branch for EXTENDED_CSR."""
+    unit = tree
+    for around, inner in pairwise(above):
+        if isinstance(around, If) and isinstance(inner, Sequence):
+            extended = _is_extended(around, inner)
+            if extended is not None:
+                return inner, extended
+        if isinstance(around, Function):
+            unit = Sequence((AndOr(Pipeline((around.body,), False), ()),))
+    return unit, None
 
 
-def _settings(found: list[Command]) -> Iterator[Setting]:
-    for command in found:
-        if PRINTED.match(command.text):
-            yield from (Setting(command.line, *key.groups()) for key in map(_KEY.match, _printed_lines(command)) if key)
-        else:
-            for option in _OPTION.finditer(command.text):
-                line = command.line + command.text.count("\n", 0, option.start())
-                name = option["flag"] or option["option"] or option["kind"] or "rsa"
-                yield Setting(line, name, option["value"] or option["bits"] or option["size"] or "")
-        for text in command.document or ():
-            if key := _KEY.match(text.text):
-                yield Setting(text.number, *key.groups())
+def _is_extended(condition: If, body: Sequence) -> bool | None:
+    """Return whether a branch is rather taken if EXTENDED_CSR is true, or false; None if that does not matter."""
+    yes, no = (sum(_reaches(condition, body, value) for value in values) / len(values) for values in (_YES, _NO))
+    return None if yes == no else yes > no
+
+
+def _reaches(condition: If, body: Sequence, wish: str) -> bool:
+    """Return whether a branch may be taken with a value of EXTENDED_CSR."""
+    for question, branch in condition.branches:
+        machine = Machine(World(call=_may_fail), Budget(), [])
+        machine.state.variables[WISH] = wish
+        try:
+            status = machine.sequence(question)
+        except LeaveError:
+            status = Maybe("leaves")
+        if branch is body:
+            return status != 1
+        if status == 0:
+            return False
+    return condition.otherwise is body
+
+
+def _may_fail(machine: Machine, call: Call) -> Status:
+    """Follow an external command: a file that it is given is used as it is now."""
+    for word in call.words[1:]:
+        if file := machine.files.get(machine.path(word)):
+            machine.records.append(list(file.chunks))
+    return Maybe(f"command {call.start}")
+
+
+# What is written there
+
+
+def _blocks(tree: Sequence, unit: Sequence, target: str) -> list[Block]:
+    """Return the sections that some commands write to a file, on all ways through them."""
+    functions = {each.name: each for each in nodes(tree) if isinstance(each, Function)}
+    touching: set[str] = set()
+    for _ in range(min(len(functions), _DEEPEST)):
+        touching |= {name for name, each in functions.items() if _touches(each.body, target, touching)}
+    defined = (_only(each, target, touching) for each in functions.values())
+    before = [AndOr(Pipeline((Redirected(each),), False), ()) for each in defined if isinstance(each, Function)]
+    before += [AndOr(Pipeline((each,), False), ()) for each in _constants(tree)]
+    followed = _only(unit, target, touching)
+    levels = dict(_levels(unit, target))
+    ways: dict[int, list[tuple[Usage, ...]]] = {}
+    places: dict[int, list[int]] = {}
+    for machine in explore(Sequence((*before, *followed.items)), World(call=_may_fail)):
+        found: dict[int, tuple[Usage, ...]] = {}
+        contents = [each for each in machine.records if isinstance(each, list)]
+        for chunks in (*contents, *(file.chunks for file in machine.files.values() if file)):
+            for line, usages, written in _sections(chunks):
+                if line not in found or not usages:
+                    found[line] = usages
+                level = levels.get(line)
+                places.setdefault(line, []).extend(
+                    each for each in written if level is not None and levels.get(each) == level
+                )
+        for line, usages in found.items():
+            ways.setdefault(line, []).append(usages)
+    return [Block(line, None, tuple(ways[line]), tuple(dict.fromkeys(places[line]))) for line in ways]
+
+
+def _touches(tree: object, target: str, functions: Iterable[str]) -> bool:
+    """Return whether commands write to a file, use it, or call a function that does."""
+    for each in nodes(tree):
+        if isinstance(each, Simple):
+            names = [_as_written(word) for word in each.words]
+            if names[:1] in (["rm"], ["unlink"]):
+                continue
+            if names and (names[0] in functions or any(target in name for name in names[1:])):
+                return True
+        if isinstance(each, (Simple, Redirected)) and _redirects(each, target):
+            return True
+    return False
+
+
+def _redirects(command: Simple | Redirected, target: str) -> bool:
+    return any(_as_written(each.target) == target for each in command.redirections)
+
+
+def _only(tree: object, target: str, functions: Iterable[str]) -> Any:
+    """Return commands without those that do not touch a file; conditions remain."""
+
+    def only(tree: object) -> Any:
+        return _only(tree, target, functions)
+
+    if isinstance(tree, tuple):
+        return tuple(map(only, tree))
+    if not is_dataclass(tree) or isinstance(tree, (type, Simple, Word)):
+        return tree
+    if isinstance(tree, Redirected) and _redirects(tree, target):
+        return tree
+    changed = {each.name: only(getattr(tree, each.name)) for each in fields(tree)}
+    if isinstance(tree, Sequence):
+        changed = {"items": tuple(only(each) for each in tree.items if _touches(each, target, functions))}
+    elif isinstance(tree, While):
+        changed["condition"] = tree.condition
+    elif isinstance(tree, If):
+        changed["branches"] = tuple((question, only(body)) for question, body in tree.branches)
+    return replace(tree, **changed)
+
+
+def _constants(tree: Sequence) -> list[Simple]:
+    """Return the assignments of literal values to variables that are assigned only once."""
+    found: dict[str, list[Simple]] = {}
+    for each in nodes(tree):
+        if isinstance(each, Simple):
+            for assignment in each.assignments:
+                found.setdefault(assignment.name, []).append(each)
+    return [
+        each[0] for each in found.values() if len(each) == 1 and len(each[0].assignments) == 1 and not each[0].words
+        and isinstance(value := each[0].assignments[0].value, Word) and literal(value) is not None
+    ]  # fmt: skip
+
+
+def _levels(unit: Sequence, target: str) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Yield each line of a unit's commands and here-documents that write to a file, and the conditions around it."""
+    for simple, above in _walk(unit, ()):
+        if _target(simple, above) != target:
+            continue
+        level = tuple(
+            id(inner) for around, inner in zip(above, (*above[1:], simple), strict=True)
+            if isinstance(around, (If, While, For, Case, Function))
+            or (isinstance(around, AndOr) and ("||", inner) in around.others)
+        )  # fmt: skip
+        for line in range(simple.line, simple.last + 1):
+            yield line, level
+        for redirection in simple.redirections:
+            for part in redirection.body.parts if redirection.body else ():
+                if isinstance(part, Text):
+                    yield part.line, level
+
+
+def _sections(chunks: list[Chunk]) -> Iterator[tuple[int, tuple[Usage, ...], list[int]]]:
+    """Yield the line of each section's header, the section's usages, and the lines that write it."""
+    header, text, begin = 0, "", 0
+    usages: list[Usage] = []
+    places: list[int] = []
+    lines: list[int] = []
+    pieces = [(piece, chunk.line) for chunk in chunks for piece in chunk.text.splitlines(keepends=True)]
+    for piece, line in (*pieces, ("\n", 0)):
+        begin = begin or line
+        text += piece
+        lines.append(line)
+        if not piece.endswith("\n"):
+            continue
+        text = text.removesuffix("\n")
+        found = _HEADER.fullmatch(text)
+        if found and header:
+            yield header, tuple(usages), places
+        if found:
+            header, usages, places = begin if found[1] == SECTION else 0, [], []
+        elif usage := _USAGE.match(text):
+            value = usage[1].strip(" \t")
+            usages.append(Usage(begin, with_names(value), bool(_KNOWN.fullmatch(value))))
+        if header and text.strip(" \t") and not text.lstrip(" \t").startswith("#"):
+            places += lines
+        text, begin, lines = "", 0, []
+    if header:
+        yield header, tuple(usages), places

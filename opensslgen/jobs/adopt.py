@@ -12,7 +12,7 @@ from opensslgen.plan import adopt
 from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import Case, judge
-from opensslgen.text import visible
+from opensslgen.text import utc, visible
 
 from .job import Job, Violation, about_replaced, violations
 
@@ -71,7 +71,7 @@ def _refuse_unfit(certificate: Certificate) -> None:
     if not certificate.is_authority:
         raise Error(f"{name} is not a CA: it has no CA:TRUE")
     if certificate.not_after < datetime.now(timezone.utc):
-        raise Error(f"{name} expired on {certificate.not_after:%Y-%m-%d %H:%M} UTC")
+        raise Error(f"{name} expired on {utc(certificate.not_after, 'minutes')}")
 
 
 def _old_chain(store: Store, adoption: Adoption) -> tuple[str, str] | None:

@@ -13,6 +13,7 @@ from opensslgen.pki.index import REVOKED
 from opensslgen.plan import export
 from opensslgen.plan.export import Export
 from opensslgen.rules.chain import issuers_among
+from opensslgen.text import utc
 from opensslgen.x509.certificate import load_all
 
 from .job import Job
@@ -108,7 +109,7 @@ def _notes(order: Export) -> tuple[str, ...]:
     now = datetime.now(timezone.utc)
     ends = order.certificate.not_after
     notes = (f"{order.title} is revoked",) if order.revoked else ()
-    return (*notes, f"{order.title} expired on {ends:%Y-%m-%d %H:%M} UTC") if ends < now else notes
+    return (*notes, f"{order.title} expired on {utc(ends, 'minutes')}") if ends < now else notes
 
 
 def _absent(order: Export) -> dict[str, str]:

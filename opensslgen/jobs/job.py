@@ -18,6 +18,7 @@ from opensslgen.plan.issue import Issuer
 from opensslgen.plan.steps import Publish
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import ERROR, Case, Finding, judge
+from opensslgen.text import utc
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.names import Name, same_name
 
@@ -121,7 +122,7 @@ def about_replaced(store: Store, successor: Certificate | None = None) -> tuple[
     for entry in index.read(lines, mend=True):
         if entry.state == index.VALID and entry.not_after > now:
             raise Error(
-                f"{entry.title} is valid until {entry.not_after:%Y-%m-%d}, and without {path} nobody could revoke it",
+                f"{entry.title} is valid until {entry.not_after.date()}, and without {path} nobody could revoke it",
                 hint="make the new CA in a folder of its own: --pki DIR",
             )
         revoked += entry.state == index.REVOKED
@@ -155,24 +156,24 @@ def fit_to_issuer(
     now = datetime.now(timezone.utc)
     if isinstance(issuer, Certificate) and issuer.not_before > now:
         raise Error(
-            f"{store.path / store.ca_certificate} is valid from {issuer.not_before:%Y-%m-%d %H:%M:%S} UTC on, and here"
-            f" it is {now:%Y-%m-%d %H:%M:%S} UTC: the clock of this machine, or of the one that made it, is wrong"
+            f"{store.path / store.ca_certificate} is valid from {utc(issuer.not_before)} on, and here"
+            f" it is {utc(now)}: the clock of this machine, or of the one that made it, is wrong"
         )
     end = issuer.not_after if isinstance(issuer, Certificate) else now + timedelta(days=issuer.days)
     # Where openssl cannot be given times, the validity begins when it runs, which is a little later than now.
     left = (end - now - timedelta(minutes=10)).days
     if left < 1:
         path = store.path / store.ca_certificate
-        raise Error(f"the root {path} expires within a day, at {end:%Y-%m-%d %H:%M} UTC")
+        raise Error(f"the root {path} expires within a day, at {utc(end, 'minutes')}")
     if order.days <= left:
         return order, ()
     if fixed_days:
         raise UsageError(
-            f"{order.days} days would outlive the root, which expires on {end:%Y-%m-%d}",
+            f"{order.days} days would outlive the root, which expires on {end.date()}",
             hint=f"--days {left} is the most",
         )
     return replace(order, days=left), (
-        f"valid for {left} days instead of {order.days}, because the root expires on {end:%Y-%m-%d}",
+        f"valid for {left} days instead of {order.days}, because the root expires on {end.date()}",
     )
 
 

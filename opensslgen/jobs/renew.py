@@ -113,7 +113,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
     )
     now = datetime.now(timezone.utc)
     if now + timedelta(days=order.days) <= old.not_after:
-        raise UsageError(f"the new root would expire before the old one, which expires on {old.not_after:%Y-%m-%d}")
+        raise UsageError(f"the new root would expire before the old one, which expires on {old.not_after.date()}")
     refuse_violations(order, allow=allow)
     plan = renew.root(order, issuer_of(store), target=store.ca_certificate, key_identifier=old.subject_key_identifier)
     name = visible(old.subject.common_name or str(old.subject))
@@ -124,7 +124,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         certificate=layout.CA,
         profile=order.profile,
         notes=_below_root(store),
-        next_step=f"let devices trust {path} before {old.not_after:%Y-%m-%d}; until then the old root, which they"
+        next_step=f"let devices trust {path} before {old.not_after.date()}; until then the old root, which they"
         "\n      trust already, remains valid: the certificates are valid below both",
     )
 
@@ -231,7 +231,7 @@ def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...]) -> 
     """
     if shortened and datetime.now(timezone.utc) + timedelta(days=days - 1) <= old.not_after:
         raise Error(
-            f"the new certificate would expire no later than the old one, on {old.not_after:%Y-%m-%d}: {shortened[0]}",
+            f"the new certificate would expire no later than the old one, on {old.not_after.date()}: {shortened[0]}",
             hint="renew the CA first; a root: opensslgen renew ca",
         )
 
@@ -247,7 +247,7 @@ def _about_old(old: Certificate) -> tuple[str, ...]:
     if old.not_after <= datetime.now(timezone.utc):
         return ()
     revoke = "" if old.is_self_signed else f"; if its key is lost: opensslgen revoke {old.serial_hex}"
-    return (f"the old certificate remains valid until it expires on {old.not_after:%Y-%m-%d}{revoke}",)
+    return (f"the old certificate remains valid until it expires on {old.not_after.date()}{revoke}",)
 
 
 def _below_root(store: Store) -> tuple[str, ...]:

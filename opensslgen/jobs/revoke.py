@@ -13,7 +13,7 @@ from opensslgen.pki.folder import Folder
 from opensslgen.plan import layout, revoke
 from opensslgen.plan.steps import Existing, Publish, What
 from opensslgen.rules.chain import issuer_among
-from opensslgen.text import visible
+from opensslgen.text import utc, visible
 from opensslgen.x509 import crl
 from opensslgen.x509.certificate import load
 from opensslgen.x509.pem import CERTIFICATE, pem, pem_blocks
@@ -45,13 +45,12 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
     _refuse_foreign(certificate, authority, title)
     entry = _entry(store, certificate)
     if entry and entry.state == index.REVOKED:
+        when = f" on {utc(entry.revoked_at, 'minutes')}" if entry.revoked_at else ""
         why = f", for {visible(entry.reason)}" if entry.reason else ""
-        raise Error(
-            f"{title}, serial number {entry.serial_hex}, was revoked on {entry.revoked_at:%Y-%m-%d %H:%M} UTC{why}"
-        )
+        raise Error(f"{title}, serial number {entry.serial_hex}, was revoked{when}{why}")
     notes = []
     if certificate.not_after < datetime.now(timezone.utc):
-        notes.append(f"it expired on {certificate.not_after:%Y-%m-%d}: clients that check the date reject it already")
+        notes.append(f"it expired on {certificate.not_after.date()}: clients that check the date reject it already")
     if entry is None:
         notes.append("it was missing from index.txt, and has been added")
     moves, about_moves = _moves(store, certificate, found)
@@ -90,11 +89,11 @@ def revocation_list_job(*, store: Store, days: int = revoke.LIST_DAYS) -> Job:
     until = datetime.now(timezone.utc) + timedelta(days=days)
     notes: tuple[str, ...] = ()
     if until > authority.not_after:
-        notes = (f"the CA itself expires on {authority.not_after:%Y-%m-%d}, before the CRL",)
+        notes = (f"the CA itself expires on {authority.not_after.date()}, before the CRL",)
     certificates = "1 certificate" if revoked == 1 else f"{revoked} certificates"
     return Job(
         name=authority.subject.common_name or "",
-        done=f"Made a CRL with {certificates}, valid until {until:%Y-%m-%d}",
+        done=f"Made a CRL with {certificates}, valid until {until.date()}",
         plan=revoke.revocation_list(_list_order(authority, timedelta(days=days)), issuer_of(store)),
         notes=notes,
         checks=_LIST_CHECKS,

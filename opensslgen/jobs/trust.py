@@ -69,8 +69,8 @@ def find_signer(folder: Path, name: str) -> Signer:
         raise UnreadableError(f"{found.key} is not there, and it is needed to sign")
     if not certificate.not_before <= datetime.now(timezone.utc) <= certificate.not_after:
         raise Error(
-            f"{found.certificate} is valid from {certificate.not_before:%Y-%m-%d} to"
-            f" {certificate.not_after:%Y-%m-%d}, and so cannot sign now"
+            f"{found.certificate} is valid from {certificate.not_before.date()} to"
+            f" {certificate.not_after.date()}, and so cannot sign now"
         )
     return found
 

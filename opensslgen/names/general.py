@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opensslgen.errors import UsageError
 from opensslgen.text import quote, refuse_hidden
@@ -41,6 +41,8 @@ class GeneralName:
 
     kind: str
     value: str
+    encoding: bytes = field(default=b"", compare=False, repr=False)
+    """The DER of a decoded "dirName", because its text does not say which attributes belong together."""
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.value}"

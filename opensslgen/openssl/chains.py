@@ -13,7 +13,7 @@ from opensslgen.text import visible
 from opensslgen.x509.names import canonical
 from opensslgen.x509.pem import pem
 
-from .command import reason
+from .command import OpenSSLError, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,6 +39,26 @@ class Question:
     issuers: tuple[Certificate, ...]
     purpose: str | None
     """A value of `openssl verify -purpose`."""
+    others: tuple[Certificate, ...] | None = None
+    """Certificates that are sent with it, in their order: openssl chooses the issuers among these, as a client does;
+    None: it has no choice."""
+    roots: tuple[Certificate, ...] = ()
+    """What is trusted, if that is more than the last of the issuers."""
+
+    @property
+    def trusted(self) -> tuple[Certificate, ...]:
+        """What is trusted."""
+        return self.roots or self.issuers[-1:]
+
+    @property
+    def between(self) -> tuple[Certificate, ...]:
+        """What is not trusted, and may lead to what is."""
+        return self.issuers[:-1] if self.others is None else self.others
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether openssl has a choice, so that it needs the dates, and no other question beside it."""
+        return self.others is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +103,16 @@ def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> 
     """The first place of equal questions: a pki folder has the same certificate in several files."""
     firsts = []
     for place, question in enumerate(questions):
-        key = question.certificate.der, question.purpose, *(issuer.der for issuer in question.issuers)
+        certificates = (*question.issuers, *(question.others or ()), *question.roots)
+        key = question.certificate.der, question.purpose, question.is_choice, *(each.der for each in certificates)
         firsts.append(same.setdefault(key, place))
         if firsts[-1] != place:
             continue
         if not question.issuers[-1].is_self_issued and not openssl.can("-partial_chain"):
             answers[place] = Answer(False, unable=f"{openssl.banner} cannot verify a chain without its root")
+            continue
+        if question.is_choice:
+            baskets.append(_Basket(question.purpose, [(place, question)], is_full=True))
             continue
         while not any(basket.take(place, question, canonicals) for basket in baskets[full:]):
             baskets.append(_Basket(question.purpose))
@@ -148,8 +172,8 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
     token = os.urandom(8).hex()
     with tempfile.TemporaryDirectory(prefix="opensslgen-", dir=_in_memory()) as folder:
         work = Path(folder)
-        trusted = {question.issuers[-1].der: None for _, question in basket}
-        between = {issuer.der: None for _, question in basket for issuer in question.issuers[:-1]}
+        trusted = {root.der: None for _, question in basket for root in question.trusted}
+        between = {each.der: None for _, question in basket for each in question.between}
         _write(work / "trusted", trusted)
         _write(work / "between", between)
         names = {}
@@ -159,7 +183,7 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
         command = ["verify", "-CAfile", "trusted", *(("-untrusted", "between") if between else ()), "-check_ss_sig"]
         if openssl.can("-partial_chain"):
             command.append("-partial_chain")
-        if openssl.can("-no_check_time"):
+        if openssl.can("-no_check_time") and not basket[0][1].is_choice:
             command.append("-no_check_time")  # the rules check the dates, so openssl need not stop there
         else:
             command += ["-attime", str(int(at.timestamp()))]
@@ -185,6 +209,20 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
         _ask(unclear[half:], openssl, at, answers)
     elif unclear:
         _ask(unclear, openssl, at, answers)
+
+
+def is_crl_signed_by(issuer: Certificate, der: bytes, *, openssl: OpenSSL) -> bool:
+    """Tell whether the key of an issuer, which has the issuer's name in the CRL, signed it; raises OpenSSLError."""
+    with tempfile.TemporaryDirectory(prefix="opensslgen-", dir=_in_memory()) as folder:
+        _write(Path(folder) / "issuer", [issuer.der])
+        command = ["crl", "-inform", "DER", "-noout", "-CAfile", "issuer"]
+        process = openssl.run(command, cwd=Path(folder), stdin=der, check=False)
+    lines = (process.stdout + process.stderr).splitlines()
+    if b"verify OK" in lines:
+        return True
+    if b"verify failure" in lines:
+        return False
+    raise OpenSSLError(f"openssl crl failed: {reason(process)}")
 
 
 def _in_memory() -> str | None:

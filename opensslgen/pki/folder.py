@@ -119,5 +119,5 @@ class Folder:
         if certificate.serial_number != entry.serial_number:
             return Copy(path, None, f"{path} is another certificate, with the serial number {certificate.serial_hex}")
         if certificate.not_after != entry.not_after:
-            return Copy(path, certificate, f"it expires on {certificate.not_after:%Y-%m-%d}, not as in the index")
+            return Copy(path, certificate, f"it expires on {certificate.not_after.date()}, not as in the index")
         return Copy(path, certificate, None)

@@ -15,7 +15,7 @@ from opensslgen.errors import UnreadableError
 from opensslgen.orders.kinds import kind_of
 from opensslgen.pki import index
 from opensslgen.plan import layout
-from opensslgen.text import visible
+from opensslgen.text import utc, visible
 from opensslgen.x509 import crl
 
 if TYPE_CHECKING:
@@ -219,14 +219,12 @@ def crl_fault(survey: Survey) -> str | None:
 def _crl_fault(dates: crl.Dates, survey: Survey) -> str | None:
     made, due, revoked = dates.this_update, dates.next_update, survey.last_revocation
     if due and due < survey.at:
-        return f"expired on {due:{_TIME}}, and clients that check it refuse every certificate: opensslgen crl"
+        return f"expired on {utc(due, 'minutes')}, and clients that check it refuse every certificate: opensslgen crl"
     if made > survey.at:
-        return f"is not valid before {made:{_TIME}}"
+        return f"is not valid before {utc(made, 'minutes')}"
     if revoked and revoked > made:
-        return f"is from {made:{_TIME}}, so it lacks the last revocation, of {revoked:{_TIME}}: opensslgen crl"
+        last = utc(revoked, "minutes")
+        return f"is from {utc(made, 'minutes')}, so it lacks the last revocation, of {last}: opensslgen crl"
     if due and due - survey.at <= CRL_SOON:
-        return f"expires on {due:{_TIME}}: opensslgen crl"
+        return f"expires on {utc(due, 'minutes')}: opensslgen crl"
     return None
-
-
-_TIME = "%Y-%m-%d %H:%M UTC"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from opensslgen.text import visible
+from opensslgen.text import rfc3339, visible
 
 if TYPE_CHECKING:
     from opensslgen.batch.wanted import Outcome
@@ -40,7 +40,7 @@ def outcome_text(outcome: Outcome, *, quiet: bool) -> str:
         return f"Error: line {outcome.line}, {name}: {visible(outcome.why)}\n"
     if outcome.state == "left" or quiet:
         return ""
-    expiry = f", expires {outcome.not_after:%Y-%m-%d}" if outcome.not_after else ""
+    expiry = f", expires {outcome.not_after.date()}" if outcome.not_after else ""
     lines = [f"{name}: {visible(outcome.why)}{expiry}"]
     lines += [f"  note: {visible(note)}" for note in outcome.notes]
     return "\n".join(lines) + "\n"
@@ -54,7 +54,7 @@ def outcome_json(outcome: Outcome) -> str:
             "name": outcome.name,
             "state": outcome.state,
             "why": outcome.why,
-            "not_after": outcome.not_after and f"{outcome.not_after:%Y-%m-%dT%H:%M:%SZ}",
+            "not_after": outcome.not_after and rfc3339(outcome.not_after),
             "notes": list(outcome.notes),
         }
     )

@@ -6,7 +6,7 @@ import json
 from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
-from opensslgen.text import visible
+from opensslgen.text import rfc3339, visible
 
 from .made import certificate_json
 from .nagios import NAMES
@@ -73,7 +73,7 @@ def table(rows: Iterable[Row], *, serial_width: int, width: int | None, colour: 
             named = f"{named[: room - 1]}…"
         days = "-" if row.days is None or row.state == "revoked" else str(row.days)
         cells = {
-            "EXPIRES": f"{row.not_after:%Y-%m-%d}" if row.not_after else "?",
+            "EXPIRES": f"{row.not_after.date()}" if row.not_after else "?",
             "DAYS": f"{days:>6}",
             "STATE": row.state,
             "KIND": row.kind,
@@ -115,7 +115,7 @@ def _remark(row: Row) -> str:
     entry = row.entry
     remarks = [row.copy.fault] if row.copy.fault else []
     if entry and entry.revoked_at:
-        remarks.append(f"revoked on {entry.revoked_at:%Y-%m-%d}{f': {entry.reason}' if entry.reason else ''}")
+        remarks.append(f"revoked on {entry.revoked_at.date()}{f': {entry.reason}' if entry.reason else ''}")
     return f"  ({visible('; '.join(remarks))})" if remarks else ""
 
 
@@ -123,7 +123,7 @@ def table_json(survey: Survey, rows: Iterable[Row], *, crl_fault: str | None) ->
     """Yield the same as JSON, with one certificate on each line."""
     head = {
         "version": VERSION,
-        "at": f"{survey.at:{_TIME}}",
+        "at": rfc3339(survey.at),
         "pki": str(survey.folder.path),
         "counts": survey.counts,
         "expired_without_successor": [entry.serial_hex for entry in survey.lapsed],
@@ -144,8 +144,8 @@ def _row_json(row: Row) -> dict[str, object]:
         "state": row.state,
         "days_left": row.days,
         "serial_number": row.serial_hex,
-        "not_after": row.not_after and f"{row.not_after:{_TIME}}",
-        "revoked_at": entry and entry.revoked_at and f"{entry.revoked_at:{_TIME}}",
+        "not_after": row.not_after and rfc3339(row.not_after),
+        "revoked_at": entry and entry.revoked_at and rfc3339(entry.revoked_at),
         "reason": entry and entry.reason,
         "subject": entry.subject if entry else None,
         "line": entry and entry.line,
@@ -153,9 +153,6 @@ def _row_json(row: Row) -> dict[str, object]:
         "fault": copy.fault,
         "certificate": copy.certificate and certificate_json(copy.certificate),
     }
-
-
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Status(NamedTuple):
@@ -184,7 +181,7 @@ def status(survey: Survey, *, warning: int, critical: int, crl_fault: str | None
     days = (first - survey.at).days
     state = 2 if days < critical else 1 if days < warning or crl_fault else 0
     count = len(survey.current) + len(survey.lapsed)
-    said = f"{name} {f'has {days} days left' if days >= 0 else f'expired {first:on %Y-%m-%d}'}"
+    said = f"{name} {f'has {days} days left' if days >= 0 else f'expired on {first.date()}'}"
     if count > 1:
         said += f" (first of {count})"
     if crl_fault:

@@ -9,6 +9,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from opensslgen.text import rfc3339
+
 from .made import certificate_json, finding_json
 from .tally import verdict, worst_first
 
@@ -31,7 +33,7 @@ def json_head(
     head = {
         "version": VERSION,
         "generator": {"name": "opensslgen", "version": version},
-        "at": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "at": rfc3339(at),
         "profiles": list(profiles),
         **({"command": command} if command else {}),
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from opensslgen.orders.kinds import kind_of
 from opensslgen.pki.index import REVOKED, VALID
 from opensslgen.rules.devices import Verdict, verdicts
-from opensslgen.text import visible
+from opensslgen.text import rfc3339, utc, visible
 
 from .made import certificate_json, finding_json
 
@@ -29,7 +29,6 @@ _PURPOSES = {
     "other": "neither servers nor clients",
 }
 _MARKS = {True: "✓", False: "✗", None: "-"}
-_TIME = "%Y-%m-%d %H:%M UTC"
 
 
 def facts(found: Found, *, at: datetime) -> list[tuple[str, str]]:
@@ -104,7 +103,7 @@ def _verdict_lines(verdict: Verdict) -> Iterable[str]:
 
 def _validity(certificate: Certificate, at: datetime) -> str:
     begins, expires = certificate.not_before, certificate.not_after
-    span = f"{begins:{_TIME}} to {expires:{_TIME}}, {certificate.validity.days} days"
+    span = f"{utc(begins, 'minutes')} to {utc(expires, 'minutes')}, {certificate.validity.days} days"
     if at < begins:
         return f"{span}; not valid yet: by this machine's clock, it will be in {_days((begins - at).days)}"
     if at > expires:
@@ -128,7 +127,7 @@ def _issuer(found: Found) -> str:
         return f"{name} (self-signed)"
     if found.issuer is None:
         return f"{name} (not found)"
-    where = f"{visible(str(found.issuer_path))}, found by name; expires {found.issuer.not_after:%Y-%m-%d}"
+    where = f"{visible(str(found.issuer_path))}, found by name; expires {found.issuer.not_after.date()}"
     return f"{name} ({where})"
 
 
@@ -141,7 +140,7 @@ def _state(found: Found) -> str:
         return "no entry" + (", as usual for a root" if kind_of(found.certificate) == "root" else "")
     if entry.state == REVOKED and entry.revoked_at:
         why = f": {visible(entry.reason)}" if entry.reason else ""
-        return f"REVOKED on {entry.revoked_at:{_TIME}}{why} (line {entry.line})"
+        return f"REVOKED on {utc(entry.revoked_at, 'minutes')}{why} (line {entry.line})"
     return f"{'valid' if entry.state == VALID else 'expired'} (line {entry.line})"
 
 
@@ -160,7 +159,7 @@ def explanation_json(found: Found, *, at: datetime, proof: Result) -> dict[str, 
         and {
             "state": entry.state,
             "line": entry.line,
-            "revoked_at": entry.revoked_at and f"{entry.revoked_at:%Y-%m-%dT%H:%M:%SZ}",
+            "revoked_at": entry.revoked_at and rfc3339(entry.revoked_at),
             "reason": entry.reason,
         },
         "index_fault": found.index_fault,

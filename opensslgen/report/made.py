@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opensslgen.text import visible, visible_lines
+from opensslgen.text import rfc3339, utc, visible, visible_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,8 +80,8 @@ def certificate_json(certificate: Certificate) -> dict[str, object]:
         "subject": str(certificate.subject),
         "issuer": str(certificate.issuer),
         "serial_number": certificate.serial_hex,
-        "not_before": f"{certificate.not_before:%Y-%m-%dT%H:%M:%SZ}",
-        "not_after": f"{certificate.not_after:%Y-%m-%dT%H:%M:%SZ}",
+        "not_before": rfc3339(certificate.not_before),
+        "not_after": rfc3339(certificate.not_after),
         "days": certificate.validity.days,
         "subject_alternative_names": [str(name) for name in certificate.names],
         "extended_key_usage": list(certificate.extended_key_usage or ()),
@@ -118,4 +118,4 @@ def _table(rows: Iterable[tuple[str, object]]) -> list[str]:
 
 def _span(certificate: Certificate) -> str:
     days = certificate.validity.days
-    return f"until {certificate.not_after:%Y-%m-%d %H:%M} UTC ({days} days)"
+    return f"until {utc(certificate.not_after, 'minutes')} ({days} days)"

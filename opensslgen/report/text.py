@@ -51,7 +51,7 @@ def _about(result: Result) -> str:
     if certificate is None:
         return ""
     subject = visible(certificate.subject.common_name or (str(certificate.names[0]) if certificate.names else ""))
-    return f" ({f'{subject}, ' if subject else ''}expires {certificate.not_after:%Y-%m-%d})"
+    return f" ({f'{subject}, ' if subject else ''}expires {certificate.not_after.date()})"
 
 
 def _paint(text: str, kind: str, colour: bool) -> str:

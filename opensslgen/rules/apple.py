@@ -58,15 +58,16 @@ def _small(bits: int) -> str:
 def _key_type(case: Case) -> Messages:
     """Apple's devices accept only RSA keys, and EC keys on the curves P-256, P-384 and P-521."""
     accepted = "RSA and the curves P-256, P-384 and P-521 are accepted"
-    kind = _unknown_kind(case.certificate)
+    kind = unknown_kind(case.certificate)
     found = (f"it has {kind}; {accepted}",) if kind else PASS
     for issuer in case.authorities:
-        if kind := _unknown_kind(issuer):
+        if kind := unknown_kind(issuer):
             found += (f"its issuer {issuer.subject} has {kind}; {accepted}",)
     return found
 
 
-def _unknown_kind(certificate: Certificate) -> str | None:
+def unknown_kind(certificate: Certificate) -> str | None:
+    """Return what kind of key a certificate has, if neither Apple nor Python's cryptography accepts it in a chain."""
     key = certificate.public_key
     if key.algorithm == "RSA" or (key.algorithm == "EC" and key.curve in _CURVES):
         return None

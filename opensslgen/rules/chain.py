@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from opensslgen.names.general import GeneralName
-from opensslgen.text import brief
+from opensslgen.text import brief, utc
 
 from .limits import Limits
 from .path import is_named_by, wrong_key
@@ -40,22 +40,19 @@ def issuers_among(certificate: Certificate, others: Iterable[Certificate]) -> tu
 
 def _expired(case: Case) -> Messages:
     at = case.at
-    found = PASS if at <= case.certificate.not_after else (f"it expired on {case.certificate.not_after:{_TIME}}",)
+    found = PASS if at <= case.certificate.not_after else (f"it expired on {utc(case.certificate.not_after)}",)
     for issuer in case.authorities:
         if at > issuer.not_after:
-            found += (f"its issuer {issuer.subject} expired on {issuer.not_after:{_TIME}}",)
+            found += (f"its issuer {issuer.subject} expired on {utc(issuer.not_after)}",)
     return found
-
-
-_TIME = "%Y-%m-%d %H:%M:%S UTC"
 
 
 def _not_yet_valid(case: Case) -> Messages:
     at = case.at
-    found = PASS if at >= case.certificate.not_before else (f"it is valid from {case.certificate.not_before:{_TIME}}",)
+    found = PASS if at >= case.certificate.not_before else (f"it is valid from {utc(case.certificate.not_before)}",)
     for issuer in case.authorities:
         if at < issuer.not_before:
-            found += (f"its issuer {issuer.subject} is valid from {issuer.not_before:{_TIME}}",)
+            found += (f"its issuer {issuer.subject} is valid from {utc(issuer.not_before)}",)
     return found
 
 
@@ -67,7 +64,7 @@ def _expires_soon(case: Case) -> Messages:
     for whose, certificate in (("it", case.certificate), *((f"its issuer {c.subject}", c) for c in case.authorities)):
         left = certificate.not_after - at
         if left.days >= 0 and left <= within:
-            found += (f"{whose} expires on {certificate.not_after:{_TIME}}, in {left.days} days",)
+            found += (f"{whose} expires on {utc(certificate.not_after)}, in {left.days} days",)
     return found
 
 
@@ -77,13 +74,15 @@ def _outlives(case: Case) -> Messages:
         return PASS
     if certificate.der and not is_named_by(certificate, issuer):
         return PASS
-    return (f"it is valid until {certificate.not_after:{_TIME}}, its issuer until {issuer.not_after:{_TIME}}",)
+    return (f"it is valid until {utc(certificate.not_after)}, its issuer until {utc(issuer.not_after)}",)
 
 
 def _issuer_name(case: Case) -> Messages:
     certificate = case.certificate
-    damaged = [each for each in (certificate, *case.authorities, *case.others) if _has_damaged_name(each)]
-    if damaged:
+    at_hand = (certificate, *case.authorities, *case.others)
+    damaged = [each for each in at_hand if _has_damaged_name(each)]
+    # A cross-signed CA has an issuer whose name may be similar.
+    if damaged and not any(is_named_by(damaged[0], other) for other in at_hand):
         return (
             f"{damaged[0].subject or 'a certificate without a name'} looks like a damaged root: its issuer"
             f" should have the same name, but is {damaged[0].issuer or 'without a name'}",
@@ -98,7 +97,8 @@ def _issuer_name(case: Case) -> Messages:
         return (_not_issued_by(certificate, case.issuer),)
     last = (certificate, *case.authorities)[-1]
     stray = [other for other in _unrelated(case) if other.is_authority and other.is_self_signed]
-    if stray and not last.is_self_signed:
+    # A trusted CA ends the chain, even if its issuer is at hand.
+    if stray and not last.is_self_signed and not any(is_named_by(last, other) for other in stray):
         return (
             f"its chain ends with {last.subject or 'a certificate without a name'}, because the issuer"
             f" {last.issuer or 'without a name'} is missing; {stray[0].subject or 'a CA without a name'} issued no part"
@@ -110,7 +110,8 @@ def _issuer_name(case: Case) -> Messages:
 def _has_damaged_name(certificate: Certificate) -> bool:
     """Tell whether a CA looks like a root with a damaged name: it names its own key, or its names differ in one bit.
 
-    Names that differ only in a digit belong to different CAs, such as "Root 1" and "Root 2".
+    Names that differ only in a digit, or in a letter that stands alone, belong to different CAs, such as "Root 1" and
+    "Root 2", or "Root A" and "Root C".
     """
     subject, issuer = certificate.subject.der, certificate.issuer.der
     if not certificate.is_authority or subject == issuer or is_named_by(certificate, certificate):
@@ -118,12 +119,30 @@ def _has_damaged_name(certificate: Certificate) -> bool:
     key = certificate.authority_key_identifier and certificate.authority_key_identifier.key_identifier
     if key and key == certificate.subject_key_identifier:
         return True
-    if len(subject) != len(issuer):
+    differing = [place for place, (one, other) in enumerate(zip(subject, issuer, strict=False)) if one != other]
+    if len(subject) != len(issuer) or len(differing) != 1:
         return False
-    differing = [(one, other) for one, other in zip(subject, issuer, strict=True) if one != other]
-    one, other = differing[0]
-    both_digits = bytes((one, other)).isdigit()
-    return len(differing) == 1 and (one ^ other).bit_count() == 1 and not both_digits
+    (place,) = differing
+    return (subject[place] ^ issuer[place]).bit_count() == 1 and not _are_numbered(certificate)
+
+
+def _are_numbered(certificate: Certificate) -> bool:
+    """Tell whether the names of subject and issuer differ only in a digit or in a letter that stands alone."""
+    pairs = zip(certificate.subject.attributes, certificate.issuer.attributes, strict=False)
+    words = [
+        words
+        for (_, one), (_, other) in pairs
+        if one != other
+        for words in zip(_WORD.findall(one), _WORD.findall(other), strict=False)
+        if words[0] != words[1]
+    ]
+    if len(words) != 1:
+        return False
+    one, other = words[0]
+    return (one.isdigit() and other.isdigit()) or (len(one) == len(other) == 1 and one.isalpha() and other.isalpha())
+
+
+_WORD = re.compile(r"\d|[^\W\d]+|\W")
 
 
 def _not_issued_by(certificate: Certificate, other: Certificate) -> str:
@@ -234,7 +253,7 @@ def _forbidden(certificate: Certificate, issuer: Certificate, limits: Limits, ca
         if limits.forbid(name):
             yield f"{brief(str(name))}{whose} is not among the names for which {issuer.subject} may sign"
     subject = certificate.subject
-    if subject.attributes and limits.forbid(GeneralName("dirName", str(subject))):
+    if subject.attributes and limits.forbid(GeneralName("dirName", str(subject), subject.der)):
         yield f"the subject {brief(str(subject))} is not among the names for which {issuer.subject} may sign"
     for kind, value in subject.attributes:
         if kind == "emailAddress" and limits.forbid(GeneralName("email", value)):
@@ -302,7 +321,7 @@ def _repeated(case: Case) -> list[Certificate]:
 
 def _title(certificate: Certificate, at: datetime) -> str:
     name = str(certificate.subject) or "a certificate without a name"
-    return f"{name} (expired on {certificate.not_after:%Y-%m-%d})" if certificate.not_after < at else name
+    return f"{name} (expired on {certificate.not_after.date()})" if certificate.not_after < at else name
 
 
 def _key(case: Case) -> Messages:

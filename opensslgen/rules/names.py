@@ -64,7 +64,8 @@ _HOST = re.compile(
 )
 
 
-def _is_host(text: str) -> bool:
+def is_host(text: str) -> bool:
+    """Tell whether a text has the form of a host name or a wildcard."""
     return len(text) <= _LONGEST_HOST and _HOST.fullmatch(text) is not None
 
 
@@ -88,7 +89,7 @@ def _malformed(case: Case) -> Messages:
     """A DNS name with characters that no host name has matches nothing, and may be meant to deceive the reader."""
     found = PASS
     for name in case.certificate.names:
-        if name.kind == "DNS" and not _is_host(name.value) and not _looks_like_ip(name.value):
+        if name.kind == "DNS" and not is_host(name.value) and not _looks_like_ip(name.value):
             found += (Fault(f"DNS:{brief(name.value)} is not a host name", name=name),)
     return found
 

@@ -21,8 +21,8 @@ MOST_PATHS = 16
 """The number of paths that are compared; with cross-signed CAs there is more than one."""
 _MOST_STEPS = 2000
 """The number of issuers that are tried, so that a malicious file cannot take hours."""
-_LONGEST = 32
-"""The number of issuers in a path; servers and clients refuse longer ones."""
+_LONGEST = 100
+"""The number of issuers in a path; openssl refuses longer ones."""
 
 CanonicalName = tuple[tuple[str, str], ...]
 

@@ -21,6 +21,14 @@ chain-untrusted (error): RFC 5280 section 6.1; OpenSSL s_client -CAfile
     Clients refuse a server if its chain does not lead to a root that they trust.
 clock (error): RFC 5280 section 4.1.2.5
     A certificate that is made while the clock is wrong expires at the wrong time, perhaps before it is used.
+chain-choice (warning): OpenSSL verify; RFC 4158 section 2.2
+    OpenSSL tries only one of several paths, so clients that use it may refuse what others accept.
+crl-signature (error): RFC 5280 section 6.3.3 (g)
+    Clients that check CRLs refuse a CRL that its issuer has not signed, or that was changed after it was signed.
+crl-refused (error): RFC 5280 sections 5.2 and 6.3.3 (f); OpenSSL verify -crl_check
+    Clients that check CRLs refuse one whose issuer may not sign CRLs, or with a critical extension.
+not-pem (warning): RFC 7468 sections 2 and 3
+    Servers that use openssl cannot read a file that is neither DER nor PEM as RFC 7468 describes it.
 key-mode (warning): square/certstrap#137
     Anyone who can read a private key can impersonate its server.
 p12-rc2 (warning): OpenSSL 3.0 migration guide, OSSL_PROVIDER-legacy(7)

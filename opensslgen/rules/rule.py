@@ -50,6 +50,8 @@ class Case:
     """A certificate that expires within this time after `at` is a finding."""
     chain: tuple[Certificate, ...] = ()
     """Its issuer, the issuer's issuer, and so on."""
+    is_anchored: bool = False
+    """Whether the last certificate of the chain is trusted, so that its own issuer does not matter."""
     key: PublicKey | None = None
     """The public key of the private key next to it."""
     host: GeneralName | None = None

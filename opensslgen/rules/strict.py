@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from opensslgen.text import brief
+
+from .apple import unknown_kind
 from .form import deviations
+from .names import is_host
 from .rule import ANY, ERROR, PASS, Case, Fault, Messages, rule
 
 if TYPE_CHECKING:
@@ -41,9 +45,12 @@ def _authority_key_identifier(case: Case) -> Messages:
     if not case.certificate.der:
         return PASS
     found = PASS
-    for certificate in (case.certificate, *case.authorities):
+    chain = (case.certificate, *case.authorities)
+    for place, certificate in enumerate(chain, 1):
         identifier = certificate.authority_key_identifier
-        if (identifier is None or identifier.key_identifier is None) and not certificate.is_self_issued:
+        # A root does not need one, nor does a CA that is trusted as it is.
+        needs_none = certificate.is_self_issued or (case.is_anchored and place == len(chain))
+        if identifier.key_identifier is None if identifier else not needs_none:
             found += (f"{certificate.subject} has no authority key identifier that names a key",)
     return found
 
@@ -133,6 +140,57 @@ def _usages(case: Case) -> Messages:
     return found
 
 
+@rule("strict-key-type", ERROR, f"{PYCA}; CA/Browser Forum Baseline Requirements 7.1.3.1")
+def _authority_key_type(case: Case) -> Messages:
+    """Python's cryptography accepts only CA keys of RSA and on the curves P-256, P-384 and P-521."""
+    return tuple(
+        [
+            f"its issuer {issuer.subject} has {kind}; RSA and the curves P-256, P-384 and P-521 are accepted"
+            for issuer in case.authorities
+            if (kind := unknown_kind(issuer))
+        ]
+    )
+
+
+@rule("strict-issuer-name", ERROR, f"{PYTHON}; {PYCA}; RFC 5280 section 4.1.2.4")
+def _authority_name(case: Case) -> Messages:
+    """Python, its cryptography and GnuTLS refuse a certificate whose issuer has no name."""
+    if not case.certificate.der:
+        return PASS
+    if all(certificate.issuer for certificate in (case.certificate, *case.authorities)):
+        return PASS
+    return ("an issuer in its chain has no name",)
+
+
+@rule("strict-constraints", ERROR, f"{PYCA}; RFC 5280 section 4.2.1.10", extension="nameConstraints")
+def _constraints(case: Case) -> Messages:
+    """Python's cryptography refuses name constraints in a leaf, and constraints and names that it cannot compare."""
+    found = PASS
+    if case.certificate.name_constraints and not case.certificate.is_authority:
+        found += ("it has name constraints, which only a CA may have",)
+    for issuer in case.authorities:
+        if issuer.name_constraints is None:
+            continue
+        both = (*issuer.name_constraints.permitted, *issuer.name_constraints.excluded)
+        domains = [each.value for each in both if each.kind == "DNS"]
+        found += tuple(
+            [
+                f"the name constraint DNS:{brief(domain)} of {issuer.subject} is not a domain"
+                for domain in domains
+                if domain and not is_host(domain)
+            ]
+        )
+        if domains:
+            found += tuple(
+                [
+                    f"DNS:{brief(name.value)} cannot be compared with the name constraints of {issuer.subject}"
+                    for name in case.certificate.names
+                    if name.kind == "DNS" and not is_host(name.value)
+                ]
+            )
+    return found
+
+
 RULES = (
     _version,
     _der,
@@ -143,4 +201,7 @@ RULES = (
     _leaf_usage,
     _criticality,
     _usages,
+    _authority_key_type,
+    _authority_name,
+    _constraints,
 )

@@ -39,6 +39,7 @@ from .syntax import (
     Text,
     While,
     Word,
+    literal,
 )
 
 DEEPEST = 40
@@ -59,31 +60,9 @@ _RESERVED = re.compile(
     r"(?![^ \t\n;&|()<>])"
 )
 _CLOSERS = frozenset({"then", "elif", "else", "fi", "do", "done", "esac", "}"})
-_OPERATORS = (
-    ":-",
-    ":=",
-    ":?",
-    ":+",
-    "##",
-    "#",
-    "%%",
-    "%",
-    "//",
-    "/#",
-    "/%",
-    "/",
-    "^^",
-    "^",
-    ",,",
-    ",",
-    "-",
-    "=",
-    "?",
-    "+",
-    ":",
-    "@",
-)
-_DECLARES = frozenset({"declare", "local", "export", "readonly", "typeset"})
+_OPERATORS = ":- := :? :+ ## # %% % // /# /% / ^^ ^ ,, , - = ? + : @".split()
+DECLARES = frozenset({"declare", "local", "export", "readonly", "typeset"})
+"""The commands that set variables, given by words."""
 _EXTENDED = re.compile(r"[?*+@!]\(")
 _ANSI = re.compile(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
 _ANSI_ONE = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v", "e": "\x1b"}
@@ -140,8 +119,8 @@ class _Parser:
         """Skip a line feed and the here-documents that the line started."""
         self.at += 1
         documents, self.documents = self.documents, []
-        for redirection, delimiter, indented, literal in documents:
-            self.document(redirection, delimiter, indented=indented, literal=literal)
+        for redirection, delimiter, indented, quoted in documents:
+            self.document(redirection, delimiter, indented=indented, quoted=quoted)
 
     def empty_lines(self) -> None:
         while True:
@@ -150,7 +129,7 @@ class _Parser:
                 return
             self.line_end()
 
-    def document(self, redirection: Redirection, delimiter: str, *, indented: bool, literal: bool) -> None:
+    def document(self, redirection: Redirection, delimiter: str, *, indented: bool, quoted: bool) -> None:
         lines: list[tuple[str, int]] = []
         begin = self.line() - 1
         while True:
@@ -163,8 +142,12 @@ class _Parser:
             line = line.lstrip("\t") if indented else line
             if line == delimiter:
                 break
+            if line.startswith(f"{delimiter})"):
+                # bash takes this as the end of a here-document in `$(…)`.
+                self.at = self.text.index(delimiter, end - len(line)) + len(delimiter)
+                break
             lines.append((line, number))
-        if literal:
+        if quoted:
             redirection.body = Word(tuple(Text(f"{line}\n", True, number) for line, number in lines), begin)
             return
         parts: list[Part] = []
@@ -252,8 +235,8 @@ class _Parser:
             compound = self.if_()
         elif word in ("while", "until"):
             compound = self.while_(word)
-        elif word == "for":
-            compound = self.for_()
+        elif word in ("for", "select"):
+            compound = self.for_(word)
         elif word == "case":
             compound = self.case()
         elif word == "{":
@@ -321,9 +304,9 @@ class _Parser:
         self.expect("done")
         return While(condition, body, word == "until", line)
 
-    def for_(self) -> For | CountingFor:
+    def for_(self, keyword: str) -> For | CountingFor:
         line = self.line()
-        self.at += 3
+        self.at += len(keyword)
         self.blanks()
         if self.starts_with("(("):
             self.at += 2
@@ -348,6 +331,9 @@ class _Parser:
                     break
                 found.append(self.word())
             words = tuple(found)
+        if keyword == "select":
+            # What is chosen is unknown.
+            words = (Word((Parameter("REPLY", "", Word((), line), True),), line),)
         return For(name[0], words, self.loop_body(), line)
 
     def split_expressions(self, parts: list[Part], line: int) -> tuple[Word, Word, Word]:
@@ -496,7 +482,7 @@ class _Parser:
                 continue
             if self.at >= len(self.text) or (self.text[self.at] in "\n;&|()"):
                 break
-            declares = bool(words) and words[0].parts[:1] != () and _literal(words[0]) in _DECLARES
+            declares = bool(words) and words[0].parts[:1] != () and literal(words[0]) in DECLARES
             match = _ASSIGNMENT.match(self.text, self.at) if not words or declares else None
             if match and (not words or self.text.startswith("(", match.end())):
                 assignments.append(self.assignment(match))
@@ -507,7 +493,7 @@ class _Parser:
             self.fail(self.text[self.at : self.at + 40].partition("\n")[0] or "a command is missing")
         return Simple(
             tuple(assignments), tuple(words), tuple(redirections), line, self.line(max(end - 1, start)),
-            self.origin + start,
+            self.origin + start, self.origin + end,
         )  # fmt: skip
 
     def assignment(self, match: re.Match[str]) -> Assignment:
@@ -544,8 +530,8 @@ class _Parser:
         redirection = Redirection(descriptor, sign, target)
         if sign in ("<<", "<<-"):
             raw = self.text[begin : self.at]
-            literal = any(quote in raw for quote in "'\"\\")
-            self.documents.append((redirection, re.sub(r"""['"\\]""", "", raw), sign == "<<-", literal))
+            quoted = any(quote in raw for quote in "'\"\\")
+            self.documents.append((redirection, re.sub(r"""['"\\]""", "", raw), sign == "<<-", quoted))
         return redirection
 
     # Words
@@ -853,10 +839,3 @@ def _by_line(value: str, line: int) -> list[Part]:
     if pieces[-1] or len(pieces) == 1:
         parts.append(Text(pieces[-1], True, line + len(pieces) - 1))
     return parts
-
-
-def _literal(word: Word) -> str | None:
-    """Return a word's text if it is literal."""
-    if not all(isinstance(part, Text) for part in word.parts):
-        return None
-    return "".join(part.value for part in word.parts if isinstance(part, Text))

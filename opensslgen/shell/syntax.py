@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class Simple:
     last: int
     start: int
     """Its position in the text; unique."""
+    end: int
+    """The position after it, without its here-documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,3 +220,42 @@ class Redirected:
 
 
 Command = Simple | Redirected
+
+
+def children(tree: object) -> tuple[object, ...]:
+    """Return the commands and lists of commands directly below one, except those in substitutions."""
+    match tree:
+        case Sequence():
+            return tree.items
+        case AndOr():
+            return (tree.first, *(pipeline for _, pipeline in tree.others))
+        case Pipeline():
+            return tree.commands
+        case Redirected():
+            return (tree.command,)
+        case If():
+            otherwise = (tree.otherwise,) if tree.otherwise else ()
+            return (*(part for branch in tree.branches for part in branch), *otherwise)
+        case While():
+            return (tree.condition, tree.body)
+        case For() | CountingFor() | Group() | Function():
+            return (tree.body,)
+        case Case():
+            return tuple(body for _, body, _ in tree.arms)
+    return ()
+
+
+def nodes(tree: object) -> Iterator[object]:
+    """Yield a command or list of commands and all below it, except those in substitutions, in the script's order."""
+    waiting = [tree]
+    while waiting:
+        each = waiting.pop()
+        yield each
+        waiting += reversed(children(each))
+
+
+def literal(word: Word) -> str | None:
+    """Return a word's text if it is literal."""
+    if not all(isinstance(part, Text) for part in word.parts):
+        return None
+    return "".join(part.value for part in word.parts if isinstance(part, Text))

@@ -66,8 +66,8 @@ class Bypass:
 
 def scripts_of(argv: Sequence[str]) -> tuple[Script, ...]:
     """Return the scripts that a command names, and the scripts that those name."""
-    waiting = [word for word in argv if "/" in word or Path(word).is_file()]
-    if argv and "/" not in argv[0] and not Path(argv[0]).is_file() and (found := shutil.which(argv[0])):
+    waiting = [word for word in argv if "/" in word or _is_file(word)]
+    if argv and "/" not in argv[0] and not _is_file(argv[0]) and (found := shutil.which(argv[0])):
         waiting.insert(0, found)
     if any(os.path.basename(word) in ("make", "gmake") for word in argv[:1]):  # noqa: PTH119
         waiting += [name for name in _MAKEFILES if Path(name).is_file()][:1]
@@ -80,6 +80,11 @@ def scripts_of(argv: Sequence[str]) -> tuple[Script, ...]:
         found_scripts[path] = script
         waiting += _named_in(script)
     return (*found_scripts.values(), *inline)
+
+
+def _is_file(word: str) -> bool:
+    """Return whether a word names a file; a word that is too long for a name names none."""
+    return os.path.isfile(word)  # noqa: PTH113 # Path raises OSError for such a word
 
 
 def _script(path: str) -> Script | None:

@@ -187,7 +187,8 @@ def decode(der: bytes) -> Certificate:
     """
     count_certificate()
     certificate, found = read_tolerantly(_decode, der)
-    return replace(certificate, deviations=found) if found else certificate
+    # openssl verifies the signature of what was there, not of what it was read as.
+    return replace(certificate, deviations=found, der=der) if found else certificate
 
 
 def _decode(der: bytes) -> Certificate:

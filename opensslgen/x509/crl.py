@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
@@ -11,6 +11,7 @@ from opensslgen.text import visible
 
 from .der import (
     BIT_STRING,
+    CRYPTOGRAPHY,
     ENUMERATED,
     GENERALIZED_TIME,
     INTEGER,
@@ -19,6 +20,7 @@ from .der import (
     DecodeError,
     Deviation,
     big_natural,
+    deviate,
     element,
     finish,
     integer,
@@ -93,6 +95,7 @@ class RevocationList:
     extensions: tuple[Extension, ...]
     deviations: tuple[Deviation, ...] = ()
     """Where it is not DER but could be read."""
+    der: bytes = field(default=b"", repr=False)
 
 
 def dates(path: str | os.PathLike[str]) -> Dates:
@@ -116,15 +119,6 @@ def _read(path: str | os.PathLike[str], decoded: Callable[[bytes], Answer]) -> A
     except DecodeError as error:
         raise UnreadableError(f"{visible(str(path))}: {error}") from error
     raise UnreadableError(f"{visible(str(path))}: no CRL in it")
-
-
-def is_revocation_list(data: bytes) -> bool:
-    """Tell whether the bytes are a CRL in DER; nothing after its dates is checked."""
-    try:
-        decode_dates(data)
-    except DecodeError:
-        return False
-    return True
 
 
 def decode_dates(der: bytes) -> Dates:
@@ -159,7 +153,7 @@ def decode(der: bytes) -> RevocationList:
     A deviation from DER with a single meaning is accepted and listed in `deviations`.
     """
     revocation_list, found = read_tolerantly(_decode, der)
-    return replace(revocation_list, deviations=found) if found else revocation_list
+    return replace(revocation_list, deviations=found, der=der)
 
 
 def _decode(der: bytes) -> RevocationList:
@@ -211,19 +205,19 @@ def _revocations(der: bytes, at: int, end: int, version: int) -> list[Revocation
             if version == 1:
                 raise DecodeError("a CRL of version 1 has extensions", last)
             first, last = element(der, last, stop, SEQUENCE, "the extensions of a revocation")
-            reason = _reason(read_extensions(der, first, last)[0])
+            reason = _reason(read_extensions(der, first, last)[0], first)
         finish(last, stop, "a revoked certificate")
         found.append(Revocation(serial_number, revoked_at, reason))
         at = stop
     return found
 
 
-def _reason(extensions: tuple[Extension, ...]) -> str | None:
+def _reason(extensions: tuple[Extension, ...], at: int) -> str | None:
     for extension in extensions:
         if extension.oid == _REASON:
             value = extension.value
             code = natural(value, *whole(value, ENUMERATED, "the reason of a revocation"))
             if code not in REASONS:
-                raise DecodeError(f"a revocation has the reason {code}, which does not exist")
-            return REASONS[code]
+                deviate(f"a revocation has the reason {code}, which does not exist", at, CRYPTOGRAPHY)
+            return REASONS.get(code)
     return None

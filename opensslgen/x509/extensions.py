@@ -25,6 +25,7 @@ from .der import (
     end_of_value,
     fields,
     finish,
+    from_ber,
     integer,
     natural,
     object_identifier,
@@ -160,8 +161,9 @@ def _extension(der: bytes) -> tuple[Extension, Any]:
     reader = _READERS.get(identifier)
     if reader is None:
         return extension, None
+    value = from_ber(extension.value, first)
     try:
-        return extension, reader(der, first, at)
+        return extension, reader(der, first, at) if value is extension.value else reader(value, 0, len(value))
     except DecodeError as error:
         # No rule uses its value, and openssl prints it; a client that knows it must refuse it if critical.
         if identifier not in _UNASKED:

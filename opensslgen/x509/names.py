@@ -12,9 +12,11 @@ from opensslgen.names.general import GeneralName
 from opensslgen.text import visible
 
 from .der import (
+    ASN1CRYPTO,
     BIT_STRING,
     CRYPTOGRAPHY,
     GENERALIZED_TIME,
+    GO,
     IA5_STRING,
     JAVA,
     OBJECT_IDENTIFIER,
@@ -33,6 +35,7 @@ from .der import (
     is_tolerant,
     object_identifier,
     read_at,
+    read_tolerantly,
     text,
     well_formed,
 )
@@ -94,6 +97,9 @@ class Name:
                 return value
         return None
 
+    def __bool__(self) -> bool:
+        return bool(self.attributes)
+
     def __str__(self) -> str:
         return visible(", ".join(f"{kind}={_SPECIAL.sub(_escaped, value)}" for kind, value in self.attributes))
 
@@ -115,6 +121,26 @@ def canonical(name: Name | Subject) -> tuple[tuple[str, str], ...]:
 _BLANK = " \t\n\v\f\r"
 _BLANKS = re.compile(f"[{_BLANK}]+")
 _LOWER = {ord(letter): letter.lower() for letter in ascii_uppercase}
+
+
+def relative_names(der: bytes) -> RelativeNames:
+    """Return the parts of a name that was decoded, each in a form that is equal for all that count as the same."""
+    return read_tolerantly(_relative_names, der)[0]
+
+
+RelativeNames = tuple[tuple[tuple[str, str], ...], ...]
+"""For each relative distinguished name its attributes, usually one, in a fixed order."""
+
+
+def _relative_names(der: bytes) -> RelativeNames:
+    at, end = 0, len(der)
+    found = []
+    if der:
+        at, _ = element(der, at, end, SEQUENCE, "a name")
+    while at < end:
+        start, at = element(der, at, end, SET, "a relative distinguished name")
+        found.append(tuple(sorted(canonical(Name(relative_name(der, start, at))))))
+    return tuple(found)
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -198,7 +224,7 @@ _KINDS = {
     0x87: "IP",
     0x88: "RID",
 }
-_UNUSED_KINDS = {0xA3: "x400Address", 0xA5: "ediPartyName"}
+_UNUSED_KINDS = {0x83: "x400Address", 0xA3: "x400Address", 0xA5: "ediPartyName"}
 _IPV4_MAPPED = bytes(10) + b"\xff\xff"
 _TEXTS = frozenset({"email", "DNS", "URI"})
 
@@ -225,10 +251,9 @@ def general_name(
     tag, start, stop = header(data, at, end)
     kind = _KINDS.get(tag)
     if kind is None:
-        if tag not in _UNUSED_KINDS or address_sizes[0] == 4:
-            # In name constraints programs ignore unknown kinds; as names, cryptography and asn1crypto reject them.
+        if tag not in _UNUSED_KINDS:
             raise DecodeError(f"a name of the kind {tag:02X} cannot be read", at)
-        deviate(f"a name of the kind {_UNUSED_KINDS[tag]}, which nobody uses", at, CRYPTOGRAPHY)
+        deviate(f"a name of the kind {_UNUSED_KINDS[tag]}, which nobody uses", at, CRYPTOGRAPHY, ASN1CRYPTO)
         return GeneralName(_UNUSED_KINDS[tag], data[start:stop].hex()), stop
     if kind in _TEXTS:
         value = text(data, IA5_STRING if strict else UTF8_STRING, start, stop)
@@ -237,7 +262,7 @@ def general_name(
     elif kind == "dirName":
         name, last = read_name(data, start, stop, "a directory name")
         finish(last, stop, "a directory name")
-        value = str(name)
+        return GeneralName(kind, str(name), name.der), stop
     elif kind == "RID":
         value = object_identifier(data, start, stop)
     else:
@@ -264,7 +289,9 @@ def _address(data: bytes, start: int, stop: int, sizes: tuple[int, int]) -> str:
     # A mask is ones followed by zeros; where it is zero, the network's address must also be zero.
     if hosts & (hosts + 1) or int.from_bytes(content[:half], "big") & hosts:
         if hosts & (hosts + 1):
-            raise DecodeError("an IP network has a mask that is not ones followed by zeros", start)
+            what = "an IP network has a mask that is not ones followed by zeros"
+            deviate(what, start, CRYPTOGRAPHY, GO, grave=True)
+            return "/".join(str(ipaddress.ip_address(part)) for part in (content[:half], content[half:]))
         deviate("an IP network has host bits", start, CRYPTOGRAPHY)
         kept = int.from_bytes(content[:half], "big") & mask
         content = kept.to_bytes(half, "big") + content[half:]

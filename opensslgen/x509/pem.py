@@ -38,6 +38,8 @@ class PemBlock:
     """Decoded from base64; an encrypted key is still encrypted."""
     line: int
     """The number of the BEGIN line, from 1."""
+    form: str = ""
+    """How it is written, if openssl cannot read it as it is (x509.armour)."""
 
 
 def pem_blocks(data: bytes, *, first_line: int = 1) -> Iterator[PemBlock]:
@@ -62,7 +64,7 @@ def pem_blocks(data: bytes, *, first_line: int = 1) -> Iterator[PemBlock]:
         elif not begin or marked[1] != label:
             raise DecodeError("END without the BEGIN that belongs to it", line=line)
         else:
-            yield PemBlock(label.decode("ascii"), _body(data[body_start : boundary.start()], label, begin), begin)
+            yield PemBlock(label.decode("ascii"), body_of(data[body_start : boundary.start()], label, begin), begin)
             begin = 0
     if begin:
         raise DecodeError("BEGIN without the END that belongs to it", line=begin)
@@ -81,7 +83,8 @@ def base64_lines(data: bytes) -> Iterator[str]:
     return (base64[at : at + 64] for at in range(0, len(base64), 64))
 
 
-def _body(text: bytes, label: bytes, line: int) -> bytes:
+def body_of(text: bytes, label: bytes, line: int) -> bytes:
+    """Return what the base64 of a block with this label contains; raises DecodeError with the line number."""
     if label.endswith(b"PRIVATE KEY") and (headers := _HEADERS.match(text, 0, _LONGEST_HEADERS)):
         text = text[headers.end() :]
     letters = text.translate(None, b" \t\r\n")

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import auditing, index, making, signing
+from . import auditing, index, making, signing, wrapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ PARTS: dict[str, Part] = {
     "audit": lambda folder, given: auditing.certificates(folder, given.certificates, given.runs),
     "list": lambda folder, given: index.listing(folder, given.lines, given.runs),
     "issue": lambda folder, given: index.issuing(folder, given.lines, given.runs),
+    "wrapper": lambda folder, given: wrapping.overhead(folder, given.number),
     "memory": lambda folder, given: making.memory(folder, (given.rows // 10, given.rows)),
 }
 
@@ -37,7 +38,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all if none is named")
     parser.add_argument("--runs", type=int, default=3, help="runs of each command (default 3; 9 for single ones)")
-    parser.add_argument("--number", type=int, default=200, help="certificates of a batch (default 200)")
+    parser.add_argument(
+        "--number", type=int, default=200, help="certificates of a batch, or calls of a wrapper (default 200)"
+    )
     parser.add_argument("--requests", type=int, default=1000, help="requests to sign (default 1000)")
     parser.add_argument("--certificates", type=int, default=10_000, help="certificates to audit (default 10000)")
     parser.add_argument("--lines", type=int, default=100_000, help="lines of the index (default 100000)")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from .der import (
     PRINTABLE,
     aki,
@@ -9,6 +11,7 @@ from .der import (
     certificate,
     days,
     dns,
+    ec_key,
     eku,
     email,
     integer,
@@ -23,6 +26,7 @@ from .der import (
     tlv,
     uri,
 )
+from .limits import name_constraints
 from .writing import (
     AT,
     BEGINS,
@@ -168,6 +172,16 @@ def strict():
     client = authority(extra=[eku("client")])
     judged("eku-client-issuer", "an issuer for clients alone", pem(GOOD) + pem(client), "strict-eku")
     judged("eku-any", "any is not enough for OpenSSL and cryptography", leaf(usages=("any",)), "strict-eku")
+    odd = ec_key("root", ec.SECP256K1)
+    other = leaf(signer=odd, extra=[aki(key_identifier(odd))])
+    judged("issuer-secp256k1", "a curve that no browser knows", pem(other) + pem(authority(key=odd)), "strict-key-type")
+    nobody = pem(leaf(issuer=name())) + pem(authority(subject=name()))
+    judged("issuer-without-name", "a root of no name", nobody, "strict-issuer-name")
+    limited = name_constraints(permitted=[dns("example.com")])
+    judged("constraints-on-leaf", "only a CA may have them", leaf(extra=[limited]), "strict-constraints")
+    judged("constraints-on-root", "as Chrome honours them", pem(GOOD) + pem(authority(extra=[limited])))
+    dotted = authority(extra=[name_constraints(permitted=[dns(".example.com")])])
+    judged("constraint-dot", "a domain does not begin with a dot", pem(GOOD) + pem(dotted), "strict-constraints")
     judged("version-1", "without extensions", certificate_v1(), "apple-san", "strict-version", "strict-aki")
 
 
