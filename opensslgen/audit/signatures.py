@@ -182,6 +182,8 @@ def proofs(
     return settle([_of_signature(certificate, authorities, settings) for certificate in certificates], settings)
 
 
+_MOST_BESIDE = 32
+"""Certificates beside a chain whose signatures are verified."""
 _VERIFIED_PER_SECOND = 100
 """Certificates that the slowest machine verifies together in a second of CPU."""
 _ROWS = 250
@@ -244,6 +246,8 @@ class _Inquiry:
         """The question which of several paths openssl takes; asked last."""
         self.beside: list[Finding] = []
         """The findings on certificates that are not part of the path."""
+        self.not_beside: tuple[str, ...] = ()
+        """A note on those that were not verified."""
         with suppress(CostlyError), self.budget.running():
             self._find_paths()
 
@@ -323,7 +327,10 @@ class _Inquiry:
             named = pool.get((canonical(each.issuer), authority.key_identifier if authority else None))
             if issuer := each if each.is_self_signed else named:
                 found.append(Question(each, (issuer,), None))
-        return found
+        # Those of one name need a process each.
+        if len(found) > _MOST_BESIDE:
+            self.not_beside = (f"{len(found) - _MOST_BESIDE} certificates beside its chain were not verified",)
+        return found[:_MOST_BESIDE]
 
     def hear_beside(self, question: Question, answer: Answer | Error) -> None:
         """Add the finding on a certificate beside the path that its issuer has not signed."""
@@ -386,7 +393,13 @@ class _Inquiry:
             findings=findings[:MOST_FINDINGS],
             unreadable=result.unreadable or best.unable or too_many,
             is_unknown=best.unable is not None,
-            notes=(*result.notes, *best.notes, *self._about_bound(best), *self._about_root(best.path)),
+            notes=(
+                *result.notes,
+                *best.notes,
+                *self.not_beside,
+                *self._about_bound(best),
+                *self._about_root(best.path),
+            ),
             path=best.path,
         )
 
