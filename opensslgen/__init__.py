@@ -2,7 +2,7 @@
 
 import opensslgen
 
-made = opensslgen.server("pbx.example.com", san=["IP:10.0.0.5"], pki="pki")
+made = opensslgen.server("pbx.example.com", san=["IP:10.0.0.5"], pki="pki", ca_name="Acme CA")
 certificate = opensslgen.load(made.files["certificate"])
 assert not opensslgen.check(certificate)
 """

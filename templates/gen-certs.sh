@@ -49,9 +49,10 @@ main() {
         oneline=$server_oneline
         make_server "$server_subject" ../ca.crt ../private/ca.key
     else
-        refuse_file private/ca.key
+        [ -z "$new_ca" ] || refuse_file private/ca.key
+        [ -n "$new_ca" ] || refuse_no_ca
         [ -z "$encrypted" ] || check_secret OPENSSLGEN_CA_PASSPHRASE "passphrase of the root's key"
-        name_root
+        name_root "$main"
         unset country state locality org_unit email
         choose_subject "$root_name"
         # In a subshell, so that the key type does not change here.
@@ -119,9 +120,6 @@ END
     # shellcheck disable=SC2086
     run openssl x509 -req -in server.req -CA "$2" -CAkey "$3" ${encrypted:+-passin "$PASSPHRASE"} -sha256 $validity \
         -set_serial "0x$serial" -extfile v3_req.cnf -extensions v3_req -out server.crt
-    case "$validity" in
-        -days*) note "it is not backdated by one hour, because this openssl cannot do that" ;;
-    esac
     root_file=$2 todo=$usages, purpose=any
     case ,$usages, in
         *,serverAuth,*) purpose=sslserver ;;
@@ -205,7 +203,8 @@ gen-certs.sh makes TLS certificates that iPhones accept, by openssl commands tha
   OPENSSLGEN_P12_PASSWORD=... ./gen-certs.sh server pbx.example.com --p12-compat
   ./gen-certs.sh root --cn "Acme root 2026" --org Acme --key-type p-256
 
-server NAME makes a key and a certificate for a host name or an address, and first a root if the folder has none:
+server NAME makes a key and a certificate for a host name or an address:
+  --new-ca           create a CA first if the folder has none
   --san NAMES        further names: DNS:..., IP:..., email:..., URI:... or bare; a list, or the option again
   --days N           days of validity ($SERVER_DAYS)
   --eku USAGE        extended key usage (serverAuth,clientAuth)
@@ -218,7 +217,8 @@ root makes a root alone:
 Both:
   --key-type TYPE    rsa-2048 (the default), rsa-3072, rsa-4096, p-256 or p-384
   --cn --org --org-unit --country --state --locality --email TEXT
-                     the subject; the common name is by default NAME, and a root's is its owner and the time
+                     the subject; the common name is by default NAME, and that of a root, which phones show, is the
+                     organization, or NAME or this machine and "CA"
   --pki DIR          the folder with root, keys and certificates, as easy-rsa's (OPENSSLGEN_PKI, else ./pki)
   --allow RULE       make it although it breaks this rule; clock: although the clock must be wrong
   -h, --help         this text
@@ -233,6 +233,12 @@ END
 
 refuse() {
     printf 'Error: %s\n' "$*" >&2
+    exit 2
+}
+
+refuse_no_ca() {
+    printf 'Error: %s\n' "there is no certificate authority (CA) in $pki_folder" >&2
+    printf 'Hint: %s\n' "to create one there, add --new-ca; if it is in another folder, add --pki DIR" >&2
     exit 2
 }
 
@@ -317,7 +323,7 @@ rsa() { # BITS
 
 read_arguments() {
     command='' name_given='' for_root='' for_server=''
-    days='' others='' usages='' key_usages='' p12='' encrypted='' allowed=' ' number=0
+    days='' others='' usages='' key_usages='' p12='' encrypted='' new_ca='' allowed=' ' number=0
     unset cn org org_unit country state locality email
     pki_folder=${OPENSSLGEN_PKI:-./pki}
     rsa 2048
@@ -331,6 +337,7 @@ read_arguments() {
             --) break ;;
             --p12 | --p12-compat) p12=${argument#--} for_server=$argument ;;
             --passphrase) encrypted=1 for_root=$argument ;;
+            --new-ca) new_ca=1 for_server=$argument ;;
             -?*)
                 option=${argument%%=*}
                 case $option in
@@ -966,18 +973,22 @@ choose_subject() {
     [ -z "${email+set}" ] || attribute emailAddress 'mail address' 128 "$email"
 }
 
-# name_root sets $root_name. IP Office builds chains by common names, so that each root has its own: the owner, cut so
-# that it fits, and the time.
+# name_root [HOST]: sets $root_name, which phones show: the organization, or HOST or this machine, and "CA".
 name_root() {
     trim "${org-}"
-    if [ -z "$trimmed" ]; then
-        trimmed=$(uname -n)
-        trimmed=${trimmed%%.*}
-    fi
+    root_name=$trimmed
+    [ -z "$trimmed" ] || return 0
+    trimmed=$(uname -n)
+    trimmed=${1:-${trimmed%%.*}}
+    trimmed=${trimmed#'*.'}
     fits "$TEXT" || trimmed=opensslgen
-    # If the cut leaves half a letter, its first byte is removed as well.
-    owner=$(printf %s "$trimmed" | cut -b 1-39 | sed "s/[$(printf '\300-\337')]\$//")
-    root_name="${owner:-opensslgen} root $(date -u '+%Y-%m-%d %H:%M:%S')"
+    while [ ${#trimmed} -gt 61 ]; do
+        case $trimmed in
+            *.*) trimmed=${trimmed#*.} ;;
+            *) trimmed=$(printf %.61s "$trimmed") ;;
+        esac
+    done
+    root_name="${trimmed:-opensslgen} CA"
 }
 
 # check_secret NAME WHAT: it is in the environment, and every openssl accepts it; no argv contains it.

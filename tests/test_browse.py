@@ -24,7 +24,7 @@ from opensslgen.pki.index import read as read_index
 from opensslgen.pki.survey import survey_of
 from opensslgen.report import browse
 
-from .conftest import make_server
+from .conftest import agreeing, make_server
 from .needs import needs, program_path
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -41,7 +41,7 @@ class Both(type(cli)):
 
 def run(*arguments):
     group = Both(params=cli.params, callback=cli.callback)
-    return CliRunner().invoke(group, [str(argument) for argument in arguments], prog_name="opensslgen")
+    return CliRunner().invoke(group, agreeing(arguments), prog_name="opensslgen")
 
 
 class Pki:

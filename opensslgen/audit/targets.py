@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from dataclasses import replace
 from functools import cache, partial
@@ -115,7 +116,40 @@ def _target(text: str, settings: Settings) -> File | ServerTarget:
     from .live import server_target
 
     servername = settings.servername.value if settings.servername else None
-    return server_target(text, starttls=settings.starttls, servername=servername) or File(text, named=True)
+    found = server_target(text, starttls=settings.starttls, servername=servername)
+    if found:
+        return found
+    server = _server_meant(text)
+    return File(
+        text, named=True, unreadable=f"no such file or directory; for a server, write {server}" if server else None
+    )
+
+
+_FILE_NAME = re.compile(
+    r"\.(?:cer|cfg|cnf|conf|crl|crt|csr|csv|der|jks|json|key|old|p10|p12|p7[abcs]|p8|pem|pfx|pub|req|sh|txt|yaml|yml)$",
+    re.IGNORECASE,
+)
+_URL = re.compile(r"[a-z]+://([^/?#@]+)(?:[/?#].*)?", re.IGNORECASE)
+
+
+def _server_meant(text: str) -> str | None:
+    """Return HOST:PORT if somebody may have meant a server by the name of a missing file; None otherwise."""
+    from opensslgen.errors import UsageError
+    from opensslgen.names.general import parse_host
+
+    url = _URL.fullmatch(text)
+    host, colon, port = (url[1] if url else text).rpartition(":")
+    if colon and port.isascii() and port.isalpha() and not url:
+        port = "443"  # such as host:https
+    elif not (colon and port.isascii() and port.isdigit()):
+        host, port = url[1] if url else text, "443"
+    try:
+        name = parse_host(host.strip("[]"))
+    except UsageError:
+        return None
+    if name.kind == "DNS" and not url and ("." not in host or _FILE_NAME.search(host)):
+        return None
+    return f"[{name.value}]:{port}" if ":" in name.value else f"{name.value}:{port}"
 
 
 def _units(targets: Iterable[File | ServerTarget], settings: Settings) -> Iterator[_Unit]:

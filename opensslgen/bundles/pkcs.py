@@ -198,6 +198,11 @@ def uses_rc2(data: bytes) -> bool:
     return any(identifier in data for identifier in _RC2)
 
 
+def pkcs12_form(data: bytes) -> str:
+    """Return the key of P12_ENCRYPTIONS that is closest to how a PKCS#12 file is encrypted."""
+    return "p12" if _PBES2 in data else "p12-compat"
+
+
 def pkcs12_encryption(data: bytes, rules: Sequence[Rule]) -> tuple[Finding, ...]:
     """Return the findings on how a PKCS#12 file is encrypted (RFC 7292).
 

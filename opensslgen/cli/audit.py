@@ -16,7 +16,7 @@ import click
 from opensslgen.errors import UsageError
 
 from . import complete
-from .options import FORMAT, OPENSSL, Decimal, Output, PathParameter, Whole, file_option, grouped, together
+from .options import FORMAT, OPENSSL, Decimal, NumberParameter, Output, PathParameter, file_option, grouped, together
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
 
@@ -92,6 +92,7 @@ class Reporting:
     warning: int | None
     critical: int | None
     quiet: bool
+    verbose: bool
 
 
 @click.command()
@@ -100,7 +101,7 @@ class Reporting:
     PROFILES,
     click.option("--at", type=TimeParameter(), help="Check as of this time, such as 2026-02-01.  [default: now]"),
     click.option(
-        "--within", type=Whole(0, 36500), metavar="DAYS",
+        "--within", type=NumberParameter(0, 36500), metavar="DAYS",
         help="Also report certificates that expire within DAYS.",
     ),
     click.option(
@@ -117,7 +118,7 @@ class Reporting:
         help="Do not check this rule; repeat for more rules.",
     ),
     click.option(
-        "--limit", type=Whole(1), default=16 << 20, metavar="BYTES",
+        "--limit", type=NumberParameter(1), default=16 << 20, metavar="BYTES",
         help="Read at most BYTES of a file or, with --each, of a block.  [default: 16777216]",
     ),
     file_option(
@@ -130,7 +131,7 @@ class Reporting:
         help="Spend at most SECONDS of CPU on a file or, with --each, on a block.  [default: 10]",
     ),
     click.option(
-        "--jobs", type=Whole(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
+        "--jobs", type=NumberParameter(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
     ),
     grouped(Judging),
     click.option(
@@ -152,14 +153,15 @@ class Reporting:
     ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
     click.option(
-        "--warning", type=Whole(0), metavar="DAYS",
+        "--warning", type=NumberParameter(0), metavar="DAYS",
         help="With --format nagios: warn if a certificate expires within DAYS.",
     ),
     click.option(
-        "--critical", type=Whole(0), metavar="DAYS",
+        "--critical", type=NumberParameter(0), metavar="DAYS",
         help="With --format nagios: critical if a certificate expires within DAYS.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Show only what does not comply."),
+    click.option("-v", "--verbose", is_flag=True, help="Also show what complies in folders."),
     grouped(Reporting),
 )  # fmt: skip
 def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting: Reporting) -> None:
@@ -174,7 +176,6 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
     opensslgen audit mail.example.com:25 --starttls smtp
     opensslgen audit --root ca.crt pbx.example.com:443    whether the chain leads to this root
     opensslgen audit --profile root ca.crt --json
-    opensslgen audit --root ca.crt pbx.example.com:443  the chain has to lead to this root
 
     They are checked against Apple's published rules, or those of --profile. TARGET is a file, a folder, a server as
     HOST:PORT, or - for standard input. Files are recognised by their content: PEM, DER, PKCS#7, PKCS#12, certificate
@@ -235,8 +236,9 @@ def _report(targets: tuple[str, ...], settings: Settings, chosen: Chosen, report
     from opensslgen.report.audit import Report, audit_format
 
     out = tolerant_stdout()
+    many = () if reporting.verbose else tuple(each for each in targets if Path(each).is_dir())
     form = audit_format(
-        reporting.output, settings, profiles=chosen.profiles, colour=is_coloured(), quiet=reporting.quiet
+        reporting.output, settings, profiles=chosen.profiles, colour=is_coloured(), quiet=reporting.quiet, many=many
     )
     bar = Bar()
     entries: Iterator[Entry] = map_audit(targets, settings, then=form.entry(), progress=bar.advance)

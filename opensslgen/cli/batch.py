@@ -14,18 +14,21 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from opensslgen.errors import UnreadableError, UsageError
+from opensslgen.plan.secrets import P12_PASSWORD
 
 from .options import (
     ALLOW,
     FORMAT,
     JOBS,
+    NEW_CA,
     OPENSSL,
     PASSPHRASE_AND_P12_PASSWORD,
     PKI,
     QUIET,
+    NewCA,
+    NumberParameter,
     Output,
     PathParameter,
-    Whole,
     grouped,
     key_type,
     together,
@@ -74,7 +77,7 @@ class Reporting:
 @click.argument("inventory", type=PathParameter(allow_dash=True))
 @together(
     click.option(
-        "--within", type=Whole(0, 36500), default=30, show_default=True, metavar="DAYS",
+        "--within", type=NumberParameter(0, 36500), default=30, show_default=True, metavar="DAYS",
         help="Reissue certificates that expire within DAYS and are in the last third of their validity.",
     ),
     click.option(
@@ -82,6 +85,7 @@ class Reporting:
     ),
     JOBS,
     key_type("For rows without a key type: "),
+    NEW_CA,
     PASSPHRASE_AND_P12_PASSWORD,
     ALLOW,
     PKI,
@@ -91,7 +95,7 @@ class Reporting:
     FORMAT,
     grouped(Reporting),
 )  # fmt: skip
-def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Reporting) -> None:
+def batch(inventory: Path, issuing: Issuing, newca: NewCA, secrets: Secrets, reporting: Reporting) -> None:
     """Issue the certificates that an inventory lists.
 
     \b
@@ -105,8 +109,8 @@ def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Report
     crl-url.
 
     A certificate is issued if it is missing, expires soon, or differs from its row. All rows are checked before the
-    first certificate is issued. Old files are kept next to the new ones. If the pki
-    folder has no root, one is made first.
+    first certificate is issued. Old files are kept next to the new ones. If the pki folder has no CA, the command asks
+    whether to create one. Without a terminal, it needs --new-ca or --yes.
 
     Exit code: 0 if all certificates are as asked for, 1 if a row failed or --check found something to issue, 2 if the
     inventory has errors.
@@ -139,10 +143,15 @@ def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Report
             wanting = (outcome for _, outcome in first.decide(read(file)))
             sys.exit(_report(wanting, needs, reporting))
         refuse_wrong_clock(issuing.pki, allow=issuing.allow)
-        ask = secrets.for_pki(issuing.pki)
-        names = needs.secrets(store, has_passphrase=secrets.has_passphrase)
+        root = newca.order(store, encrypted=secrets.has_passphrase) if needs.issued else None
+        ask = secrets.for_pki(issuing.pki, issuing.openssl)
+        if needs.issued:
+            ask.unlock()
+        names = {*needs.secrets(store, has_passphrase=secrets.has_passphrase)}
+        # A certificate may have a PKCS#12 file that its row does not ask for.
+        names |= {P12_PASSWORD} if secrets.has(P12_PASSWORD) else set()
         ready = replace(first, secrets={name: ask(name) for name in names})
-        made = needs.make_root(ready)
+        made = needs.make_root(ready, root)
         print_notes([made.job.done] if made else [], quiet=reporting.quiet)
         sys.exit(_report(converge(ready, read(file)), needs, reporting))
 

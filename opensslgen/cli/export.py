@@ -63,10 +63,14 @@ def export(
     from opensslgen.pki.folder import Folder
     from opensslgen.pki.store import Store
     from opensslgen.plan import export as recipes
+    from opensslgen.plan.issue import P12_ENCRYPTIONS
 
     if bool(form) == bool(receiver):
         raise UsageError("use either --as or --for")
     wanted = recipes.FORMATS[form] if form else recipes.RECEIVERS[receiver or ""]
+    makes_p12 = any(piece.form in P12_ENCRYPTIONS for piece in wanted.pieces)
+    if secrets.p12_password_file and not makes_p12:
+        raise UsageError(f"--p12-password-file cannot be used with {f'--as {form}' if form else f'--for {receiver}'}")
     folder, file = _place(out, wanted)
     found = lookup.find(Folder(running.pki), name)
     order = export_order(found, store=Store(running.pki), form=wanted, file=file)
@@ -76,7 +80,7 @@ def export(
         return
     if running.is_printed and any(char.isspace() for piece in order.pieces for char in order.target(piece)):
         raise UsageError("a script cannot write a file whose name has a space", hint="choose another name with --out")
-    do(lambda: export_job(order, into=into), running, secret=secrets.for_pki(running.pki), into=into)
+    do(lambda: export_job(order, into=into), running, secret=secrets.for_pki(running.pki, running.openssl), into=into)
 
 
 def _place(out: str | None, form: Form) -> tuple[Path, str | None]:

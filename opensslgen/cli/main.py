@@ -20,6 +20,7 @@ import click
 
 from opensslgen import __version__
 from opensslgen.errors import Error, UsageError
+from opensslgen.suggest import forget_options
 from opensslgen.text import quote
 
 from .failure import Failure
@@ -209,6 +210,7 @@ def cli(ctx: click.Context) -> None:
     opensslgen server pbx.example.com --script              print a shell script that does the same
     opensslgen help                                         the manual
     """  # noqa: D205 - two short sentences
+    forget_options()
     if os.environ.get("NO_COLOR"):
         ctx.color = False
     if ctx.invoked_subcommand is None:

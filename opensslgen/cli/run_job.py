@@ -85,7 +85,7 @@ def make(
 
     warn_of_open_files(running.pki)
     openssl = openssl or command.find(running.openssl)
-    secret = secret or Secrets().for_pki(running.pki)
+    secret = secret or Secrets().for_pki(running.pki, running.openssl)
     say, force = command_printer(verbose=running.verbose), running.force
     if into:
         made = Delivery(into=into, openssl=openssl, secret=secret, on_command=say, force=force).make(prepare)

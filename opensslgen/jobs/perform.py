@@ -13,6 +13,7 @@ from opensslgen.files.write import overwrite_refusal
 from opensslgen.openssl import run
 from opensslgen.plan.issue import demands
 from opensslgen.plan.layout import CA, CA_CHAIN
+from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.plan.steps import Check, CheckChain, CheckKey
 from opensslgen.rules.profiles import PROFILES, rules_of
 from opensslgen.rules.rule import Case, Finding, judge
@@ -20,6 +21,7 @@ from opensslgen.x509.certificate import load, load_all
 
 from .clock import refuse_wrong_clock
 from .job import Job, Violation, final_paths, judge_now, violations
+from .passphrase import PkiSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -86,10 +88,15 @@ class Authority:
         if job.certificate is not None:
             refuse_wrong_clock(self.store.path, allow=self.allow)
         # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.
-        secrets = {name: self.secret(name) for name in job.plan.secrets}
+        ask = (
+            self.secret
+            if isinstance(self.secret, PkiSecrets)
+            else PkiSecrets(self.secret, self.store, lambda: self.openssl)
+        )
+        secrets = self._secrets(job, ask)
         with self.store.lock() as work:
             job = self._possible(prepare())
-            secrets |= {name: self.secret(name) for name in job.plan.secrets if name not in secrets}
+            secrets |= self._secrets(job, ask)
             self.on_command(f"cd {shlex.quote(str(work))}")
             run.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
             certificate = issuer = None
@@ -112,10 +119,16 @@ class Authority:
             certificate=certificate,
             issuer=issuer,
             checks=_checks(job, self.allow),
-            notes=job.notes + self._backdating(job) + publication.notes,
+            notes=job.notes + publication.notes,
             findings=tuple(finding for finding in findings if finding.rule.id not in _SLIPS),
             kept=tuple(self.store.path / name for name in publication.kept.values()),
         )
+
+    def _secrets(self, job: Job, ask: PkiSecrets) -> dict[str, str]:
+        """Return the secrets of a job; the CA's passphrase is asked for first, and checked before the others."""
+        if CA_PASSPHRASE in job.plan.secrets and self.store.ca_key in job.plan.needs:
+            ask.unlock()
+        return {name: ask(name) for name in job.plan.secrets}
 
     def _possible(self, job: Job) -> Job:
         """Return the job; raises Error if it would overwrite a file, or if openssl cannot do it."""
@@ -139,14 +152,6 @@ class Authority:
                 return tuple(load_all(work / name))
         issuer = None if certificate.is_self_signed else self.store.issuer()
         return (issuer, *self.store.above()) if issuer else ()
-
-    def _backdating(self, job: Job) -> tuple[str, ...]:
-        if not any(isinstance(step, Check) for step in job.plan.steps) or self.openssl.can("-not_before"):
-            return ()
-        return (
-            f"it is not backdated by one hour, because {self.openssl.banner.split(' (')[0]} cannot do that:"
-            " a phone with a slow clock has to wait",
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,10 +87,9 @@ def parse_host(text: str) -> GeneralName:
 def parse_url(text: str) -> str:
     """Return an http or https URL with its host in lower case; `UsageError` on anything else."""
     refuse_hidden(text, "the URL")
-    url = _uri(text.strip(" "))
-    if not url.startswith(("http://", "https://")):
+    if not text.strip(" ").lower().startswith(("http://", "https://")):
         raise UsageError(f"{quote(text)} is not a URL: write one such as http://pki.example.com/crl.der")
-    return url
+    return _uri(text.strip(" "))
 
 
 def _kind(text: str) -> tuple[str, str]:
@@ -158,7 +157,8 @@ def _checked_labels(text: str, whole: str) -> str:
             raise UsageError(f"{quote(whole)} has a label of {len(ascii_label)} characters: at most 63 are allowed")
         if not _LABEL.fullmatch(ascii_label):
             bad = quote(_LABEL.sub("", ascii_label)[0])
-            raise UsageError(f"{quote(whole)} has the character {bad}: a host name has letters, digits, - and _ only")
+            cure = "write commas between names" if bad == ";" else "a host name has letters, digits, - and _ only"
+            raise UsageError(f"{quote(whole)} has the character {bad}: {cure}")
         if ascii_label.startswith("-") or ascii_label.endswith("-"):
             raise UsageError(f"{quote(whole)} has the label {ascii_label}: begin and end it with a letter or digit")
         labels.append(ascii_label)

@@ -33,6 +33,7 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "-not_before": {"OpenSSL": (3, 5, 0)},
     "-ext": {"OpenSSL": (1, 1, 1)},
     "req -CA": {"OpenSSL": (3, 0, 0)},
+    "x509 -force_pubkey": {"OpenSSL": (1, 0, 2), "LibreSSL": (3, 5, 0)},
     "-copy_extensions": {"OpenSSL": (3, 0, 0)},
     "-legacy": {"OpenSSL": (3, 0, 0)},
     # From 3.0 on `x509 -req` adds subject and authority key identifier unless they are set to none; 4.0 adds nothing.

@@ -44,12 +44,13 @@ def audit_format(
     profiles: Sequence[str],
     colour: bool = False,
     quiet: bool = False,
+    many: Sequence[str] = (),
     command: Mapping[str, object] | None = None,
 ) -> Format:
     """Return one of FORMATS.
 
-    `profiles` are the names to print, `colour` and `quiet` are for text; `command` is what was run and watched, for
-    JSON.
+    `profiles` are the names to print; `colour`, `quiet` and `many`, as in `text_entry`, are for text; `command` is what
+    was run and watched, for JSON.
     """
     if name == "json":
         head = document.json_head(version=__version__, at=settings.at, profiles=profiles, command=command)
@@ -60,7 +61,8 @@ def audit_format(
         )
     if name == "github":
         return Format("", "", github.github_entry, _no_tail)
-    return Format("", "", partial(text.text_entry, colour=colour, quiet=quiet), _no_tail if quiet else text.text_tail)
+    tail = _no_tail if quiet else partial(text.text_tail, is_brief=bool(many))
+    return Format("", "", partial(text.text_entry, colour=colour, quiet=quiet, many=many), tail)
 
 
 def _no_tail(_: Tally) -> str:

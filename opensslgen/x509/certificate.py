@@ -126,11 +126,15 @@ class Certificate(Signed):
         return self.not_after - self.not_before
 
     def ends_soon(self, within: timedelta, *, now: datetime) -> bool:
-        """Tell whether it expires within a time, and is in the last third of its validity.
+        """Tell whether it is due for renewal, as `due_from` defines it."""
+        return now >= self.due_from(within)
+
+    def due_from(self, within: timedelta) -> datetime:
+        """Return when it is due for renewal: a time before it expires, but not before the last third of its validity.
 
         Without the second condition, certificates with a short validity would be renewed again and again.
         """
-        return self.not_after - now <= min(within, self.validity / 3)
+        return self.not_after - min(within, self.validity / 3)
 
     @property
     def is_authority(self) -> bool:

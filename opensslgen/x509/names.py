@@ -104,6 +104,20 @@ class Name:
         return visible(", ".join(f"{kind}={_SPECIAL.sub(_escaped, value)}" for kind, value in self.attributes))
 
 
+def joined(name: Name) -> frozenset[int]:
+    """Return the positions of attributes that stand in one relative distinguished name with the one before them."""
+    found: set[int] = set()
+    if name.der:
+        at, end = element(name.der, 0, len(name.der), SEQUENCE, "a name")
+        position = 0
+        while at < end:
+            start, at = element(name.der, at, end, SET, "a relative distinguished name")
+            size = len(relative_name(name.der, start, at))
+            found.update(range(position + 1, position + size))
+            position += size
+    return frozenset(found)
+
+
 def same_name(one: Name | Subject, other: Name | Subject) -> bool:
     """Tell whether two names count as the same when a chain is built.
 
