@@ -20,11 +20,11 @@ EC = ("--key-type", "p-256")
 SLOW = [("1970-01-02",), ("2000-01-01",), ("2026-08-31",)]
 BEFORE = [("2010-01-01",), *(pytest.param(when, marks=pytest.mark.slow) for when in SLOW)]
 COMMANDS = {
-    "server": ("server", "b.example.com", *EC, "--pki", "new"),
-    "client": ("client", "b.example.com", *EC, "--pki", "new"),
+    "server": ("server", "b.example.com", *EC, "--pki", "new", "--yes"),
+    "client": ("client", "b.example.com", *EC, "--pki", "new", "--yes"),
     "self-signed": ("self-signed", "b.example.com", *EC, "--pki", "new"),
     "root": ("root", *EC, "--pki", "new"),
-    "batch": ("batch", "sites.csv", *EC, "--pki", "new"),
+    "batch": ("batch", "sites.csv", *EC, "--pki", "new", "--yes"),
     "run": ("run", "--", "touch", "made"),
 }
 
