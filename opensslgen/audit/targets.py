@@ -15,8 +15,9 @@ from opensslgen.files.read import STDIN, File, chunks, open_file, pieces, read_u
 from opensslgen.openssl.command import OpenSSLError
 
 from .kinds import kind_of
+from .records import is_index
 from .result import Result, Settings
-from .signatures import AtHand, settle
+from .signatures import AtHand, limited, settle
 from .verdict import Piece, authorities_in, judge_content, judge_file, judge_piece
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ _NOWHERE = f"{os.devnull}/-"
 def audit_content(data: bytes, name: str, settings: Settings) -> list[Result]:
     """Return the verdict on uploaded data; its name is only shown, never opened."""
     content = read_up_to([data], limit=settings.limit)
-    found = judge_content(content, File(_NOWHERE, named=True), settings, AtHand())
+    found = limited(lambda: judge_content(content, File(_NOWHERE, named=True), settings, AtHand()), settings, name)
     return [replace(result, target=name) for result in settle(found, settings)]
 
 
@@ -189,7 +190,10 @@ def _split(file: File, settings: Settings) -> Iterator[_Unit]:
                     return
                 if status is None:
                     found_content = read_up_to(chain((head,), read), limit=settings.limit)
-                    yield from settle(judge_content(found_content, file, settings, AtHand()), settings)
+                    yield from settle(
+                        limited(partial(judge_content, found_content, file, settings, AtHand()), settings, file.path),
+                        settings,
+                    )
                     return
         yield file
     except UnreadableError as error:
@@ -207,9 +211,11 @@ def _verdicts(batch: Sequence[_Unit], settings: Settings, at_hand: AtHand) -> It
 
 def _of_unit(unit: _Unit, settings: Settings, at_hand: AtHand) -> Iterable[Verdict]:
     if isinstance(unit, File):
-        return judge_file(unit, settings, at_hand)
+        judged = partial(judge_file, unit, settings, at_hand)
+        # A pki folder may have any number of certificates; the work for each of them is limited.
+        return judged() if is_index(unit.path) else limited(judged, settings, unit.path)
     if isinstance(unit, Piece):
-        return judge_piece(unit, settings, at_hand)
+        return limited(partial(judge_piece, unit, settings, at_hand), settings, unit.target, line=unit.line)
     assert isinstance(unit, Result)
     return (unit,)
 

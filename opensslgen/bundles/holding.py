@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from os import fspath
 from typing import TYPE_CHECKING
 
@@ -336,7 +337,13 @@ def label_of_key(block: PemBlock, data: bytes) -> str:
     """
     body = block.body
     is_der = body[:1] == b"\x30" and body[1:2] != b"\x80" and _inside(body, 0)[1] == len(body)
-    return ENCRYPTED if b"Proc-Type: 4,ENCRYPTED" in data and not is_der else block.label
+    return ENCRYPTED if not is_der and _has_encryption_header(data) else block.label
+
+
+@lru_cache(maxsize=1)
+def _has_encryption_header(data: bytes) -> bool:
+    """Tell whether a header says that a key is encrypted; a file with many keys is searched once."""
+    return b"Proc-Type: 4,ENCRYPTED" in data
 
 
 def key_label(data: bytes) -> str:

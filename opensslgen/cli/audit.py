@@ -16,7 +16,7 @@ from opensslgen.errors import UsageError
 from opensslgen.patterns import pattern
 
 from . import complete
-from .options import FORMAT, OPENSSL, NumberParameter, Output, PathParameter, file_option, grouped, together
+from .options import FORMAT, OPENSSL, Decimal, NumberParameter, Output, PathParameter, file_option, grouped, together
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
 
@@ -72,6 +72,7 @@ class Judging:
     limit: int
     password_file: Path | None
     openssl: str | None
+    time_limit: float
     jobs: int | None
 
 
@@ -127,6 +128,10 @@ class Reporting:
     ),
     OPENSSL,
     click.option(
+        "--time-limit", type=Decimal(0.01, 86400), default=10.0, metavar="SECONDS",
+        help="Spend at most SECONDS of CPU on a file or, with --each, on a block.  [default: 10]",
+    ),
+    click.option(
         "--jobs", type=NumberParameter(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
     ),
     grouped(Judging),
@@ -139,7 +144,7 @@ class Reporting:
         help="Name for which certificates must be valid; servers are asked for it instead of the host in TARGET.",
     ),
     click.option(
-        "--timeout", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
+        "--timeout", type=Decimal(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
         help="Wait at most SECONDS for a server.",
     ),
     grouped(Asking),
@@ -200,12 +205,18 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
     from opensslgen.names.general import parse_host
     from opensslgen.openssl.command import find
 
+    at = judging.at or datetime.now(timezone.utc).replace(microsecond=0)
+    within = None if judging.within is None else timedelta(days=judging.within)
+    try:
+        at + (within or timedelta(0))
+    except OverflowError:
+        raise UsageError("--within reaches beyond the year 9999") from None
     openssl = functools.cache(lambda: find(judging.openssl))
     return Settings(
         rules=chosen.rules,
         rules_by_kind=chosen.by_kind,
-        at=judging.at or datetime.now(timezone.utc).replace(microsecond=0),
-        within=None if judging.within is None else timedelta(days=judging.within),
+        at=at,
+        within=within,
         each=judging.each,
         roots=tuple(root for file in judging.roots for root in certificates_of(file, openssl=openssl)),
         limit=judging.limit,
@@ -215,6 +226,7 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
         starttls=asking.starttls,
         servername=None if asking.servername is None else parse_host(asking.servername),
         timeout=asking.timeout,
+        time_limit=judging.time_limit,
         jobs=judging.jobs,
     )
 

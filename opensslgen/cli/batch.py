@@ -29,6 +29,7 @@ from .options import (
     NewCA,
     NumberParameter,
     Output,
+    PathParameter,
     grouped,
     key_type,
     together,
@@ -74,7 +75,7 @@ class Reporting:
 
 
 @click.command()
-@click.argument("inventory", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("inventory", type=PathParameter(allow_dash=True))
 @together(
     click.option(
         "--within", type=NumberParameter(0, 36500), default=30, show_default=True, metavar="DAYS",
@@ -118,6 +119,7 @@ def batch(inventory: Path, issuing: Issuing, newca: NewCA, secrets: Secrets, rep
     from opensslgen.batch.converge import converge
     from opensslgen.batch.needs import Needs
     from opensslgen.batch.wanted import Batch
+    from opensslgen.jobs.clock import refuse_wrong_clock
     from opensslgen.openssl.command import find
     from opensslgen.orders import inventory as table
     from opensslgen.pki.store import Store
@@ -141,6 +143,7 @@ def batch(inventory: Path, issuing: Issuing, newca: NewCA, secrets: Secrets, rep
         if reporting.check:
             wanting = (outcome for _, outcome in first.decide(read(file)))
             sys.exit(_report(wanting, needs, reporting))
+        refuse_wrong_clock(issuing.pki, allow=issuing.allow)
         root = newca.order(store, encrypted=secrets.has_passphrase) if needs.issued else None
         ask = secrets.for_pki(issuing.pki, issuing.openssl)
         if needs.issued:

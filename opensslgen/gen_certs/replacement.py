@@ -35,13 +35,14 @@ def _values(version: str) -> str:
         "VERSION": version,
         "SERVER_DAYS": str(LEAF_DAYS),
         "ROOT_DAYS": str(ROOT_DAYS),
+        "EARLIEST_DAY": str(script.earliest_day()),
         "PASSPHRASE": f"env:{CA_PASSPHRASE}",
         "P12": " ".join(P12_ENCRYPTIONS["p12"]),
         "P12_COMPAT": " ".join(P12_ENCRYPTIONS["p12-compat"]),
         "KEY_USAGES": " ".join(KEY_USAGES),
         "EXTENDED_KEY_USAGES": " ".join(PRINTED_USAGES),
         "RULES": " ".join(RULES),
-        "RULES_HERE": " ".join(_RULES),
+        "RULES_HERE": " ".join(("clock", *_RULES)),
     }
     values |= {rule.upper().replace("-", "_"): f"{RULES[rule].reason} ({RULES[rule].citation})" for rule in _RULES}
     lines = [f"{name}={_quote(value)}" for name, value in values.items()]

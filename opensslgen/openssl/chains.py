@@ -272,7 +272,7 @@ def _write(path: str, certificates: Iterable[bytes]) -> None:
         os.close(descriptor)
 
 
-_PROBLEM = pattern(r"error (\d+) at (\d+) depth lookup: ?([^\n]*)")
+_PROBLEM = pattern(r"error ([0-9]+) at ([0-9]+) depth lookup: ?([^\n]*)")
 
 
 def _listed(printed: bytes) -> tuple[Problem, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from opensslgen.budget import check
 from opensslgen.x509.names import canonical, same_name
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def paths(certificate: Certificate, pool: Pool, *, at: datetime) -> list[Path]:
     steps = 0
     open_paths: list[Path] = [()]
     while open_paths and len(found) < MOST_PATHS:
+        check()
         path = open_paths.pop()
         below = path[-1] if path else certificate
         is_last = _is_end(below, trusted) or len(path) == _LONGEST

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from opensslgen.budget import check
 from opensslgen.errors import UnreadableError
 
 from .builtins import BUILTINS
@@ -139,6 +140,7 @@ class Budget:
 
     def step(self) -> None:
         """Spend one command; raises UnfollowedError if none is left."""
+        check()
         self.steps -= 1
         if self.steps < 0:
             raise UnfollowedError(f"more than {MOST_STEPS:,} commands to follow")

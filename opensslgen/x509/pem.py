@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from opensslgen.budget import check
 from opensslgen.patterns import pattern
 
 from .der import DecodeError
@@ -18,6 +19,9 @@ CERTIFICATE, REQUEST = "CERTIFICATE", "CERTIFICATE REQUEST"
 # The hyphens come first, because such a search is twice as fast.
 _BOUNDARY = pattern(rb"-----(BEGIN|END) ([^\r\n]*)")
 _LABEL = pattern(rb"([!-,.-~]+(?:[ -][!-,.-~]+)*)-----[ \t]*")
+_LONGEST_LABEL = 100
+_LONGEST_HEADERS = 1 << 16
+"""Bytes; openssl writes two short lines."""
 _HEADERS = pattern(rb"\s*(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*)+[ \t]*\r?\n")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 # The last character before the padding holds two or four bits that must be zero (RFC 4648 section 3.5).
@@ -47,12 +51,13 @@ def pem_blocks(data: bytes, *, first_line: int = 1) -> Iterator[PemBlock]:
     label, begin, body_start = b"", 0, 0
     line, counted = first_line, 0
     for boundary in _BOUNDARY.finditer(data):
+        check()
         start = _start_of_line(data, boundary.start())
         if start is None:
             continue
         line += data.count(b"\n", counted, start)
         counted = start
-        marked = _LABEL.fullmatch(boundary[2])
+        marked = _LABEL.fullmatch(boundary[2]) if len(boundary[2]) <= _LONGEST_LABEL else None
         if not marked:
             raise DecodeError(f"{boundary[1].decode()} is not followed by a label and five hyphens", line=line)
         if boundary[1] == b"BEGIN":
@@ -95,7 +100,7 @@ def base64_lines(data: bytes) -> Iterator[str]:
 
 def body_of(text: bytes, label: bytes, line: int) -> bytes:
     """Return what the base64 of a block with this label contains; raises DecodeError with the line number."""
-    if label.endswith(b"PRIVATE KEY") and (headers := _HEADERS.match(text)):
+    if label.endswith(b"PRIVATE KEY") and (headers := _HEADERS.match(text, 0, _LONGEST_HEADERS)):
         text = text[headers.end() :]
     letters = text.translate(None, b" \t\r\n")
     padding = letters.translate(None, _ALPHABET)
