@@ -9,7 +9,8 @@ assert not opensslgen.check(certificate)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False
+"""As in typing, whose import takes longer than the rest of this file: Ctrl-C could come meanwhile."""
 
 if TYPE_CHECKING:
     from opensslgen.api import root as root

@@ -20,6 +20,7 @@ main() {
         open_folder "$pki_folder"
         refuse_file private/ca.key
         refuse_file ca.crt
+        look_at_clock
         make_root "$SUBJECT" "${days:-$ROOT_DAYS}"
         finish "root, valid for ${days:-$ROOT_DAYS} days"
         return 0
@@ -36,6 +37,7 @@ main() {
         ${p12:+"private/$stem.p12"}; do
         refuse_file "$file"
     done
+    look_at_clock
     if [ -e "$pki/ca.crt" ]; then
         need_file private/ca.key
         encrypted=''
@@ -62,6 +64,13 @@ main() {
         make_server "$server_subject" ca.crt ca.key
     fi
     finish "server certificate of $main, valid for $days days"
+}
+
+look_at_clock() {
+    case $allowed in
+        *' clock '*) ;;
+        *) check_clock "$EARLIEST_DAY" ;;
+    esac
 }
 
 # make_root SUBJECT DAYS
@@ -177,7 +186,6 @@ finish() {
 
 NL='
 '
-IFS=" $NL"
 DIGITS=0123456789
 HEX=${DIGITS}abcdefABCDEF
 LOWER=abcdefghijklmnopqrstuvwxyz
@@ -203,7 +211,6 @@ server NAME makes a key and a certificate for a host name or an address:
   --key-usage USAGE  key usage, if not what suits the key
   --p12              make a PKCS#12 file, too (AES-256); its password is in OPENSSLGEN_P12_PASSWORD
   --p12-compat       the same for older Apple, Windows, appliances
-  --allow RULE       make it although it breaks this rule
 root makes a root alone:
   --days N           days of validity ($ROOT_DAYS)
   --passphrase       encrypt its key; its passphrase is in OPENSSLGEN_CA_PASSPHRASE, which alone has the same effect
@@ -213,6 +220,7 @@ Both:
                      the subject; the common name is by default NAME, and that of a root, which phones show, is the
                      organization, or NAME or this machine and "CA"
   --pki DIR          the folder with root, keys and certificates, as easy-rsa's (OPENSSLGEN_PKI, else ./pki)
+  --allow RULE       make it although it breaks this rule; clock: although the clock must be wrong
   -h, --help         this text
   --version
 
@@ -333,8 +341,8 @@ read_arguments() {
             -?*)
                 option=${argument%%=*}
                 case $option in
-                    --san | --eku | --key-usage | --allow) for_server=$option ;;
-                    --days | --key-type | --pki) ;;
+                    --san | --eku | --key-usage) for_server=$option ;;
+                    --days | --key-type | --pki | --allow) ;;
                     --cn | --org | --org-unit | --country | --state | --locality | --email) ;;
                     *) refuse "unknown option $(shown "$option"); -h lists all options" ;;
                 esac
@@ -988,18 +996,22 @@ name_root() {
 
 # check_secret NAME WHAT: it is in the environment, and every openssl accepts it; no argv contains it.
 check_secret() {
-    eval "[ -n \"\${$1:-}\" ]" || refuse "the $2 is needed: set $1 in the environment"
-    export "${1?}"
+    eval "secret=\${$1:-}"
+    [ -n "$secret" ] || refuse "the $2 is needed: set $1 in the environment"
     eval "case \$$1 in *\"\$NL\"*) refuse \"the $2 has a line break\" ;; esac"
     eval "[ \${#$1} -le 1000 ]" || refuse "the $2 is longer than 1000 bytes, which OpenSSL could not read again"
     secret_text=$TEXT
     [ "$1" != OPENSSLGEN_P12_PASSWORD ] || secret_text='[ -~]*'
     # mksh has no printf of its own, so printf would show it in an argv.
-    if env | sed -n "s/^$1=//p" | grep -q -v -E -x -e "$secret_text"; then
-        refuse "the $2 has a character that cannot be used here"
-    fi
-    [ "$(env | sed -n "s/^$1=//p" | tr -d '\200-\277\n' | wc -c)" -ge 4 ] ||
-        refuse "the $2 is shorter than 4 characters, which openssl refuses"
+    grep -q -E -x -e "$secret_text" <<SECRET || refuse "the $2 has a character that cannot be used here"
+$secret
+SECRET
+    length=$(tr -d '\200-\277\n' <<SECRET | wc -c
+$secret
+SECRET
+    )
+    secret=''
+    [ "$length" -ge 4 ] || refuse "the $2 is shorter than 4 characters, which openssl refuses"
 }
 
 # ---- Rules

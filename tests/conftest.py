@@ -150,7 +150,7 @@ def _forked(words, environment, *, cwd=None, input="", timeout=120):  # noqa: A0
     return subprocess.CompletedProcess(["opensslgen", *words], done.returncode, out, err)
 
 
-def start_with_subprocess(argv, *, env, cwd, stdin, timeout):
+def start_with_subprocess(argv, *, env, cwd, stdin, timeout, limit=None):
     """Start a process so that pytest-subprocess can replace it; `sh` forks by itself, which it cannot see."""
     try:
         done = subprocess.run(argv, env=env, cwd=cwd, input=stdin, capture_output=True, timeout=timeout, check=False)

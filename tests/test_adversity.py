@@ -57,7 +57,7 @@ def assert_private(folder):
 def test_umask_000_changes_nothing(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", "import os; os.umask(0); from opensslgen.cli.main import main; main()"]
-        + ["server", "pbx.example.com", *FAST],
+        + ["server", "--new-ca", "pbx.example.com", *FAST],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
@@ -151,7 +151,7 @@ def test_a_read_only_folder_is_named(tmp_path):
         tmp_path.chmod(0o500)
         command = [sys.executable, "-m", "opensslgen", "server", "--new-ca", "a.example"]
     done = subprocess.run(
-        [word.replace("server a.example", f"server a.example --pki {tmp_path}/pki") for word in command],
+        [word.replace(" a.example", f" a.example --pki {tmp_path}/pki") for word in command],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHON": sys.executable},
         cwd="/",
         capture_output=True,

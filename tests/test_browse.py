@@ -206,7 +206,7 @@ def test_within_answers_by_its_exit_code(days, serials, code, pki):
     pki.add("revoked.example.com", serial=4, days=(-1, 4), state="R", revocation="240101000000Z")
     done = run("list", "--within", days)
     assert done.exit_code == code
-    assert [line.split()[-1] for line in done.stdout.splitlines()[1:]] == serials
+    assert re.findall(r"server +(\d\d)\b", done.stdout) == serials
     assert serials or done.stdout == "no certificate expires within 5 days\n"
     assert [serial for serial, _ in listed("--within", days)] == serials
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from opensslgen.config.use import COMMON
+from opensslgen.patterns import pattern
 from opensslgen.rules.roles import AUTHORITY, CLIENT
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ SERVER, OTHER = "server", "other"
 
 _ANY_SERVER = frozenset({"serverAuth", "anyExtendedKeyUsage"})
 _SIGNATURES = frozenset({"codeSigning", "timeStamping", "OCSPSigning"})
-_SERVER = re.compile(r"serv|srv|https|web|www|host|tls|ssl|pbx", re.IGNORECASE)
-_CLIENT = re.compile(r"client|usr|user|person|mail|smime", re.IGNORECASE)
+_SERVER = pattern(r"serv|srv|https|web|www|host|tls|ssl|pbx", re.IGNORECASE)
+_CLIENT = pattern(r"client|usr|user|person|mail|smime", re.IGNORECASE)
 
 
 def purpose(name: str, made: Certificate, *, unknown: Collection[str], named_by: str | None) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, Entry, Section, config_text, read_config
 from opensslgen.config.use import CA, FILE, SELF, canonical, default_section
+from opensslgen.patterns import pattern
 from opensslgen.shell.status import Maybe
 from opensslgen.shell.values import Chunk, is_known, lines_of, unknown, unknown_names, with_names, without_names
 from opensslgen.x509.extensions import EXTENSIONS
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from opensslgen.shell.machine import Call, Machine
     from opensslgen.shell.status import Status
 
-_OPENSSL = re.compile(r"(?:open|libre)ssl(?:[0-9.-]*|\.exe)")
-_DIGEST = re.compile(r"(?:rsa-)?(?:sha-?(?:1|224|256|384|512)?(?:-(?:224|256))?|sha3-\d+|md[245]|md5-sha1|mdc2|dss1|"
+_OPENSSL = pattern(r"(?:open|libre)ssl(?:[0-9.-]*|\.exe)")
+_DIGEST = pattern(r"(?:rsa-)?(?:sha-?(?:1|224|256|384|512)?(?:-(?:224|256))?|sha3-\d+|md[245]|md5-sha1|mdc2|dss1|"
                      r"ripemd160|ripemd|rmd160|sm3|blake2[bs]\d+|shake\d+|whirlpool)", re.IGNORECASE)  # fmt: skip
-_WEAK = re.compile(r"(?:rsa-)?(?:sha-?1?|md[245]|md5-sha1|mdc2|dss1|ripemd(?:160)?|rmd160)", re.IGNORECASE)
+_WEAK = pattern(r"(?:rsa-)?(?:sha-?1?|md[245]|md5-sha1|mdc2|dss1|ripemd(?:160)?|rmd160)", re.IGNORECASE)
 
 _X509_VALUES = frozenset(
     "in out inform outform passin keyform CAform CAkeyform CA CAkey CAserial set_serial days extfile extensions "
@@ -83,7 +84,7 @@ authorityKeyIdentifier = keyid:always,issuer
 basicConstraints = critical,CA:true
 """
 """The part of openssl's default config that shapes certificates; the same in all versions."""
-_SYSTEM = re.compile(r"(?:/[\w.-]+)*/(?:openssl\.cnf|openssl\.cfg)")
+_SYSTEM = pattern(r"(?:/[\w.-]+)*/(?:openssl\.cnf|openssl\.cfg)")
 _CURVES = {
     "prime256v1": ("P-256", 256), "secp256r1": ("P-256", 256), "P-256": ("P-256", 256), "secp384r1": ("P-384", 384),
     "P-384": ("P-384", 384), "secp521r1": ("P-521", 521), "P-521": ("P-521", 521),
@@ -400,7 +401,7 @@ def _with_hosts(machine: Machine, text: str) -> str:
     return "".join(groups)
 
 
-_ENVIRONMENT = re.compile(r"(?<!\\)\$(?:ENV::(\w+)|\{ENV::(\w+)\}|\(ENV::(\w+)\))")
+_ENVIRONMENT = pattern(r"(?<!\\)\$(?:ENV::(\w+)|\{ENV::(\w+)\}|\(ENV::(\w+)\))")
 
 
 def _with_environment(machine: Machine, text: str) -> str:

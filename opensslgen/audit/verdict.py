@@ -13,6 +13,7 @@ from opensslgen.bundles.pkcs import pkcs12_encryption
 from opensslgen.bundles.private_keys import ENCRYPTED
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import content, pieces
+from opensslgen.patterns import pattern
 from opensslgen.rules.roles import AUTHORITY, SERVER
 from opensslgen.rules.rule import Case, judge_request, raised
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
@@ -311,7 +312,7 @@ def _of_certificate(
         case=Case(certificate, None, settings.at, settings.within, host=settings.servername),
         rules=rules,
         anchors=anchors,
-        pool=(*pool, *former),
+        pool=(*pool, *former) if former else pool,
     )
 
 
@@ -334,7 +335,7 @@ class Piece:
     mode: int | None
 
 
-_AUTHORITY = re.compile(rb"\x06\x03\x55\x1d\x13(?:\x01\x01.)?\x04.\x30.\x01\x01", re.DOTALL)
+_AUTHORITY = pattern(rb"\x06\x03\x55\x1d\x13(?:\x01\x01.)?\x04.\x30.\x01\x01", re.DOTALL)
 """basicConstraints with a BOOLEAN in it."""
 
 

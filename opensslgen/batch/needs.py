@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
+from opensslgen.jobs.clock import CLOCK
 from opensslgen.jobs.issue import root_job
 from opensslgen.jobs.perform import Authority
 from opensslgen.orders.order import root_order
@@ -52,7 +53,8 @@ class Needs:
             return None
         order = order or root_order(encrypted=CA_PASSPHRASE in batch.secrets)
         try:
-            return Authority(batch.store, batch.openssl, lambda name: batch.secrets[name]).make(
+            allow = {CLOCK}.intersection(batch.allow)
+            return Authority(batch.store, batch.openssl, lambda name: batch.secrets[name], allow=allow).make(
                 lambda: root_job(order, store=batch.store)
             )
         except Error:

@@ -10,7 +10,7 @@ import click
 
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 
-from .options import ALLOW, PASSPHRASE_AND_P12_PASSWORD, RUNNING, Running, file_option, together
+from .options import ALLOW, PASSPHRASE_AND_P12_PASSWORD, RUNNING, PathParameter, Running, file_option, together
 from .run_job import do
 from .secrets import print_error
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=PathParameter(), metavar="FILE")
 @together(
     file_option("--key", help="Private key of the CA, if it is not in FILE."),
     file_option("--chain", help="For an intermediate: the CAs above it up to the root, if they are not in FILE."),

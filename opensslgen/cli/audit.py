@@ -8,26 +8,27 @@ import re
 import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 import click
 
 from opensslgen.errors import UsageError
+from opensslgen.patterns import pattern
 
 from . import complete
-from .options import FORMAT, OPENSSL, NumberParameter, Output, file_option, grouped, together
+from .options import FORMAT, OPENSSL, Decimal, NumberParameter, Output, PathParameter, file_option, grouped, together
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from opensslgen.audit.chosen import Chosen
     from opensslgen.audit.result import Settings
     from opensslgen.report.tally import Entry
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
+_TIME = pattern(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
 
 
 class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] # generic since click 8.5
@@ -71,6 +72,7 @@ class Judging:
     limit: int
     password_file: Path | None
     openssl: str | None
+    time_limit: float
     jobs: int | None
 
 
@@ -104,7 +106,7 @@ class Reporting:
         help="Also report certificates that expire within DAYS.",
     ),
     click.option(
-        "--root", "roots", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+        "--root", "roots", multiple=True, type=PathParameter(), metavar="FILE",
         help="Root that devices trust, to which every chain must lead; repeat the option for more.",
     ),
     click.option("--each", is_flag=True, help="Check each certificate of a bundle separately."),
@@ -126,6 +128,10 @@ class Reporting:
     ),
     OPENSSL,
     click.option(
+        "--time-limit", type=Decimal(0.01, 86400), default=10.0, metavar="SECONDS",
+        help="Spend at most SECONDS of CPU on a file or, with --each, on a block.  [default: 10]",
+    ),
+    click.option(
         "--jobs", type=NumberParameter(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
     ),
     grouped(Judging),
@@ -138,7 +144,7 @@ class Reporting:
         help="Name for which certificates must be valid; servers are asked for it instead of the host in TARGET.",
     ),
     click.option(
-        "--timeout", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
+        "--timeout", type=Decimal(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
         help="Wait at most SECONDS for a server.",
     ),
     grouped(Asking),
@@ -199,12 +205,18 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
     from opensslgen.names.general import parse_host
     from opensslgen.openssl.command import find
 
+    at = judging.at or datetime.now(timezone.utc).replace(microsecond=0)
+    within = None if judging.within is None else timedelta(days=judging.within)
+    try:
+        at + (within or timedelta(0))
+    except OverflowError:
+        raise UsageError("--within reaches beyond the year 9999") from None
     openssl = functools.cache(lambda: find(judging.openssl))
     return Settings(
         rules=chosen.rules,
         rules_by_kind=chosen.by_kind,
-        at=judging.at or datetime.now(timezone.utc).replace(microsecond=0),
-        within=None if judging.within is None else timedelta(days=judging.within),
+        at=at,
+        within=within,
         each=judging.each,
         roots=tuple(root for file in judging.roots for root in certificates_of(file, openssl=openssl)),
         limit=judging.limit,
@@ -214,6 +226,7 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
         starttls=asking.starttls,
         servername=None if asking.servername is None else parse_host(asking.servername),
         timeout=asking.timeout,
+        time_limit=judging.time_limit,
         jobs=judging.jobs,
     )
 
@@ -224,7 +237,7 @@ def _report(targets: tuple[str, ...], settings: Settings, chosen: Chosen, report
     from opensslgen.report.audit import Report, audit_format
 
     out = tolerant_stdout()
-    many = () if reporting.verbose else tuple(each for each in targets if Path(each).is_dir())
+    many = () if reporting.verbose else tuple(each for each in targets if os.path.isdir(each))  # noqa: PTH112
     form = audit_format(
         reporting.output, settings, profiles=chosen.profiles, colour=is_coloured(), quiet=reporting.quiet, many=many
     )

@@ -13,7 +13,7 @@ import click
 from opensslgen.errors import UnreadableError
 from opensslgen.text import visible
 
-from .options import BACKUP_PASSPHRASE, FORMAT, OPENSSL, PKI, QUIET, Output, together
+from .options import BACKUP_PASSPHRASE, FORMAT, OPENSSL, PKI, QUIET, Output, PathParameter, together
 from .say import print_json
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("archive", type=PathParameter(dir_okay=False))
 @together(
     BACKUP_PASSPHRASE,
     PKI,
@@ -75,7 +75,7 @@ def backup(
 
 
 @click.command()
-@click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("archive", type=PathParameter(dir_okay=False))
 @together(BACKUP_PASSPHRASE, PKI, OPENSSL, QUIET, FORMAT)
 def restore(*, archive: Path, secrets: Secrets, pki: Path, openssl: str | None, quiet: bool, output: Output) -> None:
     """Restore a CA from a backup.

@@ -16,6 +16,7 @@ import click
 from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.plan.secrets import P12_PASSWORD
 
+from .failure import Failure
 from .options import (
     ALLOW,
     FORMAT,
@@ -28,6 +29,7 @@ from .options import (
     NewCA,
     NumberParameter,
     Output,
+    PathParameter,
     grouped,
     key_type,
     together,
@@ -73,7 +75,7 @@ class Reporting:
 
 
 @click.command()
-@click.argument("inventory", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("inventory", type=PathParameter(allow_dash=True))
 @together(
     click.option(
         "--within", type=NumberParameter(0, 36500), default=30, show_default=True, metavar="DAYS",
@@ -117,6 +119,7 @@ def batch(inventory: Path, issuing: Issuing, newca: NewCA, secrets: Secrets, rep
     from opensslgen.batch.converge import converge
     from opensslgen.batch.needs import Needs
     from opensslgen.batch.wanted import Batch
+    from opensslgen.jobs.clock import refuse_wrong_clock
     from opensslgen.openssl.provider import find
     from opensslgen.orders import inventory as table
     from opensslgen.pki.store import Store
@@ -140,6 +143,7 @@ def batch(inventory: Path, issuing: Issuing, newca: NewCA, secrets: Secrets, rep
         if reporting.check:
             wanting = (outcome for _, outcome in first.decide(read(file)))
             sys.exit(_report(wanting, needs, reporting))
+        refuse_wrong_clock(issuing.pki, allow=issuing.allow)
         root = newca.order(store, encrypted=secrets.has_passphrase) if needs.issued else None
         ask = secrets.for_pki(issuing.pki, issuing.openssl)
         if needs.issued:
@@ -173,7 +177,7 @@ def _opened(path: Path) -> Iterator[IO[str]]:
 
 
 def _refuse_faults(faulty: Iterable[Row], needs: Needs, title: str, reporting: Reporting) -> None:
-    """Print each row that has an error; raises UsageError if there is one."""
+    """Print each row that has an error; raises Failure if there is one, for which the rows are the JSON."""
     from opensslgen.report import batch as report
 
     count = 0
@@ -186,7 +190,7 @@ def _refuse_faults(faulty: Iterable[Row], needs: Needs, title: str, reporting: R
     if count:
         if reporting.as_json:
             sys.stdout.write(report.tail_json({"made": 0, "left": 0, "failed": count}))
-        raise UsageError(report.faults_text(count, needs.rows, title))
+        raise Failure(UsageError(report.faults_text(count, needs.rows, title)))
 
 
 def _report(outcomes: Iterable[Outcome], needs: Needs, reporting: Reporting) -> int:

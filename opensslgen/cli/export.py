@@ -10,7 +10,7 @@ import click
 from opensslgen.errors import UsageError
 
 from . import complete
-from .options import P12_PASSWORD, RUNNING, Running, together
+from .options import P12_PASSWORD, RUNNING, Running, not_empty, together
 from .run_job import do
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ RECEIVERS = ("ip-office", "vodia", "synology", "unifi", "nginx", "asterisk", "ka
 @together(
     click.option("--as", "form", type=click.Choice(FORMATS), help="Format of the file."),
     click.option("--for", "receiver", type=click.Choice(RECEIVERS), help="Server or appliance that takes the files."),
-    click.option("--out", metavar="FILE|DIR/", help="Where to write; - is standard output.  [default: .]"),
+    click.option(
+        "--out", callback=not_empty, metavar="FILE|DIR/", help="Where to write; - is standard output.  [default: .]"
+    ),
     P12_PASSWORD,
     RUNNING,
 )

@@ -266,9 +266,10 @@ class Root:
     click.option("--passphrase", is_flag=True, help="Ask for a passphrase, to encrypt the key with."),
     grouped(Root),
     PASSPHRASE,
+    ALLOW,
     RUNNING,
 )
-def root(root: Root, secrets: Secrets, running: Running) -> None:
+def root(root: Root, secrets: Secrets, allow: tuple[str, ...], running: Running) -> None:
     """Make a root certificate and its key.
 
     \b
@@ -284,7 +285,7 @@ def root(root: Root, secrets: Secrets, running: Running) -> None:
 
     order = root.order(encrypted=root.passphrase or secrets.has_passphrase)
     # With --force there may be an old key; the passphrase is that of the new one.
-    do(lambda: root_job(order, store=Store(running.pki)), running, secret=secrets.asked(lambda _: True))
+    do(lambda: root_job(order, store=Store(running.pki)), running, secret=secrets.asked(lambda _: True), allow=allow)
 
 
 @dataclass(frozen=True, kw_only=True)

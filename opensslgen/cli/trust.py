@@ -34,7 +34,7 @@ class DurationParameter(click.ParamType):  # type: ignore[type-arg, unused-ignor
         """Return the seconds, or fail as click does."""
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"(\d{1,6})([smh])", str(value).strip().lower(), re.ASCII)
+        match = re.fullmatch(r"([0-9]{1,6})([smh])", str(value).lower())
         seconds = int(match[1]) * _UNITS[match[2]] if match else 0
         if not 1 <= seconds <= 24 * 3600:
             self.fail("write a time such as 90s, 30m or 2h, at most 24h", param, ctx)

@@ -10,7 +10,7 @@ from opensslgen.x509.extensions import EXTENSIONS
 from .reader import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from .reader import Config, Entry, Section
 
@@ -61,12 +61,15 @@ def looks_like_extensions(section: Section) -> bool:
     return any(canonical(entry.key) in EXTENSIONS or entry.key.lower() in _LOWER for entry in section.entries)
 
 
-def is_for_lists(config: Config, section: Section) -> bool:
-    """Tell whether a section contains extensions of CRLs (RFC 5280 section 5.2)."""
+def named_for_lists(config: Config) -> set[str]:
+    """Return the sections that a config names for CRLs."""
     named = (config.own(name, "crl_extensions") for name in config.sections)
-    return any(entry and entry.value == section.name for entry in named) or all(
-        canonical(entry.key) in _OF_LISTS for entry in section.entries
-    )
+    return {entry.value for entry in named if entry}
+
+
+def is_for_lists(section: Section, named: Collection[str]) -> bool:
+    """Tell whether a section contains extensions of CRLs (RFC 5280 section 5.2); `named` are those of the config."""
+    return section.name in named or all(canonical(entry.key) in _OF_LISTS for entry in section.entries)
 
 
 def is_for_proxies(section: Section) -> bool:

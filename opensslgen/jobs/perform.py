@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.openssl import provider, run
 from opensslgen.plan.issue import demands
@@ -17,6 +19,7 @@ from opensslgen.rules.profiles import PROFILES, rules_of
 from opensslgen.rules.rule import Case, Finding, judge
 from opensslgen.x509.certificate import load, load_all
 
+from .clock import refuse_wrong_clock
 from .job import Job, Violation, final_paths, judge_now, violations
 from .passphrase import PkiSecrets
 
@@ -74,13 +77,23 @@ class Authority:
         Raises Violation if the certificate breaks a rule, and Error for any other failure.
         """
         self.store.finish()
+        try:
+            job = self._possible(prepare())
+        except Error as error:
+            if type(error) not in (Error, UnreadableError, UsageError) or not os.access(self.store.path, os.W_OK):
+                raise
+            # Another run may be replacing the files that were read; under the lock, the error is true.
+            with self.store.lock():
+                job = self._possible(prepare())
+        if job.certificate is not None:
+            refuse_wrong_clock(self.store.path, allow=self.allow)
         # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.
         ask = (
             self.secret
             if isinstance(self.secret, PkiSecrets)
             else PkiSecrets(self.secret, self.store, lambda: self.openssl)
         )
-        secrets = self._secrets(self._possible(prepare()), ask)
+        secrets = self._secrets(job, ask)
         with self.store.lock() as work:
             job = self._possible(prepare())
             secrets |= self._secrets(job, ask)
@@ -106,7 +119,7 @@ class Authority:
             certificate=certificate,
             issuer=issuer,
             checks=_checks(job, self.allow),
-            notes=job.notes + _source(self.openssl),
+            notes=job.notes + publication.notes + _source(self.openssl),
             findings=tuple(finding for finding in findings if finding.rule.id not in _SLIPS),
             kept=tuple(self.store.path / name for name in publication.kept.values()),
         )
@@ -163,14 +176,14 @@ class Delivery:
         with self.into.work() as work:
             self.on_command(f"cd {shlex.quote(str(work))}")
             run.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
-            kept = self.into.publish(job.plan, work=work, force=self.force)
+            kept, notes = self.into.publish(job.plan, work=work, force=self.force)
         return JobResult(
             job=job,
             files=final_paths(job.plan, self.into.path),
             certificate=None,
             issuer=None,
             checks=_checks(job, ()),
-            notes=job.notes,
+            notes=(*job.notes, *notes),
             findings=(),
             kept=tuple(self.into.path / name for name in kept.values()),
         )

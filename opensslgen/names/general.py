@@ -6,28 +6,27 @@ import re
 from dataclasses import dataclass, field
 
 from opensslgen.errors import UsageError
+from opensslgen.patterns import pattern
 from opensslgen.text import quote, refuse_hidden
 
 _PREFIXES = {"dns": "DNS", "ip": "IP", "ip address": "IP", "email": "email", "uri": "URI"}
 _OPENSSL_WORDS = frozenset({"asn1", "der", "dirname", "othername", "rid"})
 _BARE_SCHEMES = frozenset({"im", "pres", "sip", "sips", "tel", "urn", "xmpp"})
 
-_FOUR_NUMBERS = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)")
-_MEANT_AS_IP = re.compile(
-    rf"\[|{_FOUR_NUMBERS.pattern}(?:[:/%]|\Z)|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:[/%]|\Z)"
-)
-_BRACKETED = re.compile(r"\[([^\[\]]*)\](:[0-9]*)?")
-_LABEL = re.compile(r"[a-z0-9_-]+")
+_FOUR_NUMBERS = pattern(r"([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)")
+_MEANT_AS_IP = pattern(rf"\[|{_FOUR_NUMBERS.pattern}(?:[:/%]|\Z)|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:[/%]|\Z)")
+_BRACKETED = pattern(r"\[([^\[\]]*)\](:[0-9]*)?")
+_LABEL = pattern(r"[a-z0-9_-]+")
 _DOTS = ".\u3002\uff0e\uff61"  # the four that IDNA takes for one (RFC 3490 3.1)
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_MAIL = re.compile(r"(?P<local>[A-Za-z0-9_+=~-]+(?:\.[A-Za-z0-9_+=~-]+)*)@(?P<domain>[^@]*)")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_NUMBER = pattern(r"[0-9]+|0x[0-9a-f]*")
+_MAIL = pattern(r"(?P<local>[A-Za-z0-9_+=~-]+(?:\.[A-Za-z0-9_+=~-]+)*)@(?P<domain>[^@]*)")
+_SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*")
 # RFC 3986 without # [ ] $ ' and the comma, which openssl's config would interpret.
-_NOT_IN_URI = re.compile(r"[^A-Za-z0-9._~:/?@!&()*+;=%-]")
-_AUTHORITY = re.compile(r"//(?:[^/?@]*@)?(?P<host>[^/?:@]*)(?::[0-9]*)?(?:[/?].*)?")
-_SIP = re.compile(r"(?:[^@]*@)?(?P<host>[^:;?@]*)(?P<port>:[0-9]*)?(?:[;?].*)?")
-_HOST_IN_URI = re.compile(r"[^:]*:(?://)?(?:[^/?@]*@)?(?:\[(?P<ipv6>[^\]]*)\]|(?P<host>[^/?:;]*))")
-_FILE_STEM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+=~-]*")
+_NOT_IN_URI = pattern(r"[^A-Za-z0-9._~:/?@!&()*+;=%-]")
+_AUTHORITY = pattern(r"//(?:[^/?@]*@)?(?P<host>[^/?:@]*)(?::[0-9]*)?(?:[/?].*)?")
+_SIP = pattern(r"(?:[^@]*@)?(?P<host>[^:;?@]*)(?P<port>:[0-9]*)?(?:[;?].*)?")
+_HOST_IN_URI = pattern(r"[^:]*:(?://)?(?:[^/?@]*@)?(?:\[(?P<ipv6>[^\]]*)\]|(?P<host>[^/?:;]*))")
+_FILE_STEM = pattern(r"[A-Za-z0-9_][A-Za-z0-9._@+=~-]*")
 
 
 @dataclass(frozen=True, slots=True)

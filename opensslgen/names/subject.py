@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
+from opensslgen.patterns import pattern
 from opensslgen.text import quote, refuse_hidden
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _UPPER_BOUNDS = {
 }
 _OTHER_BOUND = 255
 """Of what only a request has, such as unstructuredName (RFC 2985 section 5.3.1)."""
-_SPECIAL = re.compile(r"""[\\$#"'`]""")
+_SPECIAL = pattern(r"""[\\$#"'`]""")
 # OpenSSL 1.1.1 and LibreSSL read a line in pieces of 510 bytes and lose a backslash that ends one, and so the escape.
 _LONGEST_LINE = 500  # bytes
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.read import read_file
 from opensslgen.names.general import file_name
 from opensslgen.orders.kinds import kind_of
+from opensslgen.patterns import pattern
 from opensslgen.plan import layout
 from opensslgen.rules.chain import issuer_among
 from opensslgen.suggest import suggest
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .folder import Folder
     from .index import Entry
 
-_SERIAL = re.compile(r"(?:0[xX])?[0-9A-Fa-f]+(?::[0-9A-Fa-f]+)*")
+_SERIAL = pattern(r"(?:0[xX])?[0-9A-Fa-f]+(?::[0-9A-Fa-f]+)*")
 ROOT = "ca"
 """The name of the root, in place of a name or serial number."""
 _MOST = 10

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from opensslgen import __version__
 
-from . import document, github, sarif, text
 from .tally import Tally, entry
 
 if TYPE_CHECKING:
@@ -53,14 +52,22 @@ def audit_format(
     was run and watched, for JSON.
     """
     if name == "json":
+        from . import document
+
         head = document.json_head(version=__version__, at=settings.at, profiles=profiles, command=command)
         return Format(head, ",\n", partial(document.json_entry, at=settings.at), document.json_tail)
     if name == "sarif":
+        from . import sarif
+
         return Format(
             sarif.sarif_head(version=__version__, rules=settings.rules), ",\n", sarif.sarif_entry, sarif.sarif_tail
         )
     if name == "github":
+        from . import github
+
         return Format("", "", github.github_entry, _no_tail)
+    from . import text
+
     tail = _no_tail if quiet else partial(text.text_tail, is_brief=bool(many))
     return Format("", "", partial(text.text_entry, colour=colour, quiet=quiet, many=many), tail)
 

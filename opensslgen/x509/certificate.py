@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from opensslgen.budget import count_certificate
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import read_file
 from opensslgen.text import visible
@@ -143,7 +144,7 @@ class Certificate(Signed):
     @property
     def is_self_issued(self) -> bool:
         """Whether subject and issuer are the same name, byte for byte."""
-        return self.subject == self.issuer
+        return self.subject.der == self.issuer.der and self.subject.attributes == self.issuer.attributes
 
     @property
     def is_self_signed(self) -> bool:
@@ -188,6 +189,7 @@ def decode(der: bytes) -> Certificate:
 
     A deviation from DER with a single meaning is accepted and listed in `deviations`.
     """
+    count_certificate()
     certificate, found = read_tolerantly(_decode, der)
     # openssl verifies the signature of what was there, not of what it was read as.
     return replace(certificate, deviations=found, der=der) if found else certificate

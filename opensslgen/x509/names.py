@@ -9,6 +9,7 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from opensslgen.names.general import GeneralName
+from opensslgen.patterns import pattern
 from opensslgen.text import visible
 
 from .der import (
@@ -75,7 +76,7 @@ _SHORT_NAMES = {
     "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionC",
 }
 _UNIQUE_IDENTIFIER = "2.5.4.45"
-_SPECIAL = re.compile(r'[\\,+"]')
+_SPECIAL = pattern(r'[\\,+"]')
 _CACHED_SIZE = 1024
 """In bytes; longer names rarely occur twice, and would fill the memory."""
 
@@ -133,7 +134,7 @@ def canonical(name: Name | Subject) -> tuple[tuple[str, str], ...]:
 
 
 _BLANK = " \t\n\v\f\r"
-_BLANKS = re.compile(f"[{_BLANK}]+")
+_BLANKS = pattern(f"[{_BLANK}]+")
 _LOWER = {ord(letter): letter.lower() for letter in ascii_uppercase}
 
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
+from opensslgen.budget import count_certificate
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import LARGEST_FILE, read_file
 from opensslgen.text import visible
@@ -50,6 +51,7 @@ def decode_request(der: bytes) -> Request:
 
     A deviation from DER with a single meaning is accepted and listed in `deviations`.
     """
+    count_certificate()
     request, found = read_tolerantly(_decode, der)
     return replace(request, deviations=found) if found else request
 
