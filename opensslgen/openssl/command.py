@@ -296,7 +296,12 @@ def reason(process: Process) -> str:
     # For a wrong passphrase OpenSSL 3 first lists all the formats that it has tried.
     deeper = next((entry for entry in stack if _PASSPHRASE.search(":".join(entry))), stack[0] if stack else None)
     # An entry of the error stack reads library:function:reason:file:line:data.
-    why = ": ".join(filter(None, (deeper[2], ":".join(deeper[5:]).strip()))) if deeper and len(deeper) > 2 else None
+    why = None
+    if deeper and len(deeper) > 2:
+        # LibreSSL has no words for some of its own errors.
+        number = re.fullmatch(r"reason\((\d+)\)", deeper[2])
+        said = f"error {number[1]} of its {deeper[0]}" if number else deeper[2]
+        why = ": ".join(filter(None, (said, ":".join(deeper[5:]).strip())))
     if plain and why:
         return f"{plain.rstrip(':')} ({why})"
     if plain or why:
