@@ -171,3 +171,15 @@ def test_a_profile_is_signed(recorded, served):
     pki = served.files["root"].parent
     by = trust.find_signer(pki, "pbx.example.com")
     assert trust.sign(mobileconfig.mobileconfig(anchor.anchor(pki)), by, recorded)
+
+
+def test_limits_on_addresses_are_refused_where_all_below_would_fail(recorded, tmp_path):
+    authority = Authority(Store(tmp_path / "pki"), recorded, no_secret)
+    version = next(each for each in VERSIONS.values() if each["banner"] == recorded.banner)
+    if version["verify"]["an address below a CA limited to addresses"]["exit"] == 0:
+        make_root(authority, permit=["10.0.0.0/8", "example.com"])
+        make_server(authority, san=["10.0.0.5"])
+    else:
+        with pytest.raises(Error, match="cannot verify name constraints with addresses"):
+            make_root(authority, permit=["10.0.0.0/8", "example.com"])
+        assert not authority.store.path.exists()
