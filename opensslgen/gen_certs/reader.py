@@ -134,18 +134,17 @@ class Script:
 def read_script(tree: Sequence) -> Script:
     """Return what a script says about its certificates; raises UnreadableError if it takes too much to follow it."""
     validities = (validity for each in nodes(tree) if isinstance(each, Simple) for validity in _validities(each))
-    blocks: dict[int, Block] = {}
-    seen: list[tuple[object, str]] = []
+    places: dict[tuple[int, str], tuple[Sequence, bool | None]] = {}
     for simple, above in _walk(tree, ()):
         target = _target(simple, above) if _prints_section(simple) else ""
         if not target:
             continue
         unit, extended = _unit(above, tree)
-        if (id(unit), target) in seen:
-            continue
-        seen.append((id(unit), target))
-        if len(seen) > _MOST:
+        places.setdefault((id(unit), target), (unit, extended))
+        if len(places) > _MOST:
             raise UnreadableError(f"more than {_MOST} places that write a section", line=simple.line)
+    blocks: dict[int, Block] = {}
+    for (_, target), (unit, extended) in places.items():
         for block in _blocks(tree, unit, target):
             blocks.setdefault(block.line, replace(block, extended=extended))
     return Script(tuple(validities), tuple(blocks[line] for line in sorted(blocks)))
@@ -326,14 +325,14 @@ def _only(tree: object, target: str, functions: Iterable[str]) -> Any:
         return tree
     if isinstance(tree, Redirected) and _redirects(tree, target):
         return tree
-    changed = {each.name: only(getattr(tree, each.name)) for each in fields(tree)}
+    # Each part is visited once: twice at each level would take exponential time.
     if isinstance(tree, Sequence):
-        changed = {"items": tuple(only(each) for each in tree.items if _touches(each, target, functions))}
-    elif isinstance(tree, While):
-        changed["condition"] = tree.condition
-    elif isinstance(tree, If):
-        changed["branches"] = tuple((question, only(body)) for question, body in tree.branches)
-    return replace(tree, **changed)
+        return Sequence(tuple(only(each) for each in tree.items if _touches(each, target, functions)))
+    if isinstance(tree, If):
+        branches = tuple((question, only(body)) for question, body in tree.branches)
+        return replace(tree, branches=branches, otherwise=only(tree.otherwise))
+    kept = {"condition"} if isinstance(tree, While) else set()
+    return replace(tree, **{each.name: only(getattr(tree, each.name)) for each in fields(tree) if each.name not in kept})
 
 
 def _constants(tree: Sequence) -> list[Simple]:
