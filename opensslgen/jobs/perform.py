@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.files.locks import has_been_held
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.openssl import provider, run
 from opensslgen.plan.issue import demands
@@ -80,7 +81,8 @@ class Authority:
         try:
             job = self._possible(prepare())
         except Error as error:
-            if type(error) not in (Error, UnreadableError, UsageError) or not os.access(self.store.path, os.W_OK):
+            is_final = type(error) not in (Error, UnreadableError, UsageError)
+            if is_final or not has_been_held(self.store.path) or not os.access(self.store.path, os.W_OK):
                 raise
             # Another run may be replacing the files that were read; under the lock, the error is true.
             with self.store.lock():
