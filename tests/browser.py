@@ -29,7 +29,7 @@ class Browser(webdriver.Chrome):
     def enter(self, url):
         """Use the printed link, whose page goes on by itself."""
         self.get(url)
-        wait(lambda: self.title.startswith("New certificate"))
+        wait(lambda: self.title.startswith("Overview"))
 
     def at(self, selector):
         """Return the first element that a CSS selector finds."""

@@ -61,7 +61,7 @@ class Client:
     def make(self, **fields):
         """Fill in, confirm, and return the address of what was made."""
         fields.setdefault("passphrase_again", fields.get("passphrase", ""))
-        shown = self.post("/", **{**FILLED, **fields})
+        shown = self.post("/new", **{**FILLED, **fields})
         assert shown.status_code == 303, shown.text
         made = self.post(shown.location)
         assert made.status_code == 303, made.text
@@ -216,7 +216,7 @@ class Visitor:
 
     def make(self, **fields):
         """Fill the form in, confirm what is shown, and return the address of what was made."""
-        shown = self.post("/", **{**FILLED, **fields})
+        shown = self.post("/new", **{**FILLED, **fields})
         assert shown.status == 303, shown.text
         made = self.post(shown.headers["Location"])
         assert made.status == 303, made.text

@@ -37,6 +37,7 @@ def pictures():
             page.enter(form.url)
             page.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
             page.size(720, 1040)
+            page.get(f"http://127.0.0.1:{form.port}/new")
             page.fill(name="pbx.example.com", names="10.0.0.5\nsip.example.com\nsip:example.com")
             wait(lambda: len(page.all("#recognised li")) == 3)
             page.execute_script("document.activeElement.blur()")

@@ -45,7 +45,7 @@ def page(entered, form):
     """The form, empty, on a usual screen."""
     entered.size(1000)
     entered.colours("light")
-    entered.get(f"http://127.0.0.1:{form.port}/")
+    entered.get(f"http://127.0.0.1:{form.port}/new")
     return entered
 
 
@@ -185,17 +185,18 @@ def test_names_are_recognised_while_they_are_typed(page):
 def test_everything_works_without_scripts(tmp_path):
     with running("--pki", tmp_path / "pki") as form, chromium(scripts=False) as page:
         page.enter(form.url)
+        page.go(page.at("main .next a.button"))
         assert not page.all("#recognised li")
         made(page, p12_password=PASSWORD)
         is_as_ordered(page.downloaded(page.at("a[href$='/p12']")))
-        page.go(page.at("nav a[href='/certificates']"))
+        page.go(page.at("nav a[href='/']"))
         assert "DNS:pbx.example.com" in page.at("table").text
         page.go(page.at("tbody tr:last-child a"))
         assert "Where it works" in page.at("main").text
         page.go(page.at("form[action$='/renew'] button"))
         page.go(page.at("main form button"))
         assert page.at("h1").text == "Renewed a server certificate for pbx.example.com"
-        page.go(page.at("nav a[href='/certificates']"))
+        page.go(page.at("nav a[href='/']"))
         page.go(page.at("tbody tr:last-child a"))
         page.go(page.at("form[action$='/revoke'] button"))
         page.go(page.at("main form button"))
@@ -217,12 +218,12 @@ def test_everything_works_without_scripts(tmp_path):
 def visit_each(page, form):
     """Go to each kind of page, full of what it can hold, and yield what it is called."""
     base = f"http://127.0.0.1:{form.port}"
-    page.get(f"{base}/")
+    page.get(f"{base}/new")
     yield "form"
     page.fill(name="", names="10.0.0.0/24", days="2555", eku=[], compatible=["on"])
     page.go(page.at("main form button"))
     yield "form with every error"
-    page.get(f"{base}/")
+    page.get(f"{base}/new")
     page.fill(name="each.example.com", names="10.0.0.5\nsip:example.com", key_type="p-256", p12_password=PASSWORD)
     page.go(page.at("main form button"))
     if "No certificate was issued" in page.at("main").text:
@@ -235,8 +236,9 @@ def visit_each(page, form):
     page.go(page.at("main form button"))
     yield "made"
     for path in (
-        "/certificates",
-        "/certificates?all=1",
+        "/",
+        "/?all=1&order=-kind",
+        "/?q=nothing",
         "/certificates/ca",
         "/root",
         "/root/index.html",
@@ -245,7 +247,7 @@ def visit_each(page, form):
     ):
         page.get(base + path)
         yield path
-    page.get(f"{base}/certificates")
+    page.get(base)
     page.go(page.at("tbody tr:last-child a"))
     yield "one"
     page.get(f"{base}/audit")
@@ -336,8 +338,8 @@ def test_the_link_lets_in_from_a_page_of_another_site(page, tmp_path):
     with running("--pki", tmp_path / "pki") as form, other_site(f'<a href="{form.url}">open</a>') as port:
         page.get(f"http://localhost:{port}/")
         page.at("a").click()
-        wait(lambda: page.title.startswith(("New certificate", "Forbidden")))
-        assert page.title.startswith("New certificate"), page.at("main").text
+        wait(lambda: page.title.startswith(("Overview", "Forbidden")))
+        assert page.title.startswith("Overview"), page.at("main").text
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
@@ -349,7 +351,7 @@ def test_another_site_can_make_a_browser_do_nothing(host, page, form):
         for name, value in {**FILLED, "eku": "serverAuth", "csrf": csrf}.items()
     )
     target = f"http://127.0.0.1:{form.port}/"
-    html = f'<form method="post" action="{target}">{fields}</form><script>document.forms[0].submit()</script>'
+    html = f'<form method="post" action="{target}new">{fields}</form><script>document.forms[0].submit()</script>'
     with other_site(html) as port:
         page.get(f"http://{host}:{port}/")
         wait(lambda: page.title.startswith("Forbidden"))
@@ -357,14 +359,14 @@ def test_another_site_can_make_a_browser_do_nothing(host, page, form):
     with other_site(f'<iframe src="{target}"></iframe>') as port:
         page.get(f"http://{host}:{port}/")
         page.switch_to.frame(page.at("iframe"))
-        assert "New certificate" not in page.page_source
+        assert "Overview" not in page.page_source
         page.switch_to.default_content()
     script = f"fetch('{target}', {{credentials: 'include'}}).then(r => r.text()).then(t => document.title = t,"
     with other_site(f"<script>{script} e => document.title = 'refused')</script>") as port:
         page.get(f"http://{host}:{port}/")
         wait(lambda: page.title == "refused")
     page.get(target)
-    assert page.at("h1").text == "New certificate"
+    assert page.at("h1").text == "Overview"
 
 
 # What it makes, in the browser that is to trust it

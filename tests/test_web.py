@@ -117,7 +117,7 @@ def test_the_result_shows_each_check_and_each_kind_of_device(client):
 )
 @pytest.mark.usefixtures("root")
 def test_what_is_shown_is_what_script_prints(where, fields, arguments, client, config):
-    shown = client.post("/", **{**FILLED, **fields, "where": where})
+    shown = client.post("/new", **{**FILLED, **fields, "where": where})
     printed = opensslgen("server", "pbx.example.com", *arguments, "--script", "--pki", config.pki).stdout
     assert printed.startswith("#!/bin/sh")
     assert client.get(f"{shown.location}/script").text == printed
@@ -127,7 +127,7 @@ def test_what_is_shown_is_what_script_prints(where, fields, arguments, client, c
 
 def test_for_another_machine_nothing_is_made(client, config, root):
     before = files_below(config.pki)
-    shown = client.post("/", **{**FILLED, "where": "elsewhere", "p12_password": "for the test"})
+    shown = client.post("/new", **{**FILLED, "where": "elsewhere", "p12_password": "for the test"})
     page = client.get(shown.location)
     assert "private/ca.key" in page.text
     assert P12_PASSWORD in page.text
@@ -136,7 +136,7 @@ def test_for_another_machine_nothing_is_made(client, config, root):
 
 
 def test_the_plan_is_made_once_however_often_it_is_confirmed(client, config):
-    shown = client.post("/", **FILLED)
+    shown = client.post("/new", **FILLED)
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         cookie = client.client.get_cookie("opensslgen-8820", "127.0.0.1").value
         answers = list(
@@ -156,7 +156,7 @@ def test_the_plan_is_made_once_however_often_it_is_confirmed(client, config):
 
 
 def test_nothing_is_made_that_was_not_shown(client, config, openssl):
-    shown = client.post("/", **FILLED)
+    shown = client.post("/new", **FILLED)
     assert "is made first" in client.get(shown.location).text
     make_root(Authority(Store(config.pki), openssl, no_secret))
     before = files_below(config.pki)
@@ -168,8 +168,8 @@ def test_nothing_is_made_that_was_not_shown(client, config, openssl):
 
 
 def test_what_was_typed_comes_back_for_a_change(client):
-    shown = client.post("/", **{**FILLED, "days": "397", "p12_password": "for the test"})
-    page = client.get(f"/?order={shown.location.rpartition('/')[2]}").text
+    shown = client.post("/new", **{**FILLED, "days": "397", "p12_password": "for the test"})
+    page = client.get(f"/new?order={shown.location.rpartition('/')[2]}").text
     assert 'value="397"' in page
     assert "DNS:sip.example.com" in page
     assert "for the test" not in page
@@ -205,7 +205,7 @@ SLIPS = [
 @pytest.mark.parametrize(("field", "fields", "said"), SLIPS)
 def test_a_slip_is_told_beside_its_field_and_what_was_typed_is_kept(field, fields, said, client, config):
     typed = {**FILLED, "name": "kept.example.com", "names": "10.9.8.7", "days": "397", **fields}
-    answer = client.post("/", **typed)
+    answer = client.post("/new", **typed)
     assert answer.status_code == 422
     assert said in beside(answer.text, field)
     assert set(re.findall(r'<div class="error" id="([a-z0-9_]+)-error"', answer.text)) == {field}
@@ -216,7 +216,7 @@ def test_a_slip_is_told_beside_its_field_and_what_was_typed_is_kept(field, field
 
 
 def test_several_slips_are_told_at_once(client):
-    page = client.post("/", name="", names="10.0.0.0/24", days="x", key_type="p-256").text
+    page = client.post("/new", name="", names="10.0.0.0/24", days="x", key_type="p-256").text
     assert [field for field in ("name", "names", "days", "eku") if beside(page, field)] == [
         "name",
         "names",
@@ -227,14 +227,14 @@ def test_several_slips_are_told_at_once(client):
 
 def test_a_certificate_that_would_outlive_its_root_is_refused_and_the_default_shortened(client, authority):
     make_root(authority, days=100)
-    assert "outlive the root" in beside(client.post("/", **{**FILLED, "days": "300"}).text, "days")
-    shown = client.post("/", **FILLED)
+    assert "outlive the root" in beside(client.post("/new", **{**FILLED, "days": "300"}).text, "days")
+    shown = client.post("/new", **FILLED)
     assert "instead of 820" in client.get(shown.location).text
 
 
 def test_what_exists_is_replaced_only_when_that_is_ticked(client, config):
     client.make()
-    answer = client.post("/", **FILLED)
+    answer = client.post("/new", **FILLED)
     assert answer.status_code == 422
     assert "exist" in beside(answer.text, "replace")
     old = (config.pki / "issued" / "pbx.example.com.crt").read_bytes()
@@ -245,7 +245,7 @@ def test_what_exists_is_replaced_only_when_that_is_ticked(client, config):
 
 
 def test_a_likely_slip_in_a_name_is_noted_before_it_is_made(client):
-    shown = client.post("/", **{**FILLED, "names": "pxb.example.com"})
+    shown = client.post("/new", **{**FILLED, "names": "pxb.example.com"})
     assert "swapped letters" in client.get(shown.location).text
 
 
@@ -259,9 +259,9 @@ def test_a_key_that_others_can_read_is_warned_of(client, config):
 def test_the_first_root_gets_a_passphrase_and_later_it_is_asked_for(client, config):
     client.make(passphrase="of the root", name="a.example.com")
     assert b"ENCRYPTED" in (config.pki / "private" / "ca.key").read_bytes()
-    missing = client.post("/", **{**FILLED, "name": "b.example.com"})
+    missing = client.post("/new", **{**FILLED, "name": "b.example.com"})
     assert "has a passphrase" in beside(missing.text, "passphrase")
-    answer = client.post("/", **{**FILLED, "name": "b.example.com", "days": "x", "passphrase": "wrong one"})
+    answer = client.post("/new", **{**FILLED, "name": "b.example.com", "days": "x", "passphrase": "wrong one"})
     assert answer.status_code == 422
     assert "this is not the passphrase" in beside(answer.text, "passphrase")
     assert "number of days" in beside(answer.text, "days")
@@ -283,7 +283,7 @@ AGAIN = [
 
 @pytest.mark.parametrize(("fields", "is_refused"), AGAIN)
 def test_a_typing_error_in_the_passphrase_of_a_new_root_is_found(fields, is_refused, client, config):
-    answer = client.post("/", **{**FILLED, **fields})
+    answer = client.post("/new", **{**FILLED, **fields})
     assert answer.status_code == (422 if is_refused else 303)
     if is_refused:
         assert "differ" in beside(answer.text, "passphrase_again")
@@ -294,8 +294,8 @@ def test_a_typing_error_in_the_passphrase_of_a_new_root_is_found(fields, is_refu
 @pytest.mark.slow
 def test_the_passphrase_of_a_root_that_exists_is_typed_once(client, config):
     client.make(passphrase="of the root")
-    assert "passphrase_again" not in client.get("/").text
-    answer = client.post("/", **{**FILLED, "name": "b.example.com", "passphrase": "of the root"})
+    assert "passphrase_again" not in client.get("/new").text
+    answer = client.post("/new", **{**FILLED, "name": "b.example.com", "passphrase": "of the root"})
     assert answer.status_code == 303
 
 
@@ -304,7 +304,7 @@ def test_a_passphrase_that_is_changed_before_the_yes_is_asked_for_again(client, 
     client.make(passphrase="of the root")
     serial = load(config.pki / "issued" / "pbx.example.com.crt").serial_hex
     shown = [
-        client.post("/", **{**FILLED, "name": "b.example.com", "passphrase": "of the root"}),
+        client.post("/new", **{**FILLED, "name": "b.example.com", "passphrase": "of the root"}),
         client.post(f"/certificates/{serial}/renew", passphrase="of the root"),
     ]
     key = config.pki / "private" / "ca.key"
@@ -354,16 +354,17 @@ def test_a_wrong_name_is_told_while_it_is_typed(client):
 def test_the_list_shows_what_there_is_and_one_page_explains_it(client, authority):
     make_server(authority, "pbx.example.com")
     make_server(authority, "soon.example.com", days=20)
-    page = client.get("/certificates").text
-    rows = re.findall(r"<tr>\s*<td>(\d{4}-\d\d-\d\d).*?<a href=\"([^\"]+)\">([^<]+)</a>", page, re.DOTALL)
-    assert [names for _, _, names in rows][1:] == ["DNS:soon.example.com", "DNS:pbx.example.com"]
+    page = client.get("/").text
+    rows = re.findall(r'<th scope="row"><a href="([^"]+)">([^<]+)</a>', page)
+    assert [names for _, names in rows] == ["DNS:soon.example.com", "DNS:pbx.example.com"]
     assert "expiring" in page
-    for _, link, _ in rows:
+    for link in ("/certificates/ca", *(link for link, _ in rows)):
+        assert f'href="{link}"' in page
         one = client.get(link).text
         assert "Where it works" in one
-    pem = client.get(f"{rows[1][1]}/certificate").data
+    pem = client.get(f"{rows[0][0]}/certificate").data
     assert x509.load_pem_x509_certificate(pem).subject.rfc4514_string() == "CN=soon.example.com"
-    assert client.get(f"{rows[1][1]}/key").status_code == 404
+    assert client.get(f"{rows[0][0]}/key").status_code == 404
     assert client.get("/certificates/0123456789ABCDEF").status_code == 404
 
 
@@ -373,7 +374,7 @@ def test_the_list_links_to_a_renewal_exactly_where_there_is_one(client, authorit
     other = make_server(authority, "other.example.com")
     client.make(replace="on")
     confirmed(client, f"/certificates/{other.certificate.serial_hex.upper()}/revoke")
-    page = client.get("/certificates?all=1").text
+    page = client.get("/?all=1").text
     links = set(re.findall(r'href="(/certificates/[^"?#]+)"', page))
     renewals = set(re.findall(r'href="(/certificates/[^"?#]+)#renew"', page))
     assert len(links) == 4
@@ -508,7 +509,7 @@ def test_renewing_asks_for_the_passphrase_of_the_root(client, config):
 
 
 def test_an_empty_folder_has_pages_too(client, config):
-    assert "no certificates yet" in client.get("/certificates").text
+    assert "no certificates yet" in client.get("/").text
     assert "no root yet" in client.get("/root").text
     assert client.get("/root/root.crt").status_code == 404
     assert not config.pki.exists()

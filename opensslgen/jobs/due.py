@@ -44,7 +44,8 @@ def due(survey: Survey, *, days: int, now: datetime) -> Iterator[Due]:
     for entry in sorted((*survey.lapsed, *survey.current), key=lambda entry: (entry.not_after, entry.line)):
         if not _ends_soon(folder, entry, within, now):
             continue
-        path = folder.issued.get(entry.serial_number)
+        certificate = folder.copy(entry).certificate
+        path = folder.file_of(certificate) if certificate else folder.issued.get(entry.serial_number)
         if path:
             yield Due(path.stem, path.stem)
         elif not _is_replaced(folder, entry):

@@ -30,14 +30,14 @@ _KINDS = {"p12": "application/x-pkcs12", "crl in DER": "application/pkix-crl"}
 """Media types; the others are PEM."""
 
 
-@blueprint.get("/")
+@blueprint.get("/new")
 def form() -> str:
     """Show the form, empty or as it was filled in for an order."""
     pending = this_session().orders.get(request.args.get("order", ""))
     return _form(pending.values if pending else None, {})
 
 
-@blueprint.post("/")
+@blueprint.post("/new")
 def check() -> Response | tuple[str, int]:
     """Show the form again with its errors, or go on to the plan."""
     values, secrets = fields.read_values(request.form), fields.read_secrets(request.form)
