@@ -2,14 +2,15 @@
 
 import opensslgen
 
-made = opensslgen.server("pbx.example.com", san=["IP:10.0.0.5"], pki="pki")
+made = opensslgen.server("pbx.example.com", san=["IP:10.0.0.5"], pki="pki", ca_name="Acme CA")
 certificate = opensslgen.load(made.files["certificate"])
 assert not opensslgen.check(certificate)
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False
+"""As in typing, whose import takes longer than the rest of this file: Ctrl-C could come meanwhile."""
 
 if TYPE_CHECKING:
     from opensslgen.api import root as root

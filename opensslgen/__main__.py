@@ -1,5 +1,24 @@
-"""`python -m opensslgen`, and what a zipapp starts."""
+"""`python -m opensslgen`, and what the installed command and a zipapp start."""
 
-from opensslgen.cli.main import main
+# Until the program is loaded, Ctrl-C ends it without a traceback.
+try:
+    import signal
+    import sys
 
-main()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+except KeyboardInterrupt:
+    raise SystemExit(130) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from opensslgen.cli.main import main as run
+    except OSError as error:
+        sys.exit(f"Error: cannot load opensslgen: {error.strerror}")
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.jobs.issue import leaf_job, root_job
+from opensslgen.jobs.new_ca import ca_to_create
 from opensslgen.jobs.perform import Authority
 from opensslgen.jobs.sign import sign_job
 from opensslgen.names.general import parse_names
@@ -52,8 +53,13 @@ def server(
     p12_password: str | None = None,
     passphrase: str | None = None,
     allow: Collection[str] = (),
+    new_ca: bool = False,
+    ca_name: str | None = None,
 ) -> JobResult:
-    """Issue a certificate for a server, after making a root if the folder has none; raises Violation or Error."""
+    """Issue a certificate for a server; raises Violation or Error.
+
+    If the folder has no CA, `new_ca` creates one first; `ca_name` does the same, with this name.
+    """
     order = leaf_order(
         name,
         san=[san] if isinstance(san, str) else san,
@@ -61,8 +67,10 @@ def server(
         days=LEAF_DAYS if days is None else days,
         p12=None if p12_password is None else "p12",
     )
-    root = root_order(encrypted=passphrase is not None)
     authority = _authority(pki, {CA_PASSPHRASE: passphrase, P12_PASSWORD: p12_password}, allow)
+    root = ca_to_create(
+        authority.store, agreed=new_ca, name=ca_name, host=order.names[0].value, encrypted=passphrase is not None
+    )
     return authority.make(
         lambda: leaf_job(order, store=authority.store, root=root, fixed_days=days is not None, allow=allow)
     )

@@ -1,11 +1,39 @@
-# clean_environment: no core file, because it would contain keys and passphrases; no variables that change what openssl
-# does; no trust in the system's roots.
+# clean_environment: no core file, because it would contain keys and passphrases; no variables that change what the shell
+# or openssl does; no trust in the system's roots; no secret for other commands than openssl. Then it checks the tools.
 clean_environment() {
+    unset IFS
     # shellcheck disable=SC3045 # where a shell lacks the option, nothing is lost
     ulimit -c 0 2>/dev/null || :
     unset OPENSSL_CONF_INCLUDE OPENSSL_ENGINES OPENSSL_MODULES RANDFILE CDPATH || :
     LC_ALL=C OPENSSL_CONF=/dev/null SSL_CERT_FILE=/dev/null SSL_CERT_DIR=''
     export LC_ALL OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR
+    # Without unset they would stay exported.
+    for name in OPENSSLGEN_CA_PASSPHRASE OPENSSLGEN_NEW_PASSPHRASE OPENSSLGEN_P12_PASSWORD; do
+        eval "secret=\${$name-}; unset $name; $name=\$secret"
+    done
+    unset secret
+    need_tools @TOOLS@
+}
+
+# need_tools NAME...: fails unless all are here, with the options that they are called with.
+need_tools() {
+    missing=''
+    for tool; do
+        works=1
+        command -v "$tool" >/dev/null 2>&1 || works=''
+        case $tool in
+            cksum) [ -n "$(echo a | cksum 2>/dev/null)" ] || works='' ;;
+            cut) [ "$(printf 'a\tb\n' | cut -f 2 2>/dev/null)" = b ] || works='' ;;
+            grep) [ "$(printf 'ab\nb\n' | grep -x -F -e b 2>/dev/null)" = b ] || works='' ;;
+            od) [ "$(printf a | od -A n -v -t x1 2>/dev/null | tr -d ' \n')" = 61 ] || works='' ;;
+            sort) [ "$(echo b | sort 2>/dev/null)" = b ] || works='' ;;
+            tail) [ "$(printf 'a\nb' | tail -n 1 2>/dev/null)" = b ] || works='' ;;
+            tr) [ "$(printf 'a\303b' | tr -d '\200-\377' 2>/dev/null)" = ab ] || works='' ;;
+            wc) case $(echo | wc -c 2>/dev/null) in *1*) ;; *) works='' ;; esac ;;
+        esac
+        [ -n "$works" ] || missing="$missing $tool"
+    done
+    [ -z "$missing" ] || fail "this needs tools that are missing here, or lack an option:$missing"
 }
 
 fail() {
@@ -17,12 +45,17 @@ openssl() {
     case " $* " in
         *" -passin stdin "*)
             # It reads the user's template, which could read the environment.
-            (
-                unset OPENSSLGEN_CA_PASSPHRASE OPENSSLGEN_NEW_PASSPHRASE OPENSSLGEN_P12_PASSWORD || :
-                command "${OPENSSLGEN_OPENSSL:-openssl}" "$@"
-            ) <<PASSPHRASE
+            command "${OPENSSLGEN_OPENSSL:-openssl}" "$@" <<PASSPHRASE
 $OPENSSLGEN_CA_PASSPHRASE
 PASSPHRASE
+            ;;
+        *" env:"*)
+            (
+                for name in OPENSSLGEN_CA_PASSPHRASE OPENSSLGEN_NEW_PASSPHRASE OPENSSLGEN_P12_PASSWORD; do
+                    case " $* " in *" env:$name "*) export "${name?}" ;; esac
+                done
+                command "${OPENSSLGEN_OPENSSL:-openssl}" "$@" </dev/null
+            )
             ;;
         *) command "${OPENSSLGEN_OPENSSL:-openssl}" "$@" </dev/null ;;
     esac
@@ -175,7 +208,10 @@ sweep_folder() {
 # is_own FILE: tells whether it belongs to this user, because its decision would run with this user's rights.
 is_own() {
     # shellcheck disable=SC2012 # only the fields before the name
-    [ "$(ls -ldn "$1" | sed 's/^[^ ]* *[0-9]* *\([0-9]*\) .*/\1/')" = "$(id -u)" ]
+    owner=$(ls -ldn "$1" | sed 's/^[^ ]* *[0-9]* *\([0-9]*\) .*/\1/')
+    user=$(id -u) || user=''
+    [ -n "$owner$user" ] || fail "nothing here says whose $1 is: ls -n and id are needed"
+    [ "$owner" = "$user" ]
 }
 
 # refuse_link NAME: fails if a file of the pki folder, or a folder above it, is a link to another place.
@@ -184,7 +220,9 @@ refuse_link() {
     while [ -n "$rest" ]; do
         way=$way/${rest%%/*} rest=${rest#*/}
         if [ -L "$pki$way" ]; then
-            case $(readlink "$pki$way") in
+            leads_to=$(readlink "$pki$way") || leads_to=''
+            [ -n "$leads_to" ] || fail "$pki$way is a symbolic link, and readlink is needed to see where it leads"
+            case $leads_to in
                 */* | . | ..) fail "$pki$way is a symbolic link that leads out of $pki: replace it by the file or folder itself" ;;
             esac
         fi
@@ -204,10 +242,9 @@ refuse_file() {
     fi
 }
 
-# need_secret NAME: fails unless the environment contains it; openssl reads it from there, so that no argv shows it.
+# need_secret NAME: fails unless the environment had it; openssl reads it from there, so that no argv shows it.
 need_secret() {
     eval "[ -n \"\${$1:-}\" ]" || fail "set $1 in the environment first"
-    export "${1?}"
 }
 
 # draw_serial sets $serial: positive, 127 bits (RFC 5280 section 4.1.2.2 asks for 1 to 20 bytes).
@@ -240,6 +277,28 @@ choose_legacy() {
 # read_now sets $day since 1970 and $second of that day: apart, as some shells count in 32 bits, which end in 2038.
 read_now() {
     read_date "$(date -u '+%b %e %H:%M:%S %Y') GMT"
+}
+
+# check_clock DAY: fails if the clock is before this day, counted from 1970, as on a box without a battery, or
+# before the CA, or the certificate in the last line of the index, begins.
+check_clock() {
+    read_now
+    today=$day now=$second
+    [ "$today" -ge "$1" ] || wrong_clock "before this script was made"
+    newest=$(sed -n '$p' "$pki/index.txt" 2>/dev/null | cut -f 4)
+    for each in "$pki/ca.crt" "$pki/certs_by_serial/$newest.pem"; do
+        [ -f "$each" ] || continue
+        begins=$(openssl x509 -in "$each" -noout -startdate 2>/dev/null) || continue
+        read_date "${begins#notBefore=}"
+        [ "$day" -lt "$today" ] || { [ "$day" -eq "$today" ] && [ "$second" -le "$now" ]; } ||
+            wrong_clock "before $each begins"
+    done
+}
+
+wrong_clock() {
+    printf 'Error: the clock is wrong, so nothing was made: it says %s, %s\n' "$(date -u '+%Y-%m-%d %H:%M:%S UTC')" "$1" >&2
+    echo 'Hint: set the clock; to issue it anyway, use --allow clock, with gen-certs.sh or when a script is printed' >&2
+    exit 1
 }
 
 # timestamp DAY SECOND: days since 1970 and seconds of that day, written as openssl takes them: 20260104000000Z.
@@ -330,7 +389,15 @@ check_chain() {
 
 # check_same FILE OTHER ERROR: both have the same contents.
 check_same() {
-    [ "$(cksum <"$1")" = "$(cksum <"$2")" ] || fail "$3"
+    are_same "$1" "$2" || fail "$3"
+}
+
+# are_same FILE OTHER: tells whether both have the same contents; fails if they cannot be compared.
+are_same() {
+    sum=$(cksum <"$1") || sum=''
+    other_sum=$(cksum <"$2") || other_sum=''
+    [ -n "$sum$other_sum" ] || fail "$1 and $2 cannot be compared"
+    [ "$sum" = "$other_sum" ]
 }
 
 # check_key FILE KEY [-passin SOURCE]: the key belongs to the certificate.
@@ -397,7 +464,7 @@ check_revoked() {
     sed "$blank" index.before >before
     sed "$blank" index.txt >after
     [ "$2" = old ] || { sed '$d' after >rest && mv rest after; }
-    if [ "$(cksum <before)" != "$(cksum <after)" ] ||
+    if ! are_same before after ||
         [ "$(grep -c "^R$tab${field}[0-9]*Z${3:-}$tab$1$tab" index.txt)" != 1 ]; then
         fail "openssl ca has changed more in the index than to revoke $1"
     fi
@@ -412,7 +479,7 @@ check_list() {
     sed -n 's/^    Serial Number: //p' text | sort >listed
     sed -n "s/^R$tab$field$field\($field\).*/\1/p" index.txt |
         tr a-f A-F | tr -d "$tab" | sed 's/^\(00\)*\(..\)/\2/' | sort >revoked
-    [ "$(cksum <listed)" = "$(cksum <revoked)" ] ||
+    are_same listed revoked ||
         fail "the new CRL does not list the same revocations as the index"
 }
 
@@ -446,7 +513,7 @@ add_line() {
 
 # refuse_repeated SUBJECT: fails if the index may have a subject only once and has it; openssl ca could not read it.
 refuse_repeated() {
-    if grep -q -i '^ *unique_subject *= *[yt1]' "$pki/index.txt.attr" &&
+    if [ -f "$pki/index.txt.attr" ] && grep -q -i '^ *unique_subject *= *[yt1]' "$pki/index.txt.attr" &&
         cut -f 1,6 "$pki/index.txt" | grep -q -x -F "$(printf 'V\t%s' "$1")"; then
         fail "$pki/index.txt has a certificate for $1 already, and index.txt.attr says unique_subject = yes"
     fi
@@ -488,12 +555,13 @@ stage() {
 stage_over() {
     refuse_link "$2"
     mkdir -p "$pki/$(dirname "$2")"
-    case $3$1 in
-        -../*) ;;
+    mode=$3
+    case $1 in
+        ../*) ;;
         # With mode and owner of the old file, so that the same users can read it.
-        -*) [ ! -f "$pki/$2" ] || { cp -p "$pki/$2" like && cat "$1" >like && mv like "$1"; } ;;
+        *) [ ! -f "$pki/$2" ] || { cp -p "$pki/$2" like && cat "$1" >like && mv like "$1" && mode=-; } ;;
     esac
-    stage "$1" "$2" "$3" over
+    stage "$1" "$2" "$mode" over
 }
 
 # keep TARGET: stages a copy of the file that will be replaced, if it exists, under a new name next to it.
@@ -531,7 +599,7 @@ carry_out() {
         [ -f "$1/$source" ] || continue
         if [ "$how" = over ]; then
             mv -f "$1/$source" "$pki/$target"
-        elif [ ! -f "$pki/$target" ] || [ "$(cksum <"$1/$source")" != "$(cksum <"$pki/$target")" ]; then
+        elif [ ! -f "$pki/$target" ] || ! are_same "$1/$source" "$pki/$target"; then
             publish "$1/$source" "$target" "$mode"
         fi
     done <"$1/decided"

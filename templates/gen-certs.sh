@@ -20,6 +20,7 @@ main() {
         open_folder "$pki_folder"
         refuse_file private/ca.key
         refuse_file ca.crt
+        look_at_clock
         make_root "$SUBJECT" "${days:-$ROOT_DAYS}"
         finish "root, valid for ${days:-$ROOT_DAYS} days"
         return 0
@@ -36,6 +37,7 @@ main() {
         ${p12:+"private/$stem.p12"}; do
         refuse_file "$file"
     done
+    look_at_clock
     if [ -e "$pki/ca.crt" ]; then
         need_file private/ca.key
         encrypted=''
@@ -47,9 +49,10 @@ main() {
         oneline=$server_oneline
         make_server "$server_subject" ../ca.crt ../private/ca.key
     else
-        refuse_file private/ca.key
+        [ -z "$new_ca" ] || refuse_file private/ca.key
+        [ -n "$new_ca" ] || refuse_no_ca
         [ -z "$encrypted" ] || check_secret OPENSSLGEN_CA_PASSPHRASE "passphrase of the root's key"
-        name_root
+        name_root "$main"
         unset country state locality org_unit email
         choose_subject "$root_name"
         # In a subshell, so that the key type does not change here.
@@ -61,6 +64,13 @@ main() {
         make_server "$server_subject" ca.crt ca.key
     fi
     finish "server certificate of $main, valid for $days days"
+}
+
+look_at_clock() {
+    case $allowed in
+        *' clock '*) ;;
+        *) check_clock "$EARLIEST_DAY" ;;
+    esac
 }
 
 # make_root SUBJECT DAYS
@@ -110,9 +120,6 @@ END
     # shellcheck disable=SC2086
     run openssl x509 -req -in server.req -CA "$2" -CAkey "$3" ${encrypted:+-passin "$PASSPHRASE"} -sha256 $validity \
         -set_serial "0x$serial" -extfile v3_req.cnf -extensions v3_req -out server.crt
-    case "$validity" in
-        -days*) note "it is not backdated by one hour, because this openssl cannot do that" ;;
-    esac
     root_file=$2 todo=$usages, purpose=any
     case ,$usages, in
         *,serverAuth,*) purpose=sslserver ;;
@@ -179,7 +186,6 @@ finish() {
 
 NL='
 '
-IFS=" $NL"
 DIGITS=0123456789
 HEX=${DIGITS}abcdefABCDEF
 LOWER=abcdefghijklmnopqrstuvwxyz
@@ -197,22 +203,24 @@ gen-certs.sh makes TLS certificates that iPhones accept, by openssl commands tha
   OPENSSLGEN_P12_PASSWORD=... ./gen-certs.sh server pbx.example.com --p12-compat
   ./gen-certs.sh root --cn "Acme root 2026" --org Acme --key-type p-256
 
-server NAME makes a key and a certificate for a host name or an address, and first a root if the folder has none:
+server NAME makes a key and a certificate for a host name or an address:
+  --new-ca           create a CA first if the folder has none
   --san NAMES        further names: DNS:..., IP:..., email:..., URI:... or bare; a list, or the option again
   --days N           days of validity ($SERVER_DAYS)
   --eku USAGE        extended key usage (serverAuth,clientAuth)
   --key-usage USAGE  key usage, if not what suits the key
   --p12              make a PKCS#12 file, too (AES-256); its password is in OPENSSLGEN_P12_PASSWORD
   --p12-compat       the same for older Apple, Windows, appliances
-  --allow RULE       make it although it breaks this rule
 root makes a root alone:
   --days N           days of validity ($ROOT_DAYS)
   --passphrase       encrypt its key; its passphrase is in OPENSSLGEN_CA_PASSPHRASE, which alone has the same effect
 Both:
   --key-type TYPE    rsa-2048 (the default), rsa-3072, rsa-4096, p-256 or p-384
   --cn --org --org-unit --country --state --locality --email TEXT
-                     the subject; the common name is by default NAME, and a root's is its owner and the time
+                     the subject; the common name is by default NAME, and that of a root, which phones show, is the
+                     organization, or NAME or this machine and "CA"
   --pki DIR          the folder with root, keys and certificates, as easy-rsa's (OPENSSLGEN_PKI, else ./pki)
+  --allow RULE       make it although it breaks this rule; clock: although the clock must be wrong
   -h, --help         this text
   --version
 
@@ -225,6 +233,12 @@ END
 
 refuse() {
     printf 'Error: %s\n' "$*" >&2
+    exit 2
+}
+
+refuse_no_ca() {
+    printf 'Error: %s\n' "there is no certificate authority (CA) in $pki_folder" >&2
+    printf 'Hint: %s\n' "to create one there, add --new-ca; if it is in another folder, add --pki DIR" >&2
     exit 2
 }
 
@@ -309,7 +323,7 @@ rsa() { # BITS
 
 read_arguments() {
     command='' name_given='' for_root='' for_server=''
-    days='' others='' usages='' key_usages='' p12='' encrypted='' allowed=' ' number=0
+    days='' others='' usages='' key_usages='' p12='' encrypted='' new_ca='' allowed=' ' number=0
     unset cn org org_unit country state locality email
     pki_folder=${OPENSSLGEN_PKI:-./pki}
     rsa 2048
@@ -323,11 +337,12 @@ read_arguments() {
             --) break ;;
             --p12 | --p12-compat) p12=${argument#--} for_server=$argument ;;
             --passphrase) encrypted=1 for_root=$argument ;;
+            --new-ca) new_ca=1 for_server=$argument ;;
             -?*)
                 option=${argument%%=*}
                 case $option in
-                    --san | --eku | --key-usage | --allow) for_server=$option ;;
-                    --days | --key-type | --pki) ;;
+                    --san | --eku | --key-usage) for_server=$option ;;
+                    --days | --key-type | --pki | --allow) ;;
                     --cn | --org | --org-unit | --country | --state | --locality | --email) ;;
                     *) refuse "unknown option $(shown "$option"); -h lists all options" ;;
                 esac
@@ -958,34 +973,42 @@ choose_subject() {
     [ -z "${email+set}" ] || attribute emailAddress 'mail address' 128 "$email"
 }
 
-# name_root sets $root_name. IP Office builds chains by common names, so that each root has its own: the owner, cut so
-# that it fits, and the time.
+# name_root [HOST]: sets $root_name, which phones show: the organization, or HOST or this machine, and "CA".
 name_root() {
     trim "${org-}"
-    if [ -z "$trimmed" ]; then
-        trimmed=$(uname -n)
-        trimmed=${trimmed%%.*}
-    fi
+    root_name=$trimmed
+    [ -z "$trimmed" ] || return 0
+    trimmed=$(uname -n)
+    trimmed=${1:-${trimmed%%.*}}
+    trimmed=${trimmed#'*.'}
     fits "$TEXT" || trimmed=opensslgen
-    # If the cut leaves half a letter, its first byte is removed as well.
-    owner=$(printf %s "$trimmed" | cut -b 1-39 | sed "s/[$(printf '\300-\337')]\$//")
-    root_name="${owner:-opensslgen} root $(date -u '+%Y-%m-%d %H:%M:%S')"
+    while [ ${#trimmed} -gt 61 ]; do
+        case $trimmed in
+            *.*) trimmed=${trimmed#*.} ;;
+            *) trimmed=$(printf %.61s "$trimmed") ;;
+        esac
+    done
+    root_name="${trimmed:-opensslgen} CA"
 }
 
 # check_secret NAME WHAT: it is in the environment, and every openssl accepts it; no argv contains it.
 check_secret() {
-    eval "[ -n \"\${$1:-}\" ]" || refuse "the $2 is needed: set $1 in the environment"
-    export "${1?}"
+    eval "secret=\${$1:-}"
+    [ -n "$secret" ] || refuse "the $2 is needed: set $1 in the environment"
     eval "case \$$1 in *\"\$NL\"*) refuse \"the $2 has a line break\" ;; esac"
     eval "[ \${#$1} -le 1000 ]" || refuse "the $2 is longer than 1000 bytes, which OpenSSL could not read again"
     secret_text=$TEXT
     [ "$1" != OPENSSLGEN_P12_PASSWORD ] || secret_text='[ -~]*'
     # mksh has no printf of its own, so printf would show it in an argv.
-    if env | sed -n "s/^$1=//p" | grep -q -v -E -x -e "$secret_text"; then
-        refuse "the $2 has a character that cannot be used here"
-    fi
-    [ "$(env | sed -n "s/^$1=//p" | tr -d '\200-\277\n' | wc -c)" -ge 4 ] ||
-        refuse "the $2 is shorter than 4 characters, which openssl refuses"
+    grep -q -E -x -e "$secret_text" <<SECRET || refuse "the $2 has a character that cannot be used here"
+$secret
+SECRET
+    length=$(tr -d '\200-\277\n' <<SECRET | wc -c
+$secret
+SECRET
+    )
+    secret=''
+    [ "$length" -ge 4 ] || refuse "the $2 is shorter than 4 characters, which openssl refuses"
 }
 
 # ---- Rules

@@ -111,16 +111,29 @@ def served(openssl, tmp_path_factory):
     return make_server(authority, "pbx.example.com", san=["localhost", "127.0.0.1", "::1"])
 
 
+CREATING = ("server", "client", "batch")
+"""The commands that create a CA, if the pki folder has none and somebody says so."""
+
+
+def agreeing(arguments):
+    """Return a command line that creates a CA without a question: what most tests are not about."""
+    words = [os.fspath(word) if isinstance(word, os.PathLike) else str(word) for word in arguments]
+    if words and words[0] in CREATING and "--csr-only" not in words:
+        words.insert(1, "--new-ca")
+    return words
+
+
 def opensslgen(*arguments, env=None, **options):
-    """Run the command line as a process of its own and return what it left."""
+    """Run the command line as a process of its own and return what it left; it may create a CA."""
+    words = agreeing(arguments)
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT), **(env or {})}
     if options.keys() <= {"cwd", "input", "timeout"} and preloaded().is_like(environment):
-        return _forked(arguments, environment, **options)
+        return _forked(words, environment, **options)
     options.setdefault("capture_output", True)
     options.setdefault("text", True)
     options.setdefault("stdin", subprocess.DEVNULL)
     options.setdefault("timeout", 120)
-    return subprocess.run([sys.executable, "-m", "opensslgen", *map(str, arguments)], env=environment, **options)
+    return subprocess.run([sys.executable, "-m", "opensslgen", *words], env=environment, **options)
 
 
 @functools.cache
@@ -129,16 +142,15 @@ def preloaded():
     return Preloaded(os.environ)
 
 
-def _forked(arguments, environment, *, cwd=None, input="", timeout=120):  # noqa: A002 - as subprocess.run calls it
-    words = tuple(os.fspath(word) if isinstance(word, os.PathLike) else str(word) for word in arguments)
+def _forked(words, environment, *, cwd=None, input="", timeout=120):  # noqa: A002 - as subprocess.run calls it
     done = preloaded().run(
-        words, folder=cwd or Path.cwd(), environment=environment, stdin=input.encode(), timeout=timeout
+        tuple(words), folder=cwd or Path.cwd(), environment=environment, stdin=input.encode(), timeout=timeout
     )
     out, err = (data.decode().replace("\r\n", "\n") for data in (done.stdout, done.stderr))
     return subprocess.CompletedProcess(["opensslgen", *words], done.returncode, out, err)
 
 
-def start_with_subprocess(argv, *, env, cwd, stdin, timeout):
+def start_with_subprocess(argv, *, env, cwd, stdin, timeout, limit=None):
     """Start a process so that pytest-subprocess can replace it; `sh` forks by itself, which it cannot see."""
     try:
         done = subprocess.run(argv, env=env, cwd=cwd, input=stdin, capture_output=True, timeout=timeout, check=False)

@@ -54,7 +54,7 @@ class Command:
     before: tuple[tuple[str, ...], ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     """What lies beside the pki folder."""
-    next: tuple[str, ...] = ("server", "next.example.com", "--key-type", "p-256")
+    next: tuple[str, ...] = ("server", "--new-ca", "next.example.com", "--key-type", "p-256")
     """What is run after each fault."""
     script: bool = False
     """Whether it is printed as a script, and that is killed."""
@@ -65,10 +65,10 @@ class Command:
 
 
 ROOT = ("root", *FAST)
-SERVER = ("server", "pbx.example.com", *FAST)
+SERVER = ("server", "--new-ca", "pbx.example.com", *FAST)
 ELSEWHERE = ("server", "phone.example.com", "--csr-only", "--pki", "elsewhere", *FAST)
 """A request that was made in another folder."""
-OTHER = ("server", "other.example.com", *FAST)
+OTHER = ("server", "--new-ca", "other.example.com", *FAST)
 REVOKE = ("revoke", "pbx.example.com", "--yes", "--reason", "keyCompromise")
 RENEW = ("renew", "pbx.example.com")
 ADOPT = ("adopt", "elsewhere/ca.crt", "--key", "elsewhere/private/ca.key")
@@ -82,7 +82,7 @@ COMMANDS = {
     "server-first": Command(arguments=SERVER),
     "server-p12": Command(arguments=(*SERVER, "--p12"), before=(ROOT,), secrets=("OPENSSLGEN_P12_PASSWORD",)),
     "server-force": Command(arguments=(*SERVER, "--force"), before=(ROOT, SERVER)),
-    "client": Command(arguments=("client", "alice@example.com", *FAST), before=(ROOT,)),
+    "client": Command(arguments=("client", "--new-ca", "alice@example.com", *FAST), before=(ROOT,)),
     "csr-only": Command(arguments=(*SERVER, "--csr-only")),
     "self-signed": Command(arguments=("self-signed", "ip500.example.com", *FAST)),
     "intermediate": Command(arguments=("intermediate", "Site Berlin", *FAST), before=(ROOT,)),
@@ -117,7 +117,7 @@ COMMANDS = {
         next=EXPORT_OTHER,
     ),
     "batch": Command(
-        arguments=("batch", "rows.csv", *FAST, "--jobs", "1"), files={"rows.csv": "name\na.example.com\n"}
+        arguments=("batch", "--new-ca", "rows.csv", *FAST, "--jobs", "1"), files={"rows.csv": "name\na.example.com\n"}
     ),
     "recovery": Command(arguments=OTHER, killed=Command(arguments=SERVER, before=(ROOT,))),
     "recovery-of-root": Command(arguments=OTHER, killed=Command(arguments=ROOT)),

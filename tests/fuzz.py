@@ -1,7 +1,8 @@
-"""Feeds the decoder and the readers of configs and scripts what nobody writes: `python -m tests.fuzz [--seconds 60]`.
+"""Feeds the decoder, the readers of configs and scripts, and the audit what nobody writes: `python -m tests.fuzz`.
 
-Nothing may crash, nothing may take longer than a second, and nothing that Python's cryptography refuses to read may
-pass. With atheris (pip install atheris) the code's own branches lead the way, else chance alone. Not run in CI.
+That takes ten minutes. Nothing may crash, nothing may take longer than a second or grow the process by 256 MiB, and
+nothing that Python's cryptography refuses to read may pass. With atheris (pip install atheris) the code's own branches
+lead the way, else chance alone. Not run in CI. Each fault that it finds becomes a case in the tests.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import contextlib
 import os
 import random
+import resource
 import sys
 import tempfile
 import time
@@ -22,6 +24,7 @@ from cryptography import x509
 CHECKOUT = Path(__file__).parent.parent
 AT = datetime(2026, 2, 1, tzinfo=timezone.utc)
 SLOWEST = 1.0  # seconds
+MOST_MEMORY = 512  # MiB of the process, with all seeds in it
 LARGEST = 1 << 16  # bytes
 
 
@@ -46,7 +49,8 @@ def decoder(data):
 
     def certificate(ours, der):
         judge(Case(ours, None, AT), rules)
-        if not violations(ours):
+        # A deviation is reported, with the programs that refuse it.
+        if not ours.deviations and not violations(ours):
             witness(ours, der)
 
     def blocks():
@@ -98,15 +102,17 @@ def witness(ours, der):
 
 def configs(data):
     """Read bytes as an OpenSSL config, and what is written of it again."""
-    from opensslgen.config.reader import read_config, written
+    from opensslgen.config.reader import config_text, read_config
     from opensslgen.errors import UnreadableError
 
     try:
         config = read_config(data.decode("utf-8", "surrogateescape"))
     except UnreadableError:
         return
+    if config.pragmas:
+        return  # they change how the rest is read, and are not written again
     known = [section for section in config.sections.values() if all(entry.is_known for entry in section.entries)]
-    again = read_config(written(known))
+    again = read_config(config_text(known))
     for section in known:
         values = [(entry.key, entry.value) for entry in again.sections[section.name].entries]
         if values != [(entry.key, entry.value) for entry in section.entries]:
@@ -136,6 +142,36 @@ def script_seeds():
     seeds = [path.read_bytes() for path in found]
     table = (CHECKOUT / "tests" / "scripts" / "shapes.txt").read_bytes()
     return seeds + [piece.partition(b"\n")[2] for piece in table.split(b"\n### ")[1:]]
+
+
+# The whole audit
+
+
+def audits(data):
+    """Audit bytes as a file, by every profile; openssl is not asked."""
+    from opensslgen.audit.result import Settings
+    from opensslgen.audit.targets import audit_content
+    from opensslgen.openssl.command import OpenSSLError
+    from opensslgen.report.audit import audit_format
+    from opensslgen.rules.profiles import PROFILES, rules_of
+
+    def missing():
+        raise OpenSSLError("no openssl while fuzzing")
+
+    profiles = [name for name in PROFILES if name != "root"]
+    for each in (True, False):
+        settings = Settings(rules=rules_of(profiles), at=AT, openssl=missing, each=each)
+        for result in audit_content(data, "fuzzed", settings):
+            for form in ("text", "json", "sarif", "github"):
+                audit_format(form, settings, profiles=profiles).entry()(result)
+
+
+def audit_seeds():
+    """Return the seeds of all readers, and small files of each kind that is costly to read."""
+    from .costly_inputs import KINDS
+
+    costly = [kind.write(min(kind.small, 20)) for kind in KINDS.values()]
+    return [seed for seed in (*der_seeds(), *config_seeds(), *script_seeds(), *costly) if 0 < len(seed) <= LARGEST]
 
 
 # Mutations
@@ -253,6 +289,7 @@ TARGETS = {
     "decoder": (decoder, der_seeds, mutated_der),
     "configs": (configs, config_seeds, mutated_bytes),
     "scripts": (scripts, script_seeds, mutated_bytes),
+    "audits": (audits, audit_seeds, mutated_der),
 }
 
 
@@ -270,6 +307,8 @@ def checked(target, data):
         raise Fault(f"crashed: {error!r}") from error
     if (spent := time.process_time() - begun) > SLOWEST:
         raise Fault(f"took {spent:.1f} s")
+    if (used := resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024) > MOST_MEMORY:
+        raise Fault(f"the process has grown to {used:.0f} MiB")
 
 
 def by_chance(name, seconds, seed, _folder):
@@ -319,7 +358,7 @@ def main():
     """Fuzz each target for its share of the time."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", help=f"of {', '.join(TARGETS)}; by default all, one after the other")
-    parser.add_argument("--seconds", type=int, default=60, help="for each target (default 60)")
+    parser.add_argument("--seconds", type=int, default=150, help="for each target (default 150)")
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 31), help="to do the same again")
     parser.add_argument("--by-chance", action="store_true", help="do without atheris")
     options = parser.parse_args()

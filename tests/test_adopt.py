@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from opensslgen.cli.main import cli
 from opensslgen.x509.certificate import load, load_all
 
-from .conftest import files_below
+from .conftest import agreeing, files_below
 from .openssls import BINARIES
 from .servers import issue
 from .shells import SHELLS
@@ -52,7 +52,7 @@ def given(root, site, tmp_path):
 
 
 def run(*arguments, **env):
-    return CliRunner().invoke(cli, [*map(str, arguments)], env=env)
+    return CliRunner().invoke(cli, agreeing(arguments), env=env)
 
 
 def key_of(authority, encoding=PEM, form=PKCS8, protection=OPEN):

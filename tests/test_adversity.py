@@ -57,7 +57,7 @@ def assert_private(folder):
 def test_umask_000_changes_nothing(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", "import os; os.umask(0); from opensslgen.cli.main import main; main()"]
-        + ["server", "pbx.example.com", *FAST],
+        + ["server", "--new-ca", "pbx.example.com", *FAST],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         capture_output=True,
         text=True,
@@ -89,7 +89,7 @@ def test_no_home_and_hostile_settings(tmp_path):
     }
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT), **hostile}
     done = subprocess.run(
-        [sys.executable, "-m", "opensslgen", "server", "pbx.example.com", *FAST],
+        [sys.executable, "-m", "opensslgen", "server", "--new-ca", "pbx.example.com", *FAST],
         env=environment,
         capture_output=True,
         text=True,
@@ -143,15 +143,15 @@ def test_a_read_only_folder_is_named(tmp_path):
             "-m",
             "sh",
             "-c",
-            '"$@" && cd . && exec "$PYTHON" -m opensslgen server a.example',
+            '"$@" && cd . && exec "$PYTHON" -m opensslgen server --new-ca a.example',
             "sh",
             *mount,
         ]
     else:
         tmp_path.chmod(0o500)
-        command = [sys.executable, "-m", "opensslgen", "server", "a.example"]
+        command = [sys.executable, "-m", "opensslgen", "server", "--new-ca", "a.example"]
     done = subprocess.run(
-        [word.replace("server a.example", f"server a.example --pki {tmp_path}/pki") for word in command],
+        [word.replace(" a.example", f" a.example --pki {tmp_path}/pki") for word in command],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHON": sys.executable},
         cwd="/",
         capture_output=True,
@@ -166,9 +166,9 @@ def test_a_read_only_folder_is_named(tmp_path):
 FULL_DISK = """
 mount -t tmpfs -o "$2,mode=700" tmpfs "$1" && cd "$1" || exit 99
 head -c "$3" /dev/zero >filler
-"$PYTHON" -m opensslgen server pbx.example.com --key-type p-256 2>"$4" >/dev/null; echo $?
+"$PYTHON" -m opensslgen server --new-ca pbx.example.com --key-type p-256 2>"$4" >/dev/null; echo $?
 rm -f filler && mount -o remount,size=4m,nr_inodes=1000 "$1" || exit 97
-"$PYTHON" -m opensslgen server next.example.com --key-type p-256 >/dev/null || exit 98
+"$PYTHON" -m opensslgen server --new-ca next.example.com --key-type p-256 >/dev/null || exit 98
 find pki -type f ! -name .lock | sort
 cut -f6 pki/index.txt
 """
@@ -206,7 +206,7 @@ def test_a_full_disk_leaves_everything_or_nothing(disk, tmp_path):
 
 def started(tmp_path, *arguments):
     return subprocess.Popen(
-        [sys.executable, "-m", "opensslgen", "server", "pbx.example.com", *arguments],
+        [sys.executable, "-m", "opensslgen", "server", "--new-ca", "pbx.example.com", *arguments],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
         cwd=tmp_path,
         stdout=subprocess.PIPE,
@@ -241,7 +241,7 @@ from opensslgen.cli.main import main
 
 for number in range(50):
     if os.fork() == 0:
-        sys.argv = ["opensslgen", "server", f"host{number}.example.com", "--key-type", "p-256", "-q"]
+        sys.argv = ["opensslgen", "server", "--new-ca", f"host{number}.example.com", "--key-type", "p-256", "-q"]
         main()
 sys.exit(sum(os.wait()[1] != 0 for _ in range(50)))
 """
@@ -342,7 +342,7 @@ def printed_script(tmp_path, name):
 def test_scripts_and_program_lock_each_other_out(tmp_path):
     """Each may find the other's root and fail with a word; never is a root replaced or a leaf left without its root."""
     commands = [printed_script(tmp_path, f"s{number}.example.com") for number in range(3)]
-    program = [sys.executable, "-m", "opensslgen", "server"]
+    program = [sys.executable, "-m", "opensslgen", "server", "--new-ca"]
     commands += [[*program, f"p{number}.example.com", *FAST, "-q"] for number in range(3)]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     processes = [
@@ -387,7 +387,7 @@ def test_what_a_killed_script_had_decided_the_next_script_carries_out(survivors,
 @needs("root", "mount")
 def test_a_folder_on_another_file_system_is_named_before_anything_is_decided(tmp_path):
     (tmp_path / "pki" / "private").mkdir(parents=True)
-    mount = 'mount -t tmpfs tmpfs "$1/pki/private" && cd "$1" && exec "$PYTHON" -m opensslgen server a.example'
+    mount = 'mount -t tmpfs tmpfs "$1/pki/private" && cd "$1" && exec "$PYTHON" -m opensslgen server --new-ca a.example'
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", mount, "sh", tmp_path],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT), "PYTHON": sys.executable},

@@ -221,7 +221,7 @@ def test_a_certificate_that_the_roots_end_has_shortened_is_not_made_anew_each_da
     rows, _, _ = answers(table(tmp_path, "a.example.com,,,"))
     assert "valid for" in rows["a.example.com"]["notes"][0]
     done = subprocess.run(
-        ["faketime", "-f", "+3d", sys.executable, "-m", "opensslgen", "batch", "sites.csv", *EC],
+        ["faketime", "-f", "+3d", sys.executable, "-m", "opensslgen", "batch", "--new-ca", "sites.csv", *EC],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.stdout == "0 issued, 1 unchanged, 0 failed\n"
@@ -373,7 +373,7 @@ def test_two_at_once_where_there_is_no_root_yet(tmp_path):
         table(tmp_path, f"h{number}.example.com,,,", name=f"{number}.csv")
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "opensslgen", "batch", f"{number}.csv", *EC],
+            [sys.executable, "-m", "opensslgen", "batch", "--new-ca", f"{number}.csv", *EC],
             env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, stderr=subprocess.PIPE, text=True,
         )
         for number in range(2)
@@ -393,7 +393,7 @@ def test_an_openssl_that_hangs_ends_with_the_batch(how, tmp_path):
     opensslgen("root", *EC)
     table(tmp_path, "a.example.com,,,")
     running = subprocess.Popen(
-        [sys.executable, "-m", "opensslgen", "batch", "sites.csv", "--openssl", "./openssl", *EC],
+        [sys.executable, "-m", "opensslgen", "batch", "--new-ca", "sites.csv", "--openssl", "./openssl", *EC],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
     )
     hangs = wait(lambda: next((tmp_path / "pki").glob(".work-*/hangs"), None))
@@ -491,7 +491,7 @@ def test_every_openssl_makes_and_checks_many(binary, tmp_path):
 def started(tmp_path, number=60):
     table(tmp_path, *(f"h{each}.example.com,,," for each in range(number)))
     process = subprocess.Popen(
-        [sys.executable, "-m", "opensslgen", "batch", "sites.csv", *EC],
+        [sys.executable, "-m", "opensslgen", "batch", "--new-ca", "sites.csv", *EC],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, cwd=tmp_path, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -535,7 +535,11 @@ def test_two_batches_and_a_single_one_at_once_share_the_folder(tmp_path):
     assert opensslgen("root", *EC).returncode == 0
     table(tmp_path, *(f"a{each}.example.com,,," for each in range(12)), name="a.csv")
     table(tmp_path, *(f"b{each}.example.com,,," for each in range(12)), name="b.csv")
-    commands = [["batch", "a.csv"], ["batch", "b.csv"], ["server", "single.example.com"]]
+    commands = [
+        ["batch", "--new-ca", "a.csv"],
+        ["batch", "--new-ca", "b.csv"],
+        ["server", "--new-ca", "single.example.com"],
+    ]
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "opensslgen", *command, *EC, "-q"],
@@ -562,7 +566,7 @@ def test_two_hundred_rows(tmp_path):
 def test_progress_with_rate_and_time_left_on_a_terminal(tmp_path):
     table(tmp_path, *(f"h{each}.example.com,,," for each in range(250)))
     done = subprocess.run(
-        ["script", "-qec", f"{sys.executable} -m opensslgen batch sites.csv --key-type p-256 -q", "/dev/null"],
+        ["script", "-qec", f"{sys.executable} -m opensslgen batch --new-ca sites.csv --key-type p-256 -q", "/dev/null"],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0

@@ -148,7 +148,6 @@ def test_a_request_without_extensions_has_none() -> None:
 @pytest.mark.parametrize(
     ("der", "fault"),
     [
-        (request(version=number(1)), "a request is not of version 1"),
         (request(rest=b""), "the attributes are missing"),
         (request(rest=context(0) * 2), "the attributes is followed by"),
         (request(asking(USAGE), asking(USAGE)), "asks twice for extensions"),

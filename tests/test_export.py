@@ -29,7 +29,7 @@ from opensslgen.plan import export
 from opensslgen.plan.steps import Plan, Publish
 
 from . import servers
-from .conftest import CHECKOUT, files_below
+from .conftest import CHECKOUT, agreeing, files_below
 from .needs import needs
 from .openssls import BINARIES
 from .servers import HOST, nginx_of, program
@@ -41,7 +41,7 @@ ALL = [*(("--as", name) for name in export.FORMATS), *(("--for", name) for name 
 
 
 def run(*arguments, **env):
-    return CliRunner().invoke(cli, [*map(str, arguments)], env={"OPENSSLGEN_P12_PASSWORD": PASSWORD, **env})
+    return CliRunner().invoke(cli, agreeing(arguments), env={"OPENSSLGEN_P12_PASSWORD": PASSWORD, **env})
 
 
 def succeed(*arguments, **env):

@@ -76,7 +76,7 @@ def serial_of(pki, name):
 
 
 def test_a_fresh_folder_with_one_of_each_kind_complies(pki):
-    done = opensslgen("audit", "pki", cwd=pki.parent)
+    done = opensslgen("audit", "-v", "pki", cwd=pki.parent)
     assert done.returncode == 0, done.stdout
     assert "pki: complies\n" in done.stdout
     assert "pki/index.txt: complies\n" in done.stdout

@@ -31,7 +31,7 @@ from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 from opensslgen.plan.steps import Write
 from opensslgen.x509.certificate import load
 
-from .conftest import opensslgen
+from .conftest import agreeing, opensslgen
 from .daily import daily
 from .jobs import summary
 from .name_table import ANY, FIELDS, TABLE, cases, unescaped
@@ -113,9 +113,10 @@ def hostile_locale(monkeypatch):
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
 
 
-def run(script, *arguments, shell="dash", cwd=None, prefix=(), **environment):
+def run(script, *arguments, shell="dash", cwd=None, prefix=(), new_ca=True, **environment):
+    words = [arguments[0], "--new-ca", *arguments[1:]] if new_ca and arguments[:1] == ("server",) else arguments
     return subprocess.run(
-        [*prefix, *SHELLS[shell], script, *arguments],
+        [*prefix, *SHELLS[shell], script, *words],
         env={**os.environ, **environment},
         cwd=cwd,
         stdin=subprocess.DEVNULL,
@@ -141,11 +142,9 @@ def assert_nothing_left(pki):
     assert [path.name for path in pki.glob(".*") if path.name != ".lock"] == []
 
 
-def without_time(told):
-    """The summary, where a root's default name has its time."""
+def as_text(told):
     files, certificates, index = told
-    text = repr((sorted(files.items()), sorted(certificates.items()), index))
-    return re.sub(r"root \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "root TIME", text)
+    return repr((sorted(files.items()), sorted(certificates.items()), index))
 
 
 # The form of the script
@@ -197,9 +196,11 @@ def by_python(tmp_path_factory):
     def make(name, *, encrypted=False):
         folder = tmp_path_factory.mktemp("python")
         for arguments in (WITH_PASSPHRASE if encrypted else SAME)[name]:
-            done = click.testing.CliRunner().invoke(cli, [*arguments, "--pki", folder / "pki"], env=secrets(encrypted))
+            done = click.testing.CliRunner().invoke(
+                cli, [*agreeing(arguments), "--pki", str(folder / "pki")], env=secrets(encrypted)
+            )
             assert done.exit_code == 0, done.output
-        return without_time(summary(folder / "pki"))
+        return as_text(summary(folder / "pki"))
 
     return make
 
@@ -215,7 +216,7 @@ def secrets(encrypted):
 def test_it_makes_what_opensslgen_makes(script, name, shell, by_python, tmp_path):
     for arguments in SAME[name]:
         done = made(script, *arguments, shell=shell, cwd=tmp_path, **secrets(False))
-    assert without_time(summary(tmp_path / "pki")) == by_python(name)
+    assert as_text(summary(tmp_path / "pki")) == by_python(name)
     assert_nothing_left(tmp_path / "pki")
     files = done.stdout.splitlines()
     assert files
@@ -228,7 +229,7 @@ def test_it_makes_what_opensslgen_makes(script, name, shell, by_python, tmp_path
 def test_it_makes_what_opensslgen_makes_with_a_passphrase(script, name, shell, by_python, tmp_path):
     for arguments in WITH_PASSPHRASE[name]:
         made(script, *arguments, shell=shell, cwd=tmp_path, **SECRETS)
-    assert without_time(summary(tmp_path / "pki")) == by_python(name, encrypted=True)
+    assert as_text(summary(tmp_path / "pki")) == by_python(name, encrypted=True)
     key = tmp_path / "pki" / "private" / "ca.key"
     assert "ENCRYPTED" in key.read_text()
     for option, password, code in (("-passin", SECRETS[CA_PASSPHRASE], 0), ("-passin", "wrong", 1)):
@@ -662,12 +663,16 @@ def test_with_nothing_else(script, tools, chroot, by_python):
     shutil.copy(script, root / "work" / "gen-certs.sh")
     for name in ("server-every-field", "server-p12"):
         for arguments in SAME[name]:
-            done = chroot("/bin/sh", "/work/gen-certs.sh", *arguments, "--pki", f"/work/{name}", **secrets(False))
+            done = chroot(
+                "/bin/sh", "/work/gen-certs.sh", *agreeing(arguments), "--pki", f"/work/{name}", **secrets(False)
+            )
             assert done.returncode == 0, done.stderr
-        assert without_time(summary(root / "work" / name)) == by_python(name)
-    done = chroot("/bin/sh", "/work/gen-certs.sh", "server", "a.example", "--days", "900", "--pki", "/work/none")
+        assert as_text(summary(root / "work" / name)) == by_python(name)
+    done = chroot(
+        "/bin/sh", "/work/gen-certs.sh", "server", "--new-ca", "a.example", "--days", "900", "--pki", "/work/none"
+    )
     assert (done.returncode, "apple-validity" in done.stderr) == (1, True)
-    done = chroot("/bin/sh", "/work/gen-certs.sh", "server", "a$b.example", "--pki", "/work/none")
+    done = chroot("/bin/sh", "/work/gen-certs.sh", "server", "--new-ca", "a$b.example", "--pki", "/work/none")
     assert (done.returncode, "'a$b.example'" in done.stderr) == (2, True)
 
 
@@ -1000,3 +1005,12 @@ def test_what_is_written_is_what_root_order_has(script, stub, tmp_path):
     fields = {field: EVERY_FIELD[EVERY_FIELD.index(option) + 1] for field, option in SUBJECT_OPTIONS.items()}
     config = next(step for step in recipes.root(root_order(**fields)).steps if isinstance(step, Write))
     assert shown.read_text("utf-8") == config.text
+
+
+@pytest.mark.parametrize("shell", EACH_SHELL)
+def test_it_creates_no_ca_unless_somebody_says_so(script, shell, tmp_path):
+    done = run(script, "server", "a.example", *FAST, new_ca=False, shell=shell, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "there is no certificate authority (CA)" in done.stderr
+    assert "--new-ca" in done.stderr
+    assert list(tmp_path.iterdir()) == []

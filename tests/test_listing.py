@@ -11,6 +11,7 @@ import icalendar
 import pytest
 from cryptography import x509
 
+from opensslgen.pki.survey import Row
 from opensslgen.report import browse, listing
 
 from .conftest import opensslgen
@@ -21,12 +22,10 @@ HOSTILE = '=HYPERLINK("x"), a;b\\c\nBEGIN:VEVENT\r\n{serial="1"} \u202e ' + "ä"
 
 def row(name="pbx.example.com", *, days=100, serial="0A", state="valid"):
     """Return what the formats look at in a row of `list`."""
-    entry = SimpleNamespace(title=name, revoked_at=None, reason=None)
+    entry = SimpleNamespace(title=name, revoked_at=None, reason=None, serial_hex=serial)
     expires = NOW + timedelta(days=days)
     copy = SimpleNamespace(certificate=None, fault=None)
-    return SimpleNamespace(
-        entry=entry, copy=copy, kind="server", state=state, not_after=expires, days=days, serial_hex=serial
-    )
+    return Row(entry, copy, "server", state, expires, days)
 
 
 @pytest.mark.parametrize("name", ["pbx.example.com", HOSTILE, "-1", "@x"])

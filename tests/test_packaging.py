@@ -70,7 +70,7 @@ def test_an_install_finds_the_templates(how, source, tmp_path):
 def test_a_zipapp_finds_the_templates(source, tmp_path):
     app = tmp_path / "app"
     run(sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--target", app, source)
-    run(sys.executable, "-m", "zipapp", app, "-m", "opensslgen.cli.main:main", "-o", tmp_path / "opensslgen.pyz")
+    run(sys.executable, "-m", "zipapp", app, "-m", "opensslgen.__main__:main", "-o", tmp_path / "opensslgen.pyz")
     # A stick that is mounted somewhere, read only, on a machine without a network.
     stick = tmp_path / "USB STICK"
     stick.mkdir()

@@ -383,7 +383,7 @@ def test_script_and_commands_exclude_each_other(name, both, tmp_path):
 
 def test_the_command_prints_them_and_makes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    arguments = ["server", "pbx.example.com", "--san", "10.0.0.5", "--commands"]
+    arguments = ["server", "--new-ca", "pbx.example.com", "--san", "10.0.0.5", "--commands"]
     done = click.testing.CliRunner().invoke(cli, arguments)
     assert done.exit_code == 0
     assert done.stdout.startswith("# These commands neither check nor publish anything")

@@ -126,6 +126,8 @@ WRITTEN = {
     "UTF-16 without mark": (lambda text: text.encode("utf-16-le"), 1, UTF_16),
     "base64 in lines": (lambda text: "\n".join(text.splitlines()[1:-1]) + "\n", 1, BARE),
     "base64 in one line": (without_frame, 1, BARE),
+    "four hyphens": (lambda text: text.replace("-----", "----"), 2, BARE),
+    "dashes": (lambda text: text.replace("-----", "\u2014\u2013"), 2, BARE),
     "JSON web key": (lambda text: json.dumps({"keys": [{"x5c": [without_frame(text)]}]}, indent=1), 5, BARE),
     "SAML": (lambda text: f"<x>\n<X509Certificate>{without_frame(text)}</X509Certificate></x>", 2, BARE),
     "LDIF": (

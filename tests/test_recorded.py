@@ -67,8 +67,7 @@ def test_a_command_that_is_unknown_and_exits_with_0_is_found_out(fp, old):
 
 
 def test_nothing_that_it_does_otherwise_is_relied_on(old, ran):
-    made = make_server(old)
-    assert [note for note in made.notes if "not backdated by one hour" in note]
+    make_server(old)
     words = {word for arguments in ran for word in arguments}
     # -subj is ignored beside prompt = no; -ext and -not_before are unknown; genpkey cannot make EC keys, or spells
     # out their curve; storeutl does nothing and exits with 0.

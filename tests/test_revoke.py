@@ -313,7 +313,7 @@ def test_an_intermediate_revokes_what_it_signed(work, tmp_path):
 @pytest.mark.slow
 def test_an_expired_one_is_revoked_with_a_note(pki, openssl, tmp_path):
     day = tmp_path / "day"
-    script = ["faketime", "-f", "-40d", sys.executable, "-m", "opensslgen", "server", "old.example.com"]
+    script = ["faketime", "-f", "-40d", sys.executable, "-m", "opensslgen", "server", "--new-ca", "old.example.com"]
     subprocess.run(
         [*script, "--key-type", "p-256", "--days", "30", "--pki", day],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
@@ -384,7 +384,18 @@ def test_no_script_revokes_what_the_authority_has_not_signed(work, pki, tmp_path
 @pytest.mark.slow
 def test_what_has_no_copy_is_revoked_by_its_signature_though_it_expired(openssl, tmp_path):
     day = tmp_path / "day"
-    make = [sys.executable, "-m", "opensslgen", "server", "old.example.com", "--key-type", "p-256", "--days", "30"]
+    make = [
+        sys.executable,
+        "-m",
+        "opensslgen",
+        "server",
+        "--new-ca",
+        "old.example.com",
+        "--key-type",
+        "p-256",
+        "--days",
+        "30",
+    ]
     subprocess.run(
         ["faketime", "-f", "-40d", *make, "--pki", day],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},

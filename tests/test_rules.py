@@ -60,7 +60,7 @@ def test_the_rules_that_readers_raise_are_in_all_profiles():
     readers = {
         "chain-signature", "chain-rejected", "chain-choice", "chain-untrusted", "crl-signature",
         "crl-refused", "not-pem",
-        "protocol", "key-mode", "p12-rc2", "p12-too-new", "config-runs-code", "config-reads-files",
+        "protocol", "clock", "key-mode", "p12-rc2", "p12-too-new", "config-runs-code", "config-reads-files",
         "config-reads-environment", "config-default-days", "config-default-bits", "config-default-md",
         "config-section-unused", "config-section-missing", "config-key-twice",
         "script-validity", "script-no-eku", "script-days",

@@ -17,6 +17,7 @@ from opensslgen.audit.script_edits import edit_vendors
 from opensslgen.audit.scripts import HINT, judge_script, looks_like_script
 from opensslgen.openssl.command import find
 from opensslgen.rules.profiles import rules_of
+from opensslgen.rules.rule import ERROR
 
 from .conftest import CHECKOUT, opensslgen
 from .needs import program_path
@@ -244,3 +245,35 @@ def test_hostile_scripts_are_refused_or_read_in_time(data):
     looks_like_script(data)
     looks_like_script(b"#!/bin/sh\n" + data)
     assert time.monotonic() - begin < 10
+
+
+BESIDE = """\
+openssl req -new -newkey rsa:2048 -nodes -keyout k -subj /CN=a -out r
+openssl x509 -req -in r -signkey k -extfile e
+"""
+"""Makes a certificate with the extensions of a file next to the script."""
+
+
+@pytest.mark.parametrize(
+    ("before", "answer"),
+    [
+        ("", "complies"),
+        ("chmod 600 e", "complies"),
+        ("echo other > f", "complies"),
+        ("dd of=e < f", "cannot be told"),
+        ("curl -so e https://example.com/e", "cannot be told"),
+        ("tar xf all.tar", "cannot be told"),
+        ("git checkout v2", "cannot be told"),
+        ("sort -u -o e f", "cannot be told"),
+        ("python3 - <<E\nopen('e', 'w').write('')\nE", "cannot be told"),
+        ("rm -f ?; echo subjectAltName=DNS:a.example.com >> e", "violates"),
+    ],
+)
+def test_a_file_next_to_the_script_counts_as_long_as_nothing_may_have_changed_it(before, answer, tmp_path):
+    (tmp_path / "e").write_text("subjectAltName=DNS:a.example.com\nextendedKeyUsage=serverAuth\n")
+    path = tmp_path / "make.sh"
+    path.write_text(f"#!/bin/sh\n{before}\n{BESIDE}\n")
+    settings = Settings(rules=rules_of(["apple"]), at=AT, openssl=find)
+    [result] = judge_script(path.read_bytes(), target=str(path), settings=settings)
+    found = "violates" if any(finding.rule.severity == ERROR for finding in result.findings) else "complies"
+    assert (found if result.unreadable is None else "cannot be told") == answer

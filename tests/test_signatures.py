@@ -26,7 +26,7 @@ from opensslgen.openssl.chains import Question, verify
 from opensslgen.openssl.command import OpenSSLError
 from opensslgen.openssl.process import Process
 from opensslgen.report.tally import verdict
-from opensslgen.rules.path import MOST_PATHS, paths
+from opensslgen.rules.path import MOST_PATHS, paths, pool_of
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, Role, role_of
 from opensslgen.x509.certificate import decode
@@ -268,7 +268,7 @@ def test_paths_are_built_by_name_and_key_and_a_circle_ends():
     first = decode(authority(subject=one, issuer=two, key=ec_key("one"), signer=ec_key("two")))
     second = decode(authority(subject=two, issuer=one, key=ec_key("two"), signer=ec_key("one")))
     below = decode(leaf(issuer=one, signer=ec_key("one")))
-    found = paths(below, [first, second], at=AT)
+    found = paths(below, pool_of([first, second]), at=AT)
     assert [[str(issuer.subject) for issuer in path] for path in found] == [["CN=One", "CN=Two"]]
 
 
@@ -283,7 +283,7 @@ def test_the_work_on_paths_has_a_bound():
             )))  # fmt: skip
     below = decode(leaf(issuer=name(("CN", "Level 0")), drop=["AKI"]))
     begun = time.process_time()
-    found = paths(below, tower, at=AT)
+    found = paths(below, pool_of(tower), at=AT)
     assert len(found) <= MOST_PATHS
     assert time.process_time() - begun < 2
 

@@ -69,6 +69,16 @@ def beside(page, field):
 # What it makes
 
 
+def test_the_name_of_a_new_ca_is_typed_in_the_form(client, config):
+    assert 'name="ca_name"' in client.get("/").text
+    too_long = client.post("/new", **{**FILLED, "ca_name": "x" * 65})
+    assert too_long.status_code == 422
+    assert "at most 64" in beside(too_long.text, "ca_name")
+    client.make(ca_name="Acme CA")
+    assert load(config.pki / "ca.crt").subject.common_name == "Acme CA"
+    assert 'name="ca_name"' not in client.get("/").text
+
+
 def test_what_is_made_is_what_was_filled_in(client):
     made = client.make(p12_password="for the test")
     data = client.get(f"{made}/p12").data

@@ -251,7 +251,7 @@ def test_without_a_certificate_it_stays_on_this_machine(folder):
     assert "add --name NAME" in said
     said = refused(*options(folder)[:-1], "other.example.com")
     assert "TLS needs a certificate for other.example.com" in said
-    assert said.rstrip().endswith("opensslgen server other.example.com")
+    assert said.rstrip().endswith(f"opensslgen server other.example.com --pki {folder / 'pki'}")
 
 
 def test_a_password_that_is_short_is_refused(folder, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from opensslgen.bundles.holding import holding_of, kind_of
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.openssl import printed
+from opensslgen.patterns import pattern
 from opensslgen.rules.chain import issuer_among
 from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, role_of
 from opensslgen.rules.rule import Case
@@ -160,5 +160,5 @@ def _role(certificate: Certificate, path: str, every: Iterable[Certificate]) -> 
     return SERVER if role == CLIENT and names_host else role
 
 
-_HOST = re.compile(r"\A[^@\s]*[.:][^@\s]*\Z")
+_HOST = pattern(r"\A[^@\s]*[.:][^@\s]*\Z")
 """Matches only a server's name or address."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from opensslgen import budget
+from opensslgen.budget import MOST_FINDINGS, CostlyError
 from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, read_config
 from opensslgen.config.use import (
     CA,
@@ -25,14 +27,18 @@ from opensslgen.config.use import (
     default_section,
     is_for_lists,
     is_for_proxies,
+    issues_certificates,
     loaded_code,
     looks_like_extensions,
+    named_for_lists,
+    openssl_time,
     reads_requests,
     sections_used,
     signs_requests,
 )
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.orders.kinds import SERVER_USAGES
+from opensslgen.patterns import pattern
 from opensslgen.rules.form import UNDERSTOOD
 from opensslgen.rules.profiles import PROFILES
 from opensslgen.rules.roles import AUTHORITY, CLIENT
@@ -45,7 +51,7 @@ from opensslgen.x509.public_keys import PublicKey
 
 from .purpose import OTHER, SERVER, purpose, sounds_like_server
 from .result import Result
-from .throwaway import MISSING, UNSAID, CostlyError, References, RefusedError, extensions, issue
+from .throwaway import MISSING, UNSAID, References, RefusedError, extensions, issue
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -60,16 +66,15 @@ if TYPE_CHECKING:
 _VALIDITY = ("apple-validity", "public-validity")
 _SUBJECT = Name((("CN", "opensslgen throwaway"),))
 _MOST_SECTIONS = 100
-_MOST_FINDINGS = 1000
 _SHA2 = re.compile(r"(?:rsa-)?sha(?:2-)?-?(?:224|256|384|512)|default")
 _LEAST_RSA = 2048  # bits
 
 _NAMING = ("x509_extensions", "req_extensions", "distinguished_name", "default_ca", "openssl_conf", "oid_section")
-_SIGN = re.compile(
+_SIGN = pattern(
     rf"^[ \t]*(?:\w+::)?(?:{'|'.join((*EXTENSIONS, *_NAMING, 'default_bits', 'default_md', 'default_days'))})[ \t]*=",
     re.MULTILINE,
 )
-_FITTING = re.compile(r"\[[^]=]*\]|[\w.:-]+[ \t]*=|\.(?:include|pragma)\b")
+_FITTING = pattern(r"\[[^]=]*\]|[\w.:-]+[ \t]*=|\.(?:include|pragma)\b")
 
 
 _TEMPLATE = {
@@ -115,7 +120,7 @@ def judge_config(data: bytes, *, target: str, settings: Settings) -> list[Result
     except (ConfigError, CostlyError) as error:
         return [replace(result, unreadable=error.message, line=error.line)]
     findings = sorted(dict.fromkeys(audit.findings), key=lambda finding: finding.line or 0)
-    whole = replace(result, findings=tuple(findings[:_MOST_FINDINGS]), notes=tuple(audit.notes))
+    whole = replace(result, findings=tuple(findings[:MOST_FINDINGS]), notes=tuple(audit.notes))
     others = [
         replace(result, unreadable=doubt.why, line=doubt.line, is_unknown=doubt.is_unknown) for doubt in audit.doubts
     ]
@@ -231,9 +236,12 @@ class _Audit:
         self.judge_defaults()
         if self.has_judged and not has_sections:
             self.notes.append("it has no extension section: only its defaults were judged")
+            # What complies by its defaults alone may still be a certificate without names and usages.
+            is_wrong = any(finding.rule.severity == ERROR for finding in self.findings)
+            self.has_judged = is_wrong or not issues_certificates(self.config)
 
     def add(self, rule: str, message: str, line: int) -> None:
-        if len(self.findings) <= _MOST_FINDINGS:
+        if len(self.findings) <= MOST_FINDINGS:
             self.findings += raised(self.settings.rules, rule, message, line=line)
 
     def title(self, section: Section) -> str:
@@ -249,8 +257,8 @@ class _Audit:
 
     def doubt_about_all(self, findings: int) -> _Doubt | None:
         """Return why the verdict on the whole config is in doubt; None if it is not."""
-        if findings > _MOST_FINDINGS:
-            return _Doubt(f"more than {_MOST_FINDINGS} findings", None, is_unknown=False)
+        if findings > MOST_FINDINGS:
+            return _Doubt(f"more than {MOST_FINDINGS} findings", None, is_unknown=False)
         if self.config.includes:
             line, path = self.config.includes[0]
             return _Doubt(f"{_shown(path)}, which it includes, may change every section", line, is_unknown=True)
@@ -287,8 +295,10 @@ class _Audit:
         ]
         self.judge_all([each for each in made if each])
 
-    def naming(self, name: str, uses: set[str]) -> str:
-        """Return why a section is judged, by the ways in which it is used."""
+    def naming(self, name: str, uses: set[str]) -> str | None:
+        """Return why a section is judged, by the ways in which it is used; None if nothing names it."""
+        if name == DEFAULT and not self.config.own(DEFAULT, "extensions"):
+            return None
         if name in self.settings.sections:
             return "--section names it"
         if uses == {FILE}:
@@ -303,14 +313,17 @@ class _Audit:
             for section in self.config.sections.values()
             if section.name not in used and section.name != DEFAULT and looks_like_extensions(section)
         ]
-        lists = [
-            section for section in found if is_for_lists(self.config, section) and not sounds_like_server(section.name)
-        ]
-        proxies = [section for section in found if is_for_proxies(section)]
+        named = named_for_lists(self.config)
+        lists = {
+            section.name: section
+            for section in found
+            if is_for_lists(section, named) and ("crl" in section.name.lower() or not sounds_like_server(section.name))
+        }
+        proxies = {section.name: section for section in found if is_for_proxies(section)}
         for what, sections in (("CRLs", lists), ("proxy certificates", proxies)):
             if sections:
-                self.notes.append(f"for {what}, so not judged: {', '.join(map(_bracketed, sections))}")
-        found = [section for section in found if section not in lists and section not in proxies]
+                self.notes.append(f"for {what}, so not judged: {', '.join(map(_bracketed, sections.values()))}")
+        found = [section for section in found if section.name not in lists and section.name not in proxies]
         for section in found if is_alone else ():
             name = visible(section.name)
             message = f"nothing names the section [ {name} ]: openssl applies it only with -extensions {name}"
@@ -351,7 +364,7 @@ class _Audit:
                 self.add_file(line, path)
             if self.settings.openssl is None:
                 raise RefusedError("openssl is needed to read it", None)
-            self.references.refuse_more_time()
+            budget.check()
             made = issue(asked, self.settings.openssl())
             kind, why = purpose(section.name, made, unknown=asked.unknown, named_by=named_by)
             return _Made(section, uses, asked, made, kind, why)
@@ -434,6 +447,7 @@ class _Audit:
                 ("default_bits", self.judge_default_bits, of_requests),
                 ("default_md", self.judge_default_md, of_requests or of_ca),
                 ("default_days", self.judge_default_days, of_ca and not of_requests),
+                ("default_enddate", self.judge_default_enddate, of_ca and not of_requests),
             ):
                 entry = self.config.entry(name, key) if is_read else None
                 if entry and entry.is_known:
@@ -457,10 +471,23 @@ class _Audit:
 
     def judge_default_days(self, section: str, entry: Entry) -> None:
         days = _number(entry)
+        # An expiry date takes precedence.
+        if days is not None and not self.config.entry(section, "default_enddate"):
+            days = min(days, 365_000)
+            self.judge_validity(section, entry, self.settings.at + timedelta(days=days), f"default_days is {days}")
+
+    def judge_default_enddate(self, section: str, entry: Entry) -> None:
+        until = openssl_time(entry.value)
+        if until is not None:
+            self.judge_validity(section, entry, until, f"default_enddate is {_shown(entry.value)}")
+
+    def judge_validity(self, section: str, entry: Entry, until: datetime, what: str) -> None:
         named = self.config.entry(section, "x509_extensions")
-        if days is None or (named and named.value in self.authorities):
+        if named and named.value in self.authorities:
             return
-        at = self.settings.at
+        begin = self.config.entry(section, "default_startdate")
+        # openssl counts the days from now, even if the certificate begins at another time.
+        at = (openssl_time(begin.value) if begin else None) or self.settings.at
         certificate = Certificate(
             serial_number=1,
             signature_algorithm="",
@@ -468,12 +495,12 @@ class _Audit:
             issuer=_SUBJECT,
             subject=_SUBJECT,
             not_before=at,
-            not_after=at + timedelta(days=min(days, 365_000)),
+            not_after=until,
             public_key=PublicKey("EC", 256, "P-256", b""),
         )
         rules = [rule for rule in self.settings.rules if rule.id in _VALIDITY]
         for finding in judge(Case(certificate, None, at), rules):
-            self.add("config-default-days", f"default_days is {days}: {finding.message}", entry.line)
+            self.add("config-default-days", f"{what}: {finding.message}", entry.line)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.bundles.holding import key_in_file
 from opensslgen.errors import Error, UnreadableError
+from opensslgen.patterns import pattern
 from opensslgen.pki import index
 from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 _OURS = (*layout.FOLDERS, layout.REVOKED, "renewed", "newcerts", "certs", "crl", "certreqs")
 """Folders whose files are checked; other folders may have nothing to do with the CA."""
-_ESCAPES = re.compile(r"(?:\\x[0-9A-F]{2})+")
+_ESCAPES = pattern(r"(?:\\x[0-9A-F]{2})+")
 _CHUNK = 1 << 20
 _MANY = 3
 """How many lines a message names if all have the same error."""

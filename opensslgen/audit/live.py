@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.general import parse_host
 from opensslgen.openssl.s_client import STARTTLS, answer
+from opensslgen.patterns import pattern
 from opensslgen.rules.rule import Case, raised
 from opensslgen.text import quote
 from opensslgen.x509.certificate import decode
@@ -68,8 +69,8 @@ SCHEMES: dict[str, tuple[int, str | None]] = {
 }
 """The port of a URL scheme, and its STARTTLS protocol; None: TLS from the first byte."""
 
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*).*", re.DOTALL)
-_HOST_PORT = re.compile(r"(\[[^\[\]]*\]|[^:/\[\]]*):([0-9]+)", re.DOTALL | re.ASCII)
+_URL = pattern(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*).*", re.DOTALL)
+_HOST_PORT = pattern(r"(\[[^\[\]]*\]|[^:/\[\]]*):([0-9]+)", re.DOTALL | re.ASCII)
 _BARE_IPV6 = re.compile(r"[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%.*)?|\[.*\](:.*)?", re.DOTALL)
 
 

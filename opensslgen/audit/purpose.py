@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from opensslgen.config.use import COMMON
+from opensslgen.patterns import pattern
 from opensslgen.rules.roles import AUTHORITY, CLIENT
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ SERVER, OTHER = "server", "other"
 """Kinds besides AUTHORITY and CLIENT; if it could be for servers, it is judged as such."""
 
 _ANY_SERVER = frozenset({"serverAuth", "anyExtendedKeyUsage"})
-_SERVER = re.compile(r"serv|srv|https|web|www|host|tls|ssl|pbx", re.IGNORECASE)
-_CLIENT = re.compile(r"client|usr|user|person|mail|smime", re.IGNORECASE)
+_SIGNATURES = frozenset({"codeSigning", "timeStamping", "OCSPSigning"})
+_SERVER = pattern(r"serv|srv|https|web|www|host|tls|ssl|pbx", re.IGNORECASE)
+_CLIENT = pattern(r"client|usr|user|person|mail|smime", re.IGNORECASE)
 
 
 def purpose(name: str, made: Certificate, *, unknown: Collection[str], named_by: str | None) -> tuple[str, str]:
@@ -29,8 +31,11 @@ def purpose(name: str, made: Certificate, *, unknown: Collection[str], named_by:
     """
     has_hosts = any(each.kind in ("DNS", "IP") for each in made.names)
     usages = made.extended_key_usage or ()
-    if made.is_authority and not has_hosts and name != COMMON:
+    signs = "keyCertSign" in (made.key_usage or ()) and not usages
+    if made.is_authority and not has_hosts and (name != COMMON or signs):
         return AUTHORITY, "CA:TRUE"
+    if "extendedKeyUsage" not in unknown and _is_of_others(name, usages, has_hosts=has_hosts):
+        return CLIENT if "clientAuth" in usages else OTHER, f"its extendedKeyUsage is {', '.join(usages)}"
     if named_by is not None or name == COMMON:
         return SERVER, named_by or "its name"
     if usages and "extendedKeyUsage" not in unknown and not _may_be_server(name, usages, has_hosts=has_hosts):
@@ -38,6 +43,15 @@ def purpose(name: str, made: Certificate, *, unknown: Collection[str], named_by:
     if not usages and not has_hosts and _CLIENT.search(name) and not sounds_like_server(name):
         return CLIENT, "its name"
     return SERVER, _why_server(name, usages, has_hosts=has_hosts)
+
+
+def _is_of_others(name: str, usages: Collection[str], *, has_hosts: bool) -> bool:
+    """Tell whether name and usages are those of clients, or of signatures, even if a config uses the section."""
+    if not _ANY_SERVER.isdisjoint(usages) or sounds_like_server(name):
+        return False
+    if "clientAuth" in usages:
+        return _CLIENT.search(name) is not None
+    return not _SIGNATURES.isdisjoint(usages) and not has_hosts
 
 
 def sounds_like_server(name: str) -> bool:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from opensslgen.config.use import canonical
 from opensslgen.errors import UnreadableError
+from opensslgen.patterns import pattern
 from opensslgen.pki.folder import copy_of
 from opensslgen.rules.rule import raised
 from opensslgen.x509.certificate import load
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _BY_KEY = ("subjectKeyIdentifier", "authorityKeyIdentifier")
 """Extensions whose values depend on the keys; OpenSSL 3.0 to 3.6 adds them even if the config does not."""
-_COPYING = re.compile(r"(?:^|,)\s*(?:email|issuer):(?:copy|move)")
+_COPYING = pattern(r"(?:^|,)\s*(?:email|issuer):(?:copy|move)")
 
 
 def judge_config_file(data: bytes, *, target: str, settings: Settings) -> list[Result]:

@@ -10,10 +10,10 @@ import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
+from opensslgen.patterns import pattern
 from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
 from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, Role, role_of
@@ -23,6 +23,7 @@ from opensslgen.x509.extensions import EXTENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from opensslgen.config.reader import Config, Section
     from opensslgen.x509.certificate import Certificate
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _EASY_RSA = ("openssl-easyrsa.cnf", "safessl-easyrsa.cnf")
 _COPIES = frozenset(name.rpartition("/")[2] for name, _ in layout.COPIES_BY_SERIAL)
 """The names of the folders with records."""
-_REPLACED = re.compile(r"\.old-[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\Z")
+_REPLACED = pattern(r"\.old-[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?\Z")
 _DEPTH = 3
 """How deep below a pki folder its files can be: revoked/certs_by_serial/SERIAL.crt."""
 _LARGEST = 1 << 20
@@ -84,6 +85,8 @@ def folder_around(path: str) -> Path | None:
     folder = os.path.dirname(path) or "."  # noqa: PTH120
     for _ in range(_DEPTH):
         if is_pki_folder(folder):
+            from pathlib import Path  # most files are in no pki folder
+
             return Path(folder)
         folder = os.path.join(folder, "..")  # noqa: PTH118
     return None
@@ -107,6 +110,8 @@ def former_authorities(folder: Path) -> Iterator[Certificate]:
 
 def certificates_beside(folder: str) -> Iterator[Certificate]:
     """Yield the certificates in the files of a folder that openssl can read; nothing from the folders in it."""
+    from pathlib import Path
+
     try:
         names = sorted(os.listdir(folder))[:_MOST_FILES]  # noqa: PTH208
     except OSError:
@@ -158,7 +163,8 @@ def role_in(path: str, certificate: Certificate, *, alone: bool = True) -> Role:
 def answer_to(path: str, request: Request) -> tuple[str, Certificate] | None:
     """Return the certificate for the same key as a request in a pki folder, and its file."""
     folder = folder_around(path)
-    where, name = Path(path).absolute().parent.name, Path(path).name
+    parent, name = os.path.split(os.path.abspath(path))  # noqa: PTH100
+    where = os.path.basename(parent)  # noqa: PTH119
     if folder is None or where not in (layout.REQUESTS, "reqs_by_serial"):
         return None
     certificate = folder / layout.ISSUED / name.replace(".req", ".crt")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from opensslgen.budget import MOST_SECONDS
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.roles import AUTHORITY, CLIENT
 
@@ -60,6 +61,8 @@ class Settings:
     """The name that certificates have to be valid for; servers are asked for it instead of the host."""
     timeout: float = 10.0
     """Seconds for looking up a server's name, and for talking to each of its addresses."""
+    time_limit: float = MOST_SECONDS
+    """Seconds of CPU for each file or block."""
     jobs: int | None = None
     """Processes that decode, and servers that are asked at once; None: chosen by the number of CPUs."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, Entry, Section, config_text, read_config
 from opensslgen.config.use import CA, FILE, SELF, canonical, default_section
+from opensslgen.patterns import pattern
 from opensslgen.shell.status import Maybe
 from opensslgen.shell.values import Chunk, is_known, lines_of, unknown, unknown_names, with_names, without_names
 from opensslgen.x509.extensions import EXTENSIONS
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from opensslgen.shell.machine import Call, Machine
     from opensslgen.shell.status import Status
 
-_OPENSSL = re.compile(r"(?:open|libre)ssl(?:[0-9.-]*|\.exe)")
-_DIGEST = re.compile(r"(?:rsa-)?(?:sha-?(?:1|224|256|384|512)?(?:-(?:224|256))?|sha3-\d+|md[245]|md5-sha1|mdc2|dss1|"
+_OPENSSL = pattern(r"(?:open|libre)ssl(?:[0-9.-]*|\.exe)")
+_DIGEST = pattern(r"(?:rsa-)?(?:sha-?(?:1|224|256|384|512)?(?:-(?:224|256))?|sha3-\d+|md[245]|md5-sha1|mdc2|dss1|"
                      r"ripemd160|ripemd|rmd160|sm3|blake2[bs]\d+|shake\d+|whirlpool)", re.IGNORECASE)  # fmt: skip
-_WEAK = re.compile(r"(?:rsa-)?(?:sha-?1?|md[245]|md5-sha1|mdc2|dss1|ripemd(?:160)?|rmd160)", re.IGNORECASE)
+_WEAK = pattern(r"(?:rsa-)?(?:sha-?1?|md[245]|md5-sha1|mdc2|dss1|ripemd(?:160)?|rmd160)", re.IGNORECASE)
 
 _X509_VALUES = frozenset(
     "in out inform outform passin keyform CAform CAkeyform CA CAkey CAserial set_serial days extfile extensions "
@@ -83,7 +84,7 @@ authorityKeyIdentifier = keyid:always,issuer
 basicConstraints = critical,CA:true
 """
 """The part of openssl's default config that shapes certificates; the same in all versions."""
-_SYSTEM = re.compile(r"(?:/[\w.-]+)*/(?:openssl\.cnf|openssl\.cfg)")
+_SYSTEM = pattern(r"(?:/[\w.-]+)*/(?:openssl\.cnf|openssl\.cfg)")
 _CURVES = {
     "prime256v1": ("P-256", 256), "secp256r1": ("P-256", 256), "P-256": ("P-256", 256), "secp384r1": ("P-384", 384),
     "P-384": ("P-384", 384), "secp521r1": ("P-521", 521), "P-521": ("P-521", 521),
@@ -361,17 +362,53 @@ def _source(machine: Machine, name: str) -> tuple[str, list[int]] | None:
     file = machine.file(name)
     if file is None or file.things:
         return None
-    return _with_environment(machine, file.text), lines_of(file.chunks)
+    return _with_hosts(machine, _with_environment(machine, file.text)), lines_of(file.chunks)
 
 
-_ENVIRONMENT = re.compile(r"(?<!\\)\$(?:ENV::(\w+)|\{ENV::(\w+)\}|\(ENV::(\w+)\))")
+_HOST_NAME = re.compile(r"\$\(hostname(?: -[a-zA-Z]+| --\w+)?\)|\$HOSTNAME|\$\(uname -n\)")
+_UNKNOWN = f"{UNKNOWN}[^\ud801]*\ud801"
+_LISTED = re.compile(r"(DNS|IP)(:[ \t]*|(?:\.\w+)?[ \t]*=[ \t]*)([^,\n]*)")
+_EXAMPLES = {"DNS": "name.example.com", "IP": "192.0.2.1"}
+
+
+def _with_hosts(machine: Machine, text: str) -> str:
+    """Return a config with examples for the unknown hosts in it, if they cannot change the verdict on its names.
+
+    That is so for a host that is certainly not empty, and for all hosts in a list that has another host.
+    """
+
+    def example(match: re.Match[str]) -> str:
+        kind, value = match[1], match[3]
+        named = [] if is_known(value) else unknown_names(value)
+        if not named or not all(_HOST_NAME.fullmatch(name) or machine.has_text(name) for name in named):
+            return match[0]
+        if kind == "IP" and re.sub(_UNKNOWN, "", value).strip():
+            return match[0]
+        return f"{kind}{match[2]}{re.sub(_UNKNOWN, _EXAMPLES[kind], value)}"
+
+    def others(match: re.Match[str]) -> str:
+        return match[0] if is_known(match[3]) else f"{match[1]}{match[2]}{_EXAMPLES[match[1]]}"
+
+    if is_known(text):
+        return text
+    groups = re.split(r"(?m)^(?=[ \t]*(?:\[|subjectAltName[ \t]*=))", _LISTED.sub(example, text))
+    for number, group in enumerate(groups):
+        first, _, rest = group.partition("\n")
+        for piece in (first, rest):
+            hosts = _LISTED.findall(piece)
+            if any(is_known(value) and value.strip() for _, _, value in hosts):
+                groups[number] = groups[number].replace(piece, _LISTED.sub(others, piece), 1)
+    return "".join(groups)
+
+
+_ENVIRONMENT = pattern(r"(?<!\\)\$(?:ENV::(\w+)|\{ENV::(\w+)\}|\(ENV::(\w+)\))")
 
 
 def _with_environment(machine: Machine, text: str) -> str:
     """Return a config with the variables of the script that it takes from the environment."""
 
     def one(match: re.Match[str]) -> str:
-        value = machine.get(match[1] or match[2] or match[3])
+        value = machine.exported(match[1] or match[2] or match[3])
         return match[0] if value is None or "\n" in value else re.sub(r"([$\\#\"'`])", r"\\\1", value)
 
     return _ENVIRONMENT.sub(one, text)
@@ -381,7 +418,7 @@ def _config(machine: Machine, options: _Options) -> tuple[str, list[int]] | str:
     """Return the config of a command and the lines that write it, or why it is unknown."""
     name = options.get("config")
     if name is None:
-        name = machine.get("OPENSSL_CONF")
+        name = machine.exported("OPENSSL_CONF")
     if name is None:
         if machine.state.tainted:
             return f"its config is unknown, because {machine.state.tainted} may set OPENSSL_CONF"
@@ -422,9 +459,9 @@ def _compose(
     return new + others, new_lines + [line] * others.count("\n")
 
 
-def _entry(addition: str, line: int) -> tuple[Entry, int]:
+def _entry(machine: Machine, addition: str, line: int) -> tuple[Entry, int]:
     """Return an extension from the command line."""
-    key, _, value = without_names(addition).partition("=")
+    key, _, value = without_names(_with_hosts(machine, addition)).partition("=")
     return Entry(key.strip(), value.strip(), 1), line
 
 
@@ -525,10 +562,12 @@ def _req(machine: Machine, call: Call, options: _Options) -> None:
         key = _new_key(machine, options, config, lines, call.line)
     req = options.get("section") or "req"
     if not makes_certificate:
-        extensions = _request_extensions(options, config, lines, call)
+        extensions = _request_extensions(machine, options, config, lines, call)
         if options.unknown:
             extensions = None
-        _write(machine, call, options.get("out"), Asked(key, subject, extensions), shows=not options.has("noout"))
+        asked = Asked(key, subject, extensions)
+        machine.records.append(asked)
+        _write(machine, call, options.get("out"), asked, shows=not options.has("noout"))
         return
     issuer = options.get("CA")
     if issuer is not None:
@@ -542,7 +581,7 @@ def _req(machine: Machine, call: Call, options: _Options) -> None:
             section = named.value if named else DEFAULT
         section = None if section == DEFAULT else section
     digest, digest_line = _digest(options, config, req)
-    added = [_entry(each, options.lines["addext"]) for each in options.values.get("addext", [])]
+    added = [_entry(machine, each, options.lines["addext"]) for each in options.values.get("addext", [])]
     if options.has("copy_extensions") and options.get("copy_extensions") != "none":
         unknown_parts.append("it is unknown which extensions of the request it copies")
     _record_made(
@@ -570,7 +609,7 @@ def _place(lines: list[int], line: int | None, otherwise: int) -> int:
 
 
 def _request_extensions(
-    options: _Options, config: Config | None, lines: list[int], call: Call
+    machine: Machine, options: _Options, config: Config | None, lines: list[int], call: Call
 ) -> tuple[tuple[Entry, int], ...] | None:
     """Return the extensions that a request asks for; None if unknown."""
     if config is None:
@@ -582,7 +621,7 @@ def _request_extensions(
     if section is not None and not is_known(section):
         return None
     found = _asked_extensions(config, section, lines, call.line)
-    added = [_entry(each, options.lines["addext"]) for each in options.values.get("addext", [])]
+    added = [_entry(machine, each, options.lines["addext"]) for each in options.values.get("addext", [])]
     names = {canonical(entry.key) for entry, _ in added}
     return (*[each for each in found if canonical(each[0].key) not in names], *added)
 
@@ -607,6 +646,8 @@ def _record_made(
     subject: str | None,
     unknown_parts: list[str],
     out: str | None = None,
+    until: str | None = None,
+    since: str | None = None,
 ) -> None:
     """Note a certificate that a command makes."""
     wanted = section or ""
@@ -635,8 +676,8 @@ def _record_made(
         use=use,
         days=days,
         days_line=options.lines.get("days", days_line or call.line),
-        until=options.get("not_after", "enddate"),
-        since=options.get("not_before", "startdate"),
+        until=options.get("not_after", "enddate") or until,
+        since=options.get("not_before", "startdate") or since,
         digest=digest,
         digest_line=digest_line,
         key=key,
@@ -814,7 +855,7 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
         entry = setting("default_days")
         days = entry.value if entry else "unset"
         days_line = _place(lines, entry.line if entry else None, call.line)
-        if entry is None and why is None and not options.has("enddate", "not_after"):
+        if entry is None and why is None and not (options.has("enddate", "not_after") or setting("default_enddate")):
             unknown_parts.append("its validity in days is unknown")
     digest, digest_line = _digest(options, config, name)
     if digest == "default":
@@ -823,7 +864,7 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
     signs_itself = options.has("selfsign")
     if issuer and not signs_itself:
         machine.records.append(Issuer(machine.path(issuer.replace(UNKNOWN, "?"))))
-    copies = setting("copy_extensions")
+    copies, until, since = setting("copy_extensions"), setting("default_enddate"), setting("default_startdate")
     extfile = options.get("extfile")
     if extfile is not None:
         source = _source(machine, extfile)
@@ -865,6 +906,8 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
             signs_itself=signs_itself,
             subject=asked.subject if isinstance(asked, Asked) else None,
             unknown_parts=list(unknown_parts),
+            until=until.value if until else None,
+            since=since.value if since else None,
         )
 
 

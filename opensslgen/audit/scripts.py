@@ -12,10 +12,11 @@ import posixpath
 import re
 import stat
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from opensslgen.config.reader import DEFAULT, UNKNOWN
+from opensslgen.config.use import openssl_time
 from opensslgen.errors import UnreadableError
 from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
 from opensslgen.rules.apple import APPLE_LIMIT
@@ -88,6 +89,12 @@ _PLAIN = re.compile(
 )
 
 
+MAKE_RULE = re.compile(
+    rb"^[\w./%$(){}-][^\n#:='\"`;|&<>]{0,500}:(?![=:])[^\n=]{0,500}\n(?:[ \t]*#[^\n]*\n)?\t[^\n]", re.MULTILINE
+)
+"""A target of a Makefile with a command."""
+
+
 def looks_like_script(data: bytes) -> bool:
     """Tell whether a file, or its beginning, is a shell script that makes certificates."""
     if b"\0" in data:
@@ -95,7 +102,7 @@ def looks_like_script(data: bytes) -> bool:
     if _SHELL.match(data):
         return bool(_MAKES.search(data) or _VENDOR.search(data) or (b"openssl" in data and _SUBCOMMAND.search(data)))
     # Without a `#!` line, a text that quotes commands must not be mistaken for a script.
-    if data.startswith(b"#!") or not _PLAIN.match(data):
+    if data.startswith(b"#!") or not _PLAIN.match(data) or MAKE_RULE.search(data):
         return False
     return bool(_VENDOR.search(data) or re.search(_BEFORE + _MAKES.pattern, data, re.MULTILINE))
 
@@ -172,18 +179,23 @@ def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
     world = World(
         name=visible(posixpath.basename(target)) or "script.sh",
         is_bash=is_bash,
+        is_zsh=shebang is not None and shebang[1] == "zsh",
         read=lambda path: _beside(folder, path) if target != "-" else None,
         call=follow,
         system=system_file,
     )
     if settings.openssl is None:
         settings = replace(settings, openssl=settings.find_openssl)
-    audit = _Audit(settings)
-    try:
-        for machine in explore(tree, world):
-            audit.take(machine)
-    except UnfollowedError as error:
-        audit.unfollowed = Reason(error.line or 1, error.reason)
+    for expects_variables in (False, True):
+        audit = _Audit(settings)
+        try:
+            for machine in explore(tree, replace(world, expects_variables=expects_variables)):
+                audit.take(machine)
+        except UnfollowedError as error:
+            audit.unfollowed = Reason(error.line or 1, error.reason)
+        # Many scripts end at once if a variable is not set.
+        if audit.sites or ":-}" not in text:
+            break
     findings, reasons = audit.answers()
     if VALIDITY in text or (SECTION in text and not audit.sites):
         script = read_script(tree)
@@ -193,6 +205,8 @@ def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
             return _verdict(findings, [*vendors.reasons, *(reasons if audit.sites else [])], audit)
     if not audit.has_calls and not audit.unfollowed:
         reasons.append(Reason(1, "no openssl command was found in it"))
+    elif not audit.makes_something and not reasons:
+        reasons.append(Reason(1, "no command in it makes a certificate"))
     return _verdict(findings, reasons, audit)
 
 
@@ -233,9 +247,10 @@ def _beside(folder: str, path: str) -> str | None:
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except (OSError, ValueError):
         return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
         try:
             data = file.read(_LARGEST_BESIDE + 1)
         except OSError:
@@ -277,8 +292,8 @@ class _Audit:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.sites: dict[int, list[_Answer]] = {}
-        """The answers on all ways, by command."""
+        self.sites: dict[int, list[tuple[_Answer, bool]]] = {}
+        """The answers on all ways, by command, and whether the script gets options on that way."""
         self.lines: dict[int, int] = {}
         self.asked: dict[tuple[Made, bool], _Answer] = {}
         self.unclear: dict[str, int] = {}
@@ -286,12 +301,15 @@ class _Audit:
         self.has_calls = False
         self.unfollowed: Reason | None = None
         """Why not all ways were followed."""
+        self.makes_something = False
+        """Whether it makes a certificate, request or key."""
 
     def take(self, machine: Machine) -> None:
         """Judge what one way through the script makes."""
         self.unclear.update({what: line for what, line in machine.unclear.items() if what not in self.unclear})
         issuers = {each.path for each in machine.records if isinstance(each, Issuer)}
         self.has_calls = self.has_calls or any(isinstance(each, Call) for each in machine.records)
+        self.makes_something = self.makes_something or any(not isinstance(each, Call) for each in machine.records)
         on_this_way: dict[int, list[_Answer]] = {}
         for each in machine.records:
             if isinstance(each, Key):
@@ -301,7 +319,7 @@ class _Audit:
                 on_this_way.setdefault(each.start, []).append(self.answer(each, is_issuer=is_issuer))
                 self.lines[each.start] = each.line
         for start, answers in on_this_way.items():
-            self.sites.setdefault(start, []).append(_together(answers))
+            self.sites.setdefault(start, []).append((_together(answers), machine.has_options))
 
     def answer(self, made: Made, *, is_issuer: bool) -> _Answer:
         if (made, is_issuer) not in self.asked:
@@ -319,7 +337,8 @@ class _Audit:
         findings: list[Finding] = []
         reasons = [Reason(line, what) for what, line in self.unclear.items()]
         reasons += [self.unfollowed] if self.unfollowed else []
-        for start, answers in self.sites.items():
+        for start, ways in self.sites.items():
+            answers = _with_defaults(ways)
             statuses = {each.status for each in answers}
             if _VIOLATES in statuses and statuses <= {_VIOLATES, _REFUSED} and not self.unfollowed:
                 findings += [finding for each in answers for finding in each.findings]
@@ -337,6 +356,13 @@ class _Audit:
             if 0 < key.bits < _LEAST_RSA and key.algorithm == "RSA":
                 findings += _small_key(key, self.settings)
         return findings, reasons
+
+
+def _with_defaults(ways: list[tuple[_Answer, bool]]) -> list[_Answer]:
+    """Return the answers for a script without options, and those for options that break a rule whatever their value."""
+    if all(has_options for _, has_options in ways):
+        return [answer for answer, _ in ways]
+    return [answer for answer, has_options in ways if not has_options or answer.status in (_COMPLIES, _VIOLATES)]
 
 
 def _together(answers: list[_Answer]) -> _Answer:
@@ -367,7 +393,7 @@ _HOST = re.compile(
 
 
 _SERVER_NAME = re.compile(r"(?i)server|host|site|www|web|tls|https|pbx")
-_CLIENT_NAME = re.compile(r"(?i)client|user|person")
+_CLIENT_NAME = re.compile(r"(?i)client|user|person|usr_cert")
 _UNKNOWN_LINE = re.compile(rf"^[ \t]*(?:\[[ \t]*)?{UNKNOWN}.*", re.MULTILINE)
 
 
@@ -409,14 +435,12 @@ class _Judge:
         """Judge the extensions; return whether they are for a CA, or None if unknown."""
         made = self.made
         if not made.has_section:
-            if self.seems_authority(names=(made.wanted_section, made.out)):
-                return None
-            return self.is_issuer or None if made.signs_itself and made.command == "req" else self.is_issuer
+            return self.may_be_authority()
         text = made.text
         if unknown_line := _UNKNOWN_LINE.search(text):
             # It may be anything: another extension, or the header of another section.
             self.wonder(f"a part of its extensions {why_unknown(unknown_line[0])}", self.place(_line_of(unknown_line)))
-            return self.is_issuer
+            return self.may_be_authority()
         judged = judge_text(without_names(text), section=made.section, use=made.use, settings=self.settings)
         if judged.unreadable:
             self.found.refused = f"openssl issues no certificate: {judged.unreadable}"
@@ -424,10 +448,13 @@ class _Judge:
         is_authority = judged.purpose == AUTHORITY
         if judged.unknown:
             self.wonder(self.why(judged.unknown, judged.line), self.place(judged.line))
-        if is_authority and made.signs_itself and not self.is_issuer:
-            seems = self.seems_server()
+        if is_authority and not self.is_issuer and not made.unknown:
+            # `req -x509` takes CA:TRUE from openssl's default config; other commands only from what is given to them.
+            is_deliberate = not made.signs_itself and made.command != "req"
+            seems = self.seems_server() if not is_deliberate else self.is_named_for_server()
             if seems is None:
-                self.wonder("it is self-signed with CA:TRUE: a root complies, a server certificate would not")
+                what = "self-signed with CA:TRUE: a root" if made.signs_itself else "made with CA:TRUE: a CA"
+                self.wonder(f"it is {what} complies, a server certificate would not")
                 return None
             if seems:
                 if not has_extension(text, made.section, "extendedKeyUsage"):
@@ -438,8 +465,15 @@ class _Judge:
                         "apple-san", "it has no subject alternative name; the common name does not count", made.line
                     )
                 return False
+        has_usages = has_extension(text, made.section, "extendedKeyUsage")
+        if self.is_issuer and not is_authority and not has_usages:
+            self.wonder("it issues certificates, but it is not marked as a CA (CA:TRUE)")
+            return None
         if not is_authority and judged.purpose != SERVER:
             self.other()
+            return False
+        lacks_usage = any(finding.rule.id == "apple-eku" for finding in judged.findings)
+        if has_usages and lacks_usage and self.seems_client() and not self.seems_named(_SERVER_NAME):
             return False
         for finding in judged.findings:
             rule = _SCRIPT_RULES.get(finding.rule.id)
@@ -458,13 +492,25 @@ class _Judge:
         """Judge a certificate without serverAuth: as a client's if its name suggests it, otherwise as a server's."""
         made = self.made
         has_usages = has_extension(made.text, made.section, "extendedKeyUsage")
-        called = [posixpath.basename(with_names(made.out)), with_names(made.subject or "")]
-        if has_usages and any(_CLIENT_NAME.search(each) for each in called):
+        if has_usages and self.seems_client():
+            return
+        has_names = has_extension(made.text, made.section, "subjectAltName")
+        if has_usages and not has_names and not self.seems_named(_SERVER_NAME):
+            self.wonder("its extended key usage lacks serverAuth: for a client it complies, for a server it would not")
             return
         what = "its extended key usage lacks serverAuth" if has_usages else "it has no extended key usage"
         self.add("script-no-eku", f"{what}; serverAuth is needed", made.line)
-        if not has_extension(made.text, made.section, "subjectAltName"):
+        if not has_names:
             self.add("apple-san", "it has no subject alternative name; the common name does not count", made.line)
+
+    def seems_named(self, pattern: re.Pattern[str]) -> bool:
+        """Return whether its file, subject or section has such a name."""
+        made = self.made
+        names = (posixpath.basename(with_names(made.out)), with_names(made.subject or ""), made.wanted_section)
+        return any(pattern.search(each) for each in names)
+
+    def seems_client(self) -> bool:
+        return self.seems_named(_CLIENT_NAME)
 
     def why(self, text: str, line: int | None) -> str:
         """Return the text, and the names of the unknown values that it depends on."""
@@ -476,6 +522,13 @@ class _Judge:
         """Return the line of the script that writes a line of the config."""
         lines = self.made.lines
         return lines[line - 1] or None if line and line <= len(lines) else None
+
+    def may_be_authority(self) -> bool | None:
+        """Return whether a certificate with unknown extensions is for a CA; None if unknown."""
+        made = self.made
+        if self.seems_authority(names=(made.wanted_section, made.out)):
+            return None
+        return self.is_issuer or None if made.signs_itself and made.command == "req" else self.is_issuer
 
     def seems_authority(self, *, names: tuple[str, ...]) -> bool:
         return self.is_issuer or any(_CA_NAME.search(with_names(name)) for name in names if name)
@@ -502,6 +555,14 @@ class _Judge:
             return True
         return None
 
+    def is_named_for_server(self) -> bool:
+        """Return whether only its names say that a certificate with CA:TRUE is for a server."""
+        return (
+            not has_extension(self.made.text, self.made.section, "extendedKeyUsage")
+            and self.seems_named(_SERVER_NAME)
+            and not self.seems_named(_CA_NAME)
+        )
+
     def days(self) -> None:
         made = self.made
         if made.until is not None:
@@ -523,11 +584,17 @@ class _Judge:
             )
         elif days == 0:
             self.wonder("-days is 0", made.days_line)
+        elif made.since is not None and made.since != "today":
+            # openssl counts the days from now, not from the begin.
+            self.until((self.settings.at + timedelta(days=days)).strftime("%Y%m%d%H%M%SZ"))
 
     def until(self, end: str) -> None:
-        ends, begins = _time(end), _time(self.made.since) if self.made.since else self.settings.at
+        since = self.made.since if self.made.since != "today" else None
+        ends, begins = openssl_time(end), openssl_time(since) if since else self.settings.at
         if ends is None or begins is None:
-            self.wonder(f"its expiry date {_shown(end)} {why_unknown(end)}")
+            self.wonder(
+                f"its validity from {_shown(since or 'now')} to {_shown(end)} {why_unknown(end + (since or ''))}"
+            )
         elif ends - begins > APPLE_LIMIT:
             days = (ends - begins) // timedelta(days=1)
             self.add(
@@ -569,17 +636,6 @@ class _Judge:
             )
             message = f"it has {visible(kind)}; Apple supports RSA and the curves P-256, P-384 and P-521"
             self.add("apple-key-type", message, key.line or self.made.line)
-
-
-def _time(text: str) -> datetime | None:
-    """Return a time as openssl takes it: YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ."""
-    for form in ("%Y%m%d%H%M%SZ", "%y%m%d%H%M%SZ"):
-        if is_known(text) and len(text) == {"%Y": 15, "%y": 13}[form[:2]]:
-            try:
-                return datetime.strptime(text, form).replace(tzinfo=timezone.utc)
-            except ValueError:
-                return None
-    return None
 
 
 # The vendor's script

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from opensslgen.errors import UnreadableError
+from opensslgen.budget import MOST_FINDINGS, Budget, CostlyError
+from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import STDIN, read_file
 from opensslgen.openssl.command import OpenSSLError
-from opensslgen.rules.path import MOST_PATHS, paths
+from opensslgen.rules.path import MOST_PATHS, Pool, paths, pool_of
 from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
 from opensslgen.x509.names import canonical
@@ -66,9 +67,24 @@ class Pending:
     """Roots that are trusted if they fit, such as the CA of a pki folder."""
     pool: tuple[Certificate, ...] = ()
     """Other certificates that may be issuers, but are not in the same file."""
+    budget: Budget | None = None
+    """What is left for its target; None: nothing was spent yet."""
 
 
 Verdict = Result | Pending
+
+
+def limited(
+    work: Callable[[], Iterable[Verdict]], settings: Settings, target: str, *, line: int | None = None
+) -> list[Verdict]:
+    """Return the verdicts that a function finds about a target, or the one that it costs more than its budget."""
+    budget = Budget(settings.time_limit)
+    found: list[Verdict] = []
+    with suppress(CostlyError), budget.running():
+        found += work()
+    if budget.over:
+        return [Result(target=target, kind="file", unreadable=budget.over.message, line=line)]
+    return [replace(each, budget=budget) if isinstance(each, Pending) else each for each in found]
 
 
 class AtHand:
@@ -116,33 +132,50 @@ def settle(verdicts: Iterable[Verdict], settings: Settings) -> list[Result]:
     """Return the verdicts in order, after openssl has verified all pending ones."""
     found: list[Verdict] = list(verdicts)
     purposes = {id(each.rules): _purpose(each.rules) for each in _by_rules(found)}
+    pools: dict[tuple[int, int], Pool] = {}
+    """The pool of each pair of tuples; most certificates share theirs."""
     waiting = {
-        place: _Inquiry(each, settings, purposes[id(each.rules)])
+        place: _Inquiry(each, settings, purposes[id(each.rules)], _pool(each, settings, pools))
         for place, each in enumerate(found)
         if isinstance(each, Pending)
     }
     asked = [(inquiry, question) for inquiry in waiting.values() if (question := inquiry.question)]
     while asked:
-        for (inquiry, _), answer in zip(asked, _answers([question for _, question in asked], settings), strict=True):
+        for (inquiry, _), answer in zip(asked, _answers(asked, settings), strict=True):
             inquiry.hear(answer)
         asked = [(inquiry, question) for inquiry, _ in asked if (question := inquiry.question)]
     beside = [(inquiry, question) for inquiry in waiting.values() for question in inquiry.questions_beside()]
-    answers = _answers([question for _, question in beside], settings)
-    for (inquiry, question), answer in zip(beside, answers, strict=True):
+    for (inquiry, question), answer in zip(beside, _answers(beside, settings), strict=True):
         inquiry.hear_beside(question, answer)
     return [waiting[place].result() if isinstance(each, Pending) else each for place, each in enumerate(found)]
 
 
-def _answers(questions: Sequence[Question], settings: Settings) -> Sequence[Answer | OpenSSLError]:
-    """Return openssl's answers, or the error for each question if it cannot be asked."""
-    if not questions:
+def _pool(pending: Pending, settings: Settings, pools: dict[tuple[int, int], Pool]) -> Pool:
+    """Return the certificates that may have issued a pending one, from `pools` if there are none in its own file."""
+    roots, others = settings.roots or pending.anchors, pending.case.others
+    key = id(pending.pool), id(pending.anchors)
+    if others or key not in pools:
+        pool = pool_of((*others, *pending.pool, *pending.anchors), roots=roots)
+        if others:
+            return pool
+        pools[key] = pool
+    return pools[key]
+
+
+def _answers(asked: Sequence[tuple[_Inquiry, Question]], settings: Settings) -> Sequence[Answer | Error]:
+    """Return openssl's answers, or the error for each question if it cannot be asked, or the budget is used up."""
+    if not asked:
         return ()
     from opensslgen.openssl.chains import verify  # most certificates come alone
 
     try:
-        return verify(questions, openssl=settings.find_openssl(), at=settings.at)
+        with Budget(settings.time_limit + len(asked) / _VERIFIED_PER_SECOND).running():
+            return verify([question for _, question in asked], openssl=settings.find_openssl(), at=settings.at)
     except OpenSSLError as error:
-        return [error] * len(questions)
+        return [error] * len(asked)
+    except CostlyError:
+        # One of them may be to blame, so each gets the time that is left to it.
+        return [inquiry.ask_alone(question) for inquiry, question in asked]
 
 
 def _by_rules(verdicts: Iterable[Verdict]) -> Iterable[Pending]:
@@ -163,6 +196,10 @@ def proofs(
     return settle([_of_signature(certificate, authorities, settings) for certificate in certificates], settings)
 
 
+_MOST_BESIDE = 32
+"""Certificates beside a chain whose signatures are verified."""
+_VERIFIED_PER_SECOND = 100
+"""Certificates that the slowest machine verifies together in a second of CPU."""
 _ROWS = 250
 """Rows of a list that are read and verified at once."""
 
@@ -213,26 +250,42 @@ class _Option:
 class _Inquiry:
     """The paths of one certificate; openssl is asked about each until one is valid."""
 
-    def __init__(self, pending: Pending, settings: Settings, purpose: str | None) -> None:
-        self.pending, self.settings, self.purpose = pending, settings, purpose
-        roots = settings.roots or pending.anchors
-        found = paths(
-            pending.certificate, (*pending.case.others, *pending.pool, *pending.anchors), roots=roots, at=settings.at
-        )
-        self.left = [self._option(path) for path in found]
-        self.is_cut = len(found) == MOST_PATHS
-        if len(found) > 1:
-            self.left.sort(key=lambda option: option.errors)
+    def __init__(self, pending: Pending, settings: Settings, purpose: str | None, pool: Pool) -> None:
+        self.pending, self.settings, self.purpose, self.pool = pending, settings, purpose, pool
+        self.budget = pending.budget or Budget(settings.time_limit)
+        self.left: list[_Option] = []
         self.heard: list[_Option] = []
+        self.is_cut = False
         self.choice: Question | None = None
         """The question which of several paths openssl takes; asked last."""
         self.beside: list[Finding] = []
         """The findings on certificates that are not part of the path."""
+        self.not_beside: tuple[str, ...] = ()
+        """A note on those that were not verified."""
+        with suppress(CostlyError), self.budget.running():
+            self._find_paths()
+
+    def _find_paths(self) -> None:
+        found = paths(self.pending.certificate, self.pool, at=self.settings.at)
+        self.left = [self._option(path) for path in found]
+        self.is_cut = len(found) == MOST_PATHS
+        if len(found) > 1:
+            self.left.sort(key=lambda option: option.errors)
+
+    def ask_alone(self, question: Question) -> Answer | Error:
+        """Return openssl's answer to the question within this certificate's own budget."""
+        from opensslgen.openssl.chains import verify
+
+        try:
+            with self.budget.running():
+                return verify([question], openssl=self.settings.find_openssl(), at=self.settings.at)[0]
+        except (OpenSSLError, CostlyError) as error:
+            return error
 
     @property
     def question(self) -> Question | None:
         """The next question for openssl; None if there is no other path, or a valid one was found."""
-        if self.choice:
+        if self.budget.over or self.choice:
             return None
         if not self.left or any(option.errors == 0 for option in self.heard):
             self.choice = self._choice()
@@ -246,25 +299,27 @@ class _Inquiry:
         self.heard.append(self.left.pop(0))
         return self.question
 
-    def hear(self, answer: Answer | OpenSSLError) -> None:
+    def hear(self, answer: Answer | Error) -> None:
         """Take the answer to the question."""
         if self.choice:
             self._hear_choice(answer)
             return
         option = self.left.pop(0)
-        if isinstance(answer, OpenSSLError):
+        if isinstance(answer, Error):
             unable = f"its signature was not verified: {answer.message}"
             self.heard.append(replace(option, unable=unable))
             self.left = []
             return
         findings, notes = self._find_rejected(option, answer)
-        self.heard.append(replace(option, findings=(*option.findings, *findings), notes=notes))
+        self.heard.append(_Option(option.path, (*option.findings, *findings), notes) if findings or notes else option)
 
     def questions_beside(self) -> list[Question]:
         """Return the questions whether the certificates in the file that are not part of the path are signed.
 
         Only if the key identifiers also say so, a certificate with the issuer's name is the issuer.
         """
+        if self.budget.over:
+            return []
         certificate, sent = self.pending.certificate, self.pending.case.others
         used = {each.der for each in (certificate, *self._best.path)}
         unused = {each.der: each for each in sent if each.der not in used}
@@ -282,11 +337,14 @@ class _Inquiry:
             named = pool.get((canonical(each.issuer), authority.key_identifier if authority else None))
             if issuer := each if each.is_self_signed else named:
                 found.append(Question(each, (issuer,), None))
-        return found
+        # Those of one name need a process each.
+        if len(found) > _MOST_BESIDE:
+            self.not_beside = (f"{len(found) - _MOST_BESIDE} certificates beside its chain were not verified",)
+        return found[:_MOST_BESIDE]
 
-    def hear_beside(self, question: Question, answer: Answer | OpenSSLError) -> None:
+    def hear_beside(self, question: Question, answer: Answer | Error) -> None:
         """Add the finding on a certificate beside the path that its issuer has not signed."""
-        if isinstance(answer, OpenSSLError) or not any(problem.is_of_signature for problem in answer.problems):
+        if isinstance(answer, Error) or not any(problem.is_of_signature for problem in answer.problems):
             return
         certificate = question.certificate
         chain = (certificate,) if certificate.is_self_signed else (certificate, *question.issuers)
@@ -314,9 +372,9 @@ class _Inquiry:
 
         return Question(certificate, best.path, self.purpose, others=sent, roots=self.settings.roots)
 
-    def _hear_choice(self, answer: Answer | OpenSSLError) -> None:
+    def _hear_choice(self, answer: Answer | Error) -> None:
         """Add the finding if openssl takes another path, which it does not accept."""
-        if isinstance(answer, OpenSSLError) or answer.accepted or not answer.problems:
+        if isinstance(answer, Error) or answer.accepted or not answer.problems:
             return
         rules, best = self.pending.rules, self._best
         applied = {rule.id for rule in rules if rule.severity == ERROR}
@@ -334,31 +392,49 @@ class _Inquiry:
 
     def result(self) -> Result:
         """Return the verdict by the best path."""
-        best = self._best
         result = self.pending.result
+        if self.budget.over:
+            return replace(result, unreadable=self.budget.over.message)
+        best = self._best
+        findings = (*best.findings, *self.beside, *result.findings)
+        too_many = f"more than {MOST_FINDINGS} findings" if len(findings) > MOST_FINDINGS else None
         return replace(
             result,
-            findings=(*best.findings, *self.beside, *result.findings),
-            unreadable=result.unreadable or best.unable,
+            findings=findings[:MOST_FINDINGS],
+            unreadable=result.unreadable or best.unable or too_many,
             is_unknown=best.unable is not None,
-            notes=(*result.notes, *best.notes, *self._about_bound(best), *self._about_root(best.path)),
+            notes=(
+                *result.notes,
+                *best.notes,
+                *self.not_beside,
+                *self._about_bound(best),
+                *self._about_root(best.path),
+            ),
             path=best.path,
         )
 
     def _option(self, path: Path) -> _Option:
         case = self.pending.case
-        if path:
-            trusted = {root.der for root in self.settings.roots}
-            case = replace(case, issuer=path[0], chain=path, is_anchored=path[-1].der in trusted)
+        if path:  # without `replace`, which takes as long as all rules about issuers
+            case = Case(
+                case.certificate,
+                path[0],
+                case.at,
+                case.within,
+                path,
+                key=case.key,
+                host=case.host,
+                others=case.others,
+                is_anchored=path[-1].der in self.pool.trusted,
+            )
         return _Option(path, (*judge(case, self.pending.rules), *self._find_untrusted(path)))
 
     def _find_untrusted(self, path: Path) -> tuple[Finding, ...]:
         """Return the finding on a path that does not lead to one of the trusted roots."""
         if not self.settings.roots:
             return ()
-        trusted = {root.der for root in self.settings.roots}
         last = (self.pending.certificate, *path)[-1]
-        if last.der in trusted:
+        if last.der in self.pool.trusted:
             return ()
         named = " or ".join(str(root.subject) for root in self.settings.roots[:3])
         where = (

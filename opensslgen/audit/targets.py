@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from dataclasses import replace
 from functools import cache, partial
@@ -14,9 +15,10 @@ from opensslgen.files.read import STDIN, File, chunks, open_file, pieces, read_u
 from opensslgen.openssl.command import OpenSSLError
 
 from .kinds import kind_of
+from .records import is_index
 from .result import Result, Settings
-from .signatures import AtHand, settle
-from .verdict import Piece, judge_content, judge_file, judge_piece
+from .signatures import AtHand, limited, settle
+from .verdict import Piece, authorities_in, judge_content, judge_file, judge_piece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -55,7 +57,7 @@ _NOWHERE = f"{os.devnull}/-"
 def audit_content(data: bytes, name: str, settings: Settings) -> list[Result]:
     """Return the verdict on uploaded data; its name is only shown, never opened."""
     content = read_up_to([data], limit=settings.limit)
-    found = judge_content(content, File(_NOWHERE, named=True), settings, AtHand())
+    found = limited(lambda: judge_content(content, File(_NOWHERE, named=True), settings, AtHand()), settings, name)
     return [replace(result, target=name) for result in settle(found, settings)]
 
 
@@ -77,13 +79,17 @@ def map_audit(
 def _map_audit(
     units: Iterator[_Unit], settings: Settings, then: Callable[[Result], T], progress: Callable[[int], object]
 ) -> Iterator[T]:
-    from opensslgen.batch.workers import cores
-
     beginning = list(islice(units, FEW + 1))
-    units, processes = chain(beginning, units), settings.jobs or cores()
-    if processes > 1 and len(beginning) > FEW:
-        yield from _shared_out(units, settings, then, progress, processes=processes)
-        return
+    units = chain(beginning, units)
+    if len(beginning) > FEW:
+        from opensslgen.batch.workers import cores
+
+        if isinstance(beginning[0], Piece):
+            # Processes that are forked find these, and need not read the whole file again.
+            _at_hand_here().authorities_within(beginning[0].target, authorities_in)
+        if (processes := settings.jobs or cores()) > 1:
+            yield from _shared_out(units, settings, then, progress, processes=processes)
+            return
     at_hand = AtHand()
     for batch in _batches(units):
         yield from map(then, _verdicts(batch, settings, at_hand))
@@ -114,7 +120,40 @@ def _target(text: str, settings: Settings) -> File | ServerTarget:
     from .live import server_target
 
     servername = settings.servername.value if settings.servername else None
-    return server_target(text, starttls=settings.starttls, servername=servername) or File(text, named=True)
+    found = server_target(text, starttls=settings.starttls, servername=servername)
+    if found:
+        return found
+    server = _server_meant(text)
+    return File(
+        text, named=True, unreadable=f"no such file or directory; for a server, write {server}" if server else None
+    )
+
+
+_FILE_NAME = re.compile(
+    r"\.(?:cer|cfg|cnf|conf|crl|crt|csr|csv|der|jks|json|key|old|p10|p12|p7[abcs]|p8|pem|pfx|pub|req|sh|txt|yaml|yml)$",
+    re.IGNORECASE,
+)
+_URL = re.compile(r"[a-z]+://([^/?#@]+)(?:[/?#].*)?", re.IGNORECASE)
+
+
+def _server_meant(text: str) -> str | None:
+    """Return HOST:PORT if somebody may have meant a server by the name of a missing file; None otherwise."""
+    from opensslgen.errors import UsageError
+    from opensslgen.names.general import parse_host
+
+    url = _URL.fullmatch(text)
+    host, colon, port = (url[1] if url else text).rpartition(":")
+    if colon and port.isascii() and port.isalpha() and not url:
+        port = "443"  # such as host:https
+    elif not (colon and port.isascii() and port.isdigit()):
+        host, port = url[1] if url else text, "443"
+    try:
+        name = parse_host(host.strip("[]"))
+    except UsageError:
+        return None
+    if name.kind == "DNS" and not url and ("." not in host or _FILE_NAME.search(host)):
+        return None
+    return f"[{name.value}]:{port}" if ":" in name.value else f"{name.value}:{port}"
 
 
 def _units(targets: Iterable[File | ServerTarget], settings: Settings) -> Iterator[_Unit]:
@@ -151,7 +190,10 @@ def _split(file: File, settings: Settings) -> Iterator[_Unit]:
                     return
                 if status is None:
                     found_content = read_up_to(chain((head,), read), limit=settings.limit)
-                    yield from settle(judge_content(found_content, file, settings, AtHand()), settings)
+                    yield from settle(
+                        limited(partial(judge_content, found_content, file, settings, AtHand()), settings, file.path),
+                        settings,
+                    )
                     return
         yield file
     except UnreadableError as error:
@@ -169,9 +211,11 @@ def _verdicts(batch: Sequence[_Unit], settings: Settings, at_hand: AtHand) -> It
 
 def _of_unit(unit: _Unit, settings: Settings, at_hand: AtHand) -> Iterable[Verdict]:
     if isinstance(unit, File):
-        return judge_file(unit, settings, at_hand)
+        judged = partial(judge_file, unit, settings, at_hand)
+        # A pki folder may have any number of certificates; the work for each of them is limited.
+        return judged() if is_index(unit.path) else limited(judged, settings, unit.path)
     if isinstance(unit, Piece):
-        return judge_piece(unit, settings, at_hand)
+        return limited(partial(judge_piece, unit, settings, at_hand), settings, unit.target, line=unit.line)
     assert isinstance(unit, Result)
     return (unit,)
 

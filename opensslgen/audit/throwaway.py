@@ -6,16 +6,18 @@ environment. The CA and the key are generated once per process, in a private fol
 
 from __future__ import annotations
 
-import os
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from opensslgen.budget import Budget, CostlyError, current
 from opensslgen.config.reader import DEFAULT, UNKNOWN, Entry, Section, config_text
 from opensslgen.config.use import canonical
 from opensslgen.errors import UnreadableError
 from opensslgen.openssl.command import reason
+from opensslgen.patterns import pattern
 from opensslgen.text import visible
 from opensslgen.x509.certificate import decode
 
@@ -29,10 +31,10 @@ if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
 
 _ADDED = ("subjectKeyIdentifier", "authorityKeyIdentifier")
-_OID = re.compile(r"[0-2](?:\.[0-9]+)+")
-_REFUSED = re.compile(r"error in extension:.*?name=([^,\n]+), ?value=")
-_SEPARATOR = re.compile(r"[,:;@]")
-_HELD = re.compile(r"(?:SEQUENCE|SEQ|SET):([^,:;@]*)")
+_OID = pattern(r"[0-2](?:\.[0-9]+)+")
+_REFUSED = pattern(r"error in extension:.*?name=([^,\n]+), ?value=")
+_SEPARATOR = pattern(r"[,:;@]")
+_HELD = pattern(r"(?:SEQUENCE|SEQ|SET):([^,:;@]*)")
 _LISTS = ("extendedKeyUsage", "certificatePolicies")
 """Extensions whose values are names of object identifiers, which the config may define."""
 
@@ -52,10 +54,6 @@ _NESTED = 4
 """Levels of nested sections that openssl follows outside of ASN.1: the notice of a policy is on the third."""
 MOST_VALUES = 10_000
 """Most values of one config; a value counts as often as openssl would make it."""
-MOST_SECONDS = 10
-"""Most seconds of CPU for one config, and for each openssl that reads a section of it."""
-MOST_MEMORY = 256 << 10
-"""Most memory of that openssl, in KiB."""
 
 _ROOT = """\
 [req]
@@ -79,10 +77,6 @@ class RefusedError(UnreadableError):
         """Take openssl's reason and, if known, the line of the key."""
         super().__init__(message)
         self.line = line  # the caller adds the line to the message
-
-
-class CostlyError(UnreadableError):
-    """A config needs too much time or memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +204,6 @@ class References:
         self.counts: dict[tuple[str, int], int] = {}
         self.values = 0
         """Values that openssl was asked for, or will be."""
-        self.since = _cpu()
 
     def _part(self, name: str) -> _Part:
         if name not in self.parts:
@@ -277,28 +270,14 @@ class References:
             self.sizes[name] = len(part.section.entries) + held
         return self.sizes[name]
 
-    def refuse_more_time(self) -> None:
-        """Raise CostlyError if the config has taken more than MOST_SECONDS of CPU."""
-        if _cpu() - self.since > MOST_SECONDS:
-            raise _too_costly()
-
 
 def _weight(value: str) -> int:
     """Return how many values one counts for: one for each word between commas, and for each 400 characters."""
     return 1 + value.count(",") + len(value) // 400
 
 
-def _cpu() -> float:
-    """Return the seconds of CPU that this process and its finished children have used."""
-    return sum(os.times()[:4])
-
-
 def _endless(line: int) -> RefusedError:
     return RefusedError("its references to sections are endless", line)
-
-
-def _too_costly() -> CostlyError:
-    return CostlyError(f"judging it takes more than {MOST_SECONDS} s of CPU or {MOST_MEMORY >> 10} MiB of memory")
 
 
 def _files(entry: Entry) -> tuple[tuple[int, str], ...]:
@@ -326,8 +305,6 @@ def issue(asked: Extensions, openssl: OpenSSL) -> Certificate:
         added = tuple(Entry(name, "none", 0) for name in _ADDED if name not in present)
         first = replace(first, entries=first.entries + added)
     process = _run_openssl(config_text([first, *others]), openssl)
-    if process.exit_code < 0 or b"malloc failure" in process.stderr:
-        raise _too_costly()
     if process.exit_code != 0:
         raise _refusal(process, asked)
     return decode(process.stdout)
@@ -336,8 +313,13 @@ def issue(asked: Extensions, openssl: OpenSSL) -> Certificate:
 @lru_cache(maxsize=64)
 def _run_openssl(config: str, openssl: OpenSSL) -> Process:
     """Let openssl make a certificate; recent answers are cached."""
-    limited = replace(openssl, memory=MOST_MEMORY, cpu=MOST_SECONDS)
-    return limited.run(
+    # `opensslgen run` judges the configs of commands without a budget of its own.
+    with nullcontext() if current() else Budget().running():
+        return _run_limited(config, openssl)
+
+
+def _run_limited(config: str, openssl: OpenSSL) -> Process:
+    return openssl.run(
         ["x509", "-req", "-in", "request.pem", "-CA", "root.pem", "-CAkey", "key.pem", "-set_serial", "0x7468726F77"]
         + ["-days", "30", "-sha256", "-extfile", "/dev/stdin", "-extensions", DEFAULT, "-outform", "DER"],
         cwd=_workshop(openssl),

@@ -13,13 +13,14 @@ from opensslgen.bundles.pkcs import pkcs12_encryption
 from opensslgen.bundles.private_keys import ENCRYPTED
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import content, pieces
+from opensslgen.patterns import pattern
 from opensslgen.rules.roles import AUTHORITY, SERVER
 from opensslgen.rules.rule import Case, judge_request, raised
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
-from .kinds import kind_of
+from .kinds import kind_of, other_program
 from .records import (
     answer_to,
     is_crl_of_folder,
@@ -93,7 +94,12 @@ def _what(found: Content) -> str:
     """Return why a file cannot be judged."""
     from .others import name_of  # few files need it
 
-    return name_of(found.data) if found.size else "it is empty"
+    if not found.size:
+        return "it is empty"
+    what = other_program(found.data)
+    if what:
+        return f"{what}, whose openssl commands are not read; opensslgen run -- COMMAND judges what they make"
+    return name_of(found.data)
 
 
 _KINDS = {kind: kind for kind in ("certificate", "request", "key", "crl", "config", "script")}
@@ -306,7 +312,7 @@ def _of_certificate(
         case=Case(certificate, None, settings.at, settings.within, host=settings.servername),
         rules=rules,
         anchors=anchors,
-        pool=(*pool, *former),
+        pool=(*pool, *former) if former else pool,
     )
 
 
@@ -329,7 +335,7 @@ class Piece:
     mode: int | None
 
 
-_AUTHORITY = re.compile(rb"\x06\x03\x55\x1d\x13(?:\x01\x01.)?\x04.\x30.\x01\x01", re.DOTALL)
+_AUTHORITY = pattern(rb"\x06\x03\x55\x1d\x13(?:\x01\x01.)?\x04.\x30.\x01\x01", re.DOTALL)
 """basicConstraints with a BOOLEAN in it."""
 
 

@@ -9,9 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from opensslgen.errors import Error
 from opensslgen.jobs.job import issuer_of
-from opensslgen.jobs.passphrase import opens_key
+from opensslgen.jobs.passphrase import opens_key, wrong_passphrase
 from opensslgen.plan.secrets import CA_PASSPHRASE
 
 from .unit import Unit, make
@@ -46,7 +45,7 @@ def converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
     batch.store.finish()
     if CA_PASSPHRASE in batch.secrets and not opens_key(batch.secrets[CA_PASSPHRASE], batch.store, batch.openssl):
         # Otherwise each row would fail.
-        raise Error(f"this is not the passphrase of {batch.store.path / batch.store.ca_key}")
+        raise wrong_passphrase(batch.store.path / batch.store.ca_key)
     try:
         yield from _converge(batch, rows)
     except BaseException:

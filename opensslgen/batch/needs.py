@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
+from opensslgen.jobs.clock import CLOCK
 from opensslgen.jobs.issue import root_job
 from opensslgen.jobs.perform import Authority
 from opensslgen.orders.order import root_order
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from opensslgen.jobs.perform import JobResult
     from opensslgen.orders.inventory import Row
+    from opensslgen.orders.order import AuthorityOrder
     from opensslgen.pki.store import Store
 
     from .wanted import Batch
@@ -45,13 +47,14 @@ class Needs:
         encrypted = store.ca_key_is_encrypted() if store.issuer() else has_passphrase
         return (*((P12_PASSWORD,) if self.p12 else ()), *((CA_PASSPHRASE,) if self.issued and encrypted else ()))
 
-    def make_root(self, batch: Batch) -> JobResult | None:
-        """Make a root if the rows need one and the folder has no CA; its key gets the batch's passphrase, if any."""
+    def make_root(self, batch: Batch, order: AuthorityOrder | None = None) -> JobResult | None:
+        """Make this root, or one with a default name, if the rows need one and the folder has no CA."""
         if not self.issued or batch.store.issuer() is not None:
             return None
-        order = root_order(encrypted=CA_PASSPHRASE in batch.secrets)
+        order = order or root_order(encrypted=CA_PASSPHRASE in batch.secrets)
         try:
-            return Authority(batch.store, batch.openssl, lambda name: batch.secrets[name]).make(
+            allow = {CLOCK}.intersection(batch.allow)
+            return Authority(batch.store, batch.openssl, lambda name: batch.secrets[name], allow=allow).make(
                 lambda: root_job(order, store=batch.store)
             )
         except Error:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
 from opensslgen.files.write import explain_errors, free_name
-from opensslgen.jobs.job import old_p12
+from opensslgen.jobs.job import like_old_p12, old_p12
 from opensslgen.jobs.sign import has_request
 from opensslgen.openssl.run import run_together
 from opensslgen.openssl.workplace import Workplace
 from opensslgen.plan import issue, layout
+from opensslgen.plan.secrets import P12_PASSWORD
 from opensslgen.plan.steps import Plan, Publish, What
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
@@ -91,7 +92,17 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> UnitResult:
 
 
 def _plan(order: LeafOrder, issuer: Issuer | None, batch: Batch, *, prefix: str) -> tuple[Plan, tuple[str, ...]]:
-    """Return the plan of an order, and notes about it; raises Error if it could not be published."""
+    """Return the plan of an order, and notes about it; raises Error if it could not be published.
+
+    Where there is a PKCS#12 file of the old certificate, a new one is made as well.
+    """
+    if order.p12 is None and (form := like_old_p12(order.stem, batch.store)):
+        if P12_PASSWORD not in batch.secrets:
+            raise Error(
+                f"{batch.store.path / layout.p12(order.stem)} holds the old certificate, and to make it again, its"
+                " password is needed: use --p12-password-file FILE, or remove the file"
+            )
+        order = replace(order, p12=form)
     if order.request is not None:
         publish = not has_request(parse_request(order.request.encode()), order.stem, batch.store)
         request = issue.existing_request(order, order.request, prefix=prefix, publish=publish, verify=False)

@@ -131,10 +131,11 @@ def _labour(connection: Connection, work: Callable[[Batch], Answer], inherited: 
     # An exception, so that their child processes end with them.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if sys.platform == "linux":
-        import ctypes
+        with suppress(ImportError):  # some Pythons are built without it
+            import ctypes
 
-        # The same if the first process is killed: PR_SET_PDEATHSIG of prctl(2).
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+            # The same if the first process is killed: PR_SET_PDEATHSIG of prctl(2).
+            ctypes.CDLL(None).prctl(1, signal.SIGTERM)
     for other in inherited:
         other.close()  # otherwise its end would go unnoticed
     while True:

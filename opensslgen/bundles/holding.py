@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from os import fspath
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import File, content, read_file
 from opensslgen.openssl.command import OpenSSLError
+from opensslgen.patterns import pattern
 from opensslgen.text import visible
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode, decode_block
 from opensslgen.x509.der import (
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 PKCS7_LABELS = ("PKCS7", "PKCS #7 SIGNED DATA", "CMS", "CERTIFICATE CHAIN")
 
 # Loose, to find damaged blocks as well.
-_PEM = re.compile(
+_PEM = pattern(
     rb"^(?:\xef\xbb\xbf)?[ \t]*-----BEGIN (?!PGP)[^\r\n]*(?:CERTIFICATE|PKCS ?#?7|CMS|PRIVATE KEY|X509 CRL)",
     re.MULTILINE,
 )
@@ -335,7 +337,13 @@ def label_of_key(block: PemBlock, data: bytes) -> str:
     """
     body = block.body
     is_der = body[:1] == b"\x30" and body[1:2] != b"\x80" and _inside(body, 0)[1] == len(body)
-    return ENCRYPTED if b"Proc-Type: 4,ENCRYPTED" in data and not is_der else block.label
+    return ENCRYPTED if not is_der and _has_encryption_header(data) else block.label
+
+
+@lru_cache(maxsize=1)
+def _has_encryption_header(data: bytes) -> bool:
+    """Tell whether a header says that a key is encrypted; a file with many keys is searched once."""
+    return b"Proc-Type: 4,ENCRYPTED" in data
 
 
 def key_label(data: bytes) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from opensslgen.budget import check
 from opensslgen.errors import UnreadableError
-from opensslgen.openssl.command import reason
+from opensslgen.openssl.command import OpenSSLError, reason
 from opensslgen.openssl.process import Process
+from opensslgen.patterns import pattern
 from opensslgen.rules.chain import issuer_among
 from opensslgen.rules.rule import raised
 from opensslgen.x509.ber import children
@@ -21,12 +25,14 @@ from opensslgen.x509.der import (
     DecodeError,
     object_identifier,
 )
+from opensslgen.x509.names import canonical
 from opensslgen.x509.pem import pem_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from opensslgen.openssl.command import OpenSSL
+    from opensslgen.rules.path import CanonicalName
     from opensslgen.rules.rule import Finding, Rule
     from opensslgen.x509.certificate import Certificate
 
@@ -109,16 +115,29 @@ def _members(data: bytes, at: int, end: int, what: str, *tags: int) -> list[tupl
 
 def leaf_first(certificates: Sequence[Certificate]) -> list[Certificate]:
     """Return certificates of any order sorted: the first that issued no other, its issuers, the rest."""
-    issuers = {
-        issuer.der for each in certificates if (issuer := issuer_among(each, certificates)) and issuer.der != each.der
-    }
+    by_subject: dict[CanonicalName, list[Certificate]] = defaultdict(list)
+    for each in certificates:
+        by_subject[canonical(each.subject)].append(each)
+    found = {each.der: _issuer(each, by_subject, ()) for each in certificates}
+    issuers = {issuer.der for issuer in found.values() if issuer}
     leaf = next((each for each in certificates if each.der not in issuers), certificates[0])
-    ordered = [leaf]
-    rest = [each for each in certificates if each.der != leaf.der]
-    while issuer := issuer_among(ordered[-1], rest):
-        ordered.append(issuer)
-        rest.remove(issuer)
-    return ordered + rest
+    ordered = {leaf.der: leaf}
+    below: Certificate | None = leaf
+    while below and (below := _issuer(below, by_subject, ordered)):
+        ordered[below.der] = below
+    return [*ordered.values(), *(each for each in certificates if each.der not in ordered)]
+
+
+_MOST_OF_ONE_NAME = 32
+"""Certificates with one subject that are compared; a CA that was renewed or cross-signed has a few."""
+
+
+def _issuer(
+    certificate: Certificate, by_subject: Mapping[CanonicalName, Sequence[Certificate]], but: Collection[bytes]
+) -> Certificate | None:
+    check()
+    named = islice(by_subject.get(canonical(certificate.issuer), ()), _MOST_OF_ONE_NAME)
+    return issuer_among(certificate, [each for each in named if each.der not in but])
 
 
 def pkcs12_certificates(data: bytes, openssl: OpenSSL, password: str) -> list[Certificate]:
@@ -140,7 +159,13 @@ def pkcs12_certificates(data: bytes, openssl: OpenSSL, password: str) -> list[Ce
 def _print_info(data: bytes, openssl: OpenSSL, password: str) -> Process:
     command = ["pkcs12", "-info", "-nokeys", "-passin", f"env:{PASSWORD}"]
     secrets = {PASSWORD: password}
-    process = openssl.run(command, stdin=data, secrets=secrets, check=False)
+    try:
+        process = openssl.run(command, stdin=data, secrets=secrets, check=False)
+    except OpenSSLError as error:
+        if error.left is None:
+            raise
+        why = f"openssl takes more than {openssl.timeout:g} s for it, or prints more than {OUTPUT >> 20} MiB"
+        raise UnreadableError(why) from error
     if process.exit_code and openssl.can("-legacy") and b"unsupported" in process.stderr:
         process = openssl.run([*command, "-legacy"], stdin=data, secrets=secrets, check=False)
     if process.exit_code == 0:
@@ -157,7 +182,7 @@ def has_private_key(data: bytes, openssl: OpenSSL, password: str) -> bool:
 
 
 _KEY_BAGS = (b"Shrouded Keybag", b"Key bag")
-_INFO = re.compile(rb"^(?:MAC|PKCS7|Shrouded|Certificate bag|Key bag)[^\n]*\n", re.MULTILINE)
+_INFO = pattern(rb"^(?:MAC|PKCS7|Shrouded|Certificate bag|Key bag)[^\n]*\n", re.MULTILINE)
 
 _RC2 = {
     bytes.fromhex("060a2a864886f70d010c0105"): "RC2 with 128 bits",
@@ -172,6 +197,11 @@ _SHA2_DIGEST = re.compile(rb"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02[\x01-\x04]
 def uses_rc2(data: bytes) -> bool:
     """Tell whether openssl 3.0 or later needs -legacy to read a PKCS#12 file."""
     return any(identifier in data for identifier in _RC2)
+
+
+def pkcs12_form(data: bytes) -> str:
+    """Return the key of P12_ENCRYPTIONS that is closest to how a PKCS#12 file is encrypted."""
+    return "p12" if _PBES2 in data else "p12-compat"
 
 
 def pkcs12_encryption(data: bytes, rules: Sequence[Rule]) -> tuple[Finding, ...]:

@@ -10,15 +10,16 @@ import click
 
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 
-from .options import ALLOW, PASSPHRASE_AND_P12_PASSWORD, RUNNING, Running, file_option, together
+from .options import ALLOW, PASSPHRASE_AND_P12_PASSWORD, RUNNING, PathParameter, Running, file_option, together
 from .run_job import do
+from .secrets import print_error
 
 if TYPE_CHECKING:
     from .secrets import Secrets
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.argument("file", type=PathParameter(), metavar="FILE")
 @together(
     file_option("--key", help="Private key of the CA, if it is not in FILE."),
     file_option("--chain", help="For an intermediate: the CAs above it up to the root, if they are not in FILE."),
@@ -50,17 +51,27 @@ def adopt(
     """
     from opensslgen.bundles import authority
     from opensslgen.jobs.adopt import adopt_job
+    from opensslgen.jobs.passphrase import opens_file, right_passphrase
     from opensslgen.openssl import command
     from opensslgen.pki.store import Store
 
     opens = {P12_PASSWORD}
     # Asked for once: a PKCS#12 file is opened here, and again by the plan.
-    secret = functools.cache(secrets.asked(lambda name: name not in opens))
+    asked = secrets.asked(lambda name: name not in opens)
+    known: dict[str, str] = {}
+    secret = functools.cache(lambda name: known[name] if name in known else asked(name))
     reader = authority.Reader(openssl=command.find(running.openssl), secret=secret)
     encrypt = passphrase or secrets.has_passphrase
     adoption = authority.adoption(file, key=key, chain=chain, encrypt=encrypt, reader=reader)
-    if adoption.key.encrypted:
+    if adoption.key.encrypted and not running.is_printed:
         opens.add(CA_PASSPHRASE)
+        known[CA_PASSPHRASE] = right_passphrase(
+            lambda: asked(CA_PASSPHRASE),
+            lambda typed: opens_file(typed, adoption.key, reader.openssl),
+            key=adoption.key.path,
+            tries=secrets.tries,
+            on_wrong=print_error,
+        )
     do(
         lambda: adopt_job(adoption, store=Store(running.pki), allow=allow, tell=running.is_printed),
         running,

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from .options import FORCE, FORMAT, QUIET, Output, together
+from .options import FORCE, FORMAT, QUIET, Output, PathParameter, together
 from .say import print_json
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path), metavar="PATH")
+@click.argument("path", type=PathParameter(), metavar="PATH")
 @together(FORCE, QUIET, FORMAT)
 def ansible(path: Path, *, force: bool, quiet: bool, output: Output) -> None:
     """Write the Ansible collection for many appliances.

@@ -8,26 +8,27 @@ import re
 import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 import click
 
 from opensslgen.errors import UsageError
+from opensslgen.patterns import pattern
 
 from . import complete
-from .options import FORMAT, OPENSSL, Output, file_option, grouped, together
+from .options import FORMAT, OPENSSL, Decimal, NumberParameter, Output, PathParameter, file_option, grouped, together
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from opensslgen.audit.chosen import Chosen
     from opensslgen.audit.result import Settings
     from opensslgen.report.tally import Entry
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
+_TIME = pattern(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
 
 
 class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] # generic since click 8.5
@@ -71,6 +72,7 @@ class Judging:
     limit: int
     password_file: Path | None
     openssl: str | None
+    time_limit: float
     jobs: int | None
 
 
@@ -91,6 +93,7 @@ class Reporting:
     warning: int | None
     critical: int | None
     quiet: bool
+    verbose: bool
 
 
 @click.command()
@@ -99,11 +102,11 @@ class Reporting:
     PROFILES,
     click.option("--at", type=TimeParameter(), help="Check as of this time, such as 2026-02-01.  [default: now]"),
     click.option(
-        "--within", type=click.IntRange(0, 36500), metavar="DAYS",
+        "--within", type=NumberParameter(0, 36500), metavar="DAYS",
         help="Also report certificates that expire within DAYS.",
     ),
     click.option(
-        "--root", "roots", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+        "--root", "roots", multiple=True, type=PathParameter(), metavar="FILE",
         help="Root that devices trust, to which every chain must lead; repeat the option for more.",
     ),
     click.option("--each", is_flag=True, help="Check each certificate of a bundle separately."),
@@ -116,7 +119,7 @@ class Reporting:
         help="Do not check this rule; repeat for more rules.",
     ),
     click.option(
-        "--limit", type=click.IntRange(1), default=16 << 20, metavar="BYTES",
+        "--limit", type=NumberParameter(1), default=16 << 20, metavar="BYTES",
         help="Read at most BYTES of a file or, with --each, of a block.  [default: 16777216]",
     ),
     file_option(
@@ -125,7 +128,11 @@ class Reporting:
     ),
     OPENSSL,
     click.option(
-        "--jobs", type=click.IntRange(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
+        "--time-limit", type=Decimal(0.01, 86400), default=10.0, metavar="SECONDS",
+        help="Spend at most SECONDS of CPU on a file or, with --each, on a block.  [default: 10]",
+    ),
+    click.option(
+        "--jobs", type=NumberParameter(1, 256), metavar="N", help="Number of processes, and of servers to ask at once."
     ),
     grouped(Judging),
     click.option(
@@ -137,7 +144,7 @@ class Reporting:
         help="Name for which certificates must be valid; servers are asked for it instead of the host in TARGET.",
     ),
     click.option(
-        "--timeout", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
+        "--timeout", type=Decimal(0.1, 3600), default=10.0, show_default=True, metavar="SECONDS",
         help="Wait at most SECONDS for a server.",
     ),
     grouped(Asking),
@@ -147,14 +154,15 @@ class Reporting:
     ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
     click.option(
-        "--warning", type=click.IntRange(0), metavar="DAYS",
+        "--warning", type=NumberParameter(0), metavar="DAYS",
         help="With --format nagios: warn if a certificate expires within DAYS.",
     ),
     click.option(
-        "--critical", type=click.IntRange(0), metavar="DAYS",
+        "--critical", type=NumberParameter(0), metavar="DAYS",
         help="With --format nagios: critical if a certificate expires within DAYS.",
     ),
     click.option("-q", "--quiet", is_flag=True, help="Show only what does not comply."),
+    click.option("-v", "--verbose", is_flag=True, help="Also show what complies in folders."),
     grouped(Reporting),
 )  # fmt: skip
 def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting: Reporting) -> None:
@@ -169,7 +177,6 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
     opensslgen audit mail.example.com:25 --starttls smtp
     opensslgen audit --root ca.crt pbx.example.com:443    whether the chain leads to this root
     opensslgen audit --profile root ca.crt --json
-    opensslgen audit --root ca.crt pbx.example.com:443  the chain has to lead to this root
 
     They are checked against Apple's published rules, or those of --profile. TARGET is a file, a folder, a server as
     HOST:PORT, or - for standard input. Files are recognised by their content: PEM, DER, PKCS#7, PKCS#12, certificate
@@ -198,12 +205,18 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
     from opensslgen.names.general import parse_host
     from opensslgen.openssl.command import find
 
+    at = judging.at or datetime.now(timezone.utc).replace(microsecond=0)
+    within = None if judging.within is None else timedelta(days=judging.within)
+    try:
+        at + (within or timedelta(0))
+    except OverflowError:
+        raise UsageError("--within reaches beyond the year 9999") from None
     openssl = functools.cache(lambda: find(judging.openssl))
     return Settings(
         rules=chosen.rules,
         rules_by_kind=chosen.by_kind,
-        at=judging.at or datetime.now(timezone.utc).replace(microsecond=0),
-        within=None if judging.within is None else timedelta(days=judging.within),
+        at=at,
+        within=within,
         each=judging.each,
         roots=tuple(root for file in judging.roots for root in certificates_of(file, openssl=openssl)),
         limit=judging.limit,
@@ -213,6 +226,7 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
         starttls=asking.starttls,
         servername=None if asking.servername is None else parse_host(asking.servername),
         timeout=asking.timeout,
+        time_limit=judging.time_limit,
         jobs=judging.jobs,
     )
 
@@ -223,8 +237,9 @@ def _report(targets: tuple[str, ...], settings: Settings, chosen: Chosen, report
     from opensslgen.report.audit import Report, audit_format
 
     out = tolerant_stdout()
+    many = () if reporting.verbose else tuple(each for each in targets if os.path.isdir(each))  # noqa: PTH112
     form = audit_format(
-        reporting.output, settings, profiles=chosen.profiles, colour=is_coloured(), quiet=reporting.quiet
+        reporting.output, settings, profiles=chosen.profiles, colour=is_coloured(), quiet=reporting.quiet, many=many
     )
     bar = Bar()
     entries: Iterator[Entry] = map_audit(targets, settings, then=form.entry(), progress=bar.advance)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opensslgen.errors import UnreadableError
 from opensslgen.text import visible
 
-from .options import BACKUP_PASSPHRASE, FORMAT, OPENSSL, PKI, QUIET, Output, together
+from .options import BACKUP_PASSPHRASE, FORMAT, OPENSSL, PKI, QUIET, Output, PathParameter, together
 from .say import print_json
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("archive", type=PathParameter(dir_okay=False))
 @together(
     BACKUP_PASSPHRASE,
     PKI,
@@ -45,10 +46,12 @@ def backup(
     directory and audited before it counts as made.
     """
     from opensslgen.jobs.backup import DECRYPT, back_up
+    from opensslgen.jobs.job import root_of
     from opensslgen.openssl.command import find
     from opensslgen.pki.store import Store
     from opensslgen.plan import secrets as names
 
+    root_of(Store(pki))
     passphrase = secrets.get(names.BACKUP_PASSPHRASE, is_new=True)
     found = find(openssl)
     audited: list[Tally] = []
@@ -72,7 +75,7 @@ def backup(
 
 
 @click.command()
-@click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("archive", type=PathParameter(dir_okay=False))
 @together(BACKUP_PASSPHRASE, PKI, OPENSSL, QUIET, FORMAT)
 def restore(*, archive: Path, secrets: Secrets, pki: Path, openssl: str | None, quiet: bool, output: Output) -> None:
     """Restore a CA from a backup.
@@ -88,6 +91,8 @@ def restore(*, archive: Path, secrets: Secrets, pki: Path, openssl: str | None, 
     from opensslgen.plan import secrets as names
 
     found = find(openssl)
+    if not archive.exists():
+        raise UnreadableError(f"{archive}: no such file or directory")
     passphrase = secrets.get(names.BACKUP_PASSPHRASE, is_new=False)
     files = jobs.restore(archive, pki, openssl=found, passphrase=passphrase)
     if output == "json":

@@ -14,16 +14,22 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from opensslgen.errors import UnreadableError, UsageError
+from opensslgen.plan.secrets import P12_PASSWORD
 
+from .failure import Failure
 from .options import (
     ALLOW,
     FORMAT,
     JOBS,
+    NEW_CA,
     OPENSSL,
     PASSPHRASE_AND_P12_PASSWORD,
     PKI,
     QUIET,
+    NewCA,
+    NumberParameter,
     Output,
+    PathParameter,
     grouped,
     key_type,
     together,
@@ -69,10 +75,10 @@ class Reporting:
 
 
 @click.command()
-@click.argument("inventory", type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("inventory", type=PathParameter(allow_dash=True))
 @together(
     click.option(
-        "--within", type=click.IntRange(0, 36500), default=30, show_default=True, metavar="DAYS",
+        "--within", type=NumberParameter(0, 36500), default=30, show_default=True, metavar="DAYS",
         help="Reissue certificates that expire within DAYS and are in the last third of their validity.",
     ),
     click.option(
@@ -80,6 +86,7 @@ class Reporting:
     ),
     JOBS,
     key_type("For rows without a key type: "),
+    NEW_CA,
     PASSPHRASE_AND_P12_PASSWORD,
     ALLOW,
     PKI,
@@ -89,7 +96,7 @@ class Reporting:
     FORMAT,
     grouped(Reporting),
 )  # fmt: skip
-def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Reporting) -> None:
+def batch(inventory: Path, issuing: Issuing, newca: NewCA, secrets: Secrets, reporting: Reporting) -> None:
     """Issue the certificates that an inventory lists.
 
     \b
@@ -103,8 +110,8 @@ def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Report
     crl-url.
 
     A certificate is issued if it is missing, expires soon, or differs from its row. All rows are checked before the
-    first certificate is issued. Old files are kept next to the new ones. If the pki
-    folder has no root, one is made first.
+    first certificate is issued. Old files are kept next to the new ones. If the pki folder has no CA, the command asks
+    whether to create one. Without a terminal, it needs --new-ca or --yes.
 
     Exit code: 0 if all certificates are as asked for, 1 if a row failed or --check found something to issue, 2 if the
     inventory has errors.
@@ -112,6 +119,7 @@ def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Report
     from opensslgen.batch.converge import converge
     from opensslgen.batch.needs import Needs
     from opensslgen.batch.wanted import Batch
+    from opensslgen.jobs.clock import refuse_wrong_clock
     from opensslgen.openssl.command import find
     from opensslgen.orders import inventory as table
     from opensslgen.pki.store import Store
@@ -135,10 +143,16 @@ def batch(inventory: Path, issuing: Issuing, secrets: Secrets, reporting: Report
         if reporting.check:
             wanting = (outcome for _, outcome in first.decide(read(file)))
             sys.exit(_report(wanting, needs, reporting))
-        ask = secrets.for_pki(issuing.pki)
-        names = needs.secrets(store, has_passphrase=secrets.has_passphrase)
+        refuse_wrong_clock(issuing.pki, allow=issuing.allow)
+        root = newca.order(store, encrypted=secrets.has_passphrase) if needs.issued else None
+        ask = secrets.for_pki(issuing.pki, issuing.openssl)
+        if needs.issued:
+            ask.unlock()
+        names = {*needs.secrets(store, has_passphrase=secrets.has_passphrase)}
+        # A certificate may have a PKCS#12 file that its row does not ask for.
+        names |= {P12_PASSWORD} if secrets.has(P12_PASSWORD) else set()
         ready = replace(first, secrets={name: ask(name) for name in names})
-        made = needs.make_root(ready)
+        made = needs.make_root(ready, root)
         print_notes([made.job.done] if made else [], quiet=reporting.quiet)
         sys.exit(_report(converge(ready, read(file)), needs, reporting))
 
@@ -163,7 +177,7 @@ def _opened(path: Path) -> Iterator[IO[str]]:
 
 
 def _refuse_faults(faulty: Iterable[Row], needs: Needs, title: str, reporting: Reporting) -> None:
-    """Print each row that has an error; raises UsageError if there is one."""
+    """Print each row that has an error; raises Failure if there is one, for which the rows are the JSON."""
     from opensslgen.report import batch as report
 
     count = 0
@@ -176,7 +190,7 @@ def _refuse_faults(faulty: Iterable[Row], needs: Needs, title: str, reporting: R
     if count:
         if reporting.as_json:
             sys.stdout.write(report.tail_json({"made": 0, "left": 0, "failed": count}))
-        raise UsageError(report.faults_text(count, needs.rows, title))
+        raise Failure(UsageError(report.faults_text(count, needs.rows, title)))
 
 
 def _report(outcomes: Iterable[Outcome], needs: Needs, reporting: Reporting) -> int:

@@ -13,7 +13,7 @@ import click
 from opensslgen.errors import Error, UsageError
 
 from . import complete
-from .options import FORMAT, PKI, Output, together
+from .options import FORMAT, PKI, NumberParameter, Output, together
 from .say import is_coloured, print_json, print_notes, print_warning, tolerant_stdout, warn_of_open_files
 
 FORMATS = ("table", "json", "csv", "nagios", "prometheus", "ics")
@@ -23,7 +23,7 @@ FORMATS = ("table", "json", "csv", "nagios", "prometheus", "ics")
 @together(
     PKI,
     click.option(
-        "--within", type=click.IntRange(0, 36500), metavar="DAYS",
+        "--within", type=NumberParameter(0, 36500), metavar="DAYS",
         help="List only certificates that expire within DAYS; exit 1 if there are any.",
     ),
     click.option("--all", "everything", is_flag=True, help="Also list expired, revoked and replaced certificates."),
@@ -34,7 +34,7 @@ FORMATS = ("table", "json", "csv", "nagios", "prometheus", "ics")
     ),
     click.option("--json", "output", flag_value="json", help="Short for --format json."),
     click.option(
-        "--critical", type=click.IntRange(0), metavar="DAYS",
+        "--critical", type=NumberParameter(0), metavar="DAYS",
         help="With --format nagios: critical if a certificate expires within DAYS.  [default: 7]",
     ),
 )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ def file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Co
 
 def certificate(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
     """Offer the names of the certificates in the pki folder, and "ca"."""
+    from pathlib import Path
+
     pki = Path(ctx.params.get("pki") or os.environ.get("OPENSSLGEN_PKI") or "pki")
     stems = sorted(path.stem for path in pki.glob("issued/*.crt"))
     return beginning(["ca", *stems] if (pki / "ca.crt").exists() else stems, incomplete)
@@ -51,6 +52,8 @@ def profile(ctx: click.Context, param: click.Parameter, incomplete: str) -> list
 
 def section(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
     """Offer the sections of the configs that are already on the command line."""
+    from pathlib import Path
+
     found: dict[str, None] = {}
     # click does not know the other arguments while the value of an option is missing; the shell does.
     for word in os.environ.get("COMP_WORDS", "").split():

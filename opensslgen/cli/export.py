@@ -10,7 +10,7 @@ import click
 from opensslgen.errors import UsageError
 
 from . import complete
-from .options import P12_PASSWORD, RUNNING, Running, together
+from .options import P12_PASSWORD, RUNNING, Running, not_empty, together
 from .run_job import do
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ RECEIVERS = ("ip-office", "vodia", "synology", "unifi", "nginx", "asterisk", "ka
 @together(
     click.option("--as", "form", type=click.Choice(FORMATS), help="Format of the file."),
     click.option("--for", "receiver", type=click.Choice(RECEIVERS), help="Server or appliance that takes the files."),
-    click.option("--out", metavar="FILE|DIR/", help="Where to write; - is standard output.  [default: .]"),
+    click.option(
+        "--out", callback=not_empty, metavar="FILE|DIR/", help="Where to write; - is standard output.  [default: .]"
+    ),
     P12_PASSWORD,
     RUNNING,
 )
@@ -61,10 +63,14 @@ def export(
     from opensslgen.pki.folder import Folder
     from opensslgen.pki.store import Store
     from opensslgen.plan import export as recipes
+    from opensslgen.plan.issue import P12_ENCRYPTIONS
 
     if bool(form) == bool(receiver):
         raise UsageError("use either --as or --for")
     wanted = recipes.FORMATS[form] if form else recipes.RECEIVERS[receiver or ""]
+    makes_p12 = any(piece.form in P12_ENCRYPTIONS for piece in wanted.pieces)
+    if secrets.p12_password_file and not makes_p12:
+        raise UsageError(f"--p12-password-file cannot be used with {f'--as {form}' if form else f'--for {receiver}'}")
     folder, file = _place(out, wanted)
     found = lookup.find(Folder(running.pki), name)
     order = export_order(found, store=Store(running.pki), form=wanted, file=file)
@@ -74,7 +80,7 @@ def export(
         return
     if running.is_printed and any(char.isspace() for piece in order.pieces for char in order.target(piece)):
         raise UsageError("a script cannot write a file whose name has a space", hint="choose another name with --out")
-    do(lambda: export_job(order, into=into), running, secret=secrets.for_pki(running.pki), into=into)
+    do(lambda: export_job(order, into=into), running, secret=secrets.for_pki(running.pki, running.openssl), into=into)
 
 
 def _place(out: str | None, form: Form) -> tuple[Path, str | None]:

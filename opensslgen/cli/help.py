@@ -12,11 +12,12 @@ from opensslgen import __version__
 from opensslgen.errors import UsageError
 
 from . import complete
+from .options import PathParameter
 
 
 @click.command("help")
 @click.argument("topic", required=False, shell_complete=complete.topic)
-@click.option("--man", type=click.Path(file_okay=False, path_type=Path), help="Write man pages into this directory.")
+@click.option("--man", type=PathParameter(file_okay=False), help="Write man pages into this directory.")
 def help_(topic: str | None, man: Path | None) -> None:
     """Show a page of the manual, or the help of a command.
 

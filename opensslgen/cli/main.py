@@ -6,11 +6,13 @@ Commands import what they need when they run: `--help` must not wait for `sh`.
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import resource
 import signal
 import sys
+import time
 from importlib import import_module
 from itertools import pairwise
 from typing import NoReturn
@@ -19,6 +21,7 @@ import click
 
 from opensslgen import __version__
 from opensslgen.errors import Error, UsageError
+from opensslgen.suggest import forget_options
 from opensslgen.text import quote
 
 from .failure import Failure
@@ -159,6 +162,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         try:
+            _refuse_late_clock()
             return super().invoke(ctx)
         except Error as error:
             raise Failure(error, as_json=ctx.meta.get(_AS_JSON, False)) from error
@@ -175,6 +179,19 @@ def _asks_for_json(args: list[str]) -> bool:
     """Tell whether a command line asks for JSON, even if the rest of it is wrong."""
     ours = args[: args.index("--")] if "--" in args else args
     return "--json" in ours or "--format=json" in ours or ("--format", "json") in pairwise(ours)
+
+
+def _refuse_late_clock() -> None:
+    """Raise Error in a year to which no days can be added, neither in Python nor in a certificate."""
+    try:
+        is_late = time.time() > _LATEST
+    except OverflowError:  # after 2262
+        is_late = True
+    if is_late:
+        raise Error("the clock of this machine says that it is after the year 2200", hint="set the clock")
+
+
+_LATEST = 230 * 365.2425 * 86400  # seconds since 1970
 
 
 @click.group(
@@ -194,6 +211,7 @@ def cli(ctx: click.Context) -> None:
     opensslgen server pbx.example.com --script              print a shell script that does the same
     opensslgen help                                         the manual
     """  # noqa: D205 - two short sentences
+    forget_options()
     if os.environ.get("NO_COLOR"):
         ctx.color = False
     if ctx.invoked_subcommand is None:
@@ -209,6 +227,8 @@ def cli(ctx: click.Context) -> None:
 def main() -> NoReturn:
     """Run the command line; SIGTERM and SIGHUP clean up like Ctrl-C, and a crash dumps no core with a passphrase."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # What a command allocates is freed when it ends: looking for cycles would take a twentieth of its time.
+    gc.set_threshold(100_000, 50, 50)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # under nohup
             signal.signal(number, lambda received, _: sys.exit(128 + received))
@@ -216,9 +236,22 @@ def main() -> NoReturn:
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks ✓ is no reason to fail when the work is done.
             stream.reconfigure(errors="replace")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # until here, it ended the process
     try:
         cli(prog_name="opensslgen")
+    except KeyboardInterrupt:
+        os.write(2, b"\nAborted!\n")
+        sys.exit(1)
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            # Without click, as it might have to open a file for this.
+            os.write(2, f"Error: {error.strerror}: allow more with ulimit -n\n".encode())
+            sys.exit(1)
+        if "temporary directory" in (error.strerror or ""):
+            hint = "set TMPDIR to a folder that you can write to"
+            Failure(Error("no folder for temporary files can be written", hint=hint)).show()
+            sys.exit(1)
         if error.errno != errno.ENOSPC:
             raise
         Failure(Error(f"cannot write the output: {error.strerror}")).show()

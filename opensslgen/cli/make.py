@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from opensslgen.errors import UsageError
 from opensslgen.plan.secrets import NEW_PASSPHRASE
 
 from .options import (
@@ -18,6 +19,7 @@ from .options import (
     KEY_TYPE,
     KEY_USAGE,
     LIMITS,
+    NEW_CA,
     P12,
     P12_PASSWORD,
     PASSPHRASE,
@@ -27,10 +29,13 @@ from .options import (
     RUNNING,
     SUBJECT,
     Limits,
+    NewCA,
+    NumberParameter,
     Running,
     Subject,
     file_option,
     grouped,
+    is_typed,
     together,
 )
 from .run_job import do
@@ -94,30 +99,35 @@ _OF_ALL = (click.argument("name"), _SAN, DAYS, SUBJECT, KEY_TYPE, _KEY_FILE, EKU
 _CSR_ONLY = click.option(
     "--csr-only", is_flag=True, help="Only make a key and a certificate request (CSR), for another CA to sign."
 )
-_ISSUED = together(*_OF_ALL, CRL_URL, grouped(Leaf), PASSPHRASE_AND_P12_PASSWORD, _CSR_ONLY, ALLOW, RUNNING)
+_ISSUED = together(*_OF_ALL, CRL_URL, grouped(Leaf), NEW_CA, PASSPHRASE_AND_P12_PASSWORD, _CSR_ONLY, ALLOW, RUNNING)
 
 
 @click.command()
 @_ISSUED
-def server(leaf: Leaf, csr_only: bool, secrets: Secrets, allow: tuple[str, ...], running: Running) -> None:
+def server(
+    *, leaf: Leaf, newca: NewCA, csr_only: bool, secrets: Secrets, allow: tuple[str, ...], running: Running
+) -> None:
     """Issue a certificate for a server.
 
     \b
     opensslgen server pbx.example.com --san IP:10.0.0.5
+    opensslgen server pbx.example.com --new-ca --ca-name "Acme CA"
     opensslgen server pbx.example.com --san "DNS:sip.example.com, IP:10.0.0.5" --p12
     opensslgen server pbx.example.com --script > make.sh
 
     NAME is a host name or an IP address. It becomes the common name and the first subject alternative name. If the pki
-    folder has no root, one is made first.
+    folder has no CA, the command asks whether to create one. Without a terminal, it needs --new-ca or --yes.
     """
     from opensslgen.orders.kinds import SERVER
 
-    _issue(SERVER, leaf, running, secrets=secrets, csr_only=csr_only, allow=allow)
+    _issue(SERVER, leaf, running, newca=newca, secrets=secrets, csr_only=csr_only, allow=allow)
 
 
 @click.command()
 @_ISSUED
-def client(leaf: Leaf, csr_only: bool, secrets: Secrets, allow: tuple[str, ...], running: Running) -> None:
+def client(
+    *, leaf: Leaf, newca: NewCA, csr_only: bool, secrets: Secrets, allow: tuple[str, ...], running: Running
+) -> None:
     """Issue a certificate for a client: a SIP phone or a person.
 
     \b
@@ -126,11 +136,12 @@ def client(leaf: Leaf, csr_only: bool, secrets: Secrets, allow: tuple[str, ...],
     opensslgen client 9608-phone --key-type p-256
 
     NAME becomes the common name and the name of the files. A host name or an email address also becomes a subject
-    alternative name. If the pki folder has no root, one is made first.
+    alternative name. If the pki folder has no CA, the command asks whether to create one. Without a terminal, it needs
+    --new-ca or --yes.
     """
     from opensslgen.orders.kinds import CLIENT
 
-    _issue(CLIENT, leaf, running, secrets=secrets, csr_only=csr_only, allow=allow)
+    _issue(CLIENT, leaf, running, newca=newca, secrets=secrets, csr_only=csr_only, allow=allow)
 
 
 @click.command("self-signed")
@@ -149,36 +160,70 @@ def self_signed(leaf: Leaf, secrets: Secrets, allow: tuple[str, ...], running: R
     from opensslgen.orders.kinds import SELF_SIGNED
     from opensslgen.pki.store import Store
 
+    secrets.refuse_unused_password(is_used=leaf.p12 is not None)
     openssl = _openssl(leaf, running)
     order = leaf.order(SELF_SIGNED, openssl)
     do(
         lambda: self_signed_job(order, store=Store(running.pki), allow=allow),
         running,
-        secret=secrets.for_pki(running.pki),
+        secret=secrets.for_pki(running.pki, running.openssl),
         allow=allow,
         openssl=openssl,
     )
 
 
 def _issue(
-    kind: Kind, leaf: Leaf, running: Running, *, secrets: Secrets, csr_only: bool, allow: tuple[str, ...]
+    kind: Kind,
+    leaf: Leaf,
+    running: Running,
+    *,
+    newca: NewCA,
+    secrets: Secrets,
+    csr_only: bool,
+    allow: tuple[str, ...],
 ) -> None:
     """Issue a leaf by the folder's CA, or make a request for one."""
     from opensslgen.jobs.issue import leaf_job, request_job
-    from opensslgen.orders.order import root_order
+    from opensslgen.orders.kinds import SERVER
     from opensslgen.pki.store import Store
 
+    if csr_only:
+        _refuse_without_effect(leaf, newca, secrets)
+    secrets.refuse_unused_password(is_used=leaf.p12 is not None)
     openssl = _openssl(leaf, running)
     order = leaf.order(kind, openssl)
     store = Store(running.pki)
-    root = root_order(organization=leaf.subject.organization, encrypted=secrets.has_passphrase)
+    root = None
+    if not csr_only:
+        root = newca.order(
+            store,
+            organization=leaf.subject.organization,
+            host=order.names[0].value if kind is SERVER else None,
+            encrypted=secrets.has_passphrase,
+        )
 
     def prepare() -> Job:
         if csr_only:
             return request_job(order, store=store, allow=allow)
         return leaf_job(order, store=store, root=root, fixed_days=leaf.days is not None, allow=allow)
 
-    do(prepare, running, secret=secrets.for_pki(running.pki), allow=allow, openssl=openssl)
+    do(prepare, running, secret=secrets.for_pki(running.pki, running.openssl), allow=allow, openssl=openssl)
+
+
+def _refuse_without_effect(leaf: Leaf, newca: NewCA, secrets: Secrets) -> None:
+    """Raise UsageError for an option that has no effect on a request: whoever signs it decides."""
+    for option, is_set in (
+        ("--days", leaf.days is not None),
+        ("--template", leaf.template),
+        (f"--{leaf.p12}", leaf.p12),
+        ("--crl-url", is_typed("crl_url")),
+        ("--p12-password-file", secrets.p12_password_file),
+        ("--passphrase-file", secrets.passphrase_file),
+        ("--new-ca", newca.new_ca),
+        ("--ca-name", newca.ca_name is not None),
+    ):
+        if is_set:
+            raise UsageError(f"{option} cannot be used with --csr-only, which makes only a key and a request")
 
 
 def _openssl(leaf: Leaf, running: Running) -> OpenSSL | None:
@@ -214,16 +259,17 @@ class Root:
 
 @click.command()
 @together(
-    click.option("--days", type=click.IntRange(1, 36500), default=3650, show_default=True, help="Days of validity."),
+    click.option("--days", type=NumberParameter(1, 36500), default=3650, show_default=True, help="Days of validity."),
     SUBJECT,
     KEY_TYPE,
     LIMITS,
     click.option("--passphrase", is_flag=True, help="Ask for a passphrase, to encrypt the key with."),
     grouped(Root),
     PASSPHRASE,
+    ALLOW,
     RUNNING,
 )
-def root(root: Root, secrets: Secrets, running: Running) -> None:
+def root(root: Root, secrets: Secrets, allow: tuple[str, ...], running: Running) -> None:
     """Make a root certificate and its key.
 
     \b
@@ -231,14 +277,15 @@ def root(root: Root, secrets: Secrets, running: Running) -> None:
     opensslgen root --key-type p-256 --passphrase
     opensslgen root --permit example.com --permit 10.0.0.0/8
 
-    `server` and `client` make one with the default settings if there is none.
+    `server --new-ca` makes one with the default settings if there is none. Phones show the common name. By default, it
+    is the organization, or the name of this machine and "CA".
     """
     from opensslgen.jobs.issue import root_job
     from opensslgen.pki.store import Store
 
     order = root.order(encrypted=root.passphrase or secrets.has_passphrase)
     # With --force there may be an old key; the passphrase is that of the new one.
-    do(lambda: root_job(order, store=Store(running.pki)), running, secret=secrets.asked(lambda _: True))
+    do(lambda: root_job(order, store=Store(running.pki)), running, secret=secrets.asked(lambda _: True), allow=allow)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,7 +321,7 @@ class Intermediate:
 @click.command()
 @click.argument("name")
 @together(
-    click.option("--days", type=click.IntRange(1, 36500), help="Days of validity.  [default: 1825]"),
+    click.option("--days", type=NumberParameter(1, 36500), help="Days of validity.  [default: 1825]"),
     PATH_LENGTH,
     LIMITS,
     SUBJECT,
@@ -304,6 +351,6 @@ def intermediate(intermediate: Intermediate, secrets: Secrets, allow: tuple[str,
     do(
         lambda: intermediate_job(order, store=Store(running.pki), fixed_days=fixed_days),
         running,
-        secret=secrets.for_pki(running.pki),
+        secret=secrets.for_pki(running.pki, running.openssl),
         allow=allow,
     )

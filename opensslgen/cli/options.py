@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
+import os
+import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import click
 
 from opensslgen.errors import UsageError
+from opensslgen.suggest import remember_option
 
 from . import complete
 from .secrets import Secrets
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from _typeshed import DataclassInstance
     from click.shell_completion import CompletionItem
 
+    from opensslgen.orders.order import AuthorityOrder
+    from opensslgen.pki.store import Store
     from opensslgen.x509.key_types import KeyType
 
 Output = Literal["text", "json"]
+T = TypeVar("T")
 Function = Callable[..., object]
 Decorator = Callable[[Function], Function]
 
@@ -48,6 +55,44 @@ class KeyTypeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore
         return complete.beginning(KEY_TYPES, incomplete)
 
 
+class NumberParameter(click.IntRange):
+    """A whole number in ASCII digits: int() also takes those of other scripts, blanks, line ends and underscores."""
+
+    name = "integer"  # click says "integer range"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or fail as click does."""
+        if isinstance(value, str) and not re.fullmatch("[+-]?[0-9]{1,18}", value):
+            self.fail(f"{value!r} is not a valid {self.name}.", param, ctx)
+        return int(super().convert(value, param, ctx))  # type: ignore[arg-type]
+
+
+class Decimal(click.FloatRange):
+    """A number in ASCII digits, with or without a fraction."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or fail as click does."""
+        if isinstance(value, str) and not re.fullmatch(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})", value):
+            self.fail(f"{value!r} is not a valid {self.name}.", param, ctx)
+        return float(super().convert(value, param, ctx))  # type: ignore[arg-type]
+
+
+class PathParameter(click.Path):
+    """A path; an empty one, such as an unset variable leaves, is not the current folder."""
+
+    def __init__(self, *, allow_dash: bool = False, file_okay: bool = True, dir_okay: bool = True) -> None:
+        """Take what click.Path takes; with `allow_dash`, - stands for standard input."""
+        super().__init__(allow_dash=allow_dash, file_okay=file_okay, dir_okay=dir_okay)
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path, or fail as click does; `pathlib` takes a tenth of the time of importing click."""
+        from pathlib import Path
+
+        if value == "":
+            self.fail("it is empty.", param, ctx)
+        return Path(os.fsdecode(super().convert(value, param, ctx)))
+
+
 def together(*options: Decorator) -> Decorator:
     """Return one decorator that adds the options in this order."""
     return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
@@ -59,7 +104,7 @@ def grouped(kind: type[DataclassInstance], *options: Decorator) -> Decorator:
     The command's parameter has the name of the class in lower case: `Running` is passed as `running`. A field without
     an option keeps its default, so a command may have only some of a group's options.
     """
-    names = [field.name for field in dataclasses.fields(kind)]
+    names = list(kind.__annotations__)
 
     def decorate(command: Function) -> Function:
         @functools.wraps(command)
@@ -72,9 +117,20 @@ def grouped(kind: type[DataclassInstance], *options: Decorator) -> Decorator:
     return decorate
 
 
-def file_option(name: str, metavar: str = "FILE", *, help: str) -> Decorator:  # noqa: A002 - as click calls it
+def is_typed(name: str) -> bool:
+    """Tell whether the option with this name for Python is on the command line, and not from the environment."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def file_option(
+    name: str,
+    metavar: str = "FILE",
+    *,
+    help: str,  # noqa: A002 - as click calls it
+    callback: Callable[[click.Context, click.Parameter, Path | None], Path | None] | None = None,
+) -> Decorator:
     """Return an option that takes a path."""
-    return click.option(name, type=click.Path(path_type=Path), metavar=metavar, help=help)
+    return click.option(name, type=PathParameter(), metavar=metavar, help=help, callback=callback)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,10 +166,35 @@ class Running:
 
 
 PKI = click.option(
-    "--pki", type=click.Path(path_type=Path), envvar="OPENSSLGEN_PKI", default="pki", show_default=True,
+    "--pki", type=PathParameter(), envvar="OPENSSLGEN_PKI", default="pki", show_default=True,
     metavar="DIR", help="Folder with the CA, the keys and the certificates, laid out as by easy-rsa.",
 )  # fmt: skip
-OPENSSL = click.option("--openssl", metavar="PATH", help="The openssl program to use.  [env: OPENSSLGEN_OPENSSL]")
+
+
+def not_empty(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Return the value of an option, or fail as click does if it is empty, such as an unset variable leaves it."""
+    if value == "":
+        raise click.BadParameter("it is empty.", ctx, param)
+    return value
+
+
+def _remember_openssl(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    return _remember(ctx, param, not_empty(ctx, param, value))
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: T) -> T:  # noqa: ARG001 - as click calls it
+    """Note the value of an option for the commands that messages suggest, and return it."""
+    if value is not None:
+        remember_option(param.opts[0], str(value))
+    return value
+
+
+OPENSSL = click.option(
+    "--openssl",
+    metavar="PATH",
+    callback=_remember_openssl,
+    help="The openssl program to use.  [env: OPENSSLGEN_OPENSSL]",
+)
 FORMAT = together(
     click.option(
         "--format", "output", type=click.Choice(["text", "json"]), default="text", help="Format of the output."
@@ -153,7 +234,7 @@ ALLOW = click.option(
     shell_complete=complete.rule,
     help="Continue even if this rule is broken; repeat for more rules.",
 )
-DAYS = click.option("--days", type=click.IntRange(1, 36500), help="Days of validity.  [default: 820]")
+DAYS = click.option("--days", type=NumberParameter(1, 36500), help="Days of validity.  [default: 820]")
 EKU = click.option(
     "--eku", multiple=True, metavar="USAGE", help="Extended key usage, if not the default for this kind."
 )
@@ -165,7 +246,7 @@ CRL_URL = click.option(
     help="Where clients find the CRL; written into the certificate.  [env: OPENSSLGEN_CRL_URL]",
 )  # fmt: skip
 PATH_LENGTH = click.option(
-    "--pathlen", type=click.IntRange(0, 10), metavar="N", help="How many CAs may stand below this one.  [default: 0]"
+    "--pathlen", type=NumberParameter(0, 10), metavar="N", help="How many CAs may stand below this one.  [default: 0]"
 )
 P12 = together(
     click.option("--p12", "p12", flag_value="p12", help="Also write a PKCS#12 file (AES-256)."),
@@ -174,12 +255,79 @@ P12 = together(
         help="Also write a PKCS#12 file for older Apple devices, Windows and appliances.",
     ),
 )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewCA:
+    """Whether a CA is created first if the pki folder has none, and its name, as typed."""
+
+    new_ca: bool
+    yes: bool
+    ca_name: str | None
+
+    def order(
+        self, store: Store, *, organization: str | None = None, host: str | None = None, encrypted: bool
+    ) -> AuthorityOrder | None:
+        """Return the order for the CA, None if the folder has one; asks on a terminal, and raises UsageError, Error."""
+        from opensslgen.jobs.new_ca import ca_to_create
+
+        def ask(default: str) -> str | None:
+            from opensslgen.text import visible
+
+            question = f"No certificate authority in {visible(_shown(store.path))}. Create one? Name"
+            answer = str(click.prompt(question, default=default, err=True, value_proc=_ca_name))
+            return None if answer.lower() in ("n", "no") else default if answer.lower() in ("y", "yes") else answer
+
+        return ca_to_create(
+            store,
+            agreed=self.new_ca or self.yes,
+            ask=ask if sys.stdin.isatty() else None,
+            name=self.ca_name,
+            organization=organization,
+            host=host,
+            encrypted=encrypted,
+        )
+
+
+def _shown(path: Path) -> str:
+    return str(path) if path.is_absolute() else f"./{path}"
+
+
+def _ca_name(text: str) -> str:
+    """Return the name of a CA as typed at the terminal, or fail as click does, so that it asks again."""
+    from opensslgen.jobs.new_ca import fit_name
+
+    try:
+        return fit_name(text)
+    except UsageError as error:
+        raise click.UsageError(error.message) from error
+
+
+NEW_CA = grouped(
+    NewCA,
+    click.option("--new-ca", is_flag=True, help="Create a CA first if the pki folder has none."),
+    click.option(
+        "--ca-name", metavar="TEXT",
+        help="The same, with this name, which phones show.  [default: the organization, or HOST CA]",
+    ),
+    click.option("-y", "--yes", is_flag=True, help="Do not ask; create a CA if there is none."),
+)  # fmt: skip
+
+HOOKS = together(
+    click.option("--deploy-hook", metavar="COMMAND", help="Run COMMAND with /bin/sh after each renewal."),
+    click.option("--hook", "deploy_hook", metavar="COMMAND", hidden=True, help="The old name of --deploy-hook."),
+    click.option(
+        "--post-hook", metavar="COMMAND", help="Run COMMAND with /bin/sh once at the end, if anything was renewed."
+    ),
+)
+
 JOBS = click.option(
-    "--jobs", type=click.IntRange(1, 256), metavar="N", help="How many to do at once.  [default: one per CPU core]"
+    "--jobs", type=NumberParameter(1, 256), metavar="N", help="How many to do at once.  [default: one per CPU core]"
 )
 
 PASSPHRASE_FILE = file_option(
     "--passphrase-file",
+    callback=_remember,
     help="File whose first line is the passphrase of the root's key.  [env: OPENSSLGEN_CA_PASSPHRASE]",
 )
 NEW_PASSPHRASE_FILE = file_option(
@@ -217,7 +365,7 @@ class Subject:
 
     def fields(self) -> dict[str, str | None]:
         """Return them by name, as orders take them."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: getattr(self, name) for name in self.__annotations__}
 
 
 SUBJECT = grouped(

@@ -13,7 +13,7 @@ import click
 from opensslgen.errors import Error, UsageError
 
 from .failure import Failure
-from .options import ALLOW, FORMAT, QUIET, Output, grouped, together
+from .options import ALLOW, FORMAT, QUIET, NumberParameter, Output, PathParameter, grouped, together
 from .say import print_json
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ class Patching:
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument("files", nargs=-1, type=PathParameter(), metavar="FILE...")
 @together(
     click.option(
-        "--days", type=click.IntRange(1, 825), default=820, show_default=True,
+        "--days", type=NumberParameter(1, 825), default=820, show_default=True,
         help="Days of validity, unless the script's user asks for others.",
     ),
     click.option("--diff", is_flag=True, help="Show what would change, and change nothing."),

@@ -11,7 +11,7 @@ from opensslgen.errors import Error, UsageError
 from opensslgen.pki.index import REASONS
 
 from . import complete
-from .options import PASSPHRASE, PASSPHRASES, REPLACING, Running, together
+from .options import PASSPHRASE, PASSPHRASES, REPLACING, NumberParameter, Running, together
 from .run_job import do
 
 if TYPE_CHECKING:
@@ -20,11 +20,19 @@ if TYPE_CHECKING:
     from .secrets import Secrets
 
 
+class ReasonParameter(click.Choice):  # type: ignore[type-arg, unused-ignore] # generic since click 8.2
+    """A reason in any case; click would list the reasons in lower case."""
+
+    def get_invalid_choice_message(self, value: object, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """Return the message for a reason that does not exist."""
+        return f"{str(value)!r} is not one of {', '.join(REASONS)}."
+
+
 @click.command()
 @click.argument("certificate", metavar="NAME|FILE|SERIAL", shell_complete=complete.certificate_or_file)
 @together(
     click.option(
-        "--reason", type=click.Choice(REASONS, case_sensitive=False), help="Reason, which the CRL makes public."
+        "--reason", type=ReasonParameter(REASONS, case_sensitive=False), help="Reason, which the CRL makes public."
     ),
     click.option("-y", "--yes", is_flag=True, help="Do not ask."),
     PASSPHRASE,
@@ -48,13 +56,14 @@ def revoke(certificate: str, reason: str | None, yes: bool, secrets: Secrets, ru
     from opensslgen.jobs.revoke import revocation_job
     from opensslgen.pki.store import Store
 
-    store = Store(running.pki)
+    store, secret = Store(running.pki), secrets.for_pki(running.pki, running.openssl)
     asked = None
     if not running.is_printed and not yes:
         if not sys.stdin.isatty():
             raise UsageError("a revocation cannot be undone", hint="to revoke without being asked, add --yes")
         store.finish()
         asked = revocation_job(certificate, store=store, reason=reason).done
+        secret.unlock()
         click.confirm(f"{asked.replace('Revoked', 'Revoke', 1)}?", abort=True, err=True)
 
     def prepare() -> Job:
@@ -63,13 +72,13 @@ def revoke(certificate: str, reason: str | None, yes: bool, secrets: Secrets, ru
             raise Error(f"{certificate} is another certificate now, so nothing was revoked")
         return job
 
-    do(prepare, running, secret=secrets.for_pki(running.pki))
+    do(prepare, running, secret=secret)
 
 
 @click.command()
 @together(
     click.option(
-        "--days", type=click.IntRange(1, 3650), default=30, show_default=True, help="Days until the CRL expires."
+        "--days", type=NumberParameter(1, 3650), default=30, show_default=True, help="Days until the CRL expires."
     ),
     PASSPHRASE,
     REPLACING,
@@ -90,7 +99,11 @@ def crl(days: int, secrets: Secrets, running: Running) -> None:
     from opensslgen.pki.store import Store
 
     store = Store(running.pki)
-    do(lambda: revocation_list_job(store=store, days=days), running, secret=secrets.for_pki(running.pki))
+    do(
+        lambda: revocation_list_job(store=store, days=days),
+        running,
+        secret=secrets.for_pki(running.pki, running.openssl),
+    )
 
 
 @click.command()
@@ -115,4 +128,8 @@ def passwd(remove: bool, secrets: Secrets, running: Running) -> None:
     if remove and secrets.new_passphrase_file:
         raise UsageError("--new-passphrase-file cannot be used with --remove")
     store = Store(running.pki)
-    do(lambda: passphrase_job(store=store, remove=remove), running, secret=secrets.for_pki(running.pki))
+    do(
+        lambda: passphrase_job(store=store, remove=remove),
+        running,
+        secret=secrets.for_pki(running.pki, running.openssl),
+    )

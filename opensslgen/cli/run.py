@@ -86,6 +86,7 @@ def run(command: tuple[str, ...], watching: Watching, reporting: Reporting) -> N
     from opensslgen.audit.calls import judge_watched
     from opensslgen.audit.chosen import chosen_rules
     from opensslgen.audit.result import Settings
+    from opensslgen.jobs.clock import refuse_wrong_clock
     from opensslgen.openssl.command import find
     from opensslgen.report.calls import corrections
     from opensslgen.watch.run import watch
@@ -94,6 +95,7 @@ def run(command: tuple[str, ...], watching: Watching, reporting: Reporting) -> N
         raise UsageError("--san can only be used with --fix")
     chosen = chosen_rules(watching.profiles, allow=watching.allow)
     openssl = find(watching.openssl)
+    refuse_wrong_clock(None, allow=watching.allow)
     names = _names(watching.san)
     sys.stdout.flush()
     reserved = reporting.output != "text" and reporting.report is None

@@ -37,8 +37,10 @@ def do(
     `secret` returns a secret by its name; None: the job has none, or each is in the environment or typed. `into` takes
     the place of the pki folder.
     """
+    from opensslgen.jobs.clock import CLOCK
+
     if running.is_printed:
-        _print_script(prepare, running, into)
+        _print_script(prepare, running, into, any_clock=CLOCK in allow)
         return
     made = make(prepare, running, secret=secret, allow=allow, openssl=openssl, into=into)
     if running.as_json:
@@ -51,7 +53,7 @@ def do(
         click.echo(made_text(made), nl=False)
 
 
-def _print_script(prepare: Callable[[], Job], running: Running, into: Destination | None) -> None:
+def _print_script(prepare: Callable[[], Job], running: Running, into: Destination | None, *, any_clock: bool) -> None:
     from opensslgen.plan.script import as_commands, as_script
 
     for option, is_set in (("force", running.force), ("verbose", running.verbose)):
@@ -60,8 +62,11 @@ def _print_script(prepare: Callable[[], Job], running: Running, into: Destinatio
     job = prepare()
     print_notes(job.notes, quiet=running.quiet)
     folder = into.path if into else running.pki
-    show = as_commands if running.commands else as_script
-    click.echo(show(job.plan, version=__version__, folder=str(folder)), nl=False)
+    if running.commands:
+        text = as_commands(job.plan, version=__version__, folder=str(folder))
+    else:
+        text = as_script(job.plan, version=__version__, folder=str(folder), any_clock=any_clock)
+    click.echo(text, nl=False)
 
 
 def make(
@@ -80,7 +85,7 @@ def make(
 
     warn_of_open_files(running.pki)
     openssl = openssl or command.find(running.openssl)
-    secret = secret or Secrets().for_pki(running.pki)
+    secret = secret or Secrets().for_pki(running.pki, running.openssl)
     say, force = command_printer(verbose=running.verbose), running.force
     if into:
         made = Delivery(into=into, openssl=openssl, secret=secret, on_command=say, force=force).make(prepare)

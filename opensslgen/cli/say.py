@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON."""
+    import json  # most commands print text
+
     click.echo(json.dumps(value, indent=2))
 
 

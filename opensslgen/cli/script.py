@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import click
 
 from opensslgen import __version__
 
-from .options import PASSPHRASE, PKI, grouped, together
+from .options import HOOKS, OPENSSL, PASSPHRASE_AND_P12_PASSWORD, PKI, NumberParameter, grouped, together
+from .say import print_notes
 from .secrets import Secrets
 
 
@@ -63,26 +65,41 @@ class Renewal:
 
     pki: Path
     within: int
-    hook: str | None
+    deploy_hook: str | None
+    post_hook: str | None
+    openssl: str | None
     secrets: Secrets
 
     def command(self) -> list[str]:
-        """Return the command that renews."""
-        from opensslgen.jobs.schedule import renewal_command
+        """Return the command that renews, and say what it lacks."""
+        from opensslgen.jobs.schedule import missing_secrets, renewal_command
+        from opensslgen.pki.store import Store
 
+        passphrase, password = self.secrets.passphrase_file, self.secrets.p12_password_file
+        lacking = missing_secrets(
+            Store(self.pki), has_passphrase=passphrase is not None, has_p12_password=password is not None
+        )
+        print_notes(lacking, quiet=False)
         return renewal_command(
-            pki=self.pki, within=self.within, hook=self.hook, passphrase_file=self.secrets.passphrase_file
+            pki=self.pki,
+            within=self.within,
+            deploy_hook=self.deploy_hook,
+            post_hook=self.post_hook,
+            passphrase_file=passphrase,
+            p12_password_file=password,
+            openssl=self.openssl or os.environ.get("OPENSSLGEN_OPENSSL"),
         )
 
 
 _RENEWAL = together(
     PKI,
     click.option(
-        "--within", type=click.IntRange(0, 36500), default=30, show_default=True, metavar="DAYS",
+        "--within", type=NumberParameter(0, 36500), default=30, show_default=True, metavar="DAYS",
         help="Renew certificates that expire within DAYS.",
     ),
-    click.option("--hook", metavar="COMMAND", help="Run COMMAND with /bin/sh after each renewal."),
-    PASSPHRASE,
+    HOOKS,
+    PASSPHRASE_AND_P12_PASSWORD,
+    OPENSSL,
     grouped(Renewal),
 )  # fmt: skip
 
@@ -94,9 +111,9 @@ def systemd(unit: str, renewal: Renewal) -> None:
     """Print a systemd service that renews certificates, or the timer that starts it each day.
 
     \b
-    opensslgen script systemd service --hook "systemctl reload nginx" > /etc/systemd/system/opensslgen-renew.service
-    opensslgen script systemd timer > /etc/systemd/system/opensslgen-renew.timer
-    systemctl enable --now opensslgen-renew.timer
+    opensslgen script systemd service --post-hook "systemctl reload nginx" > /etc/systemd/system/opensslgen.service
+    opensslgen script systemd timer > /etc/systemd/system/opensslgen.timer
+    systemctl enable --now opensslgen.timer
     """
     from opensslgen.jobs import schedule
 
@@ -111,7 +128,7 @@ def cron(renewal: Renewal, user: str) -> None:
     """Print a line for /etc/cron.d that renews certificates each night.
 
     \b
-    opensslgen script cron --hook "systemctl reload nginx" > /etc/cron.d/opensslgen
+    opensslgen script cron --post-hook "systemctl reload nginx" > /etc/cron.d/opensslgen
     """
     from opensslgen.jobs import schedule
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from opensslgen.errors import Error
+    from opensslgen.jobs.passphrase import PkiSecrets
+
 _OPTIONS = {
     CA_PASSPHRASE: "--passphrase-file",
     NEW_PASSPHRASE: "--new-passphrase-file",
@@ -52,6 +55,14 @@ class Secrets:
         """Whether there is a passphrase for the root's key."""
         return self.has(CA_PASSPHRASE)
 
+    def refuse_unused_password(self, *, is_used: bool) -> None:
+        """Raise UsageError for the file of a password where no PKCS#12 file is made."""
+        if self.p12_password_file and not is_used:
+            raise UsageError(
+                "--p12-password-file has no effect, because no PKCS#12 file is made",
+                hint="to make one, add --p12 or --p12-compat",
+            )
+
     def get(self, name: str, *, is_new: bool) -> str:
         """Return a secret; a new one is typed twice. Raises UsageError if it is missing and nobody can be asked."""
         what, file = SECRETS[name], self.file(name)
@@ -67,12 +78,34 @@ class Secrets:
         """Return a function that returns a secret by its name."""
         return lambda name: self.get(name, is_new=is_new(name))
 
-    def for_pki(self, pki: Path) -> Callable[[str], str]:
+    def for_pki(self, pki: Path, openssl: str | None = None) -> PkiSecrets:
         """Return the same for a job in a pki folder: only the passphrase of a CA key that exists is not new."""
+        from opensslgen.jobs.passphrase import PkiSecrets
+        from opensslgen.openssl.command import find
         from opensslgen.pki.store import Store
 
         store = Store(pki)
-        return self.asked(lambda name: name != CA_PASSPHRASE or not (store.path / store.ca_key).exists())
+        return PkiSecrets(
+            self.asked(lambda name: name != CA_PASSPHRASE or not (store.path / store.ca_key).exists()),
+            store,
+            lambda: find(openssl),
+            tries=self.tries,
+            on_wrong=print_error,
+        )
+
+    @property
+    def tries(self) -> int:
+        """How often the passphrase of a key can be asked for."""
+        from opensslgen.jobs.passphrase import TRIES
+
+        return TRIES if sys.stdin.isatty() and not self.has_passphrase else 1
+
+
+def print_error(error: Error) -> None:
+    """Print an error after which the same is asked again."""
+    from opensslgen.text import visible
+
+    click.echo(f"Error: {visible(error.message)}", err=True)
 
 
 def first_line(path: Path, what: str) -> str:

@@ -21,8 +21,11 @@ from .options import (
     PASSPHRASE,
     PATH_LENGTH,
     RUNNING,
+    SUBJECT,
     Limits,
+    NumberParameter,
     Running,
+    Subject,
     grouped,
     together,
 )
@@ -30,6 +33,7 @@ from .run_job import do
 
 if TYPE_CHECKING:
     from opensslgen.names.general import GeneralName
+    from opensslgen.names.subject import Subject as NewSubject
     from opensslgen.orders.order import AuthorityOrder, LeafOrder
     from opensslgen.x509.request import Request
 
@@ -50,6 +54,14 @@ class Wanted:
     pathlen: int | None
     limits: Limits
     crl_url: str | None
+    subject: Subject
+
+    def new_subject(self) -> NewSubject | None:
+        """Return the subject that replaces the request's; None if it was not typed."""
+        from opensslgen.names.subject import parse_subject
+
+        fields = self.subject.fields()
+        return parse_subject(**fields) if any(value is not None for value in fields.values()) else None
 
 
 @click.command()
@@ -65,12 +77,13 @@ class Wanted:
     ),
     click.option("--yes", is_flag=True, help="Accept all names in the request, without asking."),
     click.option("--name", metavar="STEM", help="Name of the files, without suffix.  [default: the first name]"),
-    click.option("--days", type=click.IntRange(1, 36500), help="Days of validity.  [default: 820; intermediate: 1825]"),
+    click.option("--days", type=NumberParameter(1, 36500), help="Days of validity.  [default: 820; for a CA 1825]"),
     EKU,
     KEY_USAGE,
     PATH_LENGTH,
     LIMITS,
     CRL_URL,
+    SUBJECT,
     grouped(Wanted),
     PASSPHRASE,
     ALLOW,
@@ -87,20 +100,25 @@ def sign(request: str, wanted: Wanted, secrets: Secrets, allow: tuple[str, ...],
 
     REQUEST is a file, PEM or DER, or - for standard input. It must be signed with its own key. The certificate takes
     the key, the subject and, once you confirm them, the names of the request; a note lists what else the request asks
-    for and does not get.
+    for and does not get. --cn, --org and the others set another subject.
     """
+    from opensslgen.jobs.job import root_of
     from opensslgen.jobs.sign import sign_job
     from opensslgen.pki.store import Store
     from opensslgen.x509.request import STDIN, read_request
 
+    secret = secrets.for_pki(running.pki, running.openssl)
+    store, fixed_days = Store(running.pki), wanted.days is not None
     decoded = read_request(request)
     order = _authority(decoded, wanted) if wanted.kind == "intermediate" else _leaf(decoded, wanted)
+    root_of(store)
+    if not running.is_printed:
+        secret.unlock()
     _confirm(decoded, order, wanted, quiet=running.quiet, can_ask=request != STDIN and sys.stdin.isatty())
-    store, fixed_days = Store(running.pki), wanted.days is not None
     do(
         lambda: sign_job(decoded, order, store=store, fixed_days=fixed_days, allow=allow),
         running,
-        secret=secrets.for_pki(running.pki),
+        secret=secret,
         allow=allow,
     )
 
@@ -129,6 +147,7 @@ def _leaf(request: Request, wanted: Wanted) -> LeafOrder:
         extended_key_usage=wanted.eku,
         key_usage=wanted.key_usage,
         crl_url=wanted.crl_url,
+        subject=wanted.new_subject(),
     )
 
 
@@ -147,6 +166,7 @@ def _authority(request: Request, wanted: Wanted) -> AuthorityOrder:
         permit=wanted.limits.permit,
         exclude=wanted.limits.exclude,
         crl_url=wanted.crl_url,
+        subject=wanted.new_subject(),
     )
 
 
@@ -154,6 +174,8 @@ def _confirm(
     request: Request, order: LeafOrder | AuthorityOrder, wanted: Wanted, *, quiet: bool, can_ask: bool
 ) -> None:
     """Show what would be signed, and ask unless the names were typed; raises UsageError if nobody can be asked."""
+    from opensslgen.x509.names import Name
+
     names: tuple[GeneralName, ...] = getattr(order, "subject_alternative_names", ())
     sure = wanted.yes or bool(wanted.san)
     if not sure and not can_ask:
@@ -164,7 +186,7 @@ def _confirm(
             hint=f"to accept it as it is, add --yes{some}",
         )
     if not sure or not quiet:
-        click.echo(f"A certificate for {str(request.subject) or 'an empty subject'}", err=True)
+        click.echo(f"A certificate for {str(Name(order.subject.attributes)) or 'an empty subject'}", err=True)
         click.echo(f"  key   {order.key_type.name}", err=True)
         for name in names:
             click.echo(f"  name  {name}", err=True)

@@ -13,7 +13,7 @@ import click
 from opensslgen.errors import UsageError
 
 from .extra import needs_web
-from .options import ALLOW, RUNNING, Running, file_option, grouped, together
+from .options import ALLOW, RUNNING, NumberParameter, Running, file_option, grouped, together
 from .run_job import command_printer, do, make
 from .say import is_coloured, print_json, print_notes
 
@@ -34,7 +34,7 @@ class DurationParameter(click.ParamType):  # type: ignore[type-arg, unused-ignor
         """Return the seconds, or fail as click does."""
         if isinstance(value, int):
             return value
-        match = re.fullmatch(r"(\d{1,6})([smh])", str(value).strip().lower(), re.ASCII)
+        match = re.fullmatch(r"([0-9]{1,6})([smh])", str(value).lower())
         seconds = int(match[1]) * _UNITS[match[2]] if match else 0
         if not 1 <= seconds <= 24 * 3600:
             self.fail("write a time such as 90s, 30m or 2h, at most 24h", param, ctx)
@@ -57,7 +57,7 @@ _SHARING = grouped(
     click.option("--share", is_flag=True, help="Write no files; let devices on the network download them."),
     click.option("--address", metavar="IP", help="Share on this address.  [default: this machine's address]"),
     click.option(
-        "--port", type=click.IntRange(0, 65535), metavar="N",
+        "--port", type=NumberParameter(0, 65535), metavar="N",
         help="Share on this port; 0: any free one.  [default: 8080]",
     ),
     click.option("--for", "duration", type=DurationParameter(), help="Stop sharing after this time.  [default: 30m]"),

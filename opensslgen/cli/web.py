@@ -15,7 +15,7 @@ import click
 from opensslgen.plan.secrets import CA_PASSPHRASE, SECRETS, fit_secret
 
 from .extra import needs_web
-from .options import FORMAT, OPENSSL, PASSPHRASE, PKI, VERBOSE, Output, file_option, grouped, together
+from .options import FORMAT, OPENSSL, PASSPHRASE, PKI, VERBOSE, NumberParameter, Output, file_option, grouped, together
 from .run_job import command_printer
 from .secrets import first_line
 
@@ -43,7 +43,7 @@ class Listening:
         Listening,
         click.option("--address", default="127.0.0.1", show_default=True, metavar="IP", help="Listen on this address."),
         click.option(
-            "--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, metavar="N",
+            "--port", type=NumberParameter(0, 65535), default=PORT, show_default=True, metavar="N",
             help="Listen on this port; 0: any free one.",
         ),
         file_option("--password-file", help="Ask for a password, the first line of FILE, instead of printing a link."),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
+from opensslgen.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,13 +29,13 @@ LARGEST_VALUE = 1 << 16
 _LARGEST_SUM = 1 << 24
 
 _BLANKS = " \t\r\n"
-_WORD = re.compile(r"[A-Za-z0-9_]*")
-_WORD_DOLLAR = re.compile(r"[A-Za-z0-9_$]*")
+_WORD = pattern(r"[A-Za-z0-9_]*")
+_WORD_DOLLAR = pattern(r"[A-Za-z0-9_$]*")
 # openssl escapes single bytes, so a letter that is not ASCII cannot be escaped in a key.
-_KEY = re.compile(r"(?:[A-Za-z0-9_!.%&*+,/;?@^~|-]|\\[\x00-\x7f]|\\\Z)*")
-_KEY_DOLLAR = re.compile(r"(?:[A-Za-z0-9_!.%&*+,/;?@^~|$-]|\\[\x00-\x7f]|\\\Z)*")
-_COMMENT_STOP = re.compile(r"[\"'`#\\]")
-_VALUE_STOP = re.compile(r"[\"'`$\\]")
+_KEY = pattern(r"(?:[A-Za-z0-9_!.%&*+,/;?@^~|-]|\\[\x00-\x7f]|\\\Z)*")
+_KEY_DOLLAR = pattern(r"(?:[A-Za-z0-9_!.%&*+,/;?@^~|$-]|\\[\x00-\x7f]|\\\Z)*")
+_COMMENT_STOP = pattern(r"[\"'`#\\]")
+_VALUE_STOP = pattern(r"[\"'`$\\]")
 _QUOTED = {quote: re.compile(rf"(?:[^{quote}\\]|\\.)*", re.DOTALL) for quote in "\"'`"}
 _ESCAPES = {"r": "\r", "n": "\n", "b": "\b", "t": "\t"}
 _ESCAPED = {character: f"\\{name}" for name, character in _ESCAPES.items()} | {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.x509.extensions import EXTENSIONS
@@ -9,7 +10,7 @@ from opensslgen.x509.extensions import EXTENSIONS
 from .reader import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from .reader import Config, Entry, Section
 
@@ -20,6 +21,7 @@ COMMON = "v3_req"
 """The usual name of a section that the command line names, also in the vendor's script."""
 # Modules that are part of openssl (CONF_modules_load); it loads all others from shared libraries.
 _BUILT_IN = ("oid_section", "stbl_section", "alg_section", "ssl_conf", "random", "engines", "providers")
+_ISSUING = ("policy", "new_certs_dir", "serial", "default_days", "x509_extensions")
 _PROVIDERS = ("default", "base", "legacy", "fips", "null")
 
 
@@ -59,12 +61,15 @@ def looks_like_extensions(section: Section) -> bool:
     return any(canonical(entry.key) in EXTENSIONS or entry.key.lower() in _LOWER for entry in section.entries)
 
 
-def is_for_lists(config: Config, section: Section) -> bool:
-    """Tell whether a section contains extensions of CRLs (RFC 5280 section 5.2)."""
+def named_for_lists(config: Config) -> set[str]:
+    """Return the sections that a config names for CRLs."""
     named = (config.own(name, "crl_extensions") for name in config.sections)
-    return any(entry and entry.value == section.name for entry in named) or all(
-        canonical(entry.key) in _OF_LISTS for entry in section.entries
-    )
+    return {entry.value for entry in named if entry}
+
+
+def is_for_lists(section: Section, named: Collection[str]) -> bool:
+    """Tell whether a section contains extensions of CRLs (RFC 5280 section 5.2); `named` are those of the config."""
+    return section.name in named or all(canonical(entry.key) in _OF_LISTS for entry in section.entries)
 
 
 def is_for_proxies(section: Section) -> bool:
@@ -122,12 +127,32 @@ def signs_requests(config: Config, section: str) -> bool:
     return bool(named and named.value == section) or any(config.own(section, mark) for mark in marks)
 
 
+def issues_certificates(config: Config) -> bool:
+    """Tell whether `openssl req` or `openssl ca` can make certificates with a config, and not only CRLs."""
+    return any(
+        reads_requests(config, name)
+        or (signs_requests(config, name) and any(config.entry(name, key) for key in _ISSUING))
+        for name in config.sections
+    )
+
+
 def is_extension_file(config: Config) -> bool:
     """Tell whether `-extfile` alone would apply the keys before the first header (openssl-x509(1))."""
     default = config.sections[DEFAULT]
     if "req" in config.sections or "ca" in config.sections or config.own(DEFAULT, "extensions"):
         return False
     return any(canonical(entry.key) in EXTENSIONS for entry in default.entries)
+
+
+def openssl_time(text: str) -> datetime | None:
+    """Return a time as openssl takes it, YYMMDDHHMMSSZ or YYYYMMDDHHMMSSZ; None if it is not one."""
+    for form, length in (("%Y%m%d%H%M%SZ", 15), ("%y%m%d%H%M%SZ", 13)):
+        if len(text) == length and text[:-1].isdigit():
+            try:
+                return datetime.strptime(text, form).replace(tzinfo=timezone.utc)
+            except ValueError:
+                return None
+    return None
 
 
 def loaded_code(config: Config) -> Iterator[tuple[int, str]]:

@@ -48,7 +48,7 @@ def hold(folder: Path, *, timeout: float, finish: Callable[[], None] = lambda: N
 
 @contextmanager
 def try_hold(folder: Path) -> Iterator[bool]:
-    """Try to lock a work folder, without waiting, and yield whether that worked."""
+    """Try to lock a work folder, without waiting, and yield whether that worked; raises Error if none can be locked."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -57,12 +57,21 @@ def try_hold(folder: Path) -> Iterator[bool]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-        else:
-            yield True
+            is_ours = True
+        except BlockingIOError:
+            is_ours = False
+        except OSError as error:
+            raise _no_locks(folder, error) from error
+        yield is_ours
     finally:
         os.close(descriptor)
+
+
+def _no_locks(folder: Path, error: OSError) -> Error:
+    return Error(
+        f"{folder} cannot be locked: {error.strerror}",
+        hint="use a folder on a file system with locks; over NFS, lockd or rpc.statd may not be running",
+    )
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -88,6 +97,9 @@ def _lock(path: Path, *, timeout: float) -> IO[bytes]:
                 raise Error(f"{path.parent} is in use by {who} (waited {timeout:g} seconds)") from None
             time.sleep(0.02)
             continue
+        except OSError as error:
+            file.close()
+            raise _no_locks(path.parent, error) from error
         # The process that made the folder may have removed it while we waited.
         with suppress(FileNotFoundError):
             if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
@@ -95,6 +107,8 @@ def _lock(path: Path, *, timeout: float) -> IO[bytes]:
                 file.write(f"{os.getpid()}\n".encode())
                 return file
         file.close()
+        if time.monotonic() > deadline:
+            raise Error(f"{path.parent} disappears again and again")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 

@@ -79,7 +79,7 @@ def read_decision(work: Path) -> Decision:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         decision = Decision(tuple(map(_move, found["moves"])), tuple(map(_line, found["index"])))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise Error(
             f"{path} was not written by opensslgen, so it was not carried out",
             hint=f"move what you need out of that folder, and remove it: rm -r {shlex.quote(str(work))}",
@@ -91,17 +91,24 @@ def read_decision(work: Path) -> Decision:
 
 def _move(words: object) -> Move:
     match words:
-        case [str(source), str(target)]:
-            return Move(source, target)
-        case [str(source), str(target), bool(over)]:
-            return Move(source, target, over)
+        case [str(source), str(target)] | [str(source), str(target), bool()]:
+            if source and target and b"\0" not in os.fsencode(source + target):
+                return Move(source, target, all(words[2:]))
     raise ValueError
 
 
 def _line(line: object) -> str:
-    if isinstance(line, str):
+    if isinstance(line, str) and is_index_line(line.encode()):
         return line
     raise ValueError
+
+
+_INDEX_LINE = re.compile(rb"[^\t\n]*(?:\t[^\t\n]*){5}\n")
+
+
+def is_index_line(data: bytes) -> bool:
+    """Tell whether this is one line of an index: six fields with tabs between them."""
+    return _INDEX_LINE.fullmatch(data) is not None
 
 
 def refuse_outside(folder: Path, *paths: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
 import sys
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
+from opensslgen.patterns import pattern
 from opensslgen.text import visible
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 _CHUNK = 1 << 20
 _END = b"-----END "
-_LINE_END = re.compile(rb"\r?\n|\r")
+_LINE_END = pattern(rb"\r?\n|\r")
 _NO_FILE = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO})
 """The errors of opening a dangling link, a link to itself, or a socket."""
 

@@ -47,6 +47,35 @@ def copy_file(path: Path, copy: Path) -> None:
         write_new(copy, file.read(), os.fstat(file.fileno()).st_mode)
 
 
+def replace_attributes(new: Path, old: Path, *, mode: int, is_secret: bool) -> str | None:
+    """Give a new file the mode, owner and group of the file that it replaces, so that its readers remain.
+
+    Without an old file it gets `mode`; so does a secret if its owner cannot be kept. Returns a note if others can read
+    a secret, or no longer can.
+    """
+    try:
+        there = old.lstat()
+    except FileNotFoundError:
+        there = None
+    if there is None or not stat.S_ISREG(there.st_mode):
+        new.chmod(mode)
+        return None
+    status = new.stat()
+    if (status.st_uid, status.st_gid) != (there.st_uid, there.st_gid):
+        try:
+            os.chown(new, there.st_uid, there.st_gid)
+        except PermissionError:
+            if is_secret:
+                new.chmod(mode)
+                return f"{old} now belongs to you, with the mode {mode:04o}: only root can keep its owner and group"
+    bits = stat.S_IMODE(there.st_mode)
+    new.chmod(bits)
+    if is_secret and bits & 0o077:
+        who = "everybody" if bits & 0o007 else "its group"
+        return f"{old} is open to {who}, as the file was that it replaces (mode {bits:04o})"
+    return None
+
+
 def sync(path: Path) -> None:
     """Wait until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

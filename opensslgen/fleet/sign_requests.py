@@ -12,6 +12,7 @@ from opensslgen.errors import Error, UsageError
 from opensslgen.openssl.command import find
 from opensslgen.orders.from_request import leaf_order_of
 from opensslgen.orders.inventory import Row
+from opensslgen.pki.folder import missing_ca
 from opensslgen.pki.store import Store
 from opensslgen.plan import layout
 from opensslgen.plan.secrets import CA_PASSPHRASE, SECRETS, fit_secret
@@ -61,7 +62,7 @@ def sign_all(
     """
     store = Store(pki)
     if store.issuer() is None:
-        raise Error(f"{pki} has no root", hint=f"run: opensslgen root --pki {pki}")
+        raise missing_ca(pki)
     secrets = {} if check or not store.ca_key_is_encrypted() else {CA_PASSPHRASE: _fit(passphrase)}
     batch = Batch(store, find(openssl), secrets, within, allow, jobs)
     found: dict[int, SignedRequest] = {}

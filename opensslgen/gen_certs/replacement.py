@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 
 from opensslgen.orders.order import LEAF_DAYS, ROOT_DAYS
+from opensslgen.patterns import pattern
 from opensslgen.plan import script, template
 from opensslgen.plan.issue import P12_ENCRYPTIONS
 from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.rules.profiles import RULES
 from opensslgen.x509.extensions import EXTENDED_KEY_USAGES, KEY_USAGES, PRINTED_USAGES
 
-_INCLUDE = re.compile(r"^#include (\S+)\n", re.MULTILINE)
+_INCLUDE = pattern(r"^#include (\S+)\n", re.MULTILINE)
 _NOT_OFFERED = ("CRL_URL", "NAME_CONSTRAINTS")
 _RULES = ("apple-eku", "apple-validity", "apple-signature-hash", "apple-key-size")
 
@@ -34,13 +35,14 @@ def _values(version: str) -> str:
         "VERSION": version,
         "SERVER_DAYS": str(LEAF_DAYS),
         "ROOT_DAYS": str(ROOT_DAYS),
+        "EARLIEST_DAY": str(script.earliest_day()),
         "PASSPHRASE": f"env:{CA_PASSPHRASE}",
         "P12": " ".join(P12_ENCRYPTIONS["p12"]),
         "P12_COMPAT": " ".join(P12_ENCRYPTIONS["p12-compat"]),
         "KEY_USAGES": " ".join(KEY_USAGES),
         "EXTENDED_KEY_USAGES": " ".join(PRINTED_USAGES),
         "RULES": " ".join(RULES),
-        "RULES_HERE": " ".join(_RULES),
+        "RULES_HERE": " ".join(("clock", *_RULES)),
     }
     values |= {rule.upper().replace("-", "_"): f"{RULES[rule].reason} ({RULES[rule].citation})" for rule in _RULES}
     lines = [f"{name}={_quote(value)}" for name, value in values.items()]

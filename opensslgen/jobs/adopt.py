@@ -12,6 +12,7 @@ from opensslgen.plan import adopt
 from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import Case, judge
+from opensslgen.suggest import suggest
 from opensslgen.text import utc, visible
 
 from .job import Job, Violation, about_replaced, violations
@@ -55,7 +56,7 @@ def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), 
             *(f"{finding.message} [{finding.rule.id}]" for finding in warnings),
         ),
         next_step=f"let the phones trust {visible(str((above[-1] if above else certificate).subject))}"
-        " (opensslgen trust), and make certificates: opensslgen server NAME",
+        f" ({suggest('trust', pki=store.path)}), and issue certificates: {suggest('server', 'NAME', pki=store.path)}",
     )
 
 

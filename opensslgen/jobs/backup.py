@@ -83,7 +83,7 @@ def back_up(
             raise Error(f"the backup could not be verified, so {archive} was not written")
         check(work / "check" / _TOP)
         remove_folder(work / "check")
-        old = into.publish(plan, work=work, force=force)
+        old, _ = into.publish(plan, work=work, force=force)
     return Backup(archive, len(sums), archive.parent / old[archive.name] if old else None)
 
 

@@ -28,6 +28,7 @@ from opensslgen.files.write import (
     is_own_folder,
     overwrite_refusal,
     remove_folder,
+    replace_attributes,
     sync,
 )
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from opensslgen.plan.steps import Plan, Publish
 
 _PREFIX = ".opensslgen-"
+_TRIES = 20
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class Destination:
     def work(self) -> Iterator[Path]:
         """Clean up after killed runs, and yield a private work folder; raises Error for a failing disk."""
         with explain_errors(self.path), ExitStack() as locks:
-            made = not self.path.exists()
+            if not self.path.exists():
+                locks.callback(self._remove_if_empty)
             self.path.mkdir(parents=True, exist_ok=True)
             for left in self.path.glob(f"{_PREFIX}*"):
                 with try_hold(left) as is_left:
@@ -63,25 +66,29 @@ class Destination:
                             place.carry_out(left, place.read_decision(left))
                         else:
                             remove_folder(left)
-            while True:
+            for _ in range(_TRIES):
                 work = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self.path))
+                locks.callback(self._leave, work)
                 # Another run may have removed it just before it was locked.
                 if locks.enter_context(try_hold(work)) and work.exists():
                     break
-            try:
-                yield work
-            finally:
-                if not place.is_decided(work):
-                    remove_folder(work)
-                if made:
-                    with suppress(OSError):
-                        self.path.rmdir()
+            else:
+                raise Error(f"other runs remove what is made in {self.path}")
+            yield work
 
-    def publish(self, plan: Plan, *, work: Path, force: bool) -> dict[str, str]:
+    def _leave(self, work: Path) -> None:
+        if not place.is_decided(work):
+            remove_folder(work)
+
+    def _remove_if_empty(self) -> None:
+        with suppress(OSError):
+            self.path.rmdir()
+
+    def publish(self, plan: Plan, *, work: Path, force: bool) -> tuple[dict[str, str], tuple[str, ...]]:
         """Give the plan's files their final names: all or none.
 
-        With `force` an old file is kept under another name; returns old names by new ones. Raises Error if
-        a file would be replaced without `force`, or if the name is taken by a link or a folder.
+        With `force` an old file is kept under another name. Returns old names by new ones, and notes about modes.
+        Raises Error if a file would be replaced without `force`, or if the name is taken by a link or a folder.
         """
         there = self.existing(plan)
         for publish in there:
@@ -91,7 +98,8 @@ class Destination:
         old = {publish.target: free_name(self.path, publish.target) for publish in there if publish not in same}
         if old and not force:
             raise overwrite_refusal(self.path, list(old))
-        moves = []
+        moves: list[Move] = []
+        notes: list[str | None] = []
         for number, (target, beside) in enumerate(old.items()):
             shutil.copy2(self.path / target, work / f"old-{number}", follow_symlinks=False)
             sync(work / f"old-{number}")
@@ -99,8 +107,15 @@ class Destination:
         for publish in plan.publish:
             if publish in same:
                 continue
-            if publish.mode is not None:
-                (work / publish.source).chmod(publish.mode)
+            new = work / publish.source
+            mode = stat.S_IMODE(new.stat().st_mode) if publish.mode is None else publish.mode
+            if publish in there and publish.is_secret and (self.path / publish.target).lstat().st_mode & 0o007:
+                new.chmod(mode)
+                notes.append(f"{self.path / publish.target} was open to everybody, and has the mode {mode:04o} now")
+            else:
+                notes.append(
+                    replace_attributes(new, self.path / publish.target, mode=mode, is_secret=publish.is_secret)
+                )
             sync(work / publish.source)
             moves.append(Move(publish.source, publish.target, over=publish.target in old))
         decision = Decision(tuple(moves))
@@ -116,7 +131,7 @@ class Destination:
             if isinstance(error, FileExistsError):
                 raise overwrite_refusal(self.path, [Path(error.filename2 or error.filename).name]) from error
             raise
-        return old
+        return old, tuple(filter(None, notes))
 
     def _is_same(self, publish: Publish, work: Path) -> bool:
         return (work / publish.source).read_bytes() == (self.path / publish.target).read_bytes()

@@ -13,6 +13,7 @@ from opensslgen.pki.index import REVOKED
 from opensslgen.plan import export
 from opensslgen.plan.export import Export
 from opensslgen.rules.chain import issuers_among
+from opensslgen.suggest import shell_words
 from opensslgen.text import utc
 from opensslgen.x509.certificate import load_all
 
@@ -101,7 +102,7 @@ def _refuse_keyless(order: Export) -> None:
     if encrypted:
         raise Error(
             f"the key {order.key} has a passphrase, and a server cannot ask for it",
-            hint=f"to replace it by one without a passphrase: openssl pkey -in {order.key} -out FILE",
+            hint=f"to replace it by one without a passphrase: openssl pkey -in {shell_words(order.key)} -out FILE",
         )
 
 

@@ -12,7 +12,7 @@ from opensslgen.plan.secrets import SECRETS
 from opensslgen.text import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.store import Store
@@ -23,11 +23,37 @@ TIMEOUT = 600.0
 """Seconds that a hook may take."""
 
 
-def run_hook(
+def run_deploy_hook(
     command: str, made: JobResult, *, store: Store, openssl: OpenSSL, on_output: Callable[[bytes], None]
 ) -> None:
     """Run a command in /bin/sh with the new files, but no secret, in its environment; raises Error if it fails."""
-    env = {name: value for name, value in os.environ.items() if name not in SECRETS} | hook_environment(made, store)
+    after = f"the certificate of {visible(made.job.name)} is in place"
+    _run(command, "the hook", hook_environment(made, store), after, openssl=openssl, on_output=on_output)
+
+
+def run_post_hook(
+    command: str, made: Sequence[JobResult], *, store: Store, openssl: OpenSSL, on_output: Callable[[bytes], None]
+) -> None:
+    """Run a command in /bin/sh after all renewals, with the names in its environment; raises Error if it fails."""
+    variables = {
+        "OPENSSLGEN_NAMES": " ".join(each.job.name.replace(" ", "_") for each in made),
+        "OPENSSLGEN_ROOT": _absolute(store.path / store.ca_certificate),
+        "OPENSSLGEN_PKI": _absolute(store.path),
+    }
+    after = "the certificates are in place"
+    _run(command, "the post-hook", variables, after, openssl=openssl, on_output=on_output)
+
+
+def _run(
+    command: str,
+    what: str,
+    variables: Mapping[str, str],
+    after: str,
+    *,
+    openssl: OpenSSL,
+    on_output: Callable[[bytes], None],
+) -> None:
+    env = {name: value for name, value in os.environ.items() if name not in SECRETS} | {**variables}
     try:
         process = openssl.start(
             ["/bin/sh", "-c", command],
@@ -37,21 +63,19 @@ def run_hook(
             timeout=TIMEOUT,
         )
     except TimeoutError as error:
-        raise Error(f"the hook did not end within {TIMEOUT:g} seconds; the certificate is in place") from error
+        raise Error(f"{what} did not end within {TIMEOUT:g} seconds; {after}") from error
     except OSError as error:
-        raise Error(f"cannot run the hook: {error.strerror or error}; the certificate is in place") from error
+        raise Error(f"cannot run {what}: {error.strerror or error}; {after}") from error
     on_output(process.stdout + process.stderr)
     if process.exit_code != 0:
-        raise Error(
-            f"the hook failed with exit code {process.exit_code};"
-            f" the certificate of {visible(made.job.name)} is in place"
-        )
+        raise Error(f"{what} failed with exit code {process.exit_code}; {after}")
 
 
 def hook_environment(made: JobResult, store: Store) -> dict[str, str]:
     """Return the variables for a hook, with absolute paths; empty for a missing file."""
     certificate = made.files.get("certificate")
-    kept = store.path / layout.key(certificate.stem) if certificate else None
+    is_root = certificate == store.path / store.ca_certificate
+    kept = store.path / (store.ca_key if is_root else layout.key(certificate.stem)) if certificate else None
     key = made.files.get("key") or (kept if kept and kept.exists() else None)
     return {
         "OPENSSLGEN_NAME": made.job.name,

@@ -10,6 +10,8 @@ from opensslgen.names.slips import slips
 from opensslgen.orders.kinds import CLIENT, SELF_SIGNED, ProfileName
 from opensslgen.plan import issue
 from opensslgen.plan.layout import CA, CA_CHAIN
+from opensslgen.suggest import suggest
+from opensslgen.x509.names import same_name
 
 from .job import (
     Job,
@@ -23,6 +25,7 @@ from .job import (
     refuse_violations,
     root_of,
 )
+from .new_ca import no_ca, refuse_inside, refuse_lost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -34,7 +37,13 @@ if TYPE_CHECKING:
 
 
 def root_job(order: AuthorityOrder, *, store: Store) -> Job:
-    """Return the job of making a root; raises Error if the folder has a root with valid certificates."""
+    """Return the job of making a root.
+
+    Raises Error if the folder has a root with valid certificates, or has lost its root, and UsageError if it lies
+    inside the pki folder of another CA.
+    """
+    refuse_inside(store, agreed=True)
+    refuse_lost(store, is_explicit=True)
     path = store.path / CA
     return Job(
         name=order.subject.common_name or "",
@@ -43,24 +52,35 @@ def root_job(order: AuthorityOrder, *, store: Store) -> Job:
         certificate=CA,
         profile=ProfileName.ROOT,
         makes_root=True,
-        notes=about_replaced(store),
-        next_step=f"let the phones trust {path}, and make certificates: opensslgen server NAME",
+        notes=(*about_replaced(store), *_about_name(order, store)),
+        next_step=f"let the phones trust {path}, and issue certificates: {suggest('server', 'NAME', pki=store.path)}",
     )
 
 
+def _about_name(order: AuthorityOrder, store: Store) -> tuple[str, ...]:
+    """Return a note if the root that a new one replaces has the same name: IP Office builds chains by names."""
+    old = store.issuer()
+    if old is None or not same_name(old.subject, order.subject):
+        return ()
+    return ("the old root has the same name, and devices that have both may mix them up: --cn gives another name",)
+
+
 def leaf_job(
-    order: LeafOrder, *, store: Store, root: AuthorityOrder, fixed_days: bool, allow: Collection[str] = ()
+    order: LeafOrder, *, store: Store, root: AuthorityOrder | None, fixed_days: bool, allow: Collection[str] = ()
 ) -> Job:
     """Return the job of making a server's or client's certificate, and `root` first if the folder has no CA.
 
-    Raises Violation if the order breaks a rule. A certificate that would outlive its issuer gets fewer days, or with
-    `fixed_days` a UsageError.
+    Raises UsageError if it has no CA, and there is no `root` (see `new_ca.ca_to_create`); Violation if the order breaks
+    a rule. A certificate that would outlive its issuer gets fewer days, or with `fixed_days` a UsageError.
     """
     refuse_compromised(order.public_key, store)
     issuer = store.issuer()
-    order, shortened = fit_to_issuer(order, store, issuer or root, fixed_days=fixed_days)
+    above = issuer or root
+    if above is None:
+        raise no_ca(store)
+    order, shortened = fit_to_issuer(order, store, above, fixed_days=fixed_days)
     refuse_violations(order, authorities_of(store), allow=allow)
-    if issuer is None:
+    if issuer is None and root is not None:
         plan = issue.root(root) + issue.leaf(order, issue.new_root(root))
     else:
         plan = issue.leaf(order, issuer_of(store))
@@ -69,17 +89,19 @@ def leaf_job(
 
 def self_signed_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
     """Return the job of making a leaf that signs itself; raises Violation if the order breaks a rule."""
+    refuse_inside(store, agreed=True)
     refuse_compromised(order.public_key, store)
     refuse_violations(order, allow=allow)
     note = (
-        "phones cannot install a self-signed leaf as a root: better issue a certificate from a root that they trust"
-        " (opensslgen server, or sign for a request from the appliance)"
+        "phones cannot install a self-signed leaf as a root: better issue a certificate from a root that they trust,"
+        " with the command server, or with sign for a request from the appliance"
     )
     return _leaf_job(order, issue.leaf(order, None), store, notes=(note,))
 
 
 def request_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
     """Return the job of making a key and a request for another CA to sign."""
+    refuse_inside(store, agreed=True)
     refuse_violations(order, allow=allow)
     plan = issue.new_request(order)
     files = final_paths(plan, store.path)
@@ -101,9 +123,8 @@ def intermediate_job(order: AuthorityOrder, *, store: Store, fixed_days: bool) -
     plan = issue.intermediate(order, issuer_of(store))
     files = final_paths(plan, store.path)
     folder = store.path.with_name(f"{store.path.name}-{order.stem}")
-    next_step = (
-        f"use it in its own folder:\n      opensslgen adopt {files['chain']} --key {files['key']} --pki {folder}"
-    )
+    adopt = suggest("adopt", str(files["chain"]), "--key", str(files["key"]), pki=folder)
+    next_step = f"use it in its own folder: {adopt}"
     return intermediate_result("Made an intermediate certificate,", order, plan, notes=notes, next_step=next_step)
 
 
@@ -175,7 +196,6 @@ def leaf_next_step(kind: Kind, plan: Plan, store: Store) -> str:
     if kind is SELF_SIGNED:
         return f"give the server {give}; each device has to accept it by hand"
     return (
-        f"give the server {give}, and let the phones trust {root}\n"
-        "      (opensslgen trust says how on each device; on an iPhone the second of two steps is\n"
-        "      Settings > General > About > Certificate Trust Settings)."
+        f"give the server {give}, and let the phones trust {root} (on iPhones also in Certificate Trust Settings):"
+        f" {suggest('trust', pki=store.path)}"
     )

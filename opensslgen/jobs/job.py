@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar
 
+from opensslgen.bundles.pkcs import pkcs12_form
 from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.files.read import read_file
 from opensslgen.files.write import free_name
 from opensslgen.orders.kinds import ProfileName
 from opensslgen.orders.order import AuthorityOrder, LeafOrder
 from opensslgen.pki import index
-from opensslgen.pki.folder import Folder
+from opensslgen.pki.folder import Folder, missing_ca
 from opensslgen.plan import layout
 from opensslgen.plan.issue import Issuer
 from opensslgen.plan.steps import Publish
@@ -103,7 +105,7 @@ def root_of(store: Store) -> Certificate:
     """Return the certificate of the pki folder's CA; raises Error if it has no CA."""
     issuer = store.issuer()
     if issuer is None:
-        raise Error(f"{store.path} has no root yet", hint="make one first: opensslgen root")
+        raise missing_ca(store.path)
     return issuer
 
 
@@ -187,6 +189,19 @@ def final_paths(plan: Plan, folder: Path) -> dict[str, Path]:
         for publish in plan.publish
         if publish.what or not plan.database
     }
+
+
+NO_P12 = "none"
+"""In place of a key of P12_ENCRYPTIONS: no PKCS#12 file, although there is an old one."""
+
+
+def like_old_p12(stem: str, store: Store) -> str | None:
+    """Return the key of P12_ENCRYPTIONS by which the PKCS#12 file of a certificate was made; None if there is none.
+
+    Raises UnreadableError if the file cannot be read.
+    """
+    path = store.path / layout.p12(stem)
+    return pkcs12_form(read_file(path)) if path.exists() else None
 
 
 def old_p12(

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.openssl.command import OpenSSLError
+from opensslgen.suggest import shell_words
 from opensslgen.x509.public_keys import decode_public_key
 
 if TYPE_CHECKING:
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.orders.order import LeafOrder
-    from opensslgen.x509.public_keys import PublicKey
+    from opensslgen.suggest import shell_words
+from opensslgen.x509.public_keys import PublicKey
 
 
 def with_key(order: LeafOrder, openssl: OpenSSL) -> LeafOrder:
@@ -38,9 +41,13 @@ def _public_key(path: Path, openssl: OpenSSL) -> PublicKey:
     if encrypted:
         raise UsageError(
             f"the key {path} has a passphrase, and a server's key must not",
-            hint=f"write it without, into a file that only you can read: openssl pkey -in {path} -out FILE",
+            hint="write it without, into a file that only you can read:"
+            f" openssl pkey -in {shell_words(str(path))} -out FILE",
         )
-    answer = openssl.run(["pkey", "-in", str(path.absolute()), "-pubout", "-outform", "DER"])
+    try:
+        answer = openssl.run(["pkey", "-in", str(path.absolute()), "-pubout", "-outform", "DER"])
+    except OpenSSLError as error:
+        raise Error(f"{path} has no private key in it that openssl can read ({error.message})") from error
     key = decode_public_key(answer.stdout)
     if key.algorithm not in {"RSA", "EC"}:
         raise Error(f"{path} has a key of the kind {key.algorithm}; only RSA and EC keys are accepted")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.openssl import run
 from opensslgen.plan.issue import demands
 from opensslgen.plan.layout import CA, CA_CHAIN
+from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.plan.steps import Check, CheckChain, CheckKey
 from opensslgen.rules.profiles import PROFILES, rules_of
 from opensslgen.rules.rule import Case, Finding, judge
 from opensslgen.x509.certificate import load, load_all
 
+from .clock import refuse_wrong_clock
 from .job import Job, Violation, final_paths, judge_now, violations
+from .passphrase import PkiSecrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -72,11 +77,26 @@ class Authority:
         Raises Violation if the certificate breaks a rule, and Error for any other failure.
         """
         self.store.finish()
+        try:
+            job = self._possible(prepare())
+        except Error as error:
+            if type(error) not in (Error, UnreadableError, UsageError) or not os.access(self.store.path, os.W_OK):
+                raise
+            # Another run may be replacing the files that were read; under the lock, the error is true.
+            with self.store.lock():
+                job = self._possible(prepare())
+        if job.certificate is not None:
+            refuse_wrong_clock(self.store.path, allow=self.allow)
         # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.
-        secrets = {name: self.secret(name) for name in self._possible(prepare()).plan.secrets}
+        ask = (
+            self.secret
+            if isinstance(self.secret, PkiSecrets)
+            else PkiSecrets(self.secret, self.store, lambda: self.openssl)
+        )
+        secrets = self._secrets(job, ask)
         with self.store.lock() as work:
             job = self._possible(prepare())
-            secrets |= {name: self.secret(name) for name in job.plan.secrets if name not in secrets}
+            secrets |= self._secrets(job, ask)
             self.on_command(f"cd {shlex.quote(str(work))}")
             run.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
             certificate = issuer = None
@@ -99,10 +119,16 @@ class Authority:
             certificate=certificate,
             issuer=issuer,
             checks=_checks(job, self.allow),
-            notes=job.notes + self._backdating(job),
+            notes=job.notes + publication.notes,
             findings=tuple(finding for finding in findings if finding.rule.id not in _SLIPS),
             kept=tuple(self.store.path / name for name in publication.kept.values()),
         )
+
+    def _secrets(self, job: Job, ask: PkiSecrets) -> dict[str, str]:
+        """Return the secrets of a job; the CA's passphrase is asked for first, and checked before the others."""
+        if CA_PASSPHRASE in job.plan.secrets and self.store.ca_key in job.plan.needs:
+            ask.unlock()
+        return {name: ask(name) for name in job.plan.secrets}
 
     def _possible(self, job: Job) -> Job:
         """Return the job; raises Error if it would overwrite a file, or if openssl cannot do it."""
@@ -127,14 +153,6 @@ class Authority:
         issuer = None if certificate.is_self_signed else self.store.issuer()
         return (issuer, *self.store.above()) if issuer else ()
 
-    def _backdating(self, job: Job) -> tuple[str, ...]:
-        if not any(isinstance(step, Check) for step in job.plan.steps) or self.openssl.can("-not_before"):
-            return ()
-        return (
-            f"it is not backdated by one hour, because {self.openssl.banner.split(' (')[0]} cannot do that:"
-            " a phone with a slow clock has to wait",
-        )
-
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
@@ -158,14 +176,14 @@ class Delivery:
         with self.into.work() as work:
             self.on_command(f"cd {shlex.quote(str(work))}")
             run.run(job.plan, work=work, openssl=self.openssl, secrets=secrets, on_command=self.on_command)
-            kept = self.into.publish(job.plan, work=work, force=self.force)
+            kept, notes = self.into.publish(job.plan, work=work, force=self.force)
         return JobResult(
             job=job,
             files=final_paths(job.plan, self.into.path),
             certificate=None,
             issuer=None,
             checks=_checks(job, ()),
-            notes=job.notes,
+            notes=(*job.notes, *notes),
             findings=(),
             kept=tuple(self.into.path / name for name in kept.values()),
         )

@@ -19,21 +19,36 @@ from opensslgen.pki import lookup
 from opensslgen.pki.folder import Folder, issued_files
 from opensslgen.pki.lookup import ROOT
 from opensslgen.plan import issue, layout, renew
+from opensslgen.plan.issue import P12_ENCRYPTIONS
+from opensslgen.suggest import suggest
 from opensslgen.text import quote, visible
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.extensions import KEY_USAGES
 from opensslgen.x509.key_types import KEY_TYPES, KeyType
+from opensslgen.x509.names import joined
 from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
 
 from .issue import fit_intermediate, intermediate_result, leaf_result
-from .job import Job, authorities_of, final_paths, fit_to_issuer, issuer_of, old_p12, refuse_violations, root_of
+from .job import (
+    NO_P12,
+    Job,
+    authorities_of,
+    final_paths,
+    fit_to_issuer,
+    issuer_of,
+    like_old_p12,
+    old_p12,
+    refuse_violations,
+    root_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from opensslgen.names.constraints import NameConstraints
     from opensslgen.pki.store import Store
+    from opensslgen.x509.request import Request
 
     from .due import Due
 
@@ -53,7 +68,8 @@ def renewal_job(
 ) -> Job:
     """Return the job of renewing issued/STEM.crt: same names, subject, kind and key type, later expiry date.
 
-    Old files are renamed after the time `at`, by default now.
+    Old files are renamed after the time `at`, by default now. Where there is a PKCS#12 file, it is made again in the
+    same form, unless `p12` is another one, or NO_P12.
 
     It gets a new key, except with `keep_key`, if the key is not in the folder, and for an intermediate, whose leaves
     depend on it: then the old request is signed again. Raises UsageError for what cannot be reissued, Error if a key or
@@ -69,25 +85,40 @@ def renewal_job(
     if kind == "root":
         raise UsageError(f"{path} is a root, but not the root of {store.path}")
     if kind == "authority":
-        if p12:
+        if p12 in P12_ENCRYPTIONS:
             raise UsageError(f"{path} is a CA, and no PKCS#12 file is made for a CA")
         return _intermediate(old, stem, store=store, days=days, allow=allow)
-    is_here = (store.path / layout.key(stem)).exists()
+    key, is_here = store.path / layout.key(stem), (store.path / layout.key(stem)).exists()
+    if p12 is None and (p12 := like_old_p12(stem, store)) and not is_here:
+        raise Error(
+            f"{store.path / layout.p12(stem)} cannot be made again, because {key} is missing",
+            hint="to renew the certificate without it, add --no-p12",
+        )
+    p12 = None if p12 == NO_P12 else p12
     if not is_here and (p12 or kind == SELF_SIGNED.name):
-        raise Error(f"{store.path / layout.key(stem)} is missing", hint="make a new certificate")
+        raise Error(f"{key} is missing", hint="make a new certificate")
     request = _old_request(old, stem, store) if keep_key or not is_here else None
     order = _leaf_order(old, stem, kind=kind, new_key=request is None, days=days, p12=p12)
+    if request is not None:
+        order = replace(order, sets_subject=request.subject.der != old.subject.der)
     notes: tuple[str, ...] = ()
     issuer = None
     if order.kind is not SELF_SIGNED:
         issuer = root_of(store)
         order, notes = fit_to_issuer(order, store, issuer, fixed_days=days is not None)
-        _refuse_no_gain(old, order.days, notes)
+        _refuse_no_gain(old, order.days, notes, store)
     refuse_violations(order, authorities_of(store) if issuer else (), allow=allow)
     moves, about_p12 = old_p12(order, store, at=at)
-    plan = renew.leaf(order, issuer_of(store) if issuer else None, request=request, moves=moves)
+    text = None if request is None else pem(REQUEST, request.der)
+    plan = renew.leaf(order, issuer_of(store) if issuer else None, request=text, moves=moves)
     about_key = "its key is not in this folder: the old request is signed again, and the key stays the same"
-    notes = (*notes, *(() if is_here else (about_key,)), *about_p12, *_about_issuer(old, issuer), *_about_old(old))
+    notes = (
+        *notes,
+        *(() if is_here else (about_key,)),
+        *about_p12,
+        *_about_issuer(old, issuer),
+        *_about_old(old, store),
+    )
     return leaf_result("Renewed", order, plan, store, notes=notes)
 
 
@@ -101,7 +132,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
     if store.above() or not old.is_self_signed:
         raise UsageError(
             f"{path} is an intermediate: renew it in the folder of its issuer, {visible(str(old.issuer))}",
-            hint="run opensslgen renew NAME --pki THAT-FOLDER, and adopt the result",
+            hint=f"adopt the result here, after running there: {suggest('renew', 'NAME', '--pki', 'DIR')}",
         )
     order = AuthorityOrder(
         subject=Subject(old.subject.attributes),
@@ -124,15 +155,16 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         certificate=layout.CA,
         profile=order.profile,
         notes=_below_root(store),
-        next_step=f"let devices trust {path} before {old.not_after.date()}; until then the old root, which they"
-        "\n      trust already, remains valid: the certificates are valid below both",
+        next_step=f"let devices trust {path} before {old.not_after.date()}; until then the old root remains valid,"
+        " and the certificates are valid below both",
     )
 
 
 def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None, allow: Collection[str]) -> Job:
     request = _old_request(old, stem, store)
     order = AuthorityOrder(
-        subject=strict_subject(old.subject.attributes),
+        sets_subject=request.subject.der != old.subject.der,
+        subject=strict_subject(old.subject.attributes, joined(old.subject)),
         key_type=old.public_key.key_type,
         public_key=old.public_key,
         days=lifetime(days or old.validity.days or INTERMEDIATE_DAYS),
@@ -142,17 +174,18 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
         crl_url=_crl_url(old),
     )
     order, notes = fit_intermediate(order, store, fixed_days=days is not None)
-    _refuse_no_gain(old, order.days, notes)
+    _refuse_no_gain(old, order.days, notes, store)
     refuse_violations(order, authorities_of(store), allow=allow)
-    made_by = issue.existing_request(order, request, publish=False)
+    made_by = issue.existing_request(order, pem(REQUEST, request.der), publish=False)
     plan = issue.intermediate(order, issuer_of(store), request=made_by).keep_existing()
     files = final_paths(plan, store.path)
     intermediate = intermediate_result(
         "Renewed the intermediate certificate",
         order,
         plan,
-        notes=(*notes, *_about_issuer(old, store.issuer()), *_about_old(old)),
-        next_step=f"give {files['chain']} to the folder where it signs (opensslgen adopt)",
+        notes=(*notes, *_about_issuer(old, store.issuer()), *_about_old(old, store)),
+        next_step="let the folder where it signs adopt it: "
+        + suggest("adopt", str(files["chain"]), "--key", "KEY", "--force", "--pki", "DIR"),
     )
     return replace(intermediate, done=f"{intermediate.done}, with the same key")
 
@@ -166,7 +199,7 @@ def _leaf_order(
     return LeafOrder(
         kind=KINDS.get(kind, SERVER),
         names=tuple(from_request.strict_name(name) for name in old.names),
-        subject=strict_subject(old.subject.attributes),
+        subject=strict_subject(old.subject.attributes, joined(old.subject)),
         stem=stem,
         key_type=_key_type_of_new(old) if new_key else old.public_key.key_type,
         public_key=None if new_key else old.public_key,
@@ -195,17 +228,15 @@ def _key_type_of_new(old: Certificate) -> KeyType:
     )
 
 
-def _old_request(old: Certificate, stem: str, store: Store) -> str:
-    """Return the old request in PEM; raises Error if it is missing or for another certificate."""
+def _old_request(old: Certificate, stem: str, store: Store) -> Request:
+    """Return the old request; raises Error if it is missing or for another key."""
     path = store.path / layout.request(stem)
     if not path.exists():
         raise Error(f"{path}, which would be signed again, is missing", hint="renew it with a new key")
     request = read_request(path)
     if request.public_key.der != old.public_key.der:
         raise Error(f"{path}, which would be signed again, is of another key than {layout.certificate(stem)}")
-    if request.subject.der != old.subject.der:
-        raise Error(f"{path}, which would be signed again, has another subject than {layout.certificate(stem)}")
-    return pem(REQUEST, request.der)
+    return request
 
 
 def _crl_url(old: Certificate) -> str | None:
@@ -224,7 +255,7 @@ def _constraints(old: Certificate) -> NameConstraints:
     return limits
 
 
-def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...]) -> None:
+def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...], store: Store) -> None:
     """Raise Error if the new certificate would expire no later than the old one because its CA expires.
 
     Otherwise a timer would renew it each day, to no effect.
@@ -232,7 +263,7 @@ def _refuse_no_gain(old: Certificate, days: int, shortened: tuple[str, ...]) -> 
     if shortened and datetime.now(timezone.utc) + timedelta(days=days - 1) <= old.not_after:
         raise Error(
             f"the new certificate would expire no later than the old one, on {old.not_after.date()}: {shortened[0]}",
-            hint="renew the CA first; a root: opensslgen renew ca",
+            hint=f"renew the CA first; a root: {suggest('renew', 'ca', pki=store.path)}",
         )
 
 
@@ -242,11 +273,11 @@ def _about_issuer(old: Certificate, issuer: Certificate | None) -> tuple[str, ..
     return (f"the old certificate was signed by another CA: {visible(str(old.issuer))}",)
 
 
-def _about_old(old: Certificate) -> tuple[str, ...]:
+def _about_old(old: Certificate, store: Store) -> tuple[str, ...]:
     """Return a note about the old certificate while it is valid."""
     if old.not_after <= datetime.now(timezone.utc):
         return ()
-    revoke = "" if old.is_self_signed else f"; if its key is lost: opensslgen revoke {old.serial_hex}"
+    revoke = "" if old.is_self_signed else f"; if its key is lost: {suggest('revoke', old.serial_hex, pki=store.path)}"
     return (f"the old certificate remains valid until it expires on {old.not_after.date()}{revoke}",)
 
 
@@ -275,7 +306,7 @@ class Renewal:
     keep_key: bool = False
     days: int | None = None
     p12: str | None = None
-    """A key of P12_ENCRYPTIONS, or None for no PKCS#12 file."""
+    """A key of P12_ENCRYPTIONS, NO_P12, or None for a PKCS#12 file like the old one, if there is one."""
     allow: Collection[str] = ()
     """Ids of rules that may be broken."""
 
@@ -306,6 +337,6 @@ def _job(stem: str, renewal: Renewal, store: Store) -> Job:
             p12=renewal.p12,
             allow=renewal.allow,
         )
-    if renewal.p12:
+    if renewal.p12 in P12_ENCRYPTIONS:
         raise UsageError("a root cannot be written as a PKCS#12 file")
     return root_renewal_job(store=store, days=renewal.days, allow=renewal.allow)

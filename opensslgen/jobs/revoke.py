@@ -13,6 +13,7 @@ from opensslgen.pki.folder import Folder
 from opensslgen.plan import layout, revoke
 from opensslgen.plan.steps import Existing, Publish, What
 from opensslgen.rules.chain import issuer_among
+from opensslgen.suggest import suggest
 from opensslgen.text import utc, visible
 from opensslgen.x509 import crl
 from opensslgen.x509.certificate import load
@@ -74,7 +75,7 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
         checks=("index.txt: the line of this certificate alone has changed", *(_LIST_CHECKS if new_list else ())),
         next_step="put the new CRL where servers and clients look for it"
         if new_list
-        else "make a CRL, so that clients learn of it: opensslgen crl",
+        else f"make a CRL, so that clients learn of it: {suggest('crl', pki=store.path)}",
     )
 
 

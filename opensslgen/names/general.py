@@ -6,28 +6,27 @@ import re
 from dataclasses import dataclass, field
 
 from opensslgen.errors import UsageError
+from opensslgen.patterns import pattern
 from opensslgen.text import quote, refuse_hidden
 
 _PREFIXES = {"dns": "DNS", "ip": "IP", "ip address": "IP", "email": "email", "uri": "URI"}
 _OPENSSL_WORDS = frozenset({"asn1", "der", "dirname", "othername", "rid"})
 _BARE_SCHEMES = frozenset({"im", "pres", "sip", "sips", "tel", "urn", "xmpp"})
 
-_FOUR_NUMBERS = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)")
-_MEANT_AS_IP = re.compile(
-    rf"\[|{_FOUR_NUMBERS.pattern}(?:[:/%]|\Z)|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:[/%]|\Z)"
-)
-_BRACKETED = re.compile(r"\[([^\[\]]*)\](:[0-9]*)?")
-_LABEL = re.compile(r"[a-z0-9_-]+")
+_FOUR_NUMBERS = pattern(r"([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)")
+_MEANT_AS_IP = pattern(rf"\[|{_FOUR_NUMBERS.pattern}(?:[:/%]|\Z)|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*(?:[/%]|\Z)")
+_BRACKETED = pattern(r"\[([^\[\]]*)\](:[0-9]*)?")
+_LABEL = pattern(r"[a-z0-9_-]+")
 _DOTS = ".\u3002\uff0e\uff61"  # the four that IDNA takes for one (RFC 3490 3.1)
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_MAIL = re.compile(r"(?P<local>[A-Za-z0-9_+=~-]+(?:\.[A-Za-z0-9_+=~-]+)*)@(?P<domain>[^@]*)")
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_NUMBER = pattern(r"[0-9]+|0x[0-9a-f]*")
+_MAIL = pattern(r"(?P<local>[A-Za-z0-9_+=~-]+(?:\.[A-Za-z0-9_+=~-]+)*)@(?P<domain>[^@]*)")
+_SCHEME = pattern(r"[A-Za-z][A-Za-z0-9+.-]*")
 # RFC 3986 without # [ ] $ ' and the comma, which openssl's config would interpret.
-_NOT_IN_URI = re.compile(r"[^A-Za-z0-9._~:/?@!&()*+;=%-]")
-_AUTHORITY = re.compile(r"//(?:[^/?@]*@)?(?P<host>[^/?:@]*)(?::[0-9]*)?(?:[/?].*)?")
-_SIP = re.compile(r"(?:[^@]*@)?(?P<host>[^:;?@]*)(?P<port>:[0-9]*)?(?:[;?].*)?")
-_HOST_IN_URI = re.compile(r"[^:]*:(?://)?(?:[^/?@]*@)?(?:\[(?P<ipv6>[^\]]*)\]|(?P<host>[^/?:;]*))")
-_FILE_STEM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+=~-]*")
+_NOT_IN_URI = pattern(r"[^A-Za-z0-9._~:/?@!&()*+;=%-]")
+_AUTHORITY = pattern(r"//(?:[^/?@]*@)?(?P<host>[^/?:@]*)(?::[0-9]*)?(?:[/?].*)?")
+_SIP = pattern(r"(?:[^@]*@)?(?P<host>[^:;?@]*)(?P<port>:[0-9]*)?(?:[;?].*)?")
+_HOST_IN_URI = pattern(r"[^:]*:(?://)?(?:[^/?@]*@)?(?:\[(?P<ipv6>[^\]]*)\]|(?P<host>[^/?:;]*))")
+_FILE_STEM = pattern(r"[A-Za-z0-9_][A-Za-z0-9._@+=~-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +86,9 @@ def parse_host(text: str) -> GeneralName:
 def parse_url(text: str) -> str:
     """Return an http or https URL with its host in lower case; `UsageError` on anything else."""
     refuse_hidden(text, "the URL")
-    url = _uri(text.strip(" "))
-    if not url.startswith(("http://", "https://")):
+    if not text.strip(" ").lower().startswith(("http://", "https://")):
         raise UsageError(f"{quote(text)} is not a URL: write one such as http://pki.example.com/crl.der")
-    return url
+    return _uri(text.strip(" "))
 
 
 def _kind(text: str) -> tuple[str, str]:
@@ -158,7 +156,8 @@ def _checked_labels(text: str, whole: str) -> str:
             raise UsageError(f"{quote(whole)} has a label of {len(ascii_label)} characters: at most 63 are allowed")
         if not _LABEL.fullmatch(ascii_label):
             bad = quote(_LABEL.sub("", ascii_label)[0])
-            raise UsageError(f"{quote(whole)} has the character {bad}: a host name has letters, digits, - and _ only")
+            cure = "write commas between names" if bad == ";" else "a host name has letters, digits, - and _ only"
+            raise UsageError(f"{quote(whole)} has the character {bad}: {cure}")
         if ascii_label.startswith("-") or ascii_label.endswith("-"):
             raise UsageError(f"{quote(whole)} has the label {ascii_label}: begin and end it with a letter or digit")
         labels.append(ascii_label)

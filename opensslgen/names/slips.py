@@ -32,6 +32,11 @@ def slips(common_name: str | None, names: Sequence[GeneralName]) -> list[str]:
         for host in hosts
         if host.startswith("*.") and host.count(".") == 1
     ]
+    messages += [
+        f"{quote(host)} has an underscore, which host names cannot have: some clients refuse it"
+        for host in hosts
+        if "_" in host
+    ]
     return messages
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
+from opensslgen.patterns import pattern
 from opensslgen.text import quote, refuse_hidden
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _UPPER_BOUNDS = {
 }
 _OTHER_BOUND = 255
 """Of what only a request has, such as unstructuredName (RFC 2985 section 5.3.1)."""
-_SPECIAL = re.compile(r"""[\\$#"'`]""")
+_SPECIAL = pattern(r"""[\\$#"'`]""")
 # OpenSSL 1.1.1 and LibreSSL read a line in pieces of 510 bytes and lose a backslash that ends one, and so the escape.
 _LONGEST_LINE = 500  # bytes
 
@@ -49,10 +50,12 @@ class Subject:
 
     attributes: tuple[tuple[str, str], ...]
     """By openssl's short names, in their order."""
+    joined: frozenset[int] = frozenset()
+    """Positions of attributes that stand in one relative distinguished name with the attribute before them."""
 
     @property
     def common_name(self) -> str | None:
-        """The common name, or None."""
+        """The last common name, which is the most specific one, or None."""
         return dict(self.attributes).get("CN")
 
     def config_lines(self) -> str:
@@ -60,8 +63,15 @@ class Subject:
         names = [name for name, _ in self.attributes]
         return "\n".join(
             # Of two lines with one key openssl takes the last, and it takes what stands before a full stop for no part
-            # of the key.
-            _config_line(f"{position}.{name}" if names.count(name) > 1 or "." in name else name, value)
+            # of the key. A plus joins an attribute to the one before it.
+            _config_line(
+                f"{position}.+{name}"
+                if position in self.joined
+                else f"{position}.{name}"
+                if names.count(name) > 1 or "." in name
+                else name,
+                value,
+            )
             for position, (name, value) in enumerate(self.attributes)
         )
 
@@ -98,21 +108,19 @@ def parse_subject(
     )
 
 
-def strict_subject(attributes: Iterable[tuple[str, str]]) -> Subject:
+def strict_subject(attributes: Iterable[tuple[str, str]], joined: frozenset[int] = frozenset()) -> Subject:
     """Return the subject of a request or a certificate, in its order; `UsageError` on values that nobody may type.
 
     It may be empty, or have an empty common name; a rule reports that.
     """
     found: list[tuple[str, str]] = []
     for name, value in attributes:
-        if name == "CN" and any(kind == "CN" for kind, _ in found):
-            raise UsageError("its subject has more than one CN: only one is taken")
         if (name, value) != ("CN", ""):
             if len(_check(_FIELDS.get(name, name), value)) != len(value):
                 raise UsageError(f"the {name} of its subject, {quote(value)}, begins or ends with a space")
             _fit_line(name, value)
         found.append((name, value))
-    return Subject(tuple(found))
+    return Subject(tuple(found), joined)
 
 
 def _fit_line(name: str, value: str) -> str:

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
+from opensslgen.patterns import pattern
 from opensslgen.pki import index
 from opensslgen.plan import layout
 from opensslgen.x509 import certificate as x509
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 BEFORE = "index.before"
 """In the work folder: the index as it was copied."""
 
-_NUMBER = re.compile(r"[0-9A-Fa-f]+")
+_NUMBER = pattern(r"[0-9A-Fa-f]+")
 
 
 def copy_database(pki: Path, work: Path) -> None:

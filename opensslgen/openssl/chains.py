@@ -6,9 +6,9 @@ import os
 import re
 import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opensslgen.patterns import pattern
 from opensslgen.text import visible
 from opensslgen.x509.names import canonical
 from opensslgen.x509.pem import pem
@@ -118,7 +118,7 @@ def verify(questions: Sequence[Question], *, openssl: OpenSSL, at: datetime) -> 
             baskets.append(_Basket(question.purpose))
             full = max(full, len(baskets) - _OPEN_BASKETS)
     for basket in baskets:
-        _ask(basket.contents, openssl, at, answers)
+        _ask_below_roots(basket.contents, openssl, at, answers)
     return [answers[place] for place in firsts]
 
 
@@ -167,20 +167,56 @@ class _Basket:
         return True
 
 
-def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, answers: dict[int, Answer]) -> None:
-    """Verify the certificates in one process, and repeat it for those with an unclear result."""
+_WORTH = 100
+"""For so many certificates, another process for their roots takes less time than it saves."""
+
+
+def _ask_below_roots(
+    basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, answers: dict[int, Answer]
+) -> None:
+    """Verify the certificates, and the own signature of each root once: openssl would do it for each certificate."""
+    roots = {question.issuers[-1].der: question.issuers[-1] for _, question in basket}
+    roots = {der: root for der, root in roots.items() if root.is_self_issued}
+    if len(basket) - len(roots) < _WORTH:
+        _ask(basket, openssl, at, answers)
+        return
+    of_roots: dict[int, Answer] = {}
+    _ask([(number, Question(root, (root,), None)) for number, root in enumerate(roots.values())], openssl, at, of_roots)
+    bad = {der for number, der in enumerate(roots) if not of_roots[number].accepted}
+    # A root itself, and what is below a root that openssl does not accept, is verified as in a small basket.
+    alone = [(place, each) for place, each in basket if each.issuers[-1].der in bad | {each.certificate.der}]
+    places = {place for place, _ in alone}
+    below = [(place, each) for place, each in basket if place not in places]
+    for some, roots_too in ((alone, True), (below, False)):
+        if some:
+            _ask(some, openssl, at, answers, roots_too=roots_too)
+
+
+def _ask(
+    basket: list[tuple[int, Question]],
+    openssl: OpenSSL,
+    at: datetime,
+    answers: dict[int, Answer],
+    *,
+    roots_too: bool = True,
+) -> None:
+    """Verify the certificates in one process, and repeat it for those with an unclear result.
+
+    Without `roots_too`, the own signatures of roots are not verified.
+    """
     token = os.urandom(8).hex()
     with tempfile.TemporaryDirectory(prefix="opensslgen-", dir=_in_memory()) as folder:
-        work = Path(folder)
         trusted = {root.der: None for _, question in basket for root in question.trusted}
         between = {each.der: None for _, question in basket for each in question.between}
-        _write(work / "trusted", trusted)
-        _write(work / "between", between)
+        _write(f"{folder}/trusted", trusted)
+        _write(f"{folder}/between", between)
         names = {}
         for number, (place, question) in enumerate(basket):
             names[f"{token}-{number}"] = place
-            _write(work / f"{token}-{number}", [question.certificate.der])
-        command = ["verify", "-CAfile", "trusted", *(("-untrusted", "between") if between else ()), "-check_ss_sig"]
+            _write(f"{folder}/{token}-{number}", [question.certificate.der])
+        command = ["verify", "-CAfile", "trusted", *(("-untrusted", "between") if between else ())]
+        if roots_too:
+            command.append("-check_ss_sig")
         if openssl.can("-partial_chain"):
             command.append("-partial_chain")
         if openssl.can("-no_check_time") and not basket[0][1].is_choice:
@@ -189,7 +225,7 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
             command += ["-attime", str(int(at.timestamp()))]
         if purpose := basket[0][1].purpose:
             command += ["-purpose", purpose]
-        process = openssl.run([*command, *names], cwd=work, check=False)
+        process = openssl.run([*command, *names], cwd=folder, check=False)
     accepted = set(process.stdout.decode("utf-8", "replace").splitlines())
     problems = dict(_problems(process, token))
     unclear = []
@@ -203,20 +239,17 @@ def _ask(basket: list[tuple[int, Question]], openssl: OpenSSL, at: datetime, ans
             answers[place] = Answer(False, _listed(process.stdout + process.stderr), visible(reason(process)))
         else:
             unclear.append((place, question))
-    if len(unclear) == len(basket):
-        half = len(unclear) // 2
-        _ask(unclear[:half], openssl, at, answers)
-        _ask(unclear[half:], openssl, at, answers)
-    elif unclear:
-        _ask(unclear, openssl, at, answers)
+    half = len(unclear) // 2 if len(unclear) == len(basket) else len(unclear)
+    for some in filter(None, (unclear[:half], unclear[half:])):
+        _ask(some, openssl, at, answers, roots_too=roots_too)
 
 
 def is_crl_signed_by(issuer: Certificate, der: bytes, *, openssl: OpenSSL) -> bool:
     """Tell whether the key of an issuer, which has the issuer's name in the CRL, signed it; raises OpenSSLError."""
     with tempfile.TemporaryDirectory(prefix="opensslgen-", dir=_in_memory()) as folder:
-        _write(Path(folder) / "issuer", [issuer.der])
+        _write(f"{folder}/issuer", [issuer.der])
         command = ["crl", "-inform", "DER", "-noout", "-CAfile", "issuer"]
-        process = openssl.run(command, cwd=Path(folder), stdin=der, check=False)
+        process = openssl.run(command, cwd=folder, stdin=der, check=False)
     lines = (process.stdout + process.stderr).splitlines()
     if b"verify OK" in lines:
         return True
@@ -230,7 +263,7 @@ def _in_memory() -> str | None:
     return "/dev/shm" if os.access("/dev/shm", os.W_OK | os.X_OK) else None  # noqa: S108 - the folder below is ours
 
 
-def _write(path: Path, certificates: Iterable[bytes]) -> None:
+def _write(path: str, certificates: Iterable[bytes]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         # One write is enough for a regular file, unless the disk is full; then openssl fails.
@@ -239,7 +272,7 @@ def _write(path: Path, certificates: Iterable[bytes]) -> None:
         os.close(descriptor)
 
 
-_PROBLEM = re.compile(r"error (\d+) at (\d+) depth lookup: ?([^\n]*)")
+_PROBLEM = pattern(r"error ([0-9]+) at ([0-9]+) depth lookup: ?([^\n]*)")
 
 
 def _listed(printed: bytes) -> tuple[Problem, ...]:

@@ -5,22 +5,22 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opensslgen import budget
 from opensslgen.errors import Error
-from opensslgen.plan.template import shipped
+from opensslgen.patterns import pattern
 from opensslgen.text import visible
 
 from .process import Process, Stopped, start_with_sh
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from opensslgen.plan.template import shipped
-
-from .process import Start
+    from .process import Start
 
 TIMEOUT = 120.0
 """Seconds that one openssl command may take; an RSA key of 4096 bits takes a slow appliance about thirty."""
@@ -31,6 +31,7 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "-not_before": {"OpenSSL": (3, 5, 0)},
     "-ext": {"OpenSSL": (1, 1, 1)},
     "req -CA": {"OpenSSL": (3, 0, 0)},
+    "x509 -force_pubkey": {"OpenSSL": (1, 0, 2), "LibreSSL": (3, 5, 0)},
     "-copy_extensions": {"OpenSSL": (3, 0, 0)},
     "-legacy": {"OpenSSL": (3, 0, 0)},
     # From 3.0 on `x509 -req` adds subject and authority key identifier unless they are set to none; 4.0 adds nothing.
@@ -78,10 +79,6 @@ class OpenSSL:
     """Seconds that a command may take."""
     limit: int | None = None
     """Bytes that a command may print; None: any number."""
-    memory: int | None = None
-    """KiB of address space that a command may have; None: any number. macOS sets no such limit."""
-    cpu: int | None = None
-    """Seconds of CPU that a command may take; None: any number."""
 
     def can(self, capability: str) -> bool:
         """Tell whether this openssl has what CAPABILITIES lists by that name."""
@@ -99,38 +96,36 @@ class OpenSSL:
         self,
         arguments: Sequence[str],
         *,
-        cwd: Path | None = None,
+        cwd: Path | str | None = None,
         secrets: Mapping[str, str] | None = None,
         stdin: bytes = b"",
         check: bool = True,
     ) -> Process:
         """Run `openssl ARGUMENTS…` and return its output; `secrets` reach only this child's environment.
 
-        Raises OpenSSLError if it cannot be started, hangs, or (with `check`) does not exit with 0.
+        Raises OpenSSLError if it cannot be started, hangs, or (with `check`) does not exit with 0, and CostlyError if
+        it takes more than what is left of the current budget.
         """
-        folder = str(cwd or Path.cwd())
+        folder = str(cwd or os.getcwd())  # noqa: PTH109
+        limited = budget.current()
+        if limited:
+            limited.check()
+        begun = _time_of_children()
         process = _start(
             self.start,
             [self.path, *arguments],
-            before=self._limits(),
+            before=_limits(limited) if limited else [],
             cwd=folder,
             secrets=secrets or {},
             stdin=stdin,
             timeout=self.timeout,
             limit=self.limit,
         )
+        if limited:
+            _charge(limited, process, begun)
         if check and process.exit_code != 0:
             raise OpenSSLError(f"openssl {arguments[0]} failed: {reason(process)}")
         return process
-
-    def _limits(self) -> list[str]:
-        """Return the words that start a command with limits on memory and CPU; empty without limits.
-
-        A shell sets them, because Python may use more memory than that when it has forked.
-        """
-        limits = [f"ulimit -v {self.memory} 2>/dev/null"] if self.memory is not None else []
-        limits += [f"ulimit -t {self.cpu} 2>/dev/null"] if self.cpu is not None else []
-        return ["/bin/sh", "-c", "; ".join([*limits, 'exec "$0" "$@"'])] if limits else []
 
     def run_groups(
         self, groups: Sequence[Sequence[str]], *, cwd: Path, secrets: Mapping[str, str]
@@ -141,6 +136,8 @@ class OpenSSL:
         One shell runs all groups, because it starts processes much faster than Python, and `timeout` is for all; the
         groups after one that did not end get a new shell, and new time.
         """
+        from opensslgen.plan.template import shipped
+
         found: list[OpenSSLError | None] = []
         while len(found) < len(groups):
             left = groups[len(found) :]
@@ -185,6 +182,34 @@ def _errors(folder: Path, number: int) -> bytes:
     return path.read_bytes() if path.exists() else b""
 
 
+def _limits(limited: budget.Budget) -> list[str]:
+    """Return the words that start a command with limits on memory (macOS sets none) and CPU.
+
+    A shell sets them, because Python may use more memory than that when it has forked.
+    """
+    limits = f"ulimit -v {budget.MOST_MEMORY << 10} 2>/dev/null; ulimit -t {budget.whole_seconds(limited)} 2>/dev/null"
+    return ["/bin/sh", "-c", f'{limits}; exec "$0" "$@"']
+
+
+def _time_of_children() -> tuple[float, float]:
+    """Return the seconds of CPU of all child processes that have ended, and the time."""
+    times = os.times()
+    return times.children_user + times.children_system, times.elapsed
+
+
+def _charge(limited: budget.Budget, process: Process, begun: tuple[float, float]) -> None:
+    """Charge the budget for a command; raises CostlyError if it reached one of the limits."""
+    # Children of other threads may have ended meanwhile.
+    limited.spent += min(after - before for after, before in zip(_time_of_children(), begun, strict=True))
+    if process.exit_code in (-signal.SIGXCPU, -signal.SIGKILL):
+        limited.refuse_time()
+    if process.exit_code < 0 or _NO_MEMORY.search(process.stderr):
+        limited.refuse_memory()
+
+
+_NO_MEMORY = re.compile(rb"malloc failure|Cannot allocate memory|out of memory", re.IGNORECASE)
+
+
 def find(path: str | None = None, *, start: Start = start_with_sh, timeout: float = TIMEOUT) -> OpenSSL:
     """Return the openssl at `path`, in OPENSSLGEN_OPENSSL or on the PATH; raises OpenSSLError if it is not usable."""
     wanted = path or os.environ.get("OPENSSLGEN_OPENSSL") or "openssl"
@@ -194,10 +219,13 @@ def find(path: str | None = None, *, start: Start = start_with_sh, timeout: floa
             f"no openssl found at {wanted}" if os.sep in wanted else f"no {wanted} found on the PATH",
             hint="install it (apt install openssl), or name one with --openssl or OPENSSLGEN_OPENSSL",
         )
-    found = str(Path(found).absolute())
-    process = _start(start, [found, "version"], cwd=os.sep, secrets={}, stdin=b"", timeout=timeout)
+    if not os.path.isabs(found):  # noqa: PTH117 - importing pathlib takes as long as `openssl version`
+        found = os.path.join(os.getcwd(), found)  # noqa: PTH109, PTH118
+    process = _start(
+        start, [found, "version"], cwd=os.sep, secrets={}, stdin=b"", timeout=timeout, limit=_LONGEST_VERSION
+    )
     banner = process.stdout.decode("utf-8", "replace").strip()
-    match = re.match(r"(OpenSSL|LibreSSL) (\d+)\.(\d+)\.(\d+)", banner)
+    match = re.match(r"(OpenSSL|LibreSSL) ([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})", banner)
     if match is None:
         answer = banner.splitlines()[0][:80] if banner else reason(process)
         raise OpenSSLError(f"{found} is not an openssl: `version` answers {answer!r}")
@@ -206,6 +234,10 @@ def find(path: str | None = None, *, start: Start = start_with_sh, timeout: floa
         oldest = ".".join(map(str, OLDEST[flavour]))
         raise OpenSSLError(f"{found} is too old: {banner}; {flavour} {oldest} is the oldest that works")
     return OpenSSL(found, flavour, version, banner, start, timeout)
+
+
+_LONGEST_VERSION = 1 << 16
+"""Bytes that `openssl version` may print."""
 
 
 def environment(*, folder: str, secrets: Mapping[str, str]) -> dict[str, str]:
@@ -220,7 +252,7 @@ def environment(*, folder: str, secrets: Mapping[str, str]) -> dict[str, str]:
         "SSL_CERT_DIR": "",
         "SSL_CERT_FILE": os.devnull,
         # OpenSSL 1.0 writes its random state into the caller's home by default.
-        "RANDFILE": str(Path(folder) / ".rnd"),
+        "RANDFILE": os.path.join(folder, ".rnd"),  # noqa: PTH118
         **secrets,
     }
 
@@ -242,9 +274,9 @@ def reason(process: Process) -> str:
     return f"killed by signal {-process.exit_code}" if process.exit_code < 0 else f"exit code {process.exit_code}"
 
 
-_PASSPHRASE = re.compile("bad decrypt|bad password|maybe wrong password")
-_STACK = re.compile(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]+:")
-_CHATTER = re.compile(
+_PASSPHRASE = pattern("bad decrypt|bad password|maybe wrong password")
+_STACK = pattern(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]+:")
+_CHATTER = pattern(
     r"""[.+*\-]+$ | Generating\ an?\ | writing\ new\ private\ key | Signature\ ok | subject\ ?= | Getting\ (CA\ )?
     | Certificate\ request\ self-signature | unable\ to\ write\ 'random\ state' | Can't\ load\ .*\.rnd
     | Using\ configuration\ from

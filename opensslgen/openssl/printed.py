@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
+from opensslgen.patterns import pattern
 from opensslgen.x509.extensions import PRINTED_USAGES
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ ARGUMENTS = ("-noout", "-text", "-startdate", "-enddate")
 OF_MANY = ("-print_certs", "-text", "-noout")
 """Arguments of `openssl pkcs7`; `parse_many` reads the output of every version."""
 
-_USAGE_LINE = re.compile(r"^ {12}X509v3 Extended Key Usage:(?: critical)? *\n {16}(.*)$", re.MULTILINE)
-_DATE_LINE = re.compile(r"^(notBefore|notAfter)=(\w{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4}) GMT$", re.MULTILINE)
-_VALIDITY_LINE = re.compile(
+_USAGE_LINE = pattern(r"^ {12}X509v3 Extended Key Usage:(?: critical)? *\n {16}(.*)$", re.MULTILINE)
+_DATE_LINE = pattern(r"^(notBefore|notAfter)=(\w{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4}) GMT$", re.MULTILINE)
+_VALIDITY_LINE = pattern(
     r"^ {12}Not (Before|After ?): ?(\w{3}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4}) GMT *$", re.MULTILINE
 )
-_HEAD = re.compile(r"^Certificate:$", re.MULTILINE)
+_HEAD = pattern(r"^Certificate:$", re.MULTILINE)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
+from opensslgen.patterns import pattern
 from opensslgen.text import visible
 
 from .command import OpenSSLError, reason
@@ -124,13 +125,13 @@ def _talk(openssl: OpenSSL, arguments: Sequence[str]) -> _Talk:
 # LibreSSL write \x0A, the others \0A). So text from the server cannot look like a line of s_client, if we match all
 # lines in order from their beginning, and skip none.
 _BLOCK = rb"-----BEGIN CERTIFICATE-----\n((?:[A-Za-z0-9+/=]{1,76}\n)+)-----END CERTIFICATE-----\n"
-_HEAD = re.compile(rb"CONNECTED\([0-9A-F]+\)\n(?:(?:read|write) [RWX] BLOCK\n)*---\n")
+_HEAD = pattern(rb"CONNECTED\([0-9A-F]+\)\n(?:(?:read|write) [RWX] BLOCK\n)*---\n")
 _CHAIN = b"Certificate chain\n"
-_ENTRY = re.compile(rb" ?([0-9]+) s:.*\n   i:.*\n(?:   [av]:.*\n)*" + _BLOCK)
-_LEAF = re.compile(rb"---\nServer certificate\n(?:" + _BLOCK + rb")?subject=")
+_ENTRY = pattern(rb" ?([0-9]+) s:.*\n   i:.*\n(?:   [av]:.*\n)*" + _BLOCK)
+_LEAF = pattern(rb"---\nServer certificate\n(?:" + _BLOCK + rb")?subject=")
 # Names of CAs come before these lines; they begin with a slash or with the type of their first attribute.
-_CIPHER = re.compile(rb"^New, (\S+), Cipher is (\S+)$", re.MULTILINE)
-_PROTOCOL = re.compile(rb"^(?:    Protocol  |Protocol): ([A-Za-z0-9.]+)$", re.MULTILINE)
+_CIPHER = pattern(rb"^New, (\S+), Cipher is (\S+)$", re.MULTILINE)
+_PROTOCOL = pattern(rb"^(?:    Protocol  |Protocol): ([A-Za-z0-9.]+)$", re.MULTILINE)
 
 
 def _read(process: Process, *, stopped: bool) -> _Talk:
@@ -171,8 +172,8 @@ def _decoded(text: bytes) -> bytes:
         raise UnreadableError("openssl s_client printed a certificate that is not base64") from error
 
 
-_STACK = re.compile(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]*:[^:]*:[^:]*:([^:]+):", re.MULTILINE)
-_ALERT = re.compile(r"alert ([a-z ]+)")
+_STACK = pattern(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]*:[^:]*:[^:]*:([^:]+):", re.MULTILINE)
+_ALERT = pattern(r"alert ([a-z ]+)")
 _FAULTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"^didn't f(?:ou|i)nd starttls", re.MULTILINE | re.IGNORECASE), "it does not offer TLS by STARTTLS"),
     (

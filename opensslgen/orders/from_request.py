@@ -9,6 +9,7 @@ from opensslgen.names.constraints import parse_constraints
 from opensslgen.names.general import GeneralName, parse_names, parse_url
 from opensslgen.names.subject import strict_subject
 from opensslgen.text import quote, visible
+from opensslgen.x509.names import joined
 from opensslgen.x509.pem import REQUEST, pem
 
 from .kinds import SELF_SIGNED, SERVER
@@ -82,8 +83,12 @@ def leaf_order_of(
     extended_key_usage: Iterable[str] = (),
     key_usage: Iterable[str] = (),
     crl_url: str | None = None,
+    subject: Subject | None = None,
 ) -> LeafOrder:
-    """Return the order for a leaf with a request's key and subject, and with these names; raises UsageError."""
+    """Return the order for a leaf with a request's key, and with these names; raises UsageError.
+
+    `subject` takes the place of the request's.
+    """
     if kind is SELF_SIGNED:
         raise UsageError("a request cannot be self-signed without its key: it is signed as a server's or a client's")
     if not names and kind.demanded == "serverAuth":
@@ -91,8 +96,9 @@ def leaf_order_of(
     usages = key_usages(key_usage)
     if not {"keyCertSign", "cRLSign"}.isdisjoint(usages):
         raise UsageError("keyCertSign and cRLSign are for CAs: --as intermediate makes one")
-    subject = _subject(request)
+    sets_subject, subject = subject is not None, subject or _subject(request)
     return LeafOrder(
+        sets_subject=sets_subject,
         kind=kind,
         names=names,
         subject=subject,
@@ -116,10 +122,12 @@ def authority_order_of(
     permit: Iterable[str] = (),
     exclude: Iterable[str] = (),
     crl_url: str | None = None,
+    subject: Subject | None = None,
 ) -> AuthorityOrder:
-    """Return the order for an intermediate with a request's key and subject; raises UsageError."""
-    subject = _subject(request)
+    """Return the order for an intermediate with a request's key, and its subject or another; raises UsageError."""
+    sets_subject, subject = subject is not None, subject or _subject(request)
     return AuthorityOrder(
+        sets_subject=sets_subject,
         subject=subject,
         key_type=request.public_key.key_type,
         public_key=request.public_key,
@@ -134,9 +142,9 @@ def authority_order_of(
 def _subject(request: Request) -> Subject:
     """Return a request's subject, which openssl copies; raises UsageError for values that nobody may type."""
     try:
-        return strict_subject(request.subject.attributes)
+        return strict_subject(request.subject.attributes, joined(request.subject))
     except UsageError as error:
         raise UsageError(
             f"the request cannot be signed as it is: {error.message}",
-            hint="a certificate has the subject of its request: ask for a new request with another one",
+            hint="ask for a new request with another subject, or set one here: --cn TEXT, --org TEXT and others",
         ) from error

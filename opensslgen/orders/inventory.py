@@ -56,6 +56,8 @@ _SUBJECT = {
 _P12 = {"": None, "no": None, "false": None, "yes": "p12", "true": "p12", "p12": "p12"} | dict.fromkeys(
     ("compat", "p12-compat"), "p12-compat"
 )
+_OF_LINES = ("name", "san")
+"""Columns that may have line ends; they are checked name by name."""
 _LARGEST_CELL = 1 << 20  # characters
 
 
@@ -125,18 +127,48 @@ def _table(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dict[str
         raise ValueError(f"line {first}: the column name is missing; expected a header row with {', '.join(COLUMNS)}")
     if len(set(names)) < len(names):
         raise ValueError(f"line {first}: two columns have the same name")
-    reader = csv.reader(file, delimiter=separator, strict=True)
+    lines = _Lines(file)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     begins = first + 1
     try:
         for cells in reader:
-            if any(cell.strip() for cell in cells) and not cells[0].startswith("#"):
+            if any(cell.strip() for cell in cells):
+                begins += lines.comments
                 if len(cells) > len(names) and any(cell.strip() for cell in cells[len(names) :]):
                     yield begins, {"": f"{len(cells)} cells, and the header row has {len(names)}"}
                 else:
                     yield begins, dict(zip(names, cells, strict=False))
-            begins = first + reader.line_num + 1
+            begins = first + lines.number + 1
+            lines.start_row()
     except csv.Error as error:
         raise ValueError(f"line {begins}: {error}") from error
+
+
+class _Lines:
+    """The lines of a table without comments: a # in quotes, or within a row, is text."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.file = file
+        self.number = 0
+        """Lines that were read."""
+        self.start_row()
+
+    def start_row(self) -> None:
+        """Begin a row: only its first line can be a comment."""
+        self.is_first, self.comments = True, 0
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self.file)
+        self.number += 1
+        while self.is_first and line.startswith("#"):
+            self.comments += 1
+            self.number += 1
+            line = next(self.file)
+        self.is_first = False
+        return line
 
 
 def _column(name: str, line: int) -> str:
@@ -170,9 +202,9 @@ def _text(column: str, value: Any) -> str:
 
 
 def _order(texts: dict[str, str], key_type: str) -> LeafOrder:
-    text = {column: value.strip() for column, value in texts.items()}
+    text = {column: value.strip(None if column in _OF_LINES else " ") for column, value in texts.items()}
     for column, value in text.items():
-        if column not in ("name", "san"):  # they may have line ends, and are checked name by name
+        if column not in _OF_LINES:
             refuse_hidden(value, column)
     if not text.get("name"):
         raise UsageError("the name is missing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
@@ -23,6 +23,7 @@ from .usages import extended_key_usages, key_usages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
     from pathlib import Path
 
     from opensslgen.names.subject import Subject
@@ -52,6 +53,8 @@ class AuthorityOrder:
     crl_url: str | None = None
     public_key: PublicKey | None = None
     """The key of a request, of the type `key_type`; None: a new key."""
+    sets_subject: bool = False
+    """Whether the certificate gets `subject` in place of the request's."""
 
     @property
     def profile(self) -> ProfileName:
@@ -98,6 +101,8 @@ class LeafOrder:
     """The key of a request or of `key_file`, of the type `key_type`; None: a new key."""
     request: str | None = None
     """That request, in PEM."""
+    sets_subject: bool = False
+    """Whether the certificate gets `subject` in place of the request's."""
 
     @property
     def title(self) -> str:
@@ -157,17 +162,16 @@ def root_order(
     encrypted: bool = False,
     permit: Iterable[str] = (),
     exclude: Iterable[str] = (),
+    host: str | None = None,
     **subject: str | None,
 ) -> AuthorityOrder:
     """Return the order for a root; raises UsageError for a fault in its subject, key type or limits.
 
-    Its default common name is unique, because IP Office builds chains by it: the owner and the time.
+    `host` is the name of the server that it is made for, of which `root_name` makes its default common name.
     """
-    owner = organization or socket.gethostname().partition(".")[0] or "opensslgen"
-    time = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S}"
     return AuthorityOrder(
         subject=parse_subject(
-            common_name=common_name if common_name is not None else f"{owner[: 64 - 6 - len(time)]} root {time}",
+            common_name=root_name(organization, host=host) if common_name is None else common_name,
             organization=organization,
             **subject,
         ),
@@ -176,6 +180,23 @@ def root_order(
         encrypted=encrypted,
         constraints=parse_constraints(permit=permit, exclude=exclude),
     )
+
+
+def root_name(organization: str | None, *, host: str | None = None) -> str:
+    """Return the default common name of a root, which every phone shows: the organization, or HOST CA.
+
+    The host is that of the first certificate, or this machine.
+    """
+    if organization and organization.strip():
+        return organization
+    called = (host or "").removeprefix("*.") or socket.gethostname().partition(".")[0] or "opensslgen"
+    while len(called) > _LONGEST_HOST and "." in called:
+        called = called.partition(".")[2]
+    return f"{called[:_LONGEST_HOST]} CA"
+
+
+_LONGEST_HOST = 61
+"""Characters; with " CA" a common name has 64 at most."""
 
 
 def intermediate_order(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.text import quote
 from opensslgen.x509.extensions import EXTENDED_KEY_USAGES, KEY_USAGES, PRINTED_USAGES
+
+_DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+)+")
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,7 +19,7 @@ def extended_key_usages(texts: Iterable[str]) -> tuple[str, ...]:
     """Return extended key usages by openssl's names, or dotted; raises UsageError for an unknown one."""
     usages = []
     for text in _words(texts):
-        if "." in text and all(arc.isdigit() for arc in text.split(".")):
+        if _DOTTED.fullmatch(text):
             usages.append(EXTENDED_KEY_USAGES.get(text, text))
         else:
             usages.append(_find_name(text, PRINTED_USAGES, "extended key usage"))
@@ -30,7 +33,7 @@ def key_usages(texts: Iterable[str]) -> tuple[str, ...]:
 
 def _words(texts: Iterable[str]) -> Iterator[str]:
     """Yield each value of an option that can be repeated and can hold a list with commas."""
-    return (word.strip() for text in texts for word in text.split(","))
+    return (word.strip(" ") for text in texts for word in text.split(","))
 
 
 def _find_name(text: str, names: Iterable[str], what: str) -> str:

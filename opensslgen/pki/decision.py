@@ -71,19 +71,27 @@ def _carry_out_of_script(folder: Path, work: Path) -> None:
 
     Raises Error for a line that it does not write; then the work folder stays, as the new key may be in it.
     """
-    decided = [line.split(" ") for line in (work / "decided").read_text(encoding="utf-8").splitlines()]
+    text = (work / "decided").read_text(encoding="utf-8", errors="surrogateescape")
+    decided = [line.split(" ") for line in text.split("\n") if line]
     for number, words in enumerate(decided, 1):
-        if len(words) not in (3, 4) or (*words, "new")[3] not in ("new", "over"):
-            raise Error(
-                f"{work / 'decided'}, line {number}, was not written by a script of opensslgen, so {work} remains",
-                hint=f"move what you need out of that folder, and remove it: rm -r {shlex.quote(str(work))}",
-            )
+        if len(words) not in (3, 4) or (*words, "new")[3] not in ("new", "over") or "\0" in "".join(words):
+            raise _not_ours(f"{work / 'decided'}, line {number},", work)
     if (work / "line").exists():
-        _append(folder / layout.INDEX, [(work / "line").read_bytes()], fresh=False)
+        line = (work / "line").read_bytes()
+        if not place.is_index_line(line):
+            raise _not_ours(str(work / "line"), work)
+        _append(folder / layout.INDEX, [line], fresh=False)
     for source, target, _, how in ((*words, "new")[:4] for words in decided):
         place.refuse_outside(folder, work / source, folder / target)
         if (work / source).exists() and (how == "over" or not os.path.lexists(folder / target)):
             (work / source).rename(folder / target)
+
+
+def _not_ours(what: str, work: Path) -> Error:
+    return Error(
+        f"{what} was not written by a script of opensslgen, so {work} remains",
+        hint=f"move what you need out of that folder, and remove it: rm -r {shlex.quote(str(work))}",
+    )
 
 
 def _append(path: Path, lines: list[bytes], *, fresh: bool) -> None:

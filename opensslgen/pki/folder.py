@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from opensslgen.errors import UnreadableError, UsageError
+from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.general import file_name
 from opensslgen.plan import layout
+from opensslgen.suggest import shell_words, suggest
 from opensslgen.x509.certificate import load
 
 from .index import REVOKED, read
@@ -52,6 +53,45 @@ def copy_of(folder: Path, serial_hex: str) -> Path | None:
             if path.exists():
                 return path
     return None
+
+
+class Enclosing(NamedTuple):
+    """The pki folder of a CA, around another folder."""
+
+    path: Path
+    is_part: bool
+    """Whether the other folder is one that every pki folder has, such as private/."""
+
+
+def enclosing(path: Path) -> Enclosing | None:
+    """Return the pki folder of a CA that a folder without a CA lies in, directly or one folder deeper; else None."""
+    absolute = path.absolute()
+    for level, around in enumerate(absolute.parents[:2]):
+        has_ca = any((around / name).is_file() for name in layout.CAS)
+        if has_ca and any((around / name).exists() for name in (layout.INDEX, *layout.CA_KEYS)):
+            typed = path.parents[level] if level < len(path.parents) else around
+            first = absolute.relative_to(around).parts[0]
+            return Enclosing(typed, first in layout.PARTS)
+    return None
+
+
+def inside_of_ca(path: Path) -> UsageError | None:
+    """Return the error for a pki folder that is a file, or inside the pki folder of a CA; None if it is neither."""
+    if path.exists() and not path.is_dir():
+        return UsageError(f"{path} is not a folder", hint="add --pki DIR")
+    found = enclosing(path)
+    return found and UsageError(
+        f"there is no CA in {path}, which is inside the pki folder of a CA, {found.path}",
+        hint=f"to use that CA, write --pki {shell_words(str(found.path))}",
+    )
+
+
+def missing_ca(path: Path) -> Error:
+    """Return the error for a pki folder without a CA, where one is needed."""
+    return inside_of_ca(path) or Error(
+        f"{path} has no root yet: {path / layout.CA} does not exist",
+        hint=suggest("root", pki=path),
+    )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
+from opensslgen.patterns import pattern
 from opensslgen.text import quote, visible
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ VALID, REVOKED, EXPIRED = "V", "R", "E"
 REASONS = ("keyCompromise", "superseded", "cessationOfOperation", "affiliationChanged", "CACompromise", "unspecified")
 """Why a certificate can be revoked (RFC 5280 section 5.3.1); not certificateHold, which openssl cannot remove."""
 
-_SERIAL = re.compile(r"-?(?:[0-9A-Fa-f]{2})+")
-_TIME = re.compile(r"(?:[0-9]{2}){6,7}Z")
-_ESCAPES = re.compile(r"(?:\\x[0-9A-F]{2})+")
+_SERIAL = pattern(r"-?(?:[0-9A-Fa-f]{2})+")
+_TIME = pattern(r"(?:[0-9]{2}){6,7}Z")
+_ESCAPES = pattern(r"(?:\\x[0-9A-F]{2})+")
 
 
 @dataclass(frozen=True, slots=True)

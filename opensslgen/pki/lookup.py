@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,11 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.read import read_file
 from opensslgen.names.general import file_name
+from opensslgen.orders.kinds import kind_of
+from opensslgen.patterns import pattern
 from opensslgen.plan import layout
 from opensslgen.rules.chain import issuer_among
+from opensslgen.suggest import suggest
 from opensslgen.text import visible
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block, load
 from opensslgen.x509.der import DecodeError
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from .folder import Folder
     from .index import Entry
 
-_SERIAL = re.compile(r"(?:0[xX])?[0-9A-Fa-f]+(?::[0-9A-Fa-f]+)*")
+_SERIAL = pattern(r"(?:0[xX])?[0-9A-Fa-f]+(?::[0-9A-Fa-f]+)*")
 ROOT = "ca"
 """The name of the root, in place of a name or serial number."""
 _MOST = 10
@@ -89,11 +91,21 @@ def stem_to_renew(folder: Folder, found: Found) -> str:
     """Return the stem of the files of a certificate, "ca" for the root; raises Error if it cannot be renewed."""
     name = visible(found.certificate.subject.common_name or str(found.path))
     if found.entry and found.entry.state == index.REVOKED:
-        raise Error(f"{name} was revoked, so it cannot be renewed", hint="run: opensslgen server NAME --force")
+        raise Error(f"{name} was revoked, so it cannot be renewed", hint=_new_one(folder, found.certificate))
     path = found.files.get("certificate")
     if path is None:
         raise UsageError(f"{found.path} is not in {folder.path / layout.ISSUED}, so it cannot be renewed there")
     return ROOT if folder.root and path == folder.root.path else path.stem
+
+
+def _new_one(folder: Folder, certificate: Certificate) -> str | None:
+    """Return a hint with the command that issues another certificate for the same names; None if none can."""
+    kind, names = kind_of(certificate), [name.value for name in certificate.names]
+    main, *others = names or [certificate.subject.common_name or ""]
+    if kind not in ("server", "client") or not main:
+        return None
+    san = (word for other in others for word in ("--san", other))
+    return f"to issue a new one: {suggest(kind, main, *san, pki=folder.path)}"
 
 
 def _in_folder(folder: Folder, wanted: str) -> Path:
@@ -108,7 +120,7 @@ def _in_folder(folder: Folder, wanted: str) -> Path:
         raise UsageError(
             f"{visible(wanted)} is neither a file, nor the name or serial number of a certificate in"
             f" {visible(str(folder.path))}",
-            hint="to see all certificates: opensslgen list --all",
+            hint=f"to see all certificates: {suggest('list', '--all', pki=folder.path)}",
         )
     if len(found) > 1:
         more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
@@ -134,12 +146,11 @@ def _by_index(folder: Folder, wanted: str) -> list[Path]:
     """Return the copies of those with this serial number or, if there are none, this common name, also if revoked."""
     serial = int(wanted.replace(":", ""), 16) if _SERIAL.fullmatch(wanted) else None
     by_serial, by_name = [], []
-    with suppress(FileNotFoundError):
-        for entry in index.read(folder.index):
-            if entry.serial_number == serial:
-                by_serial.append(entry)
-            elif f"CN={wanted}" in entry.subject.split("/"):
-                by_name.append(entry)
+    for entry in index.read(folder.index) if folder.index.exists() else ():
+        if entry.serial_number == serial:
+            by_serial.append(entry)
+        elif f"CN={wanted}" in entry.subject.split("/"):
+            by_name.append(entry)
     return [_path(folder, entry) for entry in by_serial or by_name]
 
 

@@ -26,9 +26,11 @@ from opensslgen.files.write import (
     explanation,
     free_name,
     remove_folder,
+    replace_attributes,
     sync,
     write_new,
 )
+from opensslgen.patterns import pattern
 from opensslgen.plan import layout, template
 from opensslgen.plan.steps import Existing
 from opensslgen.x509.certificate import load, load_all
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT = 120.0
 """Seconds to wait for another process that uses the folder."""
 
-_UNIQUE = re.compile(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
+_UNIQUE = pattern(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
 """yes, true, 1, as `openssl ca` reads it."""
 _DATABASE = {layout.INDEX: "", layout.INDEX_ATTRIBUTES: "unique_subject = no\n", layout.SERIAL: "01\n"}
 
@@ -58,6 +60,8 @@ class Publication:
     decision: Decision
     kept: dict[str, str]
     """The name under which each old file is kept, by its present name."""
+    notes: tuple[str, ...] = ()
+    """What the user should know about the modes of files that are replaced."""
 
 
 @dataclass(frozen=True)
@@ -250,12 +254,13 @@ class Store:
         for number, (target, old) in enumerate(kept.items()):
             copy_file(self.path / target, work / f"old-{number}")
             moves.append(Move(f"old-{number}", old))
+        notes = []
         for publish in plan.publish:
-            self._set_mode(publish, work)
+            notes.append(self._set_mode(publish, work))
             moves.append(Move(publish.source, publish.target))
         for publish in plan.publish:
             sync(work / publish.source)
-        return Publication(Decision(tuple(moves), tuple(lines)), kept)
+        return Publication(Decision(tuple(moves), tuple(lines)), kept, tuple(filter(None, notes)))
 
     def publish(self, publication: Publication, *, work: Path) -> None:
         """Record and publish what was prepared in a work folder: everything or nothing."""
@@ -270,17 +275,18 @@ class Store:
                 hint="the new files are kept; the next run in this folder puts them in place",
             ) from error
 
-    def _set_mode(self, publish: Publish, work: Path) -> None:
-        """Set the mode of a finished file: that of the plan, or else mode and owner of the file that it replaces."""
-        if publish.mode is not None:
-            (work / publish.source).chmod(publish.mode)
-        elif not publish.source.startswith("../"):
-            # So that others can still read it, such as an OCSP responder the index.
-            with suppress(FileNotFoundError):
-                there = (self.path / publish.target).stat()
-                (work / publish.source).chmod(stat.S_IMODE(there.st_mode))
-                with suppress(PermissionError):
-                    os.chown(work / publish.source, there.st_uid, there.st_gid)
+    def _set_mode(self, publish: Publish, work: Path) -> str | None:
+        """Set the mode of a finished file: of the file that it replaces, or else of the plan; return a note about it.
+
+        So others can still read it, such as an OCSP responder the index.
+        """
+        if publish.source.startswith("../"):
+            if publish.mode is not None:
+                (work / publish.source).chmod(publish.mode)
+            return None
+        new = work / publish.source
+        mode = stat.S_IMODE(new.stat().st_mode) if publish.mode is None else publish.mode
+        return replace_attributes(new, self.path / publish.target, mode=mode, is_secret=publish.is_secret)
 
     def _database(self) -> dict[str, str]:
         """Return the files that `openssl ca` and easy-rsa need, with their initial content."""

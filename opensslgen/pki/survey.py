@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UnreadableError
 from opensslgen.orders.kinds import kind_of
 from opensslgen.pki import index
+from opensslgen.pki.folder import inside_of_ca
 from opensslgen.plan import layout
+from opensslgen.suggest import suggest
 from opensslgen.text import utc, visible
 from opensslgen.x509 import crl
 
@@ -50,6 +52,8 @@ class Row:
     """In UTC; None if neither the index nor the certificate can be read."""
     days: int | None
     """Whole days left; less than 0 after it has expired."""
+    due_from: datetime | None = None
+    """When it will be due for renewal; None if it is due, or does not expire soon, or nobody has asked."""
 
     @property
     def serial_hex(self) -> str:
@@ -77,18 +81,26 @@ class Survey:
     """How many are expired, revoked and replaced, by these words."""
     last_revocation: datetime | None
 
-    def row(self, entry: Entry, *, soon: timedelta = SOON) -> Row:
-        """Return the row of an entry, whose certificate is read now."""
+    def row(self, entry: Entry, *, soon: timedelta = SOON, with_due: bool = False) -> Row:
+        """Return the row of an entry, whose certificate is read now; `with_due`: with the time when it is due."""
         copy = self.folder.copy(entry)
-        begins = copy.certificate.not_before if copy.certificate else None
-        state = self.state(entry, not_before=begins, soon=soon)
-        return Row(entry, copy, kind_of(copy.certificate), state, entry.not_after, (entry.not_after - self.at).days)
+        certificate = copy.certificate
+        state = self.state(entry, not_before=certificate.not_before if certificate else None, soon=soon)
+        days = (entry.not_after - self.at).days
+        due = self._due_from(certificate, state, soon) if with_due else None
+        return Row(entry, copy, kind_of(certificate), state, entry.not_after, days, due)
 
     def state(self, entry: Entry, *, not_before: datetime | None, soon: timedelta = SOON) -> str:
         """Return the state of an entry, one of STATES; `not_before` is its certificate's, None if it is not known."""
         return "replaced" if entry.line in self.replaced else _state(not_before, entry.not_after, entry, self.at, soon)
 
-    def root(self, *, soon: timedelta = SOON) -> Row | None:
+    def _due_from(self, certificate: Certificate | None, state: str, soon: timedelta) -> datetime | None:
+        if state != "expiring" or certificate is None:
+            return None
+        due = certificate.due_from(soon)
+        return due if due > self.at else None
+
+    def root(self, *, soon: timedelta = SOON, with_due: bool = False) -> Row | None:
         """Return the row of the root; None if it is missing."""
         copy = self.folder.root
         if copy is None:
@@ -97,7 +109,8 @@ class Survey:
             return Row(None, copy, "root", "?", None, None)
         ends = copy.certificate.not_after
         state = _state(copy.certificate.not_before, ends, None, self.at, soon)
-        return Row(None, copy, kind_of(copy.certificate), state, ends, (ends - self.at).days)
+        due = self._due_from(copy.certificate, state, soon) if with_due else None
+        return Row(None, copy, kind_of(copy.certificate), state, ends, (ends - self.at).days, due)
 
 
 def survey_of(
@@ -107,6 +120,8 @@ def survey_of(
 
     Raises UnreadableError if the index, or a line of it, cannot be read.
     """
+    if not folder.index.exists() and (inside := inside_of_ca(folder.path)):
+        raise inside
     if not folder.path.is_dir():
         raise UnreadableError(f"{visible(str(folder.path))}: no such folder", hint="add --pki DIR")
     root = folder.root.certificate if folder.root else None
@@ -150,14 +165,14 @@ def survey_of(
 
 def rows_of(survey: Survey, *, soon: timedelta = SOON, only_soon: bool = False) -> tuple[Iterator[Row], int]:
     """Return the rows to show, the root first, and their number; each row reads its certificate."""
-    root = survey.root(soon=soon)
+    root = survey.root(soon=soon, with_due=only_soon)
     shown = sorted((*survey.current, *survey.others), key=lambda entry: (entry.not_after, entry.line))
     if only_soon:
         shown = [entry for entry in shown if entry.not_after - survey.at <= soon]
         if root and root.not_after and root.not_after - survey.at > soon:
             root = None
     first = [root] if root else []
-    return chain(first, (survey.row(entry, soon=soon) for entry in shown)), len(first) + len(shown)
+    return chain(first, (survey.row(entry, soon=soon, with_due=only_soon) for entry in shown)), len(first) + len(shown)
 
 
 def _sorted(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -226,13 +241,13 @@ def crl_fault(survey: Survey) -> str | None:
 
 def _crl_fault(dates: crl.Dates, survey: Survey) -> str | None:
     made, due, revoked = dates.this_update, dates.next_update, survey.last_revocation
+    crl = suggest("crl", pki=survey.folder.path)
     if due and due < survey.at:
-        return f"expired on {utc(due, 'minutes')}, and clients that check it refuse every certificate: opensslgen crl"
+        return f"expired on {utc(due, 'minutes')}, and clients that check it refuse every certificate: {crl}"
     if made > survey.at:
         return f"is not valid before {utc(made, 'minutes')}"
     if revoked and revoked > made:
-        last = utc(revoked, "minutes")
-        return f"is from {utc(made, 'minutes')}, so it lacks the last revocation, of {last}: opensslgen crl"
+        return f"is from {utc(made, 'minutes')}, so it lacks the last revocation, of {utc(revoked, 'minutes')}: {crl}"
     if due and due - survey.at <= CRL_SOON:
-        return f"expires on {utc(due, 'minutes')}: opensslgen crl"
+        return f"expires on {utc(due, 'minutes')}: {crl}"
     return None

@@ -45,6 +45,10 @@ P12_ENCRYPTIONS = {
 }
 
 
+_OTHER_SUBJECT = ("x509 -force_pubkey",)
+"""What openssl has to be able to do if the certificate does not get the subject of its request."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Issuer:
     """The CA that signs, by its files as the work folder sees them."""
@@ -135,14 +139,14 @@ def intermediate(order: AuthorityOrder, issuer: Issuer, *, request: Plan | None 
             Write("intermediate.cnf", authority_section(order, "intermediate.cnf")),
             *request.steps,
             *issuer.steps,
-            sign_request(name, "intermediate.cnf", issuer.signing(), days=order.days, section="v3_ca"),
+            *sign_request(order, name, "intermediate.cnf", issuer.signing(), section="v3_ca"),
             Join((f"{name}.crt", *issuer.chain), f"{name}-chain.pem"),
             Check(f"{name}.crt", issuer=issuer.trusted, days=order.days),
         ),
         (Record(f"{name}.crt", "intermediate.cnf", order.subject.oneline()),),
         (*request.publish, *_publish(name, order.stem, What.CHAIN, What.CERTIFICATE)),
         needs=issuer.needs,
-        demands=demands((), order.constraints),
+        demands=demands((), order.constraints) + (_OTHER_SUBJECT if order.sets_subject else ()),
     )
 
 
@@ -189,8 +193,8 @@ def leaf(
     else:
         made = request or new_request(order, prefix=prefix)
         signing = issuer.signing(template=order.template) if issuer else ("-signkey", key_file)
-        sign = sign_request(name, config, signing, days=order.days)
-        made = replace(made, steps=(Write(config, extensions(order)), *made.steps, sign))
+        sign = sign_request(order, name, config, signing)
+        made = replace(made, steps=(Write(config, extensions(order)), *made.steps, *sign))
     p12 = _p12(order, issuer, name=name, key=key_file)
     kinds = (*((What.CHAIN,) if issuer else ()), What.CERTIFICATE, *((What.P12,) if p12 else ()))
     needs_key = (key.removeprefix("../"),) if key and (issuer is None or order.p12) else ()
@@ -207,7 +211,7 @@ def leaf(
         (Record(f"{name}.crt", config, order.subject.oneline(), commands),),
         (*made.publish, *_publish(name, order.stem, *kinds)),
         needs=(*(issuer.needs if issuer else ()), *needs_key),
-        demands=demands(order.names),
+        demands=demands(order.names) + (_OTHER_SUBJECT if order.sets_subject else ()),
         commands=commands,
     )
 
@@ -227,8 +231,9 @@ def new_request(order: LeafOrder, *, prefix: str = "") -> Plan:
             Write(config, f"{request_config(order)}\n{extensions}"),
             *before,
             openssl(
-                "req -new {key} -sha256 -config {config} -reqexts v3_req -out {request}",
+                "req -new {key} {subject} -sha256 -config {config} -reqexts v3_req -out {request}",
                 key=key,
+                subject=_empty_subject(order),
                 config=config,
                 request=f"{name}.req",
             ),
@@ -236,6 +241,11 @@ def new_request(order: LeafOrder, *, prefix: str = "") -> Plan:
         publish=_publish(name, order.stem, What.KEY, What.REQUEST),
         commands=f"{prefix}{COMMANDS}",
     )
+
+
+def _empty_subject(order: AuthorityOrder | LeafOrder) -> tuple[str, ...]:
+    """Return the arguments of `openssl req` for an empty subject; openssl accepts no empty section for it."""
+    return () if order.subject.attributes else ("-subj", "/")
 
 
 def existing_request(
@@ -290,19 +300,52 @@ def _key(
     return (copy,), ("-key", f"{name}.key")
 
 
-def sign_request(name: str, config: str, signing: tuple[Argument, ...], *, days: int, section: str = "v3_req") -> Run:
-    """Return the step that makes NAME.crt of the request NAME.req."""
-    return openssl(
-        "x509 -req -in {request} {signing} -sha256 {validity} -set_serial {serial}"
+def sign_request(
+    order: AuthorityOrder | LeafOrder,
+    name: str,
+    config: str,
+    signing: tuple[Argument, ...],
+    *,
+    section: str = "v3_req",
+) -> tuple[Step, ...]:
+    """Return the steps that make NAME.crt of the request NAME.req, or of its key and another subject."""
+    before, request, key = _another_subject(order, name) if order.sets_subject else ((), f"{name}.req", ())
+    sign = openssl(
+        "x509 -req -in {request} {key} {signing} -sha256 {validity} -set_serial {serial}"
         " -extfile {config} -extensions {section} -out {certificate}",
-        request=f"{name}.req",
+        request=request,
+        key=key,
         signing=signing,
-        validity=Validity(days),
+        validity=Validity(order.days),
         serial=Serial(),
         config=config,
         section=section,
         certificate=f"{name}.crt",
     )
+    return (*before, sign)
+
+
+def _another_subject(
+    order: AuthorityOrder | LeafOrder, name: str
+) -> tuple[tuple[Step, ...], str, tuple[Argument, ...]]:
+    """Return the steps that make a request with the order's subject, its file, and the arguments for the right key.
+
+    The request is signed by a key that is thrown away. `x509 -subj` would read UTF-8 as Latin-1.
+    """
+    config, public, request = f"{name}-subject.cnf", f"{name}-public.pem", f"{name}-subject.req"
+    make = openssl(
+        "req -new {subject} -newkey rsa:2048 -nodes -sha256 -config {config} -keyout {throwaway} -out {request}",
+        subject=_empty_subject(order),
+        config=config,
+        throwaway=f"{name}-throwaway.key",
+        request=request,
+    )
+    steps = (
+        openssl("req -in {request} -noout -pubkey -out {public}", request=f"{name}.req", public=public),
+        Write(config, request_config(order)),
+        make,
+    )
+    return steps, request, ("-force_pubkey", public)
 
 
 def check(order: LeafOrder, issuer: str, *, name: str) -> Check:
@@ -395,8 +438,14 @@ def extensions(order: LeafOrder) -> str:
 
 
 def request_config(order: AuthorityOrder | LeafOrder) -> str:
-    """Return the text of a config that gives `openssl req` the subject."""
-    return fill(shipped("request.cnf"), {"SUBJECT": order.subject.config_lines()})
+    """Return the text of a config that gives `openssl req` the subject; an empty one is given by -subj.
+
+    With `prompt = no`, openssl before 3.0 ignores -subj.
+    """
+    text = shipped("request.cnf")
+    if not order.subject.attributes:
+        text = text.replace("prompt = no\n", "")
+    return fill(text, {"SUBJECT": order.subject.config_lines()})
 
 
 def authority_section(order: AuthorityOrder, name: str) -> str:

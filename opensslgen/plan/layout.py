@@ -21,6 +21,8 @@ from __future__ import annotations
 PRIVATE, ISSUED, REQUESTS, COPIES, REVOKED = "private", "issued", "reqs", "certs_by_serial", "revoked"
 FOLDERS = (PRIVATE, ISSUED, REQUESTS, COPIES)
 """Those that every folder of ours has."""
+PARTS = (*FOLDERS, REVOKED, "renewed", "newcerts", "certs", "crl", "inline", "vars.d")
+"""Folders inside a pki folder that belong to it, also those of easy-rsa and `openssl ca`."""
 
 CA = "ca.crt"
 CA_KEY = f"{PRIVATE}/ca.key"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
+from datetime import date
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
+from opensslgen.patterns import pattern
 from opensslgen.text import quote, visible
 from opensslgen.x509.extensions import PRINTED_USAGES
 
@@ -45,20 +47,53 @@ if TYPE_CHECKING:
 
     from opensslgen.names.general import GeneralName
 
+_TOOLS = (
+    *(
+        "printf",
+        "cat",
+        "chmod",
+        "cksum",
+        "cp",
+        "cut",
+        "date",
+        "dirname",
+        "grep",
+        "id",
+        "ln",
+        "ls",
+        "mkdir",
+        "mktemp",
+        "mv",
+        "od",
+    ),
+    *("readlink", "rm", "rmdir", "sed", "sleep", "sort", "tail", "tr", "uname", "wc"),
+)
+"""What scripts may call besides openssl; each first checks those that it does call."""
+_SELDOM = ("need_tools", "are_same", "carry_out", "is_own", "refuse_link")
+"""Functions whose tools most runs do not need; these fail where a tool is missing, and a smaller box is enough."""
 _INDENT = "    "
 _WIDTH = 100
 """Columns after which a command goes on in a new line."""
-_FUNCTION = re.compile(r"^(?:#.*\n)*(\w+)\(\) [({]\n(?:.*\n)*?[)}]\n", re.MULTILINE)
-_HERE_DOCUMENT = re.compile(r"<<'?(\w+)'?(.*\n)(?:.*\n)*?\1\n")
-_COMMENT = re.compile(r"^ *#.*\n", re.MULTILINE)
+_FUNCTION = pattern(r"^(?:#.*\n)*(\w+)\(\) [({]\n(?:.*\n)*?[)}]\n", re.MULTILINE)
+_HERE_DOCUMENT = pattern(r"<<'?(\w+)'?(.*\n)(?:.*\n)*?\1\n")
+_COMMENT = pattern(r"^ *#.*\n", re.MULTILINE)
 
 
-def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
+EARLIEST = date(2026, 9, 1)
+"""What the clock says at least: three months before this version was released, as some set theirs back for a test."""
+
+
+def earliest_day() -> int:
+    """Return EARLIEST in days since 1970, as the function check_clock of the scripts takes it."""
+    return (EARLIEST - date(1970, 1, 1)).days
+
+
+def as_script(plan: Plan, *, version: str, folder: str = "./pki", any_clock: bool = False) -> str:
     """Return the plan as a standalone POSIX shell script that needs openssl, coreutils, grep and sed.
 
     It works in the pki folder of its argument, or in `folder`. It begins with `main`, which does the steps of the
-    plan; the functions follow. Raises UsageError for file names with white space, because the
-    script stores its decision as words separated by spaces.
+    plan; the functions follow. With `any_clock` it does not look at the clock. Raises UsageError
+    for file names with white space, because the script stores its decision as words separated by spaces.
     """
     for publish in plan.publish:
         for name in (publish.source, publish.target):
@@ -72,12 +107,17 @@ def as_script(plan: Plan, *, version: str, folder: str = "./pki") -> str:
         "set -eu",
         "umask 077",
         "clean_environment",
+        "case ${1-} in",
+        f'    -h | --help) echo "usage: sh $0 [{argument}]" && exit 0 ;;',
+        f'    -*) fail "unknown option $1; usage: sh $0 [{argument}]" ;;',
+        "esac",
         f'[ $# -le 1 ] || fail "usage: sh $0 [{argument}]"',
         f"[ $# -eq 1 ] || set -- {shlex.quote(folder)}",
         'open_folder "$1"' if plan.database else 'open_folder "$1" 022',
         *(f"need_file {shlex.quote(need)}" for need in plan.needs),
         *(f"refuse_file {shlex.quote(each.target)}" for each in plan.publish if each.existing is Existing.REFUSE),
         *(f"need_secret {name}" for name in plan.secrets),
+        *([f"check_clock {earliest_day()}"] if plan.records and not any_clock else []),
     ]
     lines += ["", "# From here on in a private folder inside that one: the files, the openssl commands, the checks."]
     for step in plan.steps:
@@ -123,6 +163,11 @@ def with_functions(story: str, library: str) -> str:
         called |= new
         unread += [functions[name] for name in new]
     text = "\n".join((story, *(function for name, function in functions.items() if name in called)))
+    code = text
+    for name in _SELDOM:
+        code = code.replace(functions.get(name, ""), "")
+    code = code.replace("are_same ", "cksum ")
+    text = text.replace("@TOOLS@", " ".join(tool for tool in _TOOLS if re.search(rf"(?m)(?:^|[ (|]){tool} ", code)))
     return text.replace(f"#include {EASYRSA_CONFIG}\n", shipped(EASYRSA_CONFIG))
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.config.reader import ConfigError, read_config
 from opensslgen.errors import UsageError
 from opensslgen.names.general import parse_names
 from opensslgen.orders.kinds import SERVER_USAGES
+from opensslgen.patterns import pattern
 from opensslgen.text import quote
 
 from . import template
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from opensslgen.names.general import GeneralName
     from opensslgen.orders.order import LeafOrder
+
 from opensslgen.orders.usages import key_usages
 
 
@@ -34,6 +36,8 @@ class Section:
     """Whether the subject is empty, and so its names critical (RFC 5280 section 4.2.1.6)."""
     crl_url: str | None = None
     """Where clients find the CRL."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Values to write as they are, by the names of the vendor's script; they mean the same as the fields above."""
 
     def fill(self, text: str) -> str:
         """Return a template filled with these values, under the names that the vendor's script uses.
@@ -52,6 +56,7 @@ class Section:
                 "SUBJECT_ALT_NAME": ",".join((*critical, *map(str, dict.fromkeys(self.names)))),
                 "EXTENDED_KEY_USAGE": ",".join(self.extended_key_usage),
                 "CRL_URL": f"URI:{self.crl_url}" if self.crl_url else "",
+                **self.given,
             },
         )
         _refuse_reading(filled)
@@ -61,9 +66,9 @@ class Section:
         return filled
 
 
-_CRITICAL_NAMES = re.compile(r"critical[ \t]*,[ \t]*\$\{?SUBJECT_ALT_NAME")
-_READING = re.compile(r"ENV::|proxyCertInfo|openssl_conf")
-_DIRECTIVE = re.compile(r"^[ \t]*\.(include|pragma)", re.MULTILINE)
+_CRITICAL_NAMES = pattern(r"critical[ \t]*,[ \t]*\$\{?SUBJECT_ALT_NAME")
+_READING = pattern(r"ENV::|proxyCertInfo|openssl_conf")
+_DIRECTIVE = pattern(r"^[ \t]*\.(include|pragma)", re.MULTILINE)
 _LEAK = "which could put a secret into a certificate"
 _OTHER_SECTIONS = ("ENV", "req", "ca")
 _OTHER_KEYS = ("openssl_conf", "oid_file", "oid_section", "RANDFILE", "proxyCertInfo")
@@ -108,15 +113,30 @@ def section_of(order: LeafOrder) -> Section:
 def from_script(variables: Mapping[str, str], *, names: Iterable[str], key_usage: tuple[str, ...]) -> Section:
     """Return the section that the vendor's script would write with its variables CA, KEY_USAGE, SUBJECT_ALT_NAME.
 
-    `names` and `key_usage` override the variables; raises UsageError for a bad value.
+    `names` and `key_usage` override the variables, whose values are written as they are, blanks included. Raises
+    UsageError for a bad value.
     """
-    texts = tuple(names) or (variables.get("SUBJECT_ALT_NAME", ""),)
-    usages = key_usage or key_usages([variables["KEY_USAGE"]] if variables.get("KEY_USAGE") else [])
+    alternative_names, usage = variables.get("SUBJECT_ALT_NAME", ""), variables.get("KEY_USAGE", "")
+    texts = tuple(names) or (alternative_names,)
+    found = tuple(name for text in texts for name in parse_names(text))
+    usages = key_usage or key_usages([usage] if usage else [])
+    given = {}
+    if not names and [_as_written(each.strip(" ")) for each in alternative_names.split(",")] == list(map(str, found)):
+        given["SUBJECT_ALT_NAME"] = alternative_names
+    if not key_usage and usage and tuple(each.strip(" ") for each in usage.split(",")) == usages:
+        given["KEY_USAGE"] = usage
     constraints = variables.get("CA") or "CA:FALSE"
-    if not re.fullmatch(r"(critical ?, ?)?CA:(TRUE|FALSE)( ?, ?pathlen:\d{1,3})?", constraints):
+    if not re.fullmatch(r"(critical ?, ?)?CA:(TRUE|FALSE)( ?, ?pathlen:[0-9]{1,3})?", constraints):
         raise UsageError(f"CA is {quote(constraints)}: write CA:FALSE, or CA:TRUE for a CA")
     return Section(
-        names=tuple(name for text in texts for name in parse_names(text)),
+        names=found,
         key_usage=usages or ("digitalSignature", "keyEncipherment"),
         basic_constraints=constraints,
+        given=given,
     )
+
+
+def _as_written(name: str) -> str:
+    """Return a name in lower case but for its prefix: openssl reads it in any case, and no other form of it."""
+    kind, colon, value = name.partition(":")
+    return f"{kind}{colon}{value.lower()}"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from opensslgen import __version__
 
-from . import document, github, sarif, text
 from .tally import Tally, entry
 
 if TYPE_CHECKING:
@@ -44,23 +43,33 @@ def audit_format(
     profiles: Sequence[str],
     colour: bool = False,
     quiet: bool = False,
+    many: Sequence[str] = (),
     command: Mapping[str, object] | None = None,
 ) -> Format:
     """Return one of FORMATS.
 
-    `profiles` are the names to print, `colour` and `quiet` are for text; `command` is what was run and watched, for
-    JSON.
+    `profiles` are the names to print; `colour`, `quiet` and `many`, as in `text_entry`, are for text; `command` is what
+    was run and watched, for JSON.
     """
     if name == "json":
+        from . import document
+
         head = document.json_head(version=__version__, at=settings.at, profiles=profiles, command=command)
         return Format(head, ",\n", partial(document.json_entry, at=settings.at), document.json_tail)
     if name == "sarif":
+        from . import sarif
+
         return Format(
             sarif.sarif_head(version=__version__, rules=settings.rules), ",\n", sarif.sarif_entry, sarif.sarif_tail
         )
     if name == "github":
+        from . import github
+
         return Format("", "", github.github_entry, _no_tail)
-    return Format("", "", partial(text.text_entry, colour=colour, quiet=quiet), _no_tail if quiet else text.text_tail)
+    from . import text
+
+    tail = _no_tail if quiet else partial(text.text_tail, is_brief=bool(many))
+    return Format("", "", partial(text.text_entry, colour=colour, quiet=quiet, many=many), tail)
 
 
 def _no_tail(_: Tally) -> str:

@@ -116,6 +116,8 @@ def _remark(row: Row) -> str:
     remarks = [row.copy.fault] if row.copy.fault else []
     if entry and entry.revoked_at:
         remarks.append(f"revoked on {entry.revoked_at.date()}{f': {entry.reason}' if entry.reason else ''}")
+    if row.due_from:
+        remarks.append(f"due for renewal from {row.due_from.date()}, the last third of its life")
     return f"  ({visible('; '.join(remarks))})" if remarks else ""
 
 
@@ -145,6 +147,7 @@ def _row_json(row: Row) -> dict[str, object]:
         "days_left": row.days,
         "serial_number": row.serial_hex,
         "not_after": row.not_after and rfc3339(row.not_after),
+        "due_from": row.due_from and rfc3339(row.due_from),
         "revoked_at": entry and entry.revoked_at and rfc3339(entry.revoked_at),
         "reason": entry and entry.reason,
         "subject": entry.subject if entry else None,

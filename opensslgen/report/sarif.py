@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from opensslgen.patterns import pattern
 from opensslgen.text import visible
 
 from .tally import worst_first
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _UNREADABLE = "unreadable"
-_URL = re.compile(r"https://[^\s,;)]+")
+_URL = pattern(r"https://[^\s,;)]+")
 
 
 def sarif_head(*, version: str, rules: Sequence[Rule]) -> str:

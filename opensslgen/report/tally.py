@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from opensslgen.budget import MOST_PRINTED
 from opensslgen.rules.rule import ERROR, NOTE, WARNING
 
 if TYPE_CHECKING:
@@ -84,7 +86,12 @@ def tally(result: Result) -> Tally:
 
 def entry(result: Result, *, write: Callable[[Result], str]) -> Entry:
     """Return the text of a result, by `write`, and what it adds to the totals."""
-    return Entry(write(result), tally(result))
+    text = write(result)
+    if len(text) > MOST_PRINTED:
+        why = f"more than {MOST_PRINTED >> 20} MiB to print"
+        result = replace(result, findings=(), notes=(), certificate=None, path=(), unreadable=why)
+        text = write(result)
+    return Entry(text, tally(result))
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

@@ -10,6 +10,8 @@ from opensslgen.text import visible
 from .tally import COMPLIES, KEY, UNREADABLE, VIOLATES, verdict, worst_first
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from opensslgen.audit.result import Result
 
     from .tally import Tally
@@ -25,10 +27,13 @@ _WORDS = {
 _UNKNOWN = "cannot be told"
 
 
-def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> str:
-    """Return the verdict on a result, and its findings, worst first; with `quiet`, only if it does not comply."""
+def text_entry(result: Result, *, colour: bool = False, quiet: bool = False, many: Sequence[str] = ()) -> str:
+    """Return the verdict on a result, and its findings, worst first; with `quiet`, only if it does not comply.
+
+    `many` are targets with many results, such as folders: of these, what complies without a warning is left out.
+    """
     is_a = verdict(result)
-    if quiet and is_a in (COMPLIES, KEY):
+    if is_a in (COMPLIES, KEY) and (quiet or (_is_in(result.target, many) and not _has_warning(result))):
         return ""
     where = visible(result.target) + (f":{result.line}" if result.line else "")
     words = _paint(_UNKNOWN if result.is_unknown else _WORDS[is_a], is_a, colour)
@@ -46,6 +51,14 @@ def text_entry(result: Result, *, colour: bool = False, quiet: bool = False) -> 
     return "\n".join(lines) + "\n"
 
 
+def _is_in(target: str, many: Sequence[str]) -> bool:
+    return any(target == each or target.startswith(each if each.endswith("/") else f"{each}/") for each in many)
+
+
+def _has_warning(result: Result) -> bool:
+    return any(finding.rule.severity != NOTE for finding in result.findings)
+
+
 def _about(result: Result) -> str:
     certificate = result.certificate
     if certificate is None:
@@ -58,8 +71,8 @@ def _paint(text: str, kind: str, colour: bool) -> str:
     return f"\x1b[{_COLOURS[kind]}m{text}\x1b[0m" if colour else text
 
 
-def text_tail(tally: Tally) -> str:
-    """Return the totals."""
+def text_tail(tally: Tally, *, is_brief: bool = False) -> str:
+    """Return the totals; `is_brief`: what complies may have been left out."""
     if not tally.results:
         return "nothing found to check\n"
     verdicts = f"{tally.complies} of {tally.results} comply, {tally.violates} violate the rules"
@@ -71,4 +84,5 @@ def text_tail(tally: Tally) -> str:
         f"{count} {what}{'' if count == 1 else 's'}"
         for what, count in ((ERROR, tally.errors), (WARNING, tally.warnings), (NOTE, tally.notes))
     )
-    return f"{verdicts}: {counts}\n"
+    more = "; -v also lists what complies, and what could not be checked of it" if is_brief else ""
+    return f"{verdicts}: {counts}{more}\n"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.rules.profiles import PROFILES
+from opensslgen.suggest import suggest
 from opensslgen.text import visible
 from opensslgen.trust.devices import DEVICES
 from opensslgen.trust.mobileconfig import title
@@ -56,8 +56,9 @@ def trust_text(written: Written) -> str:
         "Checked:",
         f"  ✓ {len(rules)} rules: {PROFILES['root'].title}",
         *(f"Kept the old file as {path}" for path in written.kept),
-        f"Next: copy {folder}/ to the devices, or let them download it: {visible(written.sharing)}",
-        "      (iPhone: install the profile, then Settings > General > About > Certificate Trust Settings).",
+        f"Next: copy {folder}/ to the devices (on iPhones, install the profile, and then switch the root on in"
+        " Settings > General > About > Certificate Trust Settings), or let them download it:"
+        f" {visible(written.sharing)}",
     ]
     return "\n".join(lines) + "\n"
 
@@ -84,11 +85,10 @@ def trust_json(written: Written) -> dict[str, object]:
 
 def sharing_command(*, pki: Path, root: Path | None, sign: str | None, allow: Collection[str]) -> str:
     """Return the command that offers the same root to phones, with the options that differ from their defaults."""
-    words = ["opensslgen", "trust", "--share"]
-    words += ["--pki", str(pki)] if pki != Path("pki") else []
+    words = ["trust", "--share"]
     words += ["--root", str(root)] if root else []
     words += ["--sign", sign] if sign else []
-    return shlex.join([*words, *(word for rule in allow for word in ("--allow", rule))])
+    return suggest(*words, *(word for rule in allow for word in ("--allow", rule)), pki=pki)
 
 
 def sharing_text(root: Certificate, url: str, seconds: int, *, was_chosen: bool) -> str:

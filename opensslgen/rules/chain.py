@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from opensslgen.names.general import GeneralName
+from opensslgen.patterns import pattern
 from opensslgen.text import brief, utc
 
 from .limits import Limits
@@ -142,7 +142,7 @@ def _are_numbered(certificate: Certificate) -> bool:
     return (one.isdigit() and other.isdigit()) or (len(one) == len(other) == 1 and one.isalpha() and other.isalpha())
 
 
-_WORD = re.compile(r"\d|[^\W\d]+|\W")
+_WORD = pattern(r"\d|[^\W\d]+|\W")
 
 
 def _not_issued_by(certificate: Certificate, other: Certificate) -> str:
@@ -277,7 +277,7 @@ def _host_as_common_name(certificate: Certificate) -> GeneralName | None:
     return GeneralName("DNS", common_name)
 
 
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)+")
+_HOST = pattern(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)+")
 
 
 def _order(case: Case) -> Messages:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from opensslgen.patterns import pattern
 from opensslgen.x509.names import relative_names
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from opensslgen.names.general import GeneralName
     from opensslgen.x509.names import RelativeNames
 
-_URI_HOST = re.compile(r"[^:/?#]+://(?:[^/?#@]*@)?(?P<host>\[[^\]]*\]|[^/?#:]*)", re.DOTALL)
-_URI_HOST_OF_OPENSSL = re.compile(r"[^:]*://(?P<host>[^:/]*)", re.DOTALL)
+_URI_HOST = pattern(r"[^:/?#]+://(?:[^/?#@]*@)?(?P<host>\[[^\]]*\]|[^/?#:]*)", re.DOTALL)
+_URI_HOST_OF_OPENSSL = pattern(r"[^:]*://(?P<host>[^:/]*)", re.DOTALL)
 """Where openssl sees the host, with user, query and fragment."""
 _URI_FORMS = (_URI_HOST, _URI_HOST_OF_OPENSSL)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UsageError
 from opensslgen.names.general import GeneralName, parse_host
 from opensslgen.names.slips import near_misses, slips
+from opensslgen.patterns import pattern
 from opensslgen.text import brief
 
 from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, rule
@@ -59,7 +60,7 @@ def _looks_like_ip(text: str) -> bool:
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+")
 _LONGEST_HOST = 253  # characters (RFC 1035 section 3.1)
 # Host names must not contain underscores, but many do; a wildcard is the whole first label.
-_HOST = re.compile(
+_HOST = pattern(
     r"(?:\*\.)?[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*"
 )
 
@@ -75,7 +76,7 @@ def can_match(name: GeneralName) -> bool:
 
 
 # Wider than a host name: some clients accept a wildcard inside a label, and ignore a dot at the end.
-_HOST_PATTERN = re.compile(r"(?=[^A-Za-z0-9]*[A-Za-z0-9])[A-Za-z0-9_*-]+(?:\.[A-Za-z0-9_-]+)*\.?")
+_HOST_PATTERN = pattern(r"(?=[^A-Za-z0-9]*[A-Za-z0-9])[A-Za-z0-9_*-]+(?:\.[A-Za-z0-9_-]+)*\.?")
 
 
 @rule(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from opensslgen.budget import check
 from opensslgen.x509.names import canonical, same_name
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from opensslgen.x509.certificate import Certificate
@@ -37,39 +38,48 @@ def wrong_key(certificate: Certificate, issuer: Certificate) -> bool:
     return bool(authority and authority.key_identifier and subject and authority.key_identifier != subject)
 
 
-def paths(
-    certificate: Certificate, others: Iterable[Certificate], *, roots: Collection[Certificate] = (), at: datetime
-) -> list[Path]:
+class Pool(NamedTuple):
+    """The certificates that may be issuers; one pool serves all certificates of a bundle."""
+
+    by_name: Mapping[CanonicalName, Sequence[Certificate]]
+    """By the canonical form of their subjects."""
+    trusted: Collection[bytes]
+    """The DER of the roots."""
+
+
+def pool_of(others: Iterable[Certificate], *, roots: Collection[Certificate] = ()) -> Pool:
+    """Return the pool of some roots and other certificates."""
+    by_name: dict[CanonicalName, list[Certificate]] = defaultdict(list)
+    for other in {each.der: each for each in (*roots, *others)}.values():
+        by_name[canonical(other.subject)].append(other)
+    return Pool(by_name, frozenset(root.der for root in roots))
+
+
+def paths(certificate: Certificate, pool: Pool, *, at: datetime) -> list[Path]:
     """Return the paths above a certificate, the most likely first; an empty path if no issuer is available.
 
-    Only names and key identifiers count; signatures are not checked. Paths that end with one of the `roots` come
+    Only names and key identifiers count; signatures are not checked. Paths that end with one of the trusted roots come
     first, then paths that end with another root, then paths without a root.
     """
-    trusted = {root.der for root in roots}
-    at_hand = {each.der: each for each in (*roots, *others)}
-    at_hand.pop(certificate.der, None)
-    if not at_hand or certificate.der in trusted or certificate.is_self_signed:
+    trusted = pool.trusted
+    if certificate.der in trusted or certificate.is_self_signed:
         return [()]
-    if len(at_hand) == 1:  # as in most folders and bundles
-        (only,) = at_hand.values()
-        return [(only,) if is_named_by(certificate, only) else ()]
-    pool: dict[CanonicalName, list[Certificate]] = defaultdict(list)
-    for other in at_hand.values():
-        pool[canonical(other.subject)].append(other)
     found: list[Path] = []
     steps = 0
     open_paths: list[Path] = [()]
     while open_paths and len(found) < MOST_PATHS:
+        check()
         path = open_paths.pop()
         below = path[-1] if path else certificate
-        candidates = [] if _is_end(below, trusted) or len(path) == _LONGEST else _issuers(below, pool, path, at)
+        is_last = _is_end(below, trusted) or len(path) == _LONGEST
+        candidates = () if is_last else _issuers(below, certificate, pool, path, at)
         steps += len(candidates)
         if not candidates or steps > _MOST_STEPS:
             found.append(path)
         else:
             # The loop takes the last path first.
             open_paths += [(*path, issuer) for issuer in reversed(candidates)]
-    return sorted(found, key=lambda path: _rank(path, trusted))
+    return sorted(found, key=lambda path: _rank(path, trusted)) if len(found) > 1 else found
 
 
 def _is_end(certificate: Certificate, trusted: Collection[bytes]) -> bool:
@@ -82,16 +92,19 @@ def _rank(path: Path, trusted: Collection[bytes]) -> int:
     return 1 if path and path[-1].is_self_signed else 2
 
 
-def _issuers(
-    below: Certificate, pool: dict[CanonicalName, list[Certificate]], path: Path, at: datetime
-) -> list[Certificate]:
-    """Return the possible issuers, the most likely first; a CA that is in the path already is not tried again."""
+def _issuers(below: Certificate, first: Certificate, pool: Pool, path: Path, at: datetime) -> Sequence[Certificate]:
+    """Return the possible issuers, the most likely first; a CA that is in the path already is not tried again.
+
+    `first` is the certificate at the lower end of the path.
+    """
     by_name = [
         each
-        for each in pool.get(canonical(below.issuer), ())
-        if each.der != below.der
+        for each in pool.by_name.get(canonical(below.issuer), ())
+        if each.der not in (below.der, first.der)
         and all((each.subject, each.public_key.der) != (one.subject, one.public_key.der) for one in path)
     ]
+    if len(by_name) < 2:
+        return by_name
     by_key = [each for each in by_name if not wrong_key(below, each)]
     return sorted(
         by_key or by_name,

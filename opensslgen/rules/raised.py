@@ -19,6 +19,8 @@ chain-rejected (error): OpenSSL verify
     Many clients use openssl, so they refuse what openssl refuses.
 chain-untrusted (error): RFC 5280 section 6.1; OpenSSL s_client -CAfile
     Clients refuse a server if its chain does not lead to a root that they trust.
+clock (error): RFC 5280 section 4.1.2.5
+    A certificate that is made while the clock is wrong expires at the wrong time, perhaps before it is used.
 chain-choice (warning): OpenSSL verify; RFC 4158 section 2.2
     OpenSSL tries only one of several paths, so clients that use it may refuse what others accept.
 crl-signature (error): RFC 5280 section 6.3.3 (g)

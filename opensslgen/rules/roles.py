@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING
+
+from opensslgen.patterns import pattern
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
@@ -14,12 +15,12 @@ AUTHORITY, CLIENT, SERVER = "authority", "client", "server"
 """Roles, each with a profile of rules."""
 
 _HANDSHAKE = frozenset({"digitalSignature", "keyEncipherment", "keyAgreement"})
-_HOST = re.compile(r"[A-Za-z0-9_*](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
+_HOST = pattern(r"[A-Za-z0-9_*](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?")
 _PLACES = frozenset(
     {"ca-certificates", "ca-trust", "trust-source", "anchors", "cacerts", "trustcerts", "roots", "cas", "ca-bundle"}
 )
 _DEBIAN = ("etc", "ssl", "certs")
-_FILES = re.compile(
+_FILES = pattern(
     r"(?:.*[-_.])?(?:ca|cacert|rootca|root|webrootca|ca-?root|cert_authority)(?:[-_.]cert)?\.[a-z0-9]+", re.ASCII
 )
 
@@ -63,6 +64,8 @@ def stands_among_roots(path: str) -> bool:
     """Tell whether a file has a folder or a name that is usual for roots: /etc/ssl/certs, ca.crt, rootCA.pem."""
     if not path:
         return False
+    from pathlib import PurePath  # few certificates are CAs
+
     where = PurePath(path.lower())
     folders = where.parent.parts
     return bool(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from opensslgen.budget import check
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.names import Name
 
@@ -130,6 +131,7 @@ class Finding:
 
 def judge(case: Case, rules: Iterable[Rule]) -> list[Finding]:
     """Return the findings of all rules that have a check, in the order of the rules."""
+    check()
     begins = case.certificate.not_before.date()
     found: list[Finding] = []
     for rule in rules:

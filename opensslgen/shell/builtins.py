@@ -6,10 +6,12 @@ import posixpath
 import re
 from typing import TYPE_CHECKING
 
+from opensslgen.errors import UnreadableError
+
 from .conditions import test
 from .status import LeaveError, Maybe, Status
 from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
-from .words import calculate, printf, sed, unescape
+from .words import calculate, cost, pattern, printf, regular, sed, unescape
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,6 +113,7 @@ def _place(machine: Machine, source: str, target: str) -> str:
     if (
         target.endswith(("/", "/."))
         or target in (".", "..")
+        or path in machine.folders
         or any(each.startswith(f"{path}/") for each in machine.files)
     ):
         return f"{path}/{posixpath.basename(source)}"
@@ -125,6 +128,20 @@ def _cp(machine: Machine, _tree: Simple, words: list[str]) -> Status:
     for source in sources:
         file = machine.file(source)
         place = _place(machine, source, target)
+        if words[0] == "ln":
+            machine.files.pop(place, None)
+            machine.links[place] = machine.path(source)
+            continue
+        if file is None and (
+            posixpath.basename(source) == "*" or any(each[:1] == "-" and "r" in each.lower() for each in words)
+        ):
+            # It may overwrite any file there.
+            folder = place if posixpath.basename(source) != "*" else posixpath.dirname(place)
+            what = Chunk(unknown(f"{with_names(source)}{UNREAD}") + "\n", machine.line)
+            for path in [path for path in machine.files if posixpath.dirname(path) == folder]:
+                machine.files[path] = File([what])
+            if posixpath.basename(source) == "*":
+                continue
         if file is not None:
             machine.budget.write(64)
             machine.files[place] = File(list(file.chunks))
@@ -135,9 +152,19 @@ def _cp(machine: Machine, _tree: Simple, words: list[str]) -> Status:
     return 0
 
 
+def _mkdir(machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    machine.folders.update(machine.path(name) for name in _operands(words, "m"))
+    return 0
+
+
 def _rm(machine: Machine, _tree: Simple, words: list[str]) -> Status:
     for name in _operands(words):
         path = machine.path(name)
+        expression = (
+            pattern(path) if is_known(name) and re.search(r"[*?\[]", name) else re.compile(re.escape(path) + "/.*")
+        )
+        if expression is not None and len(machine.removed) < 100:
+            machine.removed.append(expression)
         machine.files[path] = None
         for each in [each for each in machine.files if each.startswith(f"{path}/")]:
             machine.files[each] = None
@@ -152,26 +179,36 @@ def _touch(machine: Machine, _tree: Simple, words: list[str]) -> Status:
 
 
 def _sed(machine: Machine, tree: Simple, words: list[str]) -> Status:
-    programs, names, rest, in_place, quiet = [], [], words[1:], False, False
+    programs: list[str] = []
+    names: list[str] = []
+    rest, in_place, extended, supported = words[1:], False, False, True
     while rest:
         word, rest = rest[0], rest[1:]
-        if word in ("-e", "--expression") and rest:
-            programs.append(rest[0])
-            rest = rest[1:]
-        elif word.startswith(("-i", "--in-place")):
+        match = re.fullmatch(r"-([nErsuz]*)(?:(i)(.*)|(e)(.*))?", word, re.DOTALL)
+        if word in ("--expression",) or (match and match[4] and not match[5]):
+            programs, rest = programs + rest[:1], rest[1:]
+        elif match and match[4]:
+            programs.append(match[5])
+        elif word.startswith("--in-place"):
             in_place = True
-        elif word in ("-E", "-r", "-n", "-f", "-s", "-z") or (word.startswith("-") and len(word) > 1):
-            quiet = True
-        else:
+        elif not word.startswith("-") or word == "-":
             names.append(word)
+        elif not match and word not in ("--regexp-extended", "--posix", "--unbuffered"):
+            supported = False
+        if match and word != "-":
+            in_place = in_place or bool(match[2])
+            extended = extended or "E" in match[1] or "r" in match[1]
+            supported = supported and not set(match[1]) & {"n", "s", "z"}
+            # `-i ''` takes a suffix only outside of GNU.
+            supported = supported and not (word == "-i" and rest[:1] == [""])
+        extended = extended or word == "--regexp-extended"
     if not programs and names:
         programs, names = names[:1], names[1:]
-    known = all(map(is_known, programs)) and not quiet
     for name in names or ["-"]:
         file = machine.file(name)
         new: list[Chunk] = [Chunk(unknown(f"what sed makes of {with_names(name)}") + "\n", tree.line)]
-        if file is not None and not file.things:
-            new = _edit(machine, programs, file.chunks, known=known) or new
+        if supported and file is not None and not file.things:
+            new = _edit(machine, programs, file.chunks, extended=extended) or new
         if not in_place:
             machine.put(new)
         elif file is not None:
@@ -179,41 +216,56 @@ def _sed(machine: Machine, tree: Simple, words: list[str]) -> Status:
     return 0
 
 
-def _edit(machine: Machine, programs: list[str], chunks: list[Chunk], *, known: bool) -> list[Chunk]:
+def _edit(machine: Machine, programs: list[str], chunks: list[Chunk], *, extended: bool) -> list[Chunk]:
     """Return the output of sed for pieces; nothing if unknown."""
-    if not known:
-        return _with_unknown(programs, chunks)
-    found = []
-    text = "".join(chunk.text for chunk in chunks)
-    if all(chunk.text.endswith("\n") for chunk in chunks):
-        for chunk in chunks:
-            changed = sed(programs, chunk.text, machine.budget.write)
-            if changed is None:
-                return []
-            found.append(Chunk(changed, chunk.line))
-        return found
-    changed = sed(programs, text, machine.budget.write)
-    return [] if changed is None else [Chunk(piece, machine.line) for piece in changed.splitlines(keepends=True)]
-
-
-def _with_unknown(programs: list[str], chunks: list[Chunk]) -> list[Chunk]:
-    """Replace plain words by unknown values."""
     for program in programs:
-        match = re.fullmatch(r"s(.)([A-Za-z0-9_@{}%:$-]+)\1([^\\&]*)\1g?", program, re.DOTALL)
-        if not match or not is_known(match[2]) or "\n" in match[3]:
+        if is_known(program):
+            chunks = _edit_with(machine, program, chunks, extended=extended) or _with_unknown(
+                program, chunks, extended=extended
+            )
+        else:
+            chunks = _with_unknown(program, chunks, extended=extended)
+    return chunks
+
+
+def _edit_with(machine: Machine, program: str, chunks: list[Chunk], *, extended: bool) -> list[Chunk]:
+    if not all(chunk.text.endswith("\n") for chunk in chunks):
+        text = "".join(chunk.text for chunk in chunks)
+        changed = sed(program, text, machine.budget.write, extended=extended)
+        return [] if changed is None else [Chunk(piece, machine.line) for piece in changed.splitlines(keepends=True)]
+    found = []
+    for chunk in chunks:
+        changed = sed(program, chunk.text, machine.budget.write, extended=extended)
+        if changed is None:
             return []
-        chunks = [Chunk(chunk.text.replace(match[2], match[3]), chunk.line) for chunk in chunks]
-    return list(chunks)
+        found.append(Chunk(changed, chunk.line))
+    return found
+
+
+def _with_unknown(program: str, chunks: list[Chunk], *, extended: bool) -> list[Chunk]:
+    """Replace plain text by an unknown value; nothing if that is not what the program does."""
+    match = re.fullmatch(r"s(.)((?:(?!\1)[^\\.\[\]*^])+)\1((?:(?!\1)[^\\&])*)\1g?", program, re.DOTALL)
+    if not match or not is_known(match[2]) or "\n" in match[3] or match[2].endswith("$"):
+        return []
+    if extended and re.search(r"[+?(){}|]", match[2]):
+        return []
+    return [Chunk(chunk.text.replace(match[2], match[3]), chunk.line) for chunk in chunks]
 
 
 def _cd(machine: Machine, _tree: Simple, words: list[str]) -> Status:
     target = (_operands(words) or [unknown("$HOME")])[0]
-    machine.state.cwd = unknown("$OLDPWD") if target == "-" else machine.path(target)
+    state = machine.state
+    if words[0] == "pushd":
+        state.folders = (*state.folders, state.cwd)
+    new = (state.former or unknown("$OLDPWD")) if target == "-" else machine.path(target)
+    state.cwd, state.former = new, state.cwd
     return 0
 
 
 def _popd(machine: Machine, _tree: Simple, _words: list[str]) -> Status:
-    machine.state.cwd = machine.fresh("popd")
+    state = machine.state
+    state.cwd, state.former = (state.folders or (machine.fresh("popd"),))[-1], state.cwd
+    state.folders = state.folders[:-1]
     return 0
 
 
@@ -278,6 +330,13 @@ def _test(machine: Machine, _tree: Simple, words: list[str]) -> Status:
 
 
 def _set(machine: Machine, _tree: Simple, words: list[str]) -> Status:
+    for word, following in zip(words[1:], [*words[2:], ""], strict=True):
+        if word == "--":
+            break
+        if re.fullmatch(r"[-+]\w*a\w*", word) or (word in ("-o", "+o") and following == "allexport"):
+            machine.state.exports_all = word[0] == "-"
+        if re.fullmatch(r"[-+]\w*u\w*", word) or (word in ("-o", "+o") and following == "nounset"):
+            machine.state.refuses_unset = word[0] == "-"
     if machine.splits:
         machine.state.arguments, machine.state.shifted = None, 0
     elif "--" in words[1:]:
@@ -413,6 +472,8 @@ def _filter(change: Callable[[str, list[str]], str | None]) -> Callable[[Machine
 
     def follow(machine: Machine, tree: Simple, words: list[str]) -> Status:
         file = machine.input
+        if name := next((word for word in words[2:] if machine.exists(word) or machine.file(word)), None):
+            file, words = machine.file(name), [word for word in words if word != name]
         text = file.text if file is not None and not file.things else None
         result = change(text, words[1:]) if text is not None and is_known(text) else None
         if result is None:
@@ -460,6 +521,27 @@ def _head(text: str, words: list[str]) -> str | None:
     return "".join(text.splitlines(keepends=True)[: int(match[1]) if match else 10])
 
 
+def _tail(text: str, words: list[str]) -> str | None:
+    match = re.fullmatch(r"(?:-n ?|-)?(\+?[0-9]{1,4})", " ".join(words))
+    lines = text.splitlines(keepends=True)
+    if words and not match:
+        return None
+    count = match[1] if match else "10"
+    return "".join(lines[int(count) - 1 :] if count[0] == "+" else lines[max(0, len(lines) - int(count)) :])
+
+
+def _grep(text: str, words: list[str]) -> str | None:
+    match = re.fullmatch(r"-([vEFi]+)", words[0]) if len(words) == 2 else None
+    options = match[1] if match else ""
+    if not words or len(words) > 2 or (len(words) == 2 and not match) or (words[0][:1] == "-" and not match):
+        return None
+    expression = regular(words[-1], "I" if "i" in options else "", extended="E" in options, literal="F" in options)
+    if expression is None or cost(expression, max(map(len, text.splitlines()), default=0)) > 1 << 12:
+        return None
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if bool(expression.search(line.rstrip("\n"))) is ("v" not in options))
+
+
 def _cut(text: str, words: list[str]) -> str | None:
     match = re.fullmatch(r"-d ?(.) -f ?([0-9]{1,2})", " ".join(words), re.DOTALL)
     if not match:
@@ -481,8 +563,15 @@ def _which(machine: Machine, tree: Simple, words: list[str]) -> Status:
 
 
 def _trap(machine: Machine, tree: Simple, words: list[str]) -> Status:
-    function = machine.state.functions.get(words[1].strip()) if len(words) > 1 else None
-    if len(words) > 1 and ("ssl" in words[1] or (function is not None and not machine.is_plain(function))):
+    from .parse import parse
+
+    if len(words) < 2:
+        return 0
+    try:
+        is_plain = machine.is_plain(parse(with_names(words[1])))
+    except UnreadableError:
+        is_plain = "ssl" not in words[1]
+    if not is_plain:
         machine.note("a trap that may issue a certificate", tree.line)
     return 0
 
@@ -501,7 +590,9 @@ def _envsubst(machine: Machine, tree: Simple, words: list[str]) -> Status:
         name = match[1] or match[2]
         if asked is not None and name not in asked:
             return match[0]
-        value = machine.get(name)
+        value = machine.exported(name)
+        if value is None and machine.get(name) is not None:
+            return ""
         return machine.outside(name) if value is None else value
 
     machine.put([Chunk(re.sub(r"\$(?:\{(\w+)\}|([A-Za-z_]\w*))", one, chunk.text), chunk.line) for chunk in chunks])
@@ -513,12 +604,20 @@ def _xargs_like(machine: Machine, tree: Simple, words: list[str]) -> Status:
     while rest and rest[0].startswith("-"):
         rest = rest[2:] if rest[0] in ("-n", "-I", "-P", "-L", "-d") else rest[1:]
     text = machine.input.text if machine.input is not None else None
-    if not rest or text is None or not is_known(text) or "-I" in words:
+    option = next((word for word in words[1 : len(words) - len(rest)] if word.startswith("-I")), None)
+    if text is None or not is_known(text):
         if any("ssl" in word or word in ("sh", "bash") for word in words):
             machine.note(f"what {with_names(' '.join(words))[:60]} does is unknown", tree.line)
         return 0
+    rest = rest or ["echo"]
+    if option is not None:
+        mark = option[2:] or words[words.index(option) + 1]
+        for line in filter(None, map(str.strip, text.splitlines())):
+            machine.call(tree, [word.replace(mark, line) for word in rest])
+        return 0
     values = fields(text)
-    size = 1 if "-n1" in words or ("-n" in words and words[words.index("-n") + 1] == "1") else max(1, len(values))
+    count = re.search(r"(?:^| )-n ?([0-9]{1,4})(?: |$)", " ".join(words[1 : len(words) - len(rest)]))
+    size = max(1, int(count[1]) if count else len(values))
     for number in range(0, len(values), size):
         machine.call(tree, rest + values[number : number + size])
     return 0
@@ -526,13 +625,14 @@ def _xargs_like(machine: Machine, tree: Simple, words: list[str]) -> Status:
 
 BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
     "echo": _echo, "printf": _printf, "cat": _cat, "tee": _tee, "cp": _cp, "mv": _cp, "install": _cp,
-    "ln": _cp, "rm": _rm,
+    "ln": _cp, "mkdir": _mkdir, "rm": _rm,
     "unlink": _rm, "touch": _touch, "sed": _sed, "cd": _cd, "pushd": _cd, "popd": _popd, "pwd": _pwd,
     "basename": _basename, "dirname": _dirname, "realpath": _realpath, "readlink": _realpath, "mktemp": _mktemp,
     "exit": _exit, "return": _exit, "break": _leave_loop, "continue": _leave_loop, ":": _true, "true": _true,
     "false": _false, "test": _test, "[": _test, "set": _set, "shift": _shift, "unset": _unset, "eval": _eval,
     ".": _dot, "source": _dot, "read": _read, "mapfile": _mapfile, "readarray": _mapfile, "getopts": _getopts,
-    "let": _let, "seq": _seq, "expr": _expr, "tr": _filter(_tr), "head": _filter(_head), "cut": _filter(_cut),
+    "let": _let, "seq": _seq, "expr": _expr, "tr": _filter(_tr), "head": _filter(_head), "tail": _filter(_tail),
+    "grep": _filter(_grep), "cut": _filter(_cut),
     "paste": _filter(_paste), "command": _which, "which": _which, "type": _which, "alias": _alias,
     "trap": _trap,
     "envsubst": _envsubst, "xargs": _xargs_like, "bc": _filter(_bc),

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from opensslgen.budget import check
 from opensslgen.errors import UnreadableError
 
 from .builtins import BUILTINS
@@ -70,21 +71,39 @@ _SUCCEEDS = frozenset(
     "mkdir chmod chown chgrp ls sleep sync umask ulimit wait kill touch trap stty clear logger systemctl service "
     "install restorecon tput chcon setfacl keytool update-ca-certificates update-ca-trust getent curl wget rmdir ln "
     "reset hash shopt enable disown bg fg jobs times history complete bind set_title zip tar gzip less more "
-    "true : df du stat file sha256sum md5sum sha1sum base64 xxd certutil rsync scp mktemp-d cmp diff".split()
+    "true : hostname df du stat file sha256sum md5sum sha1sum base64 xxd certutil rsync scp mktemp-d cmp diff".split()
 )
 _READERS = frozenset({"ls", "chmod", "chown", "chgrp", "stat", "file", "less", "more", "sha256sum", "md5sum", "diff"})
 _QUESTIONS = frozenset("ls stat getent curl wget systemctl service sha256sum md5sum sha1sum file cmp diff".split())
 _WRAPPERS = {
     "sudo": "ugpCrtTRD", "doas": "uC", "env": "uCS", "exec": "a", "nice": "n", "nohup": "", "time": "fo",
     "ionice": "cnp", "stdbuf": "ioe", "setsid": "", "builtin": "", "command": "", "timeout": "ks", "chronic": "",
-    "busybox": "", "unbuffer": "", "fakeroot": "", "faketime": "",
+    "busybox": "", "unbuffer": "", "fakeroot": "", "faketime": "", "winpty": "", "gosu": "", "su-exec": "",
 }  # fmt: skip
 _OTHER_SCRIPTS = frozenset("make gmake ninja ant ansible-playbook docker podman ssh su xargs parallel find easyrsa "
                            "python python3 perl ruby node awk gawk expect watch".split())  # fmt: skip
+_WRITERS = frozenset({"curl", "wget", "rsync", "scp", "base64", "xxd", "gzip"})
+_UNPACKERS = {
+    "tar": re.compile(r"^-?\w*x|--extract"), "unzip": re.compile(""), "cpio": re.compile("-i|--extract"),
+    "git": re.compile(r"\b(?:checkout|switch|restore|reset|stash|apply|am|pull|merge|rebase|clean)\b"),
+}  # fmt: skip
+"""Programs that may write any file, and how they are called then."""
+_ISSUERS = frozenset("cfssl step certtool mkcert minica certstrap xca lego certbot acme.sh make-ssl-cert pki gpgsm "
+                     "vault easy-rsa build-ca build-key build-key-server build-key-pass pkitool mysql_ssl_rsa_setup "
+                     "elasticsearch-certutil dotnet pwsh powershell powershell.exe".split())  # fmt: skip
+"""Other programs that make certificates."""
+_ISSUES = {"keytool": ("-genkey", "-genkeypair", "-gencert", "-selfcert"), "certutil": ("-S", "-C")}
+"""Programs that make certificates with one of these options."""
 _TEXT = frozenset("grep egrep fgrep wc sort uniq tail nl fold fmt rev mail apt-get apt yum dnf apk brew dpkg rpm pgrep "
                   "pkill killall whereis man diff cmp column zcat date env".split())  # fmt: skip
 _READ_COMMANDS = frozenset("at batch crontab ssh su parallel xargs python python3 perl ruby node docker podman".split())
 _SHELLS = frozenset({"sh", "bash", "dash", "ksh", "mksh", "zsh", "ash"})
+_EMPTY_AT_FIRST = ("/tmp/", "/var/tmp/", "/dev/", "/run/", "/root/", "/home/")  # noqa: S108
+"""Folders in which a script probably has to create its files."""
+_READ = re.compile("\ud800read\u00a0[^\ud801]*\ud801")
+"""A value that the user types; who types nothing gets the default."""
+_ARGUMENTS = re.compile("getopts |\ud800\\$(?:[1-9]|@|#-[0-9]+)\ud801")
+"""In the key of a condition: it depends on the script's arguments."""
 _ENDS = frozenset({"exit", "return", "break", "continue"})
 _HARMLESS = frozenset("echo printf : true false sleep exit return break continue mkdir chmod chown ls tput logger "
                       "clear trap umask usage touch".split())  # fmt: skip
@@ -121,6 +140,7 @@ class Budget:
 
     def step(self) -> None:
         """Spend one command; raises UnfollowedError if none is left."""
+        check()
         self.steps -= 1
         if self.steps < 0:
             raise UnfollowedError(f"more than {MOST_STEPS:,} commands to follow")
@@ -144,8 +164,16 @@ class _State:
     """None: the script's own arguments, which are unknown."""
     shifted: int = 0
     cwd: str = FOLDER
+    former: str = ""
+    """The folder before the last `cd`."""
+    folders: tuple[str, ...] = ()
+    """Those to which `popd` returns, the next one last."""
     tainted: str = ""
     """The file with unknown content that may have set any variable."""
+    exported: set[str] = field(default_factory=set)
+    """The variables that other programs see."""
+    exports_all: bool = False
+    refuses_unset: bool = False
 
     def copy(self) -> _State:
         return _State(
@@ -156,7 +184,12 @@ class _State:
             None if self.arguments is None else list(self.arguments),
             self.shifted,
             self.cwd,
+            self.former,
+            self.folders,
             self.tainted,
+            set(self.exported),
+            self.exports_all,
+            self.refuses_unset,
         )
 
 
@@ -167,12 +200,16 @@ class World:
     name: str = "script.sh"
     is_bash: bool | None = None
     """Whether bash runs it; None if unknown, or if it is sh, which may be dash or bash."""
+    is_zsh: bool = False
+    """Whether zsh runs it, which splits no variables and counts the elements of arrays from 1."""
     read: Callable[[str], str | None] = lambda _: None
     """Returns the text of a file next to the script, by its relative path; None if it is missing."""
     call: Callable[[Machine, Call], Status | None]
     """Called for each external command; returns its status, or None if it ignores the command."""
     system: Callable[[str], str | None] = lambda _: None
     """Returns the text of a system file, by its absolute path."""
+    expects_variables: bool = False
+    """Whether variables with an empty default, as in `${HOST:-}`, may be set."""
 
 
 def explore(tree: Sequence, world: World) -> Iterator[Machine]:
@@ -219,6 +256,16 @@ class Machine:
         self.answers: dict[str, bool] = {}
         self.first_choice = 0
         """The line of the first unknown condition."""
+        self.programs = ""
+        """The words and input of commands that are not followed and may write files; `*`: they may write any file."""
+        self.removed: list[re.Pattern[str]] = []
+        """The paths of files that the script removes by a pattern or with their folder."""
+        self.links: dict[str, str] = {}
+        """The paths to which links lead."""
+        self.folders: set[str] = set()
+        """The folders that the script creates."""
+        self.learned: dict[str, bool] = {}
+        """Answers to unknown conditions that hold because the script ends otherwise."""
         self.state = _State()
         self.files: dict[str, File | None] = {}
         """By path; None for a removed file."""
@@ -230,6 +277,10 @@ class Machine:
         """Unknown things that may make certificates or change how they are made; with their lines."""
         self.locals: dict[str, str | None] = {}
         """The variables' values before a function that makes them local."""
+        self.required: set[str] = set()
+        """The names of unknown values that the script refuses if they are empty, as with `${1:?}`."""
+        self.has_options = False
+        """Whether this way is one on which the script gets options, in a loop over its arguments."""
         self.depth = 0
         self.status: Status = 0
         self.counter = 0
@@ -259,6 +310,29 @@ class Machine:
             self.answers[key] = answer
         return self.answers[key]
 
+    def learn(self, status: Maybe, answer: int) -> int:
+        """Return the status that a condition has where the script does not end."""
+        self.learned[status.key] = (answer == 0) is not status.negated
+        return answer
+
+    def has_text(self, name: str) -> bool:
+        """Return whether something unknown is certainly not empty, by its name."""
+        # A loop over the arguments has no round without any.
+        if name in self.required or name == "$@" or (self.state.refuses_unset and re.fullmatch(r"\$\w+", name)):
+            return True
+        value = unknown(name)
+        for key, answer in (*self.answers.items(), *self.learned.items()):
+            operands = key.strip("[] ()").split(" ")
+            if operands in ([value], ["-n", value]) and answer:
+                return True
+            if operands[:2] == [value, "="] and (answer if any(operands[2:]) else not answer):
+                return True
+            if operands[0] == unknown("$#-0") and len(operands) == 3 and name[1:].isdigit():
+                least = _least_count(operands[1], operands[2], answer=answer)
+                if int(name[1:]) <= least:
+                    return True
+        return False
+
     def decide(self, status: Status) -> int:
         """Return a status as success or failure, which is certain on this way."""
         if isinstance(status, Maybe):
@@ -281,7 +355,8 @@ class Machine:
         """Return a path from the root, or from something unknown."""
         if not name.startswith(("/", FOLDER[0])):
             name = f"{self.state.cwd}/{name}"
-        return posixpath.normpath(name)
+        path = posixpath.normpath(name)
+        return self.links.get(path, path)
 
     def file(self, name: str) -> File | None:
         """Return the content of a file; None if it is unknown or missing."""
@@ -293,7 +368,12 @@ class Machine:
         if path not in self.files:
             text = None
             if path.startswith(f"{FOLDER}/") and is_known(path[len(FOLDER) :]):
+                if any(removed.fullmatch(path) for removed in self.removed):
+                    self.files[path] = None
+                    return None
                 text = self.world.read(path[len(FOLDER) + 1 :])
+                if text is not None and self.may_be_changed(posixpath.basename(path)):
+                    text = unknown("what other commands make of it") + "\n"
             elif path.startswith("/"):
                 text = self.world.system(path)
             if text is None:
@@ -301,6 +381,12 @@ class Machine:
             self.budget.write(len(text))
             self.files[path] = File([Chunk(text, 0)])
         return self.files[path]
+
+    def may_be_changed(self, name: str) -> bool:
+        """Return whether an earlier command that is not followed may have written a file."""
+        if self.programs[:1] == "*":
+            return True
+        return name in self.programs and bool(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)", self.programs))
 
     def exists(self, name: str) -> bool | None:
         """Return whether a file exists; None if unknown."""
@@ -315,7 +401,7 @@ class Machine:
         file = self.file(name) if appends else None
         if file is None:
             file = File()
-            if appends and path.startswith(("/etc/", "/usr/")) and path not in self.files:
+            if appends and path.startswith("/") and not path.startswith(_EMPTY_AT_FIRST) and path not in self.files:
                 file.chunks.append(Chunk(unknown(with_names(path)) + "\n", self.line))
         self.files[path] = file
         return file
@@ -343,6 +429,7 @@ class Machine:
 
     def and_or(self, tree: AndOr) -> Status:
         """Follow commands joined by && and ||."""
+        printed = len(self.output.chunks) if self.output is not None else 0
         status = self.pipeline(tree.first)
         for operator, pipeline in tree.others:
             if isinstance(status, Maybe):
@@ -351,7 +438,12 @@ class Machine:
                 if _is_test(pipeline):
                     status = _combined(status, operator, self.pipeline(pipeline))
                     continue
-                status = (1 if operator == "&&" else 0) if self.leaves(pipeline) else self.decide(status)
+                if self.leaves(pipeline):
+                    status = self.learn(status, 1 if operator == "&&" else 0)
+                status = self.decide(status)
+                if status and operator == "||" and self.output is not None:
+                    # What fails prints nothing.
+                    del self.output.chunks[printed:]
             if (operator == "&&") == (status == 0):
                 status = self.pipeline(pipeline)
         return status
@@ -447,9 +539,9 @@ class Machine:
                 rest += [tree.otherwise] if tree.otherwise else []
                 rest_leaves = bool(tree.otherwise) and all(self.leaves(each) for each in rest)
                 if self.leaves(body) and not rest_leaves:
-                    status = 1
+                    status = self.learn(status, 1)
                 elif rest_leaves:
-                    status = 0
+                    status = self.learn(status, 0)
                 elif self.is_harmless(body) and all(self.is_harmless(each) for each in rest):
                     status = 1
                 else:
@@ -469,7 +561,12 @@ class Machine:
                 if unsure or self.is_harmless(tree.body):
                     return 0
                 unsure += 1
-                status = self.decide(status)
+                if _ARGUMENTS.search(status.key):
+                    if not self.gets_options(tree.line):
+                        return 0
+                    status = int(tree.until)
+                else:
+                    status = self.decide(status)
             if (status == 0) is tree.until:
                 return 0
             if not self.round(tree.body):
@@ -480,6 +577,13 @@ class Machine:
                     return 0
         self.note("a loop with an unknown end", tree.line)
         return 0
+
+    def gets_options(self, line: int) -> bool:
+        """Return whether the script gets arguments for a loop over them; a first way is without."""
+        if self.choose(f"options in line {line}"):
+            self.has_options = True
+            return True
+        return False
 
     def round(self, body: Sequence) -> bool:
         """Follow a loop's body once; return whether the loop goes on."""
@@ -504,6 +608,8 @@ class Machine:
                 values += _expand_braces(word) or self.expand(word, globs=True)
         if len(values) > _MOST_ROUNDS:
             self.note("a loop of more than 500 rounds", tree.line)
+        if values == [unknown("$@")] and not self.is_harmless(tree.body) and not self.gets_options(tree.line):
+            return 0
         for value in values[:_MOST_ROUNDS]:
             self.budget.step()
             self.set(tree.name, value)
@@ -663,14 +769,23 @@ class Machine:
             return " ".join(self.all_arguments())
         if name in self.state.arrays:
             values = self.state.arrays[name]
+            if self.world.is_zsh:
+                return unknown(f"${name}")
             return values[0] if values else None
         if name in self.state.variables:
             return self.state.variables[name]
         if name == "PWD":
             return self.state.cwd
+        if name == "BASH_SOURCE":
+            return self.argument(0)
         if name == "IFS":
             return " \t\n"
         return None
+
+    def exported(self, name: str) -> str | None:
+        """Return the value of a variable that other programs see; None if the script does not export it."""
+        is_exported = self.state.exports_all or name in self.state.exported
+        return self.get(name) if is_exported else None
 
     def argument(self, number: int) -> str | None:
         """Return one of the arguments; None if unknown."""
@@ -754,6 +869,9 @@ class Machine:
                 continue
             else:
                 value = self.value(part)
+                if self.world.is_zsh and isinstance(part, Parameter):
+                    current = (current or "") + value if value else current
+                    continue
                 self.splits = self.splits or not is_known(value)
                 values = fields(value)
                 if value[:1] in (" ", "\t", "\n") and current is not None:
@@ -859,8 +977,10 @@ class Machine:
         if operator in (":-", "-", ":=", "="):
             if self.state.tainted and value is None and not name.isdigit() and name not in self.state.unset:
                 return self.outside(name)
-            if value is None or (value == "" and operator[0] == ":"):
+            if value is None or (value == "" and operator[0] == ":") or _READ.fullmatch(value):
                 default = self.one(part.word)
+                if value is None and not default and (name.isdigit() or self.world.expects_variables):
+                    return self.outside(name)
                 if operator[-1] == "=":
                     self.set(name, default)
                 return default
@@ -872,6 +992,8 @@ class Machine:
             return self.one(part.word) if value or (value is not None and operator == "+") else ""
         if value is None:
             value = self.outside(name)
+        if operator in (":?", "?"):
+            self.required.add(value[1:-1])
         if operator in ("", ":?", "?"):
             return value
         if operator == "length":
@@ -893,7 +1015,7 @@ class Machine:
         number = self.number(index)
         if values is None:
             return self.get(name) if number == 0 else unknown(f"${{{name}[{with_names(text)}]}}")
-        if number is None:
+        if number is None or self.world.is_zsh:
             return unknown(f"${{{name}[{with_names(text)}]}}")
         return values[number] if -len(values) <= number < len(values) else ""
 
@@ -1070,9 +1192,10 @@ class Machine:
 
     def with_variables(self, tree: Simple, words: list[str]) -> Status:
         """Call a command with variables that are set for it alone."""
-        before = dict(self.state.variables)
+        before, exported = dict(self.state.variables), set(self.state.exported)
         for assignment in tree.assignments:
             self.assign(assignment)
+            self.state.exported.add(assignment.name)
         try:
             return self.with_redirections(tree, words)
         finally:
@@ -1081,6 +1204,7 @@ class Machine:
                     self.state.variables[assignment.name] = before[assignment.name]
                 else:
                     self.state.variables.pop(assignment.name, None)
+            self.state.exported = exported
 
     def with_redirections(self, tree: Simple, words: list[str]) -> Status:
         """Call a command with its files open."""
@@ -1096,7 +1220,7 @@ class Machine:
         name = words[0]
         if name in self.state.functions:
             return self.function(name, words[1:])
-        builtin = BUILTINS.get(name)
+        builtin = BUILTINS.get(name.removeprefix("/usr").removeprefix("/bin/"))
         if builtin and not (name == "command" and words[1:2] not in (["-v"], ["-V"])):
             return builtin(self, tree, words)
         if name in _WRAPPERS or posixpath.basename(name) in _WRAPPERS:
@@ -1115,7 +1239,7 @@ class Machine:
         """Follow a command that runs another command, given by its words."""
         name, rest = posixpath.basename(words[0]), words[1:]
         with_values = _WRAPPERS[name]
-        saved = dict(self.state.variables)
+        saved, exported = dict(self.state.variables), set(self.state.exported)
         while rest:
             if rest[0] == "--":
                 rest = rest[1:]
@@ -1126,10 +1250,11 @@ class Machine:
                 rest = rest[2:] if rest[0][-1] in with_values and len(rest[0]) == 2 else rest[1:]
             elif name in ("env", "sudo") and (match := re.match(r"([A-Za-z_]\w*)=(.*)", rest[0], re.DOTALL)):
                 self.set(match[1], match[2])
+                self.state.exported.add(match[1])
                 rest = rest[1:]
             else:
                 break
-        if name in ("timeout", "faketime") and rest:
+        if name in ("timeout", "faketime", "gosu", "su-exec") and rest:
             rest = rest[1:]
         try:
             if not rest:
@@ -1142,7 +1267,7 @@ class Machine:
             finally:
                 self.state.functions = functions
         finally:
-            self.state.variables = saved
+            self.state.variables, self.state.exported = saved, exported
         if name == "exec":
             raise LeaveError("exit")
         return status
@@ -1172,12 +1297,15 @@ class Machine:
 
     def declare(self, words: list[str]) -> Status:
         """Set variables: export, readonly, local, declare, typeset."""
+        options = "".join(word for word in words[1:] if word.startswith("-"))
         for word in words[1:]:
             name, equals, value = word.partition("=")
             appends = name.endswith("+")
             name = name.removesuffix("+")
             if word.startswith(("-", "+")) or not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
                 continue
+            if words[0] == "export" or "x" in options:
+                self.state.exported.add(name)
             if words[0] in ("local", "declare", "typeset") and name not in self.locals:
                 self.locals[name] = self.state.variables.get(name)
             if equals:
@@ -1197,8 +1325,13 @@ class Machine:
         mentions = any("openssl" in word for word in words[1:]) or (
             self.input is not None and "openssl" in self.input.text and name in _READ_COMMANDS
         )
+        if words == [unknown("$@")]:
+            # The caller's own command, as in `exec "$@"` at the end of a container's entry point.
+            return 0
         if (
             not is_known(words[0])
+            or name in _ISSUERS
+            or any(option in words for option in _ISSUES.get(name, ()))
             or (self.state.tainted and "/" not in words[0] and name not in _SUCCEEDS | _QUESTIONS)
             or (name == "find" and any(word.startswith(("-exec", "-ok", "-delete")) for word in words))
         ):
@@ -1213,6 +1346,12 @@ class Machine:
             if known is not None:
                 return self.other_script(tree, known, words[1:])
             self.note(f"what {shown} does is unknown", tree.line)
+        if name in _UNPACKERS and _UNPACKERS[name].search(" ".join(words[1:])):
+            self.programs = "*"
+        elif name in _WRITERS or ("-o" in words and name in _TEXT) or name not in _READERS | _SUCCEEDS | _TEXT:
+            self.programs += " ".join(["", *words[1:], self.input.text if self.input is not None else ""])
+            if len(self.programs) > _LONGEST:
+                self.programs = "*"
         if name not in _READERS and name not in _SUCCEEDS:
             program = " ".join(words[1:]) + (self.input.text if self.input is not None else "")
             for path, file in self.files.items():
@@ -1277,6 +1416,20 @@ class Machine:
             self.note(f"the script that is run is not understood: {error.message}", line)
             return 0
         return self.sequence(_move(tree, line))
+
+
+def _least_count(operator: str, number: str, *, answer: bool) -> int:
+    """Return the least number of arguments if `$# operator number` has this answer."""
+    if not re.fullmatch("[0-9]{1,2}", number):
+        return 0
+    count = int(number)
+    least = {
+        ("-lt", False): count, ("-ge", True): count, ("<", False): count, (">=", True): count,
+        ("-le", False): count + 1, ("-gt", True): count + 1, ("<=", False): count + 1, (">", True): count + 1,
+        ("-eq", True): count, ("-ne", False): count, ("=", True): count, ("==", True): count, ("!=", False): count,
+    }  # fmt: skip
+    nothing = {("-eq", False), ("-ne", True), ("=", False), ("==", False), ("!=", True)}
+    return 1 if count == 0 and (operator, answer) in nothing else least.get((operator, answer), 0)
 
 
 def _expand_braces(word: Word) -> list[str]:

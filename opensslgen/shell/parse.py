@@ -142,6 +142,10 @@ class _Parser:
             line = line.lstrip("\t") if indented else line
             if line == delimiter:
                 break
+            if line.startswith(f"{delimiter})"):
+                # bash takes this as the end of a here-document in `$(…)`.
+                self.at = self.text.index(delimiter, end - len(line)) + len(delimiter)
+                break
             lines.append((line, number))
         if quoted:
             redirection.body = Word(tuple(Text(f"{line}\n", True, number) for line, number in lines), begin)
@@ -231,8 +235,8 @@ class _Parser:
             compound = self.if_()
         elif word in ("while", "until"):
             compound = self.while_(word)
-        elif word == "for":
-            compound = self.for_()
+        elif word in ("for", "select"):
+            compound = self.for_(word)
         elif word == "case":
             compound = self.case()
         elif word == "{":
@@ -300,9 +304,9 @@ class _Parser:
         self.expect("done")
         return While(condition, body, word == "until", line)
 
-    def for_(self) -> For | CountingFor:
+    def for_(self, keyword: str) -> For | CountingFor:
         line = self.line()
-        self.at += 3
+        self.at += len(keyword)
         self.blanks()
         if self.starts_with("(("):
             self.at += 2
@@ -327,6 +331,9 @@ class _Parser:
                     break
                 found.append(self.word())
             words = tuple(found)
+        if keyword == "select":
+            # What is chosen is unknown.
+            words = (Word((Parameter("REPLY", "", Word((), line), True),), line),)
         return For(name[0], words, self.loop_body(), line)
 
     def split_expressions(self, parts: list[Part], line: int) -> tuple[Word, Word, Word]:

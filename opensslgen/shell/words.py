@@ -15,6 +15,8 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v
 _DIRECTIVE = re.compile(r"%(?:%|([-+ 0#]*)([0-9]*)(?:\.([0-9]+))?([sdiuqbcxX]))")
 _TOKEN = re.compile(r"[ \t]*(0[xX][0-9A-Fa-f]+|[0-9]+|[A-Za-z_]\w*|\*\*|<<|>>|[<>=!]=|&&|\|\||[-+*/%()<>?:!~&|^,=])")
 _LONGEST = 200  # tokens of an expression
+_MOST_STEPS = 1 << 16
+"""Most steps of one command of sed, in thousands."""
 _LEVELS = (("||",), ("&&",), ("|",), ("^",), ("&",), ("==", "!="), ("<=", ">=", "<", ">"), ("<<", ">>"), ("+", "-"),
            ("*", "/", "%"))  # fmt: skip
 _SUBSTITUTE = re.compile(r"s(.)((?:\\.|(?!\1).)*)\1((?:\\.|(?!\1).)*)\1([gI]*)", re.DOTALL)
@@ -281,36 +283,48 @@ def quoted_pattern(text: str) -> str:
     return re.sub(r"([*?\[\\])", r"\\\1", text)
 
 
-def sed(programs: list[str], text: str, spend: Callable[[int], None]) -> str | None:
-    """Return the output of sed for a text, with substitutions and deletions; None if not supported.
+def sed(program: str, text: str, spend: Callable[[int], None], *, extended: bool = False) -> str | None:
+    """Return the output of sed for lines, with substitutions, deletions and added lines; None if not supported.
 
     `spend` is called with its cost, in thousands of steps.
     """
-    for program in programs:
-        for command in filter(None, (part.strip() for part in _commands(program))):
-            match = _SUBSTITUTE.fullmatch(command)
-            delete = re.fullmatch(r"/((?:\\.|[^/])*)/d", command)
-            if not match and not delete:
-                return None
-            expression = _basic(match[2] if match else delete[1] if delete else "")
-            if expression is None or len(text) > 100_000:
-                return None
-            lines = text.splitlines(keepends=True)
-            if re.search(r"[][.*\\]", expression.pattern):
-                # What is unknown may match, or may not.
-                lines = [line if is_known(line) else _what_sed_makes(line) for line in lines]
-            spend(sum(cost(expression, len(line)) for line in lines if is_known(line)) + len(text))
-            if delete:
-                text = "".join(line for line in lines if not expression.search(line.removesuffix("\n")))
+    for command in filter(None, (part.strip() for part in _commands(program))):
+        match = _SED.fullmatch(command)
+        if not match or len(text) > 100_000:
+            return None
+        substitutes = _SUBSTITUTE.fullmatch(match["command"])
+        adds = _ADD.fullmatch(match["command"])
+        if not substitutes and not adds and match["command"] != "d":
+            return None
+        if match["address"] is None and not substitutes:
+            return None
+        address = None if match["address"] is None else regular(match["address"], extended=extended)
+        expression = regular(substitutes[2], substitutes[4], extended=extended) if substitutes else None
+        if (match["address"] is not None and address is None) or (substitutes and expression is None):
+            return None
+        lines = []
+        before = text.splitlines(keepends=True)
+        price = sum(cost(each, len(line)) for each in (address, expression) if each for line in before)
+        if price > _MOST_STEPS:
+            return None
+        spend(price + len(text))
+        # What is unknown may match, or may not.
+        is_plain = not any(re.search(r"[][.*\\]", each.pattern) for each in (address, expression) if each)
+        for line in before:
+            if not is_plain and not is_known(line):
+                lines.append(_what_sed_makes(line))
                 continue
-            assert match
-            new = re.sub(r"\\([1-9])|\\n|\\(.)|&|\\", _replacement, match[3])
-            count = 0 if "g" in match[4] else 1
-            changed = []
-            for line in lines:
-                ending = "\n" if line.endswith("\n") else ""
-                changed.append(expression.sub(new, line.removesuffix("\n"), count=count) + ending)
-            text = "".join(changed)
+            content = line.removesuffix("\n")
+            ending = line[len(content) :]
+            if address and not address.search(content):
+                lines.append(line)
+            elif substitutes and expression:
+                new = re.sub(r"\\([1-9])|\\n|\\(.)|&|\\", _replacement, substitutes[3])
+                lines.append(expression.sub(new, content, count=0 if "g" in substitutes[4] else 1) + ending)
+            elif adds:
+                new = adds[2] + "\n"
+                lines += {"a": [content + "\n", new], "i": [new, line], "c": [new]}[adds[1]]
+        text = "".join(lines)
     return text
 
 
@@ -318,8 +332,13 @@ def _what_sed_makes(line: str) -> str:
     return unknown(f"what sed makes of {with_names(line).strip()}") + "\n"
 
 
+_SED = re.compile(r"(?:/(?P<address>(?:\\.|[^/])*)/[ \t]*)?(?P<command>.*)", re.DOTALL)
+_ADD = re.compile(r"([aic])(?:\\\n|\\|[ \t])[ \t]*([^\\\n]*)")
+
+
 def _commands(program: str) -> list[str]:
-    return [program] if _SUBSTITUTE.fullmatch(program) else re.split(r";|\n", program)
+    is_one = re.fullmatch(r"(?:/(?:\\.|[^/])*/[ \t]*)?(?:[aic][\\ \t].*)", program, re.DOTALL)
+    return [program] if is_one or _SUBSTITUTE.fullmatch(program) else re.split(r";|\n", program)
 
 
 def _replacement(match: re.Match[str]) -> str:
@@ -332,8 +351,14 @@ def _replacement(match: re.Match[str]) -> str:
     return r"\\" if match[0] in ("\\", "\\\\") else str(match[2] or "")
 
 
-def _basic(expression: str) -> re.Pattern[str] | None:
-    """Return a basic regular expression in Python's syntax; None if not supported."""
+_CLASSES = {"space": r"\s", "blank": r" \t", "digit": "0-9", "alpha": "a-zA-Z", "alnum": "a-zA-Z0-9",
+            "upper": "A-Z", "lower": "a-z"}  # fmt: skip
+
+
+def regular(expression: str, flags: str = "", *, extended: bool, literal: bool = False) -> re.Pattern[str] | None:
+    """Return a regular expression of sed or grep in Python's syntax; None if not supported."""
+    if literal:
+        return re.compile(re.escape(expression), re.IGNORECASE if "I" in flags else 0)
     found: list[str] = []
     at = 0
     while at < len(expression):
@@ -342,23 +367,31 @@ def _basic(expression: str) -> re.Pattern[str] | None:
         if character == "\\" and at < len(expression):
             escaped = expression[at]
             at += 1
-            if escaped in "()":
-                found.append(escaped)
-            elif escaped in "{}+?|123456789<>bwWsS":
+            if escaped in "(){}+?|":
+                # Only with these, basic and extended expressions differ.
+                found.append(re.escape(escaped) if extended else escaped)
+            elif escaped in "sSwWb":
+                found.append(f"\\{escaped}")
+            elif escaped.isalnum() or escaped in "<>`'":
                 return None
             else:
                 found.append(re.escape(escaped))
         elif character in "(){}+?|":
-            found.append(re.escape(character))
+            found.append(character if extended else re.escape(character))
         elif character == "[":
-            end = expression.find("]", at + 2)
-            if end < 0 or "[" in expression[at:end]:
+            content = re.match(r"\^?\]?(?:\[:\w+:\]|[^\[\]])*", expression[at:])
+            assert content
+            end = at + content.end()
+            if not expression.startswith("]", end):
                 return None
-            found.append("[" + expression[at:end].replace("\\", "\\\\") + "]")
+            inside = re.sub(r"\[:(\w+):\]", lambda match: _CLASSES.get(match[1], "["), content[0].replace("\\", "\\\\"))
+            if "[" in inside:
+                return None
+            found.append(f"[{inside}]")
             at = end + 1
         else:
             found.append(character)
     try:
-        return re.compile("".join(found))
+        return re.compile("".join(found), re.IGNORECASE if "I" in flags else 0)
     except re.error:
         return None

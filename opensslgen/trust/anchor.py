@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from opensslgen.errors import Error, UnreadableError
+from opensslgen.errors import UnreadableError
+from opensslgen.pki.folder import missing_ca
 from opensslgen.pki.store import Store
-from opensslgen.plan.layout import CA, CA_CHAIN
+from opensslgen.plan.layout import CA_CHAIN
 from opensslgen.text import visible
 from opensslgen.x509.certificate import load
 
@@ -29,7 +30,7 @@ def authorities(folder: Path) -> tuple[Certificate, ...]:
     store = Store(folder)
     authority = store.issuer()
     if authority is None:
-        raise Error(f"{folder / CA} does not exist: make the root first", hint="opensslgen root")
+        raise missing_ca(folder)
     found = [authority]
     above = {certificate.subject: certificate for certificate in store.above()}
     while not found[-1].is_self_issued:

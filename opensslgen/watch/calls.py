@@ -131,7 +131,7 @@ def _read_call(path: Path) -> Call | None:
         source_text=config.read_text(encoding="utf-8", errors="surrogateescape") if config.exists() else None,
         changes=tuple(changes.read_text(encoding="utf-8", errors="replace").splitlines()) if changes.exists() else (),
         # The shell uses 128 and more for commands that a signal ended.
-        status=int(ended) if ended.isdecimal() and int(ended) <= 128 else None,
+        status=int(ended) if re.fullmatch("[0-9]{1,3}", ended) and int(ended) <= 128 else None,
         made=made.read_bytes() if made.exists() else b"",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import threading
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,10 @@ blueprint = Blueprint("auditing", __name__)
 
 _TIMEOUT = 20.0
 """Seconds that openssl may take."""
+_turns = threading.BoundedSemaphore(2)
+"""Checks at once, of all visitors together; each of them has the budget of a file in an audit."""
+_LONGEST_WAIT = 10.0
+"""Seconds that a visitor waits for a turn."""
 
 
 @blueprint.get("/audit")
@@ -47,11 +52,14 @@ def judge() -> str | tuple[str, int]:
     if profile and profile not in PROFILES:
         return _page(text=text, profile="", results=None, problem="choose one of the profiles"), 422
     settings = _settings(profile)
-    return _page(
-        text=text,
-        profile=profile,
-        results=[result for name, data in sent for result in audit_content(data, name, settings)],
-    )
+    if not _turns.acquire(timeout=_LONGEST_WAIT):
+        problem = "others are checking files: try again in a moment"
+        return _page(text=text, profile=profile, results=None, problem=problem), 503
+    try:
+        results = [result for name, data in sent for result in audit_content(data, name, settings)]
+    finally:
+        _turns.release()
+    return _page(text=text, profile=profile, results=results)
 
 
 def _page(*, text: str, profile: str, results: list[Result] | None, problem: str | None = None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, redirect, request, url_for
 
 from opensslgen.errors import Error
-from opensslgen.jobs.job import Violation
+from opensslgen.jobs.job import NO_P12, Violation
 from opensslgen.jobs.renew import renewal_job, root_renewal_job
 from opensslgen.jobs.revoke import revocation_job, revocation_list_job
 from opensslgen.pki.folder import Folder
@@ -47,7 +47,8 @@ def renew(serial: str) -> Response | tuple[str, int]:
     def prepare() -> Job:
         if stem == ROOT:
             return root_renewal_job(store=config.store)
-        return renewal_job(stem, store=config.store, keep_key=keep_key, p12=p12, at=at)
+        # The page says what becomes of an old PKCS#12 file, for which nobody has typed a password.
+        return renewal_job(stem, store=config.store, keep_key=keep_key, p12=p12 or NO_P12, at=at)
 
     return _show_plan(serial, "renew", prepare)
 

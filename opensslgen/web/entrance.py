@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UsageError
 from opensslgen.pki import lookup
-from opensslgen.pki.folder import Folder
+from opensslgen.pki.folder import Folder, missing_ca
 from opensslgen.plan.layout import CA_CHAIN
+from opensslgen.suggest import suggest
 
 from .tls import context_of
 
@@ -67,7 +68,8 @@ def entrance(address: str, *, name: str | None, has_password: bool, pki: Path, o
     if ipaddress.ip_address(address).is_unspecified and not name:
         raise UsageError(
             f"{address} stands for every address of this machine, so no certificate can be chosen by it",
-            hint="add --name NAME, the name that browsers use; opensslgen server NAME issues a certificate for it",
+            hint="add --name NAME, the name that browsers use; to issue a certificate for it:"
+            f" {suggest('server', 'NAME', pki=pki)}",
         )
     context, names = _tls(name or address, address, pki=pki, openssl=openssl)
     return Entrance(host=name or address, names=names, context=context)
@@ -79,11 +81,12 @@ def _tls(name: str, address: str, *, pki: Path, openssl: OpenSSL) -> tuple[SSLCo
     root = folder.root.certificate if folder.root else None
     try:
         if root is None:
-            raise Error(f"{pki} has no root")
+            raise missing_ca(pki)
         found = lookup.find_in_folder(folder, name)
     except Error as error:
         by_name = name == address or ipaddress.ip_address(address).is_unspecified
-        hint = f"to issue one, run: opensslgen server {name}{'' if by_name else f' --san IP:{address}'}"
+        san = () if by_name else ("--san", f"IP:{address}")
+        hint = f"to issue one, run: {suggest('server', name, *san, pki=pki)}"
         raise Error(f"TLS needs a certificate for {name}: {error.message}", hint=hint) from error
     context = context_of(found, authority=root, above=folder.path / CA_CHAIN, openssl=openssl)
     return context, frozenset(other.value for other in found.certificate.names if other.kind in {"DNS", "IP"})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UsageError
 from opensslgen.jobs.job import Violation, refuse_violations
+from opensslgen.jobs.new_ca import fit_name
 from opensslgen.orders.kinds import SERVER
 from opensslgen.orders.order import LEAF_DAYS, LeafOrder, leaf_order
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD, fit_secret
@@ -53,6 +54,8 @@ class Values:
     key_type: str = key_types.DEFAULT.name
     key_usage: tuple[str, ...] = ()
     """Empty: the default of the key type."""
+    ca_name: str = ""
+    """The common name of the CA that is created first, if there is none; empty: the default."""
     compatible: bool = False
     """Whether older devices can read the PKCS#12 file."""
     elsewhere: bool = False
@@ -84,6 +87,7 @@ def read_values(form: MultiDict[str, str]) -> Values:
         eku=tuple(form.getlist("eku")),
         key_type=form.get("key_type", ""),
         key_usage=tuple(form.getlist("key_usage")),
+        ca_name=form.get("ca_name", "").strip(),
         compatible="compatible" in form,
         elsewhere=form.get("where") == "elsewhere",
         replace="replace" in form,
@@ -118,6 +122,7 @@ def problems(values: Values, secrets: Mapping[str, str]) -> dict[str, Problem]:
         "eku": lambda: _extended_key_usage(values),
         "key_type": lambda: leaf_order(_ANY, key_type=key_types.key_type(values.key_type)),
         "key_usage": lambda: leaf_order(_ANY, key_usage=values.key_usage),
+        "ca_name": lambda: _ca_name(values.ca_name),
         "p12_password": lambda: _p12_password(values, secrets),
         "passphrase": lambda: _passphrase(secrets),
     }
@@ -156,6 +161,11 @@ def _extended_key_usage(values: Values) -> LeafOrder:
         # An order takes the default instead.
         raise UsageError("choose at least serverAuth, which Apple devices require of a server")
     return leaf_order(_ANY, extended_key_usage=values.eku)
+
+
+def _ca_name(text: str) -> None:
+    if text:
+        fit_name(text)
 
 
 def _p12_password(values: Values, secrets: Mapping[str, str]) -> None:

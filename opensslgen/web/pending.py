@@ -12,9 +12,10 @@ from opensslgen.errors import Error, UsageError
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.jobs.issue import leaf_job
 from opensslgen.jobs.job import Violation
-from opensslgen.jobs.passphrase import opens_key
+from opensslgen.jobs.new_ca import ca_to_create
+from opensslgen.jobs.passphrase import opens_key, wrong_passphrase
 from opensslgen.jobs.perform import Authority
-from opensslgen.orders.order import LEAF_DAYS, root_order
+from opensslgen.orders.order import LEAF_DAYS
 from opensslgen.plan.script import as_script
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD, SECRETS
 
@@ -100,7 +101,7 @@ def passphrase_problem(config: Config, secrets: Mapping[str, str]) -> Problem | 
         return Problem("the root's key has a passphrase: type it")
     if opens_key(secrets[CA_PASSPHRASE], config.store, config.openssl()):
         return None
-    return Problem("this is not the passphrase of the root's key")
+    return Problem(wrong_passphrase(config.store.path / config.store.ca_key).message)
 
 
 def place_order(
@@ -117,7 +118,17 @@ def place_order(
     if found:
         return None, found
     order = fields.order(values, p12=P12_PASSWORD in secrets)
-    root = root_order(encrypted=CA_PASSPHRASE in {**config.secrets, **secrets})
+    try:
+        # Whoever fills in the form was shown that a CA is created, and can name it there.
+        root = ca_to_create(
+            config.store,
+            agreed=True,
+            name=None if config.store.issuer() else values.ca_name or None,
+            host=order.names[0].value,
+            encrypted=CA_PASSPHRASE in {**config.secrets, **secrets},
+        )
+    except Error as error:
+        return None, {fields.FORM: Problem(error.message)}
 
     def prepare() -> Job:
         return leaf_job(order, store=config.store, root=root, fixed_days=order.days != LEAF_DAYS)

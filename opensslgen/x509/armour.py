@@ -41,6 +41,8 @@ _ESCAPE = re.compile(
 _QUOTES = b"\"'`"
 _OUTSIDE = 200
 """Bytes between two quoted parts of one block."""
+_LARGEST = 2 << 20
+"""Bytes between BEGIN and END; a certificate of 1 MiB, which is the limit, has fewer."""
 _SHORTEST = 30
 """Bytes; what is shorter is a word such as a name to fill in."""
 _PUNCTUATION = re.compile(rb"^[^A-Za-z0-9+/=\n]+|[^A-Za-z0-9+/=\n]+$", re.MULTILINE)
@@ -121,6 +123,8 @@ def _block(data: bytes, begin: re.Match[bytes], end: re.Match[bytes], line: int)
     label = _label(begin)
     if label.startswith("PGP "):
         return None
+    if end.start() - begin.end() > _LARGEST:
+        raise DecodeError(f"more than {_LARGEST >> 20} MiB between BEGIN and END", line=line)
     before, body = _before(data, begin), data[begin.end() : end.start()]
     if label != _label(end):
         if before is None or _BASE64.search(body):

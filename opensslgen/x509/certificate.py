@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from opensslgen.budget import count_certificate
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import read_file
 from opensslgen.text import visible
@@ -125,11 +126,15 @@ class Certificate(Signed):
         return self.not_after - self.not_before
 
     def ends_soon(self, within: timedelta, *, now: datetime) -> bool:
-        """Tell whether it expires within a time, and is in the last third of its validity.
+        """Tell whether it is due for renewal, as `due_from` defines it."""
+        return now >= self.due_from(within)
+
+    def due_from(self, within: timedelta) -> datetime:
+        """Return when it is due for renewal: a time before it expires, but not before the last third of its validity.
 
         Without the second condition, certificates with a short validity would be renewed again and again.
         """
-        return self.not_after - now <= min(within, self.validity / 3)
+        return self.not_after - min(within, self.validity / 3)
 
     @property
     def is_authority(self) -> bool:
@@ -139,7 +144,7 @@ class Certificate(Signed):
     @property
     def is_self_issued(self) -> bool:
         """Whether subject and issuer are the same name, byte for byte."""
-        return self.subject == self.issuer
+        return self.subject.der == self.issuer.der and self.subject.attributes == self.issuer.attributes
 
     @property
     def is_self_signed(self) -> bool:
@@ -184,6 +189,7 @@ def decode(der: bytes) -> Certificate:
 
     A deviation from DER with a single meaning is accepted and listed in `deviations`.
     """
+    count_certificate()
     certificate, found = read_tolerantly(_decode, der)
     # openssl verifies the signature of what was there, not of what it was read as.
     return replace(certificate, deviations=found, der=der) if found else certificate

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from opensslgen.errors import UnreadableError
+from opensslgen.patterns import pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -418,8 +419,8 @@ def generalized_time(data: bytes, start: int, stop: int) -> datetime:
 
 
 # X.680 sections 46 and 47 have more forms than RFC 5280; a time without a zone is ambiguous.
-_OTHER_UTC = re.compile(rb"(\d\d)(\d{8})(\d\d)?(?:Z|([+-])(\d\d)(\d\d))")
-_OTHER_GENERALIZED = re.compile(rb"(\d{4})(\d{8})(\d\d)?(?:[.,]\d+)?(?:Z|([+-])(\d\d)(\d\d))")
+_OTHER_UTC = pattern(rb"(\d\d)(\d{8})(\d\d)?(?:Z|([+-])(\d\d)(\d\d))")
+_OTHER_GENERALIZED = pattern(rb"(\d{4})(\d{8})(\d\d)?(?:[.,]\d+)?(?:Z|([+-])(\d\d)(\d\d))")
 
 
 def _other_form(data: bytes, start: int, stop: int, form: re.Pattern[bytes], what: str) -> datetime:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from opensslgen.errors import UsageError
+
+_WRITTEN = re.compile("[A-Za-z0-9]+(?:[ :_-][A-Za-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ DEFAULT = KEY_TYPES["rsa-2048"]
 
 def key_type(name: str) -> KeyType:
     """Return the key type that a user calls `RSA 2048`, `rsa:2048`, `2048`, `P-256` or `prime256v1`."""
-    plain = "".join(character for character in name.lower() if character.isalnum())
+    plain = re.sub("[ :_-]", "", name.lower()) if _WRITTEN.fullmatch(name) else ""
     for known in KEY_TYPES.values():
         if plain in {known.name.replace("-", ""), str(known.bits) if known.algorithm == "RSA" else known.curve}:
             return known

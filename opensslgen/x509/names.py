@@ -9,6 +9,7 @@ from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from opensslgen.names.general import GeneralName
+from opensslgen.patterns import pattern
 from opensslgen.text import visible
 
 from .der import (
@@ -75,7 +76,7 @@ _SHORT_NAMES = {
     "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionC",
 }
 _UNIQUE_IDENTIFIER = "2.5.4.45"
-_SPECIAL = re.compile(r'[\\,+"]')
+_SPECIAL = pattern(r'[\\,+"]')
 _CACHED_SIZE = 1024
 """In bytes; longer names rarely occur twice, and would fill the memory."""
 
@@ -104,6 +105,20 @@ class Name:
         return visible(", ".join(f"{kind}={_SPECIAL.sub(_escaped, value)}" for kind, value in self.attributes))
 
 
+def joined(name: Name) -> frozenset[int]:
+    """Return the positions of attributes that stand in one relative distinguished name with the one before them."""
+    found: set[int] = set()
+    if name.der:
+        at, end = element(name.der, 0, len(name.der), SEQUENCE, "a name")
+        position = 0
+        while at < end:
+            start, at = element(name.der, at, end, SET, "a relative distinguished name")
+            size = len(relative_name(name.der, start, at))
+            found.update(range(position + 1, position + size))
+            position += size
+    return frozenset(found)
+
+
 def same_name(one: Name | Subject, other: Name | Subject) -> bool:
     """Tell whether two names count as the same when a chain is built.
 
@@ -119,7 +134,7 @@ def canonical(name: Name | Subject) -> tuple[tuple[str, str], ...]:
 
 
 _BLANK = " \t\n\v\f\r"
-_BLANKS = re.compile(f"[{_BLANK}]+")
+_BLANKS = pattern(f"[{_BLANK}]+")
 _LOWER = {ord(letter): letter.lower() for letter in ascii_uppercase}
 
 

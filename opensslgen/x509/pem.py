@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from opensslgen.budget import check
+from opensslgen.patterns import pattern
 
 from .der import DecodeError
 
@@ -14,10 +16,13 @@ if TYPE_CHECKING:
 CERTIFICATE, REQUEST = "CERTIFICATE", "CERTIFICATE REQUEST"
 """The labels that openssl writes."""
 
-# openssl expects it at the start of a line, but a block pasted into a configuration file is indented.
-_BOUNDARY = re.compile(rb"(?:^|\r)(?:\xef\xbb\xbf)?[ \t]*-----(BEGIN|END) ([^\r\n]*)", re.MULTILINE)
-_LABEL = re.compile(rb"([!-,.-~]+(?:[ -][!-,.-~]+)*)-----[ \t]*")
-_HEADERS = re.compile(rb"\s*(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*)+[ \t]*\r?\n")
+# The hyphens come first, because such a search is twice as fast.
+_BOUNDARY = pattern(rb"-----(BEGIN|END) ([^\r\n]*)")
+_LABEL = pattern(rb"([!-,.-~]+(?:[ -][!-,.-~]+)*)-----[ \t]*")
+_LONGEST_LABEL = 100
+_LONGEST_HEADERS = 1 << 16
+"""Bytes; openssl writes two short lines."""
+_HEADERS = pattern(rb"\s*(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t]+[^\n]*\n)*)+[ \t]*\r?\n")
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 # The last character before the padding holds two or four bits that must be zero (RFC 4648 section 3.5).
 _LAST = {b"": _ALPHABET, b"=": _ALPHABET[::4], b"==": _ALPHABET[::16]}
@@ -46,9 +51,13 @@ def pem_blocks(data: bytes, *, first_line: int = 1) -> Iterator[PemBlock]:
     label, begin, body_start = b"", 0, 0
     line, counted = first_line, 0
     for boundary in _BOUNDARY.finditer(data):
-        line += data.count(b"\n", counted, boundary.start())
-        counted = boundary.start()
-        marked = _LABEL.fullmatch(boundary[2])
+        check()
+        start = _start_of_line(data, boundary.start())
+        if start is None:
+            continue
+        line += data.count(b"\n", counted, start)
+        counted = start
+        marked = _LABEL.fullmatch(boundary[2]) if len(boundary[2]) <= _LONGEST_LABEL else None
         if not marked:
             raise DecodeError(f"{boundary[1].decode()} is not followed by a label and five hyphens", line=line)
         if boundary[1] == b"BEGIN":
@@ -58,10 +67,22 @@ def pem_blocks(data: bytes, *, first_line: int = 1) -> Iterator[PemBlock]:
         elif not begin or marked[1] != label:
             raise DecodeError("END without the BEGIN that belongs to it", line=line)
         else:
-            yield PemBlock(label.decode("ascii"), body_of(data[body_start : boundary.start()], label, begin), begin)
+            yield PemBlock(label.decode("ascii"), body_of(data[body_start:start], label, begin), begin)
             begin = 0
     if begin:
         raise DecodeError("BEGIN without the END that belongs to it", line=begin)
+
+
+def _start_of_line(data: bytes, at: int) -> int | None:
+    """Return where the blanks before a boundary begin; None if it does not stand at the start of a line.
+
+    openssl expects no blanks there, but a block that was pasted into a configuration file is indented.
+    """
+    while at and data[at - 1] in b" \t":
+        at -= 1
+    if data[max(at - 3, 0) : at] == b"\xef\xbb\xbf":
+        at -= 3
+    return at if not at or data[at - 1] in b"\r\n" else None
 
 
 def pem(label: str, body: bytes) -> str:
@@ -79,7 +100,7 @@ def base64_lines(data: bytes) -> Iterator[str]:
 
 def body_of(text: bytes, label: bytes, line: int) -> bytes:
     """Return what the base64 of a block with this label contains; raises DecodeError with the line number."""
-    if label.endswith(b"PRIVATE KEY") and (headers := _HEADERS.match(text)):
+    if label.endswith(b"PRIVATE KEY") and (headers := _HEADERS.match(text, 0, _LONGEST_HEADERS)):
         text = text[headers.end() :]
     letters = text.translate(None, b" \t\r\n")
     padding = letters.translate(None, _ALPHABET)

@@ -7,12 +7,14 @@ import sys
 from dataclasses import dataclass, replace
 from typing import Any
 
+from opensslgen.budget import count_certificate
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import LARGEST_FILE, read_file
 from opensslgen.text import visible
 
 from .certificate import Signed, extension_fields, read_algorithm, read_outermost, read_public_key, read_signature
 from .der import (
+    CRYPTOGRAPHY,
     INTEGER,
     OBJECT_IDENTIFIER,
     SEQUENCE,
@@ -49,6 +51,7 @@ def decode_request(der: bytes) -> Request:
 
     A deviation from DER with a single meaning is accepted and listed in `deviations`.
     """
+    count_certificate()
     request, found = read_tolerantly(_decode, der)
     return replace(request, deviations=found) if found else request
 
@@ -59,8 +62,12 @@ def _decode(der: bytes) -> Request:
     algorithm, signature = read_signature(der, end, stop)
     name, hashed = read_algorithm(algorithm, end)
     first, last = element(der, at, end, INTEGER, "the version")
-    if integer(der, first, last) != 0:
-        raise DecodeError("a request is not of version 1", first)
+    version = integer(der, first, last) + 1
+    if version not in (1, 2, 3):
+        raise DecodeError(f"there is no version {version} of requests", first)
+    if version > 1:
+        # certbot and salt write 3, which is a version of certificates.
+        deviate(f"a request is of version {version} instead of 1", first, CRYPTOGRAPHY)
     subject, at = read_name(der, last, end, "the subject")
     first, (_, at) = at, element(der, at, end, SEQUENCE, "the public key")
     public_key = read_public_key(der, first, at)

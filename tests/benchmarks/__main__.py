@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 PARTS: dict[str, Part] = {
     "single": lambda folder, given: making.single(folder, max(given.runs, 9)),
+    "start": lambda folder, given: making.starting(folder, max(given.runs, 15)),
     "ec": lambda folder, given: making.many_ec(folder, given.number, given.runs),
     "rsa": lambda folder, given: making.many_rsa(folder, given.number, given.runs),
     "sign": lambda folder, given: signing.requests(folder, given.requests, given.runs),

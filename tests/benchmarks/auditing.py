@@ -39,6 +39,10 @@ def certificates(folder: Path, number: int, runs: int) -> None:
             Entry(
                 "opensslgen audit --each BUNDLE, a tenth of it", (*audit, "--each", "tenth.pem"), number=number // 10
             ),
+            Entry(
+                "opensslgen audit --each BUNDLE, signatures verified",
+                (*audit, "--root", "root.pem", "--each", "bundle.pem"),
+            ),
             Entry("openssl x509 -text, one by one", x509_text, number=len(sample)),
             Entry("openssl storeutl -text BUNDLE", ("openssl", "storeutl", "-text", "-noout", "bundle.pem")),
             Entry("pkilint, one by one", pkilint if shutil.which("lint_pkix_cert") else None, number=5),
@@ -50,7 +54,7 @@ def certificates(folder: Path, number: int, runs: int) -> None:
 
 
 def make_certificates(folder: Path, number: int) -> None:
-    """Fill a folder with good certificates of different names and keys by one root."""
+    """Fill a folder with good certificates of different names and keys by one root, whose own is beside it."""
     folder.mkdir()
     root = ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Benchmark root")])
@@ -59,6 +63,19 @@ def make_certificates(folder: Path, number: int) -> None:
         ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "key_cert_sign", "crl_sign",
          "encipher_only", "decipher_only"), False,
     )  # fmt: skip
+    own = (
+        x509.CertificateBuilder()
+        .subject_name(issuer)
+        .issuer_name(issuer)
+        .public_key(root.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(root.public_key()), critical=False)
+        .sign(root, hashes.SHA256())
+    )
+    folder.with_name("root.pem").write_bytes(own.public_bytes(Encoding.PEM))
     for index in range(number):
         name = f"pbx{index}.example.com"
         key = ec.generate_private_key(ec.SECP256R1()).public_key()

@@ -126,6 +126,27 @@ def single(folder: Path, runs: int) -> None:
         )
 
 
+def starting(folder: Path, runs: int) -> None:
+    """Show what the commands that only look cost, beside importing click."""
+    for number in range(20):
+        ours(folder, "server", f"pbx{number}.example.com", "--key-type", "p-256", "--quiet")
+    shutil.copy(folder / "pki" / "issued" / "pbx0.example.com.crt", folder / "alone.crt")
+    contest(
+        "commands that only look, beside importing click",
+        [
+            Entry("python -c 'import click'", (sys.executable, "-c", "import click")),
+            Entry("opensslgen --help", (*OURS, "--help")),
+            Entry("opensslgen audit, its issuer not at hand", (*OURS, "audit", "alone.crt")),
+            Entry("opensslgen audit, its signature verified", (*OURS, "audit", "pki/issued/pbx0.example.com.crt")),
+            Entry("opensslgen list, 20 certificates", (*OURS, "list")),
+            Entry("opensslgen renew --within 30, none of 20 due", (*OURS, "renew", "--within", "30")),
+        ],
+        number=1,
+        runs=runs,
+        folder=folder,
+    )
+
+
 def many_ec(folder: Path, number: int, runs: int) -> None:
     """Show a batch with EC keys, where processes are the cost, beside loops of what people use."""
     _prepare(folder)

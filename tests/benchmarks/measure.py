@@ -24,7 +24,7 @@ begun = time.perf_counter()
 done = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 taken = time.perf_counter() - begun
 used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(done.returncode, taken, used.ru_maxrss)
+print(done.returncode, taken, used.ru_maxrss, used.ru_utime + used.ru_stime)
 sys.stderr.buffer.write(done.stderr[-2000:])
 """
 """Runs a command in a process of its own, whose children are that command's alone."""
@@ -52,49 +52,58 @@ def contest(title: str, entries: Sequence[Entry], *, number: int, runs: int, fol
     print(f"\n{title}")
     times: dict[str, list[float]] = {entry.title: [] for entry in entries}
     peaks: dict[str, float] = {}
+    computing: dict[str, list[float]] = {entry.title: [] for entry in entries}
     for _ in range(runs):
         for entry in entries:
             if entry.command is not None:
                 entry.before()
-                seconds, peaks[entry.title] = _measured(entry, folder)
+                seconds, peaks[entry.title], cpu = _measured(entry, folder)
                 times[entry.title].append(seconds / (entry.number or number))
-    ours = statistics.median(times[entries[0].title])
+                computing[entry.title].append(cpu / (entry.number or number))
+    ours, of_cpu = (statistics.median(each[entries[0].title]) for each in (times, computing))
     for entry in entries:
         if entry.command is None:
             print(f"  {entry.title:<58} not installed")
             continue
         each = statistics.median(times[entry.title])
-        ratio = "" if entry is entries[0] else f"{each / ours:8.2f} x"
-        print(f"  {entry.title:<58} {_time(each)} {1 / each:9.1f}/s {peaks[entry.title]:7.0f} MiB {ratio}")
+        cpu = statistics.median(computing[entry.title])
+        ratio = "" if entry is entries[0] else f"{each / ours:8.2f} x {cpu / of_cpu:8.2f} x CPU"
+        rates = f"{1 / each:9.1f}/s {1 / cpu:9.1f}/CPU s"
+        print(f"  {entry.title:<58} {_time(each)} {rates} {peaks[entry.title]:7.0f} MiB {ratio}")
 
 
 def _time(seconds: float) -> str:
     return f"{seconds * 1000:9.1f} ms" if seconds >= 0.001 else f"{seconds * 1e6:9.1f} us"
 
 
-def _measured(entry: Entry, folder: Path) -> tuple[float, float]:
-    """Return how many seconds a command takes, and how many MiB its largest process."""
+def _measured(entry: Entry, folder: Path) -> tuple[float, float, float]:
+    """Return the seconds of a command, the MiB of its largest process, and the CPU seconds of all its processes."""
     assert entry.command is not None
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE, *entry.command],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": CHECKOUT, **entry.environment},
+        env=_environment() | entry.environment,
         capture_output=True,
         text=True,
         check=True,
     )
-    code, taken, peak = done.stdout.split()
+    code, taken, peak, cpu = done.stdout.split()
     if code != "0":
         sys.exit(f"{entry.title}: exit {code}: {done.stderr}")
     # Linux counts kibibytes, macOS bytes.
-    return float(taken), float(peak) / (1024 if sys.platform == "linux" else 1 << 20)
+    return float(taken), float(peak) / (1024 if sys.platform == "linux" else 1 << 20), float(cpu)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of a command of ours, which finds its compiled modules, as when it is installed."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
+        "PYTHONPATH": CHECKOUT
+    }
 
 
 def ours(folder: Path, *arguments: str) -> bytes:
     """Run opensslgen in a folder, and return what it prints."""
-    done = subprocess.run(
-        [*OURS, *arguments], cwd=folder, env={**os.environ, "PYTHONPATH": CHECKOUT}, check=True, capture_output=True
-    )
+    done = subprocess.run([*OURS, *arguments], cwd=folder, env=_environment(), check=True, capture_output=True)
     return done.stdout
 
 

@@ -13,4 +13,4 @@ fi
 printf 'subjectAltName=DNS:pbx.example.com\nextendedKeyUsage=serverAuth\n' > e
 openssl req -new -newkey rsa:2048 -nodes -keyout s.key -out s.csr -subj /CN=pbx.example.com
 openssl x509 -req -in s.csr -CA ca.crt -CAkey ca.key $validity -extfile e -out s.crt -sha256
-# note: line 15: its expiry date $((day + 1))0101000000Z depends on
+# note: line 15: its validity from now to $((day + 1))0101000000Z depends on
