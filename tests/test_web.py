@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -70,13 +71,13 @@ def beside(page, field):
 
 
 def test_the_name_of_a_new_ca_is_typed_in_the_form(client, config):
-    assert 'name="ca_name"' in client.get("/").text
+    assert 'name="ca_name"' in client.get("/new").text
     too_long = client.post("/new", **{**FILLED, "ca_name": "x" * 65})
     assert too_long.status_code == 422
     assert "at most 64" in beside(too_long.text, "ca_name")
     client.make(ca_name="Acme CA")
     assert load(config.pki / "ca.crt").subject.common_name == "Acme CA"
-    assert 'name="ca_name"' not in client.get("/").text
+    assert 'name="ca_name"' not in client.get("/new").text
 
 
 def test_what_is_made_is_what_was_filled_in(client):
@@ -163,6 +164,63 @@ def test_the_plan_is_made_once_however_often_it_is_confirmed(client, config):
     assert {answer.status_code for answer in answers} == {303}
     assert len({answer.location for answer in answers}) == 1
     assert len((config.pki / "index.txt").read_text().splitlines()) == 1
+
+
+@pytest.fixture
+def held(openssl, tmp_path):
+    """A form whose openssl waits until a file is there, and who is in it."""
+    script = tmp_path / "openssl"
+    script.write_text(
+        f'#!/bin/sh\n[ "$1" = req ] && until [ -e "$0.go" ]; do sleep 0.05; done\nexec {openssl.path} "$@"\n'
+    )
+    script.chmod(0o755)
+    config = form_config(replace(openssl, path=str(script)), tmp_path / "pki", token="token", patience=0.1)
+    client = Client(create_app(config)).enter()
+    yield client
+    (tmp_path / "openssl.go").touch()
+    client.client.application.extensions["opensslgen.workers"].finish(30)
+
+
+def test_a_long_job_shows_its_progress_runs_once_and_is_found_again(held, tmp_path):
+    shown = held.post("/new", **FILLED)
+    began = time.monotonic()
+    first, again = held.post(shown.location), held.post(shown.location)
+    assert time.monotonic() - began < 2
+    assert first.location == again.location == f"{shown.location}/progress"
+    page = held.get(first.location)
+    assert page.headers["Refresh"] == "1"
+    assert "openssl req" in page.text
+    assert re.search(r"\d+ seconds?\.", page.text)
+    # The tab is closed: the overview leads back.
+    assert first.location in held.get("/").text
+    (tmp_path / "openssl.go").touch()
+    held.client.application.extensions["opensslgen.workers"].finish(30)
+    made = held.get(first.location)
+    assert made.status_code == 303
+    assert held.get(made.location).status_code == 200
+    assert held.get(first.location).location == held.post(shown.location).location == made.location
+    assert made.location in held.get("/").text
+    assert len((tmp_path / "pki" / "index.txt").read_text().splitlines()) == 1
+
+
+def test_a_long_job_that_fails_says_so_on_its_page(held, tmp_path):
+    shown = held.post("/new", **FILLED)
+    progress = held.post(shown.location).location
+    (tmp_path / "openssl").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "openssl.go").touch()
+    held.client.application.extensions["opensslgen.workers"].finish(30)
+    answer = held.get(progress)
+    assert answer.status_code == 409
+    assert "No certificate was issued" in answer.text
+    assert not (tmp_path / "pki" / "index.txt").exists()
+    # It has ended, so its page leads to the plan, which can be tried again.
+    assert held.get(progress).location == shown.location
+
+
+def test_the_progress_of_a_job_is_shown_to_its_session_alone(held, config):
+    progress = held.post(held.post("/new", **FILLED).location).location
+    other = Client(held.client.application)
+    assert other.get(progress).status_code == 403
 
 
 def test_nothing_is_made_that_was_not_shown(client, config, openssl):
@@ -330,7 +388,7 @@ def test_a_passphrase_that_the_command_was_given_is_not_asked_for(openssl, tmp_p
     secrets = {CA_PASSPHRASE: "of the root"}
     config = form_config(openssl, tmp_path / "pki", token="t", secrets=secrets)
     client = Client(create_app(config)).enter("t")
-    assert 'name="passphrase"' not in client.get("/").text
+    assert 'name="passphrase"' not in client.get("/new").text
     client.make()
     assert b"ENCRYPTED" in (config.pki / "private" / "ca.key").read_bytes()
 
@@ -386,7 +444,7 @@ def test_the_list_links_to_a_renewal_exactly_where_there_is_one(client, authorit
     confirmed(client, f"/certificates/{other.certificate.serial_hex.upper()}/revoke")
     page = client.get("/?all=1").text
     links = set(re.findall(r'href="(/certificates/[^"?#]+)"', page))
-    renewals = set(re.findall(r'href="(/certificates/[^"?#]+)#renew"', page))
+    renewals = {*re.findall(r'href="(/certificates/[^"?#]+)#renew"', page), "/certificates/ca"}
     assert len(links) == 4
     assert renewals == {link for link in links if 'id="renew"' in client.get(link).text}
     assert f"/certificates/{made.certificate.serial_hex.upper()}" in links - renewals

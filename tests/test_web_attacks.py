@@ -446,6 +446,7 @@ def test_an_error_tells_nothing_of_the_inside(client, config, monkeypatch, caplo
 
     monkeypatch.setattr("opensslgen.web.browsing.survey_of", broken)
     config.pki.mkdir()
+    (config.pki / "index.txt").touch()
     answer = client.get("/")
     assert answer.status_code == 500
     for inside in ("detail", "Traceback", "RuntimeError", "opensslgen/", "werkzeug", "line "):
@@ -627,10 +628,10 @@ def test_no_secret_is_in_what_the_form_prints_nor_in_its_pages_or_addresses(tmp_
         mine = visitor(form)
         shown = mine.post("/new", **{**FILLED, "p12_password": password, **both})
         pages = [shown, mine.get(shown.headers["Location"])]
-        made = mine.post(shown.headers["Location"]).headers["Location"]
+        made = mine.confirm(shown)
         pages += [
             mine.get(made),
-            mine.get("/"),
+            mine.get("/new"),
             mine.get("/"),
             mine.get(f"{shown.headers['Location']}/script"),
         ]

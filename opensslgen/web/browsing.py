@@ -19,6 +19,7 @@ from opensslgen.report import browse, explain, overview
 
 from .config import this_config
 from .fields import Problem
+from .gate import this_session
 from .pages import attachment
 from .pending import passphrase_is_needed
 
@@ -36,9 +37,10 @@ _PUBLIC = ("certificate", "chain")
 def table() -> str:
     """Show the CA, what needs attention, and the certificates in the folder."""
     config, query = this_config(), overview.query_of(request.args)
-    survey = None
-    if config.pki.is_dir():
-        survey = survey_of(Folder(config.pki), at=_now(), everything=query.needs_past)
+    survey, folder = None, Folder(config.pki)
+    # While the first job runs, the folder is there and empty.
+    if folder.index.exists() or folder.root is not None:
+        survey = survey_of(folder, at=_now(), everything=query.needs_past)
     selection = overview.select(survey, query, config.briefs) if survey else overview.Selection([], 1, 1, 0)
     # The root has a card of its own.
     expiries = [entry.not_after for entry in survey.current] if survey else []
@@ -59,6 +61,8 @@ def table() -> str:
         address=lambda **changes: f"{url_for('browsing.table')}?{urlencode(overview.parameters(query, **changes))}",
         can_renew=lambda row: bool(row.copy.certificate and survey and survey.folder.file_of(row.copy.certificate)),
         warnings=config.store.warnings(),
+        orders=this_session().orders,
+        deliveries=this_session().deliveries,
     )
     if survey:
         config.briefs.read_ahead(survey)

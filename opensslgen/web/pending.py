@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from .config import Config
     from .fields import Values
+    from .work import Work
 
 
 class ChangedError(Error):
@@ -56,6 +57,8 @@ class Pending:
     """The order that the form makes."""
     delivered: str | None = None
     """The name of its delivery; a second confirmation does nothing."""
+    work: Work | None = None
+    """The job while it runs."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -67,7 +70,7 @@ class Pending:
         """Return the job that was shown as a shell script, as --script prints it."""
         return as_script(self.shown.plan, version=__version__, folder=str(config.pki))
 
-    def make(self, config: Config) -> JobResult:
+    def make(self, config: Config, on_command: Callable[[str], None]) -> JobResult:
         """Run the job, or raise ChangedError if it is no longer the one that was shown; raises Error if it fails."""
 
         def prepare() -> Job:
@@ -84,7 +87,11 @@ class Pending:
                 raise Error(f"the {SECRETS[name]} is needed")
             return secrets[name]
 
-        return Authority(config.store, config.openssl(), secret, config.on_command, force=self.force).make(prepare)
+        def say(command: str) -> None:
+            on_command(command)
+            config.on_command(command)
+
+        return Authority(config.store, config.openssl(), secret, say, force=self.force).make(prepare)
 
 
 def passphrase_is_needed(config: Config) -> bool:

@@ -34,12 +34,14 @@ def serve_form(
 
     `ready` is called once requests are answered. A second signal stops at once.
     """
+    workers = app.extensions["opensslgen.workers"]
     limits = Limits(body=2 * UPLOAD_LIMIT, body_by_cookie=body_limit(app), longest=LONGEST, idle=30, grace=_GRACE)
     with ExitStack() as stack:
         stop = _StopSignal()
         stack.callback(stop.restore)
         if context is None:
             serve(app, listener, limits=limits, ready=ready, until=stop.is_set, stopping=stop.restore)
+            workers.finish(_GRACE)
             return
         from .tls import Front
 
@@ -59,6 +61,7 @@ def serve_form(
             app, inner, limits=limits, scheme="https", client=front.client,
             ready=ready, until=stop.is_set, stopping=stopping,
         )  # fmt: skip
+        workers.finish(_GRACE)
 
 
 class _StopSignal:
