@@ -42,6 +42,13 @@ def pictures():
             wait(lambda: len(page.all("#recognised li")) == 3)
             page.execute_script("document.activeElement.blur()")
             yield "form", picture(page)
+            for name, days in (("pbx", 20), ("sip", 120), ("web", 240), ("mail", 300)):
+                words = ("--days", days, "--key-type", "p-256")
+                done = opensslgen("server", f"{name}.example.com", *words, cwd=work)
+                assert done.returncode == 0, done.stderr
+            page.get(f"http://127.0.0.1:{form.port}/")
+            page.size(1080, 860)
+            yield "overview", picture(page)
             page.get(f"http://127.0.0.1:{form.port}/root/iphone.html")
             page.size(375, 720)
             yield "phone", picture(page)
