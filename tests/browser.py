@@ -52,6 +52,7 @@ class Browser(webdriver.Chrome):
 
     def fill(self, **fields):
         """Type into fields, tick boxes and choose options by their names."""
+        self.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
         for name, value in fields.items():
             element = self.at(f"[name={name}]")
             if element.tag_name == "select":

@@ -114,6 +114,8 @@ def test_it_works_by_the_keyboard_alone(page):
     tab_to("names")
     press("10.0.0.9")
     assert tab_to("days").get_attribute("value") == "820"
+    tab_to("More options")
+    press(Keys.ENTER)
     tab_to("eku")
     press(Keys.TAB, Keys.SPACE, Keys.SPACE)
     tab_to("key_type")
@@ -245,6 +247,8 @@ def visit_each(page, form):
         "/root/index.html",
         "/root/iphone.html",
         "/audit",
+        "/sign",
+        "/new?kind=client",
     ):
         page.get(base + path)
         yield path

@@ -15,14 +15,17 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
+    NoEncryption,
     PrivateFormat,
     load_pem_private_key,
     pkcs12,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from opensslgen.jobs.perform import Authority
 from opensslgen.pki.store import Store
@@ -241,6 +244,88 @@ def test_what_was_typed_comes_back_for_a_change(client):
     assert 'value="397"' in page
     assert "DNS:sip.example.com" in page
     assert "for the test" not in page
+
+
+def csr(name="pbx.example.com", *names):
+    """Return a request in PEM by another program."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    asked = x509.SubjectAlternativeName([x509.DNSName(each) for each in (name, *names)])
+    request = x509.CertificateSigningRequestBuilder(subject).add_extension(asked, critical=False)
+    return request.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+
+
+@pytest.mark.parametrize("upload", [False, True])
+@pytest.mark.usefixtures("root")
+def test_a_request_that_is_pasted_or_uploaded_is_signed(upload, client, config):
+    text = csr("pbx.example.com", "sip.example.com")
+    file = {"file": (io.BytesIO(text.encode()), "box.csr")} if upload else {}
+    shown = client.post("/sign", text="" if upload else text, names="", days="397", kind="server", **file)
+    assert shown.status_code == 303, shown.text
+    made = client.post(shown.location).location
+    certificate = loaded(client, f"{made}/certificate")
+    assert certificate.public_key() == x509.load_pem_x509_csr(text.encode()).public_key()
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["pbx.example.com", "sip.example.com"]
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate((config.pki / "ca.crt").read_bytes()))
+    assert client.get(f"{made}/key").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("field", "fields", "said"),
+    [
+        ("text", {"text": ""}, "paste a request"),
+        ("text", {"text": "nonsense"}, "the request"),
+        ("names", {"names": "10.0.0.0/24"}, "a network"),
+        ("days", {"days": "two"}, "number of days"),
+        ("text", {"days": "2555"}, "825"),
+    ],
+)
+@pytest.mark.usefixtures("root")
+def test_a_slip_with_a_request_is_told_beside_its_field(field, fields, said, client, config):
+    before = files_below(config.pki)
+    answer = client.post("/sign", **{"text": csr(), "names": "", "days": "397", "kind": "server", **fields})
+    assert answer.status_code == 422
+    assert said in beside(answer.text, field)
+    assert f'href="#{field}"' in answer.text
+    assert files_below(config.pki) == before
+
+
+def test_a_key_that_is_pasted_in_place_of_a_request_is_not_shown_again(client):
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    answer = client.post("/sign", text=pem, names="", days="397", kind="server")
+    assert answer.status_code == 422
+    assert pem.splitlines()[1] not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "usages"),
+    [
+        (
+            "client",
+            {"name": "alice@example.com", "names": "", "eku": ["clientAuth"]},
+            [ExtendedKeyUsageOID.CLIENT_AUTH],
+        ),
+        ("self-signed", {}, [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+    ],
+)
+def test_other_kinds_are_made(kind, fields, usages, client, config):
+    page = client.get(f"/new?kind={kind}").text
+    assert f'name="kind" value="{kind}"' in page
+    assert ('name="ca_name"' in page) == (kind == "client")
+    made = client.make(kind=kind, ca_name="Example CA", **fields)
+    certificate = loaded(client, f"{made}/certificate")
+    assert list(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == usages
+    assert (certificate.issuer == certificate.subject) == (kind == "self-signed")
+    assert (config.pki / "ca.crt").exists() == (kind == "client")
+
+
+def test_the_rarer_options_are_open_if_one_has_an_error_or_was_chosen(client):
+    assert '<details class="more">' in client.get("/new").text
+    assert '<details class="more" open>' in client.post("/new", **{**FILLED, "eku": []}).text
+    shown = client.post("/new", **FILLED)
+    assert '<details class="more" open>' in client.get(f"/new?order={shown.location.rpartition('/')[2]}").text
 
 
 # What it says of a slip

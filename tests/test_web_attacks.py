@@ -342,7 +342,8 @@ class Page(html.parser.HTMLParser):
 
 FIELDS = {
     "/new": ("name", "names", "days", "eku", "key_type", "key_usage", "p12_password", "passphrase", "where")
-    + ("compatible", "passphrase_again", "replace", "csrf"),
+    + ("compatible", "passphrase_again", "replace", "kind", "ca_name", "csrf"),
+    "/sign": ("text", "names", "days", "kind", "passphrase", "replace", "csrf"),
     "/audit": ("text", "profile", "password", "csrf"),
     "/login": ("password", "csrf"),
     "/recognise": ("names", "csrf"),

@@ -9,6 +9,7 @@ from flask import Blueprint, abort, jsonify, make_response, redirect, render_tem
 from opensslgen.errors import Error, UsageError
 from opensslgen.jobs.job import Violation
 from opensslgen.names.general import parse_names
+from opensslgen.orders.kinds import KINDS, SERVER
 from opensslgen.plan.script import steps_script
 from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.x509 import key_types
@@ -35,7 +36,9 @@ _KINDS = {"p12": "application/x-pkcs12", "crl in DER": "application/pkix-crl"}
 def form() -> str:
     """Show the form, empty or as it was filled in for an order."""
     pending = this_session().orders.get(request.args.get("order", ""))
-    return _form(pending.values if pending else None, {})
+    kind = request.args.get("kind", SERVER.name)
+    empty = Values(kind=kind if kind in KINDS else SERVER.name)
+    return _form(pending.values if pending and pending.values else empty, {})
 
 
 @blueprint.post("/new")
@@ -49,21 +52,23 @@ def check() -> Response | tuple[str, int]:
     return redirect(url_for("making.plan", order=this_session().remember(pending)), 303)
 
 
-def _form(values: Values | None, found: dict[str, Problem]) -> str:
-    store = this_config().store
-    is_first = store.issuer() is None
+def _form(values: Values, found: dict[str, Problem]) -> str:
+    store, kind = this_config().store, KINDS[values.kind]
+    is_first = store.issuer() is None and not kind.is_self_signed
     return render_template(
         "form.html",
-        values=values or Values(),
+        values=values,
+        kind=kind,
+        kinds=KINDS.values(),
+        is_open=values.has_options or bool(found.keys() & {"eku", "key_type", "key_usage"}),
         problems=found,
         warnings=store.warnings(),
         eku_choices=fields.EXTENDED_KEY_USAGES,
         key_types=tuple(key_types.KEY_TYPES),
         key_usage_choices=fields.KEY_USAGES,
         is_first=is_first,
-        asks_passphrase=passphrase_is_needed(this_config())
-        if store.issuer()
-        else CA_PASSPHRASE not in this_config().secrets,
+        asks_passphrase=(is_first and CA_PASSPHRASE not in this_config().secrets)
+        or (not kind.is_self_signed and passphrase_is_needed(this_config())),
         pki=str(this_config().pki),
     )
 

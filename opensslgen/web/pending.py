@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from opensslgen import __version__
 from opensslgen.errors import Error, UsageError
 from opensslgen.files.write import overwrite_refusal
-from opensslgen.jobs.issue import leaf_job
+from opensslgen.jobs.issue import leaf_job, self_signed_job
 from opensslgen.jobs.job import Violation
 from opensslgen.jobs.new_ca import ca_to_create
 from opensslgen.jobs.passphrase import opens_key, wrong_passphrase
 from opensslgen.jobs.perform import Authority
+from opensslgen.orders.kinds import KINDS, SERVER
 from opensslgen.orders.order import LEAF_DAYS
 from opensslgen.plan.script import as_script
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD, SECRETS
@@ -116,10 +117,12 @@ def place_order(
 ) -> tuple[Pending | None, dict[str, Problem]]:
     """Return the job for the fields of the form, or what is wrong by field; `repeated` is the passphrase once more."""
     found = fields.problems(values, secrets)
-    if "passphrase" not in found and not values.elsewhere:
+    is_self_signed = KINDS[values.kind].is_self_signed
+    if "passphrase" not in found and not values.elsewhere and not is_self_signed:
         wrong = passphrase_problem(config, secrets)
         found |= {"passphrase": wrong} if wrong else {}
-    if "passphrase" not in found and config.store.issuer() is None and repeated != secrets.get(CA_PASSPHRASE, ""):
+    is_first = config.store.issuer() is None and not is_self_signed
+    if "passphrase" not in found and is_first and repeated != secrets.get(CA_PASSPHRASE, ""):
         # Nobody could use a CA whose passphrase has a typing error.
         found["passphrase_again"] = Problem("the two passphrases differ: type both again")
     if found:
@@ -127,17 +130,23 @@ def place_order(
     order = fields.order(values, p12=P12_PASSWORD in secrets)
     try:
         # Whoever fills in the form was shown that a CA is created, and can name it there.
-        root = ca_to_create(
-            config.store,
-            agreed=True,
-            name=None if config.store.issuer() else values.ca_name or None,
-            host=order.names[0].value,
-            encrypted=CA_PASSPHRASE in {**config.secrets, **secrets},
+        root = (
+            None
+            if is_self_signed
+            else ca_to_create(
+                config.store,
+                agreed=True,
+                name=values.ca_name or None if is_first else None,
+                host=order.names[0].value if order.kind is SERVER else None,
+                encrypted=CA_PASSPHRASE in {**config.secrets, **secrets},
+            )
         )
     except Error as error:
-        return None, {fields.FORM: Problem(error.message)}
+        return None, {"ca_name" if is_first else fields.FORM: Problem(error.message)}
 
     def prepare() -> Job:
+        if is_self_signed:
+            return self_signed_job(order, store=config.store)
         return leaf_job(order, store=config.store, root=root, fixed_days=order.days != LEAF_DAYS)
 
     try:
