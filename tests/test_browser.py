@@ -52,9 +52,9 @@ def page(entered, form):
 def made(page, **fields):
     """Fill the form in and confirm what is shown."""
     page.fill(**{**{name: FILLED[name] for name in ("name", "names", "days", "key_type")}, **fields})
-    page.go(page.at("main form button"))
+    page.go(page.at("main form button:not([type])"))
     assert page.at("h1").text == "Review", page.at("main").text
-    page.go(page.at("main form button"))
+    page.go(page.at("main form button:not([type])"))
     wait(lambda: page.at("h1").text.startswith("Made a server certificate for "))
 
 
@@ -152,7 +152,7 @@ SLIPS = [
 def test_a_slip_is_told_beside_its_field_and_what_was_typed_is_kept(field, fields, said, page):
     typed = {"name": "kept.example.com", "names": "10.9.8.7\nother.example.com", "days": "397", **fields}
     page.fill(**typed)
-    page.go(page.at("main form button"))
+    page.go(page.at("main form button:not([type])"))
     assert page.at("h1").text == "New certificate"
     error = page.at(f"#{field}-error")
     assert said in error.text
@@ -195,13 +195,13 @@ def test_everything_works_without_scripts(tmp_path):
         assert "DNS:pbx.example.com" in page.at("table").text
         page.go(page.at("tbody tr:last-child a"))
         assert "Where it works" in page.at("main").text
-        page.go(page.at("form[action$='/renew'] button"))
-        page.go(page.at("main form button"))
+        page.go(page.at("form[action$='/renew'] button:not([type])"))
+        page.go(page.at("main form button:not([type])"))
         wait(lambda: page.at("h1").text == "Renewed a server certificate for pbx.example.com")
         page.go(page.at("nav a[href='/']"))
         page.go(page.at("tbody tr:last-child a"))
-        page.go(page.at("form[action$='/revoke'] button"))
-        page.go(page.at("main form button"))
+        page.go(page.at("form[action$='/revoke'] button:not([type])"))
+        page.go(page.at("main form button:not([type])"))
         wait(lambda: page.at("h1").text.startswith("Revoked pbx.example.com"))
         page.go(page.at("nav a[href='/root']"))
         assert page.at("main a.button").text == "Download the root certificate"
@@ -209,7 +209,7 @@ def test_everything_works_without_scripts(tmp_path):
         assert openssl("x509", "-inform", "DER", "-in", root, "-noout", "-subject")
         page.go(page.at("nav a[href='/audit']"))
         page.at("[name=text]").send_keys(next((tmp_path / "pki" / "certs_by_serial").glob("*.pem")).read_text())
-        page.go(page.at("main form button"))
+        page.go(page.at("main form button:not([type])"))
         assert "complies" in page.at("article h3").text
         page.go(page.at("header form button"))
         assert page.at("h1").text == "Logged out"
@@ -223,19 +223,19 @@ def visit_each(page, form):
     page.get(f"{base}/new")
     yield "form"
     page.fill(name="", names="10.0.0.0/24", days="2555", eku=[], compatible=["on"])
-    page.go(page.at("main form button"))
+    page.go(page.at("main form button:not([type])"))
     yield "form with every error"
     page.get(f"{base}/new")
     page.fill(name="each.example.com", names="10.0.0.5\nsip:example.com", key_type="p-256", p12_password=PASSWORD)
-    page.go(page.at("main form button"))
+    page.go(page.at("main form button:not([type])"))
     if "No certificate was issued" in page.at("main").text:
         yield "form with what exists"
         page.at("#replace").click()
         page.fill(p12_password=PASSWORD)
-        page.go(page.at("main form button"))
+        page.go(page.at("main form button:not([type])"))
     page.at("details summary").click()
     yield "plan"
-    page.go(page.at("main form button"))
+    page.go(page.at("main form button:not([type])"))
     wait(lambda: page.at("h1").text.startswith("Made"))
     yield "made"
     for path in (
@@ -257,7 +257,7 @@ def visit_each(page, form):
     yield "one"
     page.get(f"{base}/audit")
     page.at("[name=text]").send_keys("[ v3_req ]\nsubjectAltName = DNS:10.0.0.5\nbasicConstraints = CA:TRUE\n")
-    page.go(page.at("main form button"))
+    page.go(page.at("main form button:not([type])"))
     yield "audit with findings"
     page.get(f"{base}/nothing")
     yield "error"
