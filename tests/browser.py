@@ -71,6 +71,15 @@ class Browser(webdriver.Chrome):
         element.click()
         wait(lambda: _is_gone(old) and self.execute_script("return document.readyState") == "complete")
 
+    def arrive(self, heading):
+        """Wait for the page whose heading begins so, while another one reloads itself."""
+
+        def is_there():
+            with contextlib.suppress(WebDriverException):
+                return self.at("h1").text.startswith(heading)
+
+        wait(is_there)
+
     def downloaded(self, link):
         """Follow a link and return the file that it gives."""
         before = set(self.downloads.iterdir())
