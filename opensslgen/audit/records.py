@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
@@ -42,8 +41,7 @@ _MOST_FILES = 1000
 _SECTIONS = ("v3_req", "v3_ca")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """How a certificate was made."""
 
     config: Config

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import MOST_FINDINGS, Budget, CostlyError
 from opensslgen.errors import Error, UnreadableError
@@ -220,7 +220,7 @@ def verified_rows(
                 on_unable(f"signatures were not verified: {result.unreadable}")
                 unable = True
             fault = result.findings[0].message if result and result.findings else row.copy.fault
-            yield replace(row, copy=row.copy._replace(fault=fault))
+            yield row._replace(copy=row.copy._replace(fault=fault))
 
 
 def _of_signature(certificate: Certificate, others: tuple[Certificate, ...], settings: Settings) -> Pending:
@@ -233,8 +233,7 @@ def _of_signature(certificate: Certificate, others: tuple[Certificate, ...], set
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Option:
+class _Option(NamedTuple):
     """A path, and the findings on it."""
 
     path: Path
@@ -307,7 +306,7 @@ class _Inquiry:
         option = self.left.pop(0)
         if isinstance(answer, Error):
             unable = f"its signature was not verified: {answer.message}"
-            self.heard.append(replace(option, unable=unable))
+            self.heard.append(option._replace(unable=unable))
             self.left = []
             return
         findings, notes = self._find_rejected(option, answer)
@@ -388,7 +387,7 @@ class _Inquiry:
         )
         # Python, whose rules are the strict ones, uses openssl; Apple's devices and browsers find the other path.
         rule = "chain-rejected" if "strict-aki" in applied else "chain-choice"
-        self.heard = [replace(best, findings=(*best.findings, *raised(rules, rule, message)))]
+        self.heard = [best._replace(findings=(*best.findings, *raised(rules, rule, message)))]
 
     def result(self) -> Result:
         """Return the verdict by the best path."""

@@ -202,10 +202,11 @@ def _split(file: File, settings: Settings) -> Iterator[_Unit]:
 
 def _verdicts(batch: Sequence[_Unit], settings: Settings, at_hand: AtHand) -> Iterable[Result]:
     """Return the verdicts on units that are judged together, or on servers that are asked together."""
-    if isinstance(batch[0], tuple):
+    first = batch[0]
+    if not isinstance(first, File | Piece | Result):
         from .live import JOBS, judge_servers
 
-        return judge_servers(batch[0], settings=settings, timeout=settings.timeout, jobs=settings.jobs or JOBS)
+        return judge_servers(first, settings=settings, timeout=settings.timeout, jobs=settings.jobs or JOBS)
     return settle((verdict for unit in batch for verdict in _of_unit(unit, settings, at_hand)), settings)
 
 

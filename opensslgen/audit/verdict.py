@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.bundles.holding import Holding, add, blocks_of, holding_of, key_of, note_forms
 from opensslgen.bundles.pkcs import pkcs12_encryption
@@ -324,8 +324,7 @@ def _mode(holding: Holding, mode: int | None, settings: Settings) -> tuple[Findi
     return raised(settings.rules, "key-mode", f"its private key can be read by {who} (mode {mode:04o}); 0600 is usual")
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A part of a PEM file with at most one whole block, to be judged by itself."""
 
     target: str

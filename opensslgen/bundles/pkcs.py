@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import check
 from opensslgen.errors import UnreadableError
@@ -54,8 +54,7 @@ _CONTENTS = {
 """What else than signed data there is (RFC 5652, RFC 3274, RFC 5083)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignedData:
+class SignedData(NamedTuple):
     """What a PKCS#7 file contains beside signatures."""
 
     certificates: tuple[Certificate, ...]

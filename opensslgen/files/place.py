@@ -18,8 +18,7 @@ import re
 import shlex
 import shutil
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import Error
 
@@ -35,8 +34,7 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 """The errors of a file system without hard links, such as that of a USB stick."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """A file that gets a new name: one in a work folder, or in the folder around it."""
 
     source: str
@@ -47,8 +45,7 @@ class Move:
     """Whether it replaces a file of that name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What is to be done: all of it, or nothing."""
 
     moves: tuple[Move, ...]

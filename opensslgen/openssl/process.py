@@ -12,10 +12,9 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     import sh
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """The exit code and output of a process."""
 
     exit_code: int
@@ -156,7 +154,13 @@ class _Late(ModuleType):
         """Return what sh itself says where it cannot find its version."""
         return "unknown"
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+    def get_running_loop(self) -> object:
+        """Return the loop of asyncio; raises RuntimeError if none runs, as none can before asyncio is loaded."""
+        if "asyncio" not in sys.modules:
+            raise RuntimeError("no running event loop")
+        return self.__getattr__("get_running_loop")()
+
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         if sys.modules.get(self.__name__) is self:

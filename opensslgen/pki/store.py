@@ -15,7 +15,7 @@ from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files import locks, place
@@ -53,8 +53,7 @@ _UNIQUE = pattern(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
 _DATABASE = {layout.INDEX: "", layout.INDEX_ATTRIBUTES: "unique_subject = no\n", layout.SERIAL: "01\n"}
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """Files that are ready to be published."""
 
     decision: Decision

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from opensslgen.errors import UsageError
 
 _WRITTEN = re.compile("[A-Za-z0-9]+(?:[ :_-][A-Za-z0-9]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class KeyType:
+class KeyType(NamedTuple):
     """One type of key pair; Apple's devices accept all of them (support page 103769)."""
 
     name: str

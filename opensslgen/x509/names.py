@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from string import ascii_uppercase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.names.general import GeneralName
 from opensslgen.patterns import pattern
@@ -81,8 +80,7 @@ _CACHED_SIZE = 1024
 """In bytes; longer names rarely occur twice, and would fill the memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A distinguished name (RFC 5280 section 4.1.2.4); two names are equal only if their encodings are also equal."""
 
     attributes: tuple[tuple[str, str], ...]
