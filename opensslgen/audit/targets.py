@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar, Union
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import STDIN, File, chunks, open_file, pieces, read_up_to, walk
 from opensslgen.openssl.command import OpenSSLError
+from opensslgen.patterns import pattern
 
 from .kinds import kind_of
 from .records import is_index
@@ -129,11 +130,11 @@ def _target(text: str, settings: Settings) -> File | ServerTarget:
     )
 
 
-_FILE_NAME = re.compile(
+_FILE_NAME = pattern(
     r"\.(?:cer|cfg|cnf|conf|crl|crt|csr|csv|der|jks|json|key|old|p10|p12|p7[abcs]|p8|pem|pfx|pub|req|sh|txt|yaml|yml)$",
     re.IGNORECASE,
 )
-_URL = re.compile(r"[a-z]+://([^/?#@]+)(?:[/?#].*)?", re.IGNORECASE)
+_URL = pattern(r"[a-z]+://([^/?#@]+)(?:[/?#].*)?", re.IGNORECASE)
 
 
 def _server_meant(text: str) -> str | None:

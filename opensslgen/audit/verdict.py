@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.bundles.holding import Holding, add, blocks_of, holding_of, key_of, note_forms
-from opensslgen.bundles.pkcs import pkcs12_encryption
 from opensslgen.bundles.private_keys import ENCRYPTED
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import content, pieces
@@ -117,7 +116,11 @@ def _judge(found: Content, kind: str, *, target: str, settings: Settings, at_han
         results = judge_script(found.data, target=target, settings=settings)
         return [*results, *_inside(found, target, settings, at_hand)]
     holding = holding_of(found.data, kind, openssl=settings.find_openssl, password=lambda: settings.password_of(target))
-    of_file = pkcs12_encryption(found.data, settings.rules) if kind == "pkcs12" else ()
+    of_file: tuple[Finding, ...] = ()
+    if kind == "pkcs12":
+        from opensslgen.bundles.pkcs import pkcs12_encryption  # few files are PKCS#12
+
+        of_file = pkcs12_encryption(found.data, settings.rules)
     of_file += _unfit(holding, settings)
     verdicts: list[Verdict] = []
     if settings.each and len(holding.certificates) > 1:

@@ -189,7 +189,7 @@ _RC2 = {
 }
 _PBES2 = bytes.fromhex("06092a864886f70d01050d")
 _PBMAC1 = bytes.fromhex("06092a864886f70d01050e")
-_SHA2_DIGEST = re.compile(rb"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02[\x01-\x04](?:\x05\x00)?\x04[\x1c\x20\x30\x40]")
+_SHA2_DIGEST = pattern(rb"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02[\x01-\x04](?:\x05\x00)?\x04[\x1c\x20\x30\x40]")
 """The identifier of a SHA-2 digest, and the beginning of the digest."""
 
 

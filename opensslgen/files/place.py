@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import Error
+from opensslgen.patterns import pattern
 
 from .locks import is_alive
 from .write import remove_folder, sync, write_new
@@ -100,7 +101,7 @@ def _line(line: object) -> str:
     raise ValueError
 
 
-_INDEX_LINE = re.compile(rb"[^\t\n]*(?:\t[^\t\n]*){5}\n")
+_INDEX_LINE = pattern(rb"[^\t\n]*(?:\t[^\t\n]*){5}\n")
 
 
 def is_index_line(data: bytes) -> bool:

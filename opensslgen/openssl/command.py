@@ -207,7 +207,7 @@ def _charge(limited: budget.Budget, process: Process, begun: tuple[float, float]
         limited.refuse_memory()
 
 
-_NO_MEMORY = re.compile(rb"malloc failure|Cannot allocate memory|out of memory", re.IGNORECASE)
+_NO_MEMORY = pattern(rb"malloc failure|Cannot allocate memory|out of memory", re.IGNORECASE)
 
 
 def find(path: str | None = None, *, start: Start = start_with_sh, timeout: float = TIMEOUT) -> OpenSSL:

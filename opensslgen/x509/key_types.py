@@ -6,8 +6,9 @@ import re
 from typing import NamedTuple
 
 from opensslgen.errors import UsageError
+from opensslgen.patterns import pattern
 
-_WRITTEN = re.compile("[A-Za-z0-9]+(?:[ :_-][A-Za-z0-9]+)*")
+_WRITTEN = pattern("[A-Za-z0-9]+(?:[ :_-][A-Za-z0-9]+)*")
 
 
 class KeyType(NamedTuple):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from string import ascii_uppercase
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.names.general import GeneralName
@@ -133,7 +132,7 @@ def canonical(name: Name | Subject) -> tuple[tuple[str, str], ...]:
 
 _BLANK = " \t\n\v\f\r"
 _BLANKS = pattern(f"[{_BLANK}]+")
-_LOWER = {ord(letter): letter.lower() for letter in ascii_uppercase}
+_LOWER = {letter: letter + 32 for letter in b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
 def relative_names(der: bytes) -> RelativeNames:

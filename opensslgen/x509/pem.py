@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 CERTIFICATE, REQUEST = "CERTIFICATE", "CERTIFICATE REQUEST"
 """The labels that openssl writes."""
+REQUEST_LABELS = (REQUEST, "NEW CERTIFICATE REQUEST")
+"""The labels of the blocks that openssl reads as requests."""
 
 # The hyphens come first, because such a search is twice as fast.
 _BOUNDARY = pattern(rb"-----(BEGIN|END) ([^\r\n]*)")
