@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -53,8 +53,7 @@ _EXPLAINED: dict[int, tuple[str, ...]] = {
 """The rules that report the same as an openssl error, by its number (x509_vfy.h)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pending:
+class Pending(NamedTuple):
     """A verdict on a certificate that waits for openssl."""
 
     result: Result
@@ -84,7 +83,7 @@ def limited(
         found += work()
     if budget.over:
         return [Result(target=target, kind="file", unreadable=budget.over.message, line=line)]
-    return [replace(each, budget=budget) if isinstance(each, Pending) else each for each in found]
+    return [each._replace(budget=budget) if isinstance(each, Pending) else each for each in found]
 
 
 class AtHand:

@@ -130,7 +130,7 @@ def _judge(found: Content, kind: str, *, target: str, settings: Settings, at_han
             for each in holding.certificates
         )
         about = replace(first.result, findings=of_file, notes=(*first.result.notes, *holding.notes))
-        verdicts += [replace(first, result=about), *rest]
+        verdicts += [first._replace(result=about), *rest]
     elif holding.certificates or holding.requests or holding.keys or not holding.crls:
         verdicts.append(
             _of_holding(holding, target=target, settings=settings, mode=found.mode, of_file=of_file, at_hand=at_hand)

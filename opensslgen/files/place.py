@@ -12,7 +12,6 @@ otherwise the move fails.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import shlex
@@ -56,6 +55,8 @@ class Decision(NamedTuple):
 
 def decide(work: Path, decision: Decision) -> None:
     """Write a decision into its work folder."""
+    import json  # who only looks at a folder decides nothing
+
     moves = [(move.source, move.target, move.over) for move in decision.moves]
     write_new(work / "decision.tmp", json.dumps({"index": decision.lines, "moves": moves}).encode())
     (work / "decision.tmp").rename(work / _DECISION)
@@ -73,6 +74,8 @@ def undo_decision(work: Path) -> None:
 
 def read_decision(work: Path) -> Decision:
     """Return the decision of a work folder; raises Error for anything that opensslgen does not write."""
+    import json
+
     path = work / _DECISION
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

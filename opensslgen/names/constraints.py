@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_interface, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UsageError
 from opensslgen.text import quote, refuse_hidden
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@dataclass(frozen=True, slots=True)
-class NameConstraints:
+class NameConstraints(NamedTuple):
     """Domains and networks that a CA may sign for, and those that it must not.
 
     A DNS name stands for itself and all names below it, an IP value is a network such as 10.0.0.0/8. Kinds of names of
