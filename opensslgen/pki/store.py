@@ -187,7 +187,7 @@ class Store:
 
     def existing(self, plan: Plan) -> list[str]:
         """Return the existing files that the plan would overwrite, but must not."""
-        from opensslgen.plan.steps import Existing  # who looks at a folder has no plan
+        from opensslgen.plan.steps import Existing  # a list has no plan
 
         targets = [publish.target for publish in plan.publish if publish.existing is Existing.REFUSE]
         return [target for target in targets if os.path.lexists(self.path / target)]
@@ -246,7 +246,7 @@ class Store:
                 moves.append(Move(kept_source, f"{layout.COPIES}/{name}"))
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
-        from opensslgen.plan.steps import Existing  # who looks at a folder has no plan
+        from opensslgen.plan.steps import Existing  # a list has no plan
 
         kept = {
             publish.target: free_name(self.path, publish.target)
