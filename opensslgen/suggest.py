@@ -99,10 +99,13 @@ def program_anywhere() -> tuple[str, ...]:
 
 def is_archive() -> bool:
     """Tell whether the program is one file, a zip archive that Python runs."""
-    import zipfile
     from pathlib import Path
 
-    return Path(sys.argv[0]).is_file() and not Path(__file__).exists() and zipfile.is_zipfile(sys.argv[0])
+    if Path(__file__).exists() or not Path(sys.argv[0]).is_file():
+        return False
+    import zipfile  # installed, nobody needs it
+
+    return zipfile.is_zipfile(sys.argv[0])
 
 
 def _by_python() -> tuple[str, ...]:
