@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Part = Callable[[Path, argparse.Namespace], None]
 
 PARTS: dict[str, Part] = {
-    "single": lambda folder, given: one.single(folder, max(given.runs, 15), record=given.record),
+    "single": lambda folder, given: one.single(folder, max(given.runs, 9), record=given.record),
     "ec": lambda folder, given: making.many_ec(folder, given.number, given.runs),
     "rsa": lambda folder, given: making.many_rsa(folder, given.number, given.runs),
     "sign": lambda folder, given: signing.requests(folder, given.requests, given.runs),
@@ -37,7 +37,7 @@ def main() -> None:
     """Run the parts that are named, or all, and print their table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all if none is named")
-    parser.add_argument("--runs", type=int, default=3, help="runs of each command (default 3; 15 for single ones)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each command (default 3; 9 for single ones)")
     parser.add_argument(
         "--number", type=int, default=200, help="certificates of a batch, or calls of a wrapper (default 200)"
     )
