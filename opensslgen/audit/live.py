@@ -155,10 +155,12 @@ def judge_servers(
     timeout: float = TIMEOUT,
     jobs: int = JOBS,
     anchors: tuple[Certificate, ...] = (),
+    pool: tuple[Certificate, ...] = (),
 ) -> Iterator[Result]:
     """Yield the verdict on each address of each server, in order, while others are still being asked.
 
-    `anchors` are CAs that are trusted if they fit, even if the server does not send them. At most `jobs` of them are asked at once, each for at most `timeout` seconds; a name lookup has the same limit.
+    `anchors` are roots that are trusted if they fit, and `pool` are other CAs, even if the server does not send them.
+    At most `jobs` of them are asked at once, each for at most `timeout` seconds; a name lookup has the same limit.
     """
     from opensslgen.openssl.command import OpenSSLError
 
@@ -167,7 +169,8 @@ def judge_servers(
     except OpenSSLError as error:
         yield from (_unreadable(target.text, error.message) for target in targets)
         return
-    ask = partial(_verdict, replace(openssl, timeout=timeout, limit=OUTPUT), settings=settings, anchors=anchors)
+    openssl = replace(openssl, timeout=timeout, limit=OUTPUT)
+    ask = partial(_verdict, openssl, settings=settings, anchors=anchors, pool=pool)
     work: _Work = PriorityQueue()
     done: _Done = SimpleQueue()
 
@@ -241,6 +244,7 @@ def _verdict(
     title: str,
     settings: Settings,
     anchors: tuple[Certificate, ...],
+    pool: tuple[Certificate, ...],
 ) -> Result:
     """Return the verdict on one address of a server."""
     name = target.name
@@ -262,6 +266,7 @@ def _verdict(
         ),
         certificate=leaf,
         anchors=anchors,
+        pool=pool,
         case=Case(leaf, None, settings.at, settings.within, host=name, others=tuple(others)),
         rules=settings.rules,
     )

@@ -53,8 +53,8 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 
 PROFILES = click.option(
     "--profile", "profiles", multiple=True, metavar="NAME", shell_complete=complete.profile,
-    help="Profile of rules: apple, appliance, ats, public, strict, client, root; repeat the option, or separate names with"
-    " commas.  [default: apple; root for CAs]",
+    help="Profile of rules: apple, appliance, ats, public, strict, client, root; repeat the option, or separate names"
+    " with commas.  [default: apple; root for CAs]",
 )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ _OTHERS = (
         _LETS_ENCRYPT,
     ),
     Change(date(2026, 5, 13), "Let's Encrypt's profile tlsserver issues certificates for 45 days.", _LETS_ENCRYPT),
-    Change(date(2026, 6, 15), "Public intermediate CAs that are disclosed from now on are for serverAuth only.", CHROME),
+    Change(date(2026, 6, 15), "Public intermediate CAs disclosed from this day on are for serverAuth only.", CHROME),
     Change(
         date(2026, 7, 8),
         "Let's Encrypt issues no certificates with clientAuth.",

@@ -101,9 +101,7 @@ def _common_name(case: Case) -> Messages:
     return PASS if (case.certificate.subject.common_name or "").strip() else ("its subject has no common name",)
 
 
-@rule(
-    "cn-not-in-san", WARNING, "RFC 9525 section 2; CA/Browser Forum Baseline Requirements 7.1.4.3", of_requests=True
-)
+@rule("cn-not-in-san", WARNING, "RFC 9525 section 2; CA/Browser Forum Baseline Requirements 7.1.4.3", of_requests=True)
 def _common_name_in_san(case: Case) -> Messages:
     """Clients ignore a common name that is not among the subject alternative names."""
     names = case.certificate.subject_alternative_names

@@ -166,7 +166,5 @@ def rules_of(names: Collection[str], allowed: Collection[str] = ()) -> tuple[Rul
     as_errors = {rule for profile in profiles for rule in profile.rules if rule not in profile.warnings}
     as_warnings = {rule for profile in profiles for rule in profile.warnings} - as_errors
     return tuple(
-        RULES[rule].as_severe_as(WARNING) if rule in as_warnings else RULES[rule]
-        for rule in ids
-        if rule not in dropped
+        RULES[rule].as_severe_as(WARNING) if rule in as_warnings else RULES[rule] for rule in ids if rule not in dropped
     )

@@ -6,8 +6,9 @@ The same page works in a directory and on a site: its links are relative, it nee
 
 from __future__ import annotations
 
+import re
 from functools import cache
-from html import escape
+from html import escape, unescape
 from typing import TYPE_CHECKING
 
 from opensslgen.plan import template
@@ -28,6 +29,17 @@ def guide_page(device: Device, root: Certificate, *, address: str | None = None)
         for number, name in enumerate(device.files)
     )
     return _page(device.title, _fill(f"{device.id}.html", root, FILES=links), root, address=address, here=device.id)
+
+
+def steps(device: Device, root: Certificate) -> tuple[str, ...]:
+    """Return the steps of one kind of device as plain text."""
+    items = re.findall(r"<li>(.*?)</li>", _read_template(f"{device.id}.html"), re.DOTALL)
+    name = title(root)
+    return tuple(unescape(re.sub(r"<[^>]+>|\s*\n", _space, item)).replace("$NAME", name) for item in items)
+
+
+def _space(match: re.Match[str]) -> str:
+    return " " if match[0].isspace() else ""
 
 
 def download_action(name: str) -> str:
