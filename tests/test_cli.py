@@ -475,6 +475,7 @@ def test_doctor_tells_what_it_found():
     assert done.returncode == 0
     assert "OpenSSL" in done.stdout
     assert "writable" in done.stdout
+    assert re.search(r"- support  .*(ends|ended) (on|in) 20\d\d|not known here", done.stdout)
     done = opensslgen("doctor", "--openssl", "/nonexistent", "--json")
     assert done.returncode == 1
     answers = {answer["question"]: answer for answer in json.loads(done.stdout)}

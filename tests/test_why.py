@@ -7,6 +7,7 @@ import json
 import shlex
 from datetime import datetime, timedelta, timezone
 
+import jsonschema
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from . import servers
 from .conftest import opensslgen
+from .test_json_answers import SCHEMA
 
 HOST = servers.HOST
 ADDRESS = x509.IPAddress(ipaddress.ip_address(HOST))
@@ -233,7 +235,9 @@ def test_a_closed_port_is_named(bare):
 def test_the_command_cures_the_fault(bare, tmp_path):
     """Run what it says, serve what that makes, and ask again."""
     with servers.s_server(tmp_path / "bad", servers.issue(HOST, ADDRESS)) as port:
-        step = json.loads(ask(bare, port, "--json").stdout)["causes"][0]["steps"][0]
+        answer = json.loads(ask(bare, port, "--json").stdout)
+    jsonschema.validate(answer, {**SCHEMA, "anyOf": [{"$ref": "#/$defs/why"}]})
+    step = answer["causes"][0]["steps"][0]
     program, *words = shlex.split(step)
     assert program.endswith("opensslgen")
     assert opensslgen(*words, cwd=bare.parent).returncode == 0

@@ -67,6 +67,7 @@ def _openssl(path: str | None) -> list[Answer]:
         return [Answer("openssl", False, error.message)]
     return [
         Answer("openssl", True, f"{found.path}: {found.banner}"),
+        Answer("support", None, found.support(datetime.now(timezone.utc).date())),
         Answer("backdating", None, "yes" if found.can("-not_before") else _NOT_BACKDATED),
         Answer("one-process issue", None, "yes" if found.can("-copy_extensions") else "no"),
     ]

@@ -123,7 +123,8 @@ def why_json(answer: Why) -> dict[str, object]:
             }
             for cause in answer.causes
         ],
-        "root": None if answer.root is None else {**certificate_json(answer.root), "own": answer.is_own_root},
+        "root": certificate_json(answer.root) if answer.root else None,
+        "own_root": answer.is_own_root,
         "addresses": [_address_json(result) for result in answer.results],
     }
 
