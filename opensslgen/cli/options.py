@@ -6,7 +6,7 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -273,7 +273,7 @@ class NewCA:
         organization: str | None = None,
         host: str | None = None,
         encrypted: bool,
-        names: Iterable[GeneralName] = (),
+        names: Collection[GeneralName] = (),
     ) -> AuthorityOrder | None:
         """Return the order for the CA, None if the folder has one; asks on a terminal, and raises UsageError, Error."""
         from opensslgen.jobs.new_ca import ca_to_create
