@@ -634,7 +634,7 @@ def severities(result):
     ],
 )
 def test_a_server_without_authenticated_encryption_does_not_pass_without_a_word(
-    ciphers, severity, note, client, tmp_path, leaf, middle
+    ciphers, severity, note, *, client, tmp_path, leaf, middle
 ):
     with s_server(tmp_path, leaf, middle, options=["-tls1_2", "-serverpref", "-cipher", ciphers]) as port:
         result = judged(f"localhost:{port}", client=client)

@@ -40,8 +40,8 @@ def ca_to_create(
     `agreed`: somebody wants a new CA. Otherwise `ask` gets the default name of the CA, and returns the name that
     somebody chose, or None if no CA is wanted; without `ask`, nobody can be asked. Whoever chose the name is asked by
     `confirm` whether to limit the CA to the domains of `names`, those of the first certificate. `host` is the server
-    that the first certificate is for. Raises UsageError if there is no CA and nobody wants one, if the folder lies inside that of a
-    CA, or if an existing CA has another name than `name`; and Error if the folder has lost its CA.
+    that the first certificate is for. Raises UsageError if there is no CA and nobody wants one, if the folder lies
+    inside that of a CA, or if an existing CA has another name than `name`; and Error if the folder has lost its CA.
     """
     issuer = store.issuer()
     if issuer is not None:

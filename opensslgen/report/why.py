@@ -46,13 +46,13 @@ def _good(answer: Why) -> Iterator[str]:
 def _causes(answer: Why) -> Iterator[str]:
     first, *others = answer.causes
     if not answer.is_refused:
-        yield f"{answer.target}: no certain fault was found; perhaps {_one_line(first)}"
+        yield f"{answer.target}: phones may refuse it: {_one_line(first)}"
     else:
         yield f"{answer.target}: {_one_line(first)}"
     yield from _steps(first)
     for number, cause in enumerate(others[: _MOST - 1]):
         yield from ([] if number else ["Also:"])
-        yield f"  {'' if cause.severity == ERROR else 'perhaps '}{_one_line(cause)}"
+        yield f"  {'' if cause.severity == ERROR else 'may matter: '}{_one_line(cause)}"
         if cause.steps != first.steps:
             yield from _steps(cause)
     if len(others) >= _MOST:
@@ -99,7 +99,7 @@ def _sent(result: Result, answer: Why, certificate: Certificate, *, pki: Path, a
         yield f"  {'' if note.startswith('sent: ') else 'note: '}{note}"
     for what, text in rows:
         yield f"  {what:<11}{text}"
-    yield "  not asked  other devices, revocation at public CAs, and whether phones trust a public root"
+    yield "  unchecked  revocation at public CAs, and whether phones trust a public root"
 
 
 def _root(answer: Why, pki: Path) -> str:
