@@ -184,6 +184,8 @@ def test_the_old_certificate_is_the_cause_where_a_newer_one_is_there(pki, tmp_pa
         answer = ask(pki, port)
     assert "it still sends an old certificate: pki/issued/127.0.0.1.crt is newer" in answer.stdout.splitlines()[0]
     assert "install pki/issued/127.0.0.1-chain.pem" in answer.stdout.splitlines()[1]
+    assert "--force" not in answer.stdout
+    assert "renew" not in answer.stdout
 
 
 def test_a_revoked_certificate_is_named(pki, tmp_path):

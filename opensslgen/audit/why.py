@@ -102,7 +102,7 @@ def why(target: ServerTarget, *, pki: Path, settings: Settings, timeout: float) 
     return Why(
         target=target.text,
         results=results,
-        causes=found.causes(len(results)),
+        causes=_cured_at_once(found.causes(len(results))),
         root=root,
         is_own_root=root is not None and any(root.der == own.der for own in known.roots),
     )
@@ -245,6 +245,7 @@ def _look(context: _Context) -> tuple[str, ...]:
     return (suggest("audit", context.target.text), *_new_certificate(context))
 
 
+_OLD = "old-certificate"
 _CLOCK_STEPS = ("set the clock of this machine, and ask again",)
 _KINDS = (
     # Without a connection, nobody sees a certificate.
@@ -252,7 +253,7 @@ _KINDS = (
     _Kind("protocol", "it speaks only old versions of TLS", _settings),
     _Kind(CLOCK, None, lambda _: _CLOCK_STEPS),
     # Installing what is there already cures all that follows.
-    _Kind("old-certificate", "it still sends an old certificate", _install),
+    _Kind(_OLD, "it still sends an old certificate", _install),
     _Kind("revoked", "its certificate was revoked", _new_certificate),
     _Kind("self-signed", "its certificate is self-signed, not issued by a CA", _new_certificate),
     _Kind("expired", "a certificate has expired", _renew),
@@ -302,6 +303,17 @@ class _Places:
         return tuple(sorted(found, key=lambda cause: (_SEVERITIES.index(cause.severity), _rank(cause.id))))
 
 
+def _cured_at_once(causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
+    """Return the causes; where installing a certificate that is there cures them, nobody is to issue another one."""
+    old = next((cause for cause in causes if cause.id == _OLD), None)
+    if old is None:
+        return causes
+    return tuple(
+        replace(cause, steps=old.steps) if cause.severity == ERROR and _rank(cause.id) > _rank(_OLD) else cause
+        for cause in causes
+    )
+
+
 def _rank(id: str) -> int:  # noqa: A002 - as the field is called
     return _BY_ID[id][0] if id in _BY_ID else len(_KINDS)
 
@@ -346,7 +358,7 @@ def _of_folder(certificate: Certificate, result: Result, context: _Context, sett
     if is_good and not known.is_revoked(found.certificate) and found.certificate.not_before > certificate.not_before:
         stem = found.path.stem
         message = f"{found.path} is newer, and expires on {found.certificate.not_after.date()}"
-        yield replace(_cause("old-certificate", message, context), steps=_install(context, stem))
+        yield replace(_cause(_OLD, message, context), steps=_install(context, stem))
 
 
 def _of_chain(certificate: Certificate, result: Result, context: _Context) -> Iterator[Cause]:

@@ -50,11 +50,13 @@ def _causes(answer: Why) -> Iterator[str]:
     else:
         yield f"{answer.target}: {_one_line(first)}"
     yield from _steps(first)
+    shown = {first.steps}
     for number, cause in enumerate(others[: _MOST - 1]):
         yield from ([] if number else ["Also:"])
         yield f"  {'' if cause.severity == ERROR else 'may matter: '}{_one_line(cause)}"
-        if cause.steps != first.steps:
+        if cause.steps not in shown:
             yield from _steps(cause)
+        shown.add(cause.steps)
     if len(others) >= _MOST:
         yield f"and {len(others) - _MOST + 1} more: {suggest('audit', answer.target)}"
 
