@@ -53,6 +53,7 @@ GROUPS = {
         "trust": ("trust.trust", "Write the files that devices need to trust the root."),
     },
     "Check": {
+        "why": ("why.why", "Find out why a phone refuses a server."),
         "audit": ("audit.audit", "Check certificates, configs, scripts and servers."),
         "run": ("run.run", "Run your own script, and check the certificates it makes."),
         "rules": ("audit.rules", "List the rules that certificates are checked against."),

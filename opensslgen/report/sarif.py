@@ -40,6 +40,7 @@ def sarif_head(*, version: str, rules: Sequence[Rule]) -> str:
 def _descriptor(rule: Rule) -> dict[str, Any]:
     url = _URL.search(rule.citation)
     since = f" For certificates from {rule.effective} on." if rule.effective else ""
+    since += f" For certificates until {rule.until}." if rule.until else ""
     return {
         "id": rule.id,
         "shortDescription": {"text": _message(rule.reason)},
