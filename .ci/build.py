@@ -95,11 +95,13 @@ def build_pyz(dist: Path) -> Path:
         with target.open("wb") as file:
             file.write(b"#!/usr/bin/env python3\n")
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-                for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-                    entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), date)
-                    entry.external_attr = (stat.S_IFREG | 0o644) << 16
-                    entry.compress_type = zipfile.ZIP_DEFLATED
-                    archive.writestr(entry, path.read_bytes())
+                for path in sorted(folder.rglob("*")):
+                    # Folders are entries as well: without them Python finds no package that lacks an __init__.py.
+                    name = path.relative_to(folder).as_posix() + ("/" if path.is_dir() else "")
+                    entry = zipfile.ZipInfo(name, date)
+                    entry.external_attr = (stat.S_IFDIR | 0o755 if path.is_dir() else stat.S_IFREG | 0o644) << 16
+                    entry.compress_type = zipfile.ZIP_STORED if path.is_dir() else zipfile.ZIP_DEFLATED
+                    archive.writestr(entry, b"" if path.is_dir() else path.read_bytes())
     target.chmod(0o755)
     return target
 

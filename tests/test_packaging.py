@@ -168,7 +168,7 @@ def test_the_one_file_works_offline(python, dist, tmp_path):
     assert first == f"opensslgen, version {opensslgen.__version__}"
     assert contents == "contains " + ", ".join(f"{name} {version}" for name, version in sorted(PINS.items()))
     form = subprocess.Popen(
-        [python, "-I", stick / "opensslgen.pyz", "web", "--port", "0", "--quiet"],
+        [python, "-I", "-u", stick / "opensslgen.pyz", "web", "--port", "0", "--quiet"],
         cwd=tmp_path / "work",
         stdout=subprocess.PIPE,
         text=True,
@@ -187,6 +187,7 @@ INSTALLED = r"""
 set -eu
 mount -t overlay none -o lowerdir=/,upperdir=$1/upper,workdir=$1/work $1/root
 mount -t proc none $1/root/proc
+mount --rbind /dev $1/root/dev
 mount -t tmpfs none $1/root/tmp
 cp $2 $1/root/tmp/package.deb
 chroot $1/root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 sh -euc '
