@@ -16,6 +16,7 @@ from opensslgen.errors import UsageError
 from opensslgen.patterns import pattern
 
 from . import complete
+from .command import Command, InGroups
 from .options import FORMAT, OPENSSL, Decimal, NumberParameter, Output, PathParameter, file_option, grouped, together
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
@@ -96,7 +97,7 @@ class Reporting:
     verbose: bool
 
 
-@click.command()
+@click.command(cls=InGroups)
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...", shell_complete=complete.file)
 @together(
     PROFILES,
@@ -123,7 +124,9 @@ class Reporting:
         help="Read at most BYTES of a file or, with --each, of a block.  [default: 16777216]",
     ),
     file_option(
-        "--password-file",
+        "--p12-password-file",
+        value="password_file",
+        hidden_names=("--password-file",),
         help="File whose first line is the password of PKCS#12 files.  [env: OPENSSLGEN_P12_PASSWORD]",
     ),
     OPENSSL,
@@ -279,11 +282,11 @@ def _password(file: Path | None, name: str) -> str:
     if PASSWORD in os.environ:
         return os.environ[PASSWORD]
     if not sys.stdin.isatty():
-        raise UsageError(f"its password is needed: use --password-file FILE or set {PASSWORD}")
+        raise UsageError(f"its password is needed: use --p12-password-file FILE or set {PASSWORD}")
     return str(click.prompt(f"Password of {visible(name)}", hide_input=True, err=True, default="", show_default=False))
 
 
-@click.command()
+@click.command(cls=Command)
 @together(PROFILES, FORMAT)
 def rules(profiles: tuple[str, ...], output: Output) -> None:
     """List the rules that certificates are checked against.

@@ -12,10 +12,11 @@ from opensslgen import __version__
 from opensslgen.errors import UsageError
 
 from . import complete
+from .command import Command
 from .options import PathParameter
 
 
-@click.command("help")
+@click.command("help", cls=Command)
 @click.argument("topic", required=False, shell_complete=complete.topic)
 @click.option("--man", type=PathParameter(file_okay=False), help="Write man pages into this directory.")
 def help_(topic: str | None, man: Path | None) -> None:

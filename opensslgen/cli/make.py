@@ -11,6 +11,7 @@ import click
 from opensslgen.errors import UsageError
 from opensslgen.plan.secrets import NEW_PASSPHRASE
 
+from .command import InGroups, Option
 from .options import (
     ALLOW,
     CRL_URL,
@@ -27,6 +28,7 @@ from .options import (
     PASSPHRASES,
     PATH_LENGTH,
     RUNNING,
+    SAN_NAMES,
     SUBJECT,
     Limits,
     NewCA,
@@ -90,7 +92,7 @@ class Leaf:
 
 
 _SAN = click.option(
-    "--san", multiple=True, metavar="NAMES",
+    "--san", cls=Option, hidden_names=SAN_NAMES, multiple=True, metavar="NAMES",
     help="Additional name; repeat the option, or separate names with commas.",
 )  # fmt: skip
 _KEY_FILE = file_option("--key-file", help="Use this private key instead of generating one.")
@@ -102,7 +104,7 @@ _CSR_ONLY = click.option(
 _ISSUED = together(*_OF_ALL, CRL_URL, grouped(Leaf), NEW_CA, PASSPHRASE_AND_P12_PASSWORD, _CSR_ONLY, ALLOW, RUNNING)
 
 
-@click.command()
+@click.command(cls=InGroups)
 @_ISSUED
 def server(
     *, leaf: Leaf, newca: NewCA, csr_only: bool, secrets: Secrets, allow: tuple[str, ...], running: Running
@@ -123,7 +125,7 @@ def server(
     _issue(SERVER, leaf, running, newca=newca, secrets=secrets, csr_only=csr_only, allow=allow)
 
 
-@click.command()
+@click.command(cls=InGroups)
 @_ISSUED
 def client(
     *, leaf: Leaf, newca: NewCA, csr_only: bool, secrets: Secrets, allow: tuple[str, ...], running: Running
@@ -144,7 +146,7 @@ def client(
     _issue(CLIENT, leaf, running, newca=newca, secrets=secrets, csr_only=csr_only, allow=allow)
 
 
-@click.command("self-signed")
+@click.command("self-signed", cls=InGroups)
 @together(*_OF_ALL, grouped(Leaf), P12_PASSWORD, ALLOW, RUNNING)
 def self_signed(leaf: Leaf, secrets: Secrets, allow: tuple[str, ...], running: Running) -> None:
     """Make a self-signed certificate for a server.
@@ -257,7 +259,7 @@ class Root:
         )
 
 
-@click.command()
+@click.command(cls=InGroups)
 @together(
     click.option("--days", type=NumberParameter(1, 36500), default=3650, show_default=True, help="Days of validity."),
     SUBJECT,
@@ -318,7 +320,7 @@ class Intermediate:
         )
 
 
-@click.command()
+@click.command(cls=InGroups)
 @click.argument("name")
 @together(
     click.option("--days", type=NumberParameter(1, 36500), help="Days of validity.  [default: 1825]"),

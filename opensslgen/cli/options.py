@@ -16,6 +16,7 @@ from opensslgen.errors import UsageError
 from opensslgen.suggest import remember_option
 
 from . import complete
+from .command import Option
 from .secrets import Secrets
 
 if TYPE_CHECKING:
@@ -127,10 +128,20 @@ def file_option(
     metavar: str = "FILE",
     *,
     help: str,  # noqa: A002 - as click calls it
+    value: str | None = None,
     callback: Callable[[click.Context, click.Parameter, Path | None], Path | None] | None = None,
+    hidden_names: tuple[str, ...] = (),
 ) -> Decorator:
-    """Return an option that takes a path."""
-    return click.option(name, type=PathParameter(), metavar=metavar, help=help, callback=callback)
+    """Return an option that takes a path; `value` is its name for Python, if not that of the option."""
+    return click.option(
+        *(name, value) if value else (name,),
+        cls=Option,
+        hidden_names=hidden_names,
+        type=PathParameter(),
+        metavar=metavar,
+        help=help,
+        callback=callback,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,8 +177,9 @@ class Running:
 
 
 PKI = click.option(
-    "--pki", type=PathParameter(), envvar="OPENSSLGEN_PKI", default="pki", show_default=True,
-    metavar="DIR", help="Folder with the CA, the keys and the certificates, laid out as by easy-rsa.",
+    "--pki", type=PathParameter(), envvar="OPENSSLGEN_PKI", default="pki", metavar="DIR",
+    help="Folder with the CA, the keys and the certificates, laid out as by easy-rsa.  [env: OPENSSLGEN_PKI]"
+    "  [default: pki]",
 )  # fmt: skip
 
 
@@ -234,13 +246,19 @@ ALLOW = click.option(
     shell_complete=complete.rule,
     help="Continue even if this rule is broken; repeat for more rules.",
 )
+SAN_NAMES = ("--subject-alt-name",)
+"""What easy-rsa calls --san."""
 DAYS = click.option("--days", type=NumberParameter(1, 36500), help="Days of validity.  [default: 820]")
 EKU = click.option(
-    "--eku", multiple=True, metavar="USAGE", help="Extended key usage, if not the default for this kind."
-)
+    "--eku", multiple=True, metavar="USAGE",
+    help="Extended key usage, if not the default for this kind: serverAuth, clientAuth, codeSigning, emailProtection,"
+    " timeStamping, OCSPSigning, anyExtendedKeyUsage or an OID; repeat for more.",
+)  # fmt: skip
 KEY_USAGE = click.option(
-    "--key-usage", multiple=True, metavar="USAGE", help="Key usage, if not the default for this type of key."
-)
+    "--key-usage", multiple=True, metavar="USAGE",
+    help="Key usage, if not the default for this type of key: digitalSignature, nonRepudiation, keyEncipherment,"
+    " dataEncipherment, keyAgreement, keyCertSign, cRLSign, encipherOnly or decipherOnly; repeat for more.",
+)  # fmt: skip
 CRL_URL = click.option(
     "--crl-url", metavar="URL", envvar="OPENSSLGEN_CRL_URL",
     help="Where clients find the CRL; written into the certificate.  [env: OPENSSLGEN_CRL_URL]",
@@ -370,14 +388,20 @@ class Subject:
 
 SUBJECT = grouped(
     Subject,
-    click.option("--cn", "common_name", metavar="TEXT", help="Common name (CN), if not the default."),
-    click.option("--org", "organization", metavar="TEXT", help="Organization (O)."),
+    click.option(
+        "--cn", "common_name", cls=Option, hidden_names=("--common-name",), metavar="TEXT",
+        help="Common name (CN), if not the default.",
+    ),
+    click.option(
+        "--org", "organization", cls=Option, hidden_names=("--organization",), metavar="TEXT",
+        help="Organization (O).",
+    ),
     click.option("--org-unit", "organizational_unit", metavar="TEXT", help="Organizational unit (OU)."),
     click.option("--country", metavar="XX", help="Country (C), two letters."),
     click.option("--state", metavar="TEXT", help="State or province (ST)."),
     click.option("--locality", metavar="TEXT", help="City (L)."),
     click.option("--email", "email_address", metavar="TEXT", help="Email address in the subject."),
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ import click
 from opensslgen.errors import Error, UsageError
 
 from .audit import PROFILES
+from .command import InGroups
 from .options import OPENSSL, file_option, grouped, together
 from .say import is_coloured, tolerant_stdout
 
@@ -42,7 +43,7 @@ class Reporting:
     quiet: bool
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+@click.command(context_settings={"allow_interspersed_args": False}, cls=InGroups)
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 @together(
     click.option("--fix", is_flag=True, help="Correct the leaf certificates that the command makes."),

@@ -12,6 +12,7 @@ import click
 
 from opensslgen.errors import UsageError
 
+from .command import InGroups, Option
 from .extra import needs_web
 from .options import ALLOW, RUNNING, NumberParameter, Running, file_option, grouped, together
 from .run_job import command_printer, do, make
@@ -60,7 +61,10 @@ _SHARING = grouped(
         "--port", type=NumberParameter(0, 65535), metavar="N",
         help="Share on this port; 0: any free one.  [default: 8080]",
     ),
-    click.option("--for", "duration", type=DurationParameter(), help="Stop sharing after this time.  [default: 30m]"),
+    click.option(
+        "--duration", cls=Option, hidden_names=("--for",), type=DurationParameter(),
+        help="Stop sharing after this time, such as 90s or 2h.  [default: 30m]",
+    ),
 )  # fmt: skip
 
 
@@ -74,7 +78,7 @@ class Wanted:
     allow: tuple[str, ...]
 
 
-@click.command()
+@click.command(cls=InGroups)
 @together(
     file_option("--root", help="Use this root instead of the one in the pki folder."),
     file_option("--out", "DIR", help="Write the files to DIR.  [default: the folder trust, next to the pki folder]"),
