@@ -117,7 +117,7 @@ class Reporting:
     ),
     click.option(
         "--allow", multiple=True, metavar="RULE", shell_complete=complete.rule,
-        help="Do not check this rule; repeat for more rules.",
+        help="Do not check this rule; repeat for more. `opensslgen rules` lists them.",
     ),
     click.option(
         "--limit", type=NumberParameter(1), default=16 << 20, metavar="BYTES",

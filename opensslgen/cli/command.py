@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
+
+from opensslgen.text import meant
 
 WHAT, NAMES, VALIDITY, KEY, LIMITS = "What", "Names", "Validity", "Key and usage", "Limits of the new CA"
 RULES, SERVERS, SHARING, HOOKS, CA, OUTPUT = "Rules", "Servers", "Sharing", "Hooks", "CA", "Output"
 HEADINGS = {
-    WHAT: ("--kind", "--all", "--within", "--check", "--jobs", "--fix", "--root", "--each", "--section")
+    WHAT: (
+        "--key",
+        "--chain",
+        "--as",
+        "--for",
+        "--kind",
+        "--all",
+        "--within",
+        "--check",
+        "--jobs",
+        "--fix",
+        "--root",
+        "--each",
+        "--section",
+    )
     + ("--limit", "--time-limit", "--sign"),
     NAMES: ("--san", "--cn", "--org", "--org-unit", "--country", "--state", "--locality", "--email", "--name"),
     VALIDITY: ("--days", "--crl-url"),
     KEY: ("--key-type", "--key-file", "--keep-key", "--eku", "--key-usage", "--template")
     + ("--passphrase", "--new-passphrase", "--new-passphrase-file"),
     LIMITS: ("--pathlen", "--permit", "--exclude"),
-    RULES: ("--profile", "--at", "--allow"),
+    RULES: ("--profile", "--allow", "--at"),
     SERVERS: ("--starttls", "--servername", "--timeout"),
     SHARING: ("--share", "--address", "--port", "--duration", "--password-file"),
     HOOKS: ("--deploy-hook", "--post-hook"),
@@ -28,7 +44,7 @@ HEADINGS = {
 """The headings in the help of commands, in this order, and the options below each."""
 _ELSEWHERE = {
     "audit": {"--openssl": WHAT, "--p12-password-file": WHAT, "--root": RULES, "--within": RULES},
-    "batch": {"--p12-password-file": CA},
+    "sign": {"--yes": WHAT},
     "run": {"--san": WHAT, "--openssl": WHAT},
     "web": {"--name": SHARING},
 }
@@ -73,6 +89,14 @@ class Command(click.Command):
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             self._refuse(error, typed)
+        except click.BadParameter as error:
+            kind = getattr(error.param, "type", None)
+            value = re.match("'(.*)' is not one of ", error.message, re.DOTALL)
+            close = meant(value[1], map(str, kind.choices)) if value and isinstance(kind, click.Choice) else None
+            if close is None:
+                raise
+            message = f"{error.message} Did you mean {close}?"
+            raise click.BadParameter(message, error.ctx, error.param, error.param_hint) from None
 
     def _refuse(self, error: click.NoSuchOption, typed: list[str]) -> NoReturn:
         """Raise the error with what was probably meant."""
@@ -85,10 +109,16 @@ class Command(click.Command):
             name = f"-{long}" if long else name
         known = next((our for our, foreign in _FOREIGN.items() if our in ours and name.lower() in foreign.split()), "")
         if known or name in ours:
-            error.possibilities = [known or name]
-        if name != error.option_name:
-            raise click.NoSuchOption(name[1:], possibilities=error.possibilities or (), ctx=error.ctx) from None
+            shown = name if name == error.option_name else name[1:]
+            message = f"No such option {shown!r}. Did you mean {known or name!r}?"
+            raise click.NoSuchOption(shown, message, ctx=error.ctx) from None
         raise error
+
+
+class Group(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
 
 
 class InGroups(Command):
@@ -106,7 +136,7 @@ class InGroups(Command):
         for heading, rows in sections.items():
             if rows:
                 with formatter.section(heading):
-                    formatter.write_dl([(f"{name:{widest}}", about) for name, about in rows])
+                    formatter.write_dl([(f"{name:{widest}}", about) for name, about in rows], col_max=widest)
 
     def heading(self, param: click.Option) -> str:
         """Return the heading of an option."""
@@ -119,19 +149,16 @@ _WIDEST = 28
 """Columns; the help of a longer option begins in the next line."""
 
 
-class Option(click.Option):
-    """An option with old names, and names from other tools, that work and are not shown."""
+def known_as(*names: str) -> type[click.Option]:
+    """Return the class of an option that has further names, old or of other tools, which work and are not shown."""
 
-    def __init__(self, *declarations: Any, hidden_names: tuple[str, ...] = (), **settings: Any) -> None:
-        """Take what click.Option takes, and the hidden names."""
-        super().__init__(*declarations, **settings)
-        self.hidden_names = hidden_names
+    class Option(click.Option):
+        def add_to_parser(self, parser: object, ctx: click.Context) -> None:
+            shown = self.opts
+            self.opts = [*shown, *names]
+            try:
+                super().add_to_parser(parser, ctx)  # type: ignore[arg-type] # its class has another name since click 8.2
+            finally:
+                self.opts = shown
 
-    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
-        """Let the parser take the hidden names as well."""
-        shown = self.opts
-        self.opts = [*shown, *self.hidden_names]
-        try:
-            super().add_to_parser(parser, ctx)
-        finally:
-            self.opts = shown
+    return Option

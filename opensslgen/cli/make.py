@@ -11,7 +11,7 @@ import click
 from opensslgen.errors import UsageError
 from opensslgen.plan.secrets import NEW_PASSPHRASE
 
-from .command import InGroups, Option
+from .command import InGroups, known_as
 from .options import (
     ALLOW,
     CRL_URL,
@@ -92,7 +92,7 @@ class Leaf:
 
 
 _SAN = click.option(
-    "--san", cls=Option, hidden_names=SAN_NAMES, multiple=True, metavar="NAMES",
+    "--san", cls=known_as(*SAN_NAMES), multiple=True, metavar="NAMES",
     help="Additional name; repeat the option, or separate names with commas.",
 )  # fmt: skip
 _KEY_FILE = file_option("--key-file", help="Use this private key instead of generating one.")

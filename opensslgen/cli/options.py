@@ -16,7 +16,7 @@ from opensslgen.errors import UsageError
 from opensslgen.suggest import remember_option
 
 from . import complete
-from .command import Option
+from .command import known_as
 from .secrets import Secrets
 
 if TYPE_CHECKING:
@@ -135,8 +135,7 @@ def file_option(
     """Return an option that takes a path; `value` is its name for Python, if not that of the option."""
     return click.option(
         *(name, value) if value else (name,),
-        cls=Option,
-        hidden_names=hidden_names,
+        cls=known_as(*hidden_names),
         type=PathParameter(),
         metavar=metavar,
         help=help,
@@ -244,7 +243,9 @@ ALLOW = click.option(
     multiple=True,
     metavar="RULE",
     shell_complete=complete.rule,
-    help="Continue even if this rule is broken; repeat for more rules.",
+    help="Continue even if this rule is broken; repeat for more. RULE is what the error names, such as apple-validity,"
+    " apple-eku, cn-not-in-san, name-near-miss, wildcard-tld, name-constraints, root-cn or clock; `opensslgen rules`"
+    " lists all.",
 )
 SAN_NAMES = ("--subject-alt-name",)
 """What easy-rsa calls --san."""
@@ -389,11 +390,11 @@ class Subject:
 SUBJECT = grouped(
     Subject,
     click.option(
-        "--cn", "common_name", cls=Option, hidden_names=("--common-name",), metavar="TEXT",
+        "--cn", "common_name", cls=known_as("--common-name"), metavar="TEXT",
         help="Common name (CN), if not the default.",
     ),
     click.option(
-        "--org", "organization", cls=Option, hidden_names=("--organization",), metavar="TEXT",
+        "--org", "organization", cls=known_as("--organization"), metavar="TEXT",
         help="Organization (O).",
     ),
     click.option("--org-unit", "organizational_unit", metavar="TEXT", help="Organizational unit (OU)."),

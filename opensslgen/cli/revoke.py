@@ -33,7 +33,10 @@ class ReasonParameter(click.Choice):  # type: ignore[type-arg, unused-ignore] # 
 @click.argument("certificate", metavar="NAME|FILE|SERIAL", shell_complete=complete.certificate_or_file)
 @together(
     click.option(
-        "--reason", type=ReasonParameter(REASONS, case_sensitive=False), help="Reason, which the CRL makes public."
+        "--reason",
+        type=ReasonParameter(REASONS, case_sensitive=False),
+        metavar="REASON",
+        help=f"Reason, which the CRL makes public: {', '.join(REASONS[:-1])} or {REASONS[-1]}.",
     ),
     click.option("-y", "--yes", is_flag=True, help="Do not ask."),
     PASSPHRASE,

@@ -12,6 +12,7 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
+from . import complete
 from .audit import PROFILES
 from .command import InGroups
 from .options import OPENSSL, file_option, grouped, together
@@ -52,7 +53,10 @@ class Reporting:
         help="With --fix: names for certificates without any; repeat the option, or separate names with commas.",
     ),
     PROFILES,
-    click.option("--allow", multiple=True, metavar="RULE", help="Do not check this rule; repeat for more rules."),
+    click.option(
+        "--allow", multiple=True, metavar="RULE", shell_complete=complete.rule,
+        help="Do not check this rule; repeat for more. `opensslgen rules` lists them.",
+    ),
     OPENSSL,
     grouped(Watching),
     click.option(

@@ -12,7 +12,7 @@ import click
 from opensslgen.errors import Error, UsageError
 
 from . import complete
-from .command import InGroups, Option
+from .command import InGroups, known_as
 from .options import (
     ALLOW,
     CRL_URL,
@@ -70,11 +70,11 @@ class Wanted:
 @click.argument("request", shell_complete=complete.file)
 @together(
     click.option(
-        "--kind", cls=Option, hidden_names=("--as",), type=click.Choice(["server", "client", "intermediate"]),
+        "--kind", cls=known_as("--as"), type=click.Choice(["server", "client", "intermediate"]),
         default="server", show_default=True, help="Kind of certificate to issue.",
     ),
     click.option(
-        "--san", cls=Option, hidden_names=SAN_NAMES, multiple=True, metavar="NAMES",
+        "--san", cls=known_as(*SAN_NAMES), multiple=True, metavar="NAMES",
         help="Issue for these names only; repeat the option, or separate names with commas.",
     ),
     click.option("--yes", is_flag=True, help="Accept all names in the request, without asking."),

@@ -12,7 +12,7 @@ import click
 
 from opensslgen.errors import UsageError
 
-from .command import InGroups, Option
+from .command import InGroups, known_as
 from .extra import needs_web
 from .options import ALLOW, RUNNING, NumberParameter, Running, file_option, grouped, together
 from .run_job import command_printer, do, make
@@ -62,7 +62,7 @@ _SHARING = grouped(
         help="Share on this port; 0: any free one.  [default: 8080]",
     ),
     click.option(
-        "--duration", cls=Option, hidden_names=("--for",), type=DurationParameter(),
+        "--duration", cls=known_as("--for"), type=DurationParameter(),
         help="Stop sharing after this time, such as 90s or 2h.  [default: 30m]",
     ),
 )  # fmt: skip
