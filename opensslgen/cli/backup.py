@@ -115,4 +115,5 @@ def _audit(folder: Path, openssl: OpenSSL) -> Tally:
 
 
 def _summary(audited: Tally) -> str:
-    return f"in its audit, {audited.complies} of {audited.results} comply"
+    unclear = f", {audited.unreadable} cannot be read or judged" if audited.unreadable else ""
+    return f"in its audit, {audited.complies} files comply, {audited.violates} violate the rules{unclear}"
