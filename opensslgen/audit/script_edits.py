@@ -57,7 +57,7 @@ def maker(*, days: int = DAYS, any_script: bool = False) -> Maker:
 
     def make(original: Original, /, *, days: int | None = days) -> Patch:
         edit = edit_script if any_script else edit_vendors
-        return edit(original.data, name=str(original.path), days=days or DAYS)
+        return edit(original.data, name=str(original.name), days=days or DAYS)
 
     return make
 
