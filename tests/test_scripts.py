@@ -113,7 +113,7 @@ def test_allowed_rules_are_not_found():
 
 
 def test_the_scripts_that_we_print_have_no_findings(tmp_path):
-    for arguments in (["root"], ["server", "pbx.example.com", "--san", "10.0.0.5"]):
+    for arguments in (["root"], ["server", "pbx.example.com", "--san", "10.0.0.5"], ["client", "alice@example.com"]):
         printed = opensslgen(*arguments, "--script", cwd=tmp_path)
         assert printed.returncode == 0, printed.stderr
         result = audit(printed.stdout)

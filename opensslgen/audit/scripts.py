@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from opensslgen.budget import CostlyError
 from opensslgen.config.reader import DEFAULT, UNKNOWN
 from opensslgen.config.use import openssl_time
 from opensslgen.errors import UnreadableError
@@ -113,9 +114,9 @@ def judge_script(data: bytes, *, target: str, settings: Settings) -> list[Result
     try:
         text = script_text(data)
         verdict = judge_commands(text, target=target, settings=settings)
+    except CostlyError as error:
+        return [replace(result, unreadable=visible(f"cannot be read: {error.message}"), line=error.line)]
     except UnreadableError as error:
-        if "more than " in error.message:
-            return [replace(result, unreadable=visible(f"cannot be read: {error.message}"), line=error.line)]
         return [replace(result, unreadable=visible(error.message), line=error.line, is_unknown=True)]
     findings, reasons = verdict.findings, verdict.reasons
     notes = tuple(f"line {reason.line}: {visible(reason.text)}" for reason in reasons)
@@ -197,12 +198,14 @@ def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
         if audit.sites or ":-}" not in text:
             break
     findings, reasons = audit.answers()
-    if VALIDITY in text or (SECTION in text and not audit.sites):
+    if VALIDITY in text or (SECTION in text and not audit.has_calls and not audit.unfollowed):
         script = read_script(tree)
         if script.validities or script.blocks:
             vendors = judge_vendor(script, settings)
             findings += vendors.findings
-            return _verdict(findings, [*vendors.reasons, *(reasons if audit.sites else [])], audit)
+            # What the form passes to the vendor's script decides which commands run; its own places can be judged.
+            is_vendors = bool(script.validities) and not audit.sites
+            return _verdict(findings, [*vendors.reasons, *([] if is_vendors else reasons)], audit)
     if not audit.has_calls and not audit.unfollowed:
         reasons.append(Reason(1, "no openssl command was found in it"))
     elif not audit.makes_something and not reasons:

@@ -502,6 +502,8 @@ class _Inquiry:
         if not path:
             issuer = certificate.issuer or "without a name"
             return (f"its issuer {issuer} was not found: its signature was not verified",)
+        if not self.settings.rules:
+            return ()  # only the signature is asked for
         if last.is_self_signed:
             return (f"phones have to trust the root {last.subject or 'without a name'}",)
         return (f"phones have to trust {last.issuer or 'its issuer'}, which was not found, or a root above it",)

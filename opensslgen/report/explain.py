@@ -75,10 +75,8 @@ def explanation(found: Found, *, at: datetime, proof: Result) -> str:
 
 def signature(proof: Result) -> str:
     """Return what openssl says of a signature, or why it says nothing."""
-    for said in (*(finding.message for finding in proof.findings), proof.unreadable, *proof.notes):
-        if said and not said.startswith("phones have"):
-            return visible(said)
-    return "openssl has verified it"
+    said = (*(finding.message for finding in proof.findings), proof.unreadable, *proof.notes)
+    return visible(next(filter(None, said), "openssl has verified it"))
 
 
 def verdicts_on(found: Found, *, at: datetime, proof: Result | None = None) -> list[Verdict]:

@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from opensslgen.budget import check
+from opensslgen.budget import CostlyError, check
 from opensslgen.errors import UnreadableError
 
 from .builtins import BUILTINS
@@ -146,10 +146,10 @@ class Budget:
             raise UnfollowedError(f"more than {MOST_STEPS:,} commands to follow")
 
     def write(self, size: int) -> None:
-        """Spend characters that are written; raises UnreadableError if too few are left."""
+        """Spend characters that are written; raises CostlyError if too few are left."""
         self.written -= size
         if self.written < 0:
-            raise UnreadableError(f"more than {MOST_WRITTEN >> 20} MiB of text to follow")
+            raise CostlyError(f"more than {MOST_WRITTEN >> 20} MiB of text to follow")
 
 
 @dataclass(slots=True)
@@ -215,7 +215,7 @@ class World:
 def explore(tree: Sequence, world: World) -> Iterator[Machine]:
     """Yield a machine at the end of each way through a script.
 
-    Raises UnfollowedError after some ways if there are too many, UnreadableError if a way takes too much.
+    Raises UnfollowedError after some ways if there are too many, CostlyError if a way takes too much.
     """
     budget = Budget()
     written: set[str] = set()
@@ -477,7 +477,7 @@ class Machine:
         self.budget.step()
         self.depth += 1
         if self.depth > _DEEPEST:
-            raise UnreadableError(f"more than {_DEEPEST} nested commands and functions", line=self.line)
+            raise CostlyError(f"more than {_DEEPEST} nested commands and functions", line=self.line)
         try:
             if isinstance(tree, Simple):
                 self.status = self.simple(tree)
@@ -812,7 +812,7 @@ class Machine:
     def set(self, name: str, value: str) -> None:
         """Set a variable."""
         if len(value) > _LONGEST:
-            raise UnreadableError(f"a value of more than {_LONGEST >> 10} KiB", line=self.line)
+            raise CostlyError(f"a value of more than {_LONGEST >> 10} KiB", line=self.line)
         self.budget.write(len(value) >> 4)
         self.state.arrays.pop(name, None)
         self.state.variables[name] = value
@@ -845,7 +845,7 @@ class Machine:
         parts = [self.value(part) for part in word.parts]
         found = "".join(parts)
         if len(found) > _LONGEST:
-            raise UnreadableError(f"a value of more than {_LONGEST >> 10} KiB", line=word.line)
+            raise CostlyError(f"a value of more than {_LONGEST >> 10} KiB", line=word.line)
         return found
 
     def expand(self, word: Word, *, globs: bool = False) -> list[str]:
@@ -888,7 +888,7 @@ class Machine:
                 found += values[:-1]
                 current = values[-1]
             if size > _LONGEST:
-                raise UnreadableError(f"a value of more than {_LONGEST >> 10} KiB", line=word.line)
+                raise CostlyError(f"a value of more than {_LONGEST >> 10} KiB", line=word.line)
         if current is not None:
             found.append(current)
         if globbed and len(found) == 1:

@@ -11,6 +11,7 @@ import re
 from bisect import bisect_right
 from typing import NoReturn
 
+from opensslgen.budget import CostlyError
 from opensslgen.errors import UnreadableError
 
 from .syntax import (
@@ -95,12 +96,12 @@ class _Parser:
     def spend(self) -> None:
         self.count += 1
         if self.count > MOST:
-            raise UnreadableError(f"more than {MOST:,} commands and words", line=self.line())
+            raise CostlyError(f"more than {MOST:,} commands and words", line=self.line())
 
     def enter(self) -> None:
         self.depth += 1
         if self.depth > DEEPEST:
-            raise UnreadableError(f"more than {DEEPEST} nested commands", line=self.line())
+            raise CostlyError(f"more than {DEEPEST} nested commands", line=self.line())
 
     def starts_with(self, *signs: str) -> bool:
         return self.text.startswith(signs, self.at)
