@@ -1,7 +1,8 @@
 # clean_environment: no core file, because it would contain keys and passphrases; no variables that change what the shell
 # or openssl does; no trust in the system's roots; no secret for other commands than openssl. Then it checks the tools.
 clean_environment() {
-    unset IFS
+    # Not unset: with set -u, dash refuses to read an IFS that is unset.
+    IFS=$(printf ' \t\n.') IFS=${IFS%.}
     # shellcheck disable=SC3045 # where a shell lacks the option, nothing is lost
     ulimit -c 0 2>/dev/null || :
     unset OPENSSL_CONF_INCLUDE OPENSSL_ENGINES OPENSSL_MODULES RANDFILE CDPATH || :

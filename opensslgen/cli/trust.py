@@ -149,7 +149,7 @@ def _refuse_options_without_effect(sharing: Sharing, out: Path | None, running: 
         for option, is_set in ((running.printing, running.is_printed), ("--out", out), ("--force", running.force)):
             if is_set:
                 raise UsageError(f"{option} cannot be used with --share, which writes no files")
-    for option, value in (("address", sharing.address), ("port", sharing.port), ("for", sharing.duration)):
+    for option, value in (("address", sharing.address), ("port", sharing.port), ("duration", sharing.duration)):
         if value is not None and not sharing.share:
             raise UsageError(f"--{option} can only be used with --share")
 
