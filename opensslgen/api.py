@@ -11,7 +11,7 @@ from opensslgen.jobs.new_ca import ca_to_create
 from opensslgen.jobs.perform import Authority
 from opensslgen.jobs.sign import sign_job
 from opensslgen.names.general import parse_names
-from opensslgen.openssl import command
+from opensslgen.openssl import provider
 from opensslgen.orders import from_request
 from opensslgen.orders.kinds import KINDS
 from opensslgen.orders.order import LEAF_DAYS, ROOT_DAYS, leaf_order, root_order
@@ -112,4 +112,4 @@ def _authority(pki: str | os.PathLike[str], secrets: dict[str, str | None], allo
             raise UsageError(f"the {SECRETS[name]} is needed")
         return fit_secret(name, value)
 
-    return Authority(Store(Path(pki)), command.find(), secret, allow=allow)
+    return Authority(Store(Path(pki)), provider.find(), secret, allow=allow)

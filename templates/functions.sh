@@ -1,8 +1,13 @@
 # clean_environment: no core file, because it would contain keys and passphrases; no variables that change what the shell
 # or openssl does; no trust in the system's roots; no secret for other commands than openssl. Then it checks the tools.
 clean_environment() {
+<<<<<<< HEAD
     # Not unset: with set -u, dash refuses to read an IFS that is unset.
     IFS=$(printf ' \t\n.') IFS=${IFS%.}
+=======
+    site_conf=${OPENSSL_CONF:-} site_modules=${OPENSSL_MODULES:-} site_include=${OPENSSL_CONF_INCLUDE:-}
+    unset IFS # which means the usual one
+>>>>>>> main
     # shellcheck disable=SC3045 # where a shell lacks the option, nothing is lost
     ulimit -c 0 2>/dev/null || :
     unset OPENSSL_CONF_INCLUDE OPENSSL_ENGINES OPENSSL_MODULES RANDFILE CDPATH || :
@@ -92,6 +97,7 @@ open_folder() {
         */*) OPENSSLGEN_OPENSSL=$here/$OPENSSLGEN_OPENSSL ;;
     esac
     openssl version >/dev/null 2>&1 || fail "no openssl found: install it, or name it in OPENSSLGEN_OPENSSL"
+    keep_providers
     case $1 in
         /*) pki=$1 ;;
         *) pki=$here/$1 ;;
@@ -117,6 +123,42 @@ open_folder() {
     echo '#!/bin/sh' >commands.sh
     RANDFILE=$work/.rnd
     export RANDFILE
+}
+
+# keep_providers: openssl reads the site's config where that sets up providers, such as FIPS; all commands bring their own.
+keep_providers() {
+    [ -n "$site_conf" ] ||
+        site_conf=$(openssl version -d 2>/dev/null | sed -n 's/^OPENSSLDIR: "\(.*\)"$/\1/p')/openssl.cnf
+    case $site_conf in /*) ;; *) site_conf=$here/$site_conf ;; esac
+    # Without one of these lines a config, with all that it includes, activates nothing.
+    [ -f "$site_conf" ] && grep -q -e '^[[:blank:]]*activate' -e '^[[:blank:]]*default_properties' \
+        -e '^[[:blank:]]*\.include' -e '^[[:blank:]]*fips_mode' "$site_conf" || return 0
+    case $(openssl list -providers 2>/dev/null) in
+        Providers:*)
+            wanted=$(sed -n -e 's/^[[:blank:]]*fips[[:blank:]]*=.*/1/p' \
+                -e 's/^[^#]*[^_[:alnum:]]fips[[:blank:]]*=[[:blank:]]*\(yes\|1\|true\).*/1/p' "$site_conf")
+            listed=$(use_site_conf && openssl list -providers 2>/dev/null) || listed=''
+            listed=$(printf '%s\n' "$listed" | sed -n 's/^  \([^ ].*\)/\1/p' | tr '\n' ' ')
+            case " $listed" in
+                *" fips "*) ;;
+                *) [ -z "$wanted" ] || fail "$site_conf asks for FIPS, but openssl does not load the FIPS provider" ;;
+            esac
+            case $listed in '' | 'default ') return 0 ;; esac
+            ;;
+        *)
+            # Before version 3, FIPS is a mode of openssl.
+            grep -q '^[[:blank:]]*fips_mode[[:blank:]]*=[[:blank:]]*[yYoOtT1]' "$site_conf" || return 0
+            listed='FIPS mode '
+            ;;
+    esac
+    use_site_conf
+    printf 'keys and signatures come from the providers of %s: %s\n' "$site_conf" "${listed% }" >&2
+}
+
+use_site_conf() {
+    OPENSSL_CONF=$site_conf
+    [ -z "$site_modules" ] || { OPENSSL_MODULES=$site_modules && export OPENSSL_MODULES; }
+    [ -z "$site_include" ] || { OPENSSL_CONF_INCLUDE=$site_include && export OPENSSL_CONF_INCLUDE; }
 }
 
 # close_folder: keeps the work folder if its decision was not carried out, so that the next run finishes it.
@@ -381,7 +423,7 @@ check_chain() {
     file=$1 issuers=$2 purpose=$3
     shift 3
     # This output means success in all versions: 1.0 exits with 0 even for an expired certificate.
-    verified=$(openssl verify -CAfile "$issuers" -purpose "$purpose" "$@" "$file" 2>log) || verified="$verified (failed)"
+    verified=$(openssl verify -CAfile "$issuers" -purpose "$purpose" ${1+"$@"} "$file" 2>log) || verified="$verified (failed)"
     if [ "$verified" != "$file: OK" ]; then
         cat log >&2
         fail "openssl verify does not accept $file: $verified"
@@ -405,7 +447,7 @@ are_same() {
 check_key() {
     certificate=$1 key=$2
     shift 2
-    own=$(openssl pkey -in "$key" "$@" -pubout 2>log) || { cat log >&2; fail "openssl cannot read $key"; }
+    own=$(openssl pkey -in "$key" ${1+"$@"} -pubout 2>log) || { cat log >&2; fail "openssl cannot read $key"; }
     if [ -z "$own" ] || [ "$own" != "$(openssl x509 -in "$certificate" -noout -pubkey)" ]; then
         fail "the key and the certificate do not belong together"
     fi

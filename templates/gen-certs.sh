@@ -679,10 +679,10 @@ parse_ip() {
 
 parse_ip4() {
     four_numbers "$1" || refuse "$(shown "$1") is not an IP address: write one such as 10.0.0.5 or 2001:db8::1"
-    dotted=$1 saved=$IFS IFS=.
+    dotted=$1 IFS=.
     # shellcheck disable=SC2086 # its four numbers
     set -- $1
-    IFS=$saved
+    unset IFS
     for part; do
         case $part in
             0?*) refuse "$(shown "$dotted") has leading zeros, which some read as octal: write it without" ;;
@@ -701,10 +701,10 @@ parse_ip6() {
         *.*)
             # Its last 32 bits are written as those of an IPv4 address are.
             parse_ip4 "${1##*:}"
-            saved=$IFS IFS=.
+            IFS=.
             # shellcheck disable=SC2086
             set -- $ip
-            IFS=$saved
+            unset IFS
             ending=$(printf '%x:%x' $(($1 * 256 + $2)) $(($3 * 256 + $4)))
             ;;
     esac
@@ -714,7 +714,7 @@ parse_ip6() {
     IFS=:
     # shellcheck disable=SC2086 # its groups
     set -- $full
-    IFS=$saved
+    unset IFS
     # The longest row of zeros, the first of equal ones, and none of a single zero, is left out.
     at=0 run=0 best=1 from=-1
     plain=''
@@ -757,13 +757,13 @@ expand_ip6() {
     case $head@$tail in
         :* | *:@* | *@:* | *:) not_an_address ;;
     esac
-    saved=$IFS IFS=:
+    IFS=:
     # shellcheck disable=SC2086 # its groups
     set -- $head
     count=$#
     # shellcheck disable=SC2086
     set -- $tail
-    IFS=$saved
+    unset IFS
     missing=$((8 - count - $#))
     if [ -n "$gap" ]; then
         [ "$missing" -ge 1 ] || not_an_address
@@ -880,10 +880,10 @@ print_name() {
     case $1 in
         IP:*:*)
             expand_ip6 "${1#IP:}"
-            saved=$IFS IFS=:
+            IFS=:
             # shellcheck disable=SC2086
             set -- $full
-            IFS=$saved
+            unset IFS
             printed='IP Address'
             for part; do
                 printed=$printed:$(printf %X $((0x$part)))
@@ -924,6 +924,9 @@ choose_names() {
 # set_text sets $TEXT: ASCII, and in UTF-8 U+00A1 to U+024F without the soft hyphen and U+0400 to U+052F, in which
 # there are no control, bidi or invisible characters.
 set_text() {
+    # yash has no single bytes of UTF-8, and so only ASCII can be checked in it.
+    TEXT='[ -~]*'
+    [ -n "$(printf '\302')" ] || return 0
     TEXT=$(printf '[ -~]|\302[\241-\254\256-\277]|[\303-\310][\200-\277]|\311[\200-\217]')
     TEXT="($TEXT|$(printf '[\320-\323][\200-\277]|\324[\200-\257]'))*"
 }

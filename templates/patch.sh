@@ -190,8 +190,10 @@ doubt() { doubts="${doubts:+$doubts, }line $number${1:+: $1}"; } # [REASON]: abo
 
 # accepted FILE [NUMBER]: does a shell accept the script, or the script with a parenthesis in place of a line?
 accepted() {
+    # ksh93 would end ${2:+...} at the parenthesis.
+    [ $# -lt 2 ] && changed=$strip || changed="$2s/^/)/;$strip"
     # A script whose every line ends in CR LF is checked without the CRs.
-    sed "${2:+$2s/^/)/;}$strip" "$1" | "$checker" -n 2>/dev/null
+    sed "$changed" "$1" | "$checker" -n 2>/dev/null
 }
 
 # Is the present line code? In quotes or a here-document, a parenthesis would not matter.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -35,6 +36,9 @@ EC = key_types.key_type("p-256")
 
 def pytest_configure():
     sys.addaudithook(needs.see)
+    # A shell starts what it runs in the background with SIGINT ignored, and no shell below could trap it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -63,6 +63,15 @@ SECRETS = {
 }
 
 
+def lacks(recipe, openssl):
+    """Return what this openssl cannot do of what a recipe asks for, as its refusal names it; None: nothing."""
+    if "sip:" in str(recipe) and not openssl.can("verify URI:sip"):
+        return "URI:sip"
+    if "10.0.0." in str(recipe.get("permit", "")) + str(recipe.get("exclude", "")):
+        return None if openssl.can("verify name constraints with addresses") else "name constraints with addresses"
+    return None
+
+
 def job_of(name, store):
     options = dict(RECIPES[name])
     encrypted = options.pop("encrypted", False)
@@ -105,25 +114,35 @@ def summary(pki):
     """Return what two ways of making the same must agree on: names, modes, and certificates but for what is random."""
     certificates = {}
     for path in sorted(pki.rglob("*.crt")) + sorted(pki.rglob("*.pem")):
+        if path.name == "crl.pem":
+            crl = asked.load_pem_x509_crl(path.read_bytes())
+            validity = crl.next_update_utc - crl.last_update_utc
+            certificates["crl.pem"] = ([(each.serial_number, *each.extensions) for each in crl], validity)
+            continue
         certificate = load(path)
         place = str(path.relative_to(pki)).replace(certificate.serial_hex, str(certificate.subject))
-        certificates[place] = (
-            str(certificate.subject),
-            str(certificate.issuer),
-            certificate.names,
-            certificate.extended_key_usage,
-            certificate.key_usage,
-            certificate.basic_constraints,
-            certificate.name_constraints,
-            certificate.crl_urls,
-            certificate.validity,
-            certificate.signature_algorithm,
-            [(extension.oid, extension.critical) for extension in certificate.extensions],
-            certificate.public_key.algorithm,
-            certificate.public_key.curve or certificate.public_key.bits,
-        )
+        place = re.sub(r"\d{8}T\d{6}Z", "TIME", place)
+        # A renewed CA and the one before it have the same place here; their serial numbers have no order.
+        certificates[place] = certificates.get(place, set()) | {
+            (
+                str(certificate.subject),
+                str(certificate.issuer),
+                certificate.names,
+                certificate.extended_key_usage,
+                certificate.key_usage,
+                certificate.basic_constraints,
+                certificate.name_constraints,
+                certificate.crl_urls,
+                certificate.validity,
+                certificate.signature_algorithm,
+                tuple((extension.oid, extension.critical) for extension in certificate.extensions),
+                certificate.public_key.algorithm,
+                certificate.public_key.curve or certificate.public_key.bits,
+            )
+        }
         assert abs(certificate.not_before - datetime.now(timezone.utc)) < timedelta(hours=2)
         assert 64 < certificate.serial_number.bit_length() <= 127
     files = {re.sub("[0-9A-F]{16,}", "SERIAL", name): mode for name, mode in files_below(pki).items()}
+    files = {re.sub(r"\d{8}T\d{6}Z", "TIME", name): mode for name, mode in files.items()}
     index = [re.sub("[0-9A-F]{16,}", "SERIAL", line) for line in (pki / "index.txt").read_text().splitlines()]
     return files, certificates, [re.sub(r"\d{12}Z", "END", line) for line in index]

@@ -8,3 +8,11 @@ SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", 
 
 EACH_SHELL = daily(SHELLS, "dash")
 """The same as the values of a parameter; for daily work the first shell is enough."""
+
+OTHER_SHELLS = {
+    "ksh93": ["ksh93"],
+    "posh": ["posh"],
+    "yash": ["yash", "-o", "posixly-correct"],
+    "zsh": ["zsh", "--emulate", "sh"],
+}
+"""Shells that are sh on few machines; each script is run once in each of them."""

@@ -426,7 +426,7 @@ def test_a_process_that_dies_takes_no_more_than_its_own_rows_with_it(tmp_path):
 
 @pytest.mark.slow
 def test_a_pipe_is_an_inventory_and_a_reader_that_leaves_is_no_fault_of_it(tmp_path):
-    ours = f"{sys.executable} -m opensslgen batch"
+    ours = f"{sys.executable} -m opensslgen batch --new-ca"
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
     command = f"{ours} <(printf 'name\\na.example.com\\n') --key-type p-256"
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True)

@@ -1,13 +1,16 @@
-"""The whole command set with every openssl at hand."""
+"""The whole command set with every openssl at hand: done, and done by the printed script."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
+from opensslgen.cli.main import cli
 from opensslgen.errors import Error
 from opensslgen.jobs.perform import Authority
 from opensslgen.openssl import command
@@ -15,12 +18,13 @@ from opensslgen.pki.store import Store
 from opensslgen.plan.script import as_script
 from opensslgen.x509.certificate import load
 
-from .conftest import make_root, make_server, no_secret
-from .jobs import NEEDS_ROOT, RECIPES, SECRETS, job_of, summary
+from .commands import PRINTED, both_ways, command_line, prepare
+from .conftest import files_below, make_root, make_server, no_secret, opensslgen
+from .jobs import NEEDS_ROOT, RECIPES, SECRETS, job_of, lacks, summary
 from .openssls import BINARIES
 
 
-@pytest.fixture(params=BINARIES)
+@pytest.fixture(params=BINARIES, scope="module")
 def other(request):
     return command.find(request.param)
 
@@ -32,10 +36,11 @@ def test_it_runs_and_its_script_runs(name, other, tmp_path):
         store.path.parent.mkdir()
         if name in NEEDS_ROOT:
             make_root(Authority(store, other, no_secret), common_name="Test root")
-    if "sip" in str(RECIPES[name]) and not other.can("verify URI:sip"):
-        with pytest.raises(Error, match="URI:sip"):
+    if lack := lacks(RECIPES[name], other):
+        before = run.path.exists() and files_below(run.path)
+        with pytest.raises(Error, match=lack):
             Authority(run, other, SECRETS.__getitem__).make(lambda: job_of(name, run))
-        assert not run.path.exists()
+        assert (run.path.exists() and files_below(run.path)) == before
         return
     script = as_script(job_of(name, printed).plan, version="test")
     Authority(run, other, SECRETS.__getitem__).make(lambda: job_of(name, run))
@@ -49,6 +54,63 @@ def test_it_runs_and_its_script_runs(name, other, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert summary(printed.path) == summary(run.path)
+
+
+ALONE = {
+    "list": (("list", "--all"), "pbx.example.com"),
+    "show": (("show", "pbx.example.com"), "pbx.example.com"),
+    "audit": (("audit", "pki", "--root", "pki/ca.crt"), "0 errors"),
+    "audit of a config": (("audit", "server.cnf", "--section", "v3"), "complies"),
+    "run": (("run", "--fix", "--", "sh", "vendor.sh"), "complies"),
+    "doctor": (("doctor",), "writable"),
+    "batch": (("batch", "sites.csv"), "2 issued, 0 unchanged, 0 failed"),
+}
+"""The other commands that may start openssl, and a part of what they print."""
+
+OTHERWISE = {"backup", "restore"}
+"""These have a test of their own."""
+
+NO_OPENSSL = {"rules", "ext", "ansible", "help", "completion", "script", "patch", "web"}
+"""These start no openssl, or (web) do the jobs of the others."""
+
+
+@pytest.fixture(scope="module")
+def office(other, tmp_path_factory):
+    return prepare(tmp_path_factory.mktemp("office"), other)
+
+
+def test_every_command_is_tried():
+    tried = {words[0] for words in PRINTED.values()} | {words[0] for words, _ in ALONE.values()} | OTHERWISE
+    assert tried == set(cli.list_commands(None)) - NO_OPENSSL
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_a_command_and_its_script_do_the_same(name, other, office, tmp_path):
+    both_ways(PRINTED[name], office, tmp_path, openssl=other, shell=["busybox", "sh"])
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_command_that_prints_no_script(name, other, office, tmp_path):
+    words, answer = ALONE[name]
+    shutil.copytree(office, tmp_path / "run")
+    Path("first").mkdir()
+    Path("first/openssl").symlink_to(other.path)
+    path = f"{tmp_path / 'first'}{os.pathsep}{os.environ['PATH']}"
+    done = command_line(*words, openssl=other, cwd=tmp_path / "run", PATH=path)
+    assert answer in done.stdout
+
+
+def test_a_backup_is_restored(other, office, tmp_path):
+    secret = {"OPENSSLGEN_BACKUP_PASSPHRASE": "correct horse"}
+    if not other.can("enc -pbkdf2"):
+        done = opensslgen("backup", tmp_path / "b", "--openssl", other.path, cwd=office, env=secret)
+        assert done.returncode != 0
+        assert "which cannot enc -pbkdf2" in done.stderr
+        assert not list(tmp_path.iterdir())
+        return
+    command_line("backup", tmp_path / "b", openssl=other, cwd=office, **secret)
+    command_line("restore", tmp_path / "b", "--pki", "again", openssl=other, cwd=tmp_path, **secret)
+    assert summary(tmp_path / "again") == summary(office / "pki")
 
 
 def test_what_it_makes_the_machines_own_openssl_accepts(other, tmp_path):

@@ -862,7 +862,7 @@ def test_a_kill_leaves_all_or_nothing_to_the_next_run(script, program, number, w
     path = wrapper(tmp_path / "bin", program, steps[when])
     shell = list(SHELLS)[number % len(SHELLS)]
     killed = subprocess.Popen(
-        [*SHELLS[shell], script, "server", "pbx.example.com", *FAST],
+        [*SHELLS[shell], script, "server", "pbx.example.com", "--new-ca", *FAST],
         env={**os.environ, "PATH": path},
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
@@ -873,7 +873,7 @@ def test_a_kill_leaves_all_or_nothing_to_the_next_run(script, program, number, w
     pki = tmp_path / "pki"
     for path in pki.rglob("*"):
         assert not (path.is_file() and b"PRIVATE" in path.read_bytes() and path.stat().st_mode & 0o077)
-    done = run(script, "server", "other.example.com", *FAST, cwd=tmp_path)
+    done = run(script, "server", "other.example.com", "--new-ca", *FAST, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for path in (pki / "certs_by_serial").glob("*.pem"):
         if load(path).subject.common_name == "other.example.com":

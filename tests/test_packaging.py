@@ -37,7 +37,7 @@ def run(*command, **options):
 
 
 def makes_certificates(folder, *command):
-    run(*command, "server", "pbx.example.com", "--key-type", "p-256", cwd=folder)
+    run(*command, "server", "pbx.example.com", "--new-ca", "--key-type", "p-256", cwd=folder)
     assert (folder / "pki" / "issued" / "pbx.example.com.crt").exists()
     assert "[ v3_req ]" in run(*command, "server", "b.example.com", "--script", cwd=folder)
     run(*command, "ansible", "fleet", cwd=folder)

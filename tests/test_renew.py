@@ -202,19 +202,28 @@ def test_an_old_pkcs12_file_is_put_aside_or_made_anew(openssl):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["server", "client", "self-signed", "batch"])
+@pytest.mark.parametrize("kind", ["server", "client", "self-signed"])
 def test_whatever_makes_a_certificate_anew_puts_an_old_pkcs12_file_aside(kind, openssl):
     authority = Authority(Store(Path("pki")), openssl, SECRETS.__getitem__)
-    make(authority, "pbx.example.com", "server" if kind == "batch" else kind, p12="p12")
+    make(authority, "pbx.example.com", kind, p12="p12")
     old = Path("pki/private/pbx.example.com.p12").read_bytes()
-    Path("sites.csv").write_text("name,org\npbx.example.com,Acme\n")
-    arguments = ("batch", "sites.csv") if kind == "batch" else (kind, "pbx.example.com", "--force")
-    done = opensslgen(*arguments, "--key-type", "p-256")
+    done = opensslgen(kind, "pbx.example.com", "--force", "--key-type", "p-256")
     assert done.returncode == 0, done.stderr
     assert "pbx.example.com.p12 holds the old certificate and was renamed" in done.stdout + done.stderr
     (aside,) = Path("pki/private").glob("*.p12*")
     assert f"to private/{aside.name}" in done.stdout + done.stderr
     assert aside.read_bytes() == old
+
+
+@pytest.mark.slow
+def test_a_batch_leaves_an_old_pkcs12_file_whose_password_it_has_not(openssl):
+    make(Authority(Store(Path("pki")), openssl, SECRETS.__getitem__), "pbx.example.com", "server", p12="p12")
+    before = {path: path.read_bytes() for path in Path("pki").rglob("pbx.example.com*")}
+    Path("sites.csv").write_text("name,org\npbx.example.com,Acme\n")
+    done = opensslgen("batch", "sites.csv", "--key-type", "p-256")
+    assert done.returncode == 1
+    assert "pbx.example.com.p12 holds the old certificate, and to make it again, its password is needed" in done.stderr
+    assert {path: path.read_bytes() for path in Path("pki").rglob("pbx.example.com*")} == before
 
 
 def test_within_renews_what_ends_soon_once_and_goes_on_after_a_failure(authority):

@@ -232,11 +232,13 @@ def test_any_bytes_give_findings_or_are_unreadable(data):
         + b"".join(
             b"echo subjectAltName=DNS:a%d > e\nopenssl x509 -req -signkey k -extfile e\n" % i for i in range(2000)
         ),
+        b"DEFAULT_SERVER_CERT_VALIDITY=3\n" + b"if a; then\n" * 35 + b"echo '[ v3_req ]' >f\n" + b"fi\n" * 35,
+        b"DEFAULT_SERVER_CERT_VALIDITY=3\n" + b"{\n" * 35 + b"echo '[ v3_req ]' >f\n" + b"}\n" * 35,
     ],
-    ids=range(33),
+    ids=range(35),
 )
 def test_hostile_scripts_are_refused_or_read_in_time(data):
-    begin = time.monotonic()
+    begin = time.process_time()
     result = audit(data)
     assert (
         len(result.unreadable or "") + sum(map(len, result.notes)) + sum(len(f.message) for f in result.findings)
@@ -244,7 +246,7 @@ def test_hostile_scripts_are_refused_or_read_in_time(data):
     )
     looks_like_script(data)
     looks_like_script(b"#!/bin/sh\n" + data)
-    assert time.monotonic() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 BESIDE = """\

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from opensslgen.jobs import job
 from opensslgen.jobs.perform import Authority
 from opensslgen.pki.store import Store
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
@@ -626,6 +627,12 @@ def test_a_key_is_given_only_to_the_session_that_made_it(by_password):
     second.make(replace="on")
     assert first.get(f"{made}/key").status_code == 404
     assert first.get(f"{made}/p12").status_code == 404
+
+
+def test_a_review_that_renames_an_old_pkcs12_file_is_still_true_a_second_later(client, monkeypatch):
+    client.make(p12_password="for the test")
+    monkeypatch.setattr(job, "free_name", lambda folder, name: f"{name}.old-{time.monotonic_ns()}")
+    client.make(replace="on")
 
 
 def test_a_key_of_another_session_is_not_given_to_who_revokes_its_certificate(by_password):

@@ -56,9 +56,8 @@ def maker(*, days: int = DAYS, any_script: bool = False) -> Maker:
     """Return the function that edits the vendor's script, or any script; raises UnreadableError where it cannot."""
 
     def make(original: Original, /, *, days: int | None = days) -> Patch:
-        if any_script:  # files that it sources lie in its own folder, not in that of a link to it
-            return edit_script(original.data, name=str(original.path), days=days or DAYS)
-        return edit_vendors(original.data, name=str(original.name), days=days or DAYS)
+        edit = edit_script if any_script else edit_vendors
+        return edit(original.data, name=str(original.name), days=days or DAYS)
 
     return make
 

@@ -163,18 +163,18 @@ def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None
     """Return how the current certificate differs from the order; None if it does not."""
     key = there.public_key
     asked: tuple[tuple[str, object, object], ...] = (
+        ("issuer", order.kind.is_self_signed, there.is_self_signed),
         ("names", set(order.names), set(there.names)),
         ("subject", tuple(order.subject.attributes), tuple(there.subject.attributes)),
         ("extended key usage", set(order.extended_key_usage), set(there.extended_key_usage or ())),
         ("kind of key", (order.key_type.algorithm, order.key_type.bits), (key.algorithm, key.bits)),
         ("key usage", set(order.usages), set(there.key_usage or ())),
         ("URL of the CRL", order.crl_url, next(iter(there.crl_urls or ()), None)),
-        ("self-signed", order.kind.is_self_signed, there.is_self_signed),
     )
     # The contents of the user's own template are not known here.
-    for what, wanted, found in asked if order.template is None else asked[:2]:
+    for what, wanted, found in asked if order.template is None else asked[:3]:
         if wanted != found:
-            return f"another {what} is asked for" if what != "self-signed" else "another issuer is asked for"
+            return f"another {what} is asked for"
     if issuer and (there.issuer != issuer.subject or not _same_key(there, issuer)):
         return "another CA has issued it"
     # A certificate that was shortened because its CA expires would otherwise be reissued each day.

@@ -53,7 +53,7 @@ def adopt(
     from opensslgen.bundles import authority
     from opensslgen.jobs.adopt import adopt_job
     from opensslgen.jobs.passphrase import opens_file, right_passphrase
-    from opensslgen.openssl import command
+    from opensslgen.openssl import provider
     from opensslgen.pki.store import Store
 
     opens = {P12_PASSWORD}
@@ -61,7 +61,7 @@ def adopt(
     asked = secrets.asked(lambda name: name not in opens)
     known: dict[str, str] = {}
     secret = functools.cache(lambda name: known[name] if name in known else asked(name))
-    reader = authority.Reader(openssl=command.find(running.openssl), secret=secret)
+    reader = authority.Reader(openssl=provider.find(running.openssl), secret=secret)
     encrypt = passphrase or secrets.has_passphrase
     adoption = authority.adoption(file, key=key, chain=chain, encrypt=encrypt, reader=reader)
     if adoption.key.encrypted and not running.is_printed:

@@ -48,7 +48,7 @@ def backup(
     """
     from opensslgen.jobs.backup import DECRYPT, back_up
     from opensslgen.jobs.job import root_of
-    from opensslgen.openssl.command import find
+    from opensslgen.openssl.provider import find
     from opensslgen.pki.store import Store
     from opensslgen.plan import secrets as names
 
@@ -88,7 +88,7 @@ def restore(*, archive: Path, secrets: Secrets, pki: Path, openssl: str | None, 
     This machine may be another one. The folder must not exist yet, or be empty.
     """
     from opensslgen.jobs import backup as jobs
-    from opensslgen.openssl.command import find
+    from opensslgen.openssl.provider import find
     from opensslgen.plan import secrets as names
 
     found = find(openssl)

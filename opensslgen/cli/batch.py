@@ -121,7 +121,7 @@ def batch(inventory: Path, issuing: Issuing, newca: NewCA, secrets: Secrets, rep
     from opensslgen.batch.needs import Needs
     from opensslgen.batch.wanted import Batch
     from opensslgen.jobs.clock import refuse_wrong_clock
-    from opensslgen.openssl.command import find
+    from opensslgen.openssl.provider import find
     from opensslgen.orders import inventory as table
     from opensslgen.pki.store import Store
 

@@ -60,14 +60,15 @@ def examine(pki: Path, path: str | None) -> list[Answer]:
 
 
 def _openssl(path: str | None) -> list[Answer]:
-    from opensslgen.openssl import command
+    from opensslgen.openssl import provider
 
     try:
-        found = command.find(path)
+        found = provider.find(path)
     except Error as error:
         return [Answer("openssl", False, error.message)]
     return [
         Answer("openssl", True, f"{found.path}: {found.banner}"),
+        Answer("keys come from", True if found.fips else None, provider.describe(found)),
         Answer("backdating", None, "yes" if found.can("-not_before") else _NOT_BACKDATED),
         Answer("one-process issue", None, "yes" if found.can("-copy_extensions") else "no"),
     ]

@@ -230,9 +230,9 @@ def _refuse_without_effect(leaf: Leaf, newca: NewCA, secrets: Secrets) -> None:
 
 def _openssl(leaf: Leaf, running: Running) -> OpenSSL | None:
     """Return the openssl; None for a script that needs none now."""
-    from opensslgen.openssl import command
+    from opensslgen.openssl import provider
 
-    return None if running.is_printed and not leaf.key_file else command.find(running.openssl)
+    return None if running.is_printed and not leaf.key_file else provider.find(running.openssl)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -108,7 +108,7 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
     Exit code: 0, or 1 if any renewal failed. `opensslgen script systemd` and `opensslgen script cron` print what starts
     a renewal each day.
     """
-    from opensslgen.openssl import command
+    from opensslgen.openssl import provider
     from opensslgen.pki.store import Store
     from opensslgen.report.made import failed_json, made_json, made_text
 
@@ -119,7 +119,7 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
     if running.is_printed:
         _print_script(names, store, renewing, running)
         return
-    openssl = command.find(running.openssl)
+    openssl = provider.find(running.openssl)
     answers: list[dict[str, object]] = []
     failures: list[Error] = []
     done: list[JobResult] = []

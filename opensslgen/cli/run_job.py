@@ -80,11 +80,11 @@ def make(
 ) -> JobResult:
     """Run a job, and print on stderr what the user should know about it."""
     from opensslgen.jobs.perform import Authority, Delivery
-    from opensslgen.openssl import command
+    from opensslgen.openssl import provider
     from opensslgen.pki.store import Store
 
     warn_of_open_files(running.pki)
-    openssl = openssl or command.find(running.openssl)
+    openssl = openssl or provider.find(running.openssl)
     secret = secret or Secrets().for_pki(running.pki, running.openssl)
     say, force = command_printer(verbose=running.verbose), running.force
     if into:

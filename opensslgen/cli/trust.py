@@ -172,11 +172,11 @@ def _signed_profile(root: Certificate, by: Signer | None, running: Running) -> b
     if by is None:
         return None
     from opensslgen.jobs.trust import sign
-    from opensslgen.openssl import command
+    from opensslgen.openssl import provider
     from opensslgen.trust.mobileconfig import mobileconfig
 
     say = command_printer(verbose=running.verbose)
-    return sign(mobileconfig(root), by, command.find(running.openssl), on_command=say)
+    return sign(mobileconfig(root), by, provider.find(running.openssl), on_command=say)
 
 
 def _share(root: Certificate, profile: bytes | None, sharing: Sharing, running: Running) -> None:

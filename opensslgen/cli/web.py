@@ -87,7 +87,7 @@ def web(
         from opensslgen.web.config import Config
         from opensslgen.web.serve import serve_form
         from opensslgen.web.serving import open_listener
-    from opensslgen.openssl.command import find
+    from opensslgen.openssl.provider import find
 
     address = front.parse_address(listening.address)
     found = functools.cache(lambda: find(openssl))

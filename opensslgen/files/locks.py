@@ -46,6 +46,11 @@ def hold(folder: Path, *, timeout: float, finish: Callable[[], None] = lambda: N
             finish()
 
 
+def has_been_held(folder: Path) -> bool:
+    """Tell whether a process may hold a lock of a folder, or has held one before."""
+    return any(os.path.lexists(folder / name) for name in (LOCK, _SCRIPTS))
+
+
 @contextmanager
 def try_hold(folder: Path) -> Iterator[bool]:
     """Try to lock a work folder, without waiting, and yield whether that worked; raises Error if none can be locked."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opensslgen.batch.converge import converge
 from opensslgen.batch.wanted import FAILED, LEFT, Batch
 from opensslgen.errors import Error, UsageError
-from opensslgen.openssl.command import find
+from opensslgen.openssl.provider import find
 from opensslgen.orders.from_request import leaf_order_of
 from opensslgen.orders.inventory import Row
 from opensslgen.pki.folder import missing_ca

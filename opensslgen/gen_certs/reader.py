@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from opensslgen.shell.machine import Call
     from opensslgen.shell.status import Status
-    from opensslgen.shell.syntax import Redirection
+    from opensslgen.shell.syntax import Command, Redirection
     from opensslgen.shell.values import Chunk
 
 VALIDITY = "DEFAULT_SERVER_CERT_VALIDITY"
@@ -134,19 +134,19 @@ class Script:
 def read_script(tree: Sequence) -> Script:
     """Return what a script says about its certificates; raises UnreadableError if it takes too much to follow it."""
     validities = (validity for each in nodes(tree) if isinstance(each, Simple) for validity in _validities(each))
-    blocks: dict[int, Block] = {}
-    seen: list[tuple[object, str]] = []
+    places: dict[tuple[int, str], tuple[Sequence | Command, bool | None]] = {}
     for simple, above in _walk(tree, ()):
         target = _target(simple, above) if _prints_section(simple) else ""
         if not target:
             continue
         unit, extended = _unit(above, tree)
-        if (id(unit), target) in seen:
-            continue
-        seen.append((id(unit), target))
-        if len(seen) > _MOST:
+        places.setdefault((id(unit), target), (unit, extended))
+        if len(places) > _MOST:
             raise UnreadableError(f"more than {_MOST} places that write a section", line=simple.line)
-        for block in _blocks(tree, unit, target):
+    blocks: dict[int, Block] = {}
+    for (_, target), (unit, extended) in places.items():
+        followed = unit if isinstance(unit, Sequence) else Sequence((AndOr(Pipeline((unit,), False), ()),))
+        for block in _blocks(tree, followed, target):
             blocks.setdefault(block.line, replace(block, extended=extended))
     return Script(tuple(validities), tuple(blocks[line] for line in sorted(blocks)))
 
@@ -221,16 +221,16 @@ def _target(simple: Simple, above: tuple[object, ...]) -> str:
     return next((file for file in map(_file, (simple.redirections, *groups)) if file is not None), "")
 
 
-def _unit(above: tuple[object, ...], tree: Sequence) -> tuple[Sequence, bool | None]:
+def _unit(above: tuple[object, ...], tree: Sequence) -> tuple[Sequence | Command, bool | None]:
     """Return the commands to follow for a section, and whether they are in the branch for EXTENDED_CSR."""
-    unit = tree
+    unit: Sequence | Command = tree
     for around, inner in pairwise(above):
         if isinstance(around, If) and isinstance(inner, Sequence):
             extended = _is_extended(around, inner)
             if extended is not None:
                 return inner, extended
         if isinstance(around, Function):
-            unit = Sequence((AndOr(Pipeline((around.body,), False), ()),))
+            unit = around.body
     return unit, None
 
 
@@ -326,14 +326,15 @@ def _only(tree: object, target: str, functions: Iterable[str]) -> Any:
         return tree
     if isinstance(tree, Redirected) and _redirects(tree, target):
         return tree
-    changed = {each.name: only(getattr(tree, each.name)) for each in fields(tree)}
+    # Each part is visited once: twice at each level would take exponential time.
     if isinstance(tree, Sequence):
-        changed = {"items": tuple(only(each) for each in tree.items if _touches(each, target, functions))}
-    elif isinstance(tree, While):
-        changed["condition"] = tree.condition
-    elif isinstance(tree, If):
-        changed["branches"] = tuple((question, only(body)) for question, body in tree.branches)
-    return replace(tree, **changed)
+        return Sequence(tuple(only(each) for each in tree.items if _touches(each, target, functions)))
+    if isinstance(tree, If):
+        branches = tuple((question, only(body)) for question, body in tree.branches)
+        return replace(tree, branches=branches, otherwise=only(tree.otherwise))
+    kept = ("condition",) if isinstance(tree, While) else ()
+    names = (each.name for each in fields(tree) if each.name not in kept)
+    return replace(tree, **{name: only(getattr(tree, name)) for name in names})
 
 
 def _constants(tree: Sequence) -> list[Simple]:

@@ -29,6 +29,7 @@ from .new_ca import no_ca, refuse_inside, refuse_lost
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
+    from datetime import datetime
 
     from opensslgen.orders.kinds import Kind
     from opensslgen.orders.order import AuthorityOrder, LeafOrder
@@ -66,12 +67,14 @@ def _about_name(order: AuthorityOrder, store: Store) -> tuple[str, ...]:
 
 
 def leaf_job(
-    order: LeafOrder, *, store: Store, root: AuthorityOrder | None, fixed_days: bool, allow: Collection[str] = ()
-) -> Job:
+    order: LeafOrder, *, store: Store, root: AuthorityOrder | None, fixed_days: bool, allow: Collection[str] = (),
+    at: datetime | None = None,
+) -> Job:  # fmt: skip
     """Return the job of making a server's or client's certificate, and `root` first if the folder has no CA.
 
     Raises UsageError if it has no CA, and there is no `root` (see `new_ca.ca_to_create`); Violation if the order breaks
-    a rule. A certificate that would outlive its issuer gets fewer days, or with `fixed_days` a UsageError.
+    a rule. A certificate that would outlive its issuer gets fewer days, or with `fixed_days` a UsageError. The new name
+    of an old PKCS#12 file contains the time `at`, or the current time.
     """
     refuse_compromised(order.public_key, store)
     issuer = store.issuer()
@@ -84,7 +87,7 @@ def leaf_job(
         plan = issue.root(root) + issue.leaf(order, issue.new_root(root))
     else:
         plan = issue.leaf(order, issuer_of(store))
-    return _leaf_job(order, plan, store, notes=shortened, makes_root=issuer is None)
+    return _leaf_job(order, plan, store, notes=shortened, makes_root=issuer is None, at=at)
 
 
 def self_signed_job(order: LeafOrder, *, store: Store, allow: Collection[str] = ()) -> Job:
@@ -173,8 +176,11 @@ def intermediate_result(verb: str, order: AuthorityOrder, plan: Plan, *, notes: 
     )
 
 
-def _leaf_job(order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, ...], makes_root: bool = False) -> Job:
-    moves, about_p12 = old_p12(order, store)
+def _leaf_job(
+    order: LeafOrder, plan: Plan, store: Store, *, notes: tuple[str, ...], makes_root: bool = False,
+    at: datetime | None = None,
+) -> Job:  # fmt: skip
+    moves, about_p12 = old_p12(order, store, at=at)
     plan = replace(plan, publish=plan.publish + moves)
     return leaf_result("Made", order, plan, store, notes=(*notes, *about_p12), makes_root=makes_root)
 

@@ -9,8 +9,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.files.locks import has_been_held
 from opensslgen.files.write import overwrite_refusal
-from opensslgen.openssl import run
+from opensslgen.openssl import provider, run
 from opensslgen.plan.issue import demands
 from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.plan.secrets import CA_PASSPHRASE
@@ -80,7 +81,8 @@ class Authority:
         try:
             job = self._possible(prepare())
         except Error as error:
-            if type(error) not in (Error, UnreadableError, UsageError) or not os.access(self.store.path, os.W_OK):
+            is_final = type(error) not in (Error, UnreadableError, UsageError)
+            if is_final or not has_been_held(self.store.path) or not os.access(self.store.path, os.W_OK):
                 raise
             # Another run may be replacing the files that were read; under the lock, the error is true.
             with self.store.lock():
@@ -119,7 +121,7 @@ class Authority:
             certificate=certificate,
             issuer=issuer,
             checks=_checks(job, self.allow),
-            notes=job.notes + publication.notes,
+            notes=job.notes + publication.notes + _source(self.openssl),
             findings=tuple(finding for finding in findings if finding.rule.id not in _SLIPS),
             kept=tuple(self.store.path / name for name in publication.kept.values()),
         )
@@ -187,6 +189,11 @@ class Delivery:
             findings=(),
             kept=tuple(self.into.path / name for name in kept.values()),
         )
+
+
+def _source(openssl: OpenSSL) -> tuple[str, ...]:
+    """Return a note about providers that the site has set up; empty without any."""
+    return (f"keys and signatures come from {provider.describe(openssl)}",) if openssl.providers else ()
 
 
 def check(certificate: Certificate, *, issuer: Certificate | None = None, profile: str = "apple") -> list[Finding]:

@@ -29,6 +29,7 @@ OLDEST = {"OpenSSL": (1, 0, 1), "LibreSSL": (2, 8, 0)}
 
 CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
     "-not_before": {"OpenSSL": (3, 5, 0)},
+    "providers": {"OpenSSL": (3, 0, 0)},
     "-ext": {"OpenSSL": (1, 1, 1)},
     "req -CA": {"OpenSSL": (3, 0, 0)},
     "x509 -force_pubkey": {"OpenSSL": (1, 0, 2), "LibreSSL": (3, 5, 0)},
@@ -79,6 +80,12 @@ class OpenSSL:
     """Seconds that a command may take."""
     limit: int | None = None
     """Bytes that a command may print; None: any number."""
+    conf: str = os.devnull
+    """The config that openssl itself reads: empty, or the site's because it sets up `providers`."""
+    providers: tuple[str, ...] = ()
+    """Names and versions of the providers that the site's config activates."""
+    fips: bool = False
+    """Whether these allow only what FIPS 140 approves."""
 
     def can(self, capability: str) -> bool:
         """Tell whether this openssl has what CAPABILITIES lists by that name."""
@@ -120,12 +127,17 @@ class OpenSSL:
             stdin=stdin,
             timeout=self.timeout,
             limit=self.limit,
+            conf=self.conf,
         )
         if limited:
             _charge(limited, process, begun)
         if check and process.exit_code != 0:
-            raise OpenSSLError(f"openssl {arguments[0]} failed: {reason(process)}")
+            raise self._failure(arguments[0], process)
         return process
+
+    def _failure(self, name: str, process: Process) -> OpenSSLError:
+        """Return the error of a command that failed; where FIPS is in force, that may be the cause."""
+        return OpenSSLError(f"openssl {name} failed: {reason(process)}", hint=_FIPS_HINT if self.fips else None)
 
     def run_groups(
         self, groups: Sequence[Sequence[str]], *, cwd: Path, secrets: Mapping[str, str]
@@ -151,6 +163,7 @@ class OpenSSL:
                     secrets=secrets,
                     stdin=b"",
                     timeout=self.timeout,
+                    conf=self.conf,
                 )
                 cut = "the shell that runs openssl has ended too early: {}"
             except OpenSSLError as error:
@@ -165,12 +178,17 @@ class OpenSSL:
                     continue
                 # In the shell, 128 and more is the end by a signal.
                 ended = Process(int(code) if int(code) <= 128 else 128 - int(code), b"", _errors(cwd, number))
-                found.append(OpenSSLError(f"openssl {name} failed: {reason(ended)}"))
+                found.append(self._failure(name, ended))
             if len(answers) < len(left):
                 last = Process(process.exit_code, b"", process.stderr + _errors(cwd, len(answers)))
                 found.append(OpenSSLError(cut.format(reason(last))))
         return found
 
+
+_FIPS_HINT = (
+    "the FIPS provider is in force here, and it refuses PKCS#12 files and old algorithms, for example; if that is the"
+    " cause, leave out what it refuses, or set OPENSSL_CONF=/dev/null to work without FIPS"
+)
 
 _GROUPS = "groups.sh"
 """In the work folder: the commands that a shell runs, after the functions that they call."""
@@ -240,14 +258,19 @@ _LONGEST_VERSION = 1 << 16
 """Bytes that `openssl version` may print."""
 
 
-def environment(*, folder: str, secrets: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of an openssl command: the caller's, without variables that change openssl's output."""
+def environment(*, folder: str, secrets: Mapping[str, str], conf: str = os.devnull) -> dict[str, str]:
+    """Return the environment of an openssl command: the caller's, without variables that change openssl's output.
+
+    `conf` is the config that openssl itself reads; with the site's, the site's variables for it are kept.
+    """
     # OPENSSL_*: each plan brings its own config. OPENSSLGEN_*: secrets go only to the command that names them.
     # SSLKEYLOGFILE and the rest of SSL_*: certificate commands do not need them.
-    child = {name: value for name, value in os.environ.items() if not name.startswith(("OPENSSL", "SSL", "RANDFILE"))}
+    kept = _STRICTER | (_OF_CONFIG if conf != os.devnull else set())
+    dropped = ("OPENSSL", "SSL", "RANDFILE")
+    child = {name: value for name, value in os.environ.items() if name in kept or not name.startswith(dropped)}
     return child | {
         "LC_ALL": "C",
-        "OPENSSL_CONF": os.devnull,
+        "OPENSSL_CONF": conf,
         # Loading the system's roots costs 16 ms a start, and `verify` would trust them.
         "SSL_CERT_DIR": "",
         "SSL_CERT_FILE": os.devnull,
@@ -255,6 +278,13 @@ def environment(*, folder: str, secrets: Mapping[str, str]) -> dict[str, str]:
         "RANDFILE": os.path.join(folder, ".rnd"),  # noqa: PTH118
         **secrets,
     }
+
+
+_STRICTER = {"OPENSSL_FIPS", "OPENSSL_FORCE_FIPS_MODE"}
+"""By these, the openssl of Red Hat and Ubuntu enforces FIPS without a config."""
+
+_OF_CONFIG = {"OPENSSL_MODULES", "OPENSSL_CONF_INCLUDE"}
+"""Where the files are that a config names."""
 
 
 def reason(process: Process) -> str:
@@ -266,7 +296,12 @@ def reason(process: Process) -> str:
     # For a wrong passphrase OpenSSL 3 first lists all the formats that it has tried.
     deeper = next((entry for entry in stack if _PASSPHRASE.search(":".join(entry))), stack[0] if stack else None)
     # An entry of the error stack reads library:function:reason:file:line:data.
-    why = ": ".join(filter(None, (deeper[2], ":".join(deeper[5:]).strip()))) if deeper and len(deeper) > 2 else None
+    why = None
+    if deeper and len(deeper) > 2:
+        # LibreSSL has no words for some of its own errors.
+        number = re.fullmatch(r"reason\((\d+)\)", deeper[2])
+        said = f"error {number[1]} of its {deeper[0]}" if number else deeper[2]
+        why = ": ".join(filter(None, (said, ":".join(deeper[5:]).strip())))
     if plain and why:
         return f"{plain.rstrip(':')} ({why})"
     if plain or why:
@@ -295,8 +330,9 @@ def _start(
     timeout: float,
     limit: int | None = None,
     before: Sequence[str] = (),
+    conf: str = os.devnull,
 ) -> Process:
-    env = environment(folder=cwd, secrets=secrets)
+    env = environment(folder=cwd, secrets=secrets, conf=conf)
     # Most callers set no limit, and most replacements of `start` in tests do not accept one.
     limits = {} if limit is None else {"limit": limit}
     try:

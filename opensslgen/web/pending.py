@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen import __version__
@@ -130,8 +131,11 @@ def place_order(
     except Error as error:
         return None, {fields.FORM: Problem(error.message)}
 
+    # The page shows the new name of an old PKCS#12 file; with another time, the job would differ from the one shown.
+    at = datetime.now(timezone.utc)
+
     def prepare() -> Job:
-        return leaf_job(order, store=config.store, root=root, fixed_days=order.days != LEAF_DAYS)
+        return leaf_job(order, store=config.store, root=root, fixed_days=order.days != LEAF_DAYS, at=at)
 
     try:
         job = prepare()
