@@ -2,8 +2,7 @@
 # or openssl does; no trust in the system's roots; no secret for other commands than openssl. Then it checks the tools.
 clean_environment() {
     site_conf=${OPENSSL_CONF:-} site_modules=${OPENSSL_MODULES:-} site_include=${OPENSSL_CONF_INCLUDE:-}
-    # Not unset: with set -u, dash refuses to read an IFS that is unset.
-    IFS=$(printf ' \t\n.') IFS=${IFS%.}
+    unset IFS # which means the usual one
     # shellcheck disable=SC3045 # where a shell lacks the option, nothing is lost
     ulimit -c 0 2>/dev/null || :
     unset OPENSSL_CONF_INCLUDE OPENSSL_ENGINES OPENSSL_MODULES RANDFILE CDPATH || :

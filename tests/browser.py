@@ -29,7 +29,7 @@ class Browser(webdriver.Chrome):
     def enter(self, url):
         """Use the printed link, whose page goes on by itself."""
         self.get(url)
-        wait(lambda: self.title.startswith("New certificate"))
+        wait(lambda: self.title.startswith("Overview"))
 
     def at(self, selector):
         """Return the first element that a CSS selector finds."""
@@ -52,6 +52,7 @@ class Browser(webdriver.Chrome):
 
     def fill(self, **fields):
         """Type into fields, tick boxes and choose options by their names."""
+        self.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
         for name, value in fields.items():
             element = self.at(f"[name={name}]")
             if element.tag_name == "select":
@@ -69,6 +70,15 @@ class Browser(webdriver.Chrome):
         old = self.at("html")
         element.click()
         wait(lambda: _is_gone(old) and self.execute_script("return document.readyState") == "complete")
+
+    def arrive(self, heading):
+        """Wait for the page whose heading begins so, while another one reloads itself."""
+
+        def is_there():
+            with contextlib.suppress(WebDriverException):
+                return self.at("h1").text.startswith(heading)
+
+        wait(is_there)
 
     def downloaded(self, link):
         """Follow a link and return the file that it gives."""

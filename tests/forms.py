@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 
 from opensslgen.web.config import Config
 
-from .conftest import CHECKOUT
+from .conftest import CHECKOUT, wait
 
 FILLED = {
     "name": "pbx.example.com",
@@ -61,7 +61,7 @@ class Client:
     def make(self, **fields):
         """Fill in, confirm, and return the address of what was made."""
         fields.setdefault("passphrase_again", fields.get("passphrase", ""))
-        shown = self.post("/", **{**FILLED, **fields})
+        shown = self.post("/new", **{**FILLED, **fields})
         assert shown.status_code == 303, shown.text
         made = self.post(shown.location)
         assert made.status_code == 303, made.text
@@ -70,7 +70,8 @@ class Client:
 
 def form_config(openssl, pki, **options):
     """Return the settings of a form that is tried without a socket."""
-    return Config(pki=pki, openssl=lambda: openssl, hosts=frozenset({HOST}), **options)
+    # What is asked for is ready with the answer, unless a test wants to see the progress.
+    return Config(pki=pki, openssl=lambda: openssl, hosts=frozenset({HOST}), **{"patience": 60, **options})
 
 
 PASSWORD = "correct horse battery"
@@ -216,9 +217,16 @@ class Visitor:
 
     def make(self, **fields):
         """Fill the form in, confirm what is shown, and return the address of what was made."""
-        shown = self.post("/", **{**FILLED, **fields})
+        shown = self.post("/new", **{**FILLED, **fields})
         assert shown.status == 303, shown.text
+        return self.confirm(shown)
+
+    def confirm(self, shown):
+        """Confirm what an answer leads to, wait until it is done, and return the address of what was made."""
         made = self.post(shown.headers["Location"])
+        if made.headers.get("Location", "").endswith("/progress"):
+            progress = made.headers["Location"]
+            made = wait(lambda: (answer := self.get(progress)).status != 200 and answer)
         assert made.status == 303, made.text
         return made.headers["Location"]
 

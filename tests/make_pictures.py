@@ -37,10 +37,18 @@ def pictures():
             page.enter(form.url)
             page.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
             page.size(720, 1040)
+            page.get(f"http://127.0.0.1:{form.port}/new")
             page.fill(name="pbx.example.com", names="10.0.0.5\nsip.example.com\nsip:example.com")
             wait(lambda: len(page.all("#recognised li")) == 3)
             page.execute_script("document.activeElement.blur()")
             yield "form", picture(page)
+            for name, days in (("pbx", 20), ("sip", 120), ("web", 240), ("mail", 300)):
+                words = ("--days", days, "--key-type", "p-256")
+                done = opensslgen("server", f"{name}.example.com", *words, cwd=work)
+                assert done.returncode == 0, done.stderr
+            page.get(f"http://127.0.0.1:{form.port}/")
+            page.size(1080, 860)
+            yield "overview", picture(page)
             page.get(f"http://127.0.0.1:{form.port}/root/iphone.html")
             page.size(375, 720)
             yield "phone", picture(page)

@@ -45,17 +45,17 @@ def page(entered, form):
     """The form, empty, on a usual screen."""
     entered.size(1000)
     entered.colours("light")
-    entered.get(f"http://127.0.0.1:{form.port}/")
+    entered.get(f"http://127.0.0.1:{form.port}/new")
     return entered
 
 
 def made(page, **fields):
     """Fill the form in and confirm what is shown."""
     page.fill(**{**{name: FILLED[name] for name in ("name", "names", "days", "key_type")}, **fields})
-    page.go(page.at("main form button"))
+    page.go(page.at("main form button:not([type])"))
     assert page.at("h1").text == "Review", page.at("main").text
-    page.go(page.at("main form button"))
-    assert page.at("h1").text.startswith("Made a server certificate for "), page.at("main").text
+    page.go(page.at("main form button:not([type])"))
+    page.arrive("Made a server certificate for ")
 
 
 def openssl(*arguments, **options):
@@ -114,6 +114,8 @@ def test_it_works_by_the_keyboard_alone(page):
     tab_to("names")
     press("10.0.0.9")
     assert tab_to("days").get_attribute("value") == "820"
+    tab_to("More options")
+    press(Keys.ENTER)
     tab_to("eku")
     press(Keys.TAB, Keys.SPACE, Keys.SPACE)
     tab_to("key_type")
@@ -125,7 +127,7 @@ def test_it_works_by_the_keyboard_alone(page):
     assert "serverAuth, clientAuth" in page.at("dl").text
     tab_to("Issue the certificate")
     press(Keys.ENTER)
-    assert wait(lambda: page.at("h1").text == "Made a server certificate for keyboard.example.com")
+    page.arrive("Made a server certificate for keyboard.example.com")
 
 
 # What a person can type or tick, field by field, and what is said of it.
@@ -150,7 +152,7 @@ SLIPS = [
 def test_a_slip_is_told_beside_its_field_and_what_was_typed_is_kept(field, fields, said, page):
     typed = {"name": "kept.example.com", "names": "10.9.8.7\nother.example.com", "days": "397", **fields}
     page.fill(**typed)
-    page.go(page.at("main form button"))
+    page.go(page.at("main form button:not([type])"))
     assert page.at("h1").text == "New certificate"
     error = page.at(f"#{field}-error")
     assert said in error.text
@@ -185,28 +187,29 @@ def test_names_are_recognised_while_they_are_typed(page):
 def test_everything_works_without_scripts(tmp_path):
     with running("--pki", tmp_path / "pki") as form, chromium(scripts=False) as page:
         page.enter(form.url)
+        page.go(page.at("main .next a.button"))
         assert not page.all("#recognised li")
         made(page, p12_password=PASSWORD)
         is_as_ordered(page.downloaded(page.at("a[href$='/p12']")))
-        page.go(page.at("nav a[href='/certificates']"))
+        page.go(page.at("nav a[href='/']"))
         assert "DNS:pbx.example.com" in page.at("table").text
         page.go(page.at("tbody tr:last-child a"))
         assert "Where it works" in page.at("main").text
-        page.go(page.at("form[action$='/renew'] button"))
-        page.go(page.at("main form button"))
-        assert page.at("h1").text == "Renewed a server certificate for pbx.example.com"
-        page.go(page.at("nav a[href='/certificates']"))
+        page.go(page.at("form[action$='/renew'] button:not([type])"))
+        page.go(page.at("main form button:not([type])"))
+        page.arrive("Renewed a server certificate for pbx.example.com")
+        page.go(page.at("nav a[href='/']"))
         page.go(page.at("tbody tr:last-child a"))
-        page.go(page.at("form[action$='/revoke'] button"))
-        page.go(page.at("main form button"))
-        assert page.at("h1").text.startswith("Revoked pbx.example.com")
+        page.go(page.at("form[action$='/revoke'] button:not([type])"))
+        page.go(page.at("main form button:not([type])"))
+        page.arrive("Revoked pbx.example.com")
         page.go(page.at("nav a[href='/root']"))
         assert page.at("main a.button").text == "Download the root certificate"
         root = page.downloaded(page.at("main a.button"))
         assert openssl("x509", "-inform", "DER", "-in", root, "-noout", "-subject")
         page.go(page.at("nav a[href='/audit']"))
         page.at("[name=text]").send_keys(next((tmp_path / "pki" / "certs_by_serial").glob("*.pem")).read_text())
-        page.go(page.at("main form button"))
+        page.go(page.at("main form button:not([type])"))
         assert "complies" in page.at("article h3").text
         page.go(page.at("header form button"))
         assert page.at("h1").text == "Logged out"
@@ -217,40 +220,44 @@ def test_everything_works_without_scripts(tmp_path):
 def visit_each(page, form):
     """Go to each kind of page, full of what it can hold, and yield what it is called."""
     base = f"http://127.0.0.1:{form.port}"
-    page.get(f"{base}/")
+    page.get(f"{base}/new")
     yield "form"
     page.fill(name="", names="10.0.0.0/24", days="2555", eku=[], compatible=["on"])
-    page.go(page.at("main form button"))
+    page.go(page.at("main form button:not([type])"))
     yield "form with every error"
-    page.get(f"{base}/")
+    page.get(f"{base}/new")
     page.fill(name="each.example.com", names="10.0.0.5\nsip:example.com", key_type="p-256", p12_password=PASSWORD)
-    page.go(page.at("main form button"))
+    page.go(page.at("main form button:not([type])"))
     if "No certificate was issued" in page.at("main").text:
         yield "form with what exists"
         page.at("#replace").click()
         page.fill(p12_password=PASSWORD)
-        page.go(page.at("main form button"))
+        page.go(page.at("main form button:not([type])"))
     page.at("details summary").click()
     yield "plan"
-    page.go(page.at("main form button"))
+    page.go(page.at("main form button:not([type])"))
+    page.arrive("Made")
     yield "made"
     for path in (
-        "/certificates",
-        "/certificates?all=1",
+        "/",
+        "/?all=1&order=-kind",
+        "/?q=nothing",
         "/certificates/ca",
         "/root",
         "/root/index.html",
         "/root/iphone.html",
         "/audit",
+        "/sign",
+        "/new?kind=client",
     ):
         page.get(base + path)
         yield path
-    page.get(f"{base}/certificates")
+    page.get(base)
     page.go(page.at("tbody tr:last-child a"))
     yield "one"
     page.get(f"{base}/audit")
     page.at("[name=text]").send_keys("[ v3_req ]\nsubjectAltName = DNS:10.0.0.5\nbasicConstraints = CA:TRUE\n")
-    page.go(page.at("main form button"))
+    page.go(page.at("main form button:not([type])"))
     yield "audit with findings"
     page.get(f"{base}/nothing")
     yield "error"
@@ -336,8 +343,8 @@ def test_the_link_lets_in_from_a_page_of_another_site(page, tmp_path):
     with running("--pki", tmp_path / "pki") as form, other_site(f'<a href="{form.url}">open</a>') as port:
         page.get(f"http://localhost:{port}/")
         page.at("a").click()
-        wait(lambda: page.title.startswith(("New certificate", "Forbidden")))
-        assert page.title.startswith("New certificate"), page.at("main").text
+        wait(lambda: page.title.startswith(("Overview", "Forbidden")))
+        assert page.title.startswith("Overview"), page.at("main").text
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
@@ -349,7 +356,7 @@ def test_another_site_can_make_a_browser_do_nothing(host, page, form):
         for name, value in {**FILLED, "eku": "serverAuth", "csrf": csrf}.items()
     )
     target = f"http://127.0.0.1:{form.port}/"
-    html = f'<form method="post" action="{target}">{fields}</form><script>document.forms[0].submit()</script>'
+    html = f'<form method="post" action="{target}new">{fields}</form><script>document.forms[0].submit()</script>'
     with other_site(html) as port:
         page.get(f"http://{host}:{port}/")
         wait(lambda: page.title.startswith("Forbidden"))
@@ -357,14 +364,14 @@ def test_another_site_can_make_a_browser_do_nothing(host, page, form):
     with other_site(f'<iframe src="{target}"></iframe>') as port:
         page.get(f"http://{host}:{port}/")
         page.switch_to.frame(page.at("iframe"))
-        assert "New certificate" not in page.page_source
+        assert "Overview" not in page.page_source
         page.switch_to.default_content()
     script = f"fetch('{target}', {{credentials: 'include'}}).then(r => r.text()).then(t => document.title = t,"
     with other_site(f"<script>{script} e => document.title = 'refused')</script>") as port:
         page.get(f"http://{host}:{port}/")
         wait(lambda: page.title == "refused")
     page.get(target)
-    assert page.at("h1").text == "New certificate"
+    assert page.at("h1").text == "Overview"
 
 
 # What it makes, in the browser that is to trust it
@@ -426,6 +433,7 @@ def test_chromium_trusts_what_the_form_made_once_the_root_is_in_its_store(tmp_pa
     resolve = f"--host-resolver-rules={rules}"
     with running("--pki", pki) as form, chromium(home=home, arguments=[resolve]) as page:
         page.enter(form.url)
+        page.get(f"http://127.0.0.1:{form.port}/new")
         made(page)
         files = {what: page.downloaded(page.at(f"a[href$='/{what}']")) for what in ("chain", "key")}
         page.get(f"http://127.0.0.1:{form.port}/root")

@@ -7,18 +7,23 @@ import http.client
 import json
 import os
 import pty
+import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from opensslgen.errors import Error, UsageError
+from opensslgen.report.trust import Fetches
 from opensslgen.trust import anchor, files, pages
 from opensslgen.web import serving, share
 
@@ -62,9 +67,15 @@ def sharing(pki, *arguments, **options):
 
 
 @pytest.fixture(scope="module")
-def url(pki):
+def site(pki):
+    """What the command says of the site that runs."""
     with sharing(pki, "--for", "10m") as (_, told):
-        yield told["url"]
+        yield told
+
+
+@pytest.fixture(scope="module")
+def url(site):
+    return site["url"]
 
 
 def fetch(url, path="/", *, method="GET", source=HOST, body=None, **headers):
@@ -93,8 +104,9 @@ def raw(url, data, *, source=HOST, timeout=5):
 # What it gives
 
 
-def test_it_gives_what_trust_writes_and_its_codes_and_nothing_else(url, root):
-    for file in (*files.root_files(root), *files.pages(root, address=url), *share.codes(url)):
+def test_it_gives_what_trust_writes_and_its_codes_and_nothing_else(site, url, root):
+    pages = files.pages(root, address=url, check=site["check_url"])
+    for file in (*files.root_files(root), *pages, *share.codes(url)):
         response = fetch(url, f"/{file.name}")
         assert (response.status, response.data) == (200, file.data)
         assert response.headers["Content-Type"] == file.media_type
@@ -115,10 +127,74 @@ def test_a_phone_is_shown_the_page_for_it(device, user_agent, root):
     client = share.create_app(root, url="http://192.0.2.7/").test_client()
     response = client.get("/", headers={"User-Agent": user_agent})
     assert response.data == client.get(f"/{device}.html").data
-    assert response.headers["Vary"] == "User-Agent"
+    assert response.headers["Vary"] == "User-Agent, Accept-Language"
     assert root.fingerprint[:23] in response.text
     if device == "iphone":
         assert response.text.index('href="root.mobileconfig"') < response.text.index('href="root.crt"')
+        assert "qr.svg" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [
+        ("de-DE,de;q=0.9,en;q=0.8", "de"),
+        ("fr-CH, fr;q=0.9", "fr"),
+        ("es-419", "es"),
+        ("it", "it"),
+        ("pt-BR,pt;q=0.9", "en"),
+        ("", "en"),
+        ('"><script>', "en"),
+    ],
+)
+def test_a_phone_is_shown_its_language(asked, language, root):
+    client = share.create_app(root, url="http://192.0.2.7/").test_client()
+    for path in ("/", "/iphone.html"):
+        page = client.get(path, headers={"User-Agent": IPHONE, "Accept-Language": asked}).text
+        assert f'<html lang="{language}">' in page
+
+
+@pytest.mark.slow
+def test_a_phone_that_trusts_the_root_sees_the_check_page_and_another_does_not(pki):
+    """By TLS as Python verifies it; the certificate is one for this address that the folder has."""
+    made = opensslgen("server", HOST, "--pki", pki, "--key-type", "p-256", "--force")
+    assert made.returncode == 0, made.stderr
+    with sharing(pki) as (_, said):
+        guide = fetch(said["url"], "/iphone.html").data.decode()
+        assert f'href="{said["check_url"]}"' in guide
+        trusting = ssl.create_default_context(cafile=pki / "ca.crt")
+        with urllib.request.urlopen(said["check_url"], context=trusting, timeout=10) as answer:
+            assert "This phone trusts the root" in answer.read().decode()
+        with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
+            urllib.request.urlopen(said["check_url"], context=ssl.create_default_context(), timeout=10)
+        # Without TLS it would prove nothing.
+        assert fetch(said["url"], "/check").status == 404
+        root = said["check_url"].removesuffix("check") + "root.mobileconfig"
+        with urllib.request.urlopen(root, context=trusting, timeout=10) as answer:
+            assert answer.headers["Content-Type"] == "application/x-apple-aspen-config"
+
+
+def test_without_a_certificate_for_the_address_it_says_how_to_get_the_check_page(tmp_path):
+    assert opensslgen("root", "--cn", "Alone", "--key-type", "p-256", cwd=tmp_path).returncode == 0
+    done = opensslgen("trust", "--share", "--address", HOST, "--port", "0", "--for", "1s", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "There is no check page" in done.stdout
+    assert "opensslgen server 127.0.0.1" in done.stdout
+
+
+def test_who_has_fetched_what_is_said_once():
+    fetches = Fetches()
+    assert fetches.line("192.0.2.9", "iPhone and iPad", "root.mobileconfig").endswith(
+        "  192.0.2.9  iPhone and iPad  root.mobileconfig"
+    )
+    assert fetches.line("192.0.2.9", "iPhone and iPad", "root.mobileconfig") is None
+    assert fetches.line("192.0.2.9", "iPhone and iPad", "style.css") is None
+    assert fetches.line("192.0.2.8", "Android", "root.crt")
+    assert fetches.line("192.0.2.7", "Android", "root.crt")
+    assert fetches.line("192.0.2.7", "Android", "check")
+    assert fetches.summary() == "root.mobileconfig: 1 device\nroot.crt: 2 devices\ncheck page opened: 1\n"
+    for number in range(2000):
+        fetches.line(f"2001:db8::{number}", "Android", "root.crt")
+    assert fetches.line("192.0.2.1", "Android", "root.crt") is None
 
 
 def test_a_signed_profile_is_given_as_it_was_signed(pki):
@@ -174,7 +250,9 @@ def test_on_a_terminal_it_says_where_it_is_draws_the_code_and_ends_with_ctrl_c(p
         process.kill()
         process.wait()
         os.close(parent)
-    assert rest.replace(b"^C", b"").strip() == b"Stopped."
+    said = rest.replace(b"^C", b"").decode().split("\n")
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  127\.0\.0\.1  unknown device  the page", said[0].strip())
+    assert said[1].strip() == "Stopped."
 
 
 # How it ends

@@ -29,6 +29,7 @@ from opensslgen.openssl import command, process
 from opensslgen.plan.script import as_script
 from opensslgen.report.trust import sharing_text
 from opensslgen.trust import anchor, devices, files, mobileconfig
+from opensslgen.trust import words as languages
 from opensslgen.x509.certificate import load
 
 from . import servers
@@ -615,25 +616,27 @@ def test_every_page_is_whole_and_its_links_lead_somewhere(address, root):
         assert set(page.links) <= names
         assert page.elements.count("h1") == page.elements.count("main") == 1
         assert "script" not in page.elements
-        assert ("qr.svg" in page.links) == (address is not None)
-        assert (
-            root.fingerprint.split(":") == re.findall(r"\b[0-9A-F]{2}\b(?=[: \n])", page.text.split("page:")[-1])[:32]
-        )
+        shown = "".join(page.text.split("has:")[-1].split())
+        assert root.fingerprint in re.sub(r"(?<=[0-9A-F]{2})(?=[0-9A-F]{2}:)", ":", shown)
+    # Whoever reads the page for phones has scanned the code.
+    with_code = {name for name, page in pages_of(root, address=address).items() if "qr.svg" in page.links}
+    assert with_code == (set() if address is None else pages_of(root).keys() - {"iphone.html", "android.html"})
 
 
 def test_a_link_says_what_it_does(root):
     """Nobody on a phone knows what a .mobileconfig is."""
     for file in files.pages(root):
         links = re.findall(r'<a [^>]*href="(root[^"]*|WebRootCA\.pem)">([^<]*)</a>', file.data.decode())
-        assert all(text.startswith("Download ") for _, text in links)
         if file.name == "iphone.html":
-            assert links[0] == ("root.mobileconfig", "Download the profile")
+            assert links.pop(0) == ("root.mobileconfig", "Install the profile")
+        assert all(text.startswith("Download ") for _, text in links)
 
 
 def test_the_guides_say_what_is_known_and_no_more(root):
     pages = {name: words(page.text) for name, page in pages_of(root).items()}
     iphone = pages["iphone.html"]
-    steps = ("Open the file", "Profile Downloaded", "Install", "General > About > Certificate Trust Settings")
+    steps = ("Install the profile", "Profile Downloaded", "Not Verified", "Most people miss this step")
+    steps += ("General > About > Certificate Trust Settings", "Open a page of your server over HTTPS", "Remove Profile")
     assert [iphone.index(step) for step in steps] == sorted(iphone.index(step) for step in steps)
     assert "Since iOS 13" in iphone
     for said in ("CA certificate > Install anyway", "Since Android 11", "API level 24", "Chrome then trusts it"):
@@ -643,6 +646,40 @@ def test_the_guides_say_what_is_known_and_no_more(root):
     for page in pages.values():
         assert "will refuse" not in page
         assert "guarantee" not in page
+
+
+TABLE = [
+    dict(zip(("key", *languages.LANGUAGES, "source"), line.split("\t"), strict=True))
+    for line in (CHECKOUT / "templates" / "trust" / "words.tsv").read_text().splitlines()[1:]
+]
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row["key"])
+def test_each_word_is_in_each_language_and_each_menu_has_a_source(row):
+    used = "".join(path.read_text() for path in (CHECKOUT / "templates" / "trust").glob("*.html"))
+    used += (CHECKOUT / "opensslgen" / "trust" / "pages.py").read_text()
+    used += "".join(other["en"] for other in TABLE)
+    key = row["key"]
+    assert any(form in used for form in (f"$T_{key.upper()}", f'["{key}"]', f"['{key}']", f"{{{key}}}"))
+    assert row["en"]
+    if not row["source"]:
+        gaps = [re.findall(r"\{\w+\}", row[language]) for language in languages.LANGUAGES]
+        assert all(row[language] for language in languages.LANGUAGES)
+        # Each menu of the English sentence is in the others as well.
+        assert all(sorted(found) == sorted(gaps[0]) for found in gaps)
+
+
+@pytest.mark.parametrize("language", languages.LANGUAGES)
+def test_the_page_for_iphones_is_in_each_language_and_shows_the_english_menus_beside(language, root):
+    pages = {file.name: file for file in files.pages(root, language=language, check="https://a/check")}
+    text = pages["iphone.html"].data.decode()
+    assert f'<html lang="{language}">' in text
+    assert "Certificate Trust Settings" in text
+    own = next(row[language] for row in TABLE if row["key"] == "trust")
+    assert own in text
+    assert 'href="https://a/check"' in text
+    assert text.count("<svg") == 4
+    assert "{" not in text
 
 
 def test_a_hostile_root_gets_nothing_but_shown(hostile, tmp_path):

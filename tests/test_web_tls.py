@@ -154,7 +154,7 @@ def test_two_hundred_slow_connections_keep_nobody_out(form, context):
         with slow_connections(form.port, 100, source=source, context=context), slow_connections(form.port, 100):
             for _ in range(3):
                 begun = time.monotonic()
-                assert visitor.get("/certificates").status == 200
+                assert visitor.get("/").status == 200
                 assert time.monotonic() - begun < 10
     assert memory(form.process) < 250
 
@@ -181,7 +181,7 @@ def test_whoever_leaves_in_the_middle_leaves_nothing_behind(form, context):
             else:
                 connection.sendall(b"\x16\x03\x01\x02\x00")
         connection.close()
-    assert visitor.get("/certificates").status == 200
+    assert visitor.get("/").status == 200
     time.sleep(0.5)
     assert len(list(Path(f"/proc/{form.process.pid}/fd").iterdir())) < 40
 
@@ -194,7 +194,7 @@ def test_who_stops_it_stops_nothing_in_the_middle(folder, context, tmp_path):
     answers = []
     with running(*options(folder, "--openssl", slow)) as form:
         visitor = logged_in(form, context)
-        shown = visitor.post("/", **{**FILLED, "name": "stopped.example.com"})
+        shown = visitor.post("/new", **{**FILLED, "name": "stopped.example.com"})
         path = shown.headers["Location"]
         thread = threading.Thread(target=lambda: answers.append(visitor.post(path)))
         thread.start()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
-from opensslgen.errors import UsageError
+from opensslgen.errors import Error, UsageError
 
 from .command import InGroups, known_as
 from .extra import needs_web
@@ -19,6 +21,9 @@ from .run_job import command_printer, do, make
 from .say import is_coloured, print_json, print_notes
 
 if TYPE_CHECKING:
+    import socket
+    from ssl import SSLContext
+
     from opensslgen.plan.sign_profile import Signer
     from opensslgen.rules.rule import Finding
     from opensslgen.x509.certificate import Certificate
@@ -109,7 +114,7 @@ def trust(wanted: Wanted, sharing: Sharing, running: Running) -> None:
     findings = _judged(root, wanted.allow, running)
     by = find_signer(running.pki, wanted.sign) if wanted.sign else None
     if sharing.share:
-        _share(root, _signed_profile(root, by, running), sharing, running)
+        _share(root, _signed_profile(root, by, running), wanted, sharing, running)
     else:
         _write(root, by, findings, wanted, running)
 
@@ -179,22 +184,57 @@ def _signed_profile(root: Certificate, by: Signer | None, running: Running) -> b
     return sign(mobileconfig(root), by, provider.find(running.openssl), on_command=say)
 
 
-def _share(root: Certificate, profile: bytes | None, sharing: Sharing, running: Running) -> None:
-    """Offer the files over HTTP until the time is over or somebody presses Ctrl-C."""
+def _share(root: Certificate, profile: bytes | None, wanted: Wanted, sharing: Sharing, running: Running) -> None:
+    """Offer the files over HTTP, and by TLS if there is a certificate for it, until the time is over or Ctrl-C."""
     with needs_web():
         from opensslgen.web import serving, share
+    from opensslgen.report.trust import Fetches, check_text, sharing_text
+
     seconds = 30 * 60 if sharing.duration is None else sharing.duration
     chosen = sharing.address or share.lan_address()
-    with serving.open_listener(chosen, 8080 if sharing.port is None else sharing.port) as listener:
-        url = share.url_of(listener)
-        app = share.create_app(root, url=url, profile=profile)
-        if running.as_json:
-            click.echo(json.dumps({"url": url, "sha256_fingerprint": root.fingerprint, "seconds": seconds}))
-        elif not running.quiet:
-            from opensslgen.report.trust import sharing_text
+    fetches = Fetches()
 
+    def say(fetch: share.Fetch) -> None:
+        line = fetches.line(fetch.address, fetch.device, fetch.name)
+        if line and not running.quiet:
+            click.echo(line, err=True)
+
+    with ExitStack() as stack:
+        listener = stack.enter_context(serving.open_listener(chosen, 8080 if sharing.port is None else sharing.port))
+        url = share.url_of(listener)
+        secure, missing = (None, None) if wanted.root else _secure(chosen, urlsplit(url).hostname, sharing, running)
+        check = None
+        if secure:
+            stack.enter_context(secure[0])
+            check = share.check_url(secure[0])
+        app = share.create_app(root, url=url, profile=profile, check=check, on_fetch=say)
+        if secure:
+            stack.enter_context(share.checking(app, *secure))
+        if running.as_json:
+            answer = {"url": url, "check_url": check, "sha256_fingerprint": root.fingerprint, "seconds": seconds}
+            click.echo(json.dumps(answer))
+        elif not running.quiet:
             click.echo(sharing_text(root, url, seconds, was_chosen=not sharing.address))
+            click.echo(check_text(check, missing))
             click.echo(share.terminal_code(url, coloured=is_coloured()), nl=False)
         serving.serve(app, listener, seconds=seconds, limits=serving.Limits())
     if not running.quiet:
-        click.echo("Stopped.", err=True)
+        click.echo(f"{fetches.summary()}Stopped.", err=True)
+
+
+def _secure(
+    chosen: str, host: str | None, sharing: Sharing, running: Running
+) -> tuple[tuple[socket.socket, SSLContext] | None, Error | None]:
+    """Return a socket for TLS with its settings, or why there is none: no certificate for this address, no port."""
+    from opensslgen.openssl import command
+    from opensslgen.web import serving
+    from opensslgen.web.entrance import tls_settings
+
+    try:
+        context, _ = tls_settings(
+            host or chosen, host or chosen, pki=running.pki, openssl=command.find(running.openssl)
+        )
+        port = 8443 if sharing.port is None else sharing.port + 1 if 0 < sharing.port < 65535 else 0
+        return (serving.open_listener(chosen, port), context), None
+    except Error as error:
+        return None, error

@@ -89,7 +89,8 @@ def _by_expiry(survey: Survey) -> list[Entry]:
 
 def _due(folder: Folder, entry: Entry) -> Due | None:
     """Return how an entry is renewed; None if a certificate with the same file name has replaced it."""
-    path = folder.issued.get(entry.serial_number)
+    certificate = folder.copy(entry).certificate
+    path = folder.file_of(certificate) if certificate else folder.issued.get(entry.serial_number)
     if path:
         return Due(path.stem, path.stem)
     return None if _is_replaced(folder, entry) else Due(entry.serial_hex, None)

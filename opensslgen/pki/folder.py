@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.names.general import file_name
 from opensslgen.plan import layout
 from opensslgen.suggest import shell_words, suggest
 from opensslgen.x509.certificate import load
@@ -126,6 +127,19 @@ class Folder:
             except UnreadableError:
                 continue
         return found
+
+    def file_of(self, certificate: Certificate) -> Path | None:
+        """Return the file of a certificate in `issued/`; None if it has none there.
+
+        The file with its name is tried first, as it takes seconds to read all of 10,000.
+        """
+        first = certificate.names[0].value if certificate.names else None
+        for name in filter(None, (first, certificate.subject.common_name)):
+            with suppress(UnreadableError, UsageError):
+                path = self.path / layout.certificate(file_name(name))
+                if load(path).der == certificate.der:
+                    return path
+        return self.issued.get(certificate.serial_number)
 
     @cached_property
     def replaced(self) -> frozenset[int]:

@@ -74,6 +74,19 @@ def find_in_folder(folder: Folder, wanted: str) -> Found:
     return _around(folder, path, load(path))
 
 
+def find_by_serial(folder: Folder, serial: str) -> Found:
+    """Return the certificate of a folder with this serial number in hex, or the root for ROOT; raises as `find` does.
+
+    It reads the index and this certificate only, where a name could be in any.
+    """
+    if serial == ROOT:
+        return find_in_folder(folder, ROOT)
+    found = _by_index(folder, serial)
+    if len(found) != 1:
+        raise UsageError(f"no certificate in {visible(str(folder.path))} has the serial number {visible(serial)} alone")
+    return _around(folder, found[0], load(found[0]))
+
+
 def stem_to_renew(folder: Folder, found: Found) -> str:
     """Return the stem of the files of a certificate, "ca" for the root; raises Error if it cannot be renewed."""
     name = visible(found.certificate.subject.common_name or str(found.path))
@@ -201,7 +214,7 @@ def _entry(folder: Folder, certificate: Certificate, root: Certificate | None) -
 
 def _files(folder: Folder, certificate: Certificate) -> Iterator[tuple[str, Path]]:
     """Yield the files for a certificate: those of a name belong to it if the certificate of that name does."""
-    issued = folder.issued.get(certificate.serial_number)
+    issued = folder.file_of(certificate)
     stem = issued.stem if issued else ""
     root = folder.root.path if folder.root else None
     copy = folder.path / layout.copy(certificate.serial_hex)

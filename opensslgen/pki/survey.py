@@ -84,12 +84,15 @@ class Survey:
     def row(self, entry: Entry, *, soon: timedelta = SOON, with_due: bool = False) -> Row:
         """Return the row of an entry, whose certificate is read now; `with_due`: with the time when it is due."""
         copy = self.folder.copy(entry)
-        state = _state(copy.certificate, entry, self.at, soon)
-        if entry.line in self.replaced:
-            state = "replaced"
+        certificate = copy.certificate
+        state = self.state(entry, not_before=certificate.not_before if certificate else None, soon=soon)
         days = (entry.not_after - self.at).days
-        due = self._due_from(copy.certificate, state, soon) if with_due else None
-        return Row(entry, copy, kind_of(copy.certificate), state, entry.not_after, days, due)
+        due = self._due_from(certificate, state, soon) if with_due else None
+        return Row(entry, copy, kind_of(certificate), state, entry.not_after, days, due)
+
+    def state(self, entry: Entry, *, not_before: datetime | None, soon: timedelta = SOON) -> str:
+        """Return the state of an entry, one of STATES; `not_before` is its certificate's, None if it is not known."""
+        return "replaced" if entry.line in self.replaced else _state(not_before, entry.not_after, entry, self.at, soon)
 
     def _due_from(self, certificate: Certificate | None, state: str, soon: timedelta) -> datetime | None:
         if state != "expiring" or certificate is None:
@@ -105,7 +108,7 @@ class Survey:
         if copy.certificate is None:
             return Row(None, copy, "root", "?", None, None)
         ends = copy.certificate.not_after
-        state = _state(copy.certificate, None, self.at, soon)
+        state = _state(copy.certificate.not_before, ends, None, self.at, soon)
         due = self._due_from(copy.certificate, state, soon) if with_due else None
         return Row(None, copy, kind_of(copy.certificate), state, ends, (ends - self.at).days, due)
 
@@ -199,24 +202,29 @@ def _replaces(new: Certificate | None, old: Certificate | None, at: datetime) ->
     return new.not_before <= at and kind_of(new) == kind_of(old) and set(old.names) <= set(new.names)
 
 
-def _state(certificate: Certificate | None, entry: Entry | None, at: datetime, soon: timedelta) -> str:
-    ends = entry.not_after if entry else certificate.not_after if certificate else at
+def _state(begins: datetime | None, ends: datetime, entry: Entry | None, at: datetime, soon: timedelta) -> str:
     if entry and entry.state == index.REVOKED:
         return "revoked"
     if ends < at or (entry and entry.state == index.EXPIRED):
         return "expired"
-    if certificate and certificate.not_before > at:
+    if begins and begins > at:
         return "not yet valid"
     return "expiring" if ends - at <= soon else "valid"
 
 
-def crl_expiry(survey: Survey) -> datetime | None:
-    """Return when the CRL of the folder expires; None if there is none, or if it cannot be read."""
+def crl_dates(survey: Survey) -> crl.Dates | None:
+    """Return from when to when the CRL of the folder is valid; None if there is none, or if it cannot be read."""
     path = survey.folder.path / layout.CRL
     try:
-        return crl.dates(path).next_update if path.exists() else None
+        return crl.dates(path) if path.exists() else None
     except UnreadableError:
         return None
+
+
+def crl_expiry(survey: Survey) -> datetime | None:
+    """Return when the CRL of the folder expires; None if there is none, or if it cannot be read."""
+    dates = crl_dates(survey)
+    return dates.next_update if dates else None
 
 
 def crl_fault(survey: Survey) -> str | None:

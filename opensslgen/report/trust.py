@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ from .made import certificate_json, finding_json
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from opensslgen.errors import Error
     from opensslgen.rules.rule import Finding
     from opensslgen.trust.files import TrustFile
     from opensslgen.x509.certificate import Certificate
@@ -103,6 +106,43 @@ def sharing_text(root: Certificate, url: str, seconds: int, *, was_chosen: bool)
     if was_chosen:
         lines.append("This is the address of this machine on its network; --address selects another.")
     return "\n".join([*lines, *_fingerprint(root)])
+
+
+def check_text(url: str | None, missing: Error | None) -> str:
+    """Return where phones can check that they trust the root, or what is missing for that."""
+    if url:
+        return f"Phones check at {url} whether they trust it."
+    if missing is None:
+        return "There is no check page, as the key of this root is not here."
+    return f"There is no check page: {missing.message}" + (f"\nHint: {missing.hint}" if missing.hint else "")
+
+
+_MOST = 1000
+"""Fetches that are remembered; what comes after them is neither shown nor counted."""
+
+
+class Fetches:
+    """Who has fetched what, each once."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._seen: dict[tuple[str, str, str], None] = {}
+
+    def line(self, address: str, device: str, name: str) -> str | None:
+        """Return the line that says so; None for a style sheet, and for what was said before."""
+        fetch = (address, device, name)
+        if name.endswith((".css", ".svg", ".png")) or fetch in self._seen or len(self._seen) >= _MOST:
+            return None
+        self._seen[fetch] = None
+        return visible(f"{datetime.now().astimezone():%H:%M:%S}  {address}  {device}  {name}")
+
+    def summary(self) -> str:
+        """Return how many devices have fetched each file, the pages left out."""
+        files = [(address, name) for address, _, name in self._seen if name.startswith(("root", "WebRoot"))]
+        counts = Counter(name for _, name in dict.fromkeys(files))
+        lines = (f"{name}: {count} {'device' if count == 1 else 'devices'}\n" for name, count in counts.items())
+        checked = len({address for address, _, name in self._seen if name == "check"})
+        return "".join(lines) + (f"check page opened: {checked}\n" if checked else "")
 
 
 def _fingerprint(root: Certificate) -> list[str]:

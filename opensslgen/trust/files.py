@@ -54,14 +54,20 @@ def root_files(root: Certificate, *, profile: bytes | None = None) -> tuple[Trus
     )
 
 
-def pages(root: Certificate, *, address: str | None = None) -> tuple[TrustFile, ...]:
+def pages(
+    root: Certificate, *, address: str | None = None, check: str | None = None, language: str = "en"
+) -> tuple[TrustFile, ...]:
     """Return the guides, one short page for each kind of device, and what they share.
 
-    `address` is the URL of the site that offers them, if there is one; it has its QR code at `qr.svg`.
+    `address` is the URL of the site that offers them, if there is one; it has its QR code at `qr.svg`. `check` is the
+    URL of the page that shows whether a phone trusts the root.
     """
     named = {
         "index.html": index_page(root, address=address),
-        **{f"{device.id}.html": guide_page(device, root, address=address) for device in DEVICES},
+        **{
+            f"{device.id}.html": guide_page(device, root, address=address, check=check, language=language)
+            for device in DEVICES
+        },
         "servers.html": server_page(root, address=address),
     }
     return (

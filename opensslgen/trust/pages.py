@@ -6,6 +6,7 @@ The same page works in a directory and on a site: its links are relative, it nee
 
 from __future__ import annotations
 
+import html
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from opensslgen.plan import template
 
 from .devices import DEVICES
 from .mobileconfig import title
+from .words import phrases
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
@@ -21,13 +23,42 @@ if TYPE_CHECKING:
     from .devices import Device
 
 
-def guide_page(device: Device, root: Certificate, *, address: str | None = None) -> str:
-    """Return the page of one kind of device, with its files and steps."""
+def guide_page(
+    device: Device, root: Certificate, *, address: str | None = None, check: str | None = None, language: str = "en"
+) -> str:
+    """Return the page of one kind of device, with its files and steps.
+
+    `check` is the URL of the page that shows whether a phone trusts the root, if there is one. Only the page for
+    iPhones has other languages than English.
+    """
     links = "\n".join(
         f'<p><a class="{"other" if number else "first"}" href="{name}">{download_action(name)}</a></p>'
         for number, name in enumerate(device.files)
     )
-    return _page(device.title, _fill(f"{device.id}.html", root, FILES=links), root, address=address, here=device.id)
+    spoken = language if device.id in TRANSLATED else "en"
+    body = _fill(f"{device.id}.html", root, language=spoken, FILES=links, CHECK=_check(root, check, spoken))
+    # Whoever reads the page for phones has scanned the code already.
+    shown = None if device.id in _PHONES else address
+    return _page(device.title, body, root, address=shown, here=device.id, language=spoken)
+
+
+def _check(root: Certificate, check: str | None, language: str) -> str:
+    said = phrases(language, name=title(root))
+    if check is None:
+        return f"<p>{said['step4_server']}</p>"
+    return f'<p>{said["step4_page"]}</p>\n<p><a class="other" href="{escape(check)}">{said["step4_link"]}</a></p>'
+
+
+def check_page(root: Certificate, *, back: str, language: str) -> str:
+    """Return the page that a phone can only show without a warning if it trusts the root; `back` leads to the steps."""
+    said = phrases(language, name=title(root))
+    body = _fill("check.html", root, language=language, BACK=escape(back))
+    return _page(html.unescape(said["checked"]), body, root, address=None, here=None, language=language)
+
+
+TRANSLATED = ("iphone",)
+"""The devices whose page is in each language."""
+_PHONES = ("iphone", "android")
 
 
 def download_action(name: str) -> str:
@@ -57,7 +88,10 @@ def index_page(root: Certificate, *, address: str | None = None) -> str:
     return _page("Which device is it?", body, root, address=address, here="index")
 
 
-def _page(heading: str, body: str, root: Certificate, *, address: str | None, here: str) -> str:
+def _page(
+    heading: str, body: str, root: Certificate, *, address: str | None, here: str | None, language: str = "en"
+) -> str:
+    """Return a whole page; `here` is its place in the list of devices, None for a page without that list."""
     links = [(device.id, device.title) for device in DEVICES] + [("servers", "On the server")]
     items = "\n".join(
         f'<li><a href="{name}.html"{" aria-current=page" if name == here else ""}>{escape(text)}</a></li>'
@@ -66,14 +100,15 @@ def _page(heading: str, body: str, root: Certificate, *, address: str | None, he
     return _fill(
         "page.html",
         root,
+        language=language,
         HEADING=escape(heading),
         BODY=body,
-        DEVICES=items,
+        DEVICES=_fill("devices.html", root, language=language, ITEMS=items) if here else "",
         SITE="" if address is None else _fill("site.html", root, ADDRESS=escape(address)),
     )
 
 
-def _fill(name: str, root: Certificate, **values: str) -> str:
+def _fill(name: str, root: Certificate, *, language: str = "en", **values: str) -> str:
     """Return a template with its values; `values` are HTML already."""
     return template.fill(
         _read_template(name),
@@ -84,9 +119,49 @@ def _fill(name: str, root: Certificate, **values: str) -> str:
             "FROM": f"{root.not_before.date()}",
             "UNTIL": f"{root.not_after.date()}",
             "STEM": f"root-{root.fingerprint.replace(':', '').lower()[:8]}",
+            "LANGUAGE": language,
+            **{f"T_{key.upper()}": text for key, text in phrases(language, name=title(root)).items()},
+            **{f"DRAWING{number}": drawing for number, drawing in enumerate(_DRAWINGS, 1)},
             **values,
         },
     )
+
+
+def _drawing(inside: str) -> str:
+    """Return a phone with something on its screen; the text beside it says the same."""
+    return (
+        '<svg class="drawing" viewBox="0 0 96 160" aria-hidden="true">'
+        '<rect class="body" x="2" y="2" width="92" height="156" rx="14"></rect>'
+        f'<rect class="grey" x="36" y="8" width="24" height="4" rx="2"></rect>{inside}</svg>'
+    )
+
+
+def _rows(hit: int, after: str = "") -> str:
+    """Return the rows of a list of settings, of which one is marked."""
+    rows = "".join(
+        f'<rect class="{"hit" if number == hit else "row"}" x="12" y="{26 + 24 * number}" width="72" height="18"'
+        ' rx="4"></rect>'
+        for number in range(5)
+    )
+    return rows + after
+
+
+_SWITCH = (
+    '<rect class="on" x="58" y="125" width="22" height="12" rx="6"></rect>'
+    '<circle class="knob" cx="74" cy="131" r="5"></circle>'
+)
+_DRAWINGS = (
+    _drawing(
+        '<rect class="row" x="12" y="56" width="72" height="60" rx="8"></rect>'
+        '<rect class="grey" x="20" y="66" width="56" height="5" rx="2"></rect>'
+        '<rect class="grey" x="20" y="76" width="40" height="5" rx="2"></rect>'
+        '<rect class="hit" x="50" y="94" width="28" height="14" rx="4"></rect>'
+    ),
+    _drawing(_rows(0)),
+    _drawing(_rows(-1, _SWITCH)),
+    _drawing('<path class="line" d="M28 84l14 16 28-36"></path>'),
+)
+"""What the screen shows in each step."""
 
 
 def fingerprint_groups(root: Certificate) -> tuple[str, ...]:

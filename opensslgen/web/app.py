@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from . import auditing, browsing, changing, gate, making, pages, roots
+from . import auditing, browsing, changing, gate, making, pages, roots, signing
 from .config import UPLOAD_LIMIT
+from .work import Workers
 
 if TYPE_CHECKING:
     from .config import Config
@@ -21,8 +22,9 @@ def create_app(config: Config) -> Flask:
     app.config["MAX_FORM_PARTS"] = 100
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.extensions["opensslgen"] = config
+    app.extensions["opensslgen.workers"] = Workers()
     pages.furnish(app)
     gate.guard(app, config)
-    for part in (making, browsing, changing, roots, auditing):
+    for part in (making, signing, browsing, changing, roots, auditing):
         app.register_blueprint(part.blueprint)
     return app

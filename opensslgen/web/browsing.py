@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, abort, render_template, request
+from flask import Blueprint, Response, abort, render_template, request, url_for
 
 from opensslgen.errors import Error, UsageError
+from opensslgen.jobs.next_step import next_step
 from opensslgen.pki import lookup
 from opensslgen.pki.folder import Folder
 from opensslgen.pki.index import REASONS
-from opensslgen.pki.survey import crl_fault, rows_of, survey_of
-from opensslgen.report import browse, explain
+from opensslgen.pki.survey import KINDS, STATES, crl_dates, crl_fault, survey_of
+from opensslgen.report import browse, explain, overview
 
 from .config import this_config
 from .fields import Problem
+from .gate import this_session
 from .pages import attachment
 from .pending import passphrase_is_needed
 
@@ -30,22 +33,40 @@ _PUBLIC = ("certificate", "chain")
 """What anyone with a session can download; a key only the session that has made it."""
 
 
-@blueprint.get("/certificates")
+@blueprint.get("/")
 def table() -> str:
-    """List the certificates in the folder: the root first, then by expiry."""
-    everything = "all" in request.args
-    if not this_config().pki.is_dir():
-        return render_template("list.html", rows=[], survey=None, everything=everything, names=browse.names, fault=None)
-    survey = survey_of(Folder(this_config().pki), at=_now(), everything=everything)
-    rows, _ = rows_of(survey)
-    return render_template(
-        "list.html",
-        rows=list(rows),
+    """Show the CA, what needs attention, and the certificates in the folder."""
+    config, query = this_config(), overview.query_of(request.args)
+    survey, folder = None, Folder(config.pki)
+    # While the first job runs, the folder is there and empty.
+    if folder.index.exists() or folder.root is not None:
+        survey = survey_of(folder, at=_now(), everything=query.needs_past)
+    selection = overview.select(survey, query, config.briefs) if survey else overview.Selection([], 1, 1, 0)
+    # The root has a card of its own.
+    expiries = [entry.not_after for entry in survey.current] if survey else []
+    page = render_template(
+        "overview.html",
         survey=survey,
-        everything=everything,
+        query=query,
+        selection=selection,
+        root=survey.root() if survey else None,
+        step=next_step(survey),
+        due_state="expired" if survey and survey.lapsed else "expiring",
+        months=overview.months(expiries, at=_now()),
+        lists=crl_dates(survey) if survey else None,
+        fault=crl_fault(survey) if survey else None,
         names=browse.names,
-        fault=crl_fault(survey),
+        states=STATES,
+        kinds=[kind for kind in KINDS if kind not in ("root", "?")],
+        address=lambda **changes: f"{url_for('browsing.table')}?{urlencode(overview.parameters(query, **changes))}",
+        can_renew=lambda row: bool(row.copy.certificate and survey and survey.folder.file_of(row.copy.certificate)),
+        warnings=config.store.warnings(),
+        orders=this_session().orders,
+        deliveries=this_session().deliveries,
     )
+    if survey:
+        config.briefs.read_ahead(survey)
+    return page
 
 
 @blueprint.get("/certificates/<serial>")
@@ -87,7 +108,7 @@ def find_certificate(serial: str) -> lookup.Found:
     if not _SERIAL.fullmatch(serial):
         abort(404)
     try:
-        return lookup.find_in_folder(Folder(this_config().pki), serial)
+        return lookup.find_by_serial(Folder(this_config().pki), serial)
     except UsageError:
         abort(404)
 

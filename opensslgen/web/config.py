@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import current_app
 
 from opensslgen.pki.store import Store
+from opensslgen.report.overview import Briefs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +39,10 @@ class Config:
     """Secrets that nobody has to type, by the names that plans have for them."""
     on_command: Callable[[str], None] = lambda _: None
     """Gets each openssl command as it runs."""
+    patience: float = 0.25
+    """Seconds that the answer to a confirmation waits for the job, before it shows its progress."""
+    briefs: Briefs = field(default_factory=Briefs, repr=False)
+    """What was read of the folder's certificates."""
 
     @property
     def store(self) -> Store:

@@ -71,12 +71,15 @@ def entrance(address: str, *, name: str | None, has_password: bool, pki: Path, o
             hint="add --name NAME, the name that browsers use; to issue a certificate for it:"
             f" {suggest('server', 'NAME', pki=pki)}",
         )
-    context, names = _tls(name or address, address, pki=pki, openssl=openssl)
+    context, names = tls_settings(name or address, address, pki=pki, openssl=openssl)
     return Entrance(host=name or address, names=names, context=context)
 
 
-def _tls(name: str, address: str, *, pki: Path, openssl: OpenSSL) -> tuple[SSLContext, frozenset[str]]:
-    """Return the TLS settings, and the names by which browsers may ask."""
+def tls_settings(name: str, address: str, *, pki: Path, openssl: OpenSSL) -> tuple[SSLContext, frozenset[str]]:
+    """Return the TLS settings, and the names by which browsers may ask.
+
+    Raises Error unless the folder has a certificate for the name that its CA has issued.
+    """
     folder = Folder(pki)
     root = folder.root.certificate if folder.root else None
     try:

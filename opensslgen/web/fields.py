@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error, UsageError
 from opensslgen.jobs.job import Violation, refuse_violations
 from opensslgen.jobs.new_ca import fit_name
-from opensslgen.orders.kinds import SERVER
+from opensslgen.orders.kinds import KINDS, SERVER
 from opensslgen.orders.order import LEAF_DAYS, LeafOrder, leaf_order
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD, fit_secret
 from opensslgen.x509 import key_types
@@ -46,11 +46,14 @@ _FIELD_OF_RULE = {
 class Values:
     """What the form contains, without its secrets, to be shown again."""
 
+    kind: str = SERVER.name
+    """One of KINDS."""
     name: str = ""
     names: str = ""
     """Subject alternative names, in lines or between commas."""
     days: str = str(LEAF_DAYS)
-    eku: tuple[str, ...] = EXTENDED_KEY_USAGES
+    eku: tuple[str, ...] | None = None
+    """None: the default of the kind."""
     key_type: str = key_types.DEFAULT.name
     key_usage: tuple[str, ...] = ()
     """Empty: the default of the key type."""
@@ -62,6 +65,18 @@ class Values:
     """Whether a script issues it on another machine."""
     replace: bool = False
     """Whether existing files may be replaced."""
+
+    @property
+    def usages(self) -> tuple[str, ...]:
+        """The extended key usages, by default those of the kind."""
+        return KINDS[self.kind].extended_key_usage if self.eku is None else self.eku
+
+    @property
+    def has_options(self) -> bool:
+        """Whether anything differs from its default that the page shows under "More options"."""
+        same = Values(kind=self.kind, key_type=key_types.DEFAULT.name)
+        usages = set(self.usages) != set(same.usages)
+        return usages or self.elsewhere or bool(self.key_usage) or self.key_type != same.key_type
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -80,7 +95,9 @@ class Problem:
 
 def read_values(form: MultiDict[str, str]) -> Values:
     """Return what a browser has sent, but for the secrets."""
+    kind = form.get("kind", SERVER.name)
     return Values(
+        kind=kind if kind in KINDS else SERVER.name,
         name=form.get("name", ""),
         names=form.get("names", ""),
         days=form.get("days", "").strip(),
@@ -104,10 +121,11 @@ def order(values: Values, *, p12: bool) -> LeafOrder:
     """Return the order; raises UsageError for any error."""
     return leaf_order(
         values.name,
+        kind=KINDS[values.kind],
         san=values.lines,
         key_type=key_types.key_type(values.key_type),
-        days=_days(values.days),
-        extended_key_usage=values.eku,
+        days=parse_days(values.days),
+        extended_key_usage=values.usages,
         key_usage=values.key_usage,
         p12=("p12-compat" if values.compatible else "p12") if p12 else None,
     )
@@ -116,9 +134,9 @@ def order(values: Values, *, p12: bool) -> LeafOrder:
 def problems(values: Values, secrets: Mapping[str, str]) -> dict[str, Problem]:
     """Return what is wrong with each field on its own, by the functions that parse an order."""
     checks: dict[str, Callable[[], LeafOrder | None]] = {
-        "name": lambda: leaf_order(values.name),
+        "name": lambda: leaf_order(values.name, kind=KINDS[values.kind]),
         "names": lambda: leaf_order(_ANY, san=values.lines),
-        "days": lambda: leaf_order(_ANY, days=_days(values.days)),
+        "days": lambda: leaf_order(_ANY, days=parse_days(values.days)),
         "eku": lambda: _extended_key_usage(values),
         "key_type": lambda: leaf_order(_ANY, key_type=key_types.key_type(values.key_type)),
         "key_usage": lambda: leaf_order(_ANY, key_usage=values.key_usage),
@@ -150,17 +168,20 @@ def problems_of_rules(findings: list[Finding]) -> dict[str, Problem]:
     return {field: Problem("this would break a rule", tuple(several)) for field, several in found.items()}
 
 
-def _days(text: str) -> int:
+def parse_days(text: str) -> int:
+    """Return a number of days; raises UsageError for anything else."""
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise UsageError("write the validity as a number of days, such as 820")
     return int(text)
 
 
 def _extended_key_usage(values: Values) -> LeafOrder:
-    if not values.eku:
+    kind = KINDS[values.kind]
+    if not values.usages:
         # An order takes the default instead.
-        raise UsageError("choose at least serverAuth, which Apple devices require of a server")
-    return leaf_order(_ANY, extended_key_usage=values.eku)
+        why = ", which Apple devices require of a server" if kind.demanded == "serverAuth" else ""
+        raise UsageError(f"choose at least {kind.demanded}{why}")
+    return leaf_order(_ANY, kind=kind, extended_key_usage=values.usages)
 
 
 def _ca_name(text: str) -> None:

@@ -141,7 +141,7 @@ def enter() -> Response:
         abort(405)  # a program that checks links must not use it up
     if not _gate().door.opens_by_token(request.args.get("token", "")):
         if g.session:
-            return redirect(url_for("making.form"))
+            return redirect(url_for("browsing.table"))
         abort(403, _how_to_get_in(current_app.extensions["opensslgen"]))
     # Not a redirect: if another site links here, the redirected request also counts as cross-site, and browsers do not
     # send a SameSite=Strict cookie with it.
@@ -155,7 +155,7 @@ def login() -> str | Response:
     if config.password is None:
         abort(404)
     if g.session:
-        return redirect(url_for("making.form"))
+        return redirect(url_for("browsing.table"))
     return _login_page(None)
 
 
@@ -175,7 +175,7 @@ def try_password() -> str | Response | tuple[str | Response, int]:
         return page, 429
     if not _gate().door.opens_by_password(request.form.get("password", ""), request.remote_addr):
         return _login_page("Wrong password."), 403
-    return _let_in(redirect(url_for("making.form"), 303))
+    return _let_in(redirect(url_for("browsing.table"), 303))
 
 
 @blueprint.post("/leave")

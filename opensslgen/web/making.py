@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flask import Blueprint, abort, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, abort, jsonify, make_response, redirect, render_template, request, url_for
 
 from opensslgen.errors import Error, UsageError
 from opensslgen.jobs.job import Violation
 from opensslgen.names.general import parse_names
+from opensslgen.orders.kinds import KINDS, SERVER
 from opensslgen.plan.script import steps_script
 from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.x509 import key_types
@@ -19,6 +20,7 @@ from .fields import FORM, Problem, Values
 from .gate import this_session
 from .pages import attachment
 from .pending import ChangedError, Delivery, Pending, delivery, passphrase_is_needed, passphrase_problem, place_order
+from .work import workers
 
 if TYPE_CHECKING:
     from flask import Response as FlaskResponse
@@ -30,14 +32,16 @@ _KINDS = {"p12": "application/x-pkcs12", "crl in DER": "application/pkix-crl"}
 """Media types; the others are PEM."""
 
 
-@blueprint.get("/")
+@blueprint.get("/new")
 def form() -> str:
     """Show the form, empty or as it was filled in for an order."""
     pending = this_session().orders.get(request.args.get("order", ""))
-    return _form(pending.values if pending else None, {})
+    kind = request.args.get("kind", SERVER.name)
+    empty = Values(kind=kind if kind in KINDS else SERVER.name)
+    return _form(pending.values if pending and pending.values else empty, {})
 
 
-@blueprint.post("/")
+@blueprint.post("/new")
 def check() -> Response | tuple[str, int]:
     """Show the form again with its errors, or go on to the plan."""
     values, secrets = fields.read_values(request.form), fields.read_secrets(request.form)
@@ -48,21 +52,23 @@ def check() -> Response | tuple[str, int]:
     return redirect(url_for("making.plan", order=this_session().remember(pending)), 303)
 
 
-def _form(values: Values | None, found: dict[str, Problem]) -> str:
-    store = this_config().store
-    is_first = store.issuer() is None
+def _form(values: Values, found: dict[str, Problem]) -> str:
+    store, kind = this_config().store, KINDS[values.kind]
+    is_first = store.issuer() is None and not kind.is_self_signed
     return render_template(
         "form.html",
-        values=values or Values(),
+        values=values,
+        kind=kind,
+        kinds=KINDS.values(),
+        is_open=values.has_options or bool(found.keys() & {"eku", "key_type", "key_usage"}),
         problems=found,
         warnings=store.warnings(),
         eku_choices=fields.EXTENDED_KEY_USAGES,
         key_types=tuple(key_types.KEY_TYPES),
         key_usage_choices=fields.KEY_USAGES,
         is_first=is_first,
-        asks_passphrase=passphrase_is_needed(this_config())
-        if store.issuer()
-        else CA_PASSPHRASE not in this_config().secrets,
+        asks_passphrase=(is_first and CA_PASSPHRASE not in this_config().secrets)
+        or (not kind.is_self_signed and passphrase_is_needed(this_config())),
         pki=str(this_config().pki),
     )
 
@@ -116,28 +122,62 @@ def script(order: str) -> FlaskResponse:
 
 @blueprint.post("/orders/<order>")
 def make(order: str) -> Response | str | tuple[str, int]:
-    """Run the job that was shown, once, however often this is called."""
-    pending, session = _pending(order), this_session()
+    """Run the job that was shown, once, however often this is called, and show its progress."""
+    config, pending = this_config(), _pending(order)
     with pending.lock:
-        if pending.delivered is None:
-            if pending.elsewhere:
-                abort(400, "This certificate is issued on another machine: download the script.")
-            try:
-                made = pending.make(this_config())
-            except ChangedError as error:
-                return _plan(pending, order, problem=Problem(error.message)), 409
-            except Error as error:
-                findings = error.findings if isinstance(error, Violation) else []
-                # It was right when the form was sent, and may have been changed since.
-                wrong = passphrase_problem(this_config(), pending.secrets)
-                if pending.values is None:
-                    return _plan(pending, order, problem=wrong or Problem(error.message, tuple(findings))), 409
-                found = fields.problems_of_rules(findings) or {FORM: Problem(error.message)}
-                found = {"passphrase": wrong} if wrong else found
-                return _form(pending.values, found), 409
-            pending.delivered = session.deliver(delivery(made))
+        if pending.elsewhere:
+            abort(400, "This certificate is issued on another machine: download the script.")
+        if pending.work is None and pending.delivered is None:
+            pending.work = workers().start(lambda on_command: pending.make(config, on_command))
+        work = pending.work
+    if work is not None and not work.ended.wait(config.patience):
+        return redirect(url_for("making.progress", order=order), 303)
+    return _ended(pending, order)
+
+
+@blueprint.get("/orders/<order>/progress")
+def progress(order: str) -> FlaskResponse | Response | str | tuple[str, int]:
+    """Show what a running job does, and then its result."""
+    pending = _pending(order)
+    work = pending.work
+    if work is None and pending.delivered is None:
+        return redirect(url_for("making.plan", order=order), 303)
+    if work is None or work.ended.is_set():
+        return _ended(pending, order)
+    page = make_response(render_template("progress.html", order=order, pending=pending, job=pending.shown, work=work))
+    page.headers["Refresh"] = "1"
+    return page
+
+
+def _ended(pending: Pending, order: str) -> Response | str | tuple[str, int]:
+    """Go on to the result of a job that has ended, or show its error."""
+    with pending.lock:
+        work = pending.work
+        if work is not None:
+            pending.work = None
+            if work.fault is not None:
+                return _failed(pending, order, work.fault)
+            assert work.made is not None
+            pending.delivered = this_session().deliver(delivery(work.made))
             pending.secrets = {}
+    if pending.delivered is None:
+        return redirect(url_for("making.plan", order=order), 303)
     return redirect(url_for("making.result", name=pending.delivered), 303)
+
+
+def _failed(pending: Pending, order: str, fault: Exception) -> str | tuple[str, int]:
+    if isinstance(fault, ChangedError):
+        return _plan(pending, order, problem=Problem(fault.message)), 409
+    if not isinstance(fault, Error):
+        raise fault
+    findings = fault.findings if isinstance(fault, Violation) else []
+    # It was right when the form was sent, and may have been changed since.
+    wrong = passphrase_problem(this_config(), pending.secrets)
+    if pending.values is None:
+        return _plan(pending, order, problem=wrong or Problem(fault.message, tuple(findings))), 409
+    found = fields.problems_of_rules(findings) or {FORM: Problem(fault.message)}
+    found = {"passphrase": wrong} if wrong else found
+    return _form(pending.values, found), 409
 
 
 @blueprint.get("/made/<name>")

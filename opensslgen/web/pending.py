@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from opensslgen import __version__
 from opensslgen.errors import Error, UsageError
 from opensslgen.files.write import overwrite_refusal
-from opensslgen.jobs.issue import leaf_job
+from opensslgen.jobs.issue import leaf_job, self_signed_job
 from opensslgen.jobs.job import Violation
 from opensslgen.jobs.new_ca import ca_to_create
 from opensslgen.jobs.passphrase import opens_key, wrong_passphrase
 from opensslgen.jobs.perform import Authority
+from opensslgen.orders.kinds import KINDS, SERVER
 from opensslgen.orders.order import LEAF_DAYS
 from opensslgen.plan.script import as_script
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD, SECRETS
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from .config import Config
     from .fields import Values
+    from .work import Work
 
 
 class ChangedError(Error):
@@ -57,6 +59,8 @@ class Pending:
     """The order that the form makes."""
     delivered: str | None = None
     """The name of its delivery; a second confirmation does nothing."""
+    work: Work | None = None
+    """The job while it runs."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -68,7 +72,7 @@ class Pending:
         """Return the job that was shown as a shell script, as --script prints it."""
         return as_script(self.shown.plan, version=__version__, folder=str(config.pki))
 
-    def make(self, config: Config) -> JobResult:
+    def make(self, config: Config, on_command: Callable[[str], None]) -> JobResult:
         """Run the job, or raise ChangedError if it is no longer the one that was shown; raises Error if it fails."""
 
         def prepare() -> Job:
@@ -85,7 +89,11 @@ class Pending:
                 raise Error(f"the {SECRETS[name]} is needed")
             return secrets[name]
 
-        return Authority(config.store, config.openssl(), secret, config.on_command, force=self.force).make(prepare)
+        def say(command: str) -> None:
+            on_command(command)
+            config.on_command(command)
+
+        return Authority(config.store, config.openssl(), secret, say, force=self.force).make(prepare)
 
 
 def passphrase_is_needed(config: Config) -> bool:
@@ -110,10 +118,12 @@ def place_order(
 ) -> tuple[Pending | None, dict[str, Problem]]:
     """Return the job for the fields of the form, or what is wrong by field; `repeated` is the passphrase once more."""
     found = fields.problems(values, secrets)
-    if "passphrase" not in found and not values.elsewhere:
+    is_self_signed = KINDS[values.kind].is_self_signed
+    if "passphrase" not in found and not values.elsewhere and not is_self_signed:
         wrong = passphrase_problem(config, secrets)
         found |= {"passphrase": wrong} if wrong else {}
-    if "passphrase" not in found and config.store.issuer() is None and repeated != secrets.get(CA_PASSPHRASE, ""):
+    is_first = config.store.issuer() is None and not is_self_signed
+    if "passphrase" not in found and is_first and repeated != secrets.get(CA_PASSPHRASE, ""):
         # Nobody could use a CA whose passphrase has a typing error.
         found["passphrase_again"] = Problem("the two passphrases differ: type both again")
     if found:
@@ -121,20 +131,26 @@ def place_order(
     order = fields.order(values, p12=P12_PASSWORD in secrets)
     try:
         # Whoever fills in the form was shown that a CA is created, and can name it there.
-        root = ca_to_create(
-            config.store,
-            agreed=True,
-            name=None if config.store.issuer() else values.ca_name or None,
-            host=order.names[0].value,
-            encrypted=CA_PASSPHRASE in {**config.secrets, **secrets},
+        root = (
+            None
+            if is_self_signed
+            else ca_to_create(
+                config.store,
+                agreed=True,
+                name=values.ca_name or None if is_first else None,
+                host=order.names[0].value if order.kind is SERVER else None,
+                encrypted=CA_PASSPHRASE in {**config.secrets, **secrets},
+            )
         )
     except Error as error:
-        return None, {fields.FORM: Problem(error.message)}
+        return None, {"ca_name" if is_first else fields.FORM: Problem(error.message)}
 
     # The page shows the new name of an old PKCS#12 file; with another time, the job would differ from the one shown.
     at = datetime.now(timezone.utc)
 
     def prepare() -> Job:
+        if is_self_signed:
+            return self_signed_job(order, store=config.store)
         return leaf_job(order, store=config.store, root=root, fixed_days=order.days != LEAF_DAYS, at=at)
 
     try:

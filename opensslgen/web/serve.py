@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import tempfile
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,13 @@ from .gate import body_limit
 from .serving import CONNECTIONS, Limits, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from ssl import SSLContext
     from types import FrameType
 
     from flask import Flask
+
+    from .tls import Front
 
 LONGEST = 120.0
 """Seconds that a connection may last while no request is being answered."""
@@ -34,20 +36,16 @@ def serve_form(
 
     `ready` is called once requests are answered. A second signal stops at once.
     """
+    workers = app.extensions["opensslgen.workers"]
     limits = Limits(body=2 * UPLOAD_LIMIT, body_by_cookie=body_limit(app), longest=LONGEST, idle=30, grace=_GRACE)
     with ExitStack() as stack:
         stop = _StopSignal()
         stack.callback(stop.restore)
         if context is None:
             serve(app, listener, limits=limits, ready=ready, until=stop.is_set, stopping=stop.restore)
+            workers.finish(_GRACE)
             return
-        from .tls import Front
-
-        # waitress has no TLS. The socket between is in a folder that only this user can open.
-        path = str(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="opensslgen-web-"))) / "socket")
-        inner = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-        inner.bind(path)
-        front = stack.enter_context(Front(listener, context=context, backend=path))
+        inner, front = stack.enter_context(tls_front(listener, context))
 
         def stopping() -> None:
             stop.restore()
@@ -59,6 +57,23 @@ def serve_form(
             app, inner, limits=limits, scheme="https", client=front.client,
             ready=ready, until=stop.is_set, stopping=stopping,
         )  # fmt: skip
+        workers.finish(_GRACE)
+
+
+@contextmanager
+def tls_front(listener: socket.socket, context: SSLContext) -> Iterator[tuple[socket.socket, Front]]:
+    """Accept TLS on a socket, and yield the one on which waitress, which has no TLS, gets what is inside."""
+    from .tls import Front
+
+    # It is in a folder that only this user can open.
+    with (
+        tempfile.TemporaryDirectory(prefix="opensslgen-web-") as folder,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as inner,
+    ):
+        path = str(Path(folder) / "socket")
+        inner.bind(path)
+        with Front(listener, context=context, backend=path) as front:
+            yield inner, front
 
 
 class _StopSignal:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import io
 import re
 import socket
+import threading
+from contextlib import contextmanager
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import segno
 from flask import Flask, Response, abort, request
@@ -17,11 +19,17 @@ from werkzeug.exceptions import HTTPException
 
 from opensslgen.errors import Error
 from opensslgen.trust.devices import device_of
-from opensslgen.trust.files import TrustFile, pages, root_files
+from opensslgen.trust.files import HTML, TrustFile, pages, root_files
+from opensslgen.trust.pages import check_page
+from opensslgen.trust.words import LANGUAGES
 
-from .serving import HEADERS
+from .serve import tls_front
+from .serving import CONNECTIONS, HEADERS, Limits, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from ssl import SSLContext
+
     from opensslgen.x509.certificate import Certificate
 
 _HEADERS = {
@@ -33,10 +41,40 @@ _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/?#@\s]+))(
 """A Host header (RFC 9110 section 7.2) and nothing else."""
 
 
-def create_app(root: Certificate, *, url: str, profile: bytes | None = None) -> Flask:
-    """Return the site; `url` is its address, `profile` the configuration profile if it is signed."""
+class Fetch(NamedTuple):
+    """One thing that somebody has fetched."""
+
+    address: str
+    device: str
+    name: str
+
+
+def create_app(
+    root: Certificate,
+    *,
+    url: str,
+    profile: bytes | None = None,
+    check: str | None = None,
+    on_fetch: Callable[[Fetch], None] = lambda _: None,
+) -> Flask:
+    """Return the site; `url` is its address, `profile` the configuration profile if it is signed.
+
+    `check` is the URL of `/check` over TLS, if there is one: a phone shows that page without a warning only if it
+    trusts the root. `on_fetch` gets each page and file that was sent.
+    """
     app = Flask("opensslgen", static_folder=None, template_folder=None)
-    files = {file.name: file for file in (*root_files(root, profile=profile), *pages(root, address=url), *codes(url))}
+    same = {file.name: file for file in (*root_files(root, profile=profile), *codes(url))}
+    spoken = {
+        language: same | {file.name: file for file in pages(root, address=url, check=check, language=language)}
+        for language in LANGUAGES
+    }
+
+    def language() -> str:
+        return request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
+
+    def device_name() -> str:
+        device = device_of(request.headers.get("User-Agent", ""))
+        return device.title if device else "unknown device"
 
     @app.before_request
     def refuse_other_hosts() -> None:
@@ -46,15 +84,27 @@ def create_app(root: Certificate, *, url: str, profile: bytes | None = None) -> 
     @app.get("/", provide_automatic_options=False)
     def show_guide() -> Response:
         device = device_of(request.headers.get("User-Agent", ""))
-        response = _answer(files["index.html" if device is None else f"{device.id}.html"])
-        response.headers["Vary"] = "User-Agent"
+        response = _answer(spoken[language()]["index.html" if device is None else f"{device.id}.html"])
+        response.headers["Vary"] = "User-Agent, Accept-Language"
+        return response
+
+    @app.get("/check", provide_automatic_options=False)
+    def show_check() -> Response:
+        if not request.is_secure:
+            abort(404)
+        response = Response(check_page(root, back=url, language=language()), content_type=HTML)
+        response.headers["Vary"] = "Accept-Language"
         return response
 
     @app.get("/<name>", provide_automatic_options=False)
     def send_file(name: str) -> Response:
-        if name not in files:
+        found = spoken[language()].get(name)
+        if found is None:
             abort(404)
-        return _answer(files[name])
+        response = _answer(found)
+        if name.endswith(".html"):
+            response.headers["Vary"] = "Accept-Language"
+        return response
 
     @app.errorhandler(HTTPException)
     def error(fault: HTTPException) -> Response:
@@ -66,9 +116,39 @@ def create_app(root: Certificate, *, url: str, profile: bytes | None = None) -> 
     @app.after_request
     def harden(response: Response) -> Response:
         response.headers.update(_HEADERS)
+        if response.status_code == 200 and request.method == "GET":
+            on_fetch(Fetch(request.remote_addr or "?", device_name(), request.path.lstrip("/") or "the page"))
         return response
 
     return app
+
+
+@contextmanager
+def checking(app: Flask, listener: socket.socket, context: SSLContext) -> Iterator[None]:
+    """Serve the site over TLS as well, in a thread, until the end of the block."""
+    stop = threading.Event()
+    with tls_front(listener, context) as (inner, front):
+
+        def run() -> None:
+            # The TLS front counts the connections of an address.
+            limits = Limits(per_address=CONNECTIONS)
+            serve(
+                app, inner, limits=limits, scheme="https", client=front.client,
+                until=stop.is_set, stopping=front.stop_accepting,
+            )  # fmt: skip
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(Limits().grace + 2)
+
+
+def check_url(listener: socket.socket) -> str:
+    """Return the URL of the page that shows whether a phone trusts the root, on a socket with TLS."""
+    return f"{url_of(listener, scheme='https')}check"
 
 
 def _answer(file: TrustFile) -> Response:
@@ -131,10 +211,10 @@ def lan_address() -> str:
             raise Error("this machine is on no network", hint="to choose an address, add --address IP") from error
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, *, scheme: str = "http") -> str:
     """Return the URL of the site on a socket; if it listens on all addresses, with this machine's on the network."""
     address, port = listener.getsockname()[:2]
     if ip_address(address).is_unspecified:
         address = lan_address()
     host = f"[{address}]" if ":" in address else address
-    return f"http://{host}/" if port == 80 else f"http://{host}:{port}/"
+    return f"{scheme}://{host}/" if port == {"http": 80, "https": 443}[scheme] else f"{scheme}://{host}:{port}/"
