@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
-import zipfile
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROGRAM = "opensslgen"
-_DEFAULT_FOLDER = Path("pki")
+_DEFAULT_FOLDER = "pki"
 
 _REPEATED = {
     "--openssl": frozenset(
@@ -44,7 +45,7 @@ def remember_option(option: str, value: str) -> None:
 def suggest(*words: str, pki: Path | None = None) -> str:
     """Return a command to paste; `pki` is the folder that it has to work in, if it works in one."""
     options: list[str] = []
-    if pki is not None and (pki != _DEFAULT_FOLDER or "OPENSSLGEN_PKI" in os.environ):
+    if pki is not None and (str(pki) != _DEFAULT_FOLDER or "OPENSSLGEN_PKI" in os.environ):
         options += _option("--pki", str(pki))
     for option, value in _typed.items():
         if words[0] in _REPEATED[option]:
@@ -63,6 +64,9 @@ def _option(name: str, value: str) -> list[str]:
 
 def program() -> tuple[str, ...]:
     """Return the words that start this program, as somebody types them in the same folder."""
+    import shutil
+    from pathlib import Path  # most commands suggest nothing, and --help should not wait for it
+
     started = sys.argv[0]
     if is_archive():
         return (started if os.sep in started else f"./{started}",) if os.access(started, os.X_OK) else _by_python()
@@ -75,6 +79,9 @@ def program() -> tuple[str, ...]:
 
 def program_anywhere() -> tuple[str, ...]:
     """Return the words that start this program from any folder, and without the variables of this shell."""
+    import shutil
+    from pathlib import Path
+
     started = Path(sys.argv[0])
     if is_archive():
         return _by_python()
@@ -92,8 +99,16 @@ def program_anywhere() -> tuple[str, ...]:
 
 def is_archive() -> bool:
     """Tell whether the program is one file, a zip archive that Python runs."""
-    return Path(sys.argv[0]).is_file() and not Path(__file__).exists() and zipfile.is_zipfile(sys.argv[0])
+    from pathlib import Path
+
+    if Path(__file__).exists() or not Path(sys.argv[0]).is_file():
+        return False
+    import zipfile  # installed, nobody needs it
+
+    return zipfile.is_zipfile(sys.argv[0])
 
 
 def _by_python() -> tuple[str, ...]:
+    from pathlib import Path
+
     return (sys.executable, str(Path(sys.argv[0]).absolute()))

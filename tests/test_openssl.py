@@ -342,6 +342,36 @@ def test_recorded_answers_can_stand_in_for_an_openssl(fp):
     assert fp.call_count(["/usr/bin/env", "version"]) == 1
 
 
+_STARTS = """
+import sys
+from opensslgen.openssl.process import start_with_sh
+assert start_with_sh(["echo", "x"], env={}, cwd="/", stdin=b"", timeout=20).stdout == b"x\\n"
+print(sorted({"asyncio", "importlib.metadata"} & set(sys.modules)))
+"""
+_USES_ASYNC = """
+import asyncio, importlib.metadata, sh
+async def main():
+    print(await sh.echo("a", _async=True), [line async for line in sh.seq(2, _async=True)])
+asyncio.run(main())
+print(importlib.metadata.version("click") > "8")
+"""
+_ASYNC_WORKS = "a\n ['1\\n', '2\\n']\nTrue\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "printed"),
+    [
+        (_STARTS, "[]\n"),
+        (_STARTS + _USES_ASYNC, "[]\n" + _ASYNC_WORKS),
+        ("import asyncio" + _STARTS + _USES_ASYNC, "['asyncio']\n" + _ASYNC_WORKS),
+        ("import sh" + _STARTS, "['asyncio', 'importlib.metadata']\n"),
+    ],
+)
+def test_sh_is_loaded_without_asyncio_and_still_works_with_it(code, printed):
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (printed, "")
+
+
 def test_help_imports_neither_sh_nor_what_makes_certificates():
     code = (
         "import sys\nsys.argv = ['opensslgen', '--help']\n"

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.rules.profiles import rules_of
 
@@ -18,8 +17,7 @@ DEFAULT = "apple"
 """The profile for everything that is not known to be for a CA or a client, if no profile is named."""
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(NamedTuple):
     """The rules to judge by."""
 
     profiles: tuple[str, ...]

@@ -401,7 +401,7 @@ class _Audit:
                 line = lines.get(_place(finding.name.kind, finding.name.value), line)
             # The subject is from our throwaway certificate, so the user does not know it.
             message = finding.message.replace(f"the CA {subject}", "the CA").replace(subject, "it")
-            yield replace(finding, message=f"{self.title(made.section)}{message}", line=line)
+            yield finding._replace(message=f"{self.title(made.section)}{message}", line=line)
         if copied:
             source = "requests, from which openssl ca copies missing extensions"
             why = f"{self.title(made.section)}{_depends(copied, source)}"

@@ -27,8 +27,8 @@ from opensslgen.text import utc, visible
 from opensslgen.x509 import crl
 from opensslgen.x509.certificate import load
 from opensslgen.x509.der import DecodeError
-from opensslgen.x509.pem import pem_blocks
-from opensslgen.x509.request import REQUEST_LABELS, decode_request
+from opensslgen.x509.pem import REQUEST_LABELS, pem_blocks
+from opensslgen.x509.request import decode_request
 
 from .crls import age_of, issuers_of, verify_crl
 from .records import authorities, former_authorities

@@ -9,12 +9,10 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
-from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
 from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, Role, role_of
 from opensslgen.text import visible
@@ -42,8 +40,7 @@ _MOST_FILES = 1000
 _SECTIONS = ("v3_req", "v3_ca")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """How a certificate was made."""
 
     config: Config
@@ -147,6 +144,8 @@ def role_in(path: str, certificate: Certificate, *, alone: bool = True) -> Role:
     # Most are for servers, and need no lookup.
     folder = folder_around(path) if certificate.is_authority or role.name == CLIENT else None
     if folder is not None:
+        from opensslgen.pki.folder import copy_of  # few certificates are in a pki folder
+
         if certificate.is_authority and any(certificate.der == authority.der for authority in authorities(folder)):
             return Role(AUTHORITY, True)
         copy = copy_of(folder, certificate.serial_hex)
@@ -169,6 +168,8 @@ def answer_to(path: str, request: Request) -> tuple[str, Certificate] | None:
         return None
     certificate = folder / layout.ISSUED / name.replace(".req", ".crt")
     if where == "reqs_by_serial":  # of revoked certificates
+        from opensslgen.pki.folder import copy_of
+
         certificate = copy_of(folder, name.removesuffix(".req")) or certificate
     with suppress(UnreadableError):
         made = load(certificate)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import MOST_SECONDS
 from opensslgen.rules.profiles import rules_of
@@ -88,8 +88,7 @@ class Settings:
         return self.rules_by_kind[kind], (_NOTES[kind],)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Origin:
+class Origin(NamedTuple):
     """The openssl call that made a certificate, as `opensslgen run` saw it."""
 
     command: str

@@ -488,7 +488,7 @@ class _Judge:
             if rule:
                 self.add(rule, message, line)
             else:
-                self.found.findings.append(replace(finding, message=message, line=line))
+                self.found.findings.append(finding._replace(message=message, line=line))
         return is_authority
 
     def other(self) -> None:

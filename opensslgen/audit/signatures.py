@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import MOST_FINDINGS, Budget, CostlyError
 from opensslgen.errors import Error, UnreadableError
@@ -53,8 +53,7 @@ _EXPLAINED: dict[int, tuple[str, ...]] = {
 """The rules that report the same as an openssl error, by its number (x509_vfy.h)."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pending:
+class Pending(NamedTuple):
     """A verdict on a certificate that waits for openssl."""
 
     result: Result
@@ -84,7 +83,7 @@ def limited(
         found += work()
     if budget.over:
         return [Result(target=target, kind="file", unreadable=budget.over.message, line=line)]
-    return [replace(each, budget=budget) if isinstance(each, Pending) else each for each in found]
+    return [each._replace(budget=budget) if isinstance(each, Pending) else each for each in found]
 
 
 class AtHand:
@@ -220,7 +219,7 @@ def verified_rows(
                 on_unable(f"signatures were not verified: {result.unreadable}")
                 unable = True
             fault = result.findings[0].message if result and result.findings else row.copy.fault
-            yield replace(row, copy=row.copy._replace(fault=fault))
+            yield row._replace(copy=row.copy._replace(fault=fault))
 
 
 def _of_signature(certificate: Certificate, others: tuple[Certificate, ...], settings: Settings) -> Pending:
@@ -233,8 +232,7 @@ def _of_signature(certificate: Certificate, others: tuple[Certificate, ...], set
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Option:
+class _Option(NamedTuple):
     """A path, and the findings on it."""
 
     path: Path
@@ -307,7 +305,7 @@ class _Inquiry:
         option = self.left.pop(0)
         if isinstance(answer, Error):
             unable = f"its signature was not verified: {answer.message}"
-            self.heard.append(replace(option, unable=unable))
+            self.heard.append(option._replace(unable=unable))
             self.left = []
             return
         findings, notes = self._find_rejected(option, answer)
@@ -388,7 +386,7 @@ class _Inquiry:
         )
         # Python, whose rules are the strict ones, uses openssl; Apple's devices and browsers find the other path.
         rule = "chain-rejected" if "strict-aki" in applied else "chain-choice"
-        self.heard = [replace(best, findings=(*best.findings, *raised(rules, rule, message)))]
+        self.heard = [best._replace(findings=(*best.findings, *raised(rules, rule, message)))]
 
     def result(self) -> Result:
         """Return the verdict by the best path."""

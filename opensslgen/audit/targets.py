@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar, Union
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import STDIN, File, chunks, open_file, pieces, read_up_to, walk
 from opensslgen.openssl.command import OpenSSLError
+from opensslgen.patterns import pattern
 
 from .kinds import kind_of
 from .records import is_index
@@ -129,11 +130,11 @@ def _target(text: str, settings: Settings) -> File | ServerTarget:
     )
 
 
-_FILE_NAME = re.compile(
+_FILE_NAME = pattern(
     r"\.(?:cer|cfg|cnf|conf|crl|crt|csr|csv|der|jks|json|key|old|p10|p12|p7[abcs]|p8|pem|pfx|pub|req|sh|txt|yaml|yml)$",
     re.IGNORECASE,
 )
-_URL = re.compile(r"[a-z]+://([^/?#@]+)(?:[/?#].*)?", re.IGNORECASE)
+_URL = pattern(r"[a-z]+://([^/?#@]+)(?:[/?#].*)?", re.IGNORECASE)
 
 
 def _server_meant(text: str) -> str | None:
@@ -202,10 +203,11 @@ def _split(file: File, settings: Settings) -> Iterator[_Unit]:
 
 def _verdicts(batch: Sequence[_Unit], settings: Settings, at_hand: AtHand) -> Iterable[Result]:
     """Return the verdicts on units that are judged together, or on servers that are asked together."""
-    if isinstance(batch[0], tuple):
+    first = batch[0]
+    if not isinstance(first, File | Piece | Result):
         from .live import JOBS, judge_servers
 
-        return judge_servers(batch[0], settings=settings, timeout=settings.timeout, jobs=settings.jobs or JOBS)
+        return judge_servers(first, settings=settings, timeout=settings.timeout, jobs=settings.jobs or JOBS)
     return settle((verdict for unit in batch for verdict in _of_unit(unit, settings, at_hand)), settings)
 
 

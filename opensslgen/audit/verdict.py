@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.bundles.holding import Holding, add, blocks_of, holding_of, key_of, note_forms
-from opensslgen.bundles.pkcs import pkcs12_encryption
 from opensslgen.bundles.private_keys import ENCRYPTED
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import content, pieces
@@ -117,7 +116,11 @@ def _judge(found: Content, kind: str, *, target: str, settings: Settings, at_han
         results = judge_script(found.data, target=target, settings=settings)
         return [*results, *_inside(found, target, settings, at_hand)]
     holding = holding_of(found.data, kind, openssl=settings.find_openssl, password=lambda: settings.password_of(target))
-    of_file = pkcs12_encryption(found.data, settings.rules) if kind == "pkcs12" else ()
+    of_file: tuple[Finding, ...] = ()
+    if kind == "pkcs12":
+        from opensslgen.bundles.pkcs import pkcs12_encryption  # few files are PKCS#12
+
+        of_file = pkcs12_encryption(found.data, settings.rules)
     of_file += _unfit(holding, settings)
     verdicts: list[Verdict] = []
     if settings.each and len(holding.certificates) > 1:
@@ -127,7 +130,7 @@ def _judge(found: Content, kind: str, *, target: str, settings: Settings, at_han
             for each in holding.certificates
         )
         about = replace(first.result, findings=of_file, notes=(*first.result.notes, *holding.notes))
-        verdicts += [replace(first, result=about), *rest]
+        verdicts += [first._replace(result=about), *rest]
     elif holding.certificates or holding.requests or holding.keys or not holding.crls:
         verdicts.append(
             _of_holding(holding, target=target, settings=settings, mode=found.mode, of_file=of_file, at_hand=at_hand)
@@ -324,8 +327,7 @@ def _mode(holding: Holding, mode: int | None, settings: Settings) -> tuple[Findi
     return raised(settings.rules, "key-mode", f"its private key can be read by {who} (mode {mode:04o}); 0600 is usual")
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A part of a PEM file with at most one whole block, to be judged by itself."""
 
     target: str

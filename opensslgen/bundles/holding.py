@@ -23,10 +23,8 @@ from opensslgen.x509.der import (
     UTC_TIME,
     DecodeError,
 )
-from opensslgen.x509.pem import pem_blocks
-from opensslgen.x509.request import REQUEST_LABELS, decode_request
+from opensslgen.x509.pem import REQUEST_LABELS, pem_blocks
 
-from .pkcs import pkcs12_certificates, signed_data
 from .private_keys import ENCRYPTED, ask_public_half, public_half
 
 if TYPE_CHECKING:
@@ -184,6 +182,8 @@ def holding_of(data: bytes, kind: str, *, openssl: Callable[[], OpenSSL], passwo
     """
     holding = Holding()
     if kind == "pkcs12":
+        from .pkcs import pkcs12_certificates  # few files are PKCS#12
+
         holding.certificates += pkcs12_certificates(data, openssl(), password())
     elif kind in ("pem", "text"):
         blocks, others = blocks_of(data, kind)
@@ -300,12 +300,16 @@ def _add(holding: Holding, kind: str, der: bytes, *, line: int | None = None) ->
     if kind == "certificate":
         holding.certificates.append(decode(der))
     elif kind == "request":
+        from opensslgen.x509.request import decode_request  # few files have one
+
         holding.requests.append(decode_request(der))
     elif kind == "key":
         holding.keys.append((key_label(der), der))
     elif kind == "crl":
         holding.crls.append((line, der))
     elif kind == "pkcs7":
+        from .pkcs import signed_data  # few files are PKCS#7
+
         signed = signed_data(der)
         holding.certificates += signed.certificates
         holding.crls += [(line, each) for each in signed.crls]

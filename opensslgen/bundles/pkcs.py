@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import check
 from opensslgen.errors import UnreadableError
@@ -54,8 +54,7 @@ _CONTENTS = {
 """What else than signed data there is (RFC 5652, RFC 3274, RFC 5083)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignedData:
+class SignedData(NamedTuple):
     """What a PKCS#7 file contains beside signatures."""
 
     certificates: tuple[Certificate, ...]
@@ -190,7 +189,7 @@ _RC2 = {
 }
 _PBES2 = bytes.fromhex("06092a864886f70d01050d")
 _PBMAC1 = bytes.fromhex("06092a864886f70d01050e")
-_SHA2_DIGEST = re.compile(rb"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02[\x01-\x04](?:\x05\x00)?\x04[\x1c\x20\x30\x40]")
+_SHA2_DIGEST = pattern(rb"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02[\x01-\x04](?:\x05\x00)?\x04[\x1c\x20\x30\x40]")
 """The identifier of a SHA-2 digest, and the beginning of the digest."""
 
 

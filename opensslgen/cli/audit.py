@@ -6,9 +6,8 @@ import functools
 import os
 import re
 import sys
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 import click
 
@@ -59,8 +58,7 @@ PROFILES = click.option(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Judging:
+class Judging(NamedTuple):
     """What is judged, and by which rules, as typed."""
 
     profiles: tuple[str, ...]
@@ -77,8 +75,7 @@ class Judging:
     jobs: int | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asking:
+class Asking(NamedTuple):
     """How servers are asked for their certificates, as typed."""
 
     starttls: str | None
@@ -86,8 +83,7 @@ class Asking:
     timeout: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reporting:
+class Reporting(NamedTuple):
     """How the verdicts are reported, as typed."""
 
     output: Literal["text", "json", "sarif", "nagios", "github"]

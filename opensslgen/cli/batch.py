@@ -6,10 +6,10 @@ import contextlib
 import functools
 import io
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -49,8 +49,7 @@ if TYPE_CHECKING:
     from .secrets import Secrets
 
 
-@dataclass(frozen=True, kw_only=True)
-class Issuing:
+class Issuing(NamedTuple):
     """How the certificates are issued, as typed."""
 
     within: int
@@ -61,8 +60,7 @@ class Issuing:
     openssl: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reporting:
+class Reporting(NamedTuple):
     """How the outcome is reported."""
 
     quiet: bool

@@ -6,7 +6,6 @@ Commands import what they need when they run: `--help` must not wait for `sh`.
 from __future__ import annotations
 
 import errno
-import gc
 import io
 import os
 import resource
@@ -225,8 +224,6 @@ def cli(ctx: click.Context) -> None:
 def main() -> NoReturn:
     """Run the command line; SIGTERM and SIGHUP clean up like Ctrl-C, and a crash dumps no core with a passphrase."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # What a command allocates is freed when it ends: looking for cycles would take a twentieth of its time.
-    gc.set_threshold(100_000, 50, 50)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # under nohup
             signal.signal(number, lambda received, _: sys.exit(128 + received))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -52,8 +51,7 @@ if TYPE_CHECKING:
     from .secrets import Secrets
 
 
-@dataclass(frozen=True, kw_only=True)
-class Leaf:
+class Leaf(NamedTuple):
     """What is asked of a server's or client's certificate, as typed."""
 
     name: str
@@ -235,8 +233,7 @@ def _openssl(leaf: Leaf, running: Running) -> OpenSSL | None:
     return None if running.is_printed and not leaf.key_file else provider.find(running.openssl)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Root:
+class Root(NamedTuple):
     """What is asked of a root, as typed."""
 
     days: int
@@ -290,8 +287,7 @@ def root(root: Root, secrets: Secrets, allow: tuple[str, ...], running: Running)
     do(lambda: root_job(order, store=Store(running.pki)), running, secret=secrets.asked(lambda _: True), allow=allow)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Intermediate:
+class Intermediate(NamedTuple):
     """What is asked of an intermediate CA, as typed."""
 
     name: str

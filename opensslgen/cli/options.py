@@ -7,8 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import click
 
@@ -22,7 +21,6 @@ from .secrets import Secrets
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from _typeshed import DataclassInstance
     from click.shell_completion import CompletionItem
 
     from opensslgen.orders.order import AuthorityOrder
@@ -99,7 +97,7 @@ def together(*options: Decorator) -> Decorator:
     return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
 
 
-def grouped(kind: type[DataclassInstance], *options: Decorator) -> Decorator:
+def grouped(kind: type[T], *options: Decorator) -> Decorator:
     """Return a decorator that adds the options, and passes their values to the command as one value of this class.
 
     The command's parameter has the name of the class in lower case: `Running` is passed as `running`. A field without
@@ -143,8 +141,7 @@ def file_option(
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Running:
+class Running(NamedTuple):
     """Where and how a command does its job, and how it reports."""
 
     pki: Path
@@ -276,8 +273,7 @@ P12 = together(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class NewCA:
+class NewCA(NamedTuple):
     """Whether a CA is created first if the pki folder has none, and its name, as typed."""
 
     new_ca: bool
@@ -370,8 +366,7 @@ PASSPHRASE_AND_P12_PASSWORD = grouped(Secrets, P12_PASSWORD_FILE, PASSPHRASE_FIL
 PASSPHRASES = grouped(Secrets, PASSPHRASE_FILE, NEW_PASSPHRASE_FILE)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Subject:
+class Subject(NamedTuple):
     """The fields of a subject, as typed; None: the default."""
 
     common_name: str | None
@@ -405,8 +400,7 @@ SUBJECT = grouped(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """The names for which a CA may issue certificates."""
 
     permit: tuple[str, ...]

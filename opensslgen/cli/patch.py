@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import click
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from opensslgen.report.patch import Answer
 
 
-@dataclass(frozen=True, kw_only=True)
-class Patching:
+class Patching(NamedTuple):
     """What to do with each script, as typed."""
 
     days: int

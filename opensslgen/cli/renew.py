@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -42,8 +41,7 @@ if TYPE_CHECKING:
     from .secrets import Secrets
 
 
-@dataclass(frozen=True, kw_only=True)
-class Renewing:
+class Renewing(NamedTuple):
     """How certificates are renewed, as typed."""
 
     within: int | None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import click
 
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
     from opensslgen.watch.run import Watched
 
 
-@dataclass(frozen=True, kw_only=True)
-class Watching:
+class Watching(NamedTuple):
     """How the command's openssl calls are treated and judged, as typed."""
 
     fix: bool
@@ -35,8 +33,7 @@ class Watching:
     openssl: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reporting:
+class Reporting(NamedTuple):
     """How the verdicts are reported, as typed."""
 
     output: Literal["text", "json", "sarif", "nagios", "github"]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -60,8 +60,7 @@ def wrapper() -> None:
     click.echo(wrapper_script(), nl=False)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Renewal:
+class Renewal(NamedTuple):
     """What the daily renewal does, as typed."""
 
     pki: Path

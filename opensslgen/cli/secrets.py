@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -28,8 +27,7 @@ _OPTIONS = {
 """The option that names the file of a secret, for each secret that a plan can name."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Secrets:
+class Secrets(NamedTuple):
     """The files that hold secrets, as named by the options; a command has the fields that it has options for."""
 
     passphrase_file: Path | None = None

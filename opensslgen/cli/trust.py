@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 import click
@@ -47,8 +46,7 @@ class DurationParameter(click.ParamType):  # type: ignore[type-arg, unused-ignor
         return seconds
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sharing:
+class Sharing(NamedTuple):
     """How to share the root on the network, as typed; None: the default."""
 
     share: bool
@@ -73,8 +71,7 @@ _SHARING = grouped(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Wanted(NamedTuple):
     """Which root the devices shall trust, and what is written about it, as typed."""
 
     root: Path | None

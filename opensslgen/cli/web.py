@@ -6,9 +6,8 @@ import functools
 import json
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 PORT = 8820
 
 
-@dataclass(frozen=True, kw_only=True)
-class Listening:
+class Listening(NamedTuple):
     """Where the web interface listens, and how it lets people in, as typed."""
 
     address: str

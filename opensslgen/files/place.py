@@ -12,16 +12,15 @@ otherwise the move fails.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import shlex
 import shutil
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import Error
+from opensslgen.patterns import pattern
 
 from .locks import is_alive
 from .write import remove_folder, sync, write_new
@@ -35,8 +34,7 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
 """The errors of a file system without hard links, such as that of a USB stick."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(NamedTuple):
     """A file that gets a new name: one in a work folder, or in the folder around it."""
 
     source: str
@@ -47,8 +45,7 @@ class Move:
     """Whether it replaces a file of that name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What is to be done: all of it, or nothing."""
 
     moves: tuple[Move, ...]
@@ -58,6 +55,8 @@ class Decision:
 
 def decide(work: Path, decision: Decision) -> None:
     """Write a decision into its work folder."""
+    import json  # who only looks at a folder decides nothing
+
     moves = [(move.source, move.target, move.over) for move in decision.moves]
     write_new(work / "decision.tmp", json.dumps({"index": decision.lines, "moves": moves}).encode())
     (work / "decision.tmp").rename(work / _DECISION)
@@ -75,6 +74,8 @@ def undo_decision(work: Path) -> None:
 
 def read_decision(work: Path) -> Decision:
     """Return the decision of a work folder; raises Error for anything that opensslgen does not write."""
+    import json
+
     path = work / _DECISION
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -103,7 +104,7 @@ def _line(line: object) -> str:
     raise ValueError
 
 
-_INDEX_LINE = re.compile(rb"[^\t\n]*(?:\t[^\t\n]*){5}\n")
+_INDEX_LINE = pattern(rb"[^\t\n]*(?:\t[^\t\n]*){5}\n")
 
 
 def is_index_line(data: bytes) -> bool:

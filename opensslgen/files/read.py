@@ -7,9 +7,8 @@ import os
 import stat
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
@@ -28,8 +27,7 @@ _NO_FILE = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO})
 """The errors of opening a dangling link, a link to itself, or a socket."""
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A file to read, or a folder that cannot be listed."""
 
     path: str
@@ -39,8 +37,7 @@ class File:
     """Why a folder cannot be listed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """The content of a file, up to a limit."""
 
     data: bytes

@@ -12,10 +12,9 @@ import re
 import stat
 import sys
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import Error, UnreadableError
 
@@ -33,8 +32,7 @@ LARGEST = 1 << 20
 _NOT_COPIED = frozenset({"security.ima", "security.evm"})
 
 
-@dataclass(frozen=True)
-class Original:
+class Original(NamedTuple):
     """A regular file as it was when it was read."""
 
     name: Path
@@ -53,8 +51,7 @@ class Original:
         return now.data == self.data and _identity(now.status) == _identity(self.status)
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """The place where the files of one replacement are written."""
 
     original: Original

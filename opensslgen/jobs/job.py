@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from opensslgen.bundles.pkcs import pkcs12_form
 from opensslgen.errors import Error, UnreadableError, UsageError
@@ -44,8 +44,7 @@ class Violation(Error):
         self.findings = findings
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
+class Job(NamedTuple):
     """A plan that was checked as far as possible before it runs."""
 
     name: str

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UsageError
 from opensslgen.files.read import read_file
-from opensslgen.plan import adopt
 from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.x509.pem import pem
 
@@ -26,6 +25,8 @@ TRIES = 3
 
 def passphrase_job(*, store: Store, remove: bool = False) -> Job:
     """Return the job; raises Error without a CA, and UsageError if there is no passphrase to remove."""
+    from opensslgen.plan.adopt import change_passphrase  # most who ask for a passphrase do not change it
+
     root_of(store)
     issuer = issuer_of(store)
     key = store.path / store.ca_key
@@ -36,7 +37,7 @@ def passphrase_job(*, store: Store, remove: bool = False) -> Job:
     return Job(
         name=str(key),
         done=f"{done} the passphrase of the CA's key",
-        plan=adopt.change_passphrase(issuer, remove=remove),
+        plan=change_passphrase(issuer, remove=remove),
         notes=(note,),
         checks=("the new file opens, and its key is that of the certificate",),
     )

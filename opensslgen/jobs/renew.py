@@ -187,7 +187,7 @@ def _intermediate(old: Certificate, stem: str, *, store: Store, days: int | None
         next_step="let the folder where it signs adopt it: "
         + suggest("adopt", str(files["chain"]), "--key", "KEY", "--force", "--pki", "DIR"),
     )
-    return replace(intermediate, done=f"{intermediate.done}, with the same key")
+    return intermediate._replace(done=f"{intermediate.done}, with the same key")
 
 
 def _leaf_order(

@@ -17,8 +17,8 @@ from opensslgen.suggest import suggest
 from opensslgen.text import utc, visible
 from opensslgen.x509 import crl
 from opensslgen.x509.certificate import load
-from opensslgen.x509.pem import CERTIFICATE, pem, pem_blocks
-from opensslgen.x509.request import REQUEST_LABELS, decode_request
+from opensslgen.x509.pem import CERTIFICATE, REQUEST_LABELS, pem, pem_blocks
+from opensslgen.x509.request import decode_request
 
 from .job import Job, issuer_of, root_of
 

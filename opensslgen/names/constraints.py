@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from ipaddress import ip_interface, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UsageError
 from opensslgen.text import quote, refuse_hidden
@@ -15,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@dataclass(frozen=True, slots=True)
-class NameConstraints:
+class NameConstraints(NamedTuple):
     """Domains and networks that a CA may sign for, and those that it must not.
 
     A DNS name stands for itself and all names below it, an IP value is a network such as 10.0.0.0/8. Kinds of names of
@@ -65,7 +62,9 @@ def _limits(text: str) -> Iterable[GeneralName]:
             continue
         (name,) = parse_names(entry.removeprefix("."))
         if name.kind == "IP":
-            yield GeneralName("IP", str(ip_network(name.value)))
+            import ipaddress  # few CAs have networks
+
+            yield GeneralName("IP", str(ipaddress.ip_network(name.value)))
         elif name.kind == "DNS" and "*" not in name.value:
             yield name
         else:
@@ -73,13 +72,15 @@ def _limits(text: str) -> Iterable[GeneralName]:
 
 
 def _network(text: str) -> str:
+    import ipaddress
+
     try:
-        network = ip_network(text, strict=False)
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError as error:
         raise UsageError(f"{quote(text)} is not a network: write one such as 10.0.0.0/8") from error
     if network.version == 6 and network.network_address.ipv4_mapped:
         raise UsageError(f"{quote(text)} is an IPv4 network written as IPv6: write it as IPv4")
-    if ip_interface(text).ip != network.network_address:
+    if ipaddress.ip_interface(text).ip != network.network_address:
         raise UsageError(f"{quote(text)} is an address in a network: write {network}, or the address alone")
     return str(network)
 
@@ -87,5 +88,7 @@ def _network(text: str) -> str:
 def _in_config(name: GeneralName) -> str:
     if name.kind != "IP":
         return name.value
-    network = ip_network(name.value)
+    import ipaddress
+
+    network = ipaddress.ip_network(name.value)
     return f"{network.network_address}/{network.netmask}"

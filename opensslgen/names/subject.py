@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UsageError
 from opensslgen.patterns import pattern
@@ -41,8 +40,7 @@ _FIELDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """A distinguished name.
 
     `parse_subject` makes one from what people type, `strict_subject` from a request or a certificate.

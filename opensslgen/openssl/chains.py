@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
@@ -31,8 +31,7 @@ _NO_SIGNATURE = frozenset({4, 6, 7})
 """openssl's error numbers for a signature that the issuer's key did not make (x509_vfy.h)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """A certificate and its issuers, the direct one first; the issuer of a self-signed one is itself."""
 
     certificate: Certificate
@@ -61,8 +60,7 @@ class Question:
         return self.others is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One error of `openssl verify`."""
 
     number: int
@@ -77,8 +75,7 @@ class Problem:
         return self.number in _NO_SIGNATURE
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The result of openssl for one chain."""
 
     accepted: bool

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -225,11 +224,13 @@ def _charge(limited: budget.Budget, process: Process, begun: tuple[float, float]
         limited.refuse_memory()
 
 
-_NO_MEMORY = re.compile(rb"malloc failure|Cannot allocate memory|out of memory", re.IGNORECASE)
+_NO_MEMORY = pattern(rb"malloc failure|Cannot allocate memory|out of memory", re.IGNORECASE)
 
 
 def find(path: str | None = None, *, start: Start = start_with_sh, timeout: float = TIMEOUT) -> OpenSSL:
     """Return the openssl at `path`, in OPENSSLGEN_OPENSSL or on the PATH; raises OpenSSLError if it is not usable."""
+    import shutil  # who reads one certificate runs no openssl
+
     wanted = path or os.environ.get("OPENSSLGEN_OPENSSL") or "openssl"
     found = shutil.which(wanted)
     if found is None:

@@ -6,9 +6,8 @@ Only for our own certificates with validated names: other certificates can make 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import Error
 from opensslgen.patterns import pattern
@@ -32,8 +31,7 @@ _HEAD = pattern(r"^Certificate:$", re.MULTILINE)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-@dataclass(frozen=True, slots=True)
-class Printout:
+class Printout(NamedTuple):
     """The fields of Apple's rules, as openssl prints them."""
 
     extended_key_usage: tuple[str, ...]

@@ -9,10 +9,12 @@ import io
 import os
 import resource
 import signal
+import sys
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
     import sh
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """The exit code and output of a process."""
 
     exit_code: int
@@ -68,7 +69,7 @@ def start_with_sh(
     limit: int | None = None,
 ) -> Process:
     """Run a program through `sh` without a terminal, so that openssl cannot ask; only we can read its files."""
-    import sh
+    sh = _import_sh()
 
     deadline = time.monotonic() + timeout
     stdout, stderr = _Output(limit), _Output(limit)
@@ -117,6 +118,54 @@ def start_with_sh(
     if process.exit_code == -signal.SIGKILL and (stdout.over or stderr.over or time.monotonic() >= deadline):
         raise Stopped(process)
     return process
+
+
+def _import_sh() -> ModuleType:
+    """Import sh without asyncio and importlib.metadata, which take three times as long to load as sh itself.
+
+    It needs them for its `_async` mode, where they are loaded when it comes to that, and for its version.
+    """
+    with _IMPORTING:
+        if "sh" not in sys.modules:
+            late = [_Late(name) for name in ("asyncio", "importlib.metadata") if name not in sys.modules]
+            for module in late:
+                sys.modules[module.__name__] = module
+            try:
+                import sh  # noqa: F401
+            finally:
+                for module in late:
+                    # Somebody may have asked for the real one meanwhile.
+                    if sys.modules.get(module.__name__) is module:
+                        del sys.modules[module.__name__]
+        return import_module("sh")
+
+
+_IMPORTING = threading.Lock()
+
+
+class _Late(ModuleType):
+    """Stands in for a module while sh is imported, and loads it when something in it is first used."""
+
+    def Queue(self, *arguments: object, **options: object) -> object:  # noqa: N802 - sh imports it by this name
+        """Return a queue of asyncio."""
+        return self.__getattr__("Queue")(*arguments, **options)
+
+    def version(self, _: str) -> str:
+        """Return what sh itself says where it cannot find its version."""
+        return "unknown"
+
+    def get_running_loop(self) -> object:
+        """Return the loop of asyncio; raises RuntimeError if none runs, as none can before asyncio is loaded."""
+        if "asyncio" not in sys.modules:
+            raise RuntimeError("no running event loop")
+        return self.__getattr__("get_running_loop")()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(import_module(self.__name__), name)
 
 
 def _no_thread(error: RuntimeError) -> OSError:

@@ -32,7 +32,6 @@ from opensslgen.plan.steps import (
     Write,
 )
 
-from .ca import check_list, check_revoked, copy_database
 from .verify import check_chain, check_key, faults, verify_request
 from .workplace import Workplace
 
@@ -174,10 +173,16 @@ def _check(step: Checking, place: Workplace) -> None:
             if _content(place.work / made) != _content(place.work / wanted):
                 raise Error(fault)
         case CopyDatabase():
+            from .ca import copy_database  # few plans revoke
+
             copy_database(place.work.parent, place.work)
         case CheckRevoked(serial, reason, recorded):
+            from .ca import check_revoked
+
             check_revoked(place.work, serial_hex=serial, reason=reason, recorded=recorded)
         case CheckRevocationList(issuer):
+            from .ca import check_list
+
             check_list(issuer, place)
         case _:
             _refuse_unknown(step)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -189,6 +188,8 @@ def root_name(organization: str | None, *, host: str | None = None) -> str:
     """
     if organization and organization.strip():
         return organization
+    import socket  # only a new CA is named after its host
+
     called = (host or "").removeprefix("*.") or socket.gethostname().partition(".")[0] or "opensslgen"
     while len(called) > _LONGEST_HOST and "." in called:
         called = called.partition(".")[2]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
+from opensslgen.patterns import pattern
 from opensslgen.text import meant, quote
 from opensslgen.x509.extensions import EXTENDED_KEY_USAGES, KEY_USAGES, PRINTED_USAGES
 
-_DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+)+")
+_DOTTED = pattern(r"[0-9]+(?:\.[0-9]+)+")
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 import stat
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
@@ -31,8 +30,7 @@ _TIME = pattern(r"(?:[0-9]{2}){6,7}Z")
 _ESCAPES = pattern(r"(?:\\x[0-9A-F]{2})+")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the index."""
 
     state: str

@@ -15,7 +15,7 @@ from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files import locks, place
@@ -32,7 +32,6 @@ from opensslgen.files.write import (
 )
 from opensslgen.patterns import pattern
 from opensslgen.plan import layout, template
-from opensslgen.plan.steps import Existing
 from opensslgen.x509.certificate import load, load_all
 
 from . import decision
@@ -53,8 +52,7 @@ _UNIQUE = pattern(r"^\s*unique_subject\s*=\s*[yYtT1]", re.MULTILINE)
 _DATABASE = {layout.INDEX: "", layout.INDEX_ATTRIBUTES: "unique_subject = no\n", layout.SERIAL: "01\n"}
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(NamedTuple):
     """Files that are ready to be published."""
 
     decision: Decision
@@ -189,6 +187,8 @@ class Store:
 
     def existing(self, plan: Plan) -> list[str]:
         """Return the existing files that the plan would overwrite, but must not."""
+        from opensslgen.plan.steps import Existing  # a list has no plan
+
         targets = [publish.target for publish in plan.publish if publish.existing is Existing.REFUSE]
         return [target for target in targets if os.path.lexists(self.path / target)]
 
@@ -246,6 +246,8 @@ class Store:
                 moves.append(Move(kept_source, f"{layout.COPIES}/{name}"))
             if record.subject is not None:
                 lines.append(_index_line(certificate, record.subject))
+        from opensslgen.plan.steps import Existing  # a list has no plan
+
         kept = {
             publish.target: free_name(self.path, publish.target)
             for publish in plan.publish

@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UnreadableError
 from opensslgen.orders.kinds import kind_of
@@ -37,8 +37,7 @@ STATES = ("valid", "expiring", "not yet valid", "replaced", "expired", "revoked"
 KINDS = ("root", "authority", "server", "client", "self-signed", "any use", "other", "?")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One certificate of the folder."""
 
     entry: Entry | None

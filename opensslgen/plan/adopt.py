@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.text import visible
 from opensslgen.x509.pem import CERTIFICATE, pem
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from .steps import Argument, Step
 
 
-@dataclass(frozen=True, kw_only=True)
-class KeyFile:
+class KeyFile(NamedTuple):
     """A file of the user that contains a private key."""
 
     path: str
@@ -35,8 +33,7 @@ class KeyFile:
     """Whether it is a PKCS#12 file encrypted by RC2."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Adoption:
+class Adoption(NamedTuple):
     """An existing CA to adopt."""
 
     certificate: Certificate

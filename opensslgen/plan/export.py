@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.text import visible
 from opensslgen.x509.pem import CERTIFICATE, pem
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from .steps import Step
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One file of an export."""
 
     what: What
@@ -41,8 +40,7 @@ class Piece:
         return self.form in P12_ENCRYPTIONS or bool({"intermediates", "root"}.intersection(self.parts))
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """A format of exports, or a product that they are for."""
 
     pieces: tuple[Piece, ...]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.orders.order import LeafOrder
 
@@ -49,8 +49,7 @@ _OTHER_SUBJECT = ("x509 -force_pubkey",)
 """What openssl has to be able to do if the certificate does not get the subject of its request."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Issuer:
+class Issuer(NamedTuple):
     """The CA that signs, by its files as the work folder sees them."""
 
     certificate: str

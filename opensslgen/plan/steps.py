@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from opensslgen.names.general import GeneralName
@@ -49,8 +49,7 @@ class PassphraseOnStdin:
 Argument = str | Serial | Validity | Outside | Legacy | PassphraseOnStdin
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """Write a text file; never one that holds a secret."""
 
     path: str
@@ -95,23 +94,20 @@ def openssl(text: str, **values: Argument | tuple[Argument, ...]) -> Run:
     return Run(tuple(arguments))
 
 
-@dataclass(frozen=True, slots=True)
-class Join:
+class Join(NamedTuple):
     """Concatenate PEM files into a new one."""
 
     parts: tuple[str | Outside, ...]
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class VerifyRequest:
+class VerifyRequest(NamedTuple):
     """Check that a request is signed by the key that it holds."""
 
     request: str
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """Read a finished certificate back: names, extended key usage, validity, chain."""
 
     certificate: str
@@ -129,8 +125,7 @@ COMMANDS = "commands.sh"
 """In the work folder: the openssl commands that have run, for the record; no secrets."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckKey:
+class CheckKey(NamedTuple):
     """Check that a private key belongs to a certificate."""
 
     certificate: str
@@ -149,8 +144,7 @@ class CheckKey:
         return () if self.passphrase is None else ("-passin", f"env:{self.passphrase}")
 
 
-@dataclass(frozen=True, slots=True)
-class CheckChain:
+class CheckChain(NamedTuple):
     """Check by `openssl verify` that a certificate chains up to those of a file, which are trusted."""
 
     certificate: str
@@ -161,8 +155,7 @@ class CheckChain:
     """The time by which validity is judged, in seconds since 1970; None is now."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckSame:
+class CheckSame(NamedTuple):
     """Check that two files are the same."""
 
     made: str
@@ -179,8 +172,7 @@ class CopyDatabase:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRevoked:
+class CheckRevoked(NamedTuple):
     """Check that only this certificate's line of the copied index has changed, and says that it is revoked."""
 
     serial_hex: str
@@ -189,15 +181,13 @@ class CheckRevoked:
     """Whether the index had its line before; otherwise it has one more now."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckRevocationList:
+class CheckRevocationList(NamedTuple):
     """Compare the new crl.pem with the copied index and number, and verify its signature."""
 
     issuer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """Keep a copy of a certificate by its serial number, with its config and commands: .pem, .cnf and .sh.
 
     The commands of a plan up to the certificate are in COMMANDS, in the work folder.
@@ -246,8 +236,7 @@ class Existing(enum.Enum):
     """It is overwritten."""
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(NamedTuple):
     """Give a finished file its final name in the pki folder, or move one there that begins with `../`."""
 
     source: str
@@ -301,7 +290,7 @@ class Plan:
 
     def keep_existing(self) -> Plan:
         """Return the plan that keeps each file that it replaces next to the new one."""
-        return replace(self, publish=tuple(replace(each, existing=Existing.KEEP) for each in self.publish))
+        return replace(self, publish=tuple(each._replace(existing=Existing.KEEP) for each in self.publish))
 
     @property
     def secrets(self) -> tuple[str, ...]:

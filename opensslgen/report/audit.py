@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen import __version__
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "sarif", "github")
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """How an audit is written."""
 
     head: str

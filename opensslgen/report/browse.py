@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from textwrap import wrap
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.text import rfc3339, visible
@@ -83,6 +81,8 @@ def table(rows: Iterable[Row], *, serial_width: int, width: int | None, colour: 
         left = f"{cells['DAYS']}  {row.state:<13}"
         remark = _remark(row)
         if remark and width is not None and len(line) + len(remark) > width:
+            from textwrap import wrap  # most lines fit
+
             remark = "".join(f"\n  {part}" for part in wrap(remark.strip(), width - 2))
         yield (line.replace(left, _paint(left, row), 1) if colour else line) + remark + "\n"
 
@@ -123,6 +123,8 @@ def _remark(row: Row) -> str:
 
 def table_json(survey: Survey, rows: Iterable[Row], *, crl_fault: str | None) -> Iterator[str]:
     """Yield the same as JSON, with one certificate on each line."""
+    import json  # most lists are tables
+
     head = {
         "version": VERSION,
         "at": rfc3339(survey.at),

@@ -6,7 +6,6 @@ It is pure ASCII, as JSON escapes all other characters.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from opensslgen.text import rfc3339
@@ -58,7 +57,7 @@ def _result_json(result: Result, at: datetime) -> dict[str, object]:
         "notes": list(result.notes),
         "certificate": certificate and certificate_json(certificate),
         "days_left": (certificate.not_after - at).days if certificate else None,
-        **({"origin": asdict(result.origin)} if result.origin else {}),
+        **({"origin": result.origin._asdict()} if result.origin else {}),
     }
 
 

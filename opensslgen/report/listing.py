@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -35,6 +34,8 @@ def table_csv(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _csv_line(cells: Iterable[object]) -> str:
+    import csv  # most lists are tables
+
     line = io.StringIO()
     csv.writer(line).writerow(["" if cell is None else cell for cell in cells])
     return line.getvalue()

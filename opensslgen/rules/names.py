@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
@@ -57,7 +56,7 @@ def _looks_like_ip(text: str) -> bool:
     return text.rpartition(".")[2].isdigit() or (":" in text and _IPV6.fullmatch(text) is not None)
 
 
-_IPV6 = re.compile(r"[0-9A-Fa-f:.]+")
+_IPV6 = pattern(r"[0-9A-Fa-f:.]+")
 _LONGEST_HOST = 253  # characters (RFC 1035 section 3.1)
 # Host names must not contain underscores, but many do; a wildcard is the whole first label.
 _HOST = pattern(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UsageError
 from opensslgen.suggest import suggest
@@ -26,8 +25,7 @@ RULES: dict[str, Rule] = {
 """All rules by their ids; rules that belong to a single profile come first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(NamedTuple):
     """A named table of rules."""
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import check
 from opensslgen.x509.certificate import Certificate
@@ -22,8 +22,7 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 ANY = "any extension"
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """What is wrong with a certificate, and with which part of it."""
 
     message: str
@@ -71,8 +70,7 @@ class Case:
         return tuple(found.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One requirement, its source, and its check."""
 
     id: str
@@ -115,8 +113,7 @@ def rule(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A rule that a certificate violates, and how."""
 
     rule: Rule

@@ -8,7 +8,6 @@ from __future__ import annotations
 import binascii
 import re
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .der import DecodeError
@@ -73,7 +72,7 @@ def armoured_blocks(data: bytes, *, first_line: int = 1) -> list[PemBlock]:
     if not found:
         found = [*_bare(text, first_line)]
     found.sort(key=lambda block: block.line)
-    return found if text is data else [replace(block, form=block.form or UTF_16) for block in found]
+    return found if text is data else [block._replace(form=block.form or UTF_16) for block in found]
 
 
 def _utf8(data: bytes) -> bytes:
@@ -199,7 +198,7 @@ def _twice(data: bytes, first_line: int) -> Iterator[PemBlock]:
         text = binascii.a2b_base64(letters[: len(letters) // 4 * 4])
         line = first_line + data.count(b"\n", 0, match.start())
         for block in _decoded_again(text, line):
-            yield replace(block, line=line, form=TWICE)
+            yield block._replace(line=line, form=TWICE)
 
 
 def _decoded_again(text: bytes, line: int) -> Iterator[PemBlock]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import read_file
@@ -63,8 +63,7 @@ REASONS = {
 _NUMBER, _REASON = "2.5.29.20", "2.5.29.21"
 
 
-@dataclass(frozen=True, slots=True)
-class Dates:
+class Dates(NamedTuple):
     """When a CRL (RFC 5280 section 5.1) was issued, and when the next one is due."""
 
     this_update: datetime
@@ -72,8 +71,7 @@ class Dates:
     """None if the CRL does not have this date."""
 
 
-@dataclass(frozen=True, slots=True)
-class Revocation:
+class Revocation(NamedTuple):
     """One revoked certificate."""
 
     serial_number: int

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .der import (
     ASN1CRYPTO,
@@ -95,8 +94,7 @@ _CACHED_SIZE = 512
 """In bytes; longer extensions differ in nearly every certificate, so caching them is useless."""
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(NamedTuple):
     """One extension of a certificate (RFC 5280 section 4.1)."""
 
     oid: str
@@ -106,8 +104,7 @@ class Extension:
     """The content of the OCTET STRING."""
 
 
-@dataclass(frozen=True, slots=True)
-class BasicConstraints:
+class BasicConstraints(NamedTuple):
     """Whether the subject is a certificate authority (RFC 5280 section 4.2.1.9)."""
 
     ca: bool
@@ -115,8 +112,7 @@ class BasicConstraints:
     """How many CAs may follow below this one; None if there is no limit."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorityKeyIdentifier:
+class AuthorityKeyIdentifier(NamedTuple):
     """Which key signed the certificate (RFC 5280 section 4.2.1.1)."""
 
     key_identifier: bytes | None

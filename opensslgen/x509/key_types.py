@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from opensslgen.errors import UsageError
+from opensslgen.patterns import pattern
 
-_WRITTEN = re.compile("[A-Za-z0-9]+(?:[ :_-][A-Za-z0-9]+)*")
+_WRITTEN = pattern("[A-Za-z0-9]+(?:[ :_-][A-Za-z0-9]+)*")
 
 
-@dataclass(frozen=True, slots=True)
-class KeyType:
+class KeyType(NamedTuple):
     """One type of key pair; Apple's devices accept all of them (support page 103769)."""
 
     name: str

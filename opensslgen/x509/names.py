@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from string import ascii_uppercase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.names.general import GeneralName
 from opensslgen.patterns import pattern
@@ -81,8 +79,7 @@ _CACHED_SIZE = 1024
 """In bytes; longer names rarely occur twice, and would fill the memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A distinguished name (RFC 5280 section 4.1.2.4); two names are equal only if their encodings are also equal."""
 
     attributes: tuple[tuple[str, str], ...]
@@ -135,7 +132,7 @@ def canonical(name: Name | Subject) -> tuple[tuple[str, str], ...]:
 
 _BLANK = " \t\n\v\f\r"
 _BLANKS = pattern(f"[{_BLANK}]+")
-_LOWER = {ord(letter): letter.lower() for letter in ascii_uppercase}
+_LOWER = {letter: letter + 32 for letter in b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
 def relative_names(der: bytes) -> RelativeNames:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import check
 from opensslgen.patterns import pattern
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 CERTIFICATE, REQUEST = "CERTIFICATE", "CERTIFICATE REQUEST"
 """The labels that openssl writes."""
+REQUEST_LABELS = (REQUEST, "NEW CERTIFICATE REQUEST")
+"""The labels of the blocks that openssl reads as requests."""
 
 # The hyphens come first, because such a search is twice as fast.
 _BOUNDARY = pattern(rb"-----(BEGIN|END) ([^\r\n]*)")
@@ -28,8 +29,7 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _LAST = {b"": _ALPHABET, b"=": _ALPHABET[::4], b"==": _ALPHABET[::16]}
 
 
-@dataclass(frozen=True, slots=True)
-class PemBlock:
+class PemBlock(NamedTuple):
     """The content between a BEGIN line and its END line."""
 
     label: str

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from .der import (
     BIT_STRING,
@@ -31,8 +31,7 @@ from .der import (
 from .key_types import KeyType
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(NamedTuple):
     """A public key (RFC 5280 section 4.1.2.7), checked as far as possible without the private key."""
 
     algorithm: str

@@ -32,10 +32,7 @@ from .der import (
 )
 from .extensions import Extension, read_extensions
 from .names import read_name
-from .pem import REQUEST, pem_blocks
-
-REQUEST_LABELS = (REQUEST, "NEW CERTIFICATE REQUEST")
-"""The labels of PEM blocks that openssl reads as requests."""
+from .pem import REQUEST_LABELS, pem_blocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

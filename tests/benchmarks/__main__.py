@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import auditing, index, making, signing, wrapping
+from . import auditing, index, making, one, signing, wrapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     Part = Callable[[Path, argparse.Namespace], None]
 
 PARTS: dict[str, Part] = {
-    "single": lambda folder, given: making.single(folder, max(given.runs, 9)),
-    "start": lambda folder, given: making.starting(folder, max(given.runs, 15)),
+    "single": lambda folder, given: one.single(folder, max(given.runs, 9), record=given.record),
     "ec": lambda folder, given: making.many_ec(folder, given.number, given.runs),
     "rsa": lambda folder, given: making.many_rsa(folder, given.number, given.runs),
     "sign": lambda folder, given: signing.requests(folder, given.requests, given.runs),
@@ -46,6 +45,7 @@ def main() -> None:
     parser.add_argument("--certificates", type=int, default=10_000, help="certificates to audit (default 10000)")
     parser.add_argument("--lines", type=int, default=100_000, help="lines of the index (default 100000)")
     parser.add_argument("--rows", type=int, default=100_000, help="rows of the largest batch (default 100000)")
+    parser.add_argument("--record", action="store_true", help="add the figures of `single` to results.tsv")
     given = parser.parse_args()
     if unknown := set(given.parts) - PARTS.keys():
         parser.error(f"no such part: {', '.join(sorted(unknown))}")

@@ -1,9 +1,8 @@
-"""One certificate, and many, beside what people use today."""
+"""Many certificates, beside what people use today."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -98,53 +97,6 @@ for number in range(int(sys.argv[1])):
 GENRSA = 'seq "$1" | xargs -P "$2" -I {} openssl genrsa -out {}.rsa 2048; rm -f ./*.rsa'
 FEW = 20
 """What is slow is asked for so few; the time for one is told."""
-
-
-def single(folder: Path, runs: int) -> None:
-    """Show one server's certificate by opensslgen and by the shell workflow."""
-    _prepare(folder)
-    ours(folder, "root")
-    subprocess.run(["openssl", "genrsa", "-out", "given.key", "2048"], cwd=folder, check=True, capture_output=True)
-    shell = ("sh", "-c", SHELL)
-    given = {"KEY": "-key ../given.key"}
-    command = (*OURS, "server", "pbx.example.com", "--force", "--quiet")
-    for title, arguments, environment in (
-        ("new RSA 2048 key", (), {}),
-        ("key given", ("--key-file", "given.key"), given),
-    ):
-        contest(
-            f"one server's certificate, {title}",
-            [
-                Entry("opensslgen server", (*command, *arguments)),
-                Entry("sh, three openssl commands", shell, environment),
-                Entry("sh, three openssl commands, without system roots", shell, {**environment, **NO_ROOTS}),
-                Entry("python -c 'import click, sh'", (sys.executable, "-c", "import click, sh")),
-            ],
-            number=1,
-            runs=runs,
-            folder=folder,
-        )
-
-
-def starting(folder: Path, runs: int) -> None:
-    """Show what the commands that only look cost, beside importing click."""
-    for number in range(20):
-        ours(folder, "server", f"pbx{number}.example.com", "--key-type", "p-256", "--quiet")
-    shutil.copy(folder / "pki" / "issued" / "pbx0.example.com.crt", folder / "alone.crt")
-    contest(
-        "commands that only look, beside importing click",
-        [
-            Entry("python -c 'import click'", (sys.executable, "-c", "import click")),
-            Entry("opensslgen --help", (*OURS, "--help")),
-            Entry("opensslgen audit, its issuer not at hand", (*OURS, "audit", "alone.crt")),
-            Entry("opensslgen audit, its signature verified", (*OURS, "audit", "pki/issued/pbx0.example.com.crt")),
-            Entry("opensslgen list, 20 certificates", (*OURS, "list")),
-            Entry("opensslgen renew --within 30, none of 20 due", (*OURS, "renew", "--within", "30")),
-        ],
-        number=1,
-        runs=runs,
-        folder=folder,
-    )
 
 
 def many_ec(folder: Path, number: int, runs: int) -> None:

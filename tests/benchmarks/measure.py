@@ -57,7 +57,7 @@ def contest(title: str, entries: Sequence[Entry], *, number: int, runs: int, fol
         for entry in entries:
             if entry.command is not None:
                 entry.before()
-                seconds, peaks[entry.title], cpu = _measured(entry, folder)
+                seconds, peaks[entry.title], cpu = measured(entry, folder)
                 times[entry.title].append(seconds / (entry.number or number))
                 computing[entry.title].append(cpu / (entry.number or number))
     ours, of_cpu = (statistics.median(each[entries[0].title]) for each in (times, computing))
@@ -76,7 +76,7 @@ def _time(seconds: float) -> str:
     return f"{seconds * 1000:9.1f} ms" if seconds >= 0.001 else f"{seconds * 1e6:9.1f} us"
 
 
-def _measured(entry: Entry, folder: Path) -> tuple[float, float, float]:
+def measured(entry: Entry, folder: Path) -> tuple[float, float, float]:
     """Return the seconds of a command, the MiB of its largest process, and the CPU seconds of all its processes."""
     assert entry.command is not None
     done = subprocess.run(
