@@ -1,7 +1,8 @@
 """Make text that other people wrote safe to print, whatever characters it contains.
 
 `visible` is for names and paths, `visible_lines` for whole messages, `brief` for text of a certificate, `quote` for
-what a user typed. `rfc3339` and `utc` write moments. `refuse_hidden` rejects such characters.
+what a user typed, `meant` finds what they probably meant. `rfc3339` and `utc` write moments. `refuse_hidden` rejects
+such characters.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
 # Invisible, although printable to Python (Unicode's Default_Ignorable_Code_Point, and the Braille blank).
@@ -57,6 +59,15 @@ def quote(text: str, *, most: int = 80, always: bool = False) -> str:
     short = _cut(text, most)
     safe = visible(short)
     return safe if text and safe == short and " " not in text and not always else f"'{safe}'"
+
+
+def meant(typed: str, known: Iterable[str]) -> str | None:
+    """Return the known word that was probably meant by what a user typed; None if none is close."""
+    import difflib  # only for mistakes
+
+    words = {word.lower(): word for word in known}
+    close = difflib.get_close_matches(typed.lower(), words, n=1)
+    return words[close[0]] if close else None
 
 
 def _cut(text: str, most: int) -> str:

@@ -209,7 +209,7 @@ server NAME makes a key and a certificate for a host name or an address:
   --days N           days of validity ($SERVER_DAYS)
   --eku USAGE        extended key usage (serverAuth,clientAuth)
   --key-usage USAGE  key usage, if not what suits the key
-  --p12              make a PKCS#12 file, too (AES-256); its password is in OPENSSLGEN_P12_PASSWORD
+  --p12              also make a PKCS#12 file (AES-256); its password is in OPENSSLGEN_P12_PASSWORD
   --p12-compat       the same for older Apple, Windows, appliances
 root makes a root alone:
   --days N           days of validity ($ROOT_DAYS)

@@ -115,6 +115,15 @@ def served(openssl, tmp_path_factory):
     return make_server(authority, "pbx.example.com", san=["localhost", "127.0.0.1", "::1"])
 
 
+@pytest.fixture(scope="session")
+def path_with_opensslgen(tmp_path_factory):
+    """A PATH on which the checkout is installed as `opensslgen`."""
+    script = tmp_path_factory.mktemp("bin") / "opensslgen"
+    script.write_text(f'#!/bin/sh\nPYTHONPATH={CHECKOUT} exec {sys.executable} -m opensslgen "$@"\n')
+    script.chmod(0o755)
+    return f"{script.parent}{os.pathsep}{os.environ['PATH']}"
+
+
 CREATING = ("server", "client", "batch")
 """The commands that create a CA, if the pki folder has none and somebody says so."""
 

@@ -68,6 +68,7 @@ def prepare(folder: Path, openssl) -> None:
         "bad.csv": "name,sans\nnew.example.com,10.0.0.7\n",
         "nameless.csv": "host,san\nnew.example.com,10.0.0.7\n",
         "faulty.csv": "name,days\nnew.example.com,2555\nDNS:10.0.0.5,\n",
+        "slip.cnf": "[ v3_req ]\nbasicConstraints = CA:FALSE\n",
         "own.cnf": "[ v3_req ]\nnsComment = $$ENV::HOME\n",
     }.items():
         (folder / name).write_text(text)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import shlex
 
-from opensslgen.cli.main import COMMANDS
+import pytest
+from click.testing import CliRunner
+
+from opensslgen.cli.main import COMMANDS, cli
 
 from .mistakes import answer, contents, mistakes, prepare
 
@@ -38,3 +41,36 @@ def test_every_command_has_mistakes_of_its_own():
 
 def test_no_mistake_stands_there_twice():
     assert len({mistake.typed for mistake in MISTAKES}) == len(MISTAKES)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("server new.example.com --allow apple-validty", "did you mean apple-validity?"),
+        ("server new.example.com --eku serverAut", "did you mean serverAuth?"),
+        ("server new.example.com --eku CLIENTAUT", "did you mean clientAuth?"),
+        ("server new.example.com --key-usage digitalSignatur", "did you mean digitalSignature?"),
+        ("server new.example.com -days 365", "'--days'"),
+        ("server new.example.com --not-after 2027-01-01", "'--days'"),
+        ("server new.example.com --ip 10.0.0.7", "'--san'"),
+        ("root -subj /CN=x", "'--cn'"),
+        ("audit server.crt --CAfile ca.crt", "'--root'"),
+        ("renew pbx.example.com --reuse-key", "'--keep-key'"),
+        ("audit server.crt --profile aple", "did you mean apple?"),
+        ("audit slip.cnf --section v3_rq", "did you mean v3_req?"),
+        ("audit mail.example.com:25 --starttls smpt", "did you mean smtp?"),
+        ("show pbx.exampl.com", "did you mean pbx.example.com?"),
+        ("renew pbx.exampl.com", "did you mean pbx.example.com?"),
+        ("revoke pbx.exampl.com --yes", "did you mean pbx.example.com?"),
+        ("export pbx.exampl.com --as pem", "did you mean pbx.example.com?"),
+        ("export pbx.example.com --for ngnix", "Did you mean nginx?"),
+        ("sign box.req --kind sever", "Did you mean server?"),
+        ("completion bahs", "Did you mean bash?"),
+        ("script systemd servce", "Did you mean service?"),
+    ],
+)
+def test_the_answer_names_what_was_probably_meant(typed, meant, prepared, monkeypatch):
+    monkeypatch.chdir(prepared[0])
+    done = CliRunner().invoke(cli, shlex.split(typed), prog_name="opensslgen")
+    assert done.exit_code != 0
+    assert meant in done.output

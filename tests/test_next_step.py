@@ -55,3 +55,11 @@ def test_a_damaged_folder_is_named(pki):
     (pki / "ca.crt").write_text("nonsense")
     (pki / "index.txt").write_text("nonsense\n")
     assert "Next: opensslgen " in guide()
+
+
+def test_the_guide_names_the_folder_that_it_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENSSLGEN_PKI", str(tmp_path / "my pki"))
+    words = shlex.split(guide().partition("Next: ")[2].splitlines()[0])
+    monkeypatch.delenv("OPENSSLGEN_PKI")
+    typed(*words[1:])
+    assert (tmp_path / "my pki" / "ca.crt").exists()

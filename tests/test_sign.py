@@ -430,7 +430,7 @@ def test_a_name_that_is_asked_for_twice_is_given_once_and_noted(root):
 
 def test_an_intermediate_is_made_only_when_asked_for_with_its_limits(root):
     written(asking(subject=((CN, "Site Berlin"),)))
-    done = sign("box.req", "--yes", "--as", "intermediate", "--pathlen", "0", "--permit", "berlin.example.com")
+    done = sign("box.req", "--yes", "--kind", "intermediate", "--pathlen", "0", "--permit", "berlin.example.com")
     assert done.exit_code == 0, done.output
     made = read("pki/issued/Site_Berlin.crt")
     assert made.extensions.get_extension_for_class(x509.BasicConstraints).value == x509.BasicConstraints(True, 0)
@@ -445,9 +445,9 @@ def test_an_intermediate_is_made_only_when_asked_for_with_its_limits(root):
     ("arguments", "message"),
     [
         (["--key-usage", "keyCertSign"], "are for CAs"),
-        (["--pathlen", "0"], "--pathlen can only be used with --as intermediate"),
-        (["--permit", "example.com"], "--permit can only be used with --as intermediate"),
-        (["--as", "intermediate", "--san", "a.example"], "--san cannot be used with --as intermediate"),
+        (["--pathlen", "0"], "--pathlen can only be used with --kind intermediate"),
+        (["--permit", "example.com"], "--permit can only be used with --kind intermediate"),
+        (["--kind", "intermediate", "--san", "a.example"], "--san cannot be used with --kind intermediate"),
         (["--name", "../../etc/x"], "cannot name a file"),
         (["--eku", "nonsense"], "unknown extended key usage"),
     ],
@@ -500,7 +500,7 @@ def test_a_key_revoked_as_compromised_is_never_signed_again(root):
     assert sign("box.req", "--yes").exit_code == 0
     assert opensslgen("revoke", "pbx.example.com", "--reason", "keyCompromise", "--yes").returncode == 0
     written(asking(x509.DNSName("other.example.com"), subject=((CN, "other.example.com"),)), path="other.req")
-    for arguments in (("box.req",), ("box.req", "--force"), ("other.req",), ("other.req", "--as", "intermediate")):
+    for arguments in (("box.req",), ("box.req", "--force"), ("other.req",), ("other.req", "--kind", "intermediate")):
         done = sign(*arguments, "--yes")
         assert done.exit_code == 1, done.output
         assert "this key was revoked as compromised" in done.stderr

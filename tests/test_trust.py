@@ -358,7 +358,7 @@ def test_killed_at_any_time_it_leaves_all_or_nothing_of_which_the_next_run_makes
     ("arguments", "message"),
     [
         (("--address", "127.0.0.1"), "--address can only be used with --share"),
-        (("--for", "1m"), "--for can only be used with --share"),
+        (("--for", "1m"), "--duration can only be used with --share"),
         (("--share", "--out", "x"), "--out cannot be used with --share"),
         (("--share", "--script"), "--script cannot be used with --share"),
         (("--script", "--force"), "--force has no effect with --script"),

@@ -10,6 +10,7 @@ import click
 
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 
+from .command import InGroups
 from .options import ALLOW, PASSPHRASE_AND_P12_PASSWORD, RUNNING, PathParameter, Running, file_option, together
 from .run_job import do
 from .secrets import print_error
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .secrets import Secrets
 
 
-@click.command()
+@click.command(cls=InGroups)
 @click.argument("file", type=PathParameter(), metavar="FILE")
 @together(
     file_option("--key", help="Private key of the CA, if it is not in FILE."),

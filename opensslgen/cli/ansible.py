@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from .command import Command
 from .options import FORCE, FORMAT, QUIET, Output, PathParameter, together
 from .say import print_json
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("path", type=PathParameter(), metavar="PATH")
 @together(FORCE, QUIET, FORMAT)
 def ansible(path: Path, *, force: bool, quiet: bool, output: Output) -> None:

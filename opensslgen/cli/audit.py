@@ -15,6 +15,7 @@ from opensslgen.errors import UsageError
 from opensslgen.patterns import pattern
 
 from . import complete
+from .command import Command, InGroups
 from .options import FORMAT, OPENSSL, Decimal, NumberParameter, Output, PathParameter, file_option, grouped, together
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
@@ -92,7 +93,7 @@ class Reporting(NamedTuple):
     verbose: bool
 
 
-@click.command()
+@click.command(cls=InGroups)
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...", shell_complete=complete.file)
 @together(
     PROFILES,
@@ -112,14 +113,16 @@ class Reporting(NamedTuple):
     ),
     click.option(
         "--allow", multiple=True, metavar="RULE", shell_complete=complete.rule,
-        help="Do not check this rule; repeat for more rules.",
+        help="Do not check this rule; repeat for more. `opensslgen rules` lists them.",
     ),
     click.option(
         "--limit", type=NumberParameter(1), default=16 << 20, metavar="BYTES",
         help="Read at most BYTES of a file or, with --each, of a block.  [default: 16777216]",
     ),
     file_option(
-        "--password-file",
+        "--p12-password-file",
+        value="password_file",
+        hidden_names=("--password-file",),
         help="File whose first line is the password of PKCS#12 files.  [env: OPENSSLGEN_P12_PASSWORD]",
     ),
     OPENSSL,
@@ -275,11 +278,11 @@ def _password(file: Path | None, name: str) -> str:
     if PASSWORD in os.environ:
         return os.environ[PASSWORD]
     if not sys.stdin.isatty():
-        raise UsageError(f"its password is needed: use --password-file FILE or set {PASSWORD}")
+        raise UsageError(f"its password is needed: use --p12-password-file FILE or set {PASSWORD}")
     return str(click.prompt(f"Password of {visible(name)}", hide_input=True, err=True, default="", show_default=False))
 
 
-@click.command()
+@click.command(cls=Command)
 @together(
     PROFILES,
     click.option("--changes", is_flag=True, help="List by date when rules begin, change and end."),

@@ -13,6 +13,7 @@ import click
 from opensslgen.errors import UnreadableError
 from opensslgen.text import visible
 
+from .command import Command
 from .options import BACKUP_PASSPHRASE, FORMAT, OPENSSL, PKI, QUIET, Output, PathParameter, together
 from .say import print_json
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .secrets import Secrets
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("archive", type=PathParameter(dir_okay=False))
 @together(
     BACKUP_PASSPHRASE,
@@ -74,7 +75,7 @@ def backup(
         click.echo(f"Keep the file and the passphrase in two places. Without opensslgen, this opens it:\n  {command}")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("archive", type=PathParameter(dir_okay=False))
 @together(BACKUP_PASSPHRASE, PKI, OPENSSL, QUIET, FORMAT)
 def restore(*, archive: Path, secrets: Secrets, pki: Path, openssl: str | None, quiet: bool, output: Output) -> None:
@@ -114,4 +115,5 @@ def _audit(folder: Path, openssl: OpenSSL) -> Tally:
 
 
 def _summary(audited: Tally) -> str:
-    return f"in its audit, {audited.complies} of {audited.results} comply"
+    unclear = f", {audited.unreadable} cannot be read or judged" if audited.unreadable else ""
+    return f"in its audit, {audited.complies} files comply, {audited.violates} violate the rules{unclear}"

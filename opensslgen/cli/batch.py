@@ -16,6 +16,7 @@ import click
 from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.plan.secrets import P12_PASSWORD
 
+from .command import InGroups
 from .failure import Failure
 from .options import (
     ALLOW,
@@ -72,7 +73,7 @@ class Reporting(NamedTuple):
         return self.output == "json"
 
 
-@click.command()
+@click.command(cls=InGroups)
 @click.argument("inventory", type=PathParameter(allow_dash=True))
 @together(
     click.option(

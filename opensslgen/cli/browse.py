@@ -13,13 +13,14 @@ import click
 from opensslgen.errors import Error, UsageError
 
 from . import complete
+from .command import Command
 from .options import FORMAT, PKI, NumberParameter, Output, together
 from .say import is_coloured, print_json, print_notes, print_warning, tolerant_stdout, warn_of_open_files
 
 FORMATS = ("table", "json", "csv", "nagios", "prometheus", "ics")
 
 
-@click.command("list")
+@click.command("list", cls=Command)
 @together(
     PKI,
     click.option(
@@ -111,7 +112,7 @@ def _nagios(pki: Path, *, at: datetime, warning: int, critical: int) -> NoReturn
     sys.exit(status.state)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("certificate", metavar="NAME|FILE|SERIAL", shell_complete=complete.certificate_or_file)
 @together(PKI, FORMAT)
 def show(certificate: str, pki: Path, output: Output) -> None:

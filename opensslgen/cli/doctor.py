@@ -13,6 +13,7 @@ import click
 from opensslgen.errors import Error
 from opensslgen.text import utc
 
+from .command import Command
 from .options import FORMAT, OPENSSL, PKI, Output, together
 from .say import print_json
 
@@ -25,7 +26,7 @@ _NOT_BACKDATED = (
 _MARKS = {True: "✓", False: "✗", None: "-"}
 
 
-@click.command()
+@click.command(cls=Command)
 @together(PKI, OPENSSL, FORMAT)
 def doctor(pki: Path, openssl: str | None, output: Output) -> None:
     """Check openssl, the pki folder and the clock of this machine.

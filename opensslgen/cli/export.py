@@ -10,6 +10,7 @@ import click
 from opensslgen.errors import UsageError
 
 from . import complete
+from .command import InGroups
 from .options import P12_PASSWORD, RUNNING, Running, not_empty, together
 from .run_job import do
 
@@ -23,7 +24,7 @@ FORMATS = ("p12", "p12-compat", "pem", "chain", "der", "key")
 RECEIVERS = ("ip-office", "vodia", "synology", "unifi", "nginx", "asterisk", "kamailio")
 
 
-@click.command()
+@click.command(cls=InGroups)
 @click.argument("name", metavar="NAME", shell_complete=complete.certificate)
 @together(
     click.option("--as", "form", type=click.Choice(FORMATS), help="Format of the file."),

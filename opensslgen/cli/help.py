@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shutil
 from pathlib import Path
 
@@ -10,12 +9,14 @@ import click
 
 from opensslgen import __version__
 from opensslgen.errors import UsageError
+from opensslgen.text import meant
 
 from . import complete
+from .command import Command
 from .options import PathParameter
 
 
-@click.command("help")
+@click.command("help", cls=Command)
 @click.argument("topic", required=False, shell_complete=complete.topic)
 @click.option("--man", type=PathParameter(file_okay=False), help="Write man pages into this directory.")
 def help_(topic: str | None, man: Path | None) -> None:
@@ -51,11 +52,10 @@ def help_(topic: str | None, man: Path | None) -> None:
         with click.Context(command, info_name=topic, parent=root) as context:
             click.echo(command.get_help(context))
     else:
-        known = [*topics(), *group.list_commands(root)]
-        close = difflib.get_close_matches(topic, known, n=1)
+        close = meant(topic, [*topics(), *group.list_commands(root)])
         raise UsageError(
             f"there is no page and no command named '{topic}'",
-            hint=f"opensslgen help {close[0]}" if close else "opensslgen help lists the pages",
+            hint=f"opensslgen help {close}" if close else "opensslgen help lists the pages",
         )
 
 

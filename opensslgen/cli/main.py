@@ -21,7 +21,7 @@ import click
 from opensslgen import __version__
 from opensslgen.errors import Error, UsageError
 from opensslgen.suggest import forget_options, is_archive
-from opensslgen.text import quote
+from opensslgen.text import meant, quote
 
 from .failure import Failure
 from .say import print_json
@@ -153,10 +153,8 @@ class _Commands(click.Group):
         name = args[0]
         ctx.meta[_AS_JSON] = _asks_for_json(args)
         if name not in COMMANDS and not name.startswith("-"):
-            import difflib
-
-            close = difflib.get_close_matches(name, COMMANDS, n=1)
-            hint = f"did you mean: opensslgen {close[0]}" if close else "opensslgen --help lists the commands"
+            close = meant(name, COMMANDS)
+            hint = f"did you mean: opensslgen {close}" if close else "opensslgen --help lists the commands"
             raise Failure(UsageError(f"there is no command {quote(name, always=True)}", hint=hint))
         return super().resolve_command(ctx, args)
 

@@ -10,6 +10,7 @@ import click
 from opensslgen.errors import UsageError
 from opensslgen.plan.secrets import NEW_PASSPHRASE
 
+from .command import InGroups, known_as
 from .options import (
     ALLOW,
     CRL_URL,
@@ -26,6 +27,7 @@ from .options import (
     PASSPHRASES,
     PATH_LENGTH,
     RUNNING,
+    SAN_NAMES,
     SUBJECT,
     Limits,
     NewCA,
@@ -88,7 +90,7 @@ class Leaf(NamedTuple):
 
 
 _SAN = click.option(
-    "--san", multiple=True, metavar="NAMES",
+    "--san", cls=known_as(*SAN_NAMES), multiple=True, metavar="NAMES",
     help="Additional name; repeat the option, or separate names with commas.",
 )  # fmt: skip
 _KEY_FILE = file_option("--key-file", help="Use this private key instead of generating one.")
@@ -100,7 +102,7 @@ _CSR_ONLY = click.option(
 _ISSUED = together(*_OF_ALL, CRL_URL, grouped(Leaf), NEW_CA, PASSPHRASE_AND_P12_PASSWORD, _CSR_ONLY, ALLOW, RUNNING)
 
 
-@click.command()
+@click.command(cls=InGroups)
 @_ISSUED
 def server(
     *, leaf: Leaf, newca: NewCA, csr_only: bool, secrets: Secrets, allow: tuple[str, ...], running: Running
@@ -121,7 +123,7 @@ def server(
     _issue(SERVER, leaf, running, newca=newca, secrets=secrets, csr_only=csr_only, allow=allow)
 
 
-@click.command()
+@click.command(cls=InGroups)
 @_ISSUED
 def client(
     *, leaf: Leaf, newca: NewCA, csr_only: bool, secrets: Secrets, allow: tuple[str, ...], running: Running
@@ -142,7 +144,7 @@ def client(
     _issue(CLIENT, leaf, running, newca=newca, secrets=secrets, csr_only=csr_only, allow=allow)
 
 
-@click.command("self-signed")
+@click.command("self-signed", cls=InGroups)
 @together(*_OF_ALL, grouped(Leaf), P12_PASSWORD, ALLOW, RUNNING)
 def self_signed(leaf: Leaf, secrets: Secrets, allow: tuple[str, ...], running: Running) -> None:
     """Make a self-signed certificate for a server.
@@ -255,7 +257,7 @@ class Root(NamedTuple):
         )
 
 
-@click.command()
+@click.command(cls=InGroups)
 @together(
     click.option("--days", type=NumberParameter(1, 36500), default=3650, show_default=True, help="Days of validity."),
     SUBJECT,
@@ -315,7 +317,7 @@ class Intermediate(NamedTuple):
         )
 
 
-@click.command()
+@click.command(cls=InGroups)
 @click.argument("name")
 @together(
     click.option("--days", type=NumberParameter(1, 36500), help="Days of validity.  [default: 1825]"),

@@ -15,6 +15,7 @@ from opensslgen.errors import UsageError
 from opensslgen.suggest import remember_option
 
 from . import complete
+from .command import known_as
 from .secrets import Secrets
 
 if TYPE_CHECKING:
@@ -126,10 +127,19 @@ def file_option(
     metavar: str = "FILE",
     *,
     help: str,  # noqa: A002 - as click calls it
+    value: str | None = None,
     callback: Callable[[click.Context, click.Parameter, Path | None], Path | None] | None = None,
+    hidden_names: tuple[str, ...] = (),
 ) -> Decorator:
-    """Return an option that takes a path."""
-    return click.option(name, type=PathParameter(), metavar=metavar, help=help, callback=callback)
+    """Return an option that takes a path; `value` is its name for Python, if not that of the option."""
+    return click.option(
+        *(name, value) if value else (name,),
+        cls=known_as(*hidden_names),
+        type=PathParameter(),
+        metavar=metavar,
+        help=help,
+        callback=callback,
+    )
 
 
 class Running(NamedTuple):
@@ -164,8 +174,9 @@ class Running(NamedTuple):
 
 
 PKI = click.option(
-    "--pki", type=PathParameter(), envvar="OPENSSLGEN_PKI", default="pki", show_default=True,
-    metavar="DIR", help="Folder with the CA, the keys and the certificates, laid out as by easy-rsa.",
+    "--pki", type=PathParameter(), envvar="OPENSSLGEN_PKI", default="pki", metavar="DIR",
+    help="Folder with the CA, the keys and the certificates, laid out as by easy-rsa.  [env: OPENSSLGEN_PKI]"
+    "  [default: pki]",
 )  # fmt: skip
 
 
@@ -230,15 +241,23 @@ ALLOW = click.option(
     multiple=True,
     metavar="RULE",
     shell_complete=complete.rule,
-    help="Continue even if this rule is broken; repeat for more rules.",
+    help="Continue even if this rule is broken; repeat for more. RULE is what the error names, such as apple-validity,"
+    " apple-eku, cn-not-in-san, name-near-miss, wildcard-tld, name-constraints, root-cn or clock; `opensslgen rules`"
+    " lists all.",
 )
+SAN_NAMES = ("--subject-alt-name",)
+"""What easy-rsa calls --san."""
 DAYS = click.option("--days", type=NumberParameter(1, 36500), help="Days of validity.  [default: 820]")
 EKU = click.option(
-    "--eku", multiple=True, metavar="USAGE", help="Extended key usage, if not the default for this kind."
-)
+    "--eku", multiple=True, metavar="USAGE",
+    help="Extended key usage, if not the default for this kind: serverAuth, clientAuth, codeSigning, emailProtection,"
+    " timeStamping, OCSPSigning, anyExtendedKeyUsage or an OID; repeat for more.",
+)  # fmt: skip
 KEY_USAGE = click.option(
-    "--key-usage", multiple=True, metavar="USAGE", help="Key usage, if not the default for this type of key."
-)
+    "--key-usage", multiple=True, metavar="USAGE",
+    help="Key usage, if not the default for this type of key: digitalSignature, nonRepudiation, keyEncipherment,"
+    " dataEncipherment, keyAgreement, keyCertSign, cRLSign, encipherOnly or decipherOnly; repeat for more.",
+)  # fmt: skip
 CRL_URL = click.option(
     "--crl-url", metavar="URL", envvar="OPENSSLGEN_CRL_URL",
     help="Where clients find the CRL; written into the certificate.  [env: OPENSSLGEN_CRL_URL]",
@@ -380,14 +399,20 @@ class Subject(NamedTuple):
 
 SUBJECT = grouped(
     Subject,
-    click.option("--cn", "common_name", metavar="TEXT", help="Common name (CN), if not the default."),
-    click.option("--org", "organization", metavar="TEXT", help="Organization (O)."),
+    click.option(
+        "--cn", "common_name", cls=known_as("--common-name"), metavar="TEXT",
+        help="Common name (CN), if not the default.",
+    ),
+    click.option(
+        "--org", "organization", cls=known_as("--organization"), metavar="TEXT",
+        help="Organization (O).",
+    ),
     click.option("--org-unit", "organizational_unit", metavar="TEXT", help="Organizational unit (OU)."),
     click.option("--country", metavar="XX", help="Country (C), two letters."),
     click.option("--state", metavar="TEXT", help="State or province (ST)."),
     click.option("--locality", metavar="TEXT", help="City (L)."),
     click.option("--email", "email_address", metavar="TEXT", help="Email address in the subject."),
-)
+)  # fmt: skip
 
 
 class Limits(NamedTuple):

@@ -11,6 +11,7 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
+from .command import Command
 from .failure import Failure
 from .options import ALLOW, FORMAT, QUIET, NumberParameter, Output, PathParameter, grouped, together
 from .say import print_json
@@ -63,7 +64,7 @@ class Patching(NamedTuple):
         return report.patched_answer(path, outcome, diff=shown)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("files", nargs=-1, type=PathParameter(), metavar="FILE...")
 @together(
     click.option(
@@ -123,7 +124,7 @@ def patch(files: tuple[Path, ...], patching: Patching, quiet: bool, output: Outp
     sys.exit(code)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("names", nargs=-1)
 @together(
     click.option("--eku", multiple=True, metavar="USAGE", help="Extended key usage.  [default: serverAuth,clientAuth]"),

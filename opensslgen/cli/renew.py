@@ -12,6 +12,7 @@ import click
 from opensslgen.errors import Error, UsageError
 
 from . import complete
+from .command import InGroups
 from .failure import Failure
 from .options import (
     ALLOW,
@@ -59,7 +60,7 @@ class Renewing(NamedTuple):
         return Renewal(keep_key=self.keep_key, days=self.days, p12=self.p12, allow=self.allow)
 
 
-@click.command()
+@click.command(cls=InGroups)
 @click.argument("names", nargs=-1, metavar="[NAME|SERIAL|ca]...", shell_complete=complete.certificate)
 @together(
     click.option(

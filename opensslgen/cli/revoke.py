@@ -11,6 +11,7 @@ from opensslgen.errors import Error, UsageError
 from opensslgen.pki.index import REASONS
 
 from . import complete
+from .command import Command
 from .options import PASSPHRASE, PASSPHRASES, REPLACING, NumberParameter, Running, together
 from .run_job import do
 
@@ -28,11 +29,14 @@ class ReasonParameter(click.Choice):  # type: ignore[type-arg, unused-ignore] # 
         return f"{str(value)!r} is not one of {', '.join(REASONS)}."
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("certificate", metavar="NAME|FILE|SERIAL", shell_complete=complete.certificate_or_file)
 @together(
     click.option(
-        "--reason", type=ReasonParameter(REASONS, case_sensitive=False), help="Reason, which the CRL makes public."
+        "--reason",
+        type=ReasonParameter(REASONS, case_sensitive=False),
+        metavar="REASON",
+        help=f"Reason, which the CRL makes public: {', '.join(REASONS[:-1])} or {REASONS[-1]}.",
     ),
     click.option("-y", "--yes", is_flag=True, help="Do not ask."),
     PASSPHRASE,
@@ -75,7 +79,7 @@ def revoke(certificate: str, reason: str | None, yes: bool, secrets: Secrets, ru
     do(prepare, running, secret=secret)
 
 
-@click.command()
+@click.command(cls=Command)
 @together(
     click.option(
         "--days", type=NumberParameter(1, 3650), default=30, show_default=True, help="Days until the CRL expires."
@@ -106,7 +110,7 @@ def crl(days: int, secrets: Secrets, running: Running) -> None:
     )
 
 
-@click.command()
+@click.command(cls=Command)
 @together(
     click.option("--remove", is_flag=True, help="Remove the passphrase."),
     PASSPHRASES,

@@ -11,7 +11,9 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
+from . import complete
 from .audit import PROFILES
+from .command import InGroups
 from .options import OPENSSL, file_option, grouped, together
 from .say import is_coloured, tolerant_stdout
 
@@ -39,7 +41,7 @@ class Reporting(NamedTuple):
     quiet: bool
 
 
-@click.command(context_settings={"allow_interspersed_args": False})
+@click.command(context_settings={"allow_interspersed_args": False}, cls=InGroups)
 @click.argument("command", nargs=-1, required=True, metavar="-- COMMAND...")
 @together(
     click.option("--fix", is_flag=True, help="Correct the leaf certificates that the command makes."),
@@ -48,7 +50,10 @@ class Reporting(NamedTuple):
         help="With --fix: names for certificates without any; repeat the option, or separate names with commas.",
     ),
     PROFILES,
-    click.option("--allow", multiple=True, metavar="RULE", help="Do not check this rule; repeat for more rules."),
+    click.option(
+        "--allow", multiple=True, metavar="RULE", shell_complete=complete.rule,
+        help="Do not check this rule; repeat for more. `opensslgen rules` lists them.",
+    ),
     OPENSSL,
     grouped(Watching),
     click.option(

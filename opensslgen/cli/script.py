@@ -10,12 +10,13 @@ import click
 
 from opensslgen import __version__
 
+from .command import Group
 from .options import HOOKS, OPENSSL, PASSPHRASE_AND_P12_PASSWORD, PKI, NumberParameter, grouped, together
 from .say import print_notes
 from .secrets import Secrets
 
 
-@click.group()
+@click.group(cls=Group)
 def script() -> None:
     """Print a script for machines without Python, or for cron.
 

@@ -11,6 +11,7 @@ import click
 from opensslgen.errors import Error, UsageError
 
 from . import complete
+from .command import InGroups, known_as
 from .options import (
     ALLOW,
     CRL_URL,
@@ -20,6 +21,7 @@ from .options import (
     PASSPHRASE,
     PATH_LENGTH,
     RUNNING,
+    SAN_NAMES,
     SUBJECT,
     Limits,
     NumberParameter,
@@ -62,15 +64,15 @@ class Wanted(NamedTuple):
         return parse_subject(**fields) if any(value is not None for value in fields.values()) else None
 
 
-@click.command()
+@click.command(cls=InGroups)
 @click.argument("request", shell_complete=complete.file)
 @together(
     click.option(
-        "--as", "kind", type=click.Choice(["server", "client", "intermediate"]), default="server", show_default=True,
-        help="Kind of certificate to issue.",
+        "--kind", cls=known_as("--as"), type=click.Choice(["server", "client", "intermediate"]),
+        default="server", show_default=True, help="Kind of certificate to issue.",
     ),
     click.option(
-        "--san", multiple=True, metavar="NAMES",
+        "--san", cls=known_as(*SAN_NAMES), multiple=True, metavar="NAMES",
         help="Issue for these names only; repeat the option, or separate names with commas.",
     ),
     click.option("--yes", is_flag=True, help="Accept all names in the request, without asking."),
@@ -94,7 +96,7 @@ def sign(request: str, wanted: Wanted, secrets: Secrets, allow: tuple[str, ...],
     opensslgen sign ip500.req                                  show the names in the request, and ask
     opensslgen sign ip500.req --san ip500.example.com,10.0.0.5
     ssh pbx cat /tmp/pbx.req | opensslgen sign - --yes
-    opensslgen sign site.req --as intermediate --permit berlin.example.com --yes
+    opensslgen sign site.req --kind intermediate --permit berlin.example.com --yes
 
     REQUEST is a file, PEM or DER, or - for standard input. It must be signed with its own key. The certificate takes
     the key, the subject and, once you confirm them, the names of the request; a note lists what else the request asks
@@ -133,7 +135,7 @@ def _leaf(request: Request, wanted: Wanted) -> LeafOrder:
         ("exclude", wanted.limits.exclude),
     ):
         if value:
-            raise UsageError(f"--{option} can only be used with --as intermediate")
+            raise UsageError(f"--{option} can only be used with --kind intermediate")
     kind = KINDS[wanted.kind]
     names = tuple(name for text in wanted.san for name in parse_names(text))
     return from_request.leaf_order_of(
@@ -155,7 +157,7 @@ def _authority(request: Request, wanted: Wanted) -> AuthorityOrder:
 
     for option, value in (("san", wanted.san), ("eku", wanted.eku), ("key-usage", wanted.key_usage)):
         if value:
-            raise UsageError(f"--{option} cannot be used with --as intermediate")
+            raise UsageError(f"--{option} cannot be used with --kind intermediate")
     return from_request.authority_order_of(
         request,
         stem=wanted.name,

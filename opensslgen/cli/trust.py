@@ -13,6 +13,7 @@ import click
 
 from opensslgen.errors import Error, UsageError
 
+from .command import InGroups, known_as
 from .extra import needs_web
 from .options import ALLOW, RUNNING, NumberParameter, Running, file_option, grouped, together
 from .run_job import command_printer, do, make
@@ -63,7 +64,10 @@ _SHARING = grouped(
         "--port", type=NumberParameter(0, 65535), metavar="N",
         help="Share on this port; 0: any free one.  [default: 8080]",
     ),
-    click.option("--for", "duration", type=DurationParameter(), help="Stop sharing after this time.  [default: 30m]"),
+    click.option(
+        "--duration", cls=known_as("--for"), type=DurationParameter(),
+        help="Stop sharing after this time, such as 90s or 2h.  [default: 30m]",
+    ),
 )  # fmt: skip
 
 
@@ -76,7 +80,7 @@ class Wanted(NamedTuple):
     allow: tuple[str, ...]
 
 
-@click.command()
+@click.command(cls=InGroups)
 @together(
     file_option("--root", help="Use this root instead of the one in the pki folder."),
     file_option("--out", "DIR", help="Write the files to DIR.  [default: the folder trust, next to the pki folder]"),
@@ -147,7 +151,7 @@ def _refuse_options_without_effect(sharing: Sharing, out: Path | None, running: 
         for option, is_set in ((running.printing, running.is_printed), ("--out", out), ("--force", running.force)):
             if is_set:
                 raise UsageError(f"{option} cannot be used with --share, which writes no files")
-    for option, value in (("address", sharing.address), ("port", sharing.port), ("for", sharing.duration)):
+    for option, value in (("address", sharing.address), ("port", sharing.port), ("duration", sharing.duration)):
         if value is not None and not sharing.share:
             raise UsageError(f"--{option} can only be used with --share")
 

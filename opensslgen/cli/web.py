@@ -13,6 +13,7 @@ import click
 
 from opensslgen.plan.secrets import CA_PASSPHRASE, SECRETS, fit_secret
 
+from .command import InGroups
 from .extra import needs_web
 from .options import FORMAT, OPENSSL, PASSPHRASE, PKI, VERBOSE, NumberParameter, Output, file_option, grouped, together
 from .run_job import command_printer
@@ -33,7 +34,7 @@ class Listening(NamedTuple):
     name: str | None
 
 
-@click.command()
+@click.command(cls=InGroups)
 @together(
     PKI,
     OPENSSL,

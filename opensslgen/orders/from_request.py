@@ -95,7 +95,7 @@ def leaf_order_of(
         raise UsageError("the request has no server's name", hint="add the names with --san")
     usages = key_usages(key_usage)
     if not {"keyCertSign", "cRLSign"}.isdisjoint(usages):
-        raise UsageError("keyCertSign and cRLSign are for CAs: --as intermediate makes one")
+        raise UsageError("keyCertSign and cRLSign are for CAs: --kind intermediate makes one")
     sets_subject, subject = subject is not None, subject or _subject(request)
     return LeafOrder(
         sets_subject=sets_subject,

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.patterns import pattern
-from opensslgen.text import quote
+from opensslgen.text import meant, quote
 from opensslgen.x509.extensions import EXTENDED_KEY_USAGES, KEY_USAGES, PRINTED_USAGES
 
 _DOTTED = pattern(r"[0-9]+(?:\.[0-9]+)+")
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 
 def extended_key_usages(texts: Iterable[str]) -> tuple[str, ...]:
@@ -36,9 +36,11 @@ def _words(texts: Iterable[str]) -> Iterator[str]:
     return (word.strip(" ") for text in texts for word in text.split(","))
 
 
-def _find_name(text: str, names: Iterable[str], what: str) -> str:
+def _find_name(text: str, names: Collection[str], what: str) -> str:
     """Return the name as openssl writes it."""
     for name in names:
         if name.lower() == text.lower():
             return name
-    raise UsageError(f"unknown {what} {quote(text)}: write one of {', '.join(names)}")
+    close = meant(text, names)
+    hint = f"did you mean {close}?" if close else None
+    raise UsageError(f"unknown {what} {quote(text)}: write one of {', '.join(names)}", hint=hint)

@@ -15,7 +15,7 @@ from opensslgen.patterns import pattern
 from opensslgen.plan import layout
 from opensslgen.rules.chain import issuer_among
 from opensslgen.suggest import suggest
-from opensslgen.text import visible
+from opensslgen.text import meant, visible
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block, load
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
@@ -120,7 +120,7 @@ def _in_folder(folder: Folder, wanted: str) -> Path:
         raise UsageError(
             f"{visible(wanted)} is neither a file, nor the name or serial number of a certificate in"
             f" {visible(str(folder.path))}",
-            hint=f"to see all certificates: {suggest('list', '--all', pki=folder.path)}",
+            hint=f"{_did_you_mean(folder, wanted)}to see all certificates: {suggest('list', '--all', pki=folder.path)}",
         )
     if len(found) > 1:
         more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
@@ -129,6 +129,12 @@ def _in_folder(folder: Folder, wanted: str) -> Path:
             f"{visible(wanted)} is in {len(found)} certificates: {listed}{more}", hint="use the name of its file"
         )
     return found[0]
+
+
+def _did_you_mean(folder: Folder, wanted: str) -> str:
+    """Return a question about the certificate that was probably meant; nothing if no name is close."""
+    close = meant(wanted, (path.stem for path in issued_files(folder.path)))
+    return f"did you mean {visible(close)}? " if close else ""
 
 
 def _by_name(folder: Folder, wanted: str) -> list[Path]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UsageError
+from opensslgen.suggest import suggest
+from opensslgen.text import meant
 
 from . import apple, ats, chain, client, form, names, public, raised, root, strict
 from .rule import ERROR, WARNING, Rule
@@ -154,10 +156,14 @@ def rules_of(names: Collection[str], allowed: Collection[str] = ()) -> tuple[Rul
     """
     for name in names:
         if name not in PROFILES:
-            raise UsageError(f"unknown profile {name!r}", hint=f"the profiles are {', '.join(PROFILES)}")
+            close = meant(name, PROFILES)
+            sure = f"did you mean {close}? " if close else ""
+            raise UsageError(f"unknown profile {name!r}", hint=f"{sure}the profiles are {', '.join(PROFILES)}")
     for rule in allowed:
         if rule not in RULES:
-            raise UsageError(f"unknown rule {rule!r}", hint=f"the rules are {', '.join(RULES)}")
+            close = meant(rule, RULES)
+            sure = f"did you mean {close}? " if close else ""
+            raise UsageError(f"unknown rule {rule!r}", hint=f"{sure}to see all rules: {suggest('rules')}")
     profiles = [PROFILES[name] for name in dict.fromkeys(names)]
     dropped = {rule for profile in profiles for rule in profile.instead}.union(allowed)
     ids = dict.fromkeys(rule for profile in profiles for rule in (*profile.rules, *_OF_READERS))
