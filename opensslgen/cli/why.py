@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from .command import Command
 from .options import FORMAT, OPENSSL, PKI, Decimal, Output, together
 from .say import print_json
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("host", metavar="HOST[:PORT]")
 @together(
     PKI,
