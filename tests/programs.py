@@ -24,7 +24,7 @@ PACKAGES = {
     "fish": "fish",
     "git": "git",
     "gnutls-cli": "gnutls-bin",
-    "groff": "groff",
+    "groff": "groff-base",
     "ip": "iproute2",
     "kamailio": "kamailio kamailio-tls-modules",
     "keytool": "default-jre-headless",
