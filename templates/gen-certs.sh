@@ -559,7 +559,7 @@ four_numbers() {
     return 1
 }
 
-# parse_dns TEXT: sets $host, a host name or wildcard in small letters (RFC 1034 3.1 and 3.5, RFC 6125 6.4.3).
+# parse_dns TEXT: sets $host, a host name or wildcard in small letters (RFC 1034 3.1 and 3.5, RFC 9525 6.3).
 parse_dns() {
     [ ${#1} -le 253 ] || refuse "$(shown "$1") is longer than 253 characters: write a shorter name"
     if meant_as_ip "$1"; then

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 
 import click
 import pytest
@@ -20,6 +20,7 @@ from opensslgen import __version__
 from opensslgen.cli.main import _FOREIGN, COMMANDS, cli
 from opensslgen.cli.options import grouped, together
 from opensslgen.cli.secrets import Secrets
+from opensslgen.openssl.command import OpenSSL
 from opensslgen.plan.secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD
 
 from .conftest import CHECKOUT, opensslgen
@@ -475,10 +476,26 @@ def test_doctor_tells_what_it_found():
     assert done.returncode == 0
     assert "OpenSSL" in done.stdout
     assert "writable" in done.stdout
+    assert re.search(r"- support  .*(ends|ended) (on|in) 20\d\d|not known here", done.stdout)
     done = opensslgen("doctor", "--openssl", "/nonexistent", "--json")
     assert done.returncode == 1
     answers = {answer["question"]: answer for answer in json.loads(done.stdout)}
     assert answers["openssl"]["good"] is False
+
+
+@pytest.mark.parametrize(
+    ("version", "today", "words"),
+    [
+        ((3, 0, 19), "2026-09-07", "support of OpenSSL 3.0 ends on 2026-09-07"),
+        ((3, 0, 19), "2026-09-08", "support of OpenSSL 3.0 ended on 2026-09-07"),
+        ((4, 0, 3), "2027-05-31", "support of OpenSSL 4.0 ends in 2027-05"),
+        ((4, 0, 3), "2027-06-01", "support of OpenSSL 4.0 ended in 2027-05"),
+        ((1, 0, 2), "2026-01-01", "support of OpenSSL 1.0.2 ended on 2019-12-31"),
+        ((9, 9, 0), "2026-01-01", "when support of OpenSSL 9.9 ends is not known here"),
+    ],
+)
+def test_the_end_of_each_branch_is_known(version, today, words):
+    assert OpenSSL("openssl", "OpenSSL", version, "").support(date.fromisoformat(today)).startswith(words)
 
 
 def test_doctor_sees_a_clock_that_is_behind():

@@ -22,6 +22,8 @@ from cryptography.x509.oid import NameOID
 import opensslgen as library
 from opensslgen.cli.main import cli
 from opensslgen.jobs.hook import run_post_hook
+from opensslgen.jobs.new_ca import limits_of
+from opensslgen.names.general import parse_names
 from opensslgen.orders.order import root_name
 from opensslgen.x509.certificate import load
 
@@ -134,6 +136,34 @@ def test_on_a_terminal_it_asks_once_for_the_name(answer, name, terminal):
     assert "No certificate authority in ./pki. Create one? Name [pbx.example.com CA]: " in done.stderr
     assert name_of_ca() == name
     assert "No certificate authority" not in good("server", "b.example.com", *FAST).output
+
+
+@pytest.mark.parametrize(("answer", "permitted"), [("y", True), ("", False), ("n", False), ("maybe", False)])
+def test_on_a_terminal_it_offers_to_limit_the_ca(answer, permitted, terminal):
+    done = good("server", "pbx.example.com", "--san", "DNS:sip.example.org,IP:10.0.0.5", *FAST, stdin=f"\n{answer}\n")
+    assert "Limit it to example.com and example.org and 10.0.0.5? " in done.stderr
+    extensions = x509.load_pem_x509_certificate(Path("pki/ca.crt").read_bytes()).extensions
+    found = [extension for extension in extensions if isinstance(extension.value, x509.NameConstraints)]
+    assert bool(found) is permitted
+    if permitted:
+        names = {str(name.value) for name in found[0].value.permitted_subtrees}
+        assert names == {"example.com", "example.org", "10.0.0.5/32"}
+        assert typed("server", "pbx.example.net", *FAST).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "limits"),
+    [
+        ("pbx.example.com", ("example.com",)),
+        ("*.example.com", ("example.com",)),
+        ("pbx.local", ("pbx.local",)),
+        ("pbx", ("pbx",)),
+        ("a.example.com, b.example.com", ("example.com",)),
+        ("10.0.0.5", ()),
+    ],
+)
+def test_the_limits_come_from_its_own_names(names, limits):
+    assert limits_of(tuple(parse_names(names))) == limits
 
 
 @pytest.mark.parametrize("answer", ["no\n", "n\n", ""])

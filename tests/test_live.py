@@ -614,3 +614,56 @@ def test_the_folder_of_the_caller_stays_clean(client, tmp_path, leaf, middle, mo
     with s_server(tmp_path / "server", leaf, middle) as port:
         assert ids(judged(f"localhost:{port}", client=client)) == set()
     assert list((tmp_path / "here").iterdir()) == []
+
+
+# --- App Transport Security
+
+CBC, GCM = "ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES128-GCM-SHA256"
+
+
+def severities(result):
+    return {finding.rule.id: finding.rule.severity for finding in result.findings}
+
+
+@pytest.mark.parametrize(
+    ("ciphers", "severity", "note"),
+    [
+        (CBC, "warning", ""),
+        (f"{CBC}:{GCM}", None, f"it prefers the cipher suite {CBC}, but also agrees to"),
+        (GCM, None, ""),
+    ],
+)
+def test_a_server_without_authenticated_encryption_does_not_pass_without_a_word(
+    ciphers, severity, note, *, client, tmp_path, leaf, middle
+):
+    with s_server(tmp_path, leaf, middle, options=["-tls1_2", "-serverpref", "-cipher", ciphers]) as port:
+        result = judged(f"localhost:{port}", client=client)
+    assert severities(result).get("ats-cipher") == severity
+    assert any(each.startswith(note) for each in result.notes if note) is bool(note)
+    assert result.answer.cipher == ciphers.split(":")[0]
+
+
+def test_in_its_own_profile_it_is_an_error(tmp_path, leaf, middle):
+    settings = Settings(rules=rules_of(["ats"]), at=datetime.now(timezone.utc), openssl=command.find)
+    with s_server(tmp_path, leaf, middle, options=["-tls1_2", "-cipher", CBC]) as port:
+        (result,) = judge_servers([server_target(f"localhost:{port}")], settings=settings)
+    assert severities(result) == {"ats-cipher": "error"}
+
+
+@pytest.mark.parametrize(
+    ("cipher", "is_modern"),
+    [
+        ("TLS_AES_128_GCM_SHA256", True),
+        ("TLS_CHACHA20_POLY1305_SHA256", True),
+        ("ECDHE-RSA-AES256-GCM-SHA384", True),
+        ("ECDHE-ECDSA-CHACHA20-POLY1305", True),
+        ("AES128-SHA", False),
+        ("AES128-GCM-SHA256", False),
+        ("DHE-RSA-AES128-GCM-SHA256", False),
+        ("ECDHE-RSA-AES128-SHA256", False),
+        ("ECDHE-RSA-RC4-SHA", False),
+        ("AECDH-AES128-SHA", False),
+    ],
+)
+def test_the_cipher_suites_of_ats(cipher, is_modern):
+    assert s_client.is_modern(cipher) is is_modern

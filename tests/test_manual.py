@@ -108,7 +108,7 @@ def test_the_readme_works_as_pasted_in_a_fresh_checkout(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_works_as_pasted_after_the_readme(page, after_the_readme, path_with_opensslgen, tmp_path):
-    commands = [text for text in blocks(page, "sh") if "zipapp" not in text]
+    commands = [text for text in blocks(page, "sh") if "build.py" not in text]
     if not commands:
         return
     folder = shutil.copytree(after_the_readme, tmp_path / "folder")
@@ -118,10 +118,10 @@ def test_a_page_works_as_pasted_after_the_readme(page, after_the_readme, path_wi
 
 @pytest.mark.slow
 def test_the_single_file_is_made_as_pasted(tmp_path):
-    (command,) = (text for text in blocks(MANUAL / "install.md", "sh") if "zipapp" in text)
+    (command,) = (text for text in blocks(MANUAL / "install.md", "sh") if "build.py" in text)
     subprocess.run(["git", "clone", "-q", CHECKOUT, "clone"], check=True)
     paste([command], folder="clone", path=os.environ["PATH"])
-    done = subprocess.run([sys.executable, "clone/opensslgen.pyz", "--version"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "clone/dist/opensslgen.pyz", "--version"], capture_output=True, text=True)
     assert done.stdout.startswith("opensslgen, version ")
 
 

@@ -410,4 +410,10 @@ def test_each_rule_is_listed_with_the_profiles_that_have_it():
     listed = {rule["id"]: rule for rule in rules_json(RULES.values())}
     assert list(listed) == list(RULES)
     assert "root" not in listed["apple-eku"]["profiles"]
-    assert all(f"{rule.id} ({rule.severity} in " in rules_text([rule]) for rule in RULES.values())
+    assert all(f"{rule.id} (" in rules_text([rule]) for rule in RULES.values())
+    for line in (
+        "apple-eku (error in apple, appliance, ats, since 2019-07-01)",
+        "ats-cipher (warning in apple, appliance; error in ats)",
+        "public-client-auth-ends (warning in public, until 2027-03-15)",
+    ):
+        assert f"{line}\n" in rules_text(RULES.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import subprocess
 from dataclasses import replace
@@ -13,6 +14,7 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 
 from opensslgen.errors import UsageError
 from opensslgen.names.general import GeneralName, parse_host, parse_names
+from opensslgen.rules.calendar import changes
 from opensslgen.rules.chain import issuer_among
 from opensslgen.rules.names import matches
 from opensslgen.rules.profiles import PROFILES, RULES, rules_of
@@ -49,11 +51,43 @@ def test_each_rule_says_what_breaks_and_who_says_so(rule):
 
 def test_every_rule_is_in_a_profile_and_every_profile_is_of_rules():
     assert {rule for profile in PROFILES.values() for rule in profile.rules} == {
-        rule.id for rule in RULES.values() if rule.check
+        rule.id for rule in RULES.values() if rule.check or rule.id.startswith("ats-")
     }
     for profile in PROFILES.values():
         assert len(set(profile.rules)) == len(profile.rules)
         assert set(profile.instead) <= set(RULES)
+
+
+_OF_ATS = {"ats-cipher", "ats-extended-master-secret"}
+"""Raised for live servers, in the profiles that follow Apple."""
+
+
+def test_what_ats_demands_is_an_error_there_and_a_warning_in_apple():
+    def severities(*profiles):
+        return {rule.id: rule.severity for rule in rules_of(profiles) if rule.id.startswith("ats-")}
+
+    errors = {"ats-cipher": ERROR, "ats-signature-hash": ERROR, "ats-extended-master-secret": NOTE}
+    assert severities("ats") == severities("ats", "apple") == severities("apple", "ats") == errors
+    warnings = {"ats-cipher": WARNING, "ats-signature-hash": WARNING, "ats-extended-master-secret": NOTE}
+    assert severities("apple") == severities("appliance") == warnings
+    assert severities("public", "strict", "client") == severities("apple", "root") == {}
+    (warning,) = (rule for rule in rules_of(["apple"]) if rule.id == "ats-cipher")
+    assert pickle.loads(pickle.dumps(warning)) == warning
+
+
+def test_each_date_of_a_rule_is_in_the_calendar():
+    listed = {(change.rule, change.day) for change in changes()}
+    for rule in RULES.values():
+        assert {(rule.id, day) for day in (rule.effective, rule.until) if day} <= listed
+    days = [change.day for change in changes()]
+    assert days == sorted(days)
+    assert all(change.source and (change.rule is None or change.rule in RULES) for change in changes())
+    of_days = [change for change in changes() if change.what.startswith("Public certificates")]
+    steps = {change.day: int(change.what.split()[-2]) for change in of_days}
+    # CA/Browser Forum ballot SC-081v3.
+    assert steps == {
+        date(2020, 9, 1): 398, date(2026, 3, 15): 200, date(2027, 3, 15): 100, date(2029, 3, 15): 47,
+    }  # fmt: skip
 
 
 def test_the_rules_that_readers_raise_are_in_all_profiles():
@@ -69,7 +103,7 @@ def test_the_rules_that_readers_raise_are_in_all_profiles():
         "pki-request-differs", "pki-revoked-in-use", "pki-crl-stale", "pki-crl-incomplete", "pki-open-to-others",
         "pki-link",
     }  # fmt: skip
-    assert {rule.id for rule in RULES.values() if rule.check is None} == readers
+    assert {rule.id for rule in RULES.values() if rule.check is None} == readers | _OF_ATS
     for name in PROFILES:
         assert readers <= {rule.id for rule in rules_of([name])}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.general import parse_host
-from opensslgen.openssl.s_client import STARTTLS, answer
+from opensslgen.openssl.s_client import STARTTLS, answer, is_modern
 from opensslgen.patterns import pattern
 from opensslgen.rules.rule import Case, raised
 from opensslgen.text import meant, quote
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from opensslgen.names.general import GeneralName
     from opensslgen.openssl.command import OpenSSL
-    from opensslgen.rules.rule import Finding
+    from opensslgen.openssl.s_client import Answer
+    from opensslgen.rules.rule import Finding, Rule
     from opensslgen.x509.certificate import Certificate
     from opensslgen.x509.names import Name
 
@@ -152,10 +153,17 @@ def _servername(text: str | None) -> str | None:
 
 
 def judge_servers(
-    targets: Sequence[ServerTarget], *, settings: Settings, timeout: float = TIMEOUT, jobs: int = JOBS
+    targets: Sequence[ServerTarget],
+    *,
+    settings: Settings,
+    timeout: float = TIMEOUT,
+    jobs: int = JOBS,
+    anchors: tuple[Certificate, ...] = (),
+    pool: tuple[Certificate, ...] = (),
 ) -> Iterator[Result]:
     """Yield the verdict on each address of each server, in order, while others are still being asked.
 
+    `anchors` are roots that are trusted if they fit, and `pool` are other CAs, even if the server does not send them.
     At most `jobs` of them are asked at once, each for at most `timeout` seconds; a name lookup has the same limit.
     """
     from opensslgen.openssl.command import OpenSSLError
@@ -166,6 +174,7 @@ def judge_servers(
         yield from (_unreadable(target.text, error.message) for target in targets)
         return
     openssl = replace(openssl, timeout=timeout, limit=OUTPUT)
+    ask = partial(_verdict, openssl, settings=settings, anchors=anchors, pool=pool)
     work: _Work = PriorityQueue()
     done: _Done = SimpleQueue()
 
@@ -179,7 +188,7 @@ def judge_servers(
             return 1
         for place, address in enumerate(addresses):
             title = target.text if len(addresses) == 1 else f"{target.text} ({address})"
-            work.put((index, place, partial(_verdict, openssl, target, address, title=title, settings=settings)))
+            work.put((index, place, partial(ask, target, address, title=title)))
         return len(addresses)
 
     for index in range(len(targets)):
@@ -231,7 +240,16 @@ def _await(done: _Done, answers: dict[tuple[int, int], int | Result], key: tuple
     return answers.pop(key)
 
 
-def _verdict(openssl: OpenSSL, target: ServerTarget, address: str, *, title: str, settings: Settings) -> Result:
+def _verdict(
+    openssl: OpenSSL,
+    target: ServerTarget,
+    address: str,
+    *,
+    title: str,
+    settings: Settings,
+    anchors: tuple[Certificate, ...],
+    pool: tuple[Certificate, ...],
+) -> Result:
     """Return the verdict on one address of a server."""
     name = target.name
     servername = name.value if name.kind == "DNS" else None
@@ -240,18 +258,49 @@ def _verdict(openssl: OpenSSL, target: ServerTarget, address: str, *, title: str
         leaf, *others = (_certificate(der, number) for number, der in enumerate(answered.chain, 1))
     except Error as error:
         return _unreadable(title, error.message)
-    findings: tuple[Finding, ...] = ()
-    if answered.protocol in OLD_PROTOCOLS:
-        findings = raised(settings.rules, "protocol", f"it uses {answered.protocol}; the minimum is TLS 1.2")
+    findings, unchecked = _of_handshake(answered, settings.rules)
     pending = Pending(
-        result=Result(target=title, kind="server", findings=findings, certificate=leaf, notes=answered.notes),
+        result=Result(
+            target=title,
+            kind="server",
+            findings=findings,
+            certificate=leaf,
+            notes=(*answered.notes, *unchecked),
+            answer=answered,
+        ),
         certificate=leaf,
+        anchors=anchors,
+        pool=pool,
         case=Case(leaf, None, settings.at, settings.within, host=name, others=tuple(others)),
         rules=settings.rules,
     )
     (result,) = settle([pending], settings)
-    about_root = result.notes[len(answered.notes) :]
-    return replace(result, notes=(*answered.notes, _describe_chain([leaf, *others], result.path), *about_root))
+    before = pending.result.notes
+    about_root = result.notes[len(before) :]
+    return replace(result, notes=(*before, _describe_chain([leaf, *others], result.path), *about_root))
+
+
+def _of_handshake(answered: Answer, rules: Sequence[Rule]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Return the findings on the protocol and cipher suite of a server, and notes on what could not be checked."""
+    if answered.protocol in OLD_PROTOCOLS:
+        return raised(rules, "protocol", f"it uses {answered.protocol}; the minimum is TLS 1.2"), ()
+    if answered.cipher is None:
+        is_judged = any(rule.id == "ats-cipher" for rule in rules)
+        return (), ("its protocol and cipher suite are not known, so they were not checked",) if is_judged else ()
+    found: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    if not is_modern(answered.cipher):
+        other = "a suite with ECDHE and AES-GCM or ChaCha20-Poly1305"
+        if answered.with_modern:
+            notes = (f"it prefers the cipher suite {answered.cipher}, but also agrees to {other}",)
+        else:
+            refused = f"and agrees to no {other.removeprefix('a ')}"
+            if answered.with_modern is None:
+                refused = f"and whether it agrees to {other} cannot be told"
+            found = raised(rules, "ats-cipher", f"it uses the cipher suite {answered.cipher}, {refused}")
+    if answered.has_extended_master_secret is False:
+        found += raised(rules, "ats-extended-master-secret", "it does not use the extended master secret")
+    return found, notes
 
 
 def _describe_chain(chain: Sequence[Certificate], path: Sequence[Certificate]) -> str:

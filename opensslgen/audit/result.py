@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from opensslgen.names.general import GeneralName
     from opensslgen.openssl.command import OpenSSL
+    from opensslgen.openssl.s_client import Answer
     from opensslgen.rules.rule import Finding, Rule
     from opensslgen.x509.certificate import Certificate
 
@@ -125,3 +126,5 @@ class Result:
     """The openssl call that made it, if that was seen."""
     path: tuple[Certificate, ...] = ()
     """The chain above it that was judged with it, its issuer first."""
+    answer: Answer | None = None
+    """What a live server answered."""

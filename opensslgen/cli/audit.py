@@ -53,8 +53,8 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
 
 PROFILES = click.option(
     "--profile", "profiles", multiple=True, metavar="NAME", shell_complete=complete.profile,
-    help="Profile of rules: apple, appliance, public, strict, client, root; repeat the option, or separate names with"
-    " commas.  [default: apple; root for CAs]",
+    help="Profile of rules: apple, appliance, ats, public, strict, client, root; repeat the option, or separate names"
+    " with commas.  [default: apple; root for CAs]",
 )  # fmt: skip
 
 
@@ -283,16 +283,33 @@ def _password(file: Path | None, name: str) -> str:
 
 
 @click.command(cls=Command)
-@together(PROFILES, FORMAT)
-def rules(profiles: tuple[str, ...], output: Output) -> None:
+@together(
+    PROFILES,
+    click.option("--changes", is_flag=True, help="List by date when rules begin, change and end."),
+    FORMAT,
+)
+def rules(profiles: tuple[str, ...], output: Output, *, changes: bool) -> None:
     """List the rules that certificates are checked against.
 
     \b
     opensslgen rules
     opensslgen rules --profile root --json
+    opensslgen rules --changes
 
-    For each rule: what it demands and why, its source, since when it applies, and the profiles that contain it.
+    For each rule: what it demands and why, its source, when it applies, and the profiles that contain it.
     """
+    if changes:
+        from opensslgen.report.rules import changes_json, changes_text
+        from opensslgen.rules import calendar
+
+        if profiles:
+            raise UsageError("--profile cannot be used with --changes")
+        found = calendar.changes()
+        if output == "json":
+            print_json(changes_json(found))
+        else:
+            click.echo(changes_text(found), nl=False)
+        return
     from opensslgen.audit.chosen import chosen_rules
     from opensslgen.report.rules import rules_json, rules_text
     from opensslgen.rules.profiles import RULES

@@ -69,6 +69,7 @@ def _openssl(path: str | None) -> list[Answer]:
     return [
         Answer("openssl", True, f"{found.path}: {found.banner}"),
         Answer("keys come from", True if found.fips else None, provider.describe(found)),
+        Answer("support", None, found.support(datetime.now(timezone.utc).date())),
         Answer("backdating", None, "yes" if found.can("-not_before") else _NOT_BACKDATED),
         Answer("one-process issue", None, "yes" if found.can("-copy_extensions") else "no"),
     ]

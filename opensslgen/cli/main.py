@@ -20,7 +20,7 @@ import click
 
 from opensslgen import __version__
 from opensslgen.errors import Error, UsageError
-from opensslgen.suggest import forget_options
+from opensslgen.suggest import forget_options, is_archive
 from opensslgen.text import meant, quote
 
 from .failure import Failure
@@ -53,6 +53,7 @@ GROUPS = {
         "trust": ("trust.trust", "Write the files that devices need to trust the root."),
     },
     "Check": {
+        "why": ("why.why", "Find out why a phone refuses a server."),
         "audit": ("audit.audit", "Check certificates, configs, scripts and servers."),
         "run": ("run.run", "Run your own script, and check the certificates it makes."),
         "rules": ("audit.rules", "List the rules that certificates are checked against."),
@@ -191,12 +192,34 @@ def _refuse_late_clock() -> None:
 _LATEST = 230 * 365.2425 * 86400  # seconds since 1970
 
 
+def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """Print the version; one file, such as opensslgen.pyz, also tells which libraries it contains."""
+    if not wanted:
+        return
+    click.echo(f"opensslgen, version {__version__}")
+    if is_archive():
+        from importlib.metadata import distributions
+
+        found = sorted((each.name.lower(), each.version) for each in distributions(path=[sys.argv[0]]))
+        libraries = [f"{name} {version}" for name, version in found if name != "opensslgen"]
+        if libraries:
+            click.echo(f"contains {', '.join(libraries)}")
+    ctx.exit()
+
+
 @click.group(
     cls=_Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=True,
 )
-@click.version_option(__version__, prog_name="opensslgen")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Issue TLS certificates that iPhones and other strict clients accept, for appliances whose built-in certificates

@@ -200,6 +200,7 @@ def _issue(
             organization=leaf.subject.organization,
             host=order.names[0].value if kind is SERVER else None,
             encrypted=secrets.has_passphrase,
+            names=order.names if kind is SERVER else (),
         )
 
     def prepare() -> Job:

@@ -6,7 +6,7 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
 
 import click
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from opensslgen.names.general import GeneralName
     from opensslgen.orders.order import AuthorityOrder
     from opensslgen.pki.store import Store
     from opensslgen.x509.key_types import KeyType
@@ -281,7 +282,13 @@ class NewCA(NamedTuple):
     ca_name: str | None
 
     def order(
-        self, store: Store, *, organization: str | None = None, host: str | None = None, encrypted: bool
+        self,
+        store: Store,
+        *,
+        organization: str | None = None,
+        host: str | None = None,
+        encrypted: bool,
+        names: Collection[GeneralName] = (),
     ) -> AuthorityOrder | None:
         """Return the order for the CA, None if the folder has one; asks on a terminal, and raises UsageError, Error."""
         from opensslgen.jobs.new_ca import ca_to_create
@@ -301,7 +308,15 @@ class NewCA(NamedTuple):
             organization=organization,
             host=host,
             encrypted=encrypted,
+            names=names,
+            confirm=_confirm,
         )
+
+
+def _confirm(question: str) -> bool:
+    """Return whether somebody says yes; the end of the input is a no, the default."""
+    click.echo(f"{question} [y/N]: ", nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _shown(path: Path) -> str:

@@ -15,9 +15,10 @@ from opensslgen.suggest import shell_words
 from opensslgen.x509.certificate import load, load_all
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
+    from opensslgen.names.general import GeneralName
     from opensslgen.orders.order import AuthorityOrder
     from opensslgen.pki.store import Store
 
@@ -31,13 +32,16 @@ def ca_to_create(
     organization: str | None = None,
     host: str | None = None,
     encrypted: bool = False,
+    names: Collection[GeneralName] = (),
+    confirm: Callable[[str], bool] | None = None,
 ) -> AuthorityOrder | None:
     """Return the order for the CA that has to be created first; None if the pki folder has a CA.
 
     `agreed`: somebody wants a new CA. Otherwise `ask` gets the default name of the CA, and returns the name that
-    somebody chose, or None if no CA is wanted; without `ask`, nobody can be asked. `host` is the server that the first
-    certificate is for. Raises UsageError if there is no CA and nobody wants one, if the folder lies inside that of a
-    CA, or if an existing CA has another name than `name`; and Error if the folder has lost its CA.
+    somebody chose, or None if no CA is wanted; without `ask`, nobody can be asked. Whoever chose the name is asked by
+    `confirm` whether to limit the CA to the domains of `names`, those of the first certificate. `host` is the server
+    that the first certificate is for. Raises UsageError if there is no CA and nobody wants one, if the folder lies
+    inside that of a CA, or if an existing CA has another name than `name`; and Error if the folder has lost its CA.
     """
     issuer = store.issuer()
     if issuer is not None:
@@ -51,11 +55,38 @@ def ca_to_create(
     refuse_inside(store, agreed=agreed)
     refuse_lost(store)
     default = root_name(organization, host=host)
+    permit: tuple[str, ...] = ()
     if not agreed and name is None:
         name = ask(default) if ask else None
         if name is None:
             raise no_ca(store)
-    return root_order(common_name=name or default, organization=organization, encrypted=encrypted)
+        own = limits_of(names)
+        if own and confirm and confirm(_LIMITS.format(limits=" and ".join(own))):
+            permit = own
+    return root_order(common_name=name or default, organization=organization, encrypted=encrypted, permit=permit)
+
+
+_LIMITS = (
+    "Limit it to {limits}? This keeps a stolen key from signing for other domains, but you can never sign for them"
+    " either, and some old programs refuse such a CA."
+)
+
+
+def limits_of(names: Collection[GeneralName]) -> tuple[str, ...]:
+    """Return the domains and addresses that a CA may be limited to, so that it can sign for these names.
+
+    The domain of a host is what is left without its first label, if that has two labels or more. Without a domain
+    there is no limit worth having: a CA that is limited to an address may still sign for all hosts.
+    """
+    found = []
+    for name in names:
+        if name.kind == "DNS":
+            host = name.value.removeprefix("*.")
+            parent = host.partition(".")[2]
+            found.append(host if host != name.value or "." not in parent else parent)
+        elif name.kind == "IP":
+            found.append(name.value)
+    return tuple(dict.fromkeys(found)) if any(name.kind == "DNS" for name in names) else ()
 
 
 def no_ca(store: Store) -> UsageError:

@@ -114,7 +114,7 @@ def _kind(text: str) -> tuple[str, str]:
 
 
 def _dns(text: str) -> str:
-    """Return a host name or wildcard in lower-case ASCII (RFC 1034 3.1 and 3.5, RFC 5890, RFC 6125 6.4.3)."""
+    """Return a host name or wildcard in lower-case ASCII (RFC 1034 3.1 and 3.5, RFC 5890, RFC 9525 6.3)."""
     if not text:
         raise UsageError("the name is empty: write a host name such as pbx.example.com")
     if "://" in text:

@@ -17,6 +17,7 @@ from .process import Process, Stopped, start_with_sh
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
     from pathlib import Path
 
     from .process import Start
@@ -57,6 +58,26 @@ CAPABILITIES: dict[str, dict[str, tuple[int, int, int]]] = {
 """The first version of each flavour that has it, as measured; only `OpenSSL.can` reads it."""
 
 
+END_OF_LIFE: dict[tuple[int, ...], str] = {
+    (1, 0, 1): "2016-12-31",
+    (1, 0, 2): "2019-12-31",
+    (1, 1, 0): "2019-09-11",
+    (1, 1, 1): "2023-09-11",
+    (3, 0): "2026-09-07",
+    (3, 1): "2025-03-14",
+    (3, 2): "2025-11-23",
+    (3, 3): "2026-04-09",
+    (3, 4): "2026-10-22",
+    (3, 5): "2030-04-08",
+    (3, 6): "2026-11-26",
+    (4, 0): "2027-05",
+}
+"""The day or month in which support of an OpenSSL branch ends (https://openssl-library.org/policies/releasestrat/).
+
+Distributions mend their own builds for longer, and name the version they began with.
+"""
+
+
 class OpenSSLError(Error):
     """Openssl is missing, another program or too old, or it failed, did not end in time or printed too much."""
 
@@ -90,6 +111,20 @@ class OpenSSL:
         """Tell whether this openssl has what CAPABILITIES lists by that name."""
         first = CAPABILITIES[capability].get(self.flavour)
         return first is not None and self.version >= first
+
+    def support(self, today: date) -> str:
+        """Return until when OpenSSL's developers mend this branch."""
+        number = self.version if self.version < (3, 0, 0) else self.version[:2]
+        branch = f"{self.flavour} {'.'.join(map(str, number))}"
+        end = END_OF_LIFE.get(number) if self.flavour == "OpenSSL" else None
+        if end is None:
+            return f"when support of {branch} ends is not known here"
+        is_over = end < today.isoformat()[: len(end)]
+        builds = "; a distribution may mend its own build for longer" if is_over else ""
+        return (
+            f"support of {branch} {'ended' if is_over else 'ends'} {'on' if len(end) > 7 else 'in'} {end}, by OpenSSL's"
+            f" release strategy{builds}"
+        )
 
     def require(self, capability: str) -> None:
         """Raise OpenSSLError if this openssl lacks what CAPABILITIES lists by that name."""

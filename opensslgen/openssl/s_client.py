@@ -53,6 +53,23 @@ class Answer:
     protocol: str | None
     """Such as "TLSv1.2"; None if the handshake was not completed."""
     notes: tuple[str, ...]
+    cipher: str | None = None
+    """The cipher suite by openssl's name; None if the handshake was not completed."""
+    has_extended_master_secret: bool | None = None
+    """Whether TLS 1.2 uses it (RFC 7627); None if this openssl does not say, or the protocol has no need of it."""
+    with_modern: bool | None = None
+    """Whether it agrees to a suite in MODERN where only those are offered; None if it chose one anyway, or unknown."""
+
+
+MODERN = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""The cipher suites of TLS 1.2 with forward secrecy and authenticated encryption, as openssl-ciphers(1) writes them."""
+
+
+def is_modern(cipher: str) -> bool:
+    """Tell whether a cipher suite, by openssl's name, is one of MODERN, or of TLS 1.3."""
+    return cipher.startswith("TLS_") or (
+        cipher.startswith("ECDHE-") and any(mode in cipher for mode in ("-GCM-", "-CHACHA20-"))
+    )
 
 
 def answer(openssl: OpenSSL, address: str, port: int, *, starttls: str | None, servername: str | None) -> Answer:
@@ -84,10 +101,20 @@ def answer(openssl: OpenSSL, address: str, port: int, *, starttls: str | None, s
         if second.protocol is not None:
             if not second.chain:
                 raise UnreadableError("it speaks TLS, but sends no certificate")
-            return Answer(second.chain, second.protocol, (_LENIENT, *_doubts(second)))
+            return _answer(second, (_LENIENT, *_doubts(second)))
     if not talk.chain:
         raise UnreadableError(_refusal(talk, openssl, address, port, starttls=starttls))
-    return Answer(talk.chain, talk.protocol, _doubts(talk))
+    found = _answer(talk, _doubts(talk))
+    left = deadline - time.monotonic()
+    if found.protocol == "TLSv1.2" and found.cipher and not is_modern(found.cipher) and left > 0:
+        # The server may prefer this suite, and also know one that Apple's devices offer.
+        third = _talk(replace(openssl, timeout=left), [*arguments, "-cipher", MODERN])
+        found = replace(found, with_modern=None if third.stopped else third.protocol is not None)
+    return found
+
+
+def _answer(talk: _Talk, notes: tuple[str, ...]) -> Answer:
+    return Answer(talk.chain, talk.protocol, notes, talk.cipher, talk.has_extended_master_secret)
 
 
 def _version(openssl: OpenSSL) -> str:
@@ -108,6 +135,8 @@ class _Talk:
     """Whether it reported a TCP connection; if we stopped it early, that may be missing."""
     chain: tuple[bytes, ...] = ()
     protocol: str | None = None
+    cipher: str | None = None
+    has_extended_master_secret: bool | None = None
 
 
 def _talk(openssl: OpenSSL, arguments: Sequence[str]) -> _Talk:
@@ -131,6 +160,7 @@ _ENTRY = pattern(rb" ?([0-9]+) s:.*\n   i:.*\n(?:   [av]:.*\n)*" + _BLOCK)
 _LEAF = pattern(rb"---\nServer certificate\n(?:" + _BLOCK + rb")?subject=")
 # Names of CAs come before these lines; they begin with a slash or with the type of their first attribute.
 _CIPHER = pattern(rb"^New, (\S+), Cipher is (\S+)$", re.MULTILINE)
+_EXTENDED = pattern(rb"^    Extended master secret: (yes|no)$", re.MULTILINE)
 _PROTOCOL = pattern(rb"^(?:    Protocol  |Protocol): ([A-Za-z0-9.]+)$", re.MULTILINE)
 
 
@@ -162,7 +192,16 @@ def _read(process: Process, *, stopped: bool) -> _Talk:
         version = "TLSv1.3"
     else:
         version = protocol[1].decode("ascii") if protocol else None
-    return _Talk(process, stopped, connected=True, chain=tuple(chain), protocol=version)
+    extended = _EXTENDED.search(output, at) if version == "TLSv1.2" else None
+    return _Talk(
+        process,
+        stopped,
+        connected=True,
+        chain=tuple(chain),
+        protocol=version,
+        cipher=visible(cipher[2].decode("ascii", "replace")) if cipher and version else None,
+        has_extended_master_secret=extended[1] == b"yes" if extended else None,
+    )
 
 
 def _decoded(text: bytes) -> bytes:

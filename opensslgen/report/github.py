@@ -29,7 +29,7 @@ def github_entry(result: Result) -> str:
 def _line(result: Result, command: str, title: str, message: str) -> str:
     origin = result.origin
     path, line = (origin.script, origin.line) if origin else (result.target, result.line)
-    place = f"file={_escape(visible(path), ':,')},line={line or 1}," if path else ""
+    place = f"file={_escape(visible(path.removeprefix('./')), ':,')},line={line or 1}," if path else ""
     return f"::{command} {place}title={title}::{_escape(message)}\n"
 
 

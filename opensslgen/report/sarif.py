@@ -40,6 +40,7 @@ def sarif_head(*, version: str, rules: Sequence[Rule]) -> str:
 def _descriptor(rule: Rule) -> dict[str, Any]:
     url = _URL.search(rule.citation)
     since = f" For certificates from {rule.effective} on." if rule.effective else ""
+    since += f" For certificates until {rule.until}." if rule.until else ""
     return {
         "id": rule.id,
         "shortDescription": {"text": _message(rule.reason)},
@@ -84,13 +85,13 @@ def _location(result: Result, line: int | None) -> dict[str, Any]:
         # The script is what has to change; a certificate that was made on the way may be gone.
         if not (result.origin.script and result.origin.line):
             return {"logicalLocations": [{"fullyQualifiedName": name}]}
-        uri = quote(os.fsencode(result.origin.script))
+        uri = quote(os.fsencode(result.origin.script.removeprefix("./")))
         uri = f"file://{uri}" if uri.startswith("/") else uri
         region = {"startLine": result.origin.line}
         return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
     if result.kind == "server" or result.target == "-":
         return {"logicalLocations": [{"fullyQualifiedName": "standard input" if result.target == "-" else name}]}
-    path = quote(os.fsencode(result.target))
+    path = quote(os.fsencode(result.target.removeprefix("./")))
     uri = f"file://{path}" if path.startswith("/") else path
     # Code hosts do not show findings without a line.
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": {"startLine": line or 1}}}

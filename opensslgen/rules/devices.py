@@ -130,7 +130,7 @@ def _of_client(case: Case) -> list[Verdict]:
 
 
 def _of_apple(rule: Rule) -> bool:
-    return rule.id.startswith("apple-")
+    return rule.id.startswith(("apple-", "ats-"))
 
 
 def _not_of_apple(found: Iterable[Finding]) -> list[Finding]:

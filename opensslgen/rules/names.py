@@ -100,9 +100,7 @@ def _common_name(case: Case) -> Messages:
     return PASS if (case.certificate.subject.common_name or "").strip() else ("its subject has no common name",)
 
 
-@rule(
-    "cn-not-in-san", WARNING, "RFC 6125 section 6.4.4; CA/Browser Forum Baseline Requirements 7.1.4.3", of_requests=True
-)
+@rule("cn-not-in-san", WARNING, "RFC 9525 section 2; CA/Browser Forum Baseline Requirements 7.1.4.3", of_requests=True)
 def _common_name_in_san(case: Case) -> Messages:
     """Clients ignore a common name that is not among the subject alternative names."""
     names = case.certificate.subject_alternative_names
@@ -174,7 +172,7 @@ def _tops_out(host: str) -> bool:
 @rule(
     "wildcard-tld",
     WARNING,
-    "RFC 6125 section 7.2; CA/Browser Forum Baseline Requirements 3.2.2.6",
+    "RFC 9525 section 7.1; CA/Browser Forum Baseline Requirements 3.2.2.6",
     of_requests=True,
     extension="subjectAltName",
 )
@@ -187,7 +185,7 @@ def _wildcard(case: Case) -> Messages:
     return found
 
 
-@rule("host-mismatch", ERROR, "RFC 6125 section 6.4; RFC 2818 section 3.1")
+@rule("host-mismatch", ERROR, "RFC 9525 sections 6.3 and 6.4; RFC 9110 section 4.3.4")
 def _host(case: Case) -> Messages:
     """Clients refuse a server whose name or address is not among the subject alternative names."""
     host = case.host
@@ -199,7 +197,7 @@ def _host(case: Case) -> Messages:
 
 
 def matches(host: GeneralName, names: Iterable[GeneralName]) -> bool:
-    """Return whether a host name or IP address is among subject alternative names (RFC 6125 section 6.4)."""
+    """Return whether a host name or IP address is among subject alternative names (RFC 9525 sections 6.3 and 6.4)."""
     if host.kind != "DNS":
         return host in names
     wanted = host.value.lower().removesuffix(".")

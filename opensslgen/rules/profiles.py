@@ -8,8 +8,8 @@ from opensslgen.errors import UsageError
 from opensslgen.suggest import suggest
 from opensslgen.text import meant
 
-from . import apple, chain, client, form, names, public, raised, root, strict
-from .rule import Rule
+from . import apple, ats, chain, client, form, names, public, raised, root, strict
+from .rule import ERROR, WARNING, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RULES: dict[str, Rule] = {
     rule.id: rule
-    for module in (apple, public, strict, root, client, chain, form, names, raised)
+    for module in (apple, ats, public, strict, root, client, chain, form, names, raised)
     for rule in module.RULES
 }
 """All rules by their ids; rules that belong to a single profile come first."""
@@ -34,10 +34,12 @@ class Profile(NamedTuple):
     """By their ids."""
     instead: tuple[str, ...] = ()
     """Rules of other profiles that do not apply if this one is also chosen."""
+    warnings: tuple[str, ...] = ()
+    """Rules that are only warnings in this profile, unless another one that is also chosen makes them errors."""
 
 
 # The code that reads files, configs, scripts and servers raises them, so they belong to every profile.
-_OF_READERS = tuple(rule.id for rule in RULES.values() if rule.check is None)
+_OF_READERS = tuple(rule.id for rule in RULES.values() if rule.check is None and not rule.id.startswith("ats-"))
 
 _ANYTHING = (
     "not-der",
@@ -63,6 +65,8 @@ _ANYTHING = (
     "serial-short",
 )
 _KEYS = ("apple-key-size", "apple-key-type", "apple-signature-hash", "apple-signature-type")
+_ATS = tuple(rule.id for rule in ats.RULES)
+_ATS_ERRORS = tuple(rule.id for rule in ats.RULES if rule.severity == ERROR)
 _APPLE = ("apple-san", "apple-eku", "apple-validity")
 _SERVER = (
     "leaf-is-ca",
@@ -84,18 +88,25 @@ PROFILES = {
         Profile(
             "apple",
             "Apple's published rules for TLS servers, and what every client requires of a leaf",
-            (*_KEYS, *_APPLE, "no-common-name", *_SERVER, *_ANYTHING),
+            (*_KEYS, *_APPLE, *_ATS, "no-common-name", *_SERVER, *_ANYTHING),
+            warnings=_ATS_ERRORS,
         ),
         Profile(
             "appliance",
             "like apple, and the common name that Avaya IP Office and Synology require",
-            (*_KEYS, *_APPLE, "empty-cn", *_SERVER, *_ANYTHING),
+            (*_KEYS, *_APPLE, *_ATS, "empty-cn", *_SERVER, *_ANYTHING),
             instead=("no-common-name",),
+            warnings=_ATS_ERRORS,
+        ),
+        Profile(
+            "ats",
+            "App Transport Security: what Apple's system services may demand of servers from iOS 27 on",
+            (*_KEYS, *_APPLE, *_ATS, *_SERVER, *_ANYTHING),
         ),
         Profile(
             "public",
             "what the CA/Browser Forum requires of public CAs, and Apple of all servers",
-            (*_KEYS, "public-san", "public-internal-name", "public-eku", "public-validity", *_SERVER, *_ANYTHING),
+            (*_KEYS, *(rule for rule in RULES if rule.startswith("public-")), *_SERVER, *_ANYTHING),
         ),
         Profile(
             "strict",
@@ -130,7 +141,7 @@ PROFILES = {
             "what a phone requires of a root",
             (*(rule for rule in RULES if rule.startswith("root-")), *_KEYS, *_ANYTHING),
             instead=(
-                *(*_APPLE, "empty-cn", "no-common-name", "strict-eku", *_SERVER),
+                *(*_APPLE, *_ATS, "empty-cn", "no-common-name", "strict-eku", *_SERVER),
                 *(rule for rule in RULES if rule.startswith("public-")),
             ),
         ),
@@ -156,4 +167,8 @@ def rules_of(names: Collection[str], allowed: Collection[str] = ()) -> tuple[Rul
     profiles = [PROFILES[name] for name in dict.fromkeys(names)]
     dropped = {rule for profile in profiles for rule in profile.instead}.union(allowed)
     ids = dict.fromkeys(rule for profile in profiles for rule in (*profile.rules, *_OF_READERS))
-    return tuple(RULES[rule] for rule in ids if rule not in dropped)
+    as_errors = {rule for profile in profiles for rule in profile.rules if rule not in profile.warnings}
+    as_warnings = {rule for profile in profiles for rule in profile.warnings} - as_errors
+    return tuple(
+        RULES[rule].as_severe_as(WARNING) if rule in as_warnings else RULES[rule] for rule in ids if rule not in dropped
+    )

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from opensslgen.text import brief
 
 from .apple import span
-from .rule import ERROR, PASS, Case, Fault, Messages, rule
+from .rule import ERROR, NOTE, PASS, WARNING, Case, Fault, Messages, rule
 
 BASELINE = "CA/Browser Forum Baseline Requirements"
 SINCE_SEPTEMBER_2020 = date(2020, 9, 1)
@@ -43,6 +43,56 @@ def _validity(case: Case) -> Messages:
     return PASS
 
 
+@rule("public-validity-next", NOTE, f"{BASELINE} 6.3.2, ballot SC-081v3")
+def _validity_next(case: Case) -> Messages:
+    """The longest validity of public certificates shrinks by steps, so the next one may have to be renewed sooner."""
+    validity = case.certificate.not_after - case.certificate.not_before + _ONE_SECOND
+    then, now = (_limit(day) for day in (case.certificate.not_before.date(), case.at.date()))
+    if now is None or now == then or validity <= timedelta(days=now):
+        return PASS
+    return (f"the certificate that replaces it may be valid for {now} days, if it is issued on {case.at.date()}",)
+
+
+def _limit(day: date) -> int | None:
+    return next((days for since, days in LIMITS if day >= since), None)
+
+
+CLIENT_AUTH_ENDS = date(2027, 3, 15)
+CHROME = "Chrome Root Program Policy 1.8"
+_FOR_SIP = "for mutual TLS, as SIP needs it, add a client certificate of your own CA next to the public one"
+
+
+@rule(
+    "public-client-auth",
+    ERROR,
+    CHROME,
+    since=CLIENT_AUTH_ENDS,
+    of_requests=True,
+    extension="extendedKeyUsage",
+)
+def _client_auth(case: Case) -> Messages:
+    """Chrome accepts public server certificates issued since 15 March 2027 only if serverAuth is their only usage."""
+    others = [usage for usage in case.certificate.extended_key_usage or () if usage != "serverAuth"]
+    if "serverAuth" not in (case.certificate.extended_key_usage or ()) or not others:
+        return PASS
+    return (f"its extended key usage also has {', '.join(others)}; {_FOR_SIP}",)
+
+
+@rule(
+    "public-client-auth-ends",
+    WARNING,
+    f"{CHROME}; Let's Encrypt, which issues none since 8 July 2026",
+    until=CLIENT_AUTH_ENDS,
+    of_requests=True,
+    extension="extendedKeyUsage",
+)
+def _client_auth_ends(case: Case) -> Messages:
+    """Public CAs stop issuing server certificates with clientAuth, by 15 March 2027 at the latest."""
+    if not {"serverAuth", "clientAuth"}.issubset(case.certificate.extended_key_usage or ()):
+        return PASS
+    return (f"it has clientAuth, and the certificate that replaces it will not; {_FOR_SIP}",)
+
+
 @rule("public-eku", ERROR, f"{BASELINE} 7.1.2.7.10", of_requests=True, extension="extendedKeyUsage")
 def _usages(case: Case) -> Messages:
     """A public server's certificate needs the extended key usage serverAuth, and must not have anyExtendedKeyUsage."""
@@ -75,6 +125,23 @@ def _internal(case: Case) -> Messages:
     return found
 
 
+@rule(
+    "public-reverse-zone",
+    ERROR,
+    f"{BASELINE} 4.2.2",
+    since=date(2026, 3, 15),
+    of_requests=True,
+    extension="subjectAltName",
+)
+def _reverse_zone(case: Case) -> Messages:
+    """Public CAs sign no names below in-addr.arpa and ip6.arpa, the zones in which addresses are looked up."""
+    return tuple(
+        Fault(f"{brief(str(name))} is in a zone for looking up addresses", name=name)
+        for name in case.certificate.names
+        if name.kind == "DNS" and name.value.lower().removesuffix(".").endswith((".in-addr.arpa", ".ip6.arpa"))
+    )
+
+
 def _is_internal(host: str) -> bool:
     host = host.lower()
     return "." not in host or host.endswith(tuple([f".{top}" for top in _INTERNAL]))
@@ -88,7 +155,11 @@ def _is_private(address: str) -> bool:
 
 RULES = (
     _validity,
+    _validity_next,
     _usages,
+    _client_auth,
+    _client_auth_ends,
     _names,
     _internal,
+    _reverse_zone,
 )

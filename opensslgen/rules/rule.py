@@ -86,16 +86,26 @@ class Rule(NamedTuple):
     """Whether it also applies to requests (CSRs)."""
     extension: str | None = None
     """Short name of the extension that it concerns, for findings on configs; ANY: each finding names the extension."""
+    until: date | None = None
+    """It applies only to certificates whose validity begins before this day (UTC): a stricter rule follows it."""
 
-    def __reduce__(self) -> tuple[Callable[[str], Rule], tuple[str]]:
+    def __reduce__(self) -> tuple[Callable[[str, str], Rule], tuple[str, str]]:
         """Be sent to other processes by the id."""
-        return _rule_of, (self.id,)
+        return _rule_of, (self.id, self.severity)
+
+    def as_severe_as(self, severity: str) -> Rule:
+        """Return the rule with the severity that a profile gives it."""
+        return self if severity == self.severity else self._replace(severity=severity)
+
+    def applies_on(self, day: date) -> bool:
+        """Tell whether it applies to certificates whose validity begins on this day."""
+        return (self.effective is None or day >= self.effective) and (self.until is None or day < self.until)
 
 
-def _rule_of(id: str) -> Rule:  # noqa: A002 - as the field is called
+def _rule_of(id: str, severity: str) -> Rule:  # noqa: A002 - as the field is called
     from .profiles import RULES
 
-    return RULES[id]
+    return RULES[id].as_severe_as(severity)
 
 
 def rule(
@@ -104,12 +114,21 @@ def rule(
     citation: str,
     *,
     since: date | None = None,
+    until: date | None = None,
     of_requests: bool = False,
     extension: str | None = None,
 ) -> Callable[[Callable[[Case], Messages]], Rule]:
     """Return a decorator that makes a check a rule; the docstring of the check says what breaks."""
     return lambda check: Rule(
-        id, severity, check.__doc__ or "", citation, since, check, of_requests=of_requests, extension=extension
+        id,
+        severity,
+        check.__doc__ or "",
+        citation,
+        since,
+        check,
+        of_requests=of_requests,
+        extension=extension,
+        until=until,
     )
 
 
@@ -132,7 +151,7 @@ def judge(case: Case, rules: Iterable[Rule]) -> list[Finding]:
     begins = case.certificate.not_before.date()
     found: list[Finding] = []
     for rule in rules:
-        if rule.check is not None and (rule.effective is None or begins >= rule.effective):
+        if rule.check is not None and rule.applies_on(begins):
             messages = rule.check(case)
             if messages:
                 found += [_finding(rule, message) for message in messages]

@@ -6,9 +6,9 @@ The same page works in a directory and on a site: its links are relative, it nee
 
 from __future__ import annotations
 
-import html
+import re
 from functools import cache
-from html import escape
+from html import escape, unescape
 from typing import TYPE_CHECKING
 
 from opensslgen.plan import template
@@ -53,12 +53,20 @@ def check_page(root: Certificate, *, back: str, language: str) -> str:
     """Return the page that a phone can only show without a warning if it trusts the root; `back` leads to the steps."""
     said = phrases(language, name=title(root))
     body = _fill("check.html", root, language=language, BACK=escape(back))
-    return _page(html.unescape(said["checked"]), body, root, address=None, here=None, language=language)
+    return _page(unescape(said["checked"]), body, root, address=None, here=None, language=language)
 
 
 TRANSLATED = ("iphone",)
 """The devices whose page is in each language."""
 _PHONES = ("iphone", "android")
+
+
+def steps(device: Device, root: Certificate) -> tuple[str, ...]:
+    """Return the steps of one kind of device as plain text, in English."""
+    body = _fill(f"{device.id}.html", root, language="en", FILES="", CHECK=_check(root, None, "en"))
+    items = re.findall(r"<li[^>]*>(.*?)</li>", re.sub(r"<svg.*?</svg>", "", body, flags=re.DOTALL), re.DOTALL)
+    texts = (unescape(re.sub(r"<[^>]+>", "", item.replace("</h2>", ":"))) for item in items)
+    return tuple(" ".join(text.split()) for text in texts)
 
 
 def download_action(name: str) -> str:
