@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from opensslgen.jobs.job import Violation
 from opensslgen.pki import index
 from opensslgen.x509.certificate import load
 
@@ -118,7 +119,9 @@ def test_a_certificate_of_the_future_is_told_from_a_valid_one(authority, tmp_pat
     done = opensslgen("audit", "-q", "pki")
     assert done.returncode == 1
     assert "it is valid from" in done.stdout
-    assert issue(authority, "now.example")
+    with pytest.raises(Violation, match="the clock is wrong"):
+        issue(authority, "now.example")
+    assert issue(replace(authority, allow=["clock"]), "now.example")
 
 
 @pytest.mark.slow
