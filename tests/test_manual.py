@@ -85,8 +85,8 @@ def test_each_option_that_a_page_names_exists(page):
                 assert set(re.findall(options, rest)) <= {*of_command(name), "--help"}, line
 
 
-FOREIGN = {"--check", "--diff", "--upgrade"}
-"""Options of ansible-playbook and pip in the running text."""
+FOREIGN = {"--check", "--diff", "--upgrade", "--now"}
+"""Options of ansible-playbook, pip and systemctl."""
 
 
 def test_the_readme_is_short():
