@@ -115,6 +115,7 @@ def test_every_rule_is_about_an_extension_or_about_what_a_section_cannot_say():
         "host-mismatch", "empty-cn", "cn-not-in-san", "root-cn", "strict-version", "path-length", "name-constraints",
         "apple-signature-type", "chain-unrelated", "issuer-eku", "issuer-key-usage", "no-common-name",
         "serial-21-bytes", "not-der", "malformed", "strict-der", "strict-key-type", "strict-issuer-name",
+        "ats-signature-hash", "public-validity-next",
     }  # fmt: skip
     assert {rule.id for rule in RULES.values() if rule.check and rule.extension is None} == cannot
 
