@@ -83,7 +83,7 @@ COMMANDS = {
     "server-p12": Command(arguments=(*SERVER, "--p12"), before=(ROOT,), secrets=("OPENSSLGEN_P12_PASSWORD",)),
     "server-force": Command(arguments=(*SERVER, "--force"), before=(ROOT, SERVER)),
     "client": Command(arguments=("client", "--new-ca", "alice@example.com", *FAST), before=(ROOT,)),
-    "csr-only": Command(arguments=(*SERVER, "--csr-only")),
+    "csr-only": Command(arguments=("server", "pbx.example.com", *FAST, "--csr-only")),
     "self-signed": Command(arguments=("self-signed", "ip500.example.com", *FAST)),
     "intermediate": Command(arguments=("intermediate", "Site Berlin", *FAST), before=(ROOT,)),
     "intermediate-passphrase": Command(
@@ -97,7 +97,7 @@ COMMANDS = {
     "renew-ca": Command(arguments=("renew", "ca"), before=(ROOT, SERVER)),
     "revoke": Command(arguments=REVOKE, before=(ROOT, SERVER)),
     "revoke-listed": Command(
-        arguments=REVOKE, before=(ROOT, SERVER, OTHER, ("revoke", *OTHER[1:2], "--yes"), ("crl",))
+        arguments=REVOKE, before=(ROOT, SERVER, OTHER, ("revoke", "other.example.com", "--yes"), ("crl",))
     ),
     "crl": Command(arguments=("crl",), before=(ROOT, SERVER, REVOKE)),
     "crl-again": Command(arguments=("crl",), before=(ROOT, SERVER, REVOKE, ("crl",))),
