@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
 from opensslgen.audit.result import Settings
@@ -286,7 +286,7 @@ DAMAGES = {
 
 
 def crl(*revoked, issuer="Root", made=timedelta(hours=-1), due=timedelta(days=30)):
-    """Write a revocation list, with any key: it is a matter of the clients to check its signature."""
+    """Write a revocation list that the CA has signed, or another one."""
 
     def damage(pki, serial):
         now = datetime.now(timezone.utc)
@@ -295,7 +295,8 @@ def crl(*revoked, issuer="Root", made=timedelta(hours=-1), due=timedelta(days=30
         for number in revoked:
             entry = x509.RevokedCertificateBuilder().serial_number(int(number.replace("SERIAL", serial), 16))
             builder = builder.add_revoked_certificate(entry.revocation_date(now).build())
-        signed = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+        own = load_pem_private_key((pki / "private" / "ca.key").read_bytes(), None)
+        signed = builder.sign(own if issuer == "Root" else ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
         (pki / "crl.pem").write_bytes(signed.public_bytes(Encoding.PEM))
 
     return damage

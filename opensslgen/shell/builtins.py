@@ -330,7 +330,7 @@ def _test(machine: Machine, _tree: Simple, words: list[str]) -> Status:
 
 
 def _set(machine: Machine, _tree: Simple, words: list[str]) -> Status:
-    for word, following in zip(words[1:], [*words[2:], ""], strict=True):
+    for word, following in zip(words[1:], [*words[2:], ""], strict=False):
         if word == "--":
             break
         if re.fullmatch(r"[-+]\w*a\w*", word) or (word in ("-o", "+o") and following == "allexport"):
