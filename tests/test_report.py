@@ -321,7 +321,7 @@ def test_an_audit_from_python():
 def test_the_hook_for_pre_commit(tmp_path):
     """Installs this checkout as pre-commit would for a user, which takes a while and the network."""
     hooks = tmp_path / "hooks"
-    for name in ("opensslgen", "templates"):
+    for name in (".ci", "opensslgen", "templates"):
         shutil.copytree(CHECKOUT / name, hooks / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (".pre-commit-hooks.yaml", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(CHECKOUT / name, hooks / name)
