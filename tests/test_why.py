@@ -174,7 +174,7 @@ def test_a_good_server_leaves_the_two_steps_on_the_phone(pki, tmp_path):
         answer = ask(pki, port)
     assert answer.returncode == 0
     assert answer.stdout.startswith(f"{HOST}:{port}: no fault was found in what the server sends\n")
-    assert "Certificate Trust Settings: turn on Office." in answer.stdout
+    assert "Certificate Trust Settings, at the very bottom. Turn on Office." in answer.stdout
     assert "CN=127.0.0.1 <- CN=Office, *not sent*" in answer.stdout
     assert "Office, of pki" in answer.stdout
 

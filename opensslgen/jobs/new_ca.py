@@ -43,6 +43,7 @@ def ca_to_create(
     that the first certificate is for. Raises UsageError if there is no CA and nobody wants one, if the folder lies
     inside that of a CA, or if an existing CA has another name than `name`; and Error if the folder has lost its CA.
     """
+    store.finish()  # a killed run may have a CA ready to be put in place
     issuer = store.issuer()
     if issuer is not None:
         if name is not None and issuer.subject.common_name != name.strip():

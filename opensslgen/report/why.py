@@ -72,7 +72,7 @@ def _steps(cause: Cause) -> Iterator[str]:
 
 
 def _on_the_phone(root: Certificate, pki: Path) -> Iterator[str]:
-    yield "If an iPhone still refuses it, the two steps that it hides in its settings may be missing:"
+    yield "If an iPhone still refuses it, one of these steps may be missing; two of them are hidden in its settings:"
     for number, step in enumerate(steps(_IPHONE, root), 1):
         yield f"  {number}. {step}"
     yield f"To give the root to the phone: {suggest('trust', '--share', pki=pki)}"

@@ -64,7 +64,8 @@ _PHONES = ("iphone", "android")
 def steps(device: Device, root: Certificate) -> tuple[str, ...]:
     """Return the steps of one kind of device as plain text, in English."""
     body = _fill(f"{device.id}.html", root, language="en", FILES="", CHECK=_check(root, None, "en"))
-    items = re.findall(r"<li[^>]*>(.*?)</li>", re.sub(r"<svg.*?</svg>", "", body, flags=re.DOTALL), re.DOTALL)
+    words = re.sub(r"<svg.*?</svg>|<p><a .*?</a></p>", "", body, flags=re.DOTALL)
+    items = re.findall(r"<li[^>]*>(.*?)</li>", words, re.DOTALL)
     texts = (unescape(re.sub(r"<[^>]+>", "", item.replace("</h2>", ":"))) for item in items)
     return tuple(" ".join(text.split()) for text in texts)
 
