@@ -218,7 +218,11 @@ class Case:
             # So that all runs make the same calls in the same order.
             fixed = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
             program = Preloaded({**plain, **fixed, **self.secrets})
-        yield program
+        try:
+            yield program
+        except BaseException:
+            program.close()
+            raise
         self._idle.put(program)
 
     def close(self) -> None:
