@@ -41,7 +41,9 @@ def topics() -> dict[str, str]:
 
 def page(topic: str) -> str | None:
     """Return the Markdown of the page with this name, if there is one."""
-    return (_manual() / f"{topic}.md").read_text("utf-8") if topic in topics() else None
+    # A name that is a path must not lead out of the manual.
+    found = (each for each in _manual().iterdir() if each.name == f"{topic}.md")
+    return next((each.read_text("utf-8") for each in found), None)
 
 
 def as_terminal_text(markdown: str, *, width: int) -> str:
