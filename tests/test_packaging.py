@@ -70,7 +70,7 @@ def makes_certificates(folder, *command):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["plain", "editable", "wheel"])
+@pytest.mark.parametrize("how", ["editable", "wheel"])
 def test_an_install_finds_the_templates(how, source, tmp_path):
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     pip = [tmp_path / "venv" / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
@@ -82,7 +82,7 @@ def test_an_install_finds_the_templates(how, source, tmp_path):
         assert not [name for name in names if not name.startswith("opensslgen")]
         run(*pip, wheel)
     else:
-        run(*pip, *(["-e"] if how == "editable" else []), source)
+        run(*pip, "-e", source)
     (tmp_path / "work").mkdir()
     makes_certificates(tmp_path / "work", tmp_path / "venv" / "bin" / "opensslgen")
     run(tmp_path / "venv" / "bin" / "python", "-m", "opensslgen", "--version", cwd=tmp_path)
@@ -96,12 +96,41 @@ def dist(source, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
+def test_an_upgrade_goes_on_with_the_pki_folder_of_the_older_version(source, dist, tmp_path):
+    older = tmp_path / "older"
+    shutil.copytree(source, older)
+    version = older / "opensslgen" / "__init__.py"
+    version.write_text(version.read_text().replace(f'"{opensslgen.__version__}"', '"0.1.9"'))
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    program = tmp_path / "venv" / "bin" / "opensslgen"
+    pip = [tmp_path / "venv" / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    run(*pip, older)
+    assert "0.1.9" in run(program, "--version")
+    work = tmp_path / "work"
+    work.mkdir()
+    makes_certificates(work, program)
+    before = sums(work / "pki" / "private")
+
+    (wheel,) = dist.glob("*.whl")
+    run(*pip, "--upgrade", "--no-deps", wheel)
+
+    assert opensslgen.__version__ in run(program, "--version")
+    assert "✓" in run(program, "doctor", cwd=work)
+    assert "pbx.example.com" in run(program, "list", cwd=work)
+    run(program, "audit", "pki", "--root", "pki/ca.crt", cwd=work)
+    assert sums(work / "pki" / "private") == before
+    run(program, "renew", "pbx.example.com", "--keep-key", cwd=work)
+    run(program, "audit", "pki", "--root", "pki/ca.crt", cwd=work)
+    assert sums(work / "pki" / "private") == before
+
+
 def build(source, dist, *what):
     run(sys.executable, source / ".ci" / "build.py", "--dist", dist, *what, extra={"SOURCE_DATE_EPOCH": EPOCH})
 
 
 def sums(folder):
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.is_file()}
 
 
 @pytest.mark.slow
