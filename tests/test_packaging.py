@@ -139,7 +139,7 @@ def test_two_builds_are_equal_byte_for_byte(source, dist, tmp_path):
     shutil.copytree(source, elsewhere, ignore=shutil.ignore_patterns("__pycache__"))
     build(elsewhere, tmp_path / "dist")
     assert sums(tmp_path / "dist") == sums(dist)
-    assert len(sums(dist)) == 6
+    assert len(sums(dist)) == 7
     run("sha256sum", "-c", "SHA256SUMS", cwd=dist)
 
 
@@ -219,9 +219,9 @@ mount -t overlay none -o lowerdir=/,upperdir=$1/upper,workdir=$1/work $1/root
 mount -t proc none $1/root/proc
 mount --rbind /dev $1/root/dev
 mount -t tmpfs none $1/root/tmp
-cp $2 $1/root/tmp/package.deb
-chroot $1/root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 sh -euc '
-    dpkg -i /tmp/package.deb
+cp $2 $1/root/tmp/package
+chroot $1/root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 install="$3" remove="$4" sh -euc '
+    $install /tmp/package
     pki=/var/lib/opensslgen/pki
     opensslgen server pbx.example.com --new-ca --key-type p-256 --pki $pki
     opensslgen audit $pki
@@ -232,8 +232,7 @@ chroot $1/root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF
     find $pki -type f -exec sha256sum {} + > /tmp/before
     mkdir -p /etc/systemd/system/timers.target.wants
     ln -s /usr/lib/systemd/system/opensslgen.timer /etc/systemd/system/timers.target.wants/
-    dpkg -r opensslgen
-    dpkg -P opensslgen
+    $remove opensslgen
     sha256sum --quiet -c /tmp/before
     left=$(find /usr/bin /usr/lib/systemd /usr/share /etc -name "*opensslgen*")
     test -z "$left" || { echo "left: $left"; exit 1; }
@@ -245,8 +244,20 @@ chroot $1/root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF
 @needs("root", "mount", "dpkg-deb", "py3compile")
 def test_the_debian_package_is_installed_used_and_removed(dist):
     (package,) = dist.glob("*.deb")
+    in_a_copy_of_this_system(package, install="dpkg -i", remove="dpkg -P")
+
+
+@pytest.mark.slow
+@needs("root", "mount", "rpmbuild")
+def test_the_rpm_package_is_installed_used_and_removed(dist):
+    (package,) = dist.glob("*.rpm")
+    # This system has the packages it requires from elsewhere.
+    in_a_copy_of_this_system(package, install="rpm -i --nodeps", remove="rpm -e")
+
+
+def in_a_copy_of_this_system(package, *, install, remove):
     folders = "mount -t tmpfs none /mnt; mkdir /mnt/upper /mnt/work /mnt/root"
-    run("unshare", "-m", "sh", "-c", f"{folders}; {INSTALLED}", "-", "/mnt", package)
+    run("unshare", "-m", "sh", "-c", f"{folders}; {INSTALLED}", "-", "/mnt", package, install, remove)
 
 
 @pytest.mark.slow

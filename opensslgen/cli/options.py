@@ -236,6 +236,7 @@ RUNNING = grouped(Running, PKI, OPENSSL, PRINTING, FORCE, VERBOSE, QUIET, FORMAT
 REPLACING = grouped(Running, PKI, OPENSSL, PRINTING, VERBOSE, QUIET, FORMAT)
 """The same without --force, for commands that always replace files."""
 
+
 class _RuleOption(click.Option):
     """An option whose help names the rules that an order can break; they are loaded only for the help."""
 
