@@ -21,8 +21,8 @@ def settings_lines(name: str) -> str:
     """Return the lines for `46xxsettings.txt`; `name` is the root's, on one line."""
     return (
         f"## The root certificate {name}, for Avaya desk phones.\n"
-        "## Add this line to the 46xxsettings.txt of your file server. If it has such a line, add WebRootCA.pem to it,\n"
-        "## after a comma and without a space. Put no 46xxsettings.txt on an IP Office: it writes its own, and your\n"
-        "## lines go into 46xxspecials.txt. From Avaya's documents; not tried on a phone.\n"
+        "## Add this line to the 46xxsettings.txt of your file server. If it has such a line, add WebRootCA.pem to\n"
+        "## it, after a comma and without a space. Put no 46xxsettings.txt on an IP Office: it writes its own, and\n"
+        "## your lines go into 46xxspecials.txt. From Avaya's documents; not tried on a phone.\n"
         f"{DESK_LINE}\n"
     )

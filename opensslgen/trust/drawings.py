@@ -53,7 +53,7 @@ def _rows(hit: int | None = None, *, chevrons: bool = False, icons: bool = False
     return "".join(_row(26 + 24 * number, number == hit, chevrons, icons) for number in range(5))
 
 
-def _row(y: int, is_hit: bool, has_chevron: bool, has_icon: bool) -> str:  # noqa: FBT001 - drawn from one place
+def _row(y: int, is_hit: bool, has_chevron: bool, has_icon: bool) -> str:
     row = f'<rect class="{"hit" if is_hit else "row"}" x="12" y="{y}" width="72" height="18" rx="4"></rect>'
     chevron = f'<path class="{"on-hit" if is_hit else "stroke"}" d="M74 {y + 5}l4 4-4 4"></path>' if has_chevron else ""
     icon = f'<path class="{"paper-hit" if is_hit else "paper"}" d="M18 {y + 3}h6l3 3v9h-9z"></path>' if has_icon else ""
