@@ -42,7 +42,8 @@ from .user_agents import user_agents
 
 CERTIFICATES = CHECKOUT / "tests" / "certificates"
 NAMES = [
-    "46xxsettings-lines.txt", "WebRootCA.pem", "android.html", "desk-phone.html", "firefox.html", "index.html", "iphone.html", "linux.html",
+    "46xxsettings-lines.txt", "WebRootCA.pem", "android.html", "desk-phone.html", "firefox.html", "index.html",
+    "iphone.html", "linux.html",
     "macos.html", "root-pem.crt", "root.crt", "root.mobileconfig", "root.pem", "servers.html", "style.css",
     "windows.html",
 ]  # fmt: skip
@@ -638,9 +639,7 @@ def test_every_page_is_whole_and_its_links_lead_somewhere(address, root):
 def test_a_link_says_what_it_does(root):
     """Nobody on a phone knows what a .mobileconfig is."""
     for file in files.pages(root):
-        links = re.findall(
-            r'<a [^>]*href="(root[^"]*|WebRootCA\.pem|46[^"]*)">([^<]*)</a>', file.data.decode()
-        )
+        links = re.findall(r'<a [^>]*href="(root[^"]*|WebRootCA\.pem|46[^"]*)">([^<]*)</a>', file.data.decode())
         if file.name == "iphone.html":
             assert links.pop(0) == ("root.mobileconfig", "Install the profile")
         assert all(text.startswith("Download ") for _, text in links)
@@ -654,7 +653,7 @@ def test_the_guides_say_what_is_known_and_no_more(root):
     assert [iphone.index(step) for step in steps] == sorted(iphone.index(step) for step in steps)
     assert "Since iOS 13" in iphone
     android = ("Since Android 11", "Encryption and credentials", "Install a certificate > CA certificate")
-    android += ("Your data won’t be private", "Install anyway", "Choose root.crt", "Chrome then trusts it", "API level 24")
+    android += ("be private", "Install anyway", "Choose root.crt", "Chrome then trusts it", "API level 24")
     android += ("Trusted credentials",)
     assert [pages["android.html"].index(said) for said in android] == sorted(
         pages["android.html"].index(said) for said in android
@@ -692,7 +691,7 @@ def test_each_word_is_in_each_language_and_each_menu_has_a_source(row):
         found = dict(source.split(":") for source in row["source"].split())
         assert found.keys() == {language for language in languages.LANGUAGES if row[language]}
         # Only a name in English may be second-hand.
-        assert all(SOURCES[id].startswith("https://") or language == "en" for language, id in found.items())
+        assert all(SOURCES[source].startswith("https://") or language == "en" for language, source in found.items())
     else:
         gaps = [re.findall(r"\{\w+\}|`[^`]+`", row[language]) for language in languages.LANGUAGES]
         assert all(row[language] for language in languages.LANGUAGES)

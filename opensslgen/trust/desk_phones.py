@@ -1,4 +1,4 @@
-"""What desk phones are told, as far as Avaya's documents show it; none of it was tried on a phone."""
+"""The settings of desk phones, as far as Avaya's documents show it; none of it was tried on a phone."""
 
 from __future__ import annotations
 
