@@ -83,7 +83,7 @@ def test_the_root_is_brought_to_a_phone_and_checked(site, tmp_path):
             page.colours(scheme)
             assert page.violations() == []
             page.go(page.at(f"a[href='{offered.check}']"))
-            assert page.at("h1").text == "This phone trusts the root"
+            assert page.at("h1").text == "No warning? Then this phone trusts the root"
             assert page.violations() == []
             page.go(page.at(f"a[href='{offered.url}']"))
             assert page.at("a.first").text == PHONES[phone][0]
