@@ -256,12 +256,15 @@ def csr(name="pbx.example.com", *names):
     return request.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
+REQUEST = {"kind": "request", "purpose": "server", "names": "", "days": "397"}
+
+
 @pytest.mark.parametrize("upload", [False, True])
 @pytest.mark.usefixtures("root")
 def test_a_request_that_is_pasted_or_uploaded_is_signed(upload, client, config):
     text = csr("pbx.example.com", "sip.example.com")
     file = {"file": (io.BytesIO(text.encode()), "box.csr")} if upload else {}
-    shown = client.post("/sign", text="" if upload else text, names="", days="397", kind="server", **file)
+    shown = client.post("/new", **{**REQUEST, "text": "" if upload else text}, **file)
     assert shown.status_code == 303, shown.text
     made = client.post(shown.location).location
     certificate = loaded(client, f"{made}/certificate")
@@ -285,7 +288,7 @@ def test_a_request_that_is_pasted_or_uploaded_is_signed(upload, client, config):
 @pytest.mark.usefixtures("root")
 def test_a_slip_with_a_request_is_told_beside_its_field(field, fields, said, client, config):
     before = files_below(config.pki)
-    answer = client.post("/sign", **{"text": csr(), "names": "", "days": "397", "kind": "server", **fields})
+    answer = client.post("/new", **{**REQUEST, "text": csr(), **fields})
     assert answer.status_code == 422
     assert said in beside(answer.text, field)
     assert f'href="#{field}"' in answer.text
@@ -295,7 +298,7 @@ def test_a_slip_with_a_request_is_told_beside_its_field(field, fields, said, cli
 def test_a_key_that_is_pasted_in_place_of_a_request_is_not_shown_again(client):
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    answer = client.post("/sign", text=pem, names="", days="397", kind="server")
+    answer = client.post("/new", **{**REQUEST, "text": pem})
     assert answer.status_code == 422
     assert pem.splitlines()[1] not in answer.text
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .auditing import Report
     from .pending import Delivery, Pending
 
 T = TypeVar("T")
@@ -26,6 +27,8 @@ LONGEST = 12 * 3600.0
 _SESSIONS = 100
 _ORDERS = 20
 """Orders, and deliveries, that one session remembers."""
+_REPORTS = 2
+"""Audits whose reports one session can download."""
 WRONG_PASSWORDS = 5
 """Of one client in a minute; others have to wait."""
 _CLIENTS = 1000
@@ -47,17 +50,24 @@ class Session:
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     """What it has made; no other session gets its keys."""
 
+    reports: dict[str, Report] = field(default_factory=dict)
+    """What it has audited."""
+
     def remember(self, pending: Pending) -> str:
         """Keep an order, in place of the oldest if there are too many, and return its name in this session."""
-        return _keep(self.orders, pending)
+        return _keep(self.orders, pending, most=_ORDERS)
 
     def deliver(self, delivery: Delivery) -> str:
         """Keep a delivery in the same way."""
-        return _keep(self.deliveries, delivery)
+        return _keep(self.deliveries, delivery, most=_ORDERS)
+
+    def keep_report(self, report: Report) -> str:
+        """Keep the report of an audit in the same way."""
+        return _keep(self.reports, report, most=_REPORTS)
 
 
-def _keep(kept: dict[str, T], thing: T) -> str:
-    while len(kept) >= _ORDERS:
+def _keep(kept: dict[str, T], thing: T, *, most: int) -> str:
+    while len(kept) >= most:
         kept.pop(next(iter(kept)), None)
     name = secrets.token_hex(8)
     kept[name] = thing
