@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from opensslgen.audit.result import Result, Settings
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.rules.rule import Finding
+
+    from .config import Config
 
 blueprint = Blueprint("auditing", __name__)
 
@@ -147,8 +150,9 @@ def _report(sent: Sequence[tuple[str, bytes]], servers: Sequence[ServerTarget], 
         rules_by_kind=chosen.by_kind,
         at=datetime.now(timezone.utc).replace(microsecond=0),
         limit=UPLOAD_LIMIT,
-        password=_password,
-        openssl=_openssl,
+        password=partial(_password, request.form.get("password", "")),
+        # Found here: servers are asked in other threads, which do not know this request.
+        openssl=partial(_openssl, this_config()),
         jobs=1,
     )
     end = time.monotonic() + _SECONDS
@@ -275,12 +279,11 @@ def _may_hold_key(text: str) -> bool:
     return "PRIVATE KEY" in text or any(re.search(r"\d", run) and re.search("[A-Za-z]", run) for run in long)
 
 
-def _openssl() -> OpenSSL:
-    return dataclasses.replace(this_config().openssl(), timeout=_TIMEOUT, limit=8 * UPLOAD_LIMIT)
+def _openssl(config: Config) -> OpenSSL:
+    return dataclasses.replace(config.openssl(), timeout=_TIMEOUT, limit=8 * UPLOAD_LIMIT)
 
 
-def _password(name: str) -> str:  # noqa: ARG001 - there is one field for all
-    password = request.form.get("password", "")
+def _password(password: str, name: str) -> str:  # noqa: ARG001 - there is one field for all
     if not password:
         raise UsageError("it needs a password: type it below the file")
     return password

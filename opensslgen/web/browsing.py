@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, abort, render_template, request, url_for
 
 from opensslgen.errors import Error, UsageError
-from opensslgen.jobs.next_step import next_step
+from opensslgen.jobs.due import due
+from opensslgen.jobs.next_step import DAYS, next_step
 from opensslgen.pki import lookup
 from opensslgen.pki.folder import Folder
 from opensslgen.pki.index import REASONS
@@ -51,6 +52,7 @@ def table() -> str:
         selection=selection,
         root=survey.root() if survey else None,
         step=next_step(survey),
+        due_count=sum(1 for _ in due(survey, days=DAYS, now=survey.at)) if survey else 0,
         due_state="expired" if survey and survey.lapsed else "expiring",
         months=overview.months(expiries, at=_now()),
         lists=crl_dates(survey) if survey else None,

@@ -24,6 +24,7 @@ from .pages import attachment
 from .pending import (
     ChangedError,
     Delivery,
+    Outcome,
     Pending,
     creates_ca,
     delivery,
@@ -35,12 +36,13 @@ from .pending import (
 from .work import workers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from flask import Response as FlaskResponse
     from werkzeug.wrappers import Response
 
     from opensslgen.jobs.job import Job
+    from opensslgen.jobs.perform import JobResult
 
 blueprint = Blueprint("making", __name__)
 
@@ -158,6 +160,9 @@ def _pending(order: str) -> Pending:
 
 
 def _plan(pending: Pending, order: str, *, problem: Problem | None = None) -> str:
+    if pending.rest:
+        steps = [steps_script(each.shown.plan) for each in pending.all]
+        return render_template("plans.html", order=order, jobs=[each.shown for each in pending.all], steps=steps)
     return render_template(
         "plan.html",
         order=order,
@@ -185,8 +190,8 @@ def make(order: str) -> Response | str | tuple[str, int]:
     with pending.lock:
         if pending.elsewhere:
             abort(400, "This certificate is issued on another machine: download the script.")
-        if pending.work is None and pending.delivered is None:
-            pending.work = workers().start(lambda on_command: pending.make(config, on_command))
+        if pending.work is None and not pending.has_ended:
+            pending.work = workers().start(lambda on_command: pending.make_all(config, on_command))
         work = pending.work
     if work is not None and not work.ended.wait(config.patience):
         return redirect(url_for("making.progress", order=order), 303)
@@ -198,7 +203,7 @@ def progress(order: str) -> FlaskResponse | Response | str | tuple[str, int]:
     """Show what a running job does, and then its result."""
     pending = _pending(order)
     work = pending.work
-    if work is None and pending.delivered is None:
+    if work is None and not pending.has_ended:
         return redirect(url_for("making.plan", order=order), 303)
     if work is None or work.ended.is_set():
         return _ended(pending, order)
@@ -215,12 +220,34 @@ def _ended(pending: Pending, order: str) -> Response | str | tuple[str, int]:
             pending.work = None
             if work.fault is not None:
                 return _failed(pending, order, work.fault)
-            assert work.made is not None
-            pending.delivered = this_session().deliver(delivery(work.made))
-            pending.secrets = {}
+            _deliver(pending, work.made)
+    if pending.outcomes:
+        return redirect(url_for("making.results", order=order), 303)
     if pending.delivered is None:
         return redirect(url_for("making.plan", order=order), 303)
     return redirect(url_for("making.result", name=pending.delivered), 303)
+
+
+def _deliver(pending: Pending, made: Sequence[JobResult | Error]) -> None:
+    """Let the session download what was made, and forget the secrets."""
+    names = [None if isinstance(each, Error) else this_session().deliver(delivery(each)) for each in made]
+    if pending.rest:
+        faults = [each.message if isinstance(each, Error) else None for each in made]
+        titles = [each.shown.name for each in pending.all]
+        pending.outcomes = tuple(map(Outcome, titles, names, faults))
+    else:
+        (pending.delivered,) = names
+    for each in pending.all:
+        each.secrets = {}
+
+
+@blueprint.get("/orders/<order>/results")
+def results(order: str) -> str | Response:
+    """Show how each of several jobs has ended."""
+    pending = _pending(order)
+    if not pending.outcomes:
+        return redirect(url_for("making.plan", order=order), 303)
+    return render_template("results.html", outcomes=pending.outcomes)
 
 
 def _failed(pending: Pending, order: str, fault: Exception) -> str | tuple[str, int]:

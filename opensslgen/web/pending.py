@@ -6,7 +6,7 @@ import hashlib
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen import __version__
 from opensslgen.errors import Error, UsageError
@@ -39,6 +39,15 @@ if TYPE_CHECKING:
     from .work import Work
 
 
+class Outcome(NamedTuple):
+    """How one of several jobs has ended."""
+
+    title: str
+    delivered: str | None
+    """The name of its delivery; None if it failed."""
+    fault: str | None
+
+
 class ChangedError(Error):
     """The job would no longer do what was shown."""
 
@@ -62,9 +71,23 @@ class Pending:
     """The order that the form makes."""
     delivered: str | None = None
     """The name of its delivery; a second confirmation does nothing."""
+    rest: tuple[Pending, ...] = ()
+    """Jobs that run after this one, also if one of them fails."""
+    outcomes: tuple[Outcome, ...] = ()
+    """How each of several jobs has ended."""
     work: Work | None = None
     """The job while it runs."""
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def all(self) -> tuple[Pending, ...]:
+        """This job, and those that run after it."""
+        return (self, *self.rest)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a second confirmation does nothing."""
+        return self.delivered is not None or bool(self.outcomes)
 
     @property
     def elsewhere(self) -> bool:
@@ -74,6 +97,19 @@ class Pending:
     def script(self, config: Config) -> str:
         """Return the job that was shown as a shell script, as --script prints it."""
         return as_script(self.shown.plan, version=__version__, folder=str(config.pki))
+
+    def make_all(self, config: Config, on_command: Callable[[str], None]) -> list[JobResult | Error]:
+        """Run all jobs, one after another, and return what each made, or its error; a single one raises it."""
+        if not self.rest:
+            return [self.make(config, on_command)]
+        made: list[JobResult | Error] = []
+        for each in self.all:
+            on_command(f"# {each.shown.name}")
+            try:
+                made.append(each.make(config, on_command))
+            except Error as error:
+                made.append(error)
+        return made
 
     def make(self, config: Config, on_command: Callable[[str], None]) -> JobResult:
         """Run the job, or raise ChangedError if it is no longer the one that was shown; raises Error if it fails."""
