@@ -865,7 +865,7 @@ def test_findings_are_grouped_by_target_and_severity_each_with_its_fix(client, s
     findings = re.findall(r'<li class="(?:error|warning|note)">.*?</li>', page, re.DOTALL)
     assert findings
     assert all("<strong>Fix:</strong>" in each for each in findings)
-    assert "with the address as IP:10.0.0.5" in page
+    assert "Let it issue the certificate with the address as IP:10.0.0.5" in page
 
 
 def test_the_report_of_an_audit_is_that_of_the_command_line(client, tmp_path):

@@ -123,3 +123,11 @@ FIXES = {
     "pki-link": "Replace the link by the file itself, if you trust what it points to.",
 }
 """By the id of the rule."""
+
+
+def fix_of(rule: str, kind: str) -> str:
+    """Return what to do about a rule, by its id, for a target of a kind that `Result` names."""
+    fix = FIXES[rule]
+    if kind in ("config", "script"):
+        return fix.replace(_ISSUE, "Let it issue the certificate")
+    return fix.replace(_ISSUE, "Ask for the certificate") if kind == "request" else fix

@@ -17,7 +17,7 @@ from flask import Blueprint, Response, abort, render_template, request
 from opensslgen.errors import UsageError
 from opensslgen.report.audit import Report as Writer
 from opensslgen.report.audit import audit_format
-from opensslgen.report.fixes import FIXES
+from opensslgen.report.fixes import fix_of
 from opensslgen.report.tally import COMPLIES, KEY, UNREADABLE, VIOLATES, Tally, tally, verdict
 from opensslgen.report.text import text_tail, verdict_words
 from opensslgen.rules.profiles import PROFILES
@@ -269,7 +269,7 @@ def _page(
         verdict_words=verdict_words,
         by_severity=_by_severity,
         most=_MOST_SHOWN,
-        fixes=FIXES,
+        fix_of=fix_of,
     )
 
 

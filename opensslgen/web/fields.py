@@ -287,13 +287,10 @@ def request_of(values: Values) -> Request:
 
 def problems(values: Values, secrets: Mapping[str, str]) -> dict[str, Problem]:
     """Return what is wrong with each field on its own, by the functions that parse an order."""
-    is_intermediate = values.kind == INTERMEDIATE
     checks: dict[str, Callable[[], object]] = {
         "text": lambda: request_of(values),
         "purpose": lambda: _purpose(values.purpose),
-        "name": lambda: (
-            intermediate_order(values.name) if is_intermediate else leaf_order(values.name, kind=KINDS[values.kind])
-        ),
+        "name": lambda: _named(values),
         "names": lambda: leaf_order(_ANY, san=lines(values.names)),
         "days": lambda: _any_order(values, days=parse_days(values.days)),
         "permit": lambda: intermediate_order(_ANY, permit=lines(values.permit)),
@@ -324,6 +321,15 @@ def problems(values: Values, secrets: Mapping[str, str]) -> dict[str, Problem]:
 
 
 _ANY = "host.invalid"
+
+
+def _named(values: Values) -> object:
+    """Return an order with the name alone."""
+    if values.kind != INTERMEDIATE:
+        return leaf_order(values.name, kind=KINDS[values.kind])
+    if not values.name.strip():
+        raise UsageError("the name is empty: write one such as site-berlin")
+    return intermediate_order(values.name)
 
 
 def _any_order(values: Values, *, days: int | None = None, key_type: KeyType = key_types.DEFAULT) -> object:

@@ -80,5 +80,8 @@ for (const secret of secrets) {
   });
   secret.form.addEventListener("submit", () => { secret.type = "password"; });
   paint();
-  secret.after(button);
+  const pair = document.createElement("div");
+  pair.className = "secret";
+  secret.before(pair);
+  pair.append(secret, button);
 }
