@@ -5,18 +5,21 @@ from __future__ import annotations
 import dataclasses
 import re
 import threading
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, render_template, request
 
-from opensslgen.errors import UsageError
+from opensslgen.errors import Error, UsageError
 from opensslgen.report.tally import verdict, worst_first
 from opensslgen.rules.profiles import PROFILES
 
 from .config import UPLOAD_LIMIT, this_config
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from opensslgen.audit.result import Result, Settings
     from opensslgen.openssl.command import OpenSSL
 
@@ -52,14 +55,27 @@ def judge() -> str | tuple[str, int]:
     if profile and profile not in PROFILES:
         return _page(text=text, profile="", results=None, problem="choose one of the profiles"), 422
     settings = _settings(profile)
-    if not _turns.acquire(timeout=_LONGEST_WAIT):
-        problem = "others are checking files: try again in a moment"
-        return _page(text=text, profile=profile, results=None, problem=problem), 503
     try:
-        results = [result for name, data in sent for result in audit_content(data, name, settings)]
+        with turn():
+            results = [result for name, data in sent for result in audit_content(data, name, settings)]
+    except BusyError as error:
+        return _page(text=text, profile=profile, results=None, problem=error.message), 503
+    return _page(text=text, profile=profile, results=results)
+
+
+class BusyError(Error):
+    """Too many checks run at the same time."""
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """Wait until a check may run; raises BusyError after a while."""
+    if not _turns.acquire(timeout=_LONGEST_WAIT):
+        raise BusyError("others are checking: try again in a moment")
+    try:
+        yield
     finally:
         _turns.release()
-    return _page(text=text, profile=profile, results=results)
 
 
 def _page(*, text: str, profile: str, results: list[Result] | None, problem: str | None = None) -> str:

@@ -19,7 +19,7 @@ from .config import this_config
 from .fields import FORM, Problem, Values
 from .gate import this_session
 from .pages import attachment
-from .pending import ChangedError, Delivery, Pending, delivery, passphrase_is_needed, passphrase_problem, place_order
+from .pending import SECRET, ChangedError, Delivery, Pending, passphrase_is_needed, passphrase_problem, place_order
 from .work import workers
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("making", __name__)
 
-_KINDS = {"p12": "application/x-pkcs12", "crl in DER": "application/pkix-crl"}
+_KINDS = {
+    "p12": "application/x-pkcs12",
+    "crl in DER": "application/pkix-crl",
+    "backup": "application/octet-stream",
+}
 """Media types; the others are PEM."""
 
 
@@ -105,8 +109,8 @@ def _plan(pending: Pending, order: str, *, problem: Problem | None = None) -> st
         order=order,
         pending=pending,
         job=pending.shown,
-        steps=steps_script(pending.shown.plan),
-        script=pending.script(this_config()),
+        steps=None if pending.run else steps_script(pending.shown.plan),
+        script=None if pending.run else pending.script(this_config()),
         problem=problem,
         pki=str(this_config().pki),
     )
@@ -116,6 +120,8 @@ def _plan(pending: Pending, order: str, *, problem: Problem | None = None) -> st
 def script(order: str) -> FlaskResponse:
     """Return the script, as a file."""
     pending = _pending(order)
+    if pending.run:
+        abort(404)
     name = f"make-{pending.order.stem}.sh" if pending.order else "opensslgen.sh"
     return attachment(pending.script(this_config()).encode(), name=name, kind="text/x-shellscript; charset=utf-8")
 
@@ -123,10 +129,11 @@ def script(order: str) -> FlaskResponse:
 @blueprint.post("/orders/<order>")
 def make(order: str) -> Response | str | tuple[str, int]:
     """Run the job that was shown, once, however often this is called, and show its progress."""
-    config, pending = this_config(), _pending(order)
+    pending = _pending(order)
+    if pending.elsewhere:
+        abort(400, "This certificate is issued on another machine: download the script.")
+    config = this_config()
     with pending.lock:
-        if pending.elsewhere:
-            abort(400, "This certificate is issued on another machine: download the script.")
         if pending.work is None and pending.delivered is None:
             pending.work = workers().start(lambda on_command: pending.make(config, on_command))
         work = pending.work
@@ -158,7 +165,7 @@ def _ended(pending: Pending, order: str) -> Response | str | tuple[str, int]:
             if work.fault is not None:
                 return _failed(pending, order, work.fault)
             assert work.made is not None
-            pending.delivered = this_session().deliver(delivery(work.made))
+            pending.delivered = this_session().deliver(work.made)
             pending.secrets = {}
     if pending.delivered is None:
         return redirect(url_for("making.plan", order=order), 303)
@@ -187,14 +194,16 @@ def result(name: str) -> str:
 
     from opensslgen.rules.devices import verdicts
 
-    made = _delivery(name).made
+    delivery = _delivery(name)
+    made = delivery.made
     at = datetime.now(timezone.utc).replace(microsecond=0)
     return render_template(
         "made.html",
         name=name,
         made=made,
         certificate=made.certificate,
-        files={what: made.files[what] for what in _delivery(name).digests},
+        files=delivery.names,
+        secret=SECRET,
         found_verdicts=verdicts(made.certificate, issuer=made.issuer, is_private=True, at=at)
         if made.certificate
         else (),
@@ -203,12 +212,26 @@ def result(name: str) -> str:
 
 @blueprint.get("/made/<name>/<what>")
 def download(name: str, what: str) -> FlaskResponse:
-    """Return a file that this session has made."""
-    found = _delivery(name)
-    data = found.file(what)
-    if data is None:
+    """Return a file that this session has made, unless it contains a private key."""
+    if what in SECRET:
+        # A link could be followed, or loaded ahead, without anybody's wish.
+        abort(405)
+    return _file(name, what)
+
+
+@blueprint.post("/made/<name>/<what>")
+def download_secret(name: str, what: str) -> FlaskResponse:
+    """Return a file with a private key that this session has made."""
+    if what not in SECRET:
+        abort(405)
+    return _file(name, what)
+
+
+def _file(name: str, what: str) -> FlaskResponse:
+    found = _delivery(name).file(what)
+    if found is None:
         abort(404)
-    return attachment(data, name=found.made.files[what].name, kind=_KINDS.get(what, "application/x-pem-file"))
+    return attachment(found[1], name=found[0], kind=_KINDS.get(what, "application/x-pem-file"))
 
 
 def _delivery(name: str) -> Delivery:

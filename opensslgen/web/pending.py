@@ -18,8 +18,9 @@ from opensslgen.jobs.passphrase import opens_key, wrong_passphrase
 from opensslgen.jobs.perform import Authority
 from opensslgen.orders.kinds import KINDS, SERVER
 from opensslgen.orders.order import LEAF_DAYS
+from opensslgen.plan import layout
 from opensslgen.plan.script import as_script
-from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD, SECRETS
+from opensslgen.plan.secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS
 
 from . import fields
 from .fields import Problem
@@ -57,6 +58,8 @@ class Pending:
     """The fields of the form, if it came from there."""
     order: LeafOrder | None = None
     """The order that the form makes."""
+    run: Callable[[Config, Callable[[str], None]], Delivery] | None = None
+    """Does it, if it is no plan; gets each command."""
     delivered: str | None = None
     """The name of its delivery; a second confirmation does nothing."""
     work: Work | None = None
@@ -72,8 +75,10 @@ class Pending:
         """Return the job that was shown as a shell script, as --script prints it."""
         return as_script(self.shown.plan, version=__version__, folder=str(config.pki))
 
-    def make(self, config: Config, on_command: Callable[[str], None]) -> JobResult:
+    def make(self, config: Config, on_command: Callable[[str], None]) -> Delivery:
         """Run the job, or raise ChangedError if it is no longer the one that was shown; raises Error if it fails."""
+        if self.run is not None:
+            return self.run(config, on_command)
 
         def prepare() -> Job:
             job = self.prepare()
@@ -93,7 +98,11 @@ class Pending:
             on_command(command)
             config.on_command(command)
 
-        return Authority(config.store, config.openssl(), secret, say, force=self.force).make(prepare)
+        made = Authority(config.store, config.openssl(), secret, say, force=self.force).make(prepare)
+        if NEW_PASSPHRASE in made.job.plan.secrets:
+            # The one with which the form was started no longer opens the key.
+            config.secrets.pop(CA_PASSPHRASE, None)
+        return delivery(made)
 
 
 def passphrase_is_needed(config: Config) -> bool:
@@ -167,7 +176,7 @@ def place_order(
 
 DELIVERED = ("p12", "certificate", "chain", "key", "request", "crl", "crl in DER")
 """The new files that can be downloaded; never the root's key."""
-_SECRET = {"p12", "key"}
+SECRET = {"p12", "key", "backup"}
 """The ones that contain a private key."""
 
 
@@ -178,25 +187,39 @@ class Delivery:
     made: JobResult
     digests: Mapping[str, bytes]
     """SHA-256 of each new file, so that nobody gets a key that somebody else has put in its place."""
+    kept: Mapping[str, tuple[str, bytes]] = field(default_factory=dict, repr=False)
+    """The names and contents of what is not on the disk."""
 
-    def file(self, what: str) -> bytes | None:
-        """Return a file by its name, such as "key"; None if there is none, or it has changed."""
+    @property
+    def names(self) -> dict[str, str]:
+        """What can be downloaded, such as "key", with the name or path of each file."""
+        return {what: str(self.made.files[what]) for what in self.digests} | {
+            what: name for what, (name, _) in self.kept.items()
+        }
+
+    def file(self, what: str) -> tuple[str, bytes] | None:
+        """Return the name and contents of a file by what it is; None if there is none, or it has changed."""
+        if what in self.kept:
+            return self.kept[what]
         if what not in self.digests:
             return None
+        path = self.made.files[what]
         try:
-            data = self.made.files[what].read_bytes()
+            data = path.read_bytes()
         except OSError:
             return None
-        return data if hashlib.sha256(data).digest() == self.digests[what] else None
+        return (path.name, data) if hashlib.sha256(data).digest() == self.digests[what] else None
 
 
 def delivery(made: JobResult) -> Delivery:
     """Return what a session may download of what it has just made: no file that was only moved, and no older key."""
     # An older key belongs to whoever made it, not to the session that revokes or renews its certificate.
     new = {
-        publish.what.value for publish in made.job.plan.publish if publish.what and not publish.source.startswith("../")
+        publish.what.value
+        for publish in made.job.plan.publish
+        if publish.what and not publish.source.startswith("../") and publish.target not in layout.CA_KEYS
     }
     if "key" not in new:
-        new -= _SECRET
+        new -= SECRET
     files = {what: made.files[what] for what in DELIVERED if what in new}
     return Delivery(made, {what: hashlib.sha256(path.read_bytes()).digest() for what, path in files.items()})

@@ -52,7 +52,10 @@ class Session:
         return _keep(self.orders, pending)
 
     def deliver(self, delivery: Delivery) -> str:
-        """Keep a delivery in the same way."""
+        """Keep a delivery in the same way; backups are large, so only the latest is kept."""
+        if delivery.kept:
+            for name in [name for name, old in self.deliveries.items() if old.kept]:
+                del self.deliveries[name]
         return _keep(self.deliveries, delivery)
 
 

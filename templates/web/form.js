@@ -34,22 +34,3 @@ field.addEventListener("input", () => {
   timer = setTimeout(recognise, 300);
 });
 if (field.value.trim()) recognise();
-
-// A button shows what is typed into a field for a password, and hides it again.
-for (const field of document.querySelectorAll("input[type=password]")) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "show";
-  const label = document.querySelector(`label[for="${field.id}"]`).textContent;
-  const paint = () => {
-    button.textContent = field.type === "password" ? "Show" : "Hide";
-    button.setAttribute("aria-label", `${button.textContent}: ${label}`);
-  };
-  button.addEventListener("click", () => {
-    field.type = field.type === "password" ? "text" : "password";
-    paint();
-  });
-  field.form.addEventListener("submit", () => { field.type = "password"; });
-  paint();
-  field.after(button);
-}

@@ -1,0 +1,247 @@
+"""The page of the CA: its certificates, its revocation list, the passphrase of its key, and backups."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, NamedTuple
+
+from flask import Blueprint, abort, redirect, render_template, request, url_for
+
+from opensslgen.errors import Error, UsageError
+from opensslgen.jobs.backup import DECRYPT, backup_contents
+from opensslgen.jobs.job import Job, root_of
+from opensslgen.jobs.passphrase import passphrase_job
+from opensslgen.jobs.perform import JobResult
+from opensslgen.jobs.revoke import revocation_list_job
+from opensslgen.orders.kinds import kind_of
+from opensslgen.pki.folder import Folder, issued_files
+from opensslgen.pki.survey import crl_dates, crl_fault, state_of, survey_of
+from opensslgen.plan import layout
+from opensslgen.plan.revoke import LIST_DAYS
+from opensslgen.plan.secrets import BACKUP_PASSPHRASE, NEW_PASSPHRASE, fit_secret
+from opensslgen.plan.steps import Plan
+from opensslgen.report.tally import about_folder, tally_folder
+from opensslgen.x509.certificate import load
+from opensslgen.x509.crl import LABELS
+from opensslgen.x509.crl import load as load_crl
+from opensslgen.x509.pem import CERTIFICATE, pem
+
+from .changing import show_plan
+from .config import this_config
+from .fields import Problem, parse_days
+from .gate import this_session
+from .pages import attachment
+from .pending import Delivery, Pending, passphrase_is_needed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from flask import Response as FlaskResponse
+    from werkzeug.wrappers import Response
+
+    from opensslgen.x509.certificate import Certificate
+
+    from .config import Config
+
+blueprint = Blueprint("authority", __name__)
+
+
+class _Shown(NamedTuple):
+    """A CA on the page."""
+
+    certificate: Certificate
+    address: str | None
+    """The page of the certificate; None if it has none."""
+    kind: str
+    state: str
+    files: tuple[tuple[str, str], ...]
+    """The URLs of its files, each with the name of its format."""
+
+
+@blueprint.get("/ca")
+def page() -> str:
+    """Show the CA, with the forms for its list, its passphrase and its backup."""
+    return _page({})
+
+
+def _page(problems: dict[str, Problem]) -> str:
+    config = this_config()
+    at = datetime.now(timezone.utc).replace(microsecond=0)
+    if config.store.issuer() is None:
+        return render_template("ca.html", authorities=[], problems=problems)
+    survey = survey_of(Folder(config.pki), at=at)
+    revoked, number = _in_list(config.pki)
+    return render_template(
+        "ca.html",
+        at=at,
+        authorities=_authorities(config, at),
+        below=_below(config, at),
+        problems=problems,
+        dates=crl_dates(survey),
+        fault=crl_fault(survey),
+        revoked=revoked,
+        number=number,
+        not_listed=survey.counts["revoked"],
+        days=request.form.get("days", str(LIST_DAYS)) if "list" in problems else str(LIST_DAYS),
+        has_list=(config.pki / layout.CRL).exists(),
+        is_encrypted=config.store.ca_key_is_encrypted(),
+        asks_passphrase=passphrase_is_needed(config),
+        key=str(config.pki / config.store.ca_key),
+        pki=str(config.pki),
+        warnings=config.store.warnings(),
+    )
+
+
+def _authorities(config: Config, at: datetime) -> list[_Shown]:
+    """Return the CA of the folder, and those above it."""
+    issuer = root_of(config.store)
+    files = (
+        ("PEM", url_for("exports.download", serial="ca", what="certificate")),
+        ("DER", url_for("exports.download", serial="ca", what="der")),
+        *(
+            (("PEM, with those above it", url_for("exports.download", serial="ca", what="chain")),)
+            if config.store.above()
+            else ()
+        ),
+    )
+    shown = [
+        _Shown(issuer, url_for("browsing.one", serial="ca"), kind_of(issuer), state_of(issuer, None, at=at), files)
+    ]
+    for number, certificate in enumerate(config.store.above(), 1):
+        files = tuple((form.upper(), url_for("authority.above", number=number, form=form)) for form in ("pem", "der"))
+        shown.append(_Shown(certificate, None, kind_of(certificate), state_of(certificate, None, at=at), files))
+    return shown
+
+
+def _below(config: Config, at: datetime) -> list[_Shown]:
+    """Return the CAs that this one has issued."""
+    shown = []
+    for path in issued_files(config.pki):
+        with suppress(Error):
+            certificate = load(path)
+            if certificate.is_authority:
+                serial = certificate.serial_hex.upper()
+                files = tuple(
+                    (name, url_for("exports.download", serial=serial, what=what))
+                    for name, what in (("PEM", "certificate"), ("DER", "der"), ("PEM, with those above it", "chain"))
+                )
+                address = url_for("browsing.one", serial=serial)
+                shown.append(
+                    _Shown(certificate, address, kind_of(certificate), state_of(certificate, None, at=at), files)
+                )
+    return shown
+
+
+def _in_list(pki: Path) -> tuple[int | None, int | None]:
+    """Return how many certificates the CRL lists, and its number; None if it cannot be read, or has none."""
+    with suppress(Error):
+        found = load_crl(pki / layout.CRL)
+        return len(found.revocations), found.number
+    return None, None
+
+
+@blueprint.get("/ca/above/<int:number>.<form>")
+def above(number: int, form: str) -> FlaskResponse:
+    """Return the certificate of a CA above that of the folder."""
+    found = dict(enumerate(this_config().store.above(), 1)).get(number)
+    if found is None or form not in ("pem", "der"):
+        abort(404)
+    if form == "der":
+        return attachment(found.der, name=f"ca-{number}.der", kind="application/pkix-cert")
+    text = pem(CERTIFICATE, found.der)
+    return attachment(text.encode(), name=f"ca-{number}.pem", kind="application/x-pem-file")
+
+
+@blueprint.get("/ca/crl.<form>")
+def revocation_list(form: str) -> FlaskResponse:
+    """Return the revocation list of the folder."""
+    path = this_config().pki / layout.CRL
+    if form not in ("pem", "der") or not path.exists():
+        abort(404)
+    der = load_crl(path).der
+    if form == "der":
+        return attachment(der, name=layout.CRL_DER, kind="application/pkix-crl")
+    return attachment(pem(LABELS[0], der).encode(), name=layout.CRL, kind="application/x-pem-file")
+
+
+@blueprint.post("/revocation-list")
+def issue_list() -> Response | tuple[str, int]:
+    """Show how the revocation list will be issued."""
+    store = this_config().store
+    try:
+        days = parse_days(request.form.get("days", str(LIST_DAYS)).strip())
+    except UsageError as error:
+        return _page({"list": Problem(error.message)}), 422
+    return show_plan("list", lambda: revocation_list_job(store=store, days=days), show=_page)
+
+
+@blueprint.post("/ca/passphrase")
+def change_passphrase() -> Response | tuple[str, int]:
+    """Show how the key of the CA will get another passphrase."""
+    store = this_config().store
+    new, wrong = _typed_twice(NEW_PASSPHRASE, "new_passphrase")
+    if wrong:
+        return _page({"new_passphrase": wrong}), 422
+    return show_plan("passphrase", lambda: passphrase_job(store=store), show=_page, new={NEW_PASSPHRASE: new})
+
+
+@blueprint.post("/ca/backup")
+def back_up() -> Response | tuple[str, int]:
+    """Show what a backup contains, and begin it after a confirmation."""
+    store = this_config().store
+    passphrase, wrong = _typed_twice(BACKUP_PASSPHRASE, "backup_passphrase")
+    if wrong:
+        return _page({"backup_passphrase": wrong}), 422
+    root_of(store)
+    name = f"{store.path.absolute().name}-{datetime.now(timezone.utc):%Y-%m-%d}.backup"
+    job = Job(
+        name=name,
+        done=f"Backed up {store.path}",
+        plan=Plan(f"back up {store.path}", ()),
+        notes=("it contains all keys, that of the CA as well: whoever has the file and its passphrase has the CA",),
+    )
+    run = _backup(job, passphrase)
+    pending = Pending(prepare=lambda: job, shown=job, secrets={}, run=run)
+    return redirect(url_for("making.plan", order=this_session().remember(pending)), 303)
+
+
+def _backup(job: Job, passphrase: str) -> Callable[[Config, Callable[[str], None]], Delivery]:
+    """Return what makes a backup, checks it as the command does, and delivers it."""
+
+    def run(config: Config, on_command: Callable[[str], None]) -> Delivery:
+        audits: list[str] = []
+        # Other threads run as well, so no process is forked.
+        data, count = backup_contents(
+            config.store,
+            openssl=config.openssl(),
+            passphrase=passphrase,
+            check=lambda folder: audits.append(about_folder(tally_folder(folder, config.openssl(), jobs=1))),
+            on_command=on_command,
+        )
+        made = JobResult(
+            job=job._replace(done=f"{job.done}: {count} files", notes=()),
+            files={},
+            certificate=None,
+            issuer=None,
+            checks=("the backup: restored into an empty folder, all files are the same", *audits),
+            notes=(f"without opensslgen, this opens it: {DECRYPT.format(archive=shlex.quote(job.name))}",),
+            findings=(),
+            kept=(),
+        )
+        return Delivery(made, {}, {"backup": (job.name, data)})
+
+    return run
+
+
+def _typed_twice(name: str, field: str) -> tuple[str, Problem | None]:
+    """Return a new secret, and what is wrong with it; nobody could open anything with a typing error."""
+    text = request.form.get(field, "")
+    if text != request.form.get(f"{field}_again", ""):
+        return text, Problem("the two passphrases differ: type both again")
+    try:
+        return fit_secret(name, text), None
+    except UsageError as error:
+        return text, Problem(error.message)
