@@ -79,7 +79,7 @@ def is_as_ordered(path):
 
 def test_a_certificate_is_made_and_its_p12_downloaded(page):
     made(page, p12_password=PASSWORD)
-    path = page.downloaded(page.at("a[href$='/p12']"))
+    path = page.downloaded(page.at("form[action$='/p12'] button"))
     assert path.name == "pbx.example.com.p12"
     is_as_ordered(path)
     assert page.all("li.good")
@@ -190,7 +190,7 @@ def test_everything_works_without_scripts(tmp_path):
         page.go(page.at("main .next a.button"))
         assert not page.all("#recognised li")
         made(page, p12_password=PASSWORD)
-        is_as_ordered(page.downloaded(page.at("a[href$='/p12']")))
+        is_as_ordered(page.downloaded(page.at("form[action$='/p12'] button")))
         page.go(page.at("nav a[href='/']"))
         assert "DNS:pbx.example.com" in page.at("table").text
         page.go(page.at("tbody tr:last-child a"))
@@ -242,6 +242,7 @@ def visit_each(page, form):
         "/",
         "/?all=1&order=-kind",
         "/?q=nothing",
+        "/ca",
         "/certificates/ca",
         "/root",
         "/root/index.html",
@@ -435,7 +436,8 @@ def test_chromium_trusts_what_the_form_made_once_the_root_is_in_its_store(tmp_pa
         page.enter(form.url)
         page.get(f"http://127.0.0.1:{form.port}/new")
         made(page)
-        files = {what: page.downloaded(page.at(f"a[href$='/{what}']")) for what in ("chain", "key")}
+        wanted = {"chain": "a[href$='/chain']", "key": "form[action$='/key'] button"}
+        files = {what: page.downloaded(page.at(selector)) for what, selector in wanted.items()}
         page.get(f"http://127.0.0.1:{form.port}/root")
         root = page.downloaded(page.at("main a.button"))
         downloads = {**files, "root": root}

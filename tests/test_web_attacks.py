@@ -279,7 +279,7 @@ def test_no_path_leads_out(name, form):
 def test_a_download_has_a_name_that_is_safe(name, saved, client):
     made = client.make(name=name, names="", p12_password="for the test")
     for what, ending in (("certificate", ".crt"), ("key", ".key"), ("p12", ".p12"), ("chain", "-chain.pem")):
-        header = client.get(f"{made}/{what}").headers["Content-Disposition"]
+        header = client.take(f"{made}/{what}").headers["Content-Disposition"]
         assert header == f"attachment; filename={saved}{ending}"
 
 
@@ -637,7 +637,7 @@ def test_no_secret_is_in_what_the_form_prints_nor_in_its_pages_or_addresses(tmp_
             mine.get(f"{shown.headers['Location']}/script"),
         ]
         pages += [mine.post("/new", **{**FILLED, "days": "x", "p12_password": password, **both})]
-        key = mine.get(f"{made}/key").text.splitlines()[1]
+        key = mine.post(f"{made}/key").text.splitlines()[1]
         for path in Path(f"/proc/{form.process.pid}/task").glob("*/children"):
             assert password not in path.read_text()
         command_line = Path(f"/proc/{form.process.pid}/cmdline").read_text()

@@ -152,6 +152,8 @@ def _refuse_keyless(order: Export) -> None:
     """Raise Error if the key is missing or cannot be exported."""
     if order.certificate.is_authority:
         raise Error(f"{order.title} is a CA: its key stays where it is")
+    if order.key is None and order.revoked:
+        raise Error(f"the key of {order.title} was moved away when the certificate was revoked")
     if order.key is None:
         raise Error(
             f"the key of {order.title} is not in the folder: it is where the request was made",

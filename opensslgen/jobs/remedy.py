@@ -51,7 +51,7 @@ def remedies(found: Found, *, store: Store) -> Callable[[Finding], str]:
 
 
 def renewal(found: Found, *, store: Store) -> Job:
-    """Return the job that renews a certificate of the folder with the defaults; raises Error if it cannot be renewed."""
+    """Return the job that renews a certificate of the folder as it is; raises Error if it cannot be renewed."""
     stem = lookup.stem_to_renew(Folder(store.path), found)
     if stem == lookup.ROOT:
         return root_renewal_job(store=store)

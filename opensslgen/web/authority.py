@@ -97,19 +97,7 @@ def _page(problems: dict[str, Problem]) -> str:
 
 def _authorities(config: Config, at: datetime) -> list[_Shown]:
     """Return the CA of the folder, and those above it."""
-    issuer = root_of(config.store)
-    files = (
-        ("PEM", url_for("exports.download", serial="ca", what="certificate")),
-        ("DER", url_for("exports.download", serial="ca", what="der")),
-        *(
-            (("PEM, with those above it", url_for("exports.download", serial="ca", what="chain")),)
-            if config.store.above()
-            else ()
-        ),
-    )
-    shown = [
-        _Shown(issuer, url_for("browsing.one", serial="ca"), kind_of(issuer), state_of(issuer, None, at=at), files)
-    ]
+    shown = [_with_page(root_of(config.store), "ca", at=at, has_chain=bool(config.store.above()))]
     for number, certificate in enumerate(config.store.above(), 1):
         files = tuple((form.upper(), url_for("authority.above", number=number, form=form)) for form in ("pem", "der"))
         shown.append(_Shown(certificate, None, kind_of(certificate), state_of(certificate, None, at=at), files))
@@ -123,16 +111,22 @@ def _below(config: Config, at: datetime) -> list[_Shown]:
         with suppress(Error):
             certificate = load(path)
             if certificate.is_authority:
-                serial = certificate.serial_hex.upper()
-                files = tuple(
-                    (name, url_for("exports.download", serial=serial, what=what))
-                    for name, what in (("PEM", "certificate"), ("DER", "der"), ("PEM, with those above it", "chain"))
-                )
-                address = url_for("browsing.one", serial=serial)
-                shown.append(
-                    _Shown(certificate, address, kind_of(certificate), state_of(certificate, None, at=at), files)
-                )
+                shown.append(_with_page(certificate, certificate.serial_hex.upper(), at=at, has_chain=True))
     return shown
+
+
+def _with_page(certificate: Certificate, serial: str, *, at: datetime, has_chain: bool) -> _Shown:
+    chain = (("PEM, with those above it", "chain"),) if has_chain else ()
+    return _Shown(
+        certificate,
+        url_for("browsing.one", serial=serial),
+        kind_of(certificate),
+        state_of(certificate, None, at=at),
+        tuple(
+            (name, url_for("exports.download", serial=serial, what=what))
+            for name, what in (("PEM", "certificate"), ("DER", "der"), *chain)
+        ),
+    )
 
 
 def _in_list(pki: Path) -> tuple[int | None, int | None]:

@@ -214,8 +214,8 @@ def result(name: str) -> str:
 def download(name: str, what: str) -> FlaskResponse:
     """Return a file that this session has made, unless it contains a private key."""
     if what in SECRET:
-        # A link could be followed, or loaded ahead, without anybody's wish.
-        abort(405)
+        # A browser may follow links by itself.
+        abort(404)
     return _file(name, what)
 
 
@@ -223,7 +223,7 @@ def download(name: str, what: str) -> FlaskResponse:
 def download_secret(name: str, what: str) -> FlaskResponse:
     """Return a file with a private key that this session has made."""
     if what not in SECRET:
-        abort(405)
+        abort(404)
     return _file(name, what)
 
 

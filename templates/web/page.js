@@ -42,5 +42,8 @@ for (const field of document.querySelectorAll("input[type=password]")) {
   });
   field.form.addEventListener("submit", () => { field.type = "password"; });
   paint();
-  field.after(button);
+  const both = document.createElement("div");
+  both.className = "secret";
+  field.replaceWith(both);
+  both.append(field, button);
 }
