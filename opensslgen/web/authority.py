@@ -33,7 +33,7 @@ from .config import this_config
 from .fields import Problem, parse_days
 from .gate import this_session
 from .pages import attachment
-from .pending import Delivery, Pending, passphrase_is_needed
+from .pending import Pending, passphrase_is_needed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,37 +197,33 @@ def back_up() -> Response | tuple[str, int]:
         plan=Plan(f"back up {store.path}", ()),
         notes=("it contains all keys, that of the CA as well: whoever has the file and its passphrase has the CA",),
     )
-    run = _backup(job, passphrase)
-    pending = Pending(prepare=lambda: job, shown=job, secrets={}, run=run)
+    secrets = {BACKUP_PASSPHRASE: passphrase}
+    pending = Pending(prepare=lambda: job, shown=job, secrets=secrets, run=_make_backup)
     return redirect(url_for("making.plan", order=this_session().remember(pending)), 303)
 
 
-def _backup(job: Job, passphrase: str) -> Callable[[Config, Callable[[str], None]], Delivery]:
-    """Return what makes a backup, checks it as the command does, and delivers it."""
-
-    def run(config: Config, on_command: Callable[[str], None]) -> Delivery:
-        audits: list[str] = []
-        # Other threads run as well, so no process is forked.
-        data, count = backup_contents(
-            config.store,
-            openssl=config.openssl(),
-            passphrase=passphrase,
-            check=lambda folder: audits.append(about_folder(tally_folder(folder, config.openssl(), jobs=1))),
-            on_command=on_command,
-        )
-        made = JobResult(
-            job=job._replace(done=f"{job.done}: {count} files", notes=()),
-            files={},
-            certificate=None,
-            issuer=None,
-            checks=("the backup: restored into an empty folder, all files are the same", *audits),
-            notes=(f"without opensslgen, this opens it: {DECRYPT.format(archive=shlex.quote(job.name))}",),
-            findings=(),
-            kept=(),
-        )
-        return Delivery(made, {}, {"backup": (job.name, data)})
-
-    return run
+def _make_backup(pending: Pending, config: Config, on_command: Callable[[str], None]) -> JobResult:
+    """Make a backup, and check it as the command does."""
+    job, audits = pending.shown, list[str]()
+    # Other threads run as well, so no process is forked.
+    data, count = backup_contents(
+        config.store,
+        openssl=config.openssl(),
+        passphrase=pending.secrets[BACKUP_PASSPHRASE],
+        check=lambda folder: audits.append(about_folder(tally_folder(folder, config.openssl(), jobs=1))),
+        on_command=on_command,
+    )
+    pending.kept["backup"] = (job.name, data)
+    return JobResult(
+        job=job._replace(done=f"{job.done}: {count} files", notes=()),
+        files={},
+        certificate=None,
+        issuer=None,
+        checks=("the backup: restored into an empty folder, all files are the same", *audits),
+        notes=(f"without opensslgen, this opens it: {DECRYPT.format(archive=shlex.quote(job.name))}",),
+        findings=(),
+        kept=(),
+    )
 
 
 def _typed_twice(name: str, field: str) -> tuple[str, Problem | None]:

@@ -19,7 +19,7 @@ from .config import this_config
 from .fields import Problem
 
 if TYPE_CHECKING:
-    from opensslgen.openssl.command import OpenSSL
+    from .config import Config
 
 blueprint = Blueprint("live", __name__)
 
@@ -33,26 +33,26 @@ def check(serial: str) -> str | tuple[str, int]:
 
     The text only ever names a server, never a file.
     """
-    typed = request.form.get("host", "").strip()
+    config, typed = this_config(), request.form.get("host", "").strip()
+    if not typed:
+        return page(serial, problems={"check": Problem("type a server, such as pbx.example.com:443")}), 422
     try:
         target = why.target_of(typed)
         with turn():
-            answer = why.why(target, pki=this_config().pki, settings=_settings(), timeout=_TIMEOUT)
+            answer = why.why(target, pki=config.pki, settings=_settings(config), timeout=_TIMEOUT)
     except Error as error:
         return page(serial, problems={"check": Problem(error.message)}, host=typed), 422
     return page(serial, problems={}, host=typed, answer=answer)
 
 
-def _settings() -> Settings:
+def _settings(config: Config) -> Settings:
+    # Other threads ask for it as well.
+    openssl = dataclasses.replace(config.openssl(), timeout=_TIMEOUT)
     chosen = chosen_rules()
     return Settings(
         rules=chosen.rules,
         rules_by_kind=chosen.by_kind,
         at=datetime.now(timezone.utc).replace(microsecond=0),
-        openssl=_openssl,
+        openssl=lambda: openssl,
         jobs=1,
     )
-
-
-def _openssl() -> OpenSSL:
-    return dataclasses.replace(this_config().openssl(), timeout=_TIMEOUT)

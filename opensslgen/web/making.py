@@ -19,7 +19,16 @@ from .config import this_config
 from .fields import FORM, Problem, Values
 from .gate import this_session
 from .pages import attachment
-from .pending import SECRET, ChangedError, Delivery, Pending, passphrase_is_needed, passphrase_problem, place_order
+from .pending import (
+    SECRET,
+    ChangedError,
+    Delivery,
+    Pending,
+    delivery,
+    passphrase_is_needed,
+    passphrase_problem,
+    place_order,
+)
 from .work import workers
 
 if TYPE_CHECKING:
@@ -165,7 +174,7 @@ def _ended(pending: Pending, order: str) -> Response | str | tuple[str, int]:
             if work.fault is not None:
                 return _failed(pending, order, work.fault)
             assert work.made is not None
-            pending.delivered = this_session().deliver(work.made)
+            pending.delivered = this_session().deliver(delivery(work.made, pending.kept))
             pending.secrets = {}
     if pending.delivered is None:
         return redirect(url_for("making.plan", order=order), 303)
@@ -179,7 +188,8 @@ def _failed(pending: Pending, order: str, fault: Exception) -> str | tuple[str, 
         raise fault
     findings = fault.findings if isinstance(fault, Violation) else []
     # It was right when the form was sent, and may have been changed since.
-    wrong = passphrase_problem(this_config(), pending.secrets)
+    needs = CA_PASSPHRASE in pending.shown.plan.secrets
+    wrong = passphrase_problem(this_config(), pending.secrets) if needs else None
     if pending.values is None:
         return _plan(pending, order, problem=wrong or Problem(fault.message, tuple(findings))), 409
     found = fields.problems_of_rules(findings) or {FORM: Problem(fault.message)}
@@ -194,15 +204,15 @@ def result(name: str) -> str:
 
     from opensslgen.rules.devices import verdicts
 
-    delivery = _delivery(name)
-    made = delivery.made
+    found = _delivery(name)
+    made = found.made
     at = datetime.now(timezone.utc).replace(microsecond=0)
     return render_template(
         "made.html",
         name=name,
         made=made,
         certificate=made.certificate,
-        files=delivery.names,
+        files=found.names,
         secret=SECRET,
         found_verdicts=verdicts(made.certificate, issuer=made.issuer, is_private=True, at=at)
         if made.certificate

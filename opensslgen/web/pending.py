@@ -58,8 +58,10 @@ class Pending:
     """The fields of the form, if it came from there."""
     order: LeafOrder | None = None
     """The order that the form makes."""
-    run: Callable[[Config, Callable[[str], None]], Delivery] | None = None
+    run: Callable[[Pending, Config, Callable[[str], None]], JobResult] | None = None
     """Does it, if it is no plan; gets each command."""
+    kept: dict[str, tuple[str, bytes]] = field(default_factory=dict, repr=False)
+    """The names and contents of the files that `run` has made, which are not on the disk."""
     delivered: str | None = None
     """The name of its delivery; a second confirmation does nothing."""
     work: Work | None = None
@@ -75,10 +77,10 @@ class Pending:
         """Return the job that was shown as a shell script, as --script prints it."""
         return as_script(self.shown.plan, version=__version__, folder=str(config.pki))
 
-    def make(self, config: Config, on_command: Callable[[str], None]) -> Delivery:
+    def make(self, config: Config, on_command: Callable[[str], None]) -> JobResult:
         """Run the job, or raise ChangedError if it is no longer the one that was shown; raises Error if it fails."""
         if self.run is not None:
-            return self.run(config, on_command)
+            return self.run(self, config, on_command)
 
         def prepare() -> Job:
             job = self.prepare()
@@ -102,7 +104,7 @@ class Pending:
         if NEW_PASSPHRASE in made.job.plan.secrets:
             # The one with which the form was started no longer opens the key.
             config.secrets.pop(CA_PASSPHRASE, None)
-        return delivery(made)
+        return made
 
 
 def passphrase_is_needed(config: Config) -> bool:
@@ -211,7 +213,7 @@ class Delivery:
         return (path.name, data) if hashlib.sha256(data).digest() == self.digests[what] else None
 
 
-def delivery(made: JobResult) -> Delivery:
+def delivery(made: JobResult, kept: Mapping[str, tuple[str, bytes]] | None = None) -> Delivery:
     """Return what a session may download of what it has just made: no file that was only moved, and no older key."""
     # An older key belongs to whoever made it, not to the session that revokes or renews its certificate.
     new = {
@@ -222,4 +224,5 @@ def delivery(made: JobResult) -> Delivery:
     if "key" not in new:
         new -= SECRET
     files = {what: made.files[what] for what in DELIVERED if what in new}
-    return Delivery(made, {what: hashlib.sha256(path.read_bytes()).digest() for what, path in files.items()})
+    digests = {what: hashlib.sha256(path.read_bytes()).digest() for what, path in files.items()}
+    return Delivery(made, digests, kept or {})

@@ -12,7 +12,7 @@ from flask import current_app
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .pending import Delivery
+    from opensslgen.jobs.perform import JobResult
 
 _AT_ONCE = 4
 """Jobs that run at the same time; others wait."""
@@ -25,7 +25,7 @@ class Work:
     begun: float = field(default_factory=time.monotonic)
     commands: list[str] = field(default_factory=list)
     """The commands so far, the running one last."""
-    made: Delivery | None = None
+    made: JobResult | None = None
     fault: Exception | None = None
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -43,7 +43,7 @@ class Workers:
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
         self._threads: set[threading.Thread] = set()
 
-    def start(self, make: Callable[[Callable[[str], None]], Delivery]) -> Work:
+    def start(self, make: Callable[[Callable[[str], None]], JobResult]) -> Work:
         """Run a function that takes what gets each command, and return its work."""
         work = Work()
 
