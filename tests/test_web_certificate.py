@@ -257,11 +257,7 @@ def test_the_page_says_what_it_is_whether_it_complies_and_how_it_would_be_renewe
 
 REMEDIES = [
     ("long.example.com", "apple-validity", "Renew it: the new certificate will not have this."),
-    (
-        "named.example.com",
-        "cn-not-in-san",
-        "Renewing it would not change this. Issue a new certificate (opensslgen server",
-    ),
+    ("named.example.com", "cn-not-in-san", "Renewing it would not change this. Add the common name to the subject"),
 ]
 
 
@@ -392,11 +388,13 @@ def test_a_server_that_does_not_answer_is_not_called_good(client, made):
 
 def test_checks_share_the_turns_of_the_audit(client, made, monkeypatch):
     monkeypatch.setattr(auditing, "_LONGEST_WAIT", 0.01)
-    with auditing.turn(), auditing.turn():
+    with auditing.turn() as first, auditing.turn() as second:
+        assert first
+        assert second
         answer = client.post(f"{address(made / 'pki')}/check", host="127.0.0.1:1")
         assert answer.status_code == 422
         assert "try again in a moment" in error_of(answer.text, "check")
-        assert client.post("/audit", text="x", profile="").status_code == 503
+        assert client.post("/audit", text="x").status_code == 503
 
 
 # The CA

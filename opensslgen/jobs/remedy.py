@@ -27,13 +27,16 @@ _RENEW = "Renew it: the new certificate will not have this."
 _RENEW_CA = "The CA is the cause: renew it, or create a new one, and then renew this certificate."
 
 
-def remedies(found: Found, *, store: Store) -> Callable[[Finding], str]:
-    """Return a function that says what to do about a finding: the certificate that renewal would give is judged."""
+def remedies(found: Found, *, store: Store, fix: Callable[[Finding], str]) -> Callable[[Finding], str]:
+    """Return a function that says what to do about a finding: the certificate that renewal would give is judged.
+
+    `fix` returns what a new certificate has to have instead, in a sentence.
+    """
     another = _another(found, store)
     try:
         job = renewal(found, store=store)
     except Error:
-        return lambda _: another
+        return lambda finding: f"{fix(finding)} {another}"
     assert job.order is not None
     now = datetime.now(timezone.utc)
     expected = job.order.to_certificate(not_before=now)
@@ -45,7 +48,7 @@ def remedies(found: Found, *, store: Store) -> Callable[[Finding], str]:
             return _RENEW
         if not judge(Case(expected, None, now), [finding.rule]):
             return _RENEW_CA
-        return f"Renewing it would not change this. {another}"
+        return f"Renewing it would not change this. {fix(finding)} {another}"
 
     return remedy
 

@@ -11,8 +11,9 @@ from flask import Blueprint, abort, render_template, request, url_for
 
 from opensslgen import __version__
 from opensslgen.errors import Error, UsageError
+from opensslgen.jobs.due import due
 from opensslgen.jobs.export import offers
-from opensslgen.jobs.next_step import next_step
+from opensslgen.jobs.next_step import DAYS, next_step
 from opensslgen.jobs.remedy import remedies, renewal
 from opensslgen.orders.kinds import kind_of
 from opensslgen.pki import lookup
@@ -21,6 +22,7 @@ from opensslgen.pki.index import REASONS
 from opensslgen.pki.survey import KINDS, STATES, crl_dates, crl_fault, state_of, survey_of
 from opensslgen.plan.script import as_commands
 from opensslgen.report import browse, explain, overview
+from opensslgen.report.fixes import fix_of
 from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .config import this_config
@@ -55,6 +57,7 @@ def table() -> str:
         selection=selection,
         root=survey.root() if survey else None,
         step=next_step(survey),
+        due_count=sum(1 for _ in due(survey, days=DAYS, now=survey.at)) if survey else 0,
         due_state="expired" if survey and survey.lapsed else "expiring",
         months=overview.months(expiries, at=_now()),
         lists=crl_dates(survey) if survey else None,
@@ -107,7 +110,7 @@ def page(serial: str, *, problems: dict[str, Problem], host: str = "", answer: W
         facts=[(what, text) for what, text in explain.facts(found, at=at) if what not in ("serial", "SHA-256")],
         standing=explain.standing(found, said, proof=proof),
         found_verdicts=said,
-        remedy=remedies(found, store=config.store),
+        remedy=remedies(found, store=config.store, fix=lambda finding: fix_of(finding.rule.id, "certificate")),
         offers=offers(found, store=config.store),
         host=host,
         answer=answer,

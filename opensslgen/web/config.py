@@ -39,7 +39,7 @@ class Config:
     """Secrets that nobody has to type, by the names that plans have for them."""
     on_command: Callable[[str], None] = lambda _: None
     """Gets each openssl command as it runs."""
-    patience: float = 0.25
+    patience: float = 0.1
     """Seconds that the answer to a confirmation waits for the job, before it shows its progress."""
     briefs: Briefs = field(default_factory=Briefs, repr=False)
     """What was read of the folder's certificates."""

@@ -38,7 +38,9 @@ def check(serial: str) -> str | tuple[str, int]:
         return page(serial, problems={"check": Problem("type a server, such as pbx.example.com:443")}), 422
     try:
         target = why.target_of(typed)
-        with turn():
+        with turn() as has_turn:
+            if not has_turn:
+                raise Error("others are checking: try again in a moment")
             answer = why.why(target, pki=config.pki, settings=_settings(config), timeout=_TIMEOUT)
     except Error as error:
         return page(serial, problems={"check": Problem(error.message)}, host=typed), 422
