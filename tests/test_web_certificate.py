@@ -563,3 +563,20 @@ def test_files_of_an_export_lie_nowhere_else_while_it_is_made(mine, config, auth
     monkeypatch.setattr(Destination, "work", noted)
     assert mine.post(f"{address(config.pki)}/export", form="nginx").status_code == 200
     assert set(seen) == {Path(config.pki)}
+
+
+def test_a_folder_in_disorder_still_has_its_pages(mine, config, authority):
+    """A key that is kept elsewhere, an index that cannot be read, a chain that is damaged."""
+    make_server(authority)
+    where = address(config.pki)
+    (config.pki / "private" / "ca.key").rename(config.pki / "away")
+    assert "cannot be read here" in text_of(mine.get("/ca").text)
+    assert "Where it works" in mine.get(where).text
+    assert mine.post(f"{where}/renew").status_code == 422
+    assert mine.post("/revocation-list", days="30").status_code == 422
+    (config.pki / "issued" / f"{PBX}-chain.pem").write_text(
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    )
+    assert "nothing can be downloaded" in text_of(mine.get(where).text)
+    (config.pki / "index.txt").write_text("no line of an index\n")
+    assert "index.txt, line 1" in text_of(mine.get("/ca").text)

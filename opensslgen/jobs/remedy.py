@@ -35,12 +35,12 @@ def remedies(found: Found, *, store: Store, fix: Callable[[Finding], str]) -> Ca
     another = _another(found, store)
     try:
         job = renewal(found, store=store)
+        authorities = () if found.certificate.is_self_signed else authorities_of(store)
     except Error:
         return lambda finding: f"{fix(finding)} {another}"
     assert job.order is not None
     now = datetime.now(timezone.utc)
     expected = job.order.to_certificate(not_before=now)
-    authorities = () if found.certificate.is_self_signed else authorities_of(store)
     below = Case(expected, next(iter(authorities), None), now, chain=authorities if len(authorities) > 1 else ())
 
     def remedy(finding: Finding) -> str:

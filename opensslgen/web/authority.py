@@ -16,14 +16,14 @@ from opensslgen.jobs.passphrase import passphrase_job
 from opensslgen.jobs.perform import JobResult
 from opensslgen.jobs.revoke import revocation_list_job
 from opensslgen.orders.kinds import kind_of
-from opensslgen.pki.folder import Folder, issued_files
+from opensslgen.pki.folder import Folder
 from opensslgen.pki.survey import crl_dates, crl_fault, state_of, survey_of
 from opensslgen.plan import layout
 from opensslgen.plan.revoke import LIST_DAYS
 from opensslgen.plan.secrets import BACKUP_PASSPHRASE, NEW_PASSPHRASE, fit_secret
 from opensslgen.plan.steps import Plan
+from opensslgen.report import overview
 from opensslgen.report.tally import about_folder, tally_folder
-from opensslgen.x509.certificate import load
 from opensslgen.x509.crl import LABELS
 from opensslgen.x509.crl import load as load_crl
 from opensslgen.x509.pem import CERTIFICATE, pem
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from flask import Response as FlaskResponse
     from werkzeug.wrappers import Response
 
+    from opensslgen.pki.survey import Survey
     from opensslgen.x509.certificate import Certificate
 
     from .config import Config
@@ -72,27 +73,39 @@ def _page(problems: dict[str, Problem]) -> str:
     at = datetime.now(timezone.utc).replace(microsecond=0)
     if config.store.issuer() is None:
         return render_template("ca.html", authorities=[], problems=problems)
-    survey = survey_of(Folder(config.pki), at=at)
+    survey, fault = None, None
+    try:
+        survey = survey_of(Folder(config.pki), at=at)
+        fault = crl_fault(survey)
+    except Error as error:
+        # Someone who repairs an index needs the backup above all.
+        fault = error.message
     revoked, number = _in_list(config.pki)
     return render_template(
         "ca.html",
         at=at,
         authorities=_authorities(config, at),
-        below=_below(config, at),
+        below=_below(survey, config) if survey else [],
         problems=problems,
-        dates=crl_dates(survey),
-        fault=crl_fault(survey),
+        dates=crl_dates(survey) if survey else None,
+        fault=fault,
         revoked=revoked,
         number=number,
-        not_listed=survey.counts["revoked"],
         days=request.form.get("days", str(LIST_DAYS)) if "list" in problems else str(LIST_DAYS),
         has_list=(config.pki / layout.CRL).exists(),
-        is_encrypted=config.store.ca_key_is_encrypted(),
+        is_encrypted=_is_encrypted(config),
         asks_passphrase=passphrase_is_needed(config),
         key=str(config.pki / config.store.ca_key),
         pki=str(config.pki),
         warnings=config.store.warnings(),
     )
+
+
+def _is_encrypted(config: Config) -> bool | None:
+    """Tell whether the key of the CA has a passphrase; None if it cannot be read, or is kept elsewhere."""
+    with suppress(Error):
+        return config.store.ca_key_is_encrypted()
+    return None
 
 
 def _authorities(config: Config, at: datetime) -> list[_Shown]:
@@ -104,15 +117,14 @@ def _authorities(config: Config, at: datetime) -> list[_Shown]:
     return shown
 
 
-def _below(config: Config, at: datetime) -> list[_Shown]:
-    """Return the CAs that this one has issued."""
-    shown = []
-    for path in issued_files(config.pki):
-        with suppress(Error):
-            certificate = load(path)
-            if certificate.is_authority:
-                shown.append(_with_page(certificate, certificate.serial_hex.upper(), at=at, has_chain=True))
-    return shown
+def _below(survey: Survey, config: Config) -> list[_Shown]:
+    """Return the CAs in use that this one has issued; many certificates are read once, as for the overview."""
+    rows = overview.select(survey, overview.query_of({"kind": "authority"}), config.briefs).rows
+    return [
+        _with_page(row.copy.certificate, row.serial_hex.upper(), at=survey.at, has_chain=True)
+        for row in rows
+        if row.copy.certificate
+    ]
 
 
 def _with_page(certificate: Certificate, serial: str, *, at: datetime, has_chain: bool) -> _Shown:

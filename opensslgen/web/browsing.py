@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -33,6 +34,7 @@ from .pending import passphrase_is_needed
 if TYPE_CHECKING:
     from opensslgen.audit.result import Result
     from opensslgen.audit.why import Why
+    from opensslgen.jobs.export import Offer
 
 blueprint = Blueprint("browsing", __name__)
 
@@ -111,10 +113,17 @@ def page(serial: str, *, problems: dict[str, Problem], host: str = "", answer: W
         standing=explain.standing(found, said, proof=proof),
         found_verdicts=said,
         remedy=remedies(found, store=config.store, fix=lambda finding: fix_of(finding.rule.id, "certificate")),
-        offers=offers(found, store=config.store),
+        offers=_offers(found),
         host=host,
         answer=answer,
     )
+
+
+def _offers(found: lookup.Found) -> list[Offer]:
+    """Return what the certificate can be exported as; nothing if one of its issuers cannot be read."""
+    with suppress(Error):
+        return offers(found, store=this_config().store)
+    return []
 
 
 def _renewal_commands(found: lookup.Found) -> tuple[str | None, str | None]:

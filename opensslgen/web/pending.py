@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen import __version__
-from opensslgen.errors import Error, UsageError
+from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.jobs.issue import intermediate_job, leaf_job, self_signed_job
 from opensslgen.jobs.job import Violation
@@ -148,9 +149,11 @@ class Pending:
 
 
 def passphrase_is_needed(config: Config) -> bool:
-    """Tell whether the root's key has a passphrase that the web interface was not started with."""
-    is_encrypted = config.store.issuer() is not None and config.store.ca_key_is_encrypted()
-    return is_encrypted and CA_PASSPHRASE not in config.secrets
+    """Tell whether the root's key is here and has a passphrase that the web interface was not started with."""
+    with suppress(UnreadableError):
+        is_encrypted = config.store.issuer() is not None and config.store.ca_key_is_encrypted()
+        return is_encrypted and CA_PASSPHRASE not in config.secrets
+    return False
 
 
 def passphrase_problem(config: Config, secrets: Mapping[str, str]) -> Problem | None:
