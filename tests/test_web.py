@@ -319,7 +319,7 @@ def test_an_intermediate_is_issued_with_its_limits_and_a_passphrase(client, conf
     assert (constraints.ca, constraints.path_length) == (True, 0)
     limits = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
     assert [str(each.value) for each in limits.permitted_subtrees] == ["berlin.example.com", "10.3.0.0/16"]
-    key = load_pem_private_key(client.get(f"{made}/key").data, b"of the site")
+    key = load_pem_private_key(client.take(f"{made}/key").data, b"of the site")
     assert key.public_key() == certificate.public_key()
 
 
@@ -741,7 +741,7 @@ def test_what_is_due_is_renewed_at_once_and_a_failure_stops_no_other(client, con
     assert after["b"].read_bytes() != before["b"]
     assert after["c"].read_bytes() == before["c"]
     (made,) = re.findall(r'href="(/made/[0-9a-f]+)"', page)
-    key = load_pem_private_key(client.get(f"{made}/key").data, None)
+    key = load_pem_private_key(client.take(f"{made}/key").data, None)
     assert key.public_key() == x509.load_pem_x509_certificate(after["b"].read_bytes()).public_key()
 
 
