@@ -352,6 +352,10 @@ def test_the_commands_of_a_request_and_of_a_first_certificate_are_shown_and_noth
     page = client.post("/new/commands", **FILLED, fragment="1").text
     assert "Extension file <code>root.cnf" in page.replace("ca.cnf", "root.cnf")
     assert not config.pki.exists()
+    # What a killed run has left is not touched either.
+    (config.pki / ".work-left").mkdir(parents=True)
+    client.post("/new/commands", **FILLED, fragment="1")
+    assert [path.name for path in config.pki.iterdir()] == [".work-left"]
     lacks = client.post("/new/commands", **{**REQUEST, "text": "nonsense"}, fragment="1").text
     assert 'href="#text"' in lacks
     assert "<pre" not in lacks
@@ -922,6 +926,9 @@ def test_a_key_that_is_pasted_is_judged_and_not_shown_again(client, served):
     page = client.post("/audit", text=served.files["certificate"].read_text() + key, profile="").text
     assert "pasted: complies" in page
     assert key.splitlines()[1] not in page
+    alone = client.post("/audit", text=key)
+    assert alone.status_code == 200
+    assert "a private key, not a certificate" in alone.text
 
 
 def test_what_is_uploaded_is_judged(client, served, openssl):
