@@ -8,8 +8,8 @@ import os
 import re
 import ssl
 import subprocess
-import tarfile
 import sys
+import tarfile
 import threading
 
 import pytest
