@@ -30,7 +30,7 @@ from opensslgen.web import auditing
 from opensslgen.web.app import create_app
 from opensslgen.x509.certificate import load
 
-from .conftest import agreeing, files_below, make_root, make_server
+from .conftest import agreeing, files_below, make_root, make_server, wait
 from .forms import Client, form_config
 
 PBX = "pbx.example.com"
@@ -533,6 +533,30 @@ def test_a_backup_is_downloaded_and_openssl_opens_it(mine, config, authority, tm
 
 def without_lock(files):
     return {name: mode for name, mode in files.items() if not name.startswith(".lock")}
+
+
+def test_a_long_backup_shows_its_progress_and_runs_once(openssl, authority, root, monkeypatch):
+    client = entered(openssl, authority.store.path, patience=0.01)
+    go, runs = threading.Event(), []
+
+    def slow(*_, on_command, **__):
+        runs.append(1)
+        on_command("openssl enc -e")
+        assert go.wait(30)
+        return b"archive", 7
+
+    monkeypatch.setattr("opensslgen.web.authority.backup_contents", slow)
+    shown = client.post("/ca/backup", backup_passphrase=PASSWORD, backup_passphrase_again=PASSWORD)
+    progress = client.post(shown.location).location
+    assert progress == client.post(shown.location).location == f"{shown.location}/progress"
+    page = wait(lambda: "openssl enc -e" in (text := client.get(progress).text) and text)
+    assert PASSWORD not in page
+    assert progress in client.get("/").text
+    go.set()
+    done = wait(lambda: client.get(progress).location)
+    assert "7 files" in client.get(done).text
+    assert client.take(f"{done}/backup").data == b"archive"
+    assert runs == [1]
 
 
 def test_a_backup_that_fails_says_so_and_can_be_tried_again(mine, config, root):
