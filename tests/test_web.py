@@ -95,7 +95,7 @@ def test_the_name_of_a_new_ca_is_typed_in_the_form(client, config):
 
 def test_what_is_made_is_what_was_filled_in(client):
     made = client.make(p12_password="for the test")
-    data = client.get(f"{made}/p12").data
+    data = client.take(f"{made}/p12").data
     key, certificate, others = pkcs12.load_key_and_certificates(data, b"for the test")
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["pbx.example.com", "sip.example.com"]
@@ -106,7 +106,7 @@ def test_what_is_made_is_what_was_filled_in(client):
     certificate.verify_directly_issued_by(others[0])
     pem = x509.load_pem_x509_certificate(client.get(f"{made}/certificate").data)
     chain = x509.load_pem_x509_certificates(client.get(f"{made}/chain").data)
-    alone = load_pem_private_key(client.get(f"{made}/key").data, None)
+    alone = load_pem_private_key(client.take(f"{made}/key").data, None)
     assert [pem, chain] == [certificate, [certificate, others[0]]]
     assert key.public_key() == alone.public_key() == certificate.public_key()
 
@@ -281,7 +281,7 @@ def test_a_request_that_is_pasted_or_uploaded_is_signed(upload, client, config):
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["pbx.example.com", "sip.example.com"]
     certificate.verify_directly_issued_by(x509.load_pem_x509_certificate((config.pki / "ca.crt").read_bytes()))
-    assert client.get(f"{made}/key").status_code == 404
+    assert client.take(f"{made}/key").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ def test_an_intermediate_is_issued_with_its_limits_and_a_passphrase(client, conf
     assert (constraints.ca, constraints.path_length) == (True, 0)
     limits = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
     assert [str(each.value) for each in limits.permitted_subtrees] == ["berlin.example.com", "10.3.0.0/16"]
-    key = load_pem_private_key(client.get(f"{made}/key").data, b"of the site")
+    key = load_pem_private_key(client.take(f"{made}/key").data, b"of the site")
     assert key.public_key() == certificate.public_key()
 
 
@@ -611,8 +611,9 @@ def test_the_list_shows_what_there_is_and_one_page_explains_it(client, authority
     rows = re.findall(r'<th scope="row"><a href="([^"]+)">([^<]+)</a>', page)
     assert [names for _, names in rows] == ["DNS:soon.example.com", "DNS:pbx.example.com"]
     assert "expiring" in page
+    assert 'href="/ca"' in page
+    assert 'href="/certificates/ca"' in client.get("/ca").text
     for link in ("/certificates/ca", *(link for link, _ in rows)):
-        assert f'href="{link}"' in page
         one = client.get(link).text
         assert "Where it works" in one
     pem = client.get(f"{rows[0][0]}/certificate").data
@@ -628,10 +629,10 @@ def test_the_list_links_to_a_renewal_exactly_where_there_is_one(client, authorit
     client.make(replace="on")
     confirmed(client, f"/certificates/{other.certificate.serial_hex.upper()}/revoke")
     page = client.get("/?all=1").text
-    links = set(re.findall(r'href="(/certificates/[^"?#]+)"', page))
+    links = {*re.findall(r'href="(/certificates/[^"?#]+)"', page), "/certificates/ca"}
     renewals = {*re.findall(r'href="(/certificates/[^"?#]+)#renew"', page), "/certificates/ca"}
     assert len(links) == 4
-    assert renewals == {link for link in links if 'id="renew"' in client.get(link).text}
+    assert renewals == {link for link in links if f'action="{link}/renew"' in client.get(link).text}
     assert f"/certificates/{made.certificate.serial_hex.upper()}" in links - renewals
     assert len(renewals) == 2
 
@@ -661,11 +662,11 @@ def test_a_certificate_is_renewed_with_a_new_key_or_the_old_one(client, config, 
     assert renewed.extensions.get_extension_for_class(san) == old.extensions.get_extension_for_class(san)
     assert renewed.not_valid_after_utc >= old.not_valid_after_utc
     assert renewed.public_key() != old.public_key()
-    key, _, _ = pkcs12.load_key_and_certificates(client.get(f"{new}/p12").data, b"for the test")
+    key, _, _ = pkcs12.load_key_and_certificates(client.post(f"{new}/p12").data, b"for the test")
     assert key.public_key() == renewed.public_key()
     again = confirmed(client, f"/certificates/{renewed.serial_number:032X}/renew", keep_key="on")
     assert loaded(client, f"{again}/certificate").public_key() == renewed.public_key()
-    assert client.get(f"{again}/key").status_code == 404
+    assert client.post(f"{again}/key").status_code == 404
     assert len((config.pki / "index.txt").read_text().splitlines()) == 3
 
 
@@ -748,7 +749,7 @@ def test_what_is_due_is_renewed_at_once_and_a_failure_stops_no_other(client, con
     assert after["b"].read_bytes() != before["b"]
     assert after["c"].read_bytes() == before["c"]
     (made,) = re.findall(r'href="(/made/[0-9a-f]+)"', page)
-    key = load_pem_private_key(client.get(f"{made}/key").data, None)
+    key = load_pem_private_key(client.take(f"{made}/key").data, None)
     assert key.public_key() == x509.load_pem_x509_certificate(after["b"].read_bytes()).public_key()
 
 
@@ -971,7 +972,7 @@ def test_what_is_uploaded_is_judged(client, served, openssl):
     answer = client.post("/audit", text="", profile="strict", file=(io.BytesIO(der), "server.der"))
     assert "server.der: complies" in answer.text
     made = client.make(p12_password="for the test")
-    data = client.get(f"{made}/p12").data
+    data = client.take(f"{made}/p12").data
     locked = client.post("/audit", text="", profile="", file=(io.BytesIO(data), "a.p12"))
     assert "it needs a password" in locked.text
     fields = {"text": "", "profile": "", "password": "for the test"}
@@ -1014,14 +1015,14 @@ def test_the_cookie_is_for_this_form_alone(secure, openssl, tmp_path):
 def test_a_key_is_given_only_to_the_session_that_made_it(by_password):
     first, second = (log_in(Client(by_password)) for _ in range(2))
     made = first.make(p12_password="for the test")
-    assert b"PRIVATE KEY" in first.get(f"{made}/key").data
+    assert b"PRIVATE KEY" in first.post(f"{made}/key").data
     for what in ("", "/key", "/p12", "/certificate"):
-        assert second.get(f"{made}{what}").status_code == 404
+        assert second.take(f"{made}{what}").status_code == 404
     # What somebody else has put in its place since is theirs; the old PKCS#12 file was put aside.
-    assert first.get(f"{made}/p12").status_code == 200
+    assert first.post(f"{made}/p12").status_code == 200
     second.make(replace="on")
-    assert first.get(f"{made}/key").status_code == 404
-    assert first.get(f"{made}/p12").status_code == 404
+    assert first.post(f"{made}/key").status_code == 404
+    assert first.post(f"{made}/p12").status_code == 404
 
 
 def test_a_review_that_renames_an_old_pkcs12_file_is_still_true_a_second_later(client, monkeypatch):
@@ -1034,9 +1035,9 @@ def test_a_key_of_another_session_is_not_given_to_who_revokes_its_certificate(by
     first, second = (log_in(Client(by_password)) for _ in range(2))
     serial = loaded(first, f"{first.make(p12_password='for the test')}/certificate").serial_number
     revoked = confirmed(second, f"/certificates/{serial:032X}/revoke")
-    assert f'href="{revoked}/' not in second.get(revoked).text
+    assert f'"{revoked}/' not in second.get(revoked).text
     for what in ("key", "p12", "certificate", "chain", "request"):
-        assert second.get(f"{revoked}/{what}").status_code == 404
+        assert second.take(f"{revoked}/{what}").status_code == 404
     listed = confirmed(second, "/revocation-list")
     assert set(re.findall(rf'href="{listed}/([^"]+)"', second.get(listed).text)) == {"crl", "crl%20in%20DER"}
 
@@ -1050,7 +1051,7 @@ def test_renewing_gives_no_key_of_before_away(client, config):
     assert "only contain a new key" in beside(answer.text, "renew")
     renewed = confirmed(client, path, keep_key="on")
     for what in ("key", "p12"):
-        assert client.get(f"{renewed}/{what}").status_code == 404
+        assert client.take(f"{renewed}/{what}").status_code == 404
     assert not (config.pki / "private" / "pbx.example.com.p12").exists()
 
 

@@ -103,7 +103,7 @@ def judge() -> str | tuple[str, int]:
         found["file" if len(sent) > len(servers) else "servers"] = Problem(f"at most {_TARGETS} can be checked at once")
     if found:
         return _page(typed, found), 422
-    with _turn() as has_turn:
+    with turn() as has_turn:
         if not has_turn:
             return _page(typed, {"text": Problem("others are checking files: try again in a moment")}), 503
         report = _report(sent, servers, typed.profile)
@@ -111,7 +111,7 @@ def judge() -> str | tuple[str, int]:
 
 
 @contextmanager
-def _turn() -> Iterator[bool]:
+def turn() -> Iterator[bool]:
     """Wait for a turn, and tell whether there is one."""
     if not _places.acquire(blocking=False):
         yield False

@@ -11,7 +11,7 @@ from opensslgen.pki.store import Store
 from opensslgen.report.overview import Briefs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from opensslgen.openssl.command import OpenSSL
@@ -35,7 +35,7 @@ class Config:
     password: str | None = field(default=None, repr=False)
     secure: bool = False
     """Whether browsers use TLS."""
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
     """Secrets that nobody has to type, by the names that plans have for them."""
     on_command: Callable[[str], None] = lambda _: None
     """Gets each openssl command as it runs."""

@@ -22,6 +22,7 @@ from .fields import FORM, Problem, Values
 from .gate import this_session
 from .pages import attachment
 from .pending import (
+    SECRET,
     ChangedError,
     Delivery,
     Outcome,
@@ -46,7 +47,11 @@ if TYPE_CHECKING:
 
 blueprint = Blueprint("making", __name__)
 
-_KINDS = {"p12": "application/x-pkcs12", "crl in DER": "application/pkix-crl"}
+_KINDS = {
+    "p12": "application/x-pkcs12",
+    "crl in DER": "application/pkix-crl",
+    "backup": "application/octet-stream",
+}
 """Media types; the others are PEM."""
 _PREVIEW_LIMIT = 64 << 10
 """Bytes of a form whose commands are shown while it is filled in."""
@@ -168,8 +173,8 @@ def _plan(pending: Pending, order: str, *, problem: Problem | None = None) -> st
         order=order,
         pending=pending,
         job=pending.shown,
-        steps=steps_script(pending.shown.plan),
-        script=pending.script(this_config()),
+        steps=None if pending.run else steps_script(pending.shown.plan),
+        script=None if pending.run else pending.script(this_config()),
         problem=problem,
         pki=str(this_config().pki),
     )
@@ -179,6 +184,8 @@ def _plan(pending: Pending, order: str, *, problem: Problem | None = None) -> st
 def script(order: str) -> FlaskResponse:
     """Return the script, as a file."""
     pending = _pending(order)
+    if pending.run:
+        abort(404)
     name = f"make-{pending.order.stem}.sh" if pending.order else "opensslgen.sh"
     return attachment(pending.script(this_config()).encode(), name=name, kind="text/x-shellscript; charset=utf-8")
 
@@ -186,10 +193,11 @@ def script(order: str) -> FlaskResponse:
 @blueprint.post("/orders/<order>")
 def make(order: str) -> Response | str | tuple[str, int]:
     """Run the job that was shown, once, however often this is called, and show its progress."""
-    config, pending = this_config(), _pending(order)
+    pending = _pending(order)
+    if pending.elsewhere:
+        abort(400, "This certificate is issued on another machine: download the script.")
+    config = this_config()
     with pending.lock:
-        if pending.elsewhere:
-            abort(400, "This certificate is issued on another machine: download the script.")
         if pending.work is None and not pending.has_ended:
             pending.work = workers().start(lambda on_command: pending.make_all(config, on_command))
         work = pending.work
@@ -230,7 +238,7 @@ def _ended(pending: Pending, order: str) -> Response | str | tuple[str, int]:
 
 def _deliver(pending: Pending, made: Sequence[JobResult | Error]) -> None:
     """Let the session download what was made, and forget the secrets."""
-    names = [None if isinstance(each, Error) else this_session().deliver(delivery(each)) for each in made]
+    names = [None if isinstance(each, Error) else this_session().deliver(delivery(each, pending.kept)) for each in made]
     if pending.rest:
         faults = [each.message if isinstance(each, Error) else None for each in made]
         titles = [each.shown.name for each in pending.all]
@@ -257,7 +265,8 @@ def _failed(pending: Pending, order: str, fault: Exception) -> str | tuple[str, 
         raise fault
     findings = fault.findings if isinstance(fault, Violation) else []
     # It was right when the form was sent, and may have been changed since.
-    wrong = passphrase_problem(this_config(), pending.secrets)
+    needs = CA_PASSPHRASE in pending.shown.plan.secrets
+    wrong = passphrase_problem(this_config(), pending.secrets) if needs else None
     if pending.values is None:
         return _plan(pending, order, problem=wrong or Problem(fault.message, tuple(findings))), 409
     found = fields.problems_of_rules(pending.values, findings) or {FORM: Problem(fault.message)}
@@ -272,14 +281,16 @@ def result(name: str) -> str:
 
     from opensslgen.rules.devices import verdicts
 
-    made = _delivery(name).made
+    found = _delivery(name)
+    made = found.made
     at = datetime.now(timezone.utc).replace(microsecond=0)
     return render_template(
         "made.html",
         name=name,
         made=made,
         certificate=made.certificate,
-        files={what: made.files[what] for what in _delivery(name).digests},
+        files=found.names,
+        secret=SECRET,
         found_verdicts=verdicts(made.certificate, issuer=made.issuer, is_private=True, at=at)
         if made.certificate
         else (),
@@ -288,12 +299,26 @@ def result(name: str) -> str:
 
 @blueprint.get("/made/<name>/<what>")
 def download(name: str, what: str) -> FlaskResponse:
-    """Return a file that this session has made."""
-    found = _delivery(name)
-    data = found.file(what)
-    if data is None:
+    """Return a file that this session has made, unless it contains a private key."""
+    if what in SECRET:
+        # A browser may follow links by itself.
         abort(404)
-    return attachment(data, name=found.made.files[what].name, kind=_KINDS.get(what, "application/x-pem-file"))
+    return _file(name, what)
+
+
+@blueprint.post("/made/<name>/<what>")
+def download_secret(name: str, what: str) -> FlaskResponse:
+    """Return a file with a private key that this session has made."""
+    if what not in SECRET:
+        abort(404)
+    return _file(name, what)
+
+
+def _file(name: str, what: str) -> FlaskResponse:
+    found = _delivery(name).file(what)
+    if found is None:
+        abort(404)
+    return attachment(found[1], name=found[0], kind=_KINDS.get(what, "application/x-pem-file"))
 
 
 def _delivery(name: str) -> Delivery:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen import __version__
-from opensslgen.errors import Error, UsageError
+from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.jobs.issue import intermediate_job, leaf_job, self_signed_job
 from opensslgen.jobs.job import Violation
@@ -19,6 +20,7 @@ from opensslgen.jobs.perform import Authority
 from opensslgen.jobs.sign import sign_job
 from opensslgen.orders.kinds import SELF_SIGNED, SERVER
 from opensslgen.orders.order import AuthorityOrder
+from opensslgen.plan import layout
 from opensslgen.plan.script import as_script
 from opensslgen.plan.secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD, SECRETS
 
@@ -69,6 +71,10 @@ class Pending:
     """The fields of the form, if it came from there."""
     order: LeafOrder | AuthorityOrder | None = None
     """The order that the form makes."""
+    run: Callable[[Pending, Config, Callable[[str], None]], JobResult] | None = None
+    """Does it, if it is no plan; gets each command."""
+    kept: dict[str, tuple[str, bytes]] = field(default_factory=dict, repr=False)
+    """The names and contents of the files that `run` has made, which are not on the disk."""
     delivered: str | None = None
     """The name of its delivery; a second confirmation does nothing."""
     rest: tuple[Pending, ...] = ()
@@ -113,6 +119,8 @@ class Pending:
 
     def make(self, config: Config, on_command: Callable[[str], None]) -> JobResult:
         """Run the job, or raise ChangedError if it is no longer the one that was shown; raises Error if it fails."""
+        if self.run is not None:
+            return self.run(self, config, on_command)
 
         def prepare() -> Job:
             job = self.prepare()
@@ -132,13 +140,20 @@ class Pending:
             on_command(command)
             config.on_command(command)
 
-        return Authority(config.store, config.openssl(), secret, say, force=self.force).make(prepare)
+        made = Authority(config.store, config.openssl(), secret, say, force=self.force).make(prepare)
+        plan = made.job.plan
+        if NEW_PASSPHRASE in plan.secrets and any(publish.target in layout.CA_KEYS for publish in plan.publish):
+            # The one with which the form was started no longer opens the key.
+            config.secrets.pop(CA_PASSPHRASE, None)
+        return made
 
 
 def passphrase_is_needed(config: Config) -> bool:
-    """Tell whether the root's key has a passphrase that the web interface was not started with."""
-    is_encrypted = config.store.issuer() is not None and config.store.ca_key_is_encrypted()
-    return is_encrypted and CA_PASSPHRASE not in config.secrets
+    """Tell whether the root's key is here and has a passphrase that the web interface was not started with."""
+    with suppress(UnreadableError):
+        is_encrypted = config.store.issuer() is not None and config.store.ca_key_is_encrypted()
+        return is_encrypted and CA_PASSPHRASE not in config.secrets
+    return False
 
 
 def passphrase_problem(config: Config, secrets: Mapping[str, str]) -> Problem | None:
@@ -249,7 +264,7 @@ def _fault(values: Values, error: Error) -> dict[str, Problem]:
 
 DELIVERED = ("p12", "certificate", "chain", "key", "request", "crl", "crl in DER")
 """The new files that can be downloaded; never the root's key."""
-_SECRET = {"p12", "key"}
+SECRET = {"p12", "key", "backup"}
 """The ones that contain a private key."""
 
 
@@ -260,25 +275,40 @@ class Delivery:
     made: JobResult
     digests: Mapping[str, bytes]
     """SHA-256 of each new file, so that nobody gets a key that somebody else has put in its place."""
+    kept: Mapping[str, tuple[str, bytes]] = field(default_factory=dict, repr=False)
+    """The names and contents of what is not on the disk."""
 
-    def file(self, what: str) -> bytes | None:
-        """Return a file by its name, such as "key"; None if there is none, or it has changed."""
+    @property
+    def names(self) -> dict[str, str]:
+        """What can be downloaded, such as "key", with the name or path of each file."""
+        return {what: str(self.made.files[what]) for what in self.digests} | {
+            what: name for what, (name, _) in self.kept.items()
+        }
+
+    def file(self, what: str) -> tuple[str, bytes] | None:
+        """Return the name and contents of a file by what it is; None if there is none, or it has changed."""
+        if what in self.kept:
+            return self.kept[what]
         if what not in self.digests:
             return None
+        path = self.made.files[what]
         try:
-            data = self.made.files[what].read_bytes()
+            data = path.read_bytes()
         except OSError:
             return None
-        return data if hashlib.sha256(data).digest() == self.digests[what] else None
+        return (path.name, data) if hashlib.sha256(data).digest() == self.digests[what] else None
 
 
-def delivery(made: JobResult) -> Delivery:
+def delivery(made: JobResult, kept: Mapping[str, tuple[str, bytes]] | None = None) -> Delivery:
     """Return what a session may download of what it has just made: no file that was only moved, and no older key."""
     # An older key belongs to whoever made it, not to the session that revokes or renews its certificate.
     new = {
-        publish.what.value for publish in made.job.plan.publish if publish.what and not publish.source.startswith("../")
+        publish.what.value
+        for publish in made.job.plan.publish
+        if publish.what and not publish.source.startswith("../") and publish.target not in layout.CA_KEYS
     }
     if "key" not in new:
-        new -= _SECRET
+        new -= SECRET
     files = {what: made.files[what] for what in DELIVERED if what in new}
-    return Delivery(made, {what: hashlib.sha256(path.read_bytes()).digest() for what, path in files.items()})
+    digests = {what: hashlib.sha256(path.read_bytes()).digest() for what, path in files.items()}
+    return Delivery(made, digests, kept or {})

@@ -63,7 +63,10 @@ class Session:
         return _keep(self.orders, pending, most=_ORDERS, busy={name for name, each in self.orders.items() if each.work})
 
     def deliver(self, delivery: Delivery) -> str:
-        """Keep a delivery in the same way."""
+        """Keep a delivery in the same way; backups are large, so only the latest is kept."""
+        if delivery.kept:
+            for name in [name for name, old in self.deliveries.items() if old.kept]:
+                del self.deliveries[name]
         return _keep(self.deliveries, delivery, most=_DELIVERIES)
 
     def keep_report(self, report: Report) -> str:

@@ -64,25 +64,3 @@ if (form) {
   });
   update();
 }
-
-// A button shows what is typed into a field for a password, and hides it again.
-for (const secret of secrets) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "show";
-  const label = document.querySelector(`label[for="${secret.id}"]`).textContent;
-  const paint = () => {
-    button.textContent = secret.type === "password" ? "Show" : "Hide";
-    button.setAttribute("aria-label", `${button.textContent}: ${label}`);
-  };
-  button.addEventListener("click", () => {
-    secret.type = secret.type === "password" ? "text" : "password";
-    paint();
-  });
-  secret.form.addEventListener("submit", () => { secret.type = "password"; });
-  paint();
-  const pair = document.createElement("div");
-  pair.className = "secret";
-  secret.before(pair);
-  pair.append(secret, button);
-}
