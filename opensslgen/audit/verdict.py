@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from opensslgen.budget import Budget
 from opensslgen.bundles.holding import Holding, add, blocks_of, holding_of, key_of, note_forms
 from opensslgen.bundles.private_keys import ENCRYPTED
 from opensslgen.errors import Error, UnreadableError
@@ -89,6 +90,26 @@ def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHan
         return [Result(target=file.path, kind=_KINDS.get(kind or "", "file"), unreadable=error.message)]
 
 
+def held_in(file: File, settings: Settings) -> Holding:
+    """Return what a file of any kind holds, for those who want to see it; raises UnreadableError."""
+    found = content(file, limit=settings.limit)
+    assert found
+    if found.size > settings.limit:
+        raise UnreadableError(f"larger than {settings.limit} bytes")
+    kind = kind_of(found.data)
+    if kind is None:
+        raise UnreadableError(_what(found))
+    if kind in ("config", "script"):
+        if holding := _holding_inside(found, settings):
+            return holding
+        what = "an openssl config" if kind == "config" else "a shell script"
+        raise UnreadableError(f"{what}, not a certificate; opensslgen audit judges the certificates that it makes")
+    with Budget(settings.time_limit).running():
+        return holding_of(
+            found.data, kind, openssl=settings.find_openssl, password=lambda: settings.password_of(file.path)
+        )
+
+
 def _what(found: Content) -> str:
     """Return why a file cannot be judged."""
     from .others import name_of  # few files need it
@@ -152,16 +173,22 @@ def _of_crls(holding: Holding, *, target: str, settings: Settings, at_hand: AtHa
 
 def _inside(found: Content, target: str, settings: Settings, at_hand: AtHand) -> list[Verdict]:
     """Return the verdicts on the certificates that a script or a config contains."""
-    if b"-----BEGIN " not in found.data:
-        return []
-    try:
-        holding = holding_of(found.data, "text", openssl=settings.find_openssl, password=str)
-    except Error:
-        return []  # it is a name or a mark, which is filled in when the script runs
-    if not holding.certificates:
+    holding = _holding_inside(found, settings)
+    if holding is None:
         return []
     of_file = _unfit(holding, settings)
     return [_of_holding(holding, target=target, settings=settings, mode=None, of_file=of_file, at_hand=at_hand)]
+
+
+def _holding_inside(found: Content, settings: Settings) -> Holding | None:
+    """Return what a script or a config contains; None if that is no certificate."""
+    if b"-----BEGIN " not in found.data:
+        return None
+    try:
+        holding = holding_of(found.data, "text", openssl=settings.find_openssl, password=str)
+    except Error:
+        return None  # it is a name or a mark, which is filled in when the script runs
+    return holding if holding.certificates else None
 
 
 def _unfit(holding: Holding, settings: Settings) -> tuple[Finding, ...]:

@@ -16,7 +16,17 @@ from opensslgen.patterns import pattern
 
 from . import complete
 from .command import Command, InGroups
-from .options import FORMAT, OPENSSL, Decimal, NumberParameter, Output, PathParameter, file_option, grouped, together
+from .options import (
+    FORMAT,
+    OPENSSL,
+    PASSWORD_FILE,
+    Decimal,
+    NumberParameter,
+    Output,
+    PathParameter,
+    grouped,
+    together,
+)
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
 
@@ -119,12 +129,7 @@ class Reporting(NamedTuple):
         "--limit", type=NumberParameter(1), default=16 << 20, metavar="BYTES",
         help="Read at most BYTES of a file or, with --each, of a block.  [default: 16777216]",
     ),
-    file_option(
-        "--p12-password-file",
-        value="password_file",
-        hidden_names=("--password-file",),
-        help="File whose first line is the password of PKCS#12 files.  [env: OPENSSLGEN_P12_PASSWORD]",
-    ),
+    PASSWORD_FILE,
     OPENSSL,
     click.option(
         "--time-limit", type=Decimal(0.01, 86400), default=10.0, metavar="SECONDS",
@@ -204,6 +209,8 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
     from opensslgen.names.general import parse_host
     from opensslgen.openssl.command import find
 
+    from .secrets import password_of_file
+
     at = judging.at or datetime.now(timezone.utc).replace(microsecond=0)
     within = None if judging.within is None else timedelta(days=judging.within)
     try:
@@ -220,7 +227,7 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
         roots=tuple(root for file in judging.roots for root in certificates_of(file, openssl=openssl)),
         limit=judging.limit,
         sections=judging.sections,
-        password=functools.partial(_password, judging.password_file),
+        password=functools.partial(password_of_file, judging.password_file),
         openssl=openssl,
         starttls=asking.starttls,
         servername=None if asking.servername is None else parse_host(asking.servername),
@@ -264,22 +271,6 @@ def _nagios(targets: tuple[str, ...], settings: Settings, reporting: Reporting) 
     worst = functools.reduce(nagios.Status.plus, map_audit(targets, settings, then=status), nagios.Status())
     click.echo(nagios.nagios_line(worst, warning=warning, critical=critical), nl=False)
     sys.exit(nagios.state_of(worst))
-
-
-def _password(file: Path | None, name: str) -> str:
-    """Return the password of PKCS#12 files: from a file, the environment, or the terminal."""
-    from opensslgen.bundles.pkcs import PASSWORD
-    from opensslgen.text import visible
-
-    from .secrets import first_line
-
-    if file:
-        return first_line(file, "password of the PKCS#12 file")
-    if PASSWORD in os.environ:
-        return os.environ[PASSWORD]
-    if not sys.stdin.isatty():
-        raise UsageError(f"its password is needed: use --p12-password-file FILE or set {PASSWORD}")
-    return str(click.prompt(f"Password of {visible(name)}", hide_input=True, err=True, default="", show_default=False))
 
 
 @click.command(cls=Command)

@@ -368,6 +368,13 @@ P12_PASSWORD_FILE = file_option(
     "--p12-password-file",
     help="File whose first line is the password of the PKCS#12 file.  [env: OPENSSLGEN_P12_PASSWORD]",
 )
+PASSWORD_FILE = file_option(
+    "--p12-password-file",
+    value="password_file",
+    hidden_names=("--password-file",),
+    help="File whose first line is the password of PKCS#12 files.  [env: OPENSSLGEN_P12_PASSWORD]",
+)
+"""The password of files that are only read."""
 BACKUP_PASSPHRASE = grouped(
     Secrets,
     file_option(
