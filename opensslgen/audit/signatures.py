@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from opensslgen.budget import MOST_FINDINGS, Budget, CostlyError
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import STDIN, read_file
-from opensslgen.openssl.command import OpenSSLError
 from opensslgen.rules.path import MOST_PATHS, Pool, paths, pool_of
 from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
@@ -166,6 +165,7 @@ def _answers(asked: Sequence[tuple[_Inquiry, Question]], settings: Settings) -> 
     if not asked:
         return ()
     from opensslgen.openssl.chains import verify  # most certificates come alone
+    from opensslgen.openssl.command import OpenSSLError
 
     try:
         with Budget(settings.time_limit + len(asked) / _VERIFIED_PER_SECOND).running():
@@ -273,6 +273,7 @@ class _Inquiry:
     def ask_alone(self, question: Question) -> Answer | Error:
         """Return openssl's answer to the question within this certificate's own budget."""
         from opensslgen.openssl.chains import verify
+        from opensslgen.openssl.command import OpenSSLError
 
         try:
             with self.budget.running():

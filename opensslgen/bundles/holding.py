@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from opensslgen.budget import check
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import File, content, read_file
-from opensslgen.openssl.command import OpenSSLError
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode, decode_block
@@ -393,6 +392,8 @@ def key_of(
         return None, ()
     if subject is None:
         return None, ("a private key: only who can read it was checked",)
+    from opensslgen.openssl.command import OpenSSLError  # most files have no key
+
     label, der = holding.keys[0]
     if label == ENCRYPTED:
         return None, ("its private key is encrypted, so it was not compared with the certificate",)

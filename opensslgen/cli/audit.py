@@ -31,12 +31,15 @@ from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from opensslgen.audit.chosen import Chosen
     from opensslgen.audit.result import Settings
+    from opensslgen.names.general import GeneralName
+    from opensslgen.openssl.command import OpenSSL
     from opensslgen.report.tally import Entry
+    from opensslgen.x509.certificate import Certificate
 
 _TIME = pattern(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
 
@@ -205,11 +208,6 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
 
 def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
     from opensslgen.audit.result import Settings
-    from opensslgen.bundles.holding import certificates_of
-    from opensslgen.names.general import parse_host
-    from opensslgen.openssl.command import find
-
-    from .secrets import password_of_file
 
     at = judging.at or datetime.now(timezone.utc).replace(microsecond=0)
     within = None if judging.within is None else timedelta(days=judging.within)
@@ -217,24 +215,51 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
         at + (within or timedelta(0))
     except OverflowError:
         raise UsageError("--within reaches beyond the year 9999") from None
-    openssl = functools.cache(lambda: find(judging.openssl))
+    openssl = functools.cache(functools.partial(_find, judging.openssl))
     return Settings(
         rules=chosen.rules,
         rules_by_kind=chosen.by_kind,
         at=at,
         within=within,
         each=judging.each,
-        roots=tuple(root for file in judging.roots for root in certificates_of(file, openssl=openssl)),
+        roots=_roots(judging.roots, openssl),
         limit=judging.limit,
         sections=judging.sections,
-        password=functools.partial(password_of_file, judging.password_file),
+        password=functools.partial(_password, judging.password_file),
         openssl=openssl,
         starttls=asking.starttls,
-        servername=None if asking.servername is None else parse_host(asking.servername),
+        servername=_servername(asking.servername),
         timeout=asking.timeout,
         time_limit=judging.time_limit,
         jobs=judging.jobs,
     )
+
+
+# What an audit of one certificate does not need is imported late, as it takes longer than to judge it.
+
+
+def _find(path: str | None) -> OpenSSL:
+    from opensslgen.openssl.command import find
+
+    return find(path)
+
+
+def _password(file: Path | None, name: str) -> str:
+    from .secrets import password_of_file
+
+    return password_of_file(file, name)
+
+
+def _roots(files: tuple[Path, ...], openssl: Callable[[], OpenSSL]) -> tuple[Certificate, ...]:
+    from opensslgen.bundles.holding import certificates_of
+
+    return tuple(root for file in files for root in certificates_of(file, openssl=openssl))
+
+
+def _servername(name: str | None) -> GeneralName | None:
+    from opensslgen.names.general import parse_host
+
+    return None if name is None else parse_host(name)
 
 
 def _report(targets: tuple[str, ...], settings: Settings, chosen: Chosen, reporting: Reporting) -> int:

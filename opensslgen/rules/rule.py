@@ -37,7 +37,7 @@ Messages = tuple[str | Fault, ...]
 PASS: Messages = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # each method that is made costs time when a command starts
 class Case:
     """What rules judge: a certificate, its issuer if available, and the time."""
 
