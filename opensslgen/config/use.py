@@ -72,6 +72,18 @@ def is_for_lists(section: Section, named: Collection[str]) -> bool:
     return section.name in named or all(canonical(entry.key) in _OF_LISTS for entry in section.entries)
 
 
+def is_for_subjects(config: Config, section: Section) -> bool:
+    """Tell whether a section contains the fields of a subject or a policy of them, even beside an extension's name."""
+    named = {entry.value for each in config.sections for key in _OF_SUBJECTS if (entry := config.own(each, key))}
+    if section.name in named:
+        return any(canonical(entry.key) not in EXTENSIONS for entry in section.entries)
+    return bool(section.entries) and all(entry.value in ("match", "optional", "supplied") for entry in section.entries)
+
+
+_OF_SUBJECTS = ("distinguished_name", "policy", "attributes")
+"""The keys that name such sections (openssl-req(1), openssl-ca(1))."""
+
+
 def is_for_proxies(section: Section) -> bool:
     """Tell whether a section contains extensions of proxy certificates (RFC 3820)."""
     return any(canonical(entry.key) == "proxyCertInfo" for entry in section.entries)
