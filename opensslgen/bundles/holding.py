@@ -209,7 +209,7 @@ def _add_der(holding: Holding, kind: str, data: bytes) -> None:
     at, following = 0, kind
     while (end := _next(data, at)) < len(data):
         if data[end] in _FILLING and not data[end:].strip(_FILLING):
-            holding.notes.append("white space or zeros follow it: openssl ignores them, other programs refuse the file")
+            holding.notes.append("white space follows it: openssl ignores it, other programs refuse the file")
             _add(holding, following, data[at:end])
             return
         after = _der_kind(data[end : end + _HEAD])
@@ -223,7 +223,7 @@ def _add_der(holding: Holding, kind: str, data: bytes) -> None:
     _add(holding, following, data[at:])
 
 
-_FILLING = b" \t\r\n\0\x1a"
+_FILLING = b" \t\r\n"
 _SEVERAL = ("certificate", "crl", "request")
 _HEAD = 1 << 16
 """Bytes that tell what DER is meant to be."""
