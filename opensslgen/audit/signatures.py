@@ -497,7 +497,7 @@ class _Inquiry:
         if self.settings.roots or any(last.der == anchor.der for anchor in self.pending.anchors):
             return ()
         if not path and certificate.is_self_signed:
-            return ()
+            return ("phones have to trust this certificate itself",) if self.pending.result.answer else ()
         if not path:
             issuer = certificate.issuer or "without a name"
             return (f"its issuer {issuer} was not found: its signature was not verified",)
@@ -505,7 +505,11 @@ class _Inquiry:
             return ()  # only the signature is asked for
         if last.is_self_signed:
             return (f"phones have to trust the root {last.subject or 'without a name'}",)
-        return (f"phones have to trust {last.issuer or 'its issuer'}, which was not found, or a root above it",)
+        issuer = last.issuer or "its issuer"
+        return (
+            f"phones have to trust {issuer}, which was not found, or a root above it; that it signed"
+            f" {last.subject or 'the last certificate'} was not verified",
+        )
 
 
 def _purpose(rules: Collection[Rule]) -> str | None:

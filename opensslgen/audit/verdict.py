@@ -14,7 +14,7 @@ from opensslgen.bundles.private_keys import ENCRYPTED
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import content, pieces
 from opensslgen.patterns import pattern
-from opensslgen.rules.roles import AUTHORITY, SERVER
+from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, role_of
 from opensslgen.rules.rule import Case, judge_request, raised
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
 from opensslgen.x509.der import DecodeError
@@ -289,6 +289,8 @@ def _rules(
     rules, remarks = settings.rules_for(None if role.name == SERVER else role.name)
     if settings.rules_by_kind and not role.is_sure and certificate.is_authority:
         remarks = (_EITHER if role.name == AUTHORITY else _EITHER_SERVER,)
+    elif settings.rules_by_kind and role.name == SERVER and role_of(certificate).name == CLIENT:
+        remarks = (_EITHER_CLIENT,)
     soon = settings.at + (settings.within or timedelta(0))
     if certificate.not_after >= soon or not is_kept(target, certificate):
         return rules, remarks
@@ -303,6 +305,9 @@ _EITHER = "judged as a CA, by profile root; it could also be a server's: --profi
 _EITHER_SERVER = (
     "judged as a server; it says that it is a certificate authority (CA:TRUE): --profile root judges it as a root"
 )
+
+
+_EITHER_CLIENT = "judged as a server; its extended key usage is for clients: --profile client judges it as a client"
 
 
 def _rules_for_request(request: Request, target: str, settings: Settings) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
