@@ -32,6 +32,7 @@ from opensslgen.config.use import (
     loaded_code,
     looks_like_extensions,
     named_for_lists,
+    named_for_subjects,
     openssl_time,
     reads_requests,
     sections_used,
@@ -327,7 +328,8 @@ class _Audit:
             if is_for_lists(section, named) and ("crl" in section.name.lower() or not sounds_like_server(section.name))
         }
         proxies = {section.name: section for section in found if is_for_proxies(section)}
-        subjects = {section.name: section for section in found if is_for_subjects(self.config, section)}
+        of_subjects = named_for_subjects(self.config)
+        subjects = {section.name: section for section in found if is_for_subjects(section, of_subjects)}
         for what, sections in (
             ("CRLs", lists),
             ("proxy certificates", proxies),
