@@ -7,7 +7,6 @@ such characters.
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
@@ -82,6 +81,8 @@ def refuse_hidden(text: str, what: str = "the name") -> None:
     """Raise UsageError for a control, format, private or unassigned character (Cc, Cf, Cn, Co, Cs, Zl, Zp)."""
     if text.isprintable():
         return
+    import unicodedata  # names are printable
+
     for char in text:
         if unicodedata.category(char) in _HIDDEN and char not in _JOINERS:
             name = unicodedata.name(char, "a control or unassigned character")

@@ -27,10 +27,12 @@ from opensslgen.config.use import (
     default_section,
     is_for_lists,
     is_for_proxies,
+    is_for_subjects,
     issues_certificates,
     loaded_code,
     looks_like_extensions,
     named_for_lists,
+    named_for_subjects,
     openssl_time,
     reads_requests,
     sections_used,
@@ -326,10 +328,16 @@ class _Audit:
             if is_for_lists(section, named) and ("crl" in section.name.lower() or not sounds_like_server(section.name))
         }
         proxies = {section.name: section for section in found if is_for_proxies(section)}
-        for what, sections in (("CRLs", lists), ("proxy certificates", proxies)):
+        of_subjects = named_for_subjects(self.config)
+        subjects = {section.name: section for section in found if is_for_subjects(section, of_subjects)}
+        for what, sections in (
+            ("CRLs", lists),
+            ("proxy certificates", proxies),
+            ("subjects, which have no extensions", subjects),
+        ):
             if sections:
                 self.notes.append(f"for {what}, so not judged: {', '.join(map(_bracketed, sections.values()))}")
-        found = [section for section in found if section.name not in lists and section.name not in proxies]
+        found = [section for section in found if section.name not in {*lists, *proxies, *subjects}]
         for section in found if is_alone else ():
             name = visible(section.name)
             message = f"nothing names the section [ {name} ]: openssl applies it only with -extensions {name}"

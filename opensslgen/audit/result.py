@@ -33,7 +33,7 @@ def rules_by_kind(allowed: Collection[str] = ()) -> dict[str, tuple[Rule, ...]]:
     return {AUTHORITY: rules_of(["root"], allowed), CLIENT: rules_of(["client"], allowed)}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Settings:
     """How to judge; the same for all targets of one run."""
 
@@ -104,7 +104,7 @@ class Origin(NamedTuple):
     """What was corrected."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Result:
     """The verdict on one thing; a target may contain several."""
 

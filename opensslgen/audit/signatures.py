@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from opensslgen.budget import MOST_FINDINGS, Budget, CostlyError
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import STDIN, read_file
-from opensslgen.openssl.command import OpenSSLError
 from opensslgen.rules.path import MOST_PATHS, Pool, paths, pool_of
 from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
@@ -166,6 +165,7 @@ def _answers(asked: Sequence[tuple[_Inquiry, Question]], settings: Settings) -> 
     if not asked:
         return ()
     from opensslgen.openssl.chains import verify  # most certificates come alone
+    from opensslgen.openssl.command import OpenSSLError
 
     try:
         with Budget(settings.time_limit + len(asked) / _VERIFIED_PER_SECOND).running():
@@ -273,6 +273,7 @@ class _Inquiry:
     def ask_alone(self, question: Question) -> Answer | Error:
         """Return openssl's answer to the question within this certificate's own budget."""
         from opensslgen.openssl.chains import verify
+        from opensslgen.openssl.command import OpenSSLError
 
         try:
             with self.budget.running():
@@ -501,7 +502,7 @@ class _Inquiry:
         if self.settings.roots or any(last.der == anchor.der for anchor in self.pending.anchors):
             return ()
         if not path and certificate.is_self_signed:
-            return ()
+            return ("phones have to trust this certificate itself",) if self.pending.result.answer else ()
         if not path:
             issuer = certificate.issuer or "without a name"
             return (f"its issuer {issuer} was not found: its signature was not verified",)
@@ -509,7 +510,11 @@ class _Inquiry:
             return ()  # only the signature is asked for
         if last.is_self_signed:
             return (f"phones have to trust the root {last.subject or 'without a name'}",)
-        return (f"phones have to trust {last.issuer or 'its issuer'}, which was not found, or a root above it",)
+        issuer = last.issuer or "its issuer"
+        return (
+            f"phones have to trust {issuer}, which was not found, or a root above it; that it signed"
+            f" {last.subject or 'the last certificate'} was not verified",
+        )
 
 
 def _purpose(rules: Collection[Rule]) -> str | None:

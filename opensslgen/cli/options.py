@@ -93,6 +93,10 @@ class PathParameter(click.Path):
         return Path(os.fsdecode(super().convert(value, param, ctx)))
 
 
+_ANY_PATH = PathParameter()
+"""Click looks for translations of its messages in each one that is made."""
+
+
 def together(*options: Decorator) -> Decorator:
     """Return one decorator that adds the options in this order."""
     return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
@@ -135,7 +139,7 @@ def file_option(
     return click.option(
         *(name, value) if value else (name,),
         cls=known_as(*hidden_names),
-        type=PathParameter(),
+        type=_ANY_PATH,
         metavar=metavar,
         help=help,
         callback=callback,
@@ -174,7 +178,7 @@ class Running(NamedTuple):
 
 
 PKI = click.option(
-    "--pki", type=PathParameter(), envvar="OPENSSLGEN_PKI", default="pki", metavar="DIR",
+    "--pki", type=_ANY_PATH, envvar="OPENSSLGEN_PKI", default="pki", metavar="DIR",
     help="Folder with the CA, the keys and the certificates, laid out as by easy-rsa.  [env: OPENSSLGEN_PKI]"
     "  [default: pki]",
 )  # fmt: skip
@@ -380,6 +384,13 @@ P12_PASSWORD_FILE = file_option(
     "--p12-password-file",
     help="File whose first line is the password of the PKCS#12 file.  [env: OPENSSLGEN_P12_PASSWORD]",
 )
+PASSWORD_FILE = file_option(
+    "--p12-password-file",
+    value="password_file",
+    hidden_names=("--password-file",),
+    help="File whose first line is the password of PKCS#12 files.  [env: OPENSSLGEN_P12_PASSWORD]",
+)
+"""The password of files that are only read."""
 BACKUP_PASSPHRASE = grouped(
     Secrets,
     file_option(

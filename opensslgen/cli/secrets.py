@@ -106,6 +106,19 @@ def print_error(error: Error) -> None:
     click.echo(f"Error: {visible(error.message)}", err=True)
 
 
+def password_of_file(file: Path | None, name: str) -> str:
+    """Return the password of a PKCS#12 file that is read: from a file, the environment, or the terminal."""
+    if file:
+        return first_line(file, "password of the PKCS#12 file")
+    if P12_PASSWORD in os.environ:
+        return os.environ[P12_PASSWORD]
+    if not sys.stdin.isatty():
+        raise UsageError(f"its password is needed: use --p12-password-file FILE or set {P12_PASSWORD}")
+    from opensslgen.text import visible
+
+    return str(click.prompt(f"Password of {visible(name)}", hide_input=True, err=True, default="", show_default=False))
+
+
 def first_line(path: Path, what: str) -> str:
     """Return a file's first line without its line end, as openssl's `file:` reads it, and without a carriage return."""
     try:

@@ -8,7 +8,6 @@ from opensslgen.names.general import GeneralName
 from opensslgen.patterns import pattern
 from opensslgen.text import brief, utc
 
-from .limits import Limits
 from .path import is_named_by, wrong_key
 from .rule import ERROR, PASS, WARNING, Case, Messages, Rule
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from opensslgen.x509.certificate import Certificate
+
+    from .limits import Limits
 
 
 def issuer_among(certificate: Certificate, others: Iterable[Certificate]) -> Certificate | None:
@@ -233,6 +234,8 @@ def _name_constraints(case: Case) -> Messages:
     below: list[Certificate] = [case.certificate]
     for issuer in case.authorities:
         if issuer.name_constraints:
+            from .limits import Limits  # few CAs have any
+
             limits = Limits(issuer.name_constraints)
             for certificate in below:
                 # A self-issued certificate between others is not limited (RFC 5280 section 6.1.3 (b)).

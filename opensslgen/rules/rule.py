@@ -37,7 +37,7 @@ Messages = tuple[str | Fault, ...]
 PASS: Messages = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # each method that is made costs time when a command starts
 class Case:
     """What rules judge: a certificate, its issuer if available, and the time."""
 
@@ -150,11 +150,25 @@ def judge(case: Case, rules: Iterable[Rule]) -> list[Finding]:
     check()
     begins = case.certificate.not_before.date()
     found: list[Finding] = []
-    for rule in rules:
-        if rule.check is not None and rule.applies_on(begins):
-            messages = rule.check(case)
-            if messages:
-                found += [_finding(rule, message) for message in messages]
+    for rule, look in _checks(rules, begins):
+        if messages := look(case):
+            found += [_finding(rule, message) for message in messages]
+    return found
+
+
+_latest: tuple[tuple[Rule, ...], date, list[tuple[Rule, Callable[[Case], Messages]]]] | None = None
+"""What `_checks` returned last: certificates of one CA often begin on one day."""
+
+
+def _checks(rules: Iterable[Rule], day: date) -> list[tuple[Rule, Callable[[Case], Messages]]]:
+    """Return the rules that apply to certificates whose validity begins on this day, with their checks."""
+    global _latest  # noqa: PLW0603 - a cache with one place
+    latest = _latest
+    if latest and latest[0] is rules and latest[1] == day:
+        return latest[2]
+    found = [(rule, rule.check) for rule in rules if rule.check is not None and rule.applies_on(day)]
+    if isinstance(rules, tuple):
+        _latest = rules, day, found
     return found
 
 

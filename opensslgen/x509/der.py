@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
@@ -61,8 +60,7 @@ class DecodeError(UnreadableError):
         return DecodeError(self.what, self.offset, line=line)
 
 
-@dataclass(frozen=True, slots=True)
-class Deviation:
+class Deviation(NamedTuple):
     """An encoding that is not DER, or breaks a rule of form, but has a single meaning."""
 
     what: str
@@ -119,7 +117,7 @@ def from_ber(data: bytes, at: int) -> bytes:
     if found is None:
         return data
     converted, changes = _from_ber(data)
-    found += [replace(change, offset=change.offset + at) for change in changes]
+    found += [change._replace(offset=change.offset + at) for change in changes]
     return converted
 
 
@@ -158,7 +156,7 @@ def read_at(at: int, read: Callable[[bytes], T], data: bytes) -> T:
             return read(data)
         before = len(found)
         answer: T = getattr(read, "__wrapped__", read)(data)
-        found[before:] = [replace(each, offset=each.offset + at) for each in found[before:]]
+        found[before:] = [each._replace(offset=each.offset + at) for each in found[before:]]
     except DecodeError as error:
         raise error.moved(at) from None
     return answer

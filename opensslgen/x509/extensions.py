@@ -248,11 +248,8 @@ _READERS: dict[str, Content] = {
     EXTENSIONS["authorityKeyIdentifier"]: _authority_key_identifier,
 }
 
-_UNASKED = frozenset(EXTENSIONS[name] for name in CHECKS) - {
-    EXTENSIONS["nameConstraints"],
-    EXTENSIONS["crlDistributionPoints"],
-}
-"""Extensions of which only the form is checked."""
+_UNASKED = frozenset(EXTENSIONS[name] for name in CHECKS) - {EXTENSIONS["nameConstraints"]}
+"""Extensions on which no rule depends."""
 
 PRINTED_USAGES = {
     "serverAuth": "TLS Web Server Authentication",

@@ -184,6 +184,9 @@ def _key_algorithm(der: bytes) -> tuple[str, str | None, int]:
     elif algorithm == "EC":
         return algorithm, *_named_or_explicit_curve(der, start, stop)
     elif algorithm == "DSA":
+        if start == stop:
+            deviate("a DSA key leaves its parameters to its issuer (RFC 3279)", start, CRYPTOGRAPHY, GO, grave=True)
+            return algorithm, None, 0
         return algorithm, None, _dsa_bits(der, start, stop)
     elif algorithm in _RAW_KEY_BYTES:
         _absent(der, start, stop)
