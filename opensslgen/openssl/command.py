@@ -372,7 +372,7 @@ _EXTENSION_REASONS = (
     "language requires no policy; distpoint already set; invalid multiple rdns; invalid asnumber; invalid asrange; "
     "invalid safi; invalid inheritance; invalid ipaddress; unsupported type"
 )
-"""The errors of openssl in extensions from number 100 on, separated by semicolons; the same in all versions (x509v3.h)."""
+"""The errors in extensions from number 100 on, separated by semicolons; the same in all versions (x509v3.h)."""
 _PASSPHRASE = pattern("bad decrypt|bad password|maybe wrong password")
 _STACK = pattern(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]+:")
 _CHATTER = pattern(
