@@ -374,13 +374,17 @@ _EXAMPLES = {"DNS": "name.example.com", "IP": "192.0.2.1"}
 def _with_hosts(machine: Machine, text: str) -> str:
     """Return a config with examples for the unknown hosts in it, if they cannot change the verdict on its names.
 
-    That is so for a host that is certainly not empty, and for all hosts in a list that has another host.
+    That is so for a host that is certainly not empty or that openssl refuses if it is, and for all hosts in a list
+    that has another host.
     """
 
     def example(match: re.Match[str]) -> str:
         kind, value = match[1], match[3]
         named = [] if is_known(value) else unknown_names(value)
-        if not named or not all(_HOST_NAME.fullmatch(name) or machine.has_text(name) for name in named):
+        may_be_empty = match[2][0] != ":" and not re.sub(_UNKNOWN, "", value).strip()
+        if not named or (
+            may_be_empty and not all(_HOST_NAME.fullmatch(name) or machine.has_text(name) for name in named)
+        ):
             return match[0]
         if kind == "IP" and re.sub(_UNKNOWN, "", value).strip():
             return match[0]
@@ -516,6 +520,8 @@ def _new_key(machine: Machine, options: _Options, config: Config | None, lines: 
 def _subject(options: _Options, config: Config | None) -> str | None:
     """Return the common name; None if unknown."""
     given = options.get("subj")
+    if given is not None and given.startswith("//"):
+        return None  # Git's shell on Windows makes one slash of them; openssl elsewhere reads no name
     if given is not None:
         match = re.search(r"(?:^|[/,+])\s*(?:CN|commonName)\s*=\s*((?:\\.|[^/,+\\])*)", given)
         return match[1] if match else ""

@@ -63,7 +63,7 @@ _LONGEST = 100
 HINT = "opensslgen run -- sh SCRIPT judges the certificates that it makes"
 
 _NAME = r"(?i:openssl[\w.-]{0,40}|\$\{?\w{0,40}ssl\w{0,40}(?:[:?=+-][^}\s]{0,80})?\}?)"
-_SHELL = re.compile(rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(?:ba|da|k|mk|pdk|z|a)?sh\b")
+SHELL = re.compile(rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(?:ba|da|k|mk|pdk|z|a)?sh\b")
 _BASH = re.compile(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(bash|zsh|dash|ash)\b")
 _SUBS = rb"(?:req|x509|ca|genrsa|genpkey|ecparam)\b"
 _GAP = rb"(?:[ \t]|\\\r?\n)+"
@@ -100,7 +100,7 @@ def looks_like_script(data: bytes) -> bool:
     """Tell whether a file, or its beginning, is a shell script that makes certificates."""
     if b"\0" in data:
         return False
-    if _SHELL.match(data):
+    if SHELL.match(data):
         return bool(_MAKES.search(data) or _VENDOR.search(data) or (b"openssl" in data and _SUBCOMMAND.search(data)))
     # Without a `#!` line, a text that quotes commands must not be mistaken for a script.
     if data.startswith(b"#!") or not _PLAIN.match(data) or MAKE_RULE.search(data):
@@ -278,6 +278,8 @@ class _Answer:
 
     findings: list[Finding] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
+    values: list[Reason] = field(default_factory=list)
+    """Those of the reasons that an unknown value gives, such as the number of days."""
     refused: str | None = None
     is_authority: bool = False
 
@@ -362,10 +364,15 @@ class _Audit:
 
 
 def _with_defaults(ways: list[tuple[_Answer, bool]]) -> list[_Answer]:
-    """Return the answers for a script without options, and those for options that break a rule whatever their value."""
+    """Return the answers for a script without options and arguments, and those for options that may break a rule."""
     if all(has_options for _, has_options in ways):
         return [answer for answer, _ in ways]
-    return [answer for answer, has_options in ways if not has_options or answer.status in (_COMPLIES, _VIOLATES)]
+    found = [answer for answer, has_options in ways if not has_options or answer.status in (_COMPLIES, _VIOLATES)]
+    if all(each.status == _COMPLIES for each in found):
+        given = [reason for answer, has_options in ways if has_options for reason in answer.values]
+        reasons = [replace(each, text=f"{each.text}, which the caller may give") for each in given]
+        found += [_Answer(reasons=reasons)] if reasons else []
+    return found
 
 
 def _together(answers: list[_Answer]) -> _Answer:
@@ -376,6 +383,7 @@ def _together(answers: list[_Answer]) -> _Answer:
     return _Answer(
         [finding for each in answers for finding in each.findings],
         [reason for each in answers for reason in each.reasons],
+        [reason for each in answers for reason in each.values],
         refused[0] if refused else None,
     )
 
@@ -416,8 +424,12 @@ class _Judge:
     def add(self, rule: str, message: str, line: int) -> None:
         self.found.findings += raised(self.settings.rules, rule, message, line=line)
 
-    def wonder(self, text: str, line: int | None = None) -> None:
-        self.found.reasons.append(Reason(line or self.made.line, text))
+    def wonder(self, text: str, line: int | None = None, *, value: str = "") -> None:
+        """Note why something cannot be told; `value` is the unknown value that decides it."""
+        reason = Reason(line or self.made.line, text)
+        self.found.reasons.append(reason)
+        if value:
+            self.found.values.append(reason)
 
     def answer(self) -> _Answer:
         made = self.made
@@ -450,7 +462,7 @@ class _Judge:
             return None
         is_authority = judged.purpose == AUTHORITY
         if judged.unknown:
-            self.wonder(self.why(judged.unknown, judged.line), self.place(judged.line))
+            self.wonder(self.why(judged.unknown, judged.line), self.place(judged.line), value=judged.unknown)
         if is_authority and not self.is_issuer and not made.unknown:
             # `req -x509` takes CA:TRUE from openssl's default config; other commands only from what is given to them.
             is_deliberate = not made.signs_itself and made.command != "req"
@@ -495,7 +507,7 @@ class _Judge:
         """Judge a certificate without serverAuth: as a client's if its name suggests it, otherwise as a server's."""
         made = self.made
         has_usages = has_extension(made.text, made.section, "extendedKeyUsage")
-        if has_usages and self.seems_client():
+        if has_usages and self.seems_client() and not self.is_server_by_name():
             return
         has_names = has_extension(made.text, made.section, "subjectAltName")
         if has_usages and not has_names and not self.seems_named(_SERVER_NAME):
@@ -511,6 +523,12 @@ class _Judge:
         made = self.made
         names = (posixpath.basename(with_names(made.out)), with_names(made.subject or ""), made.wanted_section)
         return any(pattern.search(each) for each in names)
+
+    def is_server_by_name(self) -> bool:
+        """Return whether its file or subject says that it is for a server, and not that it is for a client."""
+        names = (posixpath.basename(with_names(self.made.out)), with_names(self.made.subject or ""))
+        found = [bool(pattern.search(each)) for pattern in (_SERVER_NAME, _CLIENT_NAME) for each in names]
+        return any(found[:2]) and not any(found[2:])
 
     def seems_client(self) -> bool:
         return self.seems_named(_CLIENT_NAME)
@@ -572,7 +590,7 @@ class _Judge:
             self.until(made.until)
             return
         if not is_known(made.days):
-            self.wonder(f"-days {_shown(made.days)} {why_unknown(made.days)}", made.days_line)
+            self.wonder(f"-days {_shown(made.days)} {why_unknown(made.days)}", made.days_line, value=made.days)
             return
         if made.days == "unset":
             return
@@ -596,7 +614,8 @@ class _Judge:
         ends, begins = openssl_time(end), openssl_time(since) if since else self.settings.at
         if ends is None or begins is None:
             self.wonder(
-                f"its validity from {_shown(since or 'now')} to {_shown(end)} {why_unknown(end + (since or ''))}"
+                f"its validity from {_shown(since or 'now')} to {_shown(end)} {why_unknown(end + (since or ''))}",
+                value=end,
             )
         elif ends - begins > APPLE_LIMIT:
             days = (ends - begins) // timedelta(days=1)
@@ -613,7 +632,7 @@ class _Judge:
         if digest is None or digest == "default" or (authority and made.signs_itself):
             return
         if not is_known(digest):
-            self.wonder(f"the digest {_shown(digest)} {why_unknown(digest)}", made.digest_line)
+            self.wonder(f"the digest {_shown(digest)} {why_unknown(digest)}", made.digest_line, value=digest)
         elif is_weak(digest):
             self.add("script-sha1", f"it signs with {_shown(digest)}; sha256 is needed", made.digest_line)
         elif not is_digest(digest):
@@ -624,7 +643,7 @@ class _Judge:
     def key(self) -> None:
         key = self.made.key
         if key is None or (key.algorithm == "RSA" and key.bits == 0) or key.curve == UNKNOWN:
-            self.wonder("the type and size of its key are unknown")
+            self.wonder("the type and size of its key are unknown", value="" if key is None else UNKNOWN)
         elif key.algorithm == "RSA":
             if key.bits < _LEAST_RSA:
                 self.found.findings += _small_key(key, self.settings) if key.line else raised(

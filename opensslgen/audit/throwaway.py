@@ -16,7 +16,7 @@ from opensslgen.budget import Budget, CostlyError, current
 from opensslgen.config.reader import DEFAULT, UNKNOWN, Entry, Section, config_text
 from opensslgen.config.use import canonical
 from opensslgen.errors import UnreadableError
-from opensslgen.openssl.command import reason
+from opensslgen.openssl.command import reason, said_on_stderr
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
 from opensslgen.x509.certificate import decode
@@ -329,7 +329,7 @@ def _run_limited(config: str, openssl: OpenSSL) -> Process:
 
 
 def _refusal(process: Process, asked: Extensions) -> RefusedError:
-    named = _REFUSED.search(process.stderr.decode("utf-8", "replace"))
+    named = _REFUSED.search(said_on_stderr(process))
     key = named[1] if named else ""
     line = asked.lines.get(canonical(key))
     why = reason(process)

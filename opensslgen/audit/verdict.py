@@ -20,7 +20,7 @@ from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
-from .kinds import kind_of, other_program
+from .kinds import is_shell_script, kind_of, other_program
 from .records import (
     answer_to,
     is_crl_of_folder,
@@ -64,6 +64,9 @@ def judge_file(file: File, settings: Settings, at_hand: AtHand) -> list[Verdict]
 def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHand) -> list[Verdict]:
     """Return the verdicts on the content of a file."""
     kind = kind_of(found.data)
+    if kind is None and file.named and is_shell_script(found.data):
+        # It may run other scripts beside it.
+        kind = "script"
     if not file.named and (
         kind is None
         or (kind == "config" and is_of_easy_rsa(file.path))
