@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from opensslgen.text import brief
 
 from .names import can_match
-from .rule import ERROR, PASS, Case, Messages, rule
+from .rule import ERROR, PASS, Case, Messages, declared, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,12 +145,4 @@ def _validity(case: Case) -> Messages:
     return PASS if validity <= APPLE_LIMIT else (f"it is valid for {span(validity)}; the maximum is 825 days",)
 
 
-RULES = (
-    _key_size,
-    _key_type,
-    _signature_hash,
-    _signature_type,
-    _san,
-    _server_auth,
-    _validity,
-)
+RULES = declared(globals())

@@ -65,8 +65,8 @@ _ANYTHING = (
     "serial-short",
 )
 _KEYS = ("apple-key-size", "apple-key-type", "apple-signature-hash", "apple-signature-type")
-_ATS = tuple(rule.id for rule in ats.RULES)
-_ATS_ERRORS = tuple(rule.id for rule in ats.RULES if rule.severity == ERROR)
+_ATS = tuple(rule for rule in RULES if rule.startswith("ats-"))
+_ATS_ERRORS = tuple(rule for rule in _ATS if RULES[rule].severity == ERROR)
 _APPLE = ("apple-san", "apple-eku", "apple-validity")
 _SERVER = (
     "leaf-is-ca",

@@ -11,7 +11,7 @@ from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.names import Name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import date, datetime, timedelta
 
     from opensslgen.names.general import GeneralName
@@ -130,6 +130,11 @@ def rule(
         extension=extension,
         until=until,
     )
+
+
+def declared(names: Mapping[str, object]) -> tuple[Rule, ...]:
+    """Return the rules among the global names of a module, in the order of their definitions."""
+    return tuple(each for each in names.values() if isinstance(each, Rule))
 
 
 class Finding(NamedTuple):

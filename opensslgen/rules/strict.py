@@ -9,7 +9,7 @@ from opensslgen.text import brief
 from .apple import unknown_kind
 from .form import deviations
 from .names import is_host
-from .rule import ANY, ERROR, PASS, Case, Fault, Messages, rule
+from .rule import ANY, ERROR, PASS, Case, Fault, Messages, declared, rule
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
@@ -191,17 +191,4 @@ def _constraints(case: Case) -> Messages:
     return found
 
 
-RULES = (
-    _version,
-    _der,
-    _authority_key_identifier,
-    _subject_key_identifier,
-    _critical_constraints,
-    _authority_usage,
-    _leaf_usage,
-    _criticality,
-    _usages,
-    _authority_key_type,
-    _authority_name,
-    _constraints,
-)
+RULES = declared(globals())
