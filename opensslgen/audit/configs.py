@@ -386,7 +386,6 @@ class _Audit:
         rules = self.rules(made) or ()
         self.has_judged = self.has_judged or bool(rules)
         self.add_unknown(made, rules)
-        subject = str(_SUBJECT)
         copied: dict[str, None] = {}
         lines = made.lines_of_names()
         for finding in judge(Case(made.certificate_at(self.settings.at), None, self.settings.at), rules):
@@ -399,9 +398,7 @@ class _Audit:
                 continue
             if finding.name:
                 line = lines.get(_place(finding.name.kind, finding.name.value), line)
-            # The subject is from our throwaway certificate, so the user does not know it.
-            message = finding.message.replace(f"the CA {subject}", "the CA").replace(subject, "it")
-            yield finding._replace(message=f"{self.title(made.section)}{message}", line=line)
+            yield finding._replace(message=f"{self.title(made.section)}{finding.message}", line=line)
         if copied:
             source = "requests, from which openssl ca copies missing extensions"
             why = f"{self.title(made.section)}{_depends(copied, source)}"

@@ -202,20 +202,20 @@ def _trials(text: str, finding: Finding, verdict: Verdict, task: _Task) -> Itera
         yield from _at(lines, place, lambda line: _validity(line, days))
         return
     if finding.rule.id == "script-days":
-        number = re.search(r"([0-9]+) days", finding.message)
-        yield from _at(lines, place, lambda line: _days(line, number[1] if number else "", days))
-        for at in range(1, len(lines) + 1):
-            yield from _at(lines, at, lambda line: _assigned_days(line, number[1] if number else "0", days))
-        for at in range(1, len(lines) + 1):
-            yield from _at(lines, at, lambda line: _assigned_product(line, days))
-        for at in range(1, len(lines) + 1):
-            yield from _at(lines, at, lambda line: _days(line, number[1] if number else "0", days))
-        yield from _at(lines, place, lambda line: _used_days(line, days))
+        number = str(finding.days)
+        literal = partial(_days, number=number, days=days)
+        yield from _at(lines, place, literal)
+        for change in (
+            partial(_assigned_days, number=number, days=days),
+            partial(_assigned_product, days=days),
+            literal,
+        ):
+            yield from _everywhere(lines, change)
+        yield from _at(lines, place, partial(_used_days, days=days))
         return
     if finding.rule.id == "script-sha1":
         yield from _at(lines, place, _digest)
-        for at in range(1, len(lines) + 1):
-            yield from _at(lines, at, _assigned_digest)
+        yield from _everywhere(lines, _assigned_digest)
         return
     near = list(dict.fromkeys(reversed(verdict.places))) or [place]
     for at in near:
@@ -233,6 +233,11 @@ def _at(lines: list[str], place: int, change: Callable[[str], Iterator[str]]) ->
     for new in change(body):
         if new != body:
             yield "\n".join([*lines[: place - 1], new + line[len(body) :], *lines[place:]])
+
+
+def _everywhere(lines: list[str], change: Callable[[str], Iterator[str]]) -> Iterator[str]:
+    for place in range(1, len(lines) + 1):
+        yield from _at(lines, place, change)
 
 
 def _days(line: str, number: str, days: int) -> Iterator[str]:

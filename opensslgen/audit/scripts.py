@@ -413,8 +413,8 @@ class _Judge:
         self.is_issuer = is_issuer
         self.found = _Answer()
 
-    def add(self, rule: str, message: str, line: int) -> None:
-        self.found.findings += raised(self.settings.rules, rule, message, line=line)
+    def add(self, rule: str, message: str, line: int, *, days: int | None = None) -> None:
+        self.found.findings += raised(self.settings.rules, rule, message, line=line, days=days)
 
     def wonder(self, text: str, line: int | None = None) -> None:
         self.found.reasons.append(Reason(line or self.made.line, text))
@@ -481,14 +481,12 @@ class _Judge:
         for finding in judged.findings:
             rule = _SCRIPT_RULES.get(finding.rule.id)
             line = self.place(finding.line) or made.line
-            # A section that was composed of several parts has our internal name.
-            message = finding.message.replace("[ opensslgen_made ]: ", "")
             if is_authority:
                 continue
             if rule:
-                self.add(rule, message, line)
+                self.add(rule, finding.message, line)
             else:
-                self.found.findings.append(finding._replace(message=message, line=line))
+                self.found.findings.append(finding._replace(line=line))
         return is_authority
 
     def other(self) -> None:
@@ -582,9 +580,8 @@ class _Judge:
             return
         days = int(match[1])
         if days > APPLE_LIMIT.days:
-            self.add(
-                "script-days", f"-days is {days} days; the limit for a server is {APPLE_LIMIT.days}", made.days_line
-            )
+            message = f"-days is {days} days; the limit for a server is {APPLE_LIMIT.days}"
+            self.add("script-days", message, made.days_line, days=days)
         elif days == 0:
             self.wonder("-days is 0", made.days_line)
         elif made.since is not None and made.since != "today":
@@ -600,11 +597,8 @@ class _Judge:
             )
         elif ends - begins > APPLE_LIMIT:
             days = (ends - begins) // timedelta(days=1)
-            self.add(
-                "script-days",
-                f"it is valid for {days} days; the limit for a server is {APPLE_LIMIT.days}",
-                self.made.line,
-            )
+            message = f"it is valid for {days} days; the limit for a server is {APPLE_LIMIT.days}"
+            self.add("script-days", message, self.made.line, days=days)
 
     def digest(self, *, authority: bool) -> None:
         made = self.made

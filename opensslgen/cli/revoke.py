@@ -66,13 +66,13 @@ def revoke(certificate: str, reason: str | None, yes: bool, secrets: Secrets, ru
         if not sys.stdin.isatty():
             raise UsageError("a revocation cannot be undone", hint="to revoke without being asked, add --yes")
         store.finish()
-        asked = revocation_job(certificate, store=store, reason=reason).done
+        asked = revocation_job(certificate, store=store, reason=reason).question
         secret.unlock()
-        click.confirm(f"{asked.replace('Revoked', 'Revoke', 1)}?", abort=True, err=True)
+        click.confirm(str(asked), abort=True, err=True)
 
     def prepare() -> Job:
         job = revocation_job(certificate, store=store, reason=reason)
-        if asked not in (None, job.done):
+        if asked not in (None, job.question):
             raise Error(f"{certificate} is another certificate now, so nothing was revoked")
         return job
 

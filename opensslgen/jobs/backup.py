@@ -10,6 +10,7 @@ import hashlib
 import io
 import os
 import tarfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from .destination import Destination
 from .job import root_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.store import Store
@@ -40,31 +41,25 @@ _TOP = "pki"
 """The folder in the archive that holds the files."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Backup:
-    """A finished backup."""
+    """A backup, and the folder into which it was restored to see that it can be."""
 
-    archive: Path
     files: int
     """The number of files in it."""
-    old: Path | None
-    """Where the file is now that had the archive's name."""
+    restored: Path
+    """The folder, until the archive gets its name."""
+    old: Path | None = None
+    """Where the file is that had the archive's name, as soon as the archive has it."""
 
 
-def back_up(
-    store: Store,
-    archive: Path,
-    *,
-    openssl: OpenSSL,
-    passphrase: str,
-    check: Callable[[Path], None],
-    force: bool = False,
-) -> Backup:
+@contextmanager
+def back_up(store: Store, archive: Path, *, openssl: OpenSSL, passphrase: str, force: bool = False) -> Iterator[Backup]:
     """Write all files of the pki folder, keys included, into a new encrypted archive that only we can read.
 
-    Before the archive gets its name, it is restored into an empty folder, compared, and given to `check`. Raises Error
-    without a CA, for what is neither a file nor a folder, if the archive exists (without `force`), or if openssl cannot
-    encrypt it.
+    Yields it restored into an empty folder and compared; it gets its name when the block ends without an error. Raises
+    Error without a CA, for what is neither a file nor a folder, if the archive exists (without `force`), or if openssl
+    cannot encrypt it.
     """
     root_of(store)
     openssl.require("enc -pbkdf2")
@@ -81,10 +76,11 @@ def back_up(
         (work / "plain").unlink()
         if _unpack(openssl, work / "archive", work / "check", passphrase) != sums:
             raise Error(f"the backup could not be verified, so {archive} was not written")
-        check(work / "check" / _TOP)
+        backup = Backup(len(sums), work / "check" / _TOP)
+        yield backup
         remove_folder(work / "check")
         old, _ = into.publish(plan, work=work, force=force)
-    return Backup(archive, len(sums), archive.parent / old[archive.name] if old else None)
+        backup.old = archive.parent / old[archive.name] if old else None
 
 
 def restore(archive: Path, folder: Path, *, openssl: OpenSSL, passphrase: str) -> int:

@@ -62,6 +62,8 @@ class Job(NamedTuple):
     """What the plan's steps check, in words, in addition to the rules."""
     next_step: str | None = None
     """The user's next step, as a sentence."""
+    question: str | None = None
+    """What to ask the user before it runs, because it cannot be undone."""
 
 
 def violations(findings: Iterable[Finding]) -> list[Finding]:

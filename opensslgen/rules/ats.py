@@ -14,7 +14,7 @@ def _signature_hash(case: Case) -> Messages:
     for certificate in (case.certificate, *case.authorities):
         # SHA-1 and MD5 have their own rule, apple-signature-hash.
         if certificate.signature_hash == "sha224" and not certificate.is_self_signed:
-            found += (f"{certificate.subject or 'it'} is signed with {certificate.signature_algorithm}",)
+            found += (f"{case.title(certificate)} is signed with {certificate.signature_algorithm}",)
     return found
 
 

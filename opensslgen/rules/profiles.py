@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UsageError
@@ -14,8 +15,6 @@ from .rule import ERROR, WARNING, Rule
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from .rule import Rule
-
 
 RULES: dict[str, Rule] = {
     rule.id: rule
@@ -23,6 +22,14 @@ RULES: dict[str, Rule] = {
     for rule in module.RULES
 }
 """All rules by their ids; rules that belong to a single profile come first."""
+
+
+def _rule_of(id: str, severity: str) -> Rule:  # noqa: A002 - as the field is called
+    return RULES[id].as_severe_as(severity)
+
+
+# A check cannot be sent to other processes, so a rule is sent by its id.
+copyreg.pickle(Rule, lambda rule: (_rule_of, (rule.id, rule.severity)))
 
 
 class Profile(NamedTuple):
