@@ -23,6 +23,7 @@ from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
 from opensslgen.rules.apple import APPLE_LIMIT
 from opensslgen.rules.roles import AUTHORITY
 from opensslgen.rules.rule import ERROR, raised
+from opensslgen.shell.builtins import BUILTINS
 from opensslgen.shell.machine import Call, UnfollowedError, World, explore
 from opensslgen.shell.parse import parse
 from opensslgen.shell.values import is_known, unknown_names, with_names, without_names
@@ -178,6 +179,7 @@ def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
     is_bash = None if not shebang else shebang[1] in ("bash", "zsh")
     folder = os.path.dirname(target) or "."  # noqa: PTH120
     world = World(
+        builtins=BUILTINS,
         name=visible(posixpath.basename(target)) or "script.sh",
         is_bash=is_bash,
         is_zsh=shebang is not None and shebang[1] == "zsh",

@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from opensslgen.errors import UnreadableError
+from opensslgen.shell.builtins import BUILTINS
 from opensslgen.shell.machine import Budget, Machine, World, explore
 from opensslgen.shell.parse import DECLARES
 from opensslgen.shell.status import LeaveError, Maybe
@@ -243,7 +244,7 @@ def _is_extended(condition: If, body: Sequence) -> bool | None:
 def _reaches(condition: If, body: Sequence, wish: str) -> bool:
     """Return whether a branch may be taken with a value of EXTENDED_CSR."""
     for question, branch in condition.branches:
-        machine = Machine(World(call=_may_fail), Budget(), [])
+        machine = Machine(_WORLD, Budget(), [])
         machine.state.variables[WISH] = wish
         try:
             status = machine.sequence(question)
@@ -264,6 +265,9 @@ def _may_fail(machine: Machine, call: Call) -> Status:
     return Maybe(f"command {call.start}")
 
 
+_WORLD = World(builtins=BUILTINS, call=_may_fail)
+
+
 # What is written there
 
 
@@ -280,7 +284,7 @@ def _blocks(tree: Sequence, unit: Sequence, target: str) -> list[Block]:
     levels = dict(_levels(unit, target))
     ways: dict[int, list[tuple[Usage, ...]]] = {}
     places: dict[int, list[int]] = {}
-    for machine in explore(Sequence((*before, *followed.items)), World(call=_may_fail)):
+    for machine in explore(Sequence((*before, *followed.items)), _WORLD):
         found: dict[int, tuple[Usage, ...]] = {}
         contents = [each for each in machine.records if isinstance(each, list)]
         for chunks in (*contents, *(file.chunks for file in machine.files.values() if file)):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 
-from .conditions import test
+from .conditions import condition, test
+from .machine import Builtins
 from .status import LeaveError, Maybe, Status
 from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
 from .words import calculate, cost, pattern, printf, regular, sed, unescape
@@ -623,7 +624,7 @@ def _xargs_like(machine: Machine, tree: Simple, words: list[str]) -> Status:
     return 0
 
 
-BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
+_COMMANDS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
     "echo": _echo, "printf": _printf, "cat": _cat, "tee": _tee, "cp": _cp, "mv": _cp, "install": _cp,
     "ln": _cp, "mkdir": _mkdir, "rm": _rm,
     "unlink": _rm, "touch": _touch, "sed": _sed, "cd": _cd, "pushd": _cd, "popd": _popd, "pwd": _pwd,
@@ -637,4 +638,4 @@ BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
     "trap": _trap,
     "envsubst": _envsubst, "xargs": _xargs_like, "bc": _filter(_bc),
 }  # fmt: skip
-"""By name; each takes the machine, the command as written, and its words."""
+BUILTINS = Builtins(_COMMANDS, condition)

@@ -10,13 +10,11 @@ import posixpath
 import re
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import CostlyError, check
 from opensslgen.errors import UnreadableError
 
-from .builtins import BUILTINS
-from .conditions import condition as answer_condition
 from .parse import DECLARES, parse
 from .status import LeaveError, Maybe, Status, negate
 from .syntax import (
@@ -49,7 +47,7 @@ from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
 from .words import calculate, cost, pattern, quoted_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from .syntax import Assignment
 
@@ -193,10 +191,20 @@ class _State:
         )
 
 
+class Builtins(NamedTuple):
+    """What the shell does by itself; each function returns the status."""
+
+    commands: Mapping[str, Callable[[Machine, Simple, list[str]], Status]]
+    """By name; also external commands with a simple effect."""
+    condition: Callable[[Machine, list[Word]], Status]
+    """Answers `[[ … ]]`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """The surroundings of a script."""
 
+    builtins: Builtins
     name: str = "script.sh"
     is_bash: bool | None = None
     """Whether bash runs it; None if unknown, or if it is sh, which may be dash or bash."""
@@ -509,7 +517,7 @@ class Machine:
             return 0
         self.line = command.line
         if isinstance(command, Condition):
-            return answer_condition(self, list(command.words))
+            return self.world.builtins.condition(self, list(command.words))
         return self.calculation(command)
 
     def subshell(self, body: Sequence) -> Status:
@@ -1220,7 +1228,7 @@ class Machine:
         name = words[0]
         if name in self.state.functions:
             return self.function(name, words[1:])
-        builtin = BUILTINS.get(name.removeprefix("/usr").removeprefix("/bin/"))
+        builtin = self.world.builtins.commands.get(name.removeprefix("/usr").removeprefix("/bin/"))
         if builtin and not (name == "command" and words[1:2] not in (["-v"], ["-V"])):
             return builtin(self, tree, words)
         if name in _WRAPPERS or posixpath.basename(name) in _WRAPPERS:

@@ -14,6 +14,7 @@ from opensslgen.errors import UnreadableError
 from opensslgen.files.read import read_file
 from opensslgen.text import visible
 
+from .ber import read_tolerantly
 from .der import (
     BIT_STRING,
     CRYPTOGRAPHY,
@@ -38,7 +39,6 @@ from .der import (
     object_identifier,
     octets,
     read_at,
-    read_tolerantly,
     sequence,
     text,
     time,

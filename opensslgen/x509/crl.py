@@ -9,6 +9,7 @@ from opensslgen.errors import UnreadableError
 from opensslgen.files.read import read_file
 from opensslgen.text import visible
 
+from .ber import read_tolerantly
 from .der import (
     BIT_STRING,
     CRYPTOGRAPHY,
@@ -27,7 +28,6 @@ from .der import (
     is_der,
     natural,
     octets,
-    read_tolerantly,
     time,
     whole,
 )

@@ -92,37 +92,6 @@ def tolerance() -> Iterator[list[Deviation]]:
         _deviations.reset(token)
 
 
-def read_tolerantly(read: Callable[[bytes], T], data: bytes) -> tuple[T, tuple[Deviation, ...]]:
-    """Return what a function reads from bytes, strictly if possible, and the deviations that were accepted."""
-    try:
-        return read(data), ()
-    except DecodeError:
-        converted, changes = _from_ber(data)
-        with tolerance() as found:
-            answer = read(converted)
-        return answer, (*changes, *found)
-
-
-def _from_ber(data: bytes) -> tuple[bytes, tuple[Deviation, ...]]:
-    """Return BER with definite lengths, and what was changed; the data itself if it is neither BER nor DER."""
-    from .ber import definite  # imported here because it imports this module, and few files need it
-
-    try:
-        return definite(data)
-    except DecodeError:
-        return data, ()
-
-
-def from_ber(data: bytes, at: int) -> bytes:
-    """Return the bytes at `at` in the input with definite lengths; a strict reader gets them as they are."""
-    found = _deviations.get()
-    if found is None:
-        return data
-    converted, changes = _from_ber(data)
-    found += [replace(change, offset=change.offset + at) for change in changes]
-    return converted
-
-
 def encoded(tag: int, *parts: bytes) -> bytes:
     """Return an element in DER, whose content are these parts."""
     content = b"".join(parts)
