@@ -43,7 +43,7 @@ from opensslgen.rules.form import UNDERSTOOD
 from opensslgen.rules.profiles import PROFILES
 from opensslgen.rules.roles import AUTHORITY, CLIENT
 from opensslgen.rules.rule import ANY, ERROR, Case, Finding, judge, raised
-from opensslgen.text import meant, visible
+from opensslgen.text import did_you_mean, visible
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.names import Name
@@ -265,16 +265,19 @@ class _Audit:
         if self.config.holes:
             return _Doubt("an unknown line may change every section", self.config.holes[0], is_unknown=True)
         if self.is_missing:
-            close = self._meant(self.missing[0])
-            return _Doubt(f"it has no section [ {' ], [ '.join(self.missing)} ]{close}", None, is_unknown=False)
+            return _Doubt(
+                f"it has no section [ {' ], [ '.join(self.missing)} ]{self._meant(self.missing[0])}",
+                None,
+                is_unknown=False,
+            )
         if self.has_judged or self.doubts:
             return None
         return _Doubt("it has no extension section for servers or CAs", None, is_unknown=True)
 
     def _meant(self, name: str) -> str:
         """Return a question about the section that was probably meant; nothing if no name is close."""
-        close = meant(name, self.config.sections)
-        return f"; did you mean {visible(close)}?" if close else ""
+        question = did_you_mean(name, self.config.sections).strip()
+        return f"; {question}" if question else ""
 
     def judge_sections(self) -> None:
         used, absent, unnamed = sections_used(self.config, self.settings.sections)

@@ -23,7 +23,7 @@ from opensslgen.pki import index
 from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
 from opensslgen.rules.rule import raised
-from opensslgen.text import utc, visible
+from opensslgen.text import listed, utc, visible
 from opensslgen.x509 import crl
 from opensslgen.x509.certificate import load
 from opensslgen.x509.der import DecodeError
@@ -298,18 +298,17 @@ class _Audit:
             findings, unable = verify_crl(made, issuers, self.settings, where=where)
             self.findings += findings
             self.notes += [f"{where}: {unable}"] if unable else []
-        listed = {revocation.serial_number for revocation in made.revocations}
+        in_list = {revocation.serial_number for revocation in made.revocations}
         revoked = {serial for serial, line in self.lines.items() if line.is_revoked}
         # Expired certificates may be left out (RFC 5280 section 3.3).
-        missing = sorted(self.lines[serial].number for serial in revoked - listed if not self.lines[serial].has_ended)
+        missing = sorted(self.lines[serial].number for serial in revoked - in_list if not self.lines[serial].has_ended)
         if missing:
-            more = f" and {len(missing) - _MANY} more" if len(missing) > _MANY else ""
-            lines = ", ".join(map(str, missing[:_MANY]))
+            lines = listed([*map(str, missing)], _MANY)
             self.add(
                 "pki-crl-incomplete",
-                f"certificates that the index lists as revoked are missing in {where}: line {lines}{more}",
+                f"certificates that the index lists as revoked are missing in {where}: line {lines}",
             )
-        unknown = sorted(self.lines[serial].number for serial in listed & (self.lines.keys() - revoked))
+        unknown = sorted(self.lines[serial].number for serial in in_list & (self.lines.keys() - revoked))
         if unknown:
             self.add(
                 "pki-crl-incomplete", f"{where} revokes a certificate that the index lists as valid: line {unknown[0]}"

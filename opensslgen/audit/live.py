@@ -15,7 +15,7 @@ from opensslgen.names.general import parse_host
 from opensslgen.openssl.s_client import STARTTLS, answer, is_modern
 from opensslgen.patterns import pattern
 from opensslgen.rules.rule import Case, raised
-from opensslgen.text import meant, quote
+from opensslgen.text import did_you_mean, quote
 from opensslgen.x509.certificate import decode
 
 from .result import Result
@@ -123,10 +123,9 @@ def server_target(text: str, *, starttls: str | None = None, servername: str | N
     if not 1 <= port <= 65535:
         raise UsageError(f"{quote(text)} has the port {quote(match[2])}: ports are 1 to 65535")
     if starttls is not None and starttls not in STARTTLS:
-        close = meant(starttls, STARTTLS)
         raise UsageError(
             f"{quote(starttls)} is not a protocol for STARTTLS: use one of {', '.join(STARTTLS)}",
-            hint=f"did you mean {close}?" if close else None,
+            hint=did_you_mean(starttls, STARTTLS).strip() or None,
         )
     return ServerTarget(host, port, starttls, _servername(servername), text)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import stat
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from opensslgen.budget import CostlyError
 from opensslgen.config.reader import DEFAULT, UNKNOWN
 from opensslgen.config.use import openssl_time
 from opensslgen.errors import UnreadableError
+from opensslgen.files.read import File, content
 from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
 from opensslgen.rules.apple import APPLE_LIMIT
 from opensslgen.rules.roles import AUTHORITY
@@ -249,18 +249,12 @@ def _beside(folder: str, path: str) -> str | None:
     try:
         if os.path.realpath(name) != f"{os.path.realpath(folder)}/{path}":
             return None
-        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except (OSError, ValueError):
+        found = content(File(name, named=False), limit=_LARGEST_BESIDE)
+    except (OSError, ValueError, UnreadableError):
         return None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+    if found is None or found.size > _LARGEST_BESIDE or b"\0" in found.data:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            data = file.read(_LARGEST_BESIDE + 1)
-        except OSError:
-            return None
-    return None if len(data) > _LARGEST_BESIDE or b"\0" in data else data.decode("utf-8", "surrogateescape")
+    return found.data.decode("utf-8", "surrogateescape")
 
 
 def _shown(value: str) -> str:

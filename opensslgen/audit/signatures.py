@@ -184,15 +184,27 @@ def _by_rules(verdicts: Iterable[Verdict]) -> Iterable[Pending]:
 
 def proof(certificate: Certificate, others: Iterable[Certificate], settings: Settings) -> Result:
     """Return a finding if the issuer of a certificate is in the pool and did not sign it."""
-    (result,) = settle([_of_signature(certificate, tuple(others), settings)], settings)
-    return result
+    return proofs([certificate], tuple(others), settings)[0]
 
 
 def proofs(
     certificates: Sequence[Certificate], authorities: tuple[Certificate, ...], settings: Settings
 ) -> list[Result]:
     """Return the same for many certificates with the same CAs above them."""
-    return settle([_of_signature(certificate, authorities, settings) for certificate in certificates], settings)
+    pending = (
+        Pending(
+            result=Result(target="", kind="certificate", certificate=certificate),
+            certificate=certificate,
+            case=Case(certificate, None, settings.at),
+            rules=_SIGNATURE,
+            pool=authorities,
+        )
+        for certificate in certificates
+    )
+    return settle(pending, settings)
+
+
+_SIGNATURE = (RULES["chain-signature"],)
 
 
 _MOST_BESIDE = 32
@@ -220,16 +232,6 @@ def verified_rows(
                 unable = True
             fault = result.findings[0].message if result and result.findings else row.copy.fault
             yield row._replace(copy=row.copy._replace(fault=fault))
-
-
-def _of_signature(certificate: Certificate, others: tuple[Certificate, ...], settings: Settings) -> Pending:
-    return Pending(
-        result=Result(target="", kind="certificate", certificate=certificate),
-        certificate=certificate,
-        case=Case(certificate, None, settings.at),
-        rules=(RULES["chain-signature"],),
-        pool=others,
-    )
 
 
 class _Option(NamedTuple):

@@ -75,7 +75,8 @@ def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
                         units[number] = Unit(number, batch.store.new_work(), *ahead.share())
                         crew.give(units[number])
                     if done:
-                        yield from _publish(units.pop(done.number), done, batch.store)
+                        _publish(units.pop(done.number), done, batch.store)
+                        yield from done.outcomes
                     if not units:
                         break
                     done, failed = _answer(crew, units)
@@ -95,18 +96,12 @@ def _answer(crew: Workers[Unit, UnitResult], units: dict[int, Unit]) -> tuple[Un
         return None, [replace(outcome, state=FAILED, why=died.message) for outcome in lost.outcomes]
 
 
-def _publish(unit: Unit, done: UnitResult, store: Store) -> Iterator[Outcome]:
-    """Publish the files of a unit together, and yield the outcomes of its rows."""
+def _publish(unit: Unit, done: UnitResult, store: Store) -> None:
+    """Publish the files of a unit together."""
     if done.publication:
         store.publish(done.publication, work=unit.work)
     else:
         shutil.rmtree(unit.work, ignore_errors=True)
-    made = zip(unit.outcomes, done.faults, done.ends, done.notes, strict=True)
-    for outcome, fault, not_after, notes in made:
-        if fault is None:
-            yield replace(outcome, not_after=not_after, notes=outcome.notes + notes)
-        else:
-            yield replace(outcome, state=FAILED, why=fault)
 
 
 class _Ahead:

@@ -16,7 +16,18 @@ from opensslgen.patterns import pattern
 
 from . import complete
 from .command import Command, InGroups
-from .options import FORMAT, OPENSSL, Decimal, NumberParameter, Output, PathParameter, file_option, grouped, together
+from .options import (
+    FORMAT,
+    OPENSSL,
+    Decimal,
+    NumberParameter,
+    Output,
+    PathParameter,
+    file_option,
+    grouped,
+    refuse,
+    together,
+)
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
 
@@ -190,11 +201,12 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
     settings = _settings(judging, asking, chosen)
     if reporting.output == "nagios":
         _nagios(targets, settings, reporting)
-    for option, value in (("warning", reporting.warning), ("critical", reporting.critical)):
-        if value is not None:
-            raise UsageError(
-                f"--{option} can only be used with --format nagios", hint="--within works with all formats"
-            )
+    refuse(
+        "can only be used with --format nagios",
+        hint="--within works with all formats",
+        warning=reporting.warning is not None,
+        critical=reporting.critical is not None,
+    )
     sys.exit(_report(targets, settings, chosen, reporting))
 
 

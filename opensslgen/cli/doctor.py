@@ -17,8 +17,6 @@ from .command import Command
 from .options import FORMAT, OPENSSL, PKI, Output, together
 from .say import print_json
 
-RELEASED = datetime(2026, 11, 1, tzinfo=timezone.utc)
-"""A clock that shows an earlier time than this release is wrong."""
 _NOT_BACKDATED = (
     "no: OpenSSL before 3.5, and LibreSSL, cannot issue certificates that are valid since an hour ago, so a phone"
     " with a slow clock may have to wait"
@@ -88,20 +86,17 @@ def _folder(pki: Path) -> Answer:
 
 
 def _clock(pki: Path) -> Answer:
+    from opensslgen.jobs.clock import clock_fault
     from opensslgen.pki.store import Store
 
     now = datetime.now(timezone.utc)
     shown = utc(now, "minutes")
-    if now < RELEASED:
-        return Answer(
-            "clock", False, f"{shown} is before this release of opensslgen: certificates would be valid too early"
-        )
+    if why := clock_fault(pki, now):
+        return Answer("clock", False, f"{shown} {why}")
     try:
         root = Store(pki).issuer()
     except Error as error:
         return Answer("clock", False, f"{shown}; cannot be compared with the root: {error.message}")
-    if root and now < root.not_before:
-        return Answer("clock", False, f"{shown} is before the root is valid ({utc(root.not_before, 'minutes')})")
     if root and now > root.not_after:
         return Answer("clock", False, f"{shown} is after the root expired ({utc(root.not_after, 'minutes')})")
     return Answer("clock", True, shown)

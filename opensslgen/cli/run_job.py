@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from opensslgen import __version__
-from opensslgen.errors import UsageError
 
+from .options import refuse
 from .say import print_json, print_notes, warn_of_open_files
 from .secrets import Secrets
 
@@ -56,9 +56,7 @@ def do(
 def _print_script(prepare: Callable[[], Job], running: Running, into: Destination | None, *, any_clock: bool) -> None:
     from opensslgen.plan.script import as_commands, as_script
 
-    for option, is_set in (("force", running.force), ("verbose", running.verbose)):
-        if is_set:
-            raise UsageError(f"--{option} has no effect with {running.printing}, which only prints")
+    refuse(f"has no effect with {running.printing}, which only prints", force=running.force, verbose=running.verbose)
     job = prepare()
     print_notes(job.notes, quiet=running.quiet)
     folder = into.path if into else running.pki

@@ -28,6 +28,7 @@ from .options import (
     Running,
     Subject,
     grouped,
+    refuse,
     together,
 )
 from .run_job import do
@@ -129,13 +130,7 @@ def _leaf(request: Request, wanted: Wanted) -> LeafOrder:
     from opensslgen.orders.kinds import KINDS
     from opensslgen.orders.order import LEAF_DAYS
 
-    for option, value in (
-        ("pathlen", wanted.pathlen is not None),
-        ("permit", wanted.limits.permit),
-        ("exclude", wanted.limits.exclude),
-    ):
-        if value:
-            raise UsageError(f"--{option} can only be used with --kind intermediate")
+    refuse("can only be used with --kind intermediate", pathlen=wanted.pathlen is not None, **wanted.limits._asdict())
     kind = KINDS[wanted.kind]
     names = tuple(name for text in wanted.san for name in parse_names(text))
     return from_request.leaf_order_of(
@@ -155,9 +150,7 @@ def _authority(request: Request, wanted: Wanted) -> AuthorityOrder:
     from opensslgen.orders import from_request
     from opensslgen.orders.order import INTERMEDIATE_DAYS
 
-    for option, value in (("san", wanted.san), ("eku", wanted.eku), ("key-usage", wanted.key_usage)):
-        if value:
-            raise UsageError(f"--{option} cannot be used with --kind intermediate")
+    refuse("cannot be used with --kind intermediate", san=wanted.san, eku=wanted.eku, key_usage=wanted.key_usage)
     return from_request.authority_order_of(
         request,
         stem=wanted.name,

@@ -34,13 +34,19 @@ def refuse_wrong_clock(folder: Path | None, *, allow: Collection[str]) -> None:
     if CLOCK in allow:
         return
     now = datetime.now(timezone.utc)
-    why = f"is before this version of opensslgen, of {EARLIEST:%Y-%m}" if now.date() < EARLIEST else None
-    for certificate in _newest(folder) if folder and not why else ():
-        if now < certificate.not_before:
-            why = f"is before {certificate.not_before:%Y-%m-%d %H:%M:%S} UTC, when the newest certificate began"
-    if why:
+    if why := clock_fault(folder, now):
         message = f"the clock of this machine says {now:%Y-%m-%d %H:%M:%S} UTC, which {why}"
         raise Violation("the clock is wrong, so nothing was made", [Finding(RULES[CLOCK], message)])
+
+
+def clock_fault(folder: Path | None, now: datetime) -> str | None:
+    """Return why this cannot be the time, as the end of a sentence; None if it can."""
+    if now.date() < EARLIEST:
+        return f"is before this version of opensslgen, of {EARLIEST:%Y-%m}"
+    for certificate in _newest(folder) if folder else ():
+        if now < certificate.not_before:
+            return f"is before {certificate.not_before:%Y-%m-%d %H:%M:%S} UTC, when the newest certificate began"
+    return None
 
 
 def _newest(folder: Path) -> Iterator[Certificate]:

@@ -9,6 +9,7 @@ from opensslgen.errors import Error, UnreadableError
 from opensslgen.orders import from_request
 from opensslgen.orders.order import AuthorityOrder
 from opensslgen.plan import issue, layout
+from opensslgen.text import listed
 from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import read_request
@@ -109,9 +110,8 @@ def _left_out(request: Request, order: LeafOrder | AuthorityOrder) -> list[str]:
     ]
     for what, lacking in (("names", from_request.names_left_out(request, names)), ("extensions", others)):
         if lacking:
-            more = f" and {len(lacking) - _MOST} more" if len(lacking) > _MOST else ""
-            texts = ", ".join(lacking[:_MOST])
-            notes.append(f"{what} that the request asks for and the certificate does not get: {texts}{more}")
+            texts = listed(lacking, _MOST)
+            notes.append(f"{what} that the request asks for and the certificate does not get: {texts}")
     return notes
 
 

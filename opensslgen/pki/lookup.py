@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.files.read import read_file
 from opensslgen.names.general import file_name
 from opensslgen.orders.kinds import kind_of
 from opensslgen.patterns import pattern
 from opensslgen.plan import layout
 from opensslgen.rules.chain import issuer_among
 from opensslgen.suggest import suggest
-from opensslgen.text import meant, visible
-from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block, load
-from opensslgen.x509.der import DecodeError
-from opensslgen.x509.pem import pem_blocks
+from opensslgen.text import did_you_mean, listed, visible
+from opensslgen.x509.certificate import load, load_all
 
 from . import index
 from .folder import issued_files
@@ -117,24 +114,16 @@ def _in_folder(folder: Folder, wanted: str) -> Path:
         return folder.root.path
     found = _by_name(folder, wanted) or _by_index(folder, wanted)
     if not found:
+        question = did_you_mean(wanted, (path.stem for path in issued_files(folder.path)))
         raise UsageError(
             f"{visible(wanted)} is neither a file, nor the name or serial number of a certificate in"
             f" {visible(str(folder.path))}",
-            hint=f"{_did_you_mean(folder, wanted)}to see all certificates: {suggest('list', '--all', pki=folder.path)}",
+            hint=f"{question}to see all certificates: {suggest('list', '--all', pki=folder.path)}",
         )
     if len(found) > 1:
-        more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
-        listed = ", ".join(visible(str(path)) for path in found[:_MOST])
-        raise UsageError(
-            f"{visible(wanted)} is in {len(found)} certificates: {listed}{more}", hint="use the name of its file"
-        )
+        files = listed([visible(str(path)) for path in found], _MOST)
+        raise UsageError(f"{visible(wanted)} is in {len(found)} certificates: {files}", hint="use the name of its file")
     return found[0]
-
-
-def _did_you_mean(folder: Folder, wanted: str) -> str:
-    """Return a question about the certificate that was probably meant; nothing if no name is close."""
-    close = meant(wanted, (path.stem for path in issued_files(folder.path)))
-    return f"did you mean {visible(close)}? " if close else ""
 
 
 def _by_name(folder: Folder, wanted: str) -> list[Path]:
@@ -172,7 +161,7 @@ def _around(folder: Folder, path: Path, certificate: Certificate) -> Found:
     root = folder.root.certificate if folder.root else None
     root_path = folder.root.path if folder.root else None
     by_root = issuer_among(certificate, [root] if root else [])
-    issuer = by_root or issuer_among(certificate, _others(path))
+    issuer = by_root or issuer_among(certificate, load_all(path))
     entry, fault = _entry(folder, certificate, root)
     return Found(
         certificate=certificate,
@@ -184,16 +173,6 @@ def _around(folder: Folder, path: Path, certificate: Certificate) -> Found:
         entry=entry,
         index_fault=fault,
     )
-
-
-def _others(path: Path) -> list[Certificate]:
-    """Return the certificates after the first in a PEM file."""
-    data = read_file(path)
-    try:
-        blocks = [block for block in pem_blocks(data) if block.label in CERTIFICATE_LABELS]
-        return [decode_block(block) for block in blocks[1:]]
-    except DecodeError as error:
-        raise UnreadableError(f"{visible(str(path))}: {error}") from error
 
 
 def _entry(folder: Folder, certificate: Certificate, root: Certificate | None) -> tuple[Entry | None, str | None]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.rules.rule import ERROR
 from opensslgen.suggest import suggest
-from opensslgen.text import utc, visible, visible_lines
+from opensslgen.text import listed, utc, visible, visible_lines
 from opensslgen.trust.devices import DEVICES
 from opensslgen.trust.mobileconfig import title
 from opensslgen.trust.pages import steps
@@ -81,12 +81,11 @@ def _on_the_phone(root: Certificate, pki: Path) -> Iterator[str]:
 def _sent(result: Result, answer: Why, certificate: Certificate, *, pki: Path, at: datetime) -> Iterator[str]:
     """Return what one address sends, line by line."""
     names = [str(name) for name in certificate.names]
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     left = (certificate.not_after - at).days
     answered = result.answer
     rows = [
         ("root", _root(answer, pki)),
-        ("names", ", ".join(names[:_MOST_NAMES]) + more or "none"),
+        ("names", listed(names, _MOST_NAMES) or "none"),
         (
             "valid",
             f"{utc(certificate.not_before, 'minutes')} to {utc(certificate.not_after, 'minutes')}:"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.names.general import GeneralName
 from opensslgen.patterns import pattern
-from opensslgen.text import brief, utc
+from opensslgen.text import brief, listed, utc
 
 from .limits import Limits
 from .path import is_named_by, wrong_key
@@ -330,9 +330,8 @@ def _stray(case: Case) -> Messages:
     # The rule issuer-mismatch reports them otherwise.
     if not stray or _wrong_issuer(case):
         return found
-    named = ", ".join(_title(certificate, case.at) for certificate in stray[:3])
-    more = f" and {len(stray) - 3} more" if len(stray) > 3 else ""
-    return (*found, f"{named}{more} {'is' if len(stray) == 1 else 'are'} not part of its chain")
+    named = listed([_title(certificate, case.at) for certificate in stray], 3)
+    return (*found, f"{named} {'is' if len(stray) == 1 else 'are'} not part of its chain")
 
 
 def _repeated(case: Case) -> list[Certificate]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UsageError
 from opensslgen.suggest import suggest
-from opensslgen.text import meant
+from opensslgen.text import did_you_mean
 
 from . import apple, ats, chain, client, form, names, public, raised, root, strict
 from .rule import ERROR, WARNING, Rule
@@ -163,14 +163,12 @@ def rules_of(names: Collection[str], allowed: Collection[str] = ()) -> tuple[Rul
     """
     for name in names:
         if name not in PROFILES:
-            close = meant(name, PROFILES)
-            sure = f"did you mean {close}? " if close else ""
-            raise UsageError(f"unknown profile {name!r}", hint=f"{sure}the profiles are {', '.join(PROFILES)}")
+            hint = f"{did_you_mean(name, PROFILES)}the profiles are {', '.join(PROFILES)}"
+            raise UsageError(f"unknown profile {name!r}", hint=hint)
     for rule in allowed:
         if rule not in RULES:
-            close = meant(rule, RULES)
-            sure = f"did you mean {close}? " if close else ""
-            raise UsageError(f"unknown rule {rule!r}", hint=f"{sure}to see all rules: {suggest('rules')}")
+            hint = f"{did_you_mean(rule, RULES)}to see all rules: {suggest('rules')}"
+            raise UsageError(f"unknown rule {rule!r}", hint=hint)
     profiles = [PROFILES[name] for name in dict.fromkeys(names)]
     dropped = {rule for profile in profiles for rule in profile.instead}.union(allowed)
     ids = dict.fromkeys(rule for profile in profiles for rule in (*profile.rules, *_OF_READERS))

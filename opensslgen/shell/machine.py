@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import CostlyError, check
@@ -174,20 +174,14 @@ class _State:
     refuses_unset: bool = False
 
     def copy(self) -> _State:
-        return _State(
-            dict(self.variables),
-            {name: list(values) for name, values in self.arrays.items()},
-            set(self.unset),
-            dict(self.functions),
-            None if self.arguments is None else list(self.arguments),
-            self.shifted,
-            self.cwd,
-            self.former,
-            self.folders,
-            self.tainted,
-            set(self.exported),
-            self.exports_all,
-            self.refuses_unset,
+        return replace(
+            self,
+            variables=dict(self.variables),
+            arrays={name: list(values) for name, values in self.arrays.items()},
+            unset=set(self.unset),
+            functions=dict(self.functions),
+            arguments=None if self.arguments is None else list(self.arguments),
+            exported=set(self.exported),
         )
 
 

@@ -271,6 +271,32 @@ def list_of(data: bytes, at: int, end: int, tag: int, content: Content, *, least
     return each(data, start, stop, tag, content, least=least)
 
 
+def inside(what: str, content: Content) -> Content:
+    """Return a reader of the only SEQUENCE between two offsets, whose content is read by another one."""
+
+    def read(data: bytes, at: int, end: int) -> object:
+        start, stop = element(data, at, end, SEQUENCE, what)
+        finish(stop, end, what)
+        return content(data, start, stop)
+
+    return read
+
+
+def structure(*kinds: tuple[int, Content, bool]) -> Content:
+    """Return a reader of these `fields`."""
+    return lambda data, at, end: fields(data, at, end, *kinds)
+
+
+def members(tag: int, content: Content) -> Content:
+    """Return a reader of elements with this tag."""
+    return lambda data, at, end: each(data, at, end, tag, content)
+
+
+def string(tag: int) -> Content:
+    """Return a reader of a `text`."""
+    return lambda data, start, stop: text(data, tag, start, stop)
+
+
 def boolean(data: bytes, start: int, stop: int) -> bool:
     """Return a BOOLEAN's content, 00 or FF (X.690 section 11.1)."""
     if stop - start != 1:
