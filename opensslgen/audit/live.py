@@ -276,7 +276,8 @@ def _verdict(
     (result,) = settle([pending], settings)
     before = pending.result.notes
     about_root = result.notes[len(before) :]
-    return replace(result, notes=(*before, _describe_chain([leaf, *others], result.path), *about_root))
+    sent = _describe_chain([leaf, *others], result.path)
+    return replace(result, notes=(*before, sent, *about_root), sent=sent)
 
 
 def _of_handshake(answered: Answer, rules: Sequence[Rule]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:

@@ -90,7 +90,6 @@ class AtHand:
     """The CA certificates in the folders of files, kept for the files that follow."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._found: dict[str, tuple[tuple[Certificate, ...], tuple[Certificate, ...]]] = {}
         self._within: dict[str, tuple[Certificate, ...]] = {}
         self._beside: dict[str, tuple[Certificate, ...]] = {}

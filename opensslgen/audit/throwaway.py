@@ -74,7 +74,6 @@ class RefusedError(UnreadableError):
     """openssl issues no certificate from a section."""
 
     def __init__(self, message: str, line: int | None) -> None:
-        """Take openssl's reason and, if known, the line of the key."""
         super().__init__(message)
         self.line = line  # the caller adds the line to the message
 
@@ -196,7 +195,6 @@ class References:
     """The sections that the values of a config refer to, each read once, and the work so far."""
 
     def __init__(self, config: Config) -> None:
-        """Take the config."""
         self.config = config
         self.object_identifiers = _object_identifiers(config)
         self.parts: dict[str, _Part] = {}

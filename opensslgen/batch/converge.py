@@ -108,7 +108,6 @@ class _Ahead:
     """Orders that wait for a process: as many as all processes can be given at once."""
 
     def __init__(self, decisions: Iterator[tuple[LeafOrder | None, Outcome]], processes: int) -> None:
-        """Take the orders with their outcomes, and the number of processes."""
         self.weight = 0
         self.more = True
         """Whether there may be more orders to read."""

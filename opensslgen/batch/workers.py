@@ -35,7 +35,6 @@ class WorkerError(Error):
     """A process ended before it answered."""
 
     def __init__(self, batch: Any) -> None:
-        """Take the batch that it was working on."""
         super().__init__("a worker process has ended too early")
         self.batch = batch
 
@@ -44,7 +43,6 @@ class Workers(Generic[Batch, Answer]):
     """Processes that take batches in turn."""
 
     def __init__(self, connections: list[Connection]) -> None:
-        """Take the pipes to the processes."""
         self._idle = deque(connections)
         self._busy: deque[Connection] = deque()
         self._doing: dict[Connection, Batch] = {}

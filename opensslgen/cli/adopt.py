@@ -54,7 +54,6 @@ def adopt(
     from opensslgen.jobs.adopt import adopt_job
     from opensslgen.jobs.passphrase import opens_file, right_passphrase
     from opensslgen.openssl import provider
-    from opensslgen.pki.store import Store
 
     opens = {P12_PASSWORD}
     # Asked for once: a PKCS#12 file is opened here, and again by the plan.
@@ -74,7 +73,7 @@ def adopt(
             on_wrong=print_error,
         )
     do(
-        lambda: adopt_job(adoption, store=Store(running.pki), allow=allow, tell=running.is_printed),
+        lambda: adopt_job(adoption, store=running.store, allow=allow, tell=running.is_printed),
         running,
         secret=secret,
         allow=allow,

@@ -179,6 +179,13 @@ class Running(NamedTuple):
         """Whether the result is printed as JSON."""
         return self.output == "json"
 
+    @property
+    def store(self) -> Store:
+        """The pki folder."""
+        from opensslgen.pki.store import Store
+
+        return Store(self.pki)
+
 
 PKI = click.option(
     "--pki", type=PathParameter(), envvar="OPENSSLGEN_PKI", default="pki", metavar="DIR",

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from opensslgen.errors import Error, UsageError
+from opensslgen.plan.secrets import P12_PASSWORD
+from opensslgen.text import visible
 
 from . import complete
 from .command import InGroups
@@ -28,6 +30,7 @@ from .options import (
 )
 from .run_job import do, make
 from .say import print_json, print_notes
+from .secrets import MissingSecretError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -108,10 +111,9 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
     """
     from opensslgen.jobs.hook import run_deploy_hook, run_post_hook
     from opensslgen.openssl import provider
-    from opensslgen.pki.store import Store
     from opensslgen.report.made import failed_json, made_json, made_text
 
-    store = Store(running.pki)
+    store = running.store
     if [bool(names), renewing.within is not None, renewing.everything].count(True) != 1:
         raise UsageError("name the certificates to renew, or use --within DAYS or --all, but only one of these")
     secret = secrets.for_pki(running.pki, running.openssl)
@@ -161,13 +163,10 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
 
 def _explain(error: Error, title: str, *, is_named: bool) -> None:
     """Print why a certificate was not renewed, with its name unless it is the only one that was typed."""
-    from opensslgen.plan.secrets import P12_PASSWORD
-    from opensslgen.text import visible
-
     if not is_named:
         error.message = f"{visible(title)} was not renewed: {error.message}"
-    if error.hint and P12_PASSWORD in error.hint:
-        error.hint += "; to renew without the PKCS#12 file, add --no-p12"
+    if isinstance(error, MissingSecretError) and error.name == P12_PASSWORD:
+        error.hint = f"{error.hint}; to renew without the PKCS#12 file, add --no-p12"
     Failure(error).show()
 
 

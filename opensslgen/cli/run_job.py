@@ -27,6 +27,7 @@ def do(
     prepare: Callable[[], Job],
     running: Running,
     *,
+    secrets: Secrets | None = None,
     secret: Callable[[str], str] | None = None,
     allow: Collection[str] = (),
     openssl: OpenSSL | None = None,
@@ -34,15 +35,15 @@ def do(
 ) -> None:
     """Print a job as a script or as commands, or run it and report.
 
-    `secret` returns a secret by its name; None: the job has none, or each is in the environment or typed. `into` takes
-    the place of the pki folder.
+    `secret` returns a secret by its name; None: each is as in `secrets`, or else in the environment, or typed. `into`
+    takes the place of the pki folder.
     """
     from opensslgen.jobs.clock import CLOCK
 
     if running.is_printed:
         _print_script(prepare, running, into, any_clock=CLOCK in allow)
         return
-    made = make(prepare, running, secret=secret, allow=allow, openssl=openssl, into=into)
+    made = make(prepare, running, secrets=secrets, secret=secret, allow=allow, openssl=openssl, into=into)
     if running.as_json:
         from opensslgen.report.made import made_json
 
@@ -71,6 +72,7 @@ def make(
     prepare: Callable[[], Job],
     running: Running,
     *,
+    secrets: Secrets | None = None,
     secret: Callable[[str], str] | None = None,
     allow: Collection[str] = (),
     openssl: OpenSSL | None = None,
@@ -79,16 +81,15 @@ def make(
     """Run a job, and print on stderr what the user should know about it."""
     from opensslgen.jobs.perform import Authority, Delivery
     from opensslgen.openssl import provider
-    from opensslgen.pki.store import Store
 
     warn_of_open_files(running.pki)
     openssl = openssl or provider.find(running.openssl)
-    secret = secret or Secrets().for_pki(running.pki, running.openssl)
+    secret = secret or (secrets or Secrets()).for_pki(running.pki, running.openssl)
     say, force = command_printer(verbose=running.verbose), running.force
     if into:
         made = Delivery(into=into, openssl=openssl, secret=secret, on_command=say, force=force).make(prepare)
     else:
-        made = Authority(Store(running.pki), openssl, secret, on_command=say, allow=allow, force=force).make(prepare)
+        made = Authority(running.store, openssl, secret, on_command=say, allow=allow, force=force).make(prepare)
     findings = (f"{finding.message} [{finding.rule.id}]" for finding in made.findings)
     print_notes((*made.notes, *findings), quiet=running.quiet)
     return made

@@ -105,11 +105,10 @@ def sign(request: str, wanted: Wanted, secrets: Secrets, allow: tuple[str, ...],
     """
     from opensslgen.jobs.job import root_of
     from opensslgen.jobs.sign import sign_job
-    from opensslgen.pki.store import Store
     from opensslgen.x509.request import STDIN, read_request
 
     secret = secrets.for_pki(running.pki, running.openssl)
-    store, fixed_days = Store(running.pki), wanted.days is not None
+    store, fixed_days = running.store, wanted.days is not None
     decoded = read_request(request)
     order = _authority(decoded, wanted) if wanted.kind == "intermediate" else _leaf(decoded, wanted)
     root_of(store)

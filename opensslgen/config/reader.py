@@ -48,7 +48,6 @@ class ConfigError(UnreadableError):
     """A file that openssl refuses to load, or that cannot be meant as it is."""
 
     def __init__(self, line: int, message: str) -> None:
-        """Take the line, from 1, and the error."""
         super().__init__(message, line=line)
 
 

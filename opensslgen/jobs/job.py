@@ -39,7 +39,6 @@ class Violation(Error):
     """The order or the new certificate breaks rules; nothing was published."""
 
     def __init__(self, message: str, findings: list[Finding]) -> None:
-        """Take a message, and the findings that are errors."""
         super().__init__(message)
         self.findings = findings
 

@@ -35,7 +35,6 @@ class Stopped(TimeoutError):
     """A process was ended because it took too long or printed too much."""
 
     def __init__(self, left: Process) -> None:
-        """Take its output until then."""
         super().__init__()
         self.left = left
 

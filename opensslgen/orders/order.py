@@ -36,11 +36,22 @@ LEAF_DAYS = 820
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuthorityOrder:
-    """An order for a root or an intermediate."""
+class _Order:
+    """What both kinds of orders have."""
 
     subject: Subject
     key_type: KeyType = key_types.DEFAULT
+    crl_url: str | None = None
+    public_key: PublicKey | None = None
+    """The key of a request or of the user's file, of the type `key_type`; None: a new key."""
+    sets_subject: bool = False
+    """Whether the certificate gets `subject` in place of the request's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorityOrder(_Order):
+    """An order for a root or an intermediate."""
+
     days: int = ROOT_DAYS
     encrypted: bool = False
     """Whether its key gets a passphrase: CA_PASSPHRASE for a root, NEW_PASSPHRASE for an intermediate."""
@@ -49,11 +60,6 @@ class AuthorityOrder:
     constraints: NameConstraints = UNLIMITED
     stem: str = "ca"
     """The stem of its file names."""
-    crl_url: str | None = None
-    public_key: PublicKey | None = None
-    """The key of a request, of the type `key_type`; None: a new key."""
-    sets_subject: bool = False
-    """Whether the certificate gets `subject` in place of the request's."""
 
     @property
     def profile(self) -> ProfileName:
@@ -75,16 +81,14 @@ class AuthorityOrder:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeafOrder:
+class LeafOrder(_Order):
     """An order for a server's or a client's certificate."""
 
     kind: Kind
     names: tuple[GeneralName, ...]
     """As they were typed, the main name first."""
-    subject: Subject
     stem: str
     """Of its files."""
-    key_type: KeyType = key_types.DEFAULT
     key_file: str | None = None
     """The user's private key, of the type `key_type`, instead of a new one."""
     days: int = LEAF_DAYS
@@ -95,13 +99,8 @@ class LeafOrder:
     """The text of an extension file; None: ours."""
     p12: str | None = None
     """A key of P12_ENCRYPTIONS, or None for no PKCS#12 file."""
-    crl_url: str | None = None
-    public_key: PublicKey | None = None
-    """The key of a request or of `key_file`, of the type `key_type`; None: a new key."""
     request: str | None = None
-    """That request, in PEM."""
-    sets_subject: bool = False
-    """Whether the certificate gets `subject` in place of the request's."""
+    """The request with its `public_key`, in PEM."""
 
     @property
     def title(self) -> str:

@@ -78,7 +78,6 @@ class Report:
     """The text of an audit, piece by piece, and the totals so far."""
 
     def __init__(self) -> None:
-        """Start with no results."""
         self.tally = Tally()
 
     def pieces(self, form: Format, entries: Iterable[Entry]) -> Iterator[str]:

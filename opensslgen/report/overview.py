@@ -94,7 +94,6 @@ class Briefs:
     """Remembers what was read of certificates; one whose copy has a fault is read again each time."""
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
         self._known: dict[tuple[str, str, datetime], _Brief] = {}
         self._reading = threading.Lock()
 

@@ -97,7 +97,7 @@ def _sent(result: Result, answer: Why, certificate: Certificate, *, pki: Path, a
     ]
     yield f"{result.target}:"
     for note in result.notes:
-        yield f"  {'' if note.startswith('sent: ') else 'note: '}{note}"
+        yield f"  {'' if note == result.sent else 'note: '}{note}"
     for what, text in rows:
         yield f"  {what:<11}{text}"
     yield "  unchecked  revocation at public CAs, and whether phones trust a public root"

@@ -30,7 +30,6 @@ class Limits:
     """The name constraints of a CA, prepared for checking many names."""
 
     def __init__(self, constraints: NameConstraints) -> None:
-        """Sort the constraints into tables."""
         self._permitted = _subtrees(constraints.permitted, empty_is_all=False)
         self._excluded = _subtrees(constraints.excluded, empty_is_all=True)
 

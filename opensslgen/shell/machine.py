@@ -111,7 +111,6 @@ class UnfollowedError(UnreadableError):
     """Some ways through a script were not followed, because there are too many."""
 
     def __init__(self, reason: str, *, line: int | None = None) -> None:
-        """Take the reason, and the line of the first condition that is unknown."""
         super().__init__(reason, line=line)
         self.reason = reason
 
@@ -250,7 +249,6 @@ class Machine:
     """One way through a script."""
 
     def __init__(self, world: World, budget: Budget, plan: list[tuple[str, bool]]) -> None:
-        """Take the script's surroundings, and the answers to the first unknown conditions."""
         self.world = world
         self.budget = budget
         self.plan = plan
