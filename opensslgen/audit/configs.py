@@ -412,10 +412,11 @@ class _Audit:
         needed = {rule.extension for rule in rules}
         if ANY in needed:  # rules about all critical extensions
             needed |= {name for name in made.asked.maybe_critical if EXTENSIONS.get(name, name) not in UNDERSTOOD}
+        is_missing_reported = any(rule.id == "config-section-missing" for rule in self.settings.rules)
         unknown: dict[str, list[str]] = {}
         for name, source in made.asked.unknown.items():
             line = made.asked.lines[name]
-            if name in needed and not self.is_reported(source):
+            if name in needed and not (source == MISSING and is_missing_reported):
                 unknown.setdefault(source, []).append(name)
             else:
                 self.notes.append(
@@ -424,10 +425,6 @@ class _Audit:
         for source, names in unknown.items():
             why = f"{self.title(made.section)}{_depends(names, source)}"
             self.doubts.append(_Doubt(why, made.asked.lines[names[0]], is_unknown=True))
-
-    def is_reported(self, source: str) -> bool:
-        """Tell whether an extension is unknown for a reason that is already reported."""
-        return source == MISSING and any(rule.id == "config-section-missing" for rule in self.settings.rules)
 
     def rules(self, made: _Made) -> list[Rule] | None:
         """Return the rules for a section; None if there are no rules for its purpose."""

@@ -34,7 +34,7 @@ def doctor(pki: Path, openssl: str | None, output: Output) -> None:
 
     Exit code: 0 if all is well, 1 if anything would keep certificates from being issued.
     """
-    answers = examine(pki, openssl)
+    answers = [*_openssl(openssl), _folder(pki), _clock(pki)]
     if output == "json":
         print_json([answer._asdict() for answer in answers])
     else:
@@ -50,11 +50,6 @@ class Answer(NamedTuple):
     good: bool | None
     """None: neither good nor bad, but worth knowing."""
     answer: str
-
-
-def examine(pki: Path, path: str | None) -> list[Answer]:
-    """Return what was found about openssl, the pki folder and the clock."""
-    return [*_openssl(path), _folder(pki), _clock(pki)]
 
 
 def _openssl(path: str | None) -> list[Answer]:

@@ -172,7 +172,8 @@ def _confirm(
     sure = wanted.yes or bool(wanted.san)
     if not sure and not can_ask:
         what = ", ".join(map(str, names)) or f"the subject {request.subject}"
-        some = f"; to choose names, add {_as_options(names)}" if names else ""
+        options = " ".join(f"--san {shlex.quote(str(name))}" for name in names)
+        some = f"; to choose names, add {options}" if names else ""
         raise UsageError(
             f"the request has to be confirmed, and there is no terminal to ask on: {what}",
             hint=f"to accept it as it is, add --yes{some}",
@@ -184,7 +185,3 @@ def _confirm(
             click.echo(f"  name  {name}", err=True)
     if not sure and not click.confirm("Sign this?", err=True):
         raise Error("nothing was signed")
-
-
-def _as_options(names: tuple[GeneralName, ...]) -> str:
-    return " ".join(f"--san {shlex.quote(str(name))}" for name in names)

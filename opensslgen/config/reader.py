@@ -125,11 +125,7 @@ def read_config(text: str, *, fill: Callable[[str, str], str | None] | None = No
     The text may contain UNKNOWN. `fill` returns the value of a template's variable by section and name, or None if
     the template has no such variable.
     """
-    return _Reader(fill or _fill_nothing).read(text)
-
-
-def _fill_nothing(_: str, __: str) -> None:
-    return None
+    return _Reader(fill or (lambda *_: None)).read(text)
 
 
 class _Reader:

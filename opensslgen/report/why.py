@@ -30,17 +30,14 @@ _IPHONE = DEVICES[0]
 
 def why_text(answer: Why, *, pki: Path, at: datetime) -> str:
     """Return the causes, the most likely one first, each with what to do, and then what the server sends."""
-    lines = list(_causes(answer)) if answer.causes else list(_good(answer))
+    good = f"{answer.target}: no fault was found in what the server sends"
+    lines = list(_causes(answer)) if answer.causes else [good]
     if not answer.is_refused and answer.root is not None and answer.is_own_root:
         lines += _on_the_phone(answer.root, pki)
     for result in answer.results:
         if result.certificate is not None:
             lines += ["", *_sent(result, answer, result.certificate, pki=pki, at=at)]
     return visible_lines("\n".join(lines)) + "\n"
-
-
-def _good(answer: Why) -> Iterator[str]:
-    yield f"{answer.target}: no fault was found in what the server sends"
 
 
 def _causes(answer: Why) -> Iterator[str]:

@@ -316,14 +316,6 @@ def _leave_loop(_machine: Machine, _tree: Simple, words: list[str]) -> Status:
     raise LeaveError(words[0], levels=levels)
 
 
-def _true(_machine: Machine, _tree: Simple, _words: list[str]) -> Status:
-    return 0
-
-
-def _false(_machine: Machine, _tree: Simple, _words: list[str]) -> Status:
-    return 1
-
-
 def _test(machine: Machine, _tree: Simple, words: list[str]) -> Status:
     if words[0] == "[":
         words = words[:-1] if words[-1] == "]" else words
@@ -629,8 +621,9 @@ _COMMANDS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
     "ln": _cp, "mkdir": _mkdir, "rm": _rm,
     "unlink": _rm, "touch": _touch, "sed": _sed, "cd": _cd, "pushd": _cd, "popd": _popd, "pwd": _pwd,
     "basename": _basename, "dirname": _dirname, "realpath": _realpath, "readlink": _realpath, "mktemp": _mktemp,
-    "exit": _exit, "return": _exit, "break": _leave_loop, "continue": _leave_loop, ":": _true, "true": _true,
-    "false": _false, "test": _test, "[": _test, "set": _set, "shift": _shift, "unset": _unset, "eval": _eval,
+    "exit": _exit, "return": _exit, "break": _leave_loop, "continue": _leave_loop,
+    ":": lambda *_: 0, "true": lambda *_: 0,
+    "false": lambda *_: 1, "test": _test, "[": _test, "set": _set, "shift": _shift, "unset": _unset, "eval": _eval,
     ".": _dot, "source": _dot, "read": _read, "mapfile": _mapfile, "readarray": _mapfile, "getopts": _getopts,
     "let": _let, "seq": _seq, "expr": _expr, "tr": _filter(_tr), "head": _filter(_head), "tail": _filter(_tail),
     "grep": _filter(_grep), "cut": _filter(_cut),
