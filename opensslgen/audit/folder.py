@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.bundles.holding import key_in_file
 from opensslgen.errors import Error, UnreadableError
-from opensslgen.patterns import pattern
 from opensslgen.pki import index
 from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
 
 _OURS = (*layout.FOLDERS, layout.REVOKED, "renewed", "newcerts", "certs", "crl", "certreqs")
 """Folders whose files are checked; other folders may have nothing to do with the CA."""
-_ESCAPES = pattern(r"(?:\\x[0-9A-F]{2})+")
 _CHUNK = 1 << 20
 _MANY = 3
 """How many lines a message names if all have the same error."""
@@ -223,7 +221,7 @@ class _Audit:
         if certificate.not_after != entry.not_after:
             message = f"{where} expires {utc(certificate.not_after)}, but the index says {utc(entry.not_after)}"
             self.add("pki-copy-differs", message, line=entry.line)
-        if not _is_subject(entry.subject, certificate):
+        if not _is_subject(entry.text, certificate):
             message = f"{where} has the subject {certificate.subject}, but the index says {entry.title}"
             self.add("pki-copy-differs", message, line=entry.line)
         if self.authority and not certificate.is_self_issued and certificate.issuer != self.authority.subject:
@@ -321,7 +319,7 @@ def _is_subject(written: str, certificate: Certificate) -> bool:
     The types of its parts are not compared, because their names differ between versions of openssl.
     """
     # Since 1.1.1, openssl writes a backslash before characters that look like separators.
-    text = _ESCAPES.sub(_unescape, written).replace("\\/", "/").replace("\\+", "+")
+    text = written.replace("\\/", "/").replace("\\+", "+")
     at = 0
     for _, value in certificate.subject.attributes:
         at = text.find(f"={value}", at)
@@ -329,7 +327,3 @@ def _is_subject(written: str, certificate: Certificate) -> bool:
             return False
         at += len(value) + 1
     return not text[at:] or not certificate.subject.attributes
-
-
-def _unescape(match: re.Match[str]) -> str:
-    return bytes.fromhex(match[0].replace("\\x", "")).decode("utf-8", "replace")
