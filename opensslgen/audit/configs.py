@@ -9,13 +9,13 @@ not in the config, the answer is "cannot be told".
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
 from opensslgen import budget
 from opensslgen.budget import MOST_FINDINGS, CostlyError
-from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, read_config
+from opensslgen.config.reader import DEFAULT, UNKNOWN, Config, ConfigError, Entry, Section, read_config
 from opensslgen.config.use import (
     CA,
     COMMON,
@@ -42,7 +42,7 @@ from opensslgen.patterns import pattern
 from opensslgen.rules.form import UNDERSTOOD
 from opensslgen.rules.profiles import PROFILES
 from opensslgen.rules.roles import AUTHORITY, CLIENT
-from opensslgen.rules.rule import ANY, ERROR, Case, Finding, judge, raised
+from opensslgen.rules.rule import ANY, ERROR, Case, Finding, Rule, judge, raised
 from opensslgen.text import did_you_mean, visible
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.extensions import EXTENSIONS
@@ -50,18 +50,8 @@ from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
 
 from .purpose import OTHER, SERVER, purpose, sounds_like_server
-from .result import Result
-from .throwaway import MISSING, UNSAID, References, RefusedError, extensions, issue
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-    from datetime import datetime
-
-    from opensslgen.config.reader import Config, Entry, Section
-    from opensslgen.rules.rule import Rule
-
-    from .result import Settings
-    from .throwaway import Extensions
+from .result import Result, Settings
+from .throwaway import MISSING, UNSAID, Extensions, References, RefusedError, extensions, issue
 
 _VALIDITY = ("apple-validity", "public-validity")
 _SUBJECT = Name((("CN", "opensslgen throwaway"),))

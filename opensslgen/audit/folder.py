@@ -21,26 +21,23 @@ from opensslgen.errors import Error, UnreadableError
 from opensslgen.pki import index
 from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
-from opensslgen.rules.rule import raised
+from opensslgen.rules.rule import Finding, raised
 from opensslgen.text import listed, utc, visible
 from opensslgen.x509 import crl
-from opensslgen.x509.certificate import load
+from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import REQUEST_LABELS, pem_blocks
 from opensslgen.x509.request import decode_request
 
 from .crls import age_of, issuers_of, verify_crl
 from .records import authorities, former_authorities
-from .result import Result
+from .result import Result, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opensslgen.pki.index import Entry
-    from opensslgen.rules.rule import Finding
-    from opensslgen.x509.certificate import Certificate
 
-    from .result import Settings
 
 _OURS = (*layout.FOLDERS, layout.REVOKED, "renewed", "newcerts", "certs", "crl", "certreqs")
 """Folders whose files are checked; other folders may have nothing to do with the CA."""

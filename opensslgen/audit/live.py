@@ -11,27 +11,22 @@ from queue import Empty, PriorityQueue, SimpleQueue
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.names.general import parse_host
-from opensslgen.openssl.s_client import STARTTLS, answer, is_modern
+from opensslgen.names.general import GeneralName, parse_host
+from opensslgen.openssl.s_client import STARTTLS, Answer, answer, is_modern
 from opensslgen.patterns import pattern
-from opensslgen.rules.rule import Case, raised
+from opensslgen.rules.rule import Case, Finding, Rule, raised
 from opensslgen.text import did_you_mean, quote
-from opensslgen.x509.certificate import decode
+from opensslgen.x509.certificate import Certificate, decode
 
-from .result import Result
+from .result import Result, Settings
 from .signatures import Pending, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from opensslgen.names.general import GeneralName
     from opensslgen.openssl.command import OpenSSL
-    from opensslgen.openssl.s_client import Answer
-    from opensslgen.rules.rule import Finding, Rule
-    from opensslgen.x509.certificate import Certificate
     from opensslgen.x509.names import Name
 
-    from .result import Settings
 
 TIMEOUT = 10.0
 """Seconds that a name lookup may take, and then each connection to one of its addresses."""

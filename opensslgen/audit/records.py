@@ -17,7 +17,7 @@ from opensslgen.patterns import pattern
 from opensslgen.plan import layout
 from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, Role, role_of
 from opensslgen.text import visible
-from opensslgen.x509.certificate import load, load_all
+from opensslgen.x509.certificate import Certificate, load, load_all
 from opensslgen.x509.extensions import EXTENSIONS
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opensslgen.config.reader import Config, Section
-    from opensslgen.x509.certificate import Certificate
     from opensslgen.x509.request import Request
 
 _EASY_RSA = ("openssl-easyrsa.cnf", "safessl-easyrsa.cnf")

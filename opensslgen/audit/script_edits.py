@@ -14,27 +14,23 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
-from opensslgen.gen_certs.patch import DAYS, EKU, LONGEST, Edit, Patch
-from opensslgen.gen_certs.reader import SECTION, VALIDITY, WISH, read_script
+from opensslgen.gen_certs.patch import DAYS, EKU, LONGEST, Edit, Maker, Patch
+from opensslgen.gen_certs.reader import SECTION, VALIDITY, WISH, Script, Validity, read_script
 from opensslgen.openssl.command import find
 from opensslgen.rules.profiles import rules_of
-from opensslgen.rules.rule import ERROR
+from opensslgen.rules.rule import ERROR, Finding
 from opensslgen.shell.parse import parse
 from opensslgen.shell.syntax import Simple, Word, literal, nodes
 from opensslgen.text import visible
 
 from .result import Settings
-from .scripts import judge_commands, judge_vendor, script_text
+from .scripts import Verdict, judge_commands, judge_vendor, script_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from opensslgen.files.replace import Original
-    from opensslgen.gen_certs.patch import Maker
-    from opensslgen.gen_certs.reader import Script, Validity
-    from opensslgen.rules.rule import Finding
 
-    from .scripts import Verdict
 
 _MOST_TRIALS = 60
 """Audits of one script; a script that needs more is refused."""

@@ -13,22 +13,19 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from opensslgen.budget import Budget, CostlyError, current
-from opensslgen.config.reader import DEFAULT, UNKNOWN, Entry, Section, config_text
+from opensslgen.config.reader import DEFAULT, UNKNOWN, Config, Entry, Section, config_text
 from opensslgen.config.use import canonical
 from opensslgen.errors import UnreadableError
-from opensslgen.openssl.command import reason
+from opensslgen.openssl.command import OpenSSL, reason
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
-from opensslgen.x509.certificate import decode
+from opensslgen.x509.certificate import Certificate, decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from opensslgen.config.reader import Config
-    from opensslgen.openssl.command import OpenSSL
     from opensslgen.openssl.process import Process
-    from opensslgen.x509.certificate import Certificate
 
 _ADDED = ("subjectKeyIdentifier", "authorityKeyIdentifier")
 _OID = pattern(r"[0-2](?:\.[0-9]+)+")

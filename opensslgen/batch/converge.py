@@ -13,9 +13,9 @@ from opensslgen.jobs.job import issuer_of
 from opensslgen.jobs.passphrase import opens_key, wrong_passphrase
 from opensslgen.plan.secrets import CA_PASSPHRASE
 
-from .unit import Unit, make
-from .wanted import FAILED, MADE
-from .workers import WorkerError, cores, workers
+from .unit import Unit, UnitResult, make
+from .wanted import FAILED, MADE, Batch, Outcome
+from .workers import WorkerError, Workers, cores, workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Store
 
-    from .unit import UnitResult
-    from .wanted import Batch, Outcome
-    from .workers import Workers
 
 _ROOM = 32
 """The most that a process gets at once, to make, check and publish together; see `_weight`."""

@@ -14,11 +14,11 @@ from opensslgen.openssl.run import run_together
 from opensslgen.openssl.workplace import Workplace
 from opensslgen.plan import issue, layout
 from opensslgen.plan.secrets import P12_PASSWORD
-from opensslgen.plan.steps import Plan, Publish, What
+from opensslgen.plan.steps import Plan, Publish, Record, What
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
 
-from .wanted import FAILED
+from .wanted import FAILED, Batch, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Publication, Store
     from opensslgen.plan.issue import Issuer
-    from opensslgen.plan.steps import Record
-
-    from .wanted import Batch, Outcome
 
 
 @dataclass(frozen=True, slots=True)

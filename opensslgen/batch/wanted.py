@@ -15,7 +15,7 @@ from opensslgen.pki import index
 from opensslgen.pki.folder import Folder
 from opensslgen.plan import issue, layout
 from opensslgen.rules.path import wrong_key
-from opensslgen.x509.certificate import load
+from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.request import parse_request
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Store
     from opensslgen.rules.rule import Finding
-    from opensslgen.x509.certificate import Certificate
 
 _AT_THE_END = timedelta(days=2)
 

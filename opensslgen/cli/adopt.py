@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,10 +12,7 @@ from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 from .command import InGroups
 from .options import ALLOW, PASSPHRASE_AND_P12_PASSWORD, RUNNING, PathParameter, Running, file_option, together
 from .run_job import do
-from .secrets import print_error
-
-if TYPE_CHECKING:
-    from .secrets import Secrets
+from .secrets import Secrets, print_error
 
 
 @click.command(cls=InGroups)

@@ -30,7 +30,7 @@ from .options import (
 )
 from .run_job import do, make
 from .say import print_json, print_notes
-from .secrets import MissingSecretError
+from .secrets import MissingSecretError, Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from opensslgen.jobs.perform import JobResult
     from opensslgen.jobs.renew import Renewal
     from opensslgen.pki.store import Store
-
-    from .secrets import Secrets
 
 
 class Renewing(NamedTuple):

@@ -8,7 +8,7 @@ import click
 
 from opensslgen import __version__
 
-from .options import refuse
+from .options import Running, refuse
 from .say import print_json, print_notes, warn_of_open_files
 from .secrets import Secrets
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from opensslgen.jobs.job import Job
     from opensslgen.jobs.perform import JobResult
     from opensslgen.openssl.command import OpenSSL
-
-    from .options import Running
 
 
 def do(

@@ -7,14 +7,11 @@ openssl differ, this follows the newest one. A NUL or a carriage return inside a
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 DEFAULT = "default"
 """The section of the keys before the first header; it also provides keys that are missing in other sections."""

@@ -8,25 +8,28 @@ commands write is what the shell's interpreter says.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opensslgen.errors import UnreadableError
 from opensslgen.shell.builtins import BUILTINS
-from opensslgen.shell.machine import Budget, Machine, World, explore
+from opensslgen.shell.machine import Budget, Call, Machine, World, explore
 from opensslgen.shell.parse import DECLARES
-from opensslgen.shell.status import LeaveError, Maybe
+from opensslgen.shell.status import LeaveError, Maybe, Status
 from opensslgen.shell.syntax import (
     AndOr,
     Arithmetic,
     Case,
+    Command,
     For,
     Function,
     If,
     Parameter,
     Pipeline,
     Redirected,
+    Redirection,
     Sequence,
     Simple,
     Text,
@@ -36,16 +39,8 @@ from opensslgen.shell.syntax import (
     literal,
     nodes,
 )
-from opensslgen.shell.values import with_names
+from opensslgen.shell.values import Chunk, with_names
 from opensslgen.shell.words import calculate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from opensslgen.shell.machine import Call
-    from opensslgen.shell.status import Status
-    from opensslgen.shell.syntax import Command, Redirection
-    from opensslgen.shell.values import Chunk
 
 VALIDITY = "DEFAULT_SERVER_CERT_VALIDITY"
 WISH = "EXTENDED_CSR"

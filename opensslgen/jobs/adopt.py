@@ -11,7 +11,7 @@ from opensslgen.orders.kinds import ProfileName
 from opensslgen.plan import adopt
 from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.rules.profiles import rules_of
-from opensslgen.rules.rule import Case, judge
+from opensslgen.rules.rule import Case, Finding, judge
 from opensslgen.suggest import suggest
 from opensslgen.text import utc, visible
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from opensslgen.pki.store import Store
     from opensslgen.plan.adopt import Adoption
-    from opensslgen.rules.rule import Finding
     from opensslgen.x509.certificate import Certificate
 
 

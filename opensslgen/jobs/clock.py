@@ -13,7 +13,7 @@ from opensslgen.plan import layout
 from opensslgen.plan.script import EARLIEST
 from opensslgen.rules.profiles import RULES, rules_of
 from opensslgen.rules.rule import Finding
-from opensslgen.x509.certificate import load
+from opensslgen.x509.certificate import Certificate, load
 
 from .job import Violation
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from opensslgen.x509.certificate import Certificate
 
 _LONGEST_LINE = 1 << 16  # bytes
 CLOCK = "clock"

@@ -18,7 +18,7 @@ from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.plan.steps import Check, CheckChain, CheckKey
 from opensslgen.rules.profiles import PROFILES, rules_of
 from opensslgen.rules.rule import Case, Finding, judge
-from opensslgen.x509.certificate import load, load_all
+from opensslgen.x509.certificate import Certificate, load, load_all
 
 from .clock import refuse_wrong_clock
 from .job import Job, Violation, final_paths, judge_now, violations
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.store import Store
-    from opensslgen.x509.certificate import Certificate
 
     from .destination import Destination
 

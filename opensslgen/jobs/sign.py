@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.orders import from_request
-from opensslgen.orders.order import AuthorityOrder
+from opensslgen.orders.order import AuthorityOrder, LeafOrder
 from opensslgen.plan import issue, layout
 from opensslgen.text import listed
 from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.pem import REQUEST, pem
-from opensslgen.x509.request import read_request
+from opensslgen.x509.request import Request, read_request
 
 from .issue import fit_intermediate, intermediate_result, leaf_result
 from .job import (
@@ -29,10 +29,8 @@ from .job import (
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Store
     from opensslgen.plan.steps import Plan
-    from opensslgen.x509.request import Request
 
 
 def sign_job(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.names.constraints import UNLIMITED, NameConstraints, parse_constraints
 from opensslgen.names.general import GeneralName, file_name, parse_host, parse_names, parse_url
-from opensslgen.names.subject import parse_subject
+from opensslgen.names.subject import Subject, parse_subject
 from opensslgen.text import quote, refuse_hidden
 from opensslgen.x509 import key_types
 from opensslgen.x509.certificate import Certificate
@@ -17,18 +17,15 @@ from opensslgen.x509.extensions import BasicConstraints
 from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
 
-from .kinds import SERVER, ProfileName
+from .kinds import SERVER, Kind, ProfileName
 from .usages import extended_key_usages, key_usages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
     from pathlib import Path
 
-    from opensslgen.names.subject import Subject
     from opensslgen.x509.key_types import KeyType
 
-    from .kinds import Kind
 
 ROOT_DAYS = 3650
 INTERMEDIATE_DAYS = 1825

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator
 
 from opensslgen.errors import UsageError
 from opensslgen.patterns import pattern
@@ -10,9 +10,6 @@ from opensslgen.text import did_you_mean, quote
 from opensslgen.x509.extensions import EXTENDED_KEY_USAGES, KEY_USAGES, PRINTED_USAGES
 
 _DOTTED = pattern(r"[0-9]+(?:\.[0-9]+)+")
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
 
 
 def extended_key_usages(texts: Iterable[str]) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ from opensslgen.files.write import (
 )
 from opensslgen.patterns import pattern
 from opensslgen.plan import layout, template
-from opensslgen.x509.certificate import load, load_all
+from opensslgen.x509.certificate import Certificate, load, load_all
 
 from . import decision
 from .index import VALID
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from opensslgen.plan.steps import Plan, Publish
-    from opensslgen.x509.certificate import Certificate
 
 LOCK_TIMEOUT = 120.0
 """Seconds to wait for another process that uses the folder."""

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen import __version__
 
-from .tally import Tally, entry
+from .tally import Entry, Tally, entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from opensslgen.audit.result import Result, Settings
 
-    from .tally import Entry
 
 FORMATS = ("text", "json", "sarif", "github")
 

@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from opensslgen.pki.survey import KINDS, STATES
+from opensslgen.pki.survey import KINDS, STATES, Row, Survey
 
 from .browse import names
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from opensslgen.pki.index import Entry
-    from opensslgen.pki.survey import Row, Survey
 
 PAGE = 25
 """Rows of a page."""

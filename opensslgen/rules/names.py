@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from opensslgen.errors import UsageError
 from opensslgen.names.general import GeneralName, parse_host
@@ -11,9 +11,6 @@ from opensslgen.patterns import pattern
 from opensslgen.text import brief
 
 from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, declared, rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 @rule("ip-as-dns", ERROR, "RFC 5280 section 4.2.1.6", of_requests=True, extension="subjectAltName")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copyreg
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Collection
+from typing import NamedTuple
 
 from opensslgen.errors import UsageError
 from opensslgen.suggest import suggest
@@ -11,10 +12,6 @@ from opensslgen.text import did_you_mean
 
 from . import apple, ats, chain, client, form, names, public, raised, root, strict
 from .rule import ERROR, WARNING, Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
 
 RULES: dict[str, Rule] = {
     rule.id: rule

@@ -5,7 +5,8 @@ Java, Windows and NSS write PKCS#7 with indefinite lengths, and openssl, Java an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from .der import (
     ASN1CRYPTO,
@@ -21,9 +22,6 @@ from .der import (
     is_tolerant,
     tolerance,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import read_file
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
     from datetime import datetime
-    from typing import TypeVar
 
     Answer = TypeVar("Answer")
 
