@@ -66,15 +66,16 @@ class Renewal:
     """A key of P12_ENCRYPTIONS, NO_P12, or None for a PKCS#12 file like the old one, if there is one."""
     allow: Collection[str] = ()
     """Ids of rules that may be broken."""
+    at: datetime | None = None
+    """After which old files are renamed; None: the time when the job is prepared."""
 
 
-def renewal_job(stem: str, renewal: Renewal, *, store: Store, at: datetime | None = None) -> Job:
+def renewal_job(stem: str, renewal: Renewal, *, store: Store) -> Job:
     """Return the job of renewing issued/STEM.crt: same names, subject, kind and key type, later expiry date.
 
-    Old files are renamed after the time `at`, by default now. It gets a new key, except with `keep_key`, if the key is
-    not in the folder, and for an intermediate, whose leaves depend on it: then the old request is signed again. Raises
-    UsageError for what cannot be reissued, Error if a key or request is missing or the CA expires too soon, and
-    Violation if the result would break a rule.
+    It gets a new key, except with `keep_key`, if the key is not in the folder, and for an intermediate, whose leaves
+    depend on it: then the old request is signed again. Raises UsageError for what cannot be reissued, Error if a key or
+    request is missing or the CA expires too soon, and Violation if the result would break a rule.
     """
     path, days, p12, allow = store.path / layout.certificate(stem), renewal.days, renewal.p12, renewal.allow
     old = load(path)
@@ -105,7 +106,7 @@ def renewal_job(stem: str, renewal: Renewal, *, store: Store, at: datetime | Non
         order, notes = fit_to_issuer(order, store, issuer, fixed_days=days is not None)
         _refuse_no_gain(old, order.days, notes, store)
     refuse_violations(order, authorities_of(store) if issuer else (), allow=allow)
-    moves, about_p12 = old_p12(order, store, at=at)
+    moves, about_p12 = old_p12(order, store, at=renewal.at)
     text = None if request is None else pem(REQUEST, request.der)
     plan = renew.leaf(order, issuer_of(store) if issuer else None, request=text, moves=moves)
     about_key = "its key is not in this folder: the old request is signed again, and the key stays the same"

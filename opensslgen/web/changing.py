@@ -48,7 +48,7 @@ def renew(serial: str) -> Response | tuple[str, int]:
         if stem == ROOT:
             return root_renewal_job(store=config.store)
         # The page says what becomes of an old PKCS#12 file, for which nobody has typed a password.
-        return renewal_job(stem, Renewal(keep_key=keep_key, p12=p12 or NO_P12), store=config.store, at=at)
+        return renewal_job(stem, Renewal(keep_key=keep_key, p12=p12 or NO_P12, at=at), store=config.store)
 
     return _show_plan(serial, "renew", prepare)
 
