@@ -5,6 +5,8 @@ An extension that cryptography cannot read is an error here as well: others woul
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from opensslgen.names.constraints import NameConstraints
 from opensslgen.names.general import GeneralName
 
@@ -21,7 +23,6 @@ from .der import (
     SEQUENCE,
     UTF8_STRING,
     VISIBLE_STRING,
-    Content,
     DecodeError,
     anything,
     big_natural,
@@ -44,6 +45,9 @@ from .der import (
     text,
 )
 from .names import general_name, relative_name
+
+if TYPE_CHECKING:
+    from .der import Content
 
 
 def _name(data: bytes, start: int, stop: int) -> None:
