@@ -262,7 +262,6 @@ def _verdict(
             notes=(*answered.notes, *unchecked),
             answer=answered,
         ),
-        certificate=leaf,
         anchors=anchors,
         pool=pool,
         case=Case(leaf, None, settings.at, settings.within, host=name, others=tuple(others)),

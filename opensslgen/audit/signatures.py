@@ -58,7 +58,6 @@ class Pending(NamedTuple):
 
     result: Result
     """Its findings and notes are added at the end."""
-    certificate: Certificate
     case: Case
     """Without issuers."""
     rules: tuple[Rule, ...]
@@ -193,7 +192,6 @@ def proofs(
     pending = (
         Pending(
             result=Result(target="", kind="certificate", certificate=certificate),
-            certificate=certificate,
             case=Case(certificate, None, settings.at),
             rules=_SIGNATURE,
             pool=authorities,
@@ -265,7 +263,7 @@ class _Inquiry:
             self._find_paths()
 
     def _find_paths(self) -> None:
-        found = paths(self.pending.certificate, self.pool, at=self.settings.at)
+        found = paths(self.pending.case.certificate, self.pool, at=self.settings.at)
         self.left = [self._option(path) for path in found]
         self.is_cut = len(found) == MOST_PATHS
         if len(found) > 1:
@@ -289,7 +287,7 @@ class _Inquiry:
         if not self.left or any(option.errors == 0 for option in self.heard):
             self.choice = self._choice()
             return self.choice
-        certificate, path = self.pending.certificate, self.left[0].path
+        certificate, path = self.pending.case.certificate, self.left[0].path
         issuers = path or ((certificate,) if certificate.is_self_signed else ())
         if issuers:
             from opensslgen.openssl.chains import Question
@@ -319,7 +317,7 @@ class _Inquiry:
         """
         if self.budget.over:
             return []
-        certificate, sent = self.pending.certificate, self.pending.case.others
+        certificate, sent = self.pending.case.certificate, self.pending.case.others
         used = {each.der for each in (certificate, *self._best.path)}
         unused = {each.der: each for each in sent if each.der not in used}
         if not unused:
@@ -356,7 +354,7 @@ class _Inquiry:
 
     def _choice(self) -> Question | None:
         """Return the question whether openssl finds the good path among all certificates of the file, as sent."""
-        best, certificate = self._best, self.pending.certificate
+        best, certificate = self._best, self.pending.case.certificate
         if best.errors or best.unable or not best.path:
             return None
         chain, sent = (certificate, *best.path), self.pending.case.others
@@ -432,7 +430,7 @@ class _Inquiry:
         """Return the finding on a path that does not lead to one of the trusted roots."""
         if not self.settings.roots:
             return ()
-        last = (self.pending.certificate, *path)[-1]
+        last = (self.pending.case.certificate, *path)[-1]
         if last.der in self.pool.trusted:
             return ()
         named = " or ".join(str(root.subject) for root in self.settings.roots[:3])
@@ -450,7 +448,7 @@ class _Inquiry:
             return (), ()
         if answer.unable:
             return (), (f"signatures were not verified: {answer.unable}",)
-        chain = (self.pending.certificate, *option.path)
+        chain = (self.pending.case.certificate, *option.path)
         broken = [problem for problem in answer.problems if problem.is_of_signature]
         if broken:
             return self._false_signature(chain, min(broken[0].depth, len(chain) - 1))
@@ -492,7 +490,7 @@ class _Inquiry:
 
     def _about_root(self, path: Path) -> tuple[str, ...]:
         """Return a note on the root that devices have to trust, unless it is known to be trusted."""
-        certificate = self.pending.certificate
+        certificate = self.pending.case.certificate
         last = (certificate, *path)[-1]
         if self.settings.roots or any(last.der == anchor.der for anchor in self.pending.anchors):
             return ()
