@@ -156,7 +156,7 @@ class Batch:
 
 
 def _explain(findings: Iterable[Finding]) -> str | None:
-    return "; ".join(f"{finding.message} [{finding.rule.id}]" for finding in findings) or None
+    return "; ".join(map(str, findings)) or None
 
 
 def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None) -> str | None:

@@ -88,8 +88,7 @@ def make(
         made = Delivery(into=into, openssl=openssl, secret=secret, on_command=say, force=force).make(prepare)
     else:
         made = Authority(running.store, openssl, secret, on_command=say, allow=allow, force=force).make(prepare)
-    findings = (f"{finding.message} [{finding.rule.id}]" for finding in made.findings)
-    print_notes((*made.notes, *findings), quiet=running.quiet)
+    print_notes((*made.notes, *map(str, made.findings)), quiet=running.quiet)
     return made
 
 

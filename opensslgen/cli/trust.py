@@ -169,7 +169,7 @@ def _judged(root: Certificate, allow: tuple[str, ...], running: Running) -> list
         found = judge_root(root, allow=allow)
     except Violation as refused:
         raise Violation(f"{refused.message}, so nothing was written", refused.findings) from refused
-    print_notes((f"{finding.message} [{finding.rule.id}]" for finding in found), quiet=running.quiet)
+    print_notes(map(str, found), quiet=running.quiet)
     return found
 
 

@@ -52,7 +52,7 @@ def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), 
         profile=ProfileName.ROOT,
         notes=(
             *about_replaced(store, certificate),
-            *(f"{finding.message} [{finding.rule.id}]" for finding in warnings),
+            *map(str, warnings),
         ),
         next_step=f"let the phones trust {visible(str((above[-1] if above else certificate).subject))}"
         f" ({suggest('trust', pki=store.path)}), and issue certificates: {suggest('server', 'NAME', pki=store.path)}",

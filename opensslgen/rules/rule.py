@@ -145,6 +145,9 @@ class Finding(NamedTuple):
     days: int | None = None
     """The validity that is wrong, where a config or script gives it."""
 
+    def __str__(self) -> str:
+        return f"{self.message} [{self.rule.id}]"
+
 
 def judge(case: Case, rules: Iterable[Rule]) -> list[Finding]:
     """Return the findings of all rules that have a check, in the order of the rules."""
