@@ -49,6 +49,13 @@ def pictures():
             page.get(f"http://127.0.0.1:{form.port}/")
             page.size(1080, 860)
             yield "overview", picture(page)
+            words = ("--days", 2555, "--allow", "apple-validity", "--key-type", "p-256")
+            done = opensslgen("server", "door.example.com", *words, cwd=work)
+            assert done.returncode == 0, done.stderr
+            page.get(f"http://127.0.0.1:{form.port}/?q=door")
+            page.go(page.at("tbody th a"))
+            page.size(1080, 860)
+            yield "certificate", picture(page)
             page.get(f"http://127.0.0.1:{form.port}/root/iphone.html")
             page.size(375, 720)
             yield "phone", picture(page)

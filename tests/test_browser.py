@@ -7,6 +7,7 @@ import http.server
 import re
 import ssl
 import subprocess
+import tarfile
 import threading
 
 import pytest
@@ -15,6 +16,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from .browser import chromium, wait
+from .conftest import opensslgen
 from .forms import FILLED, running
 from .needs import needs
 
@@ -79,7 +81,7 @@ def is_as_ordered(path):
 
 def test_a_certificate_is_made_and_its_p12_downloaded(page):
     made(page, p12_password=PASSWORD)
-    path = page.downloaded(page.at("a[href$='/p12']"))
+    path = page.downloaded(page.at("form[action$='/p12'] button"))
     assert path.name == "pbx.example.com.p12"
     is_as_ordered(path)
     assert page.all("li.good")
@@ -190,7 +192,7 @@ def test_everything_works_without_scripts(tmp_path):
         page.go(page.at("main .next a.button"))
         assert not page.all("#recognised li")
         made(page, p12_password=PASSWORD)
-        is_as_ordered(page.downloaded(page.at("a[href$='/p12']")))
+        is_as_ordered(page.downloaded(page.at("form[action$='/p12'] button")))
         page.go(page.at("nav a[href='/']"))
         assert "DNS:pbx.example.com" in page.at("table").text
         page.go(page.at("tbody tr:last-child a"))
@@ -215,6 +217,43 @@ def test_everything_works_without_scripts(tmp_path):
         assert page.at("h1").text == "Logged out"
         page.get(f"http://127.0.0.1:{form.port}/")
         assert page.at("h1").text == "Forbidden"
+
+
+def test_a_certificate_and_the_ca_work_without_scripts(tmp_path):
+    for words in (("server", "pbx.example.com", "--san", "10.0.0.5,sip.example.com"), ("server", "old.example.com")):
+        done = opensslgen(*words, "--new-ca", "--key-type", "p-256", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert opensslgen("revoke", "old.example.com", "--yes", cwd=tmp_path).returncode == 0
+    with running("--pki", tmp_path / "pki") as form, chromium(scripts=False) as page:
+        page.enter(form.url)
+        page.go(page.at("tbody tr:last-child a"))
+        assert not page.all("button.copy, button.show")
+        page.at("#export-ip-office").find_element("xpath", "ancestor::details/summary").click()
+        page.at("#export-ip-office").send_keys(PASSWORD)
+        is_as_ordered(page.downloaded(page.at("details[open] form[action$='/export'] button")))
+        page.at("[name=host]").send_keys("127.0.0.1:1")
+        page.go(page.at("form[action*='/check'] button"))
+        assert "gives no answer that can be judged" in page.at("#check ~ .answer").text
+        page.go(page.at("nav a[href='/ca']"))
+        page.go(page.at("form[action='/revocation-list'] button"))
+        page.go(page.at("main form button"))
+        page.arrive("Made a CRL with 1 certificate")
+        page.go(page.at("nav a[href='/ca']"))
+        listed = page.downloaded(page.at("a[href='/ca/crl.der']"))
+        assert "Revoked Certificates" in openssl("crl", "-inform", "DER", "-in", listed, "-noout", "-text")
+        page.at("#backup ~ details summary").click()
+        page.fill(backup_passphrase=PASSWORD, backup_passphrase_again=PASSWORD)
+        page.go(page.at("form[action='/ca/backup'] button"))
+        page.go(page.at("main form button"))
+        page.arrive("Backed up")
+        archive = page.downloaded(page.at("form[action$='/backup'] button"))
+        command = ("enc", "-d", "-aes-256-cbc", "-pbkdf2", "-iter", "600000", "-md", "sha256", "-in", archive)
+        openssl(*command, "-pass", f"pass:{PASSWORD}", "-out", tmp_path / "opened")
+        assert tarfile.is_tarfile(tmp_path / "opened")
+
+
+def open_all(page):
+    page.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
 
 
 def visit_each(page, form):
@@ -242,6 +281,7 @@ def visit_each(page, form):
         "/",
         "/?all=1&order=-kind",
         "/?q=nothing",
+        "/ca",
         "/certificates/ca",
         "/root",
         "/root/index.html",
@@ -255,12 +295,44 @@ def visit_each(page, form):
     page.get(base)
     page.go(page.at("tbody tr:last-child a"))
     yield "one"
+    page.at("[name=host]").send_keys("127.0.0.1:1")
+    page.go(page.at("form[action*='/check'] button"))
+    open_all(page)
+    yield "one with a server"
+    page.at("#export-ip-office").send_keys("abc")
+    page.go(page.at("details[open] form[action$='/export'] button:not([type])"))
+    yield "one with an error"
+    page.get(f"{base}/ca")
+    open_all(page)
+    for name in ("new_passphrase", "new_passphrase_again"):
+        page.at(f"#{name}").send_keys("abc")
+    page.go(page.at("form[action='/ca/passphrase'] button:not([type])"))
+    yield "CA with an error"
     page.get(f"{base}/audit")
     page.at("[name=text]").send_keys("[ v3_req ]\nsubjectAltName = DNS:10.0.0.5\nbasicConstraints = CA:TRUE\n")
     page.go(page.at("main form button:not([type])"))
     yield "audit with findings"
     page.get(f"{base}/nothing")
     yield "error"
+
+
+def test_a_fingerprint_is_copied_and_a_passphrase_shown_by_the_keyboard(page, form):
+    made(page, name="copied.example.com")
+    page.get(f"http://127.0.0.1:{form.port}/ca")
+    page.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]})
+    button = page.at("[data-copy^='SHA-256'] + button")
+    assert button.get_attribute("aria-label").startswith("Copy: SHA-256 fingerprint of")
+    button.send_keys(Keys.ENTER)
+    wait(lambda: "Copied" in page.at("[role=status]").get_attribute("textContent"))
+    copied = page.execute_async_script("navigator.clipboard.readText().then(arguments[0], arguments[0])")
+    root = page.downloaded(page.at("a[href='/certificates/ca/certificate']"))
+    assert copied in openssl("x509", "-in", root, "-noout", "-sha256", "-fingerprint")
+    assert len(copied) == 95
+    open_all(page)
+    page.at("#new_passphrase").send_keys(PASSWORD, Keys.TAB, Keys.ENTER)
+    assert page.at("#new_passphrase").get_attribute("type") == "text"
+    page.switch_to.active_element.send_keys(Keys.ENTER)
+    assert page.at("#new_passphrase").get_attribute("type") == "password"
 
 
 @needs("axe-core")
@@ -435,7 +507,8 @@ def test_chromium_trusts_what_the_form_made_once_the_root_is_in_its_store(tmp_pa
         page.enter(form.url)
         page.get(f"http://127.0.0.1:{form.port}/new")
         made(page)
-        files = {what: page.downloaded(page.at(f"a[href$='/{what}']")) for what in ("chain", "key")}
+        wanted = {"chain": "a[href$='/chain']", "key": "form[action$='/key'] button"}
+        files = {what: page.downloaded(page.at(selector)) for what, selector in wanted.items()}
         page.get(f"http://127.0.0.1:{form.port}/root")
         root = page.downloaded(page.at("main a.button"))
         downloads = {**files, "root": root}

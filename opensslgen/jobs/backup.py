@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shlex
 import tarfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from .destination import Destination
 from .job import root_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.store import Store
@@ -70,17 +71,38 @@ def back_up(store: Store, archive: Path, *, openssl: OpenSSL, passphrase: str, f
     elif into.existing(plan):
         raise overwrite_refusal(archive.parent, [archive.name])
     with into.work() as work:
-        with store.lock():
-            sums = _pack(store.path, work / "plain")
-        _encrypt(openssl, work, passphrase)
-        (work / "plain").unlink()
-        if _unpack(openssl, work / "archive", work / "check", passphrase) != sums:
-            raise Error(f"the backup could not be verified, so {archive} was not written")
-        backup = Backup(len(sums), work / "check" / _TOP)
-        yield backup
-        remove_folder(work / "check")
+        with _packed(store, work, openssl=openssl, passphrase=passphrase) as backup:
+            yield backup
         old, _ = into.publish(plan, work=work, force=force)
         backup.old = archive.parent / old[archive.name] if old else None
+
+
+@contextmanager
+def backup_contents(
+    store: Store, *, openssl: OpenSSL, passphrase: str, on_command: Callable[[str], None] = lambda _: None
+) -> Iterator[tuple[bytes, Backup]]:
+    """Yield the archive that `back_up` makes, which is then nowhere on the disk, and the same about it."""
+    root_of(store)
+    openssl.require("enc -pbkdf2")
+    # Keys are written where keys are, and nowhere else.
+    with Destination(store.path).work() as work:
+        on_command(f"cd {shlex.quote(str(work))}")
+        on_command(shlex.join(["openssl", *_encryption()]))
+        with _packed(store, work, openssl=openssl, passphrase=passphrase) as backup:
+            yield (work / "archive").read_bytes(), backup
+
+
+@contextmanager
+def _packed(store: Store, work: Path, *, openssl: OpenSSL, passphrase: str) -> Iterator[Backup]:
+    """Make the file `archive` in a work folder, restored and compared there until the block ends."""
+    with store.lock():
+        sums = _pack(store.path, work / "plain")
+    _encrypt(openssl, work, passphrase)
+    (work / "plain").unlink()
+    if _unpack(openssl, work / "archive", work / "check", passphrase) != sums:
+        raise Error("the backup could not be verified, so it was not written")
+    yield Backup(len(sums), work / "check" / _TOP)
+    remove_folder(work / "check")
 
 
 def restore(archive: Path, folder: Path, *, openssl: OpenSSL, passphrase: str) -> int:
@@ -104,7 +126,7 @@ def restore(archive: Path, folder: Path, *, openssl: OpenSSL, passphrase: str) -
 
 def _paths(folder: Path) -> Iterator[Path]:
     """Yield the files and folders of a pki folder in order, without locks and work folders; raises Error."""
-    ours = (".lock", ".work-", ".script.")
+    ours = (".lock", ".work-", ".script.", ".opensslgen-")
     for path in sorted(folder.rglob("*")):
         if path.relative_to(folder).parts[0].startswith(ours):
             continue
@@ -128,9 +150,12 @@ def _pack(folder: Path, plain: Path) -> dict[str, str]:
     return sums
 
 
+def _encryption() -> list[str]:
+    return ["enc", "-e", *_CIPHER, "-in", "plain", "-out", "archive"]
+
+
 def _encrypt(openssl: OpenSSL, work: Path, passphrase: str) -> None:
-    command = ["enc", "-e", *_CIPHER, "-in", "plain", "-out", "archive"]
-    openssl.run(command, cwd=work, secrets={BACKUP_PASSPHRASE: passphrase})
+    openssl.run(_encryption(), cwd=work, secrets={BACKUP_PASSPHRASE: passphrase})
 
 
 def _unpack(openssl: OpenSSL, archive: Path, into: Path, passphrase: str) -> dict[str, str]:

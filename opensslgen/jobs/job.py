@@ -63,6 +63,8 @@ class Job(NamedTuple):
     """The user's next step, as a sentence."""
     question: str | None = None
     """What to ask the user before it runs, because it cannot be undone."""
+    order: AuthorityOrder | LeafOrder | None = None
+    """What is issued, if the job makes one certificate that is not a new root."""
 
 
 def violations(findings: Iterable[Finding]) -> list[Finding]:

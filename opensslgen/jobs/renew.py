@@ -155,6 +155,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         notes=_below_root(store),
         next_step=f"let devices trust {path} before {old.not_after.date()}; until then the old root remains valid,"
         " and the certificates are valid below both",
+        order=order,
     )
 
 
