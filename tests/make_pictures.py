@@ -36,10 +36,10 @@ def pictures():
         with running(cwd=work) as form:
             page.enter(form.url)
             page.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
-            page.size(720, 1040)
+            page.size(1080, 960)
             page.get(f"http://127.0.0.1:{form.port}/new")
             page.fill(name="pbx.example.com", names="10.0.0.5\nsip.example.com\nsip:example.com")
-            wait(lambda: len(page.all("#recognised li")) == 3)
+            wait(lambda: len(page.all("#recognised li")) == 3 and "sip.example.com" in page.at("#preview").text)
             page.execute_script("document.activeElement.blur()")
             yield "form", picture(page)
             for name, days in (("pbx", 20), ("sip", 120), ("web", 240), ("mail", 300)):

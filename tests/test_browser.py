@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import os
 import re
 import ssl
 import subprocess
+import sys
 import tarfile
 import threading
 
 import pytest
-from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from .browser import chromium, wait
-from .conftest import opensslgen
+from .conftest import CHECKOUT, opensslgen
 from .forms import FILLED, running
 from .needs import needs
 
@@ -186,6 +187,106 @@ def test_names_are_recognised_while_they_are_typed(page):
     wait(lambda: not page.at("#recognised").is_displayed())
 
 
+def test_the_commands_follow_the_form_and_no_password_leaves_the_page(page, form):
+    def commands():
+        return page.at("#preview").text
+
+    wait(lambda: "Name: the name is empty" in commands())
+    assert not page.at("button[formaction]").is_displayed()
+    page.fill(name="typed.example.com", names="10.0.0.5")
+    wait(lambda: "DNS:typed.example.com,IP:10.0.0.5" in commands())
+    page.fill(days="397", key_type="p-256")
+    wait(lambda: "-days 397" in commands() and "prime256v1" in commands())
+    page.execute_script(
+        "const all = window.fetch; window.sent = []; window.fetch = (to, what) => {"
+        " window.sent.push([...what.body.entries()].map(String).join()); return all(to, what); }"
+    )
+    page.fill(p12_password="kept-to-myself")
+    wait(lambda: "openssl pkcs12 -export" in commands())
+    sent = page.execute_script("return window.sent.join()")
+    assert "p12_password,typed" in sent
+    assert "kept-to-myself" not in sent
+
+
+# Journeys, on a phone and on a screen, with scripts and without
+
+
+@pytest.fixture(scope="module", params=[(375, True), (1280, True), (375, False), (1280, False)], ids=str)
+def traveller(request):
+    """A browser, and whether it has scripts."""
+    width, scripts = request.param
+    with chromium(scripts=scripts) as browser:
+        browser.size(width)
+        yield browser, scripts
+
+
+def click(page, selector, clicks):
+    page.go(page.at(selector))
+    clicks.append(selector)
+
+
+SUBMIT = "main form button:not([type])"
+
+
+def test_the_first_certificate_takes_at_most_five_clicks(traveller, tmp_path):
+    page, scripts = traveller
+    clicks = []
+    with running("--pki", tmp_path / "pki") as form:
+        page.enter(form.url)
+        click(page, "main .next a.button", clicks)
+        page.at("[name=name]").send_keys("pbx.example.com")
+        if not scripts:
+            page.go(page.at("button[formaction]"))
+            assert "subjectAltName = DNS:pbx.example.com" in page.at("#preview").text
+            assert page.at("[name=name]").get_attribute("value") == "pbx.example.com"
+        click(page, SUBMIT, clicks)
+        click(page, SUBMIT, clicks)
+        page.arrive("Made a server certificate for pbx.example.com")
+        assert page.downloaded(page.at("a[href$='/chain']")).read_text().count("BEGIN CERTIFICATE") == 2
+        assert len(clicks) + 1 <= 5
+
+
+def in_the_past(*arguments, pki):
+    """Run a command 80 days ago."""
+    command = ["faketime", "-f", "-80d", sys.executable, "-m", "opensslgen", *arguments, "--pki", pki]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+
+
+@needs("faketime")
+def test_three_that_expire_are_renewed_and_a_request_is_signed_and_found(traveller, tmp_path):
+    page, _ = traveller
+    pki = tmp_path / "pki"
+    in_the_past("root", "--cn", "Example CA", "--key-type", "p-256", pki=pki)
+    for name in ("a", "b", "c"):
+        in_the_past("server", f"{name}.example.com", "--days", "100", "--key-type", "p-256", pki=pki)
+    before = {path: path.read_bytes() for path in (pki / "issued").glob("*.crt")}
+    with running("--pki", pki) as form:
+        page.enter(form.url)
+        assert page.at("main .next a.button").text == "Renew 3 certificates"
+        page.go(page.at("main .next a.button"))
+        page.go(page.at(SUBMIT))
+        page.go(page.at(SUBMIT))
+        page.arrive("Renewed 3 certificates")
+        assert all(path.read_bytes() != old for path, old in before.items())
+        page.go(page.at("nav a[href='/']"))
+        assert page.at("main .next a.button").text != "Renew 3 certificates"
+        page.go(page.at("nav a[href='/new']"))
+        page.go(page.at(".kinds a[href$='kind=request']"))
+        key = tmp_path / "key.pem"
+        words = ("-newkey", "rsa:2048", "-nodes", "-subj", "/CN=asks.example.com", "-keyout", key)
+        request = openssl("req", "-new", *words)
+        page.at("[name=text]").send_keys(request)
+        page.go(page.at(SUBMIT))
+        page.go(page.at(SUBMIT))
+        page.arrive("Signed a server certificate for asks.example.com")
+        page.go(page.at("nav a[href='/']"))
+        page.at("[name=q]").send_keys("asks")
+        page.go(page.at(".filters button"))
+        assert "1 certificate found" in page.at("main").text
+
+
 def test_everything_works_without_scripts(tmp_path):
     with running("--pki", tmp_path / "pki") as form, chromium(scripts=False) as page:
         page.enter(form.url)
@@ -287,8 +388,10 @@ def visit_each(page, form):
         "/root/index.html",
         "/root/iphone.html",
         "/audit",
-        "/sign",
+        "/new?kind=request",
+        "/new?kind=intermediate",
         "/new?kind=client",
+        "/renew",
     ):
         page.get(base + path)
         yield path
@@ -310,6 +413,7 @@ def visit_each(page, form):
     yield "CA with an error"
     page.get(f"{base}/audit")
     page.at("[name=text]").send_keys("[ v3_req ]\nsubjectAltName = DNS:10.0.0.5\nbasicConstraints = CA:TRUE\n")
+    page.at("[name=servers]").send_keys("127.0.0.1:1")
     page.go(page.at("main form button:not([type])"))
     yield "audit with findings"
     page.get(f"{base}/nothing")
@@ -487,16 +591,6 @@ def tls_server(chain, key):
             thread.join()
 
 
-def refusal(page, url):
-    """Return what Chromium says of an address to which it does not go."""
-    try:
-        page.get(url)
-    except WebDriverException as error:
-        return error.msg
-    assert page.title != "trusted"
-    return page.page_source
-
-
 def test_chromium_trusts_what_the_form_made_once_the_root_is_in_its_store(tmp_path):
     """And by name: it refuses the same server under a name that the certificate has not."""
     downloads, pki, home = tmp_path, tmp_path / "pki", tmp_path / "home"
@@ -513,7 +607,7 @@ def test_chromium_trusts_what_the_form_made_once_the_root_is_in_its_store(tmp_pa
         root = page.downloaded(page.at("main a.button"))
         downloads = {**files, "root": root}
         with tls_server(downloads["chain"], downloads["key"]) as port:
-            assert "ERR_CERT_AUTHORITY_INVALID" in refusal(page, f"https://pbx.example.com:{port}/")
+            assert "ERR_CERT_AUTHORITY_INVALID" in page.refusal(f"https://pbx.example.com:{port}/")
     database = home / ".pki" / "nssdb"
     database.mkdir(parents=True, exist_ok=True)
     store = ["certutil", "-d", f"sql:{database}"]
@@ -523,4 +617,4 @@ def test_chromium_trusts_what_the_form_made_once_the_root_is_in_its_store(tmp_pa
     with chromium(home=home, arguments=[resolve]) as page, tls_server(downloads["chain"], downloads["key"]) as port:
         page.get(f"https://pbx.example.com:{port}/")
         assert page.title == "trusted"
-        assert "ERR_CERT_COMMON_NAME_INVALID" in refusal(page, f"https://other.example.com:{port}/")
+        assert "ERR_CERT_COMMON_NAME_INVALID" in page.refusal(f"https://other.example.com:{port}/")

@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import threading
 import time
+import urllib.error
+import urllib.request
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -29,6 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from opensslgen.errors import Error
 from opensslgen.jobs import due, job, next_step
 from opensslgen.jobs.perform import Authority
 from opensslgen.pki.store import Store
@@ -36,10 +39,11 @@ from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 from opensslgen.report.fixes import FIXES
 from opensslgen.rules.profiles import RULES
 from opensslgen.trust.files import root_files
-from opensslgen.web import auditing, browsing, making, renewing, sessions
+from opensslgen.web import auditing, browsing, making, renewing, sessions, share
 from opensslgen.web.app import create_app
 from opensslgen.x509.certificate import load
 
+from . import qr_codes
 from .conftest import CHECKOUT, files_below, make_root, make_server, no_secret, opensslgen
 from .corpus.writing import GOOD, GOOD_ROOT
 from .corpus.writing import pem as pem_of
@@ -319,7 +323,7 @@ def test_an_intermediate_is_issued_with_its_limits_and_a_passphrase(client, conf
     assert (constraints.ca, constraints.path_length) == (True, 0)
     limits = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
     assert [str(each.value) for each in limits.permitted_subtrees] == ["berlin.example.com", "10.3.0.0/16"]
-    key = load_pem_private_key(client.get(f"{made}/key").data, b"of the site")
+    key = load_pem_private_key(client.take(f"{made}/key").data, b"of the site")
     assert key.public_key() == certificate.public_key()
 
 
@@ -352,6 +356,10 @@ def test_the_commands_of_a_request_and_of_a_first_certificate_are_shown_and_noth
     page = client.post("/new/commands", **FILLED, fragment="1").text
     assert "Extension file <code>root.cnf" in page.replace("ca.cnf", "root.cnf")
     assert not config.pki.exists()
+    # What a killed run has left is not touched either.
+    (config.pki / ".work-left").mkdir(parents=True)
+    client.post("/new/commands", **FILLED, fragment="1")
+    assert [path.name for path in config.pki.iterdir()] == [".work-left"]
     lacks = client.post("/new/commands", **{**REQUEST, "text": "nonsense"}, fragment="1").text
     assert 'href="#text"' in lacks
     assert "<pre" not in lacks
@@ -741,7 +749,7 @@ def test_what_is_due_is_renewed_at_once_and_a_failure_stops_no_other(client, con
     assert after["b"].read_bytes() != before["b"]
     assert after["c"].read_bytes() == before["c"]
     (made,) = re.findall(r'href="(/made/[0-9a-f]+)"', page)
-    key = load_pem_private_key(client.get(f"{made}/key").data, None)
+    key = load_pem_private_key(client.take(f"{made}/key").data, None)
     assert key.public_key() == x509.load_pem_x509_certificate(after["b"].read_bytes()).public_key()
 
 
@@ -828,6 +836,38 @@ def test_the_root_is_given_in_every_form_and_its_key_in_none(client, config, roo
     key = (config.pki / "private" / "ca.key").read_bytes()
     for name in ("", "/index.html", "/root.pem", "/servers.html"):
         assert key[40:90] not in client.get(f"/root{name}").data
+
+
+def test_the_form_starts_and_stops_the_site_for_phones(client, root, monkeypatch):
+    monkeypatch.setattr(share, "lan_address", lambda: "127.0.0.1")
+    assert client.get("/root/qr.svg").status_code == 404
+    for _ in range(2):  # a second click changes nothing
+        assert client.post("/root/share").status_code == 303
+    page = client.get("/root").text
+    url = re.search(r"http://127\.0\.0\.1:\d+/", page)[0]
+    assert qr_codes.decoded(qr_codes.picture(qr_codes.of_svg(client.get("/root/qr.svg").data))) == url
+    assert "to issue one, run: opensslgen server 127.0.0.1" in page
+    with urllib.request.urlopen(f"{url}root.crt", timeout=10) as answer:
+        assert answer.read() == root.issuer.der
+    assert "127.0.0.1  unknown device  root.crt" in client.get("/root").text
+    assert client.post("/root/share/stop").status_code == 303
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"{url}root.crt", timeout=10)
+    page = client.get("/root").text
+    assert "Start sharing" in page
+    assert "unknown device  root.crt" in page
+
+
+def test_without_a_network_or_with_a_root_that_phones_refuse_nothing_is_shared(client, config, root, monkeypatch):
+    def nowhere():
+        raise Error("this machine is on no network")
+
+    monkeypatch.setattr(share, "lan_address", nowhere)
+    answer = client.post("/root/share")
+    assert (answer.status_code, "on no network" in answer.text) == (409, True)
+    shutil.copy(CHECKOUT / "tests" / "certificates" / "root-cn-missing.pem", config.pki / "ca.crt")
+    assert client.post("/root/share").status_code == 409
+    assert "<button disabled>Start sharing" in client.get("/root").text
 
 
 def test_what_a_phone_has_against_the_root_is_said_above_what_can_be_fetched_all_the_same(client, config):
@@ -922,6 +962,9 @@ def test_a_key_that_is_pasted_is_judged_and_not_shown_again(client, served):
     page = client.post("/audit", text=served.files["certificate"].read_text() + key, profile="").text
     assert "pasted: complies" in page
     assert key.splitlines()[1] not in page
+    alone = client.post("/audit", text=key)
+    assert alone.status_code == 200
+    assert "a private key, not a certificate" in alone.text
 
 
 def test_what_is_uploaded_is_judged(client, served, openssl):

@@ -30,7 +30,7 @@ from opensslgen.web import auditing
 from opensslgen.web.app import create_app
 from opensslgen.x509.certificate import load
 
-from .conftest import agreeing, files_below, make_root, make_server
+from .conftest import agreeing, files_below, make_root, make_server, wait
 from .forms import Client, form_config
 
 PBX = "pbx.example.com"
@@ -291,7 +291,7 @@ def test_a_signature_that_nobody_has_verified_is_not_called_good(client, made, o
     other = entered(replace(openssl, path="/nonexistent/openssl"), made / "pki")
     words = text_of(other.get(address(made / "pki")).text)
     assert "It complies" not in words
-    assert "Its signature was not verified" in words
+    assert "ignatures were not verified" in words
 
 
 # A live server
@@ -412,6 +412,7 @@ def test_the_page_of_the_ca_shows_its_certificates_and_gives_them_in_each_format
         assert certificate.fingerprint(hashes.SHA256()).hex(":").upper() in plain
         assert f"{certificate.not_valid_after_utc:%Y-%m-%d}" in words
     # In the folder of an intermediate, the root is above it.
+    assert "It complies: no rule is violated" in text_of(below.get("/certificates/ca").text)
     page = below.get("/ca").text
     found = []
     for link in re.findall(r'href="((?:/ca|/certificates)/[^"]+)" download', page):
@@ -533,6 +534,30 @@ def test_a_backup_is_downloaded_and_openssl_opens_it(mine, config, authority, tm
 
 def without_lock(files):
     return {name: mode for name, mode in files.items() if not name.startswith(".lock")}
+
+
+def test_a_long_backup_shows_its_progress_and_runs_once(openssl, authority, root, monkeypatch):
+    client = entered(openssl, authority.store.path, patience=0.01)
+    go, runs = threading.Event(), []
+
+    def slow(*_, on_command, **__):
+        runs.append(1)
+        on_command("openssl enc -e")
+        assert go.wait(30)
+        return b"archive", 7
+
+    monkeypatch.setattr("opensslgen.web.authority.backup_contents", slow)
+    shown = client.post("/ca/backup", backup_passphrase=PASSWORD, backup_passphrase_again=PASSWORD)
+    progress = client.post(shown.location).location
+    assert progress == client.post(shown.location).location == f"{shown.location}/progress"
+    page = wait(lambda: "openssl enc -e" in (text := client.get(progress).text) and text)
+    assert PASSWORD not in page
+    assert progress in client.get("/").text
+    go.set()
+    done = wait(lambda: client.get(progress).location)
+    assert "7 files" in client.get(done).text
+    assert client.take(f"{done}/backup").data == b"archive"
+    assert runs == [1]
 
 
 def test_a_backup_that_fails_says_so_and_can_be_tried_again(mine, config, root):

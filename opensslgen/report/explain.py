@@ -109,7 +109,8 @@ def standing(found: Found, said: Iterable[Verdict], *, proof: Result) -> Standin
         where = "every client" if ALL in broken else ", ".join(broken)
         return Standing("bad", f"It does not comply: {where} may refuse it.")
     if proof.unreadable is not None or proof.notes:
-        return Standing("warn", f"Its signature was not verified: {signature(proof)}.")
+        said_of_it = signature(proof)
+        return Standing("warn", f"{said_of_it[:1].upper()}{said_of_it[1:]}.")
     if count := sum(len(verdict.findings) for verdict in said):
         return Standing("warn", f"It complies, with {f'{count} warnings' if count > 1 else 'a warning'}.")
     return Standing("good", "It complies: no rule is violated.")

@@ -150,7 +150,7 @@ def _proof(found: lookup.Found, at: datetime) -> Result:
     from opensslgen.audit.result import Settings
     from opensslgen.audit.signatures import proof
 
-    issuers = [found.issuer] if found.issuer else []
+    issuers = [*filter(None, [found.issuer]), *this_config().store.above()]
     return proof(found.certificate, issuers, Settings(rules=(), at=at, openssl=this_config().openssl))
 
 
