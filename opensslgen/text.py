@@ -1,8 +1,8 @@
 """Make text that other people wrote safe to print, whatever characters it contains.
 
 `visible` is for names and paths, `visible_lines` for whole messages, `brief` for text of a certificate, `quote` for
-what a user typed, `meant` finds what they probably meant. `rfc3339` and `utc` write moments. `refuse_hidden` rejects
-such characters.
+what a user typed, `meant` finds what they probably meant. `rfc3339` and `utc` write moments, `listed` lists names.
+`refuse_hidden` rejects such characters.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
 # Invisible, although printable to Python (Unicode's Default_Ignorable_Code_Point, and the Braille blank).
@@ -67,6 +67,17 @@ def meant(typed: str, known: Iterable[str]) -> str | None:
     words = {word.lower(): word for word in known}
     close = difflib.get_close_matches(typed.lower(), words, n=1)
     return words[close[0]] if close else None
+
+
+def did_you_mean(typed: str, known: Iterable[str]) -> str:
+    """Return a question about the known word that was probably meant, and a blank; nothing if none is close."""
+    close = meant(typed, known)
+    return f"did you mean {visible(close)}? " if close else ""
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return the first `most` names with commas, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _cut(text: str, most: int) -> str:

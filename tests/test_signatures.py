@@ -18,7 +18,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs7, pkcs12
 
-from opensslgen.audit.result import Settings, rules_by_kind
+from opensslgen.audit.chosen import chosen_rules
+from opensslgen.audit.result import Settings
 from opensslgen.audit.signatures import settle
 from opensslgen.audit.targets import audit, audit_content
 from opensslgen.openssl import command
@@ -46,7 +47,8 @@ FEW, MANY = 60, 1000
 
 def settings(**options):
     return Settings(**{
-        "rules": rules_of(["apple"]), "rules_by_kind": rules_by_kind(), "at": AT, "openssl": command.find, "jobs": 1,
+        "rules": rules_of(["apple"]), "rules_by_kind": chosen_rules().by_kind, "at": AT, "openssl": command.find,
+        "jobs": 1,
         **options,
     })  # fmt: skip
 

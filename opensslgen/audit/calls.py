@@ -149,7 +149,6 @@ def _pending(
     rules, notes = settings.rules_for(None if role == SERVER else role)
     return Pending(
         result=replace(result, certificate=certificate, notes=notes),
-        certificate=certificate,
         case=Case(certificate, None, settings.at, settings.within),
         rules=rules,
         pool=pool,

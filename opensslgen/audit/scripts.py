@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import stat
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -19,10 +18,12 @@ from opensslgen.budget import CostlyError
 from opensslgen.config.reader import DEFAULT, UNKNOWN
 from opensslgen.config.use import openssl_time
 from opensslgen.errors import UnreadableError
+from opensslgen.files.read import File, content
 from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
 from opensslgen.rules.apple import APPLE_LIMIT
 from opensslgen.rules.roles import AUTHORITY
 from opensslgen.rules.rule import ERROR, raised
+from opensslgen.shell.builtins import BUILTINS
 from opensslgen.shell.machine import Call, UnfollowedError, World, explore
 from opensslgen.shell.parse import parse
 from opensslgen.shell.values import is_known, unknown_names, with_names, without_names
@@ -178,6 +179,7 @@ def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
     is_bash = None if not shebang else shebang[1] in ("bash", "zsh")
     folder = os.path.dirname(target) or "."  # noqa: PTH120
     world = World(
+        builtins=BUILTINS,
         name=visible(posixpath.basename(target)) or "script.sh",
         is_bash=is_bash,
         is_zsh=shebang is not None and shebang[1] == "zsh",
@@ -247,18 +249,12 @@ def _beside(folder: str, path: str) -> str | None:
     try:
         if os.path.realpath(name) != f"{os.path.realpath(folder)}/{path}":
             return None
-        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except (OSError, ValueError):
+        found = content(File(name, named=False), limit=_LARGEST_BESIDE)
+    except (OSError, ValueError, UnreadableError):
         return None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+    if found is None or found.size > _LARGEST_BESIDE or b"\0" in found.data:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            data = file.read(_LARGEST_BESIDE + 1)
-        except OSError:
-            return None
-    return None if len(data) > _LARGEST_BESIDE or b"\0" in data else data.decode("utf-8", "surrogateescape")
+    return found.data.decode("utf-8", "surrogateescape")
 
 
 def _shown(value: str) -> str:
@@ -421,8 +417,8 @@ class _Judge:
         self.is_issuer = is_issuer
         self.found = _Answer()
 
-    def add(self, rule: str, message: str, line: int) -> None:
-        self.found.findings += raised(self.settings.rules, rule, message, line=line)
+    def add(self, rule: str, message: str, line: int, *, days: int | None = None) -> None:
+        self.found.findings += raised(self.settings.rules, rule, message, line=line, days=days)
 
     def wonder(self, text: str, line: int | None = None, *, value: str = "") -> None:
         """Note why something cannot be told; `value` is the unknown value that decides it."""
@@ -493,14 +489,12 @@ class _Judge:
         for finding in judged.findings:
             rule = _SCRIPT_RULES.get(finding.rule.id)
             line = self.place(finding.line) or made.line
-            # A section that was composed of several parts has our internal name.
-            message = finding.message.replace("[ opensslgen_made ]: ", "")
             if is_authority:
                 continue
             if rule:
-                self.add(rule, message, line)
+                self.add(rule, finding.message, line)
             else:
-                self.found.findings.append(finding._replace(message=message, line=line))
+                self.found.findings.append(finding._replace(line=line))
         return is_authority
 
     def other(self) -> None:
@@ -600,9 +594,8 @@ class _Judge:
             return
         days = int(match[1])
         if days > APPLE_LIMIT.days:
-            self.add(
-                "script-days", f"-days is {days} days; the limit for a server is {APPLE_LIMIT.days}", made.days_line
-            )
+            message = f"-days is {days} days; the limit for a server is {APPLE_LIMIT.days}"
+            self.add("script-days", message, made.days_line, days=days)
         elif days == 0:
             self.wonder("-days is 0", made.days_line)
         elif made.since is not None and made.since != "today":
@@ -619,11 +612,8 @@ class _Judge:
             )
         elif ends - begins > APPLE_LIMIT:
             days = (ends - begins) // timedelta(days=1)
-            self.add(
-                "script-days",
-                f"it is valid for {days} days; the limit for a server is {APPLE_LIMIT.days}",
-                self.made.line,
-            )
+            message = f"it is valid for {days} days; the limit for a server is {APPLE_LIMIT.days}"
+            self.add("script-days", message, self.made.line, days=days)
 
     def digest(self, *, authority: bool) -> None:
         made = self.made

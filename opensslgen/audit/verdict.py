@@ -216,26 +216,17 @@ def _of_holding(
     findings = (*_mode(holding, mode, settings), *of_file)
     if holding.certificates:
         leaf, *others = holding.certificates
-        alone = not holding.keys and all(other.is_authority for other in others)
-        rules, remarks = _rules(leaf, target, settings, alone=alone)
-        anchors, former = at_hand.authorities(target)
-        return Pending(
-            result=Result(
-                target=target,
-                kind="certificate",
-                findings=findings,
-                certificate=leaf,
-                line=holding.line,
-                notes=(*remarks, *_kind_notes(leaf), *notes, *holding.notes, *_notes_beside(holding)),
-            ),
-            certificate=leaf,
-            case=Case(
-                leaf, None, settings.at, settings.within, key=key, host=settings.servername, others=tuple(others)
-            ),
-            rules=rules,
-            anchors=anchors,
-            pool=former,
+        verdict = _of_certificate(
+            leaf,
+            target=target,
+            settings=settings,
+            at_hand=at_hand,
+            alone=not holding.keys and all(other.is_authority for other in others),
+            line=holding.line,
+            notes=(*notes, *holding.notes, *_notes_beside(holding)),
+            of_file=findings,
         )
+        return verdict._replace(case=replace(verdict.case, key=key, others=tuple(others)))
     if holding.requests:
         rules, remarks = _rules_for_request(holding.requests[0], target, settings)
         of_request = judge_request(holding.requests[0], rules, at=settings.at, key=key)
@@ -329,13 +320,14 @@ def _of_certificate(
     target: str,
     settings: Settings,
     at_hand: AtHand,
-    pool: tuple[Certificate, ...],
+    pool: tuple[Certificate, ...] = (),
+    alone: bool = True,
     line: int | None = None,
     notes: Iterable[str] = (),
     of_file: tuple[Finding, ...] = (),
 ) -> Pending:
     """Return the verdict on a certificate by itself; those of the pool may have issued it."""
-    rules, remarks = _rules(certificate, target, settings, alone=True)
+    rules, remarks = _rules(certificate, target, settings, alone=alone)
     anchors, former = at_hand.authorities(target)
     return Pending(
         result=Result(
@@ -346,7 +338,6 @@ def _of_certificate(
             line=line,
             notes=(*remarks, *_kind_notes(certificate), *notes),
         ),
-        certificate=certificate,
         case=Case(certificate, None, settings.at, settings.within, host=settings.servername),
         rules=rules,
         anchors=anchors,

@@ -25,6 +25,7 @@ from .options import (
     Output,
     PathParameter,
     grouped,
+    refuse,
     together,
 )
 from .progress import Bar
@@ -198,11 +199,12 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
     settings = _settings(judging, asking, chosen)
     if reporting.output == "nagios":
         _nagios(targets, settings, reporting)
-    for option, value in (("warning", reporting.warning), ("critical", reporting.critical)):
-        if value is not None:
-            raise UsageError(
-                f"--{option} can only be used with --format nagios", hint="--within works with all formats"
-            )
+    refuse(
+        "can only be used with --format nagios",
+        hint="--within works with all formats",
+        warning=reporting.warning is not None,
+        critical=reporting.critical is not None,
+    )
     sys.exit(_report(targets, settings, chosen, reporting))
 
 

@@ -68,7 +68,7 @@ def list_(pki: Path, within: int | None, everything: bool, output: str, critical
     """
     from opensslgen.audit.signatures import verified_rows
     from opensslgen.pki.folder import Folder
-    from opensslgen.pki.survey import SOON, crl_expiry, crl_fault, rows_of, survey_of
+    from opensslgen.pki.survey import SOON, crl_dates, crl_fault, rows_of, survey_of
     from opensslgen.report import browse, listing
 
     if critical is not None and output != "nagios":
@@ -90,7 +90,8 @@ def list_(pki: Path, within: int | None, everything: bool, output: str, critical
     elif output == "csv":
         out.writelines(listing.table_csv(rows))
     elif output == "prometheus":
-        out.writelines(listing.prometheus(rows, crl_expires=crl_expiry(survey)))
+        of_crl = crl_dates(survey)
+        out.writelines(listing.prometheus(rows, crl_expires=of_crl.next_update if of_crl else None))
     elif output == "ics":
         out.writelines(listing.calendar(rows, at=at, soon=soon))
     else:

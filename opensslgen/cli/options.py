@@ -121,6 +121,13 @@ def grouped(kind: type[T], *options: Decorator) -> Decorator:
     return decorate
 
 
+def refuse(why: str, /, *, hint: str | None = None, **options: object) -> None:
+    """Raise UsageError for the first of these options, by their names for Python, that is set: `--days WHY`."""
+    for name, is_set in options.items():
+        if is_set:
+            raise UsageError(f"--{name.replace('_', '-')} {why}", hint=hint)
+
+
 def is_typed(name: str) -> bool:
     """Tell whether the option with this name for Python is on the command line, and not from the environment."""
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
@@ -175,6 +182,13 @@ class Running(NamedTuple):
     def as_json(self) -> bool:
         """Whether the result is printed as JSON."""
         return self.output == "json"
+
+    @property
+    def store(self) -> Store:
+        """The pki folder."""
+        from opensslgen.pki.store import Store
+
+        return Store(self.pki)
 
 
 PKI = click.option(

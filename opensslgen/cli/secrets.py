@@ -27,6 +27,14 @@ _OPTIONS = {
 """The option that names the file of a secret, for each secret that a plan can name."""
 
 
+class MissingSecretError(UsageError):
+    """A secret is needed, and nobody can be asked for it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the {SECRETS[name]} is needed", hint=f"use {_OPTIONS[name]} FILE or set {name}")
+        self.name = name
+
+
 class Secrets(NamedTuple):
     """The files that hold secrets, as named by the options; a command has the fields that it has options for."""
 
@@ -69,7 +77,7 @@ class Secrets(NamedTuple):
         if os.environ.get(name):
             return fit_secret(name, os.environ[name])
         if not sys.stdin.isatty():
-            raise UsageError(f"the {what} is needed", hint=f"use {_OPTIONS[name]} FILE or set {name}")
+            raise MissingSecretError(name)
         return fit_secret(name, click.prompt(what.capitalize(), hide_input=True, confirmation_prompt=is_new, err=True))
 
     def asked(self, is_new: Callable[[str], bool]) -> Callable[[str], str]:

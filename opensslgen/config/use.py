@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
 from opensslgen.x509.extensions import EXTENSIONS
 
-from .reader import DEFAULT
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-    from .reader import Config, Entry, Section
+from .reader import DEFAULT, Config, Entry, Section
 
 SELF, REQUEST, CA, COPIED, FILE = "self", "request", "ca", "copied", "file"
 """The ways to use a section: `req -x509`; `req -new`; `ca`; `ca` with extensions of the request; `x509 -extfile`."""

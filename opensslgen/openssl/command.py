@@ -13,14 +13,13 @@ from opensslgen.errors import Error
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
 
-from .process import Process, Stopped, start_with_sh
+from .process import Process, Start, Stopped, start_with_sh
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
-    from .process import Start
 
 TIMEOUT = 120.0
 """Seconds that one openssl command may take; an RSA key of 4096 bits takes a slow appliance about thirty."""

@@ -14,7 +14,7 @@ from opensslgen.patterns import pattern
 from opensslgen.plan import layout
 from opensslgen.rules.chain import issuer_among
 from opensslgen.suggest import suggest
-from opensslgen.text import meant, visible
+from opensslgen.text import did_you_mean, listed, visible
 from opensslgen.x509.certificate import load, load_all
 
 from . import index
@@ -117,24 +117,16 @@ def _in_folder(folder: Folder, wanted: str) -> Path:
         return folder.root.path
     found = _by_name(folder, wanted) or _by_index(folder, wanted)
     if not found:
+        question = did_you_mean(wanted, (path.stem for path in issued_files(folder.path)))
         raise UsageError(
             f"{visible(wanted)} is neither a file, nor the name or serial number of a certificate in"
             f" {visible(str(folder.path))}",
-            hint=f"{_did_you_mean(folder, wanted)}to see all certificates: {suggest('list', '--all', pki=folder.path)}",
+            hint=f"{question}to see all certificates: {suggest('list', '--all', pki=folder.path)}",
         )
     if len(found) > 1:
-        more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
-        listed = ", ".join(visible(str(path)) for path in found[:_MOST])
-        raise UsageError(
-            f"{visible(wanted)} is in {len(found)} certificates: {listed}{more}", hint="use the name of its file"
-        )
+        files = listed([visible(str(path)) for path in found], _MOST)
+        raise UsageError(f"{visible(wanted)} is in {len(found)} certificates: {files}", hint="use the name of its file")
     return found[0]
-
-
-def _did_you_mean(folder: Folder, wanted: str) -> str:
-    """Return a question about the certificate that was probably meant; nothing if no name is close."""
-    close = meant(wanted, (path.stem for path in issued_files(folder.path)))
-    return f"did you mean {visible(close)}? " if close else ""
 
 
 def _by_name(folder: Folder, wanted: str) -> list[Path]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 
-from .conditions import test
+from .conditions import condition, test
+from .machine import Builtins
 from .status import LeaveError, Maybe, Status
 from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
 from .words import calculate, cost, pattern, printf, regular, sed, unescape
@@ -314,14 +315,6 @@ def _exit(_machine: Machine, _tree: Simple, words: list[str]) -> Status:
 def _leave_loop(_machine: Machine, _tree: Simple, words: list[str]) -> Status:
     levels = int(words[1]) if len(words) > 1 and re.fullmatch("[1-9]", words[1]) else 1
     raise LeaveError(words[0], levels=levels)
-
-
-def _true(_machine: Machine, _tree: Simple, _words: list[str]) -> Status:
-    return 0
-
-
-def _false(_machine: Machine, _tree: Simple, _words: list[str]) -> Status:
-    return 1
 
 
 def _test(machine: Machine, _tree: Simple, words: list[str]) -> Status:
@@ -715,13 +708,14 @@ def _xargs_like(machine: Machine, tree: Simple, words: list[str]) -> Status:
     return 0
 
 
-BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
+_COMMANDS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
     "echo": _echo, "printf": _printf, "cat": _cat, "tee": _tee, "cp": _cp, "mv": _cp, "install": _cp,
     "ln": _cp, "mkdir": _mkdir, "rm": _rm,
     "unlink": _rm, "touch": _touch, "sed": _sed, "cd": _cd, "pushd": _cd, "popd": _popd, "pwd": _pwd,
     "basename": _basename, "dirname": _dirname, "realpath": _realpath, "readlink": _realpath, "mktemp": _mktemp,
-    "exit": _exit, "return": _exit, "break": _leave_loop, "continue": _leave_loop, ":": _true, "true": _true,
-    "false": _false, "test": _test, "[": _test, "set": _set, "shift": _shift, "unset": _unset, "eval": _eval,
+    "exit": _exit, "return": _exit, "break": _leave_loop, "continue": _leave_loop,
+    ":": lambda *_: 0, "true": lambda *_: 0,
+    "false": lambda *_: 1, "test": _test, "[": _test, "set": _set, "shift": _shift, "unset": _unset, "eval": _eval,
     ".": _dot, "source": _dot, "read": _read, "mapfile": _mapfile, "readarray": _mapfile, "getopts": _getopts,
     "let": _let, "seq": _seq, "expr": _expr, "tr": _filter(_tr), "head": _filter(_head), "tail": _filter(_tail),
     "grep": _filter(_grep), "cut": _filter(_cut),
@@ -730,4 +724,4 @@ BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
     "trap": _trap,
     "envsubst": _envsubst, "xargs": _xargs_like, "bc": _filter(_bc),
 }  # fmt: skip
-"""By name; each takes the machine, the command as written, and its words."""
+BUILTINS = Builtins(_COMMANDS, condition)

@@ -9,14 +9,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import CostlyError, check
 from opensslgen.errors import UnreadableError
 
-from .builtins import BUILTINS
-from .conditions import condition as answer_condition
 from .parse import DECLARES, parse
 from .status import LeaveError, Maybe, Status, negate
 from .syntax import (
@@ -49,7 +47,7 @@ from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
 from .words import calculate, cost, pattern, quoted_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from .syntax import Assignment
 
@@ -118,7 +116,6 @@ class UnfollowedError(UnreadableError):
     """Some ways through a script were not followed, because there are too many."""
 
     def __init__(self, reason: str, *, line: int | None = None) -> None:
-        """Take the reason, and the line of the first condition that is unknown."""
         super().__init__(reason, line=line)
         self.reason = reason
 
@@ -183,28 +180,32 @@ class _State:
     refuses_unset: bool = False
 
     def copy(self) -> _State:
-        return _State(
-            dict(self.variables),
-            {name: list(values) for name, values in self.arrays.items()},
-            {name: dict(values) for name, values in self.maps.items()},
-            set(self.unset),
-            dict(self.functions),
-            None if self.arguments is None else list(self.arguments),
-            self.shifted,
-            self.cwd,
-            self.former,
-            self.folders,
-            self.tainted,
-            set(self.exported),
-            self.exports_all,
-            self.refuses_unset,
+        return replace(
+            self,
+            variables=dict(self.variables),
+            arrays={name: list(values) for name, values in self.arrays.items()},
+            maps={name: dict(values) for name, values in self.maps.items()},
+            unset=set(self.unset),
+            functions=dict(self.functions),
+            arguments=None if self.arguments is None else list(self.arguments),
+            exported=set(self.exported),
         )
+
+
+class Builtins(NamedTuple):
+    """What the shell does by itself; each function returns the status."""
+
+    commands: Mapping[str, Callable[[Machine, Simple, list[str]], Status]]
+    """By name; also external commands with a simple effect."""
+    condition: Callable[[Machine, list[Word]], Status]
+    """Answers `[[ … ]]`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
     """The surroundings of a script."""
 
+    builtins: Builtins
     name: str = "script.sh"
     is_bash: bool | None = None
     """Whether bash runs it; None if unknown, or if it is sh, which may be dash or bash."""
@@ -256,7 +257,6 @@ class Machine:
     """One way through a script."""
 
     def __init__(self, world: World, budget: Budget, plan: list[tuple[str, bool]]) -> None:
-        """Take the script's surroundings, and the answers to the first unknown conditions."""
         self.world = world
         self.budget = budget
         self.plan = plan
@@ -525,7 +525,7 @@ class Machine:
             return 0
         self.line = command.line
         if isinstance(command, Condition):
-            return answer_condition(self, list(command.words))
+            return self.world.builtins.condition(self, list(command.words))
         return self.calculation(command)
 
     def subshell(self, body: Sequence) -> Status:
@@ -1300,7 +1300,7 @@ class Machine:
         name = words[0]
         if name in self.state.functions:
             return self.function(name, words[1:])
-        builtin = BUILTINS.get(name.removeprefix("/usr").removeprefix("/bin/"))
+        builtin = self.world.builtins.commands.get(name.removeprefix("/usr").removeprefix("/bin/"))
         if builtin and not (name == "command" and words[1:2] not in (["-v"], ["-V"])):
             return builtin(self, tree, words)
         if name in _WRAPPERS or posixpath.basename(name) in _WRAPPERS:

@@ -90,37 +90,6 @@ def tolerance() -> Iterator[list[Deviation]]:
         _deviations.reset(token)
 
 
-def read_tolerantly(read: Callable[[bytes], T], data: bytes) -> tuple[T, tuple[Deviation, ...]]:
-    """Return what a function reads from bytes, strictly if possible, and the deviations that were accepted."""
-    try:
-        return read(data), ()
-    except DecodeError:
-        converted, changes = _from_ber(data)
-        with tolerance() as found:
-            answer = read(converted)
-        return answer, (*changes, *found)
-
-
-def _from_ber(data: bytes) -> tuple[bytes, tuple[Deviation, ...]]:
-    """Return BER with definite lengths, and what was changed; the data itself if it is neither BER nor DER."""
-    from .ber import definite  # imported here because it imports this module, and few files need it
-
-    try:
-        return definite(data)
-    except DecodeError:
-        return data, ()
-
-
-def from_ber(data: bytes, at: int) -> bytes:
-    """Return the bytes at `at` in the input with definite lengths; a strict reader gets them as they are."""
-    found = _deviations.get()
-    if found is None:
-        return data
-    converted, changes = _from_ber(data)
-    found += [change._replace(offset=change.offset + at) for change in changes]
-    return converted
-
-
 def encoded(tag: int, *parts: bytes) -> bytes:
     """Return an element in DER, whose content are these parts."""
     content = b"".join(parts)
@@ -298,6 +267,32 @@ def list_of(data: bytes, at: int, end: int, tag: int, content: Content, *, least
     start, stop = element(data, at, end, SEQUENCE, "a list")
     finish(stop, end, "a list")
     return each(data, start, stop, tag, content, least=least)
+
+
+def inside(what: str, content: Content) -> Content:
+    """Return a reader of the only SEQUENCE between two offsets, whose content is read by another one."""
+
+    def read(data: bytes, at: int, end: int) -> object:
+        start, stop = element(data, at, end, SEQUENCE, what)
+        finish(stop, end, what)
+        return content(data, start, stop)
+
+    return read
+
+
+def structure(*kinds: tuple[int, Content, bool]) -> Content:
+    """Return a reader of these `fields`."""
+    return lambda data, at, end: fields(data, at, end, *kinds)
+
+
+def members(tag: int, content: Content) -> Content:
+    """Return a reader of elements with this tag."""
+    return lambda data, at, end: each(data, at, end, tag, content)
+
+
+def string(tag: int) -> Content:
+    """Return a reader of a `text`."""
+    return lambda data, start, stop: text(data, tag, start, stop)
 
 
 def boolean(data: bytes, start: int, stop: int) -> bool:

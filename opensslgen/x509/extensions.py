@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .ber import from_ber
 from .der import (
     ASN1CRYPTO,
     BIT_STRING,
@@ -24,7 +25,6 @@ from .der import (
     end_of_value,
     fields,
     finish,
-    from_ber,
     integer,
     natural,
     object_identifier,
