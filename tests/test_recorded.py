@@ -55,7 +55,7 @@ def old(fp, openssl, tmp_path, ran):
         return process
 
     fp.allow_unregistered(True)
-    fp.register([openssl.path, "version"], stdout="OpenSSL 1.0.1e-fips 11 Feb 2013\n")
+    fp.register([openssl.path, "version", fp.any()], stdout="OpenSSL 1.0.1e-fips 11 Feb 2013\n")
     return Authority(Store(pki), command.find(openssl.path, start=start), no_secret)
 
 

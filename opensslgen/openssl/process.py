@@ -14,12 +14,31 @@ import threading
 import time
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Protocol
 
     import sh
+
+    class Start(Protocol):
+        """Starts a process, waits for it, and returns its exit code and output; tests replace it.
+
+        Raises OSError if it cannot be started and TimeoutError if it did not end within `timeout` seconds, or printed
+        more than `limit` bytes.
+        """
+
+        def __call__(  # noqa: D102
+            self,
+            argv: Sequence[str],
+            *,
+            env: Mapping[str, str],
+            cwd: str,
+            stdin: bytes,
+            timeout: float,
+            limit: int | None = None,
+        ) -> Process: ...
 
 
 class Process(NamedTuple):
@@ -37,25 +56,6 @@ class Stopped(TimeoutError):
     def __init__(self, left: Process) -> None:
         super().__init__()
         self.left = left
-
-
-class Start(Protocol):
-    """Starts a process, waits for it, and returns its exit code and output; tests replace it.
-
-    Raises OSError if it cannot be started and TimeoutError if it did not end within `timeout` seconds, or printed more
-    than `limit` bytes.
-    """
-
-    def __call__(  # noqa: D102
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        cwd: str,
-        stdin: bytes,
-        timeout: float,
-        limit: int | None = None,
-    ) -> Process: ...
 
 
 def start_with_sh(
