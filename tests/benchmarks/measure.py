@@ -107,6 +107,14 @@ def ours(folder: Path, *arguments: str) -> bytes:
     return done.stdout
 
 
+def commit() -> str:
+    """Return the commit of the checkout, with -dirty if files were changed."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
 def cores() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
