@@ -64,7 +64,7 @@ CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 """The labels of PEM blocks that openssl reads as certificates."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)  # both kinds have their own
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, eq=False, repr=False)  # both kinds have their own
 class Signed:
     """What a certificate and a certificate request have in common."""
 
