@@ -22,7 +22,7 @@ from opensslgen.x509 import key_types
 
 from . import needs
 from .needs import REQUIRE_ALL
-from .preloaded import Preloaded
+from .preloaded import Preloaded, quick_ca_keys
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -42,6 +42,7 @@ EC = key_types.key_type("p-256")
 
 def pytest_configure():
     sys.addaudithook(needs.see)
+    quick_ca_keys()
     # A shell starts what it runs in the background with SIGINT ignored, and no shell below could trap it.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
