@@ -18,7 +18,7 @@ from opensslgen.audit.result import Settings
 from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.openssl import command, s_client
 from opensslgen.openssl.command import OpenSSLError
-from opensslgen.openssl.process import Process, Stopped
+from opensslgen.openssl.process import Process, Stopped, start_with_sh
 from opensslgen.openssl.s_client import STARTTLS
 from opensslgen.rules.profiles import rules_of
 from opensslgen.x509.certificate import decode
@@ -37,7 +37,7 @@ LOCALHOST = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(HOST
 @pytest.fixture(scope="module", params=OTHERS or ["openssl"])
 def client(request):
     """Each openssl that is to ask."""
-    return command.find(request.param)
+    return command.find(request.param, start=start_with_sh)
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,13 @@ from .conftest import CHECKOUT, is_running, start_with_subprocess, wait
 from .needs import need
 from .shells import EACH_SHELL, SHELLS
 
+pytestmark = pytest.mark.usefixtures("through_sh")
+
+
+@pytest.fixture
+def openssl(through_sh):
+    return command.find()
+
 
 def answer(banner):
     return lambda argv, **_: Process(0, banner.encode() + b"\n", b"")
