@@ -93,11 +93,11 @@ def member(name, **values):
     "hostile",
     [
         member("../outside"),
-        member("/tmp/opensslgen-outside"),
+        pytest.param(member("/tmp/opensslgen-outside"), marks=pytest.mark.slow),
         member("pki/link", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
-        member("pki/hard", type=tarfile.LNKTYPE, linkname="pki/ca.crt"),
-        member("pki/device", type=tarfile.CHRTYPE),
-        member("pki/unlisted"),
+        pytest.param(member("pki/hard", type=tarfile.LNKTYPE, linkname="pki/ca.crt"), marks=pytest.mark.slow),
+        pytest.param(member("pki/device", type=tarfile.CHRTYPE), marks=pytest.mark.slow),
+        pytest.param(member("pki/unlisted"), marks=pytest.mark.slow),
     ],
     ids=lambda made: made.name,
 )

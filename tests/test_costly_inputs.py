@@ -17,6 +17,7 @@ from opensslgen.openssl.command import find
 
 from .conftest import opensslgen
 from .costly_inputs import KINDS
+from .daily import daily
 
 AT = datetime(2026, 2, 1, tzinfo=timezone.utc)
 FORMATS = ("text", "json", "sarif", "nagios")
@@ -45,7 +46,10 @@ def steps(data, settings):
     return count
 
 
-@pytest.mark.parametrize("name", KINDS)
+MANY_STEPS = {"calls_with_long_values", "issuers_of_one_name", "loops", "names_of_many_sections"}
+
+
+@pytest.mark.parametrize("name", daily(KINDS, *(KINDS.keys() - MANY_STEPS)))
 def test_twice_the_size_takes_about_twice_the_steps(name, settings):
     kind = KINDS[name]
     steps(kind.write(4 * kind.small), settings)  # what is imported or cached for all is not counted
@@ -62,7 +66,7 @@ def costly(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", daily(FORMATS, "text", "json"))
 def test_a_file_that_takes_too_long_cannot_be_read_and_the_others_are_judged(costly, form):
     words = ("costly.pem", "good.pem", "--time-limit", "0.2", "--format", form, "--at", "2026-02-01")
     done = opensslgen("audit", *words, cwd=costly)

@@ -76,7 +76,7 @@ def test_run_and_script_make_the_same(name, shell, openssl, tmp_path):
     assert not [path for path in printed.path.iterdir() if path.name.startswith(".script")]
 
 
-@pytest.mark.parametrize("name", DAILY)
+@pytest.mark.parametrize("name", daily(RECIPES, "server-p12", "intermediate"))
 def test_a_script_is_clean_under_shellcheck(name, authority, tmp_path):
     if name in NEEDS_ROOT:
         make_root(authority)
