@@ -194,6 +194,12 @@ def through_sh(monkeypatch):
     monkeypatch.setitem(command.find.__kwdefaults__, "start", start_with_sh)
 
 
+@pytest.fixture
+def keys_as_shipped(monkeypatch):
+    """A CA that is created beside a certificate gets the key that it has for users (see `quick_ca_keys`)."""
+    monkeypatch.setitem(root_order.__kwdefaults__, "key_type", key_types.DEFAULT)
+
+
 def files_below(folder):
     """Return every file below a folder with its mode, but for the lock."""
     return {

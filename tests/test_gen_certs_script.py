@@ -213,7 +213,7 @@ def secrets(encrypted):
 @pytest.mark.parametrize(
     ("name", "shell"), [(name, shell) for name in SAME for shell in SHELLS if shell == "dash" or name not in ONE_SHELL]
 )
-def test_it_makes_what_opensslgen_makes(script, name, shell, by_python, tmp_path):
+def test_it_makes_what_opensslgen_makes(script, name, shell, by_python, keys_as_shipped, tmp_path):
     for arguments in SAME[name]:
         done = made(script, *arguments, shell=shell, cwd=tmp_path, **secrets(False))
     assert as_text(summary(tmp_path / "pki")) == by_python(name)
@@ -226,7 +226,7 @@ def test_it_makes_what_opensslgen_makes(script, name, shell, by_python, tmp_path
 @pytest.mark.slow
 @pytest.mark.parametrize("shell", EACH_SHELL)
 @pytest.mark.parametrize("name", WITH_PASSPHRASE)
-def test_it_makes_what_opensslgen_makes_with_a_passphrase(script, name, shell, by_python, tmp_path):
+def test_it_makes_what_opensslgen_makes_with_a_passphrase(script, name, shell, by_python, keys_as_shipped, tmp_path):
     for arguments in WITH_PASSPHRASE[name]:
         made(script, *arguments, shell=shell, cwd=tmp_path, **SECRETS)
     assert as_text(summary(tmp_path / "pki")) == by_python(name, encrypted=True)
@@ -650,7 +650,7 @@ def chroot(tmp_path):
 
 
 @pytest.mark.parametrize("tools", daily(("gnu-dash", "gnu-bash", "gnu-mksh", "busybox"), "busybox"))
-def test_with_nothing_else(script, tools, chroot, by_python):
+def test_with_nothing_else(script, tools, chroot, by_python, keys_as_shipped):
     root = chroot.root
     if tools == "busybox":
         put(root, program_path("busybox"), "busybox")
