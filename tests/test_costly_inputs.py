@@ -91,7 +91,7 @@ def test_openssl_is_ended_when_the_time_of_its_target_is_used_up(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "size", "why"),
     [
-        ("same_certificates", 10_001, "more than 10000 certificates"),
+        pytest.param("same_certificates", 10_001, "more than 10000 certificates", marks=pytest.mark.slow),
         ("malformed_names", 2000, "more than 1000 findings"),
         ("policies_of_one_section", 5000, "more than 10000 values"),
     ],

@@ -891,6 +891,7 @@ def test_the_script_tells_how_it_is_used(script, copy):
     assert others(path) == []
 
 
+@pytest.mark.slow
 def test_file_names_with_blanks_dashes_and_patterns_are_only_names(script, tmp_path):
     folder = tmp_path / "a folder [x] *"
     folder.mkdir()

@@ -597,7 +597,7 @@ def test_a_fault_of_ours_is_not_taken_for_one_of_the_server():
         audit(f"{HOST}:443", client=client)
 
 
-def test_the_output_of_openssl_is_bounded(tmp_path):
+def test_the_output_of_openssl_is_bounded(tmp_path, through_sh):
     script = tmp_path / "openssl"
     script.write_text("#!/bin/sh\n[ $1 = version ] && { echo OpenSSL 3.0.0; exit; }\nexec cat /dev/zero\n")
     script.chmod(0o755)

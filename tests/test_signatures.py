@@ -40,7 +40,7 @@ from .servers import issue, s_server
 
 CHAIN = (BELOW_MIDDLE, GOOD_MIDDLE, GOOD_ROOT)
 SEED = 7
-FEW, MANY = 60, 1000
+FEW, MANY = 20, 1000
 """Damaged chains in the quick suite, and in the whole one."""
 
 

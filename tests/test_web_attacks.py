@@ -747,6 +747,7 @@ def test_an_idle_form_with_open_connections_stops_at_once(tmp_path):
     assert "Traceback" not in form.log
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_an_error_with_a_hint(form):
     done = opensslgen("web", "--port", form.port)
     assert done.returncode == 1
