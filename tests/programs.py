@@ -39,6 +39,7 @@ PACKAGES = {
     "patch": "patch",
     "posh": "posh",
     "py3compile": "python3",
+    "rpmbuild": "rpm",
     "script": "bsdutils",
     "setpriv": "util-linux",
     "shellcheck": "shellcheck",

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from . import auditing, browsing, changing, gate, making, pages, roots, signing
+from . import auditing, authority, browsing, changing, exports, gate, live, making, pages, renewing, roots
 from .config import UPLOAD_LIMIT
+from .sharing import Sharing
 from .work import Workers
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ def create_app(config: Config) -> Flask:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.extensions["opensslgen"] = config
     app.extensions["opensslgen.workers"] = Workers()
+    app.extensions["opensslgen.sharing"] = Sharing()
     pages.furnish(app)
     gate.guard(app, config)
-    for part in (making, signing, browsing, changing, roots, auditing):
+    for part in (making, browsing, exports, changing, renewing, live, authority, roots, auditing):
         app.register_blueprint(part.blueprint)
     return app
