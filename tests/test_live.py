@@ -24,6 +24,7 @@ from opensslgen.rules.profiles import rules_of
 from opensslgen.x509.certificate import decode
 
 from . import servers
+from .daily import daily
 from .needs import needs
 from .openssls import OTHERS
 from .servers import HOST, issue, nginx, s_server, scripted, tls_context
@@ -34,7 +35,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 LOCALHOST = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(HOST)), x509.DNSName("pbx.example.com"))
 
 
-@pytest.fixture(scope="module", params=OTHERS or ["openssl"])
+ASKING = OTHERS or ["openssl"]
+
+
+@pytest.fixture(scope="module", params=daily(ASKING, ASKING[-1]))
 def client(request):
     """Each openssl that is to ask."""
     return command.find(request.param, start=start_with_sh)
