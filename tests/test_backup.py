@@ -12,6 +12,7 @@ import tarfile
 import pytest
 
 from .conftest import files_below, opensslgen
+from .daily import daily
 
 SECRET = {"OPENSSLGEN_BACKUP_PASSPHRASE": "correct horse"}
 
@@ -73,7 +74,7 @@ def test_a_wrong_passphrase_restores_nothing(office, tmp_path):
     assert "the passphrase is wrong" in done.stderr
 
 
-@pytest.mark.parametrize("place", [0, 20, 0.3, 0.6, -1])
+@pytest.mark.parametrize("place", daily((0, 20, 0.3, 0.6, -1), 0.3))
 def test_one_changed_bit_restores_nothing(place, office, tmp_path):
     data = bytearray((office / "office.backup").read_bytes())
     data[place if isinstance(place, int) else int(len(data) * place)] ^= 1
