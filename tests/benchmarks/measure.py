@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,8 +108,9 @@ def ours(folder: Path, *arguments: str) -> bytes:
     return done.stdout
 
 
+@cache
 def commit() -> str:
-    """Return the commit of the checkout, with -dirty if files were changed."""
+    """Return the commit of the checkout, with -dirty if files were changed before figures were added to it."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=CHECKOUT, capture_output=True, text=True, check=True
     )
