@@ -17,11 +17,12 @@ from opensslgen.fleet.audit_servers import audit_servers, write_report
 from opensslgen.fleet.collection import write_collection
 from opensslgen.fleet.install import Wish, parse_place
 from opensslgen.fleet.install import install as install_on
-from opensslgen.fleet.remote import Host, call, program
+from opensslgen.fleet.remote import Host, program
 from opensslgen.fleet.request import ensure_request, order_of
 from opensslgen.fleet.sign_requests import sign_all
 from opensslgen.jobs.job import Violation
 from opensslgen.pki.folder import Folder
+from opensslgen.plan.script import call
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import parse_request

@@ -15,11 +15,11 @@ from opensslgen.files.read import read_file
 from opensslgen.gen_certs.patch import DAYS
 from opensslgen.names.general import file_name, parse_host
 from opensslgen.plan import layout
+from opensslgen.plan.script import call
 from opensslgen.text import visible
 from opensslgen.trust.anchor import anchor
 from opensslgen.x509.pem import CERTIFICATE, pem
 
-from .remote import call
 from .request import FOLDER, YET, description, first_certificate, key_of, paths
 
 if TYPE_CHECKING:
