@@ -19,6 +19,7 @@ from opensslgen.plan.deploy import Copy, Deployment
 from opensslgen.plan.export import export
 from opensslgen.plan.secrets import P12_PASSWORD
 from opensslgen.text import quote
+from opensslgen.x509.key_types import KEY_TYPES
 from opensslgen.x509.pem import CERTIFICATE, pem
 
 if TYPE_CHECKING:
@@ -71,9 +72,10 @@ class Prepared:
         They are made in the folder's private work folder, which a killed run leaves to the next. Raises Error.
         """
         password = secrets.token_hex(16) if self.deployment.has_password else None
+        known = password or self.deployment.target.password
         plan = export(self.export)
         with store.lock() as work:
-            run.run(plan, work=work, openssl=openssl, secrets={P12_PASSWORD: password} if password else {})
+            run.run(plan, work=work, openssl=openssl, secrets={P12_PASSWORD: known} if known else {})
             return {each.target: (work / each.source).read_bytes() for each in plan.publish}, password
 
 
@@ -88,6 +90,13 @@ def prepare(name: str, target: Target, changes: Collection[tuple[str, str]], *, 
     export_job(order, into=Destination(Path()))
     if order.revoked:
         raise Error(f"{order.title} is revoked, so it is not deployed", hint="issue a new one")
+    key = order.certificate.public_key
+    kinds = [name for name, kind in KEY_TYPES.items() if (kind.algorithm, kind.bits) == (key.algorithm, key.bits)]
+    if target.keys and not set(kinds) & set(target.keys):
+        raise Error(
+            f"{target.name} takes only keys of the type {' or '.join(target.keys)}, and {order.title} has another",
+            hint=f"issue it again with --key-type {target.keys[0]}",
+        )
     values = target.values(changes, name=order.stem)
     there = {piece.what for piece in order.pieces}
     leaf = order.certificate

@@ -45,7 +45,7 @@ class Outcome:
     is_undone: bool = False
     """Whether the deployment before was undone."""
     files: tuple[tuple[str, str], ...] = ()
-    """The path of each file that is new or other than before, and which of both; of the others, "same"."""
+    """The path of each file, and whether it is "new", "changed", "same", or "encrypted", which cannot be compared."""
     before: Mapping[Port, Shown] = field(default_factory=dict)
     """What each port showed."""
     notes: tuple[str, ...] = ()
@@ -73,10 +73,11 @@ class Run:
             raise Error(f"another deployment is at work on {self.channel.title}: {seen.text('lock')}")
         before = {shown.port: shown for shown in self.prover.shown(order.ports)}
         files = self._files(seen, contents)
-        notes = tuple(f"left by an earlier run, {left}" for left in [seen.text("left")] if left)
+        left, about = seen.text("left"), order.target.note
+        notes = (*((f"what an earlier run has left there {left}",) if left else ()), *((about,) if about else ()))
         is_done = (
-            all(state == "same" for _, state in files)
-            and not seen.text("left")
+            all(state in ("same", "encrypted") for _, state in files)
+            and not left
             and (before or all(copy.is_comparable for copy in order.copies))
             and not any(shown.fault(self.prepared.chain) for shown in before.values())
         )
@@ -88,14 +89,17 @@ class Run:
         heard = self._transact(contents, password, before)
         return Outcome(
             deployment=order, title=self.channel.title, is_changed=True, files=files, before=before,
-            notes=tuple(heard.notes),
+            notes=(*heard.notes, *((about,) if about else ())),
         )  # fmt: skip
 
     def _files(self, seen: Heard, contents: Mapping[str, bytes]) -> tuple[tuple[str, str], ...]:
         found = []
         for number, copy in enumerate(self._order.copies):
             there = seen.text(f"file.{number}")
-            is_same = there == digest(contents[copy.source]) or not copy.is_comparable
+            if not copy.is_comparable:
+                found.append((copy.path, "encrypted"))
+                continue
+            is_same = there == digest(contents[copy.source])
             found.append((copy.path, "same" if is_same else "changed" if there else "new"))
         return tuple(found)
 

@@ -84,8 +84,8 @@ class Deployment:
 
     @property
     def has_password(self) -> bool:
-        """Whether a file that is copied has a password."""
-        return any(copy.place.piece.form.startswith("p12") for copy in self.copies)
+        """Whether a file that is copied has a password that is a secret."""
+        return self.target.password is None and any(copy.place.piece.form.startswith("p12") for copy in self.copies)
 
     @property
     def who(self) -> str:
@@ -99,11 +99,8 @@ class Deployment:
             text = self.values["restore"] or text or self.target.commands["activate"]
         if text is None:
             return None
-        return "\n".join([*self._variables(text), text])
-
-    def _variables(self, text: str) -> list[str]:
         values = {**self.values, "password": f"{self.state}/current/password"}
-        return [f"{name}={shlex.quote(value)}" for name, value in values.items() if name in text]
+        return "\n".join([*(f"{name}={shlex.quote(value)}" for name, value in values.items()), text])
 
 
 def transaction(order: Deployment, contents: Mapping[str, bytes], *, by: str, before: str, password: str | None) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.text import meant, quote, visible
+from opensslgen.x509.key_types import KEY_TYPES
 
 from .export import Form, Piece
 from .issue import P12_ENCRYPTIONS
@@ -36,7 +37,7 @@ SETTINGS: Mapping[str, str] = {"state": "/var/lib/opensslgen/{target}", "ports":
 _COMMANDS = ("test", "activate", "ready", "restore")
 _PARTS = ("certificate", "intermediates", "root", "key")
 _FORMS = ("pem", "der", *P12_ENCRYPTIONS)
-_FACTS = ("tested", "source", "use", "alias", "needs")
+_FACTS = ("tested", "source", "use", "note", "keys", "alias", "password", "needs")
 _FILE_KEYS = ("suffix", "parts", "form", "path", "mode", "owner")
 _WHATS = {what.value: what for what in What}
 _LARGEST = 1 << 16
@@ -85,7 +86,6 @@ class Target:
     """The address of the document that it follows."""
     use: str
     """How people use the exported files, with their names in braces."""
-    alias: str | None
     places: tuple[Place, ...]
     settings: Mapping[str, str]
     """The defaults of what `--set` changes."""
@@ -93,6 +93,14 @@ class Target:
     """Shell text by name: test, activate, ready, restore."""
     needs: tuple[str, ...] = ()
     """Programs that must be there."""
+    keys: tuple[str, ...] = ()
+    """The types of keys that it takes, as `--key-type` names them; empty: all."""
+    alias: str | None = None
+    """The name of the entry in a PKCS#12 file, if it must be a certain one."""
+    password: str | None = None
+    """The password of the PKCS#12 file, if it is the same everywhere and no secret."""
+    note: str | None = None
+    """What people should know of a deployment, in a sentence."""
 
     @property
     def form(self) -> Form:
@@ -120,20 +128,22 @@ class Target:
         fixed = {"name": name, "target": self.name}
         values = {key: _filled(value, fixed) for key, value in known.items()}
         values |= {key: _filled(path, {**values, **fixed}) for key, path in places.items()}
-        for key in (*places, "state"):
-            _check_path(values[key], key)
         if not values["wait"].isdecimal() or not 1 <= int(values["wait"][:6]) <= 3600:
             raise UsageError(f"the setting wait is {quote(values['wait'])}: write seconds, from 1 to 3600")
         ports(values["ports"])
+        if "address" in self.settings and values["address"] and not _is_ipv4(values["address"]):
+            raise UsageError(f"the setting address is {quote(values['address'], always=True)}: write an IPv4 address")
         empty = [key for key in self.settings if not values[key] and key not in SETTINGS]
         if empty:
             raise UsageError(f"the target {self.name} has to know: {', '.join(empty)}", hint=f"add --set {empty[0]}=…")
+        for key in (*places, "state"):
+            _check_path(values[key], key)
         return {**values, **fixed}
 
 
 def ports(text: str) -> tuple[Port, ...]:
     """Return the ports of a text such as `443 25/smtp`; raises UsageError."""
-    found = []
+    found: list[Port] = []
     for word in text.replace(",", " ").split():
         number, slash, protocol = word.partition("/")
         if not (number.isascii() and number.isdecimal() and 1 <= int(number[:6]) <= 65535):
@@ -142,8 +152,10 @@ def ports(text: str) -> tuple[Port, ...]:
             raise UsageError(
                 f"{quote(protocol)} is not a protocol for STARTTLS: use one of {', '.join(sorted(STARTTLS))}"
             )
+        if int(number) in [port.number for port in found]:
+            raise UsageError(f"the port {number} is listed twice")
         found.append(Port(int(number), protocol or None))
-    return tuple(dict.fromkeys(found))
+    return tuple(found)
 
 
 @functools.cache
@@ -181,7 +193,7 @@ def parse(text: str, *, name: str, file: str) -> Target:
     """Return the target that a text describes; raises UnreadableError with the section and the key that are wrong."""
     # Shell text has # and ; inside its lines, and % means nothing.
     parser = configparser.ConfigParser(
-        delimiters=("=",), comment_prefixes=("#",), interpolation=None, empty_lines_in_values=False, default_section=""
+        delimiters=("=",), comment_prefixes=("#",), interpolation=None, default_section=""
     )
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
@@ -197,10 +209,7 @@ def parse(text: str, *, name: str, file: str) -> Target:
     for section in ("target", "settings", "commands"):
         if not parser.has_section(section):
             parser.add_section(section)
-    facts = wrong.known(parser["target"], "target", _FACTS)
-    for fact in ("tested", "use"):
-        if not facts.get(fact):
-            raise wrong("[target]", f"{fact} is missing")
+    facts = _facts(parser["target"], wrong)
     settings = wrong.values(parser["settings"], "settings")
     places = tuple(
         _place(wrong.known(parser[section], section, _FILE_KEYS), section, settings, wrong)
@@ -225,11 +234,14 @@ def parse(text: str, *, name: str, file: str) -> Target:
         tested=facts["tested"],
         source=facts.get("source"),
         use=facts["use"],
-        alias=facts.get("alias"),
         places=places,
         settings=settings,
         commands=commands,
         needs=tuple(facts.get("needs", "").split()),
+        keys=tuple(facts.get("keys", "").split()),
+        alias=facts.get("alias") or None,
+        password=facts.get("password") or None,
+        note=facts.get("note") or None,
     )
 
 
@@ -260,6 +272,17 @@ class _Wrong:
             if not all(line.isprintable() for line in (value.split("\n") if is_shell else [value])):
                 raise self(f"[{name}] {key}", "it has several lines, or a character that cannot be seen")
         return dict(section)
+
+
+def _facts(section: Mapping[str, str], wrong: _Wrong) -> dict[str, str]:
+    facts = wrong.known(section, "target", _FACTS)
+    for fact in ("tested", "use"):
+        if not facts.get(fact):
+            raise wrong("[target]", f"{fact} is missing")
+    for key in facts.get("keys", "").split():
+        if key not in KEY_TYPES:
+            raise wrong("[target] keys", f"there is no type {quote(key)}: use {', '.join(KEY_TYPES)}")
+    return facts
 
 
 def _place(keys: Mapping[str, str], section: str, settings: Mapping[str, str], wrong: _Wrong) -> Place:
@@ -299,6 +322,16 @@ def _place(keys: Mapping[str, str], section: str, settings: Mapping[str, str], w
 def _filled(text: str, values: Mapping[str, str]) -> str:
     """Return a text in which {NAME} is replaced by a setting; other braces stay."""
     return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
+
+
+def _is_ipv4(text: str) -> bool:
+    from ipaddress import AddressValueError, IPv4Address
+
+    try:
+        IPv4Address(text)
+    except AddressValueError:
+        return False
+    return True
 
 
 def _check_path(path: str, key: str) -> None:
