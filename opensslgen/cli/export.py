@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .secrets import Secrets
 
 # Spelled out, as the help must not wait for the recipes; a test holds them against one another.
-FORMATS = ("p12", "p12-compat", "jks", "pem", "chain", "der", "key")
+FORMATS = ("p12", "p12-compat", "pem", "chain", "der", "key", "jks")
 RECEIVERS = (
     *("ip-office", "nginx", "apache", "haproxy", "asterisk", "kamailio", "postfix", "dovecot", "synology", "unifi"),
     *("proxmox", "mikrotik", "opnsense", "vodia", "generic"),
