@@ -36,9 +36,11 @@ open_state() {
 take_state() {
     for try in 1 2 3; do
         if mkdir "$state/lock" 2>/dev/null; then
-            echo "$1, since $(date -u '+%Y-%m-%d %H:%M:%S UTC')" >"$state/lock/who" && echo $$ >"$state/lock/pid" ||
-                { rm -rf "$state/lock"; fail "cannot write to $state"; }
-            return 0
+            if echo "$1, since $(date -u '+%Y-%m-%d %H:%M:%S UTC')" >"$state/lock/who" && echo $$ >"$state/lock/pid"; then
+                return 0
+            fi
+            rm -rf "$state/lock"
+            fail "cannot write to $state"
         fi
         [ -d "$state/lock" ] || fail "cannot write to $state"
         holder=$(cat "$state/lock/pid" 2>/dev/null) || holder=''
@@ -101,7 +103,7 @@ tell() {
 begin() {
     new=$state/current.new
     rm -rf "$new"
-    mkdir "$new" && echo "$1" >"$new/who" && printf '%s\n' "$2" >"$new/restore" && : >"$new/paths" ||
+    { mkdir "$new" && echo "$1" >"$new/who" && printf '%s\n' "$2" >"$new/restore" && : >"$new/paths"; } ||
         fail "cannot write to $state"
     shift 2
     number=0
@@ -204,7 +206,7 @@ take_back() {
     [ -d "$state/last" ] || fail "nothing was deployed here that could be undone"
     say undoing "$(cat "$state/last/who" 2>/dev/null)"
     say ports "$(cat "$state/last/ports" 2>/dev/null)"
-    : >"$state/last/placing" && : >"$state/last/activating" && mv "$state/last" "$state/current" ||
+    { : >"$state/last/placing" && : >"$state/last/activating" && mv "$state/last" "$state/current"; } ||
         fail "cannot write to $state"
     (put_back) || fail "it could not be undone: $state/current has the old files"
 }
@@ -221,7 +223,8 @@ put_back() {
         elif [ ! -f "$from/$number" ]; then
             rm -f "$real"
         elif [ ! -f "$real" ] || [ "$(digest "$real")" != "$(digest "$from/$number")" ]; then
-            cp -p "$from/$number" "$work" && mv -f "$work" "$real" || fail "cannot put back $real: its old content is $from/$number"
+            { cp -p "$from/$number" "$work" && mv -f "$work" "$real"; } ||
+                fail "cannot put back $real: its old content is $from/$number"
         fi
     done <"$from/paths"
     if [ -f "$from/activating" ]; then

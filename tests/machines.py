@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import needs
@@ -58,6 +60,7 @@ frontend https
 POSTFIX = """
 compatibility_level = 3.6
 queue_directory = {home}/queue
+local_recipient_maps =
 data_directory = {home}/data
 mail_owner = postfix
 setgid_group = postdrop
@@ -73,6 +76,7 @@ smtp inet n - n - - smtpd
 rewrite unix - - n - - trivial-rewrite
 anvil unix - - n - 1 anvil
 tlsmgr unix - - n 1000? 1 tlsmgr
+proxymap unix - - n - - proxymap
 postlog unix-dgram n - n - 1 postlogd
 """
 DOVECOT = """
@@ -131,7 +135,8 @@ class Server:
     """Shell text; the folder is $home."""
     settings: tuple[str, ...]
     needs: tuple[str, ...]
-    folders: tuple[str, ...] = ()
+    folders: dict[str, str] = field(default_factory=dict)
+    """With their owners."""
 
 
 SERVERS = {
@@ -149,7 +154,7 @@ SERVERS = {
     ),
     "postfix": Server(
         "25/smtp", {"main.cf": POSTFIX, "master.cf": MASTER}, 'postfix -c "$home" start', ("config={home}",),
-        ("postfix",), ("queue", "data"),
+        ("postfix",), {"queue": "root", "data": "postfix"},
     ),
     "dovecot": Server(
         "993", {"dovecot.conf": DOVECOT}, 'dovecot -c "$home/dovecot.conf"', ("config={home}/dovecot.conf",),
@@ -170,6 +175,8 @@ class Machine:
     boxes: object
     box: object
     folder: Path
+    homes: Path
+    """Where servers have their files, which other users can reach."""
 
     @property
     def ssh(self):
@@ -198,19 +205,21 @@ class Machine:
     def start(self, name, certificate_name):
         """Start a server that has no certificate of ours yet; returns its folder."""
         server = SERVERS[name]
-        home = self.folder / name
-        for folder in server.folders:
-            (home / folder).mkdir(parents=True, exist_ok=True)
+        home = self.homes / name
         home.mkdir(exist_ok=True)
         home.chmod(0o755)
+        for folder, owner in server.folders.items():
+            (home / folder).mkdir()
+            shutil.chown(home / folder, owner)
         for file, text in server.configs.items():
             (home / file).write_text(text.format(home=home, name=certificate_name, address=self.box.address))
         done = subprocess.run(
             inside(self.box.namespace, "sh", "-c", server.start),
             env={"PATH": f"{os.environ['PATH']}:/usr/sbin", "home": str(home)},
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+            stdin=subprocess.DEVNULL, stdout=(log := (home / "started").open("w")), stderr=log, timeout=60,
         )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+        log.close()
+        assert done.returncode == 0, (home / "started").read_text()
         self.wait_for(int(server.ports.partition("/")[0]))
         return home
 
@@ -246,9 +255,12 @@ def machine(folder):
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         try:
-            made = Machine(found, box, folder)
-            made.wait_for(PORT)
-            yield made
+            with tempfile.TemporaryDirectory() as homes:
+                Path(homes).chmod(0o755)
+                made = Machine(found, box, folder, Path(homes))
+                made.wait_for(PORT)
+                yield made
+                box.kill_processes()
         finally:
             sshd.kill()
             sshd.wait()

@@ -53,8 +53,8 @@ def test_a_real_server_gets_its_certificate_and_keeps_it(name, there):
     machine, pki = there
     server = SERVERS[name]
     need(*server.needs)
-    (machine.folder / name).mkdir()
-    give_old(machine.folder / name, name, pki)
+    (machine.homes / name).mkdir()
+    give_old(machine.homes / name, name, pki)
     home = machine.start(name, NAME)
     port, _, starttls = server.ports.partition("/")
     old = machine.shows(port, starttls)

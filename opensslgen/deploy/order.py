@@ -90,6 +90,7 @@ def prepare(name: str, target: Target, changes: Collection[tuple[str, str]], *, 
     export_job(order, into=Destination(Path()))
     if order.revoked:
         raise Error(f"{order.title} is revoked, so it is not deployed", hint="issue a new one")
+    values = target.values(changes, name=order.stem)
     key = order.certificate.public_key
     kinds = [name for name, kind in KEY_TYPES.items() if (kind.algorithm, kind.bits) == (key.algorithm, key.bits)]
     if target.keys and not set(kinds) & set(target.keys):
@@ -97,7 +98,6 @@ def prepare(name: str, target: Target, changes: Collection[tuple[str, str]], *, 
             f"{target.name} takes only keys of the type {' or '.join(target.keys)}, and {order.title} has another",
             hint=f"issue it again with --key-type {target.keys[0]}",
         )
-    values = target.values(changes, name=order.stem)
     there = {piece.what for piece in order.pieces}
     leaf = order.certificate
     intermediates = [each for each in order.issuers if not each.is_self_issued]

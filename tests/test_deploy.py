@@ -1,0 +1,428 @@
+"""Deployments as plans, as scripts, and to this machine; test_deploy_live.py has servers behind ssh."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+from cryptography import x509
+
+from opensslgen.cli.main import cli
+from opensslgen.deploy.order import Where, where
+from opensslgen.errors import UsageError
+from opensslgen.plan import targets
+
+from . import servers
+from .conftest import CHECKOUT, agreeing
+from .machines import NGINX, SERVERS
+from .needs import need, program_path
+from .shells import EACH_SHELL, SHELLS
+
+NAME, OLD = "pbx.example.com", "old.example.com"
+PAGE = (CHECKOUT / "opensslgen/manual/deploy.md").read_text("utf-8")
+
+
+def run(*arguments, **env):
+    return CliRunner().invoke(cli, agreeing(arguments), env=env)
+
+
+def succeed(*arguments):
+    done = run(*arguments)
+    assert done.exit_code == 0, done.output
+    return done
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("deploy") / "pki"
+    succeed("root", "--key-type", "p-256", "--cn", "Test root", "--pki", folder)
+    for name in (NAME, OLD):
+        succeed("server", name, "--key-type", "p-256", "--pki", folder)
+    return folder
+
+
+@pytest.fixture
+def deploy(pki, tmp_path):
+    """A function that deploys the certificate to this machine, with files below the test's folder."""
+
+    def deploy(*words, reload=":", name=NAME):
+        there = ("--set", f"folder={tmp_path}/tls", "--set", f"state={tmp_path}/state", "--set", f"reload={reload}")
+        return run("deploy", name, "--to", "local", *there, *words, "--pki", pki)
+
+    return deploy
+
+
+def contents(folder):
+    return {path.name: (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) for path in Path(folder).iterdir()}
+
+
+# What is known of targets
+
+
+@pytest.mark.parametrize("name", targets.NAMES)
+def test_a_target_claims_no_more_than_was_tested(name):
+    known = targets.target(name)
+    if name in SERVERS:
+        assert known.tested.startswith("a real "), known.tested
+    elif name in ("generic", "ip-office"):
+        assert not known.tested.startswith("a real ")
+    else:
+        assert known.tested.startswith("not tested")
+    assert known.source is None or known.source.startswith("https://")
+    assert f"`{name}`" in PAGE
+    values = {"address": "10.0.0.5"} if "address" in known.settings else {}
+    if known.is_deployable:
+        found = known.values(list(values.items()), name=NAME)
+        assert all(found[place.variable].startswith("/") for place in known.places if place.path)
+        assert targets.ports(found["ports"]) or name in ("generic",)
+
+
+GOOD = """[target]
+tested = nothing
+use = {key}
+[file key]
+suffix = .key
+parts = key
+path = {folder}/k
+[settings]
+folder = /etc/foo
+[commands]
+activate = true
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("tested = nothing\n", "", "[target]: tested is missing"),
+        ("tested", "testd", "[target]: there is no testd: did you mean tested?"),
+        ("[commands]", "[comands]", "[comands]: there is no such section"),
+        ("[file key]", "[file kee]", "[file kee]: there is no file kee: use certificate, "),
+        ("parts = key", "parts = key key", "[file key] parts: use each of certificate, "),
+        ("parts = key", "parts = cert", "[file key] parts: use each of certificate, "),
+        ("parts = key", "form = p13", "[file key] form: use one of pem, der, p12, p12-compat"),
+        ("parts = key", "", "[file key] parts: a PEM file has parts, and no other has"),
+        ("suffix = .key", "suffix = ../key", "[file key] suffix: write the end of its name"),
+        ("parts = key", "parts = key\nmode = 0644", "[file key] mode: everybody could read the key"),
+        ("parts = key", "parts = key\nmode = rw", "[file key] mode: write four octal digits"),
+        ("parts = key", "parts = key\nowner = root;id", "[file key] owner: write USER or USER:GROUP"),
+        ("{folder}/k", "{foldr}/k", "[file key] path: there is no setting foldr"),
+        ("{folder}/k", "k", "[file key] path: it has to begin with / or a setting"),
+        ("folder = /etc/foo", "folder = /etc/foo\nports = https", "[settings] ports: https is not a port"),
+        ("folder = /etc/foo", "Folder = /etc/foo", "[settings]: Folder is not a name"),
+        ("activate = true", "", "[file key] path"),
+        ("activate = true", "test = true", "[commands]: activate is missing"),
+        ("tested = nothing", "tested = nothing\nkeys = dsa", "[target] keys: there is no type dsa"),
+        ("[settings]", "[target]", "line 8: the section [target] is there twice"),
+        ("tested = nothing", "tested = nothing\ntested = all", "line 3: tested is there twice"),
+        ("[target]\n", "", "line 1: a section such as [target] has to come first"),
+        ("tested = nothing", "tested", "line 2: write NAME = VALUE"),
+        ("tested = nothing", "tested = a\u202eb", "[target] tested: it has several lines, or a character"),
+    ],
+)
+def test_a_wrong_description_of_a_target_says_where(before, after, message, tmp_path):
+    assert before in GOOD
+    path = tmp_path / "own.ini"
+    path.write_text(GOOD.replace(before, after, 1))
+    if message == "[file key] path":  # without commands it is a target that people do by hand
+        assert not targets.read(path).is_deployable
+        return
+    done = run("deploy", NAME, "--target", path, "--on", "local", "--pki", tmp_path)
+    assert done.exit_code == 2
+    assert f"Error: {path}: {message}" in done.stderr, done.stderr
+
+
+def test_a_file_that_is_no_description_is_refused(tmp_path):
+    (tmp_path / "large").write_bytes(b"#" * (1 << 17))
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for name in ("large", "binary", "missing"):
+        done = run("deploy", NAME, "--target", tmp_path / name, "--on", "local", "--pki", tmp_path)
+        assert done.exit_code == 2
+        assert str(tmp_path / name) in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("nginx", Where("nginx", None)),
+        ("nginx@root@web1", Where("nginx", "root@web1")),
+        ("./own.ini@local", Where("./own.ini", "local")),
+        ("local", Where("generic", "local")),
+        ("nginx@", None),
+        ("@box", None),
+    ],
+)
+def test_a_target_and_its_host_are_one_word(text, found):
+    if found:
+        assert where(text) == found
+    else:
+        with pytest.raises(UsageError):
+            where(text)
+
+
+# Plans
+
+
+def test_the_story_of_a_deployment_is_what_is_done(pki, tmp_path):
+    told = succeed("deploy", NAME, "--to", "nginx", "--commands", "--pki", pki).stdout.splitlines()
+    print_ = x509.load_pem_x509_certificate((pki / f"issued/{NAME}.crt").read_bytes())
+    shown = ":".join(f"{byte:02X}" for byte in print_.fingerprint(print_.signature_hash_algorithm))
+    assert told[2:] == [
+        f"# First: opensslgen export {NAME} --for nginx",
+        f"cp {NAME}.key /etc/nginx/tls/{NAME}.key",
+        f"chmod 0600 /etc/nginx/tls/{NAME}.key",
+        f"cp {NAME}-fullchain.pem /etc/nginx/tls/{NAME}-fullchain.pem",
+        f"chmod 0644 /etc/nginx/tls/{NAME}-fullchain.pem",
+        "config=/etc/nginx/nginx.conf",
+        "# test the new files",
+        'nginx -t -q -c "$config"',
+        "# make them active",
+        'nginx -s reload -c "$config"',
+        f"# port 443 has to show {shown}",
+        f"openssl s_client -connect 127.0.0.1:443 -servername {NAME} </dev/null 2>/dev/null"
+        " | openssl x509 -noout -fingerprint -sha256",
+    ]
+
+
+@pytest.mark.parametrize("shell", EACH_SHELL)
+def test_the_printed_script_deploys_and_undoes(shell, pki, deploy, tmp_path):
+    succeed("export", NAME, "--for", "generic", "--pki", pki, "--out", tmp_path / "files/")
+    (tmp_path / "tls").mkdir()
+    (tmp_path / "tls" / f"{NAME}.key").write_text("old")
+    before = contents(tmp_path / "tls")
+    script = tmp_path / "deploy.sh"
+    script.write_text(deploy("--script", reload=f"touch {tmp_path}/reloaded").stdout)
+    assert "PRIVATE KEY" not in script.read_text()
+
+    def act(*words):
+        return subprocess.run(
+            [*SHELLS[shell], script, *words], capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+
+    missing = act(tmp_path)
+    assert (missing.returncode, contents(tmp_path / "tls")) == (1, before)
+    assert "is missing" in missing.stderr
+    done = act(tmp_path / "files")
+    assert done.returncode == 0, done.stderr
+    files = contents(tmp_path / "tls")
+    assert files == {**contents(tmp_path / "files"), f"{NAME}.key": (files[f"{NAME}.key"][0], 0o640)}
+    assert (tmp_path / "reloaded").exists()
+    undone = act("--undo")
+    assert undone.returncode == 0, undone.stderr
+    assert contents(tmp_path / "tls") == before
+    assert "the old files are back" in undone.stderr
+    assert [path.name for path in (tmp_path / "state").iterdir()] == []
+
+
+def test_the_printed_script_and_the_commands_of_all_targets_please_shellcheck(deploy):
+    need("shellcheck")
+    lines = [deploy("--script").stdout.removesuffix('main "$@"\n')]
+    for name in targets.NAMES:
+        known = targets.target(name)
+        values = {**targets.SETTINGS, **known.settings, **{place.variable: "/x" for place in known.places}}
+        values |= {"password": "/x", "name": NAME}
+        lines += ["(", *(f"{key}=$1" for key in values), f": {' '.join(f'${key}' for key in values)}"]
+        lines += [*known.commands.values(), ")"]
+    text = "\n".join(lines) + "\n"
+    excluded = ("shellcheck", "-s", "sh", "-e", "SC2015,SC2030,SC2031,SC2086", "-")
+    checked = subprocess.run(excluded, input=text, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout
+
+
+# To this machine
+
+
+def test_a_second_run_changes_nothing_and_check_says_so(deploy, pki, tmp_path):
+    checked = deploy("--check")
+    assert checked.exit_code == 0
+    assert "Would deploy" in checked.stdout
+    assert not (tmp_path / "tls").exists()
+    done = deploy(reload=f"echo again >>{tmp_path}/reloads")
+    assert done.exit_code == 0, done.output
+    files = contents(tmp_path / "tls")
+    assert files[f"{NAME}.key"] == ((pki / f"private/{NAME}.key").read_bytes(), 0o600)
+    assert files[f"{NAME}-fullchain.pem"] == ((pki / f"issued/{NAME}.crt").read_bytes(), 0o644)
+    assert files[f"{NAME}-ca.pem"] == ((pki / "ca.crt").read_bytes(), 0o644)
+    second = deploy("--json", reload=f"echo again >>{tmp_path}/reloads")
+    answer = json.loads(second.stdout)
+    schema = json.loads((CHECKOUT / "opensslgen/schema/answers.schema.json").read_text())
+    jsonschema.validate(answer, {**schema, "anyOf": [{"$ref": "#/$defs/deployed"}]})
+    assert not answer["changed"]
+    assert (tmp_path / "reloads").read_text() == "again\n"
+    assert deploy("--undo").exit_code == 0
+    assert contents(tmp_path / "tls") == {}
+    assert deploy("--undo").exit_code == 1
+
+
+def test_a_failing_reload_is_undone(deploy, tmp_path):
+    assert deploy(name=OLD).exit_code == 0
+    for path in [*(tmp_path / "tls").iterdir()]:
+        path.rename(path.with_name(path.name.replace(OLD, NAME)))
+    (tmp_path / "tls" / f"{NAME}.key").chmod(0o640)
+    before = contents(tmp_path / "tls")
+    old = before[f"{NAME}.key"][0].splitlines()[1].decode()
+    key = tmp_path / "tls" / f"{NAME}.key"
+    command = f"echo $(cksum <{key}) >>{tmp_path}/seen; echo the reason; grep -q {old} {key}"
+    failed = deploy(reload=command)
+    assert failed.exit_code == 1
+    assert "failed there with exit code 1: the reason; the old files are back" in failed.stderr
+    assert contents(tmp_path / "tls") == before
+    # It was run with the new files, and then with the old ones.
+    seen = (tmp_path / "seen").read_text().splitlines()
+    assert len(seen) == 2
+    assert seen[0] != seen[1]
+
+
+def test_an_old_file_keeps_its_mode_and_a_link_stays(deploy, tmp_path):
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    (folder / f"{NAME}.key").write_text("old")
+    (folder / f"{NAME}.key").chmod(0o644)
+    (tmp_path / "elsewhere.pem").write_text("old")
+    (tmp_path / "elsewhere.pem").chmod(0o664)
+    (folder / f"{NAME}-ca.pem").symlink_to("../elsewhere.pem")
+    assert deploy().exit_code == 0
+    files = contents(folder)
+    assert files[f"{NAME}.key"][1] == 0o640  # everybody could read it
+    assert (folder / f"{NAME}-ca.pem").is_symlink()
+    assert files[f"{NAME}-ca.pem"][1] == 0o664
+    assert "BEGIN CERTIFICATE" in (tmp_path / "elsewhere.pem").read_text()
+
+
+def test_the_lock_names_its_owner_and_a_dead_one_is_broken(deploy, tmp_path):
+    lock = tmp_path / "state/lock"
+    lock.mkdir(parents=True)
+    (lock / "pid").write_text(f"{os.getpid()}\n")
+    (lock / "who").write_text("somebody, since then\n")
+    refused = deploy()
+    assert refused.exit_code == 1
+    assert "another deployment is at work" in refused.stderr
+    assert "somebody, since then" in refused.stderr
+    assert not (tmp_path / "tls").exists()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (lock / "pid").write_text(f"{ended.pid}\n")
+    assert deploy().exit_code == 0
+    assert not lock.exists()
+
+
+def test_a_shell_that_dies_there_is_undone_by_the_same_run_or_the_next(deploy, tmp_path):
+    (tmp_path / "tls").mkdir()
+    (tmp_path / "tls" / f"{NAME}.key").write_text("old")
+    before = contents(tmp_path / "tls")
+    done = deploy(reload=f"[ -e {tmp_path}/died ] || {{ : >{tmp_path}/died; kill -9 $PPID; }}")
+    assert done.exit_code == 1
+    assert "the connection broke, or the shell there was killed; the old files are back" in done.stderr
+    assert contents(tmp_path / "tls") == before
+    # What that run would have left, had it been killed as well: the next one says so.
+    done = deploy(reload=f"[ -e {tmp_path}/good ] || {{ : >{tmp_path}/good; kill -9 $PPID; sleep 9; }}", name=OLD)
+    assert done.exit_code == 1
+    assert deploy().exit_code == 0
+
+
+def test_ports_are_proved_and_the_old_certificate_comes_back(deploy, pki, tmp_path):
+    folder = tmp_path / "tls"
+    assert deploy(name=OLD).exit_code == 0
+    for path in [*folder.iterdir()]:
+        path.rename(path.with_name(path.name.replace(OLD, NAME)))
+    port = servers.free_port()
+    (tmp_path / "nginx.conf").write_text(
+        NGINX.format(home=folder, name=NAME).replace("listen 443", f"listen 127.0.0.1:{port}")
+    )
+    argv = [program_path("nginx"), "-c", tmp_path / "nginx.conf", "-e", "stderr", "-g", "daemon off;"]
+    with servers.program(argv, port):
+        # The server never reads its new files.
+        failed = deploy("--set", f"ports={port}", "--set", "wait=1")
+        assert failed.exit_code == 1
+        assert f"does not show the new certificate after 1 s: port {port}: it shows " in failed.stderr
+        assert "the old files are back, and 1 ports show what they showed before" in failed.stderr
+        master = (folder / "pid").read_text().strip()
+        done = deploy("--set", f"ports={port}", reload=f"kill -HUP {master}")
+        assert done.exit_code == 0, done.output
+        assert f"✓ port {port} shows it, with its whole chain" in done.stdout
+        undone = deploy("--set", f"ports={port}", "--undo")
+        assert undone.exit_code == 0, undone.output
+
+
+def test_a_port_without_the_whole_chain_is_not_proved():
+    from opensslgen.deploy.proof import Shown
+
+    port = targets.Port(443, None)
+    assert Shown(port, ((b"leaf", b"ca"),), ()).fault([b"leaf", b"ca"]) is None
+    assert Shown(port, ((b"leaf", b"ca", b"root"),), ("refused",)).fault([b"leaf", b"ca"]) is None
+    assert "not all of the CAs" in Shown(port, ((b"leaf",),), ()).fault([b"leaf", b"ca"])
+    assert "it shows " in Shown(port, ((b"leaf", b"ca"), (b"old", b"ca")), ()).fault([b"leaf", b"ca"])
+    assert Shown(port, (), ("connection refused",)).fault([b"leaf"]) == "connection refused"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--set", "folder=tls"], "key is 'tls/pbx.example.com.key': write an absolute path"),
+        (["--set", "folder=/a/../b"], "write an absolute path"),
+        (["--set", "fodler=/a"], "the target generic has no setting fodler"),
+        (["--set", "wait=soon"], "the setting wait is soon"),
+        (["--set", "ports=443 443"], "the port 443 is listed twice"),
+        (["--set", "ports=25/smpt"], "smpt is not a protocol for STARTTLS"),
+        (["--set", "reload"], "--set reload has no value"),
+        (["--set", "key=/a", "--set", "chain=/a"], "would have the same path"),
+        (["--on", "-oProxyCommand=id"], "is not a destination of ssh"),
+        (["--on", "a b"], "is not a destination of ssh"),
+        (["--ssh", "ssh '"], "--ssh: No closing quotation"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_done(words, message, pki):
+    where = () if "--on" in words else ("--on", "local")
+    done = run("deploy", NAME, "--to", "generic", *where, *words, "--pki", pki)
+    assert done.exit_code == 2
+    assert message in done.stderr
+
+
+def test_targets_that_have_no_shell_say_what_people_do(pki):
+    done = run("deploy", NAME, "--to", "vodia@local", "--pki", pki)
+    assert done.exit_code == 2
+    assert f"opensslgen export {NAME} --for vodia" in done.stderr
+    done = run("deploy", NAME, "--to", "ip-office@local", "--set", "address=10.0.0.5", "--pki", pki)
+    assert done.exit_code == 1
+    assert "takes only keys of the type rsa-2048" in done.stderr
+
+
+def test_a_revoked_certificate_is_not_deployed(tmp_path):
+    pki = tmp_path / "pki"
+    succeed("root", "--key-type", "p-256", "--cn", "Test root", "--pki", pki)
+    succeed("server", NAME, "--key-type", "p-256", "--pki", pki)
+    (tmp_path / "kept").mkdir()
+    key = (pki / f"private/{NAME}.key").read_bytes()
+    crt = (pki / f"issued/{NAME}.crt").read_bytes()
+    succeed("revoke", NAME, "--yes", "--pki", pki)
+    (pki / f"private/{NAME}.key").write_bytes(key)
+    (pki / f"issued/{NAME}.crt").write_bytes(crt)
+    done = run("deploy", NAME, "--to", "local", "--pki", pki)
+    assert done.exit_code == 1
+    assert re.search("is revoked|revoked", done.stderr)
+
+
+def test_the_shell_that_is_started_sees_no_secret_of_ours(deploy, tmp_path):
+    done = deploy(reload=f"env >{tmp_path}/env; ls -l /proc/$PPID/fd >/dev/null 2>&1 || :")
+    assert done.exit_code == 0, done.output
+    assert "OPENSSLGEN_CA_PASSPHRASE" not in (tmp_path / "env").read_text()
+    state = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert not any(b"PRIVATE KEY" in path.read_bytes() for path in state)
+    assert all(not stat.S_IMODE(path.stat().st_mode) & 0o077 for path in state)
+
+
+def test_an_unknown_host_is_an_error_of_ssh(pki, tmp_path):
+    need("ssh")
+    fake = tmp_path / "ssh"
+    fake.write_text("#!/bin/sh\necho 'ssh: Could not resolve hostname' >&2\nexit 255\n")
+    fake.chmod(0o755)
+    done = run("deploy", NAME, "--to", "generic@box", "--ssh", fake, "--pki", pki)
+    assert done.exit_code == 1
+    assert "box: ssh: Could not resolve hostname" in done.stderr
