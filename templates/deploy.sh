@@ -90,6 +90,7 @@ recover() {
         return 0
     fi
     tell "undoing what an earlier run had left: ${said:-a deployment}"
+    say ports "$(cat "$state/current/ports" 2>/dev/null)"
     # A trap ends a second time only what goes wrong here.
     (put_back) || fail "$state/current could not be undone: see there"
 }
@@ -233,6 +234,17 @@ put_back() {
     mv "$from" "$state/dead.$$"
     rm -rf "$state/dead.$$"
     say restored ''
+}
+
+# still PATH DIGEST: fails if the file is not as it was seen before the lock was taken.
+still() {
+    find_real "$1"
+    seen=''
+    [ ! -f "$real" ] || seen=$(digest "$real")
+    if [ "$seen" != "$2" ]; then
+        say moved "$1"
+        fail "$1 was changed in the meantime, so nothing was done"
+    fi
 }
 
 # look NAME PATH: the digest of a file.

@@ -26,7 +26,7 @@ pid {home}/pid; error_log {home}/log;
 events {{}}
 http {{ access_log off; client_body_temp_path {home}/b; proxy_temp_path {home}/p; fastcgi_temp_path {home}/f;
 uwsgi_temp_path {home}/u; scgi_temp_path {home}/s;
-server {{ listen 443 ssl; ssl_certificate {home}/{name}-fullchain.pem; ssl_certificate_key {home}/{name}.key; }} }}
+server {{ {listen} ssl_certificate {chain}; ssl_certificate_key {key}; }} }}
 """
 APACHE = """
 LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
@@ -202,17 +202,24 @@ class Machine:
         )
         return done.stdout.strip().rpartition("=")[2]
 
-    def start(self, name, certificate_name):
-        """Start a server that has no certificate of ours yet; returns its folder."""
+    def start(self, name, certificate_name, *, folder=None, listen=None, **values):
+        """Start a server whose files are there; returns its folder."""
         server = SERVERS[name]
-        home = self.homes / name
+        home = self.homes / (folder or name)
+        listen = listen or [int(server.ports.partition("/")[0])]
+        values = {
+            "key": home / f"{certificate_name}.key",
+            "chain": home / f"{certificate_name}-fullchain.pem",
+            **values,
+        }
+        values["listen"] = " ".join(f"listen {port} ssl;" for port in listen)
         home.mkdir(exist_ok=True)
         home.chmod(0o755)
-        for folder, owner in server.folders.items():
-            (home / folder).mkdir()
-            shutil.chown(home / folder, owner)
+        for each, owner in server.folders.items():
+            (home / each).mkdir()
+            shutil.chown(home / each, owner)
         for file, text in server.configs.items():
-            (home / file).write_text(text.format(home=home, name=certificate_name, address=self.box.address))
+            (home / file).write_text(text.format(home=home, name=certificate_name, address=self.box.address, **values))
         done = subprocess.run(
             inside(self.box.namespace, "sh", "-c", server.start),
             env={"PATH": f"{os.environ['PATH']}:/usr/sbin", "home": str(home)},
@@ -220,7 +227,7 @@ class Machine:
         )  # fmt: skip
         log.close()
         assert done.returncode == 0, (home / "started").read_text()
-        self.wait_for(int(server.ports.partition("/")[0]))
+        self.wait_for(listen[0])
         return home
 
     def wait_for(self, port):

@@ -334,7 +334,12 @@ def test_ports_are_proved_and_the_old_certificate_comes_back(deploy, pki, tmp_pa
         path.rename(path.with_name(path.name.replace(OLD, NAME)))
     port = servers.free_port()
     (tmp_path / "nginx.conf").write_text(
-        NGINX.format(home=folder, name=NAME).replace("listen 443", f"listen 127.0.0.1:{port}")
+        NGINX.format(
+            home=folder,
+            listen=f"listen 127.0.0.1:{port} ssl;",
+            chain=folder / f"{NAME}-fullchain.pem",
+            key=folder / f"{NAME}.key",
+        )
     )
     argv = [program_path("nginx"), "-c", tmp_path / "nginx.conf", "-e", "stderr", "-g", "daemon off;"]
     with servers.program(argv, port):

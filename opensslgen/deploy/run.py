@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
-from opensslgen.plan.deploy import KEEP, looking, recovering, transaction, undoing
+from opensslgen.plan.deploy import KEEP, UNDO, looking, recovering, transaction, undoing
 
 from .channel import by
 from .order import digest
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opensslgen.plan.deploy import Deployment
     from opensslgen.plan.targets import Port
 
-    from .channel import Channel, Heard
+    from .channel import Channel, Conversation, Heard
     from .order import Prepared
     from .proof import Prover, Shown
 
@@ -68,29 +68,40 @@ class Run:
     def deploy(self, contents: Mapping[str, bytes], password: str | None, *, check: bool) -> Outcome:
         """Bring the target to show the certificate, unless it does so already; raises Error, or Undone."""
         order = self._order
-        seen = self.channel.ask(looking(order))
-        if seen.text("lock") and not check:
-            raise Error(f"another deployment is at work on {self.channel.title}: {seen.text('lock')}")
-        before = {shown.port: shown for shown in self.prover.shown(order.ports)}
-        files = self._files(seen, contents)
-        left, about = seen.text("left"), order.target.note
-        notes = (*((f"what an earlier run has left there {left}",) if left else ()), *((about,) if about else ()))
-        is_done = (
+        notes: list[str] = [] if order.target.note is None else [order.target.note]
+        for _ in range(_TRIES):
+            seen = self.channel.ask(looking(order))
+            if seen.text("lock") and not check:
+                raise Error(f"another deployment is at work on {self.channel.title}: {seen.text('lock')}")
+            if (left := seen.text("left")) and not check:
+                notes += self._recovered()
+                continue
+            before = {shown.port: shown for shown in self.prover.shown(order.ports)}
+            files = self._files(seen, contents)
+            is_done = not left and self._is_done(files, before)
+            notes += [f"what an earlier run has left there {left}"] if left else []
+            if is_done or check or self._transact(contents, password, seen, before, notes):
+                return Outcome(
+                    deployment=order, title=self.channel.title, is_changed=not is_done, is_check=check, files=files,
+                    before=before, notes=tuple(notes),
+                )  # fmt: skip
+        raise Error(f"others change the files on {self.channel.title} again and again")
+
+    def _is_done(self, files: tuple[tuple[str, str], ...], shown: Mapping[Port, Shown]) -> bool:
+        """Tell whether the files are those of the export, as far as they can be compared, and each port shows it."""
+        are_compared = all(copy.is_comparable for copy in self._order.copies)
+        return (
             all(state in ("same", "encrypted") for _, state in files)
-            and not left
-            and (before or all(copy.is_comparable for copy in order.copies))
-            and not any(shown.fault(self.prepared.chain) for shown in before.values())
+            and bool(shown or are_compared)
+            and not any(each.fault(self.prepared.chain) for each in shown.values())
         )
-        if is_done or check:
-            return Outcome(
-                deployment=order, title=self.channel.title, is_changed=not is_done, is_check=check, files=files,
-                before=before, notes=notes,
-            )  # fmt: skip
-        heard = self._transact(contents, password, before)
-        return Outcome(
-            deployment=order, title=self.channel.title, is_changed=True, files=files, before=before,
-            notes=(*heard.notes, *((about,) if about else ())),
-        )  # fmt: skip
+
+    def _recovered(self) -> list[str]:
+        """Undo or complete what an earlier run has left, prove it, and return what is to be said of it."""
+        heard = self.channel.ask(recovering(self._order, by=by()))
+        if fault := self._fault_of_old(heard):
+            return [*heard.notes, f"not all ports show what they showed before it: {fault}"]
+        return heard.notes
 
     def _files(self, seen: Heard, contents: Mapping[str, bytes]) -> tuple[tuple[str, str], ...]:
         found = []
@@ -103,51 +114,56 @@ class Run:
             found.append((copy.path, "same" if is_same else "changed" if there else "new"))
         return tuple(found)
 
-    def _transact(self, contents: Mapping[str, bytes], password: str | None, before: Mapping[Port, Shown]) -> Heard:
+    def _transact(
+        self,
+        contents: Mapping[str, bytes],
+        password: str | None,
+        seen: Heard,
+        before: Mapping[Port, Shown],
+        notes: list[str],
+    ) -> bool:
+        """Carry it out; return False if somebody else has changed the files since they were seen. Raises Error."""
         order, title = self._order, self.channel.title
         shown = " ".join(f"{port}={print_}" for port, each in before.items() for print_ in each.fingerprints)
-        text = transaction(order, contents, by=by(), before=shown, password=password)
-        fault = None
+        digests = [seen.text(f"file.{number}") or "" for number in range(len(order.copies))]
+        text = transaction(order, contents, by=by(), digests=digests, before=shown, password=password)
         self.say(f"copying to {title}, and activating")
         with self.channel.conversation(text) as conversation:
             heard = conversation.heard
-            if conversation.hear("activated") is None:
-                fault = conversation.fault()
-            else:
-                self.say(f"asking {len(order.ports)} ports of {self.prover.host}")
-                faults = self.prover.prove(
-                    order.ports, lambda each: each.fault(self.prepared.chain), seconds=order.wait
-                )
-                if not faults:
-                    conversation.send(KEEP)
-                    if conversation.hear("end") == "end":
-                        return heard
-                    fault = conversation.fault()
-                else:
-                    fault = "; ".join(f"port {port}: {what}" for port, what in faults.items())
-                    fault = f"{title} does not show the new certificate after {order.wait} s: {fault}"
-                    conversation.send(b"undo\n")
-                    conversation.hear("end")
-        if heard.text("kept") is not None:
-            return heard
-        self._prove_undone(fault, heard, before)
-        raise AssertionError
-
-    def _prove_undone(self, fault: str, heard: Heard, before: Mapping[Port, Shown]) -> None:
-        """Raise the error of a failed deployment, which says what is there now."""
+            fault = self._fault_after(conversation)
+        if heard.text("kept") is not None or heard.text("moved") is not None:
+            notes += heard.notes
+            return heard.text("kept") is not None
         if heard.text("begun") is None:
             raise Error(fault)
         if heard.text("restored") is None:
-            # The connection broke: the shell there undoes it without us, or the next one does.
+            # The connection broke: the shell there undoes it without us, unless it had heard the last word.
             self.say("the connection broke: asking what is there now")
-            heard = self._recover(fault)
-        old = {port: shown for port, shown in before.items() if shown.fingerprints}
+            self._recover(fault)
+            files = self._files(self.channel.ask(looking(order)), contents)
+            if self._is_done(files, {shown.port: shown for shown in self.prover.shown(order.ports)}):
+                return True
+        old = {port: each for port, each in before.items() if each.fingerprints}
         faults = self.prover.prove(tuple(old), lambda each: _changed(each, old[each.port]), seconds=UNDO_SECONDS)
         if faults:
-            which = "; ".join(f"port {port}: {what}" for port, what in faults.items())
-            raise Error(f"{fault}; the old files are back, but not all ports show what they showed before: {which}")
+            raise Error(
+                f"{fault}; the old files are back, but not all ports show what they showed before: {_text(faults)}"
+            )
         proved = f", and {len(old)} ports show what they showed before" if old else ""
         raise Undone(f"{fault}; the old files are back{proved}")
+
+    def _fault_after(self, conversation: Conversation) -> str:
+        """Have the target activate the files, prove them, and say whether they stay; return the fault, if any."""
+        order = self._order
+        if conversation.hear("activated") is None:
+            return conversation.fault()
+        self.say(f"asking {len(order.ports)} ports of {self.prover.host}")
+        faults = self.prover.prove(order.ports, lambda each: each.fault(self.prepared.chain), seconds=order.wait)
+        conversation.send(UNDO if faults else KEEP)
+        is_whole = conversation.hear("end") == "end"
+        if faults:
+            return f"{self.channel.title} does not show the new certificate after {order.wait} s: {_text(faults)}"
+        return "" if is_whole else conversation.fault()
 
     def _recover(self, fault: str) -> Heard:
         for left in reversed(range(_TRIES)):
@@ -165,23 +181,29 @@ class Run:
     def undo(self) -> Outcome:
         """Undo the last deployment to the target, and prove that; raises Error."""
         heard = self.channel.ask(undoing(self._order, by=by()))
-        old: dict[str, list[str]] = {}
-        for word in (heard.text("ports") or "").split():
-            port, _, print_ = word.partition("=")
-            old.setdefault(port, []).append(print_)
-        ports = [port for port in self._order.ports if str(port) in old]
-        faults = self.prover.prove(
-            ports,
-            lambda each: None if {*each.fingerprints} == {*old[str(each.port)]} else f"it shows {each.text}",
-            seconds=UNDO_SECONDS,
-        )
-        if faults:
-            which = "; ".join(f"port {port}: {what}" for port, what in faults.items())
-            raise Error(f"the old files are back, but not all ports show what they showed before: {which}")
+        if fault := self._fault_of_old(heard):
+            raise Error(f"the old files are back, but not all ports show what they showed before: {fault}")
         return Outcome(
             deployment=self._order, title=self.channel.title, is_changed=True, is_undone=True,
             files=tuple((copy.path, "restored") for copy in self._order.copies), notes=tuple(heard.notes),
         )  # fmt: skip
+
+    def _fault_of_old(self, heard: Heard) -> str:
+        """Wait until the ports show what the target says that they showed, and return which do not."""
+        old: dict[str, list[str]] = {}
+        for word in (heard.text("ports") or "").split():
+            port, _, print_ = word.partition("=")
+            old.setdefault(port, []).append(print_)
+        faults = self.prover.prove(
+            [port for port in self._order.ports if str(port) in old],
+            lambda each: None if {*each.fingerprints} == {*old[str(each.port)]} else f"it shows {each.text}",
+            seconds=UNDO_SECONDS,
+        )
+        return _text(faults)
+
+
+def _text(faults: Mapping[Port, str]) -> str:
+    return "; ".join(f"port {port}: {what}" for port, what in faults.items())
 
 
 def _changed(now: Shown, before: Shown) -> str | None:

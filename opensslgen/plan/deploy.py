@@ -19,12 +19,13 @@ from .targets import Port, ports
 from .template import shipped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from .targets import Place, Target
 
 KEEP = b"keep\n"
 """The word for which a transaction waits; without it, it undoes itself."""
+UNDO = b"undo\n"
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where servers lie that are not in the PATH that ssh gives."""
 _INDENT = "    "
@@ -103,12 +104,22 @@ class Deployment:
         return "\n".join([*(f"{name}={shlex.quote(value)}" for name, value in values.items()), text])
 
 
-def transaction(order: Deployment, contents: Mapping[str, bytes], *, by: str, before: str, password: str | None) -> str:
+def transaction(
+    order: Deployment,
+    contents: Mapping[str, bytes],
+    *,
+    by: str,
+    digests: Sequence[str],
+    before: str,
+    password: str | None,
+) -> str:
     """Return the shell text that carries a deployment out, and waits for KEEP before it is final.
 
-    `contents` has the files by the names that `export --for` gives them; `by` is who does it, and `before` what each
-    port shows now. What is secret stands in here documents only.
+    `contents` has the files by the names that `export --for` gives them; `by` is who does it, `digests` are those of
+    the files that were seen there, empty for one that is missing, and `before` is what each port shows now. What is
+    secret stands in here documents only.
     """
+    still = [call("still", copy.path, digest) for copy, digest in zip(order.copies, digests, strict=True)]
     staged = []
     for copy in order.copies:
         words = ("stage_like", copy.path, copy.place.mode, copy.place.owner)
@@ -116,7 +127,8 @@ def transaction(order: Deployment, contents: Mapping[str, bytes], *, by: str, be
     if password is not None:
         staged.append(call("remember_secret", "password", stdin=password.encode()))
     return _program(
-        [*_opened(order, f"{order.who}, by {by}"), *_begun(order, before), *staged, *_acted(order)], "await_word"
+        [*_opened(order, f"{order.who}, by {by}"), *still, *_begun(order, before), *staged, *_acted(order)],
+        "await_word",
     )
 
 
