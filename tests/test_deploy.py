@@ -15,9 +15,9 @@ from click.testing import CliRunner
 from cryptography import x509
 
 from opensslgen.cli.main import cli
-from opensslgen.deploy.order import Where, where
 from opensslgen.errors import UsageError
 from opensslgen.plan import targets
+from opensslgen.plan.targets import Where, where
 
 from . import servers
 from .conftest import CHECKOUT, agreeing
@@ -376,7 +376,7 @@ def test_a_port_without_the_whole_chain_is_not_proved():
         (["--set", "wait=soon"], "the setting wait is soon"),
         (["--set", "ports=443 443"], "the port 443 is listed twice"),
         (["--set", "ports=25/smpt"], "smpt is not a protocol for STARTTLS"),
-        (["--set", "reload"], "--set reload has no value"),
+        (["--set", "reload"], "the setting reload has no value"),
         (["--set", "key=/a", "--set", "chain=/a"], "would have the same path"),
         (["--on", "-oProxyCommand=id"], "is not a destination of ssh"),
         (["--on", "a b"], "is not a destination of ssh"),
@@ -431,3 +431,78 @@ def test_an_unknown_host_is_an_error_of_ssh(pki, tmp_path):
     done = run("deploy", NAME, "--to", "generic@box", "--ssh", fake, "--pki", pki)
     assert done.exit_code == 1
     assert "box: ssh: Could not resolve hostname" in done.stderr
+
+
+# After other commands
+
+
+def place(tmp_path, reload=":"):
+    return f'generic@local folder={tmp_path}/tls state={tmp_path}/state "reload={reload}"'
+
+
+def answer_kept(text, kind):
+    answer = json.loads(text)
+    schema = json.loads((CHECKOUT / "opensslgen/schema/answers.schema.json").read_text())
+    jsonschema.validate(answer, {**schema, "anyOf": [{"$ref": f"#/$defs/{kind}"}]})
+    return answer
+
+
+def test_an_inventory_says_where_its_certificates_go(tmp_path):
+    pki, inventory = tmp_path / "pki", tmp_path / "sites.csv"
+    cell = place(tmp_path).replace('"', '""')
+    inventory.write_text(f'name,key-type,deploy\n{NAME},p-256,"{cell}"\n{OLD},p-256,\n')
+    words = ("batch", inventory, "--new-ca", "--pki", pki)
+    assert run(*words, "--check").exit_code == 1
+    assert not (tmp_path / "tls").exists()
+    done = succeed(*words)
+    assert f"Deployed {NAME} to generic on this machine" in done.stdout
+    assert sorted(contents(tmp_path / "tls")) == [f"{NAME}-ca.pem", f"{NAME}-fullchain.pem", f"{NAME}.key"]
+    succeed(*words, "--check")
+    # Somebody changes a file there: the next run puts it right.
+    (tmp_path / "tls" / f"{NAME}.key").write_text("other")
+    assert run(*words, "--check").exit_code == 1
+    (answer,) = answer_kept(succeed(*words, "--json").stdout, "batch")["deployed"]
+    assert answer["changed"]
+    assert (tmp_path / "tls" / f"{NAME}.key").read_bytes() == (pki / f"private/{NAME}.key").read_bytes()
+    bad = place(tmp_path, "exit 7").replace('"', '""')
+    inventory.write_text(f'name,key-type,deploy\n{NAME},p-256,"{bad}"\n')
+    (tmp_path / "tls" / f"{NAME}.key").write_text("other")
+    failed = run(*words)
+    assert failed.exit_code == 1
+    assert f"{NAME} was not deployed to generic on local: " in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("nginx", "deploy: nginx does not say where it is: write nginx@HOST"),
+        ("ngnix@web1", "deploy: there is no target 'ngnix'"),
+        ("vodia@pbx", "deploy: vodia has no shell"),
+        ("ip-office@pbx", "deploy: the target ip-office has to know: address"),
+        ("nginx@web1 folder", "deploy: the setting folder has no value"),
+        ("nginx@web1; postfix", "deploy: postfix does not say where it is"),
+    ],
+)
+def test_a_wrong_cell_is_found_before_anything_is_issued(cell, message, tmp_path):
+    (tmp_path / "sites.csv").write_text(f'name,deploy\n{NAME},"{cell}"\n')
+    done = run("batch", tmp_path / "sites.csv", "--new-ca", "--pki", tmp_path / "pki")
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert not (tmp_path / "pki").exists()
+
+
+def test_a_renewed_certificate_is_installed(tmp_path):
+    pki = tmp_path / "pki"
+    succeed("root", "--key-type", "p-256", "--cn", "Test root", "--pki", pki)
+    succeed("server", NAME, "--key-type", "p-256", "--pki", pki)
+    done = succeed("renew", NAME, "--deploy", place(tmp_path), "--json", "--pki", pki)
+    (answer,) = answer_kept(done.stdout, "renewed")
+    assert answer["deployed"][0]["changed"]
+    shown = contents(tmp_path / "tls")[f"{NAME}-fullchain.pem"][0]
+    assert shown == (pki / f"issued/{NAME}.crt").read_bytes()
+    failed = run("renew", NAME, "--deploy", place(tmp_path, "exit 7"), "--pki", pki)
+    assert failed.exit_code == 1
+    assert contents(tmp_path / "tls")[f"{NAME}-fullchain.pem"][0] == shown
+    before = (pki / f"issued/{NAME}.crt").read_bytes()
+    assert run("renew", NAME, "--deploy", "nowhere", "--pki", pki).exit_code == 2
+    assert (pki / f"issued/{NAME}.crt").read_bytes() == before

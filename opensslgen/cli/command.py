@@ -36,7 +36,7 @@ HEADINGS = {
     RULES: ("--profile", "--allow", "--at"),
     SERVERS: ("--starttls", "--servername", "--timeout", "--ask", "--ssh", "--sudo"),
     SHARING: ("--share", "--address", "--port", "--duration", "--password-file"),
-    HOOKS: ("--deploy-hook", "--post-hook"),
+    HOOKS: ("--deploy", "--deploy-hook", "--post-hook"),
     CA: ("--new-ca", "--ca-name", "--yes", "--passphrase-file", "--pki", "--openssl"),
     OUTPUT: ("--csr-only", "--p12", "--p12-compat", "--no-p12", "--p12-password-file", "--out", "--report", "--script")
     + ("--commands", "--force", "--format", "--json", "--warning", "--critical", "--quiet", "--verbose", "--help"),

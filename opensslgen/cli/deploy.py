@@ -34,15 +34,14 @@ class Placing(NamedTuple):
 
     def resolve(self) -> tuple[Target, str | None]:
         """Return the target, and the destination if one is named; raises UsageError and UnreadableError."""
-        from opensslgen.deploy.order import where
         from opensslgen.plan import targets
 
-        found = where(self.to) if self.to else None
+        found = targets.where(self.to) if self.to else None
         if found and self.destination and found.destination and found.destination != self.destination:
             raise UsageError(f"--to names {found.destination}, and --on {self.destination}: use one of them")
         destination = self.destination or (found.destination if found else None)
         if self.target:
-            if found and found != where("local"):
+            if found and found != targets.where("local"):
                 raise UsageError("use either --to or --target")
             return targets.read(self.target), destination
         if found is None:
@@ -50,14 +49,6 @@ class Placing(NamedTuple):
                 "say what it goes to: --to TARGET or --target FILE", hint=f"there are {', '.join(targets.NAMES)}"
             )
         return found.loaded, destination
-
-    def changes(self) -> list[tuple[str, str]]:
-        """Return the settings by name; raises UsageError."""
-        pairs = [setting.partition("=") for setting in self.settings]
-        for name, equals, _ in pairs:
-            if not equals:
-                raise UsageError(f"--set {name} has no value: write --set {name}=VALUE")
-        return [(name, value) for name, _, value in pairs]
 
 
 PLACING = grouped(
@@ -116,10 +107,11 @@ def deploy(name: str, placing: Placing, running: Running, *, check: bool, undo: 
     """
     from opensslgen.deploy.order import prepare
     from opensslgen.pki.store import Store
+    from opensslgen.plan.targets import changes
 
     target, destination = placing.resolve()
     store = Store(running.pki)
-    prepared = prepare(name, target, placing.changes(), store=store)
+    prepared = prepare(name, target, changes(placing.settings), store=store)
     if running.is_printed:
         from opensslgen.plan.deploy import as_commands, as_script
 
@@ -133,19 +125,18 @@ def deploy(name: str, placing: Placing, running: Running, *, check: bool, undo: 
         raise UsageError("use either --check or --undo")
     if destination is None:
         raise UsageError("say where it is: --on HOST, or --on local for this machine")
-    from opensslgen.deploy.channel import Channel
-    from opensslgen.deploy.proof import Prover
-    from opensslgen.deploy.run import Run
+    from opensslgen.deploy.run import carrier
     from opensslgen.openssl.command import find
     from opensslgen.report.deploy import deployed_json, deployed_text
 
     openssl = find(running.openssl)
-    channel = Channel(destination, tuple(_words(placing.ssh)), placing.sudo)
-    host = placing.host or (channel.host() if prepared.deployment.ports else "")
-    carrying = Run(
-        prepared=prepared,
-        channel=channel,
-        prover=Prover(host, prepared.deployment.servername, lambda: openssl),
+    carrying = carrier(
+        prepared,
+        destination,
+        openssl=openssl,
+        host=placing.host,
+        ssh=tuple(_words(placing.ssh)),
+        sudo=placing.sudo,
         say=lambda line: click.echo(line, err=True) if running.verbose else None,
     )
     outcome = carrying.undo() if undo else carrying.deploy(*prepared.contents(store, openssl), check=check)

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UsageError
 from opensslgen.jobs.destination import Destination
@@ -14,11 +14,9 @@ from opensslgen.jobs.export import export_job, export_order
 from opensslgen.openssl import run
 from opensslgen.pki.folder import Folder
 from opensslgen.pki.lookup import find
-from opensslgen.plan import targets
 from opensslgen.plan.deploy import Copy, Deployment
 from opensslgen.plan.export import export
 from opensslgen.plan.secrets import P12_PASSWORD
-from opensslgen.text import quote
 from opensslgen.x509.key_types import KEY_TYPES
 from opensslgen.x509.pem import CERTIFICATE, pem
 
@@ -29,32 +27,6 @@ if TYPE_CHECKING:
     from opensslgen.pki.store import Store
     from opensslgen.plan.export import Export
     from opensslgen.plan.targets import Target
-
-
-class Where(NamedTuple):
-    """A target, and where it is: `nginx@root@web1`, as an inventory names it."""
-
-    target: str
-    destination: str | None
-    """None: not said."""
-
-    @property
-    def loaded(self) -> Target:
-        """What is known of the target; raises UsageError and UnreadableError."""
-        return targets.read(Path(self.target)) if "/" in self.target else targets.target(self.target)
-
-
-def where(text: str) -> Where:
-    """Return the target and the destination that a text names, such as `nginx@root@web1`, `./own.ini@local`, `local`.
-
-    Raises UsageError for an empty part.
-    """
-    name, at, destination = text.partition("@")
-    if name == "local" and not at:
-        return Where("generic", "local")
-    if not name or (at and not destination):
-        raise UsageError(f"{quote(text, always=True)} is not TARGET@HOST: write nginx@root@web1, or nginx@local")
-    return Where(name, destination or None)
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error
 from opensslgen.plan.deploy import KEEP, UNDO, looking, recovering, transaction, undoing
 
-from .channel import by
-from .order import digest
+from .channel import Channel, by
+from .order import digest, prepare
+from .proof import Prover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from opensslgen.openssl.command import OpenSSL
+    from opensslgen.pki.store import Store
     from opensslgen.plan.deploy import Deployment
-    from opensslgen.plan.targets import Port
+    from opensslgen.plan.targets import Port, Where
 
-    from .channel import Channel, Conversation, Heard
+    from .channel import Conversation, Heard
     from .order import Prepared
-    from .proof import Prover, Shown
+    from .proof import Shown
 
 UNDO_SECONDS = 30.0
 """Seconds that the ports have to show the old certificate again."""
@@ -200,6 +203,32 @@ class Run:
             seconds=UNDO_SECONDS,
         )
         return _text(faults)
+
+
+def carrier(
+    prepared: Prepared,
+    destination: str,
+    *,
+    openssl: OpenSSL,
+    host: str | None = None,
+    ssh: tuple[str, ...] = ("ssh",),
+    sudo: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Return what carries a deployment out; `host` is asked for its ports, if not the destination. Raises Error."""
+    order, channel = prepared.deployment, Channel(destination, ssh, sudo)
+    asked = host or (channel.host() if order.ports else "")
+    return Run(
+        prepared=prepared, channel=channel, prover=Prover(asked, order.servername, lambda: openssl), say=say
+    )  # fmt: skip
+
+
+def deploy_to(place: Where, name: str, *, store: Store, openssl: OpenSSL, check: bool = False) -> Outcome:
+    """Deploy a certificate of a pki folder to a place with a destination; raises Error."""
+    assert place.destination
+    prepared = prepare(name, place.loaded, place.changes, store=store)
+    run = carrier(prepared, place.destination, openssl=openssl)
+    return run.deploy(*prepared.contents(store, openssl), check=check)
 
 
 def _text(faults: Mapping[Port, str]) -> str:

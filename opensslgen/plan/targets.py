@@ -9,6 +9,7 @@ from __future__ import annotations
 import configparser
 import functools
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -187,6 +188,72 @@ def read(path: Path) -> Target:
         raise UnreadableError(f"{path} is not UTF-8 text") from error
     name = re.sub(r"[^a-z0-9-]+", "-", path.stem.lower()).strip("-") or "own"
     return parse(text, name=name, file=str(path))
+
+
+class Where(NamedTuple):
+    """A target, where it is, and what is set for it."""
+
+    target: str
+    """One of NAMES, or the path of a file, which has a / in it."""
+    destination: str | None
+    """A destination of ssh, or `local`; None: not said."""
+    changes: tuple[tuple[str, str], ...] = ()
+    """Settings by name."""
+
+    @property
+    def loaded(self) -> Target:
+        """What is known of the target; raises UsageError and UnreadableError."""
+        return read(Path(self.target)) if "/" in self.target else target(self.target)
+
+
+def where(text: str) -> Where:
+    """Return what one word says, such as `nginx@root@web1`, `./own.ini@local` or `local`; raises UsageError."""
+    name, at, destination = text.partition("@")
+    if name == "local" and not at:
+        return Where("generic", "local")
+    if not name or (at and not destination):
+        raise UsageError(f"{quote(text, always=True)} is not TARGET@HOST: write nginx@root@web1, or nginx@local")
+    return Where(name, destination or None)
+
+
+def changes(words: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return the settings of words such as `ports=443`; raises UsageError."""
+    found = []
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise UsageError(f"the setting {quote(name)} has no value: write {quote(name)}=VALUE")
+        found.append((name, value))
+    return tuple(found)
+
+
+def places(text: str) -> tuple[Where, ...]:
+    """Return what a cell of an inventory says: `nginx@root@web1 ports=443; postfix@root@mail`.
+
+    Words are quoted as in a shell. Raises UsageError unless each target is known and has all its settings, and
+    UnreadableError for a file that describes one.
+    """
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=";")
+    lexer.whitespace_split, lexer.commenters = True, ""
+    groups: list[list[str]] = [[]]
+    try:
+        for word in lexer:
+            if word.strip(";"):
+                groups[-1].append(word)
+            else:
+                groups.append([])
+    except ValueError as error:
+        raise UsageError(f"{quote(text)}: a quotation mark is missing") from error
+    found = []
+    for first, *rest in filter(None, groups):
+        place = where(first)._replace(changes=changes(rest))
+        if place.destination is None:
+            raise UsageError(f"{quote(first)} does not say where it is: write {quote(first)}@HOST")
+        if not place.loaded.is_deployable:
+            raise UsageError(f"{place.target} has no shell, so nothing can be deployed there")
+        place.loaded.values(place.changes, name="NAME")
+        found.append(place)
+    return tuple(found)
 
 
 def parse(text: str, *, name: str, file: str) -> Target:
