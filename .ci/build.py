@@ -1,7 +1,7 @@
-"""Builds what people install, into dist/: `python .ci/build.py`, or with names: wheel pyz deb sbom sums.
+"""Builds what people install, into dist/: `python .ci/build.py`, or with names: wheel pyz deb rpm sbom sums.
 
-Needs the package `build`, and for the Debian package dpkg-deb. The same commit, the same tools and the same
-SOURCE_DATE_EPOCH (seconds since 1970; else the time of the commit) give the same bytes.
+Needs the package `build`, and dpkg-deb and rpmbuild for the packages of distributions. The same commit, the same
+tools and the same SOURCE_DATE_EPOCH (seconds since 1970; else the time of the commit) give the same bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import time
 import zipfile
 from email.utils import formatdate
 from pathlib import Path
+from string import Template
 
 HERE = Path(__file__).absolute().parent
 CHECKOUT = HERE.parent
@@ -27,9 +28,9 @@ PINS = HERE / "requirements.txt"
 PROGRAM = "opensslgen"
 MAINTAINER = "The opensslgen contributors <opensslgen@localhost>"
 HOME = "usr/share/opensslgen"
-"""Where the Debian package keeps its Python modules: out of the way of those that the system imports."""
+"""Where the packages of distributions keep their Python modules: out of the way of those that the system imports."""
 PKI = "/var/lib/opensslgen/pki"
-"""The pki folder of the Debian package's timer; the package neither creates nor removes it."""
+"""The pki folder of the packages' timer; no package creates or removes it."""
 
 
 def run(*command: object, **environment: str) -> str:
@@ -112,23 +113,14 @@ def build_deb(dist: Path) -> Path:
     target = dist / f"{PROGRAM}_{number}_all.deb"
     with tempfile.TemporaryDirectory() as work:
         root = Path(work) / "root"
-        home, doc = root / HOME, root / "usr/share/doc" / PROGRAM
-        doc.mkdir(parents=True)
-        install_into(home, dist)
-        shutil.move(home / "share/man", root / "usr/share/man")
-        (home / "share").rmdir()
-        licences = _licences(home)
-        program = root / "usr/bin" / PROGRAM
-        _write(program, (HERE / "debian" / PROGRAM).read_text(), mode=0o755)
-        _write_what_it_prints(root, program)
-        for page in root.glob("usr/share/man/*/*"):
-            _compress(page)
+        licences = _stage(root, dist, zsh="usr/share/zsh/vendor-completions")
+        doc = root / "usr/share/doc" / PROGRAM
         changes = (HERE / "debian" / "changelog").read_text().format(
             version=number, maintainer=MAINTAINER, date=formatdate(epoch(), usegmt=True).replace("GMT", "+0000")
         )  # fmt: skip
         _compress(_write(doc / "changelog.Debian", changes))
-        _compress(Path(shutil.copy(home / PROGRAM / "manual" / "changelog.md", doc / "changelog")))
-        _write(doc / "copyright", (CHECKOUT / "LICENSE").read_text() + licences)
+        _compress(Path(shutil.copy(root / HOME / PROGRAM / "manual" / "changelog.md", doc / "changelog")))
+        _write(doc / "copyright", licences)
         _write(root / "usr/share/lintian/overrides" / PROGRAM, (HERE / "debian" / "lintian-overrides").read_text())
         _set_modes(root)
         control = root / "DEBIAN"
@@ -150,11 +142,52 @@ def build_deb(dist: Path) -> Path:
     return target
 
 
-def _write_what_it_prints(root: Path, program: Path) -> None:
+def build_rpm(dist: Path) -> Path:
+    """Build the RPM package, with the same files as the Debian package in the places of Fedora."""
+    target = dist / f"{PROGRAM}-{version()}-1.noarch.rpm"
+    with tempfile.TemporaryDirectory() as work:
+        root = Path(work) / "root"
+        licences = _stage(root, dist, zsh="usr/share/zsh/site-functions")
+        _write(root / "usr/share/licenses" / PROGRAM / "LICENSE", licences)
+        _set_modes(root)
+        places = [f"/{path.relative_to(root)}" for path in sorted(root.rglob("*")) if path.is_file()]
+        folders = (
+            path for path in sorted(root.rglob("*")) if path.is_dir() and PROGRAM in path.relative_to(root).parts
+        )
+        own = [f'%dir "/{path.relative_to(root)}"' for path in folders]
+        files = "\n".join([*own, *(f'"{path}"' for path in places)])
+        fixed = {"root": root, "files": files, "version": version()}
+        spec = _write(Path(work) / "spec", Template((HERE / "rpm" / f"{PROGRAM}.spec").read_text()).substitute(fixed))
+        run("rpmbuild", "--quiet", "-bb", "--define", f"_topdir {work}", spec, SOURCE_DATE_EPOCH=str(epoch()))
+        shutil.copy(Path(work) / "RPMS" / "noarch" / target.name, target)
+    return target
+
+
+def _stage(root: Path, dist: Path, *, zsh: str) -> str:
+    """Write what every package for a distribution contains below `root`, and return the licences as one text.
+
+    `zsh` is where zsh looks for the completions of packages.
+    """
+    home = root / HOME
+    (root / "usr/share/doc" / PROGRAM).mkdir(parents=True)
+    install_into(home, dist)
+    shutil.move(home / "share/man", root / "usr/share/man")
+    (home / "share").rmdir()
+    licences = (CHECKOUT / "LICENSE").read_text() + _licences(home)
+    program = root / "usr/bin" / PROGRAM
+    _write(program, (HERE / "debian" / PROGRAM).read_text(), mode=0o755)
+    _write_what_it_prints(root, program, zsh=zsh)
+    for page in root.glob("usr/share/man/*/*"):
+        # Other packages have the pages of the libraries.
+        _compress(page) if page.name.startswith(PROGRAM) else page.unlink()
+    return licences
+
+
+def _write_what_it_prints(root: Path, program: Path, *, zsh: str) -> None:
     """Write the completions and the systemd units, as the installed program prints them."""
     places = {
         ("completion", "bash"): "usr/share/bash-completion/completions/opensslgen",
-        ("completion", "zsh"): "usr/share/zsh/vendor-completions/_opensslgen",
+        ("completion", "zsh"): f"{zsh}/_opensslgen",
         ("completion", "fish"): "usr/share/fish/vendor_completions.d/opensslgen.fish",
         ("script", "systemd", "service", "--pki", PKI): "usr/lib/systemd/system/opensslgen.service",
         ("script", "systemd", "timer"): "usr/lib/systemd/system/opensslgen.timer",
@@ -221,7 +254,14 @@ def build_sums(dist: Path) -> Path:
     return target
 
 
-BUILDS = {"wheel": build_wheel, "pyz": build_pyz, "deb": build_deb, "sbom": build_sbom, "sums": build_sums}
+BUILDS = {
+    "wheel": build_wheel,
+    "pyz": build_pyz,
+    "deb": build_deb,
+    "rpm": build_rpm,
+    "sbom": build_sbom,
+    "sums": build_sums,
+}
 
 
 def main() -> None:

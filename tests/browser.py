@@ -86,6 +86,14 @@ class Browser(webdriver.Chrome):
         link.click()
         return wait(lambda: next((new for new in set(self.downloads.iterdir()) - before if _finished(new)), None))
 
+    def refusal(self, url):
+        """Return what the browser says of an address to which it does not go."""
+        try:
+            self.get(url)
+        except WebDriverException as error:
+            return error.msg
+        return self.page_source
+
     def violations(self):
         """Return what axe-core has against the page as it is."""
         needs.need("axe-core")

@@ -44,6 +44,7 @@ PACKAGES = {
     "posh": "posh",
     "postfix": "postfix",
     "py3compile": "python3",
+    "rpmbuild": "rpm",
     "script": "bsdutils",
     "setpriv": "util-linux",
     "shellcheck": "shellcheck",

@@ -10,7 +10,6 @@ import subprocess
 import threading
 
 import pytest
-from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
@@ -415,16 +414,6 @@ def tls_server(chain, key):
             thread.join()
 
 
-def refusal(page, url):
-    """Return what Chromium says of an address to which it does not go."""
-    try:
-        page.get(url)
-    except WebDriverException as error:
-        return error.msg
-    assert page.title != "trusted"
-    return page.page_source
-
-
 def test_chromium_trusts_what_the_form_made_once_the_root_is_in_its_store(tmp_path):
     """And by name: it refuses the same server under a name that the certificate has not."""
     downloads, pki, home = tmp_path, tmp_path / "pki", tmp_path / "home"
@@ -440,7 +429,7 @@ def test_chromium_trusts_what_the_form_made_once_the_root_is_in_its_store(tmp_pa
         root = page.downloaded(page.at("main a.button"))
         downloads = {**files, "root": root}
         with tls_server(downloads["chain"], downloads["key"]) as port:
-            assert "ERR_CERT_AUTHORITY_INVALID" in refusal(page, f"https://pbx.example.com:{port}/")
+            assert "ERR_CERT_AUTHORITY_INVALID" in page.refusal(f"https://pbx.example.com:{port}/")
     database = home / ".pki" / "nssdb"
     database.mkdir(parents=True, exist_ok=True)
     store = ["certutil", "-d", f"sql:{database}"]
@@ -450,4 +439,4 @@ def test_chromium_trusts_what_the_form_made_once_the_root_is_in_its_store(tmp_pa
     with chromium(home=home, arguments=[resolve]) as page, tls_server(downloads["chain"], downloads["key"]) as port:
         page.get(f"https://pbx.example.com:{port}/")
         assert page.title == "trusted"
-        assert "ERR_CERT_COMMON_NAME_INVALID" in refusal(page, f"https://other.example.com:{port}/")
+        assert "ERR_CERT_COMMON_NAME_INVALID" in page.refusal(f"https://other.example.com:{port}/")

@@ -137,6 +137,21 @@ def test_there_is_a_man_page_for_each_command_and_topic(tmp_path):
     }
 
 
+def test_man_pages_need_a_directory():
+    done = opensslgen("help", "--man", "/dev/null")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: cannot write to /dev/null: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_help_names_each_rule_that_an_order_can_break(tmp_path):
+    done = opensslgen("server", "--help")
+    about = " ".join(done.stdout.split("--allow RULE")[1].split("CA:")[0].split())
+    named = about.split("each RULE: ")[1].rstrip(".").split(", ")
+    assert {"apple-eku", "apple-key-size", "apple-validity", "clock", "name-constraints", "root-cn"} <= {*named}
+    assert {*named} <= {*RULES}
+
+
 def test_man_pages_have_no_fault(tmp_path):
     opensslgen("help", "--man", tmp_path)
     for path in tmp_path.iterdir():

@@ -70,7 +70,7 @@ def makes_certificates(folder, *command):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["plain", "editable", "wheel"])
+@pytest.mark.parametrize("how", ["editable", "wheel"])
 def test_an_install_finds_the_templates(how, source, tmp_path):
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     pip = [tmp_path / "venv" / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
@@ -82,7 +82,7 @@ def test_an_install_finds_the_templates(how, source, tmp_path):
         assert not [name for name in names if not name.startswith("opensslgen")]
         run(*pip, wheel)
     else:
-        run(*pip, *(["-e"] if how == "editable" else []), source)
+        run(*pip, "-e", source)
     (tmp_path / "work").mkdir()
     makes_certificates(tmp_path / "work", tmp_path / "venv" / "bin" / "opensslgen")
     run(tmp_path / "venv" / "bin" / "python", "-m", "opensslgen", "--version", cwd=tmp_path)
@@ -96,12 +96,41 @@ def dist(source, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
+def test_an_upgrade_goes_on_with_the_pki_folder_of_the_older_version(source, dist, tmp_path):
+    older = tmp_path / "older"
+    shutil.copytree(source, older)
+    version = older / "opensslgen" / "__init__.py"
+    version.write_text(version.read_text().replace(f'"{opensslgen.__version__}"', '"0.1.9"'))
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    program = tmp_path / "venv" / "bin" / "opensslgen"
+    pip = [tmp_path / "venv" / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    run(*pip, older)
+    assert "0.1.9" in run(program, "--version")
+    work = tmp_path / "work"
+    work.mkdir()
+    makes_certificates(work, program)
+    before = sums(work / "pki" / "private")
+
+    (wheel,) = dist.glob("*.whl")
+    run(*pip, "--upgrade", "--no-deps", wheel)
+
+    assert opensslgen.__version__ in run(program, "--version")
+    assert "✓" in run(program, "doctor", cwd=work)
+    assert "pbx.example.com" in run(program, "list", cwd=work)
+    run(program, "audit", "pki", "--root", "pki/ca.crt", cwd=work)
+    assert sums(work / "pki" / "private") == before
+    run(program, "renew", "pbx.example.com", "--keep-key", cwd=work)
+    run(program, "audit", "pki", "--root", "pki/ca.crt", cwd=work)
+    assert sums(work / "pki" / "private") == before
+
+
 def build(source, dist, *what):
     run(sys.executable, source / ".ci" / "build.py", "--dist", dist, *what, extra={"SOURCE_DATE_EPOCH": EPOCH})
 
 
 def sums(folder):
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.is_file()}
 
 
 @pytest.mark.slow
@@ -110,7 +139,7 @@ def test_two_builds_are_equal_byte_for_byte(source, dist, tmp_path):
     shutil.copytree(source, elsewhere, ignore=shutil.ignore_patterns("__pycache__"))
     build(elsewhere, tmp_path / "dist")
     assert sums(tmp_path / "dist") == sums(dist)
-    assert len(sums(dist)) == 6
+    assert len(sums(dist)) == 7
     run("sha256sum", "-c", "SHA256SUMS", cwd=dist)
 
 
@@ -190,9 +219,9 @@ mount -t overlay none -o lowerdir=/,upperdir=$1/upper,workdir=$1/work $1/root
 mount -t proc none $1/root/proc
 mount --rbind /dev $1/root/dev
 mount -t tmpfs none $1/root/tmp
-cp $2 $1/root/tmp/package.deb
-chroot $1/root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 sh -euc '
-    dpkg -i /tmp/package.deb
+cp $2 $1/root/tmp/package
+chroot $1/root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 install="$3" remove="$4" sh -euc '
+    $install /tmp/package
     pki=/var/lib/opensslgen/pki
     opensslgen server pbx.example.com --new-ca --key-type p-256 --pki $pki
     opensslgen audit $pki
@@ -203,8 +232,7 @@ chroot $1/root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF
     find $pki -type f -exec sha256sum {} + > /tmp/before
     mkdir -p /etc/systemd/system/timers.target.wants
     ln -s /usr/lib/systemd/system/opensslgen.timer /etc/systemd/system/timers.target.wants/
-    dpkg -r opensslgen
-    dpkg -P opensslgen
+    $remove opensslgen
     sha256sum --quiet -c /tmp/before
     left=$(find /usr/bin /usr/lib/systemd /usr/share /etc -name "*opensslgen*")
     test -z "$left" || { echo "left: $left"; exit 1; }
@@ -216,8 +244,20 @@ chroot $1/root env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF
 @needs("root", "mount", "dpkg-deb", "py3compile")
 def test_the_debian_package_is_installed_used_and_removed(dist):
     (package,) = dist.glob("*.deb")
+    in_a_copy_of_this_system(package, install="dpkg -i", remove="dpkg -P")
+
+
+@pytest.mark.slow
+@needs("root", "mount", "rpmbuild")
+def test_the_rpm_package_is_installed_used_and_removed(dist):
+    (package,) = dist.glob("*.rpm")
+    # This system has the packages it requires from elsewhere.
+    in_a_copy_of_this_system(package, install="rpm -i --nodeps", remove="rpm -e")
+
+
+def in_a_copy_of_this_system(package, *, install, remove):
     folders = "mount -t tmpfs none /mnt; mkdir /mnt/upper /mnt/work /mnt/root"
-    run("unshare", "-m", "sh", "-c", f"{folders}; {INSTALLED}", "-", "/mnt", package)
+    run("unshare", "-m", "sh", "-c", f"{folders}; {INSTALLED}", "-", "/mnt", package, install, remove)
 
 
 @pytest.mark.slow

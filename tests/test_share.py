@@ -129,6 +129,9 @@ def test_a_phone_is_shown_the_page_for_it(device, user_agent, root):
     assert response.data == client.get(f"/{device}.html").data
     assert response.headers["Vary"] == "User-Agent, Accept-Language"
     assert root.fingerprint[:23] in response.text
+    # A phone has scanned the code already, whatever page it goes to.
+    other = client.get("/index.html", headers={"User-Agent": user_agent}).text
+    assert ("qr.svg" in other) == (device not in {"iphone", "android"})
     if device == "iphone":
         assert response.text.index('href="root.mobileconfig"') < response.text.index('href="root.crt"')
         assert "qr.svg" not in response.text
@@ -148,7 +151,7 @@ def test_a_phone_is_shown_the_page_for_it(device, user_agent, root):
 )
 def test_a_phone_is_shown_its_language(asked, language, root):
     client = share.create_app(root, url="http://192.0.2.7/").test_client()
-    for path in ("/", "/iphone.html"):
+    for path in ("/", "/iphone.html", "/android.html", "/index.html", "/servers.html"):
         page = client.get(path, headers={"User-Agent": IPHONE, "Accept-Language": asked}).text
         assert f'<html lang="{language}">' in page
 
@@ -163,7 +166,7 @@ def test_a_phone_that_trusts_the_root_sees_the_check_page_and_another_does_not(p
         assert f'href="{said["check_url"]}"' in guide
         trusting = ssl.create_default_context(cafile=pki / "ca.crt")
         with urllib.request.urlopen(said["check_url"], context=trusting, timeout=10) as answer:
-            assert "This phone trusts the root" in answer.read().decode()
+            assert "No warning? Then this phone trusts the root" in answer.read().decode()
         with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
             urllib.request.urlopen(said["check_url"], context=ssl.create_default_context(), timeout=10)
         # Without TLS it would prove nothing.
@@ -205,6 +208,19 @@ def test_a_signed_profile_is_given_as_it_was_signed(pki):
     verified = subprocess.run([*words, "-CAfile", pki / "ca.crt"], capture_output=True)
     assert verified.returncode == 0, verified.stderr
     assert b"com.apple.security.root" in verified.stdout
+
+
+def test_a_desk_phone_gets_its_settings_and_the_root(url, root):
+    """By the names that Avaya's documents say it asks for; no phone has tried it."""
+    agent = {"User-Agent": "AVAYA/J100-4.0.10"}
+    settings = fetch(url, "/46xxsettings.txt", **agent)
+    assert settings.headers["Content-Type"] == "text/plain; charset=utf-8"
+    (line,) = (line for line in settings.data.decode().splitlines() if not line.startswith("##"))
+    words = line.split()
+    assert words[:2] == ["SET", "TRUSTCERTS"]
+    assert fetch(url, f"/{words[2]}", **agent).data == next(
+        file.data for file in files.root_files(root) if file.name == "root.pem"
+    )
 
 
 def test_the_codes_on_the_site_lead_to_the_site(url):

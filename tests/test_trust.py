@@ -28,7 +28,7 @@ from opensslgen.jobs.perform import Delivery
 from opensslgen.openssl import command, process
 from opensslgen.plan.script import as_script
 from opensslgen.report.trust import sharing_text
-from opensslgen.trust import anchor, devices, files, mobileconfig
+from opensslgen.trust import anchor, desk_phones, devices, files, mobileconfig
 from opensslgen.trust import words as languages
 from opensslgen.x509.certificate import load
 
@@ -42,7 +42,8 @@ from .user_agents import user_agents
 
 CERTIFICATES = CHECKOUT / "tests" / "certificates"
 NAMES = [
-    "WebRootCA.pem", "android.html", "desk-phone.html", "firefox.html", "index.html", "iphone.html", "linux.html",
+    "46xxsettings-lines.txt", "WebRootCA.pem", "android.html", "desk-phone.html", "firefox.html", "index.html",
+    "iphone.html", "linux.html",
     "macos.html", "root-pem.crt", "root.crt", "root.mobileconfig", "root.pem", "servers.html", "style.css",
     "windows.html",
 ]  # fmt: skip
@@ -123,7 +124,18 @@ def test_every_device_takes_files_that_there_are(root):
         "root-pem.crt": "application/x-x509-ca-cert",
         "root.pem": "application/x-pem-file",
         "WebRootCA.pem": "application/x-pem-file",
+        "46xxsettings-lines.txt": "text/plain; charset=utf-8",
     }
+
+
+def test_the_lines_for_desk_phones_are_comments_and_one_setting(root, hostile):
+    """Whatever the root is called: a line that does not begin with ## would be a setting."""
+    for each in (root, load(hostile)):
+        text = next(file for file in files.root_files(each) if file.name == "46xxsettings-lines.txt").data.decode()
+        lines = text.splitlines()
+        assert [line for line in lines if not line.startswith("## ")] == ["SET TRUSTCERTS WebRootCA.pem"]
+        assert mobileconfig.title(each) in lines[0]
+        assert "46xxspecials.txt" in text
 
 
 # Which root
@@ -612,6 +624,7 @@ def words(text):
 @pytest.mark.parametrize("address", [None, "http://192.0.2.7:8080/"])
 def test_every_page_is_whole_and_its_links_lead_somewhere(address, root):
     names = {file.name for file in (*files.root_files(root), *files.pages(root))} | {"qr.svg", "qr.png", address}
+    names |= set(desk_phones.DESK_SOURCES)
     for page in pages_of(root, address=address).values():
         assert set(page.links) <= names
         assert page.elements.count("h1") == page.elements.count("main") == 1
@@ -626,7 +639,7 @@ def test_every_page_is_whole_and_its_links_lead_somewhere(address, root):
 def test_a_link_says_what_it_does(root):
     """Nobody on a phone knows what a .mobileconfig is."""
     for file in files.pages(root):
-        links = re.findall(r'<a [^>]*href="(root[^"]*|WebRootCA\.pem)">([^<]*)</a>', file.data.decode())
+        links = re.findall(r'<a [^>]*href="(root[^"]*|WebRootCA\.pem|46[^"]*)">([^<]*)</a>', file.data.decode())
         if file.name == "iphone.html":
             assert links.pop(0) == ("root.mobileconfig", "Install the profile")
         assert all(text.startswith("Download ") for _, text in links)
@@ -639,8 +652,14 @@ def test_the_guides_say_what_is_known_and_no_more(root):
     steps += ("General > About > Certificate Trust Settings", "Open a page of your server over HTTPS", "Remove Profile")
     assert [iphone.index(step) for step in steps] == sorted(iphone.index(step) for step in steps)
     assert "Since iOS 13" in iphone
-    for said in ("CA certificate > Install anyway", "Since Android 11", "API level 24", "Chrome then trusts it"):
-        assert said in pages["android.html"]
+    android = ("Since Android 11", "Encryption and credentials", "Install a certificate > CA certificate")
+    android += ("be private", "Install anyway", "Choose root.crt", "Chrome then trusts it", "API level 24")
+    android += ("Trusted credentials",)
+    assert [pages["android.html"].index(said) for said in android] == sorted(
+        pages["android.html"].index(said) for said in android
+    )
+    for said in ("255 characters", "46xxspecials.txt", "we have not tried it on a phone"):
+        assert said in pages["desk-phone.html"]
     for said in ("11.0.4.1", ".p12", "self-signed", "security settings", "URI:sip:"):
         assert said in pages["servers.html"]
     for page in pages.values():
@@ -654,32 +673,57 @@ TABLE = [
 ]
 
 
+SOURCES = dict(
+    line.split("\t")[:2] for line in (CHECKOUT / "templates" / "trust" / "sources.tsv").read_text().splitlines()[1:]
+)
+
+
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row["key"])
 def test_each_word_is_in_each_language_and_each_menu_has_a_source(row):
     used = "".join(path.read_text() for path in (CHECKOUT / "templates" / "trust").glob("*.html"))
     used += (CHECKOUT / "opensslgen" / "trust" / "pages.py").read_text()
     used += "".join(other["en"] for other in TABLE)
     key = row["key"]
-    assert any(form in used for form in (f"$T_{key.upper()}", f'["{key}"]', f"['{key}']", f"{{{key}}}"))
+    forms = (f"$T_{key.upper()}", f'["{key}"]', f"['{key}']", f'"{key}"', f"{{{key}}}")
+    assert any(form in used for form in forms) or key in {device.heading for device in devices.DEVICES}
     assert row["en"]
-    if not row["source"]:
-        gaps = [re.findall(r"\{\w+\}", row[language]) for language in languages.LANGUAGES]
+    if row["source"]:
+        found = dict(source.split(":") for source in row["source"].split())
+        assert found.keys() == {language for language in languages.LANGUAGES if row[language]}
+        # Only a name in English may be second-hand.
+        assert all(SOURCES[source].startswith("https://") or language == "en" for language, source in found.items())
+    else:
+        gaps = [re.findall(r"\{\w+\}|`[^`]+`", row[language]) for language in languages.LANGUAGES]
         assert all(row[language] for language in languages.LANGUAGES)
-        # Each menu of the English sentence is in the others as well.
+        # Each menu and each file of the English sentence is in the others as well.
         assert all(sorted(found) == sorted(gaps[0]) for found in gaps)
 
 
+def test_each_source_is_used():
+    assert SOURCES.keys() == {source.split(":")[1] for row in TABLE for source in row["source"].split()}
+
+
 @pytest.mark.parametrize("language", languages.LANGUAGES)
-def test_the_page_for_iphones_is_in_each_language_and_shows_the_english_menus_beside(language, root):
-    pages = {file.name: file for file in files.pages(root, language=language, check="https://a/check")}
-    text = pages["iphone.html"].data.decode()
-    assert f'<html lang="{language}">' in text
-    assert "Certificate Trust Settings" in text
-    own = next(row[language] for row in TABLE if row["key"] == "trust")
-    assert own in text
-    assert 'href="https://a/check"' in text
-    assert text.count("<svg") == 4
-    assert "{" not in text
+def test_every_page_is_in_each_language_with_the_names_that_the_vendor_uses(language, root):
+    pages = {
+        file.name: file.data.decode()
+        for file in files.pages(root, language=language, check="https://a/check")
+        if file.name.endswith(".html")
+    }
+    english = pages_of(root, check="https://a/check")
+    for name, text in pages.items():
+        assert f'<html lang="{language}">' in text
+        assert not re.search(r"[{}`$]", re.sub("<pre>.*?</pre>", "", text, flags=re.DOTALL))
+        if language != "en":
+            assert Reader(text).text != english[name].text
+    for row in TABLE:
+        own = html.escape(row[language] or row["en"])
+        mark = "<strong>" if row[language] else '<strong lang="en">'
+        if row["source"]:
+            assert any(f"{mark}{own}</strong>" in text for text in pages.values()), row["key"]
+    for name, count in (("iphone.html", 4), ("android.html", 5)):
+        assert pages[name].count("<svg") == count
+        assert 'href="https://a/check"' in pages[name]
 
 
 def test_a_hostile_root_gets_nothing_but_shown(hostile, tmp_path):

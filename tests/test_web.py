@@ -10,6 +10,8 @@ import re
 import shutil
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from dataclasses import replace
 from datetime import timedelta
 
@@ -27,15 +29,17 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from opensslgen.errors import Error
 from opensslgen.jobs import job
 from opensslgen.jobs.perform import Authority
 from opensslgen.pki.store import Store
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 from opensslgen.trust.files import root_files
-from opensslgen.web import sessions
+from opensslgen.web import sessions, share
 from opensslgen.web.app import create_app
 from opensslgen.x509.certificate import load
 
+from . import qr_codes
 from .conftest import CHECKOUT, files_below, make_root, make_server, no_secret, opensslgen
 from .corpus.writing import GOOD, GOOD_ROOT
 from .corpus.writing import pem as pem_of
@@ -681,6 +685,38 @@ def test_the_root_is_given_in_every_form_and_its_key_in_none(client, config, roo
     key = (config.pki / "private" / "ca.key").read_bytes()
     for name in ("", "/index.html", "/root.pem", "/servers.html"):
         assert key[40:90] not in client.get(f"/root{name}").data
+
+
+def test_the_form_starts_and_stops_the_site_for_phones(client, root, monkeypatch):
+    monkeypatch.setattr(share, "lan_address", lambda: "127.0.0.1")
+    assert client.get("/root/qr.svg").status_code == 404
+    for _ in range(2):  # a second click changes nothing
+        assert client.post("/root/share").status_code == 303
+    page = client.get("/root").text
+    url = re.search(r"http://127\.0\.0\.1:\d+/", page)[0]
+    assert qr_codes.decoded(qr_codes.picture(qr_codes.of_svg(client.get("/root/qr.svg").data))) == url
+    assert "to issue one, run: opensslgen server 127.0.0.1" in page
+    with urllib.request.urlopen(f"{url}root.crt", timeout=10) as answer:
+        assert answer.read() == root.issuer.der
+    assert "127.0.0.1  unknown device  root.crt" in client.get("/root").text
+    assert client.post("/root/share/stop").status_code == 303
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(f"{url}root.crt", timeout=10)
+    page = client.get("/root").text
+    assert "Start sharing" in page
+    assert "unknown device  root.crt" in page
+
+
+def test_without_a_network_or_with_a_root_that_phones_refuse_nothing_is_shared(client, config, root, monkeypatch):
+    def nowhere():
+        raise Error("this machine is on no network")
+
+    monkeypatch.setattr(share, "lan_address", nowhere)
+    answer = client.post("/root/share")
+    assert (answer.status_code, "on no network" in answer.text) == (409, True)
+    shutil.copy(CHECKOUT / "tests" / "certificates" / "root-cn-missing.pem", config.pki / "ca.crt")
+    assert client.post("/root/share").status_code == 409
+    assert "<button disabled>Start sharing" in client.get("/root").text
 
 
 def test_what_a_phone_has_against_the_root_is_said_above_what_can_be_fetched_all_the_same(client, config):

@@ -79,6 +79,10 @@ _FOREIGN = {
 """What other tools call an option of ours; what they call two of ours leads to the one that the command has."""
 
 
+_UNBROKEN = "\ue000"
+"""Stands for a hyphen while click breaks lines, which would break `apple-eku` and `--key-type`."""
+
+
 class Command(click.Command):
     """A command that says which option was probably meant, also when it was one of another tool."""
 
@@ -136,7 +140,9 @@ class InGroups(Command):
         for heading, rows in sections.items():
             if rows:
                 with formatter.section(heading):
-                    formatter.write_dl([(f"{name:{widest}}", about) for name, about in rows], col_max=widest)
+                    table = [(f"{name:{widest}}", about.replace("-", _UNBROKEN)) for name, about in rows]
+                    formatter.write_dl(table, col_max=widest)
+        formatter.buffer = [text.replace(_UNBROKEN, "-") for text in formatter.buffer]
 
     def heading(self, param: click.Option) -> str:
         """Return the heading of an option."""

@@ -87,7 +87,7 @@ PLACING = grouped(
     REPLACING,
 )
 def deploy(name: str, placing: Placing, running: Running, *, check: bool, undo: bool) -> None:
-    """Install a certificate on a server or an appliance, and prove it on each port.
+    """Install a certificate on a server or an appliance.
 
     \b
     opensslgen deploy pbx.example.com --to nginx --on root@web1

@@ -61,9 +61,10 @@ def help_(topic: str | None, man: Path | None) -> None:
 
 def _write_man_pages(folder: Path, root: click.Context) -> None:
     """Write opensslgen.1, one page for each command, and opensslgen-TOPIC.7 for each page of the manual."""
+    from opensslgen.files.write import explain_errors
+
     from .pages import as_man_page, page, topics
 
-    folder.mkdir(parents=True, exist_ok=True)
     group = root.command
     assert isinstance(group, click.Group)
     commands = {"opensslgen": group} | {
@@ -71,14 +72,18 @@ def _write_man_pages(folder: Path, root: click.Context) -> None:
         for name in group.list_commands(root)
         if (command := group.get_command(root, name)) is not None
     }
+    pages = {}
     for called, command in commands.items():
         with click.Context(command, info_name=called, max_content_width=80) as context:
             summary = command.get_short_help_str(limit=200).rstrip(".")
             text = f"# {summary}\n\n## Synopsis and options\n\n```\n{command.get_help(context)}\n```\n"
         name = called.replace(" ", "-")
-        (folder / f"{name}.1").write_text(as_man_page(text, name=name, section=1, version=__version__), "utf-8")
+        pages[f"{name}.1"] = as_man_page(text, name=name, section=1, version=__version__)
     for topic in topics():
-        text = page(topic) or ""
         name = f"opensslgen-{topic}"
-        (folder / f"{name}.7").write_text(as_man_page(text, name=name, section=7, version=__version__), "utf-8")
+        pages[f"{name}.7"] = as_man_page(page(topic) or "", name=name, section=7, version=__version__)
+    with explain_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in pages.items():
+            (folder / name).write_text(text, "utf-8")
     click.echo(f"Wrote {len(commands)} man pages of commands and {len(topics())} of topics to {folder}")

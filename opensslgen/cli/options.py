@@ -236,14 +236,25 @@ RUNNING = grouped(Running, PKI, OPENSSL, PRINTING, FORCE, VERBOSE, QUIET, FORMAT
 REPLACING = grouped(Running, PKI, OPENSSL, PRINTING, VERBOSE, QUIET, FORMAT)
 """The same without --force, for commands that always replace files."""
 
+
+class _RuleOption(click.Option):
+    """An option whose help names the rules that an order can break; they are loaded only for the help."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the option and its help with the ids of the rules."""
+        from opensslgen.rules.profiles import breakable
+
+        names, about = super().get_help_record(ctx) or ("", "")
+        return names, f"{about} {', '.join(breakable())}."
+
+
 ALLOW = click.option(
     "--allow",
+    cls=_RuleOption,
     multiple=True,
     metavar="RULE",
     shell_complete=complete.rule,
-    help="Continue even if this rule is broken; repeat for more. RULE is what the error names, such as apple-validity,"
-    " apple-eku, cn-not-in-san, name-near-miss, wildcard-tld, name-constraints, root-cn or clock; `opensslgen rules`"
-    " lists all.",
+    help="Continue even if this rule is broken; repeat for more. `opensslgen rules` explains each RULE:",
 )
 SAN_NAMES = ("--subject-alt-name",)
 """What easy-rsa calls --san."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 import click
 
-from opensslgen.errors import Error, UsageError
+from opensslgen.errors import UsageError
 
 from .command import InGroups, known_as
 from .extra import needs_web
@@ -20,9 +18,6 @@ from .run_job import command_printer, do, make
 from .say import is_coloured, print_json, print_notes
 
 if TYPE_CHECKING:
-    import socket
-    from ssl import SSLContext
-
     from opensslgen.plan.sign_profile import Signer
     from opensslgen.rules.rule import Finding
     from opensslgen.x509.certificate import Certificate
@@ -185,10 +180,10 @@ def _share(root: Certificate, profile: bytes | None, wanted: Wanted, sharing: Sh
     """Offer the files over HTTP, and by TLS if there is a certificate for it, until the time is over or Ctrl-C."""
     with needs_web():
         from opensslgen.web import serving, share
+    from opensslgen.openssl import command
     from opensslgen.report.trust import Fetches, check_text, sharing_text
 
     seconds = 30 * 60 if sharing.duration is None else sharing.duration
-    chosen = sharing.address or share.lan_address()
     fetches = Fetches()
 
     def say(fetch: share.Fetch) -> None:
@@ -196,42 +191,22 @@ def _share(root: Certificate, profile: bytes | None, wanted: Wanted, sharing: Sh
         if line and not running.quiet:
             click.echo(line, err=True)
 
-    with ExitStack() as stack:
-        listener = stack.enter_context(serving.open_listener(chosen, 8080 if sharing.port is None else sharing.port))
-        url = share.url_of(listener)
-        secure, missing = (None, None) if wanted.root else _secure(chosen, urlsplit(url).hostname, sharing, running)
-        check = None
-        if secure:
-            stack.enter_context(secure[0])
-            check = share.check_url(secure[0])
-        app = share.create_app(root, url=url, profile=profile, check=check, on_fetch=say)
-        if secure:
-            stack.enter_context(share.checking(app, *secure))
+    with share.offer(
+        root,
+        address=sharing.address or share.lan_address(),
+        port=sharing.port,
+        profile=profile,
+        pki=None if wanted.root else running.pki,
+        openssl=lambda: command.find(running.openssl),
+        on_fetch=say,
+    ) as site:
         if running.as_json:
-            answer = {"url": url, "check_url": check, "sha256_fingerprint": root.fingerprint, "seconds": seconds}
-            click.echo(json.dumps(answer))
+            found = {"url": site.url, "check_url": site.check}
+            click.echo(json.dumps({**found, "sha256_fingerprint": root.fingerprint, "seconds": seconds}))
         elif not running.quiet:
-            click.echo(sharing_text(root, url, seconds, was_chosen=not sharing.address))
-            click.echo(check_text(check, missing))
-            click.echo(share.terminal_code(url, coloured=is_coloured()), nl=False)
-        serving.serve(app, listener, seconds=seconds, limits=serving.Limits())
+            click.echo(sharing_text(root, site.url, seconds, was_chosen=not sharing.address))
+            click.echo(check_text(site.check, site.missing))
+            click.echo(share.terminal_code(site.url, coloured=is_coloured()), nl=False)
+        serving.serve(site.app, site.listener, seconds=seconds, limits=serving.Limits())
     if not running.quiet:
         click.echo(f"{fetches.summary()}Stopped.", err=True)
-
-
-def _secure(
-    chosen: str, host: str | None, sharing: Sharing, running: Running
-) -> tuple[tuple[socket.socket, SSLContext] | None, Error | None]:
-    """Return a socket for TLS with its settings, or why there is none: no certificate for this address, no port."""
-    from opensslgen.openssl import command
-    from opensslgen.web import serving
-    from opensslgen.web.entrance import tls_settings
-
-    try:
-        context, _ = tls_settings(
-            host or chosen, host or chosen, pki=running.pki, openssl=command.find(running.openssl)
-        )
-        port = 8443 if sharing.port is None else sharing.port + 1 if 0 < sharing.port < 65535 else 0
-        return (serving.open_listener(chosen, port), context), None
-    except Error as error:
-        return None, error

@@ -20,6 +20,7 @@ from opensslgen.plan.steps import CheckSame, Join, Plan, Publish, Write, openssl
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import Case, Finding, judge
 from opensslgen.trust.anchor import authorities
+from opensslgen.trust.desk_phones import settings_lines
 from opensslgen.trust.files import files, pages
 from opensslgen.trust.mobileconfig import mobileconfig, title
 from opensslgen.x509.certificate import load
@@ -41,6 +42,7 @@ def trust_job(root: Certificate, signer: Signer | None = None) -> Job:
         CheckSame("read.pem", "root.pem", "openssl made another root.crt than root.pem is"),
         *(Join(("root.pem",), name) for name in ("root-pem.crt", "WebRootCA.pem")),
         *(sign_profile(profile, signer) if signer else (Write("root.mobileconfig", profile),)),
+        Write("46xxsettings-lines.txt", settings_lines(title(root))),
         *(Write(page.name, page.data.decode()) for page in pages(root)),
     )
     plan = Plan(

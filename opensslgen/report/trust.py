@@ -127,6 +127,7 @@ class Fetches:
     def __init__(self) -> None:
         """Begin with none."""
         self._seen: dict[tuple[str, str, str], None] = {}
+        self._said: list[str] = []
 
     def line(self, address: str, device: str, name: str) -> str | None:
         """Return the line that says so; None for a style sheet, and for what was said before."""
@@ -134,11 +135,17 @@ class Fetches:
         if name.endswith((".css", ".svg", ".png")) or fetch in self._seen or len(self._seen) >= _MOST:
             return None
         self._seen[fetch] = None
-        return visible(f"{datetime.now().astimezone():%H:%M:%S}  {address}  {device}  {name}")
+        self._said.append(visible(f"{datetime.now().astimezone():%H:%M:%S}  {address}  {device}  {name}"))
+        return self._said[-1]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """All that was said, the latest last."""
+        return tuple(self._said)
 
     def summary(self) -> str:
         """Return how many devices have fetched each file, the pages left out."""
-        files = [(address, name) for address, _, name in self._seen if name.startswith(("root", "WebRoot"))]
+        files = [(address, name) for address, _, name in self._seen if name.startswith(("root", "WebRoot", "46xx"))]
         counts = Counter(name for _, name in dict.fromkeys(files))
         lines = (f"{name}: {count} {'device' if count == 1 else 'devices'}\n" for name, count in counts.items())
         checked = len({address for address, _, name in self._seen if name == "check"})

@@ -149,6 +149,15 @@ PROFILES = {
 }
 
 
+def breakable() -> list[str]:
+    """Return the ids of the rules that an order for a server, a client or a CA can break, sorted."""
+    profiles = [PROFILES[name] for name in ("apple", "client", "root")]
+    ids = {rule for profile in profiles for rule in profile.rules if rule not in profile.warnings}
+    errors = {rule for rule in ids if RULES[rule].severity == ERROR and RULES[rule].check is not None}
+    # The first three need more than an order: a date of the user's, a host and a key.
+    return sorted(errors - {"expires-soon", "host-mismatch", "key-mismatch"} | {"clock"})
+
+
 def rules_of(names: Collection[str], allowed: Collection[str] = ()) -> tuple[Rule, ...]:
     """Return the rules of some profiles, each once, without the `allowed` ones; raises UsageError for unknown ids.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .words import word
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -12,22 +14,33 @@ class Device:
 
     id: str
     """Names its page, `templates/trust/ID.html`."""
-    title: str
     files: tuple[str, ...]
     """The files that it can install, the best first."""
     user_agent: str | None
     """What its User-Agent contains (a regular expression); None if it has no browser."""
+    is_phone: bool = False
+    """Whether it has scanned the code that leads here, and needs no other."""
+
+    @property
+    def heading(self) -> str:
+        """The key of its title in the table of words."""
+        return f"title_{self.id.replace('-', '_')}"
+
+    @property
+    def title(self) -> str:
+        """Its title in English."""
+        return word(self.heading)
 
 
 DEVICES = (
     # In this order: the User-Agent of each also contains words of those below.
-    Device("iphone", "iPhone and iPad", ("root.mobileconfig", "root.crt"), r"\b(?:iPhone|iPad|iPod)\b"),
-    Device("android", "Android", ("root.crt", "root-pem.crt"), r"\bAndroid\b"),
-    Device("firefox", "Firefox", ("root.crt",), r"\bFirefox/"),
-    Device("windows", "Windows", ("root.crt",), r"\bWindows\b"),
-    Device("macos", "Mac", ("root.crt",), r"\bMacintosh\b|\bMac OS X\b"),
-    Device("linux", "Linux", ("root-pem.crt",), r"\bLinux\b|\bX11\b"),
-    Device("desk-phone", "Desk phones", ("WebRootCA.pem",), None),
+    Device("iphone", ("root.mobileconfig", "root.crt"), r"\b(?:iPhone|iPad|iPod)\b", is_phone=True),
+    Device("android", ("root.crt", "root-pem.crt"), r"\bAndroid\b", is_phone=True),
+    Device("firefox", ("root.crt",), r"\bFirefox/"),
+    Device("windows", ("root.crt",), r"\bWindows\b"),
+    Device("macos", ("root.crt",), r"\bMacintosh\b|\bMac OS X\b"),
+    Device("linux", ("root-pem.crt",), r"\bLinux\b|\bX11\b"),
+    Device("desk-phone", ("WebRootCA.pem", "46xxsettings-lines.txt"), None),
 )
 
 

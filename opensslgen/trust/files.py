@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from opensslgen.x509.pem import CERTIFICATE, pem
 
+from .desk_phones import settings_lines
 from .devices import DEVICES
-from .mobileconfig import mobileconfig
+from .mobileconfig import mobileconfig, title
 from .pages import download_action, guide_page, index_page, server_page, style
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 DER = "application/x-x509-ca-cert"
 PEM = "application/x-pem-file"
 PROFILE = "application/x-apple-aspen-config"
+TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 CSS = "text/css; charset=utf-8"
 
@@ -51,6 +53,7 @@ def root_files(root: Certificate, *, profile: bytes | None = None) -> tuple[Trus
         TrustFile("root-pem.crt", DER, text),
         # Avaya desk phones ask for this name.
         TrustFile("WebRootCA.pem", PEM, text),
+        TrustFile("46xxsettings-lines.txt", TEXT, settings_lines(title(root)).encode()),
     )
 
 
@@ -63,12 +66,12 @@ def pages(
     URL of the page that shows whether a phone trusts the root.
     """
     named = {
-        "index.html": index_page(root, address=address),
+        "index.html": index_page(root, address=address, language=language),
         **{
             f"{device.id}.html": guide_page(device, root, address=address, check=check, language=language)
             for device in DEVICES
         },
-        "servers.html": server_page(root, address=address),
+        "servers.html": server_page(root, address=address, language=language),
     }
     return (
         *(TrustFile(name, HTML, text.encode()) for name, text in named.items()),

@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING
 
 from opensslgen.plan import template
 
+from .desk_phones import DESK_LINE, DESK_SOURCES
 from .devices import DEVICES
+from .drawings import drawings
 from .mobileconfig import title
 from .words import phrases
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from opensslgen.x509.certificate import Certificate
 
     from .devices import Device
@@ -28,92 +32,107 @@ def guide_page(
 ) -> str:
     """Return the page of one kind of device, with its files and steps.
 
-    `check` is the URL of the page that shows whether a phone trusts the root, if there is one. Only the page for
-    iPhones has other languages than English.
+    `check` is the URL of the page that shows whether a phone trusts the root, if there is one.
     """
+    said = phrases(language, name=title(root))
     links = "\n".join(
-        f'<p><a class="{"other" if number else "first"}" href="{name}">{download_action(name)}</a></p>'
+        f'<p><a class="{"other" if number else "first"}" href="{name}">{download_action(name, language)}</a></p>'
         for number, name in enumerate(device.files)
     )
-    spoken = language if device.id in TRANSLATED else "en"
-    body = _fill(f"{device.id}.html", root, language=spoken, FILES=links, CHECK=_check(root, check, spoken))
+    body = _fill(
+        f"{device.id}.html",
+        root,
+        language=language,
+        FILES=links,
+        CHECK=_check(check, said),
+        SECURE=_secure(check, said),
+        DESK_LINE=escape(DESK_LINE),
+        DESK_SOURCES="\n".join(f'<li><a href="{url}">{escape(url)}</a></li>' for url in DESK_SOURCES),
+    )
     # Whoever reads the page for phones has scanned the code already.
-    shown = None if device.id in _PHONES else address
-    return _page(device.title, body, root, address=shown, here=device.id, language=spoken)
+    shown = None if device.is_phone else address
+    return _page(said[device.heading], body, root, address=shown, here=device.id, language=language)
 
 
-def _check(root: Certificate, check: str | None, language: str) -> str:
-    said = phrases(language, name=title(root))
+def _check(check: str | None, said: Mapping[str, str]) -> str:
     if check is None:
         return f"<p>{said['step4_server']}</p>"
     return f'<p>{said["step4_page"]}</p>\n<p><a class="other" href="{escape(check)}">{said["step4_link"]}</a></p>'
+
+
+def _secure(check: str | None, said: Mapping[str, str]) -> str:
+    """Return the link to the same page over TLS, if there is one."""
+    if check is None:
+        return ""
+    url = escape(f"{check.removesuffix('check')}iphone.html")
+    return f'<p><a class="other" href="{url}">{said["ios27_link"]}</a></p>\n<p>{said["ios27_warning"]}</p>'
 
 
 def check_page(root: Certificate, *, back: str, language: str) -> str:
     """Return the page that a phone can only show without a warning if it trusts the root; `back` leads to the steps."""
     said = phrases(language, name=title(root))
     body = _fill("check.html", root, language=language, BACK=escape(back))
-    return _page(unescape(said["checked"]), body, root, address=None, here=None, language=language)
-
-
-TRANSLATED = ("iphone",)
-"""The devices whose page is in each language."""
-_PHONES = ("iphone", "android")
+    return _page(said["checked"], body, root, address=None, here=None, language=language)
 
 
 def steps(device: Device, root: Certificate) -> tuple[str, ...]:
     """Return the steps of one kind of device as plain text, in English."""
-    body = _fill(f"{device.id}.html", root, language="en", FILES="", CHECK=_check(root, None, "en"))
+    body = guide_page(device, root).partition('<ol class="steps">')[2].partition("</ol>")[0]
     words = re.sub(r"<svg.*?</svg>|<p><a .*?</a></p>", "", body, flags=re.DOTALL)
     items = re.findall(r"<li[^>]*>(.*?)</li>", words, re.DOTALL)
     texts = (unescape(re.sub(r"<[^>]+>", "", item.replace("</h2>", ":"))) for item in items)
     return tuple(" ".join(text.split()) for text in texts)
 
 
-def download_action(name: str) -> str:
+def download_action(name: str, language: str = "en") -> str:
     """Return what a link to a file of the root does, in words."""
-    return _ACTIONS[name]
+    return phrases(language, name="")[_ACTIONS[name]]
 
 
 _ACTIONS = {
-    "root.mobileconfig": "Download the profile",
-    "root.crt": "Download the certificate (DER)",
-    "root.pem": "Download the certificate (PEM)",
-    "root-pem.crt": "Download the certificate (PEM, named .crt)",
-    "WebRootCA.pem": "Download WebRootCA.pem",
+    "root.mobileconfig": "get_profile",
+    "root.crt": "get_der",
+    "root.pem": "get_pem",
+    "root-pem.crt": "get_crt",
+    "WebRootCA.pem": "get_web_root",
+    "46xxsettings-lines.txt": "get_lines",
 }
 
 
-def server_page(root: Certificate, *, address: str | None = None) -> str:
+def server_page(root: Certificate, *, address: str | None = None, language: str = "en") -> str:
     """Return the page for administrators of the server: which certificate to replace, and how."""
-    return _page("On the server", _fill("servers.html", root), root, address=address, here="servers")
+    heading = phrases(language, name="")["title_servers"]
+    body = _fill("servers.html", root, language=language)
+    return _page(heading, body, root, address=address, here="servers", language=language)
 
 
-def index_page(root: Certificate, *, address: str | None = None) -> str:
+def index_page(root: Certificate, *, address: str | None = None, language: str = "en") -> str:
     """Return the page with links to all the others."""
+    said = phrases(language, name="")
     names = dict.fromkeys(name for device in DEVICES for name in (*device.files, "root.pem"))
-    links = "\n".join(f'<li><a href="{name}">{download_action(name)}</a> ({name})</li>' for name in names)
-    body = f"<p>Choose your device in the list below. The root in all formats:</p>\n<ul>\n{links}\n</ul>"
-    return _page("Which device is it?", body, root, address=address, here="index")
+    links = "\n".join(f'<li><a href="{name}">{download_action(name, language)}</a> ({name})</li>' for name in names)
+    body = f"<p>{said['choose']}</p>\n<ul>\n{links}\n</ul>"
+    return _page(said["title_index"], body, root, address=address, here="index", language=language)
 
 
 def _page(
     heading: str, body: str, root: Certificate, *, address: str | None, here: str | None, language: str = "en"
 ) -> str:
     """Return a whole page; `here` is its place in the list of devices, None for a page without that list."""
-    links = [(device.id, device.title) for device in DEVICES] + [("servers", "On the server")]
+    said = phrases(language, name=title(root))
+    links = [(device.id, said[device.heading]) for device in DEVICES] + [("servers", said["title_servers"])]
     items = "\n".join(
-        f'<li><a href="{name}.html"{" aria-current=page" if name == here else ""}>{escape(text)}</a></li>'
+        f'<li><a href="{name}.html"{" aria-current=page" if name == here else ""}>{text}</a></li>'
         for name, text in links
     )
     return _fill(
         "page.html",
         root,
         language=language,
-        HEADING=escape(heading),
+        HEADING=heading,
         BODY=body,
         DEVICES=_fill("devices.html", root, language=language, ITEMS=items) if here else "",
-        SITE="" if address is None else _fill("site.html", root, ADDRESS=escape(address)),
+        SITE="" if address is None else _fill("site.html", root, language=language, ADDRESS=escape(address)),
     )
 
 
@@ -130,47 +149,10 @@ def _fill(name: str, root: Certificate, *, language: str = "en", **values: str) 
             "STEM": f"root-{root.fingerprint.replace(':', '').lower()[:8]}",
             "LANGUAGE": language,
             **{f"T_{key.upper()}": text for key, text in phrases(language, name=title(root)).items()},
-            **{f"DRAWING{number}": drawing for number, drawing in enumerate(_DRAWINGS, 1)},
+            **{f"DRAWING_{key.upper()}": drawing for key, drawing in drawings().items()},
             **values,
         },
     )
-
-
-def _drawing(inside: str) -> str:
-    """Return a phone with something on its screen; the text beside it says the same."""
-    return (
-        '<svg class="drawing" viewBox="0 0 96 160" aria-hidden="true">'
-        '<rect class="body" x="2" y="2" width="92" height="156" rx="14"></rect>'
-        f'<rect class="grey" x="36" y="8" width="24" height="4" rx="2"></rect>{inside}</svg>'
-    )
-
-
-def _rows(hit: int, after: str = "") -> str:
-    """Return the rows of a list of settings, of which one is marked."""
-    rows = "".join(
-        f'<rect class="{"hit" if number == hit else "row"}" x="12" y="{26 + 24 * number}" width="72" height="18"'
-        ' rx="4"></rect>'
-        for number in range(5)
-    )
-    return rows + after
-
-
-_SWITCH = (
-    '<rect class="on" x="58" y="125" width="22" height="12" rx="6"></rect>'
-    '<circle class="knob" cx="74" cy="131" r="5"></circle>'
-)
-_DRAWINGS = (
-    _drawing(
-        '<rect class="row" x="12" y="56" width="72" height="60" rx="8"></rect>'
-        '<rect class="grey" x="20" y="66" width="56" height="5" rx="2"></rect>'
-        '<rect class="grey" x="20" y="76" width="40" height="5" rx="2"></rect>'
-        '<rect class="hit" x="50" y="94" width="28" height="14" rx="4"></rect>'
-    ),
-    _drawing(_rows(0)),
-    _drawing(_rows(-1, _SWITCH)),
-    _drawing('<path class="line" d="M28 84l14 16 28-36"></path>'),
-)
-"""What the screen shows in each step."""
 
 
 def fingerprint_groups(root: Certificate) -> tuple[str, ...]:

@@ -1,12 +1,14 @@
-"""The words of the pages for phones in each language, from one table: `templates/trust/words.tsv`.
+"""The words of the pages in each language, from one table: `templates/trust/words.tsv`.
 
-A line has a key, the words in each language, and for a name in a vendor's menus its source. An empty cell means that no
-such name was found in that language: the English one is shown.
+A line has a key and the words in each language. A name in a vendor's menus also has the documents in which it was
+found, by language, from the table `sources.tsv`; an empty cell means that no document of the vendor was found in that
+language: the English name is shown.
 """
 
 from __future__ import annotations
 
-from functools import cache
+import re
+from functools import cache, lru_cache
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -18,29 +20,31 @@ if TYPE_CHECKING:
 LANGUAGES = ("en", "de", "fr", "es", "it")
 
 
-@cache
-def menus(language: str) -> dict[str, str]:
-    """Return the names in the vendors' menus; those that are not English have the English name beside them.
-
-    It is for phones whose menus differ, as the other names are second-hand.
-    """
-    found = {}
-    for row in _rows():
-        if row["source"]:
-            own = row[language] or row["en"]
-            found[row["key"]] = own if own == row["en"] else f"{own} ({row['en']})"
-    return found
-
-
+@lru_cache(maxsize=32)
 def phrases(language: str, *, name: str) -> Mapping[str, str]:
-    """Return all words as HTML; `name` is the root's, as plain text."""
-    parts = {key: f"<strong>{escape(text)}</strong>" for key, text in menus(language).items()}
+    """Return all words as HTML; `name` is the root's, as plain text. What is in backquotes is code."""
+    parts = {row["key"]: _menu(row, language) for row in _rows() if row["source"]}
     parts["name"] = f"<strong>{escape(name)}</strong>"
-    return {row["key"]: escape(row[language] or row["en"], quote=False).format_map(parts) for row in _rows()}
+    return {row["key"]: parts.get(row["key"]) or _sentence(row[language], parts) for row in _rows()}
+
+
+def word(key: str) -> str:
+    """Return some words as plain text, in English."""
+    return next(row["en"] for row in _rows() if row["key"] == key)
+
+
+def _menu(row: Mapping[str, str], language: str) -> str:
+    own = row[language]
+    # A screen reader should not read an English name as if it were of the language of the page.
+    return f"<strong>{escape(own)}</strong>" if own else f'<strong lang="en">{escape(row["en"])}</strong>'
+
+
+def _sentence(text: str, parts: Mapping[str, str]) -> str:
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text, quote=False)).format_map(parts)
 
 
 @cache
 def _rows() -> tuple[dict[str, str], ...]:
     head, *lines = template.shipped("trust/words.tsv").splitlines()
     names = head.split("\t")
-    return tuple(dict(zip(names, line.split("\t"), strict=False)) for line in lines)
+    return tuple(dict(zip(names, line.split("\t"), strict=True)) for line in lines)

@@ -8,6 +8,7 @@ from flask import Flask
 
 from . import auditing, browsing, changing, gate, making, pages, roots, signing
 from .config import UPLOAD_LIMIT
+from .sharing import Sharing
 from .work import Workers
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def create_app(config: Config) -> Flask:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.extensions["opensslgen"] = config
     app.extensions["opensslgen.workers"] = Workers()
+    app.extensions["opensslgen.sharing"] = Sharing()
     pages.furnish(app)
     gate.guard(app, config)
     for part in (making, signing, browsing, changing, roots, auditing):

@@ -41,6 +41,7 @@ def serve_form(
     with ExitStack() as stack:
         stop = _StopSignal()
         stack.callback(stop.restore)
+        stack.callback(app.extensions["opensslgen.sharing"].stop)
         if context is None:
             serve(app, listener, limits=limits, ready=ready, until=stop.is_set, stopping=stop.restore)
             workers.finish(_GRACE)

@@ -9,27 +9,35 @@ import io
 import re
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 import segno
 from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException
 
 from opensslgen.errors import Error
+from opensslgen.trust.desk_phones import SETTINGS_FILE
 from opensslgen.trust.devices import device_of
 from opensslgen.trust.files import HTML, TrustFile, pages, root_files
 from opensslgen.trust.pages import check_page
 from opensslgen.trust.words import LANGUAGES
 
+from .entrance import tls_settings
 from .serve import tls_front
-from .serving import CONNECTIONS, HEADERS, Limits, serve
+from .serving import CONNECTIONS, HEADERS, Limits, open_listener, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
     from ssl import SSLContext
 
+    from opensslgen.openssl.command import OpenSSL
+    from opensslgen.trust.devices import Device
     from opensslgen.x509.certificate import Certificate
 
 _HEADERS = {
@@ -64,17 +72,37 @@ def create_app(
     """
     app = Flask("opensslgen", static_folder=None, template_folder=None)
     same = {file.name: file for file in (*root_files(root, profile=profile), *codes(url))}
-    spoken = {
-        language: same | {file.name: file for file in pages(root, address=url, check=check, language=language)}
-        for language in LANGUAGES
-    }
+    # A desk phone asks for its settings by this name.
+    same[SETTINGS_FILE] = replace(same["46xxsettings-lines.txt"], name=SETTINGS_FILE)
+
+    @cache
+    def files(language: str, *, is_phone: bool) -> dict[str, TrustFile]:
+        # A phone is here because it has scanned the code.
+        address = None if is_phone else url
+        return same | {file.name: file for file in pages(root, address=address, check=check, language=language)}
 
     def language() -> str:
         return request.accept_languages.best_match(LANGUAGES, LANGUAGES[0])
 
+    def device() -> Device | None:
+        return device_of(request.headers.get("User-Agent", ""))
+
     def device_name() -> str:
-        device = device_of(request.headers.get("User-Agent", ""))
-        return device.title if device else "unknown device"
+        found = device()
+        if found:
+            return found.title
+        # Desk phones have no browser; Avaya's begin with their maker.
+        return "desk phone" if request.headers.get("User-Agent", "").lower().startswith("avaya") else "unknown device"
+
+    def find(name: str) -> Response | None:
+        found = device()
+        file = files(language(), is_phone=bool(found and found.is_phone)).get(name)
+        if file is None:
+            return None
+        response = _answer(file)
+        if file.media_type == HTML:
+            response.headers["Vary"] = "User-Agent, Accept-Language"
+        return response
 
     @app.before_request
     def refuse_other_hosts() -> None:
@@ -83,10 +111,8 @@ def create_app(
 
     @app.get("/", provide_automatic_options=False)
     def show_guide() -> Response:
-        device = device_of(request.headers.get("User-Agent", ""))
-        response = _answer(spoken[language()]["index.html" if device is None else f"{device.id}.html"])
-        response.headers["Vary"] = "User-Agent, Accept-Language"
-        return response
+        found = device()
+        return find(f"{found.id if found else 'index'}.html") or abort(404)
 
     @app.get("/check", provide_automatic_options=False)
     def show_check() -> Response:
@@ -98,13 +124,7 @@ def create_app(
 
     @app.get("/<name>", provide_automatic_options=False)
     def send_file(name: str) -> Response:
-        found = spoken[language()].get(name)
-        if found is None:
-            abort(404)
-        response = _answer(found)
-        if name.endswith(".html"):
-            response.headers["Vary"] = "Accept-Language"
-        return response
+        return find(name) or abort(404)
 
     @app.errorhandler(HTTPException)
     def error(fault: HTTPException) -> Response:
@@ -123,8 +143,65 @@ def create_app(
     return app
 
 
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """The site, ready to be served."""
+
+    app: Flask
+    listener: socket.socket
+    url: str
+    check: str | None
+    """The URL of the page over TLS that shows whether a phone trusts the root."""
+    missing: Error | None
+    """Why there is no such page; None as well if the key of the root is not here."""
+
+
 @contextmanager
-def checking(app: Flask, listener: socket.socket, context: SSLContext) -> Iterator[None]:
+def offer(
+    root: Certificate,
+    *,
+    address: str,
+    port: int | None = None,
+    profile: bytes | None = None,
+    pki: Path | None,
+    openssl: Callable[[], OpenSSL],
+    on_fetch: Callable[[Fetch], None],
+) -> Iterator[Offer]:
+    """Open the site on an address, and serve it by TLS as well if `pki` has a certificate for that address.
+
+    `port` is that of plain HTTP; None: 8080. The caller serves that. Raises Error if the port cannot be had.
+    """
+    with ExitStack() as stack:
+        listener = stack.enter_context(open_listener(address, 8080 if port is None else port))
+        url = url_of(listener)
+        secure, missing = (None, None)
+        if pki is not None:
+            try:
+                host = urlsplit(url).hostname or address
+                secure = _open_tls(address, host, port=port, pki=pki, openssl=openssl())
+            except Error as error:
+                missing = error
+        check = None
+        if secure:
+            stack.enter_context(secure[0])
+            check = check_url(secure[0])
+        app = create_app(root, url=url, profile=profile, check=check, on_fetch=on_fetch)
+        if secure:
+            stack.enter_context(_serving_tls(app, *secure))
+        yield Offer(app=app, listener=listener, url=url, check=check, missing=missing)
+
+
+def _open_tls(
+    address: str, host: str, *, port: int | None, pki: Path, openssl: OpenSSL
+) -> tuple[socket.socket, SSLContext]:
+    """Return a socket for TLS with its settings; raises Error without a certificate for this address, or a port."""
+    context, _ = tls_settings(host, host, pki=pki, openssl=openssl)
+    beside = 8443 if port is None else port + 1 if 0 < port < 65535 else 0
+    return open_listener(address, beside), context
+
+
+@contextmanager
+def _serving_tls(app: Flask, listener: socket.socket, context: SSLContext) -> Iterator[None]:
     """Serve the site over TLS as well, in a thread, until the end of the block."""
     stop = threading.Event()
     with tls_front(listener, context) as (inner, front):
