@@ -68,6 +68,7 @@ def server(
         p12=None if p12_password is None else "p12",
     )
     authority = _authority(pki, {CA_PASSPHRASE: passphrase, P12_PASSWORD: p12_password}, allow)
+    authority.store.finish()
     root = ca_to_create(
         authority.store, agreed=new_ca, name=ca_name, host=order.names[0].value, encrypted=passphrase is not None
     )

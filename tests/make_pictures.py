@@ -36,10 +36,10 @@ def pictures():
         with running(cwd=work) as form:
             page.enter(form.url)
             page.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
-            page.size(720, 1040)
+            page.size(1080, 960)
             page.get(f"http://127.0.0.1:{form.port}/new")
             page.fill(name="pbx.example.com", names="10.0.0.5\nsip.example.com\nsip:example.com")
-            wait(lambda: len(page.all("#recognised li")) == 3)
+            wait(lambda: len(page.all("#recognised li")) == 3 and "sip.example.com" in page.at("#preview").text)
             page.execute_script("document.activeElement.blur()")
             yield "form", picture(page)
             for name, days in (("pbx", 20), ("sip", 120), ("web", 240), ("mail", 300)):
@@ -49,6 +49,13 @@ def pictures():
             page.get(f"http://127.0.0.1:{form.port}/")
             page.size(1080, 860)
             yield "overview", picture(page)
+            words = ("--days", 2555, "--allow", "apple-validity", "--key-type", "p-256")
+            done = opensslgen("server", "door.example.com", *words, cwd=work)
+            assert done.returncode == 0, done.stderr
+            page.get(f"http://127.0.0.1:{form.port}/?q=door")
+            page.go(page.at("tbody th a"))
+            page.size(1080, 860)
+            yield "certificate", picture(page)
             page.get(f"http://127.0.0.1:{form.port}/root/iphone.html")
             page.size(375, 720)
             yield "phone", picture(page)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import os
 import re
 import ssl
 import subprocess
+import sys
+import tarfile
 import threading
 
 import pytest
@@ -14,6 +17,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from .browser import chromium, wait
+from .conftest import CHECKOUT, opensslgen
 from .forms import FILLED, running
 from .needs import needs
 
@@ -78,7 +82,7 @@ def is_as_ordered(path):
 
 def test_a_certificate_is_made_and_its_p12_downloaded(page):
     made(page, p12_password=PASSWORD)
-    path = page.downloaded(page.at("a[href$='/p12']"))
+    path = page.downloaded(page.at("form[action$='/p12'] button"))
     assert path.name == "pbx.example.com.p12"
     is_as_ordered(path)
     assert page.all("li.good")
@@ -183,13 +187,113 @@ def test_names_are_recognised_while_they_are_typed(page):
     wait(lambda: not page.at("#recognised").is_displayed())
 
 
+def test_the_commands_follow_the_form_and_no_password_leaves_the_page(page, form):
+    def commands():
+        return page.at("#preview").text
+
+    wait(lambda: "Name: the name is empty" in commands())
+    assert not page.at("button[formaction]").is_displayed()
+    page.fill(name="typed.example.com", names="10.0.0.5")
+    wait(lambda: "DNS:typed.example.com,IP:10.0.0.5" in commands())
+    page.fill(days="397", key_type="p-256")
+    wait(lambda: "-days 397" in commands() and "prime256v1" in commands())
+    page.execute_script(
+        "const all = window.fetch; window.sent = []; window.fetch = (to, what) => {"
+        " window.sent.push([...what.body.entries()].map(String).join()); return all(to, what); }"
+    )
+    page.fill(p12_password="kept-to-myself")
+    wait(lambda: "openssl pkcs12 -export" in commands())
+    sent = page.execute_script("return window.sent.join()")
+    assert "p12_password,typed" in sent
+    assert "kept-to-myself" not in sent
+
+
+# Journeys, on a phone and on a screen, with scripts and without
+
+
+@pytest.fixture(scope="module", params=[(375, True), (1280, True), (375, False), (1280, False)], ids=str)
+def traveller(request):
+    """A browser, and whether it has scripts."""
+    width, scripts = request.param
+    with chromium(scripts=scripts) as browser:
+        browser.size(width)
+        yield browser, scripts
+
+
+def click(page, selector, clicks):
+    page.go(page.at(selector))
+    clicks.append(selector)
+
+
+SUBMIT = "main form button:not([type])"
+
+
+def test_the_first_certificate_takes_at_most_five_clicks(traveller, tmp_path):
+    page, scripts = traveller
+    clicks = []
+    with running("--pki", tmp_path / "pki") as form:
+        page.enter(form.url)
+        click(page, "main .next a.button", clicks)
+        page.at("[name=name]").send_keys("pbx.example.com")
+        if not scripts:
+            page.go(page.at("button[formaction]"))
+            assert "subjectAltName = DNS:pbx.example.com" in page.at("#preview").text
+            assert page.at("[name=name]").get_attribute("value") == "pbx.example.com"
+        click(page, SUBMIT, clicks)
+        click(page, SUBMIT, clicks)
+        page.arrive("Made a server certificate for pbx.example.com")
+        assert page.downloaded(page.at("a[href$='/chain']")).read_text().count("BEGIN CERTIFICATE") == 2
+        assert len(clicks) + 1 <= 5
+
+
+def in_the_past(*arguments, pki):
+    """Run a command 80 days ago."""
+    command = ["faketime", "-f", "-80d", sys.executable, "-m", "opensslgen", *arguments, "--pki", pki]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+
+
+@needs("faketime")
+def test_three_that_expire_are_renewed_and_a_request_is_signed_and_found(traveller, tmp_path):
+    page, _ = traveller
+    pki = tmp_path / "pki"
+    in_the_past("root", "--cn", "Example CA", "--key-type", "p-256", pki=pki)
+    for name in ("a", "b", "c"):
+        in_the_past("server", f"{name}.example.com", "--days", "100", "--key-type", "p-256", pki=pki)
+    before = {path: path.read_bytes() for path in (pki / "issued").glob("*.crt")}
+    with running("--pki", pki) as form:
+        page.enter(form.url)
+        assert page.at("main .next a.button").text == "Renew 3 certificates"
+        page.go(page.at("main .next a.button"))
+        page.go(page.at(SUBMIT))
+        page.go(page.at(SUBMIT))
+        page.arrive("Renewed 3 certificates")
+        assert all(path.read_bytes() != old for path, old in before.items())
+        page.go(page.at("nav a[href='/']"))
+        assert page.at("main .next a.button").text != "Renew 3 certificates"
+        page.go(page.at("nav a[href='/new']"))
+        page.go(page.at(".kinds a[href$='kind=request']"))
+        key = tmp_path / "key.pem"
+        words = ("-newkey", "rsa:2048", "-nodes", "-subj", "/CN=asks.example.com", "-keyout", key)
+        request = openssl("req", "-new", *words)
+        page.at("[name=text]").send_keys(request)
+        page.go(page.at(SUBMIT))
+        page.go(page.at(SUBMIT))
+        page.arrive("Signed a server certificate for asks.example.com")
+        page.go(page.at("nav a[href='/']"))
+        page.at("[name=q]").send_keys("asks")
+        page.go(page.at(".filters button"))
+        assert "1 certificate found" in page.at("main").text
+
+
 def test_everything_works_without_scripts(tmp_path):
     with running("--pki", tmp_path / "pki") as form, chromium(scripts=False) as page:
         page.enter(form.url)
         page.go(page.at("main .next a.button"))
         assert not page.all("#recognised li")
         made(page, p12_password=PASSWORD)
-        is_as_ordered(page.downloaded(page.at("a[href$='/p12']")))
+        is_as_ordered(page.downloaded(page.at("form[action$='/p12'] button")))
         page.go(page.at("nav a[href='/']"))
         assert "DNS:pbx.example.com" in page.at("table").text
         page.go(page.at("tbody tr:last-child a"))
@@ -214,6 +318,43 @@ def test_everything_works_without_scripts(tmp_path):
         assert page.at("h1").text == "Logged out"
         page.get(f"http://127.0.0.1:{form.port}/")
         assert page.at("h1").text == "Forbidden"
+
+
+def test_a_certificate_and_the_ca_work_without_scripts(tmp_path):
+    for words in (("server", "pbx.example.com", "--san", "10.0.0.5,sip.example.com"), ("server", "old.example.com")):
+        done = opensslgen(*words, "--new-ca", "--key-type", "p-256", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    assert opensslgen("revoke", "old.example.com", "--yes", cwd=tmp_path).returncode == 0
+    with running("--pki", tmp_path / "pki") as form, chromium(scripts=False) as page:
+        page.enter(form.url)
+        page.go(page.at("tbody tr:last-child a"))
+        assert not page.all("button.copy, button.show")
+        page.at("#export-ip-office").find_element("xpath", "ancestor::details/summary").click()
+        page.at("#export-ip-office").send_keys(PASSWORD)
+        is_as_ordered(page.downloaded(page.at("details[open] form[action$='/export'] button")))
+        page.at("[name=host]").send_keys("127.0.0.1:1")
+        page.go(page.at("form[action*='/check'] button"))
+        assert "gives no answer that can be judged" in page.at("#check ~ .answer").text
+        page.go(page.at("nav a[href='/ca']"))
+        page.go(page.at("form[action='/revocation-list'] button"))
+        page.go(page.at("main form button"))
+        page.arrive("Made a CRL with 1 certificate")
+        page.go(page.at("nav a[href='/ca']"))
+        listed = page.downloaded(page.at("a[href='/ca/crl.der']"))
+        assert "Revoked Certificates" in openssl("crl", "-inform", "DER", "-in", listed, "-noout", "-text")
+        page.at("#backup ~ details summary").click()
+        page.fill(backup_passphrase=PASSWORD, backup_passphrase_again=PASSWORD)
+        page.go(page.at("form[action='/ca/backup'] button"))
+        page.go(page.at("main form button"))
+        page.arrive("Backed up")
+        archive = page.downloaded(page.at("form[action$='/backup'] button"))
+        command = ("enc", "-d", "-aes-256-cbc", "-pbkdf2", "-iter", "600000", "-md", "sha256", "-in", archive)
+        openssl(*command, "-pass", f"pass:{PASSWORD}", "-out", tmp_path / "opened")
+        assert tarfile.is_tarfile(tmp_path / "opened")
+
+
+def open_all(page):
+    page.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
 
 
 def visit_each(page, form):
@@ -241,25 +382,61 @@ def visit_each(page, form):
         "/",
         "/?all=1&order=-kind",
         "/?q=nothing",
+        "/ca",
         "/certificates/ca",
         "/root",
         "/root/index.html",
         "/root/iphone.html",
         "/audit",
-        "/sign",
+        "/new?kind=request",
+        "/new?kind=intermediate",
         "/new?kind=client",
+        "/renew",
     ):
         page.get(base + path)
         yield path
     page.get(base)
     page.go(page.at("tbody tr:last-child a"))
     yield "one"
+    page.at("[name=host]").send_keys("127.0.0.1:1")
+    page.go(page.at("form[action*='/check'] button"))
+    open_all(page)
+    yield "one with a server"
+    page.at("#export-ip-office").send_keys("abc")
+    page.go(page.at("details[open] form[action$='/export'] button:not([type])"))
+    yield "one with an error"
+    page.get(f"{base}/ca")
+    open_all(page)
+    for name in ("new_passphrase", "new_passphrase_again"):
+        page.at(f"#{name}").send_keys("abc")
+    page.go(page.at("form[action='/ca/passphrase'] button:not([type])"))
+    yield "CA with an error"
     page.get(f"{base}/audit")
     page.at("[name=text]").send_keys("[ v3_req ]\nsubjectAltName = DNS:10.0.0.5\nbasicConstraints = CA:TRUE\n")
+    page.at("[name=servers]").send_keys("127.0.0.1:1")
     page.go(page.at("main form button:not([type])"))
     yield "audit with findings"
     page.get(f"{base}/nothing")
     yield "error"
+
+
+def test_a_fingerprint_is_copied_and_a_passphrase_shown_by_the_keyboard(page, form):
+    made(page, name="copied.example.com")
+    page.get(f"http://127.0.0.1:{form.port}/ca")
+    page.execute_cdp_cmd("Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]})
+    button = page.at("[data-copy^='SHA-256'] + button")
+    assert button.get_attribute("aria-label").startswith("Copy: SHA-256 fingerprint of")
+    button.send_keys(Keys.ENTER)
+    wait(lambda: "Copied" in page.at("[role=status]").get_attribute("textContent"))
+    copied = page.execute_async_script("navigator.clipboard.readText().then(arguments[0], arguments[0])")
+    root = page.downloaded(page.at("a[href='/certificates/ca/certificate']"))
+    assert copied in openssl("x509", "-in", root, "-noout", "-sha256", "-fingerprint")
+    assert len(copied) == 95
+    open_all(page)
+    page.at("#new_passphrase").send_keys(PASSWORD, Keys.TAB, Keys.ENTER)
+    assert page.at("#new_passphrase").get_attribute("type") == "text"
+    page.switch_to.active_element.send_keys(Keys.ENTER)
+    assert page.at("#new_passphrase").get_attribute("type") == "password"
 
 
 @needs("axe-core")
@@ -424,7 +601,8 @@ def test_chromium_trusts_what_the_form_made_once_the_root_is_in_its_store(tmp_pa
         page.enter(form.url)
         page.get(f"http://127.0.0.1:{form.port}/new")
         made(page)
-        files = {what: page.downloaded(page.at(f"a[href$='/{what}']")) for what in ("chain", "key")}
+        wanted = {"chain": "a[href$='/chain']", "key": "form[action$='/key'] button"}
+        files = {what: page.downloaded(page.at(selector)) for what, selector in wanted.items()}
         page.get(f"http://127.0.0.1:{form.port}/root")
         root = page.downloaded(page.at("main a.button"))
         downloads = {**files, "root": root}

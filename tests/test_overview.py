@@ -122,8 +122,9 @@ def test_it_shows_the_ca_its_list_and_the_next_step(client):
     assert "None yet" in page
     step = re.search(r'aria-labelledby="next">(.*?)</section>', page, re.DOTALL)[1]
     assert "expire within 30 days, or have expired" in step
-    # The button leads to what has expired, as that is the most urgent.
-    link = re.search(r'class="button" href="([^"]+)"', step)[1].replace("&amp;", "&")
+    # Beside the button a link leads to what has expired, as that is the most urgent.
+    assert 'class="button" href="/renew"' in step
+    link = re.search(r'href="([^"]+#certificates)"', step)[1].replace("&amp;", "&")
     assert listed(client.get(link).text) == ["gone"]
 
 

@@ -9,11 +9,13 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -30,12 +32,14 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from opensslgen.errors import Error
-from opensslgen.jobs import job
+from opensslgen.jobs import due, job, next_step
 from opensslgen.jobs.perform import Authority
 from opensslgen.pki.store import Store
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
+from opensslgen.report.fixes import FIXES
+from opensslgen.rules.profiles import RULES
 from opensslgen.trust.files import root_files
-from opensslgen.web import sessions, share
+from opensslgen.web import auditing, browsing, making, renewing, sessions, share
 from opensslgen.web.app import create_app
 from opensslgen.x509.certificate import load
 
@@ -44,6 +48,7 @@ from .conftest import CHECKOUT, files_below, make_root, make_server, no_secret, 
 from .corpus.writing import GOOD, GOOD_ROOT
 from .corpus.writing import pem as pem_of
 from .forms import FILLED, HOST, PASSWORD, Client, form_config, log_in
+from .servers import issue, s_server
 
 
 @pytest.fixture
@@ -90,7 +95,7 @@ def test_the_name_of_a_new_ca_is_typed_in_the_form(client, config):
 
 def test_what_is_made_is_what_was_filled_in(client):
     made = client.make(p12_password="for the test")
-    data = client.get(f"{made}/p12").data
+    data = client.take(f"{made}/p12").data
     key, certificate, others = pkcs12.load_key_and_certificates(data, b"for the test")
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["pbx.example.com", "sip.example.com"]
@@ -101,7 +106,7 @@ def test_what_is_made_is_what_was_filled_in(client):
     certificate.verify_directly_issued_by(others[0])
     pem = x509.load_pem_x509_certificate(client.get(f"{made}/certificate").data)
     chain = x509.load_pem_x509_certificates(client.get(f"{made}/chain").data)
-    alone = load_pem_private_key(client.get(f"{made}/key").data, None)
+    alone = load_pem_private_key(client.take(f"{made}/key").data, None)
     assert [pem, chain] == [certificate, [certificate, others[0]]]
     assert key.public_key() == alone.public_key() == certificate.public_key()
 
@@ -260,12 +265,15 @@ def csr(name="pbx.example.com", *names):
     return request.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
 
+REQUEST = {"kind": "request", "purpose": "server", "names": "", "days": "397"}
+
+
 @pytest.mark.parametrize("upload", [False, True])
 @pytest.mark.usefixtures("root")
 def test_a_request_that_is_pasted_or_uploaded_is_signed(upload, client, config):
     text = csr("pbx.example.com", "sip.example.com")
     file = {"file": (io.BytesIO(text.encode()), "box.csr")} if upload else {}
-    shown = client.post("/sign", text="" if upload else text, names="", days="397", kind="server", **file)
+    shown = client.post("/new", **{**REQUEST, "text": "" if upload else text}, **file)
     assert shown.status_code == 303, shown.text
     made = client.post(shown.location).location
     certificate = loaded(client, f"{made}/certificate")
@@ -273,7 +281,7 @@ def test_a_request_that_is_pasted_or_uploaded_is_signed(upload, client, config):
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["pbx.example.com", "sip.example.com"]
     certificate.verify_directly_issued_by(x509.load_pem_x509_certificate((config.pki / "ca.crt").read_bytes()))
-    assert client.get(f"{made}/key").status_code == 404
+    assert client.take(f"{made}/key").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -283,23 +291,110 @@ def test_a_request_that_is_pasted_or_uploaded_is_signed(upload, client, config):
         ("text", {"text": "nonsense"}, "the request"),
         ("names", {"names": "10.0.0.0/24"}, "a network"),
         ("days", {"days": "two"}, "number of days"),
-        ("text", {"days": "2555"}, "825"),
+        ("days", {"days": "2555"}, "825"),
     ],
 )
 @pytest.mark.usefixtures("root")
 def test_a_slip_with_a_request_is_told_beside_its_field(field, fields, said, client, config):
     before = files_below(config.pki)
-    answer = client.post("/sign", **{"text": csr(), "names": "", "days": "397", "kind": "server", **fields})
+    answer = client.post("/new", **{**REQUEST, "text": csr(), **fields})
     assert answer.status_code == 422
     assert said in beside(answer.text, field)
     assert f'href="#{field}"' in answer.text
     assert files_below(config.pki) == before
 
 
+def test_an_intermediate_is_issued_with_its_limits_and_a_passphrase(client, config, root):
+    wanted = {
+        "kind": "intermediate",
+        "name": "site-berlin",
+        "days": "1825",
+        "permit": "berlin.example.com\n10.3.0.0/16",
+    }
+    wanted |= {"pathlen": "0", "key_type": "p-256", "new_passphrase": "of the site", "where": "here"}
+    differs = client.post("/new", **wanted)
+    assert "differ" in beside(differs.text, "new_passphrase_again")
+    shown = client.post("/new", **wanted, new_passphrase_again="of the site")
+    assert "10.3.0.0/16" in client.get(shown.location).text
+    made = client.post(shown.location).location
+    certificate = x509.load_pem_x509_certificate(client.get(f"{made}/certificate").data)
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate((config.pki / "ca.crt").read_bytes()))
+    constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    assert (constraints.ca, constraints.path_length) == (True, 0)
+    limits = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    assert [str(each.value) for each in limits.permitted_subtrees] == ["berlin.example.com", "10.3.0.0/16"]
+    key = load_pem_private_key(client.take(f"{made}/key").data, b"of the site")
+    assert key.public_key() == certificate.public_key()
+
+
+PREVIEWS = [
+    ({}, ["server", "pbx.example.com", "--san", "10.0.0.5", "--san", "DNS:sip.example.com", "--key-type", "p-256"]),
+    ({"p12_password": "typed", "names": ""}, ["server", "pbx.example.com", "--key-type", "p-256", "--p12"]),
+    ({"kind": "client", "eku": "clientAuth", "names": ""}, ["client", "pbx.example.com", "--key-type", "p-256"]),
+    ({"kind": "self-signed", "names": ""}, ["self-signed", "pbx.example.com", "--key-type", "p-256"]),
+    ({"kind": "intermediate", "name": "site", "days": "1825", "permit": "example.com"},
+     ["intermediate", "site", "--permit", "example.com", "--key-type", "p-256"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("fields", "arguments"), PREVIEWS)
+def test_the_commands_next_to_the_form_are_those_that_the_command_line_prints(fields, arguments, client, config, root):
+    before = files_below(config.pki)
+    page = client.post("/new/commands", **{**FILLED, **fields}, fragment="1").text
+    printed = opensslgen(*arguments, "--commands", "--pki", config.pki, env={P12_PASSWORD: "typed"}).stdout
+    assert printed.startswith("# These commands")
+    shown = re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)
+    extension, commands = (html.unescape(text) for text in shown)
+    assert commands == printed
+    assert extension in printed
+    assert "[ v3_" in extension
+    assert "<html" not in page
+    assert files_below(config.pki) == before
+
+
+def test_the_commands_of_a_request_and_of_a_first_certificate_are_shown_and_nothing_is_written(client, config):
+    page = client.post("/new/commands", **FILLED, fragment="1").text
+    assert "Extension file <code>root.cnf" in page.replace("ca.cnf", "root.cnf")
+    assert not config.pki.exists()
+    # What a killed run has left is not touched either.
+    (config.pki / ".work-left").mkdir(parents=True)
+    client.post("/new/commands", **FILLED, fragment="1")
+    assert [path.name for path in config.pki.iterdir()] == [".work-left"]
+    lacks = client.post("/new/commands", **{**REQUEST, "text": "nonsense"}, fragment="1").text
+    assert 'href="#text"' in lacks
+    assert "<pre" not in lacks
+
+
+def test_no_secret_is_in_the_commands_and_without_scripts_the_whole_page_comes_back(client, config):
+    secrets = {
+        "p12_password": "kept-to-myself",
+        "passphrase": "kept-to-myself too",
+        "passphrase_again": "typed otherwise",
+    }
+    for fragment in ({"fragment": "1"}, {}):
+        page = client.post("/new/commands", **FILLED, **secrets, **fragment).text
+        assert "OPENSSLGEN_CA_PASSPHRASE" in page
+        assert "kept-to-myself" not in page
+        assert ("<html" in page) == (not fragment)
+    assert 'value="pbx.example.com"' in page
+    assert not config.pki.exists()
+
+
+def test_a_preview_costs_little(client, monkeypatch):
+    begun = time.process_time()
+    many = "\n".join(f"host{number}.example.com" for number in range(2500))
+    assert client.post("/new/commands", **{**FILLED, "names": many}, fragment="1").status_code == 200
+    assert time.process_time() - begun < 4
+    assert client.post("/new/commands", **{**FILLED, "names": "a" * (65 << 10)}, fragment="1").status_code == 413
+    monkeypatch.setattr("opensslgen.web.making._previews", threading.BoundedSemaphore(1))
+    with making._previews:
+        assert client.post("/new/commands", **FILLED, fragment="1").status_code == 503
+
+
 def test_a_key_that_is_pasted_in_place_of_a_request_is_not_shown_again(client):
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    answer = client.post("/sign", text=pem, names="", days="397", kind="server")
+    answer = client.post("/new", **{**REQUEST, "text": pem})
     assert answer.status_code == 422
     assert pem.splitlines()[1] not in answer.text
 
@@ -516,8 +611,9 @@ def test_the_list_shows_what_there_is_and_one_page_explains_it(client, authority
     rows = re.findall(r'<th scope="row"><a href="([^"]+)">([^<]+)</a>', page)
     assert [names for _, names in rows] == ["DNS:soon.example.com", "DNS:pbx.example.com"]
     assert "expiring" in page
+    assert 'href="/ca"' in page
+    assert 'href="/certificates/ca"' in client.get("/ca").text
     for link in ("/certificates/ca", *(link for link, _ in rows)):
-        assert f'href="{link}"' in page
         one = client.get(link).text
         assert "Where it works" in one
     pem = client.get(f"{rows[0][0]}/certificate").data
@@ -533,10 +629,10 @@ def test_the_list_links_to_a_renewal_exactly_where_there_is_one(client, authorit
     client.make(replace="on")
     confirmed(client, f"/certificates/{other.certificate.serial_hex.upper()}/revoke")
     page = client.get("/?all=1").text
-    links = set(re.findall(r'href="(/certificates/[^"?#]+)"', page))
+    links = {*re.findall(r'href="(/certificates/[^"?#]+)"', page), "/certificates/ca"}
     renewals = {*re.findall(r'href="(/certificates/[^"?#]+)#renew"', page), "/certificates/ca"}
     assert len(links) == 4
-    assert renewals == {link for link in links if 'id="renew"' in client.get(link).text}
+    assert renewals == {link for link in links if f'action="{link}/renew"' in client.get(link).text}
     assert f"/certificates/{made.certificate.serial_hex.upper()}" in links - renewals
     assert len(renewals) == 2
 
@@ -566,11 +662,11 @@ def test_a_certificate_is_renewed_with_a_new_key_or_the_old_one(client, config, 
     assert renewed.extensions.get_extension_for_class(san) == old.extensions.get_extension_for_class(san)
     assert renewed.not_valid_after_utc >= old.not_valid_after_utc
     assert renewed.public_key() != old.public_key()
-    key, _, _ = pkcs12.load_key_and_certificates(client.get(f"{new}/p12").data, b"for the test")
+    key, _, _ = pkcs12.load_key_and_certificates(client.post(f"{new}/p12").data, b"for the test")
     assert key.public_key() == renewed.public_key()
     again = confirmed(client, f"/certificates/{renewed.serial_number:032X}/renew", keep_key="on")
     assert loaded(client, f"{again}/certificate").public_key() == renewed.public_key()
-    assert client.get(f"{again}/key").status_code == 404
+    assert client.post(f"{again}/key").status_code == 404
     assert len((config.pki / "index.txt").read_text().splitlines()) == 3
 
 
@@ -610,6 +706,61 @@ def test_a_certificate_is_revoked_after_a_yes(client, config, authority):
 
 def authority_serial(config):
     return int((config.pki / "index.txt").read_text().split("\t")[3], 16)
+
+
+@pytest.fixture
+def three_due(authority, monkeypatch):
+    """A folder in which three certificates are due, and a fourth is not: the form lives 80 days later."""
+    for name in ("a", "b", "c"):
+        make_server(authority, f"{name}.example.com", days=100)
+    make_server(authority, "later.example.com")
+
+    def later(survey, *, days, now):
+        return due_now(survey, days=days, now=now + timedelta(80))
+
+    due_now = due.due
+    for module in (renewing, browsing, next_step):
+        monkeypatch.setattr(module, "due", later)
+
+
+@pytest.mark.usefixtures("three_due")
+def test_what_is_due_is_renewed_at_once_and_a_failure_stops_no_other(client, config):
+    assert "Renew 3 certificates" in client.get("/").text
+    page = client.get("/renew").text
+    assert re.findall(r'name="title" value="([^"]+)" checked', page) == [f"{name}.example.com" for name in "abc"]
+    nothing = client.post("/renew")
+    assert nothing.status_code == 422
+    assert "choose at least one" in beside(nothing.text, "title")
+    shown = client.post("/renew", title=["a.example.com", "b.example.com", "later.example.com"])
+    assert shown.status_code == 303, shown.text
+    page = client.get(shown.location).text
+    assert page.count("<pre") == 2
+    assert "openssl x509 -req" in page
+    before = {name: (config.pki / f"issued/{name}.example.com.crt").read_bytes() for name in "abc"}
+    # In the meantime one of them was revoked, at the command line for example.
+    done = opensslgen("revoke", "a.example.com", "--yes", "--pki", config.pki)
+    assert done.returncode == 0, done.stderr
+    ended = client.post(shown.location)
+    assert ended.location == client.post(shown.location).location == f"{shown.location}/results"
+    page = client.get(ended.location).text
+    assert "Renewed 1 of 2 certificates" in page
+    assert "a.example.com:</strong>" in page
+    after = {name: (config.pki / f"issued/{name}.example.com.crt") for name in "bc"}
+    assert after["b"].read_bytes() != before["b"]
+    assert after["c"].read_bytes() == before["c"]
+    (made,) = re.findall(r'href="(/made/[0-9a-f]+)"', page)
+    key = load_pem_private_key(client.take(f"{made}/key").data, None)
+    assert key.public_key() == x509.load_pem_x509_certificate(after["b"].read_bytes()).public_key()
+
+
+@pytest.mark.usefixtures("three_due")
+def test_a_certificate_that_cannot_be_renewed_is_named_before_the_others_run(client, config):
+    (config.pki / "private" / "b.example.com.key").unlink()
+    (config.pki / "reqs" / "b.example.com.req").unlink()
+    answer = client.post("/renew", title=["a.example.com", "b.example.com"])
+    assert answer.status_code == 422
+    assert "choose only the others" in beside(answer.text, "title")
+    assert "b.example.com.req, which would be signed again, is missing" in answer.text
 
 
 def test_a_reason_that_is_none_revokes_nothing(client, config, authority):
@@ -744,11 +895,76 @@ def test_what_is_pasted_is_judged(client, served):
     assert "cannot be read" in client.post("/audit", text="hallo", profile="").text
 
 
+def test_findings_are_grouped_by_target_and_severity_each_with_its_fix(client, served):
+    config = b"[ v3_req ]\nbasicConstraints = CA:FALSE\nbasicConstraints = CA:FALSE\nsubjectAltName = DNS:10.0.0.5\n"
+    good = served.files["certificate"].read_bytes() + served.files["root"].read_bytes()
+    files = [(io.BytesIO(good), "good.pem"), (io.BytesIO(config), "a.cnf"), (io.BytesIO(b"hallo"), "a.txt")]
+    page = client.post("/audit", file=files).text
+    targets = re.findall(r'<h3 id="target[^>]*>(.*?)</h3>', page, re.DOTALL)
+    assert [re.sub("<[^>]+>", "", each).split()[1].rstrip(":,") for each in targets] == ["a.cnf", "a.txt", "good.pem"]
+    assert page.index("Errors (") < page.index("Warnings (")
+    findings = re.findall(r'<li class="(?:error|warning|note)">.*?</li>', page, re.DOTALL)
+    assert findings
+    assert all("<strong>Fix:</strong>" in each for each in findings)
+    assert "Let it issue the certificate with the address as IP:10.0.0.5" in page
+
+
+def test_the_report_of_an_audit_is_that_of_the_command_line(client, tmp_path):
+    (tmp_path / "a.cnf").write_text(CONFIG)
+    page = client.post("/audit", file=(io.BytesIO(CONFIG.encode()), "a.cnf"), profile="strict").text
+    at, *_ = re.findall(r'"(/audit/[0-9a-f]+)/json"', page)
+    assert "a.cnf: " in client.get(at).text
+    now = json.loads(client.get(f"{at}/json").text)["at"]
+    for form in ("text", "json", "sarif"):
+        given = client.get(f"{at}/{form}")
+        assert "attachment" in given.headers["Content-Disposition"]
+        options = ("--profile", "strict", "--format", form, "--at", now)
+        assert given.text == opensslgen("audit", "a.cnf", *options, cwd=tmp_path).stdout
+    assert client.get(f"{at}/nagios").status_code == 404
+    other = Client(client.client.application)
+    assert other.get(f"{at}/json").status_code == 403
+
+
+def test_a_server_is_audited_by_its_name_and_port(client, tmp_path):
+    leaf = issue("pbx.example.com", x509.DNSName("pbx.example.com"))
+    with s_server(tmp_path, leaf) as port:
+        page = client.post("/audit", servers=f"127.0.0.1:{port}\n127.0.0.1:1").text
+    assert f"127.0.0.1:{port}: violates the rules" in page
+    assert "host-mismatch" in page
+    assert "127.0.0.1:1: cannot be read" in page
+    assert "sent: " in page
+    wrong = client.post("/audit", servers="pbx.example.com:0")
+    assert wrong.status_code == 422
+    assert "ports are 1 to 65535" in beside(wrong.text, "servers")
+
+
+def test_an_audit_has_a_budget_for_each_file_for_all_files_and_for_all_visitors(client, monkeypatch):
+    files = [(io.BytesIO(CONFIG.encode()), f"{number}.cnf") for number in range(3)]
+    many = client.post("/audit", file=[(io.BytesIO(b"x"), f"{number}") for number in range(21)])
+    assert many.status_code == 422
+    assert "at most 20" in beside(many.text, "file")
+    monkeypatch.setattr(auditing, "_LONGEST_WAIT", 0)
+    with auditing._turns, auditing._turns:
+        assert client.post("/audit", text=CONFIG).status_code == 503
+    with auditing._places, auditing._places, auditing._places:
+        assert client.post("/audit", text=CONFIG).status_code == 503
+    monkeypatch.setattr(auditing, "_SECONDS", 0)
+    page = client.post("/audit", file=files, servers="localhost:1").text
+    assert page.count("not checked, because the others took") == 4
+
+
+def test_every_rule_has_a_fix():
+    assert FIXES.keys() == RULES.keys()
+
+
 def test_a_key_that_is_pasted_is_judged_and_not_shown_again(client, served):
     key = served.files["key"].read_text()
     page = client.post("/audit", text=served.files["certificate"].read_text() + key, profile="").text
     assert "pasted: complies" in page
     assert key.splitlines()[1] not in page
+    alone = client.post("/audit", text=key)
+    assert alone.status_code == 200
+    assert "a private key, not a certificate" in alone.text
 
 
 def test_what_is_uploaded_is_judged(client, served, openssl):
@@ -756,7 +972,7 @@ def test_what_is_uploaded_is_judged(client, served, openssl):
     answer = client.post("/audit", text="", profile="strict", file=(io.BytesIO(der), "server.der"))
     assert "server.der: complies" in answer.text
     made = client.make(p12_password="for the test")
-    data = client.get(f"{made}/p12").data
+    data = client.take(f"{made}/p12").data
     locked = client.post("/audit", text="", profile="", file=(io.BytesIO(data), "a.p12"))
     assert "it needs a password" in locked.text
     fields = {"text": "", "profile": "", "password": "for the test"}
@@ -799,14 +1015,14 @@ def test_the_cookie_is_for_this_form_alone(secure, openssl, tmp_path):
 def test_a_key_is_given_only_to_the_session_that_made_it(by_password):
     first, second = (log_in(Client(by_password)) for _ in range(2))
     made = first.make(p12_password="for the test")
-    assert b"PRIVATE KEY" in first.get(f"{made}/key").data
+    assert b"PRIVATE KEY" in first.post(f"{made}/key").data
     for what in ("", "/key", "/p12", "/certificate"):
-        assert second.get(f"{made}{what}").status_code == 404
+        assert second.take(f"{made}{what}").status_code == 404
     # What somebody else has put in its place since is theirs; the old PKCS#12 file was put aside.
-    assert first.get(f"{made}/p12").status_code == 200
+    assert first.post(f"{made}/p12").status_code == 200
     second.make(replace="on")
-    assert first.get(f"{made}/key").status_code == 404
-    assert first.get(f"{made}/p12").status_code == 404
+    assert first.post(f"{made}/key").status_code == 404
+    assert first.post(f"{made}/p12").status_code == 404
 
 
 def test_a_review_that_renames_an_old_pkcs12_file_is_still_true_a_second_later(client, monkeypatch):
@@ -819,9 +1035,9 @@ def test_a_key_of_another_session_is_not_given_to_who_revokes_its_certificate(by
     first, second = (log_in(Client(by_password)) for _ in range(2))
     serial = loaded(first, f"{first.make(p12_password='for the test')}/certificate").serial_number
     revoked = confirmed(second, f"/certificates/{serial:032X}/revoke")
-    assert f'href="{revoked}/' not in second.get(revoked).text
+    assert f'"{revoked}/' not in second.get(revoked).text
     for what in ("key", "p12", "certificate", "chain", "request"):
-        assert second.get(f"{revoked}/{what}").status_code == 404
+        assert second.take(f"{revoked}/{what}").status_code == 404
     listed = confirmed(second, "/revocation-list")
     assert set(re.findall(rf'href="{listed}/([^"]+)"', second.get(listed).text)) == {"crl", "crl%20in%20DER"}
 
@@ -835,7 +1051,7 @@ def test_renewing_gives_no_key_of_before_away(client, config):
     assert "only contain a new key" in beside(answer.text, "renew")
     renewed = confirmed(client, path, keep_key="on")
     for what in ("key", "p12"):
-        assert client.get(f"{renewed}/{what}").status_code == 404
+        assert client.take(f"{renewed}/{what}").status_code == 404
     assert not (config.pki / "private" / "pbx.example.com.p12").exists()
 
 
@@ -874,8 +1090,9 @@ def test_the_memory_that_sessions_take_is_bounded():
     keys = [all_of_them.begin().key for _ in range(300)]
     assert sum(all_of_them.find(key) is not None for key in keys) == 100
     session = sessions.Session()
-    names = [session.remember(object()) for _ in range(50)]
-    assert list(session.orders) == names[-20:]
+    running = session.remember(SimpleNamespace(work=True))
+    names = [session.remember(SimpleNamespace(work=None)) for _ in range(50)]
+    assert list(session.orders) == [running, *names[-19:]]
 
 
 # A password in place of the link

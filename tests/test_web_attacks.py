@@ -23,6 +23,7 @@ from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.web import gate
 from opensslgen.web.app import create_app
 from opensslgen.web.serving import CONNECTIONS
+from opensslgen.x509.certificate import load
 
 from .conftest import files_below, make_root, make_server, opensslgen
 from .forms import (
@@ -70,7 +71,9 @@ def routes(app, **known):
     found = {}
     with app.test_request_context(base_url=f"http://{HOST}"):
         for rule in app.url_map.iter_rules():
-            path = flask.url_for(rule.endpoint, **{name: known.get(name, "x") for name in rule.arguments})
+            path = flask.url_for(
+                rule.endpoint, **{name: {"number": 1, **known}.get(name, "x") for name in rule.arguments}
+            )
             found[path] = found.get(path, set()) | rule.methods
     return list(found.items())
 
@@ -263,7 +266,10 @@ OUTSIDE = [
 def test_no_path_leads_out(name, form):
     key = (form.pki / "private" / "ca.key").read_bytes().splitlines()[2]
     serial = next((form.pki / "certs_by_serial").iterdir()).stem
-    for base in (form.made, "/root", "/assets", "/certificates", f"/certificates/{serial}", "/orders", "/made", ""):
+    for base in (
+        *(form.made, "/root", "/assets", "/certificates", f"/certificates/{serial}", "/orders", "/made", ""),
+        *("/ca", "/ca/above", "/certificates/ca"),
+    ):
         answer = form.visitor.get(f"{base}/{name}")
         assert answer.status in {308, 400, 403, 404} or name in {".", ".."}, (base, answer.status)
         assert key not in answer.body
@@ -279,7 +285,7 @@ def test_no_path_leads_out(name, form):
 def test_a_download_has_a_name_that_is_safe(name, saved, client):
     made = client.make(name=name, names="", p12_password="for the test")
     for what, ending in (("certificate", ".crt"), ("key", ".key"), ("p12", ".p12"), ("chain", "-chain.pem")):
-        header = client.get(f"{made}/{what}").headers["Content-Disposition"]
+        header = client.take(f"{made}/{what}").headers["Content-Disposition"]
         assert header == f"attachment; filename={saved}{ending}"
 
 
@@ -310,7 +316,7 @@ def test_the_name_of_an_upload_leads_nowhere(client, config, authority):
         (b"V\t300101000000Z\t\t01\tunknown\t/CN=a\n", config.pki / "index.txt"),
     ):
         answers = [
-            client.post("/audit", text="", profile="", file=(io.BytesIO(sent), name)).text
+            re.sub("/audit/[0-9a-f]+/", "/audit/", client.post("/audit", file=(io.BytesIO(sent), name)).text)
             for name in (str(path), "plain.txt")
         ]
         assert answers[0].replace(str(path), "plain.txt") == answers[1]
@@ -337,17 +343,22 @@ class Page(html.parser.HTMLParser):
             assert name != "style"
             assert not (value or "").lower().strip().startswith(("javascript:", "data:")), value
         if tag == "script":
-            assert dict(attrs) == {"src": "/assets/form.js", "defer": None}
+            assert dict(attrs) in [{"src": f"/assets/{name}.js", "defer": None} for name in ("page", "form")]
 
 
 FIELDS = {
     "/new": ("name", "names", "days", "eku", "key_type", "key_usage", "p12_password", "passphrase", "where")
     + ("compatible", "passphrase_again", "replace", "kind", "ca_name", "csrf"),
-    "/sign": ("text", "names", "days", "kind", "passphrase", "replace", "csrf"),
-    "/audit": ("text", "profile", "password", "csrf"),
+    "/new/commands": ("name", "names", "days", "kind", "permit", "exclude", "pathlen", "text", "purpose", "fragment")
+    + ("new_passphrase", "csrf"),
+    "/renew": ("title", "passphrase", "p12_password", "keep_key", "csrf"),
+    "/audit": ("text", "profile", "password", "servers", "starttls", "csrf"),
     "/login": ("password", "csrf"),
     "/recognise": ("names", "csrf"),
     "/leave": ("csrf",),
+    "/ca/passphrase": ("passphrase", "new_passphrase", "new_passphrase_again", "csrf"),
+    "/ca/backup": ("backup_passphrase", "backup_passphrase_again", "csrf"),
+    "/revocation-list": ("days", "passphrase", "csrf"),
 }
 
 
@@ -365,6 +376,7 @@ def test_a_script_in_a_field_stays_text(path, field, client):
 
 
 ADDRESSES = ["/enter?token={}", "/new?order={}", "/{}", "/made/{}", "/root/{}"]
+ADDRESSES += ["/certificates/{}", "/certificates/ca/{}", "/ca/{}", "/ca/above/1.{}", "/ca/crl.{}"]
 ADDRESSES += [f"/?{name}={{}}" for name in ("q", "state", "kind", "order", "all", "page")]
 
 
@@ -375,6 +387,40 @@ def test_a_script_in_an_address_stays_text(path, client):
     page = client.get(path.format(quote(SCRIPT))).text
     Page(page)
     assert "<script>alert" not in page
+
+
+OF_CERTIFICATES = {
+    "export": ("form", "p12_password", "csrf"),
+    "check": ("host", "csrf"),
+    "renew": ("p12_password", "keep_key", "compatible", "passphrase", "csrf"),
+    "revoke": ("reason", "passphrase", "csrf"),
+}
+
+
+def test_a_script_in_a_field_of_a_certificate_stays_text(client, authority):
+    serial = make_server(authority).certificate.serial_hex
+    for action, fields in OF_CERTIFICATES.items():
+        for field in fields:
+            for where in (serial, "ca"):
+                sent = {"form": "nginx", "host": "x:0", "p12_password": "for the test", field: SCRIPT}
+                answer = client.post(f"/certificates/{where}/{action}", **sent)
+                if answer.status_code == 303:
+                    answer = client.get(answer.location)
+                if answer.mimetype == "text/html":
+                    Page(answer.text)
+                    assert "1022117" not in answer.text
+                assert b"<script>alert" not in answer.data
+
+
+@pytest.mark.parametrize("serial", ["x", "../ca", "%2e%2e", "CA", "ca%00", "0" * 65, "0A.pem", "pbx.example.com", "١٢"])
+def test_a_certificate_has_no_other_address(serial, client, authority):
+    make_server(authority)
+    for action in ("", "/certificate", "/der", "/chain"):
+        assert client.get(f"/certificates/{serial}{action}").status_code in {404, 308}
+    for action in OF_CERTIFICATES:
+        answer = client.post(f"/certificates/{serial}/{action}", form="key", host="127.0.0.1:1")
+        assert answer.status_code in {404, 405}
+        assert b"PRIVATE KEY" not in answer.data
 
 
 HOSTILE = [SCRIPT[:60], "a\nbasicConstraints = CA:TRUE", "a\x1b[31mred", "\u202egpj.exe", "a\0b", "a\u2028b", "--><b>"]
@@ -417,7 +463,7 @@ def test_a_script_in_the_names_of_a_certificate_of_the_folder_stays_text(client,
     Page(page)
     links = re.findall(r'href="(/certificates/[^"?]+)"', page)
     assert len(links) > 15
-    for link in links:
+    for link in [*links, "/ca"]:
         answer = client.get(link)
         Page(answer.text)
         assert not re.search("[\0\x1b\u202e\u2028]", answer.text)
@@ -622,7 +668,7 @@ def test_who_sends_a_byte_now_and_then_is_cut_off_in_the_end(tmp_path):
 
 @pytest.mark.slow
 def test_no_secret_is_in_what_the_form_prints_nor_in_its_pages_or_addresses(tmp_path):
-    passphrase, password = "of-the-root-1234", "of-the-p12-5678"
+    passphrase, password, other = "of-the-root-1234", "of-the-p12-5678", "of-the-backup-9012"
     both = {"passphrase": passphrase, "passphrase_again": passphrase}
     with running("--pki", tmp_path / "pki", "-v") as form:
         token = form.url.partition("=")[2]
@@ -637,17 +683,30 @@ def test_no_secret_is_in_what_the_form_prints_nor_in_its_pages_or_addresses(tmp_
             mine.get(f"{shown.headers['Location']}/script"),
         ]
         pages += [mine.post("/new", **{**FILLED, "days": "x", "p12_password": password, **both})]
-        key = mine.get(f"{made}/key").text.splitlines()[1]
+        key = mine.post(f"{made}/key").text.splitlines()[1]
+        twice = {
+            f"{name}{again}": other for name in ("new_passphrase", "backup_passphrase") for again in ("", "_again")
+        }
+        for path, sent in (("/ca/passphrase", {"passphrase": passphrase}), ("/ca/backup", {})):
+            shown = mine.post(path, **{**twice, **sent})
+            pages += [shown, mine.get(shown.headers["Location"]), mine.get(mine.confirm(shown)), mine.get("/ca")]
+        serial = load(tmp_path / "pki" / "issued" / "pbx.example.com.crt").serial_hex
+        pages += [mine.post(f"/certificates/{serial}/export", form="p12", p12_password=password)]
+        pages += [
+            mine.post(f"/certificates/{serial}/export", form="p12", p12_password="abc"),
+            mine.get(f"/certificates/{serial}"),
+        ]
         for path in Path(f"/proc/{form.process.pid}/task").glob("*/children"):
             assert password not in path.read_text()
         command_line = Path(f"/proc/{form.process.pid}/cmdline").read_text()
         form.stop()
-    secret = {token, passphrase, password, key, mine.csrf, *mine.cookies.values()}
+    secret = {token, passphrase, password, other, key, mine.csrf, *mine.cookies.values()}
     for text in (form.log, command_line):
         assert not [part for part in secret if part in text]
     assert "openssl pkcs12 -export" in form.log
     for page in pages:
         assert not [part for part in (passphrase, password, key, token) if part in page.text]
+        assert other not in page.text
         assert not [part for part in secret if part in page.headers.get("Location", "")]
         assert page.headers["Cache-Control"] == "no-store"
 

@@ -77,7 +77,7 @@ def test_it_works_over_tls_by_its_name(form, context):
     assert form.url == f"https://{NAME}:{form.port}/login"
     visitor = logged_in(form, context)
     made = visitor.make(p12_password="for the test")
-    assert visitor.get(f"{made}/p12").body.startswith(b"0\x82")
+    assert visitor.post(f"{made}/p12").body.startswith(b"0\x82")
     # As much as may be sent, and as much back.
     text = "# " + "x" * 900_000
     assert visitor.post("/audit", text=text, profile="").text.count("x" * 900_000) == 1

@@ -464,11 +464,16 @@ class _Inquiry:
                 left_out.append(problem.text)
                 continue
             whose = chain[min(problem.depth, len(chain) - 1)].subject or "a certificate without a name"
-            return raised(rules, "chain-rejected", f"openssl verify refuses {whose}: {problem.text}"), ()
+            return self._rejected(f"openssl verify refuses {whose}: {problem.text}")
         if not answer.problems:
-            return raised(rules, "chain-rejected", f"openssl verify does not accept it: {answer.text}"), ()
+            return self._rejected(f"openssl verify does not accept it: {answer.text}")
         notes = (f"openssl verify stopped at “{left_out[0]}”: signatures were not verified",) if left_out else ()
         return (), notes
+
+    def _rejected(self, message: str) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+        """Return the finding that openssl refuses a chain; where no rule says so, a note: it has verified nothing."""
+        found = raised(self.pending.rules, "chain-rejected", message)
+        return found, () if found else (f"signatures were not verified: {message}",)
 
     def _false_signature(
         self, chain: tuple[Certificate, ...], depth: int, *, whose: str = "it"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import shlex
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +16,6 @@ from .options import BACKUP_PASSPHRASE, FORMAT, OPENSSL, PKI, QUIET, Output, Pat
 from .say import print_json
 
 if TYPE_CHECKING:
-    from opensslgen.openssl.command import OpenSSL
     from opensslgen.report.tally import Tally
 
     from .secrets import Secrets
@@ -51,6 +48,7 @@ def backup(
     from opensslgen.openssl.provider import find
     from opensslgen.pki.store import Store
     from opensslgen.plan import secrets as names
+    from opensslgen.report.tally import about_folder, tally_folder
 
     root_of(Store(pki))
     passphrase = secrets.get(names.BACKUP_PASSPHRASE, is_new=True)
@@ -61,7 +59,7 @@ def backup(
         archive,
         openssl=found,
         passphrase=passphrase,
-        check=lambda folder: audited.append(_audit(folder, found)),
+        check=lambda folder: audited.append(tally_folder(folder, found)),
         force=force,
     )
     if output == "json":
@@ -70,7 +68,7 @@ def backup(
         click.echo(f"Backed up {visible(str(pki))}: {made.files} files in {visible(str(archive))}")
         if made.old:
             click.echo(f"  old file kept as {visible(str(made.old))}")
-        click.echo(f"Checked: restored into an empty folder, all files are the same; {_summary(audited[0])}")
+        click.echo(f"Checked: restored into an empty folder, all files are the same; {about_folder(audited[0])}")
         command = DECRYPT.format(archive=shlex.quote(str(archive)))
         click.echo(f"Keep the file and the passphrase in two places. Without opensslgen, this opens it:\n  {command}")
 
@@ -90,6 +88,7 @@ def restore(*, archive: Path, secrets: Secrets, pki: Path, openssl: str | None, 
     from opensslgen.jobs import backup as jobs
     from opensslgen.openssl.provider import find
     from opensslgen.plan import secrets as names
+    from opensslgen.report.tally import about_folder, tally_folder
 
     found = find(openssl)
     if not archive.exists():
@@ -99,21 +98,4 @@ def restore(*, archive: Path, secrets: Secrets, pki: Path, openssl: str | None, 
     if output == "json":
         print_json({"pki": str(pki), "files": files})
     elif not quiet:
-        click.echo(f"Restored {files} files into {visible(str(pki))}; {_summary(_audit(pki, found))}")
-
-
-def _audit(folder: Path, openssl: OpenSSL) -> Tally:
-    from opensslgen.audit.chosen import chosen_rules
-    from opensslgen.audit.result import Settings
-    from opensslgen.audit.targets import map_audit
-    from opensslgen.report.tally import Tally, tally
-
-    chosen = chosen_rules(())
-    now = datetime.now(timezone.utc).replace(microsecond=0)
-    settings = Settings(rules=chosen.rules, rules_by_kind=chosen.by_kind, at=now, openssl=lambda: openssl)
-    return functools.reduce(Tally.plus, map_audit([str(folder)], settings, then=tally), Tally())
-
-
-def _summary(audited: Tally) -> str:
-    unclear = f", {audited.unreadable} cannot be read or judged" if audited.unreadable else ""
-    return f"in its audit, {audited.complies} files comply, {audited.violates} violate the rules{unclear}"
+        click.echo(f"Restored {files} files into {visible(str(pki))}; {about_folder(tally_folder(pki, found))}")

@@ -311,6 +311,7 @@ class NewCA(NamedTuple):
             answer = str(click.prompt(question, default=default, err=True, value_proc=_ca_name))
             return None if answer.lower() in ("n", "no") else default if answer.lower() in ("y", "yes") else answer
 
+        store.finish()
         return ca_to_create(
             store,
             agreed=self.new_ca or self.yes,

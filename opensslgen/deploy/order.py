@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UsageError
 from opensslgen.jobs.destination import Destination
-from opensslgen.jobs.export import export_job, export_order
-from opensslgen.openssl import run
+from opensslgen.jobs.export import export_contents, export_job, export_order
 from opensslgen.pki.folder import Folder
 from opensslgen.pki.lookup import find
 from opensslgen.plan.deploy import Copy, Deployment
-from opensslgen.plan.export import export
 from opensslgen.plan.secrets import P12_PASSWORD
 from opensslgen.x509.key_types import KEY_TYPES
 from opensslgen.x509.pem import CERTIFICATE, pem
@@ -41,14 +39,12 @@ class Prepared:
     def contents(self, store: Store, openssl: OpenSSL) -> tuple[dict[str, bytes], str | None]:
         """Return the files by name, and the password of the PKCS#12 file among them, which is drawn for this once.
 
-        They are made in the folder's private work folder, which a killed run leaves to the next. Raises Error.
+        They are made in the pki folder, where the next run removes what a killed one has left. Raises Error.
         """
         password = secrets.token_hex(16) if self.deployment.has_password else None
         known = password or self.deployment.target.password
-        plan = export(self.export)
-        with store.lock() as work:
-            run.run(plan, work=work, openssl=openssl, secrets={P12_PASSWORD: known} if known else {})
-            return {each.target: (work / each.source).read_bytes() for each in plan.publish}, password
+        passwords = {P12_PASSWORD: known} if known else {}
+        return export_contents(self.export, store=store, openssl=openssl, secrets=passwords), password
 
 
 def prepare(name: str, target: Target, changes: Collection[tuple[str, str]], *, store: Store) -> Prepared:

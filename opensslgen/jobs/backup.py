@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shlex
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -75,16 +76,41 @@ def back_up(
     elif into.existing(plan):
         raise overwrite_refusal(archive.parent, [archive.name])
     with into.work() as work:
-        with store.lock():
-            sums = _pack(store.path, work / "plain")
-        _encrypt(openssl, work, passphrase)
-        (work / "plain").unlink()
-        if _unpack(openssl, work / "archive", work / "check", passphrase) != sums:
-            raise Error(f"the backup could not be verified, so {archive} was not written")
-        check(work / "check" / _TOP)
-        remove_folder(work / "check")
+        files = _make(store, work, openssl=openssl, passphrase=passphrase, check=check)
         old, _ = into.publish(plan, work=work, force=force)
-    return Backup(archive, len(sums), archive.parent / old[archive.name] if old else None)
+    return Backup(archive, files, archive.parent / old[archive.name] if old else None)
+
+
+def backup_contents(
+    store: Store,
+    *,
+    openssl: OpenSSL,
+    passphrase: str,
+    check: Callable[[Path], None],
+    on_command: Callable[[str], None] = lambda _: None,
+) -> tuple[bytes, int]:
+    """Return the archive that `back_up` makes, which is then nowhere on the disk, and the number of its files."""
+    root_of(store)
+    openssl.require("enc -pbkdf2")
+    # Keys are written where keys are, and nowhere else.
+    with Destination(store.path).work() as work:
+        on_command(f"cd {shlex.quote(str(work))}")
+        on_command(shlex.join(["openssl", *_encryption()]))
+        files = _make(store, work, openssl=openssl, passphrase=passphrase, check=check)
+        return (work / "archive").read_bytes(), files
+
+
+def _make(store: Store, work: Path, *, openssl: OpenSSL, passphrase: str, check: Callable[[Path], None]) -> int:
+    """Make the file `archive` in a work folder, and check it; return the number of files in it."""
+    with store.lock():
+        sums = _pack(store.path, work / "plain")
+    _encrypt(openssl, work, passphrase)
+    (work / "plain").unlink()
+    if _unpack(openssl, work / "archive", work / "check", passphrase) != sums:
+        raise Error("the backup could not be verified, so it was not written")
+    check(work / "check" / _TOP)
+    remove_folder(work / "check")
+    return len(sums)
 
 
 def restore(archive: Path, folder: Path, *, openssl: OpenSSL, passphrase: str) -> int:
@@ -108,7 +134,7 @@ def restore(archive: Path, folder: Path, *, openssl: OpenSSL, passphrase: str) -
 
 def _paths(folder: Path) -> Iterator[Path]:
     """Yield the files and folders of a pki folder in order, without locks and work folders; raises Error."""
-    ours = (".lock", ".work-", ".script.")
+    ours = (".lock", ".work-", ".script.", ".opensslgen-")
     for path in sorted(folder.rglob("*")):
         if path.relative_to(folder).parts[0].startswith(ours):
             continue
@@ -132,9 +158,12 @@ def _pack(folder: Path, plain: Path) -> dict[str, str]:
     return sums
 
 
+def _encryption() -> list[str]:
+    return ["enc", "-e", *_CIPHER, "-in", "plain", "-out", "archive"]
+
+
 def _encrypt(openssl: OpenSSL, work: Path, passphrase: str) -> None:
-    command = ["enc", "-e", *_CIPHER, "-in", "plain", "-out", "archive"]
-    openssl.run(command, cwd=work, secrets={BACKUP_PASSPHRASE: passphrase})
+    openssl.run(_encryption(), cwd=work, secrets={BACKUP_PASSPHRASE: passphrase})
 
 
 def _unpack(openssl: OpenSSL, archive: Path, into: Path, passphrase: str) -> dict[str, str]:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.general import file_name
+from opensslgen.openssl import run
 from opensslgen.pki.index import REVOKED
-from opensslgen.plan import export
-from opensslgen.plan.export import Export
+from opensslgen.plan import export, targets
+from opensslgen.plan.export import FORMATS, Export
+from opensslgen.plan.issue import P12_ENCRYPTIONS
 from opensslgen.rules.chain import issuers_among
 from opensslgen.suggest import shell_words
 from opensslgen.text import utc
 from opensslgen.x509.certificate import load_all
 
+from .destination import Destination
 from .job import Job
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.lookup import Found
     from opensslgen.pki.store import Store
     from opensslgen.plan.export import Form
-
-    from .destination import Destination
+    from opensslgen.plan.targets import Target
 
 
 def export_order(found: Found, *, store: Store, form: Form, file: str | None = None) -> Export:
@@ -86,10 +92,78 @@ def export_text(order: Export, *, into: Destination) -> str:
     return "".join(order.text(part) for part in order.contents(piece))
 
 
+class Offer(NamedTuple):
+    """One way to export a certificate."""
+
+    name: str
+    """One of FORMATS or of `targets.NAMES`."""
+    order: Export
+    use: str | None
+    """How to use it, as a sentence; None if it cannot be made."""
+    fault: str | None
+    """Why it cannot be made; None if it can."""
+    target: Target | None = None
+    """What it is for, if `deploy` can also install it there."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the files."""
+        return tuple(self.order.target(piece) for piece in self.order.pieces)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether it contains the private key."""
+        return any(piece.holds_key for piece in self.order.pieces)
+
+    @property
+    def needs_password(self) -> bool:
+        """Whether there is a PKCS#12 file in it."""
+        return any(piece.form in P12_ENCRYPTIONS for piece in self.order.pieces)
+
+
+def offers(found: Found, *, store: Store) -> list[Offer]:
+    """Return every way to export a certificate, those for products first; raises UnreadableError."""
+    order = export_order(found, store=store, form=FORMATS["pem"])
+    known = {name: targets.target(name) for name in targets.NAMES}
+    return [
+        *(
+            _offer(name, replace(order, form=each.form))._replace(target=each if each.is_deployable else None)
+            for name, each in known.items()
+        ),
+        *(_offer(name, replace(order, form=form)) for name, form in FORMATS.items()),
+    ]
+
+
+def _offer(name: str, order: Export) -> Offer:
+    try:
+        return Offer(name, order, export_job(order, into=Destination(Path())).next_step, None)
+    except Error as error:
+        return Offer(name, order, None, error.message)
+
+
+def export_contents(
+    order: Export,
+    *,
+    store: Store,
+    openssl: OpenSSL,
+    secrets: Mapping[str, str],
+    on_command: Callable[[str], None] = lambda _: None,
+) -> dict[str, bytes]:
+    """Return the files of an export by their names, and leave none on the disk; raises Error as `export_job` does."""
+    # Keys are written where keys are, and nowhere else.
+    into = Destination(store.path)
+    job = export_job(order, into=into)
+    with into.work() as work:
+        run.run(job.plan, work=work, openssl=openssl, secrets=secrets, on_command=on_command)
+        return {publish.target: (work / publish.source).read_bytes() for publish in job.plan.publish}
+
+
 def _refuse_keyless(order: Export) -> None:
     """Raise Error if the key is missing or cannot be exported."""
     if order.certificate.is_authority:
         raise Error(f"{order.title} is a CA: its key stays where it is")
+    if order.key is None and order.revoked:
+        raise Error(f"the key of {order.title} was moved away when the certificate was revoked")
     if order.key is None:
         raise Error(
             f"the key of {order.title} is not in the folder: it is where the request was made",

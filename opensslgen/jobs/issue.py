@@ -159,6 +159,7 @@ def leaf_result(
         makes_root=makes_root,
         notes=(*slips(order.subject.common_name, order.names), *notes),
         next_step=leaf_next_step(order.kind, plan, store),
+        order=order,
     )
 
 
@@ -173,6 +174,7 @@ def intermediate_result(verb: str, order: AuthorityOrder, plan: Plan, *, notes: 
         profile=order.profile,
         notes=tuple(notes),
         next_step=next_step,
+        order=order,
     )
 
 

@@ -62,6 +62,8 @@ class Job(NamedTuple):
     """What the plan's steps check, in words, in addition to the rules."""
     next_step: str | None = None
     """The user's next step, as a sentence."""
+    order: AuthorityOrder | LeafOrder | None = None
+    """What is issued, if the job makes one certificate that is not a new root."""
 
 
 def violations(findings: Iterable[Finding]) -> list[Finding]:

@@ -37,13 +37,14 @@ def ca_to_create(
 ) -> AuthorityOrder | None:
     """Return the order for the CA that has to be created first; None if the pki folder has a CA.
 
+    Writes nothing: a killed run may have a CA ready to be put in place, so `Store.finish` comes first.
+
     `agreed`: somebody wants a new CA. Otherwise `ask` gets the default name of the CA, and returns the name that
     somebody chose, or None if no CA is wanted; without `ask`, nobody can be asked. Whoever chose the name is asked by
     `confirm` whether to limit the CA to the domains of `names`, those of the first certificate. `host` is the server
     that the first certificate is for. Raises UsageError if there is no CA and nobody wants one, if the folder lies
     inside that of a CA, or if an existing CA has another name than `name`; and Error if the folder has lost its CA.
     """
-    store.finish()  # a killed run may have a CA ready to be put in place
     issuer = store.issuer()
     if issuer is not None:
         if name is not None and issuer.subject.common_name != name.strip():

@@ -157,6 +157,7 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         notes=_below_root(store),
         next_step=f"let devices trust {path} before {old.not_after.date()}; until then the old root remains valid,"
         " and the certificates are valid below both",
+        order=order,
     )
 
 
@@ -309,6 +310,8 @@ class Renewal:
     """A key of P12_ENCRYPTIONS, NO_P12, or None for a PKCS#12 file like the old one, if there is one."""
     allow: Collection[str] = ()
     """Ids of rules that may be broken."""
+    at: datetime | None = None
+    """After which old files are renamed; None: the time when the job is prepared."""
 
 
 def named_job(name: str, renewal: Renewal, *, store: Store) -> Job:
@@ -336,6 +339,7 @@ def _job(stem: str, renewal: Renewal, store: Store) -> Job:
             days=renewal.days,
             p12=renewal.p12,
             allow=renewal.allow,
+            at=renewal.at,
         )
     if renewal.p12 in P12_ENCRYPTIONS:
         raise UsageError("a root cannot be written as a PKCS#12 file")

@@ -82,6 +82,8 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
 def revocation_list_job(*, store: Store, days: int = revoke.LIST_DAYS) -> Job:
     """Return the job of making a CRL that is valid for so many days; raises UsageError, UnreadableError."""
     authority = root_of(store)
+    if not 1 <= days <= revoke.MOST_LIST_DAYS:
+        raise UsageError(f"a CRL is valid for 1 to {revoke.MOST_LIST_DAYS} days")
     if not _may_sign_lists(authority):
         raise UsageError(f"{visible(str(authority.subject))} may not sign CRLs: its key usage lacks cRLSign")
     path = store.path / layout.INDEX

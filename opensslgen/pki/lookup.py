@@ -91,21 +91,22 @@ def stem_to_renew(folder: Folder, found: Found) -> str:
     """Return the stem of the files of a certificate, "ca" for the root; raises Error if it cannot be renewed."""
     name = visible(found.certificate.subject.common_name or str(found.path))
     if found.entry and found.entry.state == index.REVOKED:
-        raise Error(f"{name} was revoked, so it cannot be renewed", hint=_new_one(folder, found.certificate))
+        command = another_like(folder, found.certificate)
+        raise Error(f"{name} was revoked, so it cannot be renewed", hint=command and f"to issue a new one: {command}")
     path = found.files.get("certificate")
     if path is None:
         raise UsageError(f"{found.path} is not in {folder.path / layout.ISSUED}, so it cannot be renewed there")
     return ROOT if folder.root and path == folder.root.path else path.stem
 
 
-def _new_one(folder: Folder, certificate: Certificate) -> str | None:
-    """Return a hint with the command that issues another certificate for the same names; None if none can."""
+def another_like(folder: Folder, certificate: Certificate, *options: str) -> str | None:
+    """Return the command that issues another certificate for the same names, with some options; None if none can."""
     kind, names = kind_of(certificate), [name.value for name in certificate.names]
     main, *others = names or [certificate.subject.common_name or ""]
     if kind not in ("server", "client") or not main:
         return None
     san = (word for other in others for word in ("--san", other))
-    return f"to issue a new one: {suggest(kind, main, *san, pki=folder.path)}"
+    return suggest(kind, main, *san, *options, pki=folder.path)
 
 
 def _in_folder(folder: Folder, wanted: str) -> Path:

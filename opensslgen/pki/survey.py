@@ -201,6 +201,11 @@ def _replaces(new: Certificate | None, old: Certificate | None, at: datetime) ->
     return new.not_before <= at and kind_of(new) == kind_of(old) and set(old.names) <= set(new.names)
 
 
+def state_of(certificate: Certificate, entry: Entry | None, *, at: datetime) -> str:
+    """Return the state of one certificate, one of STATES; whether another one replaces it is not looked up."""
+    return _state(certificate.not_before, certificate.not_after, entry, at, SOON)
+
+
 def _state(begins: datetime | None, ends: datetime, entry: Entry | None, at: datetime, soon: timedelta) -> str:
     if entry and entry.state == index.REVOKED:
         return "revoked"

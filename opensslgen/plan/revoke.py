@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .steps import Step
 
 LIST_DAYS = 30
+MOST_LIST_DAYS = 3650
 
 
 @dataclass(frozen=True, kw_only=True)

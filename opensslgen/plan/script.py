@@ -153,6 +153,16 @@ def steps_script(plan: Plan) -> str:
     return "\n\n".join("\n".join(_in_script(step)) for step in plan.steps)
 
 
+def extension_files(plan: Plan) -> tuple[Write, ...]:
+    """Return the files from which the plan's commands take the extensions of certificates, in their order."""
+    named = set()
+    for step in plan.steps:
+        if isinstance(step, Run) and "-extensions" in step.arguments:
+            option = "-extfile" if "-extfile" in step.arguments else "-config"
+            named.add(step.arguments[step.arguments.index(option) + 1])
+    return tuple(step for step in plan.steps if isinstance(step, Write) and step.path in named)
+
+
 def with_functions(story: str, library: str) -> str:
     """Return a shell program followed by the functions of a library that it calls, directly or not."""
     functions = {found[1]: found[0] for found in _FUNCTION.finditer(library)}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.orders.kinds import kind_of
 from opensslgen.pki.index import REVOKED, VALID
-from opensslgen.rules.devices import Verdict, verdicts
+from opensslgen.rules.devices import ALL, Verdict, verdicts
 from opensslgen.text import rfc3339, utc, visible
 
 from .made import certificate_json, finding_json
@@ -89,6 +89,31 @@ def verdicts_on(found: Found, *, at: datetime, proof: Result | None = None) -> l
         path=str(found.path),
         proof=proof.findings if proof else (),
     )
+
+
+class Standing(NamedTuple):
+    """Whether a certificate is in order, in one sentence."""
+
+    state: str
+    """"good", "warn" or "bad"."""
+    words: str
+
+
+def standing(found: Found, said: Iterable[Verdict], *, proof: Result) -> Standing:
+    """Return the worst of what `verdicts_on` says; what openssl could not verify is never good."""
+    said = tuple(said)
+    if found.entry and found.entry.state == REVOKED:
+        return Standing("bad", "It is revoked. Clients that check revocation refuse it.")
+    broken = [verdict.device for verdict in said if verdict.complies is False]
+    if broken:
+        where = "every client" if ALL in broken else ", ".join(broken)
+        return Standing("bad", f"It does not comply: {where} may refuse it.")
+    if proof.unreadable is not None or proof.notes:
+        said_of_it = signature(proof)
+        return Standing("warn", f"{said_of_it[:1].upper()}{said_of_it[1:]}.")
+    if count := sum(len(verdict.findings) for verdict in said):
+        return Standing("warn", f"It complies, with {f'{count} warnings' if count > 1 else 'a warning'}.")
+    return Standing("good", "It complies: no rule is violated.")
 
 
 def _verdict_lines(verdict: Verdict) -> Iterable[str]:

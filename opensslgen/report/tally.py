@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import MOST_PRINTED
@@ -10,8 +12,10 @@ from opensslgen.rules.rule import ERROR, NOTE, WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from opensslgen.audit.result import Result
+    from opensslgen.openssl.command import OpenSSL
     from opensslgen.rules.rule import Finding
 
 RANKS = {ERROR: 0, WARNING: 1, NOTE: 2}
@@ -97,3 +101,21 @@ def entry(result: Result, *, write: Callable[[Result], str]) -> Entry:
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Return findings sorted by severity; those of one severity keep their order."""
     return sorted(findings, key=lambda finding: RANKS[finding.rule.severity])
+
+
+def tally_folder(folder: Path, openssl: OpenSSL, *, jobs: int | None = None) -> Tally:
+    """Audit a pki folder by the default rules, and return the totals; `jobs` are the processes that do it."""
+    from opensslgen.audit.chosen import chosen_rules
+    from opensslgen.audit.result import Settings
+    from opensslgen.audit.targets import map_audit
+
+    chosen = chosen_rules()
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    settings = Settings(rules=chosen.rules, rules_by_kind=chosen.by_kind, at=now, openssl=lambda: openssl, jobs=jobs)
+    return functools.reduce(Tally.plus, map_audit([str(folder)], settings, then=tally), Tally())
+
+
+def about_folder(audited: Tally) -> str:
+    """Return the totals of the audit of a pki folder, as words in a sentence."""
+    unclear = f", {audited.unreadable} cannot be read or judged" if audited.unreadable else ""
+    return f"in its audit, {audited.complies} files comply, {audited.violates} violate the rules{unclear}"

@@ -36,8 +36,7 @@ def text_entry(result: Result, *, colour: bool = False, quiet: bool = False, man
     if is_a in (COMPLIES, KEY) and (quiet or (_is_in(result.target, many) and not _has_warning(result))):
         return ""
     where = visible(result.target) + (f":{result.line}" if result.line else "")
-    words = _paint(_UNKNOWN if result.is_unknown else _WORDS[is_a], is_a, colour)
-    lines = [f"{where}: {words}{_about(result)}"]
+    lines = [f"{where}: {_paint(verdict_words(result), is_a, colour)}{_about(result)}"]
     if result.unreadable is not None:
         lines.append(f"  {visible(result.unreadable)}")
     for finding in worst_first(result.findings):
@@ -49,6 +48,11 @@ def text_entry(result: Result, *, colour: bool = False, quiet: bool = False, man
         ]
     lines += [f"  {visible(note)}" for note in result.notes]
     return "\n".join(lines) + "\n"
+
+
+def verdict_words(result: Result) -> str:
+    """Return the verdict as people read it, such as "violates the rules"."""
+    return _UNKNOWN if result.is_unknown else _WORDS[verdict(result)]
 
 
 def _is_in(target: str, many: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask
 
-from . import auditing, browsing, changing, gate, making, pages, roots, signing
+from . import auditing, authority, browsing, changing, exports, gate, live, making, pages, renewing, roots
 from .config import UPLOAD_LIMIT
 from .sharing import Sharing
 from .work import Workers
@@ -27,6 +27,6 @@ def create_app(config: Config) -> Flask:
     app.extensions["opensslgen.sharing"] = Sharing()
     pages.furnish(app)
     gate.guard(app, config)
-    for part in (making, signing, browsing, changing, roots, auditing):
+    for part in (making, browsing, exports, changing, renewing, live, authority, roots, auditing):
         app.register_blueprint(part.blueprint)
     return app

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, abort, render_template, request, url_for
+from flask import Blueprint, abort, render_template, request, url_for
 
+from opensslgen import __version__
 from opensslgen.errors import Error, UsageError
-from opensslgen.jobs.next_step import next_step
+from opensslgen.jobs.due import due
+from opensslgen.jobs.export import offers
+from opensslgen.jobs.next_step import DAYS, next_step
+from opensslgen.jobs.remedy import remedies, renewal
+from opensslgen.orders.kinds import kind_of
 from opensslgen.pki import lookup
 from opensslgen.pki.folder import Folder
 from opensslgen.pki.index import REASONS
-from opensslgen.pki.survey import KINDS, STATES, crl_dates, crl_fault, survey_of
+from opensslgen.pki.survey import KINDS, STATES, crl_dates, crl_fault, state_of, survey_of
+from opensslgen.plan.script import as_commands
 from opensslgen.report import browse, explain, overview
+from opensslgen.report.fixes import fix_of
+from opensslgen.x509.pem import CERTIFICATE, pem
 
 from .config import this_config
 from .fields import Problem
 from .gate import this_session
-from .pages import attachment
 from .pending import passphrase_is_needed
 
 if TYPE_CHECKING:
     from opensslgen.audit.result import Result
+    from opensslgen.audit.why import Why
+    from opensslgen.jobs.export import Offer
 
 blueprint = Blueprint("browsing", __name__)
 
 _SERIAL = re.compile(r"ca|[0-9A-F]{2,64}")
-_PUBLIC = ("certificate", "chain")
-"""What anyone with a session can download; a key only the session that has made it."""
 
 
 @blueprint.get("/")
@@ -51,6 +59,7 @@ def table() -> str:
         selection=selection,
         root=survey.root() if survey else None,
         step=next_step(survey),
+        due_count=sum(1 for _ in due(survey, days=DAYS, now=survey.at)) if survey else 0,
         due_state="expired" if survey and survey.lapsed else "expiring",
         months=overview.months(expiries, at=_now()),
         lists=crl_dates(survey) if survey else None,
@@ -75,32 +84,55 @@ def one(serial: str) -> str:
     return page(serial, problems={})
 
 
-def page(serial: str, *, problems: dict[str, Problem]) -> str:
-    """Return the page of one certificate; the problems are named after the form that was sent."""
-    found = find_certificate(serial)
-    at = _now()
+def page(serial: str, *, problems: dict[str, Problem], host: str = "", answer: Why | None = None) -> str:
+    """Return the page of one certificate; the problems are named after the form that was sent.
+
+    `host` is the server that was typed, and `answer` what the check of it has found.
+    """
+    config, found, at = this_config(), find_certificate(serial), _now()
+    proof = _proof(found, at)
+    said = explain.verdicts_on(found, at=at, proof=proof)
+    commands, fault = _renewal_commands(found)
     return render_template(
         "one.html",
         serial=serial,
         found=found,
+        certificate=found.certificate,
+        at=at,
+        state=state_of(found.certificate, found.entry, at=at),
+        kind=kind_of(found.certificate),
+        pem=pem(CERTIFICATE, found.certificate.der),
         problems=problems,
         reasons=REASONS,
         is_root=serial == lookup.ROOT,
-        can_renew=_can_renew(found),
-        asks_passphrase=passphrase_is_needed(this_config()),
-        facts=explain.facts(found, at=at),
-        found_verdicts=explain.verdicts_on(found, at=at, proof=_proof(found, at)),
-        downloads=[what for what in _PUBLIC if what in found.files],
+        can_revoke=serial != lookup.ROOT and not (found.entry and found.entry.revoked_at),
+        commands=commands,
+        fault=fault,
+        asks_passphrase=passphrase_is_needed(config),
+        facts=[(what, text) for what, text in explain.facts(found, at=at) if what not in ("serial", "SHA-256")],
+        standing=explain.standing(found, said, proof=proof),
+        found_verdicts=said,
+        remedy=remedies(found, store=config.store, fix=lambda finding: fix_of(finding.rule.id, "certificate")),
+        offers=_offers(found),
+        host=host,
+        answer=answer,
     )
 
 
-@blueprint.get("/certificates/<serial>/<what>")
-def download(serial: str, what: str) -> Response:
-    """Return a certificate or its chain."""
-    found = find_certificate(serial)
-    if what not in _PUBLIC or what not in found.files:
-        abort(404)
-    return attachment(found.files[what].read_bytes(), name=found.files[what].name, kind="application/x-pem-file")
+def _offers(found: lookup.Found) -> list[Offer]:
+    """Return what the certificate can be exported as; nothing if one of its issuers cannot be read."""
+    with suppress(Error):
+        return offers(found, store=this_config().store)
+    return []
+
+
+def _renewal_commands(found: lookup.Found) -> tuple[str | None, str | None]:
+    """Return what `renew --commands` prints for a certificate, or why it cannot be renewed."""
+    try:
+        plan = renewal(found, store=this_config().store).plan
+        return as_commands(plan, version=__version__, folder=str(this_config().pki)), None
+    except Error as error:
+        return None, error.message
 
 
 def find_certificate(serial: str) -> lookup.Found:
@@ -118,15 +150,8 @@ def _proof(found: lookup.Found, at: datetime) -> Result:
     from opensslgen.audit.result import Settings
     from opensslgen.audit.signatures import proof
 
-    issuers = [found.issuer] if found.issuer else []
+    issuers = [*filter(None, [found.issuer]), *this_config().store.above()]
     return proof(found.certificate, issuers, Settings(rules=(), at=at, openssl=this_config().openssl))
-
-
-def _can_renew(found: lookup.Found) -> bool:
-    try:
-        return bool(lookup.stem_to_renew(Folder(this_config().pki), found))
-    except Error:
-        return False
 
 
 def _now() -> datetime:

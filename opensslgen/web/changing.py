@@ -1,4 +1,4 @@
-"""The forms on the page of a certificate: renew it, revoke it, or issue a revocation list."""
+"""The forms that renew or revoke a certificate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flask import Blueprint, redirect, request, url_for
 from opensslgen.errors import Error
 from opensslgen.jobs.job import NO_P12, Violation
 from opensslgen.jobs.renew import renewal_job, root_renewal_job
-from opensslgen.jobs.revoke import revocation_job, revocation_list_job
+from opensslgen.jobs.revoke import revocation_job
 from opensslgen.pki.folder import Folder
 from opensslgen.pki.index import REASONS
 from opensslgen.pki.lookup import ROOT, stem_to_renew
@@ -24,7 +24,7 @@ from .gate import this_session
 from .pending import Pending, passphrase_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from werkzeug.wrappers import Response
 
@@ -50,7 +50,7 @@ def renew(serial: str) -> Response | tuple[str, int]:
         # The page says what becomes of an old PKCS#12 file, for which nobody has typed a password.
         return renewal_job(stem, store=config.store, keep_key=keep_key, p12=p12 or NO_P12, at=at)
 
-    return _show_plan(serial, "renew", prepare)
+    return show_plan("renew", prepare, show=lambda problems: page(serial, problems=problems))
 
 
 def _p12_fault(p12: str | None, *, keep_key: bool, compatible: bool) -> str | None:
@@ -75,29 +75,27 @@ def revoke(serial: str) -> Response | tuple[str, int]:
     def prepare() -> Job:
         return revocation_job(path, store=config.store, reason=reason)
 
-    return _show_plan(serial, "revoke", prepare, is_final=True)
+    return show_plan("revoke", prepare, show=lambda problems: page(serial, problems=problems), is_final=True)
 
 
-@blueprint.post("/revocation-list")
-def revocation_list() -> Response | tuple[str, int]:
-    """Show how the revocation list will be issued."""
-    config = this_config()
-    return _show_plan(ROOT, "list", lambda: revocation_list_job(store=config.store))
-
-
-def _show_plan(
-    serial: str, action: str, prepare: Callable[[], Job], *, is_final: bool = False
+def show_plan(
+    action: str,
+    prepare: Callable[[], Job],
+    *,
+    show: Callable[[dict[str, Problem]], str],
+    new: Mapping[str, str] | None = None,
+    is_final: bool = False,
 ) -> Response | tuple[str, int]:
-    """Go on to the plan, or show the certificate with the error."""
-    secrets = fields.read_secrets(request.form)
+    """Go on to the plan, or show the page of the form with the error; `new` are secrets that the form has set."""
+    secrets = {**fields.read_secrets(request.form), **(new or {})}
     try:
         for name, value in secrets.items():
             fit_secret(name, value)
         wrong = passphrase_problem(this_config(), secrets)
         if wrong:
-            return page(serial, problems={f"{action}-passphrase": wrong}), 422
+            return show({f"{action}-passphrase": wrong}), 422
         pending = Pending(prepare=prepare, shown=prepare(), secrets=secrets, is_final=is_final)
     except Error as error:
         findings = tuple(error.findings) if isinstance(error, Violation) else ()
-        return page(serial, problems={action: Problem(error.message, findings)}), 422
+        return show({action: Problem(error.message, findings)}), 422
     return redirect(url_for("making.plan", order=this_session().remember(pending)), 303)

@@ -11,7 +11,7 @@ from opensslgen.pki.store import Store
 from opensslgen.report.overview import Briefs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from opensslgen.openssl.command import OpenSSL
@@ -35,11 +35,11 @@ class Config:
     password: str | None = field(default=None, repr=False)
     secure: bool = False
     """Whether browsers use TLS."""
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
     """Secrets that nobody has to type, by the names that plans have for them."""
     on_command: Callable[[str], None] = lambda _: None
     """Gets each openssl command as it runs."""
-    patience: float = 0.25
+    patience: float = 0.1
     """Seconds that the answer to a confirmation waits for the job, before it shows its progress."""
     briefs: Briefs = field(default_factory=Briefs, repr=False)
     """What was read of the folder's certificates."""

@@ -19,7 +19,7 @@ from opensslgen.text import visible
 if TYPE_CHECKING:
     from flask import Flask
 
-_ASSETS = {"style.css": "text/css", "form.js": "text/javascript"}
+_ASSETS = {"style.css": "text/css", "form.js": "text/javascript", "page.js": "text/javascript"}
 _MESSAGES = {
     400: "This request is invalid.",
     404: "There is no such page, or it belongs to another session.",
@@ -89,5 +89,10 @@ def _error(error: Exception) -> tuple[str, int]:
 def attachment(data: bytes, *, name: str, kind: str) -> Response:
     """Return a file to be saved under a name."""
     answer = Response(data, content_type=kind)
-    answer.headers.set("Content-Disposition", "attachment", filename=name)
+    answer.headers.set("Content-Disposition", "attachment", filename=safe_name(name))
     return answer
+
+
+def safe_name(name: str) -> str:
+    """Return a file name without what leads elsewhere, hides something, or ends a header."""
+    return "".join(char if char.isprintable() and char not in '/\\:"' else "_" for char in name) or "_"

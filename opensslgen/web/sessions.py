@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
+    from .auditing import Report
     from .pending import Delivery, Pending
 
 T = TypeVar("T")
@@ -25,7 +26,11 @@ LONGEST = 12 * 3600.0
 """Seconds after which a session ends."""
 _SESSIONS = 100
 _ORDERS = 20
-"""Orders, and deliveries, that one session remembers."""
+"""Orders that one session remembers."""
+_DELIVERIES = 60
+"""Deliveries that one session remembers: more than one order can have."""
+_REPORTS = 2
+"""Audits whose reports one session can download."""
 WRONG_PASSWORDS = 5
 """Of one client in a minute; others have to wait."""
 _CLIENTS = 1000
@@ -47,18 +52,31 @@ class Session:
     deliveries: dict[str, Delivery] = field(default_factory=dict)
     """What it has made; no other session gets its keys."""
 
+    reports: dict[str, Report] = field(default_factory=dict)
+    """What it has audited."""
+
     def remember(self, pending: Pending) -> str:
-        """Keep an order, in place of the oldest if there are too many, and return its name in this session."""
-        return _keep(self.orders, pending)
+        """Keep an order, in place of the oldest if there are too many, and return its name in this session.
+
+        One that runs is the last to go: its page is the only way to see how it ends.
+        """
+        return _keep(self.orders, pending, most=_ORDERS, busy={name for name, each in self.orders.items() if each.work})
 
     def deliver(self, delivery: Delivery) -> str:
-        """Keep a delivery in the same way."""
-        return _keep(self.deliveries, delivery)
+        """Keep a delivery in the same way; backups are large, so only the latest is kept."""
+        if delivery.kept:
+            for name in [name for name, old in self.deliveries.items() if old.kept]:
+                del self.deliveries[name]
+        return _keep(self.deliveries, delivery, most=_DELIVERIES)
+
+    def keep_report(self, report: Report) -> str:
+        """Keep the report of an audit in the same way."""
+        return _keep(self.reports, report, most=_REPORTS)
 
 
-def _keep(kept: dict[str, T], thing: T) -> str:
-    while len(kept) >= _ORDERS:
-        kept.pop(next(iter(kept)), None)
+def _keep(kept: dict[str, T], thing: T, *, most: int, busy: Collection[str] = ()) -> str:
+    while len(kept) >= most:
+        kept.pop(next((name for name in kept if name not in busy), next(iter(kept))), None)
     name = secrets.token_hex(8)
     kept[name] = thing
     return name

@@ -12,6 +12,7 @@ from flask import current_app
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opensslgen.errors import Error
     from opensslgen.jobs.perform import JobResult
 
 _AT_ONCE = 4
@@ -25,7 +26,8 @@ class Work:
     begun: float = field(default_factory=time.monotonic)
     commands: list[str] = field(default_factory=list)
     """The commands so far, the running one last."""
-    made: JobResult | None = None
+    made: list[JobResult | Error] = field(default_factory=list)
+    """What each job of it has made, or why it failed; empty before the end, or if `fault` is set."""
     fault: Exception | None = None
     ended: threading.Event = field(default_factory=threading.Event)
 
@@ -43,7 +45,7 @@ class Workers:
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
         self._threads: set[threading.Thread] = set()
 
-    def start(self, make: Callable[[Callable[[str], None]], JobResult]) -> Work:
+    def start(self, make: Callable[[Callable[[str], None]], list[JobResult | Error]]) -> Work:
         """Run a function that takes what gets each command, and return its work."""
         work = Work()
 

@@ -1,13 +1,15 @@
-// Shows the kind of each name while it is typed; the server recognises it. The form works without this script.
+// Shows the kind of each name while it is typed, and the commands beside the form; the server recognises and renders.
+// The form works without this script.
 "use strict";
+const form = document.getElementById("order");
 const field = document.getElementById("names");
 const list = document.getElementById("recognised");
-const csrf = document.querySelector("form[novalidate] input[name=csrf]");
+const preview = document.getElementById("preview");
+const secrets = document.querySelectorAll("input[type=password]"); // some may be shown later
 let timer, latest = 0;
 
-async function recognise() {
-  const number = ++latest;
-  const body = new URLSearchParams({ csrf: csrf.value, names: field.value });
+async function recognise(number) {
+  const body = new URLSearchParams({ csrf: form.elements.csrf.value, names: field.value });
   let names;
   try {
     const answer = await fetch("/recognise", { method: "POST", body });
@@ -29,27 +31,38 @@ async function recognise() {
   list.hidden = names.length === 0;
 }
 
-field.addEventListener("input", () => {
-  clearTimeout(timer);
-  timer = setTimeout(recognise, 300);
-});
-if (field.value.trim()) recognise();
+// The commands are the same for every password, so none leaves the page: a word stands for each.
+async function show(number) {
+  const body = new FormData(form);
+  body.set("fragment", "1");
+  for (const each of secrets) body.set(each.name, each.value ? "typed" : "");
+  if (body.get("file")?.size > 48000) body.delete("file"); // no request is so large
+  let answer;
+  try {
+    answer = await fetch(preview.dataset.from, { method: "POST", body });
+  } catch {
+    return;
+  }
+  if (number !== latest) return;
+  if (answer.status === 503) timer = setTimeout(update, 1000);
+  if (!answer.ok) return;
+  const text = await answer.text();
+  if (number !== latest) return;
+  preview.innerHTML = text;
+  offerCopies(preview); // of page.js
+}
 
-// A button shows what is typed into a field for a password, and hides it again.
-for (const field of document.querySelectorAll("input[type=password]")) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "show";
-  const label = document.querySelector(`label[for="${field.id}"]`).textContent;
-  const paint = () => {
-    button.textContent = field.type === "password" ? "Show" : "Hide";
-    button.setAttribute("aria-label", `${button.textContent}: ${label}`);
-  };
-  button.addEventListener("click", () => {
-    field.type = field.type === "password" ? "text" : "password";
-    paint();
+function update() {
+  latest += 1;
+  if (field) recognise(latest);
+  show(latest);
+}
+
+if (form) {
+  document.querySelector("button[formaction]").hidden = true;
+  form.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(update, 300);
   });
-  field.form.addEventListener("submit", () => { field.type = "password"; });
-  paint();
-  field.after(button);
+  update();
 }
