@@ -20,7 +20,7 @@ say() {
 open_state() {
     state=$1
     [ -d "$state" ] || (umask 022 && mkdir -p "${state%/*}" && umask 077 && mkdir "$state") ||
-        fail "cannot make $state, where the old files are kept; another folder: --set state=DIR"
+        fail "cannot make $state, where the old files are kept: work as root there (--sudo), or name another folder (--set state=DIR)"
     [ ! -L "$state" ] || fail "$state is a symbolic link"
     chmod 0700 "$state" || fail "$state belongs to another user"
     take_state "$2"
@@ -182,11 +182,19 @@ wait_until() {
     done
 }
 
-# await_word: the ports are asked meanwhile; without the word all is undone.
+# await_word SECONDS: the ports are asked meanwhile; without the word all is undone, also where nobody can say it any more.
 await_word() {
     say activated ''
+    (
+        trap 'kill "$nap" 2>/dev/null; exit 0' TERM
+        sleep "$1" &
+        nap=$!
+        wait "$nap" && kill -TERM $$
+    ) >/dev/null 2>&1 </dev/null &
+    watch=$!
     word=''
     IFS= read -r word || word=''
+    kill "$watch" 2>/dev/null || :
     [ "$word" = keep ] || fail "the new certificate was not proved"
     keep
     say kept ''

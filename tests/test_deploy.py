@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -15,8 +16,11 @@ from click.testing import CliRunner
 from cryptography import x509
 
 from opensslgen.cli.main import cli
+from opensslgen.deploy.order import prepare
 from opensslgen.errors import UsageError
+from opensslgen.pki.store import Store
 from opensslgen.plan import targets
+from opensslgen.plan.deploy import transaction
 from opensslgen.plan.targets import Where, where
 
 from . import servers
@@ -421,6 +425,39 @@ def test_the_shell_that_is_started_sees_no_secret_of_ours(deploy, tmp_path):
     state = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
     assert not any(b"PRIVATE KEY" in path.read_bytes() for path in state)
     assert all(not stat.S_IMODE(path.stat().st_mode) & 0o077 for path in state)
+
+
+def test_sudo_starts_the_shell_and_must_not_ask(deploy, tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    fake = tmp_path / "bin/sudo"
+    fake.write_text(f'#!/bin/sh\n[ "$1" = -n ] && shift\necho "$@" >>{tmp_path}/sudo\nexec "$@"\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    assert deploy("--sudo").exit_code == 0
+    assert set((tmp_path / "sudo").read_text().splitlines()) == {"sh -s"}
+
+
+def test_a_deployment_that_nobody_ends_undoes_itself(pki, tmp_path):
+    """The connection may hang for hours; the shell there waits for its last word only so long."""
+    (tmp_path / "tls").mkdir()
+    (tmp_path / "tls/k").write_text("old")
+    own = tmp_path / "own.ini"
+    own.write_text(GOOD)
+    order = prepare(
+        NAME, targets.read(own), [("folder", f"{tmp_path}/tls"), ("state", f"{tmp_path}/state")], store=Store(pki)
+    ).deployment
+    seen = hashlib.sha256(b"old").hexdigest()
+    text = transaction(order, {f"{NAME}.key": b"new"}, by="me", digests=[seen], before="", password=None)
+    text = re.sub("(?m)^await_word [0-9]+$", "await_word 1", text)
+    with subprocess.Popen(["sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as shell:
+        shell.stdin.write(text)
+        shell.stdin.flush()
+        assert shell.wait(timeout=60) != 0
+        said = shell.stdout.read()
+    assert "opensslgen:activated=" in said
+    assert "opensslgen:restored=" in said
+    assert (tmp_path / "tls/k").read_text() == "old"
+    assert list((tmp_path / "state").iterdir()) == []
 
 
 def test_an_unknown_host_is_an_error_of_ssh(pki, tmp_path):

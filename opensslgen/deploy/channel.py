@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 """The destination that is this machine."""
-LONGEST = 3900.0
+LONGEST = 9000.0
 """Seconds that a deployment may take, its commands and the proof together."""
 SILENCE = 900.0
 """Seconds that one command on the target may take."""

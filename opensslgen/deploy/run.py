@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error
 from opensslgen.plan.deploy import KEEP, UNDO, looking, recovering, transaction, undoing
 
-from .channel import Channel, by
+from .channel import SILENCE, Channel, by
 from .order import digest, prepare
 from .proof import Prover
 
@@ -158,7 +158,7 @@ class Run:
     def _fault_after(self, conversation: Conversation) -> str:
         """Have the target activate the files, prove them, and say whether they stay; return the fault, if any."""
         order = self._order
-        if conversation.hear("activated") is None:
+        if conversation.hear("activated", silence=SILENCE + order.wait) is None:
             return conversation.fault()
         self.say(f"asking {len(order.ports)} ports of {self.prover.host}")
         faults = self.prover.prove(order.ports, lambda each: each.fault(self.prepared.chain), seconds=order.wait)

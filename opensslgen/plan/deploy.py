@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 KEEP = b"keep\n"
 """The word for which a transaction waits; without it, it undoes itself."""
 UNDO = b"undo\n"
+SPARE = 120
+"""Seconds that the last word may come later than the ports may take."""
 _SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 """Where servers lie that are not in the PATH that ssh gives."""
 _INDENT = "    "
@@ -128,7 +130,7 @@ def transaction(
         staged.append(call("remember_secret", "password", stdin=password.encode()))
     return _program(
         [*_opened(order, f"{order.who}, by {by}"), *still, *_begun(order, before), *staged, *_acted(order)],
-        "await_word",
+        call("await_word", str(order.wait + SPARE)),
     )
 
 
