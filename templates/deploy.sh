@@ -36,7 +36,8 @@ open_state() {
 take_state() {
     for try in 1 2 3; do
         if mkdir "$state/lock" 2>/dev/null; then
-            if echo "$1, since $(date -u '+%Y-%m-%d %H:%M:%S UTC')" >"$state/lock/who" && echo $$ >"$state/lock/pid"; then
+            if echo "$1, since $(date -u '+%Y-%m-%d %H:%M:%S UTC')" >"$state/lock/who" &&
+                born $$ >"$state/lock/born" && echo $$ >"$state/lock/pid"; then
                 return 0
             fi
             rm -rf "$state/lock"
@@ -49,7 +50,7 @@ take_state() {
             sleep 1
             holder=$(cat "$state/lock/pid" 2>/dev/null) || holder=''
         fi
-        if [ -n "$holder" ] && [ "$holder" != $$ ] && is_alive "$holder"; then
+        if [ "$holder" != $$ ] && is_held "$state/lock"; then
             fail "another deployment is at work here: process $holder, $(cat "$state/lock/who" 2>/dev/null || echo '?'); if there is none, remove $state/lock"
         fi
         # Only one can move it, and whoever has moved a newer one puts it back.
@@ -64,8 +65,17 @@ take_state() {
     fail "another deployment has just begun here"
 }
 
-is_alive() {
-    kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ]
+# is_held LOCK: tells whether the process lives that has taken it; another may have its number by now, as after a reboot.
+is_held() {
+    holder=$(cat "$1/pid" 2>/dev/null) || holder=''
+    [ -n "$holder" ] || return 1
+    kill -0 "$holder" 2>/dev/null || [ -d "/proc/$holder" ] || return 1
+    [ "$(born "$holder")" = "$(cat "$1/born" 2>/dev/null)" ]
+}
+
+# born PROCESS: when it began, and in which boot, as far as the kernel says.
+born() {
+    { sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 20 && cat /proc/sys/kernel/random/boot_id; } 2>/dev/null || :
 }
 
 # close_state: undoes what was not kept, and gives the folder free.
@@ -263,7 +273,7 @@ look() {
 
 # look_state STATE: who holds it, and what was left there.
 look_state() {
-    if [ -f "$1/lock/pid" ] && is_alive "$(cat "$1/lock/pid")"; then
+    if is_held "$1/lock"; then
         say lock "$(cat "$1/lock/who")"
     fi
     if [ -d "$1/current" ] && [ -f "$1/current/kept" ]; then

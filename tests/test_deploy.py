@@ -304,17 +304,27 @@ def test_the_lock_names_its_owner_and_a_dead_one_is_broken(deploy, tmp_path):
     lock = tmp_path / "state/lock"
     lock.mkdir(parents=True)
     (lock / "pid").write_text(f"{os.getpid()}\n")
+    born = subprocess.run(["sh", "-c", f"{BORN}born {os.getpid()}"], capture_output=True, text=True).stdout
+    (lock / "born").write_text(born)
     (lock / "who").write_text("somebody, since then\n")
     refused = deploy()
     assert refused.exit_code == 1
     assert "another deployment is at work" in refused.stderr
     assert "somebody, since then" in refused.stderr
     assert not (tmp_path / "tls").exists()
+    # Another process has got the number meanwhile.
+    (lock / "born").write_text("1\n")
+    assert deploy().exit_code == 0
+    assert not lock.exists()
+    lock.mkdir()
     ended = subprocess.Popen(["true"])
     ended.wait()
     (lock / "pid").write_text(f"{ended.pid}\n")
-    assert deploy().exit_code == 0
+    assert deploy(name=OLD).exit_code == 0
     assert not lock.exists()
+
+
+BORN = re.search(r"(?ms)^born\(\) \{.*?^\}\n", (CHECKOUT / "templates/deploy.sh").read_text())[0]
 
 
 def test_a_shell_that_dies_there_is_undone_by_the_same_run_or_the_next(deploy, tmp_path):

@@ -101,8 +101,13 @@ def is_old(machine, pki, home):
     left = [path.name for path in home.rglob("*") if path.name.endswith(".opensslgen") or path.parent.name == "current"]
     assert left == []
     is_new = key == (pki / "private" / f"{NAME}.key").read_bytes()
-    shown = machine.shows(6443)
-    assert shown == fingerprint(pki, NAME if is_new else "old.example.com")
+    # nginx reloads after it has said so.
+    for _ in range(100):
+        if machine.shows(6443) == fingerprint(pki, NAME if is_new else "old.example.com"):
+            break
+        time.sleep(0.05)
+    else:
+        raise AssertionError("it shows another certificate than it has")
     chain = (home / f"{NAME}-fullchain.pem").read_bytes()
     assert chain.startswith((pki / "issued" / f"{NAME if is_new else 'old.example.com'}.crt").read_bytes())
     return not is_new
