@@ -107,7 +107,7 @@ children=1
 log_stderror=no
 enable_tls=yes
 listen=tls:{address}:5061
-mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/"
+mpath="{modules}/"
 loadmodule "kex.so"
 loadmodule "tls.so"
 loadmodule "sl.so"
@@ -212,6 +212,7 @@ class Machine:
             "chain": home / f"{certificate_name}-fullchain.pem",
             **values,
         }
+        values["modules"] = next(map(str, Path("/usr/lib").glob("*/kamailio/modules")), "")
         values["listen"] = " ".join(f"listen {port} ssl;" for port in listen)
         home.mkdir(exist_ok=True)
         home.chmod(0o755)

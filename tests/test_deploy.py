@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -14,6 +15,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs12
 
 from opensslgen.cli.main import cli
 from opensslgen.deploy.order import prepare
@@ -75,7 +77,7 @@ def test_a_target_claims_no_more_than_was_tested(name):
     known = targets.target(name)
     if name in SERVERS:
         assert known.tested.startswith("a real "), known.tested
-    elif name in ("generic", "ip-office"):
+    elif name in ("generic", "ip-office", "proxmox"):
         assert not known.tested.startswith("a real ")
     else:
         assert known.tested.startswith("not tested")
@@ -553,3 +555,67 @@ def test_a_renewed_certificate_is_installed(tmp_path):
     before = (pki / f"issued/{NAME}.crt").read_bytes()
     assert run("renew", NAME, "--deploy", "nowhere", "--pki", pki).exit_code == 2
     assert (pki / f"issued/{NAME}.crt").read_bytes() == before
+
+
+# Stand-ins
+
+PVENODE = """#!/bin/sh
+# Stands in for pvenode, after https://pve.proxmox.com/pve-docs/pvenode.1.html: cert set CHAIN KEY [OPTIONS],
+# and cert delete [RESTART].
+set -e
+case "$1 $2" in
+    "cert set")
+        [ "$5 $6 $7 $8" = "--force 1 --restart 1" ]
+        grep -q 'BEGIN CERTIFICATE' "$3" && grep -q 'PRIVATE KEY' "$4"
+        cp "$3" {active}.pem && cp "$4" {active}.key
+        ;;
+    "cert delete")
+        [ "$3" = 1 ] && [ $# -eq 3 ]
+        cp {own}.pem {active}.pem && cp {own}.key {active}.key
+        ;;
+    *) exit 2 ;;
+esac
+kill -HUP "$(cat {home}/pid)"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("has_custom", [True, False])
+def test_a_proxmox_node_gets_its_certificate_from_pvenode(has_custom, pki, tmp_path, monkeypatch):
+    active, own, port = tmp_path / "pveproxy-ssl", tmp_path / "own", servers.free_port()
+    for path in (active, own):
+        shutil.copy(pki / f"issued/{OLD}.crt", f"{path}.pem")
+        shutil.copy(pki / f"private/{OLD}.key", f"{path}.key")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/pvenode").write_text(PVENODE.format(active=active, own=own, home=tmp_path))
+    (tmp_path / "bin/pvenode").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    (tmp_path / "nginx.conf").write_text(
+        NGINX.format(home=tmp_path, listen=f"listen 127.0.0.1:{port} ssl;", chain=f"{active}.pem", key=f"{active}.key")
+    )
+    settings = [f"ports={port}", f"folder={tmp_path}/tls", f"state={tmp_path}/state"]
+    settings.append(f"active={active if has_custom else tmp_path / 'none'}")
+    words = ["deploy", NAME, "--to", "proxmox@local", "--pki", pki]
+    for setting in settings:
+        words += ["--set", setting]
+    argv = [program_path("nginx"), "-c", tmp_path / "nginx.conf", "-e", "stderr", "-g", "daemon off;"]
+    with servers.program(argv, port):
+        succeed(*words)
+        assert Path(f"{active}.key").read_bytes() == (pki / f"private/{NAME}.key").read_bytes()
+        assert "nothing to do" in succeed(*words).stdout
+        succeed(*words, "--undo")
+        assert Path(f"{active}.key").read_bytes() == (pki / f"private/{OLD}.key").read_bytes()
+
+
+def test_a_unifi_controller_gets_a_keystore_that_it_can_open(pki, tmp_path):
+    words = ["--set", f"keystore={tmp_path}/keystore", "--set", f"state={tmp_path}/state"]
+    words += ["--set", f"reload=touch {tmp_path}/restarted", "--set", "ports="]
+    own = tmp_path / "unifi.ini"
+    text = (CHECKOUT / "opensslgen/targets/unifi.ini").read_text()
+    own.write_text(text.replace("owner = unifi:unifi\n", ""))
+    succeed("deploy", NAME, "--target", own, "--on", "local", *words, "--pki", pki)
+    found = pkcs12.load_pkcs12((tmp_path / "keystore").read_bytes(), b"aircontrolenterprise")
+    assert found.cert.friendly_name == b"unifi"
+    assert found.cert.certificate == x509.load_pem_x509_certificate((pki / f"issued/{NAME}.crt").read_bytes())
+    assert stat.S_IMODE((tmp_path / "keystore").stat().st_mode) == 0o640
+    assert (tmp_path / "restarted").exists()
