@@ -73,9 +73,10 @@ is_held() {
     [ "$(born "$holder")" = "$(cat "$1/born" 2>/dev/null)" ]
 }
 
-# born PROCESS: when it began, and in which boot, as far as the kernel says.
+# born PROCESS: when it began, and in which boot, as far as the kernel says; a dead one that nobody has waited for began
+# never.
 born() {
-    { sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 20 && cat /proc/sys/kernel/random/boot_id; } 2>/dev/null || :
+    { sed 's/.*) //; /^[ZX]/d' "/proc/$1/stat" | cut -d ' ' -f 20 && cat /proc/sys/kernel/random/boot_id; } 2>/dev/null || :
 }
 
 # close_state: undoes what was not kept, and gives the folder free.

@@ -306,8 +306,7 @@ def test_the_lock_names_its_owner_and_a_dead_one_is_broken(deploy, tmp_path):
     lock = tmp_path / "state/lock"
     lock.mkdir(parents=True)
     (lock / "pid").write_text(f"{os.getpid()}\n")
-    born = subprocess.run(["sh", "-c", f"{BORN}born {os.getpid()}"], capture_output=True, text=True).stdout
-    (lock / "born").write_text(born)
+    (lock / "born").write_text(born(os.getpid()))
     (lock / "who").write_text("somebody, since then\n")
     refused = deploy()
     assert refused.exit_code == 1
@@ -324,9 +323,20 @@ def test_the_lock_names_its_owner_and_a_dead_one_is_broken(deploy, tmp_path):
     (lock / "pid").write_text(f"{ended.pid}\n")
     assert deploy(name=OLD).exit_code == 0
     assert not lock.exists()
+    # It has ended, and nobody has waited for it yet.
+    lock.mkdir()
+    ended = subprocess.Popen(["sleep", "60"])
+    (lock / "pid").write_text(f"{ended.pid}\n")
+    (lock / "born").write_text(born(ended.pid))
+    ended.kill()
+    assert deploy().exit_code == 0
+    ended.wait()
 
 
-BORN = re.search(r"(?ms)^born\(\) \{.*?^\}\n", (CHECKOUT / "templates/deploy.sh").read_text())[0]
+def born(pid):
+    """Return what the lock of a process says of it."""
+    function = re.search(r"(?ms)^born\(\) \{.*?^\}\n", (CHECKOUT / "templates/deploy.sh").read_text())[0]
+    return subprocess.run(["sh", "-c", f"{function}born {pid}"], capture_output=True, text=True).stdout
 
 
 def test_a_shell_that_dies_there_is_undone_by_the_same_run_or_the_next(deploy, tmp_path):

@@ -253,6 +253,7 @@ def as_script(order: Deployment, *, version: str) -> str:
         "# shellcheck disable=SC2016,SC2034,SC2317 # text in single quotes is run later",
         f"# opensslgen {version}: deploys {visible(order.who)}.",
         f"# Usage: {usage.replace('$0', 'THIS')}. FOLDER has the files of `opensslgen export … --for {target.name}`.",
+        *([f"# The PKCS#12 file must have the password {target.password}."] if target.password else []),
         f"# Tested on: {target.tested}.",
         "",
         "main() {",
