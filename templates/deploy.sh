@@ -221,10 +221,11 @@ keep() {
     rm -f "$state/last/kept" "$state/last/placing" "$state/last/activating"
 }
 
-# take_back: makes the last deployment one that is undone.
+# take_back WHAT: undoes the last deployment, if it was of this certificate to this target.
 take_back() {
     [ -d "$state/last" ] || fail "nothing was deployed here that could be undone"
-    say undoing "$(cat "$state/last/who" 2>/dev/null)"
+    said=$(cat "$state/last/who" 2>/dev/null) || said=''
+    case $said in "$1 ("*) ;; *) fail "the last deployment here was another one: $said" ;; esac
     say ports "$(cat "$state/last/ports" 2>/dev/null)"
     { : >"$state/last/placing" && : >"$state/last/activating" && mv "$state/last" "$state/current"; } ||
         fail "cannot write to $state"
@@ -311,18 +312,26 @@ EOF_
     unset secret
 }
 
-# prove_port PORT STARTTLS SERVERNAME SECONDS: asks it until it shows the new certificate and the CAs above it.
-prove_port() {
-    left=$4 port=$1
-    wanted=$(cat "$state/current/chain")
+# is_same FILE PATH: tells whether the target has this content there.
+is_same() {
+    find_real "$2"
+    [ -f "$real" ] && [ "$(digest "$1")" = "$(digest "$real")" ]
+}
+
+# shows PORT STARTTLS SERVERNAME: tells whether it shows $wanted, the new certificate and the CAs above it, without the root.
+shows() {
     set -- s_client -connect "127.0.0.1:$1" -showcerts ${3:+-servername "$3"} ${2:+-starttls "$2"}
-    until
-        shown=$(openssl "$@" </dev/null 2>/dev/null | sed -n '/^-----BEGIN CERTIFICATE-----$/,/^-----END CERTIFICATE-----$/p')
-        case $shown in "$wanted"*) true ;; *) false ;; esac
-    do
-        [ "$left" -gt 0 ] || fail "port $port does not show the new certificate and its whole chain, so all is undone"
+    shown=$(openssl "$@" </dev/null 2>/dev/null | sed -n '/^-----BEGIN CERTIFICATE-----$/,/^-----END CERTIFICATE-----$/p')
+    case $shown in "$wanted"*) return 0 ;; *) return 1 ;; esac
+}
+
+# prove_port PORT STARTTLS SERVERNAME SECONDS: asks it until it shows that.
+prove_port() {
+    left=$4
+    until shows "$1" "$2" "$3"; do
+        [ "$left" -gt 0 ] || fail "port $1 does not show the new certificate and its whole chain, so all is undone"
         sleep 1
         left=$((left - 1))
     done
-    echo "port $port shows the new certificate and its whole chain"
+    echo "port $1 shows the new certificate and its whole chain"
 }

@@ -220,6 +220,10 @@ def test_the_printed_script_deploys_and_undoes(shell, pki, deploy, tmp_path):
     files = contents(tmp_path / "tls")
     assert files == {**contents(tmp_path / "files"), f"{NAME}.key": (files[f"{NAME}.key"][0], 0o640)}
     assert (tmp_path / "reloaded").exists()
+    (tmp_path / "reloaded").unlink()
+    again = act(tmp_path / "files")
+    assert again.stdout == f"nothing to do: {NAME} to generic\n"
+    assert not (tmp_path / "reloaded").exists()
     undone = act("--undo")
     assert undone.returncode == 0, undone.stderr
     assert contents(tmp_path / "tls") == before
@@ -262,6 +266,9 @@ def test_a_second_run_changes_nothing_and_check_says_so(deploy, pki, tmp_path):
     jsonschema.validate(answer, {**schema, "anyOf": [{"$ref": "#/$defs/deployed"}]})
     assert not answer["changed"]
     assert (tmp_path / "reloads").read_text() == "again\n"
+    other = deploy("--undo", name=OLD)
+    assert (other.exit_code, contents(tmp_path / "tls")) == (1, files)
+    assert f"the last deployment here was another one: {NAME} to generic" in other.stderr
     assert deploy("--undo").exit_code == 0
     assert contents(tmp_path / "tls") == {}
     assert deploy("--undo").exit_code == 1

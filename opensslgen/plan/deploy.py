@@ -6,6 +6,7 @@ It is carried out through one shell on the target (`transaction`), or printed: a
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -102,8 +103,20 @@ class Deployment:
             text = self.values["restore"] or text or self.target.commands["activate"]
         if text is None:
             return None
+        return "\n".join([*(f"{name}={shlex.quote(value)}" for name, value in self.variables(text).items()), text])
+
+    def variables(self, text: str) -> dict[str, str]:
+        """Return the values that shell text uses, and those that they use when it evaluates them."""
         values = {**self.values, "password": f"{self.state}/current/password"}
-        return "\n".join([*(f"{name}={shlex.quote(value)}" for name, value in values.items()), text])
+        used: dict[str, str] = {}
+        while new := {name: value for name, value in values.items() if name not in used and _uses(text, name)}:
+            used |= new
+            text = "\n".join((text, *new.values()))
+        return {name: value for name, value in values.items() if name in used}
+
+
+def _uses(text: str, name: str) -> bool:
+    return re.search(rf"\$(?:{name}\b|\{{{name}\b)", text) is not None
 
 
 def transaction(
@@ -136,7 +149,9 @@ def transaction(
 
 def undoing(order: Deployment, *, by: str) -> str:
     """Return the shell text that undoes the last deployment to a target."""
-    return _program([call("open_state", order.state, f"undoing the last deployment, by {by}"), "take_back"])
+    return _program(
+        [call("open_state", order.state, f"undoing the last deployment, by {by}"), call("take_back", order.who)]
+    )
 
 
 def recovering(order: Deployment, *, by: str) -> str:
@@ -219,7 +234,7 @@ def as_script(order: Deployment, *, version: str) -> str:
         f'{_INDENT}-h | --help) echo "usage: {usage}" && exit 0 ;;',
         f"{_INDENT}--undo)",
         f"{_INDENT * 2}{call('open_state', order.state, 'undoing the last deployment, by this script')}",
-        f"{_INDENT * 2}take_back",
+        f"{_INDENT * 2}{call('take_back', order.who)}",
         f"{_INDENT * 2}exit 0",
         f"{_INDENT * 2};;",
         f'{_INDENT}-*) fail "unknown option $from; usage: {usage}" ;;',
@@ -227,12 +242,15 @@ def as_script(order: Deployment, *, version: str) -> str:
         *(f'need_input "$from"/{shlex.quote(copy.source)}' for copy in order.copies),
         *([f"need_password {P12_PASSWORD}"] if order.has_password else []),
         "",
+        "# What each port has to show.",
+        f"wanted={shlex.quote(order.chain.rstrip())}",
+        *_unless_done(order),
+        "",
         "# Take the target's folder for this; what a killed run has left is undone first.",
         *_opened(order, f"{order.who}, by a script"),
         "",
         "# Save what is there, and put the new files beside it.",
         *_begun(order, ""),
-        f"remember chain {shlex.quote(order.chain.rstrip())}",
         *staged,
         *(["remember_password"] if order.has_password else []),
         "",
@@ -257,11 +275,29 @@ def as_script(order: Deployment, *, version: str) -> str:
         f"# Tested on: {target.tested}.",
         "",
         "main() {",
-        *(_INDENT + line if line and "\n" not in line else line for line in lines),
+        *(line and _INDENT + line for line in lines),
         "}",
         "",
     ]
     return f'{with_functions(chr(10).join(story), _library())}\nmain "$@"\n'
+
+
+def _unless_done(order: Deployment) -> list[str]:
+    """Return the lines that end the script if all is in place; none if that cannot be seen."""
+    questions = [f"[ ! -d {shlex.quote(order.state + '/current')} ]"]
+    for copy in order.copies:
+        if copy.is_comparable:
+            questions.append(f'is_same "$from"/{shlex.quote(copy.source)} {shlex.quote(copy.path)}')
+    questions += [call("shows", str(port.number), port.starttls or "", order.servername or "") for port in order.ports]
+    if not order.ports and not all(copy.is_comparable for copy in order.copies):
+        return []
+    first, *others = questions
+    return [
+        f"if {first}{''.join(f' &&{chr(10)}{_INDENT * 3}{each}' for each in others)}; then",
+        f"{_INDENT}echo {shlex.quote(f'nothing to do: {visible(order.who)}')}",
+        f"{_INDENT}exit 0",
+        "fi",
+    ]
 
 
 def as_commands(order: Deployment, *, version: str) -> str:
@@ -276,8 +312,8 @@ def as_commands(order: Deployment, *, version: str) -> str:
         lines.append(f"cp {shlex.quote(copy.source)} {shlex.quote(copy.path)}")
         lines.append(f"chmod {mode} {shlex.quote(copy.path)}")
         lines += [f"chown {owner} {shlex.quote(copy.path)}"] if owner else []
-    values = [f"{name}={shlex.quote(value)}" for name, value in order.values.items() if _is_used(name, order)]
-    lines += values
+    used = order.variables("\n".join(order.target.commands.values()))
+    lines += [f"{name}={shlex.quote(value)}" for name, value in used.items()]
     for name, about in (
         ("test", "test the new files"),
         ("activate", "make them active"),
@@ -288,10 +324,6 @@ def as_commands(order: Deployment, *, version: str) -> str:
     for port in order.ports:
         lines += [f"# port {port} has to show {order.fingerprint}", _asked(port, order)]
     return "\n".join(lines) + "\n"
-
-
-def _is_used(name: str, order: Deployment) -> bool:
-    return any(f"${name}" in text or f"${{{name}" in text for text in order.target.commands.values())
 
 
 def _asked(port: Port, order: Deployment) -> str:
