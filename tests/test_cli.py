@@ -506,7 +506,7 @@ def test_doctor_sees_a_clock_that_is_behind():
         text=True,
     )
     assert done.returncode == 1
-    assert "before this release" in done.stdout
+    assert "before this version" in done.stdout
 
 
 HOSTILE = "b\x1b]0;PWN\x07\u202e"

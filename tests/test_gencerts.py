@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from opensslgen.audit.script_edits import edit_vendors, maker
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.gen_certs.patch import check_file, diff_file, patch_file, patcher_script, restore_file
+from opensslgen.gen_certs.patch import check_file, patch_file, patcher_script, restore_file
 from opensslgen.gen_certs.reader import read_script
 from opensslgen.shell.parse import parse
 
@@ -63,9 +63,9 @@ class Python:
                 case "patch":
                     patch_file(path, syntax_check=syntax_check, make=self.make)
                 case "check":
-                    return 1 if check_file(path, make=self.make) else 0, ""
+                    return 1 if check_file(path, make=self.make)[0] else 0, ""
                 case "diff":
-                    return 0, diff_file(path, make=self.make)
+                    return 0, check_file(path, make=self.make)[1]
                 case "restore":
                     restore_file(path, make=self.make, force=force)
         except Error as error:

@@ -286,6 +286,7 @@ def test_a_failing_command_gives_openssls_own_reason(openssl):
             "4007:error:11000079:X509 V3 routines:v2i_GENERAL_NAME_ex:unsupported option:../x.c:547:name=foo\n",
             "Error checking x509 extension section v3_req (unsupported option: name=foo)",
         ),
+        ("139:error:22FFF082:X509 V3 routines:func(4095):reason(130):x.c:1:\n", "unknown extension name"),
         ("139:error:0B0B4082:x509 certificate routines:X509:reason(130):x.c:1:\n", "error 130 of its x509 certificate"),
         ("", "exit code 1"),
         ("bad\x1b[31m thing\n", r"bad\u{1B}[31m thing"),

@@ -193,3 +193,21 @@ def test_a_batch_without_ctypes_works(folder):
     words = [sys.executable, "-c", program, "batch", "sites.csv", *FAST]
     done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(CHECKOUT)})
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_fault_and_no_file_takes_their_numbers(closed, tmp_path):
+    program = f"{sys.executable} -m opensslgen"
+    commands = (
+        f"{program} server a.example.com --new-ca --key-type p-256 {closed}",
+        f"{program} audit pki {closed}",
+        f"{program} list {closed}",
+    )
+    for command in commands:
+        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, command
+        assert "Traceback" not in done.stderr
+    for path in tmp_path.glob("pki/private/*.key"):
+        lines = path.read_text().splitlines()
+        assert (lines[0], lines[-1]) == ("-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----")

@@ -18,6 +18,8 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from opensslgen.openssl.command import find
+from opensslgen.openssl.provider import default_config
 from opensslgen.watch.wrapper import wrapper_script
 
 from .conftest import CHECKOUT
@@ -143,9 +145,29 @@ def test_each_openssl(binary, name):
     Path("first").mkdir()
     Path("first/openssl").symlink_to(binary)
     environment = {**os.environ, "PATH": f"{Path('first').absolute()}:{os.environ['PATH']}"}
+    if not default_config(find(binary)).exists():
+        # A binary that was not installed by its package; LibreSSL's default config has no section of extensions.
+        Path("default.cnf").write_text("[ req ]\ndistinguished_name = name\n[ name ]\ncommonName = Name\n")
+        environment["OPENSSL_CONF"] = str(Path("default.cnf").absolute())
     done = run("--fix", script=script_text(shape), shell=shape.shell, env=environment)
     assert faults(Path("server.crt").read_bytes()) == set(), done.stderr
-    assert done.returncode == 0, done.stdout
+    if "ca" in faults(Path("ca.crt").read_bytes()):
+        assert done.returncode == 0, done.stdout
+    else:
+        # LibreSSL makes a root without CA:TRUE, which phones do not trust.
+        assert "LibreSSL" in find(binary).banner
+        assert done.returncode == 1
+        assert "error: it is not a certificate authority (CA:TRUE) [root-ca]" in done.stdout
+        assert "1 of 2 comply, 1 violate the rules" in done.stdout
+
+
+@pytest.mark.parametrize("config", ["", "-config missing.cnf"])
+def test_a_missing_config_is_named(config):
+    make = f"openssl req -x509 -newkey rsa:2048 -nodes -keyout k -out c -subj /CN=x {config}"
+    done = run(script=make, env={**os.environ, "OPENSSL_CONF": "/nowhere/openssl.cnf"})
+    assert done.returncode == 2
+    named = f"its config {Path.cwd()}/missing.cnf" if config else "openssl's default config /nowhere/openssl.cnf"
+    assert f"exited with 1; {named} is missing\n" in done.stdout
 
 
 VENDOR = """EXTENDED_CSR=true EXT_FILE=e CA=CA:FALSE KEY_USAGE=digitalSignature SUBJECT_ALT_NAME=DNS:pbx.example.com

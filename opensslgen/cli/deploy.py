@@ -12,7 +12,7 @@ from opensslgen.errors import UsageError
 
 from . import complete
 from .command import InGroups
-from .options import REPLACING, Running, file_option, grouped, not_empty, together
+from .options import REPLACING, Running, file_option, grouped, not_empty, refuse, together
 from .say import print_json, print_notes
 
 if TYPE_CHECKING:
@@ -106,18 +106,15 @@ def deploy(name: str, placing: Placing, running: Running, *, check: bool, undo: 
     Exit code: 0 if the certificate is in place and proved, 1 if not, 2 if it cannot be tried.
     """
     from opensslgen.deploy.order import prepare
-    from opensslgen.pki.store import Store
     from opensslgen.plan.targets import changes
 
     target, destination = placing.resolve()
-    store = Store(running.pki)
+    store = running.store
     prepared = prepare(name, target, changes(placing.settings), store=store)
     if running.is_printed:
         from opensslgen.plan.deploy import as_commands, as_script
 
-        for option, is_set in (("check", check), ("undo", undo)):
-            if is_set:
-                raise UsageError(f"--{option} has no effect with {running.printing}, which only prints")
+        refuse(f"has no effect with {running.printing}, which only prints", check=check, undo=undo)
         printed = as_commands if running.commands else as_script
         click.echo(printed(prepared.deployment, version=__version__), nl=False)
         return

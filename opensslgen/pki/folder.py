@@ -11,17 +11,15 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.general import file_name
 from opensslgen.plan import layout
 from opensslgen.suggest import shell_words, suggest
-from opensslgen.x509.certificate import load
+from opensslgen.x509.certificate import Certificate, load
 
-from .index import REVOKED, read
+from .index import REVOKED, Entry, read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from opensslgen.x509.certificate import Certificate
     from opensslgen.x509.public_keys import PublicKey
 
-    from .index import Entry
 
 # As `openssl ca` and easy-rsa write the reasons; a date follows the last two.
 _COMPROMISED = ("keycompromise", "cacompromise", "keytime", "cakeytime")
