@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from opensslgen.budget import Budget, Reserve
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.general import file_name
 from opensslgen.plan import layout
@@ -96,9 +97,20 @@ def missing_ca(path: Path) -> Error:
 
 @dataclass(frozen=True)
 class Folder:
-    """A pki folder; it is only read, and only as far as needed."""
+    """A pki folder; it is only read, and only as far as needed.
+
+    To read its certificates costs no more than to audit them: what takes longer counts as unreadable.
+    """
 
     path: Path
+
+    @cached_property
+    def _reserve(self) -> Reserve:
+        return Reserve()
+
+    def _load(self, path: Path) -> Certificate:
+        with Budget(reserve=self._reserve).running():
+            return load(path)
 
     @property
     def index(self) -> Path:
@@ -112,7 +124,7 @@ class Folder:
             path = self.path / name
             if path.exists():
                 try:
-                    return Copy(path, load(path), None)
+                    return Copy(path, self._load(path), None)
                 except UnreadableError as error:
                     return Copy(path, None, error.message)
         return None
@@ -123,7 +135,7 @@ class Folder:
         found = {}
         for path in issued_files(self.path):
             try:
-                found[load(path).serial_number] = path
+                found[self._load(path).serial_number] = path
             except UnreadableError:
                 continue
         return found
@@ -137,7 +149,7 @@ class Folder:
         for name in filter(None, (first, certificate.subject.common_name)):
             with suppress(UnreadableError, UsageError):
                 path = self.path / layout.certificate(file_name(name))
-                if load(path).der == certificate.der:
+                if self._load(path).der == certificate.der:
                     return path
         return self.issued.get(certificate.serial_number)
 
@@ -147,7 +159,7 @@ class Folder:
         found = set()
         for path in (self.path / layout.ISSUED).glob("*.crt.old-*"):
             with suppress(UnreadableError):
-                found.add(load(path).serial_number)
+                found.add(self._load(path).serial_number)
         return frozenset(found)
 
     @cached_property
@@ -167,7 +179,7 @@ class Folder:
         if path is None:
             return Copy(None, None, "its copy is missing")
         try:
-            certificate = load(path)
+            certificate = self._load(path)
         except UnreadableError as error:
             return Copy(path, None, f"its copy cannot be read: {error.message}")
         if certificate.serial_number != entry.serial_number:
