@@ -108,7 +108,8 @@ class Folder:
     def _reserve(self) -> Reserve:
         return Reserve()
 
-    def _load(self, path: Path) -> Certificate:
+    def load(self, path: Path) -> Certificate:
+        """Return a certificate of the folder; raises UnreadableError, also if it takes too long."""
         with Budget(reserve=self._reserve).running():
             return load(path)
 
@@ -124,7 +125,7 @@ class Folder:
             path = self.path / name
             if path.exists():
                 try:
-                    return Copy(path, self._load(path), None)
+                    return Copy(path, self.load(path), None)
                 except UnreadableError as error:
                     return Copy(path, None, error.message)
         return None
@@ -135,7 +136,7 @@ class Folder:
         found = {}
         for path in issued_files(self.path):
             try:
-                found[self._load(path).serial_number] = path
+                found[self.load(path).serial_number] = path
             except UnreadableError:
                 continue
         return found
@@ -149,7 +150,7 @@ class Folder:
         for name in filter(None, (first, certificate.subject.common_name)):
             with suppress(UnreadableError, UsageError):
                 path = self.path / layout.certificate(file_name(name))
-                if self._load(path).der == certificate.der:
+                if self.load(path).der == certificate.der:
                     return path
         return self.issued.get(certificate.serial_number)
 
@@ -159,7 +160,7 @@ class Folder:
         found = set()
         for path in (self.path / layout.ISSUED).glob("*.crt.old-*"):
             with suppress(UnreadableError):
-                found.add(self._load(path).serial_number)
+                found.add(self.load(path).serial_number)
         return frozenset(found)
 
     @cached_property
@@ -179,7 +180,7 @@ class Folder:
         if path is None:
             return Copy(None, None, "its copy is missing")
         try:
-            certificate = self._load(path)
+            certificate = self.load(path)
         except UnreadableError as error:
             return Copy(path, None, f"its copy cannot be read: {error.message}")
         if certificate.serial_number != entry.serial_number:
