@@ -211,6 +211,12 @@ def test_a_pki_folder_is_compared_within_the_same_bounds(tmp_path, clock, settin
     assert "and nothing is left of the 10 s" in copies[-1].fault
 
 
+def test_a_certificate_of_megabytes_is_not_read_for_a_list_or_the_form(tmp_path):
+    folder = pki_folder(tmp_path / "pki", copies=2, of=KINDS["leaves"].write(1) + b"\n" * (2 << 20))
+    copy = Folder(folder).copy(Entry("V", AT, None, None, "01", "unknown", "/CN=x", 1))
+    assert "larger than 2 MiB" in copy.fault
+
+
 def test_a_pki_folder_with_too_many_findings_cannot_be_told(tmp_path, monkeypatch, settings):
     monkeypatch.setattr("opensslgen.audit.folder.MOST_FINDINGS", 3)
     folder = pki_folder(tmp_path / "pki", copies=5, of=KINDS["leaves"].write(1))

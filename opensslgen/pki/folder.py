@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from .index import Entry
 
+_LARGEST = 2 << 20
+"""Bytes of a certificate's file; most have a thousandth."""
 # As `openssl ca` and easy-rsa write the reasons; a date follows the last two.
 _COMPROMISED = ("keycompromise", "cacompromise", "keytime", "cakeytime")
 
@@ -111,7 +113,7 @@ class Folder:
     def load(self, path: Path) -> Certificate:
         """Return a certificate of the folder; raises UnreadableError, also if it takes too long."""
         with Budget(reserve=self._reserve).running():
-            return load(path)
+            return load(path, limit=_LARGEST)
 
     @property
     def index(self) -> Path:

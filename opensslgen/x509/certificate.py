@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opensslgen.budget import count_certificate
 from opensslgen.errors import UnreadableError
-from opensslgen.files.read import read_file
+from opensslgen.files.read import LARGEST_FILE, read_file
 from opensslgen.text import visible
 
 from .der import (
@@ -340,14 +340,14 @@ def _alias(data: bytes, start: int, stop: int) -> None:
     text(data, UTF8_STRING, start, stop)
 
 
-def load(path: str | os.PathLike[str]) -> Certificate:
+def load(path: str | os.PathLike[str], *, limit: int = LARGEST_FILE) -> Certificate:
     """Return the first certificate in a PEM file, or the certificate in a DER file; raises UnreadableError."""
-    return next(load_all(path))
+    return next(load_all(path, limit=limit))
 
 
-def load_all(path: str | os.PathLike[str]) -> Iterator[Certificate]:
+def load_all(path: str | os.PathLike[str], *, limit: int = LARGEST_FILE) -> Iterator[Certificate]:
     """Yield the certificates in a PEM file, or the one in a DER file; raises UnreadableError if there is none."""
-    data = read_file(path)
+    data = read_file(path, limit=limit)
     found = False
     try:
         if is_der(data):
