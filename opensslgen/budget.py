@@ -7,14 +7,12 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from .errors import UnreadableError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MOST_SECONDS = 10.0
 """Seconds of CPU, with those of the openssl commands."""

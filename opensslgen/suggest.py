@@ -7,7 +7,6 @@ How the program was started is a fact about the process, as its environment is; 
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -50,12 +49,16 @@ def suggest(*words: str, pki: Path | None = None) -> str:
     for option, value in _typed.items():
         if words[0] in _REPEATED[option]:
             options += _option(option, value)
-    return shlex.join([*program(), *words, *options])
+    from shlex import join  # most commands suggest nothing
+
+    return join([*program(), *words, *options])
 
 
 def shell_words(*words: str) -> str:
     """Return words quoted for the shell; one that begins with a minus is a path."""
-    return shlex.join(f"./{word}" if word.startswith("-") else word for word in words)
+    from shlex import join
+
+    return join(f"./{word}" if word.startswith("-") else word for word in words)
 
 
 def _option(name: str, value: str) -> list[str]:

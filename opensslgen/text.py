@@ -1,19 +1,18 @@
 """Make text that other people wrote safe to print, whatever characters it contains.
 
 `visible` is for names and paths, `visible_lines` for whole messages, `brief` for text of a certificate, `quote` for
-what a user typed, `meant` finds what they probably meant. `rfc3339` and `utc` write moments. `refuse_hidden` rejects
-such characters.
+what a user typed, `meant` finds what they probably meant. `rfc3339` and `utc` write moments, `listed` lists names.
+`refuse_hidden` rejects such characters.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
 # Invisible, although printable to Python (Unicode's Default_Ignorable_Code_Point, and the Braille blank).
@@ -70,6 +69,17 @@ def meant(typed: str, known: Iterable[str]) -> str | None:
     return words[close[0]] if close else None
 
 
+def did_you_mean(typed: str, known: Iterable[str]) -> str:
+    """Return a question about the known word that was probably meant, and a blank; nothing if none is close."""
+    close = meant(typed, known)
+    return f"did you mean {visible(close)}? " if close else ""
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return the first `most` names with commas, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
@@ -82,6 +92,8 @@ def refuse_hidden(text: str, what: str = "the name") -> None:
     """Raise UsageError for a control, format, private or unassigned character (Cc, Cf, Cn, Co, Cs, Zl, Zp)."""
     if text.isprintable():
         return
+    import unicodedata  # names are printable
+
     for char in text:
         if unicodedata.category(char) in _HIDDEN and char not in _JOINERS:
             name = unicodedata.name(char, "a control or unassigned character")

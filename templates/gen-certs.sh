@@ -10,7 +10,7 @@ main() {
     set -eu
     umask 077
     clean_environment
-    read_arguments "$@"
+    read_arguments ${1+"$@"}
     set_text
     [ -z "$encrypted${OPENSSLGEN_CA_PASSPHRASE:-}" ] || encrypted=1
     if [ "$command" = root ]; then
@@ -127,18 +127,18 @@ END
     set --
     while [ -n "$todo" ]; do
         printed_as "${todo%%,*}"
-        set -- "$@" ${printed:+"$printed"}
+        set -- ${1+"$@"} ${printed:+"$printed"}
         todo=${todo#*,}
     done
-    check_certificate server.crt "$root_file" "$days" "$purpose" "$@"
+    check_certificate server.crt "$root_file" "$days" "$purpose" ${1+"$@"}
     set --
     todo=$names,
     while [ -n "$todo" ]; do
         print_name "${todo%%,*}"
-        set -- "$@" "$printed"
+        set -- ${1+"$@"} "$printed"
         todo=${todo#*,}
     done
-    check_names "$@"
+    check_names ${1+"$@"}
     check_key server.crt server.key
     cat server.crt "$root_file" >server-chain.pem
     record server.crt v3_req.cnf "$oneline"

@@ -314,13 +314,16 @@ find_document() {
         *) doubt "its here-document has an unknown delimiter" ;;
     esac
     case $code in cat["$BLANK"]*) code=${code#cat} ;; *) return ;; esac
-    ltrim "${code%%'<<'*}$left"
+    # In posh, a pattern within double quotes is no pattern.
+    text=${code%%'<<'*}
+    ltrim "$text$left"
     if parse_target "$trimmed" && ltrim "$left" && [ -z "$trimmed" ]; then document_file=$file_name; fi
 }
 
 take_document_line() {
     text=$line
-    [ "$indented" = 0 ] || text=${line#"${line%%[!"$TAB"]*}"}
+    cut=${line%%[!"$TAB"]*}
+    [ "$indented" = 0 ] || text=${line#"$cut"}
     if [ "$text" = "$delimiter" ]; then
         delimiter='' document_file=''
     elif [ -n "$document_file" ]; then
@@ -340,7 +343,7 @@ take_print() {
     ltrim "$1"
     case $trimmed in
         \[*v3_req*\]*)
-            without "${trimmed%%"#"*}" "$BLANK"
+            without "${trimmed%%#*}" "$BLANK"
             # A file that is emptied has lost the section that was in it.
             [ "$empties$file_name$stack" != "1$section_file$section_stack" ] || open=0
             close_section
@@ -398,7 +401,7 @@ close_section() {
 
 # take_usage VALUES: notes that serverAuth is among them; there is no edit for a usage without it.
 take_usage() {
-    case ,$(printf %s "${1%%"#"*}" | tr -d "$BLANK"), in
+    case ,$(printf %s "${1%%#*}" | tr -d "$BLANK"), in
         *,serverAuth,* | *,1.3.6.1.5.5.7.3.1,*) ;;
         *) doubt "its usage" ;;
     esac
@@ -530,7 +533,10 @@ describe() {
     printf '%s\n' "$1" | while IFS= read -r edit; do
         number=${edit%%:*}
         case ${edit#*:} in
-            V*) say "$file: line $number: the default validity is ${planned%%"$NL"*} days: $DAYS instead" ;;
+            V*)
+                days=${planned%%"$NL"*}
+                say "$file: line $number: the default validity is $days days: $DAYS instead"
+                ;;
             *) say "$file: line $number: the section has no extendedKeyUsage" ;;
         esac
     done

@@ -553,7 +553,8 @@ fi
 
 og_rest=$og_fixes
 while [ -n "$og_rest" ]; do
-    og_line="opensslgen: $og_label: ${og_rest%%"$og_newline"*}"
+    og_line=${og_rest%%"$og_newline"*}
+    og_line="opensslgen: $og_label: $og_line"
     og_rest=${og_rest#*"$og_newline"}
     case $og_log:$og_id in
         record:?*) ;;

@@ -129,12 +129,13 @@ def scripts(data):
     from opensslgen.audit.script_calls import follow, system_file
     from opensslgen.audit.scripts import looks_like_script, script_text
     from opensslgen.errors import UnreadableError
+    from opensslgen.shell.builtins import BUILTINS
     from opensslgen.shell.machine import World, explore
     from opensslgen.shell.parse import parse
 
     looks_like_script(data)
     with contextlib.suppress(UnreadableError):
-        for _ in explore(parse(script_text(data)), World(call=follow, system=system_file)):
+        for _ in explore(parse(script_text(data)), World(builtins=BUILTINS, call=follow, system=system_file)):
             pass
 
 

@@ -318,7 +318,11 @@ def by_java(paths: list[str], work: Path) -> Iterator[tuple[str, Fields | str]]:
             yield path, " ".join(rest)
             continue
         serial, begins, ends, names, usages, length = rest
-        instants = [datetime.fromtimestamp(int(each), tz=timezone.utc) for each in (begins, ends)]
+        try:
+            instants = [datetime.fromtimestamp(int(each), tz=timezone.utc) for each in (begins, ends)]
+        except ValueError:
+            yield path, "a date that Python does not have"
+            continue
         fields: Fields = {
             "serial": int(serial),
             "usages": sorted(usages.split()),

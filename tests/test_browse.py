@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import time
+from base64 import b64encode
 from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,7 +16,14 @@ from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    pkcs7,
+    pkcs12,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from opensslgen.cli.browse import list_, show
@@ -553,7 +561,7 @@ def test_what_is_not_there_is_a_usage_error(wanted, pki):
 
 def test_what_show_cannot_read_it_names(pki):
     Path("broken.crt").write_text("nonsense")
-    assert "broken.crt: no certificate in it" in run("show", "broken.crt").stderr
+    assert "broken.crt: not a certificate, request, key" in run("show", "broken.crt").stderr
     pki.line("a", serial=1, ends=100)
     done = run("show", "01")
     assert (done.exit_code, done.stderr) == (
@@ -572,6 +580,83 @@ def test_show_finds_the_issuer_behind_a_certificate_in_its_file(pki):
     chain += pki.certificate("Between", serial=6, days=(-1, 50), ca=True, usage=None)
     Path("chain.pem").write_bytes(chain)
     assert "CN=Between (chain.pem, found by name; expires " in run("show", "chain.pem").stdout
+
+
+FORMS = {
+    "chain.pem": lambda chain, _: chain,
+    "upper.p7b": lambda _, read: pkcs7.serialize_certificates(read, Encoding.PEM),
+    "lower.p7c": lambda _, read: pkcs7.serialize_certificates(read, Encoding.DER),
+    "wrong.crt": lambda _, read: pkcs7.serialize_certificates(read, Encoding.PEM).replace(b"PKCS7", b"CERTIFICATE"),
+    "both.der": lambda _, read: b"".join(each.public_bytes(Encoding.DER) for each in read),
+    "sealed.p12": lambda _, read: pkcs12.serialize_key_and_certificates(
+        b"a", None, read[0], read[1:], BestAvailableEncryption(b"secret")
+    ),
+    "values.yaml": lambda chain, _: b"tls:\n  chain: |\n" + b"".join(b"    " + each for each in chain.splitlines(True)),
+    "secret.yaml": lambda chain, _: b"data:\n  tls.crt: " + b64encode(chain) + b"\n",
+    "chain.go": lambda chain, _: b"const chain = `" + chain + b"`\n",
+    "heredoc.sh": lambda chain, _: b"#!/bin/sh\ncat >chain.pem <<'EOF'\n" + chain + b"EOF\n",
+    "notepad.txt": lambda chain, _: chain.decode().replace("\n", "\r\n").encode("utf-16"),
+    "pasted.txt": lambda chain, _: chain.replace(b"\n", b" "),
+}
+"""Forms in which a chain of two certificates is kept."""
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_show_reads_what_audit_reads(name, pki, monkeypatch):
+    leaf = pki.certificate("a", issuer="Between", serial=5, days=(-1, 5), san=["a.example.com"])
+    chain = leaf + pki.certificate("Between", serial=6, days=(-1, 50), ca=True, usage=None)
+    Path(name).write_bytes(FORMS[name](chain, x509.load_pem_x509_certificates(chain)))
+    monkeypatch.setenv("OPENSSLGEN_P12_PASSWORD", "secret")
+    done = run("show", name)
+    assert done.stdout.startswith(f"a (the first of 2 certificates in {name})\n"), done.stderr
+    assert "    beside it        certificate 2: CN=Between, until " in done.stdout
+    answer = json.loads(run("show", name, "--json").stdout)
+    assert answer["certificate"]["subject_alternative_names"] == ["DNS:a.example.com"]
+    assert answer["certificates_in_file"] == 2
+
+
+def test_show_finds_a_false_signature_in_any_form(pki):
+    made = pki.certificate("a", serial=5, days=(-1, 5))
+    leaf = x509.load_pem_x509_certificate(made).public_bytes(Encoding.DER)
+    broken = x509.load_der_x509_certificate(leaf[:-1] + bytes([leaf[-1] ^ 1]))
+    both = [broken, x509.load_pem_x509_certificate(pki.root)]
+    Path("broken.p7b").write_bytes(pkcs7.serialize_certificates(both, Encoding.PEM))
+    assert "signature  it was not signed by CN=Root, or was changed afterwards" in run("show", "broken.p7b").stdout
+
+
+def test_show_lists_what_is_in_a_file_without_certificates(pki):
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a.example.com")])
+    request = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(name)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("a.example.com")]), critical=False)
+        .sign(KEY, hashes.SHA256())
+    )
+    revoked = x509.RevokedCertificateBuilder().serial_number(0xABC).revocation_date(NOW).build()
+    revocations = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(name)
+        .last_update(NOW)
+        .next_update(NOW + timedelta(days=1))
+        .add_revoked_certificate(revoked)
+        .sign(KEY, hashes.SHA256())
+    )
+    key = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    Path("mixed.pem").write_bytes(request.public_bytes(Encoding.PEM) + revocations.public_bytes(Encoding.PEM) + key)
+    shown = run("show", "mixed.pem").stdout
+    for line in (
+        "mixed.pem: no certificate\n",
+        "  names      DNS:a.example.com\n",
+        "  revokes    ABC\n",
+        "  passphrase not encrypted\n",
+    ):
+        assert line in shown
+    kinds = [each["kind"] for each in json.loads(run("show", "mixed.pem", "--json").stdout)["contents"]]
+    assert kinds == ["request", "CRL", "private key"]
+    Path("openssl.cnf").write_text("[req]\ndistinguished_name = d\n[d]\nCN = a\n")
+    done = run("show", "openssl.cnf")
+    assert done.exit_code == 2
+    assert "Error: openssl.cnf: an openssl config, not a certificate; opensslgen audit judges" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["list", "show"])

@@ -34,7 +34,7 @@ from opensslgen.rules.profiles import PROFILES, RULES, rules_of
 
 from .conftest import CHECKOUT
 from .needs import need, needs
-from .openssls import EVERY
+from .openssls import EACH
 
 CONFIGS = sorted((Path(__file__).parent / "configs").glob("*.cnf"))
 AT = datetime(2026, 2, 1, tzinfo=timezone.utc)
@@ -51,7 +51,7 @@ def found(results):
     return [(finding.line, finding.rule.id) for result in results for finding in result.findings]
 
 
-@pytest.fixture(scope="session", params=EVERY)
+@pytest.fixture(scope="session", params=EACH)
 def each_openssl(request):
     return command.find(request.param)
 
@@ -714,3 +714,36 @@ def test_no_file_of_the_checkout_is_taken_for_a_config_but_configs():
 
 def test_errors_of_the_reader_are_of_the_project():
     assert issubclass(ConfigError, Error)
+
+
+SUBJECTS = """\
+[ ca ]
+default_ca = here
+[ here ]
+database = index.txt
+x509_extensions = v3_server
+policy = matched
+[ matched ]
+commonName = supplied
+[ anything ]
+commonName = optional
+subjectAltName = supplied
+[ req ]
+distinguished_name = server
+[ server ]
+commonName = pbx.example.com
+subjectAltName = pbx.example.com
+[ v3_server ]
+basicConstraints = CA:FALSE
+subjectAltName = DNS:pbx.example.com
+extendedKeyUsage = serverAuth
+"""
+
+
+def test_the_name_of_an_extension_does_not_make_a_subject_or_a_policy_extensions(openssl):
+    results = audit(SUBJECTS, openssl)
+    assert [result.unreadable for result in results] == [None]
+    assert found(results) == []
+    assert "for subjects, which have no extensions, so not judged: [ anything ], [ server ]" in (
+        notes := results[0].notes
+    ), notes

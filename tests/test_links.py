@@ -19,7 +19,7 @@ from opensslgen.errors import Error
 from opensslgen.jobs.issue import intermediate_job, leaf_job, request_job, root_job, self_signed_job
 from opensslgen.jobs.passphrase import passphrase_job
 from opensslgen.jobs.perform import Authority
-from opensslgen.jobs.renew import renewal_job, root_renewal_job
+from opensslgen.jobs.renew import Renewal, renewal_job, root_renewal_job
 from opensslgen.jobs.revoke import revocation_job, revocation_list_job
 from opensslgen.jobs.sign import sign_job
 from opensslgen.orders import from_request
@@ -60,7 +60,7 @@ JOBS = {
     ),
     "csr-only": lambda store: request_job(leaf_order("pbx.example.com", key_type=EC), store=store),
     "sign": signed,
-    "renew": lambda store: renewal_job("pbx.example.com", store=store),
+    "renew": lambda store: renewal_job("pbx.example.com", Renewal(), store=store),
     "revoke": lambda store: revocation_job("pbx.example.com", store=store),
     "crl": lambda store: revocation_list_job(store=store),
     "passwd": lambda store: passphrase_job(store=store),

@@ -35,8 +35,7 @@ def test_a_script_does_what_the_command_does(name, shell, openssl, office, tmp_p
     both_ways(PRINTED[name], office, tmp_path, openssl=openssl, shell=OTHER_SHELLS[shell])
 
 
-# In posh, gen-certs.sh stops at an empty "$@", and patch leaves the script alone.
-@pytest.mark.parametrize("shell", [shell for shell in OTHER_SHELLS if shell != "posh"])
+@pytest.mark.parametrize("shell", OTHER_SHELLS)
 @pytest.mark.parametrize("name", SAME_FOR_ALL)
 def test_a_script_that_is_the_same_for_all(name, shell, tmp_path):
     printing, arguments = SAME_FOR_ALL[name]

@@ -95,7 +95,7 @@ def test_a_private_key_that_it_leaves_readable_is_published_closed(old):
     assert len(keys) == 2
 
 
-def test_nothing_else_in_the_package_starts_a_process(fp, served, tmp_path):
+def test_nothing_else_in_the_package_starts_a_process(fp, served, tmp_path, through_sh):
     """Without allow_unregistered, pytest-subprocess refuses every process."""
     certificate = opensslgen.load(served.files["certificate"])
     assert not opensslgen.check(certificate)

@@ -31,7 +31,7 @@ from cryptography.x509.verification import Store as TrustStore
 from opensslgen.cli.main import cli
 from opensslgen.jobs.issue import intermediate_job, leaf_job, root_job, self_signed_job
 from opensslgen.jobs.perform import Authority
-from opensslgen.jobs.renew import renewal_job, root_renewal_job
+from opensslgen.jobs.renew import Renewal, renewal_job, root_renewal_job
 from opensslgen.openssl import command
 from opensslgen.orders.kinds import KINDS, SELF_SIGNED
 from opensslgen.orders.order import intermediate_order, leaf_order, root_order
@@ -622,12 +622,12 @@ def old_and_job(name, store, openssl):
     authority.make(lambda: root_job(root, store=store))
     if kind == "intermediate":
         make_intermediate(authority, path_length=1)
-        return lambda: renewal_job("Site_Berlin", store=store, **options)
+        return lambda: renewal_job("Site_Berlin", Renewal(**options), store=store)
     if kind == "root":
         return lambda: root_renewal_job(store=store, **options)
     p12 = None if kind == SELF_SIGNED.name else "p12"
     make(authority, "pbx.example.com", kind, p12=p12, san=["10.0.0.5"])
-    return lambda: renewal_job("pbx.example.com", store=store, **options)
+    return lambda: renewal_job("pbx.example.com", Renewal(**options), store=store)
 
 
 def both_ways(name, shell, openssl, tmp_path):

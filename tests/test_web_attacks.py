@@ -811,6 +811,7 @@ def test_who_does_not_wait_loses_nothing_either(how, tmp_path, slow_openssl):
     assert (pki / "issued" / "pbx.example.com.crt").exists()
 
 
+@pytest.mark.slow
 def test_an_idle_form_with_open_connections_stops_at_once(tmp_path):
     with running("--pki", tmp_path / "pki") as form, slow_connections(form.port, 20):
         begun = time.monotonic()
@@ -819,6 +820,7 @@ def test_an_idle_form_with_open_connections_stops_at_once(tmp_path):
     assert "Traceback" not in form.log
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_an_error_with_a_hint(form):
     done = opensslgen("web", "--port", form.port)
     assert done.returncode == 1

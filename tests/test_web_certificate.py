@@ -13,6 +13,7 @@ import subprocess
 import tarfile
 import threading
 import zipfile
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
 
 from opensslgen.cli.main import cli
+from opensslgen.jobs.backup import Backup
 from opensslgen.jobs.destination import Destination
 from opensslgen.plan.export import FORMATS, RECEIVERS
 from opensslgen.plan.secrets import CA_PASSPHRASE
@@ -540,11 +542,12 @@ def test_a_long_backup_shows_its_progress_and_runs_once(openssl, authority, root
     client = entered(openssl, authority.store.path, patience=0.01)
     go, runs = threading.Event(), []
 
+    @contextmanager
     def slow(*_, on_command, **__):
         runs.append(1)
         on_command("openssl enc -e")
         assert go.wait(30)
-        return b"archive", 7
+        yield b"archive", Backup(7, authority.store.path)
 
     monkeypatch.setattr("opensslgen.web.authority.backup_contents", slow)
     shown = client.post("/ca/backup", backup_passphrase=PASSWORD, backup_passphrase_again=PASSWORD)

@@ -196,7 +196,9 @@ def test_a_revoked_certificate_is_named(pki, tmp_path):
     assert opensslgen("revoke", "old.example.com", "--yes", cwd=folder).returncode == 0
     with servers.s_server(tmp_path / "tls", old) as port:
         first = ask(folder / "pki", port).stdout.splitlines()[0]
-    assert f"its certificate was revoked: serial number {old.certificate.serial_number:X}" in first
+    # openssl prints whole bytes, also where the first is below 16.
+    serial = f"{old.certificate.serial_number:X}"
+    assert f"its certificate was revoked: serial number {'0' * (len(serial) % 2)}{serial}" in first
 
 
 def folder_made(folder):

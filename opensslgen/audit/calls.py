@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from opensslgen.bundles.holding import holding_of, kind_of
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.openssl import printed
+from opensslgen.openssl.provider import default_config
 from opensslgen.patterns import pattern
 from opensslgen.rules.chain import issuer_among
 from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, role_of
@@ -50,7 +51,7 @@ def judge_watched(watched: Watched, settings: Settings) -> list[Result]:
     verdicts += _passed_by(watched.passed_by, nothing_seen=not verdicts)
     verdicts += [Result(target=watched.argv[0], kind="script", unreadable=reason) for reason in watched.unseen]
     if not verdicts:
-        verdicts.append(Result(target=watched.argv[0], kind="script", unreadable=_nothing_seen(watched)))
+        verdicts.append(Result(target=watched.argv[0], kind="script", unreadable=_nothing_seen(watched, settings)))
     return settle(verdicts, settings)
 
 
@@ -67,13 +68,25 @@ def _passed_by(places: Sequence[Bypass], *, nothing_seen: bool) -> list[Result]:
     ]
 
 
-def _nothing_seen(watched: Watched) -> str:
+def _nothing_seen(watched: Watched, settings: Settings) -> str:
     failed = [call for call in watched.calls if call.makes == CERTIFICATE]
     if failed:
-        return f"no certificate was made: {failed[0].command} exited with {failed[0].status}"
+        call = failed[0]
+        return f"no certificate was made: {call.command} exited with {call.status}{_without_config(call, settings)}"
     if watched.calls:
         return "no certificate was made, only requests"
     return "no openssl call was seen that issues a certificate"
+
+
+def _without_config(call: Call, settings: Settings) -> str:
+    """Return what is to be said about the config of a call that failed, if that config is missing."""
+    if call.source_option != "config" or call.source_text is not None:
+        return ""
+    path = Path(call.cwd, call.source) if call.source else default_config(settings.find_openssl())
+    if path.exists():
+        return ""
+    kind = "its config" if call.value("config") else "openssl's default config"
+    return f"; {kind} {path} is missing"
 
 
 def _target(call: Call) -> str:
@@ -136,7 +149,6 @@ def _pending(
     rules, notes = settings.rules_for(None if role == SERVER else role)
     return Pending(
         result=replace(result, certificate=certificate, notes=notes),
-        certificate=certificate,
         case=Case(certificate, None, settings.at, settings.within),
         rules=rules,
         pool=pool,

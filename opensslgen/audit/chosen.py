@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.rules.profiles import rules_of
-
-from .result import rules_by_kind
+from opensslgen.rules.roles import AUTHORITY, CLIENT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -33,7 +32,8 @@ def chosen_rules(names: Iterable[str] = (), *, allow: Collection[str] = ()) -> C
     """
     named = split_names(names)
     profiles = named or (DEFAULT,)
-    return Chosen(profiles, rules_of(profiles, allow), {} if named else rules_by_kind(allow))
+    by_kind = {} if named else {AUTHORITY: rules_of(["root"], allow), CLIENT: rules_of(["client"], allow)}
+    return Chosen(profiles, rules_of(profiles, allow), by_kind)
 
 
 def split_names(names: Iterable[str]) -> tuple[str, ...]:

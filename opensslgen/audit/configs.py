@@ -9,13 +9,13 @@ not in the config, the answer is "cannot be told".
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
 
 from opensslgen import budget
 from opensslgen.budget import MOST_FINDINGS, CostlyError
-from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, read_config
+from opensslgen.config.reader import DEFAULT, UNKNOWN, Config, ConfigError, Entry, Section, read_config
 from opensslgen.config.use import (
     CA,
     COMMON,
@@ -27,10 +27,12 @@ from opensslgen.config.use import (
     default_section,
     is_for_lists,
     is_for_proxies,
+    is_for_subjects,
     issues_certificates,
     loaded_code,
     looks_like_extensions,
     named_for_lists,
+    named_for_subjects,
     openssl_time,
     reads_requests,
     sections_used,
@@ -42,26 +44,16 @@ from opensslgen.patterns import pattern
 from opensslgen.rules.form import UNDERSTOOD
 from opensslgen.rules.profiles import PROFILES
 from opensslgen.rules.roles import AUTHORITY, CLIENT
-from opensslgen.rules.rule import ANY, ERROR, Case, Finding, judge, raised
-from opensslgen.text import meant, visible
+from opensslgen.rules.rule import ANY, ERROR, Case, Finding, Rule, judge, raised
+from opensslgen.text import did_you_mean, visible
 from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
 
 from .purpose import OTHER, SERVER, purpose, sounds_like_server
-from .result import Result
-from .throwaway import MISSING, UNSAID, References, RefusedError, extensions, issue
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-    from datetime import datetime
-
-    from opensslgen.config.reader import Config, Entry, Section
-    from opensslgen.rules.rule import Rule
-
-    from .result import Settings
-    from .throwaway import Extensions
+from .result import Result, Settings
+from .throwaway import MISSING, UNSAID, Extensions, References, RefusedError, extensions, issue
 
 _VALIDITY = ("apple-validity", "public-validity")
 _SUBJECT = Name((("CN", "opensslgen throwaway"),))
@@ -265,16 +257,19 @@ class _Audit:
         if self.config.holes:
             return _Doubt("an unknown line may change every section", self.config.holes[0], is_unknown=True)
         if self.is_missing:
-            close = self._meant(self.missing[0])
-            return _Doubt(f"it has no section [ {' ], [ '.join(self.missing)} ]{close}", None, is_unknown=False)
+            return _Doubt(
+                f"it has no section [ {' ], [ '.join(self.missing)} ]{self._meant(self.missing[0])}",
+                None,
+                is_unknown=False,
+            )
         if self.has_judged or self.doubts:
             return None
         return _Doubt("it has no extension section for servers or CAs", None, is_unknown=True)
 
     def _meant(self, name: str) -> str:
         """Return a question about the section that was probably meant; nothing if no name is close."""
-        close = meant(name, self.config.sections)
-        return f"; did you mean {visible(close)}?" if close else ""
+        question = did_you_mean(name, self.config.sections).strip()
+        return f"; {question}" if question else ""
 
     def judge_sections(self) -> None:
         used, absent, unnamed = sections_used(self.config, self.settings.sections)
@@ -326,10 +321,16 @@ class _Audit:
             if is_for_lists(section, named) and ("crl" in section.name.lower() or not sounds_like_server(section.name))
         }
         proxies = {section.name: section for section in found if is_for_proxies(section)}
-        for what, sections in (("CRLs", lists), ("proxy certificates", proxies)):
+        of_subjects = named_for_subjects(self.config)
+        subjects = {section.name: section for section in found if is_for_subjects(section, of_subjects)}
+        for what, sections in (
+            ("CRLs", lists),
+            ("proxy certificates", proxies),
+            ("subjects, which have no extensions", subjects),
+        ):
             if sections:
                 self.notes.append(f"for {what}, so not judged: {', '.join(map(_bracketed, sections.values()))}")
-        found = [section for section in found if section.name not in lists and section.name not in proxies]
+        found = [section for section in found if section.name not in {*lists, *proxies, *subjects}]
         for section in found if is_alone else ():
             name = visible(section.name)
             message = f"nothing names the section [ {name} ]: openssl applies it only with -extensions {name}"
@@ -386,7 +387,6 @@ class _Audit:
         rules = self.rules(made) or ()
         self.has_judged = self.has_judged or bool(rules)
         self.add_unknown(made, rules)
-        subject = str(_SUBJECT)
         copied: dict[str, None] = {}
         lines = made.lines_of_names()
         for finding in judge(Case(made.certificate_at(self.settings.at), None, self.settings.at), rules):
@@ -399,9 +399,7 @@ class _Audit:
                 continue
             if finding.name:
                 line = lines.get(_place(finding.name.kind, finding.name.value), line)
-            # The subject is from our throwaway certificate, so the user does not know it.
-            message = finding.message.replace(f"the CA {subject}", "the CA").replace(subject, "it")
-            yield finding._replace(message=f"{self.title(made.section)}{message}", line=line)
+            yield finding._replace(message=f"{self.title(made.section)}{finding.message}", line=line)
         if copied:
             source = "requests, from which openssl ca copies missing extensions"
             why = f"{self.title(made.section)}{_depends(copied, source)}"
@@ -412,10 +410,11 @@ class _Audit:
         needed = {rule.extension for rule in rules}
         if ANY in needed:  # rules about all critical extensions
             needed |= {name for name in made.asked.maybe_critical if EXTENSIONS.get(name, name) not in UNDERSTOOD}
+        is_missing_reported = any(rule.id == "config-section-missing" for rule in self.settings.rules)
         unknown: dict[str, list[str]] = {}
         for name, source in made.asked.unknown.items():
             line = made.asked.lines[name]
-            if name in needed and not self.is_reported(source):
+            if name in needed and not (source == MISSING and is_missing_reported):
                 unknown.setdefault(source, []).append(name)
             else:
                 self.notes.append(
@@ -424,10 +423,6 @@ class _Audit:
         for source, names in unknown.items():
             why = f"{self.title(made.section)}{_depends(names, source)}"
             self.doubts.append(_Doubt(why, made.asked.lines[names[0]], is_unknown=True))
-
-    def is_reported(self, source: str) -> bool:
-        """Tell whether an extension is unknown for a reason that is already reported."""
-        return source == MISSING and any(rule.id == "config-section-missing" for rule in self.settings.rules)
 
     def rules(self, made: _Made) -> list[Rule] | None:
         """Return the rules for a section; None if there are no rules for its purpose."""

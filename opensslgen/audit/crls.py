@@ -6,22 +6,20 @@ from typing import TYPE_CHECKING
 
 from opensslgen.openssl.chains import is_crl_signed_by
 from opensslgen.openssl.command import OpenSSLError
-from opensslgen.rules.rule import raised
+from opensslgen.rules.rule import Finding, raised
 from opensslgen.text import utc
 from opensslgen.x509 import crl
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.names import canonical
 
-from .result import Result
+from .result import Result, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from opensslgen.rules.rule import Finding
     from opensslgen.x509.certificate import Certificate
     from opensslgen.x509.crl import RevocationList
 
-    from .result import Settings
     from .signatures import AtHand
 
 

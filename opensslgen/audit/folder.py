@@ -20,33 +20,28 @@ from opensslgen.budget import MOST_FINDINGS, Budget, CostlyError, Reserve
 from opensslgen.bundles.holding import key_in_file
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import read_file
-from opensslgen.patterns import pattern
 from opensslgen.pki import index
 from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
-from opensslgen.rules.rule import raised
-from opensslgen.text import utc, visible
+from opensslgen.rules.rule import Finding, raised
+from opensslgen.text import listed, utc, visible
 from opensslgen.x509 import crl
-from opensslgen.x509.certificate import load
+from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.pem import REQUEST_LABELS, pem_blocks
 from opensslgen.x509.request import decode_request
 
 from .crls import age_of, issuers_of, verify_crl
 from .records import authorities, former_authorities
-from .result import Result
+from .result import Result, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opensslgen.pki.index import Entry
-    from opensslgen.rules.rule import Finding
-    from opensslgen.x509.certificate import Certificate
 
-    from .result import Settings
 
 _OURS = (*layout.FOLDERS, layout.REVOKED, "renewed", "newcerts", "certs", "crl", "certreqs")
 """Folders whose files are checked; other folders may have nothing to do with the CA."""
-_ESCAPES = pattern(r"(?:\\x[0-9A-F]{2})+")
 _CHUNK = 1 << 20
 _MANY = 3
 """How many lines a message names if all have the same error."""
@@ -256,7 +251,7 @@ class _Audit:
         if certificate.not_after != entry.not_after:
             message = f"{where} expires {utc(certificate.not_after)}, but the index says {utc(entry.not_after)}"
             self.add("pki-copy-differs", message, line=entry.line)
-        if not _is_subject(entry.subject, certificate):
+        if not _is_subject(entry.text, certificate):
             message = f"{where} has the subject {certificate.subject}, but the index says {entry.title}"
             self.add("pki-copy-differs", message, line=entry.line)
         if self.authority and not certificate.is_self_issued and certificate.issuer != self.authority.subject:
@@ -332,18 +327,17 @@ class _Audit:
             findings, unable = verify_crl(made, issuers, self.settings, where=where)
             self.findings += findings
             self.notes += [f"{where}: {unable}"] if unable else []
-        listed = {revocation.serial_number for revocation in made.revocations}
+        in_list = {revocation.serial_number for revocation in made.revocations}
         revoked = {serial for serial, line in self.lines.items() if line.is_revoked}
         # Expired certificates may be left out (RFC 5280 section 3.3).
-        missing = sorted(self.lines[serial].number for serial in revoked - listed if not self.lines[serial].has_ended)
+        missing = sorted(self.lines[serial].number for serial in revoked - in_list if not self.lines[serial].has_ended)
         if missing:
-            more = f" and {len(missing) - _MANY} more" if len(missing) > _MANY else ""
-            lines = ", ".join(map(str, missing[:_MANY]))
+            lines = listed([*map(str, missing)], _MANY)
             self.add(
                 "pki-crl-incomplete",
-                f"certificates that the index lists as revoked are missing in {where}: line {lines}{more}",
+                f"certificates that the index lists as revoked are missing in {where}: line {lines}",
             )
-        unknown = sorted(self.lines[serial].number for serial in listed & (self.lines.keys() - revoked))
+        unknown = sorted(self.lines[serial].number for serial in in_list & (self.lines.keys() - revoked))
         if unknown:
             self.add(
                 "pki-crl-incomplete", f"{where} revokes a certificate that the index lists as valid: line {unknown[0]}"
@@ -356,7 +350,7 @@ def _is_subject(written: str, certificate: Certificate) -> bool:
     The types of its parts are not compared, because their names differ between versions of openssl.
     """
     # Since 1.1.1, openssl writes a backslash before characters that look like separators.
-    text = _ESCAPES.sub(_unescape, written).replace("\\/", "/").replace("\\+", "+")
+    text = written.replace("\\/", "/").replace("\\+", "+")
     at = 0
     for _, value in certificate.subject.attributes:
         at = text.find(f"={value}", at)
@@ -364,7 +358,3 @@ def _is_subject(written: str, certificate: Certificate) -> bool:
             return False
         at += len(value) + 1
     return not text[at:] or not certificate.subject.attributes
-
-
-def _unescape(match: re.Match[str]) -> str:
-    return bytes.fromhex(match[0].replace("\\x", "")).decode("utf-8", "replace")

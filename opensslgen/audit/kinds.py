@@ -22,6 +22,13 @@ def kind_of(data: bytes) -> str | None:
     return kind
 
 
+def is_shell_script(data: bytes) -> bool:
+    """Tell whether a file's first line says that a shell runs it."""
+    from .scripts import SHELL
+
+    return data.startswith(b"#!") and SHELL.match(data) is not None
+
+
 def _kind_of_text(data: bytes) -> str | None:
     """Return "script" or "config", or None for any other text."""
     # To import the readers of scripts takes longer than to judge a hundred certificates.

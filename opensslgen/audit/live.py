@@ -13,27 +13,22 @@ from queue import Empty, PriorityQueue, SimpleQueue
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.names.general import parse_host
-from opensslgen.openssl.s_client import STARTTLS, answer, is_modern
+from opensslgen.names.general import GeneralName, parse_host
+from opensslgen.openssl.s_client import STARTTLS, Answer, answer, is_modern
 from opensslgen.patterns import pattern
-from opensslgen.rules.rule import Case, raised
-from opensslgen.text import meant, quote
-from opensslgen.x509.certificate import decode
+from opensslgen.rules.rule import Case, Finding, Rule, raised
+from opensslgen.text import did_you_mean, quote
+from opensslgen.x509.certificate import Certificate, decode
 
-from .result import Result
+from .result import Result, Settings
 from .signatures import Pending, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from opensslgen.names.general import GeneralName
     from opensslgen.openssl.command import OpenSSL
-    from opensslgen.openssl.s_client import Answer
-    from opensslgen.rules.rule import Finding, Rule
-    from opensslgen.x509.certificate import Certificate
     from opensslgen.x509.names import Name
 
-    from .result import Settings
 
 TIMEOUT = 10.0
 """Seconds that a name lookup may take, and then each connection to one of its addresses."""
@@ -125,10 +120,9 @@ def server_target(text: str, *, starttls: str | None = None, servername: str | N
     if not 1 <= port <= 65535:
         raise UsageError(f"{quote(text)} has the port {quote(match[2])}: ports are 1 to 65535")
     if starttls is not None and starttls not in STARTTLS:
-        close = meant(starttls, STARTTLS)
         raise UsageError(
             f"{quote(starttls)} is not a protocol for STARTTLS: use one of {', '.join(STARTTLS)}",
-            hint=f"did you mean {close}?" if close else None,
+            hint=did_you_mean(starttls, STARTTLS).strip() or None,
         )
     return ServerTarget(host, port, starttls, _servername(servername), text)
 
@@ -277,7 +271,6 @@ def _verdict(
             notes=(*answered.notes, *unchecked),
             answer=answered,
         ),
-        certificate=leaf,
         anchors=anchors,
         pool=pool,
         case=Case(leaf, None, settings.at, settings.within, host=name, others=tuple(others)),
@@ -286,7 +279,8 @@ def _verdict(
     (result,) = settle([pending], settings)
     before = pending.result.notes
     about_root = result.notes[len(before) :]
-    return replace(result, notes=(*before, _describe_chain([leaf, *others], result.path), *about_root))
+    sent = _describe_chain([leaf, *others], result.path)
+    return replace(result, notes=(*before, sent, *about_root), sent=sent)
 
 
 def _of_handshake(answered: Answer, rules: Sequence[Rule]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:

@@ -10,23 +10,18 @@ from opensslgen.config.use import canonical
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
 from opensslgen.pki.folder import copy_of
-from opensslgen.rules.rule import raised
-from opensslgen.x509.certificate import load
+from opensslgen.rules.rule import Finding, raised
+from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.extensions import EXTENSIONS
 
 from .configs import judge_config
-from .records import folder_around, kind_of_certificate, record_of
-from .throwaway import References, extensions, issue
+from .records import Record, folder_around, kind_of_certificate, record_of
+from .throwaway import Extensions, References, extensions, issue
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opensslgen.rules.rule import Finding
-    from opensslgen.x509.certificate import Certificate
-
-    from .records import Record
     from .result import Result, Settings
-    from .throwaway import Extensions
 
 _BY_KEY = ("subjectKeyIdentifier", "authorityKeyIdentifier")
 """Extensions whose values depend on the keys; OpenSSL 3.0 to 3.6 adds them even if the config does not."""

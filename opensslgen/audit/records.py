@@ -12,11 +12,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UnreadableError
+from opensslgen.files.read import read_file
 from opensslgen.patterns import pattern
 from opensslgen.plan import layout
 from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, Role, role_of
 from opensslgen.text import visible
-from opensslgen.x509.certificate import load, load_all
+from opensslgen.x509.certificate import Certificate, load, load_all
 from opensslgen.x509.extensions import EXTENSIONS
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opensslgen.config.reader import Config, Section
-    from opensslgen.x509.certificate import Certificate
     from opensslgen.x509.request import Request
 
 _EASY_RSA = ("openssl-easyrsa.cnf", "safessl-easyrsa.cnf")
@@ -236,14 +236,7 @@ def _record_path(folder: Path, name: str) -> Path | None:
 
 
 def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise UnreadableError(f"{path}: {(error.strerror or str(error)).lower()}") from error
-    if len(data) > _LARGEST:
-        raise UnreadableError(f"{path}: larger than {_LARGEST} bytes")
-    return data.decode("utf-8", "surrogateescape")
+    return read_file(path, limit=_LARGEST).decode("utf-8", "surrogateescape")
 
 
 def _section_named(script: str, certificate: Certificate) -> tuple[str | None, str | None]:

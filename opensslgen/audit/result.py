@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import MOST_SECONDS
-from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.roles import AUTHORITY, CLIENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime, timedelta
 
     from opensslgen.names.general import GeneralName
@@ -28,12 +27,7 @@ LIMIT = 16 << 20
 """Maximum size of a file in bytes; with `each`, of one block in it."""
 
 
-def rules_by_kind(allowed: Collection[str] = ()) -> dict[str, tuple[Rule, ...]]:
-    """Return the rules for certificates that are known not to be for a server."""
-    return {AUTHORITY: rules_of(["root"], allowed), CLIENT: rules_of(["client"], allowed)}
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Settings:
     """How to judge; the same for all targets of one run."""
 
@@ -104,7 +98,7 @@ class Origin(NamedTuple):
     """What was corrected."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Result:
     """The verdict on one thing; a target may contain several."""
 
@@ -128,3 +122,5 @@ class Result:
     """The chain above it that was judged with it, its issuer first."""
     answer: Answer | None = None
     """What a live server answered."""
+    sent: str | None = None
+    """The one of the notes that describes the chain which a live server sent."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from opensslgen.config.reader import DEFAULT, UNKNOWN, ConfigError, Entry, Section, config_text, read_config
@@ -12,10 +12,11 @@ from opensslgen.config.use import CA, FILE, SELF, canonical, default_section
 from opensslgen.patterns import pattern
 from opensslgen.shell.status import Maybe
 from opensslgen.shell.values import Chunk, is_known, lines_of, unknown, unknown_names, with_names, without_names
+from opensslgen.text import listed
 from opensslgen.x509.extensions import EXTENSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from opensslgen.config.reader import Config
     from opensslgen.shell.machine import Call, Machine
@@ -130,10 +131,10 @@ class Issuer:
 class Made:
     """A certificate that a command would make."""
 
-    start: int
+    start: int = 0
     """Which command of the script it is."""
-    line: int
-    command: str
+    line: int = 0
+    command: str = ""
     """`x509`, `req` or `ca`."""
     text: str = ""
     """The config or extension file."""
@@ -374,20 +375,28 @@ _EXAMPLES = {"DNS": "name.example.com", "IP": "192.0.2.1"}
 def _with_hosts(machine: Machine, text: str) -> str:
     """Return a config with examples for the unknown hosts in it, if they cannot change the verdict on its names.
 
-    That is so for a host that is certainly not empty, and for all hosts in a list that has another host.
+    That is so for a host that is certainly not empty or that openssl refuses if it is, and for all hosts in a list
+    that has another host.
     """
 
     def example(match: re.Match[str]) -> str:
         kind, value = match[1], match[3]
         named = [] if is_known(value) else unknown_names(value)
-        if not named or not all(_HOST_NAME.fullmatch(name) or machine.has_text(name) for name in named):
+        may_be_empty = match[2][0] != ":" and not re.sub(_UNKNOWN, "", value).strip()
+        if not named or (
+            may_be_empty and not all(_HOST_NAME.fullmatch(name) or machine.has_text(name) for name in named)
+        ):
             return match[0]
         if kind == "IP" and re.sub(_UNKNOWN, "", value).strip():
             return match[0]
+        machine.hosts.update(dict.fromkeys(named))
         return f"{kind}{match[2]}{re.sub(_UNKNOWN, _EXAMPLES[kind], value)}"
 
     def others(match: re.Match[str]) -> str:
-        return match[0] if is_known(match[3]) else f"{match[1]}{match[2]}{_EXAMPLES[match[1]]}"
+        if is_known(match[3]):
+            return match[0]
+        machine.hosts.update(dict.fromkeys(unknown_names(match[3])))
+        return f"{match[1]}{match[2]}{_EXAMPLES[match[1]]}"
 
     if is_known(text):
         return text
@@ -516,6 +525,8 @@ def _new_key(machine: Machine, options: _Options, config: Config | None, lines: 
 def _subject(options: _Options, config: Config | None) -> str | None:
     """Return the common name; None if unknown."""
     given = options.get("subj")
+    if given is not None and given.startswith("//"):
+        return None  # Git's shell on Windows makes one slash of them; openssl elsewhere reads no name
     if given is not None:
         match = re.search(r"(?:^|[/,+])\s*(?:CN|commonName)\s*=\s*((?:\\.|[^/,+\\])*)", given)
         return match[1] if match else ""
@@ -588,19 +599,21 @@ def _req(machine: Machine, call: Call, options: _Options) -> None:
         machine,
         call,
         options,
-        text=text,
-        lines=lines,
-        section=section,
-        use=SELF if issuer is None else FILE,
+        Made(
+            text=text,
+            lines=tuple(lines),
+            section=section,
+            use=SELF if issuer is None else FILE,
+            days=options.get("days") or _DEFAULT_DAYS,
+            digest=digest,
+            digest_line=_place(lines, digest_line, options.digest_line or call.line),
+            key=key,
+            signs_itself=issuer is None,
+            subject=subject,
+            unknown=tuple(unknown_parts),
+        ),
         added=added,
         why=found if isinstance(found, str) else None,
-        days=options.get("days") or _DEFAULT_DAYS,
-        digest=digest,
-        digest_line=_place(lines, digest_line, options.digest_line or call.line),
-        key=key,
-        signs_itself=issuer is None,
-        subject=subject,
-        unknown_parts=unknown_parts,
     )
 
 
@@ -630,27 +643,13 @@ def _record_made(
     machine: Machine,
     call: Call,
     options: _Options,
+    made: Made,
     *,
-    text: str,
-    lines: list[int],
-    section: str | None,
-    use: str,
-    added: list[tuple[Entry, int]],
-    why: str | None,
-    days: str,
-    days_line: int = 0,
-    digest: str | None,
-    digest_line: int,
-    key: Key | None,
-    signs_itself: bool,
-    subject: str | None,
-    unknown_parts: list[str],
-    out: str | None = None,
-    until: str | None = None,
-    since: str | None = None,
+    added: Iterable[tuple[Entry, int]] = (),
+    why: str | None = None,
 ) -> None:
-    """Note a certificate that a command makes."""
-    wanted = section or ""
+    """Note a certificate that a command makes, with these extensions `added`; `why`: its extensions are unknown."""
+    unknown_parts, section, text, lines = list(made.unknown), made.section, made.text, list(made.lines)
     for value in options.values.get("sigopt", []):
         if value.startswith("rsa_padding_mode"):
             unknown_parts.append(f"it is unknown whether Apple's devices accept -sigopt {with_names(value)}")
@@ -660,36 +659,30 @@ def _record_made(
     if section is not None and not is_known(section):
         unknown_parts.append(f"the section {with_names(section)} is unknown")
         has_section = False
-    if has_section and added:
-        text, lines = _compose(text, lines, section, added, call.line)
+    if has_section and (more := list(added)):
+        text, lines = _compose(text, lines, section, more, call.line)
         section = _MADE
     elif has_section and section is None:
         text, lines = "", []
-    target = options.get("out") or out
-    made = Made(
+    made = replace(
+        made,
         start=call.start,
         line=call.line,
         command=call.words[1],
         text=text,
         lines=tuple(lines),
         section=section,
-        use=use,
-        days=days,
-        days_line=options.lines.get("days", days_line or call.line),
-        until=options.get("not_after", "enddate") or until,
-        since=options.get("not_before", "startdate") or since,
-        digest=digest,
-        digest_line=digest_line,
-        key=key,
-        signs_itself=signs_itself,
-        subject=subject,
-        out=target or "",
+        days_line=options.lines.get("days", made.days_line or call.line),
+        until=options.get("not_after", "enddate") or made.until,
+        since=options.get("not_before", "startdate") or made.since,
+        digest_line=made.digest_line or options.digest_line or call.line,
+        out=options.get("out") or "",
         unknown=tuple(unknown_parts),
         has_section=has_section,
-        wanted_section=with_names(wanted),
+        wanted_section=with_names(made.section or ""),
     )
     machine.records.append(made)
-    _write(machine, call, target, made, shows=not options.has("noout"))
+    _write(machine, call, made.out, made, shows=not options.has("noout"))
 
 
 def _x509(machine: Machine, call: Call, options: _Options) -> None:
@@ -726,7 +719,19 @@ def _x509(machine: Machine, call: Call, options: _Options) -> None:
             key = _key(machine, options.get("signkey", "key")) or key
         if not options.has("clrext"):
             if isinstance(former, Made) and former.has_section and not options.has("extfile"):
-                _record_made_again(machine, call, options, former=former, key=key, unknown_parts=unknown_parts)
+                again = replace(
+                    former,
+                    days=options.get("days") or _DEFAULT_DAYS,
+                    days_line=0,
+                    until=None,
+                    since=None,
+                    digest=options.digest,
+                    digest_line=0,
+                    key=key,
+                    signs_itself=not options.has("CA"),
+                    unknown=tuple(unknown_parts),
+                )
+                _record_made(machine, call, options, again)
                 return
             if not isinstance(former, Made):
                 copied = None
@@ -760,48 +765,25 @@ def _x509(machine: Machine, call: Call, options: _Options) -> None:
         machine,
         call,
         options,
-        text=text,
-        lines=lines,
-        section=section,
-        use=FILE,
+        Made(
+            text=text,
+            lines=tuple(lines),
+            section=section,
+            use=FILE,
+            days=options.get("days") or _DEFAULT_DAYS,
+            digest=options.digest,
+            key=key,
+            signs_itself=issuer is None,
+            subject=subject,
+            unknown=tuple(unknown_parts),
+        ),
         added=added,
         why=why,
-        days=options.get("days") or _DEFAULT_DAYS,
-        digest=options.digest,
-        digest_line=options.digest_line or call.line,
-        key=key,
-        signs_itself=issuer is None,
-        subject=subject,
-        unknown_parts=unknown_parts,
     )
 
 
 def _shown_path(path: str) -> str:
     return with_names(path).replace("$PWD/", "")
-
-
-def _record_made_again(
-    machine: Machine, call: Call, options: _Options, *, former: Made, key: Key | None, unknown_parts: list[str]
-) -> None:
-    """Note a certificate that is signed again, with the extensions that it had."""
-    _record_made(
-        machine,
-        call,
-        options,
-        text=former.text,
-        lines=list(former.lines),
-        section=former.section,
-        use=former.use,
-        added=[],
-        why=None,
-        days=options.get("days") or _DEFAULT_DAYS,
-        digest=options.digest,
-        digest_line=options.digest_line or call.line,
-        key=key,
-        signs_itself=not options.has("CA"),
-        subject=former.subject,
-        unknown_parts=unknown_parts,
-    )
 
 
 def _from_disk(machine: Machine, name: str | None) -> Asked | None:
@@ -892,22 +874,24 @@ def _ca(machine: Machine, call: Call, options: _Options) -> None:
             machine,
             call,
             options,
-            text=text,
-            lines=lines,
-            section=section,
-            use=FILE if extfile is not None else CA,
+            Made(
+                text=text,
+                lines=tuple(lines),
+                section=section,
+                use=FILE if extfile is not None else CA,
+                days=days,
+                days_line=days_line,
+                digest=digest,
+                digest_line=_place(lines, digest_line, options.digest_line or call.line),
+                key=asked.key if isinstance(asked, Asked) else None,
+                signs_itself=signs_itself,
+                subject=asked.subject if isinstance(asked, Asked) else None,
+                unknown=tuple(unknown_parts),
+                until=until.value if until else None,
+                since=since.value if since else None,
+            ),
             added=added,
             why=reason,
-            days=days,
-            days_line=days_line,
-            digest=digest,
-            digest_line=_place(lines, digest_line, options.digest_line or call.line),
-            key=asked.key if isinstance(asked, Asked) else None,
-            signs_itself=signs_itself,
-            subject=asked.subject if isinstance(asked, Asked) else None,
-            unknown_parts=list(unknown_parts),
-            until=until.value if until else None,
-            since=since.value if since else None,
         )
 
 
@@ -924,8 +908,7 @@ def is_digest(digest: str) -> bool:
 def why_unknown(value: str) -> str:
     """Return what a value depends on, for a message."""
     names = unknown_names(value)
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"depends on {', '.join(names[:3])}{more}" if names else "is unknown"
+    return f"depends on {listed(names, 3)}" if names else "is unknown"
 
 
 def has_extension(text: str, section: str | None, name: str) -> bool:

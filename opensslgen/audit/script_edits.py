@@ -14,27 +14,23 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
-from opensslgen.gen_certs.patch import DAYS, EKU, LONGEST, Edit, Patch
-from opensslgen.gen_certs.reader import SECTION, VALIDITY, WISH, read_script
+from opensslgen.gen_certs.patch import DAYS, EKU, LONGEST, Edit, Maker, Patch
+from opensslgen.gen_certs.reader import SECTION, VALIDITY, WISH, Script, Validity, read_script
 from opensslgen.openssl.command import find
 from opensslgen.rules.profiles import rules_of
-from opensslgen.rules.rule import ERROR
+from opensslgen.rules.rule import ERROR, Finding
 from opensslgen.shell.parse import parse
 from opensslgen.shell.syntax import Simple, Word, literal, nodes
 from opensslgen.text import visible
 
 from .result import Settings
-from .scripts import judge_commands, judge_vendor, script_text
+from .scripts import Verdict, judge_commands, judge_vendor, script_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from opensslgen.files.replace import Original
-    from opensslgen.gen_certs.patch import Maker
-    from opensslgen.gen_certs.reader import Script, Validity
-    from opensslgen.rules.rule import Finding
 
-    from .scripts import Verdict
 
 _MOST_TRIALS = 60
 """Audits of one script; a script that needs more is refused."""
@@ -202,20 +198,20 @@ def _trials(text: str, finding: Finding, verdict: Verdict, task: _Task) -> Itera
         yield from _at(lines, place, lambda line: _validity(line, days))
         return
     if finding.rule.id == "script-days":
-        number = re.search(r"([0-9]+) days", finding.message)
-        yield from _at(lines, place, lambda line: _days(line, number[1] if number else "", days))
-        for at in range(1, len(lines) + 1):
-            yield from _at(lines, at, lambda line: _assigned_days(line, number[1] if number else "0", days))
-        for at in range(1, len(lines) + 1):
-            yield from _at(lines, at, lambda line: _assigned_product(line, days))
-        for at in range(1, len(lines) + 1):
-            yield from _at(lines, at, lambda line: _days(line, number[1] if number else "0", days))
-        yield from _at(lines, place, lambda line: _used_days(line, days))
+        number = str(finding.days)
+        literal = partial(_days, number=number, days=days)
+        yield from _at(lines, place, literal)
+        for change in (
+            partial(_assigned_days, number=number, days=days),
+            partial(_assigned_product, days=days),
+            literal,
+        ):
+            yield from _everywhere(lines, change)
+        yield from _at(lines, place, partial(_used_days, days=days))
         return
     if finding.rule.id == "script-sha1":
         yield from _at(lines, place, _digest)
-        for at in range(1, len(lines) + 1):
-            yield from _at(lines, at, _assigned_digest)
+        yield from _everywhere(lines, _assigned_digest)
         return
     near = list(dict.fromkeys(reversed(verdict.places))) or [place]
     for at in near:
@@ -233,6 +229,11 @@ def _at(lines: list[str], place: int, change: Callable[[str], Iterator[str]]) ->
     for new in change(body):
         if new != body:
             yield "\n".join([*lines[: place - 1], new + line[len(body) :], *lines[place:]])
+
+
+def _everywhere(lines: list[str], change: Callable[[str], Iterator[str]]) -> Iterator[str]:
+    for place in range(1, len(lines) + 1):
+        yield from _at(lines, place, change)
 
 
 def _days(line: str, number: str, days: int) -> Iterator[str]:

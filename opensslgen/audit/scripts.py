@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import stat
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -19,14 +18,16 @@ from opensslgen.budget import CostlyError
 from opensslgen.config.reader import DEFAULT, UNKNOWN
 from opensslgen.config.use import openssl_time
 from opensslgen.errors import UnreadableError
+from opensslgen.files.read import File, content
 from opensslgen.gen_certs.reader import SECTION, VALIDITY, read_script
 from opensslgen.rules.apple import APPLE_LIMIT
 from opensslgen.rules.roles import AUTHORITY
 from opensslgen.rules.rule import ERROR, raised
+from opensslgen.shell.builtins import BUILTINS
 from opensslgen.shell.machine import Call, UnfollowedError, World, explore
 from opensslgen.shell.parse import parse
 from opensslgen.shell.values import is_known, unknown_names, with_names, without_names
-from opensslgen.text import visible
+from opensslgen.text import listed, visible
 
 from .configs import judge_text
 from .purpose import SERVER
@@ -63,7 +64,7 @@ _LONGEST = 100
 HINT = "opensslgen run -- sh SCRIPT judges the certificates that it makes"
 
 _NAME = r"(?i:openssl[\w.-]{0,40}|\$\{?\w{0,40}ssl\w{0,40}(?:[:?=+-][^}\s]{0,80})?\}?)"
-_SHELL = re.compile(rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(?:ba|da|k|mk|pdk|z|a)?sh\b")
+SHELL = re.compile(rb"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(?:ba|da|k|mk|pdk|z|a)?sh\b")
 _BASH = re.compile(r"#![ \t]*(?:\S*/)?(?:env[ \t]+(?:-S[ \t]+)?)?(?:\S*/)?(bash|zsh|dash|ash)\b")
 _SUBS = rb"(?:req|x509|ca|genrsa|genpkey|ecparam)\b"
 _GAP = rb"(?:[ \t]|\\\r?\n)+"
@@ -100,7 +101,7 @@ def looks_like_script(data: bytes) -> bool:
     """Tell whether a file, or its beginning, is a shell script that makes certificates."""
     if b"\0" in data:
         return False
-    if _SHELL.match(data):
+    if SHELL.match(data):
         return bool(_MAKES.search(data) or _VENDOR.search(data) or (b"openssl" in data and _SUBCOMMAND.search(data)))
     # Without a `#!` line, a text that quotes commands must not be mistaken for a script.
     if data.startswith(b"#!") or not _PLAIN.match(data) or MAKE_RULE.search(data):
@@ -121,6 +122,8 @@ def judge_script(data: bytes, *, target: str, settings: Settings) -> list[Result
     findings, reasons = verdict.findings, verdict.reasons
     notes = tuple(f"line {reason.line}: {visible(reason.text)}" for reason in reasons)
     if not reasons or any(finding.rule.severity == ERROR for finding in findings):
+        if verdict.hosts:
+            notes += (f"not checked: whether {visible(listed(verdict.hosts, 3))} is a host name or an address",)
         return [replace(result, findings=findings, notes=notes)]
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     return [
@@ -169,6 +172,8 @@ class Verdict:
     """Line and days of each CA certificate."""
     refused: int = 0
     """How many certificates openssl would refuse to make."""
+    hosts: tuple[str, ...] = ()
+    """The names of unknown values that were taken for host names or addresses."""
 
 
 def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
@@ -178,6 +183,7 @@ def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
     is_bash = None if not shebang else shebang[1] in ("bash", "zsh")
     folder = os.path.dirname(target) or "."  # noqa: PTH120
     world = World(
+        builtins=BUILTINS,
         name=visible(posixpath.basename(target)) or "script.sh",
         is_bash=is_bash,
         is_zsh=shebang is not None and shebang[1] == "zsh",
@@ -225,6 +231,7 @@ def _verdict(findings: list[Finding], reasons: list[Reason], audit: _Audit) -> V
         tuple(line for made in reversed(audit.wrong()) for line in (*_section_lines(made), made.line)),
         tuple((made.line, made.days) for (made, _), answer in audit.asked.items() if answer.is_authority),
         sum(answer.refused is not None for answer in audit.asked.values()),
+        tuple(audit.hosts),
     )
 
 
@@ -247,18 +254,12 @@ def _beside(folder: str, path: str) -> str | None:
     try:
         if os.path.realpath(name) != f"{os.path.realpath(folder)}/{path}":
             return None
-        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except (OSError, ValueError):
+        found = content(File(name, named=False), limit=_LARGEST_BESIDE)
+    except (OSError, ValueError, UnreadableError):
         return None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+    if found is None or found.size > _LARGEST_BESIDE or b"\0" in found.data:
         return None
-    with os.fdopen(descriptor, "rb") as file:
-        try:
-            data = file.read(_LARGEST_BESIDE + 1)
-        except OSError:
-            return None
-    return None if len(data) > _LARGEST_BESIDE or b"\0" in data else data.decode("utf-8", "surrogateescape")
+    return found.data.decode("utf-8", "surrogateescape")
 
 
 def _shown(value: str) -> str:
@@ -278,6 +279,8 @@ class _Answer:
 
     findings: list[Finding] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
+    values: list[Reason] = field(default_factory=list)
+    """Those of the reasons that an unknown value gives, such as the number of days."""
     refused: str | None = None
     is_authority: bool = False
 
@@ -300,6 +303,7 @@ class _Audit:
         self.lines: dict[int, int] = {}
         self.asked: dict[tuple[Made, bool], _Answer] = {}
         self.unclear: dict[str, int] = {}
+        self.hosts: dict[str, None] = {}
         self.keys: dict[Key, None] = {}
         self.has_calls = False
         self.unfollowed: Reason | None = None
@@ -310,6 +314,7 @@ class _Audit:
     def take(self, machine: Machine) -> None:
         """Judge what one way through the script makes."""
         self.unclear.update({what: line for what, line in machine.unclear.items() if what not in self.unclear})
+        self.hosts.update(machine.hosts)
         issuers = {each.path for each in machine.records if isinstance(each, Issuer)}
         self.has_calls = self.has_calls or any(isinstance(each, Call) for each in machine.records)
         self.makes_something = self.makes_something or any(not isinstance(each, Call) for each in machine.records)
@@ -362,10 +367,15 @@ class _Audit:
 
 
 def _with_defaults(ways: list[tuple[_Answer, bool]]) -> list[_Answer]:
-    """Return the answers for a script without options, and those for options that break a rule whatever their value."""
+    """Return the answers for a script without options and arguments, and those for options that may break a rule."""
     if all(has_options for _, has_options in ways):
         return [answer for answer, _ in ways]
-    return [answer for answer, has_options in ways if not has_options or answer.status in (_COMPLIES, _VIOLATES)]
+    found = [answer for answer, has_options in ways if not has_options or answer.status in (_COMPLIES, _VIOLATES)]
+    if all(each.status == _COMPLIES for each in found):
+        given = [reason for answer, has_options in ways if has_options for reason in answer.values]
+        reasons = [replace(each, text=f"{each.text}, which the caller may give") for each in given]
+        found += [_Answer(reasons=reasons)] if reasons else []
+    return found
 
 
 def _together(answers: list[_Answer]) -> _Answer:
@@ -376,6 +386,7 @@ def _together(answers: list[_Answer]) -> _Answer:
     return _Answer(
         [finding for each in answers for finding in each.findings],
         [reason for each in answers for reason in each.reasons],
+        [reason for each in answers for reason in each.values],
         refused[0] if refused else None,
     )
 
@@ -413,11 +424,15 @@ class _Judge:
         self.is_issuer = is_issuer
         self.found = _Answer()
 
-    def add(self, rule: str, message: str, line: int) -> None:
-        self.found.findings += raised(self.settings.rules, rule, message, line=line)
+    def add(self, rule: str, message: str, line: int, *, days: int | None = None) -> None:
+        self.found.findings += raised(self.settings.rules, rule, message, line=line, days=days)
 
-    def wonder(self, text: str, line: int | None = None) -> None:
-        self.found.reasons.append(Reason(line or self.made.line, text))
+    def wonder(self, text: str, line: int | None = None, *, value: str = "") -> None:
+        """Note why something cannot be told; `value` is the unknown value that decides it."""
+        reason = Reason(line or self.made.line, text)
+        self.found.reasons.append(reason)
+        if value:
+            self.found.values.append(reason)
 
     def answer(self) -> _Answer:
         made = self.made
@@ -450,7 +465,7 @@ class _Judge:
             return None
         is_authority = judged.purpose == AUTHORITY
         if judged.unknown:
-            self.wonder(self.why(judged.unknown, judged.line), self.place(judged.line))
+            self.wonder(self.why(judged.unknown, judged.line), self.place(judged.line), value=judged.unknown)
         if is_authority and not self.is_issuer and not made.unknown:
             # `req -x509` takes CA:TRUE from openssl's default config; other commands only from what is given to them.
             is_deliberate = not made.signs_itself and made.command != "req"
@@ -481,21 +496,19 @@ class _Judge:
         for finding in judged.findings:
             rule = _SCRIPT_RULES.get(finding.rule.id)
             line = self.place(finding.line) or made.line
-            # A section that was composed of several parts has our internal name.
-            message = finding.message.replace("[ opensslgen_made ]: ", "")
             if is_authority:
                 continue
             if rule:
-                self.add(rule, message, line)
+                self.add(rule, finding.message, line)
             else:
-                self.found.findings.append(finding._replace(message=message, line=line))
+                self.found.findings.append(finding._replace(line=line))
         return is_authority
 
     def other(self) -> None:
         """Judge a certificate without serverAuth: as a client's if its name suggests it, otherwise as a server's."""
         made = self.made
         has_usages = has_extension(made.text, made.section, "extendedKeyUsage")
-        if has_usages and self.seems_client():
+        if has_usages and self.seems_client() and not self.is_server_by_name():
             return
         has_names = has_extension(made.text, made.section, "subjectAltName")
         if has_usages and not has_names and not self.seems_named(_SERVER_NAME):
@@ -511,6 +524,12 @@ class _Judge:
         made = self.made
         names = (posixpath.basename(with_names(made.out)), with_names(made.subject or ""), made.wanted_section)
         return any(pattern.search(each) for each in names)
+
+    def is_server_by_name(self) -> bool:
+        """Return whether its file or subject says that it is for a server, and not that it is for a client."""
+        names = (posixpath.basename(with_names(self.made.out)), with_names(self.made.subject or ""))
+        found = [bool(pattern.search(each)) for pattern in (_SERVER_NAME, _CLIENT_NAME) for each in names]
+        return any(found[:2]) and not any(found[2:])
 
     def seems_client(self) -> bool:
         return self.seems_named(_CLIENT_NAME)
@@ -572,7 +591,7 @@ class _Judge:
             self.until(made.until)
             return
         if not is_known(made.days):
-            self.wonder(f"-days {_shown(made.days)} {why_unknown(made.days)}", made.days_line)
+            self.wonder(f"-days {_shown(made.days)} {why_unknown(made.days)}", made.days_line, value=made.days)
             return
         if made.days == "unset":
             return
@@ -582,9 +601,8 @@ class _Judge:
             return
         days = int(match[1])
         if days > APPLE_LIMIT.days:
-            self.add(
-                "script-days", f"-days is {days} days; the limit for a server is {APPLE_LIMIT.days}", made.days_line
-            )
+            message = f"-days is {days} days; the limit for a server is {APPLE_LIMIT.days}"
+            self.add("script-days", message, made.days_line, days=days)
         elif days == 0:
             self.wonder("-days is 0", made.days_line)
         elif made.since is not None and made.since != "today":
@@ -596,15 +614,13 @@ class _Judge:
         ends, begins = openssl_time(end), openssl_time(since) if since else self.settings.at
         if ends is None or begins is None:
             self.wonder(
-                f"its validity from {_shown(since or 'now')} to {_shown(end)} {why_unknown(end + (since or ''))}"
+                f"its validity from {_shown(since or 'now')} to {_shown(end)} {why_unknown(end + (since or ''))}",
+                value=end,
             )
         elif ends - begins > APPLE_LIMIT:
             days = (ends - begins) // timedelta(days=1)
-            self.add(
-                "script-days",
-                f"it is valid for {days} days; the limit for a server is {APPLE_LIMIT.days}",
-                self.made.line,
-            )
+            message = f"it is valid for {days} days; the limit for a server is {APPLE_LIMIT.days}"
+            self.add("script-days", message, self.made.line, days=days)
 
     def digest(self, *, authority: bool) -> None:
         made = self.made
@@ -613,7 +629,7 @@ class _Judge:
         if digest is None or digest == "default" or (authority and made.signs_itself):
             return
         if not is_known(digest):
-            self.wonder(f"the digest {_shown(digest)} {why_unknown(digest)}", made.digest_line)
+            self.wonder(f"the digest {_shown(digest)} {why_unknown(digest)}", made.digest_line, value=digest)
         elif is_weak(digest):
             self.add("script-sha1", f"it signs with {_shown(digest)}; sha256 is needed", made.digest_line)
         elif not is_digest(digest):
@@ -624,7 +640,7 @@ class _Judge:
     def key(self) -> None:
         key = self.made.key
         if key is None or (key.algorithm == "RSA" and key.bits == 0) or key.curve == UNKNOWN:
-            self.wonder("the type and size of its key are unknown")
+            self.wonder("the type and size of its key are unknown", value="" if key is None else UNKNOWN)
         elif key.algorithm == "RSA":
             if key.bits < _LEAST_RSA:
                 self.found.findings += _small_key(key, self.settings) if key.line else raised(

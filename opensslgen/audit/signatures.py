@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from opensslgen.budget import MOST_FINDINGS, Budget, CostlyError
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import STDIN, read_file
-from opensslgen.openssl.command import OpenSSLError
 from opensslgen.rules.path import MOST_PATHS, Pool, paths, pool_of
 from opensslgen.rules.profiles import RULES
 from opensslgen.rules.rule import ERROR, Case, judge, raised
@@ -59,7 +58,6 @@ class Pending(NamedTuple):
 
     result: Result
     """Its findings and notes are added at the end."""
-    certificate: Certificate
     case: Case
     """Without issuers."""
     rules: tuple[Rule, ...]
@@ -96,7 +94,6 @@ class AtHand:
     """The CA certificates in the folders of files, kept for the files that follow."""
 
     def __init__(self) -> None:
-        """Start empty."""
         self._found: dict[str, tuple[tuple[Certificate, ...], tuple[Certificate, ...]]] = {}
         self._within: dict[str, tuple[Certificate, ...]] = {}
         self._beside: dict[str, tuple[Certificate, ...]] = {}
@@ -172,6 +169,7 @@ def _answers(asked: Sequence[tuple[_Inquiry, Question]], settings: Settings) -> 
     if not asked:
         return ()
     from opensslgen.openssl.chains import verify  # most certificates come alone
+    from opensslgen.openssl.command import OpenSSLError
 
     try:
         with Budget(settings.time_limit + len(asked) / _VERIFIED_PER_SECOND).running():
@@ -190,15 +188,26 @@ def _by_rules(verdicts: Iterable[Verdict]) -> Iterable[Pending]:
 
 def proof(certificate: Certificate, others: Iterable[Certificate], settings: Settings) -> Result:
     """Return a finding if the issuer of a certificate is in the pool and did not sign it."""
-    (result,) = settle([_of_signature(certificate, tuple(others), settings)], settings)
-    return result
+    return proofs([certificate], tuple(others), settings)[0]
 
 
 def proofs(
     certificates: Sequence[Certificate], authorities: tuple[Certificate, ...], settings: Settings
 ) -> list[Result]:
     """Return the same for many certificates with the same CAs above them."""
-    return settle([_of_signature(certificate, authorities, settings) for certificate in certificates], settings)
+    pending = (
+        Pending(
+            result=Result(target="", kind="certificate", certificate=certificate),
+            case=Case(certificate, None, settings.at),
+            rules=_SIGNATURE,
+            pool=authorities,
+        )
+        for certificate in certificates
+    )
+    return settle(pending, settings)
+
+
+_SIGNATURE = (RULES["chain-signature"],)
 
 
 _MOST_BESIDE = 32
@@ -226,16 +235,6 @@ def verified_rows(
                 unable = True
             fault = result.findings[0].message if result and result.findings else row.copy.fault
             yield row._replace(copy=row.copy._replace(fault=fault))
-
-
-def _of_signature(certificate: Certificate, others: tuple[Certificate, ...], settings: Settings) -> Pending:
-    return Pending(
-        result=Result(target="", kind="certificate", certificate=certificate),
-        certificate=certificate,
-        case=Case(certificate, None, settings.at),
-        rules=(RULES["chain-signature"],),
-        pool=others,
-    )
 
 
 class _Option(NamedTuple):
@@ -270,7 +269,7 @@ class _Inquiry:
             self._find_paths()
 
     def _find_paths(self) -> None:
-        found = paths(self.pending.certificate, self.pool, at=self.settings.at)
+        found = paths(self.pending.case.certificate, self.pool, at=self.settings.at)
         self.left = [self._option(path) for path in found]
         self.is_cut = len(found) == MOST_PATHS
         if len(found) > 1:
@@ -279,6 +278,7 @@ class _Inquiry:
     def ask_alone(self, question: Question) -> Answer | Error:
         """Return openssl's answer to the question within this certificate's own budget."""
         from opensslgen.openssl.chains import verify
+        from opensslgen.openssl.command import OpenSSLError
 
         try:
             with self.budget.running():
@@ -294,7 +294,7 @@ class _Inquiry:
         if not self.left or any(option.errors == 0 for option in self.heard):
             self.choice = self._choice()
             return self.choice
-        certificate, path = self.pending.certificate, self.left[0].path
+        certificate, path = self.pending.case.certificate, self.left[0].path
         issuers = path or ((certificate,) if certificate.is_self_signed else ())
         if issuers:
             from opensslgen.openssl.chains import Question
@@ -324,7 +324,7 @@ class _Inquiry:
         """
         if self.budget.over:
             return []
-        certificate, sent = self.pending.certificate, self.pending.case.others
+        certificate, sent = self.pending.case.certificate, self.pending.case.others
         used = {each.der for each in (certificate, *self._best.path)}
         unused = {each.der: each for each in sent if each.der not in used}
         if not unused:
@@ -361,7 +361,7 @@ class _Inquiry:
 
     def _choice(self) -> Question | None:
         """Return the question whether openssl finds the good path among all certificates of the file, as sent."""
-        best, certificate = self._best, self.pending.certificate
+        best, certificate = self._best, self.pending.case.certificate
         if best.errors or best.unable or not best.path:
             return None
         chain, sent = (certificate, *best.path), self.pending.case.others
@@ -437,7 +437,7 @@ class _Inquiry:
         """Return the finding on a path that does not lead to one of the trusted roots."""
         if not self.settings.roots:
             return ()
-        last = (self.pending.certificate, *path)[-1]
+        last = (self.pending.case.certificate, *path)[-1]
         if last.der in self.pool.trusted:
             return ()
         named = " or ".join(str(root.subject) for root in self.settings.roots[:3])
@@ -455,7 +455,7 @@ class _Inquiry:
             return (), ()
         if answer.unable:
             return (), (f"signatures were not verified: {answer.unable}",)
-        chain = (self.pending.certificate, *option.path)
+        chain = (self.pending.case.certificate, *option.path)
         broken = [problem for problem in answer.problems if problem.is_of_signature]
         if broken:
             return self._false_signature(chain, min(broken[0].depth, len(chain) - 1))
@@ -502,12 +502,12 @@ class _Inquiry:
 
     def _about_root(self, path: Path) -> tuple[str, ...]:
         """Return a note on the root that devices have to trust, unless it is known to be trusted."""
-        certificate = self.pending.certificate
+        certificate = self.pending.case.certificate
         last = (certificate, *path)[-1]
         if self.settings.roots or any(last.der == anchor.der for anchor in self.pending.anchors):
             return ()
         if not path and certificate.is_self_signed:
-            return ()
+            return ("phones have to trust this certificate itself",) if self.pending.result.answer else ()
         if not path:
             issuer = certificate.issuer or "without a name"
             return (f"its issuer {issuer} was not found: its signature was not verified",)
@@ -515,7 +515,11 @@ class _Inquiry:
             return ()  # only the signature is asked for
         if last.is_self_signed:
             return (f"phones have to trust the root {last.subject or 'without a name'}",)
-        return (f"phones have to trust {last.issuer or 'its issuer'}, which was not found, or a root above it",)
+        issuer = last.issuer or "its issuer"
+        return (
+            f"phones have to trust {issuer}, which was not found, or a root above it; that it signed"
+            f" {last.subject or 'the last certificate'} was not verified",
+        )
 
 
 def _purpose(rules: Collection[Rule]) -> str | None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar, Union
 from opensslgen.budget import Reserve
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import STDIN, File, chunks, open_file, pieces, read_up_to, walk
-from opensslgen.openssl.command import OpenSSLError
 from opensslgen.patterns import pattern
 
 from .kinds import kind_of
@@ -293,6 +292,8 @@ def _elsewhere(*_: object) -> NoReturn:
 
 def _openssl_finder(settings: Settings) -> Callable[[], OpenSSL]:
     """Return a function that returns the openssl that this process found, for other processes."""
+    from opensslgen.openssl.command import OpenSSLError
+
     try:
         return partial(_itself, settings.find_openssl())
     except OpenSSLError as error:
@@ -300,6 +301,8 @@ def _openssl_finder(settings: Settings) -> Callable[[], OpenSSL]:
 
 
 def _report_missing(message: str) -> NoReturn:
+    from opensslgen.openssl.command import OpenSSLError
+
     raise OpenSSLError(message)
 
 

@@ -13,22 +13,19 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from opensslgen.budget import Budget, CostlyError, current
-from opensslgen.config.reader import DEFAULT, UNKNOWN, Entry, Section, config_text
+from opensslgen.config.reader import DEFAULT, UNKNOWN, Config, Entry, Section, config_text
 from opensslgen.config.use import canonical
 from opensslgen.errors import UnreadableError
-from opensslgen.openssl.command import reason
+from opensslgen.openssl.command import OpenSSL, reason, said_on_stderr
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
-from opensslgen.x509.certificate import decode
+from opensslgen.x509.certificate import Certificate, decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from opensslgen.config.reader import Config
-    from opensslgen.openssl.command import OpenSSL
     from opensslgen.openssl.process import Process
-    from opensslgen.x509.certificate import Certificate
 
 _ADDED = ("subjectKeyIdentifier", "authorityKeyIdentifier")
 _OID = pattern(r"[0-2](?:\.[0-9]+)+")
@@ -74,7 +71,6 @@ class RefusedError(UnreadableError):
     """openssl issues no certificate from a section."""
 
     def __init__(self, message: str, line: int | None) -> None:
-        """Take openssl's reason and, if known, the line of the key."""
         super().__init__(message)
         self.line = line  # the caller adds the line to the message
 
@@ -196,7 +192,6 @@ class References:
     """The sections that the values of a config refer to, each read once, and the work so far."""
 
     def __init__(self, config: Config) -> None:
-        """Take the config."""
         self.config = config
         self.object_identifiers = _object_identifiers(config)
         self.parts: dict[str, _Part] = {}
@@ -329,7 +324,7 @@ def _run_limited(config: str, openssl: OpenSSL) -> Process:
 
 
 def _refusal(process: Process, asked: Extensions) -> RefusedError:
-    named = _REFUSED.search(process.stderr.decode("utf-8", "replace"))
+    named = _REFUSED.search(said_on_stderr(process))
     key = named[1] if named else ""
     line = asked.lines.get(canonical(key))
     why = reason(process)

@@ -8,18 +8,19 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from opensslgen.budget import Budget
 from opensslgen.bundles.holding import Holding, add, blocks_of, holding_of, key_of, note_forms
 from opensslgen.bundles.private_keys import ENCRYPTED
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.files.read import content, pieces
 from opensslgen.patterns import pattern
-from opensslgen.rules.roles import AUTHORITY, SERVER
+from opensslgen.rules.roles import AUTHORITY, CLIENT, SERVER, role_of
 from opensslgen.rules.rule import Case, judge_request, raised
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block
 from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import pem_blocks
 
-from .kinds import kind_of, other_program
+from .kinds import is_shell_script, kind_of, other_program
 from .records import (
     answer_to,
     is_crl_of_folder,
@@ -63,6 +64,9 @@ def judge_file(file: File, settings: Settings, at_hand: AtHand) -> list[Verdict]
 def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHand) -> list[Verdict]:
     """Return the verdicts on the content of a file."""
     kind = kind_of(found.data)
+    if kind is None and file.named and is_shell_script(found.data):
+        # It may run other scripts beside it.
+        kind = "script"
     if not file.named and (
         kind is None
         or (kind == "config" and is_of_easy_rsa(file.path))
@@ -87,6 +91,26 @@ def judge_content(found: Content, file: File, settings: Settings, at_hand: AtHan
         return _judge(found, kind, target=file.path, settings=settings, at_hand=at_hand)
     except Error as error:
         return [Result(target=file.path, kind=_KINDS.get(kind or "", "file"), unreadable=error.message)]
+
+
+def held_in(file: File, settings: Settings) -> Holding:
+    """Return what a file of any kind holds, for those who want to see it; raises UnreadableError."""
+    found = content(file, limit=settings.limit)
+    assert found
+    if found.size > settings.limit:
+        raise UnreadableError(f"larger than {settings.limit} bytes")
+    kind = kind_of(found.data)
+    if kind is None:
+        raise UnreadableError(_what(found))
+    if kind in ("config", "script"):
+        if holding := _holding_inside(found, settings):
+            return holding
+        what = "an openssl config" if kind == "config" else "a shell script"
+        raise UnreadableError(f"{what}, not a certificate; opensslgen audit judges the certificates that it makes")
+    with Budget(settings.time_limit).running():
+        return holding_of(
+            found.data, kind, openssl=settings.find_openssl, password=lambda: settings.password_of(file.path)
+        )
 
 
 def _what(found: Content) -> str:
@@ -152,16 +176,22 @@ def _of_crls(holding: Holding, *, target: str, settings: Settings, at_hand: AtHa
 
 def _inside(found: Content, target: str, settings: Settings, at_hand: AtHand) -> list[Verdict]:
     """Return the verdicts on the certificates that a script or a config contains."""
-    if b"-----BEGIN " not in found.data:
-        return []
-    try:
-        holding = holding_of(found.data, "text", openssl=settings.find_openssl, password=str)
-    except Error:
-        return []  # it is a name or a mark, which is filled in when the script runs
-    if not holding.certificates:
+    holding = _holding_inside(found, settings)
+    if holding is None:
         return []
     of_file = _unfit(holding, settings)
     return [_of_holding(holding, target=target, settings=settings, mode=None, of_file=of_file, at_hand=at_hand)]
+
+
+def _holding_inside(found: Content, settings: Settings) -> Holding | None:
+    """Return what a script or a config contains; None if that is no certificate."""
+    if b"-----BEGIN " not in found.data:
+        return None
+    try:
+        holding = holding_of(found.data, "text", openssl=settings.find_openssl, password=str)
+    except Error:
+        return None  # it is a name or a mark, which is filled in when the script runs
+    return holding if holding.certificates else None
 
 
 def _unfit(holding: Holding, settings: Settings) -> tuple[Finding, ...]:
@@ -186,26 +216,17 @@ def _of_holding(
     findings = (*_mode(holding, mode, settings), *of_file)
     if holding.certificates:
         leaf, *others = holding.certificates
-        alone = not holding.keys and all(other.is_authority for other in others)
-        rules, remarks = _rules(leaf, target, settings, alone=alone)
-        anchors, former = at_hand.authorities(target)
-        return Pending(
-            result=Result(
-                target=target,
-                kind="certificate",
-                findings=findings,
-                certificate=leaf,
-                line=holding.line,
-                notes=(*remarks, *_kind_notes(leaf), *notes, *holding.notes, *_notes_beside(holding)),
-            ),
-            certificate=leaf,
-            case=Case(
-                leaf, None, settings.at, settings.within, key=key, host=settings.servername, others=tuple(others)
-            ),
-            rules=rules,
-            anchors=anchors,
-            pool=former,
+        verdict = _of_certificate(
+            leaf,
+            target=target,
+            settings=settings,
+            at_hand=at_hand,
+            alone=not holding.keys and all(other.is_authority for other in others),
+            line=holding.line,
+            notes=(*notes, *holding.notes, *_notes_beside(holding)),
+            of_file=findings,
         )
+        return verdict._replace(case=replace(verdict.case, key=key, others=tuple(others)))
     if holding.requests:
         rules, remarks = _rules_for_request(holding.requests[0], target, settings)
         of_request = judge_request(holding.requests[0], rules, at=settings.at, key=key)
@@ -262,6 +283,8 @@ def _rules(
     rules, remarks = settings.rules_for(None if role.name == SERVER else role.name)
     if settings.rules_by_kind and not role.is_sure and certificate.is_authority:
         remarks = (_EITHER if role.name == AUTHORITY else _EITHER_SERVER,)
+    elif settings.rules_by_kind and role.name == SERVER and role_of(certificate).name == CLIENT:
+        remarks = (_EITHER_CLIENT,)
     soon = settings.at + (settings.within or timedelta(0))
     if certificate.not_after >= soon or not is_kept(target, certificate):
         return rules, remarks
@@ -276,6 +299,9 @@ _EITHER = "judged as a CA, by profile root; it could also be a server's: --profi
 _EITHER_SERVER = (
     "judged as a server; it says that it is a certificate authority (CA:TRUE): --profile root judges it as a root"
 )
+
+
+_EITHER_CLIENT = "judged as a server; its extended key usage is for clients: --profile client judges it as a client"
 
 
 def _rules_for_request(request: Request, target: str, settings: Settings) -> tuple[tuple[Rule, ...], tuple[str, ...]]:
@@ -294,13 +320,14 @@ def _of_certificate(
     target: str,
     settings: Settings,
     at_hand: AtHand,
-    pool: tuple[Certificate, ...],
+    pool: tuple[Certificate, ...] = (),
+    alone: bool = True,
     line: int | None = None,
     notes: Iterable[str] = (),
     of_file: tuple[Finding, ...] = (),
 ) -> Pending:
     """Return the verdict on a certificate by itself; those of the pool may have issued it."""
-    rules, remarks = _rules(certificate, target, settings, alone=True)
+    rules, remarks = _rules(certificate, target, settings, alone=alone)
     anchors, former = at_hand.authorities(target)
     return Pending(
         result=Result(
@@ -311,7 +338,6 @@ def _of_certificate(
             line=line,
             notes=(*remarks, *_kind_notes(certificate), *notes),
         ),
-        certificate=certificate,
         case=Case(certificate, None, settings.at, settings.within, host=settings.servername),
         rules=rules,
         anchors=anchors,

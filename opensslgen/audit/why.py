@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from opensslgen.errors import Error, UsageError
 from opensslgen.jobs.clock import CLOCK, refuse_wrong_clock
 from opensslgen.jobs.job import Violation
-from opensslgen.names.general import file_name, parse_host
+from opensslgen.names.general import GeneralName, file_name, parse_host
 from opensslgen.pki import index, lookup
 from opensslgen.pki.folder import Folder, issued_files
 from opensslgen.plan import layout
 from opensslgen.rules.names import matches
 from opensslgen.rules.rule import ERROR, NOTE, WARNING, Case, judge
 from opensslgen.suggest import suggest
+from opensslgen.x509.certificate import Certificate
 
 from .live import ServerTarget, judge_servers, server_target
 from .records import authorities
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from opensslgen.names.general import GeneralName
     from opensslgen.pki.lookup import Found
-    from opensslgen.x509.certificate import Certificate
 
     from .result import Result, Settings
 

@@ -13,9 +13,9 @@ from opensslgen.jobs.job import issuer_of
 from opensslgen.jobs.passphrase import opens_key, wrong_passphrase
 from opensslgen.plan.secrets import CA_PASSPHRASE
 
-from .unit import Unit, make
-from .wanted import FAILED, MADE
-from .workers import WorkerError, cores, workers
+from .unit import Unit, UnitResult, make
+from .wanted import FAILED, MADE, Batch, Outcome
+from .workers import WorkerError, Workers, cores, workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Store
 
-    from .unit import UnitResult
-    from .wanted import Batch, Outcome
-    from .workers import Workers
 
 _ROOM = 32
 """The most that a process gets at once, to make, check and publish together; see `_weight`."""
@@ -75,7 +72,8 @@ def _converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
                         units[number] = Unit(number, batch.store.new_work(), *ahead.share())
                         crew.give(units[number])
                     if done:
-                        yield from _publish(units.pop(done.number), done, batch.store)
+                        _publish(units.pop(done.number), done, batch.store)
+                        yield from done.outcomes
                     if not units:
                         break
                     done, failed = _answer(crew, units)
@@ -95,25 +93,18 @@ def _answer(crew: Workers[Unit, UnitResult], units: dict[int, Unit]) -> tuple[Un
         return None, [replace(outcome, state=FAILED, why=died.message) for outcome in lost.outcomes]
 
 
-def _publish(unit: Unit, done: UnitResult, store: Store) -> Iterator[Outcome]:
-    """Publish the files of a unit together, and yield the outcomes of its rows."""
+def _publish(unit: Unit, done: UnitResult, store: Store) -> None:
+    """Publish the files of a unit together."""
     if done.publication:
         store.publish(done.publication, work=unit.work)
     else:
         shutil.rmtree(unit.work, ignore_errors=True)
-    made = zip(unit.outcomes, done.faults, done.ends, done.notes, strict=True)
-    for outcome, fault, not_after, notes in made:
-        if fault is None:
-            yield replace(outcome, not_after=not_after, notes=outcome.notes + notes)
-        else:
-            yield replace(outcome, state=FAILED, why=fault)
 
 
 class _Ahead:
     """Orders that wait for a process: as many as all processes can be given at once."""
 
     def __init__(self, decisions: Iterator[tuple[LeafOrder | None, Outcome]], processes: int) -> None:
-        """Take the orders with their outcomes, and the number of processes."""
         self.weight = 0
         self.more = True
         """Whether there may be more orders to read."""

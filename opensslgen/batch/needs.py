@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import Error
 from opensslgen.jobs.clock import CLOCK
 from opensslgen.jobs.issue import root_job
-from opensslgen.jobs.perform import Authority
-from opensslgen.orders.order import root_order
+from opensslgen.jobs.perform import Authority, JobResult
+from opensslgen.orders.order import AuthorityOrder, root_order
 from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from opensslgen.jobs.perform import JobResult
     from opensslgen.orders.inventory import Row
-    from opensslgen.orders.order import AuthorityOrder
     from opensslgen.pki.store import Store
 
     from .wanted import Batch

@@ -14,9 +14,11 @@ from opensslgen.openssl.run import run_together
 from opensslgen.openssl.workplace import Workplace
 from opensslgen.plan import issue, layout
 from opensslgen.plan.secrets import P12_PASSWORD
-from opensslgen.plan.steps import Plan, Publish, What
+from opensslgen.plan.steps import Plan, Publish, Record, What
 from opensslgen.x509.certificate import load
 from opensslgen.x509.request import parse_request
+
+from .wanted import FAILED, Batch, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
     from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Publication, Store
     from opensslgen.plan.issue import Issuer
-    from opensslgen.plan.steps import Record
-
-    from .wanted import Batch, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +44,7 @@ class UnitResult:
     """What a process returns for a unit."""
 
     number: int
-    faults: tuple[str | None, ...]
-    ends: tuple[datetime | None, ...]
-    notes: tuple[tuple[str, ...], ...]
+    outcomes: tuple[Outcome, ...]
     publication: Publication | None
 
 
@@ -81,14 +78,13 @@ def make(unit: Unit, *, batch: Batch, issuer: Issuer | None) -> UnitResult:
             )
     except Error as error:
         faults |= dict.fromkeys((position for position in made if position not in faults), error.message)
-    every = range(len(unit.orders))
-    return UnitResult(
-        unit.number,
-        tuple(map(faults.get, every)),
-        tuple(map(ends.get, every)),
-        tuple(notes.get(position, ()) for position in every),
-        publication,
+    outcomes = (
+        replace(outcome, state=FAILED, why=faults[position])
+        if position in faults
+        else replace(outcome, not_after=ends[position], notes=outcome.notes + notes[position])
+        for position, outcome in enumerate(unit.outcomes)
     )
+    return UnitResult(unit.number, tuple(outcomes), publication)
 
 
 def _plan(order: LeafOrder, issuer: Issuer | None, batch: Batch, *, prefix: str) -> tuple[Plan, tuple[str, ...]]:

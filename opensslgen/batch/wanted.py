@@ -14,7 +14,8 @@ from opensslgen.names.slips import slips
 from opensslgen.pki import index
 from opensslgen.pki.folder import Folder
 from opensslgen.plan import issue, layout
-from opensslgen.x509.certificate import load
+from opensslgen.rules.path import wrong_key
+from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.request import parse_request
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Store
     from opensslgen.rules.rule import Finding
-    from opensslgen.x509.certificate import Certificate
 
 _AT_THE_END = timedelta(days=2)
 
@@ -156,7 +156,7 @@ class Batch:
 
 
 def _explain(findings: Iterable[Finding]) -> str | None:
-    return "; ".join(f"{finding.message} [{finding.rule.id}]" for finding in findings) or None
+    return "; ".join(map(str, findings)) or None
 
 
 def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None) -> str | None:
@@ -175,15 +175,10 @@ def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None
     for what, wanted, found in asked if order.template is None else asked[:3]:
         if wanted != found:
             return f"another {what} is asked for"
-    if issuer and (there.issuer != issuer.subject or not _same_key(there, issuer)):
+    if issuer and (there.issuer != issuer.subject or wrong_key(there, issuer)):
         return "another CA has issued it"
     # A certificate that was shortened because its CA expires would otherwise be reissued each day.
     shortened = issuer is not None and issuer.not_after - there.not_after < _AT_THE_END
     if there.validity.days != order.days and not shortened:
         return f"{order.days} days are asked for, not {there.validity.days}"
     return None
-
-
-def _same_key(certificate: Certificate, issuer: Certificate) -> bool:
-    authority, subject = certificate.authority_key_identifier, issuer.subject_key_identifier
-    return not (authority and authority.key_identifier and subject) or authority.key_identifier == subject

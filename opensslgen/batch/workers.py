@@ -12,15 +12,12 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from multiprocessing.connection import Connection, wait
+from typing import Any, Generic, TypeVar
 
 from opensslgen.errors import Error
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from multiprocessing.connection import Connection
 
 Batch = TypeVar("Batch")
 Answer = TypeVar("Answer")
@@ -35,7 +32,6 @@ class WorkerError(Error):
     """A process ended before it answered."""
 
     def __init__(self, batch: Any) -> None:
-        """Take the batch that it was working on."""
         super().__init__("a worker process has ended too early")
         self.batch = batch
 
@@ -44,7 +40,6 @@ class Workers(Generic[Batch, Answer]):
     """Processes that take batches in turn."""
 
     def __init__(self, connections: list[Connection]) -> None:
-        """Take the pipes to the processes."""
         self._idle = deque(connections)
         self._busy: deque[Connection] = deque()
         self._doing: dict[Connection, Batch] = {}

@@ -8,9 +8,9 @@ from functools import lru_cache
 from os import fspath
 from typing import TYPE_CHECKING
 
+from opensslgen.budget import check
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import File, content, read_file
-from opensslgen.openssl.command import OpenSSLError
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
 from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode, decode_block
@@ -200,8 +200,33 @@ def holding_of(data: bytes, kind: str, *, openssl: Callable[[], OpenSSL], passwo
         holding.notes += _notes_on_others(others)
         holding.line = blocks[0].line if blocks and blocks[0].form else None
     else:
-        _add(holding, kind, data)
+        _add_der(holding, kind, data)
     return holding
+
+
+def _add_der(holding: Holding, kind: str, data: bytes) -> None:
+    """Add what is in DER, of which there may be several, one after the other."""
+    at, following = 0, kind
+    while (end := _next(data, at)) < len(data):
+        if data[end] in _FILLING and not data[end:].strip(_FILLING):
+            holding.notes.append("white space follows it: openssl ignores it, other programs refuse the file")
+            _add(holding, following, data[at:end])
+            return
+        after = _der_kind(data[end : end + _HEAD])
+        if after not in _SEVERAL:
+            break  # what follows belongs to nothing, which is an error
+        if at == 0:
+            holding.notes.append("DER of several things, one after the other: openssl reads only the first")
+        _add(holding, following, data[at:end])
+        check()
+        at, following = end, after
+    _add(holding, following, data[at:])
+
+
+_FILLING = b" \t\r\n"
+_SEVERAL = ("certificate", "crl", "request")
+_HEAD = 1 << 16
+"""Bytes that tell what DER is meant to be."""
 
 
 def certificates_of(
@@ -367,6 +392,8 @@ def key_of(
         return None, ()
     if subject is None:
         return None, ("a private key: only who can read it was checked",)
+    from opensslgen.openssl.command import OpenSSLError  # most files have no key
+
     label, der = holding.keys[0]
     if label == ENCRYPTED:
         return None, ("its private key is encrypted, so it was not compared with the certificate",)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import check
 from opensslgen.errors import UnreadableError
-from opensslgen.openssl.command import OpenSSLError, reason
+from opensslgen.openssl.command import OpenSSL, OpenSSLError, reason
 from opensslgen.openssl.process import Process
 from opensslgen.patterns import pattern
 from opensslgen.rules.chain import issuer_among
-from opensslgen.rules.rule import raised
+from opensslgen.rules.rule import Finding, Rule, raised
 from opensslgen.x509.ber import children
-from opensslgen.x509.certificate import decode, decode_block
+from opensslgen.x509.certificate import Certificate, decode, decode_block
 from opensslgen.x509.der import (
     INTEGER,
     OBJECT_IDENTIFIER,
@@ -31,10 +31,7 @@ from opensslgen.x509.pem import pem_blocks
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from opensslgen.openssl.command import OpenSSL
     from opensslgen.rules.path import CanonicalName
-    from opensslgen.rules.rule import Finding, Rule
-    from opensslgen.x509.certificate import Certificate
 
 PASSWORD = "OPENSSLGEN_P12_PASSWORD"  # noqa: S105 - the variable's name
 TIMEOUT = 30.0

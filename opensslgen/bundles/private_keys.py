@@ -19,11 +19,10 @@ from opensslgen.x509.der import (
     whole,
 )
 from opensslgen.x509.pem import pem
-from opensslgen.x509.public_keys import decode_public_key
+from opensslgen.x509.public_keys import PublicKey, decode_public_key
 
 if TYPE_CHECKING:
     from opensslgen.openssl.command import OpenSSL
-    from opensslgen.x509.public_keys import PublicKey
 
 ENCRYPTED = "ENCRYPTED PRIVATE KEY"
 """The label of an encrypted private key in PKCS#8."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,10 +12,7 @@ from opensslgen.plan.secrets import CA_PASSPHRASE, P12_PASSWORD
 from .command import InGroups
 from .options import ALLOW, PASSPHRASE_AND_P12_PASSWORD, RUNNING, PathParameter, Running, file_option, together
 from .run_job import do
-from .secrets import print_error
-
-if TYPE_CHECKING:
-    from .secrets import Secrets
+from .secrets import Secrets, print_error
 
 
 @click.command(cls=InGroups)
@@ -54,7 +50,6 @@ def adopt(
     from opensslgen.jobs.adopt import adopt_job
     from opensslgen.jobs.passphrase import opens_file, right_passphrase
     from opensslgen.openssl import provider
-    from opensslgen.pki.store import Store
 
     opens = {P12_PASSWORD}
     # Asked for once: a PKCS#12 file is opened here, and again by the plan.
@@ -74,7 +69,7 @@ def adopt(
             on_wrong=print_error,
         )
     do(
-        lambda: adopt_job(adoption, store=Store(running.pki), allow=allow, tell=running.is_printed),
+        lambda: adopt_job(adoption, store=running.store, allow=allow, tell=running.is_printed),
         running,
         secret=secret,
         allow=allow,

@@ -16,17 +16,31 @@ from opensslgen.patterns import pattern
 
 from . import complete
 from .command import Command, InGroups
-from .options import FORMAT, OPENSSL, Decimal, NumberParameter, Output, PathParameter, file_option, grouped, together
+from .options import (
+    FORMAT,
+    OPENSSL,
+    PASSWORD_FILE,
+    Decimal,
+    NumberParameter,
+    Output,
+    PathParameter,
+    grouped,
+    refuse,
+    together,
+)
 from .progress import Bar
 from .say import is_coloured, print_json, tolerant_stdout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from opensslgen.audit.chosen import Chosen
     from opensslgen.audit.result import Settings
+    from opensslgen.names.general import GeneralName
+    from opensslgen.openssl.command import OpenSSL
     from opensslgen.report.tally import Entry
+    from opensslgen.x509.certificate import Certificate
 
 _TIME = pattern(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
 
@@ -119,12 +133,7 @@ class Reporting(NamedTuple):
         "--limit", type=NumberParameter(1), default=16 << 20, metavar="BYTES",
         help="Read at most BYTES of a file or, with --each, of a block.  [default: 16777216]",
     ),
-    file_option(
-        "--p12-password-file",
-        value="password_file",
-        hidden_names=("--password-file",),
-        help="File whose first line is the password of PKCS#12 files.  [env: OPENSSLGEN_P12_PASSWORD]",
-    ),
+    PASSWORD_FILE,
     OPENSSL,
     click.option(
         "--time-limit", type=Decimal(0.01, 86400), default=10.0, metavar="SECONDS",
@@ -190,19 +199,17 @@ def audit(targets: tuple[str, ...], judging: Judging, asking: Asking, reporting:
     settings = _settings(judging, asking, chosen)
     if reporting.output == "nagios":
         _nagios(targets, settings, reporting)
-    for option, value in (("warning", reporting.warning), ("critical", reporting.critical)):
-        if value is not None:
-            raise UsageError(
-                f"--{option} can only be used with --format nagios", hint="--within works with all formats"
-            )
+    refuse(
+        "can only be used with --format nagios",
+        hint="--within works with all formats",
+        warning=reporting.warning is not None,
+        critical=reporting.critical is not None,
+    )
     sys.exit(_report(targets, settings, chosen, reporting))
 
 
 def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
     from opensslgen.audit.result import Settings
-    from opensslgen.bundles.holding import certificates_of
-    from opensslgen.names.general import parse_host
-    from opensslgen.openssl.command import find
 
     at = judging.at or datetime.now(timezone.utc).replace(microsecond=0)
     within = None if judging.within is None else timedelta(days=judging.within)
@@ -210,24 +217,51 @@ def _settings(judging: Judging, asking: Asking, chosen: Chosen) -> Settings:
         at + (within or timedelta(0))
     except OverflowError:
         raise UsageError("--within reaches beyond the year 9999") from None
-    openssl = functools.cache(lambda: find(judging.openssl))
+    openssl = functools.cache(functools.partial(_find, judging.openssl))
     return Settings(
         rules=chosen.rules,
         rules_by_kind=chosen.by_kind,
         at=at,
         within=within,
         each=judging.each,
-        roots=tuple(root for file in judging.roots for root in certificates_of(file, openssl=openssl)),
+        roots=_roots(judging.roots, openssl),
         limit=judging.limit,
         sections=judging.sections,
         password=functools.partial(_password, judging.password_file),
         openssl=openssl,
         starttls=asking.starttls,
-        servername=None if asking.servername is None else parse_host(asking.servername),
+        servername=_servername(asking.servername),
         timeout=asking.timeout,
         time_limit=judging.time_limit,
         jobs=judging.jobs,
     )
+
+
+# What an audit of one certificate does not need is imported late, as it takes longer than to judge it.
+
+
+def _find(path: str | None) -> OpenSSL:
+    from opensslgen.openssl.command import find
+
+    return find(path)
+
+
+def _password(file: Path | None, name: str) -> str:
+    from .secrets import password_of_file
+
+    return password_of_file(file, name)
+
+
+def _roots(files: tuple[Path, ...], openssl: Callable[[], OpenSSL]) -> tuple[Certificate, ...]:
+    from opensslgen.bundles.holding import certificates_of
+
+    return tuple(root for file in files for root in certificates_of(file, openssl=openssl))
+
+
+def _servername(name: str | None) -> GeneralName | None:
+    from opensslgen.names.general import parse_host
+
+    return None if name is None else parse_host(name)
 
 
 def _report(targets: tuple[str, ...], settings: Settings, chosen: Chosen, reporting: Reporting) -> int:
@@ -264,22 +298,6 @@ def _nagios(targets: tuple[str, ...], settings: Settings, reporting: Reporting) 
     worst = functools.reduce(nagios.Status.plus, map_audit(targets, settings, then=status), nagios.Status())
     click.echo(nagios.nagios_line(worst, warning=warning, critical=critical), nl=False)
     sys.exit(nagios.state_of(worst))
-
-
-def _password(file: Path | None, name: str) -> str:
-    """Return the password of PKCS#12 files: from a file, the environment, or the terminal."""
-    from opensslgen.bundles.pkcs import PASSWORD
-    from opensslgen.text import visible
-
-    from .secrets import first_line
-
-    if file:
-        return first_line(file, "password of the PKCS#12 file")
-    if PASSWORD in os.environ:
-        return os.environ[PASSWORD]
-    if not sys.stdin.isatty():
-        raise UsageError(f"its password is needed: use --p12-password-file FILE or set {PASSWORD}")
-    return str(click.prompt(f"Password of {visible(name)}", hide_input=True, err=True, default="", show_default=False))
 
 
 @click.command(cls=Command)

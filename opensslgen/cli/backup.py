@@ -16,8 +16,6 @@ from .options import BACKUP_PASSPHRASE, FORMAT, OPENSSL, PKI, QUIET, Output, Pat
 from .say import print_json
 
 if TYPE_CHECKING:
-    from opensslgen.report.tally import Tally
-
     from .secrets import Secrets
 
 
@@ -53,22 +51,15 @@ def backup(
     root_of(Store(pki))
     passphrase = secrets.get(names.BACKUP_PASSPHRASE, is_new=True)
     found = find(openssl)
-    audited: list[Tally] = []
-    made = back_up(
-        Store(pki),
-        archive,
-        openssl=found,
-        passphrase=passphrase,
-        check=lambda folder: audited.append(tally_folder(folder, found)),
-        force=force,
-    )
+    with back_up(Store(pki), archive, openssl=found, passphrase=passphrase, force=force) as made:
+        audited = about_folder(tally_folder(made.restored, found))
     if output == "json":
         print_json({"archive": str(archive), "files": made.files, "kept": made.old and str(made.old)})
     elif not quiet:
         click.echo(f"Backed up {visible(str(pki))}: {made.files} files in {visible(str(archive))}")
         if made.old:
             click.echo(f"  old file kept as {visible(str(made.old))}")
-        click.echo(f"Checked: restored into an empty folder, all files are the same; {about_folder(audited[0])}")
+        click.echo(f"Checked: restored into an empty folder, all files are the same; {audited}")
         command = DECRYPT.format(archive=shlex.quote(str(archive)))
         click.echo(f"Keep the file and the passphrase in two places. Without opensslgen, this opens it:\n  {command}")
 

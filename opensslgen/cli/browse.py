@@ -5,17 +5,24 @@ from __future__ import annotations
 import shutil
 import sys
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from opensslgen.errors import Error, UsageError
+from opensslgen.errors import Error, UnreadableError, UsageError
+from opensslgen.files.read import STDIN, File
+from opensslgen.text import visible
 
 from . import complete
 from .command import Command
-from .options import FORMAT, PKI, NumberParameter, Output, together
+from .options import FORMAT, PASSWORD_FILE, PKI, NumberParameter, Output, together
 from .say import is_coloured, print_json, print_notes, print_warning, tolerant_stdout, warn_of_open_files
+
+if TYPE_CHECKING:
+    from opensslgen.audit.result import Settings
+    from opensslgen.bundles.holding import Holding
 
 FORMATS = ("table", "json", "csv", "nagios", "prometheus", "ics")
 
@@ -61,7 +68,7 @@ def list_(pki: Path, within: int | None, everything: bool, output: str, critical
     """
     from opensslgen.audit.signatures import verified_rows
     from opensslgen.pki.folder import Folder
-    from opensslgen.pki.survey import SOON, crl_expiry, crl_fault, rows_of, survey_of
+    from opensslgen.pki.survey import SOON, crl_dates, crl_fault, rows_of, survey_of
     from opensslgen.report import browse, listing
 
     if critical is not None and output != "nagios":
@@ -83,7 +90,8 @@ def list_(pki: Path, within: int | None, everything: bool, output: str, critical
     elif output == "csv":
         out.writelines(listing.table_csv(rows))
     elif output == "prometheus":
-        out.writelines(listing.prometheus(rows, crl_expires=crl_expiry(survey)))
+        of_crl = crl_dates(survey)
+        out.writelines(listing.prometheus(rows, crl_expires=of_crl.next_update if of_crl else None))
     elif output == "ics":
         out.writelines(listing.calendar(rows, at=at, soon=soon))
     else:
@@ -114,8 +122,8 @@ def _nagios(pki: Path, *, at: datetime, warning: int, critical: int) -> NoReturn
 
 @click.command(cls=Command)
 @click.argument("certificate", metavar="NAME|FILE|SERIAL", shell_complete=complete.certificate_or_file)
-@together(PKI, FORMAT)
-def show(certificate: str, pki: Path, output: Output) -> None:
+@together(PKI, PASSWORD_FILE, FORMAT)
+def show(certificate: str, pki: Path, password_file: Path | None, output: Output) -> None:
     """Explain a certificate and which devices accept it.
 
     \b
@@ -123,10 +131,12 @@ def show(certificate: str, pki: Path, output: Output) -> None:
     opensslgen show 10.0.0.5                 by an IP address
     opensslgen show ca                       the root
     opensslgen show 4F9A03C1D2E85B77         by its serial number, even if it is revoked
-    opensslgen show downloads/server.crt     any file
+    opensslgen show downloads/server.crt     any file that audit reads: PEM, DER, PKCS#7, PKCS#12, YAML
+    opensslgen show - < server.crt           standard input
 
-    If a file has this name, the file is read. What is said about devices comes from published rules and from
-    measurements; no device is asked.
+    If a file has this name, the file is read: its first certificate is explained, and what else it holds is listed.
+    Of a file without a certificate, its requests, CRLs and private keys are shown. What is said about devices comes
+    from published rules and from measurements; no device is asked.
     """
     from opensslgen.audit.result import Settings
     from opensslgen.audit.signatures import proof
@@ -134,15 +144,38 @@ def show(certificate: str, pki: Path, output: Output) -> None:
     from opensslgen.pki.folder import Folder
     from opensslgen.report import explain
 
+    from .secrets import password_of_file
+
     out = tolerant_stdout()
     at = datetime.now(timezone.utc).replace(microsecond=0)
+    settings = Settings(rules=(), at=at, password=partial(password_of_file, password_file))
     warn_of_open_files(pki)
     folder = Folder(pki)
-    found = lookup.find(folder, certificate)
-    issuers = [each for each in (found.issuer, folder.root and folder.root.certificate) if each]
-    checked = proof(found.certificate, issuers, Settings(rules=(), at=at))
-    if output == "json":
-        print_json(explain.explanation_json(found, at=at, proof=checked))
-    else:
-        out.write(explain.explanation(found, at=at, proof=checked))
+    path = Path("standard input" if certificate == STDIN else certificate)
+    is_file = certificate == STDIN or path.is_file()
+    holding = _read(certificate, settings) if is_file else None
+    if holding and not holding.certificates:
+        if output == "json":
+            print_json(explain.contents_json(holding, path))
+        else:
+            out.write(explain.contents(holding, path))
         out.flush()
+        return
+    found = lookup.around(folder, path, holding.certificates) if holding else lookup.find_in_folder(folder, certificate)
+    issuers = [each for each in (*found.others, folder.root and folder.root.certificate) if each]
+    checked = proof(found.certificate, issuers, settings)
+    if output == "json":
+        print_json(explain.explanation_json(found, at=at, proof=checked, holding=holding))
+    else:
+        out.write(explain.explanation(found, at=at, proof=checked, holding=holding))
+        out.flush()
+
+
+def _read(name: str, settings: Settings) -> Holding:
+    """Return what a file holds; raises UnreadableError, which names the file."""
+    from opensslgen.audit.verdict import held_in
+
+    try:
+        return held_in(File(name, named=True), settings)
+    except UnreadableError as error:
+        raise UnreadableError(f"{visible(name)}: {error.message}") from error

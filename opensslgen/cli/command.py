@@ -157,6 +157,8 @@ _WIDEST = 28
 
 def known_as(*names: str) -> type[click.Option]:
     """Return the class of an option that has further names, old or of other tools, which work and are not shown."""
+    if not names:
+        return click.Option
 
     class Option(click.Option):
         def add_to_parser(self, parser: object, ctx: click.Context) -> None:

@@ -17,8 +17,6 @@ from .command import Command
 from .options import FORMAT, OPENSSL, PKI, Output, together
 from .say import print_json
 
-RELEASED = datetime(2026, 11, 1, tzinfo=timezone.utc)
-"""A clock that shows an earlier time than this release is wrong."""
 _NOT_BACKDATED = (
     "no: OpenSSL before 3.5, and LibreSSL, cannot issue certificates that are valid since an hour ago, so a phone"
     " with a slow clock may have to wait"
@@ -36,7 +34,7 @@ def doctor(pki: Path, openssl: str | None, output: Output) -> None:
 
     Exit code: 0 if all is well, 1 if anything would keep certificates from being issued.
     """
-    answers = examine(pki, openssl)
+    answers = [*_openssl(openssl), _folder(pki), _clock(pki)]
     if output == "json":
         print_json([answer._asdict() for answer in answers])
     else:
@@ -52,11 +50,6 @@ class Answer(NamedTuple):
     good: bool | None
     """None: neither good nor bad, but worth knowing."""
     answer: str
-
-
-def examine(pki: Path, path: str | None) -> list[Answer]:
-    """Return what was found about openssl, the pki folder and the clock."""
-    return [*_openssl(path), _folder(pki), _clock(pki)]
 
 
 def _openssl(path: str | None) -> list[Answer]:
@@ -88,20 +81,17 @@ def _folder(pki: Path) -> Answer:
 
 
 def _clock(pki: Path) -> Answer:
+    from opensslgen.jobs.clock import clock_fault
     from opensslgen.pki.store import Store
 
     now = datetime.now(timezone.utc)
     shown = utc(now, "minutes")
-    if now < RELEASED:
-        return Answer(
-            "clock", False, f"{shown} is before this release of opensslgen: certificates would be valid too early"
-        )
+    if why := clock_fault(pki, now):
+        return Answer("clock", False, f"{shown} {why}")
     try:
         root = Store(pki).issuer()
     except Error as error:
         return Answer("clock", False, f"{shown}; cannot be compared with the root: {error.message}")
-    if root and now < root.not_before:
-        return Answer("clock", False, f"{shown} is before the root is valid ({utc(root.not_before, 'minutes')})")
     if root and now > root.not_after:
         return Answer("clock", False, f"{shown} is after the root expired ({utc(root.not_after, 'minutes')})")
     return Answer("clock", True, shown)

@@ -62,7 +62,6 @@ def export(
     from opensslgen.jobs.export import export_job, export_order, export_text
     from opensslgen.pki import lookup
     from opensslgen.pki.folder import Folder
-    from opensslgen.pki.store import Store
     from opensslgen.plan import export as recipes
     from opensslgen.plan.issue import P12_ENCRYPTIONS
 
@@ -74,14 +73,14 @@ def export(
         raise UsageError(f"--p12-password-file cannot be used with {f'--as {form}' if form else f'--for {receiver}'}")
     folder, file = _place(out, wanted)
     found = lookup.find(Folder(running.pki), name)
-    order = export_order(found, store=Store(running.pki), form=wanted, file=file)
+    order = export_order(found, store=running.store, form=wanted, file=file)
     into = Destination(folder)
     if out == "-":
         click.echo(export_text(order, into=into), nl=False)
         return
     if running.is_printed and any(char.isspace() for piece in order.pieces for char in order.target(piece)):
         raise UsageError("a script cannot write a file whose name has a space", hint="choose another name with --out")
-    do(lambda: export_job(order, into=into), running, secret=secrets.for_pki(running.pki, running.openssl), into=into)
+    do(lambda: export_job(order, into=into), running, secrets=secrets, into=into)
 
 
 def _place(out: str | None, form: Form) -> tuple[Path, str | None]:

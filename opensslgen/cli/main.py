@@ -244,12 +244,28 @@ def cli(ctx: click.Context) -> None:
             ctx.exit(2)
 
 
+def _open_closed_streams() -> None:
+    """Open the null device in place of the standard streams that the caller has closed.
+
+    The next file, perhaps a key, would take the number of one, and what is printed would be written into it.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        if number == 0:
+            sys.stdin = os.fdopen(0)
+        elif number == 1:
+            sys.stdout = os.fdopen(1, "w")
+        else:
+            sys.stderr = os.fdopen(2, "w")
+    os.close(number)
+
+
 def main() -> NoReturn:
     """Run the command line; SIGTERM and SIGHUP clean up like Ctrl-C, and a crash dumps no core with a passphrase."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # under nohup
             signal.signal(number, lambda received, _: sys.exit(128 + received))
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks ✓ is no reason to fail when the work is done.

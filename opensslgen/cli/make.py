@@ -158,15 +158,14 @@ def self_signed(leaf: Leaf, secrets: Secrets, allow: tuple[str, ...], running: R
     """
     from opensslgen.jobs.issue import self_signed_job
     from opensslgen.orders.kinds import SELF_SIGNED
-    from opensslgen.pki.store import Store
 
     secrets.refuse_unused_password(is_used=leaf.p12 is not None)
     openssl = _openssl(leaf, running)
     order = leaf.order(SELF_SIGNED, openssl)
     do(
-        lambda: self_signed_job(order, store=Store(running.pki), allow=allow),
+        lambda: self_signed_job(order, store=running.store, allow=allow),
         running,
-        secret=secrets.for_pki(running.pki, running.openssl),
+        secrets=secrets,
         allow=allow,
         openssl=openssl,
     )
@@ -185,14 +184,13 @@ def _issue(
     """Issue a leaf by the folder's CA, or make a request for one."""
     from opensslgen.jobs.issue import leaf_job, request_job
     from opensslgen.orders.kinds import SERVER
-    from opensslgen.pki.store import Store
 
     if csr_only:
         _refuse_without_effect(leaf, newca, secrets)
     secrets.refuse_unused_password(is_used=leaf.p12 is not None)
     openssl = _openssl(leaf, running)
     order = leaf.order(kind, openssl)
-    store = Store(running.pki)
+    store = running.store
     root = None
     if not csr_only:
         root = newca.order(
@@ -208,7 +206,7 @@ def _issue(
             return request_job(order, store=store, allow=allow)
         return leaf_job(order, store=store, root=root, fixed_days=leaf.days is not None, allow=allow)
 
-    do(prepare, running, secret=secrets.for_pki(running.pki, running.openssl), allow=allow, openssl=openssl)
+    do(prepare, running, secrets=secrets, allow=allow, openssl=openssl)
 
 
 def _refuse_without_effect(leaf: Leaf, newca: NewCA, secrets: Secrets) -> None:
@@ -281,11 +279,10 @@ def root(root: Root, secrets: Secrets, allow: tuple[str, ...], running: Running)
     is the organization, or the name of this machine and "CA".
     """
     from opensslgen.jobs.issue import root_job
-    from opensslgen.pki.store import Store
 
     order = root.order(encrypted=root.passphrase or secrets.has_passphrase)
     # With --force there may be an old key; the passphrase is that of the new one.
-    do(lambda: root_job(order, store=Store(running.pki)), running, secret=secrets.asked(lambda _: True), allow=allow)
+    do(lambda: root_job(order, store=running.store), running, secret=secrets.asked(lambda _: True), allow=allow)
 
 
 class Intermediate(NamedTuple):
@@ -343,13 +340,12 @@ def intermediate(intermediate: Intermediate, secrets: Secrets, allow: tuple[str,
     name and the name of the files. Phones enforce the limits set by --permit and --exclude.
     """
     from opensslgen.jobs.issue import intermediate_job
-    from opensslgen.pki.store import Store
 
     order = intermediate.order(encrypted=intermediate.new_passphrase or secrets.has(NEW_PASSPHRASE))
     fixed_days = intermediate.days is not None
     do(
-        lambda: intermediate_job(order, store=Store(running.pki), fixed_days=fixed_days),
+        lambda: intermediate_job(order, store=running.store, fixed_days=fixed_days),
         running,
-        secret=secrets.for_pki(running.pki, running.openssl),
+        secrets=secrets,
         allow=allow,
     )

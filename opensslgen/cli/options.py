@@ -93,6 +93,10 @@ class PathParameter(click.Path):
         return Path(os.fsdecode(super().convert(value, param, ctx)))
 
 
+_ANY_PATH = PathParameter()
+"""Click looks for translations of its messages in each one that is made."""
+
+
 def together(*options: Decorator) -> Decorator:
     """Return one decorator that adds the options in this order."""
     return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
@@ -117,6 +121,13 @@ def grouped(kind: type[T], *options: Decorator) -> Decorator:
     return decorate
 
 
+def refuse(why: str, /, *, hint: str | None = None, **options: object) -> None:
+    """Raise UsageError for the first of these options, by their names for Python, that is set: `--days WHY`."""
+    for name, is_set in options.items():
+        if is_set:
+            raise UsageError(f"--{name.replace('_', '-')} {why}", hint=hint)
+
+
 def is_typed(name: str) -> bool:
     """Tell whether the option with this name for Python is on the command line, and not from the environment."""
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
@@ -135,7 +146,7 @@ def file_option(
     return click.option(
         *(name, value) if value else (name,),
         cls=known_as(*hidden_names),
-        type=PathParameter(),
+        type=_ANY_PATH,
         metavar=metavar,
         help=help,
         callback=callback,
@@ -172,9 +183,16 @@ class Running(NamedTuple):
         """Whether the result is printed as JSON."""
         return self.output == "json"
 
+    @property
+    def store(self) -> Store:
+        """The pki folder."""
+        from opensslgen.pki.store import Store
+
+        return Store(self.pki)
+
 
 PKI = click.option(
-    "--pki", type=PathParameter(), envvar="OPENSSLGEN_PKI", default="pki", metavar="DIR",
+    "--pki", type=_ANY_PATH, envvar="OPENSSLGEN_PKI", default="pki", metavar="DIR",
     help="Folder with the CA, the keys and the certificates, laid out as by easy-rsa.  [env: OPENSSLGEN_PKI]"
     "  [default: pki]",
 )  # fmt: skip
@@ -380,6 +398,13 @@ P12_PASSWORD_FILE = file_option(
     "--p12-password-file",
     help="File whose first line is the password of the PKCS#12 file.  [env: OPENSSLGEN_P12_PASSWORD]",
 )
+PASSWORD_FILE = file_option(
+    "--p12-password-file",
+    value="password_file",
+    hidden_names=("--password-file",),
+    help="File whose first line is the password of PKCS#12 files.  [env: OPENSSLGEN_P12_PASSWORD]",
+)
+"""The password of files that are only read."""
 BACKUP_PASSPHRASE = grouped(
     Secrets,
     file_option(

@@ -47,7 +47,7 @@ class Patching(NamedTuple):
     def answer(self, path: Path) -> Answer:
         """Do it with one script, and return what there is to say about it; raises Error."""
         from opensslgen.audit.script_edits import maker
-        from opensslgen.gen_certs.patch import check_file, diff_file, patch_file, restore_file
+        from opensslgen.gen_certs.patch import check_file, patch_file, restore_file
         from opensslgen.gen_certs.syntax import syntax_fault
         from opensslgen.report import patch as report
 
@@ -55,11 +55,11 @@ class Patching(NamedTuple):
         if self.action == "restore":
             return report.restored_answer(path, restore_file(path, force=self.force, make=make))
         if self.action == "check":
-            edits = check_file(path, make=make)
+            edits, _ = check_file(path, make=make)
             return report.checked_answer(path, edits, complete="complies" if self.any else "has both edits")
         if self.action == "diff":
-            return report.diff_answer(path, check_file(path, make=make), diff_file(path, make=make))
-        shown = diff_file(path, make=make) if self.any else None
+            return report.diff_answer(path, *check_file(path, make=make))
+        shown = check_file(path, make=make)[1] if self.any else None
         outcome = patch_file(path, syntax_check=syntax_fault, make=make)
         return report.patched_answer(path, outcome, diff=shown)
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from opensslgen.errors import Error, UsageError
+from opensslgen.plan.secrets import P12_PASSWORD
+from opensslgen.text import visible
 
 from . import complete
 from .command import InGroups
@@ -23,10 +25,12 @@ from .options import (
     NumberParameter,
     Running,
     grouped,
+    refuse,
     together,
 )
 from .run_job import do, make
 from .say import print_json, print_notes
+from .secrets import MissingSecretError, Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,10 +39,7 @@ if TYPE_CHECKING:
     from opensslgen.jobs.job import Job
     from opensslgen.jobs.perform import JobResult
     from opensslgen.jobs.renew import Renewal
-    from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.store import Store
-
-    from .secrets import Secrets
 
 
 class Renewing(NamedTuple):
@@ -106,11 +107,11 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
     Exit code: 0, or 1 if any renewal failed. `opensslgen script systemd` and `opensslgen script cron` print what starts
     a renewal each day.
     """
+    from opensslgen.jobs.hook import run_deploy_hook, run_post_hook
     from opensslgen.openssl import provider
-    from opensslgen.pki.store import Store
     from opensslgen.report.made import failed_json, made_json, made_text
 
-    store = Store(running.pki)
+    store = running.store
     if [bool(names), renewing.within is not None, renewing.everything].count(True) != 1:
         raise UsageError("name the certificates to renew, or use --within DAYS or --all, but only one of these")
     secret = secrets.for_pki(running.pki, running.openssl)
@@ -137,14 +138,14 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
         if not running.as_json and not running.quiet:
             click.echo(made_text(made), nl=False)
         try:
-            _run_deploy_hook(made, store, openssl, renewing.deploy_hook)
+            run_deploy_hook(renewing.deploy_hook, made, store=store, openssl=openssl, on_output=_say)
         except Error as error:
             failures.append(error)
             answers[-1]["error"] = error.message
             Failure(error).show()
     if done and renewing.post_hook:
         try:
-            _run_post_hook(done, store, openssl, renewing.post_hook)
+            run_post_hook(renewing.post_hook, done, store=store, openssl=openssl, on_output=_say)
         except Error as error:
             failures.append(error)
             Failure(error).show()
@@ -160,13 +161,10 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
 
 def _explain(error: Error, title: str, *, is_named: bool) -> None:
     """Print why a certificate was not renewed, with its name unless it is the only one that was typed."""
-    from opensslgen.plan.secrets import P12_PASSWORD
-    from opensslgen.text import visible
-
     if not is_named:
         error.message = f"{visible(title)} was not renewed: {error.message}"
-    if error.hint and P12_PASSWORD in error.hint:
-        error.hint += "; to renew without the PKCS#12 file, add --no-p12"
+    if isinstance(error, MissingSecretError) and error.name == P12_PASSWORD:
+        error.hint = f"{error.hint}; to renew without the PKCS#12 file, add --no-p12"
     Failure(error).show()
 
 
@@ -187,9 +185,8 @@ def _print_script(names: tuple[str, ...], store: Store, renewing: Renewing, runn
 
     if len(names) != 1:
         raise UsageError(f"{running.printing} needs exactly one name")
-    for option, hook in (("--deploy-hook", renewing.deploy_hook), ("--post-hook", renewing.post_hook)):
-        if hook:
-            raise UsageError(f"{option} cannot be used with {running.printing}: run the command afterwards")
+    why = f"cannot be used with {running.printing}: run the command afterwards"
+    refuse(why, deploy_hook=renewing.deploy_hook, post_hook=renewing.post_hook)
     do(partial(named_job, names[0], renewing.renewal(), store=store), running)
 
 
@@ -212,19 +209,6 @@ def _jobs(
         found = [*due.due(survey, days=renewing.within, now=now)]
         waiting = [*due.waiting(survey, days=renewing.within, now=now)]
     return [(each.title, partial(due_job, each, renewing.renewal(), store=store)) for each in found], waiting
-
-
-def _run_deploy_hook(made: JobResult, store: Store, openssl: OpenSSL, hook: str | None) -> None:
-    from opensslgen.jobs.hook import run_deploy_hook
-
-    if hook:
-        run_deploy_hook(hook, made, store=store, openssl=openssl, on_output=_say)
-
-
-def _run_post_hook(made: list[JobResult], store: Store, openssl: OpenSSL, hook: str) -> None:
-    from opensslgen.jobs.hook import run_post_hook
-
-    run_post_hook(hook, made, store=store, openssl=openssl, on_output=_say)
 
 
 def _say(output: bytes) -> None:

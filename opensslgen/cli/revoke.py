@@ -58,21 +58,20 @@ def revoke(certificate: str, reason: str | None, yes: bool, secrets: Secrets, ru
     none, make the first one with `opensslgen crl`.
     """
     from opensslgen.jobs.revoke import revocation_job
-    from opensslgen.pki.store import Store
 
-    store, secret = Store(running.pki), secrets.for_pki(running.pki, running.openssl)
+    store, secret = running.store, secrets.for_pki(running.pki, running.openssl)
     asked = None
     if not running.is_printed and not yes:
         if not sys.stdin.isatty():
             raise UsageError("a revocation cannot be undone", hint="to revoke without being asked, add --yes")
         store.finish()
-        asked = revocation_job(certificate, store=store, reason=reason).done
+        asked = revocation_job(certificate, store=store, reason=reason).question
         secret.unlock()
-        click.confirm(f"{asked.replace('Revoked', 'Revoke', 1)}?", abort=True, err=True)
+        click.confirm(str(asked), abort=True, err=True)
 
     def prepare() -> Job:
         job = revocation_job(certificate, store=store, reason=reason)
-        if asked not in (None, job.done):
+        if asked not in (None, job.question):
             raise Error(f"{certificate} is another certificate now, so nothing was revoked")
         return job
 
@@ -100,14 +99,9 @@ def crl(days: int, secrets: Secrets, running: Running) -> None:
     http://…/crl.der. The file there must be DER.
     """
     from opensslgen.jobs.revoke import revocation_list_job
-    from opensslgen.pki.store import Store
 
-    store = Store(running.pki)
-    do(
-        lambda: revocation_list_job(store=store, days=days),
-        running,
-        secret=secrets.for_pki(running.pki, running.openssl),
-    )
+    store = running.store
+    do(lambda: revocation_list_job(store=store, days=days), running, secrets=secrets)
 
 
 @click.command(cls=Command)
@@ -127,13 +121,8 @@ def passwd(remove: bool, secrets: Secrets, running: Running) -> None:
     The key file with the old passphrase is not kept. Copies elsewhere, such as backups, still open with the old one.
     """
     from opensslgen.jobs.passphrase import passphrase_job
-    from opensslgen.pki.store import Store
 
     if remove and secrets.new_passphrase_file:
         raise UsageError("--new-passphrase-file cannot be used with --remove")
-    store = Store(running.pki)
-    do(
-        lambda: passphrase_job(store=store, remove=remove),
-        running,
-        secret=secrets.for_pki(running.pki, running.openssl),
-    )
+    store = running.store
+    do(lambda: passphrase_job(store=store, remove=remove), running, secrets=secrets)

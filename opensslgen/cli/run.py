@@ -88,6 +88,7 @@ def run(command: tuple[str, ...], watching: Watching, reporting: Reporting) -> N
     from opensslgen.audit.calls import judge_watched
     from opensslgen.audit.chosen import chosen_rules
     from opensslgen.audit.result import Settings
+    from opensslgen.files.place import replace_file
     from opensslgen.jobs.clock import refuse_wrong_clock
     from opensslgen.openssl.command import find
     from opensslgen.report.calls import corrections
@@ -116,7 +117,7 @@ def run(command: tuple[str, ...], watching: Watching, reporting: Reporting) -> N
     text, exit_code = _report(watched, judge_watched(watched, settings), settings, chosen, reporting)
     if reporting.report:
         try:
-            reporting.report.write_text(text, encoding="utf-8", errors="backslashreplace")
+            replace_file(reporting.report, text.encode("utf-8", "backslashreplace"))
         except OSError as error:
             raise Error(f"cannot write {reporting.report}: {error.strerror}") from error
     else:

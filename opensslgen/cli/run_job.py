@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from opensslgen import __version__
-from opensslgen.errors import UsageError
 
+from .options import Running, refuse
 from .say import print_json, print_notes, warn_of_open_files
 from .secrets import Secrets
 
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from opensslgen.jobs.perform import JobResult
     from opensslgen.openssl.command import OpenSSL
 
-    from .options import Running
-
 
 def do(
     prepare: Callable[[], Job],
     running: Running,
     *,
+    secrets: Secrets | None = None,
     secret: Callable[[str], str] | None = None,
     allow: Collection[str] = (),
     openssl: OpenSSL | None = None,
@@ -34,15 +33,15 @@ def do(
 ) -> None:
     """Print a job as a script or as commands, or run it and report.
 
-    `secret` returns a secret by its name; None: the job has none, or each is in the environment or typed. `into` takes
-    the place of the pki folder.
+    `secret` returns a secret by its name; None: each is as in `secrets`, or else in the environment, or typed. `into`
+    takes the place of the pki folder.
     """
     from opensslgen.jobs.clock import CLOCK
 
     if running.is_printed:
         _print_script(prepare, running, into, any_clock=CLOCK in allow)
         return
-    made = make(prepare, running, secret=secret, allow=allow, openssl=openssl, into=into)
+    made = make(prepare, running, secrets=secrets, secret=secret, allow=allow, openssl=openssl, into=into)
     if running.as_json:
         from opensslgen.report.made import made_json
 
@@ -56,9 +55,7 @@ def do(
 def _print_script(prepare: Callable[[], Job], running: Running, into: Destination | None, *, any_clock: bool) -> None:
     from opensslgen.plan.script import as_commands, as_script
 
-    for option, is_set in (("force", running.force), ("verbose", running.verbose)):
-        if is_set:
-            raise UsageError(f"--{option} has no effect with {running.printing}, which only prints")
+    refuse(f"has no effect with {running.printing}, which only prints", force=running.force, verbose=running.verbose)
     job = prepare()
     print_notes(job.notes, quiet=running.quiet)
     folder = into.path if into else running.pki
@@ -73,6 +70,7 @@ def make(
     prepare: Callable[[], Job],
     running: Running,
     *,
+    secrets: Secrets | None = None,
     secret: Callable[[str], str] | None = None,
     allow: Collection[str] = (),
     openssl: OpenSSL | None = None,
@@ -81,18 +79,16 @@ def make(
     """Run a job, and print on stderr what the user should know about it."""
     from opensslgen.jobs.perform import Authority, Delivery
     from opensslgen.openssl import provider
-    from opensslgen.pki.store import Store
 
     warn_of_open_files(running.pki)
     openssl = openssl or provider.find(running.openssl)
-    secret = secret or Secrets().for_pki(running.pki, running.openssl)
+    secret = secret or (secrets or Secrets()).for_pki(running.pki, running.openssl)
     say, force = command_printer(verbose=running.verbose), running.force
     if into:
         made = Delivery(into=into, openssl=openssl, secret=secret, on_command=say, force=force).make(prepare)
     else:
-        made = Authority(Store(running.pki), openssl, secret, on_command=say, allow=allow, force=force).make(prepare)
-    findings = (f"{finding.message} [{finding.rule.id}]" for finding in made.findings)
-    print_notes((*made.notes, *findings), quiet=running.quiet)
+        made = Authority(running.store, openssl, secret, on_command=say, allow=allow, force=force).make(prepare)
+    print_notes((*made.notes, *map(str, made.findings)), quiet=running.quiet)
     return made
 
 

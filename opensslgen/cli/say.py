@@ -54,4 +54,4 @@ def tolerant_stdout() -> io.TextIOBase:
 
 def is_coloured() -> bool:
     """Tell whether to colour stdout: on a terminal, unless NO_COLOR is set."""
-    return sys.stdout.isatty() and click.get_current_context().color is not False
+    return bool(sys.stdout and sys.stdout.isatty()) and click.get_current_context().color is not False

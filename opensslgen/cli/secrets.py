@@ -27,6 +27,14 @@ _OPTIONS = {
 """The option that names the file of a secret, for each secret that a plan can name."""
 
 
+class MissingSecretError(UsageError):
+    """A secret is needed, and nobody can be asked for it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the {SECRETS[name]} is needed", hint=f"use {_OPTIONS[name]} FILE or set {name}")
+        self.name = name
+
+
 class Secrets(NamedTuple):
     """The files that hold secrets, as named by the options; a command has the fields that it has options for."""
 
@@ -69,7 +77,7 @@ class Secrets(NamedTuple):
         if os.environ.get(name):
             return fit_secret(name, os.environ[name])
         if not sys.stdin.isatty():
-            raise UsageError(f"the {what} is needed", hint=f"use {_OPTIONS[name]} FILE or set {name}")
+            raise MissingSecretError(name)
         return fit_secret(name, click.prompt(what.capitalize(), hide_input=True, confirmation_prompt=is_new, err=True))
 
     def asked(self, is_new: Callable[[str], bool]) -> Callable[[str], str]:
@@ -104,6 +112,19 @@ def print_error(error: Error) -> None:
     from opensslgen.text import visible
 
     click.echo(f"Error: {visible(error.message)}", err=True)
+
+
+def password_of_file(file: Path | None, name: str) -> str:
+    """Return the password of a PKCS#12 file that is read: from a file, the environment, or the terminal."""
+    if file:
+        return first_line(file, "password of the PKCS#12 file")
+    if P12_PASSWORD in os.environ:
+        return os.environ[P12_PASSWORD]
+    if not sys.stdin.isatty():
+        raise UsageError(f"its password is needed: use --p12-password-file FILE or set {P12_PASSWORD}")
+    from opensslgen.text import visible
+
+    return str(click.prompt(f"Password of {visible(name)}", hide_input=True, err=True, default="", show_default=False))
 
 
 def first_line(path: Path, what: str) -> str:

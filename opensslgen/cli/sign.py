@@ -28,6 +28,7 @@ from .options import (
     Running,
     Subject,
     grouped,
+    refuse,
     together,
 )
 from .run_job import do
@@ -104,11 +105,10 @@ def sign(request: str, wanted: Wanted, secrets: Secrets, allow: tuple[str, ...],
     """
     from opensslgen.jobs.job import root_of
     from opensslgen.jobs.sign import sign_job
-    from opensslgen.pki.store import Store
     from opensslgen.x509.request import STDIN, read_request
 
     secret = secrets.for_pki(running.pki, running.openssl)
-    store, fixed_days = Store(running.pki), wanted.days is not None
+    store, fixed_days = running.store, wanted.days is not None
     decoded = read_request(request)
     order = _authority(decoded, wanted) if wanted.kind == "intermediate" else _leaf(decoded, wanted)
     root_of(store)
@@ -129,13 +129,7 @@ def _leaf(request: Request, wanted: Wanted) -> LeafOrder:
     from opensslgen.orders.kinds import KINDS
     from opensslgen.orders.order import LEAF_DAYS
 
-    for option, value in (
-        ("pathlen", wanted.pathlen is not None),
-        ("permit", wanted.limits.permit),
-        ("exclude", wanted.limits.exclude),
-    ):
-        if value:
-            raise UsageError(f"--{option} can only be used with --kind intermediate")
+    refuse("can only be used with --kind intermediate", pathlen=wanted.pathlen is not None, **wanted.limits._asdict())
     kind = KINDS[wanted.kind]
     names = tuple(name for text in wanted.san for name in parse_names(text))
     return from_request.leaf_order_of(
@@ -155,9 +149,7 @@ def _authority(request: Request, wanted: Wanted) -> AuthorityOrder:
     from opensslgen.orders import from_request
     from opensslgen.orders.order import INTERMEDIATE_DAYS
 
-    for option, value in (("san", wanted.san), ("eku", wanted.eku), ("key-usage", wanted.key_usage)):
-        if value:
-            raise UsageError(f"--{option} cannot be used with --kind intermediate")
+    refuse("cannot be used with --kind intermediate", san=wanted.san, eku=wanted.eku, key_usage=wanted.key_usage)
     return from_request.authority_order_of(
         request,
         stem=wanted.name,
@@ -180,7 +172,8 @@ def _confirm(
     sure = wanted.yes or bool(wanted.san)
     if not sure and not can_ask:
         what = ", ".join(map(str, names)) or f"the subject {request.subject}"
-        some = f"; to choose names, add {_as_options(names)}" if names else ""
+        options = " ".join(f"--san {shlex.quote(str(name))}" for name in names)
+        some = f"; to choose names, add {options}" if names else ""
         raise UsageError(
             f"the request has to be confirmed, and there is no terminal to ask on: {what}",
             hint=f"to accept it as it is, add --yes{some}",
@@ -192,7 +185,3 @@ def _confirm(
             click.echo(f"  name  {name}", err=True)
     if not sure and not click.confirm("Sign this?", err=True):
         raise Error("nothing was signed")
-
-
-def _as_options(names: tuple[GeneralName, ...]) -> str:
-    return " ".join(f"--san {shlex.quote(str(name))}" for name in names)

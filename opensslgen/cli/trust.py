@@ -13,7 +13,7 @@ from opensslgen.errors import UsageError
 
 from .command import InGroups, known_as
 from .extra import needs_web
-from .options import ALLOW, RUNNING, NumberParameter, Running, file_option, grouped, together
+from .options import ALLOW, RUNNING, NumberParameter, Running, file_option, grouped, refuse, together
 from .run_job import command_printer, do, make
 from .say import is_coloured, print_json, print_notes
 
@@ -146,9 +146,13 @@ def _refuse_options_without_effect(sharing: Sharing, out: Path | None, running: 
         for option, is_set in ((running.printing, running.is_printed), ("--out", out), ("--force", running.force)):
             if is_set:
                 raise UsageError(f"{option} cannot be used with --share, which writes no files")
-    for option, value in (("address", sharing.address), ("port", sharing.port), ("duration", sharing.duration)):
-        if value is not None and not sharing.share:
-            raise UsageError(f"--{option} can only be used with --share")
+    else:
+        refuse(
+            "can only be used with --share",
+            address=sharing.address is not None,
+            port=sharing.port is not None,
+            duration=sharing.duration is not None,
+        )
 
 
 def _judged(root: Certificate, allow: tuple[str, ...], running: Running) -> list[Finding]:
@@ -160,7 +164,7 @@ def _judged(root: Certificate, allow: tuple[str, ...], running: Running) -> list
         found = judge_root(root, allow=allow)
     except Violation as refused:
         raise Violation(f"{refused.message}, so nothing was written", refused.findings) from refused
-    print_notes((f"{finding.message} [{finding.rule.id}]" for finding in found), quiet=running.quiet)
+    print_notes(map(str, found), quiet=running.quiet)
     return found
 
 

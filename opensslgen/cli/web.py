@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -17,10 +17,7 @@ from .command import InGroups
 from .extra import needs_web
 from .options import FORMAT, OPENSSL, PASSPHRASE, PKI, VERBOSE, NumberParameter, Output, file_option, grouped, together
 from .run_job import command_printer
-from .secrets import first_line
-
-if TYPE_CHECKING:
-    from .secrets import Secrets
+from .secrets import Secrets, first_line
 
 PORT = 8820
 

@@ -7,14 +7,11 @@ openssl differ, this follows the newest one. A NUL or a carriage return inside a
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 DEFAULT = "default"
 """The section of the keys before the first header; it also provides keys that are missing in other sections."""
@@ -48,7 +45,6 @@ class ConfigError(UnreadableError):
     """A file that openssl refuses to load, or that cannot be meant as it is."""
 
     def __init__(self, line: int, message: str) -> None:
-        """Take the line, from 1, and the error."""
         super().__init__(message, line=line)
 
 
@@ -126,11 +122,7 @@ def read_config(text: str, *, fill: Callable[[str, str], str | None] | None = No
     The text may contain UNKNOWN. `fill` returns the value of a template's variable by section and name, or None if
     the template has no such variable.
     """
-    return _Reader(fill or _fill_nothing).read(text)
-
-
-def _fill_nothing(_: str, __: str) -> None:
-    return None
+    return _Reader(fill or (lambda *_: None)).read(text)
 
 
 class _Reader:

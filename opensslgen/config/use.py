@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
 from opensslgen.x509.extensions import EXTENSIONS
 
-from .reader import DEFAULT
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
-
-    from .reader import Config, Entry, Section
+from .reader import DEFAULT, Config, Entry, Section
 
 SELF, REQUEST, CA, COPIED, FILE = "self", "request", "ca", "copied", "file"
 """The ways to use a section: `req -x509`; `req -new`; `ca`; `ca` with extensions of the request; `x509 -extfile`."""
@@ -70,6 +65,22 @@ def named_for_lists(config: Config) -> set[str]:
 def is_for_lists(section: Section, named: Collection[str]) -> bool:
     """Tell whether a section contains extensions of CRLs (RFC 5280 section 5.2); `named` are those of the config."""
     return section.name in named or all(canonical(entry.key) in _OF_LISTS for entry in section.entries)
+
+
+def named_for_subjects(config: Config) -> set[str]:
+    """Return the sections that a config names for the fields of subjects, and for policies of them."""
+    return {entry.value for each in config.sections for key in _OF_SUBJECTS if (entry := config.own(each, key))}
+
+
+def is_for_subjects(section: Section, named: Collection[str]) -> bool:
+    """Tell whether a section has fields of a subject or a policy, even beside an extension; `named` are those named."""
+    if section.name in named:
+        return any(canonical(entry.key) not in EXTENSIONS for entry in section.entries)
+    return bool(section.entries) and all(entry.value in ("match", "optional", "supplied") for entry in section.entries)
+
+
+_OF_SUBJECTS = ("distinguished_name", "policy", "attributes")
+"""The keys that name such sections (openssl-req(1), openssl-ca(1))."""
 
 
 def is_for_proxies(section: Section) -> bool:

@@ -206,7 +206,13 @@ def _sweep(folder: Path, prefix: re.Pattern[str], *, dead: bool) -> None:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file, and replace an old one; raises OSError, and then nothing has changed."""
+    """Write a file, and replace an old one; raises OSError, and then nothing has changed.
+
+    What is not a regular file, such as a terminal or a pipe, is written to.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
     with temporary_name(path) as new:
         with new.open("xb") as file:
             file.write(data)

@@ -8,7 +8,7 @@ import stat
 import sys
 from contextlib import contextmanager
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
@@ -17,7 +17,6 @@ from opensslgen.text import visible
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-    from typing import BinaryIO
 
 STDIN = "-"
 _CHUNK = 1 << 20

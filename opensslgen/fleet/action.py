@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 import yaml
 from ansible.errors import AnsibleActionFail
@@ -13,9 +14,6 @@ from opensslgen.jobs.job import Violation
 from opensslgen.report.made import findings_text
 
 from .remote import Host
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 
 def options_of(documentation: str) -> dict[str, dict[str, Any]]:

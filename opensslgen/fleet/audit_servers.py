@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from opensslgen.audit.live import JOBS, TIMEOUT, judge_servers, server_target
-from opensslgen.audit.result import Settings
+from opensslgen.audit.live import JOBS, TIMEOUT, ServerTarget, judge_servers, server_target
+from opensslgen.audit.result import Result, Settings
 from opensslgen.errors import Error, UsageError
 from opensslgen.files.place import replace_file
 from opensslgen.report.audit import Report, audit_format
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from opensslgen.audit.live import ServerTarget
-    from opensslgen.audit.result import Result
 
 FORMATS = ("json", "sarif")
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from opensslgen.batch.converge import converge
-from opensslgen.batch.wanted import FAILED, LEFT, Batch
+from opensslgen.batch.wanted import FAILED, LEFT, Batch, Outcome
 from opensslgen.errors import Error, UsageError
 from opensslgen.openssl.provider import find
 from opensslgen.orders.from_request import leaf_order_of
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
-    from opensslgen.batch.wanted import Outcome
     from opensslgen.orders.order import LeafOrder
 
 

@@ -122,19 +122,17 @@ def patch_file(
     return Outcome(original.path, patch, kept)
 
 
-def check_file(path: Path, *, make: Maker) -> tuple[Edit, ...]:
-    """Return the edits that are missing in a script on disk; raises UnreadableError if it is not recognised."""
-    original = replace.read(path)
-    return make(original).edits
+def check_file(path: Path, *, make: Maker) -> tuple[tuple[Edit, ...], str]:
+    """Return the edits that are missing in a script on disk, and a diff; raises UnreadableError if it is unknown.
 
-
-def diff_file(path: Path, *, make: Maker) -> str:
-    """Return what `patch_file` would change, as a unified diff; bytes that are not UTF-8 appear as `\\xNN`."""
+    The diff is unified; bytes that are not UTF-8 appear in it as `\\xNN`.
+    """
     original = replace.read(path)
     patch = make(original)
     old, new = (_rows(data) for data in (original.data, patch.data))
     rows = difflib.unified_diff(old, new, fromfile=str(path), tofile=str(path))
-    return "".join(row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows)
+    diff = "".join(row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows)
+    return patch.edits, diff
 
 
 def restore_file(path: Path, *, make: Maker, force: bool = False, now: datetime | None = None) -> Restoration:

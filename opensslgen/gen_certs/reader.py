@@ -8,24 +8,28 @@ commands write is what the shell's interpreter says.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opensslgen.errors import UnreadableError
-from opensslgen.shell.machine import Budget, Machine, World, explore
+from opensslgen.shell.builtins import BUILTINS
+from opensslgen.shell.machine import Budget, Call, Machine, World, explore
 from opensslgen.shell.parse import DECLARES
-from opensslgen.shell.status import LeaveError, Maybe
+from opensslgen.shell.status import LeaveError, Maybe, Status
 from opensslgen.shell.syntax import (
     AndOr,
     Arithmetic,
     Case,
+    Command,
     For,
     Function,
     If,
     Parameter,
     Pipeline,
     Redirected,
+    Redirection,
     Sequence,
     Simple,
     Text,
@@ -35,16 +39,8 @@ from opensslgen.shell.syntax import (
     literal,
     nodes,
 )
-from opensslgen.shell.values import with_names
+from opensslgen.shell.values import Chunk, with_names
 from opensslgen.shell.words import calculate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from opensslgen.shell.machine import Call
-    from opensslgen.shell.status import Status
-    from opensslgen.shell.syntax import Command, Redirection
-    from opensslgen.shell.values import Chunk
 
 VALIDITY = "DEFAULT_SERVER_CERT_VALIDITY"
 WISH = "EXTENDED_CSR"
@@ -243,7 +239,7 @@ def _is_extended(condition: If, body: Sequence) -> bool | None:
 def _reaches(condition: If, body: Sequence, wish: str) -> bool:
     """Return whether a branch may be taken with a value of EXTENDED_CSR."""
     for question, branch in condition.branches:
-        machine = Machine(World(call=_may_fail), Budget(), [])
+        machine = Machine(_WORLD, Budget(), [])
         machine.state.variables[WISH] = wish
         try:
             status = machine.sequence(question)
@@ -264,6 +260,9 @@ def _may_fail(machine: Machine, call: Call) -> Status:
     return Maybe(f"command {call.start}")
 
 
+_WORLD = World(builtins=BUILTINS, call=_may_fail)
+
+
 # What is written there
 
 
@@ -280,7 +279,7 @@ def _blocks(tree: Sequence, unit: Sequence, target: str) -> list[Block]:
     levels = dict(_levels(unit, target))
     ways: dict[int, list[tuple[Usage, ...]]] = {}
     places: dict[int, list[int]] = {}
-    for machine in explore(Sequence((*before, *followed.items)), World(call=_may_fail)):
+    for machine in explore(Sequence((*before, *followed.items)), _WORLD):
         found: dict[int, tuple[Usage, ...]] = {}
         contents = [each for each in machine.records if isinstance(each, list)]
         for chunks in (*contents, *(file.chunks for file in machine.files.values() if file)):

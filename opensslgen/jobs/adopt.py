@@ -11,7 +11,7 @@ from opensslgen.orders.kinds import ProfileName
 from opensslgen.plan import adopt
 from opensslgen.plan.layout import CA, CA_CHAIN
 from opensslgen.rules.profiles import rules_of
-from opensslgen.rules.rule import Case, judge
+from opensslgen.rules.rule import Case, Finding, judge
 from opensslgen.suggest import suggest
 from opensslgen.text import utc, visible
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from opensslgen.pki.store import Store
     from opensslgen.plan.adopt import Adoption
-    from opensslgen.rules.rule import Finding
     from opensslgen.x509.certificate import Certificate
 
 
@@ -53,7 +52,7 @@ def adopt_job(adoption: Adoption, *, store: Store, allow: Collection[str] = (), 
         profile=ProfileName.ROOT,
         notes=(
             *about_replaced(store, certificate),
-            *(f"{finding.message} [{finding.rule.id}]" for finding in warnings),
+            *map(str, warnings),
         ),
         next_step=f"let the phones trust {visible(str((above[-1] if above else certificate).subject))}"
         f" ({suggest('trust', pki=store.path)}), and issue certificates: {suggest('server', 'NAME', pki=store.path)}",

@@ -11,6 +11,7 @@ import io
 import os
 import shlex
 import tarfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -41,31 +42,25 @@ _TOP = "pki"
 """The folder in the archive that holds the files."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Backup:
-    """A finished backup."""
+    """A backup, and the folder into which it was restored to see that it can be."""
 
-    archive: Path
     files: int
     """The number of files in it."""
-    old: Path | None
-    """Where the file is now that had the archive's name."""
+    restored: Path
+    """The folder, until the archive gets its name."""
+    old: Path | None = None
+    """Where the file is that had the archive's name, as soon as the archive has it."""
 
 
-def back_up(
-    store: Store,
-    archive: Path,
-    *,
-    openssl: OpenSSL,
-    passphrase: str,
-    check: Callable[[Path], None],
-    force: bool = False,
-) -> Backup:
+@contextmanager
+def back_up(store: Store, archive: Path, *, openssl: OpenSSL, passphrase: str, force: bool = False) -> Iterator[Backup]:
     """Write all files of the pki folder, keys included, into a new encrypted archive that only we can read.
 
-    Before the archive gets its name, it is restored into an empty folder, compared, and given to `check`. Raises Error
-    without a CA, for what is neither a file nor a folder, if the archive exists (without `force`), or if openssl cannot
-    encrypt it.
+    Yields it restored into an empty folder and compared; it gets its name when the block ends without an error. Raises
+    Error without a CA, for what is neither a file nor a folder, if the archive exists (without `force`), or if openssl
+    cannot encrypt it.
     """
     root_of(store)
     openssl.require("enc -pbkdf2")
@@ -76,41 +71,38 @@ def back_up(
     elif into.existing(plan):
         raise overwrite_refusal(archive.parent, [archive.name])
     with into.work() as work:
-        files = _make(store, work, openssl=openssl, passphrase=passphrase, check=check)
+        with _packed(store, work, openssl=openssl, passphrase=passphrase) as backup:
+            yield backup
         old, _ = into.publish(plan, work=work, force=force)
-    return Backup(archive, files, archive.parent / old[archive.name] if old else None)
+        backup.old = archive.parent / old[archive.name] if old else None
 
 
+@contextmanager
 def backup_contents(
-    store: Store,
-    *,
-    openssl: OpenSSL,
-    passphrase: str,
-    check: Callable[[Path], None],
-    on_command: Callable[[str], None] = lambda _: None,
-) -> tuple[bytes, int]:
-    """Return the archive that `back_up` makes, which is then nowhere on the disk, and the number of its files."""
+    store: Store, *, openssl: OpenSSL, passphrase: str, on_command: Callable[[str], None] = lambda _: None
+) -> Iterator[tuple[bytes, Backup]]:
+    """Yield the archive that `back_up` makes, which is then nowhere on the disk, and the same about it."""
     root_of(store)
     openssl.require("enc -pbkdf2")
     # Keys are written where keys are, and nowhere else.
     with Destination(store.path).work() as work:
         on_command(f"cd {shlex.quote(str(work))}")
         on_command(shlex.join(["openssl", *_encryption()]))
-        files = _make(store, work, openssl=openssl, passphrase=passphrase, check=check)
-        return (work / "archive").read_bytes(), files
+        with _packed(store, work, openssl=openssl, passphrase=passphrase) as backup:
+            yield (work / "archive").read_bytes(), backup
 
 
-def _make(store: Store, work: Path, *, openssl: OpenSSL, passphrase: str, check: Callable[[Path], None]) -> int:
-    """Make the file `archive` in a work folder, and check it; return the number of files in it."""
+@contextmanager
+def _packed(store: Store, work: Path, *, openssl: OpenSSL, passphrase: str) -> Iterator[Backup]:
+    """Make the file `archive` in a work folder, restored and compared there until the block ends."""
     with store.lock():
         sums = _pack(store.path, work / "plain")
     _encrypt(openssl, work, passphrase)
     (work / "plain").unlink()
     if _unpack(openssl, work / "archive", work / "check", passphrase) != sums:
         raise Error("the backup could not be verified, so it was not written")
-    check(work / "check" / _TOP)
+    yield Backup(len(sums), work / "check" / _TOP)
     remove_folder(work / "check")
-    return len(sums)
 
 
 def restore(archive: Path, folder: Path, *, openssl: OpenSSL, passphrase: str) -> int:

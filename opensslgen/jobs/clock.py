@@ -13,7 +13,7 @@ from opensslgen.plan import layout
 from opensslgen.plan.script import EARLIEST
 from opensslgen.rules.profiles import RULES, rules_of
 from opensslgen.rules.rule import Finding
-from opensslgen.x509.certificate import load
+from opensslgen.x509.certificate import Certificate, load
 
 from .job import Violation
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from pathlib import Path
 
-    from opensslgen.x509.certificate import Certificate
 
 _LONGEST_LINE = 1 << 16  # bytes
 CLOCK = "clock"
@@ -34,13 +33,19 @@ def refuse_wrong_clock(folder: Path | None, *, allow: Collection[str]) -> None:
     if CLOCK in allow:
         return
     now = datetime.now(timezone.utc)
-    why = f"is before this version of opensslgen, of {EARLIEST:%Y-%m}" if now.date() < EARLIEST else None
-    for certificate in _newest(folder) if folder and not why else ():
-        if now < certificate.not_before:
-            why = f"is before {certificate.not_before:%Y-%m-%d %H:%M:%S} UTC, when the newest certificate began"
-    if why:
+    if why := clock_fault(folder, now):
         message = f"the clock of this machine says {now:%Y-%m-%d %H:%M:%S} UTC, which {why}"
         raise Violation("the clock is wrong, so nothing was made", [Finding(RULES[CLOCK], message)])
+
+
+def clock_fault(folder: Path | None, now: datetime) -> str | None:
+    """Return why this cannot be the time, as the end of a sentence; None if it can."""
+    if now.date() < EARLIEST:
+        return f"is before this version of opensslgen, of {EARLIEST:%Y-%m}"
+    for certificate in _newest(folder) if folder else ():
+        if now < certificate.not_before:
+            return f"is before {certificate.not_before:%Y-%m-%d %H:%M:%S} UTC, when the newest certificate began"
+    return None
 
 
 def _newest(folder: Path) -> Iterator[Certificate]:

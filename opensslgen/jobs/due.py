@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UnreadableError, UsageError
@@ -14,7 +14,6 @@ from opensslgen.x509.certificate import load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from opensslgen.pki.folder import Folder
     from opensslgen.pki.index import Entry

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.files.read import read_template
@@ -14,9 +14,6 @@ from opensslgen.plan.section import from_script
 from opensslgen.plan.template import shipped
 
 from .job import refuse_violations
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
 
 _SHIPPED = ("gen_certs", "v3_req")
 """The templates that can be named; any other name is a file."""

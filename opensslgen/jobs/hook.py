@@ -24,9 +24,11 @@ TIMEOUT = 600.0
 
 
 def run_deploy_hook(
-    command: str, made: JobResult, *, store: Store, openssl: OpenSSL, on_output: Callable[[bytes], None]
+    command: str | None, made: JobResult, *, store: Store, openssl: OpenSSL, on_output: Callable[[bytes], None]
 ) -> None:
-    """Run a command in /bin/sh with the new files, but no secret, in its environment; raises Error if it fails."""
+    """Run a command in /bin/sh with the new files, but no secret, in its environment, if there is one; raises Error."""
+    if not command:
+        return
     after = f"the certificate of {visible(made.job.name)} is in place"
     _run(command, "the hook", hook_environment(made, store), after, openssl=openssl, on_output=on_output)
 

@@ -39,7 +39,6 @@ class Violation(Error):
     """The order or the new certificate breaks rules; nothing was published."""
 
     def __init__(self, message: str, findings: list[Finding]) -> None:
-        """Take a message, and the findings that are errors."""
         super().__init__(message)
         self.findings = findings
 
@@ -62,6 +61,8 @@ class Job(NamedTuple):
     """What the plan's steps check, in words, in addition to the rules."""
     next_step: str | None = None
     """The user's next step, as a sentence."""
+    question: str | None = None
+    """What to ask the user before it runs, because it cannot be undone."""
     order: AuthorityOrder | LeafOrder | None = None
     """What is issued, if the job makes one certificate that is not a new root."""
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from opensslgen.pki.survey import crl_fault
+from opensslgen.pki.survey import Survey, crl_fault
 
 from .due import due
-
-if TYPE_CHECKING:
-    from opensslgen.pki.survey import Survey
 
 DAYS = 30
 """What expires within so many days is due."""

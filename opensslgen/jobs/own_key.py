@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.openssl.command import OpenSSLError
+from opensslgen.openssl.command import OpenSSL, OpenSSLError
 from opensslgen.suggest import shell_words
 from opensslgen.x509.public_keys import decode_public_key
 
 if TYPE_CHECKING:
-    from opensslgen.openssl.command import OpenSSL
     from opensslgen.orders.order import LeafOrder
-    from opensslgen.suggest import shell_words
 from opensslgen.x509.public_keys import PublicKey
 
 

@@ -18,7 +18,7 @@ from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.plan.steps import Check, CheckChain, CheckKey
 from opensslgen.rules.profiles import PROFILES, rules_of
 from opensslgen.rules.rule import Case, Finding, judge
-from opensslgen.x509.certificate import load, load_all
+from opensslgen.x509.certificate import Certificate, load, load_all
 
 from .clock import refuse_wrong_clock
 from .job import Job, Violation, final_paths, judge_now, violations
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.store import Store
-    from opensslgen.x509.certificate import Certificate
 
     from .destination import Destination
 
@@ -87,6 +86,7 @@ class Authority:
             # Another run may be replacing the files that were read; under the lock, the error is true.
             with self.store.lock():
                 job = self._possible(prepare())
+        self._require(job)
         if job.certificate is not None:
             refuse_wrong_clock(self.store.path, allow=self.allow)
         # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.
@@ -132,14 +132,17 @@ class Authority:
             ask.unlock()
         return {name: ask(name) for name in job.plan.secrets}
 
-    def _possible(self, job: Job) -> Job:
-        """Return the job; raises Error if it would overwrite a file, or if openssl cannot do it."""
+    def _require(self, job: Job) -> None:
+        """Raise Error if openssl cannot do the job."""
         checks = (step for step in job.plan.steps if isinstance(step, Check) and step.issuer != step.certificate)
         names = tuple(name for check in checks for name in check.names)
         issuer = self.store.issuer() if names else None
         below = demands(names, issuer.name_constraints) if issuer else ()
         for demand in (*job.plan.demands, *below):
             self.openssl.require(demand)
+
+    def _possible(self, job: Job) -> Job:
+        """Return the job; raises Error if it would overwrite a file."""
         self.store.refuse_odd_files(job.plan)
         there = self.store.existing(job.plan)
         if there and not self.force:

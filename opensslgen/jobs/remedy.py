@@ -12,7 +12,7 @@ from opensslgen.rules.rule import Case, judge
 from opensslgen.suggest import suggest
 
 from .job import authorities_of
-from .renew import renewal_job, root_renewal_job
+from .renew import Renewal, renewal_job, root_renewal_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ def renewal(found: Found, *, store: Store) -> Job:
     stem = lookup.stem_to_renew(Folder(store.path), found)
     if stem == lookup.ROOT:
         return root_renewal_job(store=store)
-    return renewal_job(stem, store=store)
+    return renewal_job(stem, Renewal(), store=store)
 
 
 def _another(found: Found, store: Store) -> str:

@@ -12,7 +12,7 @@ from opensslgen.names.constraints import UNLIMITED, parse_constraints
 from opensslgen.names.general import parse_url
 from opensslgen.names.subject import Subject, strict_subject
 from opensslgen.orders import from_request
-from opensslgen.orders.kinds import KINDS, SELF_SIGNED, SERVER, kind_name
+from opensslgen.orders.kinds import KINDS, SELF_SIGNED, SERVER, kind_of
 from opensslgen.orders.order import INTERMEDIATE_DAYS, LEAF_DAYS, ROOT_DAYS, AuthorityOrder, LeafOrder, lifetime
 from opensslgen.orders.usages import extended_key_usages
 from opensslgen.pki import lookup
@@ -56,32 +56,30 @@ _MOST_DAYS = 825
 """Those of Apple's rule: what was valid for longer gets the default."""
 
 
-def renewal_job(
-    stem: str,
-    *,
-    store: Store,
-    keep_key: bool = False,
-    days: int | None = None,
-    p12: str | None = None,
-    allow: Collection[str] = (),
-    at: datetime | None = None,
-) -> Job:
-    """Return the job of renewing issued/STEM.crt: same names, subject, kind and key type, later expiry date.
+@dataclass(frozen=True, kw_only=True)
+class Renewal:
+    """How a renewed certificate differs from the old one."""
 
-    Old files are renamed after the time `at`, by default now. Where there is a PKCS#12 file, it is made again in the
-    same form, unless `p12` is another one, or NO_P12.
+    keep_key: bool = False
+    days: int | None = None
+    p12: str | None = None
+    """A key of P12_ENCRYPTIONS, NO_P12, or None for a PKCS#12 file like the old one, if there is one."""
+    allow: Collection[str] = ()
+    """Ids of rules that may be broken."""
+    at: datetime | None = None
+    """After which old files are renamed; None: the time when the job is prepared."""
+
+
+def renewal_job(stem: str, renewal: Renewal, *, store: Store) -> Job:
+    """Return the job of renewing issued/STEM.crt: same names, subject, kind and key type, later expiry date.
 
     It gets a new key, except with `keep_key`, if the key is not in the folder, and for an intermediate, whose leaves
     depend on it: then the old request is signed again. Raises UsageError for what cannot be reissued, Error if a key or
     request is missing or the CA expires too soon, and Violation if the result would break a rule.
     """
-    path = store.path / layout.certificate(stem)
+    path, days, p12, allow = store.path / layout.certificate(stem), renewal.days, renewal.p12, renewal.allow
     old = load(path)
-    kind = kind_name(
-        authority=old.is_authority,
-        self_signed=old.is_self_signed,
-        usages=old.extended_key_usage,
-    )
+    kind = kind_of(old)
     if kind == "root":
         raise UsageError(f"{path} is a root, but not the root of {store.path}")
     if kind == "authority":
@@ -97,7 +95,7 @@ def renewal_job(
     p12 = None if p12 == NO_P12 else p12
     if not is_here and (p12 or kind == SELF_SIGNED.name):
         raise Error(f"{key} is missing", hint="make a new certificate")
-    request = _old_request(old, stem, store) if keep_key or not is_here else None
+    request = _old_request(old, stem, store) if renewal.keep_key or not is_here else None
     order = _leaf_order(old, stem, kind=kind, new_key=request is None, days=days, p12=p12)
     if request is not None:
         order = replace(order, sets_subject=request.subject.der != old.subject.der)
@@ -108,7 +106,7 @@ def renewal_job(
         order, notes = fit_to_issuer(order, store, issuer, fixed_days=days is not None)
         _refuse_no_gain(old, order.days, notes, store)
     refuse_violations(order, authorities_of(store) if issuer else (), allow=allow)
-    moves, about_p12 = old_p12(order, store, at=at)
+    moves, about_p12 = old_p12(order, store, at=renewal.at)
     text = None if request is None else pem(REQUEST, request.der)
     plan = renew.leaf(order, issuer_of(store) if issuer else None, request=text, moves=moves)
     about_key = "its key is not in this folder: the old request is signed again, and the key stays the same"
@@ -300,20 +298,6 @@ def _below_root(store: Store) -> tuple[str, ...]:
     return tuple(notes)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Renewal:
-    """How a renewed certificate differs from the old one."""
-
-    keep_key: bool = False
-    days: int | None = None
-    p12: str | None = None
-    """A key of P12_ENCRYPTIONS, NO_P12, or None for a PKCS#12 file like the old one, if there is one."""
-    allow: Collection[str] = ()
-    """Ids of rules that may be broken."""
-    at: datetime | None = None
-    """After which old files are renamed; None: the time when the job is prepared."""
-
-
 def named_job(name: str, renewal: Renewal, *, store: Store) -> Job:
     """Return the job that renews the certificate with this name or serial number, or "ca", the root; raises Error."""
     folder = Folder(store.path)
@@ -332,15 +316,7 @@ def due_job(due: Due, renewal: Renewal, *, store: Store) -> Job:
 
 def _job(stem: str, renewal: Renewal, store: Store) -> Job:
     if stem != ROOT:
-        return renewal_job(
-            stem,
-            store=store,
-            keep_key=renewal.keep_key,
-            days=renewal.days,
-            p12=renewal.p12,
-            allow=renewal.allow,
-            at=renewal.at,
-        )
+        return renewal_job(stem, renewal, store=store)
     if renewal.p12 in P12_ENCRYPTIONS:
         raise UsageError("a root cannot be written as a PKCS#12 file")
     return root_renewal_job(store=store, days=renewal.days, allow=renewal.allow)

@@ -67,9 +67,11 @@ def revocation_job(wanted: str, *, store: Store, reason: str | None = None) -> J
         moves=moves,
         verify_at=None if _has_copy(store, certificate) else int(begin.timestamp()),
     )
+    what = f"{title}, serial number {order.serial_hex}" + (f", for {reason}" if reason else "")
     return Job(
         name=title,
-        done=f"Revoked {title}, serial number {order.serial_hex}" + (f", for {reason}" if reason else ""),
+        done=f"Revoked {what}",
+        question=f"Revoke {what}?",
         plan=revoke.revocation(order, issuer_of(store), new_list),
         notes=(*notes, *about_moves, *about_list),
         checks=("index.txt: the line of this certificate alone has changed", *(_LIST_CHECKS if new_list else ())),

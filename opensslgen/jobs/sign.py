@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError
 from opensslgen.orders import from_request
-from opensslgen.orders.order import AuthorityOrder
+from opensslgen.orders.order import AuthorityOrder, LeafOrder
 from opensslgen.plan import issue, layout
+from opensslgen.text import listed
 from opensslgen.x509.extensions import EXTENSIONS
 from opensslgen.x509.pem import REQUEST, pem
-from opensslgen.x509.request import read_request
+from opensslgen.x509.request import Request, read_request
 
 from .issue import fit_intermediate, intermediate_result, leaf_result
 from .job import (
@@ -28,10 +29,8 @@ from .job import (
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from opensslgen.orders.order import LeafOrder
     from opensslgen.pki.store import Store
     from opensslgen.plan.steps import Plan
-    from opensslgen.x509.request import Request
 
 
 def sign_job(
@@ -109,9 +108,8 @@ def _left_out(request: Request, order: LeafOrder | AuthorityOrder) -> list[str]:
     ]
     for what, lacking in (("names", from_request.names_left_out(request, names)), ("extensions", others)):
         if lacking:
-            more = f" and {len(lacking) - _MOST} more" if len(lacking) > _MOST else ""
-            texts = ", ".join(lacking[:_MOST])
-            notes.append(f"{what} that the request asks for and the certificate does not get: {texts}{more}")
+            texts = listed(lacking, _MOST)
+            notes.append(f"{what} that the request asks for and the certificate does not get: {texts}")
     return notes
 
 

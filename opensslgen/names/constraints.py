@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from opensslgen.errors import UsageError
 from opensslgen.text import quote, refuse_hidden
 
 from .general import GeneralName, parse_names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 class NameConstraints(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from opensslgen.errors import UsageError
 from opensslgen.patterns import pattern
@@ -29,7 +29,7 @@ _HOST_IN_URI = pattern(r"[^:]*:(?://)?(?:[^/?@]*@)?(?:\[(?P<ipv6>[^\]]*)\]|(?P<h
 _FILE_STEM = pattern(r"[A-Za-z0-9_][A-Za-z0-9._@+=~-]*")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)  # made by exec, these cost more time than the rest
 class GeneralName:
     """One subject alternative name (RFC 5280 4.2.1.6).
 
@@ -40,11 +40,22 @@ class GeneralName:
 
     kind: str
     value: str
-    encoding: bytes = field(default=b"", compare=False, repr=False)
+    encoding: bytes = b""
     """The DER of a decoded "dirName", because its text does not say which attributes belong together."""
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.value}"
+
+    def __repr__(self) -> str:
+        return f"GeneralName({self.kind!r}, {self.value!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, GeneralName):
+            return NotImplemented
+        return self.kind == other.kind and self.value == other.value
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.value))
 
 
 def parse_names(text: str) -> tuple[GeneralName, ...]:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Sequence
 
 from opensslgen.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
 from opensslgen.text import quote
 
 from .general import GeneralName, parse_host

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from opensslgen.errors import UsageError
 from opensslgen.patterns import pattern
 from opensslgen.text import quote, refuse_hidden
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 # RFC 5280 appendix A.1; for emailAddress its 128 and not 255, which is what openssl holds to as well.
 _UPPER_BOUNDS = {

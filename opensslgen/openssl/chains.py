@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
+from opensslgen.x509.der import INTEGER, SEQUENCE, SET, encoded
 from opensslgen.x509.names import canonical
 from opensslgen.x509.pem import pem
 
@@ -184,9 +185,93 @@ def _ask_below_roots(
     alone = [(place, each) for place, each in basket if each.issuers[-1].der in bad | {each.certificate.der}]
     places = {place for place, _ in alone}
     below = [(place, each) for place, each in basket if place not in places]
-    for some, roots_too in ((alone, True), (below, False)):
+    for some, roots_too in ((alone, True), (_ask_together(below, openssl, answers), False)):
         if some:
             _ask(some, openssl, at, answers, roots_too=roots_too)
+
+
+def _ask_together(
+    basket: list[tuple[int, Question]], openssl: OpenSSL, answers: dict[int, Answer]
+) -> list[tuple[int, Question]]:
+    """Accept the certificates if all chains are valid, and return those questions that are still open.
+
+    They are the signers of one PKCS#7 message: `openssl smime` verifies their chains one by one, by the function that
+    `openssl verify` calls, until the first that is not valid (PKCS7_verify(3)); -nosigs leaves out the signatures of
+    the message only. `verify` reads a file for each certificate, which takes longer than to verify a signature.
+    """
+    if not openssl.can("-no_check_time"):
+        return basket
+    trusted = {question.issuers[-1].der: None for _, question in basket}
+    between = {issuer.der: issuer for _, question in basket for issuer in question.issuers[:-1]}
+    # A signer is found by issuer and serial number, so no two certificates may have the same number.
+    serials = {issuer.serial_number for issuer in between.values()}
+    if len(serials) < len(between):
+        return basket
+    some: list[tuple[int, Question]] = []
+    others: list[tuple[int, Question]] = []
+    for each in basket:
+        certificate = each[1].certificate
+        is_signer = certificate.serial_number not in serials and not _may_issue(certificate)
+        (some if is_signer else others).append(each)
+        serials.add(certificate.serial_number)
+    if len(some) < _WORTH:
+        return basket
+    with tempfile.TemporaryDirectory(prefix="opensslgen-", dir=_in_memory()) as folder:
+        _write(f"{folder}/trusted", trusted)
+        purpose = basket[0][1].purpose or "any"
+        command = [
+            "smime",
+            "-verify",
+            "-nosigs",
+            "-inform",
+            "DER",
+            "-in",
+            "message",
+            "-CAfile",
+            "trusted",
+            "-purpose",
+            purpose,
+        ]
+        command += ["-partial_chain", "-no_check_time"]
+        _write_bytes(f"{folder}/message", _message([question.certificate for _, question in some], between))
+        process = openssl.run(command, cwd=folder, check=False)
+    if process.exit_code or process.stderr.strip() != b"Verification successful":
+        return basket
+    answers |= {place: Answer(True) for place, _ in some}
+    return others
+
+
+def _may_issue(certificate: Certificate) -> bool:
+    """Tell whether openssl could take it for the issuer of another certificate."""
+    return certificate.is_authority or certificate.key_usage is None or "keyCertSign" in certificate.key_usage
+
+
+def _message(signers: Sequence[Certificate], between: Iterable[bytes]) -> bytes:
+    """Return a PKCS#7 message (RFC 2315 section 9.1) with these signers, none of whom has signed it."""
+    infos = [
+        encoded(
+            SEQUENCE,
+            _VERSION_1,
+            encoded(SEQUENCE, each.issuer.der, encoded(INTEGER, _number(each.serial_number))),
+            _SHA256 + _RSA + b"\x04\x01\0",
+        )
+        for each in signers
+    ]
+    certificates = encoded(0xA0, *[each.der for each in signers], *between)
+    signed = encoded(SEQUENCE, _VERSION_1, encoded(SET, _SHA256), _TEXT, certificates, encoded(SET, *infos))
+    return encoded(SEQUENCE, _SIGNED_DATA, encoded(0xA0, signed))
+
+
+def _number(value: int) -> bytes:
+    return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
+
+
+_VERSION_1 = bytes.fromhex("020101")
+_SHA256 = bytes.fromhex("300d06096086480165030402010500")
+_RSA = bytes.fromhex("300d06092a864886f70d0101010500")
+_SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
+_TEXT = bytes.fromhex("301006092a864886f70d010701a003040178")
+"""The message itself, whose text does not matter."""
 
 
 def _ask(
@@ -261,10 +346,14 @@ def _in_memory() -> str | None:
 
 
 def _write(path: str, certificates: Iterable[bytes]) -> None:
+    _write_bytes(path, "".join([pem("CERTIFICATE", der) for der in certificates]).encode())
+
+
+def _write_bytes(path: str, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         # One write is enough for a regular file, unless the disk is full; then openssl fails.
-        os.write(descriptor, "".join([pem("CERTIFICATE", der) for der in certificates]).encode())
+        os.write(descriptor, content)
     finally:
         os.close(descriptor)
 

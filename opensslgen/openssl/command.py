@@ -13,14 +13,13 @@ from opensslgen.errors import Error
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
 
-from .process import Process, Stopped, start_with_sh
+from .process import Process, Start, Stopped, start_with_sh
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
     from pathlib import Path
 
-    from .process import Start
 
 TIMEOUT = 120.0
 """Seconds that one openssl command may take; an RSA key of 4096 bits takes a slow appliance about thirty."""
@@ -325,7 +324,7 @@ _OF_CONFIG = {"OPENSSL_MODULES", "OPENSSL_CONF_INCLUDE"}
 
 def reason(process: Process) -> str:
     """Return the first line of openssl's stderr with a reason, as text that is safe to print."""
-    lines = [visible(line.strip()) for line in process.stderr.decode("utf-8", "replace").splitlines()]
+    lines = [visible(line.strip()) for line in said_on_stderr(process).splitlines()]
     reasons = [line for line in lines if line and not _CHATTER.match(line)]
     plain = next((line for line in reasons if not _STACK.search(line)), None)
     stack = [_STACK.sub("", line).split(":") for line in reasons if _STACK.search(line)]
@@ -334,7 +333,6 @@ def reason(process: Process) -> str:
     # An entry of the error stack reads library:function:reason:file:line:data.
     why = None
     if deeper and len(deeper) > 2:
-        # LibreSSL has no words for some of its own errors.
         number = re.fullmatch(r"reason\((\d+)\)", deeper[2])
         said = f"error {number[1]} of its {deeper[0]}" if number else deeper[2]
         why = ": ".join(filter(None, (said, ":".join(deeper[5:]).strip())))
@@ -345,6 +343,35 @@ def reason(process: Process) -> str:
     return f"killed by signal {-process.exit_code}" if process.exit_code < 0 else f"exit code {process.exit_code}"
 
 
+def said_on_stderr(process: Process) -> str:
+    """Return openssl's stderr, with words for the numbers that LibreSSL 3.3 prints for errors in extensions."""
+    text = process.stderr.decode("utf-8", "replace")
+
+    def words(match: re.Match[str]) -> str:
+        reasons, number = _EXTENSION_REASONS.split("; "), int(match[2]) - _FIRST_REASON
+        return match[1] + reasons[number] if 0 <= number < len(reasons) else match[0]
+
+    return re.sub(r"(:X509 V3 routines:[^:\n]*:)reason\(([0-9]{1,4})\)", words, text)
+
+
+_FIRST_REASON = 100
+_EXTENSION_REASONS = (
+    "bn dec2bn error; bn to asn1 integer error; extension not found; extension setting not supported; invalid boolean "
+    "string; invalid extension string; invalid name; invalid null argument; invalid null name; invalid null value; "
+    "invalid object identifier; unknown bit string argument; odd number of digits; illegal hex digit; no public key; "
+    "extension name error; extension value error; unsupported option; bad ip address; bad object; unknown option; no "
+    "issuer certificate; unable to get issuer details; unable to get issuer keyid; missing value; no subject details; "
+    "issuer decode error; no issuer details; error in extension; unknown extension; unknown extension name; error "
+    "converting zone; user too long; duplicate zone id; invalid policy identifier; invalid section; no config "
+    "database; expected a section name; invalid option; no policy identifier; invalid number; invalid numbers; need "
+    "organization and numbers; invalid syntax; error creating extension; extension exists; invalid purpose; othername "
+    "error; operation not defined; dirname error; section not found; illegal empty extension; incorrect policy syntax "
+    "tag; invalid proxy policy setting; no proxy cert policy language defined; policy language already defined; "
+    "policy path length; policy path length already defined; policy syntax not currently supported; policy when proxy "
+    "language requires no policy; distpoint already set; invalid multiple rdns; invalid asnumber; invalid asrange; "
+    "invalid safi; invalid inheritance; invalid ipaddress; unsupported type"
+)
+"""The errors in extensions from number 100 on, separated by semicolons; the same in all versions (x509v3.h)."""
 _PASSPHRASE = pattern("bad decrypt|bad password|maybe wrong password")
 _STACK = pattern(r"^[0-9A-Fa-f]+:error:[0-9A-Fa-f]+:")
 _CHATTER = pattern(

@@ -26,17 +26,17 @@ def settled(found: OpenSSL) -> OpenSSL:
 
     Raises OpenSSLError if the config asks for FIPS and openssl does not load it.
     """
-    config = _config_of(found)
+    config = default_config(found)
     try:
-        text = Path(config).read_text("utf-8", "replace")
+        text = config.read_text("utf-8", "replace")
     except OSError:
         return found
     if not found.can("providers"):
         fips = found.flavour == "OpenSSL" and bool(_FIPS_MODE.search(text))
-        return replace(found, conf=config, providers=("FIPS mode",), fips=True) if fips else found
+        return replace(found, conf=str(config), providers=("FIPS mode",), fips=True) if fips else found
     if not _MAY_SET_UP.search(text):
         return found
-    site = replace(found, conf=config)
+    site = replace(found, conf=str(config))
     listed = site.run(["list", "-providers"], check=False)
     active = _active(listed.stdout.decode("utf-8", "replace"))
     if _ASKS_FOR_FIPS.search(text) and (listed.exit_code != 0 or "fips" not in active):
@@ -72,13 +72,13 @@ _FIPS_MODE = re.compile(r"^\s*fips_mode\s*=\s*[yot1]", re.MULTILINE | re.IGNOREC
 """Before version 3, FIPS is a mode of openssl."""
 
 
-def _config_of(openssl: OpenSSL) -> str:
+def default_config(openssl: OpenSSL) -> Path:
     """Return the path of the config that openssl reads by default."""
     if named := os.environ.get("OPENSSL_CONF"):
-        return str(Path(named).absolute())
+        return Path(named).absolute()
     said = openssl.run(["version", "-d"], check=False).stdout.decode("utf-8", "replace")
     match = re.match(r'OPENSSLDIR: "(.*)"$', said.strip())
-    return str(Path(match[1]) / "openssl.cnf") if match else os.devnull
+    return Path(match[1], "openssl.cnf") if match else Path(os.devnull)
 
 
 def _active(listed: str) -> dict[str, str]:

@@ -17,12 +17,11 @@ from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
 
-from .command import OpenSSLError, reason
+from .command import OpenSSL, OpenSSLError, reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .command import OpenSSL
     from .process import Process
 
 STARTTLS: dict[str, str | None] = {

@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING
 from opensslgen.errors import UsageError
 from opensslgen.names.constraints import parse_constraints
 from opensslgen.names.general import GeneralName, parse_names, parse_url
-from opensslgen.names.subject import strict_subject
+from opensslgen.names.subject import Subject, strict_subject
 from opensslgen.text import quote, visible
 from opensslgen.x509.names import joined
 from opensslgen.x509.pem import REQUEST, pem
 
-from .kinds import SELF_SIGNED, SERVER
+from .kinds import SELF_SIGNED, SERVER, Kind
 from .order import INTERMEDIATE_DAYS, LEAF_DAYS, AuthorityOrder, LeafOrder, file_stem, lifetime, main_names
 from .usages import extended_key_usages, key_usages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from opensslgen.names.subject import Subject
     from opensslgen.x509.request import Request
 
-    from .kinds import Kind
 
 _STEM_HINT = "--name STEM names its files"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.files.read import read_template
@@ -15,12 +16,7 @@ from opensslgen.text import quote, refuse_hidden
 from opensslgen.x509 import key_types
 
 from .kinds import KINDS
-from .order import LEAF_DAYS, leaf_order
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .order import LeafOrder
+from .order import LEAF_DAYS, LeafOrder, leaf_order
 
 COLUMNS = {
     "name": "the host name, address or client",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.names.constraints import UNLIMITED, NameConstraints, parse_constraints
 from opensslgen.names.general import GeneralName, file_name, parse_host, parse_names, parse_url
-from opensslgen.names.subject import parse_subject
+from opensslgen.names.subject import Subject, parse_subject
 from opensslgen.text import quote, refuse_hidden
 from opensslgen.x509 import key_types
 from opensslgen.x509.certificate import Certificate
@@ -17,18 +17,15 @@ from opensslgen.x509.extensions import BasicConstraints
 from opensslgen.x509.names import Name
 from opensslgen.x509.public_keys import PublicKey
 
-from .kinds import SERVER, ProfileName
+from .kinds import SERVER, Kind, ProfileName
 from .usages import extended_key_usages, key_usages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import datetime
     from pathlib import Path
 
-    from opensslgen.names.subject import Subject
     from opensslgen.x509.key_types import KeyType
 
-    from .kinds import Kind
 
 ROOT_DAYS = 3650
 INTERMEDIATE_DAYS = 1825
@@ -36,11 +33,22 @@ LEAF_DAYS = 820
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuthorityOrder:
-    """An order for a root or an intermediate."""
+class _Order:
+    """What both kinds of orders have."""
 
     subject: Subject
     key_type: KeyType = key_types.DEFAULT
+    crl_url: str | None = None
+    public_key: PublicKey | None = None
+    """The key of a request or of the user's file, of the type `key_type`; None: a new key."""
+    sets_subject: bool = False
+    """Whether the certificate gets `subject` in place of the request's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthorityOrder(_Order):
+    """An order for a root or an intermediate."""
+
     days: int = ROOT_DAYS
     encrypted: bool = False
     """Whether its key gets a passphrase: CA_PASSPHRASE for a root, NEW_PASSPHRASE for an intermediate."""
@@ -49,11 +57,6 @@ class AuthorityOrder:
     constraints: NameConstraints = UNLIMITED
     stem: str = "ca"
     """The stem of its file names."""
-    crl_url: str | None = None
-    public_key: PublicKey | None = None
-    """The key of a request, of the type `key_type`; None: a new key."""
-    sets_subject: bool = False
-    """Whether the certificate gets `subject` in place of the request's."""
 
     @property
     def profile(self) -> ProfileName:
@@ -75,16 +78,14 @@ class AuthorityOrder:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeafOrder:
+class LeafOrder(_Order):
     """An order for a server's or a client's certificate."""
 
     kind: Kind
     names: tuple[GeneralName, ...]
     """As they were typed, the main name first."""
-    subject: Subject
     stem: str
     """Of its files."""
-    key_type: KeyType = key_types.DEFAULT
     key_file: str | None = None
     """The user's private key, of the type `key_type`, instead of a new one."""
     days: int = LEAF_DAYS
@@ -95,13 +96,8 @@ class LeafOrder:
     """The text of an extension file; None: ours."""
     p12: str | None = None
     """A key of P12_ENCRYPTIONS, or None for no PKCS#12 file."""
-    crl_url: str | None = None
-    public_key: PublicKey | None = None
-    """The key of a request or of `key_file`, of the type `key_type`; None: a new key."""
     request: str | None = None
-    """That request, in PEM."""
-    sets_subject: bool = False
-    """Whether the certificate gets `subject` in place of the request's."""
+    """The request with its `public_key`, in PEM."""
 
     @property
     def title(self) -> str:

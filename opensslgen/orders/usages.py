@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator
 
 from opensslgen.errors import UsageError
 from opensslgen.patterns import pattern
-from opensslgen.text import meant, quote
+from opensslgen.text import did_you_mean, quote
 from opensslgen.x509.extensions import EXTENDED_KEY_USAGES, KEY_USAGES, PRINTED_USAGES
 
 _DOTTED = pattern(r"[0-9]+(?:\.[0-9]+)+")
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
 
 
 def extended_key_usages(texts: Iterable[str]) -> tuple[str, ...]:
@@ -41,6 +38,5 @@ def _find_name(text: str, names: Collection[str], what: str) -> str:
     for name in names:
         if name.lower() == text.lower():
             return name
-    close = meant(text, names)
-    hint = f"did you mean {close}?" if close else None
+    hint = did_you_mean(text, names).strip() or None
     raise UsageError(f"unknown {what} {quote(text)}: write one of {', '.join(names)}", hint=hint)

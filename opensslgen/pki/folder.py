@@ -12,17 +12,15 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.general import file_name
 from opensslgen.plan import layout
 from opensslgen.suggest import shell_words, suggest
-from opensslgen.x509.certificate import load
+from opensslgen.x509.certificate import Certificate, load
 
-from .index import REVOKED, read
+from .index import REVOKED, Entry, read
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from opensslgen.x509.certificate import Certificate
     from opensslgen.x509.public_keys import PublicKey
 
-    from .index import Entry
 
 _LARGEST = 2 << 20
 """Bytes of a certificate's file; most have a thousandth."""

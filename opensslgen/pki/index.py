@@ -58,9 +58,14 @@ class Entry(NamedTuple):
         return int(self.serial_hex, 16)
 
     @property
+    def text(self) -> str:
+        r"""The subject, in which openssl's \xC3\xBC is the letter ü."""
+        return _ESCAPES.sub(_unescape, self.subject)
+
+    @property
     def title(self) -> str:
-        r"""The subject for people: openssl's \xC3\xBC becomes the letter ü, and invisible characters become visible."""
-        return visible(_ESCAPES.sub(_unescape, self.subject))
+        """The same for people: invisible characters become visible."""
+        return visible(self.text)
 
 
 def _unescape(match: re.Match[str]) -> str:

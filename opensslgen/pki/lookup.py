@@ -8,23 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
-from opensslgen.files.read import read_file
 from opensslgen.names.general import file_name
 from opensslgen.orders.kinds import kind_of
 from opensslgen.patterns import pattern
 from opensslgen.plan import layout
 from opensslgen.rules.chain import issuer_among
 from opensslgen.suggest import suggest
-from opensslgen.text import meant, visible
-from opensslgen.x509.certificate import CERTIFICATE_LABELS, decode_block, load
-from opensslgen.x509.der import DecodeError
-from opensslgen.x509.pem import pem_blocks
+from opensslgen.text import did_you_mean, listed, visible
+from opensslgen.x509.certificate import load, load_all
 
 from . import index
 from .folder import issued_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from opensslgen.x509.certificate import Certificate
 
@@ -45,6 +42,8 @@ class Found:
     certificate: Certificate
     path: Path
     """The file that it was read from."""
+    others: tuple[Certificate, ...]
+    """The other certificates in this file."""
     files: dict[str, Path]
     """The files that the folder has for it, by what they are, such as "key"."""
     issuer: Certificate | None
@@ -65,13 +64,13 @@ def find(folder: Folder, wanted: str) -> Found:
     path = Path(wanted)
     if not path.is_file():
         return find_in_folder(folder, wanted)
-    return _around(folder, path, load(path))
+    return around(folder, path, [*load_all(path)])
 
 
 def find_in_folder(folder: Folder, wanted: str) -> Found:
     """Return the same, but never read a file outside of the folder."""
     path = _in_folder(folder, wanted)
-    return _around(folder, path, load(path))
+    return around(folder, path, [*load_all(path)])
 
 
 def find_by_serial(folder: Folder, serial: str) -> Found:
@@ -84,7 +83,7 @@ def find_by_serial(folder: Folder, serial: str) -> Found:
     found = _by_index(folder, serial)
     if len(found) != 1:
         raise UsageError(f"no certificate in {visible(str(folder.path))} has the serial number {visible(serial)} alone")
-    return _around(folder, found[0], load(found[0]))
+    return around(folder, found[0], [*load_all(found[0])])
 
 
 def stem_to_renew(folder: Folder, found: Found) -> str:
@@ -118,24 +117,16 @@ def _in_folder(folder: Folder, wanted: str) -> Path:
         return folder.root.path
     found = _by_name(folder, wanted) or _by_index(folder, wanted)
     if not found:
+        question = did_you_mean(wanted, (path.stem for path in issued_files(folder.path)))
         raise UsageError(
             f"{visible(wanted)} is neither a file, nor the name or serial number of a certificate in"
             f" {visible(str(folder.path))}",
-            hint=f"{_did_you_mean(folder, wanted)}to see all certificates: {suggest('list', '--all', pki=folder.path)}",
+            hint=f"{question}to see all certificates: {suggest('list', '--all', pki=folder.path)}",
         )
     if len(found) > 1:
-        more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
-        listed = ", ".join(visible(str(path)) for path in found[:_MOST])
-        raise UsageError(
-            f"{visible(wanted)} is in {len(found)} certificates: {listed}{more}", hint="use the name of its file"
-        )
+        files = listed([visible(str(path)) for path in found], _MOST)
+        raise UsageError(f"{visible(wanted)} is in {len(found)} certificates: {files}", hint="use the name of its file")
     return found[0]
-
-
-def _did_you_mean(folder: Folder, wanted: str) -> str:
-    """Return a question about the certificate that was probably meant; nothing if no name is close."""
-    close = meant(wanted, (path.stem for path in issued_files(folder.path)))
-    return f"did you mean {visible(close)}? " if close else ""
 
 
 def _by_name(folder: Folder, wanted: str) -> list[Path]:
@@ -169,15 +160,18 @@ def _path(folder: Folder, entry: Entry) -> Path:
     return copy.path
 
 
-def _around(folder: Folder, path: Path, certificate: Certificate) -> Found:
+def around(folder: Folder, path: Path, certificates: Sequence[Certificate]) -> Found:
+    """Return what the folder knows about the first of the certificates that a file holds."""
+    certificate, *others = certificates
     root = folder.root.certificate if folder.root else None
     root_path = folder.root.path if folder.root else None
     by_root = issuer_among(certificate, [root] if root else [])
-    issuer = by_root or issuer_among(certificate, _others(path))
+    issuer = by_root or issuer_among(certificate, others)
     entry, fault = _entry(folder, certificate, root)
     return Found(
         certificate=certificate,
         path=path,
+        others=tuple(others),
         files=dict(_files(folder, certificate)),
         issuer=issuer,
         issuer_path=root_path if by_root else path if issuer else None,
@@ -185,16 +179,6 @@ def _around(folder: Folder, path: Path, certificate: Certificate) -> Found:
         entry=entry,
         index_fault=fault,
     )
-
-
-def _others(path: Path) -> list[Certificate]:
-    """Return the certificates after the first in a PEM file."""
-    data = read_file(path)
-    try:
-        blocks = [block for block in pem_blocks(data) if block.label in CERTIFICATE_LABELS]
-        return [decode_block(block) for block in blocks[1:]]
-    except DecodeError as error:
-        raise UnreadableError(f"{visible(str(path))}: {error}") from error
 
 
 def _entry(folder: Folder, certificate: Certificate, root: Certificate | None) -> tuple[Entry | None, str | None]:

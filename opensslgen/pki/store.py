@@ -32,7 +32,7 @@ from opensslgen.files.write import (
 )
 from opensslgen.patterns import pattern
 from opensslgen.plan import layout, template
-from opensslgen.x509.certificate import load, load_all
+from opensslgen.x509.certificate import Certificate, load, load_all
 
 from . import decision
 from .index import VALID
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from opensslgen.plan.steps import Plan, Publish
-    from opensslgen.x509.certificate import Certificate
 
 LOCK_TIMEOUT = 120.0
 """Seconds to wait for another process that uses the folder."""
@@ -114,7 +113,8 @@ class Store:
         with explain_errors(self.path):
             made = not self.path.exists()
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._refuse_links()
+            # A symbolic link could lead our work, or the CA's key, out of the folder.
+            self._refuse_ways_out([*self.path.iterdir(), self.path / self.ca_key])
             with locks.hold(self.path, timeout=timeout, finish=self._leave if made else lambda: None):
                 decision.recover(self.path)
                 work = self.new_work()
@@ -129,10 +129,6 @@ class Store:
         work = self.path / f".work-{os.urandom(4).hex()}"
         work.mkdir(mode=0o700)
         return work
-
-    def _refuse_links(self) -> None:
-        """Raise Error for a symbolic link that leads our work, or the CA's key, out of the folder."""
-        self._refuse_ways_out([*self.path.iterdir(), self.path / self.ca_key])
 
     def _refuse_ways_out(self, paths: Iterable[Path]) -> None:
         """Raise Error if a path leads out of the folder by a symbolic link."""

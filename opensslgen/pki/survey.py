@@ -225,12 +225,6 @@ def crl_dates(survey: Survey) -> crl.Dates | None:
         return None
 
 
-def crl_expiry(survey: Survey) -> datetime | None:
-    """Return when the CRL of the folder expires; None if there is none, or if it cannot be read."""
-    dates = crl_dates(survey)
-    return dates.next_update if dates else None
-
-
 def crl_fault(survey: Survey) -> str | None:
     """Return what is wrong with the CRL of the folder; None if it is in order or missing."""
     path = survey.folder.path / layout.CRL

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 from opensslgen.text import visible
 
 from . import layout
-from .issue import authority_section, existing_request
+from .issue import Issuer, authority_section, existing_request
 from .issue import leaf as issue_leaf
 from .steps import Check, Existing, Plan, Publish, Record, Serial, Validity, What, Write, openssl
 
 if TYPE_CHECKING:
     from opensslgen.orders.order import AuthorityOrder, LeafOrder
-
-    from .issue import Issuer
 
 
 def leaf(order: LeafOrder, issuer: Issuer | None, *, request: str | None, moves: tuple[Publish, ...] = ()) -> Plan:

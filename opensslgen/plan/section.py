@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.config.reader import ConfigError, read_config
 from opensslgen.errors import UsageError
-from opensslgen.names.general import parse_names
+from opensslgen.names.general import GeneralName, parse_names
 from opensslgen.orders.kinds import SERVER_USAGES
 from opensslgen.patterns import pattern
 from opensslgen.text import quote
@@ -18,7 +18,6 @@ from . import template
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from opensslgen.names.general import GeneralName
     from opensslgen.orders.order import LeafOrder
 
 from opensslgen.orders.usages import key_usages

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 
 from opensslgen.x509.pem import CERTIFICATE, pem
 
-from .steps import CheckChain, CheckSame, Outside, Write, openssl
+from .steps import CheckChain, CheckSame, Outside, Step, Write, openssl
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
-
-    from .steps import Step
 
 
 @dataclass(frozen=True, kw_only=True)

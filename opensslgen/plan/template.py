@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 EASYRSA_CONFIG = "openssl-easyrsa.cnf"
 """Without this file easy-rsa 3 does nothing in a folder."""

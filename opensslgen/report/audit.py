@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen import __version__
 
-from .tally import Tally, entry
+from .tally import Entry, Tally, entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from opensslgen.audit.result import Result, Settings
 
-    from .tally import Entry
 
 FORMATS = ("text", "json", "sarif", "github")
 
@@ -78,7 +77,6 @@ class Report:
     """The text of an audit, piece by piece, and the totals so far."""
 
     def __init__(self) -> None:
-        """Start with no results."""
         self.tally = Tally()
 
     def pieces(self, form: Format, entries: Iterable[Entry]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from opensslgen.text import rfc3339
 
 from .made import certificate_json, finding_json
-from .tally import verdict, worst_first
+from .tally import Tally, verdict, worst_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from opensslgen.audit.result import Result
 
-    from .tally import Tally
 
 VERSION = 1
 """Increases when a field is removed or changes its meaning; fields may be added at any time."""

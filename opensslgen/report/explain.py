@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from opensslgen.bundles.private_keys import ENCRYPTED
 from opensslgen.orders.kinds import kind_of
 from opensslgen.pki.index import REVOKED, VALID
 from opensslgen.rules.devices import ALL, Verdict, verdicts
 from opensslgen.text import rfc3339, utc, visible
+from opensslgen.x509 import crl
+from opensslgen.x509.der import DecodeError
 
 from .made import certificate_json, finding_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
+    from pathlib import Path
 
     from opensslgen.audit.result import Result
+    from opensslgen.bundles.holding import Holding
     from opensslgen.pki.lookup import Found
-    from opensslgen.x509.certificate import Certificate
+    from opensslgen.x509.certificate import Certificate, Signed
 
 _PURPOSES = {
     "root": "root CA: it issues certificates, and has to be installed on each device",
@@ -52,25 +57,116 @@ def facts(found: Found, *, at: datetime) -> list[tuple[str, str]]:
     ]
 
 
-def explanation(found: Found, *, at: datetime, proof: Result) -> str:
+def explanation(found: Found, *, at: datetime, proof: Result, holding: Holding | None = None) -> str:
     """Return what a certificate is for, its names, dates and files, and on which devices it works.
 
-    `proof` is the result of verifying its signature.
+    `proof` is the result of verifying its signature; `holding` is all that its file holds.
     """
     certificate = found.certificate
     lines = [visible(str(certificate.subject.common_name or found.path.name))]
+    if found.others:
+        lines[0] += f" (the first of {1 + len(found.others)} certificates in {visible(str(found.path))})"
     lines += [
         f"  {what:<10} {text}".rstrip()
         for what, text in (*facts(found, at=at), ("signature", signature(proof)), ("files", ""))
     ]
     files = found.files or {"certificate": found.path}
     lines += [f"    {what:<16} {visible(str(path))}" for what, path in files.items()]
+    if holding:
+        lines += [f"    {'beside it':<16} {visible(text)}" for text in _beside(holding)]
+        lines += [f"  {'note':<10} {visible(note)}" for note in (*holding.faults, *holding.notes)]
     lines.append("Where it works:")
     if found.entry and found.entry.state == REVOKED:
         lines.append("  ✗ all clients that check revocation: it is revoked")
     for verdict in verdicts_on(found, at=at, proof=proof):
         lines += _verdict_lines(verdict)
     return "\n".join(lines) + "\n"
+
+
+def _beside(holding: Holding) -> Iterator[str]:
+    """Yield what a file holds besides the certificate that is explained."""
+    for place, certificate in enumerate(holding.certificates[1:], 2):
+        yield f"certificate {place}: {certificate.subject or 'without a name'}, {_until(certificate)}"
+    yield from (f"a request for {request.subject or 'a certificate without a name'}" for request in holding.requests)
+    yield from ("an encrypted private key" if label == ENCRYPTED else "a private key" for label, _ in holding.keys)
+    yield from (_of_crl(der) for _, der in holding.crls)
+
+
+def _until(certificate: Certificate) -> str:
+    return f"until {certificate.not_after.date()}"
+
+
+def _of_crl(der: bytes) -> str:
+    try:
+        return f"a CRL of {crl.decode(der).issuer}"
+    except DecodeError as error:
+        return f"a CRL that cannot be read: {error}"
+
+
+def contents(holding: Holding, path: Path) -> str:
+    """Return what is in a file without a certificate: requests, CRLs and private keys."""
+    lines = [f"{visible(path.name)}: no certificate"]
+    for title, rows in _contents(holding, path):
+        lines.append(title)
+        lines += [f"  {what:<10} {visible(text)}".rstrip() for what, text in rows]
+    lines += [f"  {'note':<10} {visible(note)}" for note in (*holding.faults, *holding.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def contents_json(holding: Holding, path: Path) -> dict[str, object]:
+    """Return the same for a program."""
+    return {
+        "version": 1,
+        "kind": "contents",
+        "file": str(path),
+        "contents": [
+            {"kind": title, **{what.replace(" ", "_").lower(): text for what, text in rows}}
+            for title, rows in _contents(holding, path)
+        ],
+        "notes": [*holding.faults, *holding.notes],
+    }
+
+
+def _contents(holding: Holding, path: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield each request, CRL and private key in a file, with what it says, each with a label."""
+    for request in holding.requests:
+        yield (
+            "request",
+            [
+                ("for", f"a CA, which signs it: opensslgen sign {path}"),
+                ("usages", ", ".join(request.extended_key_usage or ()) or "none"),
+                ("names", ", ".join(str(name) for name in request.names) or "none"),
+                ("subject", str(request.subject) or "none"),
+                ("key", f"{_key(request)}, signed by {request.signature_algorithm}"),
+                ("signature", "not verified; opensslgen sign verifies it"),
+            ],
+        )
+    for _, der in holding.crls:
+        try:
+            made = crl.decode(der)
+        except DecodeError as error:
+            yield "CRL", [("fault", f"it cannot be read: {error}")]
+            continue
+        due = made.dates.next_update
+        serials = [format(each.serial_number, "X") for each in made.revocations]
+        more = f" and {len(serials) - _MOST_SERIALS} more" if len(serials) > _MOST_SERIALS else ""
+        yield (
+            "CRL",
+            [
+                ("issuer", str(made.issuer) or "(no name)"),
+                ("valid", f"{utc(made.dates.this_update)} to {utc(due) if due else 'no date'}"),
+                ("number", "none" if made.number is None else str(made.number)),
+                ("revokes", f"{', '.join(serials[:_MOST_SERIALS]) or 'nothing'}{more}"),
+                ("signature", f"not verified; opensslgen audit {path} --root CA verifies it"),
+            ],
+        )
+    for label, _ in holding.keys:
+        what = "encrypted" if label == ENCRYPTED else "not encrypted"
+        yield "private key", [("passphrase", what), ("readers", f"not checked; opensslgen audit {path} checks them")]
+
+
+_MOST_SERIALS = 20
+"""Serial numbers of a CRL that are listed."""
 
 
 def signature(proof: Result) -> str:
@@ -138,7 +234,7 @@ def _days(number: int) -> str:
     return "1 day" if number == 1 else f"{number} days"
 
 
-def _key(certificate: Certificate) -> str:
+def _key(certificate: Signed) -> str:
     key = certificate.public_key
     return f"{key.algorithm} {key.curve or f'{key.bits} bits'}"
 
@@ -167,7 +263,7 @@ def _state(found: Found) -> str:
     return f"{'valid' if entry.state == VALID else 'expired'} (line {entry.line})"
 
 
-def explanation_json(found: Found, *, at: datetime, proof: Result) -> dict[str, object]:
+def explanation_json(found: Found, *, at: datetime, proof: Result, holding: Holding | None = None) -> dict[str, object]:
     """Return the same for a program."""
     entry = found.entry
     return {
@@ -175,6 +271,9 @@ def explanation_json(found: Found, *, at: datetime, proof: Result) -> dict[str, 
         "kind": kind_of(found.certificate),
         "file": str(found.path),
         "files": {what.replace(" ", "_"): str(path) for what, path in found.files.items()},
+        "certificates_in_file": 1 + len(found.others),
+        "beside": [*_beside(holding)] if holding else [],
+        "notes": [*holding.faults, *holding.notes] if holding else [],
         "days_left": (found.certificate.not_after - at).days,
         "certificate": certificate_json(found.certificate),
         "issuer": found.issuer and certificate_json(found.issuer),

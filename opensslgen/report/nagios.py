@@ -50,7 +50,7 @@ def status(result: Result, *, at: datetime, warning: int | None, critical: int |
     findings = worst_first(result.findings)
     severities = {finding.rule.severity for finding in findings}
     state = 2 if ERROR in severities else 1 if WARNING in severities else 0
-    message = f"{findings[0].message} [{findings[0].rule.id}], {left}" if state else left
+    message = f"{findings[0]}, {left}" if state else left
     if result.unreadable is not None and state < 2:
         return Status(3, f"{where}: {doubt}: {result.unreadable}", days, 1)
     if days is not None:

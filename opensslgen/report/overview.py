@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from opensslgen.pki.survey import KINDS, STATES
+from opensslgen.pki.survey import KINDS, STATES, Row, Survey
 
 from .browse import names
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from opensslgen.pki.index import Entry
-    from opensslgen.pki.survey import Row, Survey
 
 PAGE = 25
 """Rows of a page."""
@@ -94,7 +93,6 @@ class Briefs:
     """Remembers what was read of certificates; one whose copy has a fault is read again each time."""
 
     def __init__(self) -> None:
-        """Remember nothing yet."""
         self._known: dict[tuple[str, str, datetime], _Brief] = {}
         self._reading = threading.Lock()
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
 
-from .tally import worst_first
+from .tally import Tally, worst_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from opensslgen.audit.result import Result
     from opensslgen.rules.rule import Finding, Rule
 
-    from .tally import Tally
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _UNREADABLE = "unreadable"

@@ -33,7 +33,8 @@ def text_entry(result: Result, *, colour: bool = False, quiet: bool = False, man
     `many` are targets with many results, such as folders: of these, what complies without a warning is left out.
     """
     is_a = verdict(result)
-    if is_a in (COMPLIES, KEY) and (quiet or (_is_in(result.target, many) and not _has_warning(result))):
+    has_warning = any(finding.rule.severity != NOTE for finding in result.findings)
+    if is_a in (COMPLIES, KEY) and (quiet or (_is_in(result.target, many) and not has_warning)):
         return ""
     where = visible(result.target) + (f":{result.line}" if result.line else "")
     lines = [f"{where}: {_paint(verdict_words(result), is_a, colour)}{_about(result)}"]
@@ -57,10 +58,6 @@ def verdict_words(result: Result) -> str:
 
 def _is_in(target: str, many: Sequence[str]) -> bool:
     return any(target == each or target.startswith(each if each.endswith("/") else f"{each}/") for each in many)
-
-
-def _has_warning(result: Result) -> bool:
-    return any(finding.rule.severity != NOTE for finding in result.findings)
 
 
 def _about(result: Result) -> str:

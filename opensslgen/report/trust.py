@@ -125,7 +125,6 @@ class Fetches:
     """Who has fetched what, each once."""
 
     def __init__(self) -> None:
-        """Begin with none."""
         self._seen: dict[tuple[str, str, str], None] = {}
         self._said: list[str] = []
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.rules.rule import ERROR
 from opensslgen.suggest import suggest
-from opensslgen.text import utc, visible, visible_lines
+from opensslgen.text import listed, utc, visible, visible_lines
 from opensslgen.trust.devices import DEVICES
 from opensslgen.trust.mobileconfig import title
 from opensslgen.trust.pages import steps
@@ -30,17 +30,14 @@ _IPHONE = DEVICES[0]
 
 def why_text(answer: Why, *, pki: Path, at: datetime) -> str:
     """Return the causes, the most likely one first, each with what to do, and then what the server sends."""
-    lines = list(_causes(answer)) if answer.causes else list(_good(answer))
+    good = f"{answer.target}: no fault was found in what the server sends"
+    lines = list(_causes(answer)) if answer.causes else [good]
     if not answer.is_refused and answer.root is not None and answer.is_own_root:
         lines += _on_the_phone(answer.root, pki)
     for result in answer.results:
         if result.certificate is not None:
             lines += ["", *_sent(result, answer, result.certificate, pki=pki, at=at)]
     return visible_lines("\n".join(lines)) + "\n"
-
-
-def _good(answer: Why) -> Iterator[str]:
-    yield f"{answer.target}: no fault was found in what the server sends"
 
 
 def _causes(answer: Why) -> Iterator[str]:
@@ -81,12 +78,11 @@ def _on_the_phone(root: Certificate, pki: Path) -> Iterator[str]:
 def _sent(result: Result, answer: Why, certificate: Certificate, *, pki: Path, at: datetime) -> Iterator[str]:
     """Return what one address sends, line by line."""
     names = [str(name) for name in certificate.names]
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     left = (certificate.not_after - at).days
     answered = result.answer
     rows = [
         ("root", _root(answer, pki)),
-        ("names", ", ".join(names[:_MOST_NAMES]) + more or "none"),
+        ("names", listed(names, _MOST_NAMES) or "none"),
         (
             "valid",
             f"{utc(certificate.not_before, 'minutes')} to {utc(certificate.not_after, 'minutes')}:"
@@ -98,7 +94,7 @@ def _sent(result: Result, answer: Why, certificate: Certificate, *, pki: Path, a
     ]
     yield f"{result.target}:"
     for note in result.notes:
-        yield f"  {'' if note.startswith('sent: ') else 'note: '}{note}"
+        yield f"  {'' if note == result.sent else 'note: '}{note}"
     for what, text in rows:
         yield f"  {what:<11}{text}"
     yield "  unchecked  revocation at public CAs, and whether phones trust a public root"

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from opensslgen.text import brief
 
 from .names import can_match
-from .rule import ERROR, PASS, Case, Messages, rule
+from .rule import ERROR, PASS, Case, Messages, declared, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from opensslgen.names.general import GeneralName
     from opensslgen.x509.certificate import Certificate
 
 APPLE = "Apple support 103769, https://support.apple.com/103769"
@@ -87,7 +86,7 @@ def _signature_hash(case: Case) -> Messages:
     found = PASS
     for whose, certificate in _signed(case):
         if certificate.signature_hash not in _SHA2:
-            found += (f"{whose} {_weak(certificate)}",)
+            found += (f"{whose} is signed with {certificate.signature_algorithm}, which does not use SHA-2",)
     return found
 
 
@@ -101,10 +100,6 @@ def _signature_type(case: Case) -> Messages:
     return found
 
 
-def _weak(certificate: Certificate) -> str:
-    return f"is signed with {certificate.signature_algorithm}, which does not use SHA-2"
-
-
 @rule("apple-san", ERROR, APPLE, of_requests=True, extension="subjectAltName")
 def _san(case: Case) -> Messages:
     """Apple's devices look for the server's name only in the subject alternative names."""
@@ -115,12 +110,9 @@ def _san(case: Case) -> Messages:
     if not hosts:
         return ("its subject alternative names contain neither a DNS name nor an IP address",)
     if not any(can_match(name) for name in hosts):
-        return (f"none of its subject alternative names can match a server: {', '.join(map(_quoted, hosts[:3]))}",)
+        some = ", ".join(f"{name.kind}:'{brief(name.value)}'" for name in hosts[:3])
+        return (f"none of its subject alternative names can match a server: {some}",)
     return PASS
-
-
-def _quoted(name: GeneralName) -> str:
-    return f"{name.kind}:'{brief(name.value)}'"
 
 
 @rule("apple-eku", ERROR, APPLE, since=SINCE_JULY_2019, of_requests=True, extension="extendedKeyUsage")
@@ -145,12 +137,4 @@ def _validity(case: Case) -> Messages:
     return PASS if validity <= APPLE_LIMIT else (f"it is valid for {span(validity)}; the maximum is 825 days",)
 
 
-RULES = (
-    _key_size,
-    _key_type,
-    _signature_hash,
-    _signature_type,
-    _san,
-    _server_auth,
-    _validity,
-)
+RULES = declared(globals())

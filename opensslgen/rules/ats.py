@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from .rule import ERROR, NOTE, PASS, Case, Messages, Rule, rule
+from .rule import ERROR, PASS, Case, Messages, declared, rule
 
 ATS = "Apple, App Transport Security; Apple support 126655, https://support.apple.com/126655"
-_LONG_HASHES = frozenset({"sha256", "sha384", "sha512"})
 
 
 @rule("ats-signature-hash", ERROR, ATS)
@@ -15,23 +14,8 @@ def _signature_hash(case: Case) -> Messages:
     for certificate in (case.certificate, *case.authorities):
         # SHA-1 and MD5 have their own rule, apple-signature-hash.
         if certificate.signature_hash == "sha224" and not certificate.is_self_signed:
-            found += (f"{certificate.subject or 'it'} is signed with {certificate.signature_algorithm}",)
+            found += (f"{case.title(certificate)} is signed with {certificate.signature_algorithm}",)
     return found
 
 
-RULES = (
-    Rule(
-        "ats-cipher",
-        ERROR,
-        "App Transport Security offers only cipher suites with forward secrecy (ECDHE) and authenticated encryption"
-        " (AEAD).",
-        ATS,
-    ),
-    Rule(
-        "ats-extended-master-secret",
-        NOTE,
-        "Apple demands the extended master secret of servers that speak only TLS 1.2 to its system services.",
-        f"{ATS}; RFC 7627",
-    ),
-    _signature_hash,
-)
+RULES = declared(globals())

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 from opensslgen.names.general import GeneralName
 from opensslgen.patterns import pattern
-from opensslgen.text import brief, utc
+from opensslgen.text import brief, listed, utc
 
-from .limits import Limits
 from .path import is_named_by, wrong_key
-from .rule import ERROR, PASS, WARNING, Case, Messages, Rule
+from .rule import ERROR, PASS, WARNING, Case, Messages, declared, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from opensslgen.x509.certificate import Certificate
+
+    from .limits import Limits
 
 
 def issuer_among(certificate: Certificate, others: Iterable[Certificate]) -> Certificate | None:
@@ -38,7 +39,9 @@ def issuers_among(certificate: Certificate, others: Iterable[Certificate]) -> tu
     return tuple(found)
 
 
+@rule("expired", ERROR, "RFC 5280 section 6.1.3")
 def _expired(case: Case) -> Messages:
+    """Clients refuse certificates that have expired."""
     at = case.at
     found = PASS if at <= case.certificate.not_after else (f"it expired on {utc(case.certificate.not_after)}",)
     for issuer in case.authorities:
@@ -47,7 +50,9 @@ def _expired(case: Case) -> Messages:
     return found
 
 
+@rule("not-yet-valid", ERROR, "RFC 5280 section 6.1.3")
 def _not_yet_valid(case: Case) -> Messages:
+    """Clients refuse certificates that are not valid yet, also if only the client's clock is slow."""
     at = case.at
     found = PASS if at >= case.certificate.not_before else (f"it is valid from {utc(case.certificate.not_before)}",)
     for issuer in case.authorities:
@@ -56,7 +61,9 @@ def _not_yet_valid(case: Case) -> Messages:
     return found
 
 
+@rule("expires-soon", ERROR, "opensslgen audit --within; as openssl x509 -checkend")
 def _expires_soon(case: Case) -> Messages:
+    """A certificate that expires within the time given by --within must be renewed."""
     at, within = case.at, case.within
     if within is None:
         return PASS
@@ -68,16 +75,21 @@ def _expires_soon(case: Case) -> Messages:
     return found
 
 
-def _outlives(case: Case) -> Messages:
-    certificate, issuer = case.certificate, case.issuer
-    if issuer is None or certificate.not_after <= issuer.not_after:
+@rule("key-mismatch", ERROR, "RFC 8446 section 4.4.3", of_requests=True)
+def _key(case: Case) -> Messages:
+    """A server cannot start if the private key does not match the certificate."""
+    if case.key is None or case.key.der == case.certificate.public_key.der:
         return PASS
-    if certificate.der and not is_named_by(certificate, issuer):
-        return PASS
-    return (f"it is valid until {utc(certificate.not_after)}, its issuer until {utc(issuer.not_after)}",)
+    return ("the private key next to it does not match it",)
 
 
+@rule("issuer-mismatch", ERROR, "RFC 5280 section 6.1.3 (a) (4)")
 def _issuer_name(case: Case) -> Messages:
+    """Clients build a chain by names: the issuer in a certificate must be the subject of the CA that issued it."""
+    return _wrong_issuer(case)
+
+
+def _wrong_issuer(case: Case) -> Messages:
     certificate = case.certificate
     at_hand = (certificate, *case.authorities, *case.others)
     damaged = [each for each in at_hand if _has_damaged_name(each)]
@@ -161,7 +173,9 @@ def _links(case: Case) -> list[tuple[Certificate, Certificate]]:
     return [(below, above) for below, above in pairs if above and is_named_by(below, above)]
 
 
+@rule("aki-mismatch", ERROR, "RFC 5280 section 4.2.1.1")
 def _issuer_key(case: Case) -> Messages:
+    """Apple's devices refuse an authority key identifier that differs from the issuer's subject key identifier."""
     if case.issuer is None and not case.chain:
         return PASS
     found = PASS
@@ -178,7 +192,9 @@ def _issuer_key(case: Case) -> Messages:
     return found
 
 
+@rule("issuer-not-ca", ERROR, "RFC 5280 section 6.1.4 (k)")
 def _issuer_is_ca(case: Case) -> Messages:
+    """Clients refuse an issuer that does not say that it is a certificate authority."""
     if case.issuer is None and not case.chain:
         return PASS
     found = PASS
@@ -194,7 +210,9 @@ def _issuer_is_ca(case: Case) -> Messages:
     return found
 
 
+@rule("issuer-key-usage", ERROR, "RFC 5280 sections 4.2.1.3 and 6.1.4 (n)")
 def _issuer_key_usage(case: Case) -> Messages:
+    """Clients refuse an issuer whose key usage does not let it sign certificates."""
     return tuple(
         f"the key usage of its issuer {issuer.subject} is {', '.join(sorted(issuer.key_usage)) or 'empty'};"
         " keyCertSign is needed"
@@ -203,7 +221,9 @@ def _issuer_key_usage(case: Case) -> Messages:
     )
 
 
+@rule("issuer-eku", ERROR, "OpenSSL verify -purpose; RFC 5280 section 4.2.1.12")
 def _issuer_usages(case: Case) -> Messages:
+    """OpenSSL, browsers and Windows apply an issuer's extended key usage to the certificates that it issues."""
     usages = case.certificate.extended_key_usage or ("serverAuth",)
     # Every certificate that is not for a client counts as a server's.
     wanted = "clientAuth" if "clientAuth" in usages and "serverAuth" not in usages else "serverAuth"
@@ -216,7 +236,9 @@ def _issuer_usages(case: Case) -> Messages:
     )
 
 
+@rule("path-length", ERROR, "RFC 5280 sections 4.2.1.9 and 6.1.4 (l)")
 def _path_length(case: Case) -> Messages:
+    """Clients refuse a chain with more CAs below a CA than its pathlen allows."""
     found = PASS
     # Self-issued certificates do not count (RFC 5280 section 4.2.1.9).
     below = int(case.certificate.is_authority and not case.certificate.is_self_issued)
@@ -228,11 +250,15 @@ def _path_length(case: Case) -> Messages:
     return found
 
 
+@rule("name-constraints", ERROR, "RFC 5280 section 4.2.1.10; Apple applies them also to roots that users add")
 def _name_constraints(case: Case) -> Messages:
+    """Phones and other clients refuse names that the name constraints of a CA in the chain do not allow."""
     found: list[str] = []
     below: list[Certificate] = [case.certificate]
     for issuer in case.authorities:
         if issuer.name_constraints:
+            from .limits import Limits  # few CAs have any
+
             limits = Limits(issuer.name_constraints)
             for certificate in below:
                 # A self-issued certificate between others is not limited (RFC 5280 section 6.1.3 (b)).
@@ -280,8 +306,9 @@ def _host_as_common_name(certificate: Certificate) -> GeneralName | None:
 _HOST = pattern(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)+")
 
 
+@rule("chain-order", WARNING, "RFC 5246 section 7.4.2; RFC 8446 section 4.4.2")
 def _order(case: Case) -> Messages:
-    """Find certificates next to this one that are part of its path, but in another order."""
+    """Some clients refuse a chain in which a certificate is not followed by its issuer."""
     path = [certificate.der for certificate in case.authorities]
     before, last = case.certificate, -1
     for position, certificate in enumerate(case.others, 2):
@@ -297,16 +324,17 @@ def _order(case: Case) -> Messages:
     return PASS
 
 
+@rule("chain-unrelated", WARNING, "RFC 8446 section 4.4.2")
 def _stray(case: Case) -> Messages:
-    """Find certificates that are not part of the path, unless issuer-mismatch already reports them."""
+    """Clients do not need certificates outside the chain, and some refuse to connect because of them."""
     twice = [_title(other, case.at) for other in _repeated(case)]
     found = (f"{', '.join(twice[:3])} {'appears' if len(twice) == 1 else 'appear'} twice",) if twice else PASS
     stray = _unrelated(case)
-    if not stray or _issuer_name(case):
+    # The rule issuer-mismatch reports them otherwise.
+    if not stray or _wrong_issuer(case):
         return found
-    named = ", ".join(_title(certificate, case.at) for certificate in stray[:3])
-    more = f" and {len(stray) - 3} more" if len(stray) > 3 else ""
-    return (*found, f"{named}{more} {'is' if len(stray) == 1 else 'are'} not part of its chain")
+    named = listed([_title(certificate, case.at) for certificate in stray], 3)
+    return (*found, f"{named} {'is' if len(stray) == 1 else 'are'} not part of its chain")
 
 
 def _repeated(case: Case) -> list[Certificate]:
@@ -324,117 +352,15 @@ def _title(certificate: Certificate, at: datetime) -> str:
     return f"{name} (expired on {certificate.not_after.date()})" if certificate.not_after < at else name
 
 
-def _key(case: Case) -> Messages:
-    if case.key is None or case.key.der == case.certificate.public_key.der:
+@rule("leaf-outlives-issuer", WARNING, "RFC 5280 section 6.1.3")
+def _outlives(case: Case) -> Messages:
+    """Clients refuse a certificate as soon as its issuer has expired."""
+    certificate, issuer = case.certificate, case.issuer
+    if issuer is None or certificate.not_after <= issuer.not_after:
         return PASS
-    return ("the private key next to it does not match it",)
+    if certificate.der and not is_named_by(certificate, issuer):
+        return PASS
+    return (f"it is valid until {utc(certificate.not_after)}, its issuer until {utc(issuer.not_after)}",)
 
 
-RULES = (
-    Rule("expired", ERROR, "Clients refuse certificates that have expired.", "RFC 5280 section 6.1.3", None, _expired),
-    Rule(
-        "not-yet-valid",
-        ERROR,
-        "Clients refuse certificates that are not valid yet, also if only the client's clock is slow.",
-        "RFC 5280 section 6.1.3",
-        None,
-        _not_yet_valid,
-    ),
-    Rule(
-        "expires-soon",
-        ERROR,
-        "A certificate that expires within the time given by --within must be renewed.",
-        "opensslgen audit --within; as openssl x509 -checkend",
-        None,
-        _expires_soon,
-    ),
-    Rule(
-        "key-mismatch",
-        ERROR,
-        "A server cannot start if the private key does not match the certificate.",
-        "RFC 8446 section 4.4.3",
-        None,
-        _key,
-        of_requests=True,
-    ),
-    Rule(
-        "issuer-mismatch",
-        ERROR,
-        "Clients build a chain by names: the issuer in a certificate must be the subject of the CA that issued it.",
-        "RFC 5280 section 6.1.3 (a) (4)",
-        None,
-        _issuer_name,
-    ),
-    Rule(
-        "aki-mismatch",
-        ERROR,
-        "Apple's devices refuse an authority key identifier that differs from the issuer's subject key identifier.",
-        "RFC 5280 section 4.2.1.1",
-        None,
-        _issuer_key,
-    ),
-    Rule(
-        "issuer-not-ca",
-        ERROR,
-        "Clients refuse an issuer that does not say that it is a certificate authority.",
-        "RFC 5280 section 6.1.4 (k)",
-        None,
-        _issuer_is_ca,
-    ),
-    Rule(
-        "issuer-key-usage",
-        ERROR,
-        "Clients refuse an issuer whose key usage does not let it sign certificates.",
-        "RFC 5280 sections 4.2.1.3 and 6.1.4 (n)",
-        None,
-        _issuer_key_usage,
-    ),
-    Rule(
-        "issuer-eku",
-        ERROR,
-        "OpenSSL, browsers and Windows apply an issuer's extended key usage to the certificates that it issues.",
-        "OpenSSL verify -purpose; RFC 5280 section 4.2.1.12",
-        None,
-        _issuer_usages,
-    ),
-    Rule(
-        "path-length",
-        ERROR,
-        "Clients refuse a chain with more CAs below a CA than its pathlen allows.",
-        "RFC 5280 sections 4.2.1.9 and 6.1.4 (l)",
-        None,
-        _path_length,
-    ),
-    Rule(
-        "name-constraints",
-        ERROR,
-        "Phones and other clients refuse names that the name constraints of a CA in the chain do not allow.",
-        "RFC 5280 section 4.2.1.10; Apple applies them also to roots that users add",
-        None,
-        _name_constraints,
-    ),
-    Rule(
-        "chain-order",
-        WARNING,
-        "Some clients refuse a chain in which a certificate is not followed by its issuer.",
-        "RFC 5246 section 7.4.2; RFC 8446 section 4.4.2",
-        None,
-        _order,
-    ),
-    Rule(
-        "chain-unrelated",
-        WARNING,
-        "Clients do not need certificates outside the chain, and some refuse to connect because of them.",
-        "RFC 8446 section 4.4.2",
-        None,
-        _stray,
-    ),
-    Rule(
-        "leaf-outlives-issuer",
-        WARNING,
-        "Clients refuse a certificate as soon as its issuer has expired.",
-        "RFC 5280 section 6.1.3",
-        None,
-        _outlives,
-    ),
-)
+RULES = declared(globals())

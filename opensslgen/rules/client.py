@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .rule import ERROR, PASS, Case, Messages, rule
+from .rule import ERROR, PASS, Case, Messages, declared, rule
 
 
 @rule(
@@ -20,4 +20,4 @@ def _client_auth(case: Case) -> Messages:
     return PASS
 
 
-RULES = (_client_auth,)
+RULES = declared(globals())

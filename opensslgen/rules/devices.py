@@ -83,7 +83,7 @@ def _of_server(case: Case, *, is_private: bool) -> list[Verdict]:
     return [
         _verdict(ALL, _not_of_apple(found), _GOOD),
         _apple(found, "complies with Apple's published rules"),
-        _android(),
+        Verdict(ANDROID, None, f"no special rules are known; {_ON_ANDROID}"),
         _verdict(PYTHON, strict, _STRICT),
         browsers,
     ]
@@ -144,10 +144,6 @@ def _apple(found: Iterable[Finding], good: str) -> Verdict:
     return _verdict(
         APPLE_DEVICES, of_apple, good, bad if published else "uses something that Apple's code does not accept"
     )
-
-
-def _android() -> Verdict:
-    return Verdict(ANDROID, None, f"no special rules are known; {_ON_ANDROID}")
 
 
 def _verdict(device: str, found: Iterable[Finding], good: str, bad: str = "violates these rules") -> Verdict:

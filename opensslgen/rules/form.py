@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from opensslgen.x509.extensions import EXTENSIONS
 
-from .rule import ANY, ERROR, PASS, WARNING, Case, Fault, Messages, rule
+from .rule import ANY, ERROR, PASS, WARNING, Case, Fault, Messages, declared, rule
 
 _LONGEST_SERIAL = 20  # bytes
 # Many CAs draw 20 random bytes, and DER adds a zero byte if the first bit is set.
@@ -148,15 +148,4 @@ def _malformed(case: Case) -> Messages:
     return deviations(case, grave=True)
 
 
-RULES = (
-    _not_der,
-    _malformed,
-    _not_ca,
-    _digital_signature,
-    _unknown_critical,
-    _explicit_curve,
-    _negative_serial,
-    _long_serial,
-    _serial_of_21_bytes,
-    _short_serial,
-)
+RULES = declared(globals())

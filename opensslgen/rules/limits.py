@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.patterns import pattern
-from opensslgen.x509.names import relative_names
+from opensslgen.x509.names import RelativeNames, relative_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from opensslgen.names.constraints import NameConstraints
     from opensslgen.names.general import GeneralName
-    from opensslgen.x509.names import RelativeNames
 
 _URI_HOST = pattern(r"[^:/?#]+://(?:[^/?#@]*@)?(?P<host>\[[^\]]*\]|[^/?#:]*)", re.DOTALL)
 _URI_HOST_OF_OPENSSL = pattern(r"[^:]*://(?P<host>[^:/]*)", re.DOTALL)
@@ -30,7 +29,6 @@ class Limits:
     """The name constraints of a CA, prepared for checking many names."""
 
     def __init__(self, constraints: NameConstraints) -> None:
-        """Sort the constraints into tables."""
         self._permitted = _subtrees(constraints.permitted, empty_is_all=False)
         self._excluded = _subtrees(constraints.excluded, empty_is_all=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from opensslgen.errors import UsageError
 from opensslgen.names.general import GeneralName, parse_host
@@ -10,10 +10,7 @@ from opensslgen.names.slips import near_misses, slips
 from opensslgen.patterns import pattern
 from opensslgen.text import brief
 
-from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from .rule import ERROR, PASS, WARNING, Case, Fault, Messages, declared, rule
 
 
 @rule("ip-as-dns", ERROR, "RFC 5280 section 4.2.1.6", of_requests=True, extension="subjectAltName")
@@ -97,6 +94,11 @@ def _malformed(case: Case) -> Messages:
 @rule("empty-cn", ERROR, "Avaya IP Office certificates; FiloSottile/mkcert#47", of_requests=True)
 def _common_name(case: Case) -> Messages:
     """IP Office, and the certificate lists of many devices, identify a certificate by its common name."""
+    return without_common_name(case)
+
+
+def without_common_name(case: Case) -> Messages:
+    """Return that the subject has no common name, if so."""
     return PASS if (case.certificate.subject.common_name or "").strip() else ("its subject has no common name",)
 
 
@@ -214,19 +216,7 @@ def matches(host: GeneralName, names: Iterable[GeneralName]) -> bool:
 @rule("no-common-name", WARNING, "FiloSottile/mkcert#47; --profile appliance makes it an error", of_requests=True)
 def _no_common_name(case: Case) -> Messages:
     """Phones and browsers need no common name, but some appliances and certificate lists do."""
-    assert _common_name.check
-    return _common_name.check(case)
+    return without_common_name(case)
 
 
-RULES = (
-    _host,
-    _ip_as_dns,
-    _ip_also_as_dns,
-    _malformed,
-    _common_name,
-    _no_common_name,
-    _common_name_in_san,
-    _twice,
-    _near_miss,
-    _wildcard,
-)
+RULES = declared(globals())

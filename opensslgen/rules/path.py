@@ -71,7 +71,7 @@ def paths(certificate: Certificate, pool: Pool, *, at: datetime) -> list[Path]:
         check()
         path = open_paths.pop()
         below = path[-1] if path else certificate
-        is_last = _is_end(below, trusted) or len(path) == _LONGEST
+        is_last = below.is_self_signed or below.der in trusted or len(path) == _LONGEST
         candidates = () if is_last else _issuers(below, certificate, pool, path, at)
         steps += len(candidates)
         if not candidates or steps > _MOST_STEPS:
@@ -80,10 +80,6 @@ def paths(certificate: Certificate, pool: Pool, *, at: datetime) -> list[Path]:
             # The loop takes the last path first.
             open_paths += [(*path, issuer) for issuer in reversed(candidates)]
     return sorted(found, key=lambda path: _rank(path, trusted)) if len(found) > 1 else found
-
-
-def _is_end(certificate: Certificate, trusted: Collection[bytes]) -> bool:
-    return certificate.is_self_signed or certificate.der in trusted
 
 
 def _rank(path: Path, trusted: Collection[bytes]) -> int:

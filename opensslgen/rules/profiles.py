@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import copyreg
+from collections.abc import Collection
+from typing import NamedTuple
 
 from opensslgen.errors import UsageError
 from opensslgen.suggest import suggest
-from opensslgen.text import meant
+from opensslgen.text import did_you_mean
 
 from . import apple, ats, chain, client, form, names, public, raised, root, strict
 from .rule import ERROR, WARNING, Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from .rule import Rule
-
 
 RULES: dict[str, Rule] = {
     rule.id: rule
@@ -23,6 +19,14 @@ RULES: dict[str, Rule] = {
     for rule in module.RULES
 }
 """All rules by their ids; rules that belong to a single profile come first."""
+
+
+def _rule_of(id: str, severity: str) -> Rule:  # noqa: A002 - as the field is called
+    return RULES[id].as_severe_as(severity)
+
+
+# A check cannot be sent to other processes, so a rule is sent by its id.
+copyreg.pickle(Rule, lambda rule: (_rule_of, (rule.id, rule.severity)))
 
 
 class Profile(NamedTuple):
@@ -65,8 +69,8 @@ _ANYTHING = (
     "serial-short",
 )
 _KEYS = ("apple-key-size", "apple-key-type", "apple-signature-hash", "apple-signature-type")
-_ATS = tuple(rule.id for rule in ats.RULES)
-_ATS_ERRORS = tuple(rule.id for rule in ats.RULES if rule.severity == ERROR)
+_ATS = tuple(rule for rule in RULES if rule.startswith("ats-"))
+_ATS_ERRORS = tuple(rule for rule in _ATS if RULES[rule].severity == ERROR)
 _APPLE = ("apple-san", "apple-eku", "apple-validity")
 _SERVER = (
     "leaf-is-ca",
@@ -165,14 +169,12 @@ def rules_of(names: Collection[str], allowed: Collection[str] = ()) -> tuple[Rul
     """
     for name in names:
         if name not in PROFILES:
-            close = meant(name, PROFILES)
-            sure = f"did you mean {close}? " if close else ""
-            raise UsageError(f"unknown profile {name!r}", hint=f"{sure}the profiles are {', '.join(PROFILES)}")
+            hint = f"{did_you_mean(name, PROFILES)}the profiles are {', '.join(PROFILES)}"
+            raise UsageError(f"unknown profile {name!r}", hint=hint)
     for rule in allowed:
         if rule not in RULES:
-            close = meant(rule, RULES)
-            sure = f"did you mean {close}? " if close else ""
-            raise UsageError(f"unknown rule {rule!r}", hint=f"{sure}to see all rules: {suggest('rules')}")
+            hint = f"{did_you_mean(rule, RULES)}to see all rules: {suggest('rules')}"
+            raise UsageError(f"unknown rule {rule!r}", hint=hint)
     profiles = [PROFILES[name] for name in dict.fromkeys(names)]
     dropped = {rule for profile in profiles for rule in profile.instead}.union(allowed)
     ids = dict.fromkeys(rule for profile in profiles for rule in (*profile.rules, *_OF_READERS))

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from opensslgen.text import brief
 
 from .apple import span
-from .rule import ERROR, NOTE, PASS, WARNING, Case, Fault, Messages, rule
+from .rule import ERROR, NOTE, PASS, WARNING, Case, Fault, Messages, declared, rule
 
 BASELINE = "CA/Browser Forum Baseline Requirements"
 SINCE_SEPTEMBER_2020 = date(2020, 9, 1)
@@ -153,13 +153,4 @@ def _is_private(address: str) -> bool:
     return not ipaddress.ip_address(address).is_global
 
 
-RULES = (
-    _validity,
-    _validity_next,
-    _usages,
-    _client_auth,
-    _client_auth_ends,
-    _names,
-    _internal,
-    _reverse_zone,
-)
+RULES = declared(globals())

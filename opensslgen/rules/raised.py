@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from .apple import APPLE
+from .ats import ATS
 from .rule import Rule
 
 _CONFIG = "OpenSSL config(5)"
@@ -13,6 +14,10 @@ _POST = "the post on IP Office and iPhones that this tool starts from"
 _TABLE = f"""
 protocol (error): RFC 8996; Apple, App Transport Security
     Apple's devices, browsers and Python refuse versions of TLS before 1.2.
+ats-cipher (error): {ATS}
+    App Transport Security offers only cipher suites with forward secrecy (ECDHE) and authenticated encryption (AEAD).
+ats-extended-master-secret (note): {ATS}; RFC 7627
+    Apple demands the extended master secret of servers that speak only TLS 1.2 to its system services.
 chain-signature (error): RFC 5280 section 6.1.3 (a) (1); OpenSSL verify
     Clients refuse a certificate that its issuer has not signed, or that was changed after it was signed.
 chain-rejected (error): OpenSSL verify

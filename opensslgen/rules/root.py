@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from .rule import ANY, ERROR, PASS, WARNING, Case, Fault, Messages, rule
+from .names import without_common_name
+from .rule import ANY, ERROR, PASS, WARNING, Case, Fault, Messages, declared, rule
 
 
 @rule("root-cn", ERROR, "FiloSottile/mkcert#47")
 def _common_name(case: Case) -> Messages:
     """iOS does not list a root without a common name under Certificate Trust Settings."""
-    return PASS if (case.certificate.subject.common_name or "").strip() else ("its subject has no common name",)
+    return without_common_name(case)
 
 
 @rule("root-ca", ERROR, "RFC 5280 section 4.2.1.9; AOSP CertInstaller", extension="basicConstraints")
@@ -58,11 +59,4 @@ def _critical(case: Case) -> Messages:
     return found
 
 
-RULES = (
-    _common_name,
-    _ca,
-    _key_cert_sign,
-    _usages,
-    _key_identifier,
-    _critical,
-)
+RULES = declared(globals())

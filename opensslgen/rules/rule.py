@@ -11,7 +11,7 @@ from opensslgen.x509.certificate import Certificate
 from opensslgen.x509.names import Name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import date, datetime, timedelta
 
     from opensslgen.names.general import GeneralName
@@ -37,7 +37,7 @@ Messages = tuple[str | Fault, ...]
 PASS: Messages = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)  # each method that is made costs time when a command starts
 class Case:
     """What rules judge: a certificate, its issuer if available, and the time."""
 
@@ -69,6 +69,10 @@ class Case:
         found.pop(self.certificate.der, None)
         return tuple(found.values())
 
+    def title(self, certificate: Certificate) -> str:
+        """Return how messages call one of its certificates; the one that is judged may not have its subject yet."""
+        return "it" if certificate is self.certificate else f"its issuer {certificate.subject}"
+
 
 class Rule(NamedTuple):
     """One requirement, its source, and its check."""
@@ -89,10 +93,6 @@ class Rule(NamedTuple):
     until: date | None = None
     """It applies only to certificates whose validity begins before this day (UTC): a stricter rule follows it."""
 
-    def __reduce__(self) -> tuple[Callable[[str, str], Rule], tuple[str, str]]:
-        """Be sent to other processes by the id."""
-        return _rule_of, (self.id, self.severity)
-
     def as_severe_as(self, severity: str) -> Rule:
         """Return the rule with the severity that a profile gives it."""
         return self if severity == self.severity else self._replace(severity=severity)
@@ -100,12 +100,6 @@ class Rule(NamedTuple):
     def applies_on(self, day: date) -> bool:
         """Tell whether it applies to certificates whose validity begins on this day."""
         return (self.effective is None or day >= self.effective) and (self.until is None or day < self.until)
-
-
-def _rule_of(id: str, severity: str) -> Rule:  # noqa: A002 - as the field is called
-    from .profiles import RULES
-
-    return RULES[id].as_severe_as(severity)
 
 
 def rule(
@@ -132,6 +126,11 @@ def rule(
     )
 
 
+def declared(names: Mapping[str, object]) -> tuple[Rule, ...]:
+    """Return the rules among the global names of a module, in the order of their definitions."""
+    return tuple(each for each in names.values() if isinstance(each, Rule))
+
+
 class Finding(NamedTuple):
     """A rule that a certificate violates, and how."""
 
@@ -143,6 +142,11 @@ class Finding(NamedTuple):
     """Short name or object identifier of the extension that is wrong, if the rule does not name it."""
     name: GeneralName | None = None
     """The subject alternative name that is wrong."""
+    days: int | None = None
+    """The validity that is wrong, where a config or script gives it."""
+
+    def __str__(self) -> str:
+        return f"{self.message} [{self.rule.id}]"
 
 
 def judge(case: Case, rules: Iterable[Rule]) -> list[Finding]:
@@ -150,11 +154,25 @@ def judge(case: Case, rules: Iterable[Rule]) -> list[Finding]:
     check()
     begins = case.certificate.not_before.date()
     found: list[Finding] = []
-    for rule in rules:
-        if rule.check is not None and rule.applies_on(begins):
-            messages = rule.check(case)
-            if messages:
-                found += [_finding(rule, message) for message in messages]
+    for rule, look in _checks(rules, begins):
+        if messages := look(case):
+            found += [_finding(rule, message) for message in messages]
+    return found
+
+
+_latest: tuple[tuple[Rule, ...], date, list[tuple[Rule, Callable[[Case], Messages]]]] | None = None
+"""What `_checks` returned last: certificates of one CA often begin on one day."""
+
+
+def _checks(rules: Iterable[Rule], day: date) -> list[tuple[Rule, Callable[[Case], Messages]]]:
+    """Return the rules that apply to certificates whose validity begins on this day, with their checks."""
+    global _latest  # noqa: PLW0603 - a cache with one place
+    latest = _latest
+    if latest and latest[0] is rules and latest[1] == day:
+        return latest[2]
+    found = [(rule, rule.check) for rule in rules if rule.check is not None and rule.applies_on(day)]
+    if isinstance(rules, tuple):
+        _latest = rules, day, found
     return found
 
 
@@ -187,6 +205,8 @@ def judge_request(
     return judge(Case(asked, None, at, key=key), [rule for rule in rules if rule.of_requests])
 
 
-def raised(rules: Iterable[Rule], rule: str, message: str, *, line: int | None = None) -> tuple[Finding, ...]:
+def raised(
+    rules: Iterable[Rule], rule: str, message: str, *, line: int | None = None, days: int | None = None
+) -> tuple[Finding, ...]:
     """Return a finding of the rule with this id, or nothing if that rule does not apply."""
-    return tuple(Finding(each, message, line) for each in rules if each.id == rule)
+    return tuple(Finding(each, message, line, days=days) for each in rules if each.id == rule)

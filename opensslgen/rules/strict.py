@@ -9,7 +9,7 @@ from opensslgen.text import brief
 from .apple import unknown_kind
 from .form import deviations
 from .names import is_host
-from .rule import ANY, ERROR, PASS, Case, Fault, Messages, rule
+from .rule import ANY, ERROR, PASS, Case, Fault, Messages, declared, rule
 
 if TYPE_CHECKING:
     from opensslgen.x509.certificate import Certificate
@@ -29,7 +29,9 @@ def _version(case: Case) -> Messages:
     found = PASS
     for certificate in (case.certificate, *case.authorities):
         if certificate.version != 3:
-            found += (f"{certificate.subject} is a certificate of version {certificate.version}; version 3 is needed",)
+            found += (
+                f"{case.title(certificate)} is a certificate of version {certificate.version}; version 3 is needed",
+            )
     return found
 
 
@@ -51,7 +53,7 @@ def _authority_key_identifier(case: Case) -> Messages:
         # A root does not need one, nor does a CA that is trusted as it is.
         needs_none = certificate.is_self_issued or (case.is_anchored and place == len(chain))
         if identifier.key_identifier is None if identifier else not needs_none:
-            found += (f"{certificate.subject} has no authority key identifier that names a key",)
+            found += (f"{case.title(certificate)} has no authority key identifier that names a key",)
     return found
 
 
@@ -66,7 +68,7 @@ def _subject_key_identifier(case: Case) -> Messages:
     """Python 3.13 refuses a CA without a subject key identifier."""
     return tuple(
         [
-            f"the CA {certificate.subject} has no subject key identifier"
+            f"{case.title(certificate)} has no subject key identifier"
             for certificate in _authorities(case)
             if certificate.subject_key_identifier is None
         ]
@@ -78,7 +80,7 @@ def _critical_constraints(case: Case) -> Messages:
     """Python 3.13 and cryptography refuse a CA whose basicConstraints are not critical."""
     return tuple(
         [
-            f"the basicConstraints of the CA {certificate.subject} are not critical"
+            f"{case.title(certificate)} has basicConstraints that are not critical"
             for certificate in _authorities(case)
             if certificate.basic_constraints and not certificate.is_critical("basicConstraints")
         ]
@@ -91,9 +93,9 @@ def _authority_usage(case: Case) -> Messages:
     found = PASS
     for certificate in _authorities(case):
         if certificate.key_usage is None:
-            found += (f"the CA {certificate.subject} has no key usage",)
+            found += (f"{case.title(certificate)} has no key usage",)
         elif "keyCertSign" not in certificate.key_usage:
-            found += (f"the key usage of the CA {certificate.subject} lacks keyCertSign",)
+            found += (f"{case.title(certificate)} has a key usage that lacks keyCertSign",)
     return found
 
 
@@ -136,7 +138,8 @@ def _usages(case: Case) -> Messages:
         usages = certificate.extended_key_usage
         # anyExtendedKeyUsage is not enough: OpenSSL does not accept it instead.
         if usages is not None and "serverAuth" not in usages:
-            found += (f"the extended key usage of {certificate.subject} is {', '.join(usages)}; serverAuth is needed",)
+            usage = f"the extended key usage {', '.join(usages)}"
+            found += (f"{case.title(certificate)} has {usage}; serverAuth is needed",)
     return found
 
 
@@ -191,17 +194,4 @@ def _constraints(case: Case) -> Messages:
     return found
 
 
-RULES = (
-    _version,
-    _der,
-    _authority_key_identifier,
-    _subject_key_identifier,
-    _critical_constraints,
-    _authority_usage,
-    _leaf_usage,
-    _criticality,
-    _usages,
-    _authority_key_type,
-    _authority_name,
-    _constraints,
-)
+RULES = declared(globals())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import re
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import UnreadableError
 
-from .conditions import test
+from .conditions import condition, test
+from .machine import Builtins
 from .status import LeaveError, Maybe, Status
 from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
 from .words import calculate, cost, pattern, printf, regular, sed, unescape
@@ -315,14 +317,6 @@ def _leave_loop(_machine: Machine, _tree: Simple, words: list[str]) -> Status:
     raise LeaveError(words[0], levels=levels)
 
 
-def _true(_machine: Machine, _tree: Simple, _words: list[str]) -> Status:
-    return 0
-
-
-def _false(_machine: Machine, _tree: Simple, _words: list[str]) -> Status:
-    return 1
-
-
 def _test(machine: Machine, _tree: Simple, words: list[str]) -> Status:
     if words[0] == "[":
         words = words[:-1] if words[-1] == "]" else words
@@ -359,6 +353,7 @@ def _unset(machine: Machine, _tree: Simple, words: list[str]) -> Status:
     for name in words[1:]:
         machine.state.variables.pop(name, None)
         machine.state.arrays.pop(name, None)
+        machine.state.maps.pop(name, None)
         machine.state.unset.add(name)
         if words[1] == "-f":
             machine.state.functions.pop(name, None)
@@ -509,6 +504,96 @@ def _tr(text: str, words: list[str]) -> str | None:
     return text.translate(str.maketrans(first, second[: len(first)]))
 
 
+_PRINTS = re.compile(
+    r"\s*(?:NR ?== ?([0-9]{1,4})|/((?:\\.|[^/\\])+)/)?\s*\{\s*print(?:\s+\$([0-9]{1,2}|NF))?;?\s*\}\s*"
+)
+
+
+def _awk(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    """Follow an awk that prints one field of its lines."""
+    rest, separator = words[1:], " "
+    while rest and rest[0].startswith("-F"):
+        separator, rest = (rest[0][2:], rest[1:]) if len(rest[0]) > 2 else ("".join(rest[1:2]), rest[2:])
+    match = _PRINTS.fullmatch(rest[0]) if rest else None
+    if not match or len(separator) != 1 or separator == "\\" or len(rest) > 2:
+        return machine.external(tree, words)
+
+    def change(text: str, _words: list[str]) -> str | None:
+        expression = regular(match[2], extended=True) if match[2] else None
+        if match[2] and (expression is None or cost(expression, max(map(len, text.splitlines()), default=0)) > 1 << 12):
+            return None
+        printed = []
+        for number, line in enumerate(text.splitlines(), 1):
+            if (match[1] and int(match[1]) != number) or (expression and not expression.search(line)):
+                continue
+            values = line.split() if separator == " " else line.split(separator)
+            which = len(values) if match[3] == "NF" else int(match[3] or 0)
+            printed.append(line if which == 0 else values[which - 1] if which <= len(values) else "")
+        return "".join(f"{each}\n" for each in printed)
+
+    return _filter(change)(machine, tree, ["awk", rest[0], *rest[1:]])
+
+
+_UNITS = {"hour": 3600, "day": 86400, "week": 7 * 86400, "fortnight": 14 * 86400}
+
+
+def _moment(text: str) -> datetime | None:
+    """Return what GNU's `date -d` makes of a date, as far as it is simple; None for any other."""
+    now = datetime.now(timezone.utc)
+    text = text.strip().lower()
+    if match := re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)(?:[t ](\d\d):(\d\d)(?::(\d\d))?z?)?(?: utc)?", text):
+        try:
+            return datetime(*(int(each or 0) for each in match.groups()), tzinfo=timezone.utc)  # type: ignore[misc,arg-type]
+        except ValueError:
+            return None
+    if match := re.fullmatch(r"@([0-9]{1,11})", text):
+        return datetime.fromtimestamp(int(match[1]), timezone.utc)
+    if text in ("", "now", "today"):
+        return now
+    text = re.sub(r"^tomorrow$", "1 day", re.sub(r"^next ", "1 ", text))
+    match = re.fullmatch(r"(?:now |today )?([+-]? ?[0-9]{1,5}) ?(hour|day|week|fortnight|month|year)s?( ago)?", text)
+    if not match:
+        return None
+    count = int(match[1].replace(" ", "")) * (-1 if match[3] else 1)
+    if match[2] in _UNITS:
+        return now + timedelta(seconds=count * _UNITS[match[2]])
+    months = now.year * 12 + now.month - 1 + count * (12 if match[2] == "year" else 1)
+    if not 1 <= months // 12 <= 9998:
+        return None
+    return now.replace(year=months // 12, month=months % 12 + 1, day=1) + timedelta(days=now.day - 1)
+
+
+def _date(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    when: str | None = ""
+    form = None
+    rest = words[1:]
+    while rest:
+        word, rest = rest[0], rest[1:]
+        if word in ("-d", "--date"):
+            when, rest = "".join(rest[:1]), rest[1:]
+        elif word.startswith("--date="):
+            when = word[7:]
+        elif word.startswith("+"):
+            form = word[1:]
+        elif word not in ("-u", "--utc", "--universal"):
+            when = None
+            break
+    moment = _moment(when) if when is not None and is_known(when) else None
+    if moment is None or form is None or re.search("%[^smdYHMSjyFTD%]", form) or not is_known(form):
+        return machine.external(tree, words)
+    machine.print(moment.strftime(form.replace("%s", str(int(moment.timestamp())))) + "\n", tree.line, tree.last)
+    return 0
+
+
+def _truncate(machine: Machine, tree: Simple, words: list[str]) -> Status:
+    sizes = [re.sub(r"^(?:-s|--size=)", "", word) for word in words[1:] if word.startswith(("-s", "--size="))]
+    if sizes not in (["0"], [""]) or (sizes == [""] and words[words.index("-s") + 1 :][:1] != ["0"]):
+        return machine.external(tree, words)
+    for name in _operands(words, "s"):
+        machine.create(name)
+    return 0
+
+
 def _bc(text: str, _words: list[str]) -> str | None:
     value = calculate(text.strip(), {}) if text.count("\n") < 2 else None
     return None if value is None else f"{value}\n"
@@ -623,18 +708,20 @@ def _xargs_like(machine: Machine, tree: Simple, words: list[str]) -> Status:
     return 0
 
 
-BUILTINS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
+_COMMANDS: dict[str, Callable[[Machine, Simple, list[str]], Status]] = {
     "echo": _echo, "printf": _printf, "cat": _cat, "tee": _tee, "cp": _cp, "mv": _cp, "install": _cp,
     "ln": _cp, "mkdir": _mkdir, "rm": _rm,
     "unlink": _rm, "touch": _touch, "sed": _sed, "cd": _cd, "pushd": _cd, "popd": _popd, "pwd": _pwd,
     "basename": _basename, "dirname": _dirname, "realpath": _realpath, "readlink": _realpath, "mktemp": _mktemp,
-    "exit": _exit, "return": _exit, "break": _leave_loop, "continue": _leave_loop, ":": _true, "true": _true,
-    "false": _false, "test": _test, "[": _test, "set": _set, "shift": _shift, "unset": _unset, "eval": _eval,
+    "exit": _exit, "return": _exit, "break": _leave_loop, "continue": _leave_loop,
+    ":": lambda *_: 0, "true": lambda *_: 0,
+    "false": lambda *_: 1, "test": _test, "[": _test, "set": _set, "shift": _shift, "unset": _unset, "eval": _eval,
     ".": _dot, "source": _dot, "read": _read, "mapfile": _mapfile, "readarray": _mapfile, "getopts": _getopts,
     "let": _let, "seq": _seq, "expr": _expr, "tr": _filter(_tr), "head": _filter(_head), "tail": _filter(_tail),
     "grep": _filter(_grep), "cut": _filter(_cut),
-    "paste": _filter(_paste), "command": _which, "which": _which, "type": _which, "alias": _alias,
+    "paste": _filter(_paste), "awk": _awk, "date": _date, "truncate": _truncate,
+    "command": _which, "which": _which, "type": _which, "alias": _alias,
     "trap": _trap,
     "envsubst": _envsubst, "xargs": _xargs_like, "bc": _filter(_bc),
 }  # fmt: skip
-"""By name; each takes the machine, the command as written, and its words."""
+BUILTINS = Builtins(_COMMANDS, condition)

@@ -9,14 +9,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.budget import CostlyError, check
 from opensslgen.errors import UnreadableError
 
-from .builtins import BUILTINS
-from .conditions import condition as answer_condition
 from .parse import DECLARES, parse
 from .status import LeaveError, Maybe, Status, negate
 from .syntax import (
@@ -49,7 +47,7 @@ from .values import UNREAD, Chunk, File, fields, is_known, unknown, with_names
 from .words import calculate, cost, pattern, quoted_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from .syntax import Assignment
 
@@ -104,6 +102,11 @@ _READ = re.compile("\ud800read\u00a0[^\ud801]*\ud801")
 """A value that the user types; who types nothing gets the default."""
 _ARGUMENTS = re.compile("getopts |\ud800\\$(?:[1-9]|@|#-[0-9]+)\ud801")
 """In the key of a condition: it depends on the script's arguments."""
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/([3-9])")
+_INDEX = re.compile(r"\$(?:\{(?=\w+\}))?(\w+)\}?")
+"""A variable in the index of an assignment."""
+_GIVEN = re.compile(r"\$(?:OPTARG|[1-9@])")
+"""The beginning of the name of a value that the caller gives."""
 _ENDS = frozenset({"exit", "return", "break", "continue"})
 _HARMLESS = frozenset("echo printf : true false sleep exit return break continue mkdir chmod chown ls tput logger "
                       "clear trap umask usage touch".split())  # fmt: skip
@@ -113,7 +116,6 @@ class UnfollowedError(UnreadableError):
     """Some ways through a script were not followed, because there are too many."""
 
     def __init__(self, reason: str, *, line: int | None = None) -> None:
-        """Take the reason, and the line of the first condition that is unknown."""
         super().__init__(reason, line=line)
         self.reason = reason
 
@@ -158,6 +160,8 @@ class _State:
 
     variables: dict[str, str] = field(default_factory=dict)
     arrays: dict[str, list[str]] = field(default_factory=dict)
+    maps: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The associative arrays of bash."""
     unset: set[str] = field(default_factory=set)
     functions: dict[str, Command] = field(default_factory=dict)
     arguments: list[str] | None = None
@@ -176,27 +180,32 @@ class _State:
     refuses_unset: bool = False
 
     def copy(self) -> _State:
-        return _State(
-            dict(self.variables),
-            {name: list(values) for name, values in self.arrays.items()},
-            set(self.unset),
-            dict(self.functions),
-            None if self.arguments is None else list(self.arguments),
-            self.shifted,
-            self.cwd,
-            self.former,
-            self.folders,
-            self.tainted,
-            set(self.exported),
-            self.exports_all,
-            self.refuses_unset,
+        return replace(
+            self,
+            variables=dict(self.variables),
+            arrays={name: list(values) for name, values in self.arrays.items()},
+            maps={name: dict(values) for name, values in self.maps.items()},
+            unset=set(self.unset),
+            functions=dict(self.functions),
+            arguments=None if self.arguments is None else list(self.arguments),
+            exported=set(self.exported),
         )
+
+
+class Builtins(NamedTuple):
+    """What the shell does by itself; each function returns the status."""
+
+    commands: Mapping[str, Callable[[Machine, Simple, list[str]], Status]]
+    """By name; also external commands with a simple effect."""
+    condition: Callable[[Machine, list[Word]], Status]
+    """Answers `[[ … ]]`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
     """The surroundings of a script."""
 
+    builtins: Builtins
     name: str = "script.sh"
     is_bash: bool | None = None
     """Whether bash runs it; None if unknown, or if it is sh, which may be dash or bash."""
@@ -248,7 +257,6 @@ class Machine:
     """One way through a script."""
 
     def __init__(self, world: World, budget: Budget, plan: list[tuple[str, bool]]) -> None:
-        """Take the script's surroundings, and the answers to the first unknown conditions."""
         self.world = world
         self.budget = budget
         self.plan = plan
@@ -274,6 +282,8 @@ class Machine:
         self.descriptors: dict[int, File] = {}
         """The open files with descriptors from 3 on."""
         self.unclear: dict[str, int] = {}
+        self.hosts: dict[str, None] = {}
+        """The names of unknown values that stand for host names or addresses."""
         """Unknown things that may make certificates or change how they are made; with their lines."""
         self.locals: dict[str, str | None] = {}
         """The variables' values before a function that makes them local."""
@@ -318,6 +328,8 @@ class Machine:
     def has_text(self, name: str) -> bool:
         """Return whether something unknown is certainly not empty, by its name."""
         # A loop over the arguments has no round without any.
+        if self.has_options and _GIVEN.match(name):
+            return True
         if name in self.required or name == "$@" or (self.state.refuses_unset and re.fullmatch(r"\$\w+", name)):
             return True
         value = unknown(name)
@@ -365,6 +377,8 @@ class Machine:
         path = self.path(name)
         if path == "/dev/null":
             return File()
+        if (match := _DESCRIPTOR.fullmatch(path)) and int(match[1]) in self.descriptors:
+            return self.descriptors[int(match[1])]
         if path not in self.files:
             text = None
             if path.startswith(f"{FOLDER}/") and is_known(path[len(FOLDER) :]):
@@ -434,6 +448,10 @@ class Machine:
         for operator, pipeline in tree.others:
             if isinstance(status, Maybe):
                 if self.is_harmless(pipeline) and not self.leaves(pipeline):
+                    continue
+                if self.is_default(status, pipeline, when=0 if operator == "&&" else 1):
+                    status = 0 if operator == "&&" else 1
+                    self.pipeline(pipeline)
                     continue
                 if _is_test(pipeline):
                     status = _combined(status, operator, self.pipeline(pipeline))
@@ -509,7 +527,7 @@ class Machine:
             return 0
         self.line = command.line
         if isinstance(command, Condition):
-            return answer_condition(self, list(command.words))
+            return self.world.builtins.condition(self, list(command.words))
         return self.calculation(command)
 
     def subshell(self, body: Sequence) -> Status:
@@ -538,7 +556,9 @@ class Machine:
                 rest = [each for _, each in tree.branches[number + 1 :]]
                 rest += [tree.otherwise] if tree.otherwise else []
                 rest_leaves = bool(tree.otherwise) and all(self.leaves(each) for each in rest)
-                if self.leaves(body) and not rest_leaves:
+                if not rest and self.is_default(status, body, when=0):
+                    status = 0
+                elif self.leaves(body) and not rest_leaves:
                     status = self.learn(status, 1)
                 elif rest_leaves:
                     status = self.learn(status, 0)
@@ -549,6 +569,21 @@ class Machine:
             if status == 0:
                 return self.sequence(body)
         return self.sequence(tree.otherwise) if tree.otherwise else 0
+
+    def is_default(self, status: Maybe, tree: object, *, when: int) -> bool:
+        """Return whether commands set a default for what the user was asked for, where nothing was typed.
+
+        `when` is the status with which they are run.
+        """
+        match = re.fullmatch(r"\[ (?:-n )?(.*) \]", status.key)
+        if not match or not _READ.fullmatch(match[1]) or status.negated is not (when == 0):
+            return False
+        names = {name for name, value in self.state.variables.items() if value == match[1]}
+        simples = list(_simples(tree))
+        return bool(simples) and all(
+            not simple.words and not _substitutes(simple) and {each.name for each in simple.assignments} <= names
+            for simple in simples
+        )
 
     def while_(self, tree: While) -> Status:
         """Follow a loop as long as its condition holds."""
@@ -767,6 +802,8 @@ class Machine:
             return unknown(f"$#-{self.state.shifted}") if arguments is None else str(len(arguments))
         if name in ("@", "*"):
             return " ".join(self.all_arguments())
+        if name in self.state.maps:
+            return self.state.maps[name].get("0")
         if name in self.state.arrays:
             values = self.state.arrays[name]
             if self.world.is_zsh:
@@ -815,6 +852,7 @@ class Machine:
             raise CostlyError(f"a value of more than {_LONGEST >> 10} KiB", line=self.line)
         self.budget.write(len(value) >> 4)
         self.state.arrays.pop(name, None)
+        self.state.maps.pop(name, None)
         self.state.variables[name] = value
         self.state.unset.discard(name)
 
@@ -873,7 +911,7 @@ class Machine:
                     current = (current or "") + value if value else current
                     continue
                 self.splits = self.splits or not is_known(value)
-                values = fields(value)
+                values = fields(value, self.get("IFS") or "")
                 if value[:1] in (" ", "\t", "\n") and current is not None:
                     found.append(current)
                     current = None
@@ -913,7 +951,12 @@ class Machine:
         return [name.rpartition("/")[0] + slash + each for each in sorted(found)]
 
     def elements(self, part: Parameter) -> list[str]:
-        """Return the elements of an array."""
+        """Return the elements of an array, or with `!` their keys."""
+        array = self.state.maps.get(part.name)
+        if array is not None and part.operator in ("", "length", "indirect"):
+            return [str(len(array))] if part.operator == "length" else list(array if part.operator else array.values())
+        if part.operator == "indirect" and part.name in self.state.arrays and not self.world.is_zsh:
+            return [str(number) for number in range(len(self.state.arrays[part.name]))]
         if part.name in self.state.arrays and not part.operator:
             return list(self.state.arrays[part.name])
         if part.operator == "length":
@@ -973,11 +1016,15 @@ class Machine:
         """Return the expansion of a parameter or variable."""
         name, operator = part.name, part.operator
         value: str | None
+        if part.index is not None and operator in ("length", "indirect") and self.one(part.index) in ("@", "*"):
+            return " ".join(self.elements(part))
         value = self.element(name, part.index) if part.index is not None else self.get(name)
         if operator in (":-", "-", ":=", "="):
             if self.state.tainted and value is None and not name.isdigit() and name not in self.state.unset:
                 return self.outside(name)
             if value is None or (value == "" and operator[0] == ":") or _READ.fullmatch(value):
+                if value is None and name.isdigit() and part.word.parts and self.gets_options(0):
+                    return self.outside(name)
                 default = self.one(part.word)
                 if value is None and not default and (name.isdigit() or self.world.expects_variables):
                     return self.outside(name)
@@ -1009,6 +1056,10 @@ class Machine:
     def element(self, name: str, index: Word) -> str | None:
         """Return one element of an array, or all as one value."""
         text = self.one(index)
+        if (array := self.state.maps.get(name)) is not None:
+            if text in ("@", "*"):
+                return " ".join(array.values())
+            return array.get(text) if is_known(text) else unknown(f"${{{name}[{with_names(text)}]}}")
         values = self.state.arrays.get(name)
         if text in ("@", "*"):
             return " ".join(values) if values is not None else self.get(name)
@@ -1065,6 +1116,9 @@ class Machine:
     def assign(self, assignment: Assignment) -> None:
         """Set a variable as an assignment says."""
         name = assignment.name
+        if name in self.state.maps:
+            self.assign_keys(assignment)
+            return
         if isinstance(assignment.value, tuple):
             values = [field for word in assignment.value for field in self.expand(word, globs=True)]
             if any(re.match(r"\[[^]]*\]=", value) for value in values):
@@ -1095,6 +1149,25 @@ class Machine:
             value = (old_value or "") + value
         self.set(name, value)
 
+    def assign_keys(self, assignment: Assignment) -> None:
+        """Set elements of an associative array."""
+        array = self.state.maps[assignment.name]
+        if isinstance(assignment.value, tuple):
+            words = [re.fullmatch(r"\[(.*?)\](\+?)=(.*)", self.one(word), re.DOTALL) for word in assignment.value]
+            new = [(match[1], bool(match[2]), match[3]) for match in words if match]
+            is_clear = len(new) == len(words)
+            if not assignment.appends:
+                array.clear()
+        else:
+            key = _INDEX.sub(lambda match: self.get(match[1]) or "", self.one(assignment.index or Word((), 0)))
+            new = [(key.strip("\"'"), assignment.appends, self.one(assignment.value))]
+            is_clear = assignment.index is not None and "$" not in key
+        for key, appends, value in new:
+            array[key] = array.get(key, "") + value if appends else value
+            self.budget.write(len(value))
+        if not is_clear or not all(map(is_known, array)):
+            self.set(assignment.name, unknown(f"${assignment.name}"))
+
     # Redirections
 
     def redirected(self, redirections: tuple[Redirection, ...], action: Callable[[], Status]) -> Status:
@@ -1110,8 +1183,11 @@ class Machine:
         """Open files for a command."""
         for each in redirections:
             if each.operator in ("<<", "<<-"):
+                document = File(self.document(each.body))
                 if each.descriptor == 0:
-                    self.input = File(self.document(each.body))
+                    self.input = document
+                else:
+                    self.descriptors[each.descriptor] = document
                 continue
             target = self.one(each.target)
             if each.operator == "<<<":
@@ -1182,6 +1258,12 @@ class Machine:
         self.budget.write((sum(map(len, words)) >> 3) + 2 * len(words))
         self.word_lines = lines
         if words[0] in DECLARES or words[0] in self.state.functions:
+            if words[0] in DECLARES and any(re.fullmatch(r"-\w*A\w*", word) for word in words[1:]):
+                for name in (*(each.name for each in tree.assignments), *words[1:]):
+                    if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) and name not in self.state.maps:
+                        self.set(name, "")
+                        del self.state.variables[name]
+                        self.state.maps[name] = {}
             for assignment in tree.assignments:
                 self.assign(assignment)
             if words[0] in DECLARES:
@@ -1220,7 +1302,7 @@ class Machine:
         name = words[0]
         if name in self.state.functions:
             return self.function(name, words[1:])
-        builtin = BUILTINS.get(name.removeprefix("/usr").removeprefix("/bin/"))
+        builtin = self.world.builtins.commands.get(name.removeprefix("/usr").removeprefix("/bin/"))
         if builtin and not (name == "command" and words[1:2] not in (["-v"], ["-V"])):
             return builtin(self, tree, words)
         if name in _WRAPPERS or posixpath.basename(name) in _WRAPPERS:

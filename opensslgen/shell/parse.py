@@ -246,8 +246,6 @@ class _Parser:
             self.expect("}")
         elif word == "[[":
             compound = self.condition()
-        elif word == "select":
-            self.fail(word)
         elif word == "function" or _FUNCTION.match(self.text, self.at):
             compound = self.function(word)
         elif self.starts_with("((") and (found := self.calculation()):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _END = "\ud801"
 _NAMED = re.compile(f"{UNKNOWN}([^{_END}]*){_END}")
-_SEPARATOR = re.compile(r"[ \t\n]+")
 _NUMBER = re.compile("\u2063[0-9]+")
 _BLANK = str.maketrans({" ": "\u00a0", "\t": "\u00a0", "\n": "\u00a0", "/": "\u2215", UNKNOWN: None, _END: None})
 
@@ -53,9 +52,15 @@ def without_names(value: str) -> str:
     return _NAMED.sub(UNKNOWN, value)
 
 
-def fields(value: str) -> list[str]:
-    """Return the words into which a shell splits a value outside of quotes."""
-    return [word for word in _SEPARATOR.split(value) if word]
+def fields(value: str, separators: str = " \t\n") -> list[str]:
+    """Return the words into which a shell splits a value outside of quotes; `separators` is IFS."""
+    if not is_known(separators) or not separators:
+        return [value] if value else []
+    if separators.isspace():
+        return [word for word in re.split(f"[{re.escape(separators)}]+", value) if word]
+    # Only of blanks, several are one separator.
+    words = [word.strip(" \t\n") for word in re.split(f"[{re.escape(separators)}]", value)]
+    return words[:-1] if words[-1] == "" else words
 
 
 @dataclass(frozen=True, slots=True)

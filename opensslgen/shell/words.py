@@ -19,7 +19,7 @@ _MOST_STEPS = 1 << 16
 """Most steps of one command of sed, in thousands."""
 _LEVELS = (("||",), ("&&",), ("|",), ("^",), ("&",), ("==", "!="), ("<=", ">=", "<", ">"), ("<<", ">>"), ("+", "-"),
            ("*", "/", "%"))  # fmt: skip
-_SUBSTITUTE = re.compile(r"s(.)((?:\\.|(?!\1).)*)\1((?:\\.|(?!\1).)*)\1([gI]*)", re.DOTALL)
+_SUBSTITUTE = re.compile(r"s(.)((?:\\.|(?!\1).)*)\1((?:\\.|(?!\1).)*)\1([gI0-9]*)", re.DOTALL)
 
 
 def unescape(text: str, *, quote: bool = False) -> str:
@@ -320,7 +320,17 @@ def sed(program: str, text: str, spend: Callable[[int], None], *, extended: bool
                 lines.append(line)
             elif substitutes and expression:
                 new = re.sub(r"\\([1-9])|\\n|\\(.)|&|\\", _replacement, substitutes[3])
-                lines.append(expression.sub(new, content, count=0 if "g" in substitutes[4] else 1) + ending)
+                which = re.sub("[^0-9]", "", substitutes[4])
+                if which and ("g" in substitutes[4] or which == "0"):
+                    return None
+                if which:
+                    found = [*expression.finditer(content)][int(which) - 1 : int(which)]
+                    changed = "".join(
+                        content[: each.start()] + each.expand(new) + content[each.end() :] for each in found
+                    )
+                    lines.append((changed or content) + ending)
+                else:
+                    lines.append(expression.sub(new, content, count=0 if "g" in substitutes[4] else 1) + ending)
             elif adds:
                 new = adds[2] + "\n"
                 lines += {"a": [content + "\n", new], "i": [new, line], "c": [new]}[adds[1]]

@@ -9,12 +9,10 @@ from opensslgen.pki.folder import missing_ca
 from opensslgen.pki.store import Store
 from opensslgen.plan.layout import CA_CHAIN
 from opensslgen.text import visible
-from opensslgen.x509.certificate import load
+from opensslgen.x509.certificate import Certificate, load
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from opensslgen.x509.certificate import Certificate
 
 
 def anchor(folder: Path) -> Certificate:

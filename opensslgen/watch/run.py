@@ -7,23 +7,17 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from opensslgen.openssl.command import OpenSSLError, find
 from opensslgen.openssl.process import exit_code_of, run_in_foreground
 
 from . import cover
-from .calls import mask_passphrases, read_calls, read_unseen, wait_for_calls
-from .scripts import bypasses, openssls, scripts_of
+from .calls import Call, mask_passphrases, read_calls, read_unseen, wait_for_calls
+from .scripts import Bypass, Script, bypasses, openssls, scripts_of
 from .wrapper import wrapper_script
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from .calls import Call
-    from .scripts import Bypass, Script
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -216,22 +216,22 @@ def back_up() -> Response | tuple[str, int]:
 
 def _make_backup(pending: Pending, config: Config, on_command: Callable[[str], None]) -> JobResult:
     """Make a backup, and check it as the command does."""
-    job, audits = pending.shown, list[str]()
-    # Other threads run as well, so no process is forked.
-    data, count = backup_contents(
+    job = pending.shown
+    with backup_contents(
         config.store,
         openssl=config.openssl(),
         passphrase=pending.secrets[BACKUP_PASSPHRASE],
-        check=lambda folder: audits.append(about_folder(tally_folder(folder, config.openssl(), jobs=1))),
         on_command=on_command,
-    )
+    ) as (data, made):
+        # Other threads run as well, so no process is forked.
+        audited = about_folder(tally_folder(made.restored, config.openssl(), jobs=1))
     pending.kept["backup"] = (job.name, data)
     return JobResult(
-        job=job._replace(done=f"{job.done}: {count} files", notes=()),
+        job=job._replace(done=f"{job.done}: {made.files} files", notes=()),
         files={},
         certificate=None,
         issuer=None,
-        checks=("the backup: restored into an empty folder, all files are the same", *audits),
+        checks=("the backup: restored into an empty folder, all files are the same", audited),
         notes=(f"without opensslgen, this opens it: {DECRYPT.format(archive=shlex.quote(job.name))}",),
         findings=(),
         kept=(),

@@ -9,7 +9,7 @@ from flask import Blueprint, redirect, request, url_for
 
 from opensslgen.errors import Error
 from opensslgen.jobs.job import NO_P12, Violation
-from opensslgen.jobs.renew import renewal_job, root_renewal_job
+from opensslgen.jobs.renew import Renewal, renewal_job, root_renewal_job
 from opensslgen.jobs.revoke import revocation_job
 from opensslgen.pki.folder import Folder
 from opensslgen.pki.index import REASONS
@@ -48,7 +48,7 @@ def renew(serial: str) -> Response | tuple[str, int]:
         if stem == ROOT:
             return root_renewal_job(store=config.store)
         # The page says what becomes of an old PKCS#12 file, for which nobody has typed a password.
-        return renewal_job(stem, store=config.store, keep_key=keep_key, p12=p12 or NO_P12, at=at)
+        return renewal_job(stem, Renewal(keep_key=keep_key, p12=p12 or NO_P12, at=at), store=config.store)
 
     return show_plan("renew", prepare, show=lambda problems: page(serial, problems=problems))
 

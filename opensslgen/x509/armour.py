@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from .der import DecodeError
 from .pem import PemBlock, body_of, pem_blocks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _OF_TEXT = "openssl cannot read it out of this text"
 ONE_LINE = "PEM without line breaks: openssl needs BEGIN and END on lines of their own"

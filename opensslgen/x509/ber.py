@@ -5,7 +5,8 @@ Java, Windows and NSS write PKCS#7 with indefinite lengths, and openssl, Java an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from .der import (
     ASN1CRYPTO,
@@ -16,11 +17,13 @@ from .der import (
     OCTET_STRING,
     DecodeError,
     Deviation,
+    deviate,
     encoded,
+    is_tolerant,
+    tolerance,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+T = TypeVar("T")
 
 _DEEPEST = 100
 """Levels of nesting; a certificate has about ten."""
@@ -28,6 +31,35 @@ _CONSTRUCTED = 0x20
 _STRINGS = frozenset({0x03, 0x04, 0x0C, *range(0x12, 0x1F)})
 """Universal types that BER can build from pieces (X.690 sections 8.6, 8.7 and 8.21 to 8.25)."""
 _END = b"\0\0"
+
+
+def read_tolerantly(read: Callable[[bytes], T], data: bytes) -> tuple[T, tuple[Deviation, ...]]:
+    """Return what a function reads from bytes, strictly if possible, and the deviations that were accepted."""
+    try:
+        return read(data), ()
+    except DecodeError:
+        converted, changes = _from_ber(data)
+        with tolerance() as found:
+            answer = read(converted)
+        return answer, (*changes, *found)
+
+
+def _from_ber(data: bytes) -> tuple[bytes, tuple[Deviation, ...]]:
+    """Return BER with definite lengths, and what was changed; the data itself if it is neither BER nor DER."""
+    try:
+        return definite(data)
+    except DecodeError:
+        return data, ()
+
+
+def from_ber(data: bytes, at: int) -> bytes:
+    """Return the bytes at `at` in the input with definite lengths; a strict reader gets them as they are."""
+    if not is_tolerant():
+        return data
+    converted, changes = _from_ber(data)
+    for change in changes:
+        deviate(change.what, change.offset + at, *change.rejected_by)
+    return converted
 
 
 def children(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:

@@ -14,6 +14,7 @@ from opensslgen.errors import UnreadableError
 from opensslgen.files.read import LARGEST_FILE, read_file
 from opensslgen.text import visible
 
+from .ber import read_tolerantly
 from .der import (
     BIT_STRING,
     CRYPTOGRAPHY,
@@ -30,17 +31,17 @@ from .der import (
     anything,
     bit_string,
     deviate,
-    each,
     element,
     finish,
+    inside,
     integer,
     is_der,
+    members,
     object_identifier,
     octets,
     read_at,
-    read_tolerantly,
-    sequence,
-    text,
+    string,
+    structure,
     time,
     well_formed,
     whole,
@@ -318,26 +319,17 @@ def decode_block(block: PemBlock) -> Certificate:
     return decode(body)
 
 
-def _check_trust(data: bytes, at: int, end: int) -> None:
-    """Raise DecodeError unless this is the trust data that openssl adds to a certificate (X509_CERT_AUX)."""
-    sequence(
-        data,
-        at,
-        end,
-        (SEQUENCE, _purposes, True),
-        (0xA0, _purposes, True),
-        (UTF8_STRING, _alias, True),
+_check_trust = inside(
+    "a structure",
+    structure(
+        (SEQUENCE, members(OBJECT_IDENTIFIER, object_identifier), True),
+        (0xA0, members(OBJECT_IDENTIFIER, object_identifier), True),
+        (UTF8_STRING, string(UTF8_STRING), True),
         (OCTET_STRING, anything, True),
         (0xA1, well_formed, True),
-    )
-
-
-def _purposes(data: bytes, start: int, stop: int) -> None:
-    each(data, start, stop, OBJECT_IDENTIFIER, object_identifier)
-
-
-def _alias(data: bytes, start: int, stop: int) -> None:
-    text(data, UTF8_STRING, start, stop)
+    ),
+)
+"""Raises DecodeError unless this is the trust data that openssl adds to a certificate (X509_CERT_AUX)."""
 
 
 def load(path: str | os.PathLike[str], *, limit: int = LARGEST_FILE) -> Certificate:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import read_file
 from opensslgen.text import visible
 
+from .ber import read_tolerantly
 from .der import (
     BIT_STRING,
     CRYPTOGRAPHY,
@@ -27,7 +28,6 @@ from .der import (
     is_der,
     natural,
     octets,
-    read_tolerantly,
     time,
     whole,
 )
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
     from datetime import datetime
-    from typing import TypeVar
 
     Answer = TypeVar("Answer")
 

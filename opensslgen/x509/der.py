@@ -9,10 +9,9 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from opensslgen.errors import UnreadableError
 from opensslgen.patterns import pattern
@@ -61,8 +60,7 @@ class DecodeError(UnreadableError):
         return DecodeError(self.what, self.offset, line=line)
 
 
-@dataclass(frozen=True, slots=True)
-class Deviation:
+class Deviation(NamedTuple):
     """An encoding that is not DER, or breaks a rule of form, but has a single meaning."""
 
     what: str
@@ -90,37 +88,6 @@ def tolerance() -> Iterator[list[Deviation]]:
         yield found
     finally:
         _deviations.reset(token)
-
-
-def read_tolerantly(read: Callable[[bytes], T], data: bytes) -> tuple[T, tuple[Deviation, ...]]:
-    """Return what a function reads from bytes, strictly if possible, and the deviations that were accepted."""
-    try:
-        return read(data), ()
-    except DecodeError:
-        converted, changes = _from_ber(data)
-        with tolerance() as found:
-            answer = read(converted)
-        return answer, (*changes, *found)
-
-
-def _from_ber(data: bytes) -> tuple[bytes, tuple[Deviation, ...]]:
-    """Return BER with definite lengths, and what was changed; the data itself if it is neither BER nor DER."""
-    from .ber import definite  # imported here because it imports this module, and few files need it
-
-    try:
-        return definite(data)
-    except DecodeError:
-        return data, ()
-
-
-def from_ber(data: bytes, at: int) -> bytes:
-    """Return the bytes at `at` in the input with definite lengths; a strict reader gets them as they are."""
-    found = _deviations.get()
-    if found is None:
-        return data
-    converted, changes = _from_ber(data)
-    found += [replace(change, offset=change.offset + at) for change in changes]
-    return converted
 
 
 def encoded(tag: int, *parts: bytes) -> bytes:
@@ -158,7 +125,7 @@ def read_at(at: int, read: Callable[[bytes], T], data: bytes) -> T:
             return read(data)
         before = len(found)
         answer: T = getattr(read, "__wrapped__", read)(data)
-        found[before:] = [replace(each, offset=each.offset + at) for each in found[before:]]
+        found[before:] = [each._replace(offset=each.offset + at) for each in found[before:]]
     except DecodeError as error:
         raise error.moved(at) from None
     return answer
@@ -300,6 +267,32 @@ def list_of(data: bytes, at: int, end: int, tag: int, content: Content, *, least
     start, stop = element(data, at, end, SEQUENCE, "a list")
     finish(stop, end, "a list")
     return each(data, start, stop, tag, content, least=least)
+
+
+def inside(what: str, content: Content) -> Content:
+    """Return a reader of the only SEQUENCE between two offsets, whose content is read by another one."""
+
+    def read(data: bytes, at: int, end: int) -> object:
+        start, stop = element(data, at, end, SEQUENCE, what)
+        finish(stop, end, what)
+        return content(data, start, stop)
+
+    return read
+
+
+def structure(*kinds: tuple[int, Content, bool]) -> Content:
+    """Return a reader of these `fields`."""
+    return lambda data, at, end: fields(data, at, end, *kinds)
+
+
+def members(tag: int, content: Content) -> Content:
+    """Return a reader of elements with this tag."""
+    return lambda data, at, end: each(data, at, end, tag, content)
+
+
+def string(tag: int) -> Content:
+    """Return a reader of a `text`."""
+    return lambda data, start, stop: text(data, tag, start, stop)
 
 
 def boolean(data: bytes, start: int, stop: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .ber import from_ber
 from .der import (
     ASN1CRYPTO,
     BIT_STRING,
@@ -24,7 +25,6 @@ from .der import (
     end_of_value,
     fields,
     finish,
-    from_ber,
     integer,
     natural,
     object_identifier,
@@ -248,11 +248,8 @@ _READERS: dict[str, Content] = {
     EXTENSIONS["authorityKeyIdentifier"]: _authority_key_identifier,
 }
 
-_UNASKED = frozenset(EXTENSIONS[name] for name in CHECKS) - {
-    EXTENSIONS["nameConstraints"],
-    EXTENSIONS["crlDistributionPoints"],
-}
-"""Extensions of which only the form is checked."""
+_UNASKED = frozenset(EXTENSIONS[name] for name in CHECKS) - {EXTENSIONS["nameConstraints"]}
+"""Extensions on which no rule depends."""
 
 PRINTED_USAGES = {
     "serverAuth": "TLS Web Server Authentication",

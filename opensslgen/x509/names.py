@@ -10,6 +10,7 @@ from opensslgen.names.general import GeneralName
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
 
+from .ber import read_tolerantly
 from .der import (
     ASN1CRYPTO,
     BIT_STRING,
@@ -34,7 +35,6 @@ from .der import (
     is_tolerant,
     object_identifier,
     read_at,
-    read_tolerantly,
     text,
     well_formed,
 )

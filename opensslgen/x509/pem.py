@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from opensslgen.budget import check
 from opensslgen.patterns import pattern
 
 from .der import DecodeError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 CERTIFICATE, REQUEST = "CERTIFICATE", "CERTIFICATE REQUEST"
 """The labels that openssl writes."""

@@ -184,7 +184,11 @@ def _key_algorithm(der: bytes) -> tuple[str, str | None, int]:
     elif algorithm == "EC":
         return algorithm, *_named_or_explicit_curve(der, start, stop)
     elif algorithm == "DSA":
-        return algorithm, None, _dsa_bits(der, start, stop)
+        if start == stop:
+            deviate("a DSA key leaves its parameters to its issuer (RFC 3279)", start, CRYPTOGRAPHY, GO, grave=True)
+            return algorithm, None, 0
+        p, _, _ = sequence(der, start, stop, *((INTEGER, big_natural, False),) * 3)
+        return algorithm, None, int(p).bit_length()
     elif algorithm in _RAW_KEY_BYTES:
         _absent(der, start, stop)
     else:
@@ -219,11 +223,6 @@ def _named_or_explicit_curve(data: bytes, at: int, end: int) -> tuple[str, int]:
         return "explicit", 0
     first, last = element(data, last, stop, INTEGER, "the prime of a field")
     return "explicit", big_natural(data, first, last).bit_length()
-
-
-def _dsa_bits(data: bytes, start: int, stop: int) -> int:
-    p, _, _ = sequence(data, start, stop, *((INTEGER, big_natural, False),) * 3)
-    return int(p).bit_length()
 
 
 def _rsa_bits(key: bytes, at: int) -> int:

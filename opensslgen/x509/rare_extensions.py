@@ -34,10 +34,14 @@ from .der import (
     finish,
     generalized_time,
     header,
+    inside,
     list_of,
+    members,
     natural,
     object_identifier,
     sequence,
+    string,
+    structure,
     text,
 )
 from .names import general_name, relative_name
@@ -57,12 +61,6 @@ def _names(data: bytes, at: int, end: int) -> list[GeneralName]:
         name, at = general_name(data, at, end, strict=False)
         names.append(name)
     return names
-
-
-def _alternative_names(data: bytes, at: int, end: int) -> None:
-    start, stop = element(data, at, end, SEQUENCE, "a list of names")
-    finish(stop, end, "a list of names")
-    _names(data, start, stop)
 
 
 def _name_constraints(data: bytes, at: int, end: int) -> NameConstraints:
@@ -114,23 +112,11 @@ def _distribution_point_name(data: bytes, start: int, stop: int) -> list[General
     return [GeneralName("dirName", "")]
 
 
-def _policies(data: bytes, at: int, end: int) -> None:
-    list_of(data, at, end, SEQUENCE, _policy)
-
-
-def _policy(data: bytes, start: int, stop: int) -> None:
-    fields(data, start, stop, (OBJECT_IDENTIFIER, object_identifier, False), (SEQUENCE, _qualifiers, True))
-
-
-def _qualifiers(data: bytes, start: int, stop: int) -> None:
-    each(data, start, stop, SEQUENCE, _qualifier)
-
-
 def _qualifier(data: bytes, start: int, stop: int) -> None:
     first, last = element(data, start, stop, OBJECT_IDENTIFIER, "the kind of a policy qualifier")
     kind = object_identifier(data, first, last)
     if kind == "1.3.6.1.5.5.7.2.1":
-        fields(data, last, stop, (IA5_STRING, _ascii, False))
+        fields(data, last, stop, (IA5_STRING, string(IA5_STRING), False))
     elif kind == "1.3.6.1.5.5.7.2.2":
         first, last = element(data, last, stop, SEQUENCE, "a user notice")
         finish(last, stop, "a user notice")
@@ -138,10 +124,6 @@ def _qualifier(data: bytes, start: int, stop: int) -> None:
     else:
         header(data, last, stop)
         deviate("a policy qualifier of an unknown kind", start, CRYPTOGRAPHY)
-
-
-def _ascii(data: bytes, start: int, stop: int) -> None:
-    text(data, IA5_STRING, start, stop)
 
 
 def _user_notice(data: bytes, at: int, end: int) -> None:
@@ -165,17 +147,12 @@ def _display_text(data: bytes, at: int, end: int) -> int:
     return stop
 
 
+_policy = structure((OBJECT_IDENTIFIER, object_identifier, False), (SEQUENCE, members(SEQUENCE, _qualifier), True))
+
+
 def _policy_constraints(data: bytes, at: int, end: int) -> None:
     if sequence(data, at, end, (0x80, natural, True), (0x81, natural, True)) == [None, None]:
         raise DecodeError("the policy constraints are empty", at)
-
-
-def _inhibit_any_policy(data: bytes, at: int, end: int) -> None:
-    fields(data, at, end, (INTEGER, big_natural, False))
-
-
-def _access(data: bytes, at: int, end: int) -> None:
-    list_of(data, at, end, SEQUENCE, _access_description)
 
 
 def _access_description(data: bytes, start: int, stop: int) -> None:
@@ -188,10 +165,6 @@ def _tls_features(data: bytes, at: int, end: int) -> None:
     # Only these two exist (RFC 7633 section 6), and cryptography reads no others.
     if not set(list_of(data, at, end, INTEGER, natural, least=1)) <= {5, 17}:
         raise DecodeError("a TLS feature is unknown", at)
-
-
-def _null(data: bytes, at: int, end: int) -> None:
-    fields(data, at, end, (NULL, _empty, False))
 
 
 def _empty(_data: bytes, start: int, stop: int) -> None:
@@ -224,12 +197,6 @@ def _vector(data: bytes, at: int, end: int) -> tuple[int, int]:
     return start, stop
 
 
-def _certificate_template(data: bytes, at: int, end: int) -> None:
-    sequence(
-        data, at, end, (OBJECT_IDENTIFIER, object_identifier, False), (INTEGER, _short, True), (INTEGER, _short, True)
-    )
-
-
 def _short(data: bytes, start: int, stop: int) -> int:
     return natural(data, start, stop, bits=32)
 
@@ -248,21 +215,13 @@ def _admissions(data: bytes, at: int, end: int) -> None:
     finish(stop, end, "the admissions")
     if start < stop and data[start] != SEQUENCE:
         _, start = general_name(data, start, stop)
-    fields(data, start, stop, (SEQUENCE, _contents_of_admissions, False))
-
-
-def _contents_of_admissions(data: bytes, start: int, stop: int) -> None:
-    each(data, start, stop, SEQUENCE, _admission)
-
-
-def _admission(data: bytes, start: int, stop: int) -> None:
-    fields(data, start, stop, (0xA0, _name, True), (0xA1, _naming_authority, True), (SEQUENCE, _professions, False))
+    fields(data, start, stop, (SEQUENCE, members(SEQUENCE, _admission), False))
 
 
 def _naming_authority(data: bytes, at: int, end: int) -> None:
     start, stop = element(data, at, end, SEQUENCE, "a naming authority")
     finish(stop, end, "a naming authority")
-    for tag, content in ((OBJECT_IDENTIFIER, object_identifier), (IA5_STRING, _ascii)):
+    for tag, content in ((OBJECT_IDENTIFIER, object_identifier), (IA5_STRING, string(IA5_STRING))):
         if start < stop and data[start] == tag:
             first, start = element(data, start, stop, tag, "a naming authority")
             content(data, first, start)
@@ -271,51 +230,40 @@ def _naming_authority(data: bytes, at: int, end: int) -> None:
     finish(start, stop, "a naming authority")
 
 
-def _professions(data: bytes, start: int, stop: int) -> None:
-    each(data, start, stop, SEQUENCE, _profession)
-
-
-def _profession(data: bytes, start: int, stop: int) -> None:
-    fields(
-        data,
-        start,
-        stop,
-        (0xA0, _naming_authority, True),
-        (SEQUENCE, _profession_items, False),
-        (SEQUENCE, _profession_identifiers, True),
-        (PRINTABLE_STRING, _printable, True),
-        (OCTET_STRING, anything, True),
-    )
-
-
 def _profession_items(data: bytes, start: int, stop: int) -> None:
     while start < stop:
         start = _display_text(data, start, stop)
 
 
-def _profession_identifiers(data: bytes, start: int, stop: int) -> None:
-    each(data, start, stop, OBJECT_IDENTIFIER, object_identifier)
-
-
-def _printable(data: bytes, start: int, stop: int) -> None:
-    text(data, PRINTABLE_STRING, start, stop)
-
+_profession = structure(
+    (0xA0, _naming_authority, True),
+    (SEQUENCE, _profession_items, False),
+    (SEQUENCE, members(OBJECT_IDENTIFIER, object_identifier), True),
+    (PRINTABLE_STRING, string(PRINTABLE_STRING), True),
+    (OCTET_STRING, anything, True),
+)
+_admission = structure(
+    (0xA0, _name, True), (0xA1, _naming_authority, True), (SEQUENCE, members(SEQUENCE, _profession), False)
+)
+_access = inside("a list", members(SEQUENCE, _access_description))
+_null = structure((NULL, _empty, False))
+_template = structure((OBJECT_IDENTIFIER, object_identifier, False), (INTEGER, _short, True), (INTEGER, _short, True))
 
 CHECKS: dict[str, Content] = {
-    "issuerAltName": _alternative_names,
+    "issuerAltName": inside("a list of names", _names),
     "nameConstraints": _name_constraints,
     "crlDistributionPoints": _distribution_points,
     "freshestCRL": _distribution_points,
-    "certificatePolicies": _policies,
+    "certificatePolicies": inside("a list", members(SEQUENCE, _policy)),
     "policyConstraints": _policy_constraints,
-    "inhibitAnyPolicy": _inhibit_any_policy,
+    "inhibitAnyPolicy": structure((INTEGER, big_natural, False)),
     "authorityInfoAccess": _access,
     "subjectInfoAccess": _access,
     "tlsfeature": _tls_features,
     "noCheck": _null,
     "ct_precert_poison": _null,
     "ct_precert_scts": _timestamps,
-    "certificateTemplate": _certificate_template,
+    "certificateTemplate": inside("a structure", _template),
     "privateKeyUsagePeriod": _private_key_usage_period,
     "admissions": _admissions,
 }

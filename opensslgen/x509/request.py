@@ -12,6 +12,7 @@ from opensslgen.errors import UnreadableError
 from opensslgen.files.read import LARGEST_FILE, read_file
 from opensslgen.text import visible
 
+from .ber import read_tolerantly
 from .certificate import Signed, extension_fields, read_algorithm, read_outermost, read_public_key, read_signature
 from .der import (
     CRYPTOGRAPHY,
@@ -27,7 +28,6 @@ from .der import (
     integer,
     is_der,
     object_identifier,
-    read_tolerantly,
     well_formed,
 )
 from .extensions import Extension, read_extensions

@@ -47,7 +47,9 @@ async function show(number) {
   if (answer.status === 503) timer = setTimeout(update, 1000);
   if (!answer.ok) return;
   const text = await answer.text();
-  if (number === latest) preview.innerHTML = text;
+  if (number !== latest) return;
+  preview.innerHTML = text;
+  offerCopies(preview); // of page.js
 }
 
 function update() {

@@ -5,25 +5,29 @@ const said = document.createElement("p");
 said.setAttribute("role", "status");
 said.className = "said";
 
-for (const text of navigator.clipboard ? document.querySelectorAll("[data-copy]") : []) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "copy";
-  button.textContent = "Copy";
-  button.setAttribute("aria-label", `Copy: ${text.dataset.copy}`);
-  button.addEventListener("click", async () => {
-    let answer = "Copied";
-    try {
-      await navigator.clipboard.writeText(text.textContent.trim() + (text.tagName === "PRE" ? "\n" : ""));
-    } catch {
-      answer = "Not copied";
-    }
-    button.textContent = answer;
-    said.textContent = `${answer}: ${text.dataset.copy}`;
-    setTimeout(() => { button.textContent = "Copy"; said.textContent = ""; }, 2000);
-  });
-  text.after(button);
+function offerCopies(part) {
+  for (const text of navigator.clipboard ? part.querySelectorAll("[data-copy]") : []) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", `Copy: ${text.dataset.copy}`);
+    button.addEventListener("click", async () => {
+      let answer = "Copied";
+      try {
+        await navigator.clipboard.writeText(text.textContent.trim() + (text.tagName === "PRE" ? "\n" : ""));
+      } catch {
+        answer = "Not copied";
+      }
+      button.textContent = answer;
+      said.textContent = `${answer}: ${text.dataset.copy}`;
+      setTimeout(() => { button.textContent = "Copy"; said.textContent = ""; }, 2000);
+    });
+    text.after(button);
+  }
 }
+
+offerCopies(document);
 document.getElementById("main").append(said);
 
 // A button shows what is typed into a field for a password, and hides it again.

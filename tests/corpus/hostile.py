@@ -81,7 +81,7 @@ def bad_inputs():
     beside("bad-empty.pem", "nothing at all", b"", unreadable="")
     beside("bad-nul.der", "a thousand zeros", bytes(1000), unreadable="")
     beside("bad-random.der", "bytes that only begin like DER", b"\x30\x82\x01\x00" + bytes(range(256)), unreadable="")
-    beside("bad-der-trailing.der", "a newline after the end", GOOD + b"\n", unreadable="")
+    beside("bad-der-trailing.der", "a zero after the end", GOOD + b"\0", unreadable="")
     beside("bad-utf16.pem", "PEM as Notepad's Unicode", pem(GOOD).encode("utf-16"), unreadable="")
     text = "a note on certificates, without one\n"
     beside("bad-text.txt", "text without a block", text.encode(), unreadable="")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
 from ansible_collections.opensslgen.fleet.plugins.modules.audit import DOCUMENTATION
 
 from opensslgen.fleet.action import FleetAction, options_of
 from opensslgen.fleet.audit_servers import audit_servers, write_report
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class ActionModule(FleetAction):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
 from ansible_collections.opensslgen.fleet.plugins.modules.install import DOCUMENTATION
 
 from opensslgen.fleet.action import FleetAction, options_of
 from opensslgen.fleet.install import Wish, install, parse_place
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class ActionModule(FleetAction):

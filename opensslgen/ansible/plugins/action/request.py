@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
 from ansible_collections.opensslgen.fleet.plugins.modules.request import DOCUMENTATION
@@ -12,9 +13,6 @@ from ansible_collections.opensslgen.fleet.plugins.modules.request import DOCUMEN
 from opensslgen.fleet.action import FleetAction, options_of
 from opensslgen.fleet.request import ensure_request, order_of
 from opensslgen.pki.folder import Folder
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 ORDER = ("name", "san", "subject", "key_type", "days")
 

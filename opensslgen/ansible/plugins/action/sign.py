@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa: F401
 from ansible_collections.opensslgen.fleet.plugins.modules.sign import DOCUMENTATION
@@ -13,9 +14,6 @@ from ansible_collections.opensslgen.fleet.plugins.modules.sign import DOCUMENTAT
 from opensslgen.fleet.action import FleetAction, options_of
 from opensslgen.fleet.sign_requests import sign_all
 from opensslgen.plan.secrets import CA_PASSPHRASE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class ActionModule(FleetAction):
