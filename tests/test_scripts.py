@@ -287,7 +287,8 @@ def test_a_file_next_to_the_script_counts_as_long_as_nothing_may_have_changed_it
 def test_a_host_from_the_caller_is_taken_for_a_host_and_said_so():
     text = (
         'openssl req -x509 -newkey rsa:2048 -nodes -keyout k.pem -out c.pem -days 800 -subj "/CN=$1"'
-        ' -addext "subjectAltName=DNS:$1,DNS:$2" -addext extendedKeyUsage=serverAuth -addext basicConstraints=CA:FALSE\n'
+        ' -addext "subjectAltName=DNS:$1,DNS:$2" -addext extendedKeyUsage=serverAuth'
+        " -addext basicConstraints=CA:FALSE\n"
     )
     result = audit(text)
     assert result.unreadable is None

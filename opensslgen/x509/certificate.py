@@ -156,15 +156,20 @@ class Certificate(Signed):
     @property
     def fingerprint(self) -> str:
         """The SHA-256 of the DER, in upper-case hex with colons, as openssl prints it."""
-        import hashlib
-
-        return hashlib.sha256(self.der).digest().hex(":").upper()
+        return fingerprint_of(self.der)
 
     @property
     def serial_hex(self) -> str:
         """The serial number in upper-case hex with an even number of digits, as `openssl x509 -serial` prints it."""
         digits = f"{abs(self.serial_number):X}"
         return ("-" if self.serial_number < 0 else "") + digits.zfill(len(digits) + len(digits) % 2)
+
+
+def fingerprint_of(der: bytes) -> str:
+    """Return the SHA-256 of a certificate in DER, in upper-case hex with colons, as openssl prints it."""
+    import hashlib
+
+    return hashlib.sha256(der).digest().hex(":").upper()
 
 
 _FIELDS = {
