@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 import socket
 import sys
@@ -59,14 +60,14 @@ def leaf(middle):
     return issue("localhost", *LOCALHOST, issuer=middle)
 
 
-def audit(*texts, client=None, timeout=10.0, jobs=16, at=None, starttls=None, servername=None):
+def audit(*texts, client=None, timeout=10.0, jobs=16, at=None, starttls=None, servername=None, until=math.inf):
     targets = [server_target(text, starttls=starttls, servername=servername) for text in texts]
     settings = Settings(
         rules=rules_of(["apple"]),
         at=at or datetime.now(timezone.utc),
         openssl=(lambda: client) if client else command.find,
     )
-    return list(judge_servers(targets, settings=settings, timeout=timeout, jobs=jobs))
+    return list(judge_servers(targets, settings=settings, timeout=timeout, jobs=jobs, until=until))
 
 
 def judged(*texts, **options):
@@ -503,6 +504,23 @@ def test_every_address_of_a_name_is_tried(tmp_path, leaf, middle, resolved):
     assert [result.target for result in results] == [f"{text} ({at})" for at in (HOST, "127.0.0.9", "::1")]
     assert ids(results[0]) == set()
     assert [result.unreadable for result in results] == [None, "connection refused", "connection refused"]
+
+
+def test_a_name_with_thousands_of_addresses_ends_in_time_and_each_is_named(monkeypatch, resolved):
+    """In the form, one request would otherwise keep its place for hours."""
+    resolved["many.example.com"] = [f"10.0.{each >> 8}.{each & 255}" for each in range(1000)]
+    asked = []
+
+    def slow(_, address, *__, **___):
+        asked.append(address)
+        time.sleep(0.2)
+        raise UnreadableError("connection refused")
+
+    monkeypatch.setattr("opensslgen.audit.live.answer", slow)
+    results = audit("many.example.com:443", jobs=4, until=time.monotonic() + 0.3)
+    assert len(asked) < 20
+    late = [result for result in results if result.unreadable.startswith("not asked, because")]
+    assert (len(results), len(late)) == (1000, 1000 - len(asked))
 
 
 def test_a_name_that_does_not_resolve_is_unreadable():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opensslgen.budget import count_certificate
 from opensslgen.errors import UnreadableError
-from opensslgen.files.read import read_file
+from opensslgen.files.read import LARGEST_FILE, read_file
 from opensslgen.text import visible
 
 from .ber import read_tolerantly
@@ -337,14 +337,14 @@ _check_trust = inside(
 """Raises DecodeError unless this is the trust data that openssl adds to a certificate (X509_CERT_AUX)."""
 
 
-def load(path: str | os.PathLike[str]) -> Certificate:
+def load(path: str | os.PathLike[str], *, limit: int = LARGEST_FILE) -> Certificate:
     """Return the first certificate in a PEM file, or the certificate in a DER file; raises UnreadableError."""
-    return next(load_all(path))
+    return next(load_all(path, limit=limit))
 
 
-def load_all(path: str | os.PathLike[str]) -> Iterator[Certificate]:
+def load_all(path: str | os.PathLike[str], *, limit: int = LARGEST_FILE) -> Iterator[Certificate]:
     """Yield the certificates in a PEM file, or the one in a DER file; raises UnreadableError if there is none."""
-    data = read_file(path)
+    data = read_file(path, limit=limit)
     found = False
     try:
         if is_der(data):
