@@ -21,7 +21,7 @@ open_state() {
     state=$1
     [ -d "$state" ] || (umask 022 && mkdir -p "${state%/*}" && umask 077 && mkdir "$state") ||
         fail "cannot make $state, where the old files are kept: work as root there (--sudo), or name another folder (--set state=DIR)"
-    [ ! -L "$state" ] || fail "$state is a symbolic link"
+    is_private "$state" || fail "$state is a link, or others can write to it, so the commands in it may be theirs: name another folder (--set state=DIR)"
     chmod 0700 "$state" || fail "$state belongs to another user"
     take_state "$2"
     held=1
@@ -30,6 +30,14 @@ open_state() {
     trap 'exit 130' INT
     trap '' HUP PIPE
     recover
+}
+
+# is_private FOLDER: tells whether only we, or root, can have put there what it holds, as commands in it are run.
+is_private() {
+    [ -d "$1" ] && [ ! -L "$1" ] && is_ours "$1" || return 1
+    # shellcheck disable=SC2012
+    case $(ls -ldn "$1") in d????-??-*) return 0 ;; esac
+    return 1
 }
 
 # take_state WHO: one deployment at a time; the lock is a folder, because all file systems create one atomically.
@@ -141,16 +149,31 @@ stage_like() {
         stage "$@"
         return 0
     fi
-    rm -f "$work"
-    cp -p "$real" "$work" || fail "cannot write to ${folder:-/}"
-    case $2 in *0) chmod o-rwx "$work" ;; esac
+    copy_beside "$real"
+    case $2 in *0) chmod o-rwx "$work.d/new" ;; esac
     if [ $# -eq 4 ]; then
-        cat "$4" >"$work"
+        cat "$4" >"$work.d/new"
     else
-        openssl enc -base64 -d >"$work"
+        openssl enc -base64 -d >"$work.d/new"
     fi || fail "cannot write to ${folder:-/}"
+    name_work
     staged="$staged$real
 "
+}
+
+# copy_beside FILE: copies it to $work.d/new. Only we can enter that folder, so nobody opens it while it has the mode of
+# an old file that everybody may read, and nobody puts a link there.
+copy_beside() {
+    remove_work
+    { mkdir "$work.d" && cp -p "$1" "$work.d/new"; } || fail "cannot write to ${folder:-/}"
+}
+
+name_work() {
+    { mv -f "$work.d/new" "$work" && rmdir "$work.d"; } || fail "cannot write to ${folder:-/}"
+}
+
+remove_work() {
+    rm -rf "$work" "$work.d"
 }
 
 # place: gives all staged files their names.
@@ -213,7 +236,8 @@ await_word() {
 
 # keep: what was saved serves --undo from now on.
 keep() {
-    : >"$state/current/kept" || fail "cannot write to $state"
+    { [ -f "$state/current/new" ] || digests "$state/current" >"$state/current/new"; } && : >"$state/current/kept" ||
+        fail "cannot write to $state"
     rm -f "$state/current/password"
     rm -rf "$state/last"
     mv "$state/current" "$state/last"
@@ -221,12 +245,23 @@ keep() {
     rm -f "$state/last/kept" "$state/last/placing" "$state/last/activating"
 }
 
+# digests FOLDER: of each file that it has saved, what the file holds now.
+digests() {
+    while IFS= read -r path; do
+        if [ -f "$path" ]; then digest "$path"; else echo missing; fi
+    done <"$1/paths"
+}
+
 # take_back WHAT: undoes the last deployment, if it was of this certificate to this target.
 take_back() {
     [ -d "$state/last" ] || fail "nothing was deployed here that could be undone"
     said=$(cat "$state/last/who" 2>/dev/null) || said=''
     case $said in "$1 ("*) ;; *) fail "the last deployment here was another one: $said" ;; esac
+    if [ -f "$state/last/new" ] && [ "$(digests "$state/last")" != "$(cat "$state/last/new")" ]; then
+        fail "a file was changed after that deployment, so nothing was undone; $state/last has the files of before"
+    fi
     say ports "$(cat "$state/last/ports" 2>/dev/null)"
+    rm -f "$state/last/new"
     { : >"$state/last/placing" && : >"$state/last/activating" && mv "$state/last" "$state/current"; } ||
         fail "cannot write to $state"
     (put_back) || fail "it could not be undone: $state/current has the old files"
@@ -238,15 +273,16 @@ put_back() {
     while IFS= read -r path; do
         number=$((number + 1))
         find_real "$path"
-        rm -f "$work"
+        remove_work
         if [ ! -f "$from/placing" ]; then
             continue
         elif [ ! -f "$from/$number" ]; then
             rm -f "$real"
         elif [ ! -f "$real" ] || [ "$(digest "$real")" != "$(digest "$from/$number")" ]; then
-            { cp -p "$from/$number" "$work" && mv -f "$work" "$real"; } ||
+            { copy_beside "$from/$number" && name_work && mv -f "$work" "$real"; } ||
                 fail "cannot put back $real: its old content is $from/$number"
         fi
+        say "back.$number" "$path"
     done <"$from/paths"
     if [ -f "$from/activating" ]; then
         command_of_target "the command that activates the old files" "$(cat "$from/restore")"
@@ -275,6 +311,7 @@ look() {
 
 # look_state STATE: who holds it, and what was left there.
 look_state() {
+    [ ! -d "$1" ] || is_private "$1" || fail "$1 is a link, or others can write to it: name another folder (--set state=DIR)"
     if is_held "$1/lock"; then
         say lock "$(cat "$1/lock/who")"
     fi

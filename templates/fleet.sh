@@ -34,6 +34,7 @@ need_openssl() {
 find_real() {
     real=$1
     if [ -L "$real" ]; then
+        is_ours "$real" || fail "$1 is a symbolic link of another user, who decides where it leads: replace it, or name the file itself"
         real=$(readlink -f "$real") || fail "$1 is a symbolic link that leads nowhere"
     fi
     folder=${real%/*} work=.${real##*/}.opensslgen
@@ -41,6 +42,13 @@ find_real() {
     if [ -e "$real" ] && [ ! -f "$real" ]; then
         fail "$1 is not a regular file"
     fi
+}
+
+# is_ours PATH: tells whether it belongs to us, to root, or to the user who has called sudo.
+is_ours() {
+    # shellcheck disable=SC2012
+    case " $(id -u) 0 ${SUDO_UID-} " in *" $(ls -ldn "$1" | { read -r mode links owner rest && echo "$owner"; }) "*) return 0 ;; esac
+    return 1
 }
 
 # describe NAME PATH: its mode, owner and group, by number and by name; nothing if it is not there.

@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from opensslgen.cli.main import cli
+from opensslgen.deploy.channel import Channel
 from opensslgen.deploy.order import prepare
 from opensslgen.errors import UsageError
 from opensslgen.pki.store import Store
@@ -311,7 +312,8 @@ def test_an_old_file_keeps_its_mode_and_a_link_stays(deploy, tmp_path):
 
 def test_the_lock_names_its_owner_and_a_dead_one_is_broken(deploy, tmp_path):
     lock = tmp_path / "state/lock"
-    lock.mkdir(parents=True)
+    lock.parent.mkdir(mode=0o700)
+    lock.mkdir()
     (lock / "pid").write_text(f"{os.getpid()}\n")
     (lock / "born").write_text(born(os.getpid()))
     (lock / "who").write_text("somebody, since then\n")
@@ -412,6 +414,18 @@ def test_a_port_without_the_whole_chain_is_not_proved():
         (["--set", "reload"], "the setting reload has no value"),
         (["--set", "key=/a", "--set", "chain=/a"], "would have the same path"),
         (["--on", "-oProxyCommand=id"], "is not a destination of ssh"),
+        (["--on", "root@-oProxyCommand=id"], "is not a destination of ssh"),
+        (["--on", "ssh://-oProxyCommand=id"], "is not a destination of ssh"),
+        (["--on", "root@$(id)"], "is not a destination of ssh"),
+        (["--on", "root@a`id`"], "is not a destination of ssh"),
+        (["--on", "root@"], "is not a destination of ssh"),
+        (["--set", "ports=00000165536"], "00000165536 is not a port"),
+        (["--set", "ports=65536"], "65536 is not a port"),
+        (["--set", "ports=0"], "0 is not a port"),
+        (["--set", "wait=0000019999"], "the setting wait is 0000019999"),
+        (["--set", "wait=3601"], "the setting wait is 3601"),
+        (["--set", "ports=443", "--ask", "no host!"], "no host!"),
+        (["--ssh", " "], "--ssh"),
         (["--on", "a b"], "is not a destination of ssh"),
         (["--ssh", "ssh '"], "--ssh: No closing quotation"),
     ],
@@ -421,6 +435,125 @@ def test_what_cannot_be_is_refused_before_anything_is_done(words, message, pki):
     done = run("deploy", NAME, "--to", "generic", *where, *words, "--pki", pki)
     assert done.exit_code == 2
     assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        "web1",
+        "root@web1",
+        "root@2001:db8::1",
+        "root@fe80::1%eth0",
+        "ssh://root@web1:2222",
+        r"dom\user@web1",
+        "a@b@web1",
+    ],
+)
+def test_a_destination_of_ssh_is_taken_as_it_stands(destination):
+    assert Channel(destination).argv()[-2:] == [destination, "sh -s"]
+
+
+def test_a_state_folder_that_others_could_fill_is_not_believed(deploy, tmp_path):
+    """It has commands that the next run carries out."""
+    planted = tmp_path / "state/current"
+    planted.mkdir(parents=True)
+    for name, text in {"paths": "", "restore": f"touch {tmp_path}/run", "activating": "", "placing": ""}.items():
+        (planted / name).write_text(text)
+    planted.parent.chmod(0o777)
+    for words in ((), ("--undo",), ("--check",)):
+        done = deploy(*words)
+        assert done.exit_code == 1
+        assert "others can write to it" in done.stderr
+    planted.parent.chmod(0o700)
+    (tmp_path / "state").rename(tmp_path / "elsewhere")
+    (tmp_path / "state").symlink_to("elsewhere")
+    assert "is a link" in deploy().stderr
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "tls").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to others")
+def test_what_another_user_has_planted_is_refused(deploy, tmp_path):
+    (tmp_path / "tls").mkdir()
+    (tmp_path / "victim").write_text("victim")
+    link = tmp_path / "tls" / f"{NAME}.key"
+    link.symlink_to(tmp_path / "victim")
+    os.lchown(link, 12345, 12345)
+    assert "is a symbolic link of another user" in deploy().stderr
+    link.unlink()
+    (tmp_path / "state").mkdir(exist_ok=True)
+    os.chown(tmp_path / "state", 12345, 12345)
+    assert deploy().exit_code == 1
+    assert list((tmp_path / "tls").iterdir()) == []
+    assert (tmp_path / "victim").read_text() == "victim"
+
+
+def test_links_at_the_names_of_new_files_are_not_followed(deploy, tmp_path):
+    (tmp_path / "tls").mkdir()
+    (tmp_path / "victim").write_text("victim")
+    for name in (f"{NAME}.key.opensslgen", f"{NAME}.key.opensslgen.d", f"{NAME}-ca.pem.opensslgen"):
+        (tmp_path / "tls" / f".{name}").symlink_to(tmp_path / "victim")
+    (tmp_path / "tls" / f"{NAME}.key").write_text("old")
+    assert deploy().exit_code == 0
+    assert (tmp_path / "victim").read_text() == "victim"
+    assert not [path for path in (tmp_path / "tls").iterdir() if path.name.startswith(".")]
+
+
+def test_undo_leaves_alone_what_was_changed_since_and_names_what_it_restored(deploy, tmp_path):
+    key = tmp_path / "tls" / f"{NAME}.key"
+    assert deploy().exit_code == 0
+    new = key.read_bytes()
+    key.write_text("by hand")
+    refused = deploy("--undo")
+    assert refused.exit_code == 1
+    assert "a file was changed after that deployment" in refused.stderr
+    assert key.read_text() == "by hand"
+    key.write_bytes(new)
+    undone = deploy("--undo", "--set", "folder=/elsewhere", "--set", "ports=1")
+    assert undone.exit_code == 0, undone.output
+    assert str(key) in undone.stdout
+    assert "/elsewhere" not in undone.stdout
+    assert "not known what they showed before: port 1" in undone.stderr
+    assert not key.exists()
+
+
+LIARS = {
+    "kept": "echo opensslgen:kept=; echo opensslgen:activated=; echo opensslgen:end=",
+    "all": "echo opensslgen:begun=; echo opensslgen:kept=; echo opensslgen:activated=; echo opensslgen:restored=;"
+    " echo opensslgen:end=",
+    "nothing at all": "exit 0",
+    "escapes": r"printf 'opensslgen:left=\033]0;x\007\n\377\n'; printf 'Error: \033[2J\n' >&2; exit 1",
+}
+
+
+@pytest.mark.parametrize("lie", LIARS)
+def test_a_target_that_lies_proves_nothing(lie, pki, tmp_path):
+    fake = tmp_path / "ssh"
+    fake.write_text(f"#!/bin/sh\ncase $* in *' -G '*|-G*) echo hostname 127.0.0.1; exit 0 ;; esac\n{LIARS[lie]}\n")
+    fake.chmod(0o755)
+    port = servers.free_port()
+    done = run(
+        "deploy", NAME, "--to", "generic@box", "--ssh", fake, "--set", f"ports={port}", "--set", "wait=1", "--pki", pki
+    )
+    assert done.exit_code == 1, done.output
+    assert "✓" not in done.stdout
+    assert "\x1b" not in done.output
+    assert "Traceback" not in done.output
+    assert len(done.output) < 2000
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), [(("local", "--sudo"), "no sudo found"), (("generic@box",), "no ssh found")]
+)
+def test_a_missing_program_is_named(words, message, pki, monkeypatch):
+    monkeypatch.setattr("opensslgen.deploy.channel.talk", missing)
+    done = run("deploy", NAME, "--to", *words, "--pki", pki)
+    assert done.exit_code == 1
+    assert message in done.stderr
+
+
+def missing(argv, **_):
+    raise FileNotFoundError(argv[0])
 
 
 def test_targets_that_have_no_shell_say_what_people_do(pki):

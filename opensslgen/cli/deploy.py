@@ -147,6 +147,9 @@ def deploy(name: str, placing: Placing, running: Running, *, check: bool, undo: 
 def _words(command: str) -> list[str]:
     """Return the words of a command as a shell splits them; raises UsageError."""
     try:
-        return shlex.split(command)
+        words = shlex.split(command)
     except ValueError as error:
         raise UsageError(f"--ssh: {error}") from error
+    if not words:
+        raise UsageError("--ssh names no program")
+    return words

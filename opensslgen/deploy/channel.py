@@ -35,7 +35,8 @@ _OPTIONS = (
 )
 """Nobody can be asked, nothing is forwarded, and a host that is gone is noticed within a minute."""
 _MARK = "opensslgen:"
-_DESTINATION = re.compile(r"[^\s\-][^\s]*")
+_DESTINATION = re.compile(r"(?:ssh://|(?!ssh://))(?:(?!-)[^\s'\"`$;&<>|(){}@]+@)*(?!-)[^\s'\"`$;&<>|(){}@\\]+")
+"""Neither an option, nor what a shell could run: a ProxyCommand of the user's is shell text with the host in it."""
 
 
 @dataclass
@@ -96,7 +97,7 @@ class Channel:
             return "127.0.0.1"
         argv = [*self.ssh, "-G", "--", self.destination]
         try:
-            process = start_with_sh(argv, env=_environment(), cwd=os.getcwd(), stdin=b"", timeout=30)  # noqa: PTH109
+            process = start_with_sh(argv, env=_environment(), cwd=os.getcwd(), stdin=b"", timeout=30, limit=1 << 20)  # noqa: PTH109
         except (OSError, TimeoutError) as error:
             raise _cannot_start(argv[0], error) from error
         found = re.search(r"^hostname (\S+)$", process.stdout.decode("utf-8", "replace"), re.MULTILINE)
@@ -191,7 +192,11 @@ def _environment() -> dict[str, str]:
 def _cannot_start(program: str, error: Exception) -> Error:
     if isinstance(error, FileNotFoundError) and Path(program).name == "ssh":
         return Error("no ssh found on the PATH", hint="install OpenSSH's client (apt install openssh-client)")
-    return Error(f"cannot start {program}: {getattr(error, 'strerror', None) or error}")
+    if isinstance(error, FileNotFoundError):
+        return Error(f"no {visible(program)} found on the PATH")
+    if isinstance(error, TimeoutError):
+        return Error(f"{visible(program)} took too long, or printed too much")
+    return Error(f"cannot start {visible(program)}: {getattr(error, 'strerror', None) or error}")
 
 
 def _last_line(process: Process) -> str:

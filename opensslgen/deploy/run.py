@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
+from opensslgen.names.general import parse_host
 from opensslgen.plan.deploy import KEEP, UNDO, looking, recovering, transaction, undoing
 
 from .channel import SILENCE, Channel, by
@@ -133,10 +134,11 @@ class Run:
         self.say(f"copying to {title}, and activating")
         with self.channel.conversation(text) as conversation:
             heard = conversation.heard
-            fault = self._fault_after(conversation)
-        if heard.text("kept") is not None or heard.text("moved") is not None:
+            fault, is_proved = self._fault_after(conversation)
+        is_kept = is_proved and heard.text("kept") is not None
+        if is_kept or heard.text("moved") is not None:
             notes += heard.notes
-            return heard.text("kept") is not None
+            return is_kept
         if heard.text("begun") is None:
             raise Error(fault)
         if heard.text("restored") is None:
@@ -155,18 +157,22 @@ class Run:
         proved = f", and {len(old)} ports show what they showed before" if old else ""
         raise Undone(f"{fault}; the old files are back{proved}")
 
-    def _fault_after(self, conversation: Conversation) -> str:
-        """Have the target activate the files, prove them, and say whether they stay; return the fault, if any."""
+    def _fault_after(self, conversation: Conversation) -> tuple[str, bool]:
+        """Have the target activate the files, prove them, and say whether they stay.
+
+        Return the fault, if any, and whether each port was proved: before that, a target that says `kept` is wrong.
+        """
         order = self._order
         if conversation.hear("activated", silence=SILENCE + order.wait) is None:
-            return conversation.fault()
+            return conversation.fault(), False
         self.say(f"asking {len(order.ports)} ports of {self.prover.host}")
         faults = self.prover.prove(order.ports, lambda each: each.fault(self.prepared.chain), seconds=order.wait)
         conversation.send(UNDO if faults else KEEP)
         is_whole = conversation.hear("end") == "end"
         if faults:
-            return f"{self.channel.title} does not show the new certificate after {order.wait} s: {_text(faults)}"
-        return "" if is_whole else conversation.fault()
+            fault = f"{self.channel.title} does not show the new certificate after {order.wait} s: {_text(faults)}"
+            return fault, False
+        return "" if is_whole else conversation.fault(), True
 
     def _recover(self, fault: str) -> Heard:
         for left in reversed(range(_TRIES)):
@@ -186,9 +192,13 @@ class Run:
         heard = self.channel.ask(undoing(self._order, by=by()))
         if fault := self._fault_of_old(heard):
             raise Error(f"the old files are back, but not all ports show what they showed before: {fault}")
+        shown = (heard.text("ports") or "").split()
+        unknown = [str(port) for port in self._order.ports if not any(each.startswith(f"{port}=") for each in shown)]
+        notes = [f"not asked, as it is not known what they showed before: port {', '.join(unknown)}"] if unknown else []
+        back = sorted(name for name in heard.values if name.startswith("back."))
         return Outcome(
             deployment=self._order, title=self.channel.title, is_changed=True, is_undone=True,
-            files=tuple((copy.path, "restored") for copy in self._order.copies), notes=tuple(heard.notes),
+            files=tuple((heard.values[name], "restored") for name in back), notes=(*heard.notes, *notes),
         )  # fmt: skip
 
     def _fault_of_old(self, heard: Heard) -> str:
@@ -218,6 +228,8 @@ def carrier(
     """Return what carries a deployment out; `host` is asked for its ports, if not the destination. Raises Error."""
     order, channel = prepared.deployment, Channel(destination, ssh, sudo)
     asked = host or (channel.host() if order.ports else "")
+    if asked:
+        parse_host(asked)
     return Run(
         prepared=prepared, channel=channel, prover=Prover(asked, order.servername, lambda: openssl), say=say
     )  # fmt: skip

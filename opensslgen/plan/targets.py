@@ -129,7 +129,7 @@ class Target:
         fixed = {"name": name, "target": self.name}
         values = {key: _filled(value, fixed) for key, value in known.items()}
         values |= {key: _filled(path, {**values, **fixed}) for key, path in places.items()}
-        if not values["wait"].isdecimal() or not 1 <= int(values["wait"][:6]) <= 3600:
+        if not re.fullmatch("[1-9][0-9]{0,3}", values["wait"]) or int(values["wait"]) > 3600:
             raise UsageError(f"the setting wait is {quote(values['wait'])}: write seconds, from 1 to 3600")
         ports(values["ports"])
         if "address" in self.settings and values["address"] and not _is_ipv4(values["address"]):
@@ -147,7 +147,7 @@ def ports(text: str) -> tuple[Port, ...]:
     found: list[Port] = []
     for word in text.replace(",", " ").split():
         number, slash, protocol = word.partition("/")
-        if not (number.isascii() and number.isdecimal() and 1 <= int(number[:6]) <= 65535):
+        if not re.fullmatch("[1-9][0-9]{0,4}", number) or int(number) > 65535:
             raise UsageError(f"{quote(word)} is not a port: write 443, or 25/smtp where TLS begins by STARTTLS")
         if slash and protocol not in STARTTLS:
             raise UsageError(
