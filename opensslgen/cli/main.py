@@ -113,6 +113,8 @@ _FOREIGN = {
     "verify": ("openssl", "audit FILE --root pki/ca.crt"),
     "s_client": ("openssl", "audit HOST:443"),
     "pkcs12": ("openssl", "export NAME --as p12"),
+    "csr": (_STEP, "server NAME --csr-only"),
+    "version": ("openssl", "--version"),
 }
 """What people type who know another tool: that tool, and our command for the same."""
 
@@ -155,6 +157,10 @@ class _Commands(click.Group):
         if name not in COMMANDS and not name.startswith("-"):
             close = meant(name, COMMANDS)
             hint = f"did you mean: opensslgen {close}" if close else "opensslgen --help lists the commands"
+            if name == ctx.info_name:
+                from shlex import join  # only for this mistake
+
+                hint = f"write {name} once: {join(args)}"
             raise Failure(UsageError(f"there is no command {quote(name, always=True)}", hint=hint))
         return super().resolve_command(ctx, args)
 
