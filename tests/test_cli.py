@@ -23,7 +23,7 @@ from opensslgen.cli.secrets import Secrets
 from opensslgen.openssl.command import OpenSSL
 from opensslgen.plan.secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD
 
-from .conftest import CHECKOUT, opensslgen
+from .conftest import CHECKOUT, make_root, opensslgen
 
 FAST = ("--key-type", "p-256")
 
@@ -469,6 +469,16 @@ def test_completion_is_printed(shell):
     done = opensslgen("completion", shell)
     assert done.returncode == 0
     assert "_OPENSSLGEN_COMPLETE" in done.stdout
+
+
+def test_doctor_finds_a_damaged_index(authority):
+    make_root(authority)
+    index = authority.store.path / "index.txt"
+    index.write_text("V\n" + index.read_text())
+    done = opensslgen("doctor", "--pki", str(authority.store.path), "--json")
+    answers = {answer["question"]: answer for answer in json.loads(done.stdout)}
+    assert (done.returncode, answers["CA"]["good"]) == (1, False)
+    assert "index.txt, line 1" in answers["CA"]["answer"]
 
 
 def test_doctor_tells_what_it_found():

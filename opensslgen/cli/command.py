@@ -132,14 +132,14 @@ class Command(click.Command):
                 return f". The shell does not know the quotation mark {word[0]}: write \" or '"
         if "--" in typed and any(word in ours for word in typed[typed.index("--") :]):
             return ". Options stand before --"
-        only = re.search(r"argument \((.*)\)", message)
-        at = typed.index(only[1]) if only and only[1] in typed else 0
-        if not only or only[1].startswith("-"):
-            return ""
-        if at > 1 and typed[at - 2] in (*HEADINGS[NAMES], "--ca-name"):
-            return f". Did you mean {typed[at - 2]} {quote(' '.join(typed[at - 1 : at + 1]))}?"
         option = _FOR_MORE.get(self.name or "")
-        return f". Did you mean {option} {quote(only[1])}?" if option else ""
+        several = re.search(r"arguments \((.*)\)", message)
+        if several and option == "--san":
+            return f". Did you mean --san {quote(','.join(several[1].split()))}?"
+        only = re.search(r"argument \((?!-)(.*)\)", message)
+        if only and (at := typed.index(only[1])) > 1 and typed[at - 2] in (*HEADINGS[NAMES], "--ca-name"):
+            return f". Did you mean {typed[at - 2]} {quote(' '.join(typed[at - 1 : at + 1]))}?"
+        return f". Did you mean {option} {quote(only[1])}?" if only and option else ""
 
     def _refuse(self, error: click.NoSuchOption, typed: list[str]) -> NoReturn:
         """Raise the error with what was probably meant."""

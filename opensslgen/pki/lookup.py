@@ -109,6 +109,8 @@ def another_like(folder: Folder, certificate: Certificate, *options: str) -> str
 
 
 def _in_folder(folder: Folder, wanted: str) -> Path:
+    if not wanted.strip():
+        raise UsageError("the name of the certificate is empty: write one such as pbx.example.com")
     with suppress(UsageError):
         path = folder.path / layout.certificate(file_name(wanted))
         if path.exists():

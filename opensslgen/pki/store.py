@@ -32,6 +32,7 @@ from opensslgen.files.write import (
 )
 from opensslgen.patterns import pattern
 from opensslgen.plan import layout, template
+from opensslgen.suggest import suggest
 from opensslgen.x509.certificate import Certificate, load, load_all
 
 from . import decision
@@ -100,7 +101,10 @@ class Store:
         try:
             text = path.read_text(encoding="ascii", errors="replace")
         except OSError as error:
-            raise UnreadableError(f"cannot read the root's key {path}: {error.strerror}") from error
+            beside = self.path / "ca.key"  # easy-rsa 2 has it there
+            certificate = str(self.path / self.ca_certificate)
+            hint = suggest("adopt", certificate, "--key", str(beside)) if beside.exists() else None
+            raise UnreadableError(f"cannot read the root's key {path}: {error.strerror}", hint=hint) from error
         return "ENCRYPTED" in text
 
     @contextmanager
