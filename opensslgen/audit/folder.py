@@ -80,13 +80,22 @@ class _Audit:
     """By serial number."""
 
     def run(self) -> None:
-        self.judge_modes()
-        self.judge_links()
-        self.judge_key_of_authority()
-        self.judge_index()
-        self.judge_copies()
-        self.judge_issued()
-        self.judge_revocation_list()
+        closed = ""
+        for judge in (
+            self.judge_modes,
+            self.judge_links,
+            self.judge_key_of_authority,
+            self.judge_index,
+            self.judge_copies,
+            self.judge_issued,
+            self.judge_revocation_list,
+        ):
+            try:
+                judge()
+            except PermissionError as error:  # another user's folder; the rest of it can still be judged
+                closed = closed or f"{visible(str(error.filename))}: permission denied"
+        if closed:
+            raise UnreadableError(closed)
 
     def add(self, rule: str, message: str, *, line: int | None = None) -> None:
         found = self.findings if line is None else self.of_lines

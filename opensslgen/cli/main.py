@@ -19,9 +19,9 @@ from typing import NoReturn
 import click
 
 from opensslgen import __version__
-from opensslgen.errors import Error, UsageError
+from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.suggest import forget_options, is_archive
-from opensslgen.text import meant, quote
+from opensslgen.text import meant, quote, visible
 
 from .failure import Failure
 from .say import print_json
@@ -170,6 +170,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except Error as error:
             raise Failure(error, as_json=ctx.meta.get(_AS_JSON, False)) from error
+        except PermissionError as error:
+            # A folder of another user: the message is the same wherever it was met.
+            closed = UnreadableError(f"{visible(str(error.filename))}: permission denied")
+            raise Failure(closed, as_json=ctx.meta.get(_AS_JSON, False)) from error
         except click.UsageError as error:
             if ctx.meta.get(_AS_JSON):
                 print_json({"error": error.format_message(), "hint": None, "exit_code": error.exit_code})

@@ -83,7 +83,7 @@ class Store:
         try:
             return name if (self.path / name).exists() or not (self.path / other).exists() else other
         except OSError as error:
-            raise UnreadableError(f"cannot read {self.path}: {error.strerror}") from error
+            raise UnreadableError(f"cannot read {error.filename or self.path}: {error.strerror}") from error
 
     def issuer(self) -> Certificate | None:
         """Return the certificate of the CA, None if there is none yet; raises UnreadableError."""
@@ -159,11 +159,9 @@ class Store:
     def warnings(self) -> tuple[str, ...]:
         """Return a warning for each file or folder that other users can read or change, but should not."""
         private = self.path / layout.PRIVATE
-        found = [
-            *_open(self.path, 0o022, "go-w"),
-            *_open(private, 0o077, "700"),
-            *_open(self.path / self.ca_key, 0o077, "600"),
-        ]
+        found = [*_open(self.path, 0o022, "go-w"), *_open(private, 0o077, "700")]
+        with suppress(UnreadableError):  # who may only look at certificates need not see the keys
+            found += _open(self.path / self.ca_key, 0o077, "600")
         with suppress(OSError):
             # Nobody can open the files in a folder that is closed.
             if private.stat().st_mode & 0o011:
