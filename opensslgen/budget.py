@@ -35,12 +35,27 @@ class CostlyError(UnreadableError):
     """Something takes more than its budget."""
 
 
+class Reserve:
+    """The seconds of CPU that the files of a folder share; without it, each has a twentieth of what it may take alone.
+
+    So an honest file is judged whatever the others cost, and a folder costs in proportion to its number of files.
+    """
+
+    def __init__(self, seconds: float = MOST_SECONDS) -> None:
+        """Take what one file alone may take."""
+        self.seconds = self.left = seconds
+        self.each = seconds / 20
+
+
 class Budget:
     """What is left for one thing; it is charged for what is done inside `running`, which may be entered again."""
 
-    def __init__(self, seconds: float = MOST_SECONDS) -> None:
-        """Take the seconds of CPU."""
+    def __init__(self, seconds: float = MOST_SECONDS, *, reserve: Reserve | None = None) -> None:
+        """Take the seconds of CPU, and where they come from if other things share them."""
         self.seconds = seconds
+        self.reserve = reserve
+        self._drawn = 0.0
+        """Seconds taken from the reserve."""
         self.spent = 0.0
         """Seconds before the current `running`, and of openssl commands."""
         self.certificates = 0
@@ -61,11 +76,19 @@ class Budget:
         finally:
             _current.reset(token)
             self.spent += time.thread_time() - self._since
+            if self.reserve:
+                # Half of its share is kept for its signatures, which are verified last.
+                drawn = max(self._drawn, self.spent - self.reserve.each / 2)
+                self.reserve.left -= drawn - self._drawn
+                self._drawn = drawn
 
     @property
     def left(self) -> float:
         """The seconds that are left inside `running`; may be negative."""
-        return self.seconds - self.spent - (time.thread_time() - self._since)
+        seconds = self.seconds
+        if self.reserve:
+            seconds = min(seconds, self.reserve.each + self._drawn + max(0.0, self.reserve.left))
+        return seconds - self.spent - (time.thread_time() - self._since)
 
     def check(self) -> None:
         """Raise CostlyError if more time or memory was used than allowed."""
@@ -87,6 +110,10 @@ class Budget:
 
     def refuse_time(self) -> NoReturn:
         """Raise CostlyError, because the time is used up."""
+        spent = self.spent + time.thread_time() - self._since
+        if self.reserve and spent < self.seconds:
+            shared = f"and nothing is left of the {self.reserve.seconds:g} s that the files of a folder share"
+            self._refuse(CostlyError(f"more than {self.reserve.each:g} s of CPU, {shared}; audit it alone"))
         self._refuse(CostlyError(f"more than {self.seconds:g} s of CPU"))
 
     def refuse_memory(self) -> NoReturn:

@@ -19,7 +19,7 @@ _DEFAULT_FOLDER = "pki"
 _REPEATED = {
     "--openssl": frozenset(
         {"server", "client", "self-signed", "root", "intermediate", "adopt", "sign", "renew", "trust", "batch"}
-        | {"revoke", "crl", "passwd", "export", "web", "audit", "run", "doctor", "why"}
+        | {"revoke", "crl", "passwd", "export", "web", "audit", "run", "doctor", "why", "deploy"}
     ),
     "--passphrase-file": frozenset(
         {"server", "client", "intermediate", "sign", "renew", "batch", "revoke", "crl", "passwd", "web"}

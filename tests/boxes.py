@@ -35,7 +35,12 @@ TLS = """#!/bin/sh
 # What an appliance calls to have its server read its certificate again.
 set -e
 if [ -f /run/tls.pid ]; then
-    kill "$(cat /run/tls.pid)" || :
+    pid=$(cat /run/tls.pid)
+    kill "$pid" || :
+    # Its port is free when it has ended.
+    while grep -q -s -v ') Z' "/proc/$pid/stat"; do
+        sleep 0.1
+    done
 fi
 openssl s_server -accept 443 -cert /etc/tls/chain.pem -CAfile /etc/opensslgen/pki/ca.crt -key /etc/tls/key.pem \\
     -quiet </dev/null >/dev/null 2>&1 &
@@ -56,6 +61,7 @@ exec {program} "$@"
 """
 BOOT = """
 mount --bind /dev dev
+mount --bind /proc proc
 exec chroot . /bin/sh -c '[ ! -f /etc/tls/key.pem ] || /etc/init.d/tls start; exec /usr/sbin/sshd -D -e'
 """
 
@@ -217,7 +223,7 @@ def ip(*words):
 
 def make_root(root):
     """Make a root folder with busybox, dash, openssl and sshd, and what they load, and nothing else."""
-    for name in ("bin", "dev", "etc/init.d", "etc/ssh", "root", "run/sshd", "tmp", "usr/sbin", "usr/lib"):
+    for name in ("bin", "dev", "proc", "etc/init.d", "etc/ssh", "root", "run/sshd", "tmp", "usr/sbin", "usr/lib"):
         (root / name).mkdir(parents=True)
     for name in PROGRAMS:
         with_libraries(root, Path(needs.program_path(name)), root / ("usr/sbin" if name == "sshd" else "bin") / name)

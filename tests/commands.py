@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
+import tempfile
+from pathlib import Path
 
 from .conftest import files_below, opensslgen
 from .jobs import SECRETS, request_from_elsewhere, summary
@@ -76,11 +79,19 @@ def prepare(folder, openssl):
     return folder
 
 
+@functools.cache
+def by_command(words, office, openssl):
+    """Return the script of a command, and a copy of a folder in which the command has run: once for all shells."""
+    run = Path(shutil.copytree(office, tempfile.mkdtemp(dir=office.parent) + "/run"))
+    script = command_line(*words, "--script", openssl=openssl, cwd=run).stdout
+    command_line(*words, openssl=openssl, cwd=run)
+    return script, run
+
+
 def both_ways(words, office, tmp_path, *, openssl, shell, env=()):
     """Run a command and its script in two copies of a folder; fail unless they leave the same."""
-    run, printed = (shutil.copytree(office, tmp_path / way) for way in ("run", "printed"))
-    script = command_line(*words, "--script", openssl=openssl, cwd=printed).stdout
-    command_line(*words, openssl=openssl, cwd=run)
+    script, run = by_command(words, office, openssl)
+    printed = shutil.copytree(office, tmp_path / "printed")
     (tmp_path / "script.sh").write_text(script)
     done = subprocess.run(
         [*shell, tmp_path / "script.sh"],

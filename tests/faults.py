@@ -21,7 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -175,6 +175,17 @@ class Point:
         return (*kill, "ENOSPC", "EIO", "EDQUOT") if self.call in MAKES and not self.reads else (*kill, "EIO")
 
 
+_IDLE: defaultdict[tuple[str, ...], SimpleQueue[Preloaded]] = defaultdict(SimpleQueue)
+"""What runs the commands, by the secrets in its environment: to start one takes longer than most commands."""
+
+
+def close() -> None:
+    """End what runs the commands."""
+    for idle in _IDLE.values():
+        while not idle.empty():
+            idle.get().close()
+
+
 class Case:
     """A command, and the folders that it starts from and ends in if nothing goes wrong."""
 
@@ -182,7 +193,7 @@ class Case:
         """Make the folder that the command starts from in the empty folder `place`, and trace the command."""
         self.command = command
         self.place = place
-        self._idle: SimpleQueue[Preloaded] = SimpleQueue()
+        self._idle = _IDLE[command.secrets]
         before = place / "before"
         if command.killed:
             shutil.copytree(_killed(command.killed, place / "killed"), before, symlinks=True)
@@ -224,11 +235,6 @@ class Case:
             program.close()
             raise
         self._idle.put(program)
-
-    def close(self) -> None:
-        """End what runs the commands."""
-        while not self._idle.empty():
-            self._idle.get().close()
 
     def _copy(self, name: str) -> Path:
         return Path(shutil.copytree(self.place / "before", self.place / name, symlinks=True))
@@ -340,13 +346,11 @@ class Case:
 def _killed(command: Command, place: Path) -> Path:
     """Return a folder in which a command was killed when it had decided, and had carried out a part of that."""
     case = Case(command, place)
-    case.close()
     renames = [point for point in case.points if point.call == "rename" and ".lock" not in point.what]
     decision = next(index for index, point in enumerate(renames) if "decision.tmp" in point.what)
     point = renames[decision + 3]
     folder = case._copy("killed")
     case._traced(folder, f"rename:signal={KILL}:when={point.number}")
-    case.close()
     assert list(folder.glob("pki/.work-*/decision.json"))
     return folder
 
@@ -438,11 +442,9 @@ def main() -> int:
         if options.list:
             print(f"{name:24} {len(case.points):4} points, {len(jobs):4} faults")
             jobs = []
-            case.close()
             continue
         with ThreadPoolExecutor(options.jobs) as pool:
             answers = list(pool.map(lambda job, case=case: case.wrong(*job), jobs))
-        case.close()
         wrong = [(job, found) for job, found in zip(jobs, answers, strict=True) if found]
         tally = Counter(fault for _, fault in jobs)
         print(f"{name:24} " + ", ".join(f"{number} {fault}" for fault, number in tally.items()), end="")
@@ -450,6 +452,7 @@ def main() -> int:
         for (point, fault), found in wrong:
             print(f"  {fault} at {point}", *(f"    {line}" for line in found), sep="\n")
         failures += len(wrong)
+    close()
     if failures:
         print(f"What was left is in {place}.")
     else:

@@ -34,9 +34,12 @@ def name_of(program: str) -> str:
 
 OTHERS = found(os.environ.get("OPENSSLGEN_TEST_OPENSSLS", ""))
 
-BINARIES = [pytest.param(path, id=name_of(path)) for path in OTHERS] or [
+BINARIES = [pytest.param(path, id=name_of(path), marks=pytest.mark.slow) for path in OTHERS] or [
     pytest.param("", marks=needs("openssls"), id="others")
 ]
 """The same as the values of a parameter, whose tests are skipped where there are no others."""
 
 EVERY = ["openssl", *OTHERS]
+
+EACH = ["openssl", *(BINARIES if OTHERS else [])]
+"""The same as the values of a parameter; for daily work the machine's own is enough."""

@@ -9,6 +9,7 @@ import os
 import shutil
 
 PACKAGES = {
+    "apache2": "apache2",
     "baresip": "baresip-core",
     "bash": "bash",
     "busybox": "busybox",
@@ -18,6 +19,7 @@ PACKAGES = {
     "chromium": "chromium",
     "curl": "curl",
     "dash": "dash",
+    "dovecot": "dovecot-imapd",
     "dpkg-deb": "dpkg",
     "easyrsa": "easy-rsa",
     "faketime": "faketime",
@@ -25,8 +27,10 @@ PACKAGES = {
     "git": "git",
     "gnutls-cli": "gnutls-bin",
     "groff": "groff-base",
+    "haproxy": "haproxy",
     "ip": "iproute2",
     "kamailio": "kamailio kamailio-tls-modules",
+    "kamcmd": "kamailio",
     "keytool": "default-jre-headless",
     "ksh93": "ksh93u+m",
     "lintian": "lintian",
@@ -38,6 +42,7 @@ PACKAGES = {
     "openssl": "openssl",
     "patch": "patch",
     "posh": "posh",
+    "postfix": "postfix",
     "py3compile": "python3",
     "rpmbuild": "rpm",
     "script": "bsdutils",

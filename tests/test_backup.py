@@ -12,6 +12,7 @@ import tarfile
 import pytest
 
 from .conftest import files_below, opensslgen
+from .daily import daily
 
 SECRET = {"OPENSSLGEN_BACKUP_PASSPHRASE": "correct horse"}
 
@@ -73,7 +74,7 @@ def test_a_wrong_passphrase_restores_nothing(office, tmp_path):
     assert "the passphrase is wrong" in done.stderr
 
 
-@pytest.mark.parametrize("place", [0, 20, 0.3, 0.6, -1])
+@pytest.mark.parametrize("place", daily((0, 20, 0.3, 0.6, -1), 0.3))
 def test_one_changed_bit_restores_nothing(place, office, tmp_path):
     data = bytearray((office / "office.backup").read_bytes())
     data[place if isinstance(place, int) else int(len(data) * place)] ^= 1
@@ -93,11 +94,11 @@ def member(name, **values):
     "hostile",
     [
         member("../outside"),
-        member("/tmp/opensslgen-outside"),
-        member("pki/link", type=tarfile.SYMTYPE, linkname="/etc/passwd"),
-        member("pki/hard", type=tarfile.LNKTYPE, linkname="pki/ca.crt"),
-        member("pki/device", type=tarfile.CHRTYPE),
-        member("pki/unlisted"),
+        pytest.param(member("/tmp/opensslgen-outside"), marks=pytest.mark.slow),
+        pytest.param(member("pki/link", type=tarfile.SYMTYPE, linkname="/etc/passwd"), marks=pytest.mark.slow),
+        pytest.param(member("pki/hard", type=tarfile.LNKTYPE, linkname="pki/ca.crt"), marks=pytest.mark.slow),
+        pytest.param(member("pki/device", type=tarfile.CHRTYPE), marks=pytest.mark.slow),
+        pytest.param(member("pki/unlisted"), marks=pytest.mark.slow),
     ],
     ids=lambda made: made.name,
 )

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from opensslgen import __version__
@@ -45,6 +45,15 @@ def test_one_command_makes_root_and_certificate_and_tells_about_them(tmp_path):
     ):
         assert told in done.stdout
     assert (tmp_path / "pki" / "ca.crt").exists()
+
+
+def test_without_a_word_about_keys_they_are_of_rsa(tmp_path):
+    # A process of its own: in `opensslgen` of conftest the new CA has another type of key.
+    command = [sys.executable, "-m", "opensslgen", "server", "--new-ca", "pbx.example.com", "-q"]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(CHECKOUT)}, check=True)
+    for name in ("ca.crt", "issued/pbx.example.com.crt"):
+        key = x509.load_pem_x509_certificate((tmp_path / "pki" / name).read_bytes()).public_key()
+        assert (isinstance(key, rsa.RSAPublicKey), key.key_size) == (True, 2048), name
 
 
 def test_json_has_the_same_for_programs():

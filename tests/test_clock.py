@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -39,11 +40,17 @@ def program(when, *arguments):
     return at(when, sys.executable, "-m", "opensslgen", *arguments)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    assert opensslgen("server", "a.example.com", *EC, cwd=folder).returncode == 0
+    (folder / "sites.csv").write_text("name\nb.example.com\n")
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path):
-    assert opensslgen("server", "a.example.com", *EC).returncode == 0
-    (tmp_path / "sites.csv").write_text("name\nb.example.com\n")
-    return tmp_path
+def folder(made, tmp_path):
+    return shutil.copytree(made, tmp_path, dirs_exist_ok=True)
 
 
 def test_the_earliest_day_is_shortly_before_the_newest_release():

@@ -34,7 +34,7 @@ from opensslgen.rules.profiles import PROFILES, RULES, rules_of
 
 from .conftest import CHECKOUT
 from .needs import need, needs
-from .openssls import EVERY
+from .openssls import EACH
 
 CONFIGS = sorted((Path(__file__).parent / "configs").glob("*.cnf"))
 AT = datetime(2026, 2, 1, tzinfo=timezone.utc)
@@ -51,7 +51,7 @@ def found(results):
     return [(finding.line, finding.rule.id) for result in results for finding in result.findings]
 
 
-@pytest.fixture(scope="session", params=EVERY)
+@pytest.fixture(scope="session", params=EACH)
 def each_openssl(request):
     return command.find(request.param)
 

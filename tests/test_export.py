@@ -25,7 +25,7 @@ from opensslgen.cli import export as command
 from opensslgen.cli.main import cli
 from opensslgen.errors import Error
 from opensslgen.jobs.destination import Destination
-from opensslgen.plan import export
+from opensslgen.plan import export, targets
 from opensslgen.plan.steps import Plan, Publish
 
 from . import servers
@@ -37,7 +37,7 @@ from .shells import SHELLS
 
 PASSWORD = "battery staple"
 PBX = "pbx.example.com"
-ALL = [*(("--as", name) for name in export.FORMATS), *(("--for", name) for name in export.RECEIVERS)]
+ALL = [*(("--as", name) for name in export.FORMATS), *(("--for", name) for name in targets.NAMES)]
 
 
 def run(*arguments, **env):
@@ -96,8 +96,8 @@ def test_an_export_and_its_script_make_the_same(option, name, made, tmp_path):
     assert modes == files_below(tmp_path / "printed")
     for file, mode in modes.items():
         data = (tmp_path / "run" / file).read_bytes()
-        assert mode == ("0o600" if b"PRIVATE KEY" in data or file.endswith(".p12") else "0o644")
-        assert file.endswith(".p12") or data == (tmp_path / "printed" / file).read_bytes()
+        assert mode == ("0o600" if b"PRIVATE KEY" in data or file.endswith((".p12", ".jks")) else "0o644")
+        assert file.endswith((".p12", ".jks")) or data == (tmp_path / "printed" / file).read_bytes()
     if name in ("p12", "synology", "der"):
         checked = subprocess.run(["shellcheck", "-s", "sh", "-"], input=script, capture_output=True, text=True)
         assert checked.returncode == 0, checked.stdout
@@ -466,10 +466,11 @@ def test_one_file_can_be_given_a_name(made, tmp_path):
 
 def test_the_help_has_a_line_for_each_receiver_and_the_note_names_its_files(made):
     assert tuple(export.FORMATS) == command.FORMATS
-    assert tuple(export.RECEIVERS) == command.RECEIVERS
+    assert targets.NAMES == command.RECEIVERS
     text = run("export", "--help").stdout
     lines = [line.split() for line in text.splitlines()]
-    for name, form in export.RECEIVERS.items():
+    for name in targets.NAMES:
+        form = targets.target(name).form
         assert any(name in line[:2] and len(line) > 3 for line in lines), name
         for piece in form.pieces:
             assert f"{{{piece.what.value}}}" in form.use

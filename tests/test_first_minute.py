@@ -28,9 +28,10 @@ from opensslgen.orders.order import root_name
 from opensslgen.x509.certificate import load
 
 from .conftest import CHECKOUT, make_root, make_server
+from .daily import daily
 from .der_writer import tlv
 from .mistakes import contents
-from .openssls import EVERY
+from .openssls import EACH
 from .signing_requests import KEY, asking, written
 
 FAST = ("--key-type", "p-256")
@@ -83,8 +84,9 @@ def test_no_ca_is_created_unless_somebody_says_so(arguments, quiet):
 
 
 @pytest.mark.parametrize("way", ["--new-ca", "--yes", "-y", "--ca-name=Acme CA"])
-@pytest.mark.parametrize("arguments", CREATING.values(), ids=CREATING)
-def test_each_way_creates_one(arguments, way):
+@pytest.mark.parametrize("command", daily(CREATING, "server", "printed", "commands"))
+def test_each_way_creates_one(command, way):
+    arguments = CREATING[command]
     Path("sites.csv").write_text(INVENTORY)
     good(*arguments, way)
     if "--script" not in arguments and "--commands" not in arguments:
@@ -349,7 +351,9 @@ STEPS = {
 }
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize(
+    "situation", daily(SITUATIONS, "adopt", "no CA", "no root", "old list", "root", "unknown name")
+)
 def test_each_suggested_command_works_when_it_is_pasted(situation, place, tmp_path):
     steps, arguments, expected = SITUATIONS[situation]
     written(asking(x509.DNSName("box.example.com")))
@@ -458,18 +462,26 @@ LOCKED = {
 }
 
 
+@pytest.fixture(scope="module")
+def locked_office(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("locked")
+    good("root", *FAST, "--pki", folder / "pki", **RIGHT)
+    good("server", "pbx.example.com", *FAST, "--pki", folder / "pki", **RIGHT)
+    return folder
+
+
 @pytest.fixture
-def locked():
-    good("root", *FAST, **RIGHT)
-    good("server", "pbx.example.com", *FAST, **RIGHT)
+def locked(locked_office, tmp_path):
+    shutil.copytree(locked_office, tmp_path, dirs_exist_ok=True)
     written(asking(x509.DNSName("box.example.com")))
     Path("sites.csv").write_text("name,p12\na.example.com,yes\n")
     return contents(Path("pki"))
 
 
-@pytest.mark.parametrize("arguments", LOCKED.values(), ids=LOCKED)
-def test_a_wrong_passphrase_is_one_sentence_and_the_first_answer(arguments, locked):
+@pytest.mark.parametrize("command", daily(LOCKED, "batch", "crl", "sign"))
+def test_a_wrong_passphrase_is_one_sentence_and_the_first_answer(command, locked):
     """Everything else that the command needs is missing as well."""
+    arguments = LOCKED[command]
     yes = ("--yes",) if arguments[0] in ("sign", "revoke") else ()
     done = typed(*arguments, *yes, OPENSSLGEN_CA_PASSPHRASE="not this one")
     assert done.exit_code == 1
@@ -477,9 +489,9 @@ def test_a_wrong_passphrase_is_one_sentence_and_the_first_answer(arguments, lock
     assert contents(Path("pki")) == locked
 
 
-@pytest.mark.parametrize("arguments", LOCKED.values(), ids=LOCKED)
-def test_on_a_terminal_it_can_be_typed_three_times(arguments, locked, terminal):
-    done = typed(*arguments, stdin="wrong one\nwrong two\nwrong three\nnever asked\n")
+@pytest.mark.parametrize("command", daily(LOCKED, "passwd", "renew", "server"))
+def test_on_a_terminal_it_can_be_typed_three_times(command, locked, terminal):
+    done = typed(*LOCKED[command], stdin="wrong one\nwrong two\nwrong three\nnever asked\n")
     assert done.exit_code == 1
     assert done.stderr.count("Error: this is not the passphrase of pki/private/ca.key") == 3
     assert contents(Path("pki")) == locked
@@ -592,7 +604,7 @@ def _plain():
     return PrivateFormat.PKCS8, NoEncryption()
 
 
-@pytest.mark.parametrize("binary", EVERY)
+@pytest.mark.parametrize("binary", EACH)
 def test_another_subject_can_be_set(binary, authority, openssl):
     make_root(authority)
     written(asking(x509.DNSName("a.example.com"), subject=((CN, "x" * 65),)))

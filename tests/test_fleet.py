@@ -15,13 +15,14 @@ import pytest
 from opensslgen.errors import Error, UsageError
 from opensslgen.fleet.audit_servers import audit_servers, write_report
 from opensslgen.fleet.collection import write_collection
-from opensslgen.fleet.install import Wish, parse_place
+from opensslgen.fleet.install import Wish, parse_place, wish_of
 from opensslgen.fleet.install import install as install_on
-from opensslgen.fleet.remote import Host, call, program
+from opensslgen.fleet.remote import Host, program
 from opensslgen.fleet.request import ensure_request, order_of
 from opensslgen.fleet.sign_requests import sign_all
 from opensslgen.jobs.job import Violation
 from opensslgen.pki.folder import Folder
+from opensslgen.plan.script import call
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.pem import REQUEST, pem
 from opensslgen.x509.request import parse_request
@@ -695,3 +696,17 @@ def test_the_collection_is_written_into_the_empty_folder_one_is_in_and_never_ove
         assert done.returncode == 1
         assert done.stderr.startswith("Error: /")
         assert "Traceback" not in done.stderr
+
+
+def test_a_target_of_deploy_says_what_a_host_gets():
+    wish = wish_of("kamailio", {"folder": "/etc/k", "reload": "true"}, stem="sip.example.com")
+    assert [(place.what, place.path, place.mode, place.owner) for place in wish.places] == [
+        ("key", "/etc/k/sip.example.com.key", "0640", "root:kamailio"),
+        ("chain", "/etc/k/sip.example.com-fullchain.pem", "0644", ""),
+        ("root", "/etc/k/sip.example.com-ca.pem", "0644", ""),
+    ]
+    assert wish.reload.endswith('\neval "$reload"')
+    assert "reload=true" in wish.reload.splitlines()
+    for name in ("haproxy", "ip-office", "synology", "nonsense"):
+        with pytest.raises(UsageError):
+            wish_of(name, {}, stem="x")

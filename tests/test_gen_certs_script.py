@@ -209,6 +209,7 @@ def secrets(encrypted):
     return SECRETS if encrypted else {P12_PASSWORD: SECRETS[P12_PASSWORD]}
 
 
+@pytest.mark.usefixtures("keys_as_shipped")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shell"), [(name, shell) for name in SAME for shell in SHELLS if shell == "dash" or name not in ONE_SHELL]
@@ -223,6 +224,7 @@ def test_it_makes_what_opensslgen_makes(script, name, shell, by_python, tmp_path
     assert all((tmp_path / "pki").samefile(Path(file).parent.parent) or Path(file).name == "ca.crt" for file in files)
 
 
+@pytest.mark.usefixtures("keys_as_shipped")
 @pytest.mark.slow
 @pytest.mark.parametrize("shell", EACH_SHELL)
 @pytest.mark.parametrize("name", WITH_PASSPHRASE)
@@ -515,13 +517,13 @@ def test_its_letters_are_valid_in_names(script):
         (("server\n", "a.example"), "line break"),
     ],
 )
-def test_a_wrong_command_line_is_refused_before_anything_is_made(script, arguments, message, tmp_path):
-    for shell in SHELLS:
-        done = run(script, *arguments, shell=shell, cwd=tmp_path, OPENSSLGEN_OPENSSL="/nowhere/openssl")
-        assert done.returncode == 2, (shell, done)
-        assert message in done.stderr
-        assert done.stdout == ""
-        assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("shell", EACH_SHELL)
+def test_a_wrong_command_line_is_refused_before_anything_is_made(script, shell, arguments, message, tmp_path):
+    done = run(script, *arguments, shell=shell, cwd=tmp_path, OPENSSLGEN_OPENSSL="/nowhere/openssl")
+    assert done.returncode == 2, done
+    assert message in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -559,13 +561,13 @@ def test_a_broken_rule_is_named_as_opensslgen_names_it(script, arguments, rule, 
         (P12_PASSWORD, "abcd\n", "line break"),
     ],
 )
-def test_a_secret_that_some_openssl_does_not_take_is_refused(script, name, value, message, tmp_path):
-    for shell in SHELLS:
-        done = run(script, "server", "a.example", "--p12", shell=shell, cwd=tmp_path, **{**SECRETS, name: value})
-        assert done.returncode == 2, done
-        assert message in done.stderr
-        assert value not in done.stderr
-        assert not (tmp_path / "pki").exists()
+@pytest.mark.parametrize("shell", EACH_SHELL)
+def test_a_secret_that_some_openssl_does_not_take_is_refused(script, *, shell, name, value, message, tmp_path):
+    done = run(script, "server", "a.example", "--p12", shell=shell, cwd=tmp_path, **{**SECRETS, name: value})
+    assert done.returncode == 2, done
+    assert message in done.stderr
+    assert value not in done.stderr
+    assert not (tmp_path / "pki").exists()
 
 
 @pytest.mark.slow
@@ -650,7 +652,7 @@ def chroot(tmp_path):
 
 
 @pytest.mark.parametrize("tools", daily(("gnu-dash", "gnu-bash", "gnu-mksh", "busybox"), "busybox"))
-def test_with_nothing_else(script, tools, chroot, by_python):
+def test_with_nothing_else(script, tools, chroot, by_python, keys_as_shipped):
     root = chroot.root
     if tools == "busybox":
         put(root, program_path("busybox"), "busybox")
@@ -883,6 +885,7 @@ def test_a_kill_leaves_all_or_nothing_to_the_next_run(script, program, number, w
     assert_nothing_left(pki)
 
 
+@pytest.mark.slow
 def test_interrupts_leave_nothing(script, tmp_path):
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         for shell in SHELLS:

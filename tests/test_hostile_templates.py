@@ -36,6 +36,7 @@ HOSTILE = {
     "three lines joined": f"nsComment = $$\\\n{{E\\\nNV::{VARIABLE}}}\n",
     "by way of a variable": f"here = $${{ENV::{VARIABLE}}}\nnsComment = $$here\n",
     "a section called ENV": f"[ENV]\nthere = $${VARIABLE}\n[v3_req]\nnsComment = $$ENV::there\n",
+    "a section called ENV, which an extension lists": f"subjectAltName = @ENV\n[ E\\NV ]\nDNS.1 = $${VARIABLE}\n",
     "a key of a section called ENV": f"ENV::there = $${VARIABLE}\n",
     "in another section": f"certificatePolicies = @policy\n[policy]\npolicyIdentifier = 1.2.3\n"
     f"userNotice.1 = @notice\n[notice]\nexplicitText = $${{E\\\nNV::{VARIABLE}}}\n",

@@ -48,6 +48,7 @@ def test_every_column_is_an_option_and_says_something():
         "org-unit": "Phones", "country": "de", "state": "Berlin", "locality": "Berlin", "email": "a@example.com",
         "key-type": "p-384", "key-file": "own.key", "eku": "serverAuth", "key-usage": "digitalSignature",
         "template": "", "p12": "compat", "crl-url": "http://crl.example.com/x.crl",
+        "deploy": "nginx@root@web1",
     }  # fmt: skip
     assert set(text) == set(inventory.COLUMNS)
     (row,) = rows(json.dumps(text) + "\n")
@@ -60,6 +61,7 @@ def test_every_column_is_an_option_and_says_something():
     assert (order.days, order.key_type.name, order.key_file, order.p12) == (30, "p-384", "own.key", "p12-compat")
     assert (order.extended_key_usage, order.key_usage) == (("serverAuth",), ("digitalSignature",))
     assert order.crl_url == "http://crl.example.com/x.crl"
+    assert row.deploy == "nginx@root@web1"
 
 
 # The row, the line that it begins on, and what is said of it.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 import socket
 import sys
@@ -18,12 +19,13 @@ from opensslgen.audit.result import Settings
 from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.openssl import command, s_client
 from opensslgen.openssl.command import OpenSSLError
-from opensslgen.openssl.process import Process, Stopped
+from opensslgen.openssl.process import Process, Stopped, start_with_sh
 from opensslgen.openssl.s_client import STARTTLS
 from opensslgen.rules.profiles import rules_of
 from opensslgen.x509.certificate import decode
 
 from . import servers
+from .daily import daily
 from .needs import needs
 from .openssls import OTHERS
 from .servers import HOST, issue, nginx, s_server, scripted, tls_context
@@ -34,10 +36,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 LOCALHOST = (x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address(HOST)), x509.DNSName("pbx.example.com"))
 
 
-@pytest.fixture(scope="module", params=OTHERS or ["openssl"])
+ASKING = OTHERS or ["openssl"]
+
+
+@pytest.fixture(scope="module", params=daily(ASKING, ASKING[-1]))
 def client(request):
     """Each openssl that is to ask."""
-    return command.find(request.param)
+    return command.find(request.param, start=start_with_sh)
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +60,14 @@ def leaf(middle):
     return issue("localhost", *LOCALHOST, issuer=middle)
 
 
-def audit(*texts, client=None, timeout=10.0, jobs=16, at=None, starttls=None, servername=None):
+def audit(*texts, client=None, timeout=10.0, jobs=16, at=None, starttls=None, servername=None, until=math.inf):
     targets = [server_target(text, starttls=starttls, servername=servername) for text in texts]
     settings = Settings(
         rules=rules_of(["apple"]),
         at=at or datetime.now(timezone.utc),
         openssl=(lambda: client) if client else command.find,
     )
-    return list(judge_servers(targets, settings=settings, timeout=timeout, jobs=jobs))
+    return list(judge_servers(targets, settings=settings, timeout=timeout, jobs=jobs, until=until))
 
 
 def judged(*texts, **options):
@@ -501,6 +506,23 @@ def test_every_address_of_a_name_is_tried(tmp_path, leaf, middle, resolved):
     assert [result.unreadable for result in results] == [None, "connection refused", "connection refused"]
 
 
+def test_a_name_with_thousands_of_addresses_ends_in_time_and_each_is_named(monkeypatch, resolved):
+    """In the form, one request would otherwise keep its place for hours."""
+    resolved["many.example.com"] = [f"10.0.{each >> 8}.{each & 255}" for each in range(1000)]
+    asked = []
+
+    def slow(_, address, *__, **___):
+        asked.append(address)
+        time.sleep(0.2)
+        raise UnreadableError("connection refused")
+
+    monkeypatch.setattr("opensslgen.audit.live.answer", slow)
+    results = audit("many.example.com:443", jobs=4, until=time.monotonic() + 0.3)
+    assert len(asked) < 20
+    late = [result for result in results if result.unreadable.startswith("not asked, because")]
+    assert (len(results), len(late)) == (1000, 1000 - len(asked))
+
+
 def test_a_name_that_does_not_resolve_is_unreadable():
     assert judged("absent.invalid:443").unreadable.startswith("absent.invalid does not resolve: ")
 
@@ -598,7 +620,7 @@ def test_a_fault_of_ours_is_not_taken_for_one_of_the_server():
         audit(f"{HOST}:443", client=client)
 
 
-def test_the_output_of_openssl_is_bounded(tmp_path):
+def test_the_output_of_openssl_is_bounded(tmp_path, through_sh):
     script = tmp_path / "openssl"
     script.write_text("#!/bin/sh\n[ $1 = version ] && { echo OpenSSL 3.0.0; exit; }\nexec cat /dev/zero\n")
     script.chmod(0o755)

@@ -14,11 +14,20 @@ import pytest
 from opensslgen.openssl import command
 from opensslgen.openssl.command import OpenSSLError
 from opensslgen.openssl.process import Process, start_with_sh
+from opensslgen.openssl.provider import default_config
 from opensslgen.plan.template import shipped
 
 from .conftest import CHECKOUT, is_running, start_with_subprocess, wait
+from .daily import daily
 from .needs import need
 from .shells import EACH_SHELL, SHELLS
+
+pytestmark = pytest.mark.usefixtures("through_sh")
+
+
+@pytest.fixture
+def openssl(through_sh):
+    return command.find()
 
 
 def answer(banner):
@@ -43,6 +52,13 @@ def answer(banner):
 def test_version_and_flavour_are_read_from_the_banner(banner, flavour, version, backdates):
     found = command.find("sh", start=answer(banner))
     assert (found.flavour, found.version, found.can("-not_before")) == (flavour, version, backdates)
+
+
+def test_one_answer_names_the_version_and_the_folder_of_the_config(monkeypatch):
+    monkeypatch.delenv("OPENSSL_CONF", raising=False)
+    found = command.find("sh", start=answer('LibreSSL 3.3.6\nOPENSSLDIR: "/usr/local/etc/my ssl"'))
+    assert (found.banner, default_config(found)) == ("LibreSSL 3.3.6", Path("/usr/local/etc/my ssl/openssl.cnf"))
+    assert default_config(command.find("sh", start=answer("LibreSSL 3.3.6"))) == Path(os.devnull)
 
 
 def test_a_missing_openssl_is_an_error_with_a_cure(monkeypatch):
@@ -161,10 +177,11 @@ def test_groups_of_commands_fail_each_by_itself(shell, tmp_path, stand_in):
     assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.out")} == {0o600}
 
 
-@pytest.mark.parametrize("passphrase", PASSPHRASES, ids=range(len(PASSPHRASES)))
+@pytest.mark.parametrize("which", daily(range(len(PASSPHRASES)), 2))
 @pytest.mark.parametrize("shell", EACH_SHELL)
-def test_a_passphrase_reaches_only_the_command_that_names_it(shell, passphrase, stand_in, monkeypatch, caplog):
+def test_a_passphrase_reaches_only_the_command_that_names_it(shell, which, stand_in, monkeypatch, caplog):
     need(shell)
+    passphrase = PASSPHRASES[which]
     tmp_path = Path(stand_in.path).parent.parent
     monkeypatch.delenv("PYTEST_CURRENT_TEST")
     caplog.set_level(logging.DEBUG)
@@ -334,13 +351,13 @@ def test_a_secret_is_in_the_environment_of_its_command_alone(monkeypatch, caplog
 
 def test_recorded_answers_can_stand_in_for_an_openssl(fp):
     """The seam for versions that no package offers: pytest-subprocess sees what the adapter starts."""
-    fp.register(["/usr/bin/env", "version"], stdout="LibreSSL 2.8.3\n")
+    fp.register(["/usr/bin/env", "version", "-v", "-d"], stdout="LibreSSL 2.8.3\n")
     fp.register(
         ["/usr/bin/env", "storeutl", "x"], stdout="", stderr="openssl:Error: 'storeutl' is an invalid command.\n"
     )
     found = command.find("/usr/bin/env", start=start_with_subprocess)
     assert found.run(["storeutl", "x"]).exit_code == 0  # it says so, though it has no such command
-    assert fp.call_count(["/usr/bin/env", "version"]) == 1
+    assert fp.call_count(["/usr/bin/env", "version", "-v", "-d"]) == 1
 
 
 _STARTS = """

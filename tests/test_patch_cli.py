@@ -184,7 +184,7 @@ def test_a_script_that_no_line_mends_is_refused_and_left_alone(tmp_path):
 
 def test_any_script_with_a_value_from_the_caller_is_refused(tmp_path):
     script = tmp_path / "make.sh"
-    script.write_text(ANY.replace("DNS:pbx.example.com", "DNS:$1"))
+    script.write_text(ANY.replace("DNS:pbx.example.com", "$1"))
     refused = opensslgen("patch", "--any", script)
     assert refused.returncode == 2
     assert "depends on $1" in refused.stderr

@@ -76,7 +76,7 @@ def test_run_and_script_make_the_same(name, shell, openssl, tmp_path):
     assert not [path for path in printed.path.iterdir() if path.name.startswith(".script")]
 
 
-@pytest.mark.parametrize("name", DAILY)
+@pytest.mark.parametrize("name", daily(RECIPES, "intermediate"))
 def test_a_script_is_clean_under_shellcheck(name, authority, tmp_path):
     if name in NEEDS_ROOT:
         make_root(authority)
@@ -431,7 +431,7 @@ exec {real} "$@"
     assert end - begin == timedelta(days=3650)
 
 
-def test_the_plan_for_a_root_is_this():
+def test_the_plan_for_a_root_is_this(keys_as_shipped):
     plan = issue.root(root_order(common_name="Test root", organization="Acme"))
     config, run, check = plan.steps
     assert config == Write(

@@ -34,6 +34,7 @@ from opensslgen.plan.script import as_script
 from opensslgen.x509.certificate import load
 
 from .conftest import CHECKOUT, EC, files_below, make_root, make_server, no_secret, opensslgen
+from .daily import daily
 from .jobs import SECRETS
 from .needs import need, needs, program_path
 from .openssls import BINARIES
@@ -622,7 +623,7 @@ def test_every_openssl_does_it(name, path, pki):
     assert ours == script
 
 
-@pytest.mark.parametrize("name", ["revoke-listed", "revoke-unlisted", "list", "change-passphrase"])
+@pytest.mark.parametrize("name", daily(("revoke-listed", "revoke-unlisted", "list", "change-passphrase"), "list"))
 def test_a_script_is_clean_under_shellcheck(name, work, pki, tmp_path):
     prepared(name, pki, work)
     (tmp_path / "script.sh").write_text(as_script(JOBS[name](work.store).plan, version="test"))

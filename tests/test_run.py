@@ -22,13 +22,11 @@ from opensslgen.openssl.command import find
 from opensslgen.openssl.provider import default_config
 from opensslgen.watch.wrapper import wrapper_script
 
-from .conftest import CHECKOUT
+from .conftest import CHECKOUT, opensslgen
 from .needs import needs
 from .openssls import BINARIES
 from .script_shapes import SHAPES, script_text
 from .shells import EACH_SHELL, SHELLS
-
-pytestmark = pytest.mark.slow
 
 RUN = [sys.executable, "-m", "opensslgen", "run"]
 ROOT = """
@@ -74,7 +72,7 @@ def run(*arguments, script=None, shell="sh", **options):
     if script is not None:
         Path("make.sh").write_text(script)
         arguments = (*arguments, "--", shell, "make.sh")
-    return subprocess.run([*RUN, *arguments], capture_output=True, text=True, **options)
+    return opensslgen("run", *arguments, **options)
 
 
 def report(*arguments, script, shell="sh"):
@@ -91,7 +89,7 @@ def test_the_table_has_many_shapes():
     assert len({shape.name for shape in SHAPES}) == len(SHAPES)
 
 
-@pytest.mark.parametrize("shape", slow_after(4, SHAPES), ids=lambda shape: shape.name)
+@pytest.mark.parametrize("shape", slow_after(1, SHAPES), ids=lambda shape: shape.name)
 def test_a_script_is_judged_by_what_it_makes(shape):
     script = script_text(shape)
     done, answer = report(script=script, shell=shape.shell)
@@ -102,7 +100,7 @@ def test_a_script_is_judged_by_what_it_makes(shape):
     assert leaf["verdict"] == ("violates" if shape.bad else "complies")
 
 
-@pytest.mark.parametrize("shape", slow_after(4, SHAPES), ids=lambda shape: shape.name)
+@pytest.mark.parametrize("shape", slow_after(1, SHAPES), ids=lambda shape: shape.name)
 def test_a_script_is_corrected_where_that_is_safe(shape):
     before = script_text(shape)
     done, _ = report("--fix", script=before, shell=shape.shell)
@@ -115,6 +113,7 @@ def test_a_script_is_corrected_where_that_is_safe(shape):
     assert faults(root) == {"eku", "days", "names", "ca"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", EACH_SHELL)
 @pytest.mark.parametrize("shape", slow_after(1, SHAPES), ids=lambda shape: shape.name)
 def test_the_wrapper_alone_corrects_them_in_each_shell(shape, shell):
@@ -178,6 +177,7 @@ openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -sha25
 STAND_INS = sorted((CHECKOUT / "tests" / "gen_certs").glob("[ce]*/*.sh"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["run", "fix", "wrapper"])
 @pytest.mark.parametrize("stand_in", slow_after(1, STAND_INS), ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_the_vendors_script(stand_in, way):
@@ -202,12 +202,14 @@ def test_the_vendors_script(stand_in, way):
     assert Path("vendor.sh").read_bytes() == stand_in.read_bytes()
 
 
+@pytest.mark.slow
 def test_shellcheck_has_nothing_to_say_of_the_wrapper():
     Path("openssl").write_text(wrapper_script())
     done = subprocess.run(["shellcheck", "-s", "sh", "openssl"], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_names_can_be_supplied():
     script = ROOT + SIGN.replace("good.ext", "none.ext").replace("-extfile", "-extfile") + " -out server.crt\n"
     script = script.replace("openssl x509 -req", "echo keyUsage=digitalSignature > none.ext; openssl x509 -req")
@@ -228,6 +230,7 @@ def test_names_need_fix():
     assert "--san can only be used with --fix" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_passphrase_is_never_recorded():
     script = (
         "openssl genrsa -aes128 -passout pass:s3cret-one -out ca.key 2048 2>/dev/null\n"
@@ -245,6 +248,7 @@ def test_a_passphrase_is_never_recorded():
     assert "s3cret" not in done.stdout + done.stderr + Path("report.json").read_text()
 
 
+@pytest.mark.slow
 def test_the_report_is_a_table_with_line_section_and_mark():
     script = ROOT + SIGN + " -out server.crt\nexit 3\n"
     done = run(script=script)
@@ -258,6 +262,7 @@ def test_the_report_is_a_table_with_line_section_and_mark():
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["sarif", "nagios", "github"])
 def test_the_other_formats(form):
     script = ROOT + SIGN.replace("365", "3650") + " -out server.crt\necho printed by the script\n"
@@ -275,6 +280,7 @@ def test_the_other_formats(form):
         assert f"::error file=make.sh,line={line},title=apple-validity::server.crt: it is valid for" in done.stdout
 
 
+@pytest.mark.slow
 def test_streams_folder_umask_and_exit_code_stay():
     script = "umask; pwd; cat; echo oops >&2; trap 'echo hup' HUP; ls -l /dev/fd/7 >/dev/null && echo seven; exit 9\n"
     Path("make.sh").write_text(script)
@@ -293,6 +299,7 @@ def test_streams_folder_umask_and_exit_code_stay():
     assert "exited with 9" in Path("report.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_call_in_the_middle_of_a_pipe_stays_as_it_is():
     script = ROOT + f"{SIGN} -text | tee got.txt | head -c 20 >/dev/null; {SIGN} -out a.crt; echo $? >&2\n"
     done, answer = report(script=script)
@@ -306,6 +313,7 @@ def messages(stderr):
     return [line.partition(":error:")[2] or line for line in stderr.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_failing_call_fails_as_before():
     script = ROOT + f"{SIGN} -CAkey missing.key -out server.crt\necho after $?\n"
     Path("make.sh").write_text(script)
@@ -320,6 +328,7 @@ def test_a_failing_call_fails_as_before():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
@@ -335,18 +344,21 @@ def test_where_no_certificate_is_made_nothing_complies(script, reason):
     assert "0 of 1 comply" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_report_masks_the_commands_own_arguments():
     done = run("--json", "--", "sh", "-c", ": -passin pass:s3cret; exit 0", "sh", "-passout", "s3cret")
     assert "s3cret" not in done.stdout + done.stderr
     assert json.loads(done.stdout)["command"]["arguments"][-1] == "***"
 
 
+@pytest.mark.slow
 def test_a_command_that_cannot_be_run():
     done = run("--", "./missing")
     assert done.returncode == 2
     assert done.stderr == "Error: cannot run ./missing: No such file or directory\n"
 
 
+@pytest.mark.slow
 def test_a_script_without_a_first_line_runs_as_a_shell_would_run_it():
     Path("make").write_text(ROOT + SIGN + " -out server.crt\n")
     Path("make").chmod(0o755)
@@ -356,6 +368,7 @@ def test_a_script_without_a_first_line_runs_as_a_shell_would_run_it():
 ABSOLUTE = ROOT + SIGN.replace("openssl", shutil.which("openssl") or "/usr/bin/openssl", 1) + " -days 3650 -out s.crt\n"
 
 
+@pytest.mark.slow
 @needs("mount")
 def test_a_path_is_covered_for_root():
     done, answer = report("--fix", script=ABSOLUTE)
@@ -365,6 +378,7 @@ def test_a_path_is_covered_for_root():
     assert b"ELF" in Path(os.path.realpath(shutil.which("openssl"))).read_bytes()[:4]
 
 
+@pytest.mark.slow
 @needs("users", "setpriv", "root")
 def test_a_path_is_covered_in_a_user_namespace(tmp_path):
     Path("make.sh").write_text(ABSOLUTE + "id -u\n")
@@ -386,6 +400,7 @@ def no_namespaces(command):
     return ["unshare", "-rm", "sh", "-c", f'{limits} && exec "$@"', "sh", *command]
 
 
+@pytest.mark.slow
 @needs("users", "unshare")
 def test_without_namespaces_a_path_is_told_by_its_line():
     Path("make.sh").write_text("x=1\n/usr/bin/openssl req -x509 -new -key x\n")
@@ -418,6 +433,7 @@ def processes(text):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_reaches_the_command(number):
     Path("make.sh").write_text("trap 'echo caught > caught; exit 5' TERM HUP; touch begun; while :; do sleep 0.1; done")
@@ -428,6 +444,7 @@ def test_a_signal_reaches_the_command(number):
     assert "exited with 5" in Path("report.txt").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_openssl_ends_with_the_call_that_a_script_kills(number, tmp_path):
     marker = f"/CN={tmp_path.name}"
@@ -446,6 +463,7 @@ def test_openssl_ends_with_the_call_that_a_script_kills(number, tmp_path):
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_control_c_ends_the_command_and_the_report_still_comes(tmp_path):
     marker = f"/CN={tmp_path.name}"
     Path("make.sh").write_text(
@@ -464,6 +482,7 @@ def test_control_c_ends_the_command_and_the_report_still_comes(tmp_path):
     assert not processes(marker)
 
 
+@pytest.mark.slow
 def test_a_script_that_is_killed_is_reported():
     Path("make.sh").write_text(ROOT + "touch begun\nkill -9 $$\n")
     process = started("--", "sh", "make.sh")
@@ -471,6 +490,7 @@ def test_a_script_that_is_killed_is_reported():
     assert "was ended by SIGKILL" in Path("report.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_command_in_an_argument_may_be_longer_than_the_name_of_a_file():
     script = f"{ROOT}\n{SIGN} -out server.crt\n{'# nothing' * 1000}\n"
     done = run("--json", "--report", "report.json", "--", "sh", "-c", script)
@@ -479,6 +499,7 @@ def test_a_command_in_an_argument_may_be_longer_than_the_name_of_a_file():
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_call_in_the_background_is_waited_for():
     script = ROOT + f"( sleep 0.3; exec {SIGN} -days 3650 -out server.crt ) &\n{SIGN} -out a.crt &\nsleep 0.5\n"
     done, answer = report(script=script)
@@ -486,6 +507,7 @@ def test_a_call_in_the_background_is_waited_for():
     assert done.returncode == 1
 
 
+@pytest.mark.slow
 def test_fifty_calls_at_once():
     script = ROOT + (
         "echo 01 > serial\nfor n in $(seq 50); do\n"
@@ -499,6 +521,7 @@ def test_fifty_calls_at_once():
         assert faults(Path(f"{number}.crt").read_bytes()) == set()
 
 
+@pytest.mark.slow
 @needs("terminals")
 @pytest.mark.parametrize("arguments", [[], ["--fix"]])
 def test_openssl_asks_for_a_passphrase_on_the_terminal(arguments):
@@ -529,6 +552,7 @@ def test_openssl_asks_for_a_passphrase_on_the_terminal(arguments):
     assert status == 0, shown
 
 
+@pytest.mark.slow
 def test_the_wrapper_never_calls_itself_or_another_one():
     for name in ("one", "two"):
         Path(name).mkdir()

@@ -55,14 +55,13 @@ def test_no_argv_log_or_output_holds_a_secret(witnessed, tmp_path):
     assert "ENCRYPTED" in (tmp_path / "pki" / "private" / "ca.key").read_text()
 
 
-def test_neither_exceptions_nor_logs_hold_a_secret(authority, caplog):
+def test_neither_exceptions_nor_logs_hold_a_secret(authority, caplog, through_sh):
     caplog.set_level(logging.DEBUG)
+    openssl = command.find()
     order = root_order(key_type=EC, encrypted=True)
-    Authority(authority.store, authority.openssl, lambda _: PASSPHRASE).make(
-        lambda: root_job(order, store=authority.store)
-    )
+    Authority(authority.store, openssl, lambda _: PASSPHRASE).make(lambda: root_job(order, store=authority.store))
     with pytest.raises(Error) as caught:
-        make_server(Authority(authority.store, authority.openssl, lambda _: "wrong" + PASSPHRASE))
+        make_server(Authority(authority.store, openssl, lambda _: "wrong" + PASSPHRASE))
     told = "".join(traceback.format_exception(caught.value)) + caplog.text
     assert caplog.records
     assert PASSPHRASE not in told

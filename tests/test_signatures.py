@@ -41,7 +41,7 @@ from .servers import issue, s_server
 
 CHAIN = (BELOW_MIDDLE, GOOD_MIDDLE, GOOD_ROOT)
 SEED = 7
-FEW, MANY = 60, 1000
+FEW, MANY = 20, 1000
 """Damaged chains in the quick suite, and in the whole one."""
 
 
@@ -137,7 +137,7 @@ def test_no_chain_is_good_in_which_a_bit_of_a_name_key_or_signature_has_changed(
 # --- wherever it lies
 
 
-@pytest.mark.parametrize("which", range(3))
+@pytest.mark.parametrize("which", daily(range(3), 1))
 def test_a_false_signature_is_found_in_a_bundle_in_any_order(which):
     chain = [broken(der) if place == which else der for place, der in enumerate(CHAIN)]
     for order in permutations(range(3)):

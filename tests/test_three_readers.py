@@ -287,7 +287,7 @@ def assert_asn1crypto_agrees(ours: Certificate, other: asn1.Certificate) -> None
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     subject=distinguished_names,
     issuer=distinguished_names,

@@ -629,6 +629,19 @@ def test_many_fields_and_many_files_are_refused(client):
     assert answer.status_code == 413
 
 
+def test_more_names_than_anyone_types_are_not_recognised(client):
+    assert client.post("/recognise", names="a.example.com\n" * 200).status_code == 200
+    assert client.post("/recognise", names="a.b," * 20_000).status_code == 413
+
+
+def test_the_name_of_a_file_is_not_repeated_at_any_length(client):
+    calls = b"openssl req -x509 -newkey rsa:2048 -nodes -days 365 -keyout k -out c -subj /CN=a\n" * 5
+    answer = client.post("/audit", file=(io.BytesIO(b"#!/bin/sh\n" + calls), "n" * 100_000))
+    report = client.get(re.search(r'href="(/audit/[0-9a-f]+/json)"', answer.text)[1])
+    assert b"n" * 255 in report.data
+    assert b"n" * 256 not in report.data
+
+
 @pytest.mark.slow
 def test_two_hundred_slow_connections_keep_nobody_out(form):
     with slow_connections(form.port, 200):
@@ -798,6 +811,7 @@ def test_who_does_not_wait_loses_nothing_either(how, tmp_path, slow_openssl):
     assert (pki / "issued" / "pbx.example.com.crt").exists()
 
 
+@pytest.mark.slow
 def test_an_idle_form_with_open_connections_stops_at_once(tmp_path):
     with running("--pki", tmp_path / "pki") as form, slow_connections(form.port, 20):
         begun = time.monotonic()
@@ -806,6 +820,7 @@ def test_an_idle_form_with_open_connections_stops_at_once(tmp_path):
     assert "Traceback" not in form.log
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_an_error_with_a_hint(form):
     done = opensslgen("web", "--port", form.port)
     assert done.returncode == 1

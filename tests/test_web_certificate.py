@@ -26,13 +26,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from opensslgen.cli.main import cli
 from opensslgen.jobs.backup import Backup
 from opensslgen.jobs.destination import Destination
-from opensslgen.plan.export import FORMATS, RECEIVERS
+from opensslgen.plan.export import FORMATS
 from opensslgen.plan.secrets import CA_PASSPHRASE
+from opensslgen.plan.targets import NAMES
 from opensslgen.web import auditing
 from opensslgen.web.app import create_app
 from opensslgen.x509.certificate import load
 
 from .conftest import agreeing, files_below, make_root, make_server, wait
+from .daily import daily
 from .forms import Client, form_config
 
 PBX = "pbx.example.com"
@@ -133,18 +135,20 @@ def files_in(answer):
 # Exports
 
 
-@pytest.mark.parametrize("name", [*RECEIVERS, *FORMATS])
+@pytest.mark.parametrize(
+    "name", daily([*NAMES, *FORMATS], "ip-office", "nginx", "haproxy", "unifi", "p12", "jks", "chain", "der", "key")
+)
 def test_each_export_is_that_of_the_command(name, below, made, tmp_path):
     before = files_below(made / "site")
     where = address(made / "site")
-    option = "--for" if name in RECEIVERS else "--as"
+    option = "--for" if name in NAMES else "--as"
     run("export", PBX, option, name, "--pki", made / "site", "--out", f"{tmp_path}/", OPENSSLGEN_P12_PASSWORD=PASSWORD)
     expected = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     found = files_in(below.post(f"{where}/export", form=name, p12_password=PASSWORD))
     assert found.keys() == expected.keys()
     leaf = x509.load_pem_x509_certificate((made / "site" / "issued" / f"{PBX}.crt").read_bytes())
     for file, data in found.items():
-        if not file.endswith(".p12"):
+        if not file.endswith((".p12", ".jks")):
             assert data == expected[file]
             continue
         ours, theirs = (pkcs12.load_pkcs12(each, PASSWORD.encode()) for each in (data, expected[file]))
@@ -160,9 +164,9 @@ def test_each_export_is_that_of_the_command(name, below, made, tmp_path):
 def test_the_page_offers_every_export_and_links_lead_to_no_key(client, made):
     where = address(made / "pki")
     page = client.get(where).text
-    assert set(re.findall(r'name="form" value="([^"]+)"', page)) == {*RECEIVERS, "p12", "p12-compat", "key"}
+    assert set(re.findall(r'name="form" value="([^"]+)"', page)) == {*NAMES, "p12", "p12-compat", "key", "jks"}
     assert set(re.findall(rf'href="{where}/([^"]+)"', page)) == {"certificate", "chain", "der"}
-    for name in (*RECEIVERS, "p12", "p12-compat", "key", "export"):
+    for name in (*NAMES, "p12", "p12-compat", "key", "jks", "export"):
         assert client.get(f"{where}/{name}").status_code in {404, 405}
     loaded = x509.load_pem_x509_certificate(client.get(f"{where}/certificate").data)
     assert loaded == x509.load_der_x509_certificate(client.get(f"{where}/der").data)
@@ -188,7 +192,7 @@ def test_no_key_of_a_ca_is_exported(client, made):
     office = address(made / "pki", "Office")
     for where in ("/certificates/ca", office):
         assert "its key stays where it is" in text_of(client.get(where).text)
-        for form in (*RECEIVERS, "p12", "p12-compat", "key"):
+        for form in (*NAMES, "p12", "p12-compat", "key", "jks"):
             answer = client.post(f"{where}/export", form=form, p12_password=PASSWORD)
             assert answer.status_code == 422
             assert "its key stays where it is" in text_of(answer.text)

@@ -10,14 +10,16 @@ from __future__ import annotations
 import os
 import re
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from opensslgen.budget import MOST_FINDINGS, Budget, CostlyError, Reserve
 from opensslgen.bundles.holding import key_in_file
 from opensslgen.errors import Error, UnreadableError
+from opensslgen.files.read import read_file
 from opensslgen.pki import index
 from opensslgen.pki.folder import copy_of
 from opensslgen.plan import layout
@@ -25,7 +27,6 @@ from opensslgen.rules.rule import Finding, raised
 from opensslgen.text import listed, utc, visible
 from opensslgen.x509 import crl
 from opensslgen.x509.certificate import Certificate, load
-from opensslgen.x509.der import DecodeError
 from opensslgen.x509.pem import REQUEST_LABELS, pem_blocks
 from opensslgen.x509.request import decode_request
 
@@ -56,7 +57,13 @@ def judge_folder(path: str, settings: Settings) -> list[Result]:
     except UnreadableError as error:
         unreadable = error.message
     return [
-        Result(target=str(folder), kind="folder", findings=tuple(audit.findings), notes=tuple(audit.notes)),
+        Result(
+            target=str(folder),
+            kind="folder",
+            findings=tuple(audit.findings),
+            notes=tuple(audit.notes),
+            unreadable=audit.over or (unreadable and f"it was not checked as a whole: {unreadable}"),
+        ),
         Result(target=path, kind="index", findings=tuple(audit.of_lines), unreadable=unreadable),
     ]
 
@@ -78,6 +85,8 @@ class _Audit:
     notes: list[str] = field(default_factory=list)
     lines: dict[int, _Line] = field(default_factory=dict)
     """By serial number."""
+    over: str | None = None
+    """The first file that took too long, so that it was not compared."""
 
     def run(self) -> None:
         closed = ""
@@ -88,7 +97,7 @@ class _Audit:
             self.judge_index,
             self.judge_copies,
             self.judge_issued,
-            self.judge_revocation_list,
+            self.judge_list_in_time,
         ):
             try:
                 judge()
@@ -97,8 +106,15 @@ class _Audit:
         if closed:
             raise UnreadableError(closed)
 
+    def judge_list_in_time(self) -> None:
+        with suppress(CostlyError), self.limited(self.folder / layout.CRL):
+            self.judge_revocation_list()
+
     def add(self, rule: str, message: str, *, line: int | None = None) -> None:
         found = self.findings if line is None else self.of_lines
+        if len(found) >= MOST_FINDINGS:
+            self.over = self.over or f"more than {MOST_FINDINGS} findings"
+            return
         found += raised(self.settings.rules, rule, message, line=line)
 
     @cached_property
@@ -107,8 +123,27 @@ class _Audit:
         for name in layout.CAS:
             with suppress(UnreadableError):
                 if (self.folder / name).is_file():
-                    return load(self.folder / name)
+                    return self.load(self.folder / name)
         return None
+
+    @cached_property
+    def reserve(self) -> Reserve:
+        return Reserve(self.settings.time_limit)
+
+    @contextmanager
+    def limited(self, path: Path | str) -> Iterator[None]:
+        """Charge a budget for the work on one file, and remember it if that is used up."""
+        budget = Budget(self.settings.time_limit, reserve=self.reserve)
+        try:
+            with budget.running():
+                yield
+        finally:
+            if budget.over:
+                self.over = self.over or f"{visible(str(path))}: {budget.over.message}"
+
+    def load(self, path: Path | str) -> Certificate:
+        with self.limited(path):
+            return load(path)
 
     def files(self, name: str, *suffixes: str) -> Iterator[os.DirEntry[str]]:
         """Yield the sorted entries of a folder in this one; nothing if the folder is missing."""
@@ -169,12 +204,13 @@ class _Audit:
 
     def judge_key(self, name: str, certificate: Certificate, whose: str) -> None:
         try:
-            key, why = key_in_file(
-                str(self.folder / name),
-                certificate.public_key,
-                openssl=self.settings.find_openssl,
-                limit=self.settings.limit,
-            )
+            with self.limited(self.folder / name):
+                key, why = key_in_file(
+                    str(self.folder / name),
+                    certificate.public_key,
+                    openssl=self.settings.find_openssl,
+                    limit=self.settings.limit,
+                )
         except Error as error:
             self.notes.append(f"{self.shown(name)}: whether it is the key of {whose} was not checked: {error.message}")
             return
@@ -218,7 +254,7 @@ class _Audit:
             self.add("pki-copy-missing", f"the copy of {entry.serial_hex} ({entry.title}) is missing", line=entry.line)
             return
         try:
-            certificate = load(path)
+            certificate = self.load(path)
         except UnreadableError:
             return  # it is reported for that file
         where = visible(str(path))
@@ -242,7 +278,7 @@ class _Audit:
                 if re.fullmatch("-?[0-9A-Fa-f]+", stem) and int(stem, 16) in self.lines:
                     continue
                 with suppress(UnreadableError):
-                    self.judge_recorded(f"{name}/{entry.name}", load(entry.path))
+                    self.judge_recorded(f"{name}/{entry.name}", self.load(entry.path))
 
     def judge_recorded(self, name: str, certificate: Certificate) -> _Line | None:
         """Return a certificate's line in the index; a root needs no line, because it cannot be revoked by itself."""
@@ -258,7 +294,7 @@ class _Audit:
         for entry in self.files(layout.ISSUED, ".crt"):
             name = f"{layout.ISSUED}/{entry.name}"
             try:
-                certificate = load(entry.path)
+                certificate = self.load(entry.path)
             except UnreadableError:
                 continue  # it is reported for that file
             line = self.judge_recorded(name, certificate)
@@ -267,7 +303,7 @@ class _Audit:
                 self.add("pki-revoked-in-use", message)
             copy = copy_of(self.folder, certificate.serial_hex)
             with suppress(UnreadableError):
-                if copy and load(copy).der != certificate.der:
+                if copy and self.load(copy).der != certificate.der:
                     self.add("pki-copy-differs", f"{self.shown(name)} differs from {visible(str(copy))}")
             stem = entry.name.removesuffix(".crt")
             if (self.folder / layout.key(stem)).exists():
@@ -276,10 +312,11 @@ class _Audit:
 
     def judge_request(self, name: str, certificate: Certificate, whose: str) -> None:
         try:
-            data = (self.folder / name).read_bytes()
-            blocks = [block.body for block in pem_blocks(data) if block.label in REQUEST_LABELS]
-            request = decode_request(blocks[0] if blocks else data)
-        except (OSError, DecodeError):
+            with self.limited(self.folder / name):
+                data = read_file(self.folder / name)
+                blocks = [block.body for block in pem_blocks(data) if block.label in REQUEST_LABELS]
+                request = decode_request(blocks[0] if blocks else data)
+        except UnreadableError:
             return  # it is missing, or its error is reported for that file
         if request.public_key.der != certificate.public_key.der:
             self.add("pki-request-differs", f"{self.shown(name)} has a different key than {whose}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import socket
 import threading
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import Empty, PriorityQueue, SimpleQueue
@@ -154,11 +156,13 @@ def judge_servers(
     jobs: int = JOBS,
     anchors: tuple[Certificate, ...] = (),
     pool: tuple[Certificate, ...] = (),
+    until: float = math.inf,
 ) -> Iterator[Result]:
     """Yield the verdict on each address of each server, in order, while others are still being asked.
 
     `anchors` are roots that are trusted if they fit, and `pool` are other CAs, even if the server does not send them.
     At most `jobs` of them are asked at once, each for at most `timeout` seconds; a name lookup has the same limit.
+    None is asked after `until`, by the monotonic clock: a name may have thousands of addresses.
     """
     from opensslgen.openssl.command import OpenSSLError
 
@@ -168,7 +172,12 @@ def judge_servers(
         yield from (_unreadable(target.text, error.message) for target in targets)
         return
     openssl = replace(openssl, timeout=timeout, limit=OUTPUT)
-    ask = partial(_verdict, openssl, settings=settings, anchors=anchors, pool=pool)
+
+    def ask(target: ServerTarget, address: str, title: str) -> Result:
+        if time.monotonic() >= until:
+            return _unreadable(title, "not asked, because the others took too long: ask it alone")
+        return _verdict(openssl, target, address, title=title, settings=settings, anchors=anchors, pool=pool)
+
     work: _Work = PriorityQueue()
     done: _Done = SimpleQueue()
 
@@ -182,7 +191,7 @@ def judge_servers(
             return 1
         for place, address in enumerate(addresses):
             title = target.text if len(addresses) == 1 else f"{target.text} ({address})"
-            work.put((index, place, partial(ask, target, address, title=title)))
+            work.put((index, place, partial(ask, target, address, title)))
         return len(addresses)
 
     for index in range(len(targets)):

@@ -389,10 +389,14 @@ def _with_hosts(machine: Machine, text: str) -> str:
             return match[0]
         if kind == "IP" and re.sub(_UNKNOWN, "", value).strip():
             return match[0]
+        machine.hosts.update(dict.fromkeys(named))
         return f"{kind}{match[2]}{re.sub(_UNKNOWN, _EXAMPLES[kind], value)}"
 
     def others(match: re.Match[str]) -> str:
-        return match[0] if is_known(match[3]) else f"{match[1]}{match[2]}{_EXAMPLES[match[1]]}"
+        if is_known(match[3]):
+            return match[0]
+        machine.hosts.update(dict.fromkeys(unknown_names(match[3])))
+        return f"{match[1]}{match[2]}{_EXAMPLES[match[1]]}"
 
     if is_known(text):
         return text

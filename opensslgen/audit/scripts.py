@@ -27,7 +27,7 @@ from opensslgen.shell.builtins import BUILTINS
 from opensslgen.shell.machine import Call, UnfollowedError, World, explore
 from opensslgen.shell.parse import parse
 from opensslgen.shell.values import is_known, unknown_names, with_names, without_names
-from opensslgen.text import visible
+from opensslgen.text import listed, visible
 
 from .configs import judge_text
 from .purpose import SERVER
@@ -122,6 +122,8 @@ def judge_script(data: bytes, *, target: str, settings: Settings) -> list[Result
     findings, reasons = verdict.findings, verdict.reasons
     notes = tuple(f"line {reason.line}: {visible(reason.text)}" for reason in reasons)
     if not reasons or any(finding.rule.severity == ERROR for finding in findings):
+        if verdict.hosts:
+            notes += (f"not checked: whether {visible(listed(verdict.hosts, 3))} is a host name or an address",)
         return [replace(result, findings=findings, notes=notes)]
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
     return [
@@ -170,6 +172,8 @@ class Verdict:
     """Line and days of each CA certificate."""
     refused: int = 0
     """How many certificates openssl would refuse to make."""
+    hosts: tuple[str, ...] = ()
+    """The names of unknown values that were taken for host names or addresses."""
 
 
 def judge_commands(text: str, *, target: str, settings: Settings) -> Verdict:
@@ -227,6 +231,7 @@ def _verdict(findings: list[Finding], reasons: list[Reason], audit: _Audit) -> V
         tuple(line for made in reversed(audit.wrong()) for line in (*_section_lines(made), made.line)),
         tuple((made.line, made.days) for (made, _), answer in audit.asked.items() if answer.is_authority),
         sum(answer.refused is not None for answer in audit.asked.values()),
+        tuple(audit.hosts),
     )
 
 
@@ -298,6 +303,7 @@ class _Audit:
         self.lines: dict[int, int] = {}
         self.asked: dict[tuple[Made, bool], _Answer] = {}
         self.unclear: dict[str, int] = {}
+        self.hosts: dict[str, None] = {}
         self.keys: dict[Key, None] = {}
         self.has_calls = False
         self.unfollowed: Reason | None = None
@@ -308,6 +314,7 @@ class _Audit:
     def take(self, machine: Machine) -> None:
         """Judge what one way through the script makes."""
         self.unclear.update({what: line for what, line in machine.unclear.items() if what not in self.unclear})
+        self.hosts.update(machine.hosts)
         issuers = {each.path for each in machine.records if isinstance(each, Issuer)}
         self.has_calls = self.has_calls or any(isinstance(each, Call) for each in machine.records)
         self.makes_something = self.makes_something or any(not isinstance(each, Call) for each in machine.records)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path as FilePath
 
+    from opensslgen.budget import Reserve
     from opensslgen.openssl.chains import Answer, Question
     from opensslgen.pki.survey import Row
     from opensslgen.rules.path import Path
@@ -72,10 +73,15 @@ Verdict = Result | Pending
 
 
 def limited(
-    work: Callable[[], Iterable[Verdict]], settings: Settings, target: str, *, line: int | None = None
+    work: Callable[[], Iterable[Verdict]],
+    settings: Settings,
+    target: str,
+    *,
+    line: int | None = None,
+    reserve: Reserve | None = None,
 ) -> list[Verdict]:
     """Return the verdicts that a function finds about a target, or the one that it costs more than its budget."""
-    budget = Budget(settings.time_limit)
+    budget = Budget(settings.time_limit, reserve=reserve)
     found: list[Verdict] = []
     with suppress(CostlyError), budget.running():
         found += work()

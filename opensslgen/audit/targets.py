@@ -10,6 +10,7 @@ from functools import cache, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NoReturn, TypeVar, Union
 
+from opensslgen.budget import Reserve
 from opensslgen.errors import UnreadableError
 from opensslgen.files.read import STDIN, File, chunks, open_file, pieces, read_up_to, walk
 from opensslgen.patterns import pattern
@@ -207,16 +208,20 @@ def _verdicts(batch: Sequence[_Unit], settings: Settings, at_hand: AtHand) -> It
         from .live import JOBS, judge_servers
 
         return judge_servers(first, settings=settings, timeout=settings.timeout, jobs=settings.jobs or JOBS)
-    return settle((verdict for unit in batch for verdict in _of_unit(unit, settings, at_hand)), settings)
+    reserve = Reserve(settings.time_limit)
+    return settle((verdict for unit in batch for verdict in _of_unit(unit, settings, at_hand, reserve)), settings)
 
 
-def _of_unit(unit: _Unit, settings: Settings, at_hand: AtHand) -> Iterable[Verdict]:
+def _of_unit(unit: _Unit, settings: Settings, at_hand: AtHand, reserve: Reserve) -> Iterable[Verdict]:
     if isinstance(unit, File):
         judged = partial(judge_file, unit, settings, at_hand)
         # A pki folder may have any number of certificates; the work for each of them is limited.
-        return judged() if is_index(unit.path) else limited(judged, settings, unit.path)
+        if is_index(unit.path):
+            return judged()
+        return limited(judged, settings, unit.path, reserve=None if unit.named else reserve)
     if isinstance(unit, Piece):
-        return limited(partial(judge_piece, unit, settings, at_hand), settings, unit.target, line=unit.line)
+        judged = partial(judge_piece, unit, settings, at_hand)
+        return limited(judged, settings, unit.target, line=unit.line, reserve=reserve)
     assert isinstance(unit, Result)
     return (unit,)
 
@@ -309,12 +314,12 @@ def _at_hand_here() -> AtHand:
 
 def _answers(batch: list[_Unit], settings: Settings, then: Callable[[Result], T]) -> list[list[T] | None]:
     """Return the value of `then` for the verdicts on each unit; None if it has to be judged in the main process."""
-    at_hand = _at_hand_here()
+    at_hand, reserve = _at_hand_here(), Reserve(settings.time_limit)
     found: list[Verdict] = []
     counts: list[int | None] = []
     for unit in batch:
         try:
-            verdicts = [*_of_unit(unit, settings, at_hand)]
+            verdicts = [*_of_unit(unit, settings, at_hand, reserve)]
         except _ElsewhereError:
             counts.append(None)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +17,7 @@ from opensslgen.plan import layout
 from opensslgen.rules.names import matches
 from opensslgen.rules.rule import ERROR, NOTE, WARNING, Case, judge
 from opensslgen.suggest import suggest
-from opensslgen.x509.certificate import Certificate, load
+from opensslgen.x509.certificate import Certificate
 
 from .live import ServerTarget, judge_servers, server_target
 from .records import authorities
@@ -85,11 +86,18 @@ def target_of(text: str, *, starttls: str | None = None, servername: str | None 
     return target
 
 
-def why(target: ServerTarget, *, pki: Path, settings: Settings, timeout: float) -> Why:
-    """Ask a server on all its addresses, and return what may keep phones from accepting it."""
+def why(target: ServerTarget, *, pki: Path, settings: Settings, timeout: float, until: float = math.inf) -> Why:
+    """Ask a server on all its addresses, none after `until`, and return what may keep phones from accepting it."""
     known = _Known(pki)
     results = tuple(
-        judge_servers([target], settings=settings, timeout=timeout, anchors=known.roots, pool=known.intermediates)
+        judge_servers(
+            [target],
+            settings=settings,
+            timeout=timeout,
+            anchors=known.roots,
+            pool=known.intermediates,
+            until=until,
+        )
     )
     found = _Places()
     found.extend(None, _of_clock(known))
@@ -118,7 +126,7 @@ class _Known:
     def _issued_cas(self) -> Iterator[Certificate]:
         for path in issued_files(self.folder.path):
             with suppress(Error):
-                certificate = load(path)
+                certificate = self.folder.load(path)
                 if certificate.is_authority:
                     yield certificate
 

@@ -14,6 +14,7 @@ from opensslgen.names.slips import slips
 from opensslgen.pki import index
 from opensslgen.pki.folder import Folder
 from opensslgen.plan import issue, layout
+from opensslgen.plan.targets import places
 from opensslgen.rules.path import wrong_key
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.request import parse_request
@@ -45,6 +46,8 @@ class Outcome:
     not_after: datetime | None = None
     """Of the current certificate."""
     notes: tuple[str, ...] = ()
+    deploy: str | None = None
+    """Where it is installed, as the row says."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Batch:
         for row in rows:
             fault = row.fault
             if row.order is not None:
-                fault = self._fault(row.order, issuer, above)
+                fault = self._fault(row.order, issuer, above) or _fault_of_places(row.deploy)
                 # The file systems of macOS do not tell A from a.
                 before = taken.setdefault(row.order.stem.lower(), row.line)
                 if before != row.line:
@@ -122,7 +125,7 @@ class Batch:
                 yield order, Outcome(row.line, row.name, FAILED, error.message, notes=notes)
                 continue
             ends = there.not_after if there else None
-            yield order, Outcome(row.line, row.name, MADE if why else LEFT, why or "as asked", ends, notes)
+            yield order, Outcome(row.line, row.name, MADE if why else LEFT, why or "as asked", ends, notes, row.deploy)
 
     def _revoked(self) -> frozenset[int]:
         """Return the serial numbers of revoked certificates; some programs leave their files in `issued/`."""
@@ -181,4 +184,13 @@ def _difference(order: LeafOrder, there: Certificate, issuer: Certificate | None
     shortened = issuer is not None and issuer.not_after - there.not_after < _AT_THE_END
     if there.validity.days != order.days and not shortened:
         return f"{order.days} days are asked for, not {there.validity.days}"
+    return None
+
+
+def _fault_of_places(text: str | None) -> str | None:
+    """Return what is wrong with where a certificate is to be installed, or None."""
+    try:
+        places(text or "")
+    except Error as error:
+        return f"deploy: {error.message}"
     return None

@@ -17,6 +17,7 @@ from opensslgen.errors import UnreadableError, UsageError
 from opensslgen.plan.secrets import P12_PASSWORD
 
 from .command import InGroups
+from .deploying import deploy_one
 from .failure import Failure
 from .options import (
     ALLOW,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from opensslgen.batch.needs import Needs
-    from opensslgen.batch.wanted import Outcome
+    from opensslgen.batch.wanted import Batch, Outcome
     from opensslgen.orders.inventory import Row
     from opensslgen.x509.key_types import KeyType
 
@@ -106,7 +107,8 @@ def batch(inventory: Path, issuing: Issuing, newca: NewCA, secrets: Secrets, rep
     INVENTORY is a CSV file with a header row, as a spreadsheet exports it, a file with a JSON object on each line, or -
     for standard input. Its columns have the names of the options of `server`, `client` and `self-signed`: name, kind,
     san, days, cn, org, org-unit, country, state, locality, email, key-type, key-file, eku, key-usage, template, p12,
-    crl-url.
+    crl-url. The column deploy says where the certificate is installed afterwards, such as nginx@root@web1, as `deploy`
+    does it.
 
     A certificate is issued if it is missing, expires soon, or differs from its row. All rows are checked before the
     first certificate is issued. Old files are kept next to the new ones. If the pki folder has no CA, the command asks
@@ -141,7 +143,7 @@ def batch(inventory: Path, issuing: Issuing, newca: NewCA, secrets: Secrets, rep
         file.seek(0)
         if reporting.check:
             wanting = (outcome for _, outcome in first.decide(read(file)))
-            sys.exit(_report(wanting, needs, reporting))
+            sys.exit(_report(wanting, needs, first, reporting))
         refuse_wrong_clock(issuing.pki, allow=issuing.allow)
         root = newca.order(store, encrypted=secrets.has_passphrase) if needs.issued else None
         ask = secrets.for_pki(issuing.pki, issuing.openssl)
@@ -153,7 +155,7 @@ def batch(inventory: Path, issuing: Issuing, newca: NewCA, secrets: Secrets, rep
         ready = replace(first, secrets={name: ask(name) for name in names})
         made = needs.make_root(ready, root)
         print_notes([made.job.done] if made else [], quiet=reporting.quiet)
-        sys.exit(_report(converge(ready, read(file)), needs, reporting))
+        sys.exit(_report(converge(ready, read(file)), needs, ready, reporting))
 
 
 @contextlib.contextmanager
@@ -192,10 +194,11 @@ def _refuse_faults(faulty: Iterable[Row], needs: Needs, title: str, reporting: R
         raise Failure(UsageError(report.faults_text(count, needs.rows, title)))
 
 
-def _report(outcomes: Iterable[Outcome], needs: Needs, reporting: Reporting) -> int:
-    """Write each outcome as it comes and then the totals, and return the exit code."""
+def _report(outcomes: Iterable[Outcome], needs: Needs, batch: Batch, reporting: Reporting) -> int:
+    """Write each outcome as it comes, deploy what the rows ask for, write the totals, and return the exit code."""
     from opensslgen.report import batch as report
 
+    deployments: list[Outcome] = []
     totals = {"made": 0, "left": 0, "failed": 0}
     bar = Bar(rate=True)
     bar.begin(lambda: needs.rows)
@@ -204,6 +207,8 @@ def _report(outcomes: Iterable[Outcome], needs: Needs, reporting: Reporting) -> 
     try:
         for outcome in outcomes:
             totals[outcome.state] += 1
+            if outcome.deploy and (outcome.state == "left" or (outcome.state == "made" and not reporting.check)):
+                deployments.append(outcome)
             bar.advance(1)
             if reporting.as_json:
                 text = report.outcome_json(outcome)
@@ -216,9 +221,27 @@ def _report(outcomes: Iterable[Outcome], needs: Needs, reporting: Reporting) -> 
                 between = ",\n" if reporting.as_json else ""
     finally:
         bar.clear()
+    deployed = _deploy(deployments, batch, reporting)
+    is_unfinished = any("error" in each or each["would_change"] for each in deployed)
     if reporting.as_json:
-        out.write(("" if between != report.HEAD else report.HEAD) + report.tail_json(totals))
+        out.write(("" if between != report.HEAD else report.HEAD) + report.tail_json(totals, deployed or None))
     elif not reporting.quiet:
         out.write(report.tail_text(totals, check=reporting.check))
     out.flush()
-    return int(bool(totals["failed"] or (reporting.check and totals["made"])))
+    return int(bool(totals["failed"] or is_unfinished or (reporting.check and totals["made"])))
+
+
+def _deploy(outcomes: Iterable[Outcome], batch: Batch, reporting: Reporting) -> list[dict[str, object]]:
+    """Deploy the certificates of the rows that ask for it, one after another; return the answers in JSON."""
+    from opensslgen.plan.targets import places
+
+    answers: list[dict[str, object]] = []
+    for outcome in outcomes:
+        for place in places(outcome.deploy or ""):
+            answers.append(
+                deploy_one(
+                    place, outcome.name, batch.store, batch.openssl, check=reporting.check,
+                    is_shown=not reporting.quiet and not reporting.as_json,
+                )
+            )  # fmt: skip
+    return answers

@@ -27,16 +27,16 @@ HEADINGS = {
         "--each",
         "--section",
     )
-    + ("--limit", "--time-limit", "--sign"),
+    + ("--limit", "--time-limit", "--sign", "--to", "--target", "--on", "--set", "--undo"),
     NAMES: ("--san", "--cn", "--org", "--org-unit", "--country", "--state", "--locality", "--email", "--name"),
     VALIDITY: ("--days", "--crl-url"),
     KEY: ("--key-type", "--key-file", "--keep-key", "--eku", "--key-usage", "--template")
     + ("--passphrase", "--new-passphrase", "--new-passphrase-file"),
     LIMITS: ("--pathlen", "--permit", "--exclude"),
     RULES: ("--profile", "--allow", "--at"),
-    SERVERS: ("--starttls", "--servername", "--timeout"),
+    SERVERS: ("--starttls", "--servername", "--timeout", "--ask", "--ssh", "--sudo"),
     SHARING: ("--share", "--address", "--port", "--duration", "--password-file"),
-    HOOKS: ("--deploy-hook", "--post-hook"),
+    HOOKS: ("--deploy", "--deploy-hook", "--post-hook"),
     CA: ("--new-ca", "--ca-name", "--yes", "--passphrase-file", "--pki", "--openssl"),
     OUTPUT: ("--csr-only", "--p12", "--p12-compat", "--no-p12", "--p12-password-file", "--out", "--report", "--script")
     + ("--commands", "--force", "--format", "--json", "--warning", "--critical", "--quiet", "--verbose", "--help"),

@@ -76,3 +76,10 @@ def beginning(words: Iterable[str], incomplete: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
+def target(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001
+    """Offer the targets of deployments."""
+    from opensslgen.plan.targets import NAMES
+
+    return beginning(NAMES, incomplete)

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from .secrets import Secrets
 
 # Spelled out, as the help must not wait for the recipes; a test holds them against one another.
-FORMATS = ("p12", "p12-compat", "pem", "chain", "der", "key")
-RECEIVERS = ("ip-office", "vodia", "synology", "unifi", "nginx", "asterisk", "kamailio")
+FORMATS = ("p12", "p12-compat", "pem", "chain", "der", "key", "jks")
+RECEIVERS = (
+    *("ip-office", "nginx", "apache", "haproxy", "asterisk", "kamailio", "postfix", "dovecot", "synology", "unifi"),
+    *("proxmox", "mikrotik", "opnsense", "vodia", "generic"),
+)
 
 
 @click.command(cls=InGroups)
@@ -48,12 +51,22 @@ def export(
 
     \b
     --for ip-office   NAME.p12, with everything: import it in the security settings
-          vodia       NAME-vodia.pem, with everything: paste it into the certificate page
-          synology    NAME.key, NAME.crt, NAME-ca.crt: three fields of Control Panel > Security > Certificate
-          unifi       NAME-unifi.p12 with the alias unifi: keytool -importkeystore into the controller's keystore
           nginx       NAME.key, NAME-fullchain.pem: ssl_certificate_key, ssl_certificate
+          apache      the same two: SSLCertificateKeyFile, SSLCertificateFile
+          haproxy     NAME-haproxy.pem, certificates and key in one: bind … crt
           asterisk    NAME.key, NAME-fullchain.pem, NAME-ca.pem: priv_key_file, cert_file, ca_list_file
           kamailio    the same three: private_key, certificate, ca_list
+          postfix     NAME.key, NAME-fullchain.pem: smtpd_tls_key_file, smtpd_tls_cert_file
+          dovecot     the same two: ssl_key, ssl_cert
+          synology    NAME.key, NAME.crt, NAME-ca.crt: three fields of Control Panel > Security > Certificate
+          unifi       NAME-unifi.p12 with the alias unifi: keytool -importkeystore into the controller's keystore
+          proxmox     NAME.key, NAME-fullchain.pem: pvenode cert set
+          mikrotik    NAME.key, NAME.crt: /certificate import
+          opnsense    NAME.key, NAME-fullchain.pem: System > Trust > Certificates
+          vodia       NAME-vodia.pem, with everything: paste it into the certificate page
+          generic     NAME.key, NAME-fullchain.pem, NAME-ca.pem
+
+    `opensslgen deploy` also installs them.
 
     A full chain does not contain the root, which clients already have; --as chain does. Files with a key can
     only be read by you.
@@ -62,12 +75,13 @@ def export(
     from opensslgen.jobs.export import export_job, export_order, export_text
     from opensslgen.pki import lookup
     from opensslgen.pki.folder import Folder
-    from opensslgen.plan import export as recipes
+    from opensslgen.plan.export import FORMATS as FORMS
     from opensslgen.plan.issue import P12_ENCRYPTIONS
+    from opensslgen.plan.targets import target
 
     if bool(form) == bool(receiver):
         raise UsageError("use either --as or --for")
-    wanted = recipes.FORMATS[form] if form else recipes.RECEIVERS[receiver or ""]
+    wanted = FORMS[form] if form else target(receiver or "").form
     makes_p12 = any(piece.form in P12_ENCRYPTIONS for piece in wanted.pieces)
     if secrets.p12_password_file and not makes_p12:
         raise UsageError(f"--p12-password-file cannot be used with {f'--as {form}' if form else f'--for {receiver}'}")

@@ -60,6 +60,7 @@ GROUPS = {
         "doctor": ("doctor.doctor", "Check openssl, the pki folder and the clock of this machine."),
     },
     "Elsewhere": {
+        "deploy": ("deploy.deploy", "Install a certificate on a server or an appliance."),
         "script": ("script.script", "Print a script for machines without Python, or for cron."),
         "patch": ("patch.patch", "Patch gen_certs.sh so that iPhones accept its certificates."),
         "ext": ("patch.ext", "Print the extension section for a vendor's script."),

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from opensslgen.jobs.job import Job
     from opensslgen.jobs.perform import JobResult
     from opensslgen.jobs.renew import Renewal
+    from opensslgen.openssl.command import OpenSSL
     from opensslgen.pki.store import Store
+    from opensslgen.plan.targets import Where
 
 
 class Renewing(NamedTuple):
@@ -50,6 +52,7 @@ class Renewing(NamedTuple):
     keep_key: bool
     days: int | None
     p12: str | None
+    deploy: tuple[str, ...]
     deploy_hook: str | None
     post_hook: str | None
     allow: tuple[str, ...]
@@ -76,6 +79,10 @@ class Renewing(NamedTuple):
     ),
     P12,
     click.option("--no-p12", "p12", flag_value="none", help="Make no PKCS#12 file, although there is one."),
+    click.option(
+        "--deploy", multiple=True, metavar="TARGET@HOST",
+        help="Install each renewed certificate there, as `deploy` does it; repeat for more.",
+    ),
     HOOKS,
     ALLOW,
     grouped(Renewing),
@@ -90,6 +97,7 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
     opensslgen renew --within 30 --post-hook "systemctl reload nginx"
     opensslgen renew --all --p12-password-file FILE
     opensslgen renew pbx.example.com --keep-key --p12
+    opensslgen renew pbx.example.com --deploy nginx@root@web1
     opensslgen renew ca                                    the root, with the same key
 
     A renewed certificate has the same names, kind and type of key, and a later expiry date. The old files are kept next
@@ -107,7 +115,7 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
     Exit code: 0, or 1 if any renewal failed. `opensslgen script systemd` and `opensslgen script cron` print what starts
     a renewal each day.
     """
-    from opensslgen.jobs.hook import run_deploy_hook, run_post_hook
+    from opensslgen.jobs.hook import run_post_hook
     from opensslgen.openssl import provider
     from opensslgen.report.made import failed_json, made_json, made_text
 
@@ -119,6 +127,8 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
         _print_script(names, store, renewing, running)
         return
     openssl = provider.find(running.openssl)
+    is_shown = not running.as_json and not running.quiet
+    places = [place for text in renewing.deploy for place in _places(text)]
     answers: list[dict[str, object]] = []
     failures: list[Error] = []
     done: list[JobResult] = []
@@ -135,14 +145,11 @@ def renew(names: tuple[str, ...], renewing: Renewing, secrets: Secrets, running:
             continue
         done.append(made)
         answers.append(made_json(made))
-        if not running.as_json and not running.quiet:
+        if is_shown:
             click.echo(made_text(made), nl=False)
-        try:
-            run_deploy_hook(renewing.deploy_hook, made, store=store, openssl=openssl, on_output=_say)
-        except Error as error:
-            failures.append(error)
-            answers[-1]["error"] = error.message
-            Failure(error).show()
+        failures += _install(
+            made, places, hook=renewing.deploy_hook, store=store, openssl=openssl, answer=answers[-1], is_shown=is_shown
+        )
     if done and renewing.post_hook:
         try:
             run_post_hook(renewing.post_hook, done, store=store, openssl=openssl, on_output=_say)
@@ -186,7 +193,7 @@ def _print_script(names: tuple[str, ...], store: Store, renewing: Renewing, runn
     if len(names) != 1:
         raise UsageError(f"{running.printing} needs exactly one name")
     why = f"cannot be used with {running.printing}: run the command afterwards"
-    refuse(why, deploy_hook=renewing.deploy_hook, post_hook=renewing.post_hook)
+    refuse(why, deploy=renewing.deploy, deploy_hook=renewing.deploy_hook, post_hook=renewing.post_hook)
     do(partial(named_job, names[0], renewing.renewal(), store=store), running)
 
 
@@ -209,6 +216,42 @@ def _jobs(
         found = [*due.due(survey, days=renewing.within, now=now)]
         waiting = [*due.waiting(survey, days=renewing.within, now=now)]
     return [(each.title, partial(due_job, each, renewing.renewal(), store=store)) for each in found], waiting
+
+
+def _places(text: str) -> tuple[Where, ...]:
+    from opensslgen.plan.targets import places
+
+    return places(text)
+
+
+def _install(
+    made: JobResult,
+    places: list[Where],
+    *,
+    hook: str | None,
+    store: Store,
+    openssl: OpenSSL,
+    answer: dict[str, object],
+    is_shown: bool,
+) -> list[Error]:
+    """Deploy a renewed certificate to each place, and run the deploy hook; return the errors, which were printed."""
+    from opensslgen.jobs.hook import run_deploy_hook
+
+    from .deploying import deploy_one
+
+    failures: list[Error] = []
+    certificate = made.files.get("certificate")
+    if places and certificate and not (made.certificate and made.certificate.is_authority):
+        deployed = [deploy_one(place, certificate.stem, store, openssl, is_shown=is_shown) for place in places]
+        failures += [Error(str(each["error"])) for each in deployed if "error" in each]
+        answer["deployed"] = deployed
+    try:
+        run_deploy_hook(hook, made, store=store, openssl=openssl, on_output=_say)
+    except Error as error:
+        failures.append(error)
+        answer["error"] = error.message
+        Failure(error).show()
+    return failures
 
 
 def _say(output: bytes) -> None:

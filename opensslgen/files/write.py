@@ -8,6 +8,7 @@ import shutil
 import stat
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def free_name(folder: Path, target: str) -> str:
     """Return a name that no file has, under which an old file is kept next to the new one."""
     name = f"{target}.old-{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}"
-    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+    names = chain([name], (f"{name}-{number}" for number in range(2, 1000)))
     return next(free for free in names if not os.path.lexists(folder / free))
 
 

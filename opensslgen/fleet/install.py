@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+import shlex
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -14,12 +15,12 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.read import read_file
 from opensslgen.gen_certs.patch import DAYS
 from opensslgen.names.general import file_name, parse_host
-from opensslgen.plan import layout
+from opensslgen.plan import layout, targets
+from opensslgen.plan.script import call
 from opensslgen.text import visible
 from opensslgen.trust.anchor import anchor
 from opensslgen.x509.pem import CERTIFICATE, pem
 
-from .remote import call
 from .request import FOLDER, YET, description, first_certificate, key_of, paths
 
 if TYPE_CHECKING:
@@ -93,13 +94,47 @@ def parse_place(what: str, *, path: str, mode: str | None = None, owner: str | N
     return Place(what=what, path=path, mode=mode, owner=owner or "")
 
 
+_CONTENTS = {
+    ("key",): "key",
+    ("certificate",): "certificate",
+    ("certificate", "intermediates"): "chain",
+    ("root",): "root",
+}
+"""What a host has of its own, by the parts of a target's file."""
+
+
+def wish_of(name: str, settings: Mapping[str, str], *, stem: str) -> Wish:
+    """Return the places and the command of one of `plan.targets.NAMES`, with these settings.
+
+    The vendor's script is left alone. Raises UsageError for a target that needs more than the files of the host.
+    """
+    target = targets.target(name)
+    if not target.is_deployable or any(place.piece.parts not in _CONTENTS for place in target.places):
+        raise UsageError(
+            f"the target {name} cannot be used with Ansible, because the key does not leave the host",
+            hint="use opensslgen deploy",
+        )
+    values = target.values(tuple(settings.items()), name=stem)
+    commands = [text for each in ("test", "activate") if (text := target.commands.get(each))]
+    state = "\n".join(f"{key}={shlex.quote(value)}" for key, value in values.items())
+    return Wish(
+        places=tuple(
+            Place(what=_CONTENTS[place.piece.parts], path=values[place.variable], mode=place.mode, owner=place.owner)
+            for place in target.places
+            if place.path
+        ),
+        script="",
+        reload="\n".join(("set -e", state, *commands)),
+    )
+
+
 def install(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOLDER, check: bool = False) -> Installation:
     """Install on a host what the pki folder of this machine has for it, and run its command if anything has changed.
 
     Only files that differ are written. All of them are next to their places before the first one is renamed. With
     `check`, nothing is written. Raises Error if there is no certificate, or if it is not for the host's key.
     """
-    stem = file_name(parse_host(name))
+    stem = stem_of(name)
     content = _content(stem, pki)
     certificate = content.get("certificate")
     if certificate is None and not check:
@@ -129,6 +164,11 @@ def install(host: Host, name: str, *, pki: Path, wish: Wish, folder: str = FOLDE
             steps = [call("reload_later", folder, stem), *steps, call("reload", folder, stem, wish.reload)]
         fault = _reload_fault(host.answer(*steps)) or fault
     return Installation(tuple(changes), is_due, not_after, fault)
+
+
+def stem_of(name: str) -> str:
+    """Return the stem of the names of a host's files; raises UsageError."""
+    return file_name(parse_host(name))
 
 
 def _content(stem: str, pki: Path) -> dict[str, bytes]:

@@ -15,7 +15,6 @@ from opensslgen.errors import Error
 from opensslgen.plan import template
 from opensslgen.plan.script import with_functions
 from opensslgen.text import visible
-from opensslgen.x509.pem import base64_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,14 +84,6 @@ def program(*calls: str, openssl: str = "openssl") -> str:
         "",
     )
     return with_functions("\n".join(story), template.shipped("fleet.sh")) + "\nfleet </dev/null\n"
-
-
-def call(function: str, *arguments: str, stdin: bytes | None = None) -> str:
-    """Return the lines that call a function, perhaps with bytes on its standard input, in base64."""
-    line = shlex.join([function, *arguments])
-    if stdin is None:
-        return line
-    return "\n".join((f"{line} <<'EOF'", *base64_lines(stdin), "EOF"))
 
 
 def subshell(script: str, argument: str) -> str:

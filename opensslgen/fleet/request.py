@@ -14,7 +14,7 @@ from opensslgen.jobs.issue import request_job
 from opensslgen.orders.order import leaf_order
 from opensslgen.pki.store import Store
 from opensslgen.plan import layout
-from opensslgen.plan.script import as_script
+from opensslgen.plan.script import as_script, call
 from opensslgen.plan.steps import What
 from opensslgen.text import utc, visible
 from opensslgen.x509 import key_types
@@ -23,7 +23,7 @@ from opensslgen.x509.pem import pem_blocks
 from opensslgen.x509.public_keys import decode_public_key
 from opensslgen.x509.request import parse_request
 
-from .remote import call, subshell
+from .remote import subshell
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

@@ -13,8 +13,8 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.general import file_name
 from opensslgen.openssl import run
 from opensslgen.pki.index import REVOKED
-from opensslgen.plan import export, layout
-from opensslgen.plan.export import FORMATS, RECEIVERS, Export
+from opensslgen.plan import export, layout, targets
+from opensslgen.plan.export import FORMATS, Export
 from opensslgen.plan.issue import P12_ENCRYPTIONS
 from opensslgen.rules.chain import issuers_among
 from opensslgen.suggest import shell_words
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from opensslgen.pki.lookup import Found
     from opensslgen.pki.store import Store
     from opensslgen.plan.export import Form
+    from opensslgen.plan.targets import Target
 
 
 def export_order(found: Found, *, store: Store, form: Form, file: str | None = None) -> Export:
@@ -103,12 +104,14 @@ class Offer(NamedTuple):
     """One way to export a certificate."""
 
     name: str
-    """One of FORMATS or RECEIVERS."""
+    """One of FORMATS or of `targets.NAMES`."""
     order: Export
     use: str | None
     """How to use it, as a sentence; None if it cannot be made."""
     fault: str | None
     """Why it cannot be made; None if it can."""
+    target: Target | None = None
+    """What it is for, if `deploy` can also install it there."""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -129,7 +132,14 @@ class Offer(NamedTuple):
 def offers(found: Found, *, store: Store) -> list[Offer]:
     """Return every way to export a certificate, those for products first; raises UnreadableError."""
     order = export_order(found, store=store, form=FORMATS["pem"])
-    return [_offer(name, replace(order, form=form)) for name, form in (*RECEIVERS.items(), *FORMATS.items())]
+    known = {name: targets.target(name) for name in targets.NAMES}
+    return [
+        *(
+            _offer(name, replace(order, form=each.form))._replace(target=each if each.is_deployable else None)
+            for name, each in known.items()
+        ),
+        *(_offer(name, replace(order, form=form)) for name, form in FORMATS.items()),
+    ]
 
 
 def _offer(name: str, order: Export) -> Offer:

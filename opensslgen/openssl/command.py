@@ -13,12 +13,14 @@ from opensslgen.errors import Error
 from opensslgen.patterns import pattern
 from opensslgen.text import visible
 
-from .process import Process, Start, Stopped, start_with_sh
+from .process import Process, Stopped, start_with_sh
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date
     from pathlib import Path
+
+    from .process import Start
 
 
 TIMEOUT = 120.0
@@ -99,6 +101,8 @@ class OpenSSL:
     """Seconds that a command may take."""
     limit: int | None = None
     """Bytes that a command may print; None: any number."""
+    directory: str | None = None
+    """The folder of its default config; None if it does not say so."""
     conf: str = os.devnull
     """The config that openssl itself reads: empty, or the site's because it sets up `providers`."""
     providers: tuple[str, ...] = ()
@@ -275,18 +279,25 @@ def find(path: str | None = None, *, start: Start = start_with_sh, timeout: floa
     if not os.path.isabs(found):  # noqa: PTH117 - importing pathlib takes as long as `openssl version`
         found = os.path.join(os.getcwd(), found)  # noqa: PTH109, PTH118
     process = _start(
-        start, [found, "version"], cwd=os.sep, secrets={}, stdin=b"", timeout=timeout, limit=_LONGEST_VERSION
+        start,
+        [found, "version", "-v", "-d"],
+        cwd=os.sep,
+        secrets={},
+        stdin=b"",
+        timeout=timeout,
+        limit=_LONGEST_VERSION,
     )
-    banner = process.stdout.decode("utf-8", "replace").strip()
+    answer = process.stdout.decode("utf-8", "replace").strip()
+    banner = answer.partition("\n")[0]
     match = re.match(r"(OpenSSL|LibreSSL) ([0-9]{1,4})\.([0-9]{1,4})\.([0-9]{1,4})", banner)
     if match is None:
-        answer = banner.splitlines()[0][:80] if banner else reason(process)
-        raise OpenSSLError(f"{found} is not an openssl: `version` answers {answer!r}")
+        raise OpenSSLError(f"{found} is not an openssl: `version` answers {banner[:80] or reason(process)!r}")
     flavour, version = match[1], (int(match[2]), int(match[3]), int(match[4]))
     if version < OLDEST[flavour]:
         oldest = ".".join(map(str, OLDEST[flavour]))
         raise OpenSSLError(f"{found} is too old: {banner}; {flavour} {oldest} is the oldest that works")
-    return OpenSSL(found, flavour, version, banner, start, timeout)
+    directory = re.search(r'^OPENSSLDIR: "(.*)"$', answer, re.MULTILINE)
+    return OpenSSL(found, flavour, version, banner, start, timeout, directory=directory[1] if directory else None)
 
 
 _LONGEST_VERSION = 1 << 16

@@ -13,13 +13,33 @@ import sys
 import threading
 import time
 from importlib import import_module
+from queue import Empty, Queue
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Protocol
 
     import sh
+
+    class Start(Protocol):
+        """Starts a process, waits for it, and returns its exit code and output; tests replace it.
+
+        Raises OSError if it cannot be started and TimeoutError if it did not end within `timeout` seconds, or printed
+        more than `limit` bytes.
+        """
+
+        def __call__(  # noqa: D102
+            self,
+            argv: Sequence[str],
+            *,
+            env: Mapping[str, str],
+            cwd: str,
+            stdin: bytes,
+            timeout: float,
+            limit: int | None = None,
+        ) -> Process: ...
 
 
 class Process(NamedTuple):
@@ -37,25 +57,6 @@ class Stopped(TimeoutError):
     def __init__(self, left: Process) -> None:
         super().__init__()
         self.left = left
-
-
-class Start(Protocol):
-    """Starts a process, waits for it, and returns its exit code and output; tests replace it.
-
-    Raises OSError if it cannot be started and TimeoutError if it did not end within `timeout` seconds, or printed more
-    than `limit` bytes.
-    """
-
-    def __call__(  # noqa: D102
-        self,
-        argv: Sequence[str],
-        *,
-        env: Mapping[str, str],
-        cwd: str,
-        stdin: bytes,
-        timeout: float,
-        limit: int | None = None,
-    ) -> Process: ...
 
 
 def start_with_sh(
@@ -117,6 +118,91 @@ def start_with_sh(
     if process.exit_code == -signal.SIGKILL and (stdout.over or stderr.over or time.monotonic() >= deadline):
         raise Stopped(process)
     return process
+
+
+class Talk:
+    """A process that is talked to: bytes go to its standard input, and its output comes line by line.
+
+    Its input ends when this process ends, however it ends.
+    """
+
+    def __init__(self, stdin: Queue[bytes | None], lines: Queue[str | None], stderr: io.BytesIO) -> None:
+        """Take what the process reads and writes."""
+        self._stdin, self._lines, self._stderr = stdin, lines, stderr
+
+    def send(self, data: bytes) -> None:
+        """Write to its standard input."""
+        self._stdin.put(data)
+
+    def line(self, timeout: float) -> str | None:
+        """Return the next line, or None if there will be no more; raises TimeoutError after so many seconds."""
+        try:
+            line = self._lines.get(timeout=timeout)
+        except Empty:
+            raise TimeoutError from None
+        if line is None:
+            self._lines.put(None)
+        return line
+
+    @property
+    def stderr(self) -> str:
+        """What it has written to its standard error so far."""
+        return self._stderr.getvalue().decode("utf-8", "replace")
+
+
+GRACE = 60.0
+"""Seconds in which a program ends that has no more input."""
+
+
+@contextlib.contextmanager
+def talk(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, timeout: float) -> Iterator[Talk]:
+    """Start a program to talk to, without a terminal; it may take `timeout` seconds.
+
+    At the end of the block its input ends, and it has `GRACE` seconds to end by itself before it is killed. Raises
+    OSError if it cannot be started.
+    """
+    sh = _import_sh()
+    stdin: Queue[bytes | None] = Queue()
+    lines: Queue[str | None] = Queue()
+    stderr = _Output(1 << 16)
+    try:
+        with _uninterrupted():
+            running = sh.Command(argv[0])(
+                *argv[1:],
+                _bg=True,
+                _bg_exc=False,
+                _cwd=cwd,
+                _decode_errors="replace",
+                _env=dict(env),
+                _err=stderr,
+                _in=stdin,
+                _new_session=True,
+                _ok_code=list(range(256)),
+                _out=lambda line: lines.put(str(line)),
+                _preexec_fn=functools.partial(_prepare, timeout),
+                _return_cmd=True,
+                _tty_out=False,
+            )
+    except sh.CommandNotFound as error:
+        raise FileNotFoundError(argv[0]) from error
+    except sh.ForkException as error:
+        raise OSError(str(error).strip().splitlines()[-1]) from error
+    except RuntimeError as error:
+        raise _no_thread(error) from error
+
+    def wait() -> None:
+        with contextlib.suppress(sh.SignalException):
+            running.wait()
+        lines.put(None)
+
+    waiting = threading.Thread(target=wait, daemon=True)
+    waiting.start()
+    try:
+        yield Talk(stdin, lines, stderr)
+    finally:
+        stdin.put(None)
+        waiting.join(GRACE)
+        _kill(running)
 
 
 def _import_sh() -> ModuleType:

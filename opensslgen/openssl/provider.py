@@ -76,9 +76,7 @@ def default_config(openssl: OpenSSL) -> Path:
     """Return the path of the config that openssl reads by default."""
     if named := os.environ.get("OPENSSL_CONF"):
         return Path(named).absolute()
-    said = openssl.run(["version", "-d"], check=False).stdout.decode("utf-8", "replace")
-    match = re.match(r'OPENSSLDIR: "(.*)"$', said.strip())
-    return Path(match[1], "openssl.cnf") if match else Path(os.devnull)
+    return Path(openssl.directory, "openssl.cnf") if openssl.directory else Path(os.devnull)
 
 
 def _active(listed: str) -> dict[str, str]:

@@ -37,6 +37,7 @@ COLUMNS = {
     "template": "an extension file",
     "p12": "yes or compat",
     "crl-url": "where the CRL is",
+    "deploy": "where it is installed: TARGET@HOST",
 }
 """The columns, named like the options of `server`, `client` and `self-signed`, and their contents."""
 
@@ -68,6 +69,8 @@ class Row:
     order: LeafOrder | None
     """None if the row has a fault."""
     fault: str | None = None
+    deploy: str | None = None
+    """Where the certificate is installed, as `plan.targets.places` reads it."""
 
 
 def read(file: IO[str], *, title: str, key_type: str = key_types.DEFAULT.name) -> Iterator[Row]:
@@ -192,7 +195,8 @@ def _row(line: int, values: dict[str, Any], key_type: str) -> Row:
     name = values.get("name") or ""
     try:
         texts = {column: _text(column, value) for column, value in values.items() if value not in (None, "")}
-        return Row(line, texts.get("name", "").strip(), _order(texts, key_type))
+        deploy = texts.get("deploy", "").strip() or None
+        return Row(line, texts.get("name", "").strip(), _order(texts, key_type), deploy=deploy)
     except (UsageError, UnreadableError) as error:
         return Row(line, str(name).strip(), None, error.message)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from opensslgen.budget import Budget, Reserve
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.general import file_name
 from opensslgen.plan import layout
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from opensslgen.x509.public_keys import PublicKey
 
 
+_LARGEST = 2 << 20
+"""Bytes of a certificate's file; most have a thousandth."""
 # As `openssl ca` and easy-rsa write the reasons; a date follows the last two.
 _COMPROMISED = ("keycompromise", "cacompromise", "keytime", "cakeytime")
 
@@ -113,9 +116,21 @@ def missing_ca(path: Path) -> Error:
 
 @dataclass(frozen=True)
 class Folder:
-    """A pki folder; it is only read, and only as far as needed."""
+    """A pki folder; it is only read, and only as far as needed.
+
+    To read its certificates costs no more than to audit them: what takes longer counts as unreadable.
+    """
 
     path: Path
+
+    @cached_property
+    def _reserve(self) -> Reserve:
+        return Reserve()
+
+    def load(self, path: Path) -> Certificate:
+        """Return a certificate of the folder; raises UnreadableError, also if it takes too long."""
+        with Budget(reserve=self._reserve).running():
+            return load(path, limit=_LARGEST)
 
     @property
     def index(self) -> Path:
@@ -129,7 +144,7 @@ class Folder:
             path = self.path / name
             if path.exists():
                 try:
-                    return Copy(path, load(path), None)
+                    return Copy(path, self.load(path), None)
                 except UnreadableError as error:
                     return Copy(path, None, error.message)
         return None
@@ -140,7 +155,7 @@ class Folder:
         found = {}
         for path in issued_files(self.path):
             try:
-                found[load(path).serial_number] = path
+                found[self.load(path).serial_number] = path
             except UnreadableError:
                 continue
         return found
@@ -154,7 +169,7 @@ class Folder:
         for name in filter(None, (first, certificate.subject.common_name)):
             with suppress(UnreadableError, UsageError):
                 path = self.path / layout.certificate(file_name(name))
-                if load(path).der == certificate.der:
+                if self.load(path).der == certificate.der:
                     return path
         return self.issued.get(certificate.serial_number)
 
@@ -164,7 +179,7 @@ class Folder:
         found = set()
         for path in (self.path / layout.ISSUED).glob("*.crt.old-*"):
             with suppress(UnreadableError):
-                found.add(load(path).serial_number)
+                found.add(self.load(path).serial_number)
         return frozenset(found)
 
     @cached_property
@@ -184,7 +199,7 @@ class Folder:
         if path is None:
             return Copy(None, None, "its copy is missing")
         try:
-            certificate = load(path)
+            certificate = self.load(path)
         except UnreadableError as error:
             return Copy(path, None, f"its copy cannot be read: {error.message}")
         if certificate.serial_number != entry.serial_number:

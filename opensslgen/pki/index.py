@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import stat
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from opensslgen.errors import UnreadableError
@@ -25,6 +26,7 @@ VALID, REVOKED, EXPIRED = "V", "R", "E"
 REASONS = ("keyCompromise", "superseded", "cessationOfOperation", "affiliationChanged", "CACompromise", "unspecified")
 """Why a certificate can be revoked (RFC 5280 section 5.3.1); not certificateHold, which openssl cannot remove."""
 
+_LONGEST_LINE = 1 << 20
 _SERIAL = pattern(r"-?(?:[0-9A-Fa-f]{2})+")
 _TIME = pattern(r"(?:[0-9]{2}){6,7}Z")
 _ESCAPES = pattern(r"(?:\\x[0-9A-F]{2})+")
@@ -132,7 +134,9 @@ def read(
             raise UnreadableError(f"{shown}: not a regular file")
         # What is not UTF-8 is kept, and made visible when printed. Only a line feed ends a line.
         with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            for number, line in enumerate(file, 1):
+            for number, line in enumerate(iter(partial(file.readline, _LONGEST_LINE), ""), 1):
+                if len(line) == _LONGEST_LINE:
+                    raise UnreadableError(f"{shown}, line {number}: longer than {_LONGEST_LINE} characters")
                 if not line.endswith("\n") and not (mend and is_whole(line.encode(errors="surrogateescape"))):
                     on_torn(f"{shown}, line {number}, is cut off, and was ignored")
                 elif line.startswith(state) and not line.startswith("#"):

@@ -41,7 +41,7 @@ class Piece(NamedTuple):
 
 
 class Form(NamedTuple):
-    """A format of exports, or a product that they are for."""
+    """A format of exports, or what a target takes."""
 
     pieces: tuple[Piece, ...]
     use: str
@@ -49,10 +49,6 @@ class Form(NamedTuple):
     alias: str | None = None
     """The name of the entry in a PKCS#12 file, if the product needs a certain one."""
 
-
-_KEY = Piece(What.KEY, ".key", ("key",))
-_FULLCHAIN = Piece(What.CHAIN, "-fullchain.pem", ("certificate", "intermediates"))
-_CA_LIST = Piece(What.CA_LIST, "-ca.pem", ("root",))
 
 FORMATS = {
     "p12": Form((Piece(What.P12, ".p12", form="p12"),), "{p12} holds the key, the certificate and those above it"),
@@ -65,44 +61,14 @@ FORMATS = {
         "{chain} is the certificate and those above it, the root last",
     ),
     "der": Form((Piece(What.CERTIFICATE, ".der", form="der"),), "{certificate} is the certificate alone, in DER"),
-    "key": Form((_KEY,), "{key} is secret"),
+    "key": Form((Piece(What.KEY, ".key", ("key",)),), "{key} is secret"),
+    "jks": Form(
+        (Piece(What.P12, ".jks", form="p12-compat"),),
+        "{p12} is a keystore for Java, in the form PKCS12; where the old form is required: keytool -importkeystore"
+        " -srckeystore {p12} -srcstoretype PKCS12 -destkeystore OLD.jks -deststoretype JKS",
+    ),
 }
 """What a certificate can be exported as."""
-
-RECEIVERS = {
-    "ip-office": Form(
-        (Piece(What.P12, ".p12", form="p12-compat"),),
-        "import {p12} in IP Office's security settings as the identity certificate; all signing certificates are in it",
-    ),
-    "vodia": Form(
-        (Piece(What.BUNDLE, "-vodia.pem", ("certificate", "intermediates", "key")),),
-        "paste all of {bundle} into Vodia's certificate page: the certificate, those above it, and the key",
-    ),
-    "synology": Form(
-        (
-            _KEY,
-            Piece(What.CERTIFICATE, ".crt", ("certificate",)),
-            Piece(What.CHAIN, "-ca.crt", ("intermediates", "root")),
-        ),
-        "in Control Panel > Security > Certificate, import {key}, {certificate}, and {chain} as the intermediate one",
-    ),
-    "unifi": Form(
-        (Piece(What.P12, "-unifi.p12", form="p12-compat"),),
-        "import {p12} into the controller's keystore (keytool -importkeystore); its alias is unifi, as the controller"
-        " wants it",
-        alias="unifi",
-    ),
-    "nginx": Form((_KEY, _FULLCHAIN), "in nginx: ssl_certificate {chain}; ssl_certificate_key {key};"),
-    "asterisk": Form(
-        (_KEY, _FULLCHAIN, _CA_LIST),
-        "in a transport of pjsip.conf: cert_file={chain} priv_key_file={key} ca_list_file={CA list}",
-    ),
-    "kamailio": Form(
-        (_KEY, _FULLCHAIN, _CA_LIST),
-        "in tls.cfg: certificate = {chain} private_key = {key} ca_list = {CA list}",
-    ),
-}
-"""Products that a certificate can be exported for, and how to import it there."""
 
 
 @dataclass(frozen=True, kw_only=True)

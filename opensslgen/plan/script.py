@@ -12,6 +12,7 @@ from opensslgen.errors import UsageError
 from opensslgen.patterns import pattern
 from opensslgen.text import quote, visible
 from opensslgen.x509.extensions import PRINTED_USAGES
+from opensslgen.x509.pem import base64_lines
 
 from .layout import CRL_NUMBER, INDEX, INDEX_ATTRIBUTES
 from .secrets import SECRETS
@@ -179,6 +180,14 @@ def with_functions(story: str, library: str) -> str:
     code = code.replace("are_same ", "cksum ")
     text = text.replace("@TOOLS@", " ".join(tool for tool in _TOOLS if re.search(rf"(?m)(?:^|[ (|]){tool} ", code)))
     return text.replace(f"#include {EASYRSA_CONFIG}\n", shipped(EASYRSA_CONFIG))
+
+
+def call(function: str, *arguments: str, stdin: bytes | None = None) -> str:
+    """Return the lines that call a function, perhaps with bytes on its standard input, in base64."""
+    line = shlex.join([function, *arguments])
+    if stdin is None:
+        return line
+    return "\n".join((f"{line} <<'EOF'", *base64_lines(stdin), "EOF"))
 
 
 def as_commands(plan: Plan, *, version: str, folder: str = "pki") -> str:

@@ -66,6 +66,7 @@ def tail_text(totals: dict[str, int], *, check: bool) -> str:
     return f"{made}, {totals['left']} unchanged, {totals['failed']} failed\n"
 
 
-def tail_json(totals: dict[str, int]) -> str:
-    """Return the end of the JSON, with the totals."""
-    return f"\n], {json.dumps(totals)[1:-1]}}}\n"
+def tail_json(totals: dict[str, int], deployed: list[dict[str, object]] | None = None) -> str:
+    """Return the end of the JSON, with the totals, and the deployments if rows ask for any."""
+    more = {} if deployed is None else {"deployed": deployed}
+    return f"\n], {json.dumps({**totals, **more})[1:-1]}}}\n"

@@ -282,6 +282,8 @@ class Machine:
         self.descriptors: dict[int, File] = {}
         """The open files with descriptors from 3 on."""
         self.unclear: dict[str, int] = {}
+        self.hosts: dict[str, None] = {}
+        """The names of unknown values that stand for host names or addresses."""
         """Unknown things that may make certificates or change how they are made; with their lines."""
         self.locals: dict[str, str | None] = {}
         """The variables' values before a function that makes them local."""

@@ -47,6 +47,8 @@ _SERVER_TIMEOUT = 5.0
 _TARGETS = 20
 """Files and servers of one request."""
 _SERVERS_AT_ONCE = 4
+_NAME = 255
+"""Characters of the name of a file."""
 _SECONDS = 30.0
 """What one request may take; each of its files has the budget of a file in an audit, or what is left of this."""
 _turns = threading.BoundedSemaphore(2)
@@ -93,7 +95,8 @@ def judge() -> str | tuple[str, int]:
     typed = Typed(*(request.form.get(name, "") for name in Typed._fields))
     # A browser sends the lines of a text field with CR LF.
     sent = [("pasted", typed.text.replace("\r\n", "\n").encode())] if typed.text.strip() else []
-    sent += [(upload.filename, upload.read()) for upload in request.files.getlist("file") if upload.filename]
+    # The name is repeated with each result.
+    sent += [(upload.filename[:_NAME], upload.read()) for upload in request.files.getlist("file") if upload.filename]
     servers, found = _servers(typed)
     if not sent and not servers and not found:
         found["text"] = Problem("paste something, choose a file, or name a server")
@@ -187,7 +190,7 @@ def _of_servers(servers: Sequence[ServerTarget], settings: Settings, end: float)
         if time.monotonic() >= end:
             yield from (Result(target=server.text, kind="server", unreadable=_TOO_LATE) for server in some)
         else:
-            yield from judge_servers(some, settings=settings, timeout=_SERVER_TIMEOUT, jobs=_SERVERS_AT_ONCE)
+            yield from judge_servers(some, settings=settings, timeout=_SERVER_TIMEOUT, jobs=_SERVERS_AT_ONCE, until=end)
 
 
 class _Group(NamedTuple):

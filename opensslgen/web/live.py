@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ blueprint = Blueprint("live", __name__)
 
 _TIMEOUT = 5.0
 """Seconds for the lookup of a name, and for each of its addresses."""
+_SECONDS = 30.0
+"""Seconds after which no other address is asked."""
 
 
 @blueprint.post("/certificates/<serial>/check")
@@ -41,7 +44,8 @@ def check(serial: str) -> str | tuple[str, int]:
         with turn() as has_turn:
             if not has_turn:
                 raise Error("others are checking: try again in a moment")
-            answer = why.why(target, pki=config.pki, settings=_settings(config), timeout=_TIMEOUT)
+            until = time.monotonic() + _SECONDS
+            answer = why.why(target, pki=config.pki, settings=_settings(config), timeout=_TIMEOUT, until=until)
     except Error as error:
         return page(serial, problems={"check": Problem(error.message)}, host=typed), 422
     return page(serial, problems={}, host=typed, answer=answer)

@@ -54,7 +54,7 @@ _KINDS = {
 }
 """Media types; the others are PEM."""
 _PREVIEW_LIMIT = 64 << 10
-"""Bytes of a form whose commands are shown while it is filled in."""
+"""Bytes of a form whose commands are shown while it is filled in, and characters of names that are recognised."""
 _PREVIEW_SECONDS = 2.0
 """Seconds of CPU for that."""
 _previews = threading.BoundedSemaphore(2)
@@ -141,7 +141,10 @@ def _form(values: Values, found: dict[str, Problem], shown: Mapping[str, object]
 @blueprint.post("/recognise")
 def recognise() -> FlaskResponse:
     """Return the kind of each name, or what is wrong with it, for the script in the page."""
-    lines = fields.lines(request.form.get("names", ""))
+    text = request.form.get("names", "")
+    if len(text) > _PREVIEW_LIMIT:
+        abort(413, "These are too many names to recognise.")
+    lines = fields.lines(text)
     recognised: list[dict[str, str]] = []
     for line in lines[:200]:
         try:

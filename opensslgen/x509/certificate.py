@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opensslgen.budget import count_certificate
 from opensslgen.errors import UnreadableError
-from opensslgen.files.read import read_file
+from opensslgen.files.read import LARGEST_FILE, read_file
 from opensslgen.text import visible
 
 from .ber import read_tolerantly
@@ -64,7 +64,7 @@ CERTIFICATE_LABELS = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 """The labels of PEM blocks that openssl reads as certificates."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)  # both kinds have their own
+@dataclass(frozen=True, slots=True, kw_only=True, init=False, eq=False, repr=False)  # both kinds have their own
 class Signed:
     """What a certificate and a certificate request have in common."""
 
@@ -156,15 +156,20 @@ class Certificate(Signed):
     @property
     def fingerprint(self) -> str:
         """The SHA-256 of the DER, in upper-case hex with colons, as openssl prints it."""
-        import hashlib
-
-        return hashlib.sha256(self.der).digest().hex(":").upper()
+        return fingerprint_of(self.der)
 
     @property
     def serial_hex(self) -> str:
         """The serial number in upper-case hex with an even number of digits, as `openssl x509 -serial` prints it."""
         digits = f"{abs(self.serial_number):X}"
         return ("-" if self.serial_number < 0 else "") + digits.zfill(len(digits) + len(digits) % 2)
+
+
+def fingerprint_of(der: bytes) -> str:
+    """Return the SHA-256 of a certificate in DER, in upper-case hex with colons, as openssl prints it."""
+    import hashlib
+
+    return hashlib.sha256(der).digest().hex(":").upper()
 
 
 _FIELDS = {
@@ -332,14 +337,14 @@ _check_trust = inside(
 """Raises DecodeError unless this is the trust data that openssl adds to a certificate (X509_CERT_AUX)."""
 
 
-def load(path: str | os.PathLike[str]) -> Certificate:
+def load(path: str | os.PathLike[str], *, limit: int = LARGEST_FILE) -> Certificate:
     """Return the first certificate in a PEM file, or the certificate in a DER file; raises UnreadableError."""
-    return next(load_all(path))
+    return next(load_all(path, limit=limit))
 
 
-def load_all(path: str | os.PathLike[str]) -> Iterator[Certificate]:
+def load_all(path: str | os.PathLike[str], *, limit: int = LARGEST_FILE) -> Iterator[Certificate]:
     """Yield the certificates in a PEM file, or the one in a DER file; raises UnreadableError if there is none."""
-    data = read_file(path)
+    data = read_file(path, limit=limit)
     found = False
     try:
         if is_der(data):

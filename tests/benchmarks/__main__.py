@@ -13,15 +13,21 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import auditing, index, making, one, signing, wrapping
+from . import auditing, index, making, one, signing, weight, wrapping
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     Part = Callable[[Path, argparse.Namespace], None]
 
+
+def _single(folder: Path, given: argparse.Namespace) -> None:
+    one.single(folder, max(given.runs, 9), record=given.record)
+    weight.table({weight.QUICK: given.quick, weight.WHOLE: given.whole}, record=given.record)
+
+
 PARTS: dict[str, Part] = {
-    "single": lambda folder, given: one.single(folder, max(given.runs, 9), record=given.record),
+    "single": _single,
     "ec": lambda folder, given: making.many_ec(folder, given.number, given.runs),
     "rsa": lambda folder, given: making.many_rsa(folder, given.number, given.runs),
     "sign": lambda folder, given: signing.requests(folder, given.requests, given.runs),
@@ -45,7 +51,11 @@ def main() -> None:
     parser.add_argument("--certificates", type=int, default=10_000, help="certificates to audit (default 10000)")
     parser.add_argument("--lines", type=int, default=100_000, help="lines of the index (default 100000)")
     parser.add_argument("--rows", type=int, default=100_000, help="rows of the largest batch (default 100000)")
-    parser.add_argument("--record", action="store_true", help="add the figures of `single` to results.tsv")
+    parser.add_argument("--quick", type=int, metavar="SECONDS", help="what the quick tests just took, for `single`")
+    parser.add_argument("--whole", type=int, metavar="SECONDS", help="what all tests just took, for `single`")
+    parser.add_argument(
+        "--record", action="store_true", help="add the figures of `single` to results.tsv and weight.tsv"
+    )
     given = parser.parse_args()
     if unknown := set(given.parts) - PARTS.keys():
         parser.error(f"no such part: {', '.join(sorted(unknown))}")

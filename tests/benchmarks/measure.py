@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,15 @@ def ours(folder: Path, *arguments: str) -> bytes:
     """Run opensslgen in a folder, and return what it prints."""
     done = subprocess.run([*OURS, *arguments], cwd=folder, env=_environment(), check=True, capture_output=True)
     return done.stdout
+
+
+@cache
+def commit() -> str:
+    """Return the commit of the checkout, with -dirty if files were changed before figures were added to it."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
 
 
 def cores() -> int:

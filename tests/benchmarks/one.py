@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .making import EXTENSIONS, REQUEST, SHELL
-from .measure import CHECKOUT, OURS, Entry, measured, ours
+from .measure import OURS, Entry, commit, measured, ours
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ LINES = (
         minus=("sh", "-c", TWO_COMMANDS),
     ),
     Line("server, new RSA 2048 key / three openssl commands", _ISSUE, ("sh", "-c", SHELL), 1.6),
-    Line("audit FILE / import click", ("audit", "alone.crt"), _CLICK, 1.5),
+    Line("audit FILE / import click", ("audit", "alone.crt"), _CLICK, 1.4),
     Line("list, 20 certificates / import click", ("list", "--pki", "twenty"), _CLICK, 1.6),
     Line("--help / import click", ("--help",), _CLICK, 1.2),
     Line(
@@ -94,7 +94,7 @@ def single(folder: Path, runs: int, *, record: bool) -> None:
             f"  {line.name:<66}{mine:7.0f}{beside:8.0f}{ratio:7.2f}{line.goal:7.2f}"
             f"{before['ratio'] if before else '-':>7}{missed}{mark}"
         )
-        new.append((machine, str(date.today()), _commit(), line.name, f"{mine:.0f}", f"{beside:.0f}", f"{ratio:.2f}"))
+        new.append((machine, str(date.today()), commit(), line.name, f"{mine:.0f}", f"{beside:.0f}", f"{ratio:.2f}"))
     if record:
         with RESULTS.open("a", encoding="utf-8", newline="") as file:
             csv.writer(file, delimiter="\t", lineterminator="\n").writerows(new)
@@ -107,13 +107,6 @@ def _rows() -> list[dict[str, str]]:
 
 def _cpu(command: Sequence[str], folder: Path) -> float:
     return measured(Entry(" ".join(command)[:40], command), folder)[2]
-
-
-def _commit() -> str:
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=CHECKOUT, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
 
 
 def _prepare(folder: Path) -> None:

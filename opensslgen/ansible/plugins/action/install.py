@@ -10,7 +10,7 @@ import ansible_collections.opensslgen.fleet.plugins.plugin_utils.needed  # noqa:
 from ansible_collections.opensslgen.fleet.plugins.modules.install import DOCUMENTATION
 
 from opensslgen.fleet.action import FleetAction, options_of
-from opensslgen.fleet.install import Wish, install, parse_place
+from opensslgen.fleet.install import Wish, install, parse_place, stem_of, wish_of
 
 
 class ActionModule(FleetAction):
@@ -20,15 +20,18 @@ class ActionModule(FleetAction):
 
     def act(self, options: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Return which files have changed, and whether the command was run."""
+        name = options["name"] or task_vars["inventory_hostname"]
+        settings = {key: str(value) for key, value in options["settings"].items()}
+        target = wish_of(options["target"], settings, stem=stem_of(name)) if options["target"] else Wish()
         answer = install(
             self.host(options["openssl"]),
-            options["name"] or task_vars["inventory_hostname"],
+            name,
             pki=Path(options["pki"]),
             wish=Wish(
-                places=tuple(parse_place(**file) for file in options["files"]),
+                places=(*target.places, *(parse_place(**file) for file in options["files"])),
                 script=options["gen_certs"],
                 script_days=options["gen_certs_days"],
-                reload=options["reload"],
+                reload=options["reload"] or target.reload,
             ),
             folder=options["folder"],
             check=self.checks,

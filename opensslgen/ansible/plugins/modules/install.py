@@ -40,6 +40,16 @@ options:
       owner:
         description: The owner, such as C(root:ssl-cert); by default the user who connects.
         type: str
+  target:
+    description:
+      - A server that C(opensslgen deploy) knows, such as C(nginx), C(apache), C(postfix), C(dovecot) or C(kamailio). It
+        adds its files, and its command if I(reload) is empty.
+    type: str
+    default: ''
+  settings:
+    description: Settings of the target, as C(--set) of C(opensslgen deploy) takes them.
+    type: dict
+    default: {}
   gen_certs:
     description: The path of the vendor's script, or empty to patch none.
     type: str
