@@ -115,7 +115,7 @@ _FOREIGN = {
     "s_client": ("openssl", "audit HOST:443"),
     "pkcs12": ("openssl", "export NAME --as p12"),
     "csr": (_STEP, "server NAME --csr-only"),
-    "version": ("openssl", "--version"),
+    "version": ("openssl", "doctor"),
 }
 """What people type who know another tool: that tool, and our command for the same."""
 
