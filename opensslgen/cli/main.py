@@ -237,10 +237,10 @@ def cli(ctx: click.Context) -> None:
     they reject. The work is done by openssl commands that you can read and run.
 
     \b
-    opensslgen root --cn "Example Ltd CA"                   a certificate authority, once
-    opensslgen server pbx.example.com --san IP:10.0.0.5     a certificate
-    opensslgen server pbx.example.com --script              print a shell script that does the same
-    opensslgen help                                         the manual
+    opensslgen root --cn "Example Ltd CA"                a certificate authority
+    opensslgen server pbx.example.com --san IP:10.0.0.5  a certificate
+    opensslgen server pbx.example.com --script           the same as a script
+    opensslgen help                                      the manual
     """  # noqa: D205 - two short sentences
     forget_options()
     if os.environ.get("NO_COLOR"):
