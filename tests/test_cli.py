@@ -491,6 +491,7 @@ def test_doctor_finds_a_damaged_index(authority):
     assert "index.txt, line 1" in answers["CA"]["answer"]
 
 
+@pytest.mark.slow
 def test_who_may_not_look_into_private_sees_certificates_and_no_traceback(authority, tmp_path):
     make_server(authority, "pbx.example.com")
     (authority.store.path / "private").chmod(0)

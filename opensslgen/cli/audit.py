@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from opensslgen.report.tally import Entry
     from opensslgen.x509.certificate import Certificate
 
+    from .options import Decorator
+
 _TIME = pattern(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
 
 
@@ -65,11 +67,16 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
             self.fail("write a time such as 2026-02-01 or 2026-02-01T12:00:00Z", param, ctx)
 
 
-PROFILES = click.option(
-    "--profile", "profiles", multiple=True, metavar="NAME", shell_complete=complete.profile,
-    help="Profile of rules: apple, appliance, ats, public, strict, client, root; repeat the option, or separate names"
-    " with commas.  [default: apple; root for CAs]",
-)  # fmt: skip
+def profiles_option(default: str) -> Decorator:
+    """Return the option that chooses profiles; `default` is for its help."""
+    return click.option(
+        "--profile", "profiles", multiple=True, metavar="NAME", shell_complete=complete.profile,
+        help="Profile of rules: apple, appliance, ats, public, strict, client, root; repeat the option, or separate"
+        f" names with commas.  [default: {default}]",
+    )  # fmt: skip
+
+
+PROFILES = profiles_option("apple; root for CAs")
 
 
 class Judging(NamedTuple):
@@ -303,7 +310,7 @@ def _nagios(targets: tuple[str, ...], settings: Settings, reporting: Reporting) 
 @click.command(cls=Command)
 @click.argument("ids", nargs=-1, metavar="[RULE]...", shell_complete=complete.rule)
 @together(
-    PROFILES,
+    profiles_option("all"),
     click.option("--changes", is_flag=True, help="List by date when rules begin, change and end."),
     FORMAT,
 )
