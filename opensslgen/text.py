@@ -22,6 +22,10 @@ _SHAPELESS = frozenset(
     + "".join(map(chr, range(0xE0100, 0xE01F0)))
 )
 
+CURLY_QUOTES = "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2018\u2019\u201a\u201b\u2039\u203a"
+LONG_DASHES = "\u2010\u2011\u2012\u2013\u2014\u2212"
+"""What word processors make of quotation marks and hyphens, and what commands pasted from there contain."""
+
 
 def visible(text: str) -> str:
     r"""Return text in which each character that cannot be seen, or changes how others look, is written as \u{202E}."""

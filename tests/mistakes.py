@@ -50,6 +50,10 @@ def prepare(folder: Path, openssl) -> None:
     (folder / "again" / "private" / "pbx.example.com.p12").write_bytes(b"the old one")
     shutil.copytree(folder / "pki", folder / "keyless")
     (folder / "keyless" / "private" / "ca.key").unlink()
+    shutil.copytree(folder / "pki", folder / "damaged")
+    with (folder / "damaged" / "index.txt").open("a") as index:
+        index.write("V\n")
+    shutil.copytree(folder / "pki", folder / "within" / "pki")
     locked = Authority(Store(folder / "locked"), openssl, lambda _: PASSPHRASE)
     make_root(locked, common_name="Locked CA", encrypted=True)
     make_server(locked, "pbx.example.com")
@@ -68,6 +72,7 @@ def prepare(folder: Path, openssl) -> None:
         "bad.csv": "name,sans\nnew.example.com,10.0.0.7\n",
         "nameless.csv": "host,san\nnew.example.com,10.0.0.7\n",
         "faulty.csv": "name,days\nnew.example.com,2555\nDNS:10.0.0.5,\n",
+        "sites.xlsx": "PK\3\4",
         "slip.cnf": "[ v3_req ]\nbasicConstraints = CA:FALSE\n",
         "own.cnf": "[ v3_req ]\nnsComment = $$ENV::HOME\n",
     }.items():

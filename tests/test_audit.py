@@ -470,6 +470,8 @@ def test_rules_are_listed_with_their_sources():
     shown = CliRunner().invoke(cli, ["rules"]).stdout
     assert all(rule in shown for rule in RULES)
     assert CliRunner().invoke(cli, ["rules", "--profile", "x"]).exit_code == 2
+    only = json.loads(CliRunner().invoke(cli, ["rules", "apple-eku", "--json"]).stdout)
+    assert [rule["id"] for rule in only] == ["apple-eku"]
 
 
 def test_folders_may_be_nested_deeply(tmp_path, good):

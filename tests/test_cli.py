@@ -24,7 +24,7 @@ from opensslgen.cli.secrets import Secrets
 from opensslgen.openssl.command import OpenSSL
 from opensslgen.plan.secrets import CA_PASSPHRASE, NEW_PASSPHRASE, P12_PASSWORD
 
-from .conftest import CHECKOUT, opensslgen
+from .conftest import CHECKOUT, make_root, make_server, opensslgen
 
 FAST = ("--key-type", "p-256")
 
@@ -479,6 +479,36 @@ def test_completion_is_printed(shell):
     done = opensslgen("completion", shell)
     assert done.returncode == 0
     assert "_OPENSSLGEN_COMPLETE" in done.stdout
+
+
+def test_doctor_finds_a_damaged_index(authority):
+    make_root(authority)
+    index = authority.store.path / "index.txt"
+    index.write_text("V\n" + index.read_text())
+    done = opensslgen("doctor", "--pki", str(authority.store.path), "--json")
+    answers = {answer["question"]: answer for answer in json.loads(done.stdout)}
+    assert (done.returncode, answers["CA"]["good"]) == (1, False)
+    assert "index.txt, line 1" in answers["CA"]["answer"]
+
+
+@pytest.mark.slow
+def test_who_may_not_look_into_private_sees_certificates_and_no_traceback(authority, tmp_path):
+    make_server(authority, "pbx.example.com")
+    (authority.store.path / "private").chmod(0)
+    # Root may read everything, unless it gives that up.
+    humbly = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    for exit_code, typed, answer in (
+        (0, "list", "DNS:pbx.example.com"),
+        (0, "show pbx.example.com", "DNS:pbx.example.com"),
+        (0, "export pbx.example.com --as chain --out -", "BEGIN CERTIFICATE"),
+        (2, "export pbx.example.com --as key", "private: permission denied"),
+        (2, "audit pki", "private: permission denied"),
+        (2, "server new.example.com", "cannot read pki/private/ca.key: Permission denied"),
+    ):
+        command = [*humbly, sys.executable, "-m", "opensslgen", *typed.split()]
+        environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert (done.returncode, answer in done.stdout + done.stderr) == (exit_code, True), (typed, done)
 
 
 def test_doctor_tells_what_it_found():

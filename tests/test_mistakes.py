@@ -64,6 +64,7 @@ def test_no_mistake_stands_there_twice():
         ("revoke pbx.exampl.com --yes", "did you mean pbx.example.com?"),
         ("export pbx.exampl.com --as pem", "did you mean pbx.example.com?"),
         ("export pbx.example.com --for ngnix", "Did you mean nginx?"),
+        ("export pbx.example.com --for avaya", "Did you mean ip-office?"),
         ("sign box.req --kind sever", "Did you mean server?"),
         ("completion bahs", "Did you mean bash?"),
         ("script systemd servce", "Did you mean service?"),

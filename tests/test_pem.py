@@ -266,7 +266,7 @@ def test_only_a_regular_file_that_is_there_is_read(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     for path, fault in (
         (tmp_path / "none.pem", "none.pem: no such file or directory"),
-        (tmp_path, "not a regular file"),
+        (tmp_path, "a folder, not a file"),
         (tmp_path / "pipe", "pipe: not a regular file"),
         (Path("/dev/zero"), "/dev/zero: not a regular file"),
         (tmp_path / "loop", "loop: too many levels of symbolic links"),

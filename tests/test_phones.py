@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from opensslgen.trust import anchor, files
-from opensslgen.web import serving, share
+from opensslgen.web import http_server, share
 
 from .browser import chromium
 from .conftest import make_server
@@ -30,8 +30,8 @@ def site(authority, openssl):
     with share.offer(
         anchor.anchor(pki), address="127.0.0.1", port=0, pki=pki, openssl=lambda: openssl, on_fetch=fetched.append
     ) as offered:
-        options = {"limits": serving.Limits(), "until": over.is_set}
-        thread = threading.Thread(target=serving.serve, args=(offered.app, offered.listener), kwargs=options)
+        options = {"limits": http_server.Limits(), "until": over.is_set}
+        thread = threading.Thread(target=http_server.serve, args=(offered.app, offered.listener), kwargs=options)
         thread.start()
         yield offered, pki, fetched
         over.set()

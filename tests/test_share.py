@@ -25,7 +25,7 @@ import pytest
 from opensslgen.errors import Error, UsageError
 from opensslgen.report.trust import Fetches
 from opensslgen.trust import anchor, files, pages
-from opensslgen.web import serving, share
+from opensslgen.web import http_server, share
 
 from . import qr_codes
 from .conftest import CHECKOUT, opensslgen
@@ -297,15 +297,15 @@ def test_a_signal_ends_it_cleanly_even_with_connections_open(number, code, pki):
 
 def serving_thread(app, listener, *, seconds, **limits):
     """Return a thread that will serve for so long."""
-    options = {"seconds": seconds, "limits": serving.Limits(**limits)}
-    return threading.Thread(target=serving.serve, args=(app, listener), kwargs=options)
+    options = {"seconds": seconds, "limits": http_server.Limits(**limits)}
+    return threading.Thread(target=http_server.serve, args=(app, listener), kwargs=options)
 
 
 def test_what_was_asked_before_it_ends_is_answered(root):
     """A request is under way when the time is over."""
     app = share.create_app(root, url="http://127.0.0.1/")
     app.before_request(lambda: time.sleep(0.6))
-    with serving.open_listener(HOST, 0) as listener:
+    with http_server.open_listener(HOST, 0) as listener:
         thread = serving_thread(app, listener, seconds=0.3)
         thread.start()
         response = fetch(share.url_of(listener), "/root.crt")
@@ -318,12 +318,12 @@ def test_what_was_asked_before_it_ends_is_answered(root):
 
 @pytest.mark.parametrize("address", ["localhost", "10.0.0", "fe80::1%eth0", "pbx.example.com", ""])
 def test_it_listens_on_addresses_alone(address):
-    with pytest.raises(UsageError, match="not an IP address"), serving.open_listener(address, 0):
+    with pytest.raises(UsageError, match="not an IP address"), http_server.open_listener(address, 0):
         pass
 
 
 def test_a_port_that_is_taken_is_said_in_one_line(pki):
-    with serving.open_listener(HOST, 0) as listener:
+    with http_server.open_listener(HOST, 0) as listener:
         port = listener.getsockname()[1]
         done = opensslgen("trust", "--pki", pki, "--share", "--address", HOST, "--port", port)
     assert done.returncode == 1
@@ -331,10 +331,10 @@ def test_a_port_that_is_taken_is_said_in_one_line(pki):
 
 
 def test_its_url_has_an_address_that_others_can_use(monkeypatch):
-    with serving.open_listener("::1", 0) as listener:
+    with http_server.open_listener("::1", 0) as listener:
         assert share.url_of(listener) == f"http://[::1]:{listener.getsockname()[1]}/"
     monkeypatch.setattr(share, "lan_address", lambda: "192.0.2.7")
-    with serving.open_listener("0.0.0.0", 0) as listener:
+    with http_server.open_listener("0.0.0.0", 0) as listener:
         assert share.url_of(listener) == f"http://192.0.2.7:{listener.getsockname()[1]}/"
 
 
@@ -344,7 +344,7 @@ def test_the_address_on_the_network_is_one_of_this_machine_and_without_a_network
             raise OSError(101, "Network is unreachable")
 
     # In a sandbox without a network there is none.
-    with contextlib.suppress(Error), serving.open_listener(share.lan_address(), 0):
+    with contextlib.suppress(Error), http_server.open_listener(share.lan_address(), 0):
         pass
     monkeypatch.setattr(share.socket, "socket", Unrouted)
     with pytest.raises(Error, match="no network") as caught:
@@ -504,7 +504,7 @@ def test_200_slow_connections_keep_nobody_waiting(source, url, root):
 @pytest.mark.slow
 def test_neither_silence_nor_a_trickle_holds_a_connection_for_long(root):
     app = share.create_app(root, url="http://127.0.0.1/")
-    with serving.open_listener(HOST, 0) as listener:
+    with http_server.open_listener(HOST, 0) as listener:
         thread = serving_thread(app, listener, seconds=3, longest=1.0, idle=1)
         thread.start()
         address = listener.getsockname()
@@ -526,7 +526,7 @@ def test_neither_silence_nor_a_trickle_holds_a_connection_for_long(root):
 def test_a_phone_that_reads_slowly_is_cut_off_too(root):
     """It asks for more than fits into all buffers, and reads none of it."""
     app = share.create_app(root, url="http://127.0.0.1/")
-    with serving.open_listener(HOST, 0) as listener:
+    with http_server.open_listener(HOST, 0) as listener:
         thread = serving_thread(app, listener, seconds=2, longest=1.0)
         thread.start()
         with socket.socket() as connection:

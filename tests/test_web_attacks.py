@@ -22,7 +22,7 @@ from cryptography import x509
 from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.web import gate
 from opensslgen.web.app import create_app
-from opensslgen.web.serving import CONNECTIONS
+from opensslgen.web.http_server import CONNECTIONS
 from opensslgen.x509.certificate import load
 
 from .conftest import files_below, make_root, make_server, opensslgen
@@ -664,7 +664,7 @@ def test_more_connections_than_there_are_places_for_end_and_leave_their_places(f
 
 @pytest.mark.slow
 def test_who_sends_a_byte_now_and_then_is_cut_off_in_the_end(tmp_path):
-    with running("--pki", tmp_path / "pki", before="import opensslgen.web.serve as s; s.LONGEST = 2") as form:
+    with running("--pki", tmp_path / "pki", before="import opensslgen.web.form_server as s; s.LONGEST = 2") as form:
         with slow_connections(form.port, 3) as slow:
             slow[0].settimeout(10)
             begun = time.monotonic()

@@ -89,12 +89,24 @@ class _Audit:
     """The first file that took too long, so that it was not compared."""
 
     def run(self) -> None:
-        self.judge_modes()
-        self.judge_links()
-        self.judge_key_of_authority()
-        self.judge_index()
-        self.judge_copies()
-        self.judge_issued()
+        closed = ""
+        for judge in (
+            self.judge_modes,
+            self.judge_links,
+            self.judge_key_of_authority,
+            self.judge_index,
+            self.judge_copies,
+            self.judge_issued,
+            self.judge_list_in_time,
+        ):
+            try:
+                judge()
+            except PermissionError as error:  # another user's folder; the rest of it can still be judged
+                closed = closed or f"{visible(str(error.filename))}: permission denied"
+        if closed:
+            raise UnreadableError(closed)
+
+    def judge_list_in_time(self) -> None:
         with suppress(CostlyError), self.limited(self.folder / layout.CRL):
             self.judge_revocation_list()
 

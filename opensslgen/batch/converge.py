@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from opensslgen.jobs.job import issuer_of
 from opensslgen.jobs.passphrase import opens_key, wrong_passphrase
+from opensslgen.pki.index import refuse_damaged
+from opensslgen.plan import layout
 from opensslgen.plan.secrets import CA_PASSPHRASE
 
 from .unit import Unit, UnitResult, make
@@ -40,6 +42,7 @@ def converge(batch: Batch, rows: Iterable[Row]) -> Iterator[Outcome]:
     Error if the folder cannot be worked in, or its key needs another passphrase.
     """
     batch.store.finish()
+    refuse_damaged(batch.store.path / layout.INDEX)
     if CA_PASSPHRASE in batch.secrets and not opens_key(batch.secrets[CA_PASSPHRASE], batch.store, batch.openssl):
         # Otherwise each row would fail.
         raise wrong_passphrase(batch.store.path / batch.store.ca_key)

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.read import read_file
+from opensslgen.pki.folder import around_ca
+from opensslgen.plan import layout
 from opensslgen.plan.adopt import Adoption, KeyFile
 from opensslgen.plan.secrets import P12_PASSWORD
 from opensslgen.rules.chain import issuers_among
+from opensslgen.suggest import suggest
 from opensslgen.text import visible
 from opensslgen.x509.pem import pem_blocks
 
@@ -41,6 +44,8 @@ def adoption(file: Path, *, key: Path | None, chain: Path | None, encrypt: bool,
     `key` and `chain` are files with what the first file lacks. With `encrypt`, a key without a passphrase gets one.
     Raises UnreadableError if a file cannot be read, and UsageError if something is missing.
     """
+    if file.is_dir():
+        raise _about_folder(file)
     certificates = leaf_first(_certificates(file, reader))
     others = [*certificates[1:], *(_certificates(chain, reader) if chain else ())]
     key_file = _key_file(key or file, reader)
@@ -52,6 +57,18 @@ def adoption(file: Path, *, key: Path | None, chain: Path | None, encrypt: bool,
         key=key_file,
         encrypted=encrypt or key_file.encrypted,
     )
+
+
+def _about_folder(path: Path) -> UsageError:
+    """Return the error for a folder in place of a certificate: it may be a pki folder, as it is, or hold one."""
+    if near := around_ca(path):
+        return near
+    certificate = next((path / name for name in layout.CAS if (path / name).is_file()), None)
+    if certificate and any((path / name).is_file() for name in layout.CA_KEYS):
+        return UsageError(f"{path} is a pki folder already", hint=f"use it as it is: {suggest('list', pki=path)}")
+    key = path / f"{certificate.stem}.key" if certificate else None
+    hint = suggest("adopt", str(certificate), "--key", str(key)) if key and key.is_file() else None
+    return UsageError(f"{path} is a folder: name the file of the CA's certificate", hint=hint)
 
 
 @contextmanager

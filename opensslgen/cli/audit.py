@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from opensslgen.report.tally import Entry
     from opensslgen.x509.certificate import Certificate
 
+    from .options import Decorator
+
 _TIME = pattern(r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))?", re.ASCII)
 
 
@@ -65,11 +67,16 @@ class TimeParameter(click.ParamType):  # type: ignore[type-arg, unused-ignore] #
             self.fail("write a time such as 2026-02-01 or 2026-02-01T12:00:00Z", param, ctx)
 
 
-PROFILES = click.option(
-    "--profile", "profiles", multiple=True, metavar="NAME", shell_complete=complete.profile,
-    help="Profile of rules: apple, appliance, ats, public, strict, client, root; repeat the option, or separate names"
-    " with commas.  [default: apple; root for CAs]",
-)  # fmt: skip
+def profiles_option(default: str) -> Decorator:
+    """Return the option that chooses profiles; `default` is for its help."""
+    return click.option(
+        "--profile", "profiles", multiple=True, metavar="NAME", shell_complete=complete.profile,
+        help="Profile of rules: apple, appliance, ats, public, strict, client, root; repeat the option, or separate"
+        f" names with commas.  [default: {default}]",
+    )  # fmt: skip
+
+
+PROFILES = profiles_option("apple; root for CAs")
 
 
 class Judging(NamedTuple):
@@ -301,16 +308,18 @@ def _nagios(targets: tuple[str, ...], settings: Settings, reporting: Reporting) 
 
 
 @click.command(cls=Command)
+@click.argument("ids", nargs=-1, metavar="[RULE]...", shell_complete=complete.rule)
 @together(
-    PROFILES,
+    profiles_option("all"),
     click.option("--changes", is_flag=True, help="List by date when rules begin, change and end."),
     FORMAT,
 )
-def rules(profiles: tuple[str, ...], output: Output, *, changes: bool) -> None:
+def rules(ids: tuple[str, ...], profiles: tuple[str, ...], output: Output, *, changes: bool) -> None:
     """List the rules that certificates are checked against.
 
     \b
     opensslgen rules
+    opensslgen rules apple-validity
     opensslgen rules --profile root --json
     opensslgen rules --changes
 
@@ -320,8 +329,8 @@ def rules(profiles: tuple[str, ...], output: Output, *, changes: bool) -> None:
         from opensslgen.report.rules import changes_json, changes_text
         from opensslgen.rules import calendar
 
-        if profiles:
-            raise UsageError("--profile cannot be used with --changes")
+        if profiles or ids:
+            raise UsageError(f"{'--profile' if profiles else 'RULE'} cannot be used with --changes")
         found = calendar.changes()
         if output == "json":
             print_json(changes_json(found))
@@ -330,9 +339,11 @@ def rules(profiles: tuple[str, ...], output: Output, *, changes: bool) -> None:
         return
     from opensslgen.audit.chosen import chosen_rules
     from opensslgen.report.rules import rules_json, rules_text
-    from opensslgen.rules.profiles import RULES
+    from opensslgen.rules.profiles import RULES, rules_of
 
+    rules_of((), ids)  # raises the error for an unknown one
     chosen = chosen_rules(profiles).rules if profiles else tuple(RULES.values())
+    chosen = tuple(rule for rule in chosen if not ids or rule.id in ids)
     if output == "json":
         print_json(rules_json(chosen))
     else:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from opensslgen.text import meant
+from opensslgen.text import CURLY_QUOTES, LONG_DASHES, meant, quote
 
 WHAT, NAMES, VALIDITY, KEY, LIMITS = "What", "Names", "Validity", "Key and usage", "Limits of the new CA"
 RULES, SERVERS, SHARING, HOOKS, CA, OUTPUT = "Rules", "Servers", "Sharing", "Hooks", "CA", "Output"
@@ -78,6 +78,19 @@ _FOREIGN = {
 }
 """What other tools call an option of ours; what they call two of ours leads to the one that the command has."""
 
+_FOR_MORE = {
+    "server": "--san",
+    "self-signed": "--san",
+    "root": "--cn",
+    "trust": "--root",
+    "web": "--port",
+    **dict.fromkeys(("list", "crl", "doctor"), "--pki"),
+}
+"""The option that a command has for what was typed as an argument too many."""
+
+_VALUES = {"p12": "pfx pkcs12", "pem": "crt cer", "ip-office": "avaya ipoffice", "chain": "fullchain"}
+"""What people type for a value of ours."""
+
 
 _UNBROKEN = "\ue000"
 """Stands for a hyphen while click breaks lines, which would break `apple-eku` and `--key-type`."""
@@ -96,11 +109,37 @@ class Command(click.Command):
         except click.BadParameter as error:
             kind = getattr(error.param, "type", None)
             value = re.match("'(.*)' is not one of ", error.message, re.DOTALL)
-            close = meant(value[1], map(str, kind.choices)) if value and isinstance(kind, click.Choice) else None
+            close = (
+                _meant_choice(value[1], [*map(str, kind.choices)]) if value and isinstance(kind, click.Choice) else None
+            )
             if close is None:
                 raise
             message = f"{error.message} Did you mean {close}?"
             raise click.BadParameter(message, error.ctx, error.param, error.param_hint) from None
+        except click.UsageError as error:
+            if not error.message.startswith("Got unexpected extra argument"):
+                raise
+            about = self._about_extra(error.message, typed)
+            raise click.UsageError(f"{error.message}{about}", error.ctx) from None
+
+    def _about_extra(self, message: str, typed: list[str]) -> str:
+        """Return what is probably wrong with arguments that are too many, after a full stop; else nothing."""
+        ours = {name for param in self.params if isinstance(param, click.Option) for name in param.opts}
+        for word in typed:
+            if (plain := word.lstrip(LONG_DASHES + "-")) != word and not word.startswith("-") and f"--{plain}" in ours:
+                return f". {word} begins with a long dash: write --{plain}"
+            if word.startswith(tuple(CURLY_QUOTES)):
+                return f". The shell does not know the quotation mark {word[0]}: write \" or '"
+        if "--" in typed and any(word in ours for word in typed[typed.index("--") :]):
+            return ". Options stand before --"
+        option = _FOR_MORE.get(self.name or "")
+        several = re.search(r"arguments \((.*)\)", message)
+        if several and option == "--san":
+            return f". Did you mean --san {quote(','.join(several[1].split()))}?"
+        only = re.search(r"argument \((?!-)(.*)\)", message)
+        if only and (at := typed.index(only[1])) > 1 and typed[at - 2] in (*HEADINGS[NAMES], "--ca-name"):
+            return f". Did you mean {typed[at - 2]} {quote(' '.join(typed[at - 1 : at + 1]))}?"
+        return f". Did you mean {option} {quote(only[1])}?" if only and option else ""
 
     def _refuse(self, error: click.NoSuchOption, typed: list[str]) -> NoReturn:
         """Raise the error with what was probably meant."""
@@ -117,6 +156,12 @@ class Command(click.Command):
             message = f"No such option {shown!r}. Did you mean {known or name!r}?"
             raise click.NoSuchOption(shown, message, ctx=error.ctx) from None
         raise error
+
+
+def _meant_choice(typed: str, choices: list[str]) -> str | None:
+    """Return the choice that was probably meant."""
+    known = (ours for ours, foreign in _VALUES.items() if typed.lower() in foreign.split() and ours in choices)
+    return next(known, None) or meant(typed, choices)
 
 
 class Group(click.Group):

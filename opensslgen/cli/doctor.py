@@ -34,7 +34,7 @@ def doctor(pki: Path, openssl: str | None, output: Output) -> None:
 
     Exit code: 0 if all is well, 1 if anything would keep certificates from being issued.
     """
-    answers = [*_openssl(openssl), _folder(pki), _clock(pki)]
+    answers = [*_openssl(openssl), _folder(pki), _ca(pki), _clock(pki)]
     if output == "json":
         print_json([answer._asdict() for answer in answers])
     else:
@@ -78,6 +78,27 @@ def _folder(pki: Path) -> Answer:
     if not os.access(nearest, os.W_OK | os.X_OK):
         return Answer("pki folder", False, f"{pki}{there}: {nearest} is not writable")
     return Answer("pki folder", True, f"{pki}{there} is writable")
+
+
+def _ca(pki: Path) -> Answer:
+    from opensslgen.jobs.new_ca import refuse_lost
+    from opensslgen.pki import index
+    from opensslgen.pki.store import Store
+    from opensslgen.plan import layout
+
+    store = Store(pki)
+    try:
+        for _ in index.read(pki / layout.INDEX) if (pki / layout.INDEX).exists() else ():
+            pass
+        refuse_lost(store)
+        root = store.issuer()
+        if root is None:
+            return Answer("CA", None, "none yet")
+        encrypted = store.ca_key_is_encrypted()
+    except Error as error:
+        return Answer("CA", False, error.message)
+    key = "its key has a passphrase" if encrypted else "its key has no passphrase"
+    return Answer("CA", True, f"{root.subject.common_name or root.subject}; {key}")
 
 
 def _clock(pki: Path) -> Answer:

@@ -31,7 +31,13 @@ RECEIVERS = (
 @click.argument("name", metavar="NAME", shell_complete=complete.certificate)
 @together(
     click.option("--as", "form", type=click.Choice(FORMATS), help="Format of the file."),
-    click.option("--for", "receiver", type=click.Choice(RECEIVERS), help="Server or appliance that takes the files."),
+    click.option(
+        "--for",
+        "receiver",
+        type=click.Choice(RECEIVERS),
+        metavar="TARGET",
+        help="Server or appliance that takes the files, as listed above.",
+    ),
     click.option(
         "--out", callback=not_empty, metavar="FILE|DIR/", help="Where to write; - is standard output.  [default: .]"
     ),

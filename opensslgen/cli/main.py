@@ -19,9 +19,9 @@ from typing import NoReturn
 import click
 
 from opensslgen import __version__
-from opensslgen.errors import Error, UsageError
+from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.suggest import forget_options, is_archive
-from opensslgen.text import meant, quote
+from opensslgen.text import meant, quote, visible
 
 from .failure import Failure
 from .say import print_json
@@ -114,6 +114,8 @@ _FOREIGN = {
     "verify": ("openssl", "audit FILE --root pki/ca.crt"),
     "s_client": ("openssl", "audit HOST:443"),
     "pkcs12": ("openssl", "export NAME --as p12"),
+    "csr": (_STEP, "server NAME --csr-only"),
+    "version": ("openssl", "doctor"),
 }
 """What people type who know another tool: that tool, and our command for the same."""
 
@@ -156,6 +158,10 @@ class _Commands(click.Group):
         if name not in COMMANDS and not name.startswith("-"):
             close = meant(name, COMMANDS)
             hint = f"did you mean: opensslgen {close}" if close else "opensslgen --help lists the commands"
+            if name == ctx.info_name:
+                from shlex import join  # only for this mistake
+
+                hint = f"write {name} once: {join(args)}"
             raise Failure(UsageError(f"there is no command {quote(name, always=True)}", hint=hint))
         return super().resolve_command(ctx, args)
 
@@ -165,6 +171,10 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except Error as error:
             raise Failure(error, as_json=ctx.meta.get(_AS_JSON, False)) from error
+        except PermissionError as error:
+            # A folder of another user: the message is the same wherever it was met.
+            closed = UnreadableError(f"{visible(str(error.filename))}: permission denied")
+            raise Failure(closed, as_json=ctx.meta.get(_AS_JSON, False)) from error
         except click.UsageError as error:
             if ctx.meta.get(_AS_JSON):
                 print_json({"error": error.format_message(), "hint": None, "exit_code": error.exit_code})
@@ -227,10 +237,10 @@ def cli(ctx: click.Context) -> None:
     they reject. The work is done by openssl commands that you can read and run.
 
     \b
-    opensslgen root --cn "Example Ltd CA"                   a certificate authority, once
-    opensslgen server pbx.example.com --san IP:10.0.0.5     a certificate
-    opensslgen server pbx.example.com --script              print a shell script that does the same
-    opensslgen help                                         the manual
+    opensslgen root --cn "Example Ltd CA"                a certificate authority
+    opensslgen server pbx.example.com --san IP:10.0.0.5  a certificate
+    opensslgen server pbx.example.com --script           the same as a script
+    opensslgen help                                      the manual
     """  # noqa: D205 - two short sentences
     forget_options()
     if os.environ.get("NO_COLOR"):

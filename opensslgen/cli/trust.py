@@ -183,7 +183,7 @@ def _signed_profile(root: Certificate, by: Signer | None, running: Running) -> b
 def _share(root: Certificate, profile: bytes | None, wanted: Wanted, sharing: Sharing, running: Running) -> None:
     """Offer the files over HTTP, and by TLS if there is a certificate for it, until the time is over or Ctrl-C."""
     with needs_web():
-        from opensslgen.web import serving, share
+        from opensslgen.web import http_server, share
     from opensslgen.openssl import command
     from opensslgen.report.trust import Fetches, check_text, sharing_text
 
@@ -211,6 +211,6 @@ def _share(root: Certificate, profile: bytes | None, wanted: Wanted, sharing: Sh
             click.echo(sharing_text(root, site.url, seconds, was_chosen=not sharing.address))
             click.echo(check_text(site.check, site.missing))
             click.echo(share.terminal_code(site.url, coloured=is_coloured()), nl=False)
-        serving.serve(site.app, site.listener, seconds=seconds, limits=serving.Limits())
+        http_server.serve(site.app, site.listener, seconds=seconds, limits=http_server.Limits())
     if not running.quiet:
         click.echo(f"{fetches.summary()}Stopped.", err=True)

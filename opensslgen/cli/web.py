@@ -80,8 +80,8 @@ def web(
         from opensslgen.web import entrance as front
         from opensslgen.web.app import create_app
         from opensslgen.web.config import Config
-        from opensslgen.web.serve import serve_form
-        from opensslgen.web.serving import open_listener
+        from opensslgen.web.form_server import serve_form
+        from opensslgen.web.http_server import open_listener
     from opensslgen.openssl.provider import find
 
     address = front.parse_address(listening.address)

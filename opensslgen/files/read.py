@@ -92,7 +92,7 @@ def open_file(file: File) -> Iterator[tuple[BinaryIO, os.stat_result | None] | N
             with os.fdopen(descriptor, "rb", closefd=False) as raw:
                 yield raw, status
         elif file.named:
-            raise UnreadableError("not a regular file")
+            raise UnreadableError("a folder, not a file" if stat.S_ISDIR(status.st_mode) else "not a regular file")
         else:
             yield None
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -12,7 +13,7 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.general import file_name
 from opensslgen.openssl import run
 from opensslgen.pki.index import REVOKED
-from opensslgen.plan import export, targets
+from opensslgen.plan import export, layout, targets
 from opensslgen.plan.export import FORMATS, Export
 from opensslgen.plan.issue import P12_ENCRYPTIONS
 from opensslgen.rules.chain import issuers_among
@@ -41,7 +42,14 @@ def export_order(found: Found, *, store: Store, form: Form, file: str | None = N
     others = [*filter(None, [store.issuer()]), *store.above(), *load_all(found.path)]
     if "chain" in found.files:
         others += load_all(found.files["chain"])
-    key = found.files.get("key")
+    key, private = found.files.get("key"), store.path / layout.PRIVATE
+    if (
+        key is None
+        and any(piece.holds_key for piece in form.pieces)
+        and private.is_dir()
+        and not os.access(private, os.X_OK)
+    ):
+        raise UnreadableError(f"{private}: permission denied")
     return Export(
         certificate=found.certificate,
         issuers=issuers_among(found.certificate, others),

@@ -20,6 +20,7 @@ from opensslgen.plan.issue import Issuer
 from opensslgen.plan.steps import Publish
 from opensslgen.rules.profiles import rules_of
 from opensslgen.rules.rule import ERROR, Case, Finding, judge
+from opensslgen.suggest import suggest
 from opensslgen.text import utc
 from opensslgen.x509.certificate import Certificate, load
 from opensslgen.x509.names import Name, same_name
@@ -168,7 +169,8 @@ def fit_to_issuer(
     left = (end - now - timedelta(minutes=10)).days
     if left < 1:
         path = store.path / store.ca_certificate
-        raise Error(f"the root {path} expires within a day, at {utc(end, 'minutes')}")
+        when = "expired" if end <= now else "expires within a day,"
+        raise Error(f"the root {path} {when} at {utc(end, 'minutes')}", hint=suggest("renew", "ca", pki=store.path))
     if order.days <= left:
         return order, ()
     if fixed_days:

@@ -9,7 +9,7 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.names.subject import parse_subject
 from opensslgen.orders.order import root_name, root_order
 from opensslgen.pki import index
-from opensslgen.pki.folder import Folder, copy_of, enclosing, inside_of_ca, issued_files
+from opensslgen.pki.folder import Folder, around_ca, copy_of, enclosing, inside_of_ca, issued_files
 from opensslgen.plan import layout
 from opensslgen.suggest import shell_words
 from opensslgen.x509.certificate import load, load_all
@@ -59,6 +59,8 @@ def ca_to_create(
     default = root_name(organization, host=host)
     permit: tuple[str, ...] = ()
     if not agreed and name is None:
+        if near := around_ca(store.path):
+            raise near
         name = ask(default) if ask else None
         if name is None:
             raise no_ca(store)
@@ -93,7 +95,7 @@ def limits_of(names: Collection[GeneralName]) -> tuple[str, ...]:
 
 def no_ca(store: Store) -> UsageError:
     """Return the error for a certificate that needs a CA, in a folder that has none."""
-    return UsageError(
+    return around_ca(store.path) or UsageError(
         f"there is no certificate authority (CA) in {store.path}",
         hint="to create one there, add --new-ca or --yes; if it is in another folder, add --pki DIR",
     )

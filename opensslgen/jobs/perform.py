@@ -12,8 +12,9 @@ from opensslgen.errors import Error, UnreadableError, UsageError
 from opensslgen.files.locks import has_been_held
 from opensslgen.files.write import overwrite_refusal
 from opensslgen.openssl import provider, run
+from opensslgen.pki.index import refuse_damaged
 from opensslgen.plan.issue import demands
-from opensslgen.plan.layout import CA, CA_CHAIN
+from opensslgen.plan.layout import CA, CA_CHAIN, INDEX
 from opensslgen.plan.secrets import CA_PASSPHRASE
 from opensslgen.plan.steps import Check, CheckChain, CheckKey
 from opensslgen.rules.profiles import PROFILES, rules_of
@@ -87,6 +88,8 @@ class Authority:
             with self.store.lock():
                 job = self._possible(prepare())
         self._require(job)
+        if job.plan.records:
+            refuse_damaged(self.store.path / INDEX)
         if job.certificate is not None:
             refuse_wrong_clock(self.store.path, allow=self.allow)
         # Secrets are asked for before the lock is held, as people take their time; the folder may change meanwhile.

@@ -154,7 +154,9 @@ def root_renewal_job(*, store: Store, days: int | None = None, allow: Collection
         profile=order.profile,
         notes=_below_root(store),
         next_step=f"let devices trust {path} before {old.not_after.date()}; until then the old root remains valid,"
-        " and the certificates are valid below both",
+        " and the certificates are valid below both"
+        if old.not_after > now
+        else f"let devices trust {path}: they refuse the old root, which expired on {old.not_after.date()}",
         order=order,
     )
 

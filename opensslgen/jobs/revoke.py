@@ -94,7 +94,8 @@ def revocation_list_job(*, store: Store, days: int = revoke.LIST_DAYS) -> Job:
     until = datetime.now(timezone.utc) + timedelta(days=days)
     notes: tuple[str, ...] = ()
     if until > authority.not_after:
-        notes = (f"the CA itself expires on {authority.not_after.date()}, before the CRL",)
+        ends = "expired" if authority.not_after < datetime.now(timezone.utc) else "expires"
+        notes = (f"the CA itself {ends} on {authority.not_after.date()}, before the CRL",)
     certificates = "1 certificate" if revoked == 1 else f"{revoked} certificates"
     return Job(
         name=authority.subject.common_name or "",

@@ -55,7 +55,7 @@ def _limits(text: str) -> Iterable[GeneralName]:
         kind, colon, value = entry.partition(":")
         prefix = kind.strip(" ").upper() if colon else ""
         bare = value.strip(" ") if prefix in ("DNS", "IP") else entry
-        if "/" in bare and prefix != "DNS":
+        if "/" in bare and "://" not in bare and prefix != "DNS":
             yield GeneralName("IP", _network(bare))
             continue
         (name,) = parse_names(entry.removeprefix("."))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from opensslgen.errors import UsageError
 from opensslgen.patterns import pattern
-from opensslgen.text import quote, refuse_hidden
+from opensslgen.text import CURLY_QUOTES, LONG_DASHES, quote, refuse_hidden
 
 _PREFIXES = {"dns": "DNS", "ip": "IP", "ip address": "IP", "email": "email", "uri": "URI"}
 _OPENSSL_WORDS = frozenset({"asn1", "der", "dirname", "othername", "rid"})
@@ -26,6 +26,11 @@ _NOT_IN_URI = pattern(r"[^A-Za-z0-9._~:/?@!&()*+;=%-]")
 _AUTHORITY = pattern(r"//(?:[^/?@]*@)?(?P<host>[^/?:@]*)(?::[0-9]*)?(?:[/?].*)?")
 _SIP = pattern(r"(?:[^@]*@)?(?P<host>[^:;?@]*)(?P<port>:[0-9]*)?(?:[;?].*)?")
 _HOST_IN_URI = pattern(r"[^:]*:(?://)?(?:[^/?@]*@)?(?:\[(?P<ipv6>[^\]]*)\]|(?P<host>[^/?:;]*))")
+_PATH = pattern(r"(?:[A-Za-z]:)?\\|[A-Za-z]:/|\.{0,2}/|~/")
+_NAME_OF_FILE = pattern(r"[^:]+\.(?:cer|crt|csr|der|key|p12|p7b|pem|pfx|req)", re.IGNORECASE)
+_STAND_INS = frozenset({"FQDN", "HOST", "HOSTNAME", "NAME"})
+_TYPOGRAPHY = {**dict.fromkeys(CURLY_QUOTES, ""), **dict.fromkeys(LONG_DASHES, "-"), "\xa0": ""}
+"""What a word processor may have put into a name, and what belongs there instead."""
 _FILE_STEM = pattern(r"[A-Za-z0-9_][A-Za-z0-9._@+=~-]*")
 
 
@@ -94,6 +99,18 @@ def parse_host(text: str) -> GeneralName:
     return GeneralName(kind, _PARSERS[kind](value))
 
 
+def refuse_stand_in(text: str) -> None:
+    """Raise UsageError for what was typed in place of a server's name: a word of our help, or the name of a file.
+
+    No top-level domain is called as these files are; a prefix says that it is a name nevertheless.
+    """
+    name = text.strip(" ")
+    if name in _STAND_INS:
+        raise UsageError(f"{name} stands for the name of the server: write one such as pbx.example.com")
+    if _NAME_OF_FILE.fullmatch(name) and "/" not in name:
+        raise UsageError(f"{quote(name)} looks like a file, not a host: write the host's name, or DNS:{quote(name)}")
+
+
 def parse_url(text: str) -> str:
     """Return an http or https URL with its host in lower case; `UsageError` on anything else."""
     refuse_hidden(text, "the URL")
@@ -106,6 +123,8 @@ def _kind(text: str) -> tuple[str, str]:
     """Return the kind of a name with or without prefix, and its unchecked value."""
     prefix, colon, rest = text.partition(":")
     prefix = prefix.strip(" ").lower()
+    if ("/" in text or "\\" in text) and _PATH.match(text):
+        raise UsageError(f"{quote(text)} is the path of a file, not a name: write a host name or an address")
     if colon and prefix in _PREFIXES:
         value = rest.strip(" ")
         if not value:
@@ -142,7 +161,8 @@ def _dns(text: str) -> str:
         cure = f"has a port: write {quote(host)}" if number else "has a colon: write the host name alone"
         raise UsageError(f"{quote(text)} {cure}")
     if "/" in text:
-        raise UsageError(f"{quote(text)} has a path: write {quote(text.partition('/')[0])}")
+        host = text.partition("/")[0]
+        raise UsageError(f"{quote(text)} has a path: write {quote(host) if '.' in host else 'the host name alone'}")
     rest = text.removeprefix("*.")
     if "*" in rest:
         raise UsageError(f"{quote(text)}: a wildcard is the whole first label and nothing else, write *.example.com")
@@ -153,6 +173,8 @@ def _dns(text: str) -> str:
 
 
 def _checked_labels(text: str, whole: str) -> str:
+    if not text.isascii():
+        _refuse_typography(text)
     name = text.lower() if text.isascii() else _map_to_ascii(text)
     if name.endswith(".") and name.strip("."):
         raise UsageError(f"{quote(whole)} ends with a dot: write {quote(whole.rstrip(_DOTS))}")
@@ -176,6 +198,17 @@ def _checked_labels(text: str, whole: str) -> str:
     if _NUMBER.fullmatch(labels[-1]):
         raise UsageError(f"{quote(whole)} ends with a number but is not an IP address: write four numbers, or a name")
     return ".".join(labels)
+
+
+def _refuse_typography(text: str) -> None:
+    """Raise UsageError for what a word processor has put into a name."""
+    found = next((char for char in text if char in _TYPOGRAPHY), None)
+    if found:
+        import unicodedata  # names are ASCII
+
+        plain = "".join(_TYPOGRAPHY.get(char, char) for char in text)
+        cure = f"write {quote(plain)}" if plain else "write a name"
+        raise UsageError(f"{quote(text)} has U+{ord(found):04X} ({unicodedata.name(found).lower()}): {cure}")
 
 
 def _map_to_ascii(text: str) -> str:

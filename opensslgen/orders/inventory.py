@@ -81,6 +81,7 @@ def read(file: IO[str], *, title: str, key_type: str = key_types.DEFAULT.name) -
     csv.field_size_limit(_LARGEST_CELL)
     try:
         head, line = _head(file)
+        _refuse_other(head)
         cells = _json_lines if head.lstrip().startswith("{") else _table
         for number, values in cells(head, line, file):
             yield _row(number, values, key_type)
@@ -99,6 +100,16 @@ def _head(file: IO[str]) -> tuple[str, int]:
         if line.strip() and not line.startswith("#"):
             return line, number
     raise ValueError("it is empty")
+
+
+def _refuse_other(head: str) -> None:
+    """Raise ValueError for the first line of a file of another kind."""
+    if head.startswith("PK\3\4"):
+        raise ValueError("a spreadsheet or a ZIP archive: export the sheet as CSV UTF-8")
+    if head.startswith("-----BEGIN "):
+        raise ValueError("a certificate or a key, not an inventory")
+    if head.lstrip().startswith("["):
+        raise ValueError("a JSON array: write one object on each line")
 
 
 def _json_lines(head: str, first: int, file: IO[str]) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from opensslgen.errors import UsageError
 from opensslgen.names.constraints import UNLIMITED, NameConstraints, parse_constraints
-from opensslgen.names.general import GeneralName, file_name, parse_host, parse_names, parse_url
+from opensslgen.names.general import GeneralName, file_name, parse_host, parse_names, parse_url, refuse_stand_in
 from opensslgen.names.subject import Subject, parse_subject
 from opensslgen.text import quote, refuse_hidden
 from opensslgen.x509 import key_types
@@ -239,6 +239,8 @@ def leaf_order(
     **subject: str | None,
 ) -> LeafOrder:
     """Return the order for a server's or client's certificate; raises UsageError for a fault in any part of it."""
+    if kind.demanded == "serverAuth":
+        refuse_stand_in(name)
     main = main_names(name, kind)
     others = [other for text in san for other in parse_names(text)]
     for one in main:

@@ -87,12 +87,31 @@ def inside_of_ca(path: Path) -> UsageError | None:
     )
 
 
+def around_ca(path: Path) -> UsageError | None:
+    """Return the error for a folder without a CA that has the pki folder of one in it, such as pki/; else None."""
+    try:
+        inside = sorted(path.iterdir(), key=lambda folder: (folder.name != "pki", folder))
+        found = [
+            folder
+            for folder in inside
+            if any((folder / name).is_file() for name in layout.CAS) and (folder / layout.PRIVATE).is_dir()
+        ]
+    except OSError:
+        return None
+    return UsageError(
+        f"there is no CA in {path}, but one in {found[0]}",
+        hint=f"to use that CA, write --pki {shell_words(str(found[0]))}",
+    ) if found else None  # fmt: skip
+
+
 def missing_ca(path: Path) -> Error:
     """Return the error for a pki folder without a CA, where one is needed."""
-    return inside_of_ca(path) or Error(
-        f"{path} has no root yet: {path / layout.CA} does not exist",
-        hint=suggest("root", pki=path),
-    )
+    if near := inside_of_ca(path) or around_ca(path):
+        return near
+    key = next((path / name for name in layout.CA_KEYS if (path / name).exists()), None)
+    if key:
+        return Error(f"{path / layout.CA} is missing, but its key {key} is there", hint="restore it from a backup")
+    return Error(f"{path} has no root yet: {path / layout.CA} does not exist", hint=suggest("root", pki=path))
 
 
 @dataclass(frozen=True)

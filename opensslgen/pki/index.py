@@ -93,6 +93,25 @@ def mend_index(data: bytes) -> bytes:
     return b"".join(line + b"\n" for line in lines if not line.startswith(b"#"))
 
 
+_END = 1 << 12
+"""Bytes at the end of an index that are looked at before something is added."""
+
+
+def refuse_damaged(path: Path) -> None:
+    """Raise UnreadableError for an index with a line near its end that lacks fields: nothing in it can be revoked.
+
+    An index may be long, so `doctor`, `list` and `revoke` alone read all of it.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        cut = file.seek(max(0, file.seek(0, 2) - _END))
+        lines = file.read().split(b"\n")
+    if any(line.count(b"\t") < 5 and not line.startswith(b"#") for line in lines[bool(cut) : -1]):
+        for _ in read(path):  # it says which line, and what is wrong with it
+            pass
+
+
 def read(
     path: Path,
     *,

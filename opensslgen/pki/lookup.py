@@ -109,6 +109,8 @@ def another_like(folder: Folder, certificate: Certificate, *options: str) -> str
 
 
 def _in_folder(folder: Folder, wanted: str) -> Path:
+    if not wanted.strip():
+        raise UsageError("the name of the certificate is empty: write one such as pbx.example.com")
     with suppress(UsageError):
         path = folder.path / layout.certificate(file_name(wanted))
         if path.exists():
@@ -211,8 +213,10 @@ def _files(folder: Folder, certificate: Certificate) -> Iterator[tuple[str, Path
     ):
         if path and _contains(path, certificate):
             yield "copy by serial" if path == copy else "certificate", path
-            found = ((what, folder.path / name) for what, name in others.items())
-            yield from ((what, file) for what, file in found if file.exists())
+            for what, name in others.items():
+                with suppress(PermissionError):  # private/ is closed to all but its owner
+                    if (folder.path / name).exists():
+                        yield what, folder.path / name
 
 
 def _contains(path: Path, certificate: Certificate) -> bool:

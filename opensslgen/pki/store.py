@@ -32,6 +32,7 @@ from opensslgen.files.write import (
 )
 from opensslgen.patterns import pattern
 from opensslgen.plan import layout, template
+from opensslgen.suggest import suggest
 from opensslgen.x509.certificate import Certificate, load, load_all
 
 from . import decision
@@ -82,7 +83,7 @@ class Store:
         try:
             return name if (self.path / name).exists() or not (self.path / other).exists() else other
         except OSError as error:
-            raise UnreadableError(f"cannot read {self.path}: {error.strerror}") from error
+            raise UnreadableError(f"cannot read {error.filename or self.path}: {error.strerror}") from error
 
     def issuer(self) -> Certificate | None:
         """Return the certificate of the CA, None if there is none yet; raises UnreadableError."""
@@ -100,7 +101,10 @@ class Store:
         try:
             text = path.read_text(encoding="ascii", errors="replace")
         except OSError as error:
-            raise UnreadableError(f"cannot read the root's key {path}: {error.strerror}") from error
+            beside = self.path / "ca.key"  # easy-rsa 2 has it there
+            certificate = str(self.path / self.ca_certificate)
+            hint = suggest("adopt", certificate, "--key", str(beside)) if beside.exists() else None
+            raise UnreadableError(f"cannot read the root's key {path}: {error.strerror}", hint=hint) from error
         return "ENCRYPTED" in text
 
     @contextmanager
@@ -155,11 +159,9 @@ class Store:
     def warnings(self) -> tuple[str, ...]:
         """Return a warning for each file or folder that other users can read or change, but should not."""
         private = self.path / layout.PRIVATE
-        found = [
-            *_open(self.path, 0o022, "go-w"),
-            *_open(private, 0o077, "700"),
-            *_open(self.path / self.ca_key, 0o077, "600"),
-        ]
+        found = [*_open(self.path, 0o022, "go-w"), *_open(private, 0o077, "700")]
+        with suppress(UnreadableError):  # who may only look at certificates need not see the keys
+            found += _open(self.path / self.ca_key, 0o077, "600")
         with suppress(OSError):
             # Nobody can open the files in a folder that is closed.
             if private.stat().st_mode & 0o011:

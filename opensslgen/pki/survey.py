@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from opensslgen.errors import UnreadableError
 from opensslgen.orders.kinds import kind_of
 from opensslgen.pki import index
-from opensslgen.pki.folder import inside_of_ca
+from opensslgen.pki.folder import around_ca, inside_of_ca
 from opensslgen.plan import layout
 from opensslgen.suggest import suggest
 from opensslgen.text import utc, visible
@@ -119,8 +119,8 @@ def survey_of(
 
     Raises UnreadableError if the index, or a line of it, cannot be read.
     """
-    if not folder.index.exists() and (inside := inside_of_ca(folder.path)):
-        raise inside
+    if not folder.index.exists() and (near := inside_of_ca(folder.path) or around_ca(folder.path)):
+        raise near
     if not folder.path.is_dir():
         raise UnreadableError(f"{visible(str(folder.path))}: no such folder", hint="add --pki DIR")
     root = folder.root.certificate if folder.root else None

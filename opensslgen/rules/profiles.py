@@ -173,7 +173,8 @@ def rules_of(names: Collection[str], allowed: Collection[str] = ()) -> tuple[Rul
             raise UsageError(f"unknown profile {name!r}", hint=hint)
     for rule in allowed:
         if rule not in RULES:
-            hint = f"{did_you_mean(rule, RULES)}to see all rules: {suggest('rules')}"
+            several = "repeat the option for each rule; " if "," in rule else did_you_mean(rule, RULES)
+            hint = f"{several}to see all rules: {suggest('rules')}"
             raise UsageError(f"unknown rule {rule!r}", hint=hint)
     profiles = [PROFILES[name] for name in dict.fromkeys(names)]
     dropped = {rule for profile in profiles for rule in profile.instead}.union(allowed)

@@ -8,7 +8,7 @@ from flask import Flask
 
 from . import auditing, authority, browsing, changing, exports, gate, live, making, pages, renewing, roots
 from .config import UPLOAD_LIMIT
-from .sharing import Sharing
+from .share_in_form import Sharing
 from .work import Workers
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
 from werkzeug.http import parse_cookie
 
-from . import serving
+from . import http_server
 from .config import LOGIN_LIMIT, UPLOAD_LIMIT
 from .sessions import Door, Session, Sessions
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .config import Config
 
 HEADERS = {
-    **serving.HEADERS,
+    **http_server.HEADERS,
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
     " connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 }

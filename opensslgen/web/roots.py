@@ -18,7 +18,7 @@ from opensslgen.trust.words import LANGUAGES
 from . import share
 from .config import this_config
 from .pages import attachment
-from .sharing import Sharing
+from .share_in_form import Sharing
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as Answer

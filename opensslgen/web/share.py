@@ -28,8 +28,8 @@ from opensslgen.trust.pages import check_page
 from opensslgen.trust.words import LANGUAGES
 
 from .entrance import tls_settings
-from .serve import tls_front
-from .serving import CONNECTIONS, HEADERS, Limits, open_listener, serve
+from .form_server import tls_front
+from .http_server import CONNECTIONS, HEADERS, Limits, open_listener, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

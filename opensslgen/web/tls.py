@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from opensslgen.errors import Error, UsageError
 from opensslgen.rules.chain import issuer_among
 
-from .serving import PER_ADDRESS
+from .http_server import PER_ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

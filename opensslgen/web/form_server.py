@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config import UPLOAD_LIMIT
 from .gate import body_limit
-from .serving import CONNECTIONS, Limits, serve
+from .http_server import CONNECTIONS, Limits, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from opensslgen.errors import Error
 from opensslgen.report.trust import Fetches
 
 from . import share
-from .serving import Limits, serve
+from .http_server import Limits, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
