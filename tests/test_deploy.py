@@ -522,6 +522,9 @@ LIARS = {
     "all": "echo opensslgen:begun=; echo opensslgen:kept=; echo opensslgen:activated=; echo opensslgen:restored=;"
     " echo opensslgen:end=",
     "nothing at all": "exit 0",
+    "lines without end": "exec yes opensslgen:note=x",
+    "a line without end": "yes | tr -d '\\n'",
+    "errors without end": "exec yes x >&2",
     "escapes": r"printf 'opensslgen:left=\033]0;x\007\n\377\n'; printf 'Error: \033[2J\n' >&2; exit 1",
 }
 

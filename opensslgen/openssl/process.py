@@ -150,6 +150,8 @@ class Talk:
         return self._stderr.getvalue().decode("utf-8", "replace")
 
 
+MOST_SAID = 1 << 17
+"""Bytes that a program that is talked to may write to its standard output, and to its standard error."""
 GRACE = 60.0
 """Seconds in which a program ends that has no more input."""
 
@@ -164,7 +166,7 @@ def talk(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, timeout: floa
     sh = _import_sh()
     stdin: Queue[bytes | None] = Queue()
     lines: Queue[str | None] = Queue()
-    stderr = _Output(1 << 16)
+    stdout, stderr = _Lines(MOST_SAID, lines), _Output(MOST_SAID)
     try:
         with _uninterrupted():
             running = sh.Command(argv[0])(
@@ -172,13 +174,14 @@ def talk(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, timeout: floa
                 _bg=True,
                 _bg_exc=False,
                 _cwd=cwd,
-                _decode_errors="replace",
                 _env=dict(env),
                 _err=stderr,
+                _err_bufsize=0,
                 _in=stdin,
                 _new_session=True,
                 _ok_code=list(range(256)),
-                _out=lambda line: lines.put(str(line)),
+                _out=stdout,
+                _out_bufsize=0,  # sh would keep a line without an end
                 _preexec_fn=functools.partial(_prepare, timeout),
                 _return_cmd=True,
                 _tty_out=False,
@@ -189,6 +192,8 @@ def talk(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, timeout: floa
         raise OSError(str(error).strip().splitlines()[-1]) from error
     except RuntimeError as error:
         raise _no_thread(error) from error
+
+    stdout.end = stderr.end = functools.partial(_kill, running)
 
     def wait() -> None:
         with contextlib.suppress(sh.SignalException):
@@ -266,6 +271,27 @@ class _Output(io.BytesIO):
             self.over = True
             if self.end:
                 self.end()
+        return super().write(chunk)
+
+
+class _Lines(_Output):
+    """The same, handed on line by line."""
+
+    def __init__(self, limit: int, lines: Queue[str | None]) -> None:
+        super().__init__(limit)
+        self._lines = lines
+        self._begun = bytearray()
+
+    def write(self, chunk: bytes, /) -> int:  # type: ignore[override]
+        """Hand on the lines that end in this chunk; after the limit, there are no more."""
+        if self.over:
+            return 0
+        self._begun += chunk
+        if b"\n" in chunk:
+            *whole, rest = self._begun.split(b"\n")
+            self._begun = rest
+            for line in whole:
+                self._lines.put(line.decode("utf-8", "replace") + "\n")
         return super().write(chunk)
 
 
