@@ -219,7 +219,7 @@ def test_a_full_disk_there_changes_nothing(full, there, tmp_path):
     machine, pki = there
     for folder in ("tls", "state"):
         (tmp_path / folder).mkdir()
-    setup = f"mount -t tmpfs -o size=8k none {tmp_path}/{full} && echo old >{tmp_path}/tls/{NAME}.key"
+    setup = f"mount -t tmpfs -o mode=0700,size=8k none {tmp_path}/{full} && echo old >{tmp_path}/tls/{NAME}.key"
     setup += f" && dd if=/dev/zero of={tmp_path}/{full}/filler bs=4096 count=1 2>/dev/null; "
     setup += f'"$@"; code=$?; ls -A {tmp_path}/tls; cat {tmp_path}/tls/{NAME}.key; ls {tmp_path}/state; exit "$code"'
     words = [NAME, "--to", "local", "--pki", pki, "--set", f"folder={tmp_path}/tls", "--set", f"state={tmp_path}/state"]
