@@ -140,7 +140,7 @@ SLIPS = [
     ("name", {"name": "a@example.com"}, "mail address"),
     ("names", {"names": "10.0.0.5\nDNS:10.0.0.6"}, "write IP:10.0.0.6"),
     ("names", {"names": "10.0.0.0/24"}, "network"),
-    ("names", {"names": "<script>alert(1)</script>"}, "write <script>"),
+    ("names", {"names": "<script>alert(1)</script>"}, "has a path: write the host name alone"),
     ("days", {"days": "2555"}, "the maximum is 825 days"),
     ("days", {"days": "0"}, "1 to 36500"),
     ("days", {"days": "two"}, "number of days"),

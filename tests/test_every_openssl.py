@@ -67,7 +67,7 @@ ALONE = {
 }
 """The other commands that may start openssl, and a part of what they print."""
 
-OTHERWISE = {"backup", "restore", "why"}
+OTHERWISE = {"backup", "deploy", "restore", "why"}
 """These have a test of their own."""
 
 NO_OPENSSL = {"rules", "ext", "ansible", "help", "completion", "script", "patch", "web"}

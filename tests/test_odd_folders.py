@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from opensslgen.errors import UnreadableError
 from opensslgen.jobs.job import Violation
 from opensslgen.pki import index
 from opensslgen.x509.certificate import load
@@ -53,12 +54,14 @@ def test_an_index_that_an_editor_has_saved_gains_a_line_that_openssl_ca_finds(en
 
 
 @pytest.mark.slow
-def test_a_line_that_is_none_is_named_and_hinders_nobody_from_issuing(authority):
+def test_a_line_that_is_none_is_named_before_a_certificate_is_added_that_could_not_be_revoked(authority):
     issue(authority, "a.example")
     path = authority.store.path / "index.txt"
     path.write_text("# hello\nhello\n" + path.read_text())
-    certificate = issue(authority, "b.example")
-    assert certificate.serial_hex in path.read_text()
+    before = path.read_text()
+    with pytest.raises(UnreadableError, match="line 2: 1 field; expected six"):
+        issue(authority, "b.example")
+    assert path.read_text() == before
     done = opensslgen("list")
     assert done.returncode == 2
     assert "index.txt, line 2: 1 field; expected six" in done.stderr
