@@ -73,34 +73,9 @@ def start_with_sh(
 
     deadline = time.monotonic() + timeout
     stdout, stderr = _Output(limit), _Output(limit)
-    try:
-        with _uninterrupted():
-            running = sh.Command(argv[0])(
-                *argv[1:],
-                _bg=True,
-                _bg_exc=False,
-                _cwd=cwd,
-                _env=dict(env),
-                _err=stderr,
-                _err_bufsize=1 << 16,
-                _in=stdin,
-                _new_session=True,
-                _ok_code=list(range(256)),
-                _out=stdout,
-                _out_bufsize=1 << 16,
-                _preexec_fn=functools.partial(_prepare, timeout),
-                _return_cmd=True,
-                _tty_out=False,
-            )
-    except sh.CommandNotFound as error:
-        raise FileNotFoundError(argv[0]) from error
-    except sh.ForkException as error:
-        raise OSError(str(error).strip().splitlines()[-1]) from error
-    except RuntimeError as error:
-        raise _no_thread(error) from error
+    running = _start(argv, stdout, stderr, env=env, cwd=cwd, stdin=stdin, timeout=timeout, buffer=1 << 16)
     # The time limit of `sh` makes each command last 100 ms, because it polls the clock.
     timer = threading.Timer(timeout, _kill, [running])
-    stdout.end = stderr.end = functools.partial(_kill, running)
     try:
         timer.start()
         running.wait()
@@ -167,33 +142,8 @@ def talk(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, timeout: floa
     stdin: Queue[bytes | None] = Queue()
     lines: Queue[str | None] = Queue()
     stdout, stderr = _Lines(MOST_SAID, lines), _Output(MOST_SAID)
-    try:
-        with _uninterrupted():
-            running = sh.Command(argv[0])(
-                *argv[1:],
-                _bg=True,
-                _bg_exc=False,
-                _cwd=cwd,
-                _env=dict(env),
-                _err=stderr,
-                _err_bufsize=0,
-                _in=stdin,
-                _new_session=True,
-                _ok_code=list(range(256)),
-                _out=stdout,
-                _out_bufsize=0,  # sh would keep a line without an end
-                _preexec_fn=functools.partial(_prepare, timeout),
-                _return_cmd=True,
-                _tty_out=False,
-            )
-    except sh.CommandNotFound as error:
-        raise FileNotFoundError(argv[0]) from error
-    except sh.ForkException as error:
-        raise OSError(str(error).strip().splitlines()[-1]) from error
-    except RuntimeError as error:
-        raise _no_thread(error) from error
-
-    stdout.end = stderr.end = functools.partial(_kill, running)
+    # sh would keep a line without an end, so it buffers nothing.
+    running = _start(argv, stdout, stderr, env=env, cwd=cwd, stdin=stdin, timeout=timeout, buffer=0)
 
     def wait() -> None:
         with contextlib.suppress(sh.SignalException):
@@ -208,6 +158,51 @@ def talk(argv: Sequence[str], *, env: Mapping[str, str], cwd: str, timeout: floa
         stdin.put(None)
         waiting.join(GRACE)
         _kill(running)
+
+
+def _start(
+    argv: Sequence[str],
+    stdout: _Output,
+    stderr: _Output,
+    *,
+    env: Mapping[str, str],
+    cwd: str,
+    stdin: bytes | Queue[bytes | None],
+    timeout: float,
+    buffer: int,
+) -> sh.RunningCommand:
+    """Start a program through `sh` in a session of its own; too much output ends it. Raises OSError.
+
+    `buffer` is how many bytes `sh` collects before it hands them on.
+    """
+    loaded = _import_sh()
+    try:
+        with _uninterrupted():
+            running: sh.RunningCommand = loaded.Command(argv[0])(
+                *argv[1:],
+                _bg=True,
+                _bg_exc=False,
+                _cwd=cwd,
+                _env=dict(env),
+                _err=stderr,
+                _err_bufsize=buffer,
+                _in=stdin,
+                _new_session=True,
+                _ok_code=list(range(256)),
+                _out=stdout,
+                _out_bufsize=buffer,
+                _preexec_fn=functools.partial(_prepare, timeout),
+                _return_cmd=True,
+                _tty_out=False,
+            )
+    except loaded.CommandNotFound as error:
+        raise FileNotFoundError(argv[0]) from error
+    except loaded.ForkException as error:
+        raise OSError(str(error).strip().splitlines()[-1]) from error
+    except RuntimeError as error:
+        raise _no_thread(error) from error
+    stdout.end = stderr.end = functools.partial(_kill, running)
+    return running
 
 
 def _import_sh() -> ModuleType:
@@ -284,14 +279,12 @@ class _Lines(_Output):
 
     def write(self, chunk: bytes, /) -> int:  # type: ignore[override]
         """Hand on the lines that end in this chunk; after the limit, there are no more."""
-        if self.over:
-            return 0
-        self._begun += chunk
-        if b"\n" in chunk:
-            *whole, rest = self._begun.split(b"\n")
-            self._begun = rest
-            for line in whole:
-                self._lines.put(line.decode("utf-8", "replace") + "\n")
+        if not self.over:
+            self._begun += chunk
+            if b"\n" in chunk:
+                *whole, self._begun = self._begun.split(b"\n")
+                for line in whole:
+                    self._lines.put(line.decode("utf-8", "replace") + "\n")
         return super().write(chunk)
 
 
