@@ -192,8 +192,8 @@ class Run:
         heard = self.channel.ask(undoing(self._order, by=by()))
         if fault := self._fault_of_old(heard):
             raise Error(f"the old files are back, but not all ports show what they showed before: {fault}")
-        shown = (heard.text("ports") or "").split()
-        unknown = [str(port) for port in self._order.ports if not any(each.startswith(f"{port}=") for each in shown)]
+        old = _shown_before(heard)
+        unknown = [str(port) for port in self._order.ports if str(port) not in old]
         notes = [f"not asked, as it is not known what they showed before: port {', '.join(unknown)}"] if unknown else []
         back = sorted(name for name in heard.values if name.startswith("back."))
         return Outcome(
@@ -203,13 +203,10 @@ class Run:
 
     def _fault_of_old(self, heard: Heard) -> str:
         """Wait until the ports show what the target says that they showed, and return which do not."""
-        old: dict[str, list[str]] = {}
-        for word in (heard.text("ports") or "").split():
-            port, _, print_ = word.partition("=")
-            old.setdefault(port, []).append(print_)
+        old = _shown_before(heard)
         faults = self.prover.prove(
             [port for port in self._order.ports if str(port) in old],
-            lambda each: None if {*each.fingerprints} == {*old[str(each.port)]} else f"it shows {each.text}",
+            lambda each: None if {*each.fingerprints} == old[str(each.port)] else f"it shows {each.text}",
             seconds=UNDO_SECONDS,
         )
         return _text(faults)
@@ -241,6 +238,15 @@ def deploy_to(place: Where, name: str, *, store: Store, openssl: OpenSSL, check:
     prepared = prepare(name, place.loaded, place.changes, store=store)
     run = carrier(prepared, place.destination, openssl=openssl)
     return run.deploy(*prepared.contents(store, openssl), check=check)
+
+
+def _shown_before(heard: Heard) -> dict[str, set[str]]:
+    """Return the fingerprints that each port showed before the deployment, as it was noted on the target."""
+    old: dict[str, set[str]] = {}
+    for word in (heard.text("ports") or "").split():
+        port, _, fingerprint = word.partition("=")
+        old.setdefault(port, set()).add(fingerprint)
+    return old
 
 
 def _text(faults: Mapping[Port, str]) -> str:
